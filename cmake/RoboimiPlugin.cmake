@@ -1,0 +1,19 @@
+# roboimi_add_plugin(NAME <name> SOURCES <files>... [LIBRARIES <targets>...])
+#
+# Builds lib/roboimi/plugins/lib<name>.so. Inside the source tree the sources are also the OBJECT library
+# <name>_objects, which unit tests link without the loader.
+function(roboimi_add_plugin)
+  cmake_parse_arguments(ARG "" "NAME" "SOURCES;LIBRARIES" ${ARGN})
+  add_library(${ARG_NAME}_objects OBJECT ${ARG_SOURCES})
+  target_include_directories(${ARG_NAME}_objects PUBLIC ${CMAKE_SOURCE_DIR})
+  target_precompile_headers(${ARG_NAME}_objects REUSE_FROM roboimi_core)
+  target_link_libraries(${ARG_NAME}_objects PUBLIC roboimi::core ${ARG_LIBRARIES}
+                        PRIVATE roboimi_build_options)
+  add_library(${ARG_NAME} MODULE)
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_NAME}_objects roboimi_build_options)
+  set_target_properties(
+    ${ARG_NAME} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/roboimi/plugins
+                           DEFINE_SYMBOL "" LINKER_LANGUAGE CXX)
+  set_property(GLOBAL APPEND PROPERTY ROBOIMI_PLUGINS ${ARG_NAME})
+  install(TARGETS ${ARG_NAME} LIBRARY DESTINATION lib/roboimi/plugins)
+endfunction()

@@ -1,0 +1,156 @@
+#include "roboimi/common/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void throw_system_error(const std::string& what, const fs::path& path, int error) {
+  std::string next;
+  if (error == ENOSPC || error == EDQUOT) next = "the disk is full: free some space and try again";
+  if (error == EFBIG) next = "the file would exceed the size limit of this process (ulimit -f)";
+  if (error == EACCES || error == EROFS) next = "check the permissions of the folder";
+  throw Error({.what = what + ": " + std::strerror(error), .where = path.string(), .next = next});
+}
+
+void sync_path(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw_system_error("cannot open for syncing", path, errno);
+  const int error = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  // Some file systems do not sync folders; that is theirs to decide.
+  if (error != 0 && error != EINVAL) throw_system_error("cannot sync", path, error);
+}
+
+fs::path parent_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+fs::path temporary_name(const fs::path& path) {
+  return parent_of(path) / ("." + path.filename().string() + ".tmp" + std::to_string(::getpid()));
+}
+
+// Removes what it names unless released.
+class RemoveOnFailure {
+ public:
+  explicit RemoveOnFailure(fs::path path) : path_(std::move(path)) {}
+  ~RemoveOnFailure() {
+    std::error_code ignored;
+    if (!released_) fs::remove_all(path_, ignored);
+  }
+  void release() { released_ = true; }
+
+ private:
+  fs::path path_;
+  bool released_ = false;
+};
+
+void create_parent(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(parent_of(path), error);
+  if (error) throw_system_error("cannot create the folder", parent_of(path), error.value());
+}
+
+void rename_synced(const fs::path& from, const fs::path& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0) throw_system_error("cannot rename to", to, errno);
+  sync_path(parent_of(to));
+}
+
+}  // namespace
+
+void write_file_atomically(const fs::path& path, const std::function<void(const fs::path&)>& write) {
+  create_parent(path);
+  const fs::path temporary = temporary_name(path);
+  RemoveOnFailure guard(temporary);
+  write(temporary);
+  sync_path(temporary);
+  rename_synced(temporary, path);
+  guard.release();
+}
+
+void write_text_atomically(const fs::path& path, std::string_view text) {
+  write_file_atomically(path, [&](const fs::path& temporary) {
+    const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) throw_system_error("cannot create", path, errno);
+    std::string_view rest = text;
+    int error = 0;
+    while (!rest.empty() && error == 0) {
+      const ssize_t written = ::write(fd, rest.data(), rest.size());
+      if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
+      if (written < 0 && errno != EINTR) error = errno;
+    }
+    ::close(fd);
+    if (error != 0) throw_system_error("cannot write", path, error);
+  });
+}
+
+void write_folder_atomically(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
+  create_parent(path);
+  const fs::path temporary = temporary_name(path);
+  std::error_code ignored;
+  fs::remove_all(temporary, ignored);
+  RemoveOnFailure guard(temporary);
+  std::error_code error;
+  fs::create_directory(temporary, error);
+  if (error) throw_system_error("cannot create the folder", temporary, error.value());
+  fill(temporary);
+  for (const auto& entry : fs::recursive_directory_iterator(temporary)) {
+    if (entry.is_regular_file()) sync_path(entry.path());
+  }
+  sync_path(temporary);
+  rename_synced(temporary, path);
+  guard.release();
+}
+
+std::string read_text(const fs::path& path) {
+  if (fs::is_directory(path)) {
+    throw Error({.what = "cannot read", .where = path.string(), .expected = "a file",
+                 .found = "a folder"});
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw_system_error("cannot read", path, errno);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+MappedFile::MappedFile(const fs::path& path) : path_(path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw_system_error("cannot open", path, errno);
+  struct stat status {};
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(fd);
+    throw Error({.what = "cannot map", .where = path.string(), .expected = "a regular file",
+                 .found = S_ISDIR(status.st_mode) ? "a folder" : "something else"});
+  }
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ > 0) {
+    void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd, 0);
+    const int error = errno;
+    if (mapped == MAP_FAILED) {
+      ::close(fd);
+      throw_system_error("cannot map", path, error);
+    }
+    data_ = static_cast<const std::uint8_t*>(mapped);
+  }
+  ::close(fd);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::uint8_t*>(data_), size_);
+}
+
+}  // namespace roboimi

@@ -1,0 +1,82 @@
+// A YAML tree whose every node remembers the file, line and column it came from, through composition
+// and overrides. Plain data: copying copies the tree.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "roboimi/common/export.h"
+
+namespace roboimi {
+
+// Where a value was written. `file` is "command line" for overrides; line 0 means unknown.
+struct SourceLocation {
+  std::string file;
+  int line = 0;    // from 1
+  int column = 0;  // from 1
+
+  // "configs/agent/lewm.yaml:12:5", or the file alone without a line.
+  ROBOIMI_EXPORT std::string to_string() const;
+};
+
+class ROBOIMI_EXPORT ConfigNode {
+ public:
+  enum class Kind { kNull, kScalar, kSequence, kMap };
+  using Entry = std::pair<std::string, ConfigNode>;
+
+  ConfigNode() = default;
+  static ConfigNode scalar(std::string text, SourceLocation location = {}, bool quoted = false);
+  static ConfigNode sequence(std::vector<ConfigNode> items, SourceLocation location = {});
+  static ConfigNode map(SourceLocation location = {});
+
+  Kind kind() const { return kind_; }
+  bool is_null() const { return kind_ == Kind::kNull; }
+  bool is_scalar() const { return kind_ == Kind::kScalar; }
+  bool is_sequence() const { return kind_ == Kind::kSequence; }
+  bool is_map() const { return kind_ == Kind::kMap; }
+
+  const SourceLocation& location() const { return location_; }
+  void set_location(SourceLocation location) { location_ = std::move(location); }
+
+  // The text of a scalar as written, and whether it was quoted (a quoted "1" is a string).
+  const std::string& text() const { return text_; }
+  bool quoted() const { return quoted_; }
+
+  const std::vector<ConfigNode>& items() const { return items_; }
+  std::vector<ConfigNode>& items() { return items_; }
+
+  // Entries of a map, in the order in which they were first written.
+  const std::vector<Entry>& entries() const { return entries_; }
+  std::vector<Entry>& entries() { return entries_; }
+
+  // The child of a map, or nullptr. `find_path` walks "agent.head.n_emb"; numbers index sequences.
+  const ConfigNode* find(std::string_view key) const;
+  ConfigNode* find(std::string_view key);
+  const ConfigNode* find_path(std::string_view dotted) const;
+  // Inserts or replaces.
+  void set(std::string_view key, ConfigNode value);
+  void set_path(std::string_view dotted, ConfigNode value);  // creates maps on the way
+  bool erase_path(std::string_view dotted);                  // false when absent
+
+  // YAML text that parses back to an equal tree.
+  std::string to_yaml() const;
+  // Equality of values; locations do not count.
+  bool operator==(const ConfigNode& other) const;
+
+ private:
+  Kind kind_ = Kind::kNull;
+  SourceLocation location_;
+  std::string text_;
+  bool quoted_ = false;
+  std::vector<ConfigNode> items_;
+  std::vector<Entry> entries_;
+};
+
+// Parses one YAML document. Error with file:line:column on a syntax error or a repeated key.
+ROBOIMI_EXPORT ConfigNode parse_yaml(const std::string& text, const std::string& file_name);
+ROBOIMI_EXPORT ConfigNode load_yaml(const std::string& path);
+
+}  // namespace roboimi

@@ -1,0 +1,75 @@
+// An agent joins a backbone and a head: it owns the normaliser, the observation queue and the action
+// queue, and is what the trainer trains and the rollout runs.
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/export.h"
+#include "roboimi/model/head.h"
+#include "roboimi/model/normalizer.h"
+#include "roboimi/model/observation.h"
+
+namespace roboimi {
+
+class Backbone;
+
+// Which row an action chunk starts at, relative to the observations. FACTS of the field:
+//   kDiffusion  observations w .. w+To-1, actions w .. w+H-1; executes indices To-1 .. To+Ta-2
+//   kAct        observation t, actions t .. t+H-1; executes from index 0
+enum class Alignment { kDiffusion, kAct };
+
+struct Horizons {
+  std::int64_t obs = 0;         // To
+  std::int64_t pred = 0;        // H
+  std::int64_t num_action = 0;  // Ta
+  Alignment alignment = Alignment::kDiffusion;
+  // Index in a chunk of the first action executed.
+  std::int64_t first_action() const { return alignment == Alignment::kDiffusion ? obs - 1 : 0; }
+};
+
+// What the data says of itself, for the agent to keep. Training episodes only.
+struct DatasetStatistics {
+  Statistics state;                    // [S]
+  Statistics action;                   // [A]
+  std::optional<Statistics> env_state; // [E]
+  std::optional<Statistics> features;  // [V], of cached visual features
+};
+
+class ROBOIMI_EXPORT Agent : public torch::nn::Module {
+ public:
+  ~Agent() override;
+
+  virtual const ObservationSpec& spec() const = 0;
+  virtual const Horizons& horizons() const = 0;
+  // The visual encoder, or nullptr when the agent has none.
+  virtual Backbone* backbone() const = 0;
+
+  // Training. Statistics first: loss() and act() without them are an Error. They are kept in buffers and
+  // so travel in the checkpoint.
+  virtual void set_statistics(const DatasetStatistics& statistics) = 0;
+  virtual bool has_statistics() const = 0;
+  virtual LossReport loss(const Batch& batch, at::Generator& generator) = 0;
+  // Parameters by registered name that weight decay must not touch return false.
+  virtual bool decays(const std::string& name, const at::Tensor& parameter) const;
+
+  // Acting, one environment at a time. reset() empties both queues and seeds the policy's noise, which
+  // is a function of (seed, replan) alone.
+  virtual void reset(std::uint64_t seed) = 0;
+  // Whether the next act() will look at the images of its observation: those frames must be rendered.
+  virtual bool needs_images() const = 0;
+  // The next command, float [A], un-normalised. Times of the last call are in last_timing().
+  virtual at::Tensor act(const Observation& observation) = 0;
+
+  struct Timing {
+    double preprocess_ms = 0.0;  // images to visual features, state to the device
+    double inference_ms = 0.0;   // head; 0 when the action came from the queue
+  };
+  virtual Timing last_timing() const = 0;
+};
+
+}  // namespace roboimi

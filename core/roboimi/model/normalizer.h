@@ -1,0 +1,53 @@
+// Per-dimension affine normalisation whose statistics live in buffers, and so in every checkpoint.
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <string>
+
+#include "roboimi/common/export.h"
+
+namespace roboimi {
+
+// Over all rows of the training episodes; each float32 [D].
+struct Statistics {
+  at::Tensor min, max, mean, std;
+  // rows [N, D], N >= 1. std is the population's. Error when a value is not finite.
+  ROBOIMI_EXPORT static Statistics of(const at::Tensor& rows);
+};
+
+enum class Normalization {
+  kMinMax,   // to [-1, 1]; a range under 1e-4 is shifted to 0 and not scaled
+  kMeanStd,  // to mean 0, std 1; std is at least 1e-2
+  kIdentity,
+};
+// "min_max", "mean_std", "identity"; Error otherwise.
+ROBOIMI_EXPORT Normalization normalization_from(const std::string& name);
+
+class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {
+ public:
+  // `what` names the quantity in errors ("state", "action").
+  Normalizer(std::string what, std::int64_t dim, Normalization kind);
+  ~Normalizer() override;
+
+  void fit(const Statistics& statistics);
+  bool fitted() const;
+  std::int64_t dim() const { return dim_; }
+
+  // [..., D] -> [..., D]. Error when the last dimension is not D. Whether fit() came first is the
+  // agent's to check, once: asking here would synchronise the device in every step.
+  at::Tensor normalize(const at::Tensor& x) const;
+  at::Tensor unnormalize(const at::Tensor& x) const;
+
+ private:
+  void check(const at::Tensor& x) const;
+
+  std::string what_;
+  std::int64_t dim_;
+  Normalization kind_;
+  // y = (x - shift) * scale. `is_fitted` is a buffer too: a checkpoint without statistics stays one.
+  at::Tensor shift_, scale_, is_fitted_;
+};
+
+}  // namespace roboimi

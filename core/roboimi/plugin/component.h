@@ -1,0 +1,57 @@
+// What a plugin registers: named, described factories with the schema of their options.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/export.h"
+#include "roboimi/config/schema.h"
+#include "roboimi/model/head.h"
+#include "roboimi/model/observation.h"
+
+namespace roboimi {
+
+class Agent;
+class Backbone;
+class Dataset;
+class Environment;
+class Registry;
+
+using BackboneFactory =
+    std::function<std::shared_ptr<Backbone>(const Options&, const ObservationSpec&)>;
+using HeadFactory = std::function<std::shared_ptr<Head>(const Options&, const HeadSpec&)>;
+// An agent builds its parts through the registry.
+using AgentFactory =
+    std::function<std::shared_ptr<Agent>(const Options&, const ObservationSpec&, Registry&)>;
+using DatasetFactory = std::function<std::shared_ptr<Dataset>(const Options&)>;
+using EnvironmentFactory = std::function<std::shared_ptr<Environment>(const Options&)>;
+
+// `name` is what a config says in `type:`. One name may be used once per kind.
+template <typename Factory>
+struct Component {
+  std::string name;
+  std::string description;  // one line
+  Schema schema;
+  Factory create;
+};
+
+// Collects what a plugin's register function adds. Nothing reaches the registry unless the function
+// returns without throwing.
+class ROBOIMI_EXPORT Registrar {
+ public:
+  void backbone(Component<BackboneFactory> component);
+  void head(Component<HeadFactory> component);
+  void agent(Component<AgentFactory> component);
+  void dataset(Component<DatasetFactory> component);
+  void environment(Component<EnvironmentFactory> component);
+
+  std::vector<Component<BackboneFactory>> backbones;
+  std::vector<Component<HeadFactory>> heads;
+  std::vector<Component<AgentFactory>> agents;
+  std::vector<Component<DatasetFactory>> datasets;
+  std::vector<Component<EnvironmentFactory>> environments;
+};
+
+}  // namespace roboimi

@@ -1,0 +1,36 @@
+#include "roboimi/common/error.h"
+
+#include <gtest/gtest.h>
+
+namespace roboimi {
+namespace {
+
+TEST(Error, SaysWhereWhatExpectedFoundAndNextInOneLine) {
+  const Error error({.what = "unknown key 'n_embd'",
+                     .where = "lewm.yaml:12:5",
+                     .expected = "one of n_emb, n_layer",
+                     .found = "n_embd",
+                     .next = "did you mean 'n_emb'?"});
+  EXPECT_STREQ(error.what(),
+               "lewm.yaml:12:5: unknown key 'n_embd': expected one of n_emb, n_layer; found n_embd; "
+               "did you mean 'n_emb'?");
+}
+
+TEST(Error, LeavesOutEmptyParts) {
+  EXPECT_STREQ(Error("plain").what(), "plain");
+  EXPECT_STREQ(Error({.what = "bad", .next = "do that"}).what(), "bad; do that");
+}
+
+TEST(Error, OfLibtorchIsCutToOneLine) {
+  try {
+    at::ones({2, 3}).matmul(at::ones({2, 3}));
+    FAIL() << "matmul of wrong shapes did not throw";
+  } catch (const std::exception& error) {
+    const std::string text = one_line_message(error);
+    EXPECT_NE(text.find("mat1 and mat2"), std::string::npos) << text;
+    EXPECT_EQ(text.find('\n'), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace roboimi

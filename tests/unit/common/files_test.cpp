@@ -1,0 +1,81 @@
+#include "roboimi/common/files.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/hash.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Files : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("roboimi_files_" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  std::size_t entries() const {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(folder_), fs::directory_iterator{}));
+  }
+  fs::path folder_;
+};
+
+TEST_F(Files, AFailedWriteLeavesTheOldFileAndNothingElse) {
+  write_text_atomically(folder_ / "a", "old");
+  EXPECT_THROW(write_file_atomically(folder_ / "a",
+                                     [](const fs::path& temporary) {
+                                       std::ofstream(temporary) << "half";
+                                       throw Error("interrupted");
+                                     }),
+               Error);
+  EXPECT_EQ(read_text(folder_ / "a"), "old");
+  EXPECT_EQ(entries(), 1u);
+}
+
+TEST_F(Files, ATooLargeFileIsAnErrorInWords) {
+  rlimit old{};
+  getrlimit(RLIMIT_FSIZE, &old);
+  rlimit small = old;
+  small.rlim_cur = 1000;
+  ::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  std::string text;
+  try {
+    write_text_atomically(folder_ / "large", std::string(5000, 'x'));
+  } catch (const Error& error) {
+    text = error.what();
+  }
+  setrlimit(RLIMIT_FSIZE, &old);
+  EXPECT_NE(text.find("File too large"), std::string::npos) << text;
+  EXPECT_EQ(entries(), 0u);
+}
+
+TEST_F(Files, AFolderAppearsWholeOrNotAtAll) {
+  EXPECT_THROW(write_folder_atomically(folder_ / "step",
+                                       [](const fs::path& temporary) {
+                                         write_text_atomically(temporary / "model", "x");
+                                         throw Error("interrupted");
+                                       }),
+               Error);
+  EXPECT_EQ(entries(), 0u);
+  write_folder_atomically(folder_ / "step", [](const fs::path& temporary) {
+    write_text_atomically(temporary / "model", "x");
+  });
+  EXPECT_EQ(read_text(folder_ / "step" / "model"), "x");
+}
+
+TEST_F(Files, HashOfAFileIsThePublishedVector) {
+  write_text_atomically(folder_ / "abc", "abc");  // FIPS 180-2, appendix B.1
+  EXPECT_EQ(sha256_file(folder_ / "abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+}  // namespace
+}  // namespace roboimi

@@ -1,0 +1,40 @@
+#include "roboimi/common/random.h"
+
+#include <gtest/gtest.h>
+
+namespace roboimi {
+namespace {
+
+at::Tensor default_state() { return at::detail::getDefaultCPUGenerator().get_state(); }
+
+TEST(SeededConstruction, IsRepeatableAndLeavesTheDefaultGeneratorAlone) {
+  const at::Tensor before = default_state();
+  auto weights = [](std::uint64_t seed) {
+    SeededConstruction guard(seed);
+    return torch::nn::Linear(4, 4)->weight.detach().clone();
+  };
+  EXPECT_TRUE(weights(7).equal(weights(7)));
+  EXPECT_FALSE(weights(7).equal(weights(8)));
+  EXPECT_TRUE(before.equal(default_state()));
+}
+
+TEST(Dropout, DrawsFromItsGeneratorOnly) {
+  const at::Tensor before = default_state();
+  const at::Tensor x = at::ones({1000});
+  at::Generator first = make_generator(3);
+  at::Generator second = make_generator(3);
+  const at::Tensor y = dropout(x, 0.25, first);
+  EXPECT_TRUE(y.equal(dropout(x, 0.25, second)));
+  EXPECT_TRUE(before.equal(default_state()));
+  EXPECT_NEAR(y.mean().item<double>(), 1.0, 0.1);
+  EXPECT_NEAR((y == 0).to(at::kDouble).mean().item<double>(), 0.25, 0.06);
+}
+
+TEST(MixSeed, SeparatesItsCoordinates) {
+  EXPECT_EQ(mix_seed(1, 2, 3), mix_seed(1, 2, 3));
+  EXPECT_NE(mix_seed(1, 2, 3), mix_seed(1, 3, 2));
+  EXPECT_NE(mix_seed(1, 2), mix_seed(2, 1));
+}
+
+}  // namespace
+}  // namespace roboimi
