@@ -1,4 +1,5 @@
-// The one precompiled header, shared by every target: libtorch's headers cost 10 s a file without it.
+// The one precompiled header, shared by every target: libtorch's headers cost 10 s a file without
+// it.
 #pragma once
 
 #include <torch/torch.h>

@@ -8,11 +8,11 @@
 //
 // prints as one line:
 //
-//   agent/lewm.yaml:12:5: unknown key 'n_embd': expected one of n_emb, n_layer, n_head; found n_embd;
-//   did you mean 'n_emb'?
+//   agent/lewm.yaml:12:5: unknown key 'n_embd': expected one of n_emb, n_layer, n_head; found
+//   n_embd; did you mean 'n_emb'?
 //
-// Error is for a user's mistake or a machine's fault (a missing file, a full disk). A broken invariant
-// of roboimi itself goes through ROBOIMI_CHECK, which aborts with the values.
+// Error is for a user's mistake or a machine's fault (a missing file, a full disk). A broken
+// invariant of roboimi itself goes through ROBOIMI_CHECK, which aborts with the values.
 #pragma once
 
 #include <concepts>
@@ -47,8 +47,8 @@ class ROBOIMI_EXPORT Error : public std::runtime_error {
   Parts parts_;
 };
 
-// The message of an exception for one line of output: an Error's text, or the first line of a libtorch
-// exception (whose text otherwise carries a backtrace).
+// The message of an exception for one line of output: an Error's text, or the first line of a
+// libtorch exception (whose text otherwise carries a backtrace).
 ROBOIMI_EXPORT std::string one_line_message(const std::exception& error);
 
 // Prints `condition`, `detail` and the place to stderr, and aborts.

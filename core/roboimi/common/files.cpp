@@ -71,7 +71,8 @@ void rename_synced(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
-void write_file_atomically(const fs::path& path, const std::function<void(const fs::path&)>& write) {
+void write_file_atomically(const fs::path& path,
+                           const std::function<void(const fs::path&)>& write) {
   create_parent(path);
   const fs::path temporary = temporary_name(path);
   RemoveOnFailure guard(temporary);
@@ -97,7 +98,8 @@ void write_text_atomically(const fs::path& path, std::string_view text) {
   });
 }
 
-void write_folder_atomically(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
+void write_folder_atomically(const fs::path& path,
+                             const std::function<void(const fs::path&)>& fill) {
   create_parent(path);
   const fs::path temporary = temporary_name(path);
   std::error_code ignored;
@@ -117,8 +119,8 @@ void write_folder_atomically(const fs::path& path, const std::function<void(cons
 
 std::string read_text(const fs::path& path) {
   if (fs::is_directory(path)) {
-    throw Error({.what = "cannot read", .where = path.string(), .expected = "a file",
-                 .found = "a folder"});
+    throw Error(
+        {.what = "cannot read", .where = path.string(), .expected = "a file", .found = "a folder"});
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) throw_system_error("cannot read", path, errno);
@@ -133,7 +135,9 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
   struct stat status {};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(fd);
-    throw Error({.what = "cannot map", .where = path.string(), .expected = "a regular file",
+    throw Error({.what = "cannot map",
+                 .where = path.string(),
+                 .expected = "a regular file",
                  .found = S_ISDIR(status.st_mode) ? "a folder" : "something else"});
   }
   size_ = static_cast<std::size_t>(status.st_size);

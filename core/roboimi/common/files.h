@@ -11,9 +11,9 @@
 
 namespace roboimi {
 
-// Calls `write` with a temporary path in the same folder, syncs what it wrote and renames it to `path`.
-// When `write` or the disk fails, the temporary file is removed, `path` is untouched and an Error says
-// why (ENOSPC and EFBIG are named in words).
+// Calls `write` with a temporary path in the same folder, syncs what it wrote and renames it to
+// `path`. When `write` or the disk fails, the temporary file is removed, `path` is untouched and an
+// Error says why (ENOSPC and EFBIG are named in words).
 ROBOIMI_EXPORT void write_file_atomically(
     const std::filesystem::path& path,
     const std::function<void(const std::filesystem::path& temporary)>& write);

@@ -17,13 +17,13 @@ namespace roboimi {
 // A generator on `device`, seeded.
 ROBOIMI_EXPORT at::Generator make_generator(std::uint64_t seed, c10::Device device = c10::kCPU);
 
-// Mixes a seed with up to three coordinates (step, episode, replan) into an independent seed, so that
-// a draw is a pure function of its place: mix_seed(seed, step). SplitMix64 finaliser.
+// Mixes a seed with up to three coordinates (step, episode, replan) into an independent seed, so
+// that a draw is a pure function of its place: mix_seed(seed, step). SplitMix64 finaliser.
 ROBOIMI_EXPORT std::uint64_t mix_seed(std::uint64_t seed, std::uint64_t a, std::uint64_t b = 0,
                                       std::uint64_t c = 0);
 
-// Dropout that draws its mask from `generator` (at::dropout draws from the default one). `x` any shape,
-// floating; identity when p == 0.
+// Dropout that draws its mask from `generator` (at::dropout draws from the default one). `x` any
+// shape, floating; identity when p == 0.
 ROBOIMI_EXPORT at::Tensor dropout(const at::Tensor& x, double p, at::Generator& generator);
 
 // Constructing a module draws from the default CPU generator. While alive, this guard holds that

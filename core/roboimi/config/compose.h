@@ -7,16 +7,17 @@
 //     - _self_                       # this file's own keys come here (last, when left out)
 //   name: lewm_imf_attnres
 //
-// An entry `- GROUP: NAME` inside the file of group path P is looked for as P/GROUP/NAME.yaml and then as
-// GROUP/NAME.yaml, in each search folder, and is placed at the key GROUP under P's own place. Entry
-// `- NAME` merges a file of the same folder; `- GROUP: null` selects nothing. A later merge wins, map by
-// map. The choice is addressed by its place with slashes: `agent/backbone=resnet18` on the command line
-// swaps what agent's own file chose at `agent.backbone`.
+// An entry `- GROUP: NAME` inside the file of group path P is looked for as P/GROUP/NAME.yaml and
+// then as GROUP/NAME.yaml, in each search folder, and is placed at the key GROUP under P's own
+// place. Entry
+// `- NAME` merges a file of the same folder; `- GROUP: null` selects nothing. A later merge wins,
+// map by map. The choice is addressed by its place with slashes: `agent/backbone=resnet18` on the
+// command line swaps what agent's own file chose at `agent.backbone`.
 //
 // Overrides: `a.b=c` changes a key that exists, `+a.b=c` adds one that does not, `++a.b=c` either,
-// `~a.b` removes; values are YAML. `+train=NAME` adds a group choice. `${a.b}` refers to another key
-// (absolute), also inside a text; `${env:NAME}` or `${env:NAME,default}` reads the environment; `\${`
-// is literal. The composed tree alone, saved, gives the same run.
+// `~a.b` removes; values are YAML. `+train=NAME` adds a group choice. `${a.b}` refers to another
+// key (absolute), also inside a text; `${env:NAME}` or `${env:NAME,default}` reads the environment;
+// `\${` is literal. The composed tree alone, saved, gives the same run.
 #pragma once
 
 #include <filesystem>
@@ -37,16 +38,16 @@ struct ComposedConfig {
 };
 
 // The folders searched: the config's own folder, `config_dirs` (--config-dir), ROBOIMI_CONFIG_PATH
-// (colon-separated), <executable>/../share/roboimi/configs, and the source tree's configs folder for an
-// uninstalled build (<executable>/../../../configs).
+// (colon-separated), <executable>/../share/roboimi/configs, and the source tree's configs folder
+// for an uninstalled build (<executable>/../../../configs).
 ROBOIMI_EXPORT std::vector<std::filesystem::path> config_search_path(
     const std::vector<std::filesystem::path>& config_dirs);
 
-// `config` as given, then by name in the search path, with or without ".yaml". Errors name every folder
-// searched, and the nearest file names.
-ROBOIMI_EXPORT ComposedConfig compose_config(const std::string& config,
-                                             const std::vector<std::string>& overrides,
-                                             const std::vector<std::filesystem::path>& config_dirs = {});
+// `config` as given, then by name in the search path, with or without ".yaml". Errors name every
+// folder searched, and the nearest file names.
+ROBOIMI_EXPORT ComposedConfig
+compose_config(const std::string& config, const std::vector<std::string>& overrides,
+               const std::vector<std::filesystem::path>& config_dirs = {});
 
 // `a=1,2 b=x` -> the lists of overrides of each job, in order: the cartesian product. Commas inside
 // brackets, braces and quotes do not split.

@@ -1,5 +1,5 @@
-// A YAML tree whose every node remembers the file, line and column it came from, through composition
-// and overrides. Plain data: copying copies the tree.
+// A YAML tree whose every node remembers the file, line and column it came from, through
+// composition and overrides. Plain data: copying copies the tree.
 #pragma once
 
 #include <optional>

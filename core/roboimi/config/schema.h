@@ -1,5 +1,5 @@
-// A component's options, declared once: the same table parses its YAML, prints `plugins inspect` and
-// generates the reference in docs.
+// A component's options, declared once: the same table parses its YAML, prints `plugins inspect`
+// and generates the reference in docs.
 //
 //   Schema schema() {
 //     Schema s;
@@ -30,9 +30,9 @@
 namespace roboimi {
 
 // What a plugin can provide.
-enum class ComponentKind { kBackbone, kHead, kAgent, kDataset, kEnvironment };
+enum class ComponentKind { kBackbone, kHead, kAgent, kDataset, kEpisodeWriter, kEnvironment };
 
-// "backbone", "head", "agent", "dataset", "environment".
+// "backbone", "head", "agent", "dataset", "episode_writer", "environment".
 ROBOIMI_EXPORT const char* to_string(ComponentKind kind);
 
 enum class OptionType {
@@ -51,9 +51,9 @@ ROBOIMI_EXPORT const char* to_string(OptionType type);
 
 class Schema;
 
-using OptionValue = std::variant<std::monostate, bool, std::int64_t, double, std::string,
-                                 std::vector<std::int64_t>, std::vector<double>,
-                                 std::vector<std::string>, ConfigNode>;
+using OptionValue =
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
+                 std::vector<double>, std::vector<std::string>, ConfigNode>;
 
 // One row of the table. The setters return *this, to be chained onto the declaration.
 class ROBOIMI_EXPORT OptionSpec {
@@ -109,8 +109,8 @@ class ROBOIMI_EXPORT Schema {
   std::vector<OptionSpec> options_;
 };
 
-// Validated values, defaults filled in. Asking for a key that the schema lacks, or as another type, is a
-// broken invariant and aborts.
+// Validated values, defaults filled in. Asking for a key that the schema lacks, or as another type,
+// is a broken invariant and aborts.
 class ROBOIMI_EXPORT Options {
  public:
   bool has(std::string_view key) const;  // a value or a default is there
@@ -149,9 +149,9 @@ class ROBOIMI_EXPORT Options {
 };
 
 // Reads `node` (a map, or null for all defaults) by `schema`. The keys `type` and `plugin` are the
-// registry's and are passed over. Errors: unknown key with the nearest known name, missing key, wrong
-// type, out of range, not one of the choices; each with file:line:column and the dotted key under
-// `path` ("agent.head").
+// registry's and are passed over. Errors: unknown key with the nearest known name, missing key,
+// wrong type, out of range, not one of the choices; each with file:line:column and the dotted key
+// under `path` ("agent.head").
 ROBOIMI_EXPORT Options parse_options(const ConfigNode& node, const Schema& schema,
                                      std::string_view path = "");
 

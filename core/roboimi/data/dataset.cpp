@@ -1,8 +1,12 @@
 #include "roboimi/data/dataset.h"
 
+#include "roboimi/data/episode_writer.h"
+
 namespace roboimi {
 
 Dataset::~Dataset() = default;
+
+EpisodeWriter::~EpisodeWriter() = default;
 
 std::optional<FrameExtent> Dataset::frame_extent(std::int64_t, const std::string&,
                                                  std::int64_t) const {

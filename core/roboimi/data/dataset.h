@@ -16,11 +16,11 @@
 namespace roboimi {
 
 struct EpisodeInfo {
-  std::filesystem::path file;        // where it is stored
-  std::int64_t length = 0;           // rows, L
-  bool is_sim = true;                // ACT's attribute `sim`
-  std::optional<std::uint64_t> seed; // of the environment, when recorded
-  std::optional<bool> success;       // when recorded
+  std::filesystem::path file;         // where it is stored
+  std::int64_t length = 0;            // rows, L
+  bool is_sim = true;                 // ACT's attribute `sim`
+  std::optional<std::uint64_t> seed;  // of the environment, when recorded
+  std::optional<bool> success;        // when recorded
 };
 
 // Bytes of one frame inside a file, when it is stored as plain uint8 [H, W, 3].
@@ -38,14 +38,16 @@ class ROBOIMI_EXPORT Dataset {
   virtual std::int64_t num_episodes() const = 0;
   virtual const EpisodeInfo& episode(std::int64_t index) const = 0;
 
-  virtual at::Tensor state(std::int64_t episode) const = 0;      // float [L, S]
-  virtual at::Tensor actions(std::int64_t episode) const = 0;    // float [L, A]; row t: sent after row t was seen
+  virtual at::Tensor state(std::int64_t episode) const = 0;  // float [L, S]
+  virtual at::Tensor actions(
+      std::int64_t episode) const = 0;  // float [L, A]; row t: sent after row t was seen
   virtual at::Tensor env_state(std::int64_t episode) const = 0;  // float [L, E], or undefined
 
   // Decoded frames of rows [first, first + count): uint8 RGB [count, H, W, 3].
   virtual at::Tensor frames(std::int64_t episode, const std::string& camera, std::int64_t first,
                             std::int64_t count) const = 0;
-  // Where row `row` lies uncompressed, if it does: such frames are mapped in place and never copied.
+  // Where row `row` lies uncompressed, if it does: such frames are mapped in place and never
+  // copied.
   virtual std::optional<FrameExtent> frame_extent(std::int64_t episode, const std::string& camera,
                                                   std::int64_t row) const;
 };

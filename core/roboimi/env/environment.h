@@ -17,9 +17,10 @@ namespace roboimi {
 
 // What a step tells beside the observation.
 struct StepInfo {
-  bool success = false;       // the task's own criterion has been met at this or an earlier step
-  bool stable_success = false;// a stricter criterion, where the task has one (held, giver released)
-  std::int64_t stage = 0;     // highest stage reached so far
+  bool success = false;  // the task's own criterion has been met at this or an earlier step
+  bool stable_success =
+      false;               // a stricter criterion, where the task has one (held, giver released)
+  std::int64_t stage = 0;  // highest stage reached so far
 };
 
 struct StepResult {
@@ -44,18 +45,18 @@ class ROBOIMI_EXPORT Environment {
   virtual ~Environment();
 
   virtual const ObservationSpec& spec() const = 0;
-  virtual std::int64_t max_steps() const = 0;    // steps until truncated
-  virtual double max_reward() const = 0;         // of one step; reaching it is success
+  virtual std::int64_t max_steps() const = 0;                // steps until truncated
+  virtual double max_reward() const = 0;                     // of one step; reaching it is success
   virtual std::vector<std::string> stage_names() const = 0;  // stage 0 first
 
-  // Starts an episode whose initial state depends on `seed` alone. Without `render`, observation.images
-  // is empty and no frame is drawn.
+  // Starts an episode whose initial state depends on `seed` alone. Without `render`,
+  // observation.images is empty and no frame is drawn.
   virtual Observation reset(std::uint64_t seed, bool render) = 0;
   // action float [A]. After terminated or truncated, reset() must come first (Error).
   virtual StepResult step(const at::Tensor& action, bool render) = 0;
 
-  // A scripted demonstrator for the episode just reset, or nullptr. `noise` is the standard deviation of
-  // a perturbation of its way-points, in the task's unit; 0 is none.
+  // A scripted demonstrator for the episode just reset, or nullptr. `noise` is the standard
+  // deviation of a perturbation of its way-points, in the task's unit; 0 is none.
   virtual std::unique_ptr<Expert> make_expert(double noise, std::uint64_t seed);
 
   // World positions of the end effectors, metres [n][3], named by end_effector_names().
@@ -65,8 +66,8 @@ class ROBOIMI_EXPORT Environment {
   // A picture of the current state, uint8 [height, width, 3], for videos; any camera of the scene.
   virtual at::Tensor render(const std::string& camera, ImageSize size) = 0;
   // Pixel (x, y) of a world point in such a picture; empty when behind the camera.
-  virtual std::optional<std::array<double, 2>> project(const std::string& camera, ImageSize size,
-                                                       const std::array<double, 3>& point) const = 0;
+  virtual std::optional<std::array<double, 2>> project(
+      const std::string& camera, ImageSize size, const std::array<double, 3>& point) const = 0;
 };
 
 }  // namespace roboimi

@@ -1,4 +1,5 @@
-// The safetensors format: a JSON header with names, dtypes and offsets, then raw little-endian data.
+// The safetensors format: a JSON header with names, dtypes and offsets, then raw little-endian
+// data.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,5 @@
-// An agent joins a backbone and a head: it owns the normaliser, the observation queue and the action
-// queue, and is what the trainer trains and the rollout runs.
+// An agent joins a backbone and a head: it owns the normaliser, the observation queue and the
+// action queue, and is what the trainer trains and the rollout runs.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -34,10 +34,10 @@ struct Horizons {
 
 // What the data says of itself, for the agent to keep. Training episodes only.
 struct DatasetStatistics {
-  Statistics state;                    // [S]
-  Statistics action;                   // [A]
-  std::optional<Statistics> env_state; // [E]
-  std::optional<Statistics> features;  // [V], of cached visual features
+  Statistics state;                     // [S]
+  Statistics action;                    // [A]
+  std::optional<Statistics> env_state;  // [E]
+  std::optional<Statistics> features;   // [V], of cached visual features
 };
 
 class ROBOIMI_EXPORT Agent : public torch::nn::Module {
@@ -49,18 +49,19 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   // The visual encoder, or nullptr when the agent has none.
   virtual Backbone* backbone() const = 0;
 
-  // Training. Statistics first: loss() and act() without them are an Error. They are kept in buffers and
-  // so travel in the checkpoint.
+  // Training. Statistics first: loss() and act() without them are an Error. They are kept in
+  // buffers and so travel in the checkpoint.
   virtual void set_statistics(const DatasetStatistics& statistics) = 0;
   virtual bool has_statistics() const = 0;
   virtual LossReport loss(const Batch& batch, at::Generator& generator) = 0;
   // Parameters by registered name that weight decay must not touch return false.
   virtual bool decays(const std::string& name, const at::Tensor& parameter) const;
 
-  // Acting, one environment at a time. reset() empties both queues and seeds the policy's noise, which
-  // is a function of (seed, replan) alone.
+  // Acting, one environment at a time. reset() empties both queues and seeds the policy's noise,
+  // which is a function of (seed, replan) alone.
   virtual void reset(std::uint64_t seed) = 0;
-  // Whether the next act() will look at the images of its observation: those frames must be rendered.
+  // Whether the next act() will look at the images of its observation: those frames must be
+  // rendered.
   virtual bool needs_images() const = 0;
   // The next command, float [A], un-normalised. Times of the last call are in last_timing().
   virtual at::Tensor act(const Observation& observation) = 0;

@@ -35,7 +35,8 @@ std::vector<at::Tensor> Backbone::ordered_images(const Images& images) const {
                    .expected = "uint8 [B, T, H, W, 3]",
                    .found = c10::str(image.scalar_type(), " ", image.sizes())});
     }
-    if (!ordered.empty() && (image.size(0) != ordered[0].size(0) || image.size(1) != ordered[0].size(1))) {
+    if (!ordered.empty() &&
+        (image.size(0) != ordered[0].size(0) || image.size(1) != ordered[0].size(1))) {
       throw Error({.what = fmt::format("images of camera '{}' do not fit the others", camera),
                    .where = name(),
                    .expected = c10::str("[B, T] = ", ordered[0].sizes().slice(0, 2)),

@@ -1,8 +1,8 @@
 // A visual encoder.
 //
-// A backbone either fuses all its cameras into one feature per time step (joint_output_dim() is set) or
-// gives one feature per camera (joint_output_dim() is empty). Nothing else in the pipeline differs: the
-// agent sizes its condition from feature_dim().
+// A backbone either fuses all its cameras into one feature per time step (joint_output_dim() is
+// set) or gives one feature per camera (joint_output_dim() is empty). Nothing else in the pipeline
+// differs: the agent sizes its condition from feature_dim().
 #pragma once
 
 #include <torch/nn/module.h>
@@ -26,14 +26,15 @@ class ROBOIMI_EXPORT Backbone : public torch::nn::Module {
   virtual std::int64_t output_dim() const = 0;
   // Set when all cameras give ONE feature of this size per time step.
   virtual std::optional<std::int64_t> joint_output_dim() const { return std::nullopt; }
-  // True when no parameter or buffer ever changes: the module is in evaluation mode whatever train()
-  // says, requires_grad is false everywhere, and its features may be cached.
+  // True when no parameter or buffer ever changes: the module is in evaluation mode whatever
+  // train() says, requires_grad is false everywhere, and its features may be cached.
   virtual bool frozen() const = 0;
-  // True when encode() in training mode draws random numbers (crops), so that caching would change it.
+  // True when encode() in training mode draws random numbers (crops), so that caching would change
+  // it.
   virtual bool has_random_transform() const { return false; }
 
-  // images: camera -> uint8 [B, T, H, W, 3], at least the cameras of camera_names(), in any order; the
-  // tensors are not written. `generator` is for random transforms; evaluation draws nothing.
+  // images: camera -> uint8 [B, T, H, W, 3], at least the cameras of camera_names(), in any order;
+  // the tensors are not written. `generator` is for random transforms; evaluation draws nothing.
   // Returns float32 [B, T, feature_dim()]; per-camera features follow camera_names() order.
   // Error: a camera missing, a wrong dtype, rank or size.
   virtual at::Tensor encode(const Images& images, at::Generator& generator) = 0;
@@ -44,8 +45,8 @@ class ROBOIMI_EXPORT Backbone : public torch::nn::Module {
   // Condition tokens per time step when features are kept apart: 1 if joint, else num_cameras().
   std::int64_t tokens_per_step() const;
 
-  // For implementations: checks what encode() was given against camera_names() and uint8 [B, T, H, W, 3],
-  // and returns the tensors in camera_names() order. All must share B and T.
+  // For implementations: checks what encode() was given against camera_names() and uint8 [B, T, H,
+  // W, 3], and returns the tensors in camera_names() order. All must share B and T.
   std::vector<at::Tensor> ordered_images(const Images& images) const;
 };
 

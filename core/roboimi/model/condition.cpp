@@ -36,25 +36,26 @@ ConditionSpec condition_spec(const Backbone* backbone, std::int64_t state_dim,
   ConditionSpec spec{.state_dim = state_dim, .env_state_dim = env_state_dim};
   if (backbone == nullptr) return spec;
   spec.visual_dim = backbone->feature_dim();
-  spec.visual_origin =
-      backbone->joint_output_dim()
-          ? fmt::format("joint_output_dim {}", *backbone->joint_output_dim())
-          : fmt::format("output_dim {} * {} cameras", backbone->output_dim(), backbone->num_cameras());
+  spec.visual_origin = backbone->joint_output_dim()
+                           ? fmt::format("joint_output_dim {}", *backbone->joint_output_dim())
+                           : fmt::format("output_dim {} * {} cameras", backbone->output_dim(),
+                                         backbone->num_cameras());
   return spec;
 }
 
 void check_cond_dim(std::optional<std::int64_t> given, const ConditionSpec& spec,
                     const SourceLocation& where) {
   if (!given || *given == spec.per_step_cond_dim()) return;
-  throw Error({.what = "head.cond_dim does not add up",
-               .where = where.to_string(),
-               .expected = spec.sum_text(),
-               .found = std::to_string(*given),
-               .next = fmt::format("set cond_dim to {} or leave it out", spec.per_step_cond_dim())});
+  throw Error(
+      {.what = "head.cond_dim does not add up",
+       .where = where.to_string(),
+       .expected = spec.sum_text(),
+       .found = std::to_string(*given),
+       .next = fmt::format("set cond_dim to {} or leave it out", spec.per_step_cond_dim())});
 }
 
-at::Tensor build_cond(const ConditionSpec& spec, const at::Tensor& features, const at::Tensor& state,
-                      const at::Tensor& env_state) {
+at::Tensor build_cond(const ConditionSpec& spec, const at::Tensor& features,
+                      const at::Tensor& state, const at::Tensor& env_state) {
   std::vector<at::Tensor> parts;
   append(parts, "visual features", features, spec.visual_dim);
   append(parts, "state", state, spec.state_dim);

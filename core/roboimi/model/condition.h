@@ -1,5 +1,5 @@
-// The condition that every agent gives its head: visual features, then state, for each observation step.
-// The same code for joint and per-camera backbones.
+// The condition that every agent gives its head: visual features, then state, for each observation
+// step. The same code for joint and per-camera backbones.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,8 +16,9 @@ class Backbone;
 
 // What one observation step's condition is made of; any part may be 0.
 struct ConditionSpec {
-  std::int64_t visual_dim = 0;     // Backbone::feature_dim(): joint_output_dim, or output_dim * cameras
-  std::int64_t state_dim = 0;      // S
+  std::int64_t visual_dim =
+      0;                       // Backbone::feature_dim(): joint_output_dim, or output_dim * cameras
+  std::int64_t state_dim = 0;  // S
   std::int64_t env_state_dim = 0;  // E, only when the policy may see it
   std::string visual_origin;       // "joint_output_dim 192" or "output_dim 64 * 3 cameras"
 
@@ -34,8 +35,8 @@ ROBOIMI_EXPORT ConditionSpec condition_spec(const Backbone* backbone, std::int64
 ROBOIMI_EXPORT void check_cond_dim(std::optional<std::int64_t> given, const ConditionSpec& spec,
                                    const SourceLocation& where);
 
-// features [B, T, V], state [B, T, S], env_state [B, T, E]; undefined parts are left out. All normalised.
-// Returns [B, T, per_step_cond_dim].
+// features [B, T, V], state [B, T, S], env_state [B, T, E]; undefined parts are left out. All
+// normalised. Returns [B, T, per_step_cond_dim].
 ROBOIMI_EXPORT at::Tensor build_cond(const ConditionSpec& spec, const at::Tensor& features,
                                      const at::Tensor& state, const at::Tensor& env_state);
 

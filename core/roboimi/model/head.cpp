@@ -15,8 +15,8 @@ void check_shape(const char* argument, const at::Tensor& tensor, at::ScalarType 
   }
   if (fits) return;
   throw Error({.what = std::string("head argument '") + argument + "' does not fit",
-               .expected = c10::str(dtype == at::kBool ? "bool " : "floating ", at::IntArrayRef(sizes),
-                                    " (-1: any)"),
+               .expected = c10::str(dtype == at::kBool ? "bool " : "floating ",
+                                    at::IntArrayRef(sizes), " (-1: any)"),
                .found = tensor.defined() ? c10::str(tensor.scalar_type(), " ", tensor.sizes())
                                          : "an undefined tensor"});
 }

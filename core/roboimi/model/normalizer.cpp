@@ -14,15 +14,17 @@ constexpr double kSmallestStd = 1e-2;
 
 Statistics Statistics::of(const at::Tensor& rows) {
   if (rows.dim() != 2 || rows.size(0) < 1) {
-    throw Error({.what = "statistics need rows", .expected = "[N, D] with N >= 1",
+    throw Error({.what = "statistics need rows",
+                 .expected = "[N, D] with N >= 1",
                  .found = c10::str(rows.sizes())});
   }
   const at::Tensor wide = rows.to(at::kDouble);
   if (!wide.isfinite().all().item<bool>()) {
-    throw Error({.what = "statistics of values that are not finite",
-                 .expected = "finite numbers",
-                 .found = c10::str((~wide.isfinite()).sum().item<std::int64_t>(), " NaN or infinite"),
-                 .next = "look for broken episodes in the data"});
+    throw Error(
+        {.what = "statistics of values that are not finite",
+         .expected = "finite numbers",
+         .found = c10::str((~wide.isfinite()).sum().item<std::int64_t>(), " NaN or infinite"),
+         .next = "look for broken episodes in the data"});
   }
   auto single = [](const at::Tensor& x) { return x.to(at::kFloat); };
   return {single(wide.amin(0)), single(wide.amax(0)), single(wide.mean(0)),
@@ -33,7 +35,8 @@ Normalization normalization_from(const std::string& name) {
   if (name == "min_max") return Normalization::kMinMax;
   if (name == "mean_std") return Normalization::kMeanStd;
   if (name == "identity") return Normalization::kIdentity;
-  throw Error({.what = "unknown normalisation", .expected = "min_max, mean_std or identity",
+  throw Error({.what = "unknown normalisation",
+               .expected = "min_max, mean_std or identity",
                .found = name});
 }
 

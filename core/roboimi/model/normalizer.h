@@ -46,7 +46,8 @@ class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {
   std::string what_;
   std::int64_t dim_;
   Normalization kind_;
-  // y = (x - shift) * scale. `is_fitted` is a buffer too: a checkpoint without statistics stays one.
+  // y = (x - shift) * scale. `is_fitted` is a buffer too: a checkpoint without statistics stays
+  // one.
   at::Tensor shift_, scale_, is_fitted_;
 };
 

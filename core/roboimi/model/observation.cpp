@@ -16,8 +16,8 @@ std::string ObservationSpec::difference(const ObservationSpec& other) const {
     if (found == other.images.end()) return fmt::format("camera '{}' is missing", camera);
     const ImageSize& mine = images.at(camera);
     if (found->second != mine) {
-      return fmt::format("camera '{}' has {}x{} pixels against {}x{}", camera, mine.height, mine.width,
-                         found->second.height, found->second.width);
+      return fmt::format("camera '{}' has {}x{} pixels against {}x{}", camera, mine.height,
+                         mine.width, found->second.height, found->second.width);
     }
   }
   return "";

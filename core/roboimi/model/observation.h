@@ -38,14 +38,16 @@ struct ObservationSpec {
 struct Observation {
   Images images;         // camera -> uint8 [H, W, 3]
   at::Tensor state;      // float [S], as recorded (radians, metres, gripper opening 0..1)
+  at::Tensor velocity;   // float [S] per second, or undefined; recorded, never shown to a policy
   at::Tensor env_state;  // float [E], or undefined; privileged
 };
 
 // Windows for training. Numbers are raw; the agent normalises.
 struct Batch {
-  Images images;         // camera -> uint8 [B, T, H, W, 3]; empty when `features` is defined
-  at::Tensor features;   // float [B, T, V]: cached visual features of a frozen backbone, or undefined
-  at::Tensor state;      // float [B, T, S]
+  Images images;  // camera -> uint8 [B, T, H, W, 3]; empty when `features` is defined
+  at::Tensor
+      features;      // float [B, T, V]: cached visual features of a frozen backbone, or undefined
+  at::Tensor state;  // float [B, T, S]
   at::Tensor env_state;  // float [B, T, E], or undefined
   at::Tensor actions;    // float [B, H, A]
   at::Tensor is_pad;     // bool [B, H]: true where the episode had ended

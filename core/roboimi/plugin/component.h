@@ -17,6 +17,7 @@ class Agent;
 class Backbone;
 class Dataset;
 class Environment;
+class EpisodeWriter;
 class Registry;
 
 using BackboneFactory =
@@ -26,6 +27,7 @@ using HeadFactory = std::function<std::shared_ptr<Head>(const Options&, const He
 using AgentFactory =
     std::function<std::shared_ptr<Agent>(const Options&, const ObservationSpec&, Registry&)>;
 using DatasetFactory = std::function<std::shared_ptr<Dataset>(const Options&)>;
+using EpisodeWriterFactory = std::function<std::shared_ptr<EpisodeWriter>(const Options&)>;
 using EnvironmentFactory = std::function<std::shared_ptr<Environment>(const Options&)>;
 
 // `name` is what a config says in `type:`. One name may be used once per kind.
@@ -45,12 +47,14 @@ class ROBOIMI_EXPORT Registrar {
   void head(Component<HeadFactory> component);
   void agent(Component<AgentFactory> component);
   void dataset(Component<DatasetFactory> component);
+  void episode_writer(Component<EpisodeWriterFactory> component);
   void environment(Component<EnvironmentFactory> component);
 
   std::vector<Component<BackboneFactory>> backbones;
   std::vector<Component<HeadFactory>> heads;
   std::vector<Component<AgentFactory>> agents;
   std::vector<Component<DatasetFactory>> datasets;
+  std::vector<Component<EpisodeWriterFactory>> episode_writers;
   std::vector<Component<EnvironmentFactory>> environments;
 };
 

@@ -32,14 +32,15 @@ struct PluginDescriptor {
 
 }  // namespace roboimi
 
-#define ROBOIMI_PLUGIN(plugin_name, plugin_version, plugin_description)                            \
-  ROBOIMI_PLUGIN_NOTE(plugin_name, plugin_version)                                                 \
-  static void roboimi_register_components(::roboimi::Registrar& registrar);                        \
-  extern "C" ROBOIMI_EXPORT const ::roboimi::PluginDescriptor roboimi_plugin_descriptor;           \
-  const ::roboimi::PluginDescriptor roboimi_plugin_descriptor = {sizeof(::roboimi::PluginDescriptor), \
-                                                                 ::roboimi::kPluginApiVersion,     \
-                                                                 plugin_name,                      \
-                                                                 plugin_version,                   \
-                                                                 plugin_description,               \
-                                                                 &roboimi_register_components};    \
+#define ROBOIMI_PLUGIN(plugin_name, plugin_version, plugin_description)                  \
+  ROBOIMI_PLUGIN_NOTE(plugin_name, plugin_version)                                       \
+  static void roboimi_register_components(::roboimi::Registrar& registrar);              \
+  extern "C" ROBOIMI_EXPORT const ::roboimi::PluginDescriptor roboimi_plugin_descriptor; \
+  const ::roboimi::PluginDescriptor roboimi_plugin_descriptor = {                        \
+      sizeof(::roboimi::PluginDescriptor),                                               \
+      ::roboimi::kPluginApiVersion,                                                      \
+      plugin_name,                                                                       \
+      plugin_version,                                                                    \
+      plugin_description,                                                                \
+      &roboimi_register_components};                                                     \
   static void roboimi_register_components(::roboimi::Registrar& registrar)

@@ -4,9 +4,9 @@
 //   registry.load_search_path({"./plugins"});
 //   auto backbone = registry.create_backbone(node, "agent.backbone", spec);
 //
-// A node says `type: NAME` and NAME's options. With `plugin: FILE` that library is loaded first, and
-// `type` may be left out when it has one component of the kind. The registry is never destroyed and
-// libraries are never unloaded.
+// A node says `type: NAME` and NAME's options. With `plugin: FILE` that library is loaded first,
+// and `type` may be left out when it has one component of the kind. The registry is never destroyed
+// and libraries are never unloaded.
 #pragma once
 
 #include <filesystem>
@@ -41,8 +41,8 @@ class ROBOIMI_EXPORT Registry {
  public:
   static Registry& instance();
 
-  // Opens every *.so of the folders (see plugin_search_path), keeping rejections. Error only when two
-  // different files claim one plugin name.
+  // Opens every *.so of the folders (see plugin_search_path), keeping rejections. Error only when
+  // two different files claim one plugin name.
   void load_search_path(const std::vector<std::filesystem::path>& plugin_dirs);
   // Opens one file, now; Error when it is rejected. A file already loaded (same inode) is a no-op.
   // Returns the plugin's name.
@@ -54,8 +54,9 @@ class ROBOIMI_EXPORT Registry {
   std::vector<RejectedPlugin> rejected() const;
   std::vector<ComponentInfo> components() const;
 
-  // `path` is the node's place in the config, for errors ("agent.backbone"). Each checks the options by
-  // the component's schema. Construction runs under SeededConstruction(seed) where a seed is given.
+  // `path` is the node's place in the config, for errors ("agent.backbone"). Each checks the
+  // options by the component's schema. An agent and its parts are constructed under
+  // SeededConstruction(seed).
   std::shared_ptr<Backbone> create_backbone(const ConfigNode& node, const std::string& path,
                                             const ObservationSpec& spec);
   std::shared_ptr<Head> create_head(const ConfigNode& node, const std::string& path,
@@ -63,10 +64,12 @@ class ROBOIMI_EXPORT Registry {
   std::shared_ptr<Agent> create_agent(const ConfigNode& node, const std::string& path,
                                       const ObservationSpec& spec, std::uint64_t seed);
   std::shared_ptr<Dataset> create_dataset(const ConfigNode& node, const std::string& path);
+  std::shared_ptr<EpisodeWriter> create_episode_writer(const ConfigNode& node,
+                                                       const std::string& path);
   std::shared_ptr<Environment> create_environment(const ConfigNode& node, const std::string& path);
 
-  // The schema behind a node (after loading its `plugin:`), and the node's validated options with defaults
-  // filled in: what a run's config.yaml and cache keys hold.
+  // The schema behind a node (after loading its `plugin:`), and the node's validated options with
+  // defaults filled in: what a run's config.yaml and cache keys hold.
   Options options_of(ComponentKind kind, const ConfigNode& node, const std::string& path);
 
  private:
@@ -76,8 +79,8 @@ class ROBOIMI_EXPORT Registry {
   State* state_;
 };
 
-// The folders searched for plugins: `plugin_dirs` (--plugin-path), ROBOIMI_PLUGIN_PATH (colon-separated),
-// <executable>/../lib/roboimi/plugins.
+// The folders searched for plugins: `plugin_dirs` (--plugin-path), ROBOIMI_PLUGIN_PATH
+// (colon-separated), <executable>/../lib/roboimi/plugins.
 ROBOIMI_EXPORT std::vector<std::filesystem::path> plugin_search_path(
     const std::vector<std::filesystem::path>& plugin_dirs);
 

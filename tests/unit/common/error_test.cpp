@@ -11,9 +11,10 @@ TEST(Error, SaysWhereWhatExpectedFoundAndNextInOneLine) {
                      .expected = "one of n_emb, n_layer",
                      .found = "n_embd",
                      .next = "did you mean 'n_emb'?"});
-  EXPECT_STREQ(error.what(),
-               "lewm.yaml:12:5: unknown key 'n_embd': expected one of n_emb, n_layer; found n_embd; "
-               "did you mean 'n_emb'?");
+  EXPECT_STREQ(
+      error.what(),
+      "lewm.yaml:12:5: unknown key 'n_embd': expected one of n_emb, n_layer; found n_embd; "
+      "did you mean 'n_emb'?");
 }
 
 TEST(Error, LeavesOutEmptyParts) {

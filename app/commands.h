@@ -1,0 +1,21 @@
+// The subcommands: one source file each. Every one takes the words after its name and returns the
+// exit status; main() turns exceptions into one line on stderr and a non-zero status.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace roboimi::app {
+
+using Arguments = std::vector<std::string>;
+
+int run_command(const Arguments& arguments);
+int eval_command(const Arguments& arguments);
+int collect_command(const Arguments& arguments);
+int encode_command(const Arguments& arguments);
+int checkpoint_command(const Arguments& arguments);
+int config_command(const Arguments& arguments);
+int plugins_command(const Arguments& arguments);
+int doctor_command(const Arguments& arguments);
+
+}  // namespace roboimi::app
