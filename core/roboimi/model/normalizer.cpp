@@ -72,7 +72,9 @@ void Normalizer::fit(const Statistics& statistics) {
   is_fitted_.fill_(true);
 }
 
-bool Normalizer::fitted() const { return is_fitted_.item<bool>(); }
+bool Normalizer::fitted() const {
+  return kind_ == Normalization::kIdentity || is_fitted_.item<bool>();
+}
 
 void Normalizer::check(const at::Tensor& x) const {
   if (x.dim() < 1 || x.size(-1) != dim_) {

@@ -32,7 +32,7 @@ class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {
   ~Normalizer() override;
 
   void fit(const Statistics& statistics);
-  bool fitted() const;
+  bool fitted() const;  // always, for kIdentity
   std::int64_t dim() const { return dim_; }
 
   // [..., D] -> [..., D]. Error when the last dimension is not D. Whether fit() came first is the
