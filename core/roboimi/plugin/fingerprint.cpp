@@ -1,0 +1,108 @@
+#include "roboimi/plugin/fingerprint.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace roboimi {
+namespace {
+
+// Magic, size and API version: the part of every fingerprint, old or new, that never moves.
+constexpr std::size_t kFixedSize = offsetof(Fingerprint, plugin_name);
+
+// A field up to its zero byte, or all of it when there is none.
+template <std::size_t kField>
+std::string text_of(const char (&field)[kField]) {
+  std::string text(field, strnlen(field, kField));
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
+  }
+  return text;
+}
+
+std::string rebuild_advice(const Fingerprint& host) {
+  return fmt::format("rebuild the plugin against this roboimi (libtorch {}, {})",
+                     text_of(host.torch_version), text_of(host.compiler));
+}
+
+Error::Parts api_problem(std::uint32_t found, const Fingerprint& host) {
+  const bool older = found < host.api_version;
+  return {.what = older ? "built for an older roboimi" : "built for a newer roboimi",
+          .expected = fmt::format("plugin API version {}", host.api_version),
+          .found = fmt::format("version {}", found),
+          .next = older ? rebuild_advice(host) : "update roboimi, or " + rebuild_advice(host)};
+}
+
+// The part that must agree and does not; empty when all does.
+std::optional<Error::Parts> difference(const Fingerprint& plugin, const Fingerprint& host) {
+  if (text_of(plugin.torch_version) != text_of(host.torch_version)) {
+    return Error::Parts{.what = "built for another libtorch",
+                        .expected = "libtorch " + text_of(host.torch_version),
+                        .found = "libtorch " + text_of(plugin.torch_version),
+                        .next = rebuild_advice(host)};
+  }
+  if (text_of(plugin.cxx_abi) != text_of(host.cxx_abi)) {
+    return Error::Parts{
+        .what = "built for another C++ ABI",
+        .expected = text_of(host.cxx_abi),
+        .found = fmt::format("{} ({})", text_of(plugin.cxx_abi), text_of(plugin.compiler)),
+        .next = rebuild_advice(host)};
+  }
+  if (text_of(plugin.sanitizer) != text_of(host.sanitizer)) {
+    return Error::Parts{.what = "built with another sanitizer",
+                        .expected = "sanitizer " + text_of(host.sanitizer),
+                        .found = "sanitizer " + text_of(plugin.sanitizer),
+                        .next = "rebuild the plugin with the preset roboimi was built with"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+const Fingerprint& host_fingerprint() {
+  static constexpr Fingerprint kHost = detail::make_fingerprint("", "");
+  return kHost;
+}
+
+std::string plugin_name_of(const Fingerprint& fingerprint) {
+  return text_of(fingerprint.plugin_name);
+}
+
+std::optional<Fingerprint> check_fingerprint(std::span<const std::uint8_t> content,
+                                             const Fingerprint& host, Error::Parts& problem) {
+  Fingerprint plugin{};
+  const std::size_t size = std::min(content.size(), sizeof(plugin));
+  if (size > 0) std::memcpy(&plugin, content.data(), size);
+  if (size < kFixedSize || std::memcmp(plugin.magic, host.magic, sizeof(plugin.magic)) != 0) {
+    problem = {.what = "its roboimi note is damaged",
+               .expected = "the magic word of a plugin's fingerprint",
+               .found = size < kFixedSize ? fmt::format("a note of {} bytes", content.size())
+                                          : "another one",
+               .next = "rebuild the plugin with the macro ROBOIMI_PLUGIN"};
+    return std::nullopt;
+  }
+  // Before the size: an older or newer fingerprint may well have another one.
+  if (plugin.api_version != host.api_version) {
+    problem = api_problem(plugin.api_version, host);
+    return std::nullopt;
+  }
+  if (plugin.size != sizeof(plugin) || content.size() != sizeof(plugin)) {
+    problem = {.what = "its roboimi note has a wrong size",
+               .expected = fmt::format("{} bytes", sizeof(plugin)),
+               .found = fmt::format("{} bytes, said to be {}", content.size(), plugin.size),
+               .next = "rebuild the plugin with the macro ROBOIMI_PLUGIN"};
+    return std::nullopt;
+  }
+  if (auto different = difference(plugin, host)) {
+    problem = std::move(*different);
+    return std::nullopt;
+  }
+  if (plugin_name_of(plugin).empty()) {
+    problem = {.what = "its roboimi note gives no plugin name",
+               .next = "name the plugin in ROBOIMI_PLUGIN(name, version, description)"};
+    return std::nullopt;
+  }
+  return plugin;
+}
+
+}  // namespace roboimi
