@@ -1,0 +1,80 @@
+// The YAML side of VlaAgent: its options, and how its parts are made.
+#include <fmt/format.h>
+
+#include "plugins/vla_agent/vla_agent.h"
+#include "roboimi/common/error.h"
+#include "roboimi/model/backbone.h"
+#include "roboimi/plugin/registry.h"
+
+namespace roboimi::vla_agent {
+namespace {
+
+VlaAgentOptions read(const Options& options) {
+  return {.horizons = {.obs = options.integer("obs_horizon"),
+                       .pred = options.integer("pred_horizon"),
+                       .num_action = options.integer("num_action_steps"),
+                       .alignment = options.text("alignment") == "act" ? Alignment::kAct
+                                                                       : Alignment::kDiffusion},
+          .use_env_state = options.boolean("use_env_state"),
+          .state_normalization = normalization_from(options.text("state_normalization")),
+          .action_normalization = normalization_from(options.text("action_normalization")),
+          .feature_normalization = normalization_from(options.text("feature_normalization"))};
+}
+
+// `agent.head.cond_dim`, where the config states it, must equal the sum of the condition's parts.
+void check_stated_cond_dim(const ConfigNode& head, const ConditionSpec& condition,
+                           Registry& registry) {
+  const Options options = registry.options_of(ComponentKind::kHead, head, "agent.head");
+  const ConfigNode* stated = head.find("cond_dim");
+  if (stated == nullptr || stated->is_null() || !options.has("cond_dim")) return;
+  check_cond_dim(options.integer("cond_dim"), condition, stated->location());
+}
+
+}  // namespace
+
+Schema schema() {
+  Schema s;
+  s.integer("obs_horizon", 2, "observations that condition a chunk").at_least(1).with_unit("steps");
+  s.integer("pred_horizon", 16, "actions in a chunk").at_least(1).with_unit("steps");
+  s.integer("num_action_steps", 8, "actions executed before the next chunk")
+      .at_least(1)
+      .with_unit("steps");
+  s.text("alignment", "diffusion",
+         "row of a chunk's first action: `diffusion` that of the first observation, `act` that of "
+         "the "
+         "present one (obs_horizon 1)")
+      .one_of({"diffusion", "act"});
+  const std::vector<std::string> kinds = {"min_max", "mean_std", "identity"};
+  s.text("state_normalization", "min_max", "of the robot state, and of env_state").one_of(kinds);
+  s.text("action_normalization", "min_max", "of the actions").one_of(kinds);
+  s.text("feature_normalization", "mean_std", "of a frozen backbone's features").one_of(kinds);
+  s.boolean("use_env_state", false, "show the simulator's privileged state to the policy");
+  s.optional_component("backbone", ComponentKind::kBackbone, "visual encoder; none: state only");
+  s.component("head", ComponentKind::kHead, "action head");
+  return s;
+}
+
+std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spec,
+                              Registry& registry) {
+  const VlaAgentOptions own = read(options);
+  check_horizons(own.horizons);
+  if (own.horizons.alignment == Alignment::kAct && own.horizons.obs != 1) {
+    options.fail("obs_horizon", "the act alignment takes one observation", "1");
+  }
+  std::shared_ptr<Backbone> backbone;
+  if (options.has("backbone")) {
+    backbone = registry.create_backbone(options.component("backbone"), "agent.backbone", spec);
+  }
+  const ConditionSpec condition =
+      condition_spec(backbone.get(), spec.state_dim, own.use_env_state ? spec.env_state_dim : 0);
+  const ConfigNode& head_node = options.component("head");
+  check_stated_cond_dim(head_node, condition, registry);
+  auto head = registry.create_head(head_node, "agent.head",
+                                   {.action_dim = spec.action_dim,
+                                    .pred_horizon = own.horizons.pred,
+                                    .obs_horizon = own.horizons.obs,
+                                    .per_step_cond_dim = condition.per_step_cond_dim()});
+  return std::make_shared<VlaAgent>(own, spec, std::move(backbone), std::move(head));
+}
+
+}  // namespace roboimi::vla_agent

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Installs what roboimi needs on Debian 12 or Ubuntu 22.04+: system packages and a Python environment in
+# .venv with libtorch and MuJoCo. Running it again does nothing.
+#
+#   scripts/setup.sh            to build and run
+#   scripts/setup.sh --tests    also what scripts/test.sh needs
+#
+# pip's own settings are respected: to take torch from another index (a CPU-only build, say), set
+# PIP_INDEX_URL or PIP_EXTRA_INDEX_URL.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+with_tests=false
+case "${1:-}" in
+  "") ;;
+  --tests) with_tests=true ;;
+  *) echo "setup.sh: unknown option '$1': expected --tests or nothing" >&2; exit 2 ;;
+esac
+
+packages=(
+  g++ cmake ninja-build ccache git pkg-config ca-certificates python3 python3-venv
+  libboost-dev libboost-filesystem-dev libboost-program-options-dev libboost-system-dev
+  libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libssl-dev libzip-dev
+  libhdf5-dev libjpeg62-turbo-dev libpng-dev
+  libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
+  libegl1 libegl-mesa0 libgl1-mesa-dri libosmesa6 libegl-dev libgl-dev
+  libgtest-dev libgmock-dev
+)
+if $with_tests; then packages+=(clang-format); fi
+
+is_installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed'; }
+
+# Ubuntu calls the JPEG headers by another name.
+if [ "$(. /etc/os-release && echo "$ID")" = ubuntu ]; then
+  packages=("${packages[@]/libjpeg62-turbo-dev/libjpeg-dev}")
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  is_installed "$package" || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "setup.sh: installing ${missing[*]}"
+  as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+      echo "setup.sh: root is needed to install: ${missing[*]}; run this script as root once" >&2
+      exit 1
+    }
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" apt-get update -q
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+
+# The distribution's interpreter first: a version manager's may be too new for the pinned wheels.
+python=/usr/bin/python3
+[ -x "$python" ] || python=python3
+if [ ! -x .venv/bin/python ]; then
+  echo "setup.sh: creating .venv"
+  "$python" -m venv .venv
+fi
+
+requirements=(scripts/requirements.txt)
+if $with_tests; then requirements+=(scripts/requirements-test.txt); fi
+for file in "${requirements[@]}"; do
+  stamp=".venv/installed-$(basename "$file")"
+  if ! cmp -s "$file" "$stamp"; then
+    echo "setup.sh: installing $file into .venv"
+    .venv/bin/pip install -q --disable-pip-version-check -r "$file" -c scripts/requirements.txt
+    cp "$file" "$stamp"
+  fi
+done
+echo "setup.sh: ready"
