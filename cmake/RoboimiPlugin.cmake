@@ -6,7 +6,7 @@ function(roboimi_add_plugin)
   cmake_parse_arguments(ARG "" "NAME" "SOURCES;LIBRARIES" ${ARGN})
   add_library(${ARG_NAME}_objects OBJECT ${ARG_SOURCES})
   target_include_directories(${ARG_NAME}_objects PUBLIC ${CMAKE_SOURCE_DIR})
-  target_precompile_headers(${ARG_NAME}_objects REUSE_FROM roboimi_core)
+  target_precompile_headers(${ARG_NAME}_objects REUSE_FROM roboimi_pch)
   target_link_libraries(${ARG_NAME}_objects PUBLIC roboimi::core ${ARG_LIBRARIES}
                         PRIVATE roboimi_build_options)
   add_library(${ARG_NAME} MODULE)

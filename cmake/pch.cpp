@@ -1,0 +1,1 @@
+// The unit that the precompiled header is built with; every other target reuses that header.
