@@ -1,5 +1,12 @@
 // A YAML tree whose every node remembers the file, line and column it came from, through
 // composition and overrides. Plain data: copying copies the tree.
+//
+//   ConfigNode root = parse_yaml("head: {n_emb: 384}", "experiment.yaml");
+//   root.find_path("head.n_emb")->text();                    // "384"
+//   root.find_path("head.n_emb")->location().to_string();    // "experiment.yaml:1:8"
+//
+// The location of a map's child is the place of its key. A text may hold references `${a.b}`, and
+// `\${` for a literal `${`: both are kept as written, see compose.h and schema.h.
 #pragma once
 
 #include <optional>
@@ -75,7 +82,11 @@ class ROBOIMI_EXPORT ConfigNode {
   std::vector<Entry> entries_;
 };
 
-// Parses one YAML document. Error with file:line:column on a syntax error or a repeated key.
+// Trees deeper than this are refused, so that nothing that walks one can exhaust the stack.
+inline constexpr int kMaxConfigDepth = 100;
+
+// Parses one YAML document; anchors, aliases and merge keys (`<<: *a`) are expanded. Error with
+// file:line:column on a syntax error, a repeated key, or a document that is too deep or too large.
 ROBOIMI_EXPORT ConfigNode parse_yaml(const std::string& text, const std::string& file_name);
 ROBOIMI_EXPORT ConfigNode load_yaml(const std::string& path);
 

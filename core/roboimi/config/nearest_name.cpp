@@ -1,0 +1,57 @@
+#include <algorithm>
+#include <cctype>
+#include <vector>
+
+#include "roboimi/config/schema.h"
+
+namespace roboimi {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  return result;
+}
+
+// Insertions, deletions, replacements and swaps of two neighbours (optimal string alignment).
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::vector<std::size_t>> distance(a.size() + 1,
+                                                 std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) distance[i][0] = i;
+  for (std::size_t j = 0; j <= b.size(); ++j) distance[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = distance[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      distance[i][j] = std::min({distance[i - 1][j] + 1, distance[i][j - 1] + 1, replaced});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) distance[i][j] = std::min(distance[i][j], distance[i - 2][j - 2] + 1);
+    }
+  }
+  return distance[a.size()][b.size()];
+}
+
+}  // namespace
+
+std::optional<std::string> nearest_name(std::string_view name,
+                                        const std::vector<std::string>& candidates) {
+  // No key is that long; the comparison is quadratic.
+  constexpr std::size_t kLongestName = 200;
+  if (name.empty() || name.size() > kLongestName) return std::nullopt;
+  const std::string wanted = lower(name);
+  std::optional<std::string> nearest;
+  std::size_t smallest = 0;
+  for (const std::string& candidate : candidates) {
+    const std::size_t longer = std::max(wanted.size(), candidate.size());
+    const std::size_t allowed = std::max<std::size_t>(1, longer / 3);
+    const std::size_t shorter = std::min(wanted.size(), candidate.size());
+    if (candidate.size() > kLongestName || longer - shorter > allowed) continue;
+    const std::size_t distance = edit_distance(wanted, lower(candidate));
+    if (distance > allowed || distance >= longer || (nearest && distance >= smallest)) continue;
+    nearest = candidate;
+    smallest = distance;
+  }
+  return nearest;
+}
+
+}  // namespace roboimi

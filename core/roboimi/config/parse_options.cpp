@@ -1,0 +1,205 @@
+// parse_options: a node read by the table of a schema.
+#include <algorithm>
+
+#include "roboimi/common/error.h"
+#include "roboimi/config/describe.h"
+#include "roboimi/config/scalar.h"
+#include "roboimi/config/schema.h"
+
+namespace roboimi {
+namespace {
+
+std::string join_path(std::string_view path, std::string_view key) {
+  return path.empty() ? std::string(key) : std::string(path) + "." + std::string(key);
+}
+
+std::string join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates) {
+  const auto nearest = nearest_name(name, candidates);
+  return nearest ? "did you mean '" + *nearest + "'?" : "";
+}
+
+std::string range_of(const OptionSpec& spec) {
+  const bool low = spec.minimum > -std::numeric_limits<double>::infinity();
+  const bool high = spec.maximum < std::numeric_limits<double>::infinity();
+  if (low && high) {
+    return " from " + config::write_number(spec.minimum) + " to " +
+           config::write_number(spec.maximum);
+  }
+  if (low) return " of at least " + config::write_number(spec.minimum);
+  if (high) return " of at most " + config::write_number(spec.maximum);
+  return "";
+}
+
+// Reads the value of one option; every member throws an Error naming `name_` and the value's place.
+class ValueReader {
+ public:
+  ValueReader(const OptionSpec& spec, std::string name) : spec_(spec), name_(std::move(name)) {}
+
+  OptionValue read(const ConfigNode& node) const {
+    switch (spec_.type) {
+      case OptionType::kBoolean:
+        return read_boolean(node);
+      case OptionType::kInteger:
+        return read_integer(node);
+      case OptionType::kNumber:
+        return read_number(node);
+      case OptionType::kText:
+      case OptionType::kPath:
+        return read_text(node);
+      case OptionType::kIntegers:
+        return read_list<std::int64_t>(node, &ValueReader::read_integer);
+      case OptionType::kNumbers:
+        return read_list<double>(node, &ValueReader::read_number);
+      case OptionType::kTexts:
+        return read_list<std::string>(node, &ValueReader::read_text);
+      case OptionType::kComponent:
+        return read_component(node);
+      case OptionType::kGroup:
+        break;
+    }
+    ROBOIMI_CHECK(false, "a group has no value of its own: " + name_);
+    return {};
+  }
+
+ private:
+  [[noreturn]] void fail(const ConfigNode& node, const std::string& expected,
+                         const std::string& next = "") const {
+    const std::string unit = spec_.unit.empty() ? "" : " (" + spec_.unit + ")";
+    throw Error({.what = "wrong value of '" + name_ + "'",
+                 .where = node.location().to_string(),
+                 .expected = expected + unit,
+                 .found = config::describe(node),
+                 .next = next});
+  }
+
+  // What is wrong with a scalar that should be a number may be its quotes.
+  std::string quotes_hint(const ConfigNode& node) const {
+    return node.is_scalar() && node.quoted() && config::read_number(node.text())
+               ? "leave out the quotes"
+               : "";
+  }
+
+  bool read_boolean(const ConfigNode& node) const {
+    const bool plain = node.is_scalar() && !node.quoted();
+    const auto value = plain ? config::read_boolean(node.text()) : std::nullopt;
+    if (!value) fail(node, "true or false");
+    return *value;
+  }
+
+  std::int64_t read_integer(const ConfigNode& node) const {
+    const bool plain = node.is_scalar() && !node.quoted();
+    const auto value = plain ? config::read_integer(node.text()) : std::nullopt;
+    const auto in_range = [&](std::int64_t number) {
+      return static_cast<double>(number) >= spec_.minimum &&
+             static_cast<double>(number) <= spec_.maximum;
+    };
+    if (!value || !in_range(*value)) fail(node, "an integer" + range_of(spec_), quotes_hint(node));
+    return *value;
+  }
+
+  double read_number(const ConfigNode& node) const {
+    const bool plain = node.is_scalar() && !node.quoted();
+    const auto value = plain ? config::read_number(node.text()) : std::nullopt;
+    if (!value || *value < spec_.minimum || *value > spec_.maximum) {
+      fail(node, "a finite number" + range_of(spec_), quotes_hint(node));
+    }
+    return *value;
+  }
+
+  // The schema says that this is a text, so quotes around a number are not needed.
+  std::string read_text(const ConfigNode& node) const {
+    if (!node.is_scalar()) fail(node, spec_.type == OptionType::kPath ? "a path" : "a text");
+    const std::string text = config::unescape_references(node.text());
+    const auto& choices = spec_.choices;
+    if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
+      fail(node, "one of " + join(choices), did_you_mean(text, choices));
+    }
+    return text;
+  }
+
+  template <typename Element>
+  std::vector<Element> read_list(const ConfigNode& node,
+                                 Element (ValueReader::*read_element)(const ConfigNode&)
+                                     const) const {
+    if (!node.is_sequence()) {
+      const std::string next =
+          node.is_scalar() ? "write [" + config::printable(node.text()) + "]" : "";
+      fail(node, std::string("a ") + to_string(spec_.type), next);
+    }
+    std::vector<Element> values;
+    for (const ConfigNode& item : node.items()) values.push_back((this->*read_element)(item));
+    return values;
+  }
+
+  ConfigNode read_component(const ConfigNode& node) const {
+    if (!node.is_map()) {
+      const std::string kind = to_string(spec_.component_kind);
+      fail(node, "a table that says which " + kind + ": {type: NAME, ...}",
+           node.is_scalar() ? "a group is chosen with slashes, as in agent/" + kind + "=NAME" : "");
+    }
+    return node;
+  }
+
+  const OptionSpec& spec_;
+  std::string name_;
+};
+
+void refuse_unknown_keys(const ConfigNode& node, const Schema& schema, std::string_view path) {
+  for (const auto& [key, value] : node.entries()) {
+    if (key == "type" || key == "plugin" || schema.find(key) != nullptr) continue;
+    std::vector<std::string> names;
+    for (const OptionSpec& option : schema.options()) names.push_back(option.key);
+    throw Error({.what = "unknown key '" + config::printable(join_path(path, key)) + "'",
+                 .where = value.location().to_string(),
+                 .expected = names.empty() ? "no options at all" : "one of " + join(names),
+                 .next = did_you_mean(key, names)});
+  }
+}
+
+}  // namespace
+
+Options parse_options(const ConfigNode& node, const Schema& schema, std::string_view path) {
+  if (!node.is_map() && !node.is_null()) {
+    throw Error(
+        {.what = path.empty() ? "wrong value" : "wrong value of '" + std::string(path) + "'",
+         .where = node.location().to_string(),
+         .expected = "a table of options",
+         .found = config::describe(node)});
+  }
+  refuse_unknown_keys(node, schema, path);
+  Options options;
+  options.path_ = path;
+  options.location_ = node.location();
+  for (const OptionSpec& spec : schema.options()) {
+    const std::string name = join_path(path, spec.key);
+    const ConfigNode* value = node.find(spec.key);
+    if (value != nullptr) options.locations_[spec.key] = value->location();
+    if (spec.type == OptionType::kGroup) {
+      ConfigNode absent;
+      absent.set_location(node.location());
+      options.groups_.emplace(spec.key,
+                              parse_options(value ? *value : absent, spec.group.front(), name));
+      continue;
+    }
+    const bool has_default = !std::holds_alternative<std::monostate>(spec.default_value);
+    const bool may_be_absent = !spec.required && (value == nullptr || !has_default);
+    if ((value == nullptr || value->is_null()) && may_be_absent) {
+      options.values_[spec.key] = spec.default_value;
+    } else if (value == nullptr) {
+      throw Error({.what = "missing key '" + name + "'",
+                   .where = node.location().to_string(),
+                   .expected = std::string(to_string(spec.type)) + ": " + spec.meaning});
+    } else {
+      options.values_[spec.key] = ValueReader(spec, name).read(*value);
+    }
+  }
+  return options;
+}
+
+}  // namespace roboimi

@@ -1,0 +1,34 @@
+// How the text of a plain scalar is read (YAML 1.2 core schema, decimal only). Internal to config.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace roboimi::config {
+
+// true, True, TRUE, false, False, FALSE; `yes` and `on` are texts.
+std::optional<bool> read_boolean(std::string_view text);
+// Decimal digits with a sign; nothing when it does not fit into 64 bits.
+std::optional<std::int64_t> read_integer(std::string_view text);
+// A finite decimal number: "3", "-1.5", ".5", "1e-4".
+std::optional<double> read_number(std::string_view text);
+// "null", "~" or nothing at all.
+bool reads_as_null(std::string_view text);
+
+// Whether a plain scalar of this text can only be a text: no boolean, number or null, not even
+// ".inf" or an integer beyond 64 bits.
+bool reads_as_text(std::string_view text);
+
+// The shortest decimal that reads back as the same number.
+std::string write_number(double value);
+
+// "\${" <-> "${": how a literal dollar brace is written in a config.
+std::string escape_references(std::string_view text);
+std::string unescape_references(std::string_view text);
+
+// `text` for one line of an error message: control characters escaped, long texts cut.
+std::string printable(std::string_view text);
+
+}  // namespace roboimi::config

@@ -1,0 +1,85 @@
+#include "roboimi/config/node.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/config/error_text.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+
+ConfigNode parse(const std::string& text) { return parse_yaml(text, "a.yaml"); }
+
+TEST(ConfigNode, SetsAndErasesByPath) {
+  ConfigNode root = parse("a: {b: 1}\nlist: [x, y, z]\n");
+  root.set_path("a.c.d", ConfigNode::scalar("2"));
+  root.set_path("list.1", ConfigNode::scalar("Y"));
+  root.set_path("a.b", ConfigNode::scalar("3"));
+  EXPECT_EQ(root, parse("a: {b: 3, c: {d: 2}}\nlist: [x, Y, z]\n"));
+  EXPECT_TRUE(root.erase_path("a.c"));
+  EXPECT_TRUE(root.erase_path("list.0"));
+  EXPECT_FALSE(root.erase_path("a.c"));
+  EXPECT_FALSE(root.erase_path("list.7"));
+  EXPECT_FALSE(root.erase_path("no.such"));
+  EXPECT_EQ(root, parse("a: {b: 3}\nlist: [Y, z]\n"));
+}
+
+TEST(ConfigNode, IsEqualByValueAndNotByPlace) {
+  EXPECT_EQ(parse("a: 1"), parse("# lower\n\na:   1"));
+  EXPECT_EQ(parse("a: text"), parse("a: 'text'"));
+  EXPECT_FALSE(parse("a: 1") == parse("a: '1'"));
+  EXPECT_FALSE(parse("a: true") == parse("a: 'true'"));
+  EXPECT_FALSE(parse("a: null") == parse("a: 'null'"));
+  EXPECT_FALSE(parse("[1, 2]") == parse("[2, 1]"));
+}
+
+TEST(ConfigNode, RefusesAPathThatWouldNestTooDeep) {
+  ConfigNode root = ConfigNode::map();
+  std::string path = "a";
+  for (int level = 0; level < 5000; ++level) path += ".a";
+  EXPECT_THAT(error_text([&] { root.set_path(path, {}); }), HasSubstr("nested too deep"));
+}
+
+TEST(ToYaml, WritesMapsInBlocksAndListsOfScalarsInALine) {
+  EXPECT_EQ(parse("{a: {b: [1, x, null]}, c: [{d: 1}], e: {}, f: []}").to_yaml(),
+            "a:\n  b: [1, x, null]\nc:\n  - d: 1\ne: {}\nf: []\n");
+}
+
+class ScalarRoundTrip : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ScalarRoundTrip, OfAPlainAndAQuotedTextGivesTheSameTree) {
+  for (const bool quoted : {false, true}) {
+    ConfigNode root = ConfigNode::map();
+    root.set("value", ConfigNode::scalar(GetParam(), {}, quoted));
+    root.set("list", ConfigNode::sequence({ConfigNode::scalar(GetParam(), {}, quoted)}));
+    root.set("k" + GetParam(), ConfigNode::scalar("key"));
+    const ConfigNode again = parse(root.to_yaml());
+    EXPECT_EQ(again, root) << root.to_yaml();
+    EXPECT_EQ(again.find("value")->text(), GetParam());
+    EXPECT_TRUE(again.find("value")->quoted() || !quoted);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Texts, ScalarRoundTrip,
+    ::testing::Values("yes", "1e-3", "a: b", "", "line\nline\n", "grüße 机器人 🤖", "null",
+                      "~", "true", "0x10", "- x", "# no comment", "a #b", "[1, 2]", "{a: b}",
+                      "*alias", "&anchor", "!tag", "%directive", "@at", "`tick`", "'single'",
+                      "\"double\"", "back\\slash", " lead", "trail ", "tab\there", "\r", "?", "-",
+                      ":", "<<", "a:", "---", "...", "${a.b}", "\\${a}", "\x01 bell \x7f",
+                      "18446744073709551616", ".nan", "1_000", std::string(3000, 'x'),
+                      "https://host:80/#x", "C:\\dir", "a,b", "|", ">", "=", "\xc2\x85 next line",
+                      "\xe2\x80\xa8 separator", "\xef\xbb\xbf mark"));
+
+TEST(ToYaml, RoundTripsNestedListsAndNulls) {
+  for (const char* text :
+       {"null", "[]", "{}", "x", "[[1, 2], [3], []]", "[{a: [{b: null}]}, null]", "{'': {'': 1}}",
+        "{a: [[{b: 1}, 2], x]}", "{'1': 1, 'yes': 2, '<<': 3, 'a: b': 4}"}) {
+    const ConfigNode root = parse(text);
+    EXPECT_EQ(parse(root.to_yaml()), root) << text << "\n" << root.to_yaml();
+  }
+}
+
+}  // namespace
+}  // namespace roboimi

@@ -1,0 +1,165 @@
+#include <gmock/gmock.h>
+
+#include "roboimi/config/schema.h"
+#include "tests/unit/config/error_text.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Schema example_schema() {
+  Schema schema;
+  schema.integer("n_emb", 384, "width of a token").at_least(8);
+  schema.number("dropout", 0.0, "dropout probability").range(0.0, 1.0);
+  schema.boolean("frozen", true, "whether it learns");
+  schema.text("loss", "pseudo_huber", "training loss").one_of({"pseudo_huber", "mse"});
+  schema.integers("sizes", {1, 2}, "sizes").at_least(1);
+  schema.numbers("betas", {0.95, 0.999}, "decay rates").range(0.0, 1.0);
+  schema.texts("cameras", {"front"}, "camera names");
+  schema.optional_integer("cond_dim", "checked when given");
+  schema.optional_path("checkpoint", "weights");
+  Schema crop;
+  crop.integer("height", 224, "of the crop").with_unit("pixels").at_least(1);
+  schema.group("crop", crop, "random crop");
+  return schema;
+}
+
+Options parse(const std::string& text) {
+  return parse_options(parse_yaml(text, "a.yaml"), example_schema(), "agent.head");
+}
+
+std::string failure(const std::string& text) {
+  return error_text([&] { parse(text); });
+}
+
+TEST(ParseOptions, FillsInDefaults) {
+  const Options options = parse_options(ConfigNode(), example_schema());
+  EXPECT_EQ(options.integer("n_emb"), 384);
+  EXPECT_EQ(options.text("loss"), "pseudo_huber");
+  EXPECT_THAT(options.numbers("betas"), ElementsAre(0.95, 0.999));
+  EXPECT_TRUE(options.boolean("frozen"));
+  EXPECT_FALSE(options.has("cond_dim"));
+  EXPECT_EQ(options.group("crop").integer("height"), 224);
+}
+
+TEST(ParseOptions, ReadsEveryType) {
+  const Options options = parse(
+      "{type: imf_head, plugin: ./x.so, n_emb: +128, dropout: 1e-1, frozen: false, loss: mse,\n"
+      " sizes: [3], betas: [.5, 1], cameras: ['top', 7], cond_dim: 208, checkpoint: 'a b.ckpt',\n"
+      " crop: {height: 10}}");
+  EXPECT_EQ(options.integer("n_emb"), 128);
+  EXPECT_DOUBLE_EQ(options.number("dropout"), 0.1);
+  EXPECT_FALSE(options.boolean("frozen"));
+  EXPECT_THAT(options.integers("sizes"), ElementsAre(3));
+  EXPECT_THAT(options.numbers("betas"), ElementsAre(0.5, 1.0));
+  EXPECT_THAT(options.texts("cameras"), ElementsAre("top", "7"));
+  EXPECT_EQ(options.integer("cond_dim"), 208);
+  EXPECT_EQ(options.text("checkpoint"), "a b.ckpt");
+  EXPECT_EQ(options.group("crop").integer("height"), 10);
+  EXPECT_EQ(options.location("sizes").to_string(), "a.yaml:2:2");
+}
+
+TEST(ParseOptions, SuggestsTheNearestNameForAnUnknownKey) {
+  EXPECT_EQ(failure("n_emb: 8\nn_embd: 9\n"),
+            "a.yaml:2:1: unknown key 'agent.head.n_embd': expected one of n_emb, dropout, frozen, "
+            "loss, sizes, betas, cameras, cond_dim, checkpoint, crop; did you mean 'n_emb'?");
+  EXPECT_THAT(failure("crop:\n  hieght: 3\n"),
+              HasSubstr("a.yaml:2:3: unknown key 'agent.head.crop.hieght'"));
+}
+
+TEST(ParseOptions, NamesAMissingKey) {
+  Schema schema;
+  schema.required_path("path", "folder of episodes");
+  schema.component("head", ComponentKind::kHead, "the action head");
+  EXPECT_EQ(error_text([&] { parse_options(parse_yaml("head: {}", "b.yaml"), schema, "data"); }),
+            "b.yaml:1:1: missing key 'data.path': expected path: folder of episodes");
+  EXPECT_THAT(error_text([&] {
+                parse_options(parse_yaml("{path: x, head: imf}", "b.yaml"), schema, "agent");
+              }),
+              HasSubstr("expected a table that says which head: {type: NAME, ...}; found 'imf'; a "
+                        "group is chosen with slashes, as in agent/head=NAME"));
+  EXPECT_THAT(error_text([&] {
+                parse_options(parse_yaml("{path: null, head: {}}", "b.yaml"), schema, "data");
+              }),
+              HasSubstr("expected a path; found null"));
+}
+
+TEST(ParseOptions, SaysWhichTypeItExpectedAndWhatItFound) {
+  EXPECT_EQ(failure("n_emb: abc"),
+            "a.yaml:1:1: wrong value of 'agent.head.n_emb': expected an integer of at least 8; "
+            "found 'abc'");
+  EXPECT_THAT(failure("n_emb: '16'"),
+              HasSubstr("found the quoted text '16'; leave out the quotes"));
+  EXPECT_THAT(failure("n_emb: 1.5"), HasSubstr("expected an integer of at least 8; found '1.5'"));
+  EXPECT_THAT(failure("n_emb: null"), HasSubstr("found null"));
+  EXPECT_THAT(failure("n_emb: 9223372036854775808"), HasSubstr("found '9223372036854775808'"));
+  EXPECT_THAT(failure("frozen: yes"), HasSubstr("expected true or false; found 'yes'"));
+  EXPECT_THAT(failure("dropout: .nan"), HasSubstr("expected a finite number from 0 to 1"));
+  EXPECT_THAT(failure("dropout: nan"), HasSubstr("expected a finite number"));
+  EXPECT_THAT(failure("dropout: 1e999"), HasSubstr("expected a finite number"));
+  EXPECT_THAT(failure("loss: [mse]"), HasSubstr("expected a text; found [mse]"));
+  EXPECT_THAT(failure("sizes: 3"), HasSubstr("expected a list of integers; found '3'; write [3]"));
+  EXPECT_THAT(failure("sizes: [1, x]"), HasSubstr("expected an integer of at least 1; found 'x'"));
+  EXPECT_THAT(failure("crop: 3"), HasSubstr("expected a table of options; found '3'"));
+  EXPECT_THAT(failure("[1]"), HasSubstr("wrong value of 'agent.head'"));
+}
+
+TEST(ParseOptions, ChecksRangesChoicesAndElements) {
+  EXPECT_THAT(failure("n_emb: 7"), HasSubstr("an integer of at least 8; found '7'"));
+  EXPECT_THAT(failure("dropout: 1.01"), HasSubstr("a finite number from 0 to 1; found '1.01'"));
+  EXPECT_THAT(failure("sizes: [1, 0]"), HasSubstr("found '0'"));
+  EXPECT_THAT(failure("crop: {height: 0}"), HasSubstr("an integer of at least 1 (pixels)"));
+  EXPECT_THAT(failure("loss: msee"),
+              HasSubstr("one of pseudo_huber, mse; found 'msee'; did you mean 'mse'?"));
+  EXPECT_EQ(parse("dropout: 1").number("dropout"), 1.0);
+}
+
+TEST(ParseOptions, TurnsAnEscapedReferenceIntoItsText) {
+  EXPECT_EQ(parse("checkpoint: \\${HOME}/x").text("checkpoint"), "${HOME}/x");
+}
+
+TEST(Options, FailNamesThePlaceTheKeyAndTheValue) {
+  const Options options = parse("\ncond_dim: 207\n");
+  EXPECT_EQ(error_text([&] {
+              options.fail("cond_dim", "does not add up", "208 = 192 + 16", "leave it out");
+            }),
+            "a.yaml:2:1: agent.head.cond_dim: does not add up: expected 208 = 192 + 16; found "
+            "'207'; leave it out");
+  EXPECT_THAT(error_text([&] { options.fail("n_emb", "too wide", ""); }),
+              HasSubstr("a.yaml:2:1: agent.head.n_emb: too wide: found '384'"));
+}
+
+TEST(Options, WrittenAsANodeParseToTheSame) {
+  const Options options =
+      parse("{loss: mse, checkpoint: '\\${x}', cameras: ['1', a], betas: [1, 1e-9]}");
+  const ConfigNode node = options.to_node();
+  const Options again = parse(node.to_yaml());
+  EXPECT_EQ(again.to_node(), node) << node.to_yaml();
+  EXPECT_EQ(again.text("checkpoint"), "${x}");
+  EXPECT_THAT(again.texts("cameras"), ElementsAre("1", "a"));
+  EXPECT_EQ(again.numbers("betas")[1], 1e-9);
+  EXPECT_TRUE(node.find("cond_dim")->is_null());
+}
+
+TEST(OptionsDeathTest, AbortWhenAskedForWhatTheSchemaLacks) {
+  const Options options = parse("");
+  EXPECT_DEATH(options.integer("widht"), "no option 'widht' in the schema");
+  EXPECT_DEATH(options.text("n_emb"), "of another type");
+  EXPECT_DEATH(options.integer("cond_dim"), "has no value: ask has");
+}
+
+TEST(NearestName, FindsSlipsAndNothingFurther) {
+  const std::vector<std::string> names = {"n_emb", "n_layer", "dropout"};
+  EXPECT_EQ(nearest_name("n_embd", names), "n_emb");
+  EXPECT_EQ(nearest_name("N_Layer", names), "n_layer");
+  EXPECT_EQ(nearest_name("dorpout", names), "dropout");
+  EXPECT_EQ(nearest_name("learning_rate", names), std::nullopt);
+  EXPECT_EQ(nearest_name("", names), std::nullopt);
+  EXPECT_EQ(nearest_name("x", {"y"}), std::nullopt);
+  EXPECT_EQ(nearest_name(std::string(100000, 'a'), {std::string(100000, 'b')}), std::nullopt);
+}
+
+}  // namespace
+}  // namespace roboimi
