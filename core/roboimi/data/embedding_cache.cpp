@@ -1,0 +1,279 @@
+#include "roboimi/data/embedding_cache.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/hash.h"
+#include "roboimi/common/random.h"
+#include "roboimi/data/binary_file.h"
+#include "roboimi/data/cache_folder.h"
+#include "roboimi/io/safetensors.h"
+#include "roboimi/model/backbone.h"
+#include "roboimi/plugin/registry.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Puts the backbone into the mode that `variants` asks for, and back.
+class ModeGuard {
+ public:
+  ModeGuard(Backbone& backbone, bool training)
+      : backbone_(backbone), was_training_(backbone.is_training()) {
+    backbone_.train(training);
+  }
+  ~ModeGuard() { backbone_.train(was_training_); }
+  ModeGuard(const ModeGuard&) = delete;
+  ModeGuard& operator=(const ModeGuard&) = delete;
+
+ private:
+  Backbone& backbone_;
+  bool was_training_;
+};
+
+std::vector<std::int64_t> first_rows(const Dataset& dataset) {
+  std::vector<std::int64_t> first = {0};
+  for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
+    first.push_back(first.back() + dataset.episode(i).length);
+  }
+  return first;
+}
+
+void check_cameras(const Backbone& backbone, const Dataset& dataset) {
+  const auto& images = dataset.spec().images;
+  for (const std::string& camera : backbone.camera_names()) {
+    if (images.count(camera) != 0) continue;
+    throw Error({.what = fmt::format("the backbone needs camera '{}', which is not loaded", camera),
+                 .where = backbone.name(),
+                 .expected = fmt::format("{}", fmt::join(backbone.camera_names(), ", ")),
+                 .found = fmt::format("{}", fmt::join(dataset.spec().camera_names, ", ")),
+                 .next = "name it in data.camera_names"});
+  }
+}
+
+// Encodes frames in the order of the dataset.
+class Encoder {
+ public:
+  Encoder(Backbone& backbone, const Dataset& dataset, const EmbeddingCacheOptions& options)
+      : backbone_(backbone), dataset_(dataset), options_(options), first_(first_rows(dataset)) {}
+
+  std::int64_t num_frames() const { return first_.back(); }
+  const std::vector<std::int64_t>& first() const { return first_; }
+
+  // Features of frames [begin, end), float32 [end - begin, K, V] on the CPU.
+  at::Tensor encode(std::int64_t begin, std::int64_t end) const {
+    const torch::NoGradGuard no_grad;
+    const Images images = read(begin, end);
+    if (options_.variants == 1) {
+      at::Generator unused = make_generator(options_.seed, options_.device);
+      return checked(backbone_.encode(images, unused), end - begin).unsqueeze(1).cpu();
+    }
+    // One frame at a time: a crop is a function of (seed, frame, variant), not of the block.
+    std::vector<at::Tensor> rows;
+    for (std::int64_t frame = begin; frame < end; ++frame) {
+      Images one;
+      for (const auto& [camera, all] : images) {
+        one[camera] = all.slice(0, frame - begin, frame - begin + 1);
+      }
+      for (std::int64_t variant = 0; variant < options_.variants; ++variant) {
+        at::Generator generator =
+            make_generator(mix_seed(options_.seed, static_cast<std::uint64_t>(frame),
+                                    static_cast<std::uint64_t>(variant)),
+                           options_.device);
+        rows.push_back(checked(backbone_.encode(one, generator), 1).cpu());
+      }
+    }
+    return at::cat(rows).view({end - begin, options_.variants, -1});
+  }
+
+ private:
+  Images read(std::int64_t begin, std::int64_t end) const {
+    Images images;
+    for (const std::string& camera : backbone_.camera_names()) {
+      std::vector<at::Tensor> parts;
+      for (std::int64_t row = begin; row < end;) {
+        const auto after = std::upper_bound(first_.begin(), first_.end(), row);
+        const std::int64_t episode = after - first_.begin() - 1;
+        const std::int64_t stop = std::min(end, *after);
+        parts.push_back(dataset_.frames(episode, camera, row - *(after - 1), stop - row));
+        row = stop;
+      }
+      const at::Tensor frames = parts.size() == 1 ? parts[0] : at::cat(parts);
+      images[camera] = frames.unsqueeze(1).to(options_.device);
+    }
+    return images;
+  }
+
+  at::Tensor checked(const at::Tensor& features, std::int64_t count) const {
+    ROBOIMI_CHECK(features.scalar_type() == at::kFloat &&
+                      features.sizes() == at::IntArrayRef({count, 1, backbone_.feature_dim()}),
+                  c10::str("encode() gave ", features.scalar_type(), " ", features.sizes()));
+    return features.squeeze(1).contiguous();
+  }
+
+  Backbone& backbone_;
+  const Dataset& dataset_;
+  const EmbeddingCacheOptions& options_;
+  std::vector<std::int64_t> first_;
+};
+
+// Appends the features that `partial` lacks, block by block, each durable before the next begins.
+std::int64_t complete_partial(const Encoder& encoder, const fs::path& partial,
+                              std::int64_t row_bytes, const EmbeddingCacheOptions& options) {
+  const std::int64_t total = encoder.num_frames();
+  std::int64_t done = 0;
+  if (fs::exists(partial)) {
+    done = std::min(total, static_cast<std::int64_t>(fs::file_size(partial)) / row_bytes);
+    if (done < total) done -= done % options.block_size;
+  }
+  const std::int64_t found = done;
+  if (found > 0) spdlog::info("embedding cache: {} of {} frames were done before", found, total);
+  BinaryFile out(partial, static_cast<std::uint64_t>(done * row_bytes));
+  while (done < total) {
+    if (options.should_stop && options.should_stop()) {
+      throw Error({.what = fmt::format("interrupted after {} of {} frames", done, total),
+                   .where = partial.string(),
+                   .next = "the same command continues there"});
+    }
+    const std::int64_t end = std::min(total, done + options.block_size);
+    const at::Tensor features = encoder.encode(done, end);
+    out.append(features.data_ptr(), static_cast<std::size_t>(features.nbytes()));
+    out.sync();
+    done = end;
+    if (options.progress) options.progress(done, total);
+  }
+  return total - found;
+}
+
+void write_finished(const fs::path& file, const fs::path& partial, const Encoder& encoder,
+                    std::int64_t feature_dim, const std::string& fingerprint,
+                    const EmbeddingCacheOptions& options) {
+  const std::int64_t total = encoder.num_frames();
+  const MappedFile raw(partial);
+  const at::Tensor values = at::from_blob(const_cast<std::uint8_t*>(raw.data()),
+                                          {total, options.variants, feature_dim}, at::kFloat);
+  const at::Tensor episode = at::empty({total}, at::kLong);
+  const at::Tensor frame = at::empty({total}, at::kLong);
+  const auto& first = encoder.first();
+  for (std::size_t i = 0; i + 1 < first.size(); ++i) {
+    episode.slice(0, first[i], first[i + 1]).fill_(static_cast<std::int64_t>(i));
+    frame.slice(0, first[i], first[i + 1]).copy_(at::arange(first[i + 1] - first[i], at::kLong));
+  }
+  write_safetensors(
+      file, {{"embeddings", values}, {"episode", episode}, {"frame", frame}},
+      {{"fingerprint", fingerprint}, {"identity", options.identity}, {"torch", TORCH_VERSION}});
+}
+
+Embeddings load(const fs::path& file, const std::string& fingerprint,
+                std::vector<std::int64_t> first) {
+  TensorFile stored = read_safetensors(file);
+  const at::Tensor values = stored.tensors["embeddings"];
+  if (stored.metadata["fingerprint"] != fingerprint || !values.defined() || values.dim() != 3 ||
+      values.size(0) != first.back()) {
+    throw Error({.what = "the embedding cache is not what its name says",
+                 .where = file.string(),
+                 .expected = "fingerprint " + fingerprint,
+                 .found = stored.metadata["fingerprint"],
+                 .next = "delete it; it is made again"});
+  }
+  return {.values = values,
+          .episode = stored.tensors["episode"],
+          .frame = stored.tensors["frame"],
+          .first = std::move(first),
+          .file = file,
+          .fingerprint = fingerprint};
+}
+
+}  // namespace
+
+std::string embedding_fingerprint(const Backbone& backbone, const Dataset& dataset,
+                                  const EmbeddingCacheOptions& options) {
+  Sha256 hash;
+  hash.update_text("embeddings 1").update_text(TORCH_VERSION).update_text(options.identity);
+  for (const auto& parameter : backbone.named_parameters()) {
+    hash.update_text(parameter.key()).update_tensor(parameter.value());
+  }
+  for (const auto& buffer : backbone.named_buffers()) {
+    hash.update_text(buffer.key()).update_tensor(buffer.value());
+  }
+  for (const std::string& camera : backbone.camera_names()) hash.update_text(camera);
+  hash.update_text(fmt::format("{} variants", options.variants));
+  if (options.variants > 1) hash.update_text(std::to_string(options.seed));
+  hash.update_text(data_fingerprint(dataset, options.verify));
+  return hash.hex();
+}
+
+Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
+                             const EmbeddingCacheOptions& options) {
+  ROBOIMI_CHECK(options.variants >= 1 && options.block_size >= 1,
+                c10::str(options.variants, " variants, blocks of ", options.block_size));
+  if (!backbone.frozen()) {
+    throw Error({.what = "only a frozen backbone's features can be cached",
+                 .where = backbone.name(),
+                 .next = "set frozen: true, or train without the cache"});
+  }
+  check_cameras(backbone, dataset);
+  if (options.variants > 1 && !backbone.has_random_transform()) {
+    throw Error({.what = "cache.variants asks for random crops that this backbone does not draw",
+                 .where = backbone.name(),
+                 .expected = "1",
+                 .found = std::to_string(options.variants)});
+  }
+  const std::string key = embedding_fingerprint(backbone, dataset, options);
+  const fs::path folder = options.folder.empty() ? cache_folder(dataset) : options.folder;
+  const fs::path file = folder / ("embeddings-" + key.substr(0, 32) + ".safetensors");
+  const Encoder encoder(backbone, dataset, options);
+  if (fs::exists(file)) return load(file, key, encoder.first());
+
+  std::error_code ignored;
+  fs::create_directories(folder, ignored);
+  const FileLock lock(file, options.should_stop);
+  std::int64_t num_encoded = 0;
+  if (!fs::exists(file)) {
+    const ModeGuard mode(backbone, options.variants > 1);
+    const fs::path partial = fs::path(file).replace_extension(".partial");
+    const std::int64_t feature_dim = backbone.feature_dim();
+    const auto row_bytes =
+        static_cast<std::int64_t>(sizeof(float)) * options.variants * feature_dim;
+    num_encoded = complete_partial(encoder, partial, row_bytes, options);
+    write_finished(file, partial, encoder, feature_dim, key, options);
+    fs::remove(partial);
+  }
+  Embeddings embeddings = load(file, key, encoder.first());
+  embeddings.num_encoded = num_encoded;
+  return embeddings;
+}
+
+std::string component_identity(Registry& registry, ComponentKind kind, const ConfigNode& node,
+                               const std::string& path) {
+  const Options options = registry.options_of(kind, node, path);
+  const ConfigNode* type = node.find("type");
+  const ConfigNode* file = node.find("plugin");
+  std::string plugin = file != nullptr && !file->is_null() ? registry.load(file->text()) : "";
+  std::string name = type != nullptr ? type->text() : "";
+  for (const ComponentInfo& component : registry.components()) {
+    if (component.kind != kind) continue;
+    if (component.name == name || (name.empty() && component.plugin == plugin)) {
+      name = component.name;
+      plugin = component.plugin;
+    }
+  }
+  std::string build = "linked in";
+  for (const LoadedPlugin& loaded : registry.plugins()) {
+    if (loaded.name == plugin && !loaded.file.empty()) {
+      build = loaded.version + " sha256 " + sha256_file(loaded.file);
+    }
+  }
+  return fmt::format("{} {} of plugin {} {}\n{}", to_string(kind), name, plugin, build,
+                     options.to_node().to_yaml());
+}
+
+}  // namespace roboimi

@@ -1,0 +1,87 @@
+// Frames of a dataset as uint8, addressed by (episode, camera, row), without copies.
+//
+//   FrameStore store(dataset, {"front", "top"}, {.folder = cache_folder(*dataset)});
+//   at::Tensor frame = store.frame({.episode = 3, .row = 17}, "front");  // uint8 [H, W, 3], a view
+//   Images images = store.gather(rows);                                 // camera -> [N, H, W, 3]
+//
+// Frames that their files hold uncompressed (Dataset::frame_extent) are mapped in place. All others
+// are decoded once into one cache file, `frames-<fingerprint>.bin`, that appears whole or not at
+// all and is mapped by every later store whose data files are the same (path, size, mtime).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/export.h"
+#include "roboimi/common/files.h"
+#include "roboimi/data/dataset.h"
+
+namespace roboimi {
+
+// How far a long preparation has come; called from the thread that prepares.
+using ProgressCallback = std::function<void(std::int64_t done, std::int64_t total)>;
+
+struct FrameIndex {
+  std::int64_t episode = 0;
+  std::int64_t row = 0;
+  bool operator==(const FrameIndex&) const = default;
+};
+
+struct FrameStoreOptions {
+  std::filesystem::path folder;  // of the cache file; made when it is needed
+  ProgressCallback progress = {};
+};
+
+// Const members may be called from several threads at once.
+class ROBOIMI_EXPORT FrameStore {
+ public:
+  // `cameras` must be of dataset->spec().camera_names.
+  FrameStore(std::shared_ptr<const Dataset> dataset, std::vector<std::string> cameras,
+             const FrameStoreOptions& options);
+  ~FrameStore();
+  FrameStore(const FrameStore&) = delete;
+  FrameStore& operator=(const FrameStore&) = delete;
+
+  // A view of mapped memory, uint8 [H, W, 3], valid while the store lives: never write to it.
+  at::Tensor frame(FrameIndex index, const std::string& camera) const;
+  // Copies of N frames of every camera, in parallel: camera -> uint8 [N, H, W, 3].
+  // `pinned` allocates page-locked memory, for the way to a GPU.
+  Images gather(const std::vector<FrameIndex>& rows, bool pinned = false) const;
+
+  // Of all frames, how many are mapped where their data file has them.
+  std::int64_t num_mapped_in_place() const { return num_mapped_in_place_; }
+  std::int64_t num_frames() const { return num_frames_; }
+
+ private:
+  struct CameraTable {
+    ImageSize size;
+    std::vector<std::vector<const std::uint8_t*>> rows;  // [episode][row]
+  };
+  struct DecodeTask {
+    std::string camera;
+    std::int64_t episode = 0;
+  };
+
+  std::vector<DecodeTask> map_in_place();
+  void map_decoded(const std::vector<DecodeTask>& tasks, const FrameStoreOptions& options);
+  void write_decoded(const std::vector<DecodeTask>& tasks, const std::filesystem::path& file,
+                     const ProgressCallback& progress) const;
+  const MappedFile& mapping(const std::filesystem::path& file);
+  const std::uint8_t* address(FrameIndex index, const CameraTable& table) const;
+
+  std::shared_ptr<const Dataset> dataset_;
+  std::vector<std::string> cameras_;
+  std::map<std::string, CameraTable> tables_;
+  std::map<std::filesystem::path, std::unique_ptr<MappedFile>> mappings_;
+  std::int64_t num_mapped_in_place_ = 0;
+  std::int64_t num_frames_ = 0;
+};
+
+}  // namespace roboimi

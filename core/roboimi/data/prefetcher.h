@@ -1,0 +1,98 @@
+// Computes the values of the steps to come on one thread of its own.
+//
+//   Prefetcher<Images> images([&](std::int64_t step) { return gather(step); }, 2);
+//   Images now = images.get(step);   // steps step+1 and step+2 are under way when it returns
+//
+// A value must be a function of its step alone; asking for the steps out of order costs time, not
+// correctness. An exception of the function comes out of get().
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace roboimi {
+
+template <typename Value>
+class Prefetcher {
+ public:
+  Prefetcher(std::function<Value(std::int64_t)> make, std::int64_t depth)
+      : make_(std::move(make)), depth_(depth), thread_([this] { work(); }) {}
+
+  ~Prefetcher() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  Prefetcher(const Prefetcher&) = delete;
+  Prefetcher& operator=(const Prefetcher&) = delete;
+
+  Value get(std::int64_t step) {
+    std::unique_lock lock(mutex_);
+    // Forget what a jump made useless, and ask for what comes next.
+    std::erase_if(entries_, [&](const auto& entry) {
+      return entry.first < step || entry.first > step + depth_;
+    });
+    for (std::int64_t next = step; next <= step + depth_; ++next) entries_.try_emplace(next);
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return entries_.at(step).done(); });
+    Entry entry = std::move(entries_.at(step));
+    entries_.erase(step);
+    if (entry.error) std::rethrow_exception(entry.error);
+    return std::move(*entry.value);
+  }
+
+ private:
+  struct Entry {
+    std::optional<Value> value;
+    std::exception_ptr error;
+    bool done() const { return value.has_value() || error != nullptr; }
+  };
+
+  std::optional<std::int64_t> next_wanted() const {
+    for (const auto& [step, entry] : entries_) {
+      if (!entry.done()) return step;
+    }
+    return std::nullopt;
+  }
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [&] { return stopping_ || next_wanted().has_value(); });
+      if (stopping_) return;
+      const std::int64_t step = *next_wanted();
+      lock.unlock();
+      Entry entry;
+      try {
+        entry.value = make_(step);
+      } catch (...) {
+        entry.error = std::current_exception();
+      }
+      lock.lock();
+      if (const auto found = entries_.find(step); found != entries_.end()) {
+        found->second = std::move(entry);
+      }
+      changed_.notify_all();
+    }
+  }
+
+  std::function<Value(std::int64_t)> make_;
+  std::int64_t depth_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::int64_t, Entry> entries_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: it starts when the rest is there
+};
+
+}  // namespace roboimi

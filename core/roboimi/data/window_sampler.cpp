@@ -1,0 +1,222 @@
+#include "roboimi/data/window_sampler.h"
+
+#include <numeric>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
+
+namespace roboimi {
+namespace {
+
+constexpr std::uint64_t kOrderStream = 0;
+constexpr std::uint64_t kVariantStream = 1;
+// A batch may straddle two epochs while images of the next ones are gathered.
+constexpr std::size_t kEpochsKept = 4;
+
+// Rows of `table` [N, D] named by `rows` [B, T]: [B, T, D].
+at::Tensor take(const at::Tensor& table, const at::Tensor& rows) {
+  return table.index_select(0, rows.flatten()).view({rows.size(0), rows.size(1), table.size(1)});
+}
+
+}  // namespace
+
+WindowRows window_rows(const Horizons& horizons, bool is_sim, std::int64_t row) {
+  const std::int64_t first_observation = row - (horizons.obs - 1);
+  if (horizons.alignment == Alignment::kDiffusion) {
+    return {.first_observation = first_observation, .first_action = first_observation};
+  }
+  return {.first_observation = first_observation,
+          .first_action = is_sim ? row : std::max<std::int64_t>(0, row - 1)};
+}
+
+WindowSampler::WindowSampler(std::shared_ptr<const Dataset> dataset,
+                             const WindowSamplerOptions& options)
+    : dataset_(std::move(dataset)), options_(options) {
+  ROBOIMI_CHECK(
+      options_.horizons.obs >= 1 && options_.horizons.pred >= 1 && options_.batch_size >= 1 &&
+          options_.rank >= 0 && options_.rank < options_.world_size,
+      c10::str("obs ", options_.horizons.obs, ", pred ", options_.horizons.pred, ", batch ",
+               options_.batch_size, ", rank ", options_.rank, " of ", options_.world_size));
+  if (options_.episodes.empty()) {
+    options_.episodes.resize(static_cast<std::size_t>(dataset_->num_episodes()));
+    std::iota(options_.episodes.begin(), options_.episodes.end(), std::int64_t{0});
+  }
+  lay_out();
+}
+
+WindowSampler::~WindowSampler() = default;
+
+// Lays the chosen episodes end to end, on the device.
+void WindowSampler::lay_out() {
+  std::vector<at::Tensor> states, actions, env_states;
+  std::vector<std::int64_t> first_row, last_row, observation_start, action_start;
+  for (const std::int64_t episode : options_.episodes) {
+    const EpisodeInfo& info = dataset_->episode(episode);
+    const std::int64_t start = num_windows_;
+    for (std::int64_t row = 0; row < info.length; ++row) {
+      const WindowRows rows = window_rows(options_.horizons, info.is_sim, row);
+      present_.push_back({.episode = episode, .row = row});
+      first_observation_.push_back(rows.first_observation);
+      first_row.push_back(start);
+      last_row.push_back(start + info.length - 1);
+      observation_start.push_back(start + rows.first_observation);
+      action_start.push_back(start + rows.first_action);
+    }
+    num_windows_ += info.length;
+    states.push_back(dataset_->state(episode));
+    actions.push_back(dataset_->actions(episode));
+    const at::Tensor env_state = dataset_->env_state(episode);
+    if (env_state.defined()) env_states.push_back(env_state);
+  }
+  if (num_windows_ == 0) {
+    throw Error({.what = "there is nothing to train on: the training episodes have no rows",
+                 .next = "check the dataset's path and the episodes kept for validation"});
+  }
+  const c10::Device device = options_.device;
+  state_ = at::cat(states).to(device);
+  actions_ = at::cat(actions).to(device);
+  if (env_states.size() == states.size()) env_state_ = at::cat(env_states).to(device);
+  first_row_ = at::tensor(first_row, at::kLong).to(device);
+  last_row_ = at::tensor(last_row, at::kLong).to(device);
+  observation_start_ = at::tensor(observation_start, at::kLong).to(device);
+  action_start_ = at::tensor(action_start, at::kLong).to(device);
+  const auto integers = at::TensorOptions(at::kLong).device(device);
+  observation_steps_ = at::arange(options_.horizons.obs, integers);
+  action_steps_ = at::arange(options_.horizons.pred, integers);
+}
+
+void WindowSampler::set_features(const Embeddings& embeddings) {
+  std::vector<at::Tensor> parts;
+  for (const std::int64_t episode : options_.episodes) {
+    const auto index = static_cast<std::size_t>(episode);
+    parts.push_back(
+        embeddings.values.slice(0, embeddings.first[index], embeddings.first[index + 1]));
+  }
+  const at::Tensor values = at::cat(parts);  // [N, K, V]
+  ROBOIMI_CHECK(values.size(0) == num_windows_,
+                c10::str(values.size(0), " embeddings for ", num_windows_, " rows"));
+  variants_ = values.size(1);
+  features_ = values.flatten(0, 1).to(options_.device);
+}
+
+void WindowSampler::set_frames(std::shared_ptr<const FrameStore> frames) {
+  prefetcher_.reset();
+  frames_ = std::move(frames);
+  if (!frames_ || options_.prefetch <= 0) return;
+  prefetcher_ = std::make_unique<Prefetcher<Images>>(
+      [this](std::int64_t step) { return images_of(indices(step)); }, options_.prefetch);
+}
+
+std::int64_t WindowSampler::steps_per_epoch() const {
+  const std::int64_t per_step = options_.batch_size * options_.world_size;
+  return (num_windows_ + per_step - 1) / per_step;
+}
+
+WindowSampler::Order WindowSampler::order(std::int64_t epoch) const {
+  const std::lock_guard lock(orders_mutex_);
+  if (const auto found = orders_.find(epoch); found != orders_.end()) return found->second;
+  at::Generator generator =
+      make_generator(mix_seed(options_.seed, static_cast<std::uint64_t>(epoch), kOrderStream));
+  Order drawn;
+  drawn.on_cpu = at::randperm(num_windows_, generator, at::TensorOptions(at::kLong));
+  drawn.on_device = drawn.on_cpu.to(options_.device);
+  orders_[epoch] = drawn;
+  // Keep the epochs nearest to the one asked for.
+  while (orders_.size() > kEpochsKept) {
+    const bool oldest_is_far = epoch - orders_.begin()->first >= orders_.rbegin()->first - epoch;
+    orders_.erase(oldest_is_far ? orders_.begin() : std::prev(orders_.end()));
+  }
+  return drawn;
+}
+
+// This process's part of the endless sequence of epochs.
+at::Tensor WindowSampler::stretch(std::int64_t step, at::Tensor Order::*where) const {
+  std::int64_t position = (step * options_.world_size + options_.rank) * options_.batch_size;
+  const std::int64_t end = position + options_.batch_size;
+  std::vector<at::Tensor> parts;
+  while (position < end) {
+    const std::int64_t epoch = position / num_windows_;
+    const std::int64_t first = position - epoch * num_windows_;
+    const std::int64_t last = std::min(num_windows_, first + end - position);
+    parts.push_back((order(epoch).*where).slice(0, first, last));
+    position += last - first;
+  }
+  return parts.size() == 1 ? parts[0] : at::cat(parts);
+}
+
+at::Tensor WindowSampler::indices(std::int64_t step) const { return stretch(step, &Order::on_cpu); }
+
+Batch WindowSampler::batch(std::int64_t step) {
+  at::Tensor variants;
+  if (variants_ > 1) {
+    at::Generator generator =
+        make_generator(mix_seed(options_.seed, static_cast<std::uint64_t>(step), kVariantStream,
+                                static_cast<std::uint64_t>(options_.rank)));
+    variants =
+        at::randint(0, variants_, {options_.batch_size}, generator, at::TensorOptions(at::kLong))
+            .to(options_.device, /*non_blocking=*/true);
+  }
+  Batch batch = numbers_of(stretch(step, &Order::on_device), variants);
+  if (frames_) {
+    const Images images = prefetcher_ ? prefetcher_->get(step) : images_of(indices(step));
+    for (const auto& [camera, frames] : images) {
+      batch.images[camera] = frames.to(options_.device, /*non_blocking=*/true);
+    }
+  }
+  return batch;
+}
+
+Batch WindowSampler::batch_of(const at::Tensor& windows) const {
+  Batch batch = numbers_of(windows.to(options_.device), {});
+  if (frames_) {
+    for (const auto& [camera, frames] : images_of(windows)) {
+      batch.images[camera] = frames.to(options_.device);
+    }
+  }
+  return batch;
+}
+
+Batch WindowSampler::numbers_of(const at::Tensor& windows, const at::Tensor& variants) const {
+  const at::Tensor first = first_row_.index_select(0, windows).unsqueeze(1);
+  const at::Tensor last = last_row_.index_select(0, windows).unsqueeze(1);
+  const at::Tensor observed = at::minimum(
+      at::maximum(observation_start_.index_select(0, windows).unsqueeze(1) + observation_steps_,
+                  first),
+      last);
+  const at::Tensor commanded = action_start_.index_select(0, windows).unsqueeze(1) + action_steps_;
+  Batch batch;
+  batch.state = take(state_, observed);
+  if (env_state_.defined()) batch.env_state = take(env_state_, observed);
+  batch.actions = take(actions_, at::minimum(at::maximum(commanded, first), last));
+  batch.is_pad = at::logical_or(commanded.lt(first), commanded.gt(last));
+  if (features_.defined()) {
+    at::Tensor rows = observed * variants_;
+    if (variants.defined()) rows = rows + variants.unsqueeze(1);
+    batch.features = take(features_, rows);
+  }
+  return batch;
+}
+
+// windows int64 [B] on the CPU; camera -> uint8 [B, To, H, W, 3].
+Images WindowSampler::images_of(const at::Tensor& windows) const {
+  const std::int64_t steps = options_.horizons.obs;
+  std::vector<FrameIndex> rows;
+  rows.reserve(static_cast<std::size_t>(windows.size(0) * steps));
+  const at::Tensor contiguous = windows.contiguous();
+  for (std::int64_t i = 0; i < contiguous.size(0); ++i) {
+    const auto window = static_cast<std::size_t>(contiguous.const_data_ptr<std::int64_t>()[i]);
+    const std::int64_t episode = present_[window].episode;
+    const std::int64_t last = dataset_->episode(episode).length - 1;
+    for (std::int64_t step = 0; step < steps; ++step) {
+      const std::int64_t row = first_observation_[window] + step;
+      rows.push_back({.episode = episode, .row = std::clamp<std::int64_t>(row, 0, last)});
+    }
+  }
+  Images images = frames_->gather(rows, options_.device.is_cuda());
+  for (auto& [camera, frames] : images) {
+    frames = frames.view({windows.size(0), steps, frames.size(1), frames.size(2), 3});
+  }
+  return images;
+}
+
+}  // namespace roboimi

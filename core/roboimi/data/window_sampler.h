@@ -1,0 +1,116 @@
+// Training batches: windows of observations and action chunks, shuffled, on the training device.
+//
+//   WindowSampler sampler(dataset, {.horizons = agent.horizons(), .batch_size = 64, .seed = 1,
+//                                   .device = device});
+//   sampler.set_features(cached);            // a frozen backbone, or
+//   sampler.set_frames(frame_store);         // one that trains
+//   Batch batch = sampler.batch(step);
+//
+// Every row t of every episode is the present of one window; nothing is dropped. With To
+// observations and H actions:
+//   diffusion  observations t-To+1 .. t, actions t-To+1 .. t-To+H   (the window w = t-To+1)
+//   act        observations t-To+1 .. t, actions t .. t+H-1; episodes with sim = false start their
+//              actions at max(0, t-1)
+// Indices outside the episode repeat its first or last row; is_pad is true for such actions.
+//
+// What a step sees is a function of (seed, step): positions step*B .. step*B+B-1 of an endless
+// sequence of permutations, one per epoch, so that every window comes once per epoch, every batch
+// is full, and resuming needs no state.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/export.h"
+#include "roboimi/data/dataset.h"
+#include "roboimi/data/embedding_cache.h"
+#include "roboimi/data/frame_store.h"
+#include "roboimi/data/prefetcher.h"
+#include "roboimi/model/agent.h"
+#include "roboimi/model/observation.h"
+
+namespace roboimi {
+
+struct WindowSamplerOptions {
+  Horizons horizons;
+  std::int64_t batch_size = 64;
+  std::uint64_t seed = 0;
+  c10::Device device = c10::kCPU;
+  std::vector<std::int64_t> episodes = {};  // of the dataset, to train on; empty: all
+  std::int64_t prefetch = 2;                // batches of images gathered ahead of the step
+  // Processes of one training take turns in the sequence: each sees its own part of a batch of
+  // batch_size * world_size.
+  std::int64_t rank = 0;
+  std::int64_t world_size = 1;
+};
+
+// Rows of one window within its episode, before clamping to [0, length).
+struct WindowRows {
+  std::int64_t first_observation = 0;
+  std::int64_t first_action = 0;
+};
+// The alignment rule above, for the present `row`.
+ROBOIMI_EXPORT WindowRows window_rows(const Horizons& horizons, bool is_sim, std::int64_t row);
+
+class ROBOIMI_EXPORT WindowSampler {
+ public:
+  WindowSampler(std::shared_ptr<const Dataset> dataset, const WindowSamplerOptions& options);
+  ~WindowSampler();
+  WindowSampler(const WindowSampler&) = delete;
+  WindowSampler& operator=(const WindowSampler&) = delete;
+
+  // One of the two gives batches their vision; neither leaves them with states only. Features are
+  // uploaded once; with several variants a window's is drawn from (seed, step).
+  void set_features(const Embeddings& embeddings);
+  void set_frames(std::shared_ptr<const FrameStore> frames);
+
+  std::int64_t num_windows() const { return num_windows_; }
+  std::int64_t batch_size() const { return options_.batch_size; }
+  std::int64_t steps_per_epoch() const;  // rounded up
+
+  // The windows of a step: int64 [B] on the CPU, each in [0, num_windows). Window n's present is
+  // row n of the chosen episodes laid end to end.
+  at::Tensor indices(std::int64_t step) const;
+  // Everything on the device. Nothing synchronises. From one thread at a time.
+  Batch batch(std::int64_t step);
+  // The windows given, for evaluation: int64 [B] on the CPU. Features are those of variant 0.
+  Batch batch_of(const at::Tensor& windows) const;
+
+ private:
+  // An epoch's order, where it was drawn and where it is used.
+  struct Order {
+    at::Tensor on_cpu, on_device;  // int64 [num_windows]
+  };
+
+  void lay_out();
+  Order order(std::int64_t epoch) const;
+  at::Tensor stretch(std::int64_t step, at::Tensor Order::*where) const;
+  Batch numbers_of(const at::Tensor& windows, const at::Tensor& variants) const;
+  Images images_of(const at::Tensor& windows) const;
+
+  std::shared_ptr<const Dataset> dataset_;
+  WindowSamplerOptions options_;
+  std::int64_t num_windows_ = 0;
+  std::vector<FrameIndex> present_;              // [N], of each window
+  std::vector<std::int64_t> first_observation_;  // [N], row in its episode, not clamped
+  // On the device. Rows count through the chosen episodes laid end to end.
+  at::Tensor state_, actions_, env_state_;       // [N, D]
+  at::Tensor features_;                          // [N * K, V]
+  at::Tensor first_row_, last_row_;              // int64 [N]: of the window's episode, inclusive
+  at::Tensor observation_start_, action_start_;  // int64 [N], not clamped
+  at::Tensor observation_steps_, action_steps_;  // 0 .. To-1, 0 .. H-1
+  std::int64_t variants_ = 1;
+  std::shared_ptr<const FrameStore> frames_;
+  mutable std::mutex orders_mutex_;
+  mutable std::map<std::int64_t, Order> orders_;  // of the latest epochs
+  std::unique_ptr<Prefetcher<Images>> prefetcher_;
+};
+
+}  // namespace roboimi
