@@ -14,7 +14,7 @@ constexpr std::uint64_t kVariantStream = 1;
 constexpr std::size_t kEpochsKept = 4;
 
 // Rows of `table` [N, D] named by `rows` [B, T]: [B, T, D].
-at::Tensor take(const at::Tensor& table, const at::Tensor& rows) {
+at::Tensor rows_at(const at::Tensor& table, const at::Tensor& rows) {
   return table.index_select(0, rows.flatten()).view({rows.size(0), rows.size(1), table.size(1)});
 }
 
@@ -185,14 +185,14 @@ Batch WindowSampler::numbers_of(const at::Tensor& windows, const at::Tensor& var
       last);
   const at::Tensor commanded = action_start_.index_select(0, windows).unsqueeze(1) + action_steps_;
   Batch batch;
-  batch.state = take(state_, observed);
-  if (env_state_.defined()) batch.env_state = take(env_state_, observed);
-  batch.actions = take(actions_, at::minimum(at::maximum(commanded, first), last));
+  batch.state = rows_at(state_, observed);
+  if (env_state_.defined()) batch.env_state = rows_at(env_state_, observed);
+  batch.actions = rows_at(actions_, at::minimum(at::maximum(commanded, first), last));
   batch.is_pad = at::logical_or(commanded.lt(first), commanded.gt(last));
   if (features_.defined()) {
     at::Tensor rows = observed * variants_;
     if (variants.defined()) rows = rows + variants.unsqueeze(1);
-    batch.features = take(features_, rows);
+    batch.features = rows_at(features_, rows);
   }
   return batch;
 }
