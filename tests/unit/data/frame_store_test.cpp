@@ -1,0 +1,119 @@
+#include "roboimi/data/frame_store.h"
+
+#include <gmock/gmock.h>
+
+#include "roboimi/common/error.h"
+#include "tests/unit/data/table_dataset.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+
+class FrameStoreTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<TableDataset> dataset(std::size_t stored) const {
+    return std::make_shared<TableDataset>(folder_ / "data", std::vector<std::int64_t>{40, 3},
+                                          std::vector<std::string>{"front", "top"}, ImageSize{4, 5},
+                                          stored);
+  }
+  FrameStoreOptions options() const { return {.folder = folder_ / "cache"}; }
+  std::size_t num_cache_files() const {
+    if (!std::filesystem::exists(folder_ / "cache")) return 0;
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "cache")) {
+      if (entry.path().extension() == ".bin") ++count;
+    }
+    return count;
+  }
+  static void expect_all_frames(const FrameStore& store, const TableDataset& data) {
+    for (std::int64_t episode = 0; episode < data.num_episodes(); ++episode) {
+      for (std::int64_t row = 0; row < data.episode(episode).length; ++row) {
+        for (const std::string& camera : data.spec().camera_names) {
+          ASSERT_TRUE(
+              at::equal(store.frame({episode, row}, camera), data.all_frames(episode, camera)[row]))
+              << camera << " " << episode << " " << row;
+        }
+      }
+    }
+  }
+  ScratchFolder folder_;
+};
+
+TEST_F(FrameStoreTest, MapsUncompressedFramesInPlaceWithoutReadingOrCopyingAny) {
+  const auto data = dataset(2);
+  const FrameStore store(data, data->spec().camera_names, options());
+  EXPECT_EQ(store.num_mapped_in_place(), 86);
+  EXPECT_EQ(store.num_frames(), 86);
+  EXPECT_EQ(data->num_frame_calls, 0);
+  EXPECT_EQ(num_cache_files(), 0U);
+  expect_all_frames(store, *data);
+}
+
+TEST_F(FrameStoreTest, DecodesOtherFramesOnceIntoAFileThatTheNextStoreReuses) {
+  const auto data = dataset(1);
+  std::vector<std::int64_t> progress;
+  FrameStoreOptions with_progress = options();
+  with_progress.progress = [&](std::int64_t done, std::int64_t) { progress.push_back(done); };
+  const FrameStore store(data, data->spec().camera_names, with_progress);
+  EXPECT_EQ(store.num_mapped_in_place(), 43);
+  EXPECT_THAT(progress, ::testing::ElementsAre(32, 40, 43));
+  EXPECT_EQ(num_cache_files(), 1U);
+  expect_all_frames(store, *data);
+
+  const int calls = data->num_frame_calls;
+  const FrameStore again(data, data->spec().camera_names, options());
+  EXPECT_EQ(data->num_frame_calls, calls);
+  expect_all_frames(again, *data);
+}
+
+TEST_F(FrameStoreTest, DecodesAgainWhenADataFileChanged) {
+  const auto data = dataset(0);
+  { const FrameStore store(data, {"front"}, options()); }
+  std::ofstream(data->episode(1).file, std::ios::app) << "more";
+  const int calls = data->num_frame_calls;
+  const FrameStore store(data, {"front"}, options());
+  EXPECT_GT(data->num_frame_calls, calls);
+  EXPECT_EQ(num_cache_files(), 2U);
+}
+
+TEST_F(FrameStoreTest, GathersRowsInTheOrderAsked) {
+  const auto data = dataset(1);
+  const FrameStore store(data, data->spec().camera_names, options());
+  const Images images = store.gather({{1, 2}, {0, 39}, {0, 0}, {1, 2}});
+  for (const auto& [camera, frames] : images) {
+    EXPECT_TRUE(at::equal(
+        frames, at::stack({data->all_frames(1, camera)[2], data->all_frames(0, camera)[39],
+                           data->all_frames(0, camera)[0], data->all_frames(1, camera)[2]})));
+  }
+  EXPECT_EQ(images.size(), 2U);
+}
+
+TEST_F(FrameStoreTest, RefusesAFileThatEndsInsideAFrame) {
+  const auto data = dataset(1);
+  std::filesystem::resize_file(data->episode(0).file, 1000);
+  try {
+    const FrameStore store(data, {"front"}, options());
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("episode_0.raw"));
+    EXPECT_THAT(error.what(), HasSubstr("ends inside a frame of camera 'front'"));
+  }
+}
+
+TEST_F(FrameStoreTest, RefusesACacheFileOfTheWrongSize) {
+  const auto data = dataset(0);
+  { const FrameStore store(data, {"front"}, options()); }
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "cache")) {
+    if (entry.path().extension() == ".bin") std::filesystem::resize_file(entry.path(), 10);
+  }
+  try {
+    const FrameStore store(data, {"front"}, options());
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("delete it; it is made again"));
+  }
+}
+
+}  // namespace
+}  // namespace roboimi

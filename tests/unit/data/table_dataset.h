@@ -1,0 +1,113 @@
+// A dataset held in memory whose episodes also lie in files, for tests of what is built on Dataset.
+// The number at a place says the place: state[e][t] = 100 e + t, actions[e][t] = -(100 e + t).
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "roboimi/data/dataset.h"
+
+namespace roboimi {
+
+class TableDataset : public Dataset {
+ public:
+  // Frames of episode e, row t, camera c are drawn once from a generator seeded by place. The first
+  // `stored` cameras' frames lie in the files as raw bytes, after a header of 7 bytes.
+  TableDataset(std::filesystem::path folder, std::vector<std::int64_t> lengths,
+               std::vector<std::string> cameras, ImageSize size = {4, 5}, std::size_t stored = 0)
+      : stored_(stored) {
+    std::filesystem::create_directories(folder);
+    spec_.camera_names = cameras;
+    spec_.state_dim = 1;
+    spec_.action_dim = 1;
+    spec_.env_state_dim = 2;
+    for (const std::string& camera : cameras) spec_.images[camera] = size;
+    for (std::size_t e = 0; e < lengths.size(); ++e) {
+      EpisodeInfo info;
+      info.file = folder / ("episode_" + std::to_string(e) + ".raw");
+      info.length = lengths[e];
+      std::ofstream file(info.file, std::ios::binary);
+      file << "header:";
+      for (std::size_t c = 0; c < cameras.size(); ++c) {
+        at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(1000 * (e + 1) + 10 * c);
+        const at::Tensor frames = at::randint(0, 256, {lengths[e], size.height, size.width, 3},
+                                              generator, at::TensorOptions(at::kByte));
+        if (c < stored) {
+          file.write(static_cast<const char*>(frames.const_data_ptr()),
+                     static_cast<std::streamsize>(frames.nbytes()));
+        }
+        frames_.push_back(frames);
+      }
+      episodes_.push_back(info);
+    }
+  }
+
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t num_episodes() const override { return static_cast<std::int64_t>(episodes_.size()); }
+  const EpisodeInfo& episode(std::int64_t i) const override { return episodes_.at(size_t(i)); }
+  EpisodeInfo& mutable_episode(std::int64_t i) { return episodes_.at(size_t(i)); }
+
+  at::Tensor state(std::int64_t e) const override {
+    return (at::arange(episode(e).length, at::kFloat) + 100 * e).unsqueeze(1);
+  }
+  at::Tensor actions(std::int64_t e) const override { return -state(e); }
+  at::Tensor env_state(std::int64_t e) const override { return at::cat({state(e), actions(e)}, 1); }
+
+  at::Tensor frames(std::int64_t e, const std::string& camera, std::int64_t first,
+                    std::int64_t count) const override {
+    ++num_frame_calls;
+    return all_frames(e, camera).slice(0, first, first + count);
+  }
+  std::optional<FrameExtent> frame_extent(std::int64_t e, const std::string& camera,
+                                          std::int64_t row) const override {
+    const std::size_t c = camera_index(camera);
+    if (c >= stored_) return std::nullopt;
+    const ImageSize size = spec_.images.at(camera);
+    const auto bytes = static_cast<std::uint64_t>(size.height * size.width * 3);
+    const auto before = static_cast<std::uint64_t>(episode(e).length) * c;
+    return FrameExtent{.file = episode(e).file,
+                       .offset = 7 + (before + static_cast<std::uint64_t>(row)) * bytes};
+  }
+  const at::Tensor& all_frames(std::int64_t e, const std::string& camera) const {
+    return frames_.at(static_cast<std::size_t>(e) * spec_.camera_names.size() +
+                      camera_index(camera));
+  }
+
+  mutable std::atomic<int> num_frame_calls = 0;
+
+ private:
+  std::size_t camera_index(const std::string& camera) const {
+    const auto found = std::find(spec_.camera_names.begin(), spec_.camera_names.end(), camera);
+    return static_cast<std::size_t>(found - spec_.camera_names.begin());
+  }
+
+  ObservationSpec spec_;
+  std::size_t stored_;
+  std::vector<EpisodeInfo> episodes_;
+  std::vector<at::Tensor> frames_;
+};
+
+// A folder that goes with the test.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "roboimi_XXXXXX").string();
+    path_ = ::mkdtemp(pattern.data());
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  operator const std::filesystem::path&() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace roboimi

@@ -1,0 +1,212 @@
+#include "roboimi/data/window_sampler.h"
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "roboimi/common/error.h"
+#include "tests/unit/data/table_dataset.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr Horizons kDiffusion{.obs = 2, .pred = 4, .num_action = 2};
+constexpr Horizons kAct{.obs = 1, .pred = 4, .num_action = 2, .alignment = Alignment::kAct};
+
+std::vector<std::int64_t> integers(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.to(at::kLong).contiguous().flatten();
+  return {flat.data_ptr<std::int64_t>(), flat.data_ptr<std::int64_t>() + flat.numel()};
+}
+
+at::Tensor windows(std::vector<std::int64_t> list) { return at::tensor(list, at::kLong); }
+
+class WindowSamplerTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<TableDataset> dataset(std::vector<std::int64_t> lengths) const {
+    return std::make_shared<TableDataset>(folder_ / "data", std::move(lengths),
+                                          std::vector<std::string>{"front", "top"});
+  }
+  ScratchFolder folder_;
+};
+
+TEST_F(WindowSamplerTest, AlignsADiffusionWindowSoThatTheLastObservationIsThePresent) {
+  WindowSampler sampler(dataset({10, 20}), {.horizons = kDiffusion});
+  // Episode 1 begins at window 10; its row 6 is the present: w = 5.
+  const Batch batch = sampler.batch_of(windows({16}));
+  EXPECT_THAT(integers(batch.state), ElementsAre(105, 106));
+  EXPECT_THAT(integers(batch.actions), ElementsAre(-105, -106, -107, -108));
+  EXPECT_THAT(integers(batch.is_pad), ElementsAre(0, 0, 0, 0));
+  EXPECT_THAT(batch.env_state.sizes(), ElementsAre(1, 2, 2));
+  EXPECT_THAT(integers(batch.env_state), ElementsAre(105, -105, 106, -106));
+}
+
+TEST_F(WindowSamplerTest, RepeatsTheEdgesAndMarksTheirActions) {
+  WindowSampler sampler(dataset({10, 20}), {.horizons = kDiffusion});
+  const Batch first = sampler.batch_of(windows({10}));  // first row of episode 1
+  EXPECT_THAT(integers(first.state), ElementsAre(100, 100));
+  EXPECT_THAT(integers(first.actions), ElementsAre(-100, -100, -101, -102));
+  EXPECT_THAT(integers(first.is_pad), ElementsAre(1, 0, 0, 0));
+  const Batch last = sampler.batch_of(windows({9}));  // last row of episode 0
+  EXPECT_THAT(integers(last.state), ElementsAre(8, 9));
+  EXPECT_THAT(integers(last.actions), ElementsAre(-8, -9, -9, -9));
+  EXPECT_THAT(integers(last.is_pad), ElementsAre(0, 0, 1, 1));
+}
+
+TEST_F(WindowSamplerTest, AlignsAnActWindowSoThatTheFirstActionIsThePresent) {
+  const auto data = dataset({10, 20});
+  WindowSampler sampler(data, {.horizons = kAct});
+  const Batch batch = sampler.batch_of(windows({0, 7}));
+  EXPECT_THAT(integers(batch.state), ElementsAre(0, 7));
+  EXPECT_THAT(integers(batch.actions), ElementsAre(0, -1, -2, -3, -7, -8, -9, -9));
+  EXPECT_THAT(integers(batch.is_pad), ElementsAre(0, 0, 0, 0, 0, 0, 0, 1));
+}
+
+TEST_F(WindowSamplerTest, StartsActionsOfRealEpisodesOneRowEarlierUnderActAlignment) {
+  const auto data = dataset({10, 20});
+  data->mutable_episode(1).is_sim = false;
+  WindowSampler sampler(data, {.horizons = kAct});
+  const Batch batch = sampler.batch_of(windows({5, 10, 15}));
+  EXPECT_THAT(integers(batch.state), ElementsAre(5, 100, 105));
+  EXPECT_THAT(integers(batch.actions), ElementsAre(-5, -6, -7, -8,          // sim
+                                                   -100, -101, -102, -103,  // max(0, 0 - 1)
+                                                   -104, -105, -106, -107));
+  // The diffusion alignment has no such rule.
+  WindowSampler diffusion(data, {.horizons = kDiffusion});
+  EXPECT_THAT(integers(diffusion.batch_of(windows({15})).actions),
+              ElementsAre(-104, -105, -106, -107));
+}
+
+TEST_F(WindowSamplerTest, ServesEpisodesShorterThanAWindow) {
+  WindowSampler sampler(dataset({1}), {.horizons = kDiffusion, .batch_size = 3});
+  const Batch batch = sampler.batch(0);
+  EXPECT_THAT(integers(batch.state), ElementsAre(0, 0, 0, 0, 0, 0));
+  EXPECT_THAT(integers(batch.is_pad[0]), ElementsAre(1, 0, 1, 1));
+}
+
+TEST_F(WindowSamplerTest, VisitsEveryWindowOncePerEpochInFullBatches) {
+  WindowSampler sampler(dataset({10, 13}), {.horizons = kDiffusion, .batch_size = 4, .seed = 3});
+  EXPECT_EQ(sampler.num_windows(), 23);
+  EXPECT_EQ(sampler.steps_per_epoch(), 6);
+  std::vector<std::int64_t> seen;
+  for (std::int64_t step = 0; step < 23; ++step) {  // four whole epochs
+    const auto indices = integers(sampler.indices(step));
+    EXPECT_EQ(indices.size(), 4U);
+    seen.insert(seen.end(), indices.begin(), indices.end());
+  }
+  std::set<std::vector<std::int64_t>> orders;
+  for (std::size_t epoch = 0; epoch < 4; ++epoch) {
+    const std::vector<std::int64_t> order(seen.begin() + 23 * epoch,
+                                          seen.begin() + 23 * (epoch + 1));
+    EXPECT_EQ(std::set<std::int64_t>(order.begin(), order.end()).size(), 23U);
+    orders.insert(order);
+  }
+  EXPECT_EQ(orders.size(), 4U) << "each epoch is shuffled anew";
+}
+
+TEST_F(WindowSamplerTest, DrawsTheSameWindowsForAStepWhateverWasAskedBefore) {
+  const auto data = dataset({10, 13});
+  const WindowSamplerOptions options{.horizons = kDiffusion, .batch_size = 5, .seed = 7};
+  WindowSampler one(data, options);
+  WindowSampler other(data, options);
+  std::vector<std::vector<std::int64_t>> forward;
+  for (std::int64_t step = 0; step < 60; ++step) forward.push_back(integers(one.indices(step)));
+  for (std::int64_t step = 59; step >= 0; --step) {
+    EXPECT_EQ(integers(other.indices(step)), forward[static_cast<std::size_t>(step)]);
+  }
+  WindowSampler reseeded(data, {.horizons = kDiffusion, .batch_size = 5, .seed = 8});
+  EXPECT_NE(integers(reseeded.indices(0)), forward[0]);
+}
+
+TEST_F(WindowSamplerTest, SplitsTheSequenceAmongTheProcessesOfOneTraining) {
+  const auto data = dataset({10, 13});
+  WindowSampler whole(data, {.horizons = kDiffusion, .batch_size = 6, .seed = 7});
+  for (std::int64_t rank = 0; rank < 2; ++rank) {
+    WindowSampler part(
+        data, {.horizons = kDiffusion, .batch_size = 3, .seed = 7, .rank = rank, .world_size = 2});
+    EXPECT_EQ(part.steps_per_epoch(), whole.steps_per_epoch());
+    EXPECT_TRUE(at::equal(part.indices(5), whole.indices(5).slice(0, 3 * rank, 3 * rank + 3)));
+  }
+}
+
+TEST_F(WindowSamplerTest, TrainsOnTheChosenEpisodesOnly) {
+  WindowSampler sampler(dataset({5, 6, 7}), {.horizons = kDiffusion, .episodes = {2, 0}});
+  EXPECT_EQ(sampler.num_windows(), 12);
+  EXPECT_THAT(integers(sampler.batch_of(windows({3, 9})).state), ElementsAre(202, 203, 1, 2));
+}
+
+TEST_F(WindowSamplerTest, GivesTheFeaturesOfTheObservedRows) {
+  const auto data = dataset({3, 4});
+  Embeddings embeddings;
+  embeddings.first = {0, 3, 7};
+  embeddings.values = at::arange(14, at::kFloat).view({7, 1, 2});
+  WindowSampler sampler(data, {.horizons = kDiffusion});
+  sampler.set_features(embeddings);
+  const Batch batch = sampler.batch_of(windows({3, 6}));
+  EXPECT_THAT(batch.features.sizes(), ElementsAre(2, 2, 2));
+  EXPECT_THAT(integers(batch.features), ElementsAre(6, 7, 6, 7, 10, 11, 12, 13));
+}
+
+TEST_F(WindowSamplerTest, DrawsAVariantPerWindowFromSeedAndStep) {
+  const auto data = dataset({8});
+  Embeddings embeddings;
+  embeddings.first = {0, 8};
+  embeddings.values = at::arange(24, at::kFloat).view({8, 3, 1});  // row 3 n + k
+  const WindowSamplerOptions options{.horizons = kDiffusion, .batch_size = 64, .seed = 1};
+  WindowSampler sampler(data, options);
+  sampler.set_features(embeddings);
+  const Batch batch = sampler.batch(2);
+  const at::Tensor rows = batch.state.squeeze(2).to(at::kLong);  // state says the row
+  const at::Tensor variant = batch.features.squeeze(2).to(at::kLong) - 3 * rows;
+  EXPECT_EQ(variant.min().item<std::int64_t>(), 0);
+  EXPECT_EQ(variant.max().item<std::int64_t>(), 2);
+  EXPECT_TRUE(at::equal(variant.select(1, 0), variant.select(1, 1))) << "one for all its steps";
+  WindowSampler again(data, options);
+  again.set_features(embeddings);
+  EXPECT_TRUE(at::equal(again.batch(2).features, batch.features));
+  EXPECT_FALSE(at::equal(again.batch(3).features, batch.features));
+}
+
+TEST_F(WindowSamplerTest, PrefetchesTheImagesThatItWouldGatherAtOnce) {
+  const auto data = dataset({6, 9});
+  const auto frames = std::make_shared<FrameStore>(data, data->spec().camera_names,
+                                                   FrameStoreOptions{.folder = folder_ / "cache"});
+  WindowSampler ahead(data, {.horizons = kDiffusion, .batch_size = 4, .prefetch = 3});
+  WindowSampler at_once(data, {.horizons = kDiffusion, .batch_size = 4, .prefetch = 0});
+  ahead.set_frames(frames);
+  at_once.set_frames(frames);
+  for (const std::int64_t step : {0, 1, 2, 3, 9, 10, 4, 5}) {  // a jump, as when resuming
+    const Batch one = ahead.batch(step);
+    const Batch other = at_once.batch(step);
+    EXPECT_THAT(one.images.at("top").sizes(), ElementsAre(4, 2, 4, 5, 3));
+    for (const auto& [camera, images] : one.images) {
+      EXPECT_TRUE(at::equal(images, other.images.at(camera))) << camera << ", step " << step;
+    }
+    // The first window's last observation is its present.
+    const std::int64_t window = integers(ahead.indices(step))[0];
+    const std::int64_t episode = window < 6 ? 0 : 1;
+    EXPECT_TRUE(at::equal(one.images.at("front")[0][1],
+                          data->all_frames(episode, "front")[window - 6 * episode]));
+  }
+}
+
+TEST_F(WindowSamplerTest, LeavesTheDefaultGeneratorAlone) {
+  WindowSampler sampler(dataset({6, 9}), {.horizons = kDiffusion, .batch_size = 4});
+  const at::Tensor before = at::detail::getDefaultCPUGenerator().get_state().clone();
+  sampler.batch(3);
+  EXPECT_TRUE(at::equal(before, at::detail::getDefaultCPUGenerator().get_state()));
+}
+
+TEST_F(WindowSamplerTest, RefusesADatasetWithoutRows) {
+  try {
+    WindowSampler sampler(dataset({0}), {.horizons = kDiffusion});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("there is nothing to train on"));
+  }
+}
+
+}  // namespace
+}  // namespace roboimi
