@@ -71,6 +71,24 @@ void rename_synced(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
+OutputFile::OutputFile(const fs::path& path, fs::path shown_as) : shown_as_(std::move(shown_as)) {
+  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) throw_system_error("cannot create", shown_as_, errno);
+}
+
+OutputFile::~OutputFile() { ::close(descriptor_); }
+
+void OutputFile::write(const void* data, std::size_t size) {
+  const char* rest = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t written = ::write(descriptor_, rest, size);
+    if (written < 0 && errno != EINTR) throw_system_error("cannot write", shown_as_, errno);
+    if (written <= 0) continue;
+    rest += written;
+    size -= static_cast<std::size_t>(written);
+  }
+}
+
 void write_file_atomically(const fs::path& path,
                            const std::function<void(const fs::path&)>& write) {
   create_parent(path);
@@ -83,19 +101,8 @@ void write_file_atomically(const fs::path& path,
 }
 
 void write_text_atomically(const fs::path& path, std::string_view text) {
-  write_file_atomically(path, [&](const fs::path& temporary) {
-    const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) throw_system_error("cannot create", path, errno);
-    std::string_view rest = text;
-    int error = 0;
-    while (!rest.empty() && error == 0) {
-      const ssize_t written = ::write(fd, rest.data(), rest.size());
-      if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
-      if (written < 0 && errno != EINTR) error = errno;
-    }
-    ::close(fd);
-    if (error != 0) throw_system_error("cannot write", path, error);
-  });
+  write_file_atomically(
+      path, [&](const fs::path& temporary) { OutputFile(temporary, path).write(text); });
 }
 
 void write_folder_atomically(const fs::path& path,

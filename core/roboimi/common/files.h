@@ -11,6 +11,23 @@
 
 namespace roboimi {
 
+// A file being written from the start. Every failure is an Error that names `shown_as` (the final
+// name, while `path` is temporary) and says ENOSPC and EFBIG in words.
+class ROBOIMI_EXPORT OutputFile {
+ public:
+  OutputFile(const std::filesystem::path& path, std::filesystem::path shown_as);
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  void write(const void* data, std::size_t size);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+
+ private:
+  std::filesystem::path shown_as_;
+  int descriptor_ = -1;
+};
+
 // Calls `write` with a temporary path in the same folder, syncs what it wrote and renames it to
 // `path`. When `write` or the disk fails, the temporary file is removed, `path` is untouched and an
 // Error says why (ENOSPC and EFBIG are named in words).

@@ -17,11 +17,14 @@ struct TensorFile {
   std::map<std::string, std::string> metadata;
 };
 
-// Tensors are views of the memory-mapped file (kept alive by them): clone() before writing to one.
+// Tensors are views of the memory-mapped file, which they keep alive: clone() before writing to
+// one. (Those that a foreign writer placed off their element size are copies.)
 // Error: not the format, lengths that lie, overlapping or missing ranges, unknown dtype.
 ROBOIMI_EXPORT TensorFile read_safetensors(const std::filesystem::path& path);
 
-// Atomic (common/files.h). Data 64-byte aligned; tensors may be strided or on any device.
+// Atomic (common/files.h), and the same bytes for the same contents. Tensors may be strided or on
+// any device. The format allows no holes, so tensors of a multiple of 64 bytes come first, 64-byte
+// aligned; the others follow, aligned to their element size.
 ROBOIMI_EXPORT void write_safetensors(const std::filesystem::path& path,
                                       const std::map<std::string, at::Tensor>& tensors,
                                       const std::map<std::string, std::string>& metadata = {});

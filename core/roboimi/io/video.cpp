@@ -1,0 +1,231 @@
+#include "roboimi/io/video.h"
+
+#include <ATen/ATen.h>
+
+#include <cstring>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/io/picture_check.h"
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/opt.h>
+#include <libswscale/swscale.h>
+}
+#include <unistd.h>
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <auto kFree>
+struct Free {
+  template <typename T>
+  void operator()(T* object) const {
+    kFree(&object);
+  }
+};
+struct FreeScaler {
+  void operator()(SwsContext* scaler) const { sws_freeContext(scaler); }
+};
+using Codec = std::unique_ptr<AVCodecContext, Free<avcodec_free_context>>;
+using Frame = std::unique_ptr<AVFrame, Free<av_frame_free>>;
+using Packet = std::unique_ptr<AVPacket, Free<av_packet_free>>;
+
+// FFmpeg prints to stderr unless told otherwise.
+void silence_ffmpeg() {
+  static const bool once = (av_log_set_level(AV_LOG_QUIET), true);
+  (void)once;
+}
+
+int even(std::int64_t side) { return static_cast<int>(side + side % 2); }
+
+Frame make_frame(AVPixelFormat format, int width, int height) {
+  Frame frame(av_frame_alloc());
+  if (!frame) throw Error("out of memory");
+  frame->format = format;
+  frame->width = width;
+  frame->height = height;
+  if (av_frame_get_buffer(frame.get(), 0) < 0) throw Error("out of memory");
+  return frame;
+}
+
+}  // namespace
+
+struct VideoWriter::State {
+  fs::path path, temporary;
+  ImageSize size;
+  AVFormatContext* container = nullptr;
+  AVStream* stream = nullptr;
+  Codec codec;
+  Frame rgb, yuv;
+  Packet packet;
+  std::unique_ptr<SwsContext, FreeScaler> scaler;
+  std::int64_t num_frames = 0;
+
+  ~State() {
+    if (container != nullptr) {
+      avio_closep(&container->pb);
+      avformat_free_context(container);
+    }
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+  }
+
+  // `status` of an FFmpeg call; Error when negative.
+  void check(int status, const std::string& doing) const {
+    if (status >= 0) return;
+    char reason[AV_ERROR_MAX_STRING_SIZE] = {};
+    av_strerror(status, reason, sizeof(reason));
+    throw Error({.what = "cannot " + doing + ": " + reason,
+                 .where = path.string(),
+                 .next = status == AVERROR(ENOSPC)
+                             ? "the disk is full: free some space and try again"
+                             : ""});
+  }
+
+  void open_codec(double fps);
+  void open_container();
+  void drain(const AVFrame* frame);
+};
+
+void VideoWriter::State::open_codec(double fps) {
+  for (const char* name : {"libx264", "libopenh264", "mpeg4"}) {
+    const AVCodec* encoder = avcodec_find_encoder_by_name(name);
+    if (encoder == nullptr) continue;
+    codec.reset(avcodec_alloc_context3(encoder));
+    codec->width = even(size.width);
+    codec->height = even(size.height);
+    codec->pix_fmt = AV_PIX_FMT_YUV420P;
+    codec->framerate = av_d2q(fps, 60000);
+    codec->time_base = av_inv_q(codec->framerate);
+    codec->gop_size = std::max(1, static_cast<int>(fps));
+    codec->color_range = AVCOL_RANGE_MPEG;
+    codec->colorspace = AVCOL_SPC_SMPTE170M;  // what swscale converts to
+    codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+    if (std::string_view(name) == "libx264") {
+      av_opt_set(codec->priv_data, "preset", "veryfast", 0);
+      av_opt_set(codec->priv_data, "crf", "20", 0);
+    } else {
+      codec->bit_rate = std::max<std::int64_t>(1'000'000, size.width * size.height * 8);
+    }
+    if (avcodec_open2(codec.get(), encoder, nullptr) >= 0) return;
+  }
+  throw Error({.what = "FFmpeg has no encoder that takes these pictures",
+               .where = path.string(),
+               .expected = "libx264, libopenh264 or mpeg4",
+               .next = "install libavcodec-extra"});
+}
+
+void VideoWriter::State::open_container() {
+  check(avformat_alloc_output_context2(&container, nullptr, "mp4", temporary.c_str()), "make MP4");
+  stream = avformat_new_stream(container, nullptr);
+  if (stream == nullptr) throw Error("out of memory");
+  stream->time_base = codec->time_base;
+  stream->avg_frame_rate = codec->framerate;
+  check(avcodec_parameters_from_context(stream->codecpar, codec.get()), "describe the video");
+  check(avio_open(&container->pb, temporary.c_str(), AVIO_FLAG_WRITE), "create the video");
+  AVDictionary* options = nullptr;
+  av_dict_set(&options, "movflags", "+faststart", 0);
+  const int status = avformat_write_header(container, &options);
+  av_dict_free(&options);
+  check(status, "write the video");
+}
+
+void VideoWriter::State::drain(const AVFrame* frame) {
+  check(avcodec_send_frame(codec.get(), frame), "encode the video");
+  while (true) {
+    const int status = avcodec_receive_packet(codec.get(), packet.get());
+    if (status == AVERROR(EAGAIN) || status == AVERROR_EOF) return;
+    check(status, "encode the video");
+    packet->duration = 1;
+    av_packet_rescale_ts(packet.get(), codec->time_base, stream->time_base);
+    packet->stream_index = stream->index;
+    check(av_interleaved_write_frame(container, packet.get()), "write the video");
+    check(container->pb->error, "write the video");
+  }
+}
+
+VideoWriter::VideoWriter(const fs::path& path, ImageSize size, double fps)
+    : state_(std::make_unique<State>()) {
+  silence_ffmpeg();
+  if (size.height < 1 || size.width < 1 || size.height > 16384 || size.width > 16384 ||
+      !(fps > 0.0 && fps <= 1000.0)) {
+    throw Error({.what = "cannot write a video",
+                 .where = path.string(),
+                 .expected = "sides of 1 to 16384 pixels and at most 1000 frames a second",
+                 .found = std::to_string(size.width) + "x" + std::to_string(size.height) + " at " +
+                          std::to_string(fps)});
+  }
+  State& state = *state_;
+  state.path = path;
+  state.size = size;
+  if (path.has_parent_path()) fs::create_directories(path.parent_path());
+  state.temporary = path.parent_path() /
+                    ("." + path.filename().string() + ".recording" + std::to_string(::getpid()));
+  state.open_codec(fps);
+  state.open_container();
+  const int width = state.codec->width, height = state.codec->height;
+  state.rgb = make_frame(AV_PIX_FMT_RGB24, width, height);
+  state.yuv = make_frame(AV_PIX_FMT_YUV420P, width, height);
+  state.packet.reset(av_packet_alloc());
+  state.scaler.reset(sws_getContext(width, height, AV_PIX_FMT_RGB24, width, height,
+                                    AV_PIX_FMT_YUV420P, SWS_BICUBIC, nullptr, nullptr, nullptr));
+  if (!state.packet || !state.scaler) throw Error("out of memory");
+}
+
+VideoWriter::~VideoWriter() = default;
+
+void VideoWriter::add(const at::Tensor& frame) {
+  ROBOIMI_CHECK(state_ != nullptr, "add() after close()");
+  State& state = *state_;
+  check_picture(frame, "add a frame to a video");
+  if (frame.size(0) != state.size.height || frame.size(1) != state.size.width) {
+    throw Error(
+        {.what = "a frame of another size",
+         .where = state.path.string(),
+         .expected = std::to_string(state.size.width) + "x" + std::to_string(state.size.height),
+         .found = std::to_string(frame.size(1)) + "x" + std::to_string(frame.size(0))});
+  }
+  at::Tensor pixels = frame.cpu();
+  if (pixels.size(0) % 2 == 1) pixels = at::cat({pixels, pixels.slice(0, -1)}, 0);
+  if (pixels.size(1) % 2 == 1) pixels = at::cat({pixels, pixels.slice(1, -1)}, 1);
+  pixels = pixels.contiguous();
+  const std::size_t row = static_cast<std::size_t>(pixels.size(1)) * 3;
+  for (std::int64_t y = 0; y < pixels.size(0); ++y) {
+    std::memcpy(state.rgb->data[0] + y * state.rgb->linesize[0],
+                pixels.data_ptr<std::uint8_t>() + static_cast<std::size_t>(y) * row, row);
+  }
+  // The encoder may still hold the last frame's buffer.
+  state.check(av_frame_make_writable(state.yuv.get()), "encode the video");
+  sws_scale(state.scaler.get(), state.rgb->data, state.rgb->linesize, 0, state.rgb->height,
+            state.yuv->data, state.yuv->linesize);
+  state.yuv->pts = state.num_frames++;
+  state.drain(state.yuv.get());
+}
+
+void VideoWriter::close() {
+  ROBOIMI_CHECK(state_ != nullptr, "close() twice");
+  const std::unique_ptr<State> state = std::move(state_);
+  if (state->num_frames == 0) {
+    throw Error({.what = "a video without frames", .where = state->path.string()});
+  }
+  state->drain(nullptr);
+  state->check(av_write_trailer(state->container), "finish the video");
+  avio_flush(state->container->pb);
+  state->check(state->container->pb->error, "finish the video");
+  state->check(avio_closep(&state->container->pb), "finish the video");
+  write_file_atomically(state->path, [&](const fs::path& final_temporary) {
+    fs::rename(state->temporary, final_temporary);
+  });
+}
+
+std::string VideoWriter::encoder() const {
+  ROBOIMI_CHECK(state_ != nullptr, "encoder() after close()");
+  return state_->codec->codec->name;
+}
+
+}  // namespace roboimi
