@@ -54,7 +54,8 @@ class ROBOIMI_EXPORT Environment {
   virtual Observation reset(std::uint64_t seed, bool render) = 0;
   // action float [A]. After terminated or truncated, reset() must come first (Error).
   virtual StepResult step(const at::Tensor& action, bool render) = 0;
-  // The current observation again, for a caller that decides after step() whether it wants pictures.
+  // The current observation again, for a caller that decides after step() whether it wants
+  // pictures.
   virtual Observation observe(bool render) = 0;
 
   // A scripted demonstrator for the episode just reset, or nullptr. `noise` is the standard

@@ -1,0 +1,71 @@
+#include "roboimi/env/rollout_files.h"
+
+#include <fmt/format.h>
+
+#include "roboimi/common/files.h"
+#include "roboimi/env/environment.h"
+#include "roboimi/io/image.h"
+
+namespace roboimi {
+namespace {
+
+constexpr ImageSize kPictureSize{.height = 480, .width = 640};
+constexpr std::array<std::uint8_t, 3> kRed{230, 30, 30};
+constexpr double kLineThickness = 2.5;  // pixels
+constexpr double kDefaultFps = 20.0;
+constexpr const char* kTrajectoryCamera = "front";
+
+}  // namespace
+
+EpisodeRecorder::EpisodeRecorder(const RolloutOptions& options, Environment& environment,
+                                 std::int64_t episode)
+    : options_(options), environment_(environment), episode_(episode) {
+  if (options_.output_folder.empty() || episode_ >= options_.num_videos) return;
+  const double control_hz = environment_.spec().control_hz;
+  video_ = std::make_unique<VideoWriter>(file("episode", "mp4"), kPictureSize,
+                                         control_hz > 0 ? control_hz : kDefaultFps);
+}
+
+std::filesystem::path EpisodeRecorder::file(const char* stem, const char* suffix) const {
+  return options_.output_folder / fmt::format("{}_{:03}.{}", stem, episode_, suffix);
+}
+
+void EpisodeRecorder::add_state() {
+  if (options_.output_folder.empty()) return;
+  const auto positions = environment_.end_effector_positions();
+  paths_.resize(positions.size());
+  for (std::size_t i = 0; i < positions.size(); ++i) paths_[i].push_back(positions[i]);
+  if (video_) video_->add(environment_.render(options_.video_camera, kPictureSize));
+}
+
+void EpisodeRecorder::close() {
+  if (options_.output_folder.empty()) return;
+  at::Tensor picture = environment_.render(kTrajectoryCamera, kPictureSize).clone();
+  for (const auto& path : paths_) {
+    std::vector<PixelPoint> pixels;
+    for (const auto& point : path) {
+      const auto pixel = environment_.project(kTrajectoryCamera, kPictureSize, point);
+      if (pixel) pixels.push_back(*pixel);
+    }
+    draw_polyline(picture, pixels, kRed, kLineThickness);
+  }
+  write_png(file("trajectory", "png"), picture);
+  if (video_) video_->close();
+}
+
+void write_rollout_tables(const RolloutSummary& summary, const Environment& environment,
+                          const std::filesystem::path& folder) {
+  write_text_atomically(folder / "summary.json", summary.to_json());
+  const auto stages = environment.stage_names();
+  std::string table =
+      "seed,success,stable_success,highest_reward,total_reward,stage,stage_name,length\n";
+  for (const EpisodeOutcome& episode : summary.episodes) {
+    const auto stage = static_cast<std::size_t>(episode.stage);
+    table += fmt::format("{},{},{},{},{},{},{},{}\n", episode.seed, int{episode.success},
+                         int{episode.stable_success}, episode.highest_reward, episode.total_reward,
+                         episode.stage, stage < stages.size() ? stages[stage] : "", episode.length);
+  }
+  write_text_atomically(folder / "episodes.csv", table);
+}
+
+}  // namespace roboimi

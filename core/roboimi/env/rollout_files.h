@@ -1,0 +1,40 @@
+// What an evaluation leaves on disk: videos, trajectory pictures, tables.
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "roboimi/env/rollout.h"
+#include "roboimi/io/video.h"
+
+namespace roboimi {
+
+// Follows one episode. With an empty output folder it does nothing.
+class EpisodeRecorder {
+ public:
+  EpisodeRecorder(const RolloutOptions& options, Environment& environment, std::int64_t episode);
+
+  // Once after reset() and once after every step().
+  void add_state();
+  // Writes trajectory_NNN.png (the last state from the front, executed end-effector paths in red)
+  // and finishes episode_NNN.mp4.
+  void close();
+
+ private:
+  std::filesystem::path file(const char* stem, const char* suffix) const;
+
+  const RolloutOptions& options_;
+  Environment& environment_;
+  std::int64_t episode_;
+  std::vector<std::vector<std::array<double, 3>>> paths_;  // one a end effector, metres
+  std::unique_ptr<VideoWriter> video_;
+};
+
+// summary.json and episodes.csv.
+void write_rollout_tables(const RolloutSummary& summary, const Environment& environment,
+                          const std::filesystem::path& folder);
+
+}  // namespace roboimi

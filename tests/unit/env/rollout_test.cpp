@@ -1,0 +1,194 @@
+#include "roboimi/env/rollout.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/common/random.h"
+#include "roboimi/env/environment.h"
+#include "roboimi/model/agent.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+// A point on a line that starts at the seed's parity and moves by the action; reaching 5 succeeds.
+class LineEnvironment : public Environment {
+ public:
+  LineEnvironment() {
+    spec_ = {.camera_names = {"front"},
+             .images = {{"front", {8, 8}}},
+             .state_dim = 1,
+             .action_dim = 1,
+             .control_hz = 10.0};
+  }
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t max_steps() const override { return 12; }
+  double max_reward() const override { return 4.0; }
+  std::vector<std::string> stage_names() const override { return {"none", "there"}; }
+  Observation reset(std::uint64_t seed, bool render) override {
+    position_ = static_cast<double>(seed % 2);
+    steps_ = 0;
+    reached_ = false;
+    return observe(render);
+  }
+  Observation observe(bool render) override {
+    frames_drawn += render ? 1 : 0;
+    Observation o;
+    o.state = at::full({1}, position_);
+    if (render) o.images["front"] = at::zeros({8, 8, 3}, at::kByte);
+    return o;
+  }
+  StepResult step(const at::Tensor& action, bool render) override {
+    position_ += action[0].item<double>();
+    reached_ = reached_ || position_ >= 5.0;
+    ++steps_;
+    return {.observation = observe(render),
+            .reward = reached_ ? 4.0 : 1.0,
+            .terminated = false,
+            .truncated = steps_ == max_steps(),
+            .info = {.success = reached_, .stage = reached_ ? 1 : 0}};
+  }
+  std::vector<std::array<double, 3>> end_effector_positions() const override {
+    return {{position_, 0.0, 0.0}};
+  }
+  std::vector<std::string> end_effector_names() const override { return {"point"}; }
+  at::Tensor render(const std::string&, ImageSize size) override {
+    return at::full({size.height, size.width, 3}, 128, at::kByte);
+  }
+  std::optional<std::array<double, 2>> project(const std::string&, ImageSize,
+                                               const std::array<double, 3>& p) const override {
+    return std::array<double, 2>{100 + 10 * p[0], 50.0};
+  }
+  int frames_drawn = 0;
+
+ private:
+  ObservationSpec spec_;
+  double position_ = 0.0;
+  std::int64_t steps_ = 0;
+  bool reached_ = false;
+};
+
+// Moves by a constant; looks at every fourth frame.
+class ConstantAgent : public Agent {
+ public:
+  explicit ConstantAgent(double speed) : speed_(speed) {
+    spec_ = LineEnvironment().spec();
+    frozen = register_module("frozen", torch::nn::Dropout(0.5));
+  }
+  const ObservationSpec& spec() const override { return spec_; }
+  const Horizons& horizons() const override { return horizons_; }
+  Backbone* backbone() const override { return nullptr; }
+  void set_statistics(const DatasetStatistics&) override {}
+  bool has_statistics() const override { return true; }
+  LossReport loss(const Batch&, at::Generator&) override { return {.loss = at::zeros({})}; }
+  void reset(std::uint64_t seed) override {
+    seeds.push_back(seed);
+    step_ = 0;
+  }
+  bool needs_images() const override { return step_ % 4 == 0; }
+  at::Tensor act(const Observation& o) override {
+    EXPECT_FALSE(frozen->is_training());
+    EXPECT_EQ(o.images.size(), needs_images() ? 1u : 0u);
+    ++step_;
+    return at::full({1}, speed_);
+  }
+  Timing last_timing() const override { return {}; }
+  std::vector<std::uint64_t> seeds;
+  torch::nn::Dropout frozen{nullptr};
+
+ private:
+  double speed_;
+  ObservationSpec spec_;
+  Horizons horizons_{1, 1, 1};
+  int step_ = 0;
+};
+
+TEST(RunRollouts, SeedsEpisodesInOrderAndScoresThem) {
+  ConstantAgent agent(0.35);  // 12 steps: 4.2 from 0, 5.2 from 1
+  LineEnvironment environment;
+  const auto summary = run_rollouts(agent, environment, {.num_episodes = 4, .first_seed = 500});
+  EXPECT_EQ(agent.seeds, (std::vector<std::uint64_t>{500, 501, 502, 503}));
+  EXPECT_DOUBLE_EQ(summary.success_rate(), 0.5);
+  EXPECT_DOUBLE_EQ(summary.mean_highest_reward(), 2.5);
+  EXPECT_EQ(summary.episodes[1].length, 12);
+  EXPECT_EQ(summary.episodes[1].stage, 1);
+}
+
+TEST(RunRollouts, DrawOnlyTheFramesThatTheAgentLooksAt) {
+  ConstantAgent agent(0.1);
+  LineEnvironment environment;
+  run_rollouts(agent, environment, {.num_episodes = 2});
+  EXPECT_EQ(environment.frames_drawn, 6);
+}
+
+TEST(RunRollouts, PutEveryModuleBackIntoItsMode) {
+  ConstantAgent agent(0.1);
+  LineEnvironment environment;
+  agent.train();
+  agent.frozen->eval();
+  const at::Tensor generator = at::detail::getDefaultCPUGenerator().get_state();
+  run_rollouts(agent, environment, {.num_episodes = 1});
+  EXPECT_TRUE(agent.is_training());
+  EXPECT_FALSE(agent.frozen->is_training());
+  EXPECT_TRUE(generator.equal(at::detail::getDefaultCPUGenerator().get_state()));
+}
+
+TEST(RunRollouts, LeaveTablesPicturesAndVideos) {
+  const fs::path folder =
+      fs::temp_directory_path() / ("roboimi_rollout_" + std::to_string(::getpid()));
+  ConstantAgent agent(0.35);
+  LineEnvironment environment;
+  run_rollouts(agent, environment,
+               {.num_episodes = 2, .first_seed = 500, .output_folder = folder, .num_videos = 1});
+  const auto json = nlohmann::json::parse(read_text(folder / "summary.json"));
+  EXPECT_EQ(json["num_episodes"], 2);
+  EXPECT_DOUBLE_EQ(json["success_rate"].get<double>(), 0.5);
+  for (const char* key :
+       {"obs_read_ms", "preprocess_ms", "inference_ms", "env_step_ms", "loop_total_ms"}) {
+    EXPECT_GE(json["timings"][key].get<double>(), 0.0) << key;
+  }
+  EXPECT_THAT(read_text(folder / "episodes.csv"), HasSubstr("501,1,0,4,"));
+  EXPECT_THAT(read_text(folder / "episodes.csv"), HasSubstr(",1,there,12\n"));
+  for (const char* name : {"trajectory_000.png", "trajectory_001.png", "episode_000.mp4"}) {
+    EXPECT_GT(fs::file_size(folder / name), 100u) << name;
+  }
+  EXPECT_FALSE(fs::exists(folder / "episode_001.mp4"));
+  fs::remove_all(folder);
+}
+
+TEST(RunRollouts, RefuseAnEnvironmentOfOtherSizes) {
+  class Wider : public LineEnvironment {
+   public:
+    Wider() : wide_(LineEnvironment::spec()) { wide_.images["front"] = {8, 16}; }
+    const ObservationSpec& spec() const override { return wide_; }
+
+   private:
+    ObservationSpec wide_;
+  } environment;
+  ConstantAgent agent(0.1);
+  try {
+    run_rollouts(agent, environment, {.num_episodes = 1});
+    FAIL() << "8x16 was accepted for 8x8";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("camera 'front' has 8x8 pixels against 8x16"));
+  }
+}
+
+// Reference values: statsmodels' proportion_confint(k, n, method="wilson").
+TEST(WilsonInterval, IsThePublishedOne) {
+  EXPECT_NEAR(wilson_interval(8, 10).first, 0.49016247153664183, 1e-12);
+  EXPECT_NEAR(wilson_interval(8, 10).second, 0.9433178485456247, 1e-12);
+  EXPECT_EQ(wilson_interval(0, 10).first, 0.0);
+  EXPECT_NEAR(wilson_interval(0, 10).second, 0.2775327998628892, 1e-12);
+  EXPECT_EQ(wilson_interval(0, 0), (std::pair<double, double>{0.0, 1.0}));
+}
+
+}  // namespace
+}  // namespace roboimi
