@@ -34,18 +34,23 @@ class StopWatch {
 // Puts the agent into evaluation mode, and every module back into the mode it had.
 class EvaluationMode {
  public:
-  explicit EvaluationMode(Agent& agent) {
-    for (const auto& module : agent.modules()) modes_.emplace_back(module, module->is_training());
+  explicit EvaluationMode(Agent& agent) : agent_(agent), agent_training_(agent.is_training()) {
+    for (const auto& module : agent.modules(/*include_self=*/false)) {
+      modes_.emplace_back(module, module->is_training());
+    }
     agent.eval();
   }
   ~EvaluationMode() {
     // train() descends into children, so parents first and then the children's own modes.
+    agent_.train(agent_training_);
     for (auto& [module, training] : modes_) module->train(training);
   }
   EvaluationMode(const EvaluationMode&) = delete;
   EvaluationMode& operator=(const EvaluationMode&) = delete;
 
  private:
+  Agent& agent_;
+  bool agent_training_;
   std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> modes_;
 };
 
