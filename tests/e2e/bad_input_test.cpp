@@ -1,0 +1,149 @@
+// Mistakes that users make: each is one line with what, where, expected, found and the next step, a
+// status that is not zero, and no half-written file under a final name.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/e2e/program.h"
+
+namespace roboimi::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class BadInput : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    place_ = new Workplace("bad_input");
+    const Result collected =
+        place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
+                     "collect.output=data", "collect.num_episodes=1", "collect.workers=1"});
+    ASSERT_EQ(collected.status, 0) << collected.errors;
+  }
+  static void TearDownTestSuite() {
+    delete place_;
+    place_ = nullptr;
+  }
+
+  // The one line that is written for a training with these overrides.
+  static std::string error_of(const std::vector<std::string>& overrides,
+                              const std::map<std::string, std::string>& variables = {}) {
+    const Result result = place_->run(
+        words({"run", "--config", "lewm_imf_attnres.yaml", "size=small", "data.path=data",
+               "output_dir=runs", "train.max_steps=1", "agent.backbone.random_init=true"},
+              overrides),
+        variables);
+    EXPECT_EQ(result.status, 1) << result.errors;
+    std::string last;
+    std::istringstream lines(result.errors);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("roboimi run: ")) last = line;
+    }
+    EXPECT_FALSE(last.empty()) << result.errors;
+    EXPECT_THAT(result.errors, Not(HasSubstr("terminate called")));
+    EXPECT_THAT(result.errors, Not(HasSubstr("Exception raised from")));
+    return last;
+  }
+
+  static Workplace* place_;
+};
+
+Workplace* BadInput::place_ = nullptr;
+
+TEST_F(BadInput, AnUnknownKeyNamesTheNearestOne) {
+  EXPECT_THAT(error_of({"agent.head.n_embd=64"}), HasSubstr("n_emb"));
+  EXPECT_THAT(error_of({"+agent.head.n_embd=64"}), HasSubstr("n_embd"));
+}
+
+TEST_F(BadInput, AWrongTypeShowsTheValue) {
+  const std::string text = error_of({"train.batch_size=many"});
+  EXPECT_THAT(text, HasSubstr("train.batch_size"));
+  EXPECT_THAT(text, HasSubstr("many"));
+  EXPECT_THAT(text, HasSubstr("integer"));
+}
+
+TEST_F(BadInput, AMissingDataFolderSaysHowToCollect) {
+  EXPECT_THAT(error_of({"data.path=no_such_folder"}), HasSubstr("no_such_folder"));
+}
+
+TEST_F(BadInput, ACameraThatTheDataLacksIsNamedWithThoseItHas) {
+  const std::string text = error_of({"data.camera_names=[r_vis,top,wrist]"});
+  EXPECT_THAT(text, HasSubstr("wrist"));
+  EXPECT_THAT(text, HasSubstr("front"));
+}
+
+TEST_F(BadInput, ACondDimThatDoesNotAddUpShowsTheSum) {
+  const std::string text = error_of({"agent.head.cond_dim=592"});
+  EXPECT_THAT(text, HasSubstr("joint_output_dim 192 + state 16 = 208"));
+  EXPECT_THAT(text, HasSubstr("592"));
+}
+
+TEST_F(BadInput, APluginThatIsNotOneIsRejectedWithAReason) {
+  std::ofstream(*place_ / "libnot_a_plugin.so") << "plain text";
+  const std::string text = error_of({"++agent.backbone.plugin=./libnot_a_plugin.so"});
+  EXPECT_THAT(text, HasSubstr("libnot_a_plugin.so"));
+  EXPECT_THAT(text, HasSubstr("ELF"));
+}
+
+TEST_F(BadInput, NoCheckpointMeansRandomInitMustBeSaid) {
+  const std::string text = error_of({"agent.backbone.random_init=false"});
+  EXPECT_THAT(text, HasSubstr("checkpoint"));
+  EXPECT_THAT(text, HasSubstr("random_init"));
+}
+
+TEST_F(BadInput, ATruncatedEpisodeIsNamed) {
+  const fs::path broken = *place_ / "broken";
+  fs::create_directories(broken);
+  for (const auto& entry : fs::directory_iterator(*place_ / "data")) {
+    if (entry.path().extension() == ".hdf5") fs::copy(entry.path(), broken / "episode_0.hdf5");
+  }
+  fs::resize_file(broken / "episode_0.hdf5", fs::file_size(broken / "episode_0.hdf5") / 2);
+  EXPECT_THAT(error_of({"data.path=broken"}), HasSubstr("episode_0.hdf5"));
+}
+
+TEST_F(BadInput, NoOpenGlSaysWhatWasTried) {
+  const Result result =
+      place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
+                   "collect.output=no_gl", "collect.num_episodes=1"},
+                  {{"MUJOCO_GL", "nonsense"}});
+  EXPECT_NE(result.status, 0);
+  EXPECT_THAT(result.errors, HasSubstr("MUJOCO_GL"));
+  EXPECT_FALSE(fs::exists(*place_ / "no_gl/episode_0.hdf5"));
+}
+
+TEST_F(BadInput, AFullDiskLeavesNoHalfFile) {
+  namespace bp = boost::process;
+  // The shell lowers the limit on the size of a file for the program alone.
+  bp::child child("/bin/bash", "-c",
+                  std::string("ulimit -f 200; exec " ROBOIMI_BINARY_DIR
+                              "/bin/roboimi collect --config collect_sim_transfer.yaml size=small "
+                              "collect.output=full collect.num_episodes=1 collect.workers=1"),
+                  bp::start_dir = place_->folder().string(), bp::std_out > bp::null,
+                  bp::std_err > (*place_ / "full.txt").string());
+  child.wait();
+  EXPECT_NE(child.exit_code(), 0);
+  EXPECT_THAT(read_text(*place_ / "full.txt"), HasSubstr("File too large"));
+  EXPECT_FALSE(fs::exists(*place_ / "full/episode_0.hdf5"));
+}
+
+TEST_F(BadInput, AnUnknownCommandNamesTheNearestOne) {
+  const Result result = place_->run({"colect"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.errors,
+            "roboimi colect: unknown command 'colect': did you mean 'roboimi collect'?\n");
+}
+
+TEST_F(BadInput, EveryCommandHasHelpWithAnExample) {
+  for (const char* command :
+       {"run", "eval", "collect", "encode", "checkpoint", "config", "plugins", "doctor"}) {
+    const Result result = place_->run({command, "--help"});
+    EXPECT_EQ(result.status, 0) << command << result.errors;
+    EXPECT_THAT(result.output, HasSubstr("roboimi " + std::string(command))) << command;
+    EXPECT_THAT(result.output, HasSubstr("xample")) << command;
+  }
+}
+
+}  // namespace
+}  // namespace roboimi::e2e

@@ -1,0 +1,128 @@
+// The main job on real input: demonstrations, training with a backbone that YAML chose, rollouts.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "roboimi/common/hash.h"
+#include "tests/e2e/program.h"
+
+namespace roboimi::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Collected once for all tests of this program.
+class MainJob : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    place_ = new Workplace("main_job");
+    const Result collected =
+        place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
+                     "collect.output=data", "collect.num_episodes=2", "collect.workers=2"});
+    ASSERT_EQ(collected.status, 0) << collected.errors;
+  }
+  static void TearDownTestSuite() {
+    delete place_;
+    place_ = nullptr;
+  }
+
+  // A training small enough for a test, on real frames and the real model classes.
+  static std::vector<std::string> training(const std::string& runs,
+                                           const std::vector<std::string>& overrides) {
+    return words({"run", "--config", "lewm_imf_attnres.yaml", "size=small", "data.path=data",
+                  "output_dir=" + runs, "agent.head.n_emb=32", "agent.head.n_layer=2",
+                  "agent.head.n_head=4", "train.batch_size=8", "train.threads=2",
+                  "train.rollout_every=0", "train.rollout_num_episodes=1"},
+                 overrides);
+  }
+  static std::vector<std::string> random_lewm() {
+    return {"agent.backbone.random_init=true", "agent.backbone.num_layers=2"};
+  }
+
+  static Workplace* place_;
+};
+
+Workplace* MainJob::place_ = nullptr;
+
+TEST_F(MainJob, TrainsEvaluatesAndLeavesARunFolder) {
+  const Result trained =
+      place_->run(training("runs_lewm", words(random_lewm(), {"train.max_steps=3"})));
+  ASSERT_EQ(trained.status, 0) << trained.errors;
+  const fs::path run = newest_run(*place_ / "runs_lewm");
+  for (const char* name :
+       {"config.yaml", "run.json", "metrics.jsonl", "log.txt",
+        "checkpoints/step_00000003/model.safetensors", "checkpoints/step_00000003/ema.safetensors",
+        "checkpoints/step_00000003/optimizer.safetensors", "checkpoints/step_00000003/state.json",
+        "checkpoints/latest/state.json", "rollouts/step_00000003/summary.json",
+        "rollouts/step_00000003/trajectory_000.png", "rollouts/step_00000003/episode_000.mp4"}) {
+    EXPECT_TRUE(fs::exists(run / name)) << name;
+  }
+
+  const Result evaluated = place_->run(
+      {"eval", "--checkpoint", run.string(), "--episodes", "1", "--seed", "1000", "--json"});
+  ASSERT_EQ(evaluated.status, 0) << evaluated.errors;
+  const auto summary = nlohmann::json::parse(evaluated.output);
+  EXPECT_EQ(summary["num_episodes"], 1);
+  EXPECT_EQ(summary["episodes"][0]["seed"], 1000);
+  EXPECT_EQ(summary["episodes"][0]["length"], 200);
+  EXPECT_GT(summary["timings"]["env_step_ms"].get<double>(), 0.0);
+}
+
+TEST_F(MainJob, AnOverrideChoosesTheBackboneAndNothingElse) {
+  const Result resnet = place_->run(training(
+      "runs_resnet", {"agent/backbone=resnet18", "agent.head.cond_dim=null", "train.max_steps=2",
+                      "train.batch_size=2", "train.rollout_num_episodes=0"}));
+  ASSERT_EQ(resnet.status, 0) << resnet.errors;
+  const std::string config = read_text(newest_run(*place_ / "runs_resnet") / "config.yaml");
+  EXPECT_THAT(config, HasSubstr("resnet_backbone"));
+  EXPECT_THAT(config, ::testing::Not(HasSubstr("lewm_vit_backbone")));
+}
+
+TEST_F(MainJob, TheSecondTrainingTouchesNoFrame) {
+  const auto arguments = training(
+      "runs_cache", words(random_lewm(), {"train.max_steps=1", "train.rollout_num_episodes=0"}));
+  ASSERT_EQ(place_->run(arguments).status, 0);
+  // Frames that cannot be read any more go unnoticed: every embedding is in the cache.
+  const Result again = place_->run(arguments);
+  ASSERT_EQ(again.status, 0) << again.errors;
+  EXPECT_THAT(read_text(newest_run(*place_ / "runs_cache") / "log.txt"), HasSubstr("cache"));
+}
+
+std::string weights_hash(const fs::path& run, const std::string& step) {
+  return sha256_file(run / "checkpoints" / step / "model.safetensors") +
+         sha256_file(run / "checkpoints" / step / "ema.safetensors") +
+         sha256_file(run / "checkpoints" / step / "optimizer.safetensors");
+}
+
+TEST_F(MainJob, KilledBetweenCheckpointsAndResumedItEndsWithTheSameBits) {
+  const auto overrides = words(random_lewm(), {"train.max_steps=200", "train.save_every=50",
+                                               "train.rollout_num_episodes=0", "seed=3"});
+  ASSERT_EQ(place_->run(training("runs_whole", overrides)).status, 0);
+
+  auto child = place_->start(training("runs_killed", overrides));
+  const fs::path runs = *place_ / "runs_killed";
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+  auto reached = [&] {
+    return fs::exists(runs) && !newest_run(runs).empty() &&
+           fs::exists(newest_run(runs) / "checkpoints" / "step_00000100");
+  };
+  while (!reached() && child.running() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  ASSERT_TRUE(child.running()) << "it ended before it could be killed";
+  child.terminate();  // SIGKILL
+  child.wait();
+  const fs::path run = newest_run(runs);
+  ASSERT_FALSE(fs::exists(run / "checkpoints" / "step_00000200"));
+
+  const Result resumed = place_->run({"run", "--resume", run.string()});
+  ASSERT_EQ(resumed.status, 0) << resumed.errors;
+  EXPECT_EQ(weights_hash(run, "step_00000200"),
+            weights_hash(newest_run(*place_ / "runs_whole"), "step_00000200"));
+}
+
+}  // namespace
+}  // namespace roboimi::e2e

@@ -1,0 +1,81 @@
+// Runs the built `roboimi` as a user would, in a folder of its own.
+#pragma once
+
+#include <boost/process.hpp>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/files.h"
+
+namespace roboimi::e2e {
+
+namespace fs = std::filesystem;
+
+struct Result {
+  int status = 0;
+  std::string output;  // stdout
+  std::string errors;  // stderr
+};
+
+// A folder that is removed with the object.
+class Workplace {
+ public:
+  explicit Workplace(const std::string& name)
+      : folder_(fs::temp_directory_path() /
+                ("roboimi_e2e_" + name + "_" + std::to_string(::getpid()))) {
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  ~Workplace() {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+  Workplace(const Workplace&) = delete;
+  Workplace& operator=(const Workplace&) = delete;
+
+  const fs::path& folder() const { return folder_; }
+  fs::path operator/(const std::string& name) const { return folder_ / name; }
+
+  // Starts the program with stdout and stderr in files of the folder.
+  boost::process::child start(const std::vector<std::string>& arguments,
+                              const std::map<std::string, std::string>& variables = {}) const {
+    namespace bp = boost::process;
+    auto environment = bp::environment(boost::this_process::environment());
+    for (const auto& [name, value] : variables) environment[name] = value;
+    return bp::child(bp::exe = ROBOIMI_BINARY_DIR "/bin/roboimi", bp::args = arguments, environment,
+                     bp::start_dir = folder_.string(),
+                     bp::std_in<bp::null, bp::std_out>(folder_ / "stdout.txt").string(),
+                     bp::std_err > (folder_ / "stderr.txt").string());
+  }
+
+  Result run(const std::vector<std::string>& arguments,
+             const std::map<std::string, std::string>& variables = {}) const {
+    auto child = start(arguments, variables);
+    child.wait();
+    return {child.exit_code(), read_text(folder_ / "stdout.txt"),
+            read_text(folder_ / "stderr.txt")};
+  }
+
+ private:
+  fs::path folder_;
+};
+
+// The words of a command plus those of others.
+inline std::vector<std::string> words(std::vector<std::string> first,
+                                      const std::vector<std::string>& more) {
+  first.insert(first.end(), more.begin(), more.end());
+  return first;
+}
+
+// The only run folder under `runs`, or the newest.
+inline fs::path newest_run(const fs::path& runs) {
+  fs::path newest;
+  for (const auto& entry : fs::directory_iterator(runs)) {
+    if (entry.is_directory() && entry.path() > newest) newest = entry.path();
+  }
+  return newest;
+}
+
+}  // namespace roboimi::e2e
