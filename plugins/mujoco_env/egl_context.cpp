@@ -1,0 +1,173 @@
+// Contexts through EGL: on a device (a GPU, or Mesa's software device), or on no surface at all.
+#include <EGL/egl.h>
+#include <EGL/eglext.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+
+#include "plugins/mujoco_env/gl_context.h"
+#include "roboimi/common/error.h"
+
+namespace roboimi::mujoco_env {
+namespace {
+
+// From eglext.h of Mesa; older headers lack it.
+constexpr EGLenum kPlatformSurfacelessMesa = 0x31DD;
+constexpr int kMaxDevices = 16;
+
+// libEGL's functions.
+struct Egl {
+  void* library = nullptr;
+  decltype(&eglGetProcAddress) get_proc_address;
+  decltype(&eglGetError) get_error;
+  decltype(&eglInitialize) initialize;
+  decltype(&eglBindAPI) bind_api;
+  decltype(&eglChooseConfig) choose_config;
+  decltype(&eglCreateContext) create_context;
+  decltype(&eglDestroyContext) destroy_context;
+  decltype(&eglMakeCurrent) make_current;
+  decltype(&eglQueryString) query_string;
+
+  Egl() : library(open_gl_library({"libEGL.so.1", "libEGL.so"})) {
+    load("eglGetProcAddress", &get_proc_address);
+    load("eglGetError", &get_error);
+    load("eglInitialize", &initialize);
+    load("eglBindAPI", &bind_api);
+    load("eglChooseConfig", &choose_config);
+    load("eglCreateContext", &create_context);
+    load("eglDestroyContext", &destroy_context);
+    load("eglMakeCurrent", &make_current);
+    load("eglQueryString", &query_string);
+  }
+
+  template <typename Function>
+  void load(const char* name, Function* function) {
+    *function = reinterpret_cast<Function>(dlsym(library, name));
+    if (*function == nullptr) throw Error(fmt::format("libEGL lacks {}", name));
+  }
+
+  template <typename Function>
+  Function extension(const char* name) const {
+    const auto function = reinterpret_cast<Function>(get_proc_address(name));
+    if (function == nullptr) throw Error(fmt::format("EGL lacks {}", name));
+    return function;
+  }
+
+  [[noreturn]] void fail(const char* call) const {
+    throw Error(fmt::format("{} failed with EGL error {:#x}", call, get_error()));
+  }
+};
+
+// A display that works, with a configuration for OpenGL. Kept for the life of the process.
+struct Screen {
+  EGLDisplay display = EGL_NO_DISPLAY;
+  EGLConfig config = nullptr;
+};
+
+// Empty when this display cannot hold an OpenGL context.
+std::optional<Screen> try_screen(const Egl& egl, EGLDisplay display) {
+  if (display == EGL_NO_DISPLAY) return std::nullopt;
+  EGLint major = 0, minor = 0;
+  if (!egl.initialize(display, &major, &minor)) return std::nullopt;
+  if (!egl.bind_api(EGL_OPENGL_API)) return std::nullopt;
+  const EGLint wanted[] = {EGL_RED_SIZE,
+                           8,
+                           EGL_GREEN_SIZE,
+                           8,
+                           EGL_BLUE_SIZE,
+                           8,
+                           EGL_ALPHA_SIZE,
+                           8,
+                           EGL_DEPTH_SIZE,
+                           24,
+                           EGL_STENCIL_SIZE,
+                           8,
+                           EGL_SURFACE_TYPE,
+                           EGL_PBUFFER_BIT,
+                           EGL_RENDERABLE_TYPE,
+                           EGL_OPENGL_BIT,
+                           EGL_NONE};
+  Screen screen{.display = display};
+  EGLint count = 0;
+  if (!egl.choose_config(display, wanted, &screen.config, 1, &count) || count == 0) {
+    return std::nullopt;
+  }
+  // A display can open and still refuse contexts: a GPU without its driver.
+  EGLContext probe = egl.create_context(display, screen.config, EGL_NO_CONTEXT, nullptr);
+  if (probe == EGL_NO_CONTEXT) return std::nullopt;
+  egl.destroy_context(display, probe);
+  return screen;
+}
+
+Screen open_device(const Egl& egl) {
+  const auto query =
+      egl.extension<EGLBoolean (*)(EGLint, EGLDeviceEXT*, EGLint*)>("eglQueryDevicesEXT");
+  const auto get_display =
+      egl.extension<EGLDisplay (*)(EGLenum, void*, const EGLint*)>("eglGetPlatformDisplayEXT");
+  std::array<EGLDeviceEXT, kMaxDevices> devices;
+  EGLint count = 0;
+  if (!query(kMaxDevices, devices.data(), &count)) egl.fail("eglQueryDevicesEXT");
+  for (EGLint i = 0; i < count; ++i) {
+    const auto screen = try_screen(egl, get_display(EGL_PLATFORM_DEVICE_EXT, devices[i], nullptr));
+    if (screen) return *screen;
+  }
+  throw Error(fmt::format("none of {} EGL devices gives an OpenGL context", count));
+}
+
+Screen open_surfaceless(const Egl& egl) {
+  const char* extensions = egl.query_string(EGL_NO_DISPLAY, EGL_EXTENSIONS);
+  if (extensions == nullptr || !std::strstr(extensions, "EGL_MESA_platform_surfaceless")) {
+    throw Error("EGL lacks EGL_MESA_platform_surfaceless");
+  }
+  const auto get_display =
+      egl.extension<EGLDisplay (*)(EGLenum, void*, const EGLint*)>("eglGetPlatformDisplayEXT");
+  const auto screen = try_screen(egl, get_display(kPlatformSurfacelessMesa, nullptr, nullptr));
+  if (!screen) egl.fail("the surfaceless display");
+  return *screen;
+}
+
+class EglContext final : public GlContext {
+ public:
+  EglContext(const Egl& egl, const Screen& screen, std::string name)
+      : egl_(egl), screen_(screen), name_(std::move(name)) {
+    if (!egl_.bind_api(EGL_OPENGL_API)) egl_.fail("eglBindAPI");
+    context_ = egl_.create_context(screen_.display, screen_.config, EGL_NO_CONTEXT, nullptr);
+    if (context_ == EGL_NO_CONTEXT) egl_.fail("eglCreateContext");
+  }
+  ~EglContext() override { egl_.destroy_context(screen_.display, context_); }
+  const std::string& name() const override { return name_; }
+
+ private:
+  void acquire() override {
+    // The bound interface belongs to the thread.
+    if (!egl_.bind_api(EGL_OPENGL_API)) egl_.fail("eglBindAPI");
+    if (!egl_.make_current(screen_.display, EGL_NO_SURFACE, EGL_NO_SURFACE, context_)) {
+      egl_.fail("eglMakeCurrent");
+    }
+  }
+  void release() override {
+    egl_.make_current(screen_.display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
+  }
+
+  const Egl& egl_;
+  const Screen screen_;
+  const std::string name_;
+  EGLContext context_ = EGL_NO_CONTEXT;
+};
+
+}  // namespace
+
+std::unique_ptr<GlContext> make_egl_context(bool on_device) {
+  // Never destroyed: drivers unload badly at exit.
+  static const Egl& egl = *new Egl;
+  if (on_device) {
+    static const Screen screen = open_device(egl);
+    return std::make_unique<EglContext>(egl, screen, "EGL device");
+  }
+  static const Screen screen = open_surfaceless(egl);
+  return std::make_unique<EglContext>(egl, screen, "EGL surfaceless");
+}
+
+}  // namespace roboimi::mujoco_env

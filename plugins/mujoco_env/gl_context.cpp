@@ -1,0 +1,109 @@
+#include "plugins/mujoco_env/gl_context.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <mutex>
+#include <vector>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi::mujoco_env {
+namespace {
+
+// One way to a context.
+struct Way {
+  std::string name;
+  GlBackend backend;
+  std::function<std::unique_ptr<GlContext>()> make;
+};
+
+const std::vector<Way>& ways() {
+  static const std::vector<Way> all = {
+      {"EGL device", GlBackend::kEgl, [] { return make_egl_context(true); }},
+      {"EGL surfaceless", GlBackend::kEgl, [] { return make_egl_context(false); }},
+      {"OSMesa", GlBackend::kOsMesa, make_osmesa_context}};
+  return all;
+}
+
+// The way that this process renders by, once one has worked.
+struct Chosen {
+  std::mutex mutex;
+  const Way* way = nullptr;
+};
+
+Chosen& chosen() {
+  static Chosen instance;
+  return instance;
+}
+
+bool allows(GlBackend backend, const Way& way) {
+  return backend == GlBackend::kAuto || backend == way.backend;
+}
+
+GlBackend parse_backend(const std::string& name, const std::string& where) {
+  if (name == "auto" || name.empty()) return GlBackend::kAuto;
+  if (name == "egl") return GlBackend::kEgl;
+  if (name == "osmesa") return GlBackend::kOsMesa;
+  throw Error({.what = "rendering without a window cannot use this OpenGL",
+               .where = where,
+               .expected = "egl or osmesa",
+               .found = name,
+               .next = fmt::format("set {} to one of them, or leave it out", where)});
+}
+
+}  // namespace
+
+GlContext::~GlContext() = default;
+
+GlContext::Current::Current(GlContext& context) : context_(context) { context_.acquire(); }
+GlContext::Current::~Current() { context_.release(); }
+
+GlBackend choose_gl_backend(const std::string& option) {
+  const GlBackend backend = parse_backend(option, "env.gl");
+  if (backend != GlBackend::kAuto) return backend;
+  const char* variable = std::getenv("MUJOCO_GL");
+  return parse_backend(variable == nullptr ? "" : variable, "MUJOCO_GL");
+}
+
+std::unique_ptr<GlContext> make_gl_context(GlBackend backend) {
+  Chosen& process = chosen();
+  const std::lock_guard<std::mutex> lock(process.mutex);
+  if (process.way != nullptr) {
+    if (allows(backend, *process.way)) return process.way->make();
+    throw Error({.what = "this process already renders by another OpenGL",
+                 .where = "mujoco_env",
+                 .expected = process.way->name,
+                 .found = backend == GlBackend::kEgl ? "egl" : "osmesa",
+                 .next = "use one value of env.gl for all environments"});
+  }
+  std::string failures;
+  for (const Way& way : ways()) {
+    if (!allows(backend, way)) continue;
+    try {
+      std::unique_ptr<GlContext> context = way.make();
+      process.way = &way;
+      return context;
+    } catch (const Error& error) {
+      failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", way.name, error.what());
+    }
+  }
+  throw Error({.what = "no OpenGL to render with",
+               .where = "mujoco_env",
+               .expected = "EGL or OSMesa",
+               .found = failures,
+               .next = "install libegl1 with libgl1-mesa-dri, or libosmesa6"});
+}
+
+void* open_gl_library(std::initializer_list<const char*> names) {
+  std::string reasons;
+  for (const char* name : names) {
+    // Global, so that MuJoCo finds this one before any other OpenGL in the process.
+    if (void* handle = dlopen(name, RTLD_NOW | RTLD_GLOBAL)) return handle;
+    if (reasons.empty()) reasons = dlerror();
+  }
+  throw Error(reasons);
+}
+
+}  // namespace roboimi::mujoco_env

@@ -1,0 +1,89 @@
+// The task sim_transfer in MuJoCo: two 7-joint arms hand over a red box.
+//
+//   mujoco_env::MujocoEnv environment({});
+//   Observation observation = environment.reset(7, /*render=*/true);
+//   StepResult result = environment.step(action, true);
+//
+// State and action have 16 numbers, left arm first: 7 joint angles (radians) and the gripper's
+// opening (0 closed .. 1 open) of each. An action is held for one control step: 20 Hz over 500 Hz
+// physics. The same seed and actions give the same episode to the bit.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugins/mujoco_env/renderer.h"
+#include "plugins/mujoco_env/scene.h"
+#include "roboimi/config/schema.h"
+#include "roboimi/env/environment.h"
+
+namespace roboimi::mujoco_env {
+
+inline constexpr int kControlHz = 20;
+inline constexpr int kSubSteps = 25;     // of physics in a control step
+inline constexpr int kStableSteps = 10;  // in a row at the highest stage: stable_success
+
+struct MujocoEnvOptions {
+  std::string task = "sim_transfer";
+  std::vector<std::string> camera_names = {"front", "top", "r_vis"};
+  std::int64_t image_height = 256;  // pixels
+  std::int64_t image_width = 256;   // pixels
+  std::int64_t max_steps = 200;     // control steps
+  std::string model_file = {};      // MJCF with the same names; empty: the scene of the plugin
+  bool render_shadows = false;
+  std::string gl = "auto";  // auto, egl, osmesa
+};
+
+class MujocoEnv final : public Environment {
+ public:
+  explicit MujocoEnv(MujocoEnvOptions options);
+  ~MujocoEnv() override;
+
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t max_steps() const override { return options_.max_steps; }
+  double max_reward() const override;
+  std::vector<std::string> stage_names() const override;
+
+  Observation reset(std::uint64_t seed, bool render) override;
+  // Joint targets are clipped to the joints' ranges, openings to [0, 1]. Error for another size, a
+  // value that is not finite, and a call before reset() or after the last step.
+  StepResult step(const at::Tensor& action, bool render) override;
+
+  // `noise`: metres.
+  std::unique_ptr<Expert> make_expert(double noise, std::uint64_t seed) override;
+
+  // Of left_link7 and right_link7.
+  std::vector<std::array<double, 3>> end_effector_positions() const override;
+  std::vector<std::string> end_effector_names() const override;
+
+  at::Tensor render(const std::string& camera, ImageSize size) override;
+  std::optional<std::array<double, 2>> project(const std::string& camera, ImageSize size,
+                                               const std::array<double, 3>& point) const override;
+
+  // For tests and tools that look at the simulation itself.
+  const Scene& scene() const { return scene_; }
+  const mjData* data() const { return data_.get(); }
+  std::string gl_name() const { return renderer_.backend_name(); }
+
+ private:
+  void check_running() const;
+  void apply(const at::Tensor& action);
+  Observation observe(bool render);
+
+  const MujocoEnvOptions options_;
+  Scene scene_;
+  DataPointer data_;
+  Renderer renderer_;
+  ObservationSpec spec_;
+  bool running_ = false;
+  bool has_reset_ = false;
+  std::int64_t steps_ = 0;
+  int steps_at_highest_ = 0;  // in a row
+  StepInfo info_;
+};
+
+Schema schema();
+std::shared_ptr<Environment> create(const Options& options);
+
+}  // namespace roboimi::mujoco_env

@@ -1,0 +1,9 @@
+#include "plugins/mujoco_env/mujoco_env.h"
+#include "roboimi/plugin/plugin.h"
+
+ROBOIMI_PLUGIN("mujoco_env", "1.0.0", "Two arms hand over a box, simulated by MuJoCo") {
+  registrar.environment({.name = "mujoco_env",
+                         .description = "bimanual tasks in MuJoCo: sim_transfer",
+                         .schema = roboimi::mujoco_env::schema(),
+                         .create = roboimi::mujoco_env::create});
+}

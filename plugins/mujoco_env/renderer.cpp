@@ -1,0 +1,142 @@
+#include "plugins/mujoco_env/renderer.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <mutex>
+#include <numbers>
+#include <vector>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi::mujoco_env {
+namespace {
+
+constexpr int kMaxGeoms = 500;
+constexpr std::int64_t kLargestSide = 4096;  // pixels
+
+// mjr_makeContext loads OpenGL's functions into variables of the process.
+std::mutex& loading_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+void check_size(ImageSize size) {
+  const bool fits = size.height > 0 && size.width > 0 && size.height <= kLargestSide &&
+                    size.width <= kLargestSide;
+  if (fits) return;
+  throw Error({.what = "bad size of a picture",
+               .where = "mujoco_env",
+               .expected = fmt::format("1 to {} pixels", kLargestSide),
+               .found = fmt::format("{} x {}", size.height, size.width)});
+}
+
+}  // namespace
+
+// What one renderer owns in OpenGL.
+struct Renderer::Canvas {
+  Canvas(const Scene& scene, const RendererOptions& options)
+      : gl(make_gl_context(choose_gl_backend(options.gl))) {
+    const GlContext::Current current(*gl);
+    const std::lock_guard<std::mutex> lock(loading_mutex());
+    mjv_defaultOption(&visual);
+    mjv_defaultScene(&geometry);
+    mjr_defaultContext(&context);
+    mjr_makeContext(scene.model.get(), &context, mjFONTSCALE_50);
+    mjr_setBuffer(mjFB_OFFSCREEN, &context);
+    mjv_makeScene(scene.model.get(), &geometry, kMaxGeoms);
+    geometry.flags[mjRND_SHADOW] = options.shadows;
+    geometry.flags[mjRND_REFLECTION] = 0;
+  }
+  ~Canvas() {
+    const GlContext::Current current(*gl);
+    mjr_freeContext(&context);
+    mjv_freeScene(&geometry);
+  }
+
+  std::unique_ptr<GlContext> gl;
+  mjvOption visual;
+  mjvScene geometry;
+  mjrContext context;
+  std::vector<unsigned char> pixels;  // as OpenGL gives them, the lowest row first
+};
+
+Renderer::Renderer(const Scene& scene, RendererOptions options)
+    : scene_(scene), options_(std::move(options)) {}
+Renderer::~Renderer() = default;
+
+std::string Renderer::backend_name() const { return canvas_ == nullptr ? "" : canvas_->gl->name(); }
+
+Renderer::Canvas& Renderer::canvas(ImageSize size) {
+  if (canvas_ == nullptr) canvas_ = std::make_unique<Canvas>(scene_, options_);
+  mjrContext& context = canvas_->context;
+  const int width = std::max(static_cast<int>(size.width), context.offWidth);
+  const int height = std::max(static_cast<int>(size.height), context.offHeight);
+  if (width > context.offWidth || height > context.offHeight) {
+    const GlContext::Current current(*canvas_->gl);
+    mjr_resizeOffscreen(width, height, &context);
+  }
+  return *canvas_;
+}
+
+at::Tensor Renderer::draw(const mjData* data, const std::string& camera, ImageSize size) {
+  check_size(size);
+  const int camera_id = find_camera(scene_, camera);
+  Canvas& on = canvas(size);
+  mjvCamera view;
+  mjv_defaultCamera(&view);
+  view.type = mjCAMERA_FIXED;
+  view.fixedcamid = camera_id;
+  const std::int64_t row_bytes = 3 * size.width;
+  on.pixels.resize(static_cast<std::size_t>(size.height * row_bytes));
+  {
+    const GlContext::Current current(*on.gl);
+    // MuJoCo takes the data as mutable, and writes only to its scratch stack.
+    mjv_updateScene(scene_.model.get(), const_cast<mjData*>(data), &on.visual, nullptr, &view,
+                    mjCAT_ALL, &on.geometry);
+    const mjrRect viewport = {0, 0, static_cast<int>(size.width), static_cast<int>(size.height)};
+    mjr_render(viewport, &on.geometry, &on.context);
+    mjr_readPixels(on.pixels.data(), nullptr, viewport, &on.context);
+  }
+  at::Tensor picture = at::empty({size.height, size.width, 3}, at::kByte);
+  std::uint8_t* target = picture.data_ptr<std::uint8_t>();
+  for (std::int64_t row = 0; row < size.height; ++row) {
+    const unsigned char* source = on.pixels.data() + (size.height - 1 - row) * row_bytes;
+    std::memcpy(target + row * row_bytes, source, static_cast<std::size_t>(row_bytes));
+  }
+  return picture;
+}
+
+int find_camera(const Scene& scene, const std::string& name) {
+  const mjModel* model = scene.model.get();
+  const int id = mj_name2id(model, mjOBJ_CAMERA, name.c_str());
+  if (id >= 0) return id;
+  std::string names;
+  for (int i = 0; i < model->ncam; ++i) {
+    names += fmt::format("{}{}", i > 0 ? ", " : "", mj_id2name(model, mjOBJ_CAMERA, i));
+  }
+  throw Error({.what = fmt::format("the scene has no camera '{}'", name),
+               .where = "mujoco_env",
+               .expected = fmt::format("one of {}", names),
+               .found = name});
+}
+
+std::optional<std::array<double, 2>> project_point(const Scene& scene, const mjData* data,
+                                                   int camera, ImageSize size,
+                                                   const std::array<double, 3>& point) {
+  // In the camera's frame x is to the right, y upwards, and the camera looks along -z.
+  double offset[3], seen[3];
+  mju_sub3(offset, point.data(), data->cam_xpos + 3 * camera);
+  mju_mulMatTVec3(seen, data->cam_xmat + 9 * camera, offset);
+  const double depth = -seen[2];
+  if (depth <= 0.0) return std::nullopt;
+  const double field_of_view = scene.model->cam_fovy[camera] * std::numbers::pi / 180.0;
+  const double focal = 0.5 * static_cast<double>(size.height) / std::tan(0.5 * field_of_view);
+  return std::array<double, 2>{0.5 * static_cast<double>(size.width) + focal * seen[0] / depth,
+                               0.5 * static_cast<double>(size.height) - focal * seen[1] / depth};
+}
+
+}  // namespace roboimi::mujoco_env

@@ -1,0 +1,59 @@
+// Pictures of a scene's cameras, drawn off-screen.
+//
+//   Renderer renderer(scene, {.backend = GlBackend::kAuto});
+//   at::Tensor picture = renderer.draw(data, "front", {256, 256});   // uint8 [256, 256, 3]
+//
+// The OpenGL context is made by the first picture. Different renderers may draw at the same time
+// from different threads.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "plugins/mujoco_env/gl_context.h"
+#include "plugins/mujoco_env/scene.h"
+#include "roboimi/model/observation.h"
+
+namespace roboimi::mujoco_env {
+
+struct RendererOptions {
+  std::string gl = "auto";  // see choose_gl_backend()
+  bool shadows = false;
+};
+
+class Renderer {
+ public:
+  // `scene` must outlive the renderer.
+  Renderer(const Scene& scene, RendererOptions options);
+  ~Renderer();
+
+  // RGB, uint8 [height, width, 3]. `data` must be up to date (mj_forward, or positions alone).
+  at::Tensor draw(const mjData* data, const std::string& camera, ImageSize size);
+
+  // The renderer at work, "EGL device" for one; empty before the first picture.
+  std::string backend_name() const;
+
+ private:
+  struct Canvas;
+  Canvas& canvas(ImageSize size);
+
+  const Scene& scene_;
+  const RendererOptions options_;
+  std::unique_ptr<Canvas> canvas_;
+};
+
+// The camera's number. Error naming the cameras there are.
+int find_camera(const Scene& scene, const std::string& name);
+
+// Where a world point (metres) falls in a picture of `size`: x to the right and y downwards from
+// the upper left corner, pixel (i, j) covering [i, i+1) x [j, j+1). Empty when not before the
+// camera.
+std::optional<std::array<double, 2>> project_point(const Scene& scene, const mjData* data,
+                                                   int camera, ImageSize size,
+                                                   const std::array<double, 3>& point);
+
+}  // namespace roboimi::mujoco_env

@@ -1,0 +1,162 @@
+#include "plugins/mujoco_env/transfer_expert.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "plugins/mujoco_env/transfer_task.h"
+#include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
+
+namespace roboimi::mujoco_env {
+namespace {
+
+constexpr double kPi = std::numbers::pi;
+constexpr double kDownwards = 0.75 * kPi;  // pitch: half-way between forwards and straight down
+constexpr double kForwards = 0.5 * kPi;
+constexpr Vector3 kExchange = {0.0, 0.0, 0.22};  // where the box changes hands
+constexpr double kGripAbove = 0.006;             // the right pads' middle above the box's middle
+constexpr double kGripBehind = 0.006;            // the left pads' middle behind the box's middle
+constexpr int kLastStep = 170;
+
+Quaternion about(const Vector3& axis, double angle) {
+  Quaternion result;
+  mju_axisAngle2Quat(result.data(), axis.data(), angle);
+  return result;
+}
+
+Quaternion operator*(const Quaternion& first, const Quaternion& second) {
+  Quaternion result;
+  mju_mulQuat(result.data(), first.data(), second.data());
+  return result;
+}
+
+Vector3 operator+(const Vector3& a, const Vector3& b) {
+  return {a[0] + b[0], a[1] + b[1], a[2] + b[2]};
+}
+
+// A gripper that points `pitch` from straight up, away from its base, turned by `yaw` about the
+// vertical and by `roll` about its own axis. The arms face each other along x.
+Quaternion orient(int arm, double pitch, double yaw, double roll) {
+  const double facing = arm == kLeft ? 0.0 : kPi;
+  return about({0, 0, 1}, facing + yaw) * about({0, 1, 0}, pitch) * about({0, 0, 1}, roll);
+}
+
+// The same pose drawn back by `distance` (metres) along the direction the gripper points in.
+Pose drawn_back(const Pose& pose, double distance) {
+  const Vector3 backwards = {0, 0, -distance};
+  Vector3 offset;
+  mju_rotVecQuat(offset.data(), backwards.data(), pose.orientation.data());
+  return {pose.position + offset, pose.orientation};
+}
+
+// The yaw of a box that lies flat, folded into (-45, 45] degrees: its sides are all alike.
+double yaw_of_box(const double* quaternion) {
+  const double yaw = 2.0 * std::atan2(quaternion[3], quaternion[0]);
+  return yaw - 0.5 * kPi * std::round(yaw / (0.5 * kPi));
+}
+
+ArmPlan plan_right(const Scene& scene, const mjData* data) {
+  const double* box = data->qpos + scene.box_position;
+  const Pose home = {{0.30, 0, 0.20}, orient(kRight, kDownwards, 0, 0)};
+  const Pose grasp = {{box[0], box[1], box[2] + kGripAbove},
+                      orient(kRight, kDownwards, yaw_of_box(box + 3), 0)};
+  const Pose lifted = {grasp.position + Vector3{0, 0, 0.06}, grasp.orientation};
+  const Pose exchange = {kExchange + Vector3{0, 0, kGripAbove}, home.orientation};
+  ArmPlan plan;
+  plan.places = {home,     drawn_back(grasp, 0.10),    grasp, lifted,
+                 exchange, drawn_back(exchange, 0.12), home};
+  plan.way_points = {{0, 0, 1},  {32, 1, 1},  {48, 2, 1},  {56, 2, 0},  {66, 3, 0},
+                     {88, 4, 0}, {116, 4, 0}, {122, 4, 1}, {138, 5, 1}, {kLastStep, 6, 1}};
+  return plan;
+}
+
+ArmPlan plan_left() {
+  const Pose home = {{-0.30, 0, 0.20}, orient(kLeft, kDownwards, 0, 0)};
+  const Pose grasp = {kExchange + Vector3{-kGripBehind, 0, 0},
+                      orient(kLeft, kForwards, 0, 0.5 * kPi)};
+  const Pose away = {grasp.position + Vector3{-0.10, 0, -0.02}, grasp.orientation};
+  ArmPlan plan;
+  plan.places = {home, drawn_back(grasp, 0.12), drawn_back(grasp, 0.10), grasp, away};
+  plan.way_points = {{0, 0, 1},   {42, 0, 1},  {84, 1, 1},  {92, 2, 1},
+                     {107, 3, 1}, {115, 3, 0}, {142, 3, 0}, {kLastStep, 4, 0}};
+  return plan;
+}
+
+void perturb(double noise, std::uint64_t seed, ArmPlan* plan) {
+  if (noise == 0.0) return;
+  at::Generator generator = make_generator(seed);
+  const auto count = static_cast<std::int64_t>(plan->places.size());
+  const at::Tensor offsets = at::randn({count, 3}, generator, at::kDouble) * noise;
+  const auto values = offsets.accessor<double, 2>();
+  for (std::int64_t i = 1; i < count; ++i) {
+    for (int axis = 0; axis < 3; ++axis) plan->places[i].position[axis] += values[i][axis];
+  }
+}
+
+// 10 s^3 - 15 s^4 + 6 s^5: rests at both ends.
+double minimum_jerk(double s) { return s * s * s * (10.0 + s * (6.0 * s - 15.0)); }
+
+// The gripper's pose and opening that control step `step` asks for.
+std::pair<Pose, double> plan_at(const ArmPlan& plan, int step) {
+  const auto after = std::find_if(plan.way_points.begin(), plan.way_points.end(),
+                                  [&](const WayPoint& point) { return point.step > step; });
+  const WayPoint& last = *(after - 1);
+  if (after == plan.way_points.end()) return {plan.places[last.place], last.opening};
+  const Pose& from = plan.places[last.place];
+  const Pose& to = plan.places[after->place];
+  const double fraction = (step + 1.0 - last.step) / (after->step - last.step);
+  const double along = minimum_jerk(fraction);
+  Pose pose = from;
+  Vector3 turn;
+  mju_subQuat(turn.data(), to.orientation.data(), from.orientation.data());
+  mju_quatIntegrate(pose.orientation.data(), turn.data(), along);
+  for (int axis = 0; axis < 3; ++axis) {
+    pose.position[axis] += along * (to.position[axis] - from.position[axis]);
+  }
+  return {pose, last.opening + fraction * (after->opening - last.opening)};
+}
+
+// Fills one arm's half of every command.
+void command_arm(const Scene& scene, int arm, const ArmPlan& plan, std::vector<at::Tensor>* out) {
+  InverseKinematics solver(scene, arm);
+  JointAngles angles = kHome;
+  for (std::size_t step = 0; step < out->size(); ++step) {
+    const auto [pose, opening] = plan_at(plan, static_cast<int>(step));
+    angles = solver.solve(pose, angles, kHome);
+    float* command = (*out)[step].data_ptr<float>() + arm * kArmDim;
+    for (int i = 0; i < kNumJoints; ++i) command[i] = static_cast<float>(angles[i]);
+    command[kNumJoints] = static_cast<float>(opening);
+  }
+}
+
+}  // namespace
+
+TransferExpert::TransferExpert(const Scene& scene, const mjData* data, double noise,
+                               std::uint64_t seed) {
+  if (!(noise >= 0.0) || !std::isfinite(noise)) {
+    throw Error({.what = "bad noise of the expert's way-points",
+                 .where = "mujoco_env",
+                 .expected = "metres, 0 or more",
+                 .found = fmt::format("{}", noise)});
+  }
+  for (int step = 0; step <= kLastStep; ++step) {
+    commands_.push_back(at::zeros({kStateDim}, at::kFloat));
+  }
+  ArmPlan left = plan_left();
+  ArmPlan right = plan_right(scene, data);
+  perturb(noise, mix_seed(seed, kLeft), &left);
+  perturb(noise, mix_seed(seed, kRight), &right);
+  command_arm(scene, kLeft, left, &commands_);
+  command_arm(scene, kRight, right, &commands_);
+}
+
+at::Tensor TransferExpert::act() {
+  const std::size_t row = std::min(next_++, commands_.size() - 1);
+  return commands_[row].clone();
+}
+
+}  // namespace roboimi::mujoco_env

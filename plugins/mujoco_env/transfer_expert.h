@@ -1,0 +1,43 @@
+// A scripted demonstration of sim_transfer.
+//
+// From the true pose of the box it lays way-points for both grippers, joins them by minimum-jerk
+// paths in Cartesian space, and solves every control step's joint angles before the episode starts.
+// What it commands thus depends on the box's start and on the noise alone.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "plugins/mujoco_env/inverse_kinematics.h"
+#include "plugins/mujoco_env/scene.h"
+#include "roboimi/env/environment.h"
+
+namespace roboimi::mujoco_env {
+
+// A place of a gripper's path. Way-points that share a place also share its noise.
+struct WayPoint {
+  int step;        // control step (20 Hz) at which it is reached
+  int place;       // into ArmPlan::places
+  double opening;  // of the gripper, 0 closed .. 1 open
+};
+
+struct ArmPlan {
+  std::vector<Pose> places;
+  std::vector<WayPoint> way_points;  // by step; the first at step 0
+};
+
+class TransferExpert final : public Expert {
+ public:
+  // `data` holds the episode just reset. `noise`: metres, standard deviation of the offset of every
+  // place but the first. Error when it is negative.
+  TransferExpert(const Scene& scene, const mjData* data, double noise, std::uint64_t seed);
+
+  // float [16]. After the last way-point it stays there.
+  at::Tensor act() override;
+
+ private:
+  std::vector<at::Tensor> commands_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace roboimi::mujoco_env
