@@ -91,9 +91,16 @@ Observation MujocoEnv::reset(std::uint64_t seed, bool render) {
   return observe(render);
 }
 
+void MujocoEnv::check_begun() const {
+  if (has_reset_) return;
+  throw Error(
+      {.what = "no episode has begun", .where = "mujoco_env", .next = "call reset(seed) first"});
+}
+
 void MujocoEnv::check_running() const {
+  check_begun();
   if (running_) return;
-  throw Error({.what = has_reset_ ? "the episode is over" : "the episode has not begun",
+  throw Error({.what = "the episode is over",
                .where = "mujoco_env",
                .next = "call reset(seed) before step()"});
 }
@@ -156,6 +163,7 @@ StepResult MujocoEnv::step(const at::Tensor& action, bool render) {
 }
 
 Observation MujocoEnv::observe(bool render) {
+  check_begun();
   Observation observation;
   observation.state = at::empty({kStateDim}, at::kFloat);
   observation.velocity = at::empty({kStateDim}, at::kFloat);
@@ -184,6 +192,7 @@ std::unique_ptr<Expert> MujocoEnv::make_expert(double noise, std::uint64_t seed)
 }
 
 std::vector<std::array<double, 3>> MujocoEnv::end_effector_positions() const {
+  check_begun();
   std::vector<std::array<double, 3>> positions;
   for (const ArmIndices& arm : scene_.arms) {
     const double* position = data_->xpos + 3 * arm.link7_body;
@@ -197,11 +206,13 @@ std::vector<std::string> MujocoEnv::end_effector_names() const {
 }
 
 at::Tensor MujocoEnv::render(const std::string& camera, ImageSize size) {
+  check_begun();
   return renderer_.draw(data_.get(), camera, size);
 }
 
 std::optional<std::array<double, 2>> MujocoEnv::project(const std::string& camera, ImageSize size,
                                                         const std::array<double, 3>& point) const {
+  check_begun();
   return project_point(scene_, data_.get(), find_camera(scene_, camera), size, point);
 }
 

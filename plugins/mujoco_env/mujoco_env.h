@@ -49,6 +49,7 @@ class MujocoEnv final : public Environment {
   // Joint targets are clipped to the joints' ranges, openings to [0, 1]. Error for another size, a
   // value that is not finite, and a call before reset() or after the last step.
   StepResult step(const at::Tensor& action, bool render) override;
+  Observation observe(bool render) override;
 
   // `noise`: metres.
   std::unique_ptr<Expert> make_expert(double noise, std::uint64_t seed) override;
@@ -68,8 +69,8 @@ class MujocoEnv final : public Environment {
 
  private:
   void check_running() const;
+  void check_begun() const;
   void apply(const at::Tensor& action);
-  Observation observe(bool render);
 
   const MujocoEnvOptions options_;
   Scene scene_;

@@ -1,0 +1,204 @@
+// Gymnasium's semantics, determinism, and the errors a user can cause.
+#include "plugins/mujoco_env/mujoco_env.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "plugins/mujoco_env/transfer_task.h"
+#include "roboimi/common/error.h"
+
+namespace roboimi::mujoco_env {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+// Both arms at home with open grippers.
+at::Tensor home_action() {
+  at::Tensor action = at::ones({kStateDim}, at::kFloat);
+  for (int arm = 0; arm < kNumArms; ++arm) {
+    for (int i = 0; i < kNumJoints; ++i) action[arm * kArmDim + i] = kHome[i];
+  }
+  return action;
+}
+
+std::string error_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// A full episode of small motions, as one tensor of everything observed.
+at::Tensor trace(MujocoEnv& environment, std::uint64_t seed) {
+  std::vector<at::Tensor> rows;
+  const auto note = [&](const Observation& seen) {
+    rows.push_back(at::cat({seen.state, seen.velocity, seen.env_state}));
+  };
+  note(environment.reset(seed, false));
+  for (int step = 0; step < 30; ++step) {
+    const double offset = 0.2 * std::sin(0.2 * step);
+    note(environment.step(home_action() - offset, false).observation);
+  }
+  return at::stack(rows);
+}
+
+TEST(MujocoEnv, DescribesItself) {
+  const MujocoEnv environment({});
+  const ObservationSpec& spec = environment.spec();
+  EXPECT_THAT(spec.camera_names, testing::ElementsAre("front", "top", "r_vis"));
+  EXPECT_EQ(spec.images.at("top"), (ImageSize{256, 256}));
+  EXPECT_EQ(spec.state_dim, 16);
+  EXPECT_EQ(spec.action_dim, 16);
+  EXPECT_EQ(spec.env_state_dim, 7);
+  EXPECT_EQ(spec.control_hz, 20.0);
+  EXPECT_EQ(environment.max_steps(), 200);
+  EXPECT_EQ(environment.max_reward(), 4.0);
+  EXPECT_EQ(environment.stage_names().size(), 5u);
+  EXPECT_THAT(environment.end_effector_names(), testing::ElementsAre("left_link7", "right_link7"));
+}
+
+TEST(MujocoEnv, TheSameSeedGivesTheSameEpisodeWhateverCameBefore) {
+  MujocoEnv fresh({});
+  const at::Tensor expected = trace(fresh, 7);
+  MujocoEnv used({});
+  trace(used, 3);
+  EXPECT_TRUE(at::equal(trace(used, 7), expected));
+  EXPECT_TRUE(at::equal(trace(used, 7), expected));
+  EXPECT_FALSE(at::equal(trace(used, 8), expected));
+}
+
+TEST(MujocoEnv, StartsAtHomeWithTheBoxInItsRange) {
+  MujocoEnv environment({});
+  const PlacementRange range;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    const Observation seen = environment.reset(seed, false);
+    EXPECT_TRUE(at::allclose(seen.state, home_action(), 0, 1e-6));
+    EXPECT_EQ(seen.velocity.abs().max().item<float>(), 0.0f);
+    const at::Tensor box = seen.env_state;
+    EXPECT_GE(box[0].item<double>(), range.x_low);
+    EXPECT_LE(box[0].item<double>(), range.x_high);
+    EXPECT_LE(std::abs(box[1].item<double>()), range.y_high);
+    EXPECT_NEAR(box.slice(0, 3, 7).norm().item<double>(), 1.0, 1e-6);
+  }
+}
+
+TEST(MujocoEnv, HoldsStillWhenToldTo) {
+  MujocoEnv environment({});
+  environment.reset(0, false);
+  StepResult result;
+  for (int step = 0; step < 40; ++step) result = environment.step(home_action(), false);
+  EXPECT_LT((result.observation.state - home_action()).abs().max().item<float>(), 1e-3);
+  EXPECT_EQ(result.reward, 0.0);
+}
+
+TEST(MujocoEnv, FollowsJointTargetsWithinAMilliradian) {
+  MujocoEnv environment({});
+  environment.reset(0, false);
+  at::Tensor target = home_action();
+  for (int arm = 0; arm < kNumArms; ++arm) {
+    for (int i = 0; i < kNumJoints; ++i) target[arm * kArmDim + i] += i % 2 == 0 ? 0.1 : -0.1;
+    target[arm * kArmDim + kNumJoints] = 0.25;
+  }
+  StepResult result;
+  for (int step = 0; step < 60; ++step) result = environment.step(target, false);
+  EXPECT_LT((result.observation.state - target).abs().max().item<float>(), 1e-3);
+}
+
+TEST(MujocoEnv, ClipsActionsToTheRanges) {
+  MujocoEnv environment({});
+  environment.reset(0, false);
+  at::Tensor action = home_action();
+  action[6] = 50.0;
+  action[7] = 9.0;
+  environment.step(action, false);
+  const ArmIndices& left = environment.scene().arms[kLeft];
+  EXPECT_EQ(environment.data()->ctrl[left.actuator[6]], left.upper[6]);
+  EXPECT_EQ(environment.data()->ctrl[left.finger_actuator[0]], kFingerTravel);
+}
+
+TEST(MujocoEnv, IsTruncatedAtTheLastStepAndThenWantsAReset) {
+  MujocoEnv environment({.max_steps = 3});
+  environment.reset(0, false);
+  EXPECT_FALSE(environment.step(home_action(), false).truncated);
+  EXPECT_FALSE(environment.step(home_action(), false).truncated);
+  const StepResult last = environment.step(home_action(), false);
+  EXPECT_TRUE(last.truncated);
+  EXPECT_FALSE(last.terminated);
+  EXPECT_THAT(error_of([&] { environment.step(home_action(), false); }),
+              AllOf(HasSubstr("the episode is over"), HasSubstr("reset(seed)")));
+  environment.reset(0, false);
+  EXPECT_FALSE(environment.step(home_action(), false).truncated);
+}
+
+TEST(MujocoEnv, WantsAResetFirst) {
+  MujocoEnv environment({});
+  EXPECT_THAT(error_of([&] { environment.step(home_action(), false); }),
+              HasSubstr("no episode has begun"));
+  EXPECT_THAT(error_of([&] { environment.observe(false); }), HasSubstr("no episode has begun"));
+}
+
+TEST(MujocoEnv, RefusesActionsThatAreNotFiniteOrOfAnotherSize) {
+  MujocoEnv environment({});
+  environment.reset(0, false);
+  at::Tensor action = home_action();
+  action[4] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(error_of([&] { environment.step(action, false); }),
+              HasSubstr("number 4 of the action is not finite"));
+  EXPECT_THAT(error_of([&] { environment.step(at::zeros({14}), false); }),
+              AllOf(HasSubstr("expected 16 numbers"), HasSubstr("found 14")));
+}
+
+TEST(MujocoEnv, NamesTheCamerasThereAreWhenOneIsUnknown) {
+  EXPECT_THAT(error_of([] {
+                MujocoEnv({.camera_names = {"front", "wrist"}});
+              }),
+              AllOf(HasSubstr("no camera 'wrist'"), HasSubstr("front, top, r_vis, overview")));
+}
+
+TEST(MujocoEnv, NamesAnUnknownTask) {
+  EXPECT_THAT(error_of([] { MujocoEnv({.task = "sim_insertion"}); }),
+              AllOf(HasSubstr("unknown task"), HasSubstr("expected sim_transfer")));
+}
+
+TEST(MujocoEnv, SaysWhereASceneFileIsMissingOrWrong) {
+  EXPECT_THAT(error_of([] { MujocoEnv({.model_file = "/nowhere/scene.xml"}); }),
+              AllOf(HasSubstr("/nowhere/scene.xml"), HasSubstr("missing")));
+  const auto write = [](const char* text) {
+    const std::filesystem::path path =
+        std::filesystem::path(testing::TempDir()) / "mujoco_env_scene.xml";
+    std::ofstream(path) << text;
+    return path.string();
+  };
+  const std::string broken = write("<mujoco><worldbody><geom/></mujoco>");
+  EXPECT_THAT(error_of([&] { MujocoEnv({.model_file = broken}); }),
+              AllOf(HasSubstr(broken), HasSubstr("does not compile"), Not(HasSubstr("\n"))));
+  const std::string other = write("<mujoco><worldbody/></mujoco>");
+  EXPECT_THAT(error_of([&] { MujocoEnv({.model_file = other}); }),
+              HasSubstr("lacks the joint 'left_joint1'"));
+}
+
+TEST(MujocoEnv, TheSceneInThePluginIsTheSceneInAssets) {
+  MujocoEnv embedded({});
+  MujocoEnv from_file({.model_file = ROBOIMI_SOURCE_DIR "/assets/sim_transfer/sim_transfer.xml"});
+  EXPECT_TRUE(at::equal(trace(embedded, 1), trace(from_file, 1)));
+}
+
+TEST(MujocoEnv, UsesNoWeldAndNoOtherEqualityConstraint) {
+  const MujocoEnv environment({});
+  EXPECT_EQ(environment.scene().model->neq, 0);
+}
+
+TEST(MujocoEnv, ItsTableOfOptionsMatchesItsDefaults) {
+  const Options options = parse_options(parse_yaml("{type: mujoco_env}", "test.yaml"), schema());
+  const std::shared_ptr<Environment> environment = create(options);
+  EXPECT_EQ(environment->max_steps(), MujocoEnvOptions{}.max_steps);
+  EXPECT_TRUE(environment->spec().difference(MujocoEnv({}).spec()).empty());
+}
+
+}  // namespace
+}  // namespace roboimi::mujoco_env
