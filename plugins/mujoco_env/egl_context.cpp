@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "plugins/mujoco_env/gl_context.h"
 #include "roboimi/common/error.h"

@@ -42,7 +42,7 @@ void check_options(const MujocoEnvOptions& options, const Scene& scene) {
                  .found = fmt::format("{}", options.max_steps)});
   }
   for (const std::string& camera : options.camera_names) find_camera(scene, camera);
-  choose_gl_backend(options.gl);
+  if (options.gl != "auto") choose_gl_backend(options.gl);
   const double control_period = scene.model->opt.timestep * kSubSteps;
   if (std::abs(control_period * kControlHz - 1.0) > 1e-9) {
     throw Error({.what = "the scene's timestep does not give 20 Hz control",

@@ -28,7 +28,7 @@ inline constexpr const char* kArmNames[] = {"left", "right"};
 using JointAngles = std::array<double, kNumJoints>;
 
 // Where both arms wait when an episode starts: elbow up, gripper open, pointing down and forwards.
-inline constexpr JointAngles kHome = {0.0, 0.28, 0.0, 2.31, 0.0, -0.234, 0.0};
+inline constexpr JointAngles kHome = {0.0, 0.3686, 0.0, 2.1224, 0.0, -0.1348, 0.0};
 
 struct ModelDeleter {
   void operator()(mjModel* model) const { mj_deleteModel(model); }

@@ -59,13 +59,21 @@ double yaw_of_box(const double* quaternion) {
   return yaw - 0.5 * kPi * std::round(yaw / (0.5 * kPi));
 }
 
+Pose pose_of_tool(const Scene& scene, const mjData* data, int arm) {
+  const int site = scene.arms[arm].tool_site;
+  Pose pose;
+  mju_copy3(pose.position.data(), data->site_xpos + 3 * site);
+  mju_mat2Quat(pose.orientation.data(), data->site_xmat + 9 * site);
+  return pose;
+}
+
 ArmPlan plan_right(const Scene& scene, const mjData* data) {
   const double* box = data->qpos + scene.box_position;
-  const Pose home = {{0.30, 0, 0.20}, orient(kRight, kDownwards, 0, 0)};
+  const Pose home = pose_of_tool(scene, data, kRight);
   const Pose grasp = {{box[0], box[1], box[2] + kGripAbove},
                       orient(kRight, kDownwards, yaw_of_box(box + 3), 0)};
   const Pose lifted = {grasp.position + Vector3{0, 0, 0.06}, grasp.orientation};
-  const Pose exchange = {kExchange + Vector3{0, 0, kGripAbove}, home.orientation};
+  const Pose exchange = {kExchange + Vector3{0, 0, kGripAbove}, orient(kRight, kDownwards, 0, 0)};
   ArmPlan plan;
   plan.places = {home,     drawn_back(grasp, 0.10),    grasp, lifted,
                  exchange, drawn_back(exchange, 0.12), home};
@@ -74,8 +82,8 @@ ArmPlan plan_right(const Scene& scene, const mjData* data) {
   return plan;
 }
 
-ArmPlan plan_left() {
-  const Pose home = {{-0.30, 0, 0.20}, orient(kLeft, kDownwards, 0, 0)};
+ArmPlan plan_left(const Scene& scene, const mjData* data) {
+  const Pose home = pose_of_tool(scene, data, kLeft);
   const Pose grasp = {kExchange + Vector3{-kGripBehind, 0, 0},
                       orient(kLeft, kForwards, 0, 0.5 * kPi)};
   const Pose away = {grasp.position + Vector3{-0.10, 0, -0.02}, grasp.orientation};
@@ -146,7 +154,7 @@ TransferExpert::TransferExpert(const Scene& scene, const mjData* data, double no
   for (int step = 0; step <= kLastStep; ++step) {
     commands_.push_back(at::zeros({kStateDim}, at::kFloat));
   }
-  ArmPlan left = plan_left();
+  ArmPlan left = plan_left(scene, data);
   ArmPlan right = plan_right(scene, data);
   perturb(noise, mix_seed(seed, kLeft), &left);
   perturb(noise, mix_seed(seed, kRight), &right);

@@ -21,7 +21,7 @@ inline constexpr double kBoxHalfSize = 0.025;  // metres
 
 // Where a box may stand at the start, metres and radians.
 struct PlacementRange {
-  double x_low = 0.04, x_high = 0.20;
+  double x_low = 0.02, x_high = 0.16;
   double y_low = -0.08, y_high = 0.08;
   double largest_yaw = 0.15;
 };

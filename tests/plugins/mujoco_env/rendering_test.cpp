@@ -1,0 +1,229 @@
+// What the cameras show, and what is said when nothing can be drawn.
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <thread>
+
+#include "plugins/mujoco_env/mujoco_env.h"
+#include "plugins/mujoco_env/transfer_task.h"
+#include "roboimi/common/error.h"
+
+namespace roboimi::mujoco_env {
+namespace {
+
+constexpr ImageSize kSize = {256, 256};
+
+// bool [H, W]: the red of the box, which nothing else in the scene has.
+at::Tensor red_pixels(const at::Tensor& picture) {
+  const at::Tensor red = picture.select(2, 0), green = picture.select(2, 1),
+                   blue = picture.select(2, 2);
+  return (red > 100).logical_and(green < 70).logical_and(blue < 70);
+}
+
+// Columns that hold a red pixel.
+std::int64_t red_columns(const at::Tensor& picture) {
+  return red_pixels(picture).any(0).sum().item<std::int64_t>();
+}
+
+// The corners and the middle of where the box may stand, with both extreme turns.
+std::vector<BoxPlacement> extreme_placements() {
+  const PlacementRange range;
+  std::vector<BoxPlacement> all;
+  for (const double x : {range.x_low, 0.5 * (range.x_low + range.x_high), range.x_high}) {
+    for (const double y : {range.y_low, 0.0, range.y_high}) {
+      for (const double yaw : {-range.largest_yaw, 0.0, range.largest_yaw}) {
+        all.push_back({x, y, yaw});
+      }
+    }
+  }
+  return all;
+}
+
+TEST(Rendering, TheBoxIsAtLeastSixPixelsWideInTheFusedImageWhereverItStarts) {
+  const Scene scene = load_scene("");
+  const DataPointer data = scene.make_data();
+  Renderer renderer(scene, {});
+  for (const BoxPlacement& placement : extreme_placements()) {
+    start_episode(scene, placement, data.get());
+    std::vector<at::Tensor> views;
+    for (const char* camera : {"front", "top", "r_vis"}) {
+      const at::Tensor view = renderer.draw(data.get(), camera, kSize);
+      // Three views side by side, squeezed to 224 pixels.
+      const double width = red_columns(view) * 224.0 / (3.0 * 256.0);
+      EXPECT_GE(width, 6.0) << camera << " x " << placement.x << " y " << placement.y;
+      // Whole, not cut by the picture's edge.
+      const at::Tensor red = red_pixels(view);
+      EXPECT_FALSE(red.select(0, 0).any().item<bool>() || red.select(0, 255).any().item<bool>() ||
+                   red.select(1, 0).any().item<bool>() || red.select(1, 255).any().item<bool>())
+          << camera;
+    }
+  }
+}
+
+TEST(Rendering, ProjectedCornersFrameTheBoxInThePicture) {
+  MujocoEnv environment({});
+  const Observation seen = environment.reset(11, true);
+  const mjData* data = environment.data();
+  const int body = environment.scene().box_body;
+  for (const auto& [camera, view] : seen.images) {
+    double low[2] = {1e9, 1e9}, high[2] = {-1e9, -1e9};
+    for (int corner = 0; corner < 8; ++corner) {
+      const double local[3] = {corner & 1 ? kBoxHalfSize : -kBoxHalfSize,
+                               corner & 2 ? kBoxHalfSize : -kBoxHalfSize,
+                               corner & 4 ? kBoxHalfSize : -kBoxHalfSize};
+      std::array<double, 3> point;
+      mju_mulMatVec3(point.data(), data->xmat + 9 * body, local);
+      for (int axis = 0; axis < 3; ++axis) point[axis] += data->xpos[3 * body + axis];
+      const auto pixel = environment.project(camera, kSize, point);
+      ASSERT_TRUE(pixel.has_value());
+      for (int axis = 0; axis < 2; ++axis) {
+        low[axis] = std::min(low[axis], (*pixel)[axis]);
+        high[axis] = std::max(high[axis], (*pixel)[axis]);
+      }
+    }
+    const at::Tensor where = red_pixels(view).nonzero().to(at::kDouble);  // [N, (row, column)]
+    ASSERT_GT(where.size(0), 0) << camera;
+    for (int axis = 0; axis < 2; ++axis) {
+      const at::Tensor along = where.select(1, 1 - axis);
+      EXPECT_NEAR(along.min().item<double>(), low[axis], 1.5) << camera << " axis " << axis;
+      EXPECT_NEAR(along.max().item<double>() + 1.0, high[axis], 1.5) << camera << " axis " << axis;
+    }
+  }
+}
+
+TEST(Rendering, APointBehindTheCameraHasNoPixel) {
+  MujocoEnv environment({});
+  environment.reset(0, false);
+  EXPECT_FALSE(environment.project("top", kSize, {0.0, 0.0, 5.0}).has_value());
+}
+
+TEST(Rendering, DrawsOnlyTheCamerasAskedForAndOnlyWhenAsked) {
+  MujocoEnv environment({.camera_names = {"top"}, .image_height = 96, .image_width = 128});
+  EXPECT_TRUE(environment.reset(0, false).images.empty());
+  EXPECT_EQ(environment.gl_name(), "");
+  const Observation seen = environment.reset(0, true);
+  ASSERT_EQ(seen.images.size(), 1u);
+  EXPECT_EQ(seen.images.at("top").sizes(), (std::vector<std::int64_t>{96, 128, 3}));
+  EXPECT_EQ(seen.images.at("top").scalar_type(), at::kByte);
+  EXPECT_NE(environment.gl_name(), "");
+}
+
+TEST(Rendering, AnEpisodeIsTheSameWithAndWithoutPictures) {
+  MujocoEnv with({}), without({});
+  with.reset(4, true);
+  without.reset(4, false);
+  const std::unique_ptr<Expert> expert = with.make_expert(0.0, 0);
+  for (int step = 0; step < 60; ++step) {
+    const at::Tensor action = expert->act();
+    const Observation seen = with.step(action, step % 20 == 0).observation;
+    const Observation blind = without.step(action, false).observation;
+    ASSERT_TRUE(at::equal(seen.state, blind.state) && at::equal(seen.env_state, blind.env_state));
+  }
+}
+
+TEST(Rendering, DrawsPicturesLargerThanAnyBefore) {
+  MujocoEnv environment({});
+  environment.reset(0, true);
+  const at::Tensor small = environment.render("front", {256, 256});
+  const at::Tensor large = environment.render("front", {1024, 1024});
+  EXPECT_EQ(large.size(0), 1024);
+  EXPECT_NEAR(red_columns(large) / 4.0, red_columns(small), 1.5);
+  EXPECT_TRUE(at::equal(environment.render("front", {256, 256}), small));
+  EXPECT_THROW(environment.render("front", {0, 10}), Error);
+}
+
+TEST(Rendering, SeveralEnvironmentsDrawAtOnceFromDifferentThreads) {
+  constexpr int kThreads = 3;
+  std::vector<at::Tensor> alone, together(kThreads);
+  for (int i = 0; i < kThreads; ++i) {
+    MujocoEnv environment({});
+    alone.push_back(environment.reset(i, true).images.at("front"));
+  }
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&together, i] {
+      MujocoEnv environment({});
+      for (int repeat = 0; repeat < 5; ++repeat) {
+        together[i] = environment.reset(i, true).images.at("front");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (int i = 0; i < kThreads; ++i) EXPECT_TRUE(at::equal(together[i], alone[i])) << i;
+}
+
+TEST(Rendering, AnEnvironmentMayMoveToAnotherThread) {
+  MujocoEnv environment({});
+  const at::Tensor here = environment.reset(2, true).images.at("top");
+  at::Tensor there;
+  std::thread([&] { there = environment.observe(true).images.at("top"); }).join();
+  EXPECT_TRUE(at::equal(here, there));
+}
+
+// The choice of OpenGL is made once a process, so each of these runs in a process of its own and
+// prints what happened.
+void print_backend_or_error(const char* gl) {
+  try {
+    MujocoEnv environment({.gl = gl});
+    const at::Tensor view = environment.reset(0, true).images.at("front");
+    std::cerr << "drew " << red_columns(view) << " columns by " << environment.gl_name() << "\n";
+  } catch (const Error& error) {
+    std::cerr << error.what() << "\n";
+  }
+  std::_Exit(0);
+}
+
+class OpenGlChoice : public testing::Test {
+ protected:
+  void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+};
+
+TEST_F(OpenGlChoice, FallsBackToOsMesaWithoutEgl) {
+  EXPECT_EXIT(
+      {
+        setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/nowhere", 1);
+        unsetenv("MUJOCO_GL");
+        print_backend_or_error("auto");
+      },
+      testing::ExitedWithCode(0), "drew [1-9][0-9]+ columns by OSMesa");
+}
+
+TEST_F(OpenGlChoice, NamesEveryWayItTriedWhenNoneWorks) {
+  EXPECT_EXIT(
+      {
+        setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/nowhere", 1);
+        print_backend_or_error("egl");
+      },
+      testing::ExitedWithCode(0),
+      "no OpenGL to render with.*EGL device: .*EGL surfaceless: .*install libegl1");
+}
+
+TEST_F(OpenGlChoice, RespectsMujocoGl) {
+  EXPECT_EXIT(
+      {
+        setenv("MUJOCO_GL", "osmesa", 1);
+        print_backend_or_error("auto");
+      },
+      testing::ExitedWithCode(0), "drew [1-9][0-9]+ columns by OSMesa");
+  EXPECT_EXIT(
+      {
+        setenv("MUJOCO_GL", "egl", 1);
+        print_backend_or_error("auto");
+      },
+      testing::ExitedWithCode(0), "drew [1-9][0-9]+ columns by EGL");
+}
+
+TEST_F(OpenGlChoice, RefusesAnotherValueOfMujocoGl) {
+  EXPECT_EXIT(
+      {
+        setenv("MUJOCO_GL", "glfw", 1);
+        print_backend_or_error("auto");
+      },
+      testing::ExitedWithCode(0), "MUJOCO_GL: .*expected egl or osmesa; found glfw");
+}
+
+}  // namespace
+}  // namespace roboimi::mujoco_env
