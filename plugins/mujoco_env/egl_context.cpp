@@ -1,7 +1,6 @@
 // Contexts through EGL: on a device (a GPU, or Mesa's software device), or on no surface at all.
 #include <EGL/egl.h>
 #include <EGL/eglext.h>
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -20,7 +19,7 @@ constexpr int kMaxDevices = 16;
 
 // libEGL's functions.
 struct Egl {
-  void* library = nullptr;
+  GlLibrary library{"libEGL.so.1", "libEGL.so"};
   decltype(&eglGetProcAddress) get_proc_address;
   decltype(&eglGetError) get_error;
   decltype(&eglInitialize) initialize;
@@ -31,22 +30,16 @@ struct Egl {
   decltype(&eglMakeCurrent) make_current;
   decltype(&eglQueryString) query_string;
 
-  Egl() : library(open_gl_library({"libEGL.so.1", "libEGL.so"})) {
-    load("eglGetProcAddress", &get_proc_address);
-    load("eglGetError", &get_error);
-    load("eglInitialize", &initialize);
-    load("eglBindAPI", &bind_api);
-    load("eglChooseConfig", &choose_config);
-    load("eglCreateContext", &create_context);
-    load("eglDestroyContext", &destroy_context);
-    load("eglMakeCurrent", &make_current);
-    load("eglQueryString", &query_string);
-  }
-
-  template <typename Function>
-  void load(const char* name, Function* function) {
-    *function = reinterpret_cast<Function>(dlsym(library, name));
-    if (*function == nullptr) throw Error(fmt::format("libEGL lacks {}", name));
+  Egl() {
+    library.load("eglGetProcAddress", &get_proc_address);
+    library.load("eglGetError", &get_error);
+    library.load("eglInitialize", &initialize);
+    library.load("eglBindAPI", &bind_api);
+    library.load("eglChooseConfig", &choose_config);
+    library.load("eglCreateContext", &create_context);
+    library.load("eglDestroyContext", &destroy_context);
+    library.load("eglMakeCurrent", &make_current);
+    library.load("eglQueryString", &query_string);
   }
 
   template <typename Function>
@@ -129,46 +122,60 @@ Screen open_surfaceless(const Egl& egl) {
   return *screen;
 }
 
+// A way that works. Never destroyed: drivers unload badly at exit.
+struct EglWay {
+  Egl egl;
+  Screen screen;
+  std::string name;
+};
+
+const EglWay& open_way(bool on_device) {
+  auto way = std::make_unique<EglWay>();
+  way->screen = on_device ? open_device(way->egl) : open_surfaceless(way->egl);
+  way->name = on_device ? "EGL device" : "EGL surfaceless";
+  way->egl.library.keep();
+  return *way.release();
+}
+
 class EglContext final : public GlContext {
  public:
-  EglContext(const Egl& egl, const Screen& screen, std::string name)
-      : egl_(egl), screen_(screen), name_(std::move(name)) {
+  explicit EglContext(const EglWay& way)
+      : egl_(way.egl), display_(way.screen.display), name_(way.name) {
     if (!egl_.bind_api(EGL_OPENGL_API)) egl_.fail("eglBindAPI");
-    context_ = egl_.create_context(screen_.display, screen_.config, EGL_NO_CONTEXT, nullptr);
+    context_ = egl_.create_context(display_, way.screen.config, EGL_NO_CONTEXT, nullptr);
     if (context_ == EGL_NO_CONTEXT) egl_.fail("eglCreateContext");
   }
-  ~EglContext() override { egl_.destroy_context(screen_.display, context_); }
+  ~EglContext() override { egl_.destroy_context(display_, context_); }
   const std::string& name() const override { return name_; }
 
  private:
   void acquire() override {
     // The bound interface belongs to the thread.
     if (!egl_.bind_api(EGL_OPENGL_API)) egl_.fail("eglBindAPI");
-    if (!egl_.make_current(screen_.display, EGL_NO_SURFACE, EGL_NO_SURFACE, context_)) {
+    if (!egl_.make_current(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, context_)) {
       egl_.fail("eglMakeCurrent");
     }
   }
   void release() override {
-    egl_.make_current(screen_.display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
+    egl_.make_current(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
   }
 
   const Egl& egl_;
-  const Screen screen_;
-  const std::string name_;
+  const EGLDisplay display_;
+  const std::string& name_;
   EGLContext context_ = EGL_NO_CONTEXT;
 };
 
 }  // namespace
 
 std::unique_ptr<GlContext> make_egl_context(bool on_device) {
-  // Never destroyed: drivers unload badly at exit.
-  static const Egl& egl = *new Egl;
+  // A static whose initialiser throws is tried again by the next call.
   if (on_device) {
-    static const Screen screen = open_device(egl);
-    return std::make_unique<EglContext>(egl, screen, "EGL device");
+    static const EglWay& device = open_way(true);
+    return std::make_unique<EglContext>(device);
   }
-  static const Screen screen = open_surfaceless(egl);
-  return std::make_unique<EglContext>(egl, screen, "EGL surfaceless");
+  static const EglWay& surfaceless = open_way(false);
+  return std::make_unique<EglContext>(surfaceless);
 }
 
 }  // namespace roboimi::mujoco_env

@@ -97,14 +97,27 @@ std::unique_ptr<GlContext> make_gl_context(GlBackend backend) {
                .next = "install libegl1 with libgl1-mesa-dri, or libosmesa6"});
 }
 
-void* open_gl_library(std::initializer_list<const char*> names) {
-  std::string reasons;
+GlLibrary::GlLibrary(std::initializer_list<const char*> names) {
+  std::string reason;
   for (const char* name : names) {
-    // Global, so that MuJoCo finds this one before any other OpenGL in the process.
-    if (void* handle = dlopen(name, RTLD_NOW | RTLD_GLOBAL)) return handle;
-    if (reasons.empty()) reasons = dlerror();
+    handle_ = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (handle_ != nullptr) {
+      name_ = name;
+      return;
+    }
+    if (reason.empty()) reason = dlerror();
   }
-  throw Error(reasons);
+  throw Error(reason);
 }
+
+GlLibrary::~GlLibrary() { dlclose(handle_); }
+
+void* GlLibrary::find(const char* name) const {
+  void* symbol = dlsym(handle_, name);
+  if (symbol == nullptr) throw Error(fmt::format("{} lacks {}", name_, name));
+  return symbol;
+}
+
+void GlLibrary::keep() const { dlopen(name_.c_str(), RTLD_NOW | RTLD_GLOBAL); }
 
 }  // namespace roboimi::mujoco_env

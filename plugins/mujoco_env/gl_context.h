@@ -56,7 +56,30 @@ std::unique_ptr<GlContext> make_gl_context(GlBackend backend);
 std::unique_ptr<GlContext> make_egl_context(bool on_device);
 std::unique_ptr<GlContext> make_osmesa_context();
 
-// Opens the first library of `names` that is there, for the life of the process. Error otherwise.
-void* open_gl_library(std::initializer_list<const char*> names);
+// A library opened at run time, closed again unless it is kept.
+class GlLibrary {
+ public:
+  // The first of `names` that is there. Error otherwise.
+  explicit GlLibrary(std::initializer_list<const char*> names);
+  ~GlLibrary();
+  GlLibrary(const GlLibrary&) = delete;
+  GlLibrary& operator=(const GlLibrary&) = delete;
+
+  // Sets *function. Error when the library lacks it.
+  template <typename Function>
+  void load(const char* name, Function* function) const {
+    *function = reinterpret_cast<Function>(find(name));
+  }
+
+  // Makes its symbols global for the life of the process: MuJoCo looks for an OpenGL among them,
+  // and must not find one that did not work.
+  void keep() const;
+
+ private:
+  void* find(const char* name) const;
+
+  std::string name_;
+  void* handle_ = nullptr;
+};
 
 }  // namespace roboimi::mujoco_env

@@ -1,7 +1,4 @@
 // Contexts through OSMesa, Mesa's renderer into plain memory.
-#include <dlfcn.h>
-#include <fmt/format.h>
-
 #include <vector>
 
 #include "plugins/mujoco_env/gl_context.h"
@@ -15,22 +12,17 @@ constexpr unsigned kUnsignedByte = 0x1401;  // GL_UNSIGNED_BYTE
 constexpr int kBufferSize = 64;             // pixels; MuJoCo draws into a framebuffer of its own
 
 struct OsMesa {
-  void* library = nullptr;
+  GlLibrary library{"libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so"};
   void* (*create_context)(unsigned format, int depth_bits, int stencil_bits, int accumulation_bits,
                           void* shared);
   void (*destroy_context)(void* context);
   unsigned char (*make_current)(void* context, void* buffer, unsigned type, int width, int height);
 
-  OsMesa() : library(open_gl_library({"libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so"})) {
-    load("OSMesaCreateContextExt", &create_context);
-    load("OSMesaDestroyContext", &destroy_context);
-    load("OSMesaMakeCurrent", &make_current);
-  }
-
-  template <typename Function>
-  void load(const char* name, Function* function) {
-    *function = reinterpret_cast<Function>(dlsym(library, name));
-    if (*function == nullptr) throw Error(fmt::format("libOSMesa lacks {}", name));
+  OsMesa() {
+    library.load("OSMesaCreateContextExt", &create_context);
+    library.load("OSMesaDestroyContext", &destroy_context);
+    library.load("OSMesaMakeCurrent", &make_current);
+    library.keep();
   }
 };
 

@@ -18,9 +18,10 @@ constexpr ImageSize kSize = {256, 256};
 
 // bool [H, W]: the red of the box, which nothing else in the scene has.
 at::Tensor red_pixels(const at::Tensor& picture) {
-  const at::Tensor red = picture.select(2, 0), green = picture.select(2, 1),
-                   blue = picture.select(2, 2);
-  return (red > 100).logical_and(green < 70).logical_and(blue < 70);
+  const at::Tensor colours = picture.to(at::kInt);
+  const at::Tensor red = colours.select(2, 0);
+  const at::Tensor others = at::maximum(colours.select(2, 1), colours.select(2, 2));
+  return (red > 50).logical_and(red > 2 * others);
 }
 
 // Columns that hold a red pixel.
