@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -21,6 +22,13 @@ struct CheckpointFile {
   std::string sha256;                           // of the file
 };
 
+// The format is told by the contents, not by the name. A tensor may be strided, share its memory
+// with another, or be a read-only view of the file (safetensors.h): clone() before writing to one.
+// Error: no such file, a folder, damaged, a format that is not understood (says how to convert), no
+// weights.
 ROBOIMI_EXPORT CheckpointFile read_checkpoint_file(const std::filesystem::path& path);
+
+// NaNs and infinities in a tensor; 0 for integers.
+ROBOIMI_EXPORT std::int64_t count_not_finite(const at::Tensor& tensor);
 
 }  // namespace roboimi

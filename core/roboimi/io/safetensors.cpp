@@ -9,6 +9,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/text.h"
 #include "roboimi/io/dtype_names.h"
 #include "roboimi/io/safetensors_header.h"
 
@@ -59,6 +60,7 @@ std::string header_of(const std::vector<std::pair<std::string, at::Tensor>>& ord
   if (!metadata.empty()) json["__metadata__"] = metadata;
   std::uint64_t position = 0;
   for (const auto& [name, tensor] : ordered) {
+    if (!is_utf8(name)) throw Error("the tensor name '" + printable(name) + "' is not UTF-8");
     const std::uint64_t end = position + tensor.nbytes();
     json[name] = {{"dtype", dtype_name(tensor.scalar_type())},
                   {"shape", tensor.sizes().vec()},

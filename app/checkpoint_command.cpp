@@ -1,0 +1,247 @@
+// roboimi checkpoint inspect|convert
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/program_options.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "app/checkpoint_layouts.h"
+#include "app/commands.h"
+#include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
+#include "roboimi/config/schema.h"
+#include "roboimi/io/checkpoint_file.h"
+#include "roboimi/io/key_layout.h"
+#include "roboimi/io/safetensors.h"
+
+namespace roboimi::app {
+namespace {
+
+namespace po = boost::program_options;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kUsage =
+    "usage: roboimi checkpoint inspect FILE [--json]\n"
+    "       roboimi checkpoint convert IN OUT.safetensors --layout lewm [options]\n\n"
+    "FILE is safetensors, or what torch.save wrote: a state_dict, a Lightning checkpoint, a whole\n"
+    "module. Nothing in it is executed.\n\n";
+constexpr const char* kExample =
+    "\nexample: roboimi checkpoint inspect lewm.ckpt\n"
+    "         roboimi checkpoint convert lewm.ckpt lewm.safetensors --layout lewm \\\n"
+    "             --fusion horizontal --cameras front,top,r_vis --resize exact\n";
+
+// A layout, when every name that it requires is there.
+struct Recognised {
+  const KeyLayout* layout = nullptr;
+  RenamedKeys keys;
+};
+
+std::optional<Recognised> recognise(const CheckpointFile& file, const std::string& path) {
+  for (const KeyLayout& layout : checkpoint_layouts()) {
+    RenamedKeys keys = rename_keys(layout, file.tensors, path);
+    if (keys.missing.empty()) return Recognised{&layout, std::move(keys)};
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> printable_names(const std::vector<std::string>& names) {
+  std::vector<std::string> shown;
+  for (const std::string& name : names) shown.push_back(printable(name));
+  return shown;
+}
+
+std::string describe(const Recognised& recognised) {
+  const RenamedKeys& keys = recognised.keys;
+  return fmt::format(
+      "{} ({} tensors, {}{}, {} others left out)", recognised.layout->name, keys.tensors.size(),
+      keys.prefixes.empty() ? "no prefix" : fmt::format("prefix {}", fmt::join(keys.prefixes, " ")),
+      keys.renamed ? ", newer names" : "", keys.left_out.size());
+}
+
+Json to_json(const CheckpointFile& file, const std::string& path) {
+  Json json = {{"path", path}, {"format", file.layout}, {"sha256", file.sha256}};
+  json["layout"] = nullptr;
+  if (const auto recognised = recognise(file, path)) {
+    json["layout"] = {{"name", recognised->layout->name},
+                      {"prefixes", recognised->keys.prefixes},
+                      {"num_tensors", recognised->keys.tensors.size()},
+                      {"left_out", printable_names(recognised->keys.left_out)}};
+  }
+  json["metadata"] = Json::object();
+  for (const auto& [key, value] : file.metadata) json["metadata"][key] = value;
+  json["tensors"] = Json::array();
+  for (const auto& [name, tensor] : file.tensors) {
+    json["tensors"].push_back({{"name", printable(name)},
+                               {"dtype", c10::toString(tensor.scalar_type())},
+                               {"shape", tensor.sizes().vec()},
+                               {"not_finite", count_not_finite(tensor)}});
+  }
+  json["other_contents"] = file.other_contents;
+  return json;
+}
+
+void print_text(const CheckpointFile& file, const std::string& path) {
+  std::int64_t elements = 0, not_finite = 0;
+  for (const auto& [name, tensor] : file.tensors) {
+    const std::int64_t bad = count_not_finite(tensor);
+    std::cout << fmt::format("{:<72} {:<10} [{}]{}\n", printable(name),
+                             c10::toString(tensor.scalar_type()), fmt::join(tensor.sizes(), ", "),
+                             bad > 0 ? fmt::format("  {} not finite", bad) : "");
+    elements += tensor.numel();
+    not_finite += bad;
+  }
+  std::cout << fmt::format("\n{}: {}, {} tensors, {} numbers\nsha256 {}\n", path, file.layout,
+                           file.tensors.size(), elements, file.sha256);
+  const auto recognised = recognise(file, path);
+  std::cout << "layout: " << (recognised ? describe(*recognised) : "not recognised") << "\n";
+  for (const auto& [key, value] : file.metadata) {
+    std::cout << fmt::format("metadata {}: {}\n", printable(key), printable(value));
+  }
+  for (const std::string& line : file.other_contents) std::cout << "also holds " << line << "\n";
+  if (not_finite > 0) spdlog::warn("{}: {} weights are NaN or infinite", path, not_finite);
+}
+
+int inspect(const po::variables_map& options, const std::vector<std::string>& files) {
+  if (files.size() != 1) {
+    throw Error({.what = "inspect takes one file", .next = "see roboimi checkpoint --help"});
+  }
+  const CheckpointFile file = read_checkpoint_file(files[0]);
+  if (options.contains("json")) {
+    std::cout << to_json(file, files[0]).dump(2, ' ', false, Json::error_handler_t::replace)
+              << "\n";
+  } else {
+    print_text(file, files[0]);
+  }
+  return EXIT_SUCCESS;
+}
+
+const KeyLayout& layout_named(const std::string& name) {
+  std::vector<std::string> names;
+  for (const KeyLayout& layout : checkpoint_layouts()) {
+    if (layout.name == name) return layout;
+    names.push_back(layout.name);
+  }
+  const auto near = nearest_name(name, names);
+  throw Error({.what = name.empty() ? "--layout is missing" : "unknown layout '" + name + "'",
+               .expected = fmt::format("one of {}", fmt::join(names, ", ")),
+               .next = near ? "did you mean '" + *near + "'?" : ""});
+}
+
+// What the encoder must be fed with: the given option, else what the input file says, else the
+// default.
+std::map<std::string, std::string> fusion_metadata(const po::variables_map& options,
+                                                   const CheckpointFile& input) {
+  const std::map<std::string, std::string> option_of = {
+      {"roboimi.fusion.layout", "fusion"}, {"roboimi.fusion.camera_names", "cameras"},
+      {"roboimi.fusion.resize", "resize"}, {"roboimi.fusion.height", "height"},
+      {"roboimi.fusion.width", "width"},   {"roboimi.preprocessing", "preprocessing"}};
+  std::map<std::string, std::string> metadata;
+  for (const auto& [key, option] : option_of) {
+    const auto known = input.metadata.find(key);
+    const bool given = !options[option].defaulted();
+    metadata[key] =
+        !given && known != input.metadata.end() ? known->second : options[option].as<std::string>();
+  }
+  return metadata;
+}
+
+void check_choice(const std::map<std::string, std::string>& metadata, const std::string& key,
+                  const std::vector<std::string>& choices) {
+  const std::string& value = metadata.at(key);
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
+  throw Error({.what = "wrong " + key,
+               .expected = fmt::format("one of {}", fmt::join(choices, ", ")),
+               .found = "'" + printable(value) + "'"});
+}
+
+void check_side(const std::map<std::string, std::string>& metadata, const std::string& key) {
+  const std::string& value = metadata.at(key);
+  const bool digits = !value.empty() && value.size() < 6 &&
+                      value.find_first_not_of("0123456789") == std::string::npos;
+  if (digits && std::stoi(value) > 0) return;
+  throw Error({.what = "wrong " + key,
+               .expected = "a number of pixels",
+               .found = "'" + printable(value) + "'"});
+}
+
+int convert(const po::variables_map& options, const std::vector<std::string>& files) {
+  if (files.size() != 2) {
+    throw Error(
+        {.what = "convert takes an input and an output", .next = "see roboimi checkpoint --help"});
+  }
+  const KeyLayout& layout = layout_named(options["layout"].as<std::string>());
+  const CheckpointFile input = read_checkpoint_file(files[0]);
+  auto metadata = fusion_metadata(options, input);
+  check_choice(metadata, "roboimi.fusion.layout", {"horizontal", "vertical", "grid"});
+  check_choice(metadata, "roboimi.fusion.resize", {"exact", "shorter_side"});
+  check_side(metadata, "roboimi.fusion.height");
+  check_side(metadata, "roboimi.fusion.width");
+  const RenamedKeys keys = rename_keys(layout, input.tensors, files[0]);
+  if (!keys.missing.empty()) {
+    throw Error({.what = "the file has no " + layout.name + " weights",
+                 .where = files[0],
+                 .expected = fmt::format("{}", fmt::join(keys.missing, ", ")),
+                 .found = fmt::format("{} tensors, {} of them of this layout", input.tensors.size(),
+                                      keys.tensors.size()),
+                 .next = "see what it holds: roboimi checkpoint inspect " + files[0]});
+  }
+  for (const auto& [name, tensor] : keys.tensors) {
+    const std::int64_t bad = count_not_finite(tensor);
+    if (bad > 0) spdlog::warn("{}: {} of {} are NaN or infinite", name, bad, tensor.numel());
+  }
+  metadata["roboimi.layout"] = layout.name;
+  metadata["roboimi.source.sha256"] = input.sha256;
+  write_safetensors(files[1], keys.tensors, metadata);
+  std::cout << fmt::format("{}: {}\n", files[1], describe({&layout, keys}));
+  for (const auto& [key, value] : metadata) std::cout << fmt::format("  {}: {}\n", key, value);
+  return EXIT_SUCCESS;
+}
+
+po::options_description visible_options() {
+  const auto text = [](const char* value) {
+    return po::value<std::string>()->default_value(value);
+  };
+  po::options_description options("options");
+  options.add_options()("help,h", "this text")("json", "inspect: print JSON")(
+      "layout", text(""), "convert: the set of names, lewm")(
+      "fusion", text("horizontal"), "how views are joined: horizontal, vertical, grid")(
+      "cameras", text("front,top,r_vis"), "the order in which they are joined")(
+      "resize", text("exact"), "exact (height x width), or shorter_side (aspect kept)")(
+      "height", text("224"), "pixels; of the shorter side with shorter_side")(
+      "width", text("224"), "pixels; the same as height with shorter_side")(
+      "preprocessing", text("imagenet_then_antialiased_bilinear"), "what the encoder was fed with");
+  return options;
+}
+
+}  // namespace
+
+int checkpoint_command(const Arguments& arguments) {
+  const po::options_description visible = visible_options();
+  po::options_description all;
+  all.add(visible).add_options()("words", po::value<std::vector<std::string>>());
+  po::positional_options_description positions;
+  positions.add("words", -1);
+  po::variables_map options;
+  try {
+    po::store(po::command_line_parser(arguments).options(all).positional(positions).run(), options);
+  } catch (const po::error& error) {
+    throw Error({.what = error.what(), .next = "see roboimi checkpoint --help"});
+  }
+  if (options.contains("help")) {
+    std::cout << kUsage << visible << kExample;
+    return EXIT_SUCCESS;
+  }
+  std::vector<std::string> words;
+  if (options.contains("words")) words = options["words"].as<std::vector<std::string>>();
+  const std::string action = words.empty() ? "" : words[0];
+  if (action == "inspect") return inspect(options, {words.begin() + 1, words.end()});
+  if (action == "convert") return convert(options, {words.begin() + 1, words.end()});
+  throw Error({.what = action.empty() ? "what to do is missing" : "unknown action '" + action + "'",
+               .expected = "inspect or convert",
+               .next = "see roboimi checkpoint --help"});
+}
+
+}  // namespace roboimi::app

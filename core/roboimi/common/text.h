@@ -1,0 +1,18 @@
+// Foreign text in messages.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "roboimi/common/export.h"
+
+namespace roboimi {
+
+// At most `limit` bytes of `text` (then "..."), with everything but printable ASCII and whole UTF-8
+// sequences shown as \xNN, so that a hostile name cannot move the terminal's cursor.
+ROBOIMI_EXPORT std::string printable(std::string_view text, std::size_t limit = 200);
+
+// Whether the bytes are valid UTF-8.
+ROBOIMI_EXPORT bool is_utf8(std::string_view text);
+
+}  // namespace roboimi

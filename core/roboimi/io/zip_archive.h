@@ -1,0 +1,56 @@
+// Reads entries of a zip archive that may be hostile, through libzip.
+//
+//   const ZipArchive archive(path);
+//   const std::vector<std::uint8_t> text = archive.read("model/data.pkl", 1 << 20);
+//
+// Sizes, places and overlaps are checked against the file before any entry is read
+// (zip_directory.h); the CRC of what is read is verified; a deflated entry is refused above
+// kMaxInflated.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "roboimi/common/export.h"
+#include "roboimi/common/files.h"
+#include "roboimi/io/zip_directory.h"
+
+namespace roboimi {
+
+class ROBOIMI_EXPORT ZipArchive {
+ public:
+  // Of all deflated entries together. PyTorch stores without deflating.
+  static constexpr std::uint64_t kMaxInflated = 256ull << 20;
+
+  explicit ZipArchive(const std::filesystem::path& path);
+  ~ZipArchive();
+  ZipArchive(const ZipArchive&) = delete;
+  ZipArchive& operator=(const ZipArchive&) = delete;
+
+  const std::filesystem::path& path() const { return file_.path(); }
+  std::uint64_t file_size() const { return file_.size(); }
+  const std::vector<ZipEntry>& entries() const { return entries_; }
+  // nullptr when there is none.
+  const ZipEntry* find(const std::string& name) const;
+
+  // The unpacked bytes, uint8 [full_size], 64-byte aligned. Error: no such entry, wrong CRC, larger
+  // than `max_size`.
+  at::Tensor read(const std::string& name, std::uint64_t max_size) const;
+  std::string read_text(const std::string& name, std::uint64_t max_size) const;
+
+ private:
+  struct Handle;
+
+  MappedFile file_;
+  std::vector<ZipEntry> entries_;
+  std::unordered_map<std::string, std::size_t> index_;
+  std::unique_ptr<Handle> handle_;
+};
+
+}  // namespace roboimi

@@ -1,0 +1,217 @@
+// Reads what tests/reference/write_checkpoints.py wrote with PyTorch and the safetensors package.
+#include "roboimi/io/checkpoint_file.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <cstring>
+
+#include "roboimi/common/files.h"
+#include "roboimi/common/hash.h"
+#include "roboimi/io/safetensors.h"
+#include "tests/unit/io/io_test_support.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+// Megabytes that this process ever held.
+long peak_megabytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss / 1024;
+}
+
+class CheckpointFiles : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = fs::temp_directory_path() / ("roboimi_checkpoints_" + std::to_string(::getpid()));
+    const std::string command = std::string(ROBOIMI_SOURCE_DIR "/.venv/bin/python ") +
+                                ROBOIMI_SOURCE_DIR "/tests/reference/write_checkpoints.py " +
+                                folder_.string();
+    ASSERT_EQ(std::system(command.c_str()), 0);
+  }
+  static void TearDownTestSuite() { fs::remove_all(folder_); }
+
+  static std::string error_for(const std::string& name) {
+    return error_of([&] { read_checkpoint_file(folder_ / name); });
+  }
+  static void expect_same(const std::string& name, const std::string& expected_name) {
+    const CheckpointFile file = read_checkpoint_file(folder_ / name);
+    const TensorFile expected = read_safetensors(folder_ / expected_name);
+    EXPECT_EQ(file.tensors.size(), expected.tensors.size()) << name;
+    for (const auto& [key, tensor] : expected.tensors) {
+      ASSERT_TRUE(file.tensors.contains(key)) << name << " lacks " << key;
+      const at::Tensor& read = file.tensors.at(key);
+      EXPECT_EQ(read.scalar_type(), tensor.scalar_type()) << name << " " << key;
+      ASSERT_EQ(read.sizes(), tensor.sizes()) << name << " " << key;
+      const at::Tensor whole = read.contiguous();
+      EXPECT_EQ(std::memcmp(whole.const_data_ptr(), tensor.const_data_ptr(), tensor.nbytes()), 0)
+          << name << " " << key;
+    }
+  }
+
+  static fs::path folder_;
+};
+
+fs::path CheckpointFiles::folder_;
+
+TEST_F(CheckpointFiles, EveryLayoutGivesTheTensorsThatPythonSaved) {
+  const std::map<std::string, std::string> layouts = {
+      {"state_dict.pt", "state_dict"},      {"protocol_4.pt", "state_dict"},
+      {"protocol_5.pt", "state_dict"},      {"parameters.pt", "state_dict"},
+      {"training_script.pt", "state_dict"}, {"lightning.ckpt", "lightning"},
+      {"policy_object.ckpt", "module"},     {"expected_policy.safetensors", "safetensors"}};
+  for (const auto& [name, layout] : layouts) {
+    expect_same(name, "expected_policy.safetensors");
+    const CheckpointFile file = read_checkpoint_file(folder_ / name);
+    EXPECT_EQ(file.layout, layout) << name;
+    EXPECT_EQ(file.sha256, sha256_file(folder_ / name));
+  }
+}
+
+TEST_F(CheckpointFiles, EveryDtypeStrideAndSharedStorageIsRead) {
+  expect_same("dtypes.pt", "expected_dtypes.safetensors");
+  const CheckpointFile file = read_checkpoint_file(folder_ / "dtypes.pt");
+  EXPECT_EQ(file.tensors.at("transposed").strides(), (c10::IntArrayRef{1, 6}));
+  EXPECT_TRUE(file.tensors.at("row").is_alias_of(file.tensors.at("every_third")));
+}
+
+TEST_F(CheckpointFiles, TiedWeightsStayTied) {
+  const CheckpointFile file = read_checkpoint_file(folder_ / "policy_object.ckpt");
+  EXPECT_TRUE(file.tensors.at("first.weight").is_alias_of(file.tensors.at("tied.weight")));
+  EXPECT_FALSE(file.tensors.contains("not_kept"));
+}
+
+TEST_F(CheckpointFiles, WhatElseALightningCheckpointHoldsIsListed) {
+  const auto other = read_checkpoint_file(folder_ / "lightning.ckpt").other_contents;
+  EXPECT_THAT(other, Contains("pytorch-lightning_version: '2.4.0'"));
+  EXPECT_THAT(other, Contains("epoch: 7"));
+  EXPECT_THAT(other, Contains("global_step: integer of 9 bytes"));
+  EXPECT_THAT(other, Contains("hyper_parameters: dict of 4"));
+  EXPECT_THAT(other, Contains("callbacks: dict of 1"));
+  EXPECT_THAT(other, Contains("optimizer_states: list of 1"));
+  EXPECT_THAT(other, Contains("loops: tuple of 4"));
+}
+
+TEST_F(CheckpointFiles, MetadataOfSafetensorsIsKept) {
+  EXPECT_EQ(read_checkpoint_file(folder_ / "expected_policy.safetensors").metadata.at("made_by"),
+            "python");
+}
+
+TEST_F(CheckpointFiles, ACommandInAPickleIsDataAndIsNotRun) {
+  const CheckpointFile file = read_checkpoint_file(folder_ / "os_system.pt");
+  EXPECT_EQ(file.tensors.size(), 2u);
+  EXPECT_THAT(file.other_contents, Contains("run: object of class posix.system"));
+  EXPECT_FALSE(fs::exists(folder_ / "was_executed"));
+}
+
+TEST_F(CheckpointFiles, OtherFormatsAreNamedWithTheWayOut) {
+  EXPECT_THAT(error_for("legacy.pt"),
+              AllOf(HasSubstr("found the format of torch.save before PyTorch 1.6"),
+                    HasSubstr("torch.save(torch.load('legacy.pt'")));
+  EXPECT_THAT(error_for("torchscript.pt"), HasSubstr("found a TorchScript archive"));
+  EXPECT_THAT(error_for("array.npz"), HasSubstr("found a NumPy archive"));
+  EXPECT_THAT(error_for("array.npy"), HasSubstr("found a NumPy array"));
+  EXPECT_THAT(error_for("bare.pkl"), HasSubstr("found a bare pickle"));
+  EXPECT_THAT(error_for("list.pt"), HasSubstr("holds no named weights; found list of 2"));
+  EXPECT_THAT(error_for("no_weights.pt"), HasSubstr("holds no weights"));
+  EXPECT_THAT(error_for("big_endian.pt"), HasSubstr("big-endian"));
+  EXPECT_THAT(error_for("."), HasSubstr("found a folder"));
+  EXPECT_THAT(error_for("none.pt"), HasSubstr("No such file"));
+  write_quickly(folder_ / "text.pt", "hello");
+  EXPECT_THAT(error_for("text.pt"), HasSubstr("the file is damaged, or of another format"));
+  write_quickly(folder_ / "empty.pt", "");
+  EXPECT_THAT(error_for("empty.pt"), HasSubstr("found an empty file"));
+}
+
+TEST_F(CheckpointFiles, SmallDeflatedEntriesAreRead) {
+  const CheckpointFile file = read_checkpoint_file(folder_ / "deflated.pt");
+  EXPECT_TRUE(at::equal(file.tensors.at("weight"), at::arange(6, at::kFloat).reshape({2, 3})));
+}
+
+TEST_F(CheckpointFiles, HostileArchivesAreErrorsInBoundedMemory) {
+  const long before = peak_megabytes();
+  EXPECT_THAT(error_for("bomb.pt"), HasSubstr("the archive inflates to too much"));
+  EXPECT_THAT(error_for("short_storage.pt"), HasSubstr("storage '0'"));
+  EXPECT_THAT(error_for("larger_than_storage.pt"), HasSubstr("larger than its storage"));
+  EXPECT_THAT(error_for("endless_marks.pt"), HasSubstr("too large a stack"));
+  EXPECT_THAT(error_for("endless_values.pt"), HasSubstr("its pickle"));
+  EXPECT_THAT(error_for("lying_text.pt"), HasSubstr("ends too early"));
+  EXPECT_THAT(error_for("empty_stack.pt"), HasSubstr("takes from an empty stack"));
+  EXPECT_THAT(error_for("copies.pt"), HasSubstr("copies too much"));
+  EXPECT_THAT(error_for("doubling_modules.pt"), HasSubstr("repeat each other too often"));
+  EXPECT_THAT(error_for("zero_stride.pt"), HasSubstr("repeat their storages too often"));
+  EXPECT_THAT(error_for("cycle.pt"), HasSubstr("holds no weights"));
+  EXPECT_LT(peak_megabytes() - before, 700);
+}
+
+TEST_F(CheckpointFiles, EveryTruncationIsAnError) {
+  const std::string whole = read_text(folder_ / "small.pt");
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    write_quickly(folder_ / "cut.pt", std::string_view(whole).substr(0, size));
+    EXPECT_NE(error_for("cut.pt"), "") << size;
+  }
+}
+
+TEST_F(CheckpointFiles, AFlippedBitIsAnErrorOrChangesNoWeight) {
+  const std::string whole = read_text(folder_ / "small.pt");
+  const auto expected = read_checkpoint_file(folder_ / "small.pt").tensors;
+  int errors = 0;
+  for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    std::string flipped = whole;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+    write_quickly(folder_ / "flipped.pt", flipped);
+    try {
+      const auto tensors = read_checkpoint_file(folder_ / "flipped.pt").tensors;
+      for (const auto& [name, tensor] : expected) {
+        ASSERT_TRUE(tensors.contains(name)) << "bit " << bit;
+        ASSERT_TRUE(at::equal(tensors.at(name), tensor)) << "bit " << bit;
+      }
+    } catch (const Error&) {
+      ++errors;
+    }
+  }
+  EXPECT_GT(errors, 3000);
+}
+
+TEST_F(CheckpointFiles, AFlippedWeightByteIsNamed) {
+  std::string bytes = read_text(folder_ / "small.pt");
+  const float value = 5.0f;
+  const std::size_t place = bytes.find(std::string(reinterpret_cast<const char*>(&value), 4));
+  ASSERT_NE(place, std::string::npos);
+  bytes[place] = '\1';
+  write_quickly(folder_ / "weight.pt", bytes);
+  EXPECT_THAT(error_for("weight.pt"), HasSubstr("damaged zip archive: entry 'small/data/0': CRC"));
+}
+
+TEST_F(CheckpointFiles, OverlappingEntriesAreRefusedBeforeReading) {
+  std::string bytes = read_text(folder_ / "small.pt");
+  // The second entry's place in the directory becomes the first one's.
+  const std::string signature("PK\x01\x02", 4);
+  const std::size_t first = bytes.find(signature), second = bytes.find(signature, first + 4);
+  bytes.replace(second + 42, 4, bytes.substr(first + 42, 4));
+  write_quickly(folder_ / "overlap.pt", bytes);
+  EXPECT_THAT(error_for("overlap.pt"), HasSubstr("overlaps another"));
+  // And an entry that claims more than the file holds.
+  bytes = read_text(folder_ / "small.pt");
+  bytes.replace(second + 20, 8, std::string("\xff\xff\xff\x7f\xff\xff\xff\x7f", 8));
+  write_quickly(folder_ / "large.pt", bytes);
+  EXPECT_THAT(error_for("large.pt"), HasSubstr("is larger than the file"));
+}
+
+TEST_F(CheckpointFiles, WeightsThatAreNotFiniteAreCounted) {
+  const CheckpointFile file = read_checkpoint_file(folder_ / "not_finite.pt");
+  EXPECT_EQ(count_not_finite(file.tensors.at("bias")), 2);
+  EXPECT_EQ(count_not_finite(file.tensors.at("weight")), 0);
+  EXPECT_EQ(count_not_finite(at::arange(3)), 0);
+  EXPECT_EQ(count_not_finite(at::full({2}, NAN).to(at::kFloat8_e5m2)), 2);
+}
+
+}  // namespace
+}  // namespace roboimi
