@@ -185,7 +185,7 @@ def write_hostile_pickles():
     # A dict that holds itself.
     with_pickle("cycle.pt", b"\x80\x02}q\x00U\x01ah\x00s" + end)
     # One storage seen as 2^40 elements by a stride of 0.
-    tensor = (b"\x80\x02}U\x01wctorch._utils\n_rebuild_tensor_v2\n(U\x07storagectorch\nFloatStorage\n"
+    tensor = (b"\x80\x02}U\x01wctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\n"
               b"U\x010U\x03cpuK\x10tQK\x00\x8a\x06\x00\x00\x00\x00\x00\x01\x85K\x00\x85\x89}tRs")
     with_pickle("zero_stride.pt", tensor + end)
 
