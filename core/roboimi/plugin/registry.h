@@ -5,8 +5,13 @@
 //   auto backbone = registry.create_backbone(node, "agent.backbone", spec);
 //
 // A node says `type: NAME` and NAME's options. With `plugin: FILE` that library is loaded first,
-// and `type` may be left out when it has one component of the kind. The registry is never destroyed
-// and libraries are never unloaded.
+// and `type` may be left out when it has one component of the kind. When the library lacks the
+// `type` named, its only component of the kind takes the place: the options in files were meant for
+// the other component and are passed over, those of the command line are kept. So
+// `agent.backbone.plugin=./libmy_backbone.so` alone drops a backbone in.
+//
+// A factory that throws becomes an Error with the node's path before the text. The registry is
+// never destroyed and libraries are never unloaded; every member may be called from any thread.
 #pragma once
 
 #include <filesystem>
@@ -42,7 +47,8 @@ class ROBOIMI_EXPORT Registry {
   static Registry& instance();
 
   // Opens every *.so of the folders (see plugin_search_path), keeping rejections. Error only when
-  // two different files claim one plugin name.
+  // two different files claim one plugin name, after the others are loaded. Calling it again opens
+  // what has appeared since.
   void load_search_path(const std::vector<std::filesystem::path>& plugin_dirs);
   // Opens one file, now; Error when it is rejected. A file already loaded (same inode) is a no-op.
   // Returns the plugin's name.
@@ -71,11 +77,16 @@ class ROBOIMI_EXPORT Registry {
   // The schema behind a node (after loading its `plugin:`), and the node's validated options with
   // defaults filled in: what a run's config.yaml and cache keys hold.
   Options options_of(ComponentKind kind, const ConfigNode& node, const std::string& path);
+  // The node as create_*() understands it, and the nodes of the parts that its schema names: `type`
+  // is the component taken, and options that a substitution passes over are gone. It does not
+  // depend on where the options were written, so a saved copy gives the same components.
+  ConfigNode resolved(ComponentKind kind, const ConfigNode& node, const std::string& path);
+
+  struct State;  // core's own
 
  private:
   Registry();
   ~Registry() = delete;
-  struct State;
   State* state_;
 };
 

@@ -1,0 +1,131 @@
+#include "roboimi/plugin/loader.h"
+
+#include <cxxabi.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <boost/dll/shared_library.hpp>
+#include <cstdlib>
+#include <string>
+
+#include "roboimi/common/files.h"
+#include "roboimi/plugin/note_reader.h"
+
+namespace roboimi {
+namespace {
+
+constexpr char kDescriptorSymbol[] = "roboimi_plugin_descriptor";
+
+// The symbol as C++ writes it, or unchanged when it is no C++ name.
+std::string demangled(const std::string& symbol) {
+  int status = 0;
+  char* text = abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status);
+  std::string result = status == 0 && text != nullptr ? text : symbol;
+  std::free(text);
+  return result;
+}
+
+// What dlopen said, with the advice that fits.
+Error open_error(const std::string& message) {
+  static const std::string kUndefined = "undefined symbol: ";
+  const auto at = message.find(kUndefined);
+  if (at != std::string::npos) {
+    std::string symbol = message.substr(at + kUndefined.size());
+    symbol = symbol.substr(0, symbol.find_first_of(" \t\n(,"));
+    return Error({.what = "cannot be opened",
+                  .expected = "every symbol to be in the plugin, roboimi, libtorch or a library "
+                              "that the plugin is linked with",
+                  .found = "undefined symbol " + demangled(symbol),
+                  .next = "link the library that has it; -Wl,--no-undefined finds this at build "
+                          "time"});
+  }
+  return Error({.what = "cannot be opened",
+                .expected = "a library that the dynamic linker can open",
+                .found = message,
+                .next = "see `ldd` on the file for what it needs"});
+}
+
+void check_descriptor(const PluginDescriptor& descriptor, const Fingerprint& fingerprint) {
+  // The size first: it says whether the other fields are where this build looks for them.
+  if (descriptor.size != sizeof(PluginDescriptor) || descriptor.api_version != kPluginApiVersion) {
+    throw Error({.what = "its descriptor does not fit",
+                 .expected = fmt::format("{} bytes of API version {}", sizeof(PluginDescriptor),
+                                         kPluginApiVersion),
+                 .found = fmt::format("{} bytes of API version {}", descriptor.size,
+                                      descriptor.api_version),
+                 .next = "rebuild the plugin against this roboimi"});
+  }
+  const std::string noted = plugin_name_of(fingerprint);
+  const bool complete = descriptor.name != nullptr && descriptor.version != nullptr &&
+                        descriptor.description != nullptr &&
+                        descriptor.register_components != nullptr;
+  if (!complete || descriptor.name != noted) {
+    throw Error({.what = "its descriptor and its note disagree",
+                 .expected = "the plugin " + noted,
+                 .found = complete ? descriptor.name : "a descriptor with empty fields",
+                 .next = "use ROBOIMI_PLUGIN once in one library, and nothing beside it"});
+  }
+}
+
+}  // namespace
+
+std::optional<FileIdentity> identity_of(const std::filesystem::path& file) {
+  struct stat status = {};
+  if (stat(file.c_str(), &status) != 0) return std::nullopt;
+  return FileIdentity{
+      static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino),
+      static_cast<std::uint64_t>(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+}
+
+Fingerprint check_plugin_file(const std::filesystem::path& file) {
+  const MappedFile mapped(file);
+  Error::Parts problem;
+  const auto note = find_plugin_note({mapped.data(), mapped.size()}, problem);
+  if (!note) throw Error(problem);
+  const auto fingerprint = check_fingerprint(*note, host_fingerprint(), problem);
+  if (!fingerprint) throw Error(problem);
+  return *fingerprint;
+}
+
+const PluginDescriptor& open_plugin(const std::filesystem::path& file,
+                                    const Fingerprint& fingerprint) {
+  // Leaked: a component, an exception or a static of the plugin may outlive any owner.
+  auto* library = new boost::dll::shared_library;
+  boost::system::error_code code;
+  library->load(std::filesystem::absolute(file).string(), code,
+                boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+  if (code) {
+    const char* message = dlerror();
+    throw open_error(message != nullptr ? message : code.message());
+  }
+  if (!library->has(kDescriptorSymbol)) {
+    throw Error({.what = "has a note and no descriptor",
+                 .expected = fmt::format("the exported symbol {}", kDescriptorSymbol),
+                 .found = "a library without it",
+                 .next = "register with the macro ROBOIMI_PLUGIN, and export what it defines"});
+  }
+  const auto& descriptor = library->get<const PluginDescriptor>(kDescriptorSymbol);
+  check_descriptor(descriptor, fingerprint);
+  return descriptor;
+}
+
+Registrar collect_components(const PluginDescriptor& descriptor) {
+  const auto failed = [](const std::string& found) {
+    return Error({.what = "its register function failed",
+                  .expected = "components without an exception",
+                  .found = found,
+                  .next = "mend the plugin: registering must not do work that can fail"});
+  };
+  Registrar registrar;
+  try {
+    descriptor.register_components(registrar);
+  } catch (const std::exception& error) {
+    throw failed(one_line_message(error));
+  } catch (...) {
+    throw failed("something thrown that is not a std::exception");
+  }
+  return registrar;
+}
+
+}  // namespace roboimi
