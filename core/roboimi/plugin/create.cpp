@@ -120,7 +120,7 @@ ConfigNode substituted(const ConfigNode& node, const ComponentInfo& component,
 Error factory_error(const Error& error, const std::string& path) {
   Error::Parts parts = error.parts();
   const bool named =
-      parts.what.find(path) != std::string::npos || parts.where.find(path) != std::string::npos;
+      parts.what.starts_with(path) || parts.what.find(path + ".") != std::string::npos;
   if (!named) parts.what = path + ": " + parts.what;
   return Error(std::move(parts));
 }

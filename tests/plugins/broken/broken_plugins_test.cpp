@@ -1,0 +1,276 @@
+// Every way we know in which a plugin can be broken, and the text that a user gets for it.
+#include <elf.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/model/backbone.h"
+#include "roboimi/plugin/registry.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+const fs::path kBuilt = fs::path(ROBOIMI_BINARY_DIR) / "tests" / "broken";
+
+fs::path built(const std::string& name) { return kBuilt / name / ("lib" + name + ".so"); }
+
+// A folder for files that tests make, emptied once.
+fs::path scratch() {
+  static const fs::path folder = [] {
+    const fs::path made = kBuilt / "scratch";
+    fs::remove_all(made);
+    fs::create_directories(made);
+    return made;
+  }();
+  return folder;
+}
+
+fs::path written(const std::string& name, const std::string& bytes) {
+  const fs::path file = scratch() / ("lib" + name + ".so");
+  write_text_atomically(file, bytes);
+  return file;
+}
+
+// A copy of a good plugin with its bytes changed.
+fs::path altered(const std::string& name, const std::function<void(std::string&)>& change) {
+  std::string bytes = read_text(built("good"));
+  change(bytes);
+  return written(name, bytes);
+}
+
+void set_machine(std::string& bytes) {
+  const Elf64_Half machine = EM_S390;
+  std::memcpy(bytes.data() + offsetof(Elf64_Ehdr, e_machine), &machine, sizeof(machine));
+}
+
+// Says of the first loaded segment that it has far more bytes than the file.
+void lie_about_a_size(std::string& bytes) {
+  Elf64_Ehdr header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  const Elf64_Xword size = 1ull << 62;
+  std::memcpy(bytes.data() + header.e_phoff + offsetof(Elf64_Phdr, p_filesz), &size, sizeof(size));
+}
+
+// The table that the log ends with.
+class VerdictTable : public testing::Environment {
+ public:
+  static void row(const std::string& name, const std::string& verdict, const std::string& text) {
+    rows().push_back(fmt::format("{:<24} | {:<8} | {}", name, verdict, text));
+  }
+  void TearDown() override {
+    std::printf("\n%-24s | verdict  | text\n", "case");
+    for (const std::string& row : rows()) std::printf("%s\n", row.c_str());
+  }
+
+ private:
+  static std::vector<std::string>& rows() {
+    static std::vector<std::string> all;
+    return all;
+  }
+};
+const auto* const kTable = testing::AddGlobalTestEnvironment(new VerdictTable);
+
+struct Case {
+  std::string name;
+  std::function<fs::path()> file;
+  std::vector<std::string> texts;  // each must be in the reason
+};
+
+const std::vector<Case>& rejected_cases() {
+  static const std::vector<Case> cases = {
+      {"not_elf",
+       [] { return written("not_elf", "#!/bin/sh\necho hello, I am a long enough text file\n"); },
+       {"not a shared library", "expected an ELF file", "found other contents"}},
+      {"empty_file",
+       [] { return written("empty_file", ""); },
+       {"not a shared library", "found an empty file"}},
+      {"truncated",
+       [] { return altered("truncated", [](auto& bytes) { bytes.resize(bytes.size() / 2); }); },
+       {"truncated or damaged", "every segment to lie inside the file", "of a file of"}},
+      {"lying_size",
+       [] { return altered("lying_size", lie_about_a_size); },
+       {"truncated or damaged", "a segment of 4611686018427387904 bytes"}},
+      {"wrong_machine",
+       [] { return altered("wrong_machine", set_machine); },
+       {"a library for another machine", "found ELF machine 22"}},
+      {"32_bit",
+       [] { return altered("32_bit", [](auto& bytes) { bytes[EI_CLASS] = ELFCLASS32; }); },
+       {"another kind of machine", "found a 32-bit file"}},
+      {"plain_library",
+       [] { return built("plain_library"); },
+       {"not a roboimi plugin", "expected a note .note.roboimi", "ROBOIMI_PLUGIN"}},
+      {"wrong_magic",
+       [] { return built("wrong_magic"); },
+       {"its roboimi note is damaged", "magic word"}},
+      {"short_note",
+       [] { return built("short_note"); },
+       {"its roboimi note is damaged", "found a note of 12 bytes"}},
+      {"older_api",
+       [] { return built("older_api"); },
+       {"built for an older roboimi", "expected plugin API version 1", "found version 0",
+        "rebuild the plugin against this roboimi"}},
+      {"newer_api",
+       [] { return built("newer_api"); },
+       {"built for a newer roboimi", "found version 2", "update roboimi"}},
+      {"wrong_note_size",
+       [] { return built("wrong_note_size"); },
+       {"its roboimi note has a wrong size", "expected 304 bytes", "said to be 320"}},
+      {"other_libtorch",
+       [] { return built("other_libtorch"); },
+       {"built for another libtorch", "expected libtorch " TORCH_VERSION, "found libtorch 2.1.0"}},
+      {"other_cxx_abi",
+       [] { return built("other_cxx_abi"); },
+       {"built for another C++ ABI", "expected libstdc++ cxx11 1", "found libstdc++ cxx11 0"}},
+      {"other_sanitizer",
+       [] { return built("other_sanitizer"); },
+       {"built with another sanitizer", "expected sanitizer", "found sanitizer"}},
+      {"no_name", [] { return built("no_name"); }, {"its roboimi note gives no plugin name"}},
+      {"missing_descriptor",
+       [] { return built("missing_descriptor"); },
+       {"a note and no descriptor", "exported symbol roboimi_plugin_descriptor"}},
+      {"wrong_descriptor_size",
+       [] { return built("wrong_descriptor_size"); },
+       {"its descriptor does not fit", "found 8 bytes of API version 1"}},
+      {"undefined_symbol",
+       [] { return built("undefined_symbol"); },
+       {"cannot be opened",
+        "found undefined symbol roboimi::undefined_symbol::nowhere_to_be_found(int)",
+        "--no-undefined"}},
+      {"throwing_register",
+       [] { return built("throwing_register"); },
+       {"its register function failed", "found the register function gave up"}},
+      {"duplicate_component",
+       [] { return built("duplicate_component"); },
+       {"the backbone 'good' is there already", "found one of the plugin 'good'",
+        "rename the component"}},
+      {"duplicate_name",
+       [] { return altered("duplicate_name", [](auto&) {}); },
+       {"a plugin 'good' is loaded already", "good/libgood.so and ", "scratch/libduplicate_name.so",
+        "take one of the two away"}},
+  };
+  return cases;
+}
+
+class BrokenPlugin : public testing::TestWithParam<Case> {
+ protected:
+  static void SetUpTestSuite() { Registry::instance().load(built("good")); }
+};
+
+TEST_P(BrokenPlugin, IsRejectedForItsOwnReasonAndTheHostGoesOn) {
+  Registry& registry = Registry::instance();
+  const std::size_t loaded = registry.plugins().size();
+  const std::size_t components = registry.components().size();
+  const fs::path file = GetParam().file();
+  std::string text;
+  try {
+    registry.load(file);
+  } catch (const Error& error) {
+    text = error.what();
+    EXPECT_EQ(error.parts().where, file.string());
+  }
+  ASSERT_NE(text, "") << "was accepted";
+  for (const std::string& part : GetParam().texts) EXPECT_THAT(text, HasSubstr(part));
+  EXPECT_THAT(text, testing::Not(HasSubstr("\n")));
+
+  // Kept for `plugins list`, and nothing of it is registered.
+  const auto rejected = registry.rejected();
+  const auto kept = std::find_if(rejected.begin(), rejected.end(),
+                                 [&](const RejectedPlugin& r) { return r.file == file; });
+  ASSERT_NE(kept, rejected.end());
+  EXPECT_EQ(file.string() + ": " + kept->reason, text);
+  EXPECT_EQ(registry.plugins().size(), loaded);
+  EXPECT_EQ(registry.components().size(), components);
+  VerdictTable::row(GetParam().name, "rejected", kept->reason);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BrokenPlugin, testing::ValuesIn(rejected_cases()),
+                         [](const auto& info) { return info.param.name; });
+
+ObservationSpec two_cameras() {
+  return {.camera_names = {"left", "right"},
+          .images = {{"left", {8, 8}}, {"right", {8, 8}}},
+          .state_dim = 2,
+          .action_dim = 2};
+}
+
+TEST(GoodPlugin, IsAcceptedWhenStripped) {
+  Registry& registry = Registry::instance();
+  EXPECT_EQ(registry.load(built("stripped")), "stripped");
+  const auto backbone = registry.create_backbone(
+      parse_yaml("type: stripped\noutput_dim: 6", "test.yaml"), "agent.backbone", two_cameras());
+  EXPECT_EQ(backbone->feature_dim(), 12);
+  VerdictTable::row("stripped", "accepted", "");
+}
+
+std::string creation_error(const std::string& plugin) {
+  Registry::instance().load(built(plugin));
+  try {
+    Registry::instance().create_backbone(parse_yaml("type: " + plugin, "test.yaml"),
+                                         "agent.backbone", two_cameras());
+  } catch (const Error& error) {
+    VerdictTable::row(plugin, "no part", error.what());
+    return error.what();
+  }
+  return "";
+}
+
+TEST(GoodPlugin, GivesItsFactorysExceptionWithThePlaceInTheConfig) {
+  EXPECT_EQ(creation_error("throwing_factory"),
+            "test.yaml:1:1: agent.backbone: cannot make the backbone 'throwing_factory': found the "
+            "factory gave up");
+  EXPECT_EQ(creation_error("empty_factory"),
+            "test.yaml:1:1: agent.backbone: cannot make the backbone 'empty_factory': found a "
+            "factory that returned nothing");
+}
+
+struct Finished {
+  int status = -1;
+  std::string output;
+};
+
+Finished run_program(const std::string& arguments) {
+  const std::string command =
+      std::string(ROBOIMI_BINARY_DIR) + "/bin/roboimi " + arguments + " 2>&1";
+  Finished finished;
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return finished;
+  char buffer[4096];
+  while (const std::size_t count = fread(buffer, 1, sizeof(buffer), pipe)) {
+    finished.output.append(buffer, count);
+  }
+  finished.status = WEXITSTATUS(pclose(pipe));
+  return finished;
+}
+
+// These end the process that opens them, whatever the host does: the check's child is that process.
+TEST(PluginsCheck, ReportsACrashAndAThrowingInitialiserAsFindings) {
+  const auto thrown = run_program("plugins check " + built("throwing_initialiser").string());
+  EXPECT_EQ(thrown.status, 1);
+  EXPECT_THAT(thrown.output, HasSubstr("the initialiser gave up"));
+  EXPECT_THAT(thrown.output, HasSubstr("ended its process with signal 6"));
+  VerdictTable::row("throwing_initialiser", "fatal", thrown.output);
+  const auto crashed = run_program("plugins check " + built("crash").string());
+  EXPECT_EQ(crashed.status, 1);
+  EXPECT_THAT(crashed.output, HasSubstr("ended its process with signal 11"));
+  VerdictTable::row("crash", "fatal", crashed.output);
+}
+
+TEST(PluginsCheck, AcceptsAGoodPluginAndRejectsABrokenOne) {
+  const auto good = run_program("plugins check " + built("good").string());
+  EXPECT_EQ(good.status, 0) << good.output;
+  EXPECT_THAT(good.output, HasSubstr("backbone good"));
+  const auto broken = run_program("plugins check " + built("older_api").string());
+  EXPECT_EQ(broken.status, 1);
+  EXPECT_THAT(broken.output, HasSubstr("built for an older roboimi"));
+}
+
+}  // namespace
+}  // namespace roboimi

@@ -1,0 +1,247 @@
+// Files that appear, change and go while the process runs, and components that come and go.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/common/random.h"
+#include "roboimi/model/backbone.h"
+#include "roboimi/plugin/registry.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+const fs::path kBuilt = fs::path(ROBOIMI_BINARY_DIR) / "tests" / "broken";
+
+fs::path built(const std::string& name) { return kBuilt / name / ("lib" + name + ".so"); }
+
+fs::path empty_folder(const std::string& name) {
+  const fs::path folder = kBuilt / "lifecycle" / name;
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  return folder;
+}
+
+// As an installation does: a new file takes the name.
+void install(const fs::path& from, const fs::path& to) {
+  write_text_atomically(to, read_text(from));
+}
+
+std::optional<LoadedPlugin> loaded(const std::string& name) {
+  for (const LoadedPlugin& plugin : Registry::instance().plugins()) {
+    if (plugin.name == name) return plugin;
+  }
+  return std::nullopt;
+}
+
+ConfigNode yaml(const std::string& text) { return parse_yaml(text, "test.yaml"); }
+
+ObservationSpec one_camera() {
+  return {.camera_names = {"top"}, .images = {{"top", {8, 8}}}, .state_dim = 2, .action_dim = 2};
+}
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(SearchPath, FindsAPluginThatAppearsWhileTheProcessRuns) {
+  Registry& registry = Registry::instance();
+  const fs::path folder = empty_folder("appears");
+  registry.load_search_path({folder});
+  EXPECT_FALSE(loaded("late"));
+  install(built("late"), folder / "liblate.so");
+  registry.load_search_path({folder});
+  ASSERT_TRUE(loaded("late"));
+  EXPECT_EQ(loaded("late")->file, folder / "liblate.so");
+  EXPECT_FALSE(loaded("late")->changed_on_disk);
+}
+
+TEST(SearchPath, SaysThatAReplacedFileNeedsARestart) {
+  Registry& registry = Registry::instance();
+  const fs::path folder = empty_folder("replaced");
+  install(built("replaced"), folder / "libreplaced.so");
+  registry.load_search_path({folder});
+  ASSERT_TRUE(loaded("replaced"));
+  install(built("stripped"), folder / "libreplaced.so");
+  EXPECT_TRUE(loaded("replaced")->changed_on_disk);
+  // The library that runs is the old one, under its old name, and nothing is rejected.
+  EXPECT_EQ(registry.load(folder / "libreplaced.so"), "replaced");
+  registry.load_search_path({folder});
+  EXPECT_FALSE(loaded("stripped"));
+  for (const RejectedPlugin& rejected : registry.rejected()) {
+    EXPECT_NE(rejected.file.parent_path(), folder) << rejected.reason;
+  }
+}
+
+TEST(SearchPath, TakesARejectedFileOnceItIsMended) {
+  Registry& registry = Registry::instance();
+  const fs::path file = empty_folder("mended") / "libtwo_backbones.so";
+  install(built("older_api"), file);
+  EXPECT_THAT(error_of([&] { registry.load(file); }), HasSubstr("older roboimi"));
+  EXPECT_EQ(registry.rejected().size(), 1u);
+  install(built("two_backbones"), file);
+  EXPECT_EQ(registry.load(file), "two_backbones");
+  EXPECT_TRUE(registry.rejected().empty());
+}
+
+TEST(SearchPath, TakesOneFileUnderSeveralNamesForOnePlugin) {
+  Registry& registry = Registry::instance();
+  const fs::path folder = empty_folder("linked");
+  EXPECT_EQ(registry.load(built("good")), "good");
+  fs::create_symlink(built("good"), folder / "libsymbolic.so");
+  fs::create_hard_link(built("good"), folder / "libhard.so");
+  const std::size_t count = registry.plugins().size();
+  registry.load_search_path({folder});
+  EXPECT_EQ(registry.load(folder / "libhard.so"), "good");
+  EXPECT_EQ(registry.plugins().size(), count);
+}
+
+TEST(SearchPath, NamesBothFilesThatClaimOneName) {
+  Registry& registry = Registry::instance();
+  registry.load(built("good"));
+  const fs::path folder = empty_folder("twice");
+  install(built("good"), folder / "libcopy.so");
+  install(built("stripped"), folder / "libstripped.so");
+  const std::string text = error_of([&] { registry.load_search_path({folder}); });
+  EXPECT_THAT(text, HasSubstr("a plugin 'good' is loaded already"));
+  EXPECT_THAT(text, HasSubstr(built("good").string() + " and " + (folder / "libcopy.so").string()));
+  EXPECT_TRUE(loaded("stripped")) << "the others are loaded nevertheless";
+}
+
+TEST(SearchPath, IsTheOptionThenTheVariableThenTheProgramsOwnFolder) {
+  setenv("ROBOIMI_PLUGIN_PATH", "/tmp::/usr", 1);
+  const auto folders = plugin_search_path({"/var"});
+  unsetenv("ROBOIMI_PLUGIN_PATH");
+  ASSERT_EQ(folders.size(), 4u);
+  EXPECT_EQ(folders[0], "/var");
+  EXPECT_EQ(folders[1], "/tmp");
+  EXPECT_EQ(folders[2], "/usr");
+  EXPECT_EQ(folders[3],
+            fs::canonical("/proc/self/exe").parent_path().parent_path() / "lib/roboimi/plugins");
+}
+
+TEST(PluginOption, DropsABackboneInWhateverTypeTheFileSaid) {
+  Registry& registry = Registry::instance();
+  ConfigNode node = yaml("type: another\ncheckpoint: weights.pt\noutput_dim: 9");
+  node.set("plugin", ConfigNode::scalar(built("good").string(), {.file = "command line"}));
+  const auto backbone = registry.create_backbone(node, "agent.backbone", one_camera());
+  EXPECT_EQ(backbone->output_dim(), 4) << "the file's output_dim was meant for 'another'";
+
+  // An option of the command line is meant for the new one, and a saved copy means the same.
+  node.set("output_dim", ConfigNode::scalar("7", {.file = "command line"}));
+  EXPECT_EQ(registry.create_backbone(node, "agent.backbone", one_camera())->output_dim(), 7);
+  const ConfigNode saved =
+      yaml(registry.resolved(ComponentKind::kBackbone, node, "agent.backbone").to_yaml());
+  EXPECT_EQ(saved.find("type")->text(), "good");
+  EXPECT_EQ(saved.find("checkpoint"), nullptr);
+  EXPECT_EQ(registry.create_backbone(saved, "agent.backbone", one_camera())->output_dim(), 7);
+  EXPECT_EQ(
+      registry.options_of(ComponentKind::kBackbone, saved, "agent.backbone").integer("output_dim"),
+      7);
+}
+
+TEST(PluginOption, NeedsNoTypeWhenTheLibraryHasOneComponentOfTheKind) {
+  const auto backbone = Registry::instance().create_backbone(
+      yaml("plugin: " + built("good").string() + "\noutput_dim: 5"), "agent.backbone",
+      one_camera());
+  EXPECT_EQ(backbone->output_dim(), 5);
+}
+
+TEST(PluginOption, AsksForATypeWhenTheLibraryLeavesAChoice) {
+  Registry& registry = Registry::instance();
+  // One name may have one file only, and another test may have loaded it from its own folder.
+  const auto earlier = loaded("two_backbones");
+  const fs::path file = earlier ? earlier->file : built("two_backbones");
+  const std::string text = error_of([&] {
+    registry.create_backbone(yaml("plugin: " + file.string()), "agent.backbone", one_camera());
+  });
+  EXPECT_THAT(text, HasSubstr("agent.backbone: the plugin 'two_backbones' leaves open which"));
+  EXPECT_THAT(text, HasSubstr("found backbone 'two_backbones', backbone 'second_backbone'"));
+  EXPECT_EQ(registry
+                .create_backbone(yaml("type: second_backbone\nplugin: " + file.string()),
+                                 "agent.backbone", one_camera())
+                ->output_dim(),
+            4);
+  EXPECT_THAT(error_of([&] {
+                registry.create_head(yaml("plugin: " + file.string()), "agent.head", HeadSpec{});
+              }),
+              HasSubstr("agent.head: the plugin 'two_backbones' leaves open which head is meant"));
+}
+
+TEST(PluginOption, NamesTheFileThatIsMissing) {
+  const std::string text = error_of([] {
+    Registry::instance().create_backbone(yaml("plugin: ./libnowhere.so"), "agent.backbone",
+                                         one_camera());
+  });
+  EXPECT_THAT(text, HasSubstr("./libnowhere.so: agent.backbone.plugin: cannot load the plugin"));
+  EXPECT_THAT(text, HasSubstr("found no such file"));
+}
+
+TEST(Type, ThatIsUnknownGivesTheNearestNameTheOthersAndTheFolders) {
+  Registry& registry = Registry::instance();
+  registry.load(built("good"));
+  const fs::path folder = empty_folder("hint");
+  install(built("older_api"), folder / "libolder.so");
+  registry.load_search_path({folder});
+  const std::string text = error_of(
+      [&] { registry.create_backbone(yaml("type: goood"), "agent.backbone", one_camera()); });
+  EXPECT_THAT(text, HasSubstr("test.yaml:1:7: agent.backbone: unknown backbone 'goood'"));
+  EXPECT_THAT(text, HasSubstr("expected type: one of good, late"));
+  EXPECT_THAT(text, HasSubstr("did you mean 'good'?"));
+  EXPECT_THAT(text, HasSubstr(folder.string()));
+  EXPECT_THAT(text, HasSubstr("rejected: libolder.so (`roboimi plugins list` says why)"));
+  EXPECT_THAT(
+      error_of([&] { registry.create_backbone(yaml("{}"), "agent.backbone", one_camera()); }),
+      HasSubstr("agent.backbone says no type"));
+  EXPECT_THAT(
+      error_of([&] { registry.create_backbone(yaml("good"), "agent.backbone", one_camera()); }),
+      HasSubstr("agent.backbone is no backbone: expected a table"));
+}
+
+TEST(Options, OfTheWrongNameAreNamedWithTheirPlace) {
+  Registry::instance().load(built("good"));
+  const std::string text = error_of([] {
+    Registry::instance().create_backbone(yaml("type: good\noutput_dimm: 3"), "agent.backbone",
+                                         one_camera());
+  });
+  EXPECT_THAT(text, HasSubstr("test.yaml:2:1"));
+  EXPECT_THAT(text, HasSubstr("output_dim"));
+}
+
+TEST(Component, IsTheSameForTheSameSeedAndLeavesTheDefaultGeneratorAlone) {
+  Registry& registry = Registry::instance();
+  registry.load(built("good"));
+  const auto made = [&] {
+    const SeededConstruction guard(7);
+    return registry.create_backbone(yaml("type: good"), "agent.backbone", one_camera());
+  };
+  const at::Tensor before = at::rand({3});
+  const auto first = made(), second = made();
+  EXPECT_TRUE(at::equal(first->parameters()[0], second->parameters()[0]));
+  EXPECT_FALSE(at::equal(before, at::rand({3})));
+}
+
+TEST(Component, LivesThroughFiftyCyclesOfLoadingConstructingAndDestroying) {
+  Registry& registry = Registry::instance();
+  const Images images = {{"top", at::ones({1, 2, 8, 8, 3}, at::kByte)}};
+  at::Generator generator = make_generator(1);
+  for (int cycle = 0; cycle < 50; ++cycle) {
+    EXPECT_EQ(registry.load(built("good")), "good");
+    const auto backbone =
+        registry.create_backbone(yaml("type: good"), "agent.backbone", one_camera());
+    EXPECT_EQ(backbone->encode(images, generator).sizes(), (at::IntArrayRef{1, 2, 4}));
+  }
+}
+
+}  // namespace
+}  // namespace roboimi

@@ -1,0 +1,185 @@
+// Components that a program links in: no library, no note.
+#include "roboimi/plugin/registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "roboimi/common/error.h"
+#include "roboimi/model/agent.h"
+#include "roboimi/model/backbone.h"
+
+namespace roboimi {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class LinearHead : public Head {
+ public:
+  explicit LinearHead(const HeadSpec& spec)
+      : spec_(spec), linear_(spec.per_step_cond_dim, spec.action_dim) {
+    register_module("linear", linear_);
+  }
+  const HeadSpec& spec() const override { return spec_; }
+  LossReport loss(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor&,
+                  at::Generator&) override {
+    return {.loss = (linear_->forward(cond).mean() - actions.mean()).square(), .metrics = {}};
+  }
+  at::Tensor sample(const at::Tensor& cond, at::Generator&) override {
+    return linear_->forward(cond.select(1, 0)).unsqueeze(1).expand({-1, spec_.pred_horizon, -1});
+  }
+
+ private:
+  HeadSpec spec_;
+  torch::nn::Linear linear_;
+};
+
+const HeadSpec kHeadSpec = {
+    .action_dim = 2, .pred_horizon = 4, .obs_horizon = 1, .per_step_cond_dim = 3};
+
+// An agent reduced to what the registry sees: it makes its head through the registry.
+class HeadOnlyAgent : public Agent {
+ public:
+  explicit HeadOnlyAgent(std::shared_ptr<Head> head) : head_(std::move(head)) {
+    register_module("head", head_);
+  }
+  const ObservationSpec& spec() const override { return spec_; }
+  const Horizons& horizons() const override { return horizons_; }
+  Backbone* backbone() const override { return nullptr; }
+  void set_statistics(const DatasetStatistics&) override {}
+  bool has_statistics() const override { return true; }
+  LossReport loss(const Batch& batch, at::Generator& generator) override {
+    return head_->loss(batch.actions, batch.state, batch.is_pad, generator);
+  }
+  void reset(std::uint64_t) override {}
+  bool needs_images() const override { return false; }
+  at::Tensor act(const Observation& observation) override { return observation.state; }
+  Timing last_timing() const override { return {}; }
+
+ private:
+  ObservationSpec spec_;
+  Horizons horizons_;
+  std::shared_ptr<Head> head_;
+};
+
+Component<HeadFactory> linear_head(const std::string& name) {
+  return {.name = name,
+          .description = "one linear map",
+          .create = [](const Options&, const HeadSpec& spec) {
+            return std::make_shared<LinearHead>(spec);
+          }};
+}
+
+Component<HeadFactory> failing_head() {
+  return {.name = "failing",
+          .description = "throws",
+          .create = [](const Options& options, const HeadSpec&) -> std::shared_ptr<Head> {
+            throw Error({.what = "no weights", .where = "weights.pt", .next = "train some"});
+            return nullptr;
+            (void)options;
+          }};
+}
+
+Component<AgentFactory> head_only_agent() {
+  Schema schema;
+  schema.component("head", ComponentKind::kHead, "the action head");
+  return {.name = "head_only",
+          .description = "a head and nothing else",
+          .schema = schema,
+          .create = [](const Options& options, const ObservationSpec&, Registry& registry) {
+            return std::make_shared<HeadOnlyAgent>(
+                registry.create_head(options.component("head"), "agent.head", kHeadSpec));
+          }};
+}
+
+// The registry is the process's own, so it is filled once.
+Registry& registry() {
+  static Registry& filled = [&]() -> Registry& {
+    Registrar registrar;
+    registrar.head(linear_head("linear"));
+    registrar.head(failing_head());
+    registrar.agent(head_only_agent());
+    Registry::instance().add("linked", std::move(registrar));
+    return Registry::instance();
+  }();
+  return filled;
+}
+
+ConfigNode yaml(const std::string& text) { return parse_yaml(text, "test.yaml"); }
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Registry, ListsLinkedComponents) {
+  std::vector<std::string> names;
+  for (const ComponentInfo& info : registry().components()) {
+    EXPECT_EQ(info.plugin, "linked");
+    names.push_back(std::string(to_string(info.kind)) + " " + info.name);
+  }
+  EXPECT_THAT(names, ElementsAre("head linear", "head failing", "agent head_only"));
+  ASSERT_EQ(registry().plugins().size(), 1u);
+  EXPECT_FALSE(registry().plugins()[0].changed_on_disk);
+}
+
+TEST(Registry, AddsNothingOfAPluginWithOneDuplicateName) {
+  Registrar registrar;
+  registrar.head(linear_head("another"));
+  registrar.head(linear_head("linear"));
+  const std::string text = error_of([&] { registry().add("second", std::move(registrar)); });
+  EXPECT_THAT(text, HasSubstr("the head 'linear' is there already"));
+  EXPECT_THAT(text, HasSubstr("one of the plugin 'linked'"));
+  EXPECT_EQ(registry().components().size(), 3u);
+  EXPECT_EQ(registry().plugins().size(), 1u);
+}
+
+TEST(Registry, RefusesIncompleteComponents) {
+  Registrar nameless, without_factory, twice;
+  nameless.head(linear_head(""));
+  without_factory.head({.name = "hollow"});
+  twice.head(linear_head("twin"));
+  twice.head(linear_head("twin"));
+  EXPECT_THAT(error_of([&] { registry().add("nameless", nameless); }),
+              HasSubstr("a head without a name"));
+  EXPECT_THAT(error_of([&] { registry().add("hollow", without_factory); }),
+              HasSubstr("the head 'hollow' without a factory"));
+  EXPECT_THAT(error_of([&] { registry().add("twin", twice); }),
+              HasSubstr("one of the plugin 'twin'"));
+}
+
+TEST(Registry, MakesAnAgentAndItsPartsFromTheSeedAlone) {
+  const ConfigNode node = yaml("type: head_only\nhead: {type: linear}");
+  const auto weights = [&](std::uint64_t seed) {
+    at::rand({5});  // what was drawn before must not matter
+    return registry()
+        .create_agent(node, "agent", {}, seed)
+        ->named_parameters()["head.linear.weight"];
+  };
+  EXPECT_TRUE(at::equal(weights(3), weights(3)));
+  EXPECT_FALSE(at::equal(weights(3), weights(4)));
+}
+
+TEST(Registry, KeepsTheTextOfAFactorysErrorAndNamesTheInnermostNodeOnce) {
+  const std::string text = error_of([] {
+    registry().create_agent(yaml("type: head_only\nhead: {type: failing}"), "agent", {}, 0);
+  });
+  EXPECT_EQ(text, "weights.pt: agent.head: no weights; train some");
+}
+
+TEST(Registry, ResolvesTheNodesOfParts) {
+  const ConfigNode node = yaml("type: head_only\nhead: {type: linear, plugin: null}");
+  EXPECT_TRUE(registry().resolved(ComponentKind::kAgent, node, "agent") == node);
+  EXPECT_THAT(error_of([] {
+                registry().resolved(ComponentKind::kAgent,
+                                    yaml("type: head_only\nhead: {type: linaer}"), "agent");
+              }),
+              HasSubstr("agent.head: unknown head 'linaer'"));
+}
+
+}  // namespace
+}  // namespace roboimi
