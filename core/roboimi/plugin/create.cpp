@@ -95,12 +95,10 @@ Error no_choice(const Registry::State& state, ComponentKind kind, const ConfigNo
            fmt::format("set {}.type to one of them, or {}.plugin to another library", path, path)});
 }
 
-// What is left of `node` when `component` takes the place of the type written there: the options of
+// What is left of `node` when a component takes the place of the type written there: the options of
 // files were meant for that type, those of the command line for this library.
-ConfigNode substituted(const ConfigNode& node, const ComponentInfo& component,
-                       const std::string& type, const std::string& path) {
+ConfigNode substituted(const ConfigNode& node, std::vector<std::string>& passed_over) {
   ConfigNode kept = ConfigNode::map(node.location());
-  std::vector<std::string> passed_over;
   for (const auto& [key, value] : node.entries()) {
     if (key == "plugin" || value.location().file == kCommandLine) {
       kept.set(key, value);
@@ -108,11 +106,6 @@ ConfigNode substituted(const ConfigNode& node, const ComponentInfo& component,
       passed_over.push_back(key);
     }
   }
-  spdlog::info(
-      "{}: taking the {} '{}' of {} in the place of '{}'; options meant for '{}' and "
-      "passed over: {}",
-      path, to_string(component.kind), component.name, text_of(node, "plugin", path), type, type,
-      joined(passed_over));
   return kept;
 }
 
@@ -193,7 +186,16 @@ Registry::State::Selection Registry::State::select(ComponentKind kind, const Con
   }
   if (provided.size() != 1) throw no_choice(*this, kind, node, type, plugin, path);
   selection.component = *provided.front();
-  if (!type.empty()) selection.node = substituted(node, selection.component, type, path);
+  if (!type.empty()) {
+    std::vector<std::string> passed_over;
+    selection.node = substituted(node, passed_over);
+    // Once, though a run resolves, checks and makes the same node.
+    if (substitutions_told.insert(path + " " + type + " " + file).second) {
+      spdlog::info(
+          "{}: taking the {} '{}' of {} in the place of '{}'; passing over its options: {}", path,
+          to_string(kind), selection.component.name, file, type, joined(passed_over));
+    }
+  }
   selection.node.set("type", ConfigNode::scalar(selection.component.name, node.location()));
   return selection;
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -60,6 +61,7 @@ struct Registry::State {
   std::vector<Rejected> rejected;
   std::vector<std::filesystem::path> searched;
   ComponentTable components;
+  std::set<std::string> substitutions_told;  // what the log has said already
 
   // Opens `file` unless it is loaded already; the plugin's name, or an Error that `rejected` keeps.
   std::string load(const std::filesystem::path& file);

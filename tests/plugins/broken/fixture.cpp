@@ -1,6 +1,6 @@
 // One small backbone in several libraries. Without a definition it is a good plugin; each
 // definition breaks it in one way.
-#include <cstdlib>
+#include <csignal>
 #include <stdexcept>
 
 #include "roboimi/common/error.h"
@@ -37,7 +37,7 @@ class FixtureBackbone : public Backbone {
   torch::nn::Linear linear_;
 };
 
-static Schema schema() {
+[[maybe_unused]] static Schema schema() {
   Schema s;
   s.integer("output_dim", 4, "numbers per camera").at_least(1);
   return s;

@@ -88,10 +88,14 @@ TEST(SearchPath, TakesARejectedFileOnceItIsMended) {
   const fs::path file = empty_folder("mended") / "libtwo_backbones.so";
   install(built("older_api"), file);
   EXPECT_THAT(error_of([&] { registry.load(file); }), HasSubstr("older roboimi"));
-  EXPECT_EQ(registry.rejected().size(), 1u);
+  const auto is_rejected = [&] {
+    return std::ranges::any_of(registry.rejected(),
+                               [&](const RejectedPlugin& r) { return r.file == file; });
+  };
+  EXPECT_TRUE(is_rejected());
   install(built("two_backbones"), file);
   EXPECT_EQ(registry.load(file), "two_backbones");
-  EXPECT_TRUE(registry.rejected().empty());
+  EXPECT_FALSE(is_rejected());
 }
 
 TEST(SearchPath, TakesOneFileUnderSeveralNamesForOnePlugin) {
@@ -195,11 +199,12 @@ TEST(Type, ThatIsUnknownGivesTheNearestNameTheOthersAndTheFolders) {
   registry.load_search_path({folder});
   const std::string text = error_of(
       [&] { registry.create_backbone(yaml("type: goood"), "agent.backbone", one_camera()); });
-  EXPECT_THAT(text, HasSubstr("test.yaml:1:7: agent.backbone: unknown backbone 'goood'"));
+  EXPECT_THAT(text, HasSubstr("test.yaml:1:1: agent.backbone: unknown backbone 'goood'"));
   EXPECT_THAT(text, HasSubstr("expected type: one of good, late"));
   EXPECT_THAT(text, HasSubstr("did you mean 'good'?"));
   EXPECT_THAT(text, HasSubstr(folder.string()));
-  EXPECT_THAT(text, HasSubstr("rejected: libolder.so (`roboimi plugins list` says why)"));
+  EXPECT_THAT(text, testing::ContainsRegex(
+                        "rejected: .*libolder.so \\(`roboimi plugins list` says why\\)"));
   EXPECT_THAT(
       error_of([&] { registry.create_backbone(yaml("{}"), "agent.backbone", one_camera()); }),
       HasSubstr("agent.backbone says no type"));

@@ -1,0 +1,215 @@
+// roboimi plugins list | inspect NAME | check FILE.so
+#include <fmt/format.h>
+
+#include <boost/program_options.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "app/commands.h"
+#include "app/option_table.h"
+#include "app/plugins_check.h"
+#include "roboimi/common/error.h"
+#include "roboimi/plugin/registry.h"
+
+namespace roboimi::app {
+namespace {
+
+namespace fs = std::filesystem;
+namespace po = boost::program_options;
+using nlohmann::json;
+
+constexpr char kUsage[] =
+    "usage: roboimi plugins list [--json]\n"
+    "       roboimi plugins inspect NAME [--json]\n"
+    "       roboimi plugins check FILE.so [--json]\n\n"
+    "list     every component found, and every file that was rejected with the reason\n"
+    "inspect  a plugin's or a component's options: type, default, range, unit, meaning\n"
+    "check    loads a file in a child process and says whether it is a good plugin\n\n"
+    "example: roboimi plugins inspect vla_agent --plugin-path ./build/plugins\n";
+
+struct Request {
+  std::string action, name;
+  bool json = false, in_process = false;
+  std::vector<fs::path> plugin_dirs;
+};
+
+po::options_description visible_options() {
+  po::options_description options("options");
+  options.add_options()("json", "print JSON for a program to read")(
+      "plugin-path", po::value<std::vector<std::string>>()->composing(),
+      "also search this folder; may be repeated")("help,h", "this text");
+  return options;
+}
+
+// Loads the search path. A name that two files claim does not keep the rest from being shown.
+std::string load_plugins(const Request& request) {
+  try {
+    Registry::instance().load_search_path(request.plugin_dirs);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+const LoadedPlugin& plugin_of(const std::vector<LoadedPlugin>& plugins, const std::string& name) {
+  for (const LoadedPlugin& plugin : plugins) {
+    if (plugin.name == name) return plugin;
+  }
+  throw Error("no plugin '" + name + "'");
+}
+
+json component_json(const ComponentInfo& info, const LoadedPlugin& plugin) {
+  return {{"kind", to_string(info.kind)},
+          {"name", info.name},
+          {"description", info.description},
+          {"plugin", plugin.name},
+          {"version", plugin.version},
+          {"file", plugin.file.string()},
+          {"changed_on_disk", plugin.changed_on_disk}};
+}
+
+int list(const Request& request) {
+  const std::string problem = load_plugins(request);
+  const Registry& registry = Registry::instance();
+  const auto plugins = registry.plugins();
+  const auto rejected = registry.rejected();
+  if (request.json) {
+    json all = {{"components", json::array()}, {"rejected", json::array()}};
+    for (const ComponentInfo& info : registry.components()) {
+      all["components"].push_back(component_json(info, plugin_of(plugins, info.plugin)));
+    }
+    for (const RejectedPlugin& file : rejected) {
+      all["rejected"].push_back({{"file", file.file.string()}, {"reason", file.reason}});
+    }
+    for (const fs::path& folder : plugin_search_path(request.plugin_dirs)) {
+      all["searched"].push_back(folder.string());
+    }
+    fmt::print("{}\n", all.dump(2));
+    return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
+  }
+  for (const ComponentInfo& info : registry.components()) {
+    const LoadedPlugin& plugin = plugin_of(plugins, info.plugin);
+    fmt::print("{:<15} {:<22} {:<8} {}\n{:<15} {}{}\n", to_string(info.kind), info.name,
+               plugin.version, info.description, "", plugin.file.string(),
+               plugin.changed_on_disk ? " (changed since: restart to use it)" : "");
+  }
+  if (plugins.empty()) {
+    fmt::print("no plugin found in:\n");
+    for (const fs::path& folder : plugin_search_path(request.plugin_dirs)) {
+      fmt::print("  {}\n", folder.string());
+    }
+  }
+  if (!rejected.empty()) fmt::print("\nrejected:\n");
+  for (const RejectedPlugin& file : rejected) {
+    fmt::print("  {}\n    {}\n", file.file.string(), file.reason);
+  }
+  return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+// The components that `name` means: a component's name, or a plugin's with all of its components.
+std::vector<ComponentInfo> components_named(const std::string& name) {
+  std::vector<ComponentInfo> found;
+  std::vector<std::string> names;
+  for (const ComponentInfo& info : Registry::instance().components()) {
+    if (info.name == name || info.plugin == name) found.push_back(info);
+    names.push_back(info.name);
+  }
+  if (!found.empty()) return found;
+  const auto near = nearest_name(name, names);
+  throw Error({.what = "no plugin or component '" + name + "'",
+               .next = near ? "did you mean '" + *near + "'?"
+                            : "`roboimi plugins list` shows them, and what was rejected"});
+}
+
+int inspect(const Request& request) {
+  load_plugins(request);
+  const auto plugins = Registry::instance().plugins();
+  json all = json::array();
+  for (const ComponentInfo& info : components_named(request.name)) {
+    const LoadedPlugin& plugin = plugin_of(plugins, info.plugin);
+    json described = component_json(info, plugin);
+    described["options"] = option_json(info.schema);
+    all.push_back(described);
+    if (request.json) continue;
+    fmt::print("{} {}: {}\n", to_string(info.kind), info.name, info.description);
+    fmt::print("  plugin {} {} ({})\n  {}\n\n", plugin.name, plugin.version, plugin.description,
+               plugin.file.string());
+    fmt::print("{}\n",
+               info.schema.options().empty() ? "  no options\n" : option_table(info.schema));
+  }
+  if (request.json) fmt::print("{}\n", all.dump(2));
+  return EXIT_SUCCESS;
+}
+
+int check(const Request& request) {
+  if (request.in_process) {
+    const json verdict = check_in_process(request.name);
+    fmt::print("{}{}\n", kVerdictMarker, verdict.dump());
+    return EXIT_SUCCESS;
+  }
+  const json verdict = check_in_child(request.name);
+  const bool accepted = verdict.at("verdict") == "accepted";
+  if (request.json) {
+    fmt::print("{}\n", verdict.dump(2));
+    return accepted ? EXIT_SUCCESS : EXIT_FAILURE;
+  }
+  const std::string output = verdict.value("output", "");
+  if (!output.empty()) fmt::print("{}{}", output, output.back() == '\n' ? "" : "\n");
+  fmt::print("{}: {}", verdict.at("file").get<std::string>(),
+             verdict.at("verdict").get<std::string>());
+  fmt::print("{}\n", accepted ? "" : ": " + verdict.at("reason").get<std::string>());
+  for (const json& component : verdict.at("components")) {
+    fmt::print("  {} {}: {}\n", component.at("kind").get<std::string>(),
+               component.at("name").get<std::string>(),
+               component.at("description").get<std::string>());
+  }
+  return accepted ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+Request parse(const Arguments& arguments, bool& help) {
+  po::options_description hidden;
+  hidden.add_options()("in-process", "the child of `check`")("action", po::value<std::string>())(
+      "name", po::value<std::string>());
+  hidden.add(visible_options());
+  po::positional_options_description places;
+  places.add("action", 1).add("name", 1);
+  po::variables_map values;
+  try {
+    po::store(po::command_line_parser(arguments).options(hidden).positional(places).run(), values);
+  } catch (const po::error& error) {
+    throw Error({.what = error.what(), .next = "see roboimi plugins --help"});
+  }
+  help = values.count("help") != 0;
+  Request request{.action = values.count("action") ? values["action"].as<std::string>() : "",
+                  .name = values.count("name") ? values["name"].as<std::string>() : "",
+                  .json = values.count("json") != 0,
+                  .in_process = values.count("in-process") != 0};
+  if (values.count("plugin-path")) {
+    const auto& folders = values["plugin-path"].as<std::vector<std::string>>();
+    request.plugin_dirs.assign(folders.begin(), folders.end());
+  }
+  return request;
+}
+
+}  // namespace
+
+int plugins_command(const Arguments& arguments) {
+  bool help = false;
+  const Request request = parse(arguments, help);
+  if (help) {
+    std::cout << kUsage << "\n" << visible_options();
+    return EXIT_SUCCESS;
+  }
+  const bool named = !request.name.empty();
+  if (request.action == "list" && !named) return list(request);
+  if (request.action == "inspect" && named) return inspect(request);
+  if (request.action == "check" && named) return check(request);
+  throw Error({.what = request.action.empty() ? "no action given"
+                                              : "cannot do '" + request.action + "' like this",
+               .expected = "list, inspect NAME or check FILE.so",
+               .next = "see roboimi plugins --help"});
+}
+
+}  // namespace roboimi::app
