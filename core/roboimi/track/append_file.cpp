@@ -1,0 +1,48 @@
+#include "roboimi/track/append_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi {
+
+AppendFile::AppendFile(const std::filesystem::path& path)
+    : path_(path),
+      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+  if (descriptor_ < 0) {
+    throw Error(
+        {.what = std::string("cannot open: ") + std::strerror(errno), .where = path.string()});
+  }
+}
+
+AppendFile::~AppendFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void AppendFile::append(std::string_view record) {
+  const off_t before = ::lseek(descriptor_, 0, SEEK_END);
+  std::string_view rest = record;
+  while (!rest.empty()) {
+    const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
+    if (written > 0) {
+      rest.remove_prefix(static_cast<std::size_t>(written));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    const int error = errno;
+    // Cutting off half a record may fail as well; readers then drop the torn line.
+    if (before >= 0 && ::ftruncate(descriptor_, before) != 0) errno = 0;
+    throw Error(
+        {.what = std::string("cannot write: ") + std::strerror(error),
+         .where = path_.string(),
+         .next = error == ENOSPC || error == EDQUOT ? "the disk is full: free some space" : ""});
+  }
+}
+
+void AppendFile::sync() { ::fsync(descriptor_); }
+
+}  // namespace roboimi

@@ -1,0 +1,39 @@
+#include "roboimi/track/metrics_file.h"
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "roboimi/common/files.h"
+
+namespace roboimi {
+
+void MetricsFile::scalars(std::int64_t step, const Scalars& values) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  nlohmann::ordered_json line;
+  line["step"] = step;
+  line["time"] =
+      static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1e3;
+  for (const auto& [name, value] : values) line[name] = value;
+  file_.append(line.dump() + "\n");
+}
+
+void cut_metrics_back(const std::filesystem::path& path, std::int64_t step) {
+  if (!std::filesystem::exists(path)) return;
+  const std::string text = read_text(path);
+  std::string kept;
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const std::size_t end = text.find('\n', begin);
+    if (end == std::string::npos) break;  // torn
+    const std::string line = text.substr(begin, end - begin);
+    const auto parsed = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (parsed.is_object() && parsed.contains("step") && parsed["step"].is_number_integer() &&
+        parsed["step"].get<std::int64_t>() <= step) {
+      kept += line + "\n";
+    }
+    begin = end + 1;
+  }
+  if (kept != text) write_text_atomically(path, kept);
+}
+
+}  // namespace roboimi

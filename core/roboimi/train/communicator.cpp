@@ -1,0 +1,7 @@
+#include "roboimi/train/communicator.h"
+
+namespace roboimi {
+
+Communicator::~Communicator() = default;
+
+}  // namespace roboimi

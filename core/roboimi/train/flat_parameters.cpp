@@ -1,0 +1,124 @@
+#include "roboimi/train/flat_parameters.h"
+
+#include <set>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi {
+namespace {
+
+constexpr std::int64_t kAlignment = 64;  // bytes: a cache line, and an AVX-512 register
+
+struct Named {
+  std::string name;
+  at::Tensor parameter;
+};
+
+// Trainable parameters in registration order; a parameter registered twice counts once.
+std::vector<Named> trainable_parameters(const torch::nn::Module& module) {
+  std::vector<Named> found;
+  std::set<const void*> seen;
+  for (const auto& item : module.named_parameters()) {
+    if (!item.value().defined() || !item.value().requires_grad()) continue;
+    if (seen.insert(item.value().unsafeGetTensorImpl()).second) {
+      found.push_back({item.key(), item.value()});
+    }
+  }
+  if (found.empty()) {
+    throw Error({.what = "nothing to train",
+                 .expected = "at least one parameter with requires_grad",
+                 .next = "is every part of the agent frozen?"});
+  }
+  for (const Named& named : found) {
+    const at::Tensor& first = found.front().parameter;
+    if (named.parameter.options().type_equal(first.options()) &&
+        named.parameter.device() == first.device()) {
+      continue;
+    }
+    throw Error({.what = "trainable parameters of different dtypes or devices",
+                 .where = named.name,
+                 .expected = first.toString() + " on " + first.device().str(),
+                 .found = named.parameter.toString() + " on " + named.parameter.device().str()});
+  }
+  return found;
+}
+
+FlatGroup make_group(const std::vector<Named>& members, bool decays) {
+  const torch::NoGradGuard no_grad;
+  const std::int64_t unit = kAlignment / members.front().parameter.element_size();
+  FlatGroup group{.decays = decays};
+  std::int64_t size = 0;
+  for (const Named& member : members) {
+    group.views.push_back({member.name, member.parameter, size});
+    size += (member.parameter.numel() + unit - 1) / unit * unit;
+  }
+  const auto options = members.front().parameter.options().requires_grad(false);
+  group.parameters = at::zeros({size}, options);
+  group.gradients = at::zeros({size}, options);
+  // The tensors keep their identity, so the module sees nothing but new storage.
+  for (FlatView& view : group.views) {
+    at::Tensor data = group.part_of(group.parameters, view);
+    data.copy_(view.parameter);
+    view.parameter.set_data(data);
+    view.parameter.mutable_grad() = group.part_of(group.gradients, view);
+  }
+  return group;
+}
+
+}  // namespace
+
+at::Tensor FlatGroup::part_of(const at::Tensor& buffer, const FlatView& view) const {
+  return buffer.narrow(0, view.offset, view.parameter.numel()).view(view.parameter.sizes());
+}
+
+FlatParameters::FlatParameters(torch::nn::Module& module, const Decays& decays) {
+  std::vector<Named> with_decay, without_decay;
+  for (const Named& named : trainable_parameters(module)) {
+    (decays(named.name, named.parameter) ? with_decay : without_decay).push_back(named);
+  }
+  if (!with_decay.empty()) groups_.push_back(make_group(with_decay, true));
+  if (!without_decay.empty()) groups_.push_back(make_group(without_decay, false));
+}
+
+std::int64_t FlatParameters::num_parameters() const {
+  std::int64_t count = 0;
+  for (const FlatGroup& group : groups_) {
+    for (const FlatView& view : group.views) count += view.parameter.numel();
+  }
+  return count;
+}
+
+void FlatParameters::zero_gradients() {
+  for (FlatGroup& group : groups_) group.gradients.zero_();
+}
+
+at::Tensor FlatParameters::clip_gradients(double max_norm) {
+  std::vector<at::Tensor> norms;
+  for (const FlatGroup& group : groups_) norms.push_back(at::linalg_vector_norm(group.gradients));
+  const at::Tensor norm =
+      norms.size() == 1 ? norms.front() : at::linalg_vector_norm(at::stack(norms));
+  if (max_norm > 0.0) {
+    // Multiplying by 1 when nothing is to be clipped costs less than asking the device.
+    const at::Tensor scale = (max_norm / (norm + 1e-6)).clamp_max(1.0);
+    for (FlatGroup& group : groups_) group.gradients.mul_(scale);
+  }
+  return norm;
+}
+
+void FlatParameters::check_views() const {
+  for (const FlatGroup& group : groups_) {
+    const auto address = [&](const at::Tensor& buffer, const FlatView& view) {
+      return static_cast<const char*>(buffer.const_data_ptr()) +
+             view.offset * buffer.element_size();
+    };
+    for (const FlatView& view : group.views) {
+      ROBOIMI_CHECK(view.parameter.const_data_ptr() == address(group.parameters, view),
+                    view.name + " left the flat buffer (was the module moved or cast?)");
+      ROBOIMI_CHECK(view.parameter.grad().defined() &&
+                        view.parameter.grad().const_data_ptr() == address(group.gradients, view),
+                    "the gradient of " + view.name + " left the flat buffer (zero_grad()?)");
+    }
+  }
+}
+
+}  // namespace roboimi

@@ -1,0 +1,80 @@
+#include "roboimi/track/metrics_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+class MetricsFileTest : public ::testing::Test {
+ protected:
+  MetricsFileTest() {
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  ~MetricsFileTest() override { fs::remove_all(folder_); }
+
+  std::vector<nlohmann::json> lines() const {
+    std::ifstream file(path_);
+    std::vector<nlohmann::json> parsed;
+    for (std::string line; std::getline(file, line);) parsed.push_back(nlohmann::json::parse(line));
+    return parsed;
+  }
+
+  fs::path folder_ = fs::path(::testing::TempDir()) / "roboimi_metrics_file_test";
+  fs::path path_ = folder_ / "metrics.jsonl";
+};
+
+TEST_F(MetricsFileTest, WritesOneObjectALine) {
+  MetricsFile file(path_);
+  file.scalars(50, {{"train/loss", 0.25}, {"train/learning_rate", 1e-4}});
+  file.scalars(100, {{"train/loss", std::numeric_limits<double>::quiet_NaN()}});
+  const auto written = lines();
+  ASSERT_EQ(written.size(), 2U);
+  EXPECT_EQ(written[0]["step"], 50);
+  EXPECT_EQ(written[0]["train/loss"], 0.25);
+  EXPECT_EQ(written[0]["train/learning_rate"], 1e-4);
+  EXPECT_GT(written[0]["time"], 1.7e9);
+  EXPECT_TRUE(written[1]["train/loss"].is_null());
+}
+
+TEST_F(MetricsFileTest, IsCutBackToTheCheckpointAndLosesATornLine) {
+  {
+    MetricsFile file(path_);
+    for (const std::int64_t step : {50, 100, 150}) file.scalars(step, {{"x", 1.0}});
+  }
+  std::ofstream(path_, std::ios::app) << R"({"step": 100, "torn)";
+  cut_metrics_back(path_, 100);
+  ASSERT_EQ(lines().size(), 2U);
+  EXPECT_EQ(lines()[1]["step"], 100);
+  MetricsFile continued(path_);
+  continued.scalars(150, {{"x", 2.0}});
+  ASSERT_EQ(lines().size(), 3U);
+  EXPECT_EQ(lines()[2]["x"], 2.0);
+}
+
+TEST_F(MetricsFileTest, ThatDoesNotExistIsNotCut) {
+  cut_metrics_back(path_, 100);
+  EXPECT_FALSE(fs::exists(path_));
+}
+
+TEST_F(MetricsFileTest, SaysWhereItCannotBeOpened) {
+  try {
+    MetricsFile file(folder_ / "no" / "metrics.jsonl");
+    FAIL() << "opened";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("no/metrics.jsonl: cannot open: No such file"));
+  }
+}
+
+}  // namespace
+}  // namespace roboimi
