@@ -1,0 +1,97 @@
+// The checkpoints of a run: folders that exist whole or not at all.
+//
+//   checkpoints/step_00050000/{model,ema,optimizer}.safetensors  state.json  config.yaml
+//   checkpoints/latest -> step_00050000      checkpoints/best -> step_00040000
+//
+//   CheckpointStore store(run / "checkpoints", 3);
+//   store.save(checkpoint);
+//   store.record_rollouts(50000, {{"success_rate", 0.7}});   // ranks it and prunes the others
+//   Checkpoint back = read_checkpoint(*store.latest());
+//
+// model.safetensors holds every parameter and buffer of the agent, those of frozen parts and the
+// normaliser included, so that a checkpoint needs no other file of weights. ema.safetensors holds
+// the averages of the trainable parameters. What is best is read from the folders themselves: no
+// list is kept elsewhere that could disagree after a crash.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/export.h"
+#include "roboimi/model/observation.h"
+#include "roboimi/train/tensor_map.h"
+
+namespace roboimi {
+
+// What the bits of a training step depend on beside its inputs.
+struct NumericConditions {
+  std::int64_t threads = 0;
+  std::string cpu_capability;  // "AVX512"
+  std::string libtorch;        // "2.13.0"
+  std::string precision;       // "float32"
+  std::string device;          // "cpu", "cuda:0"
+
+  ROBOIMI_EXPORT static NumericConditions current(const std::string& device);
+  // "threads 2 against 4, ..."; empty when equal.
+  ROBOIMI_EXPORT std::string difference(const NumericConditions& other) const;
+};
+
+// state.json.
+struct CheckpointState {
+  std::int64_t step = 0;                 // finished training steps
+  std::optional<std::int64_t> ema_step;  // updates of the average; empty when there is none
+  std::uint64_t seed = 0;                // of every generator: each is a function of (seed, step)
+  std::string config_sha256;             // of config.yaml
+  NumericConditions conditions;
+  ObservationSpec spec;                    // of the training data
+  std::map<std::string, double> metrics;   // of the last logged step
+  std::map<std::string, double> rollouts;  // "success_rate", ...; empty until rolled out
+};
+
+struct Checkpoint {
+  CheckpointState state;
+  TensorMap model, ema, optimizer;
+  std::string config_yaml;  // resolved
+};
+
+class ROBOIMI_EXPORT CheckpointStore {
+ public:
+  // Keeps the newest checkpoint and the `keep_top_k` best. Half-removed folders of a process that
+  // was killed are cleared away.
+  CheckpointStore(std::filesystem::path folder, std::int64_t keep_top_k);
+
+  // Writes step_NNNNNNNN, points `latest` at it and prunes. One of the same step is replaced.
+  // Error when the disk is full: nothing has changed then. Returns the folder.
+  std::filesystem::path save(const Checkpoint& checkpoint);
+  // Adds results to a checkpoint that was saved, points `best` at the best and prunes. Ranked by
+  // "success_rate"; of equals the later is better, and one without results is behind all others.
+  void record_rollouts(std::int64_t step, const std::map<std::string, double>& results);
+
+  // The newest complete checkpoint, whatever the links say.
+  std::optional<std::filesystem::path> latest() const;
+
+ private:
+  struct Entry;
+  std::vector<Entry> entries() const;  // oldest first
+  void update_links_and_prune();
+  void remove(const std::filesystem::path& folder) const;
+
+  std::filesystem::path folder_;
+  std::int64_t keep_top_k_;
+};
+
+// Error when a file is missing or damaged. The optimiser's tensors are only needed to go on
+// training.
+ROBOIMI_EXPORT Checkpoint read_checkpoint(const std::filesystem::path& folder,
+                                          bool with_optimizer = true);
+ROBOIMI_EXPORT CheckpointState read_checkpoint_state(const std::filesystem::path& folder);
+
+// The checkpoint that a user means: a checkpoint's folder, one of the links, a `checkpoints` folder
+// or a run's folder (its newest). Error saying what was looked for.
+ROBOIMI_EXPORT std::filesystem::path find_checkpoint(const std::filesystem::path& given);
+
+}  // namespace roboimi

@@ -1,0 +1,14 @@
+// state.json, there and back. Internal to train/.
+#pragma once
+
+#include <string>
+
+#include "roboimi/train/checkpoint.h"
+
+namespace roboimi {
+
+std::string checkpoint_state_to_json(const CheckpointState& state);
+// Error naming `where` when a key is missing or of another type.
+CheckpointState checkpoint_state_from_json(const std::string& text, const std::string& where);
+
+}  // namespace roboimi

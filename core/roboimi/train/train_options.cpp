@@ -1,0 +1,69 @@
+#include "roboimi/train/train_options.h"
+
+namespace roboimi {
+
+Schema train_schema() {
+  Schema s;
+  s.integer("max_steps", 50000, "training steps").at_least(1);
+  s.integer("batch_size", 64, "windows in a step").at_least(1);
+  s.number("learning_rate", 1e-4, "peak learning rate of AdamW").at_least(0.0);
+  s.numbers("betas", {0.95, 0.999}, "decay of AdamW's two moments").range(0.0, 1.0);
+  s.number("epsilon", 1e-8, "AdamW's epsilon").at_least(0.0);
+  s.number("weight_decay", 1e-6, "weight decay of the parameters that have one").at_least(0.0);
+  s.number("clip_norm", 10.0, "largest 2-norm of all gradients together; 0 does not clip")
+      .at_least(0.0);
+  s.integer("warmup_steps", 500, "steps of linear warm-up").at_least(0);
+  s.text("lr_schedule", "cosine", "learning rate after the warm-up").one_of({"cosine", "constant"});
+  s.text("ema", "power",
+         "averaged weights: decay 1 - (1 + step)^-0.75 up to ema_decay, or constant")
+      .one_of({"power", "constant", "none"});
+  s.number("ema_decay", 0.9999, "largest decay of the average, or the constant one")
+      .range(0.0, 1.0);
+  s.integer("log_every", 50, "steps between lines of metrics").at_least(1);
+  s.integer("save_every", 2500, "steps between checkpoints").at_least(1);
+  s.integer("keep_top_k", 3, "checkpoints kept for their success rate, beside the newest")
+      .at_least(0);
+  s.integer("rollout_every", 10000, "steps between rollouts; 0 never rolls out").at_least(0);
+  s.integer("rollout_num_episodes", 10, "episodes of a rollout").at_least(1);
+  s.integer("rollout_seed", 500, "seed of a rollout's first episode").at_least(0);
+  s.integer("rollout_num_videos", 1, "episodes of a rollout recorded as MP4").at_least(0);
+  s.integer("threads", 0, "CPU threads; 0 takes all").at_least(0);
+  return s;
+}
+
+TrainOptions train_options_from(const Options& options) {
+  const std::vector<double>& betas = options.numbers("betas");
+  if (betas.size() != 2 || betas[0] >= 1.0 || betas[1] >= 1.0) {
+    options.fail("betas", "not the two decays of AdamW", "two numbers under 1");
+  }
+  TrainOptions train;
+  train.max_steps = options.integer("max_steps");
+  train.batch_size = options.integer("batch_size");
+  train.optimizer = {.learning_rate = options.number("learning_rate"),
+                     .beta1 = betas[0],
+                     .beta2 = betas[1],
+                     .epsilon = options.number("epsilon"),
+                     .weight_decay = options.number("weight_decay")};
+  train.clip_norm = options.number("clip_norm");
+  train.schedule = {.kind = options.text("lr_schedule") == "cosine"
+                                ? LearningRateSchedule::Kind::kCosine
+                                : LearningRateSchedule::Kind::kConstant,
+                    .peak = options.number("learning_rate"),
+                    .warmup_steps = options.integer("warmup_steps"),
+                    .max_steps = train.max_steps};
+  train.use_ema = options.text("ema") != "none";
+  train.ema = {.kind = options.text("ema") == "constant" ? EmaOptions::Kind::kConstant
+                                                         : EmaOptions::Kind::kPower,
+               .max_decay = options.number("ema_decay")};
+  train.log_every = options.integer("log_every");
+  train.save_every = options.integer("save_every");
+  train.keep_top_k = options.integer("keep_top_k");
+  train.rollout_every = options.integer("rollout_every");
+  train.rollout_num_episodes = options.integer("rollout_num_episodes");
+  train.rollout_seed = static_cast<std::uint64_t>(options.integer("rollout_seed"));
+  train.rollout_num_videos = options.integer("rollout_num_videos");
+  train.threads = options.integer("threads");
+  return train;
+}
+
+}  // namespace roboimi

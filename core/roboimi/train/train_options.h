@@ -1,0 +1,34 @@
+// The `train` section of an experiment.
+#pragma once
+
+#include <cstdint>
+
+#include "roboimi/common/export.h"
+#include "roboimi/config/schema.h"
+#include "roboimi/train/ema.h"
+#include "roboimi/train/optimizer.h"
+
+namespace roboimi {
+
+struct TrainOptions {
+  std::int64_t max_steps = 50000;
+  std::int64_t batch_size = 64;
+  AdamWOptions optimizer;
+  double clip_norm = 10.0;  // 0: gradients are not clipped
+  LearningRateSchedule schedule;
+  bool use_ema = true;
+  EmaOptions ema;
+  std::int64_t log_every = 50;
+  std::int64_t save_every = 2500;
+  std::int64_t keep_top_k = 3;
+  std::int64_t rollout_every = 10000;  // 0: never
+  std::int64_t rollout_num_episodes = 10;
+  std::uint64_t rollout_seed = 500;
+  std::int64_t rollout_num_videos = 1;
+  std::int64_t threads = 0;  // 0: all
+};
+
+ROBOIMI_EXPORT Schema train_schema();
+ROBOIMI_EXPORT TrainOptions train_options_from(const Options& options);
+
+}  // namespace roboimi

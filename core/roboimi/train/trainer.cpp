@@ -1,0 +1,239 @@
+#include "roboimi/train/trainer.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/hash.h"
+#include "roboimi/common/random.h"
+
+namespace roboimi {
+namespace {
+
+// The default generator's state travels too: a plugin should not draw from it, but one that does
+// still continues where it was.
+constexpr const char* kDefaultGenerator = "generator.default_cpu";
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+// ---- The metrics of some steps ------------------------------------------------------------------
+
+struct Trainer::Window {
+  std::map<std::string, at::Tensor> sums;  // 0-d
+  at::Tensor first_bad_step;               // 0-d int64, -1 while all was finite
+  std::int64_t steps = 0;
+  double data_seconds = 0.0;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+
+  explicit Window(c10::Device device)
+      : first_bad_step(at::full({}, -1, at::TensorOptions(at::kLong).device(device))) {}
+
+  void add(std::int64_t step, const LossReport& report, const at::Tensor& gradient_norm) {
+    const at::Tensor loss = report.loss.detach();
+    add("loss", loss);
+    add("gradient_norm", gradient_norm);
+    for (const auto& [name, value] : report.metrics) add(name, value.detach());
+    const at::Tensor bad = at::isfinite(loss + gradient_norm).logical_not();
+    first_bad_step.masked_fill_(bad.logical_and(first_bad_step < 0), step);
+    ++steps;
+  }
+
+  void add(const std::string& name, const at::Tensor& value) {
+    at::Tensor& sum = sums[name];
+    sum = sum.defined() ? sum.add_(value.to(at::kFloat)) : value.to(at::kFloat).clone();
+  }
+
+  // The means, all read from the device at once.
+  Scalars means() const {
+    std::vector<at::Tensor> values;
+    for (const auto& item : sums) values.push_back(item.second);
+    Scalars means;
+    if (values.empty()) return means;
+    const at::Tensor read = at::stack(values).to(at::kDouble).cpu() / static_cast<double>(steps);
+    std::int64_t i = 0;
+    for (const auto& item : sums) means["train/" + item.first] = read[i++].item<double>();
+    return means;
+  }
+};
+
+// ---- The loop -----------------------------------------------------------------------------------
+
+Trainer::Trainer(TrainerParts parts, const TrainOptions& options)
+    : parts_(std::move(parts)), options_(options) {
+  if (parts_.communicator == nullptr) parts_.communicator = &single_process_;
+  Agent& agent = parts_.agent;
+  flat_ = std::make_unique<FlatParameters>(
+      agent, [&agent](const std::string& name, const at::Tensor& parameter) {
+        return agent.decays(name, parameter);
+      });
+  for (const FlatGroup& group : flat_->groups()) {
+    at::Tensor parameters = group.parameters;
+    parts_.communicator->broadcast(parameters, 0);
+  }
+  optimizer_ = std::make_unique<AdamW>(*flat_, options_.optimizer);
+  if (options_.use_ema) ema_ = std::make_unique<Ema>(*flat_, options_.ema);
+}
+
+Trainer::~Trainer() = default;
+
+TrainEnd Trainer::run() {
+  parts_.agent.train();
+  spdlog::info("training {} parameters from step {} to {} on {}", flat_->num_parameters(), step_,
+               options_.max_steps, parts_.device.str());
+  progress_ = std::make_unique<Progress>("train", options_.max_steps, step_);
+  window_ = std::make_unique<Window>(parts_.device);
+  // A run that was killed between a checkpoint and its rollouts still owes them.
+  if (saved_step_ == step_ && rollouts_due()) roll_out();
+  while (step_ < options_.max_steps && !should_stop()) {
+    train_step();
+    if (step_ % options_.log_every == 0 || step_ == options_.max_steps) log();
+    const bool rolls_out = rollouts_due();
+    if (step_ % options_.save_every == 0 || step_ == options_.max_steps || rolls_out) save();
+    if (rolls_out) roll_out();
+  }
+  const bool interrupted = step_ < options_.max_steps || rollouts_due();
+  if (saved_step_ != step_) save();
+  if (parts_.tracker != nullptr) parts_.tracker->flush();
+  progress_.reset();
+  return interrupted ? TrainEnd::kInterrupted : TrainEnd::kFinished;
+}
+
+void Trainer::train_step() {
+  const auto asked = std::chrono::steady_clock::now();
+  const Batch batch = parts_.batches(step_);
+  window_->data_seconds += seconds_since(asked);
+  const auto rank = static_cast<std::uint64_t>(parts_.communicator->rank());
+  at::Generator generator =
+      make_generator(mix_seed(parts_.seed, static_cast<std::uint64_t>(step_), rank), parts_.device);
+
+  flat_->zero_gradients();
+  const LossReport report = parts_.agent.loss(batch, generator);
+  report.loss.backward();
+#ifndef NDEBUG
+  flat_->check_views();
+#endif
+  if (parts_.communicator->size() > 1) {
+    for (const FlatGroup& group : flat_->groups()) {
+      at::Tensor gradients = group.gradients;
+      parts_.communicator->all_reduce(gradients);
+      gradients.div_(static_cast<double>(parts_.communicator->size()));
+    }
+  }
+  const at::Tensor norm = flat_->clip_gradients(options_.clip_norm);
+  optimizer_->step(options_.schedule.learning_rate(step_));
+  if (ema_) ema_->update();
+  ++step_;
+  window_->add(step_, report, norm);
+}
+
+void Trainer::check_finite() const {
+  const auto bad = window_->first_bad_step.item<std::int64_t>();
+  if (bad < 0) return;
+  const auto good = parts_.checkpoints != nullptr ? parts_.checkpoints->latest()
+                                                  : std::optional<std::filesystem::path>();
+  throw Error({.what = "the loss or its gradient is not a finite number",
+               .where = fmt::format("training step {}", bad),
+               .next = fmt::format("the last good checkpoint is {}; try a smaller "
+                                   "train.learning_rate or train.clip_norm",
+                                   good ? good->string() : "none")});
+}
+
+void Trainer::log() {
+  check_finite();
+  Scalars values = window_->means();
+  const double seconds = seconds_since(window_->started);
+  const auto steps = static_cast<double>(window_->steps);
+  values["train/learning_rate"] = options_.schedule.learning_rate(step_ - 1);
+  values["train/steps_per_second"] = steps / seconds;
+  values["train/data_ms"] = 1e3 * window_->data_seconds / steps;
+  if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
+  progress_->update(step_, fmt::format("loss {:.4g}", values.at("train/loss")));
+  metrics_ = values;
+  window_ = std::make_unique<Window>(parts_.device);
+}
+
+// ---- Checkpoints --------------------------------------------------------------------------------
+
+void Trainer::save() {
+  check_finite();
+  saved_step_ = step_;
+  if (parts_.checkpoints == nullptr || parts_.communicator->rank() != 0) return;
+  Checkpoint checkpoint{.state = {.step = step_,
+                                  .seed = parts_.seed,
+                                  .config_sha256 = Sha256().update_text(parts_.config_yaml).hex(),
+                                  .conditions = NumericConditions::current(parts_.device.str()),
+                                  .spec = parts_.agent.spec(),
+                                  .metrics = metrics_},
+                        .model = tensors_of(parts_.agent),
+                        .optimizer = optimizer_->state(),
+                        .config_yaml = parts_.config_yaml};
+  checkpoint.optimizer[kDefaultGenerator] =
+      at::globalContext().defaultGenerator(c10::kCPU).get_state();
+  if (ema_) {
+    checkpoint.state.ema_step = ema_->step();
+    checkpoint.ema = ema_->state();
+  }
+  if (parts_.tracker != nullptr) parts_.tracker->flush();
+  const auto folder = parts_.checkpoints->save(checkpoint);
+  spdlog::debug("saved {}", folder.string());
+}
+
+void Trainer::resume(const Checkpoint& checkpoint) {
+  const CheckpointState& state = checkpoint.state;
+  if (state.ema_step.has_value() != options_.use_ema) {
+    throw Error({.what = "the checkpoint was trained with another train.ema",
+                 .expected = options_.use_ema ? "averaged weights" : "none",
+                 .found = state.ema_step ? "averaged weights" : "none"});
+  }
+  load_tensors_strictly(parts_.agent, checkpoint.model, "model.safetensors");
+  optimizer_->load_state(checkpoint.optimizer);
+  if (ema_) ema_->load_state(checkpoint.ema, *state.ema_step);
+  const auto generator = checkpoint.optimizer.find(kDefaultGenerator);
+  if (generator != checkpoint.optimizer.end()) {
+    at::globalContext().defaultGenerator(c10::kCPU).set_state(generator->second.clone());
+  }
+  step_ = saved_step_ = state.step;
+  if (!state.rollouts.empty()) rolled_out_step_ = state.step;
+  metrics_ = state.metrics;
+  const std::string difference =
+      state.conditions.difference(NumericConditions::current(parts_.device.str()));
+  if (!difference.empty()) spdlog::warn("resuming is not bit-exact: {}", difference);
+}
+
+// ---- Rollouts -----------------------------------------------------------------------------------
+
+bool Trainer::rollouts_due() const {
+  if (!parts_.rollouts || options_.rollout_every == 0 || step_ == 0) return false;
+  if (rolled_out_step_ == step_ || parts_.communicator->rank() != 0) return false;
+  return step_ % options_.rollout_every == 0 || step_ == options_.max_steps;
+}
+
+void Trainer::roll_out() {
+  progress_->clear();
+  const auto started = std::chrono::steady_clock::now();
+  std::map<std::string, double> results;
+  try {
+    const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
+    results = parts_.rollouts(step_);
+  } catch (const Error&) {
+    // Ctrl-C ends the rollouts early; the checkpoint is there and owes them.
+    if (should_stop()) return;
+    throw;
+  }
+  parts_.agent.train();
+  rolled_out_step_ = step_;
+  Scalars values;
+  for (const auto& [name, value] : results) values["rollout/" + name] = value;
+  if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
+  if (parts_.checkpoints != nullptr) parts_.checkpoints->record_rollouts(step_, results);
+  // Rollouts are not to count as slow training.
+  window_->started += std::chrono::steady_clock::now() - started;
+}
+
+}  // namespace roboimi

@@ -1,0 +1,95 @@
+// The training loop: batches to losses to flat-buffer updates, with checkpoints and rollouts.
+//
+//   Trainer trainer({.agent = agent, .batches = [&](std::int64_t step) { return
+//   sampler.batch(step); },
+//                    .checkpoints = &store, .tracker = &trackers}, options);
+//   if (resume) trainer.resume(read_checkpoint(*store.latest()));
+//   TrainEnd end = trainer.run();
+//
+// Everything a step draws comes from a generator seeded by (seed, step), so that a run that was
+// stopped, however, continues to the bit from its last checkpoint. A step never waits for the
+// device: losses are read once every log_every steps. A loss or gradient that is not finite stops
+// the run with an Error that names the step, and is never saved.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "roboimi/common/export.h"
+#include "roboimi/model/agent.h"
+#include "roboimi/track/progress.h"
+#include "roboimi/track/tracker.h"
+#include "roboimi/train/checkpoint.h"
+#include "roboimi/train/communicator.h"
+#include "roboimi/train/train_options.h"
+
+namespace roboimi {
+
+struct TrainerParts {
+  Agent& agent;  // on the device, with statistics
+  // The batch of a step, a function of the step alone; see data/window_sampler.h.
+  std::function<Batch(std::int64_t step)> batches;
+  // May be nullptr: nothing is saved, nothing is tracked.
+  CheckpointStore* checkpoints = nullptr;
+  Tracker* tracker = nullptr;
+  // Rolls the agent out, with the averaged weights in place, and returns what is to be tracked and
+  // ranked ("success_rate"). May be empty.
+  std::function<std::map<std::string, double>(std::int64_t step)> rollouts = {};
+  // Asked after every step; true saves a checkpoint and ends the run.
+  std::function<bool()> should_stop = {};
+  Communicator* communicator = nullptr;  // nullptr: the only process
+  std::uint64_t seed = 0;
+  c10::Device device = c10::kCPU;
+  std::string config_yaml = {};  // goes into every checkpoint
+};
+
+enum class TrainEnd { kFinished, kInterrupted };
+
+class ROBOIMI_EXPORT Trainer {
+ public:
+  // Flattens the agent's trainable parameters: its device and dtype must be final.
+  Trainer(TrainerParts parts, const TrainOptions& options);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  // Restores weights, average, optimiser and step. Rollouts that the checkpoint still owes are made
+  // up for by run().
+  void resume(const Checkpoint& checkpoint);
+  TrainEnd run();
+
+  std::int64_t step() const { return step_; }  // finished steps
+  Ema* ema() { return ema_.get(); }
+
+ private:
+  struct Window;  // sums since the last line of metrics, on the device
+
+  void train_step();
+  void log();
+  void check_finite() const;
+  void save();
+  bool rollouts_due() const;
+  void roll_out();
+  bool should_stop() const { return parts_.should_stop && parts_.should_stop(); }
+
+  TrainerParts parts_;
+  TrainOptions options_;
+  SingleProcess single_process_;
+  std::unique_ptr<FlatParameters> flat_;
+  std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<Ema> ema_;
+  std::unique_ptr<Window> window_;
+  std::unique_ptr<Progress> progress_;
+  std::map<std::string, double> metrics_;  // of the last line
+  std::int64_t step_ = 0;
+  std::int64_t saved_step_ = -1;       // of the last checkpoint
+  std::int64_t rolled_out_step_ = -1;  // of the last rollouts
+};
+
+}  // namespace roboimi

@@ -1,0 +1,181 @@
+#include "roboimi/train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "roboimi/common/error.h"
+#include "tests/unit/train/tiny_agent.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  TrainerTest() {
+    fs::remove_all(folder_);
+    options_.max_steps = 30;
+    options_.log_every = 5;
+    options_.save_every = 10;
+    options_.rollout_every = 0;
+    options_.schedule = {.peak = 1e-2, .warmup_steps = 5, .max_steps = 30};
+  }
+  ~TrainerTest() override { fs::remove_all(folder_); }
+
+  TrainerParts parts(Agent& agent, CheckpointStore* store = nullptr) const {
+    return {.agent = agent,
+            .batches = [](std::int64_t step) { return testing::tiny_batch(1, step); },
+            .checkpoints = store,
+            .seed = 1};
+  }
+
+  fs::path folder_ = fs::path(::testing::TempDir()) / "roboimi_trainer_test";
+  TrainOptions options_;
+};
+
+class Recorder final : public Tracker {
+ public:
+  void scalars(std::int64_t step, const Scalars& values) override {
+    lines[step].merge(Scalars(values));
+  }
+  void image(std::int64_t, const std::string&, const fs::path&) override {}
+  void flush() override {}
+  std::map<std::int64_t, Scalars> lines;
+};
+
+TEST_F(TrainerTest, LearnsAndTracksTheMeansOfItsSteps) {
+  const auto agent = testing::make_tiny_agent();
+  Recorder recorder;
+  TrainerParts with_tracker = parts(*agent);
+  with_tracker.tracker = &recorder;
+  options_.max_steps = options_.schedule.max_steps = 200;
+  Trainer trainer(with_tracker, options_);
+  EXPECT_EQ(trainer.run(), TrainEnd::kFinished);
+  ASSERT_EQ(recorder.lines.size(), 40U);
+  EXPECT_LT(recorder.lines[200]["train/loss"], 0.3 * recorder.lines[5]["train/loss"]);
+  EXPECT_NEAR(recorder.lines[5]["train/twice"], 2 * recorder.lines[5]["train/loss"], 1e-6);
+  EXPECT_DOUBLE_EQ(recorder.lines[5]["train/learning_rate"], 1e-2);
+  EXPECT_GT(recorder.lines[5]["train/gradient_norm"], 0.0);
+}
+
+TEST_F(TrainerTest, ContinuesToTheBitFromACheckpoint) {
+  CheckpointStore whole_store(folder_ / "whole", 10);
+  const auto whole = testing::make_tiny_agent();
+  Trainer(parts(*whole, &whole_store), options_).run();
+
+  CheckpointStore store(folder_ / "halves", 10);
+  const auto first = testing::make_tiny_agent();
+  TrainOptions half = options_;
+  half.max_steps = 10;
+  Trainer(parts(*first, &store), half).run();
+  const auto second = testing::make_tiny_agent(/*seed=*/77);  // other weights, all replaced
+  Trainer trainer(parts(*second, &store), options_);
+  trainer.resume(read_checkpoint(*store.latest()));
+  EXPECT_EQ(trainer.step(), 10);
+  trainer.run();
+
+  const Checkpoint expected = read_checkpoint(folder_ / "whole" / "step_00000030");
+  const Checkpoint found = read_checkpoint(folder_ / "halves" / "step_00000030");
+  EXPECT_EQ(found.state.ema_step, 30);
+  for (const auto& [a, b] :
+       {std::pair(&expected.model, &found.model), std::pair(&expected.ema, &found.ema),
+        std::pair(&expected.optimizer, &found.optimizer)}) {
+    ASSERT_EQ(a->size(), b->size());
+    for (const auto& [name, tensor] : *a) EXPECT_TRUE(at::equal(tensor, b->at(name))) << name;
+  }
+  EXPECT_TRUE(found.model.contains("normalizer.shift"));
+  EXPECT_TRUE(found.model.contains("frozen.weight"));
+}
+
+TEST_F(TrainerTest, NamesTheStepWhoseLossIsNotFiniteAndDoesNotSaveIt) {
+  CheckpointStore store(folder_, 10);
+  const auto agent = testing::make_tiny_agent();
+  agent->return_nan_at_call(11);
+  options_.log_every = 1000;  // so that the checkpoint finds it
+  Trainer trainer(parts(*agent, &store), options_);
+  try {
+    trainer.run();
+    FAIL() << "went on";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("training step 12: the loss or its gradient is not"));
+    EXPECT_THAT(error.what(), HasSubstr("step_00000010"));
+  }
+  EXPECT_EQ(store.latest()->filename(), "step_00000010");
+}
+
+TEST_F(TrainerTest, RollsOutWithTheAveragedWeightsAndTrainsOnWithItsOwn) {
+  CheckpointStore store(folder_, 10);
+  const auto agent = testing::make_tiny_agent();
+  TrainerParts with_rollouts = parts(*agent, &store);
+  Trainer* trainer = nullptr;
+  std::vector<std::int64_t> steps;
+  at::Tensor seen;
+  with_rollouts.rollouts = [&](std::int64_t step) {
+    steps.push_back(step);
+    agent->eval();  // left so, as a careless evaluation would
+    seen = agent->named_parameters()["first.weight"].detach().clone();
+    EXPECT_TRUE(at::equal(seen, trainer->ema()->state().at("first.weight")));
+    return std::map<std::string, double>{{"success_rate", step == 20 ? 0.75 : 0.5}};
+  };
+  options_.rollout_every = 20;
+  Trainer made(with_rollouts, options_);
+  trainer = &made;
+  made.run();
+  EXPECT_THAT(steps, ::testing::ElementsAre(20, 30));  // every 20, and at the end
+  EXPECT_TRUE(agent->is_training());
+  EXPECT_FALSE(at::equal(seen, agent->named_parameters()["first.weight"]));
+  EXPECT_EQ(fs::read_symlink(folder_ / "best"), "step_00000020");
+  EXPECT_DOUBLE_EQ(read_checkpoint_state(folder_ / "best").rollouts.at("success_rate"), 0.75);
+}
+
+TEST_F(TrainerTest, RollsOutWhatACheckpointStillOwes) {
+  CheckpointStore store(folder_, 10);
+  options_.max_steps = 20;
+  options_.rollout_every = 20;
+  const auto first = testing::make_tiny_agent();
+  TrainerParts interrupted = parts(*first, &store);
+  bool stop = false;
+  interrupted.should_stop = [&] { return stop; };
+  interrupted.rollouts = [&](std::int64_t) -> std::map<std::string, double> {
+    stop = true;  // Ctrl-C
+    throw Error("the evaluation was interrupted");
+  };
+  EXPECT_EQ(Trainer(interrupted, options_).run(), TrainEnd::kInterrupted);
+
+  const auto second = testing::make_tiny_agent();
+  TrainerParts resumed = parts(*second, &store);
+  int rollouts = 0;
+  resumed.rollouts = [&](std::int64_t step) {
+    EXPECT_EQ(step, 20);
+    ++rollouts;
+    return std::map<std::string, double>{{"success_rate", 1.0}};
+  };
+  Trainer trainer(resumed, options_);
+  trainer.resume(read_checkpoint(*store.latest()));
+  EXPECT_EQ(trainer.run(), TrainEnd::kFinished);
+  EXPECT_EQ(rollouts, 1);
+}
+
+TEST_F(TrainerTest, StopsBetweenStepsWhenAskedAndSaves) {
+  CheckpointStore store(folder_, 10);
+  const auto agent = testing::make_tiny_agent();
+  TrainerParts stopped = parts(*agent, &store);
+  int asked = 0;
+  stopped.should_stop = [&] { return ++asked > 7; };
+  Trainer trainer(stopped, options_);
+  EXPECT_EQ(trainer.run(), TrainEnd::kInterrupted);
+  EXPECT_EQ(store.latest()->filename(), "step_00000007");
+}
+
+TEST_F(TrainerTest, LeavesFrozenParametersAlone) {
+  const auto agent = testing::make_tiny_agent();
+  const at::Tensor before = agent->named_parameters()["frozen.weight"].clone();
+  Trainer(parts(*agent), options_).run();
+  EXPECT_TRUE(at::equal(agent->named_parameters()["frozen.weight"], before));
+  EXPECT_FALSE(agent->named_parameters()["frozen.weight"].grad().defined());
+}
+
+}  // namespace
+}  // namespace roboimi
