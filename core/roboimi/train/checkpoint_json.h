@@ -7,8 +7,9 @@
 
 namespace roboimi {
 
-std::string checkpoint_state_to_json(const CheckpointState& state);
+ROBOIMI_EXPORT std::string checkpoint_state_to_json(const CheckpointState& state);
 // Error naming `where` when a key is missing or of another type.
-CheckpointState checkpoint_state_from_json(const std::string& text, const std::string& where);
+ROBOIMI_EXPORT CheckpointState checkpoint_state_from_json(const std::string& text,
+                                                          const std::string& where);
 
 }  // namespace roboimi

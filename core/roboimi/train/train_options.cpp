@@ -23,8 +23,9 @@ Schema train_schema() {
   s.integer("save_every", 2500, "steps between checkpoints").at_least(1);
   s.integer("keep_top_k", 3, "checkpoints kept for their success rate, beside the newest")
       .at_least(0);
-  s.integer("rollout_every", 10000, "steps between rollouts; 0 never rolls out").at_least(0);
-  s.integer("rollout_num_episodes", 10, "episodes of a rollout").at_least(1);
+  s.integer("rollout_every", 10000, "steps between rollouts; 0 rolls out at the end alone")
+      .at_least(0);
+  s.integer("rollout_num_episodes", 10, "episodes of a rollout; 0 never rolls out").at_least(0);
   s.integer("rollout_seed", 500, "seed of a rollout's first episode").at_least(0);
   s.integer("rollout_num_videos", 1, "episodes of a rollout recorded as MP4").at_least(0);
   s.integer("threads", 0, "CPU threads; 0 takes all").at_least(0);

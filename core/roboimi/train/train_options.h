@@ -21,8 +21,8 @@ struct TrainOptions {
   std::int64_t log_every = 50;
   std::int64_t save_every = 2500;
   std::int64_t keep_top_k = 3;
-  std::int64_t rollout_every = 10000;  // 0: never
-  std::int64_t rollout_num_episodes = 10;
+  std::int64_t rollout_every = 10000;      // 0: at the end alone
+  std::int64_t rollout_num_episodes = 10;  // 0: never
   std::uint64_t rollout_seed = 500;
   std::int64_t rollout_num_videos = 1;
   std::int64_t threads = 0;  // 0: all

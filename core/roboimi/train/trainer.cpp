@@ -12,10 +12,6 @@
 namespace roboimi {
 namespace {
 
-// The default generator's state travels too: a plugin should not draw from it, but one that does
-// still continues where it was.
-constexpr const char* kDefaultGenerator = "generator.default_cpu";
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -173,8 +169,6 @@ void Trainer::save() {
                         .model = tensors_of(parts_.agent),
                         .optimizer = optimizer_->state(),
                         .config_yaml = parts_.config_yaml};
-  checkpoint.optimizer[kDefaultGenerator] =
-      at::globalContext().defaultGenerator(c10::kCPU).get_state();
   if (ema_) {
     checkpoint.state.ema_step = ema_->step();
     checkpoint.ema = ema_->state();
@@ -194,10 +188,6 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   load_tensors_strictly(parts_.agent, checkpoint.model, "model.safetensors");
   optimizer_->load_state(checkpoint.optimizer);
   if (ema_) ema_->load_state(checkpoint.ema, *state.ema_step);
-  const auto generator = checkpoint.optimizer.find(kDefaultGenerator);
-  if (generator != checkpoint.optimizer.end()) {
-    at::globalContext().defaultGenerator(c10::kCPU).set_state(generator->second.clone());
-  }
   step_ = saved_step_ = state.step;
   if (!state.rollouts.empty()) rolled_out_step_ = state.step;
   metrics_ = state.metrics;
@@ -209,9 +199,10 @@ void Trainer::resume(const Checkpoint& checkpoint) {
 // ---- Rollouts -----------------------------------------------------------------------------------
 
 bool Trainer::rollouts_due() const {
-  if (!parts_.rollouts || options_.rollout_every == 0 || step_ == 0) return false;
+  if (!parts_.rollouts || options_.rollout_num_episodes == 0 || step_ == 0) return false;
   if (rolled_out_step_ == step_ || parts_.communicator->rank() != 0) return false;
-  return step_ % options_.rollout_every == 0 || step_ == options_.max_steps;
+  const std::int64_t every = options_.rollout_every;
+  return step_ == options_.max_steps || (every > 0 && step_ % every == 0);
 }
 
 void Trainer::roll_out() {
