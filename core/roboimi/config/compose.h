@@ -1,5 +1,7 @@
 // Composition of experiment files, with Hydra's habits.
 //
+//   ComposedConfig config = compose_config("lewm_imf_attnres", {"train.max_steps=2"});
+//
 //   # lewm_imf_attnres.yaml
 //   defaults:
 //     - agent: lewm_imf_attnres      # agent/lewm_imf_attnres.yaml, placed at `agent`
@@ -14,10 +16,14 @@
 // map by map. The choice is addressed by its place with slashes: `agent/backbone=resnet18` on the
 // command line swaps what agent's own file chose at `agent.backbone`.
 //
+// A group file whose first comment lines say `# @package _global_` is placed at the root instead
+// of its group's place, so that one choice (`size=small`) can change every part.
+//
 // Overrides: `a.b=c` changes a key that exists, `+a.b=c` adds one that does not, `++a.b=c` either,
 // `~a.b` removes; values are YAML. `+train=NAME` adds a group choice. `${a.b}` refers to another
 // key (absolute), also inside a text; `${env:NAME}` or `${env:NAME,default}` reads the environment;
-// `\${` is literal. The composed tree alone, saved, gives the same run.
+// `\${` is a literal `${`: the tree keeps the backslash, and reading an option drops it. The
+// composed tree alone, saved, gives the same run.
 #pragma once
 
 #include <filesystem>

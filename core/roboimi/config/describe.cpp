@@ -1,6 +1,7 @@
 #include "roboimi/config/describe.h"
 
 #include "roboimi/config/scalar.h"
+#include "roboimi/config/schema.h"
 
 namespace roboimi::config {
 namespace {
@@ -42,6 +43,17 @@ std::string describe(const ConfigNode& node) {
       return describe_map(node);
   }
   return "something else";
+}
+
+std::string join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates) {
+  const auto nearest = nearest_name(name, candidates);
+  return nearest ? "did you mean '" + *nearest + "'?" : "";
 }
 
 }  // namespace roboimi::config

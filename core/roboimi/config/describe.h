@@ -1,7 +1,9 @@
-// A value in the words of an error message. Internal to config.
+// Values and names in the words of an error message. Internal to config.
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "roboimi/config/node.h"
 
@@ -9,5 +11,11 @@ namespace roboimi::config {
 
 // "null", "'abc'", "the quoted text '3'", "a list of 2", "a table with the keys a, b".
 std::string describe(const ConfigNode& node);
+
+// "a, b, c".
+std::string join(const std::vector<std::string>& names);
+
+// "did you mean 'n_emb'?", or nothing when no candidate is near.
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace roboimi::config

@@ -70,6 +70,8 @@ class ROBOIMI_EXPORT ConfigNode {
 
   // YAML text that parses back to an equal tree.
   std::string to_yaml() const;
+  // The same as indented JSON: a plain scalar becomes the boolean or number that YAML reads in it.
+  std::string to_json() const;
   // Equality of values; locations do not count.
   bool operator==(const ConfigNode& other) const;
 

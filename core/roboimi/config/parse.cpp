@@ -37,7 +37,11 @@ class TreeBuilder : public YAML::EventHandler {
  public:
   explicit TreeBuilder(std::string file) : file_(std::move(file)) {}
 
-  ConfigNode take_root() { return std::move(root_); }
+  // Once everything was read.
+  ConfigNode take_root() {
+    if (odd_key_) fail(*odd_key_, "a key that is no text", "KEY: VALUE");
+    return std::move(root_);
+  }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (++documents_ > 1) fail(mark, "a second document (---) in one file", "one document");
@@ -121,8 +125,6 @@ class TreeBuilder : public YAML::EventHandler {
 
   void open(ConfigNode node, const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (static_cast<int>(open_.size()) >= kMaxConfigDepth) fail_depth(mark);
-    Open* parent = open_.empty() ? nullptr : &open_.back();
-    if (parent != nullptr && parent->node.is_map() && !parent->key) fail_key(mark);
     open_.push_back({std::move(node), mark, anchor});
   }
 
@@ -155,12 +157,14 @@ class TreeBuilder : public YAML::EventHandler {
     }
   }
 
-  [[noreturn]] void fail_key(const YAML::Mark& mark) const {
-    fail(mark, "a key that is no text", "KEY: VALUE");
-  }
-
   void begin_entry(Open& parent, const ConfigNode& key, const YAML::Mark& mark) {
-    if (!key.is_scalar()) fail_key(mark);
+    // Kept back: what looks like a list as a key is mostly a bracket left open, which the parser
+    // finds out at the end of the file.
+    if (!key.is_scalar() && !odd_key_) odd_key_ = mark;
+    parent.key_location = at(mark);
+    parent.key = key.text();
+    parent.key_quoted = key.quoted();
+    if (odd_key_) return;
     const auto [first, is_new] = parent.keys.emplace(key.text(), at(mark));
     if (!is_new) {
       fail(mark,
@@ -168,9 +172,6 @@ class TreeBuilder : public YAML::EventHandler {
                first->second.to_string(),
            "", "remove one of them");
     }
-    parent.key = key.text();
-    parent.key_quoted = key.quoted();
-    parent.key_location = at(mark);
   }
 
   void end_entry(Open& parent, ConfigNode value, const YAML::Mark& mark) {
@@ -201,6 +202,7 @@ class TreeBuilder : public YAML::EventHandler {
   ConfigNode root_;
   std::vector<Open> open_;
   std::map<YAML::anchor_t, ConfigNode> anchors_;
+  std::optional<YAML::Mark> odd_key_;  // where a key is a list, a table or null
   std::size_t count_ = 0;
   int documents_ = 0;
 };
@@ -245,7 +247,11 @@ ConfigNode parse_yaml(const std::string& text, const std::string& file_name) {
   } catch (const YAML::Exception& error) {
     SourceLocation location{file_name};
     if (!error.mark.is_null()) location = {file_name, error.mark.line + 1, error.mark.column + 1};
-    throw Error({.what = "not valid YAML: " + error.msg, .where = location.to_string()});
+    const bool refers = text.find("${") != std::string::npos;
+    throw Error(
+        {.what = "not valid YAML: " + error.msg,
+         .where = location.to_string(),
+         .next = refers ? "inside [ ] and { } a reference stands in quotes: \"${a.b}\"" : ""});
   }
   return builder.take_root();
 }

@@ -9,19 +9,11 @@
 namespace roboimi {
 namespace {
 
+using config::did_you_mean;
+using config::join;
+
 std::string join_path(std::string_view path, std::string_view key) {
   return path.empty() ? std::string(key) : std::string(path) + "." + std::string(key);
-}
-
-std::string join(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
-std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates) {
-  const auto nearest = nearest_name(name, candidates);
-  return nearest ? "did you mean '" + *nearest + "'?" : "";
 }
 
 std::string range_of(const OptionSpec& spec) {
@@ -162,6 +154,20 @@ void refuse_unknown_keys(const ConfigNode& node, const Schema& schema, std::stri
   }
 }
 
+// The value of one option, or its default; null stands for absence where absence is allowed.
+OptionValue read_option(const ConfigNode& table, const ConfigNode* value, const OptionSpec& spec,
+                        const std::string& name) {
+  const bool has_default = !std::holds_alternative<std::monostate>(spec.default_value);
+  const bool is_absent = value == nullptr || (value->is_null() && !has_default);
+  if (is_absent && !spec.required) return spec.default_value;
+  if (value == nullptr) {
+    throw Error({.what = "missing key '" + name + "'",
+                 .where = table.location().to_string(),
+                 .expected = std::string(to_string(spec.type)) + ": " + spec.meaning});
+  }
+  return ValueReader(spec, name).read(*value);
+}
+
 }  // namespace
 
 Options parse_options(const ConfigNode& node, const Schema& schema, std::string_view path) {
@@ -185,18 +191,8 @@ Options parse_options(const ConfigNode& node, const Schema& schema, std::string_
       absent.set_location(node.location());
       options.groups_.emplace(spec.key,
                               parse_options(value ? *value : absent, spec.group.front(), name));
-      continue;
-    }
-    const bool has_default = !std::holds_alternative<std::monostate>(spec.default_value);
-    const bool may_be_absent = !spec.required && (value == nullptr || !has_default);
-    if ((value == nullptr || value->is_null()) && may_be_absent) {
-      options.values_[spec.key] = spec.default_value;
-    } else if (value == nullptr) {
-      throw Error({.what = "missing key '" + name + "'",
-                   .where = node.location().to_string(),
-                   .expected = std::string(to_string(spec.type)) + ": " + spec.meaning});
     } else {
-      options.values_[spec.key] = ValueReader(spec, name).read(*value);
+      options.values_[spec.key] = read_option(node, value, spec, name);
     }
   }
   return options;

@@ -46,6 +46,12 @@ TEST(ToYaml, WritesMapsInBlocksAndListsOfScalarsInALine) {
             "a:\n  b: [1, x, null]\nc:\n  - d: 1\ne: {}\nf: []\n");
 }
 
+TEST(ToJson, ReadsPlainScalarsAsYamlDoes) {
+  EXPECT_EQ(parse("{b: [1, '1', 1e-3, true, yes, null, 18446744073709551616], a: {}}").to_json(),
+            "{\n  \"b\": [\n    1,\n    \"1\",\n    0.001,\n    true,\n    \"yes\",\n    "
+            "null,\n    1.8446744073709552e+19\n  ],\n  \"a\": {}\n}");
+}
+
 class ScalarRoundTrip : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ScalarRoundTrip, OfAPlainAndAQuotedTextGivesTheSameTree) {

@@ -75,7 +75,7 @@ TEST(ParseYaml, SaysWhereTheSyntaxIsWrong) {
 TEST(ParseYaml, SurvivesHostileNesting) {
   EXPECT_THAT(failure(std::string(100000, '[') + std::string(100000, ']')),
               HasSubstr("nested too deep"));
-  EXPECT_THAT(failure(std::string(100000, '[')), StartsWith("a.yaml:1:1: "));
+  EXPECT_THAT(failure(std::string(100000, '[')), StartsWith("a.yaml:1:"));
   std::string maps;
   for (int depth = 0; depth < 2000; ++depth) maps += std::string(depth, ' ') + "a:\n";
   EXPECT_THAT(failure(maps), HasSubstr("nested too deep"));

@@ -1,0 +1,125 @@
+// roboimi config show: what a config and its overrides resolve to.
+#include <boost/program_options.hpp>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "app/commands.h"
+#include "roboimi/common/error.h"
+#include "roboimi/config/compose.h"
+
+namespace roboimi::app {
+namespace {
+
+namespace po = boost::program_options;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kUsage =
+    R"(usage: roboimi config show CONFIG [KEY=VALUE ...] [options]
+
+Prints what CONFIG resolves to: its defaults composed, the overrides applied, references replaced.
+The output is itself a config that gives the same run.
+
+)";
+
+constexpr const char* kExamples = R"(
+overrides: a.b=c changes, +a.b=c adds, ++a.b=c does either, ~a.b removes, agent/backbone=NAME swaps a
+           group; values are YAML.
+
+example: roboimi config show lewm_imf_attnres.yaml size=small train.max_steps=100
+         roboimi config show lewm_imf_attnres.yaml agent/backbone=resnet18 --choices
+)";
+
+Json to_json(const ComposedConfig& config) {
+  Json sources = Json::array();
+  for (const auto& source : config.sources) sources.push_back(source.string());
+  Json choices = Json::object();
+  for (const auto& [group, name] : config.choices) choices[group] = name;
+  return {{"file", config.file.string()},
+          {"choices", choices},
+          {"sources", sources},
+          {"config", Json::parse(config.root.to_json())}};
+}
+
+void print_choices(const ComposedConfig& config) {
+  std::printf("# %s\n", config.file.c_str());
+  for (const auto& [group, name] : config.choices) {
+    std::printf("%s: %s\n", group.c_str(), name.c_str());
+  }
+}
+
+struct ShowArguments {
+  std::string config;
+  std::vector<std::string> overrides;
+  std::vector<std::filesystem::path> config_dirs;
+  bool json = false, choices = false, help = false;
+};
+
+po::options_description visible_options() {
+  po::options_description options("options");
+  options.add_options()("config-dir", po::value<std::vector<std::string>>()->value_name("DIR"),
+                        "another folder of configs; may be repeated")(
+      "json", "print JSON, with the choices and the files read")(
+      "choices", "print which file each group is")("help,h", "print this");
+  return options;
+}
+
+ShowArguments parse_arguments(const Arguments& words) {
+  po::options_description all = visible_options();
+  all.add_options()("word", po::value<std::vector<std::string>>());
+  po::positional_options_description positions;
+  positions.add("word", -1);
+  po::variables_map values;
+  try {
+    po::store(po::command_line_parser(words).options(all).positional(positions).run(), values);
+  } catch (const po::error& error) {
+    throw Error({.what = error.what(), .next = "see roboimi config --help"});
+  }
+  ShowArguments arguments;
+  arguments.json = values.count("json") > 0;
+  arguments.choices = values.count("choices") > 0;
+  arguments.help = values.count("help") > 0;
+  if (values.count("config-dir") > 0) {
+    for (const auto& folder : values["config-dir"].as<std::vector<std::string>>()) {
+      arguments.config_dirs.emplace_back(folder);
+    }
+  }
+  if (values.count("word") == 0) return arguments;
+  const auto given = values["word"].as<std::vector<std::string>>();
+  if (given[0] != "show") {
+    throw Error({.what = "unknown command 'config " + given[0] + "'",
+                 .next = "did you mean 'roboimi config show " + given[0] + "'?"});
+  }
+  if (given.size() > 1) {
+    arguments.config = given[1];
+    arguments.overrides.assign(given.begin() + 2, given.end());
+  }
+  return arguments;
+}
+
+}  // namespace
+
+int config_command(const Arguments& words) {
+  const ShowArguments arguments = parse_arguments(words);
+  if (arguments.help) {
+    std::cout << kUsage << visible_options() << kExamples;
+    return EXIT_SUCCESS;
+  }
+  if (arguments.config.empty()) {
+    throw Error({.what = "no config named",
+                 .expected = "roboimi config show CONFIG [KEY=VALUE ...]",
+                 .next = "see roboimi config --help"});
+  }
+  const ComposedConfig config =
+      compose_config(arguments.config, arguments.overrides, arguments.config_dirs);
+  if (arguments.json) {
+    std::cout << to_json(config).dump(2) << "\n";
+  } else if (arguments.choices) {
+    print_choices(config);
+  } else {
+    std::cout << config.root.to_yaml();
+  }
+  return EXIT_SUCCESS;
+}
+
+}  // namespace roboimi::app

@@ -1,0 +1,106 @@
+#include "roboimi/config/compose.h"
+
+#include <algorithm>
+
+#include "roboimi/common/error.h"
+#include "roboimi/config/defaults.h"
+#include "roboimi/config/describe.h"
+#include "roboimi/config/interpolate.h"
+#include "roboimi/config/overrides.h"
+#include "roboimi/config/scalar.h"
+#include "roboimi/config/search.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+using config::GroupChoice;
+using config::Override;
+using Choices = std::map<std::string, GroupChoice>;
+
+// Overrides that may choose a group: which of them do is known when the defaults are composed.
+Choices possible_choices(const std::vector<Override>& changes, const config::Folders& folders) {
+  Choices choices;
+  for (const Override& change : changes) {
+    if (!change.may_choose_group()) continue;
+    const bool adds = change.action == Override::Action::kAdd;
+    if (adds && !config::group_exists(change.key, folders)) continue;
+    GroupChoice choice;
+    choice.name = change.value.text();
+    choice.none = change.value.is_null();
+    choice.added = adds;
+    choice.location = {"command line"};
+    choices[change.key] = choice;
+  }
+  return choices;
+}
+
+// `backbone=resnet18`, where the config says `agent/backbone`, is a slip worth its own words.
+bool misses_its_parent(const ConfigNode& root, const Override& change,
+                       const std::map<std::string, std::string>& choices) {
+  if (change.action != Override::Action::kChange || root.find(change.key) != nullptr) return false;
+  return std::any_of(choices.begin(), choices.end(),
+                     [&](const auto& choice) { return choice.first.ends_with("/" + change.key); });
+}
+
+[[noreturn]] void fail_unknown_group(const Override& change,
+                                     const std::map<std::string, std::string>& choices) {
+  std::vector<std::string> groups;
+  for (const auto& [group, name] : choices) groups.push_back(group);
+  throw Error({.what = "no group '" + config::printable(change.key) + "' is chosen in this config",
+               .where = "command line",
+               .expected = groups.empty() ? "no group at all: this config has no defaults list"
+                                          : "one of " + config::join(groups),
+               .next = config::did_you_mean(change.key, groups)});
+}
+
+void apply_overrides(ConfigNode& root, const std::vector<Override>& changes,
+                     const config::DefaultsComposer& composer) {
+  for (const Override& change : changes) {
+    const auto choice = composer.given().find(change.key);
+    if (choice != composer.given().end() && choice->second.used) continue;
+    if (change.key.find('/') != std::string::npos ||
+        misses_its_parent(root, change, composer.choices())) {
+      fail_unknown_group(change, composer.choices());
+    }
+    config::apply_override(root, change);
+  }
+}
+
+// The folder of the experiment first; each folder once.
+config::Folders folders_of(const fs::path& experiment, const config::Folders& search_path) {
+  config::Folders folders;
+  const fs::path own = experiment.has_parent_path() ? experiment.parent_path() : fs::path(".");
+  config::Folders candidates = {own};
+  candidates.insert(candidates.end(), search_path.begin(), search_path.end());
+  for (const fs::path& candidate : candidates) {
+    const bool known = std::any_of(folders.begin(), folders.end(), [&](const fs::path& folder) {
+      return fs::weakly_canonical(folder) == fs::weakly_canonical(candidate);
+    });
+    if (!known) folders.push_back(candidate);
+  }
+  return folders;
+}
+
+}  // namespace
+
+ComposedConfig compose_config(const std::string& config, const std::vector<std::string>& overrides,
+                              const std::vector<fs::path>& config_dirs) {
+  const config::Folders search_path = config_search_path(config_dirs);
+  ComposedConfig result;
+  result.file = config::find_experiment(config, search_path);
+  const config::Folders folders = folders_of(result.file, search_path);
+
+  std::vector<Override> changes;
+  for (const std::string& text : overrides) changes.push_back(config::parse_override(text));
+  config::DefaultsComposer composer(folders, possible_choices(changes, folders));
+  ConfigNode root = composer.compose(result.file);
+  apply_overrides(root, changes, composer);
+
+  result.root = config::interpolate(root);
+  result.choices = composer.choices();
+  result.sources = composer.sources();
+  return result;
+}
+
+}  // namespace roboimi

@@ -1,0 +1,172 @@
+#include "roboimi/config/defaults.h"
+
+#include <algorithm>
+
+#include "roboimi/common/error.h"
+#include "roboimi/config/describe.h"
+#include "roboimi/config/overrides.h"
+#include "roboimi/config/scalar.h"
+
+namespace roboimi::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSelf = "_self_";
+
+std::string append(const std::string& path, const std::string& name, char separator) {
+  return path.empty() ? name : path + separator + name;
+}
+
+std::string with_dots(std::string path) {
+  std::replace(path.begin(), path.end(), '/', '.');
+  return path;
+}
+
+// The word after `# @package` in the comment lines at the head of a file, or nothing.
+std::string package_of(const fs::path& file) {
+  std::ifstream lines(file);
+  for (std::string line; std::getline(lines, line) && (line.empty() || line[0] == '#');) {
+    std::istringstream words(line.substr(std::min<std::size_t>(1, line.size())));
+    std::string keyword, package;
+    if (words >> keyword >> package && keyword == "@package") return package;
+  }
+  return "";
+}
+
+bool is_self(const ConfigNode& entry) { return entry.is_scalar() && entry.text() == kSelf; }
+
+// The entries of `defaults:`, taken out of `body`; `_self_` is there exactly once.
+std::vector<ConfigNode> take_defaults(ConfigNode& body) {
+  std::vector<ConfigNode> entries;
+  const SourceLocation location = body.location();
+  if (const ConfigNode* defaults = body.find("defaults")) {
+    if (!defaults->is_sequence() && !defaults->is_null()) {
+      throw Error({.what = "wrong value of 'defaults'",
+                   .where = defaults->location().to_string(),
+                   .expected = "a list of '- GROUP: NAME', '- NAME' and '- _self_'",
+                   .found = describe(*defaults)});
+    }
+    entries = defaults->items();
+    body.erase_path("defaults");
+  }
+  const auto selves = std::count_if(entries.begin(), entries.end(), is_self);
+  if (selves == 0) entries.push_back(ConfigNode::scalar(kSelf, location));
+  if (selves > 1) {
+    const auto second = std::find_if(entries.rbegin(), entries.rend(), is_self);
+    throw Error({.what = "'_self_' stands twice in one defaults list",
+                 .where = second->location().to_string()});
+  }
+  return entries;
+}
+
+}  // namespace
+
+ConfigNode DefaultsComposer::compose(const fs::path& experiment) {
+  root_ = ConfigNode::map({experiment.string(), 1, 1});
+  add_file(experiment, {});
+  for (auto& [group, choice] : given_) {
+    if (!choice.added) continue;
+    choice.used = true;
+    add_group(group, choice, {});
+  }
+  return root_;
+}
+
+void DefaultsComposer::add_file(const fs::path& file, Standing standing) {
+  const fs::path identity = fs::weakly_canonical(file);
+  const auto first = std::find(open_.begin(), open_.end(), identity);
+  if (first != open_.end()) {
+    std::string chain;
+    for (auto step = first; step != open_.end(); ++step) chain += step->string() + " -> ";
+    throw Error({.what = "defaults lists in a circle: " + chain + identity.string(),
+                 .where = file.string()});
+  }
+  sources_.push_back(file);
+  ConfigNode body = load_yaml(file.string());
+  if (body.is_null()) body = ConfigNode::map({file.string(), 1, 1});
+  if (!body.is_map()) {
+    throw Error({.what = "not a config",
+                 .where = file.string(),
+                 .expected = "a table of keys",
+                 .found = describe(body)});
+  }
+  const std::string package = package_of(file);
+  if (package == "_global_") {
+    standing.place.clear();
+  } else if (!package.empty() && package != "_group_") {
+    standing.place = package;
+  }
+  open_.push_back(identity);
+  for (const ConfigNode& entry : take_defaults(body)) {
+    if (is_self(entry)) {
+      merge_at(standing.place, body);
+    } else {
+      add_entry(entry, standing);
+    }
+  }
+  open_.pop_back();
+}
+
+void DefaultsComposer::add_entry(const ConfigNode& entry, const Standing& parent) {
+  if (entry.is_scalar()) {
+    const GroupFile found =
+        find_in_groups(entry.text(), {parent.folder}, folders_, entry.location());
+    add_file(found.file, parent);
+    return;
+  }
+  const bool one = entry.is_map() && entry.entries().size() == 1;
+  const ConfigNode* value = one ? &entry.entries().front().second : nullptr;
+  if (value == nullptr || (!value->is_scalar() && !value->is_null())) {
+    throw Error({.what = "wrong entry of 'defaults'",
+                 .where = entry.location().to_string(),
+                 .expected = "'GROUP: NAME', 'GROUP: null', 'NAME' or '_self_'",
+                 .found = describe(entry)});
+  }
+  GroupChoice choice;
+  choice.name = value->text();
+  choice.none = value->is_null();
+  choice.location = value->location();
+  add_group(entry.entries().front().first, choice, parent);
+}
+
+void DefaultsComposer::add_group(const std::string& group, GroupChoice choice,
+                                 const Standing& parent) {
+  const std::string address = append(parent.choice, group, '/');
+  const auto given = given_.find(address);
+  if (given != given_.end() && (!given->second.added || !choice.added)) {
+    if (given->second.added) {
+      throw Error({.what = "the group '" + address + "' is chosen already",
+                   .where = given->second.location.to_string(),
+                   .found = choice.none ? "null" : choice.name,
+                   .next = "leave out the '+' to swap it"});
+    }
+    given->second.used = true;
+    choice = given->second;
+  }
+  if (choices_.contains(address)) {
+    throw Error({.what = "the group '" + address + "' is chosen twice",
+                 .where = choice.location.to_string(),
+                 .found = choices_[address] + " and " + choice.name});
+  }
+  choices_[address] = choice.none ? "null" : choice.name;
+  if (choice.none) return;
+  const GroupFile found = find_in_groups(choice.name, {append(parent.folder, group, '/'), group},
+                                         folders_, choice.location);
+  add_file(found.file, {found.found_as, address, append(parent.place, with_dots(group), '.')});
+}
+
+void DefaultsComposer::merge_at(const std::string& place, ConfigNode body) {
+  if (place.empty()) {
+    merge_into(root_, body);
+    return;
+  }
+  ConfigNode* existing = const_cast<ConfigNode*>(root_.find_path(place));
+  if (existing != nullptr) {
+    merge_into(*existing, body);
+  } else {
+    root_.set_path(place, std::move(body));
+  }
+}
+
+}  // namespace roboimi::config

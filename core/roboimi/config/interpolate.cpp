@@ -1,0 +1,150 @@
+#include "roboimi/config/interpolate.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "roboimi/common/error.h"
+#include "roboimi/config/describe.h"
+#include "roboimi/config/overrides.h"
+#include "roboimi/config/scalar.h"
+#include "roboimi/config/search.h"
+
+namespace roboimi::config {
+namespace {
+
+// Far above any experiment; references that double a text or a list reach it at once.
+constexpr std::size_t kMostBytes = 16 << 20;
+constexpr std::size_t kBytesOfANode = 64;
+constexpr std::size_t kMostActive = 100;
+
+// The next "${" that no backslash escapes.
+std::size_t find_reference(const std::string& text, std::size_t from) {
+  std::size_t at = text.find("${", from);
+  while (at != std::string::npos && at > 0 && text[at - 1] == '\\') at = text.find("${", at + 2);
+  return at;
+}
+
+class Interpolator {
+ public:
+  explicit Interpolator(const ConfigNode& root) : root_(root) {}
+
+  ConfigNode resolve(const ConfigNode& node, int depth) {
+    spend(node);
+    if (depth > kMaxConfigDepth) fail(node, "references nest the config too deep");
+    if (node.is_scalar()) return resolve_scalar(node, depth);
+    ConfigNode result = node;
+    for (ConfigNode& item : result.items()) item = resolve(item, depth + 1);
+    for (auto& [key, value] : result.entries()) value = resolve(value, depth + 1);
+    return result;
+  }
+
+ private:
+  [[noreturn]] void fail(const ConfigNode& node, const std::string& what,
+                         const std::string& expected = "", const std::string& next = "") const {
+    throw Error(
+        {.what = what, .where = node.location().to_string(), .expected = expected, .next = next});
+  }
+
+  void spend(const ConfigNode& node) {
+    spent_ += kBytesOfANode + node.text().size();
+    if (spent_ > kMostBytes) {
+      fail(node, "references make the config too large",
+           "at most " + std::to_string(kMostBytes) + " bytes");
+    }
+  }
+
+  ConfigNode resolve_scalar(const ConfigNode& node, int depth) {
+    const std::string& text = node.text();
+    std::size_t at = find_reference(text, 0);
+    if (at == std::string::npos) return node;
+    std::string result;
+    std::size_t begin = 0;
+    for (; at != std::string::npos; at = find_reference(text, begin)) {
+      const std::size_t end = text.find('}', at);
+      if (end == std::string::npos) fail(node, "a reference '${' without its '}'");
+      ConfigNode value = reference(node, text.substr(at + 2, end - at - 2), depth);
+      if (at == 0 && end + 1 == text.size()) {
+        value.set_location(node.location());
+        return value;
+      }
+      if (!value.is_scalar()) {
+        fail(node, "'" + printable(text.substr(at, end + 1 - at)) + "' cannot stand inside a text",
+             "a single value, but it is " + describe(value));
+      }
+      result += text.substr(begin, at - begin) + value.text();
+      begin = end + 1;
+    }
+    ConfigNode joined =
+        ConfigNode::scalar(result + text.substr(begin), node.location(), node.quoted());
+    spend(joined);
+    return joined;
+  }
+
+  ConfigNode reference(const ConfigNode& node, const std::string& name, int depth) {
+    if (name.starts_with("env:")) return environment(node, name.substr(4));
+    const bool plain = !name.empty() && name.front() != '.' && name.back() != '.' &&
+                       name.find("..") == std::string::npos &&
+                       name.find_first_of("${: ") == std::string::npos;
+    if (!plain) {
+      fail(node, "cannot read the reference '${" + printable(name) + "}'",
+           "${a.b} from the root, ${env:NAME} or ${env:NAME,default}; '\\${' is a literal '${'");
+    }
+    const auto first = std::find(active_.begin(), active_.end(), name);
+    if (first != active_.end()) {
+      std::string chain;
+      for (auto step = first; step != active_.end(); ++step) chain += *step + " -> ";
+      fail(node, "references in a circle: " + printable(chain + name));
+    }
+    if (active_.size() >= kMostActive) fail(node, "a chain of too many references");
+    active_.push_back(name);
+    ConfigNode value = look_up(node, name, depth);
+    active_.pop_back();
+    return value;
+  }
+
+  // The value at `name`, also where the way there leads through another reference.
+  ConfigNode look_up(const ConfigNode& node, const std::string& name, int depth) {
+    const ConfigNode* found = &root_;
+    ConfigNode resolved;
+    bool is_resolved = false;
+    std::istringstream segments(name);
+    for (std::string segment; std::getline(segments, segment, '.');) {
+      if (!is_resolved && found->is_scalar()) {
+        resolved = resolve(*found, depth);
+        found = &resolved;
+        is_resolved = true;
+      }
+      found = found->find_path(segment);
+      if (found == nullptr) {
+        fail(node, "unknown reference '${" + printable(name) + "}'", "a key of the config",
+             did_you_mean(name, all_paths(root_)));
+      }
+    }
+    return is_resolved ? *found : resolve(*found, depth);
+  }
+
+  ConfigNode environment(const ConfigNode& node, const std::string& body) const {
+    const std::size_t comma = body.find(',');
+    const std::string name = body.substr(0, comma);
+    if (const char* value = std::getenv(name.c_str())) {
+      return ConfigNode::scalar(escape_references(value), node.location());
+    }
+    if (comma == std::string::npos) {
+      fail(node, "the environment variable '" + printable(name) + "' is not set", "",
+           "set it, or give a default: ${env:" + printable(name) + ",DEFAULT}");
+    }
+    ConfigNode value = parse_yaml(body.substr(comma + 1), node.location().to_string());
+    value.set_location(node.location());
+    return value;
+  }
+
+  const ConfigNode& root_;
+  std::vector<std::string> active_;
+  std::size_t spent_ = 0;
+};
+
+}  // namespace
+
+ConfigNode interpolate(const ConfigNode& root) { return Interpolator(root).resolve(root, 0); }
+
+}  // namespace roboimi::config

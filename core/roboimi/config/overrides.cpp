@@ -1,0 +1,160 @@
+#include "roboimi/config/overrides.h"
+
+#include "roboimi/common/error.h"
+#include "roboimi/config/describe.h"
+#include "roboimi/config/scalar.h"
+#include "roboimi/config/search.h"
+
+namespace roboimi::config {
+namespace {
+
+constexpr const char* kCommandLine = "command line";
+
+void collect_paths(const ConfigNode& node, const std::string& prefix,
+                   std::vector<std::string>& paths) {
+  for (const auto& [key, value] : node.entries()) {
+    const std::string path = prefix.empty() ? key : prefix + "." + key;
+    paths.push_back(path);
+    collect_paths(value, path, paths);
+  }
+}
+
+void place_everywhere(ConfigNode& node, const SourceLocation& location) {
+  node.set_location(location);
+  for (ConfigNode& item : node.items()) place_everywhere(item, location);
+  for (auto& [key, value] : node.entries()) place_everywhere(value, location);
+}
+
+ConfigNode parse_value(const std::string& text, const std::string& value) {
+  try {
+    ConfigNode node = parse_yaml(value, kCommandLine);
+    place_everywhere(node, {kCommandLine});
+    return node;
+  } catch (const Error& error) {
+    throw Error({.what = "the override '" + printable(text) + "': " + error.parts().what,
+                 .where = kCommandLine,
+                 .expected = error.parts().expected,
+                 .next = "values are YAML: put a text with special characters in quotes, as in "
+                         "'name=\"a: b\"'"});
+  }
+}
+
+bool is_key(const std::string& key) {
+  if (key.empty() || key.find_first_of(" \t\n") != std::string::npos) return false;
+  for (const char separator : {'.', '/'}) {
+    const std::string doubled(2, separator);
+    if (key.front() == separator || key.back() == separator) return false;
+    if (key.find(doubled) != std::string::npos) return false;
+  }
+  return true;
+}
+
+[[noreturn]] void fail_unknown(const ConfigNode& root, const Override& change) {
+  std::string next = did_you_mean(change.key, all_paths(root));
+  if (change.action == Override::Action::kChange) {
+    next += (next.empty() ? "'+" : " '+") + printable(change.text) + "' adds a new key";
+  }
+  throw Error({.what = "unknown key '" + printable(change.key) + "'",
+               .where = kCommandLine,
+               .expected = "a key that the config has",
+               .next = next});
+}
+
+// `+a.b.c` must not turn the number at `a.b` into a map.
+void require_room(const ConfigNode& root, const std::string& key) {
+  for (std::size_t dot = key.find('.'); dot != std::string::npos; dot = key.find('.', dot + 1)) {
+    const ConfigNode* ancestor = root.find_path(key.substr(0, dot));
+    if (ancestor == nullptr) return;
+    if (ancestor->is_map() || ancestor->is_null()) continue;
+    if (ancestor->is_sequence() && root.find_path(key) != nullptr) continue;
+    throw Error({.what = "cannot add '" + printable(key) + "'",
+                 .where = kCommandLine,
+                 .expected = "a table at '" + printable(key.substr(0, dot)) + "'",
+                 .found = describe(*ancestor)});
+  }
+}
+
+}  // namespace
+
+bool Override::may_choose_group() const {
+  const bool name = value.is_null() || (value.is_scalar() && !value.text().empty());
+  return name && key.find('.') == std::string::npos && action != Action::kChangeOrAdd;
+}
+
+Override parse_override(const std::string& text) {
+  Override change;
+  change.text = text;
+  std::size_t begin = 0;
+  if (text.starts_with("++")) {
+    change.action = Override::Action::kChangeOrAdd;
+    begin = 2;
+  } else if (text.starts_with("+")) {
+    change.action = Override::Action::kAdd;
+    begin = 1;
+  } else if (text.starts_with("~")) {
+    change.action = Override::Action::kRemove;
+    begin = 1;
+  }
+  const std::size_t equals = text.find('=');
+  const bool removes = change.action == Override::Action::kRemove;
+  if (equals != std::string::npos) change.key = text.substr(begin, equals - begin);
+  if (equals == std::string::npos && removes) change.key = text.substr(begin);
+  if (!is_key(change.key) || (removes && equals != std::string::npos)) {
+    throw Error({.what = "not an override",
+                 .where = kCommandLine,
+                 .expected = "KEY=VALUE, +KEY=VALUE, ++KEY=VALUE, ~KEY or GROUP=NAME",
+                 .found = "'" + printable(text) + "'"});
+  }
+  if (!removes) change.value = parse_value(text, text.substr(equals + 1));
+  return change;
+}
+
+void apply_override(ConfigNode& root, const Override& change) {
+  ConfigNode* existing = const_cast<ConfigNode*>(root.find_path(change.key));
+  switch (change.action) {
+    case Override::Action::kRemove:
+      if (!root.erase_path(change.key)) fail_unknown(root, change);
+      return;
+    case Override::Action::kChange:
+      if (existing == nullptr) fail_unknown(root, change);
+      break;
+    case Override::Action::kAdd:
+      if (existing != nullptr) {
+        throw Error({.what = "'" + printable(change.key) + "' is there already",
+                     .where = kCommandLine,
+                     .found = describe(*existing) + " from " + existing->location().to_string(),
+                     .next = "leave out the '+' to change it"});
+      }
+      break;
+    case Override::Action::kChangeOrAdd:
+      break;
+  }
+  if (existing != nullptr) {
+    merge_into(*existing, change.value);
+    return;
+  }
+  require_room(root, change.key);
+  root.set_path(change.key, change.value);
+}
+
+void merge_into(ConfigNode& base, const ConfigNode& later) {
+  if (!base.is_map() || !later.is_map()) {
+    base = later;
+    return;
+  }
+  for (const auto& [key, value] : later.entries()) {
+    if (ConfigNode* existing = base.find(key)) {
+      merge_into(*existing, value);
+    } else {
+      base.set(key, value);
+    }
+  }
+}
+
+std::vector<std::string> all_paths(const ConfigNode& root) {
+  std::vector<std::string> paths;
+  collect_paths(root, "", paths);
+  return paths;
+}
+
+}  // namespace roboimi::config

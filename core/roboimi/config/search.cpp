@@ -1,0 +1,114 @@
+#include "roboimi/config/search.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "roboimi/common/error.h"
+#include "roboimi/config/compose.h"
+#include "roboimi/config/describe.h"
+#include "roboimi/config/scalar.h"
+
+namespace roboimi {
+namespace fs = std::filesystem;
+
+std::vector<fs::path> config_search_path(const std::vector<fs::path>& config_dirs) {
+  std::vector<fs::path> folders = config_dirs;
+  if (const char* variable = std::getenv("ROBOIMI_CONFIG_PATH")) {
+    std::istringstream entries(variable);
+    for (std::string entry; std::getline(entries, entry, ':');) {
+      if (!entry.empty()) folders.emplace_back(entry);
+    }
+  }
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    folders.push_back(program.parent_path().parent_path() / "share/roboimi/configs");
+    folders.push_back(program.parent_path().parent_path().parent_path().parent_path() / "configs");
+  }
+  return folders;
+}
+
+namespace config {
+namespace {
+
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+std::string without_extension(const std::string& name) {
+  return name.ends_with(".yaml") ? name.substr(0, name.size() - 5) : name;
+}
+
+// The names of the config files that lie directly in any of `folders`, sorted.
+std::vector<std::string> config_names(const Folders& folders) {
+  std::set<std::string> names;
+  for (const fs::path& folder : folders) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      if (entry.path().extension() == ".yaml") names.insert(entry.path().stem().string());
+    }
+  }
+  return {names.begin(), names.end()};
+}
+
+std::string join_paths(const Folders& folders) {
+  std::vector<std::string> texts;
+  for (const fs::path& folder : folders) texts.push_back(folder.string());
+  return join(texts);
+}
+
+}  // namespace
+
+fs::path find_experiment(const std::string& config, const Folders& folders) {
+  if (config.empty()) throw Error({.what = "no config named", .next = "give --config FILE"});
+  Folders bases = {fs::path()};
+  if (!fs::path(config).is_absolute()) bases.insert(bases.end(), folders.begin(), folders.end());
+  for (const fs::path& base : bases) {
+    for (const std::string& name : {config, config + ".yaml"}) {
+      if (is_file(base / name)) return base / name;
+    }
+  }
+  std::string next =
+      did_you_mean(without_extension(fs::path(config).filename().string()), config_names(folders));
+  if (next.empty()) next = "add a folder with --config-dir or ROBOIMI_CONFIG_PATH";
+  throw Error({.what = "no config '" + printable(config) + "'",
+               .expected = "a file of that name, as given or in " + join_paths(folders),
+               .next = next});
+}
+
+GroupFile find_in_groups(const std::string& name, const std::vector<std::string>& groups,
+                         const Folders& folders, const SourceLocation& where) {
+  const std::string stem = without_extension(name);
+  Folders searched;
+  for (const fs::path& folder : folders) {
+    for (const std::string& group : groups) {
+      searched.push_back(folder / group);
+      const fs::path file = folder / group / (stem + ".yaml");
+      if (is_file(file)) return {file, group};
+    }
+  }
+  const std::vector<std::string> names = config_names(searched);
+  const std::string group = groups.front();
+  std::string next = did_you_mean(stem, names);
+  if (!next.empty()) next += " ";
+  throw Error({.what = group.empty() ? "no config '" + printable(name) + "'"
+                                     : "no '" + printable(name) + "' in the group '" + group + "'",
+               .where = where.to_string(),
+               .expected = names.empty() ? "a file " + stem + ".yaml" : "one of " + join(names),
+               .next = next + "searched " + join_paths(searched)});
+}
+
+bool group_exists(const std::string& group, const Folders& folders) {
+  return std::any_of(folders.begin(), folders.end(),
+                     [&](const fs::path& folder) { return is_folder(folder / group); });
+}
+
+}  // namespace config
+}  // namespace roboimi

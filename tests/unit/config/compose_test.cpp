@@ -1,0 +1,184 @@
+#include "roboimi/config/compose.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/config/config_folder.h"
+#include "tests/unit/config/error_text.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+using ::testing::StartsWith;
+
+using Overrides = std::vector<std::string>;
+
+class Compose : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_.write("run.yaml",
+                  "defaults:\n  - agent: lewm\n  - train: default\n  - _self_\n  - size: null\n"
+                  "name: run\ntrain: {max_steps: 50}\n");
+    folder_.write("agent/lewm.yaml",
+                  "defaults:\n  - backbone: vit\n  - head: imf\ntype: vla_agent\n"
+                  "head: {n_emb: 384}\n");
+    folder_.write("backbone/vit.yaml", "type: vit\ncameras: [front, top]\n");
+    folder_.write("backbone/resnet18.yaml", "type: resnet\ndepth: 18\n");
+    folder_.write("agent/backbone/resnet50.yaml", "type: resnet\ndepth: 50\n");
+    folder_.write("head/imf.yaml", "type: imf\nn_emb: 8\nn_layer: 12\n");
+    folder_.write("train/default.yaml", "max_steps: 1\nbatch_size: 64\n");
+    folder_.write("size/small.yaml",
+                  "# For a laptop.\n# @package _global_\nagent: {head: {n_emb: 16}}\n"
+                  "train: {max_steps: 5}\n");
+  }
+
+  ComposedConfig compose(const Overrides& overrides = {}, const std::string& config = "run.yaml") {
+    return compose_config(folder_.file(config), overrides);
+  }
+  std::string yaml(const Overrides& overrides = {}, const std::string& config = "run.yaml") {
+    return compose(overrides, config).root.to_yaml();
+  }
+  std::string value(const std::string& path, const Overrides& overrides = {}) {
+    const ComposedConfig composed = compose(overrides);
+    const ConfigNode* node = composed.root.find_path(path);
+    return node == nullptr ? "(absent)" : node->to_yaml();
+  }
+  std::string failure(const Overrides& overrides, const std::string& config = "run.yaml") {
+    return error_text([&] { compose(overrides, config); });
+  }
+
+  ConfigFolder folder_;
+};
+
+TEST_F(Compose, PlacesGroupsAtTheirKeysAndLetsLaterMergesWin) {
+  const ComposedConfig composed = compose();
+  EXPECT_EQ(composed.root, parse_yaml("{agent: {backbone: {type: vit, cameras: [front, top]}, "
+                                      "head: {type: imf, n_emb: 384, n_layer: 12}, "
+                                      "type: vla_agent}, train: {max_steps: 50, batch_size: 64}, "
+                                      "name: run}",
+                                      ""));
+  EXPECT_THAT(composed.choices, ElementsAre(Pair("agent", "lewm"), Pair("agent/backbone", "vit"),
+                                            Pair("agent/head", "imf"), Pair("size", "null"),
+                                            Pair("train", "default")));
+  EXPECT_EQ(composed.sources.size(), 5u);
+  EXPECT_EQ(composed.root.find_path("agent.head.n_emb")->location().to_string(),
+            folder_.file("agent/lewm.yaml") + ":5:8");
+}
+
+TEST_F(Compose, SelfFirstLetsTheGroupsWin) {
+  folder_.write("self_first.yaml",
+                "defaults:\n  - _self_\n  - train: default\ntrain: {max_steps: 50, extra: 1}\n");
+  EXPECT_EQ(compose({}, "self_first.yaml").root,
+            parse_yaml("train: {max_steps: 1, extra: 1, batch_size: 64}", ""));
+}
+
+TEST_F(Compose, AFileOfTheSameFolderIsMergedInPlace) {
+  folder_.write("longer.yaml", "defaults:\n  - run\n  - _self_\ntrain: {max_steps: 99}\n");
+  EXPECT_EQ(
+      compose({"agent/backbone=resnet18"}, "longer.yaml").root.find_path("train.max_steps")->text(),
+      "99");
+  folder_.write("train/long.yaml", "defaults: [default]\nmax_steps: 7\n");
+  EXPECT_EQ(value("train", {"train=long", "train.batch_size=2"}), "max_steps: 50\nbatch_size: 2\n");
+}
+
+TEST_F(Compose, SwapsAGroupThatTheAgentsOwnFileChose) {
+  EXPECT_EQ(value("agent.backbone", {"agent/backbone=resnet18"}), "type: resnet\ndepth: 18\n");
+  EXPECT_EQ(value("agent.backbone", {"agent/backbone=resnet50.yaml"}), "type: resnet\ndepth: 50\n");
+  EXPECT_EQ(value("agent.backbone", {"agent/backbone=null"}), "(absent)");
+  EXPECT_EQ(value("agent.backbone", {"~agent/backbone"}), "(absent)");
+  EXPECT_EQ(value("agent.backbone.depth", {"agent.backbone.depth=9", "agent/backbone=resnet18"}),
+            "9\n");
+}
+
+TEST_F(Compose, AGlobalPackageChangesEveryPart) {
+  EXPECT_EQ(value("agent.head.n_emb", {"size=small"}), "16\n");
+  EXPECT_EQ(value("train.max_steps", {"size=small"}), "5\n");
+  EXPECT_EQ(value("size", {"size=small"}), "(absent)");
+  EXPECT_EQ(value("train.max_steps", {"size=small", "train.max_steps=6"}), "6\n");
+}
+
+TEST_F(Compose, AddsAGroupThatNoListNames) {
+  folder_.write("track/board.yaml", "every: 3\n");
+  EXPECT_EQ(value("track", {"+track=board"}), "every: 3\n");
+  EXPECT_THAT(failure({"+train=default"}),
+              HasSubstr("the group 'train' is chosen already: found default; leave out the '+'"));
+  EXPECT_THAT(failure({"+track=bord"}), HasSubstr("did you mean 'board'?"));
+}
+
+TEST_F(Compose, AnUnknownChoiceListsTheFilesOfTheGroupAndTheFolders) {
+  EXPECT_THAT(failure({"agent/backbone=resnet19"}),
+              AllOf(StartsWith("command line: no 'resnet19' in the group 'agent/backbone'"),
+                    HasSubstr("expected one of resnet18, resnet50, vit"),
+                    HasSubstr("did you mean 'resnet18'? searched " +
+                              folder_.file("agent/backbone") + ", " + folder_.file("backbone"))));
+  folder_.write("broken.yaml", "defaults:\n  - train: fast\n");
+  EXPECT_THAT(
+      failure({}, "broken.yaml"),
+      AllOf(StartsWith(folder_.file("broken.yaml") + ":2:5: no 'fast' in the group 'train'"),
+            HasSubstr("expected one of default"), HasSubstr(folder_.file("train"))));
+}
+
+TEST_F(Compose, AnUnknownGroupNamesTheChosenOnes) {
+  EXPECT_THAT(failure({"agent/backbonee=vit"}),
+              AllOf(HasSubstr("no group 'agent/backbonee' is chosen"),
+                    HasSubstr("one of agent, agent/backbone, agent/head, size, train"),
+                    HasSubstr("did you mean 'agent/backbone'?")));
+  EXPECT_THAT(failure({"backbone=vit"}), HasSubstr("no group 'backbone' is chosen"));
+}
+
+TEST_F(Compose, DefaultsInACircleAreShown) {
+  folder_.write("agent/a.yaml", "defaults: [b]\n");
+  folder_.write("agent/b.yaml", "defaults: [a]\n");
+  EXPECT_THAT(failure({"agent=a"}), AllOf(HasSubstr("defaults lists in a circle"),
+                                          HasSubstr("a.yaml -> "), HasSubstr("b.yaml -> ")));
+  folder_.write("agent/self.yaml", "defaults:\n  - agent: self\n");
+  EXPECT_THAT(failure({"agent=self"}), HasSubstr("defaults lists in a circle"));
+}
+
+TEST_F(Compose, RefusesAMalformedDefaultsList) {
+  folder_.write("x.yaml", "defaults: lewm\n");
+  EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("expected a list of '- GROUP: NAME'"));
+  folder_.write("x.yaml", "defaults:\n  - [a]\n");
+  EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("x.yaml:2:5: wrong entry of 'defaults'"));
+  folder_.write("x.yaml", "defaults: [_self_, _self_]\n");
+  EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("'_self_' stands twice"));
+  folder_.write("x.yaml", "defaults: [train: default, train: default]\n");
+  EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("the group 'train' is chosen twice"));
+  folder_.write("x.yaml", "- a\n- b\n");
+  EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("expected a table of keys; found [a, b]"));
+}
+
+TEST_F(Compose, ComposesTheSavedTreeToItself) {
+  folder_.write("train/default.yaml",
+                "max_steps: 1\nlabel: \"${name}-\\\\${x}\"\nlist: ['1', 1e-3, null]\n");
+  const ComposedConfig composed = compose();
+  folder_.write("saved/config.yaml", composed.root.to_yaml());
+  EXPECT_EQ(compose({}, "saved/config.yaml").root, composed.root);
+  EXPECT_EQ(composed.root.find_path("train.label")->text(), "run-\\${x}");
+}
+
+TEST_F(Compose, FindsAConfigInAnotherFolderByName) {
+  const ComposedConfig composed = compose_config("run", {}, {"/nowhere", folder_.path()});
+  EXPECT_EQ(composed.file, folder_.path() / "run.yaml");
+  ::setenv("ROBOIMI_CONFIG_PATH", ("/nowhere:" + folder_.path().string()).c_str(), 1);
+  EXPECT_EQ(compose_config("run.yaml", {}).file, folder_.path() / "run.yaml");
+  ::unsetenv("ROBOIMI_CONFIG_PATH");
+  EXPECT_THAT(error_text([&] { compose_config("rum", {}, {folder_.path()}); }),
+              AllOf(StartsWith("no config 'rum'"), HasSubstr(folder_.path().string()),
+                    HasSubstr("did you mean 'run'?")));
+}
+
+TEST_F(Compose, AnExperimentsOwnFolderComesBeforeTheOthers) {
+  ConfigFolder& other = folder_;
+  other.write("mine/run.yaml", "defaults:\n  - train: default\n  - head: imf\n");
+  other.write("mine/train/default.yaml", "mine: true\n");
+  const ComposedConfig composed = compose_config(other.file("mine/run.yaml"), {}, {other.path()});
+  EXPECT_EQ(composed.root.find("train")->to_yaml(), "mine: true\n");
+  EXPECT_EQ(composed.root.find_path("head.n_layer")->text(), "12");
+}
+
+}  // namespace
+}  // namespace roboimi

@@ -1,0 +1,111 @@
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+
+#include "roboimi/config/compose.h"
+#include "tests/unit/config/config_folder.h"
+#include "tests/unit/config/error_text.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Interpolation : public ::testing::Test {
+ protected:
+  ConfigNode compose(const std::string& text, const std::vector<std::string>& overrides = {}) {
+    folder_.write("run.yaml", text);
+    return compose_config(folder_.file("run.yaml"), overrides).root;
+  }
+  std::string failure(const std::string& text) {
+    return error_text([&] { compose(text); });
+  }
+
+  ConfigFolder folder_;
+};
+
+TEST_F(Interpolation, CopiesWhatAReferenceNames) {
+  EXPECT_EQ(compose("a: {b: [1, '2'], c: null}\nx: ${a.b}\ny: ${a}\nz: ${a.b.1}\nn: ${a.c}\n"),
+            parse_yaml("a: {b: [1, '2'], c: null}\nx: [1, '2']\ny: {b: [1, '2'], c: null}\n"
+                       "z: '2'\nn: null\n",
+                       ""));
+}
+
+TEST_F(Interpolation, FillsReferencesInsideATextAndThroughOthers) {
+  const ConfigNode root = compose(
+      "n: 3\nname: run_${n}_of_${total}\ntotal: ${n}${n}\n"
+      "link: ${table}\ntable: {k: '${name}'}\nvia: ${link.k}\n");
+  EXPECT_EQ(root.find("name")->text(), "run_3_of_33");
+  EXPECT_EQ(root.find("via")->text(), "run_3_of_33");
+}
+
+TEST_F(Interpolation, HappensAfterOverrides) {
+  EXPECT_EQ(compose("a: 1\nb: ${a}\nc: 0\n", {"a=2", "c=${b}"}).find("c")->text(), "2");
+}
+
+TEST_F(Interpolation, ReadsTheEnvironment) {
+  ::setenv("ROBOIMI_TEST_VALUE", "a ${b}", 1);
+  ::unsetenv("ROBOIMI_TEST_ABSENT");
+  const ConfigNode root = compose(
+      "a: ${env:ROBOIMI_TEST_VALUE}\nb: ${env:ROBOIMI_TEST_ABSENT,7}\n"
+      "c: '${env:ROBOIMI_TEST_ABSENT,x/y}/z'\n"
+      "d: ${env:ROBOIMI_TEST_ABSENT,null}\n");
+  EXPECT_EQ(root.find("a")->text(), "a \\${b}");
+  EXPECT_EQ(root.find("b")->text(), "7");
+  EXPECT_EQ(root.find("c")->text(), "x/y/z");
+  EXPECT_TRUE(root.find("d")->is_null());
+  EXPECT_THAT(failure("a: ${env:ROBOIMI_TEST_ABSENT}\n"),
+              HasSubstr("run.yaml:1:1: the environment variable 'ROBOIMI_TEST_ABSENT' is not set; "
+                        "set it, or give a default: ${env:ROBOIMI_TEST_ABSENT,DEFAULT}"));
+}
+
+TEST_F(Interpolation, LeavesAnEscapedReference) {
+  EXPECT_EQ(compose("a: 1\nb: \\${a}\n").find("b")->text(), "\\${a}");
+}
+
+TEST_F(Interpolation, NamesAnUnknownReferenceAndTheNearestKey) {
+  EXPECT_THAT(failure("agent: {head: {n_emb: 1}}\nx: ${agent.haed.n_emb}\n"),
+              HasSubstr("run.yaml:2:1: unknown reference '${agent.haed.n_emb}': expected a key of "
+                        "the config; did you mean 'agent.head.n_emb'?"));
+}
+
+TEST_F(Interpolation, ShowsACircle) {
+  EXPECT_THAT(failure("a: ${b}\nb: x${c}\nc: ${a}\n"),
+              HasSubstr("references in a circle: b -> c -> a -> b"));
+  EXPECT_THAT(failure("a: ${a}\n"), HasSubstr("references in a circle: a -> a"));
+  EXPECT_THAT(failure("a: {b: '${a}'}\n"), HasSubstr("references in a circle: a -> a"));
+  EXPECT_THAT(failure("a: ${b.x}\nb: ${a}\n"), HasSubstr("references in a circle"));
+}
+
+TEST_F(Interpolation, RefusesWhatItCannotRead) {
+  EXPECT_THAT(failure("a: [${b}]\n"),
+              HasSubstr("inside [ ] and { } a reference stands in quotes: \"${a.b}\""));
+  EXPECT_THAT(failure("a: ${b\n"), HasSubstr("a reference '${' without its '}'"));
+  EXPECT_THAT(failure("a: ${}\n"), HasSubstr("cannot read the reference '${}'"));
+  EXPECT_THAT(failure("a: ${.b}\n"), HasSubstr("cannot read the reference"));
+  EXPECT_THAT(failure("a: ${b.${c}}\n"), HasSubstr("cannot read the reference"));
+  EXPECT_THAT(failure("a: ${oc.env:HOME}\n"), HasSubstr("cannot read the reference"));
+  EXPECT_THAT(
+      failure("a: x${b}\nb: [1, 2]\n"),
+      HasSubstr("'${b}' cannot stand inside a text: expected a single value, but it is [1, 2]"));
+}
+
+TEST_F(Interpolation, StopsWhereReferencesMultiply) {
+  std::string lists = "a0: [x, x]\n";
+  std::string texts = "a0: xxxxxxxxxxxxxxxx\n";
+  std::string chain = "a0: 1\n";
+  for (int level = 1; level < 1000; ++level) {
+    const std::string name = "a" + std::to_string(level);
+    const std::string before = "'${a" + std::to_string(level - 1) + "}'";
+    lists += name + ": [" + before + ", " + before + "]\n";
+    texts += name + ": x" + before + before + "\n";
+    chain += name + ": {x: " + before + "}\n";
+  }
+  EXPECT_THAT(failure(lists), HasSubstr("references make the config too large"));
+  EXPECT_THAT(failure(texts), HasSubstr("references make the config too large"));
+  EXPECT_THAT(failure(chain),
+              ::testing::AnyOf(HasSubstr("too many references"), HasSubstr("too deep")));
+}
+
+}  // namespace
+}  // namespace roboimi

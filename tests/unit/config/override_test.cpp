@@ -1,0 +1,131 @@
+#include <gmock/gmock.h>
+
+#include "roboimi/config/compose.h"
+#include "tests/unit/config/config_folder.h"
+#include "tests/unit/config/error_text.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+using Overrides = std::vector<std::string>;
+
+class Override : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_.write("run.yaml",
+                  "agent: {head: {n_emb: 384, n_layer: 12}}\ncameras: [a, b]\nname: x\n");
+  }
+  ConfigNode compose(const Overrides& overrides) {
+    return compose_config(folder_.file("run.yaml"), overrides).root;
+  }
+  std::string value(const std::string& path, const Overrides& overrides) {
+    const ConfigNode root = compose(overrides);
+    return root.find_path(path) == nullptr ? "(absent)" : root.find_path(path)->to_yaml();
+  }
+  std::string failure(const Overrides& overrides) {
+    return error_text([&] { compose(overrides); });
+  }
+
+  ConfigFolder folder_;
+};
+
+TEST_F(Override, ChangesAKeyToAnyYamlValue) {
+  EXPECT_EQ(value("agent.head.n_emb", {"agent.head.n_emb=8"}), "8\n");
+  EXPECT_EQ(value("cameras", {"cameras=[1,2]"}), "[1, 2]\n");
+  EXPECT_EQ(value("cameras", {"cameras=null"}), "null\n");
+  EXPECT_EQ(value("cameras.1", {"cameras.1=front"}), "front\n");
+  EXPECT_EQ(value("name", {"name=\"1e-3\""}), "\"1e-3\"\n");
+  EXPECT_EQ(value("name", {"name=\"a: b\""}), "\"a: b\"\n");
+  EXPECT_EQ(value("name", {"name=a=b"}), "a=b\n");
+  EXPECT_EQ(value("name", {"name="}), "null\n");
+  EXPECT_EQ(value("name", {"name=1", "name=2"}), "2\n");
+}
+
+TEST_F(Override, OfATableChangesOnlyTheKeysItNames) {
+  EXPECT_EQ(value("agent.head", {"agent.head={n_emb: 8}"}), "n_emb: 8\nn_layer: 12\n");
+}
+
+TEST_F(Override, ComesFromTheCommandLine) {
+  const ConfigNode root = compose({"agent.head={n_emb: 8}", "cameras=[z]"});
+  EXPECT_EQ(root.find_path("agent.head.n_emb")->location().to_string(), "command line");
+  EXPECT_EQ(root.find_path("cameras.0")->location().to_string(), "command line");
+}
+
+TEST_F(Override, AddsAndRemoves) {
+  EXPECT_EQ(value("agent.extra.deep", {"+agent.extra.deep=1"}), "1\n");
+  EXPECT_EQ(value("name", {"++name=y"}), "y\n");
+  EXPECT_EQ(value("other", {"++other=y"}), "y\n");
+  EXPECT_EQ(value("agent.head", {"~agent.head.n_emb"}), "n_layer: 12\n");
+  EXPECT_EQ(value("cameras", {"~cameras.0"}), "[b]\n");
+}
+
+TEST_F(Override, OfAnUnknownKeyNamesTheNearestAndHowToAdd) {
+  EXPECT_EQ(failure({"agent.heda.n_emb=3"}),
+            "command line: unknown key 'agent.heda.n_emb': expected a key that the config has; did "
+            "you mean 'agent.head.n_emb'? '+agent.heda.n_emb=3' adds a new key");
+  EXPECT_THAT(failure({"~agent.heda"}), HasSubstr("did you mean 'agent.head'?"));
+  EXPECT_THAT(failure({"agent.head.n_emb.x=3"}), HasSubstr("unknown key 'agent.head.n_emb.x'"));
+  EXPECT_THAT(failure({"cameras.7=x"}), HasSubstr("unknown key 'cameras.7'"));
+}
+
+TEST_F(Override, RefusesToAddWhatIsThereOrHasNoRoom) {
+  EXPECT_THAT(failure({"+name=y"}),
+              AllOf(HasSubstr("'name' is there already: found 'x' from "),
+                    HasSubstr("run.yaml:3:1"), HasSubstr("leave out the '+'")));
+  EXPECT_THAT(failure({"+name.first=y"}), HasSubstr("expected a table at 'name'; found 'x'"));
+  EXPECT_THAT(failure({"+cameras.2=y"}), HasSubstr("expected a table at 'cameras'"));
+}
+
+TEST_F(Override, RefusesWhatIsNone) {
+  for (const char* text : {"name", "=3", "+=3", ".a=3", "a..b=3", "a.=1", "~a=1", "a b=1", ""}) {
+    EXPECT_THAT(failure({text}), StartsWith("command line: not an override")) << text;
+  }
+  EXPECT_THAT(failure({"name=[1"}),
+              AllOf(HasSubstr("the override 'name=[1': not valid YAML"),
+                    HasSubstr("put a text with special characters in quotes")));
+  EXPECT_THAT(failure({"+" + std::string(5000, 'a') + "=1", "+x.y=1", "+x.y=2"}),
+              HasSubstr("there already"));
+  std::string deep = "+a";
+  for (int level = 0; level < 500; ++level) deep += ".a";
+  EXPECT_THAT(failure({deep + "=1"}), HasSubstr("nested too deep"));
+}
+
+TEST(ExpandSweep, IsTheCartesianProductInOrder) {
+  EXPECT_THAT(expand_sweep({"a=1,2", "b=x", "c=p,q"}),
+              ElementsAre(ElementsAre("a=1", "b=x", "c=p"), ElementsAre("a=1", "b=x", "c=q"),
+                          ElementsAre("a=2", "b=x", "c=p"), ElementsAre("a=2", "b=x", "c=q")));
+  EXPECT_THAT(expand_sweep({}), ElementsAre(ElementsAre()));
+}
+
+TEST(ExpandSweep, SplitsOnlyOutsideBracketsBracesAndQuotes) {
+  EXPECT_THAT(expand_sweep({"a=[1,2],[3]"}),
+              ElementsAre(ElementsAre("a=[1,2]"), ElementsAre("a=[3]")));
+  EXPECT_THAT(expand_sweep({"a={x: 1, y: 2}"}), ElementsAre(ElementsAre("a={x: 1, y: 2}")));
+  EXPECT_THAT(expand_sweep({"a='x,y',z"}), ElementsAre(ElementsAre("a='x,y'"), ElementsAre("a=z")));
+  EXPECT_THAT(expand_sweep({R"(a="x\",y",z)"}),
+              ElementsAre(ElementsAre(R"(a="x\",y")"), ElementsAre("a=z")));
+  EXPECT_THAT(expand_sweep({"a=it's,b"}), ElementsAre(ElementsAre("a=it's"), ElementsAre("a=b")));
+  EXPECT_THAT(expand_sweep({"a=${env:X,1},2"}),
+              ElementsAre(ElementsAre("a=${env:X,1}"), ElementsAre("a=2")));
+  EXPECT_THAT(expand_sweep({"~a", "agent/backbone=vit,resnet18"}),
+              ElementsAre(ElementsAre("~a", "agent/backbone=vit"),
+                          ElementsAre("~a", "agent/backbone=resnet18")));
+}
+
+TEST(ExpandSweep, RefusesEmptyValuesAndTooManyJobs) {
+  EXPECT_THAT(error_text([] { expand_sweep({"a=1,,2"}); }),
+              HasSubstr("an empty value in the sweep"));
+  const std::string ten = "=0,1,2,3,4,5,6,7,8,9";
+  EXPECT_THAT(error_text([&] {
+                expand_sweep({"a" + ten, "b" + ten, "c" + ten, "d" + ten, "e" + ten});
+              }),
+              HasSubstr("the sweep is too large: expected at most 10000 jobs"));
+}
+
+}  // namespace
+}  // namespace roboimi
