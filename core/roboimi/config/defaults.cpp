@@ -110,9 +110,13 @@ void DefaultsComposer::add_file(const fs::path& file, Standing standing) {
 
 void DefaultsComposer::add_entry(const ConfigNode& entry, const Standing& parent) {
   if (entry.is_scalar()) {
-    const GroupFile found =
-        find_in_groups(entry.text(), {parent.folder}, folders_, entry.location());
-    add_file(found.file, parent);
+    const std::size_t slash = entry.text().rfind('/');
+    Standing standing = parent;
+    if (slash != std::string::npos) {
+      standing.folder = append(parent.folder, entry.text().substr(0, slash), '/');
+    }
+    const std::string name = entry.text().substr(slash == std::string::npos ? 0 : slash + 1);
+    add_file(find_in_groups(name, {standing.folder}, folders_, entry.location()).file, standing);
     return;
   }
   const bool one = entry.is_map() && entry.entries().size() == 1;

@@ -84,6 +84,14 @@ TEST_F(Compose, AFileOfTheSameFolderIsMergedInPlace) {
   EXPECT_EQ(value("train", {"train=long", "train.batch_size=2"}), "max_steps: 50\nbatch_size: 2\n");
 }
 
+TEST_F(Compose, AFileOfAFolderBelowLooksForItsGroupsThereFirst) {
+  folder_.write("record.yaml", "defaults: [record/base]\n");
+  folder_.write("record/base.yaml", "defaults: [train: default, size: null]\nname: record\n");
+  folder_.write("record/size/small.yaml", "# @package _global_\nname: small\n");
+  const ComposedConfig composed = compose({"size=small"}, "record.yaml");
+  EXPECT_EQ(composed.root, parse_yaml("{train: {max_steps: 1, batch_size: 64}, name: small}", ""));
+}
+
 TEST_F(Compose, SwapsAGroupThatTheAgentsOwnFileChose) {
   EXPECT_EQ(value("agent.backbone", {"agent/backbone=resnet18"}), "type: resnet\ndepth: 18\n");
   EXPECT_EQ(value("agent.backbone", {"agent/backbone=resnet50.yaml"}), "type: resnet\ndepth: 50\n");

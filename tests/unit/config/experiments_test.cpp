@@ -1,0 +1,96 @@
+// The experiments of configs/.
+#include <gmock/gmock.h>
+
+#include "roboimi/config/compose.h"
+#include "tests/unit/config/error_text.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+
+std::filesystem::path configs() { return std::filesystem::path(ROBOIMI_SOURCE_DIR) / "configs"; }
+
+ConfigNode compose(const std::string& name, const std::vector<std::string>& overrides = {}) {
+  return compose_config((configs() / name).string(), overrides).root;
+}
+
+std::string value(const ConfigNode& root, const std::string& path) {
+  const ConfigNode* node = root.find_path(path);
+  return node == nullptr ? "(absent)" : node->to_yaml();
+}
+
+std::vector<std::string> experiments() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(configs())) {
+    if (entry.path().extension() == ".yaml") names.push_back(entry.path().filename().string());
+  }
+  return names;
+}
+
+TEST(Experiments, AllComposeInBothSizesAndAgainFromTheirSavedTree) {
+  EXPECT_THAT(experiments(), IsSupersetOf({"lewm_imf_attnres.yaml", "resnet_imf_attnres.yaml",
+                                           "collect_sim_transfer.yaml"}));
+  const auto saved = std::filesystem::temp_directory_path() /
+                     ("roboimi_saved_" + std::to_string(::getpid()) + ".yaml");
+  for (const std::string& name : experiments()) {
+    for (const std::vector<std::string>& overrides :
+         {std::vector<std::string>{}, std::vector<std::string>{"size=small"}}) {
+      const ConfigNode root = compose(name, overrides);
+      std::ofstream(saved) << root.to_yaml();
+      EXPECT_EQ(compose_config(saved.string(), {}).root, root) << name;
+      EXPECT_EQ(value(root, "env.image_height"), overrides.empty() ? "256\n" : "128\n") << name;
+    }
+  }
+  std::filesystem::remove(saved);
+}
+
+TEST(Experiments, HaveTheMissionsDefaults) {
+  for (const char* name : {"lewm_imf_attnres.yaml", "resnet_imf_attnres.yaml"}) {
+    const ConfigNode root = compose(name);
+    EXPECT_EQ(value(root, "data.camera_names"), "[r_vis, top, front]\n");
+    EXPECT_EQ(value(root, "env.camera_names"), "[r_vis, top, front]\n");
+    EXPECT_EQ(value(root, "agent.obs_horizon"), "2\n");
+    EXPECT_EQ(value(root, "agent.pred_horizon"), "16\n");
+    EXPECT_EQ(value(root, "agent.num_action_steps"), "8\n");
+    EXPECT_EQ(value(root, "agent.head.n_emb"), "384\n");
+    EXPECT_EQ(value(root, "agent.head.n_layer"), "12\n");
+    EXPECT_EQ(value(root, "train.max_steps"), "50000\n");
+    EXPECT_EQ(value(root, "train.rollout_num_episodes"), "10\n");
+  }
+  const ConfigNode lewm = compose("lewm_imf_attnres.yaml");
+  EXPECT_EQ(value(lewm, "agent.head.cond_dim"), "208\n");
+  EXPECT_EQ(value(lewm, "agent.backbone.camera_names"), "[front, top, r_vis]\n");
+  EXPECT_EQ(value(compose("lewm_imf_attnres.yaml", {"size=small"}), "agent.head.n_emb"), "128\n");
+  EXPECT_EQ(value(lewm, "agent.backbone.random_init"), "false\n");
+}
+
+TEST(Experiments, SwapTheBackboneInPlace) {
+  for (const char* name : {"lewm_imf_attnres.yaml", "resnet_imf_attnres.yaml"}) {
+    for (const char* backbone :
+         {"lewm_vit", "lewm_vit_diffusion", "resnet18", "resnet34", "resnet50"}) {
+      const ConfigNode root = compose(name, {std::string("agent/backbone=") + backbone});
+      const bool is_lewm = std::string(backbone).starts_with("lewm");
+      EXPECT_EQ(value(root, "agent.backbone.type"),
+                is_lewm ? "lewm_vit_backbone\n" : "resnet_backbone\n");
+      // 208 is right for one 192-d feature only.
+      EXPECT_EQ(value(root, "agent.head.cond_dim"),
+                is_lewm && std::string(name).starts_with("lewm") ? "208\n" : "null\n");
+    }
+  }
+}
+
+TEST(Experiments, WithoutACameraShowTheEnvironmentsState) {
+  const ConfigNode root = compose("lewm_imf_attnres.yaml", {"agent=state_imf_attnres"});
+  EXPECT_EQ(value(root, "agent.backbone"), "(absent)");
+  EXPECT_EQ(value(root, "agent.use_env_state"), "true\n");
+}
+
+TEST(Experiments, ListTheBackbonesThereAre) {
+  EXPECT_THAT(error_text([] { compose("lewm_imf_attnres.yaml", {"agent/backbone=resnet19"}); }),
+              HasSubstr("one of lewm_vit, lewm_vit_diffusion, resnet18, resnet34, resnet50"));
+}
+
+}  // namespace
+}  // namespace roboimi
