@@ -88,7 +88,7 @@ ShowArguments parse_arguments(const Arguments& words) {
   const auto given = values["word"].as<std::vector<std::string>>();
   if (given[0] != "show") {
     throw Error({.what = "unknown command 'config " + given[0] + "'",
-                 .next = "did you mean 'roboimi config show " + given[0] + "'?"});
+                 .next = "the only one is 'roboimi config show CONFIG'"});
   }
   if (given.size() > 1) {
     arguments.config = given[1];

@@ -14,8 +14,9 @@
 // place. Entry
 // `- NAME` merges a file of the same folder, `- FOLDER/NAME` one of a folder below it (where that
 // file's own groups are then looked for first), both in place; `- GROUP: null` selects nothing. A
-// later merge wins, map by map. The choice is addressed by its place with slashes: `agent/backbone=resnet18` on the
-// command line swaps what agent's own file chose at `agent.backbone`.
+// later merge wins, map by map. The choice is addressed by its place with slashes:
+// `agent/backbone=resnet18` on the command line swaps what agent's own file chose at
+// `agent.backbone`.
 //
 // A group file whose first comment lines say `# @package _global_` is placed at the root instead
 // of its group's place, so that one choice (`size=small`) can change every part.
