@@ -11,11 +11,10 @@
 //
 // An entry `- GROUP: NAME` inside the file of group path P is looked for as P/GROUP/NAME.yaml and
 // then as GROUP/NAME.yaml, in each search folder, and is placed at the key GROUP under P's own
-// place. Entry
-// `- NAME` merges a file of the same folder, `- FOLDER/NAME` one of a folder below it (where that
-// file's own groups are then looked for first), both in place; `- GROUP: null` selects nothing. A
-// later merge wins, map by map. The choice is addressed by its place with slashes:
-// `agent/backbone=resnet18` on the command line swaps what agent's own file chose at
+// place. An entry `- NAME` merges a file of the same folder, `- FOLDER/NAME` one of a folder below
+// it (where that file's own groups are then looked for first), both in place; `- GROUP: null`
+// selects nothing. A later merge wins, map by map. The choice is addressed by its place with
+// slashes: `agent/backbone=resnet18` on the command line swaps what agent's own file chose at
 // `agent.backbone`.
 //
 // A group file whose first comment lines say `# @package _global_` is placed at the root instead
