@@ -188,6 +188,30 @@ TEST(MujocoEnv, TheSceneInThePluginIsTheSceneInAssets) {
   EXPECT_TRUE(at::equal(trace(embedded, 1), trace(from_file, 1)));
 }
 
+// A state in which the box floats between the fingers of `arm`, whose joints stand at `fingers`.
+int stage_with_box_between(int arm, const std::array<double, 2>& fingers) {
+  const Scene scene = load_scene("");
+  const DataPointer data = scene.make_data();
+  start_episode(scene, draw_placement(0), data.get());
+  const ArmIndices& indices = scene.arms[arm];
+  double* box = data->qpos + scene.box_position;
+  mju_copy3(box, data->site_xpos + 3 * indices.tool_site);
+  mju_mat2Quat(box + 3, data->site_xmat + 9 * indices.tool_site);
+  for (int i = 0; i < 2; ++i) data->qpos[indices.finger_position[i]] = fingers[i];
+  mj_forward(scene.model.get(), data.get());
+  return current_stage(scene, data.get());
+}
+
+TEST(SimTransfer, StagesFollowFromWhatTouchesTheBox) {
+  constexpr double kOn = kBoxHalfSize - 0.0005;  // metres: half a millimetre into the box
+  constexpr double kOff = kFingerTravel;
+  EXPECT_EQ(stage_with_box_between(kRight, {kOff, kOff}), 0);
+  EXPECT_EQ(stage_with_box_between(kRight, {kOn, kOff}), 2);
+  EXPECT_EQ(stage_with_box_between(kRight, {kOn, kOn}), 2);
+  EXPECT_EQ(stage_with_box_between(kLeft, {kOn, kOff}), 3);
+  EXPECT_EQ(stage_with_box_between(kLeft, {kOn, kOn}), 4);
+}
+
 TEST(MujocoEnv, UsesNoWeldAndNoOtherEqualityConstraint) {
   const MujocoEnv environment({});
   EXPECT_EQ(environment.scene().model->neq, 0);
