@@ -1,0 +1,131 @@
+#include "modules/view_fusion/view_fusion.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include "modules/view_fusion/resample.h"
+#include "roboimi/common/error.h"
+
+namespace roboimi {
+namespace {
+
+void check_equal_sizes(const std::vector<at::Tensor>& views) {
+  std::string sizes;
+  bool equal = true;
+  for (const at::Tensor& view : views) {
+    ROBOIMI_CHECK(view.scalar_type() == at::kByte && view.dim() == 4 && view.size(3) == 3,
+                  c10::str(view.scalar_type(), " ", view.sizes()));
+    equal = equal && view.sizes() == views[0].sizes();
+    sizes += fmt::format("{}{}x{}", sizes.empty() ? "" : ", ", view.size(1), view.size(2));
+  }
+  if (equal) return;
+  throw Error({.what = "camera views of different sizes cannot be joined into one image",
+               .expected = "one height x width for all cameras",
+               .found = sizes,
+               .next = "render or record the cameras at one size"});
+}
+
+at::Tensor join_grid(std::vector<at::Tensor> views) {
+  if (views.size() == 1) return views[0];
+  if (views.size() % 2 == 1) views.push_back(at::zeros_like(views[0]));
+  std::vector<at::Tensor> rows;
+  for (std::size_t i = 0; i < views.size(); i += 2) {
+    rows.push_back(at::cat({views[i], views[i + 1]}, 2));
+  }
+  return at::cat(rows, 1);
+}
+
+}  // namespace
+
+FusionLayout fusion_layout_from(const std::string& name) {
+  if (name == "horizontal") return FusionLayout::kHorizontal;
+  if (name == "vertical") return FusionLayout::kVertical;
+  if (name == "grid") return FusionLayout::kGrid;
+  throw Error({.what = "unknown layout",
+               .expected = "one of horizontal, vertical, grid",
+               .found = fmt::format("'{}'", name)});
+}
+
+FusionResize fusion_resize_from(const std::string& name) {
+  if (name == "exact") return FusionResize::kExact;
+  if (name == "shorter_side") return FusionResize::kShorterSide;
+  throw Error({.what = "unknown resize mode",
+               .expected = "one of exact, shorter_side",
+               .found = fmt::format("'{}'", name)});
+}
+
+const char* to_string(FusionLayout layout) {
+  switch (layout) {
+    case FusionLayout::kHorizontal:
+      return "horizontal";
+    case FusionLayout::kVertical:
+      return "vertical";
+    default:
+      return "grid";
+  }
+}
+
+const char* to_string(FusionResize resize) {
+  return resize == FusionResize::kExact ? "exact" : "shorter_side";
+}
+
+ImageSize joined_size(const ImageSize& view, std::int64_t count, FusionLayout layout) {
+  if (layout == FusionLayout::kHorizontal) return {view.height, view.width * count};
+  if (layout == FusionLayout::kVertical) return {view.height * count, view.width};
+  return count == 1 ? view : ImageSize{view.height * ((count + 1) / 2), view.width * 2};
+}
+
+ImageSize resized_size(const ImageSize& joined, const FusionOptions& options) {
+  if (options.resize == FusionResize::kExact) return {options.height, options.width};
+  const std::int64_t side = options.shorter_side;
+  if (joined.height <= joined.width) return {side, side * joined.width / joined.height};
+  return {side * joined.height / joined.width, side};
+}
+
+at::Tensor join_views(const std::vector<at::Tensor>& views, FusionLayout layout) {
+  ROBOIMI_CHECK(!views.empty(), "no views");
+  check_equal_sizes(views);
+  if (layout == FusionLayout::kGrid) return join_grid(views);
+  return at::cat(views, layout == FusionLayout::kHorizontal ? 2 : 1);
+}
+
+at::Tensor normalize_and_resize(const at::Tensor& images, const ImageSize& size) {
+  float gain[3], offset[3];
+  for (int c = 0; c < 3; ++c) {
+    gain[c] = 1.0F / (255.0F * kImageNetStd[c]);
+    offset[c] = -kImageNetMean[c] / kImageNetStd[c];
+  }
+  const auto float_options = images.options().dtype(at::kFloat);
+  if (!images.device().is_cpu()) {
+    const at::Tensor scale =
+        at::tensor(at::ArrayRef<float>(gain, 3), float_options).view({1, 3, 1, 1});
+    const at::Tensor shift =
+        at::tensor(at::ArrayRef<float>(offset, 3), float_options).view({1, 3, 1, 1});
+    const at::Tensor planar = images.permute({0, 3, 1, 2}).to(at::kFloat).mul(scale).add_(shift);
+    return at::_upsample_bilinear2d_aa(planar, {size.height, size.width}, false);
+  }
+  const at::Tensor input = images.contiguous();
+  const ResampleAxis rows = make_resample_axis(input.size(1), size.height);
+  const ResampleAxis columns = make_resample_axis(input.size(2), size.width);
+  at::Tensor output = at::empty({input.size(0), 3, size.height, size.width}, float_options);
+  const std::uint8_t* bytes = input.const_data_ptr<std::uint8_t>();
+  float* planes = output.mutable_data_ptr<float>();
+  const std::int64_t in_size = input.size(1) * input.size(2) * 3;
+  const std::int64_t out_size = 3 * size.height * size.width;
+  at::parallel_for(0, input.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> scratch;
+    for (std::int64_t i = begin; i < end; ++i) {
+      resample_image(bytes + i * in_size, rows, columns, gain, offset, planes + i * out_size,
+                     scratch);
+    }
+  });
+  return output;
+}
+
+at::Tensor fuse_views(const std::vector<at::Tensor>& views, const FusionOptions& options) {
+  const at::Tensor joined = join_views(views, options.layout);
+  return normalize_and_resize(joined, resized_size({joined.size(1), joined.size(2)}, options));
+}
+
+}  // namespace roboimi

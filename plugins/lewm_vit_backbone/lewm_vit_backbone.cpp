@@ -1,0 +1,287 @@
+#include "plugins/lewm_vit_backbone/lewm_vit_backbone.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <torch/torch.h>
+
+#include <set>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi::lewm_vit_backbone {
+namespace {
+
+constexpr const char* kName = "lewm_vit_backbone";
+// Frames fused before they are encoded: bounds the memory that fused pixels take.
+constexpr std::int64_t kFusedFrames = 32;
+
+void check_cameras(const LewmVitOptions& options, const ObservationSpec& spec) {
+  const std::set<std::string> unique(options.camera_names.begin(), options.camera_names.end());
+  if (options.camera_names.empty() || unique.size() != options.camera_names.size()) {
+    throw Error({.what = "camera_names must name at least one camera, each once",
+                 .where = kName,
+                 .found = fmt::format("[{}]", fmt::join(options.camera_names, ", "))});
+  }
+  std::vector<std::string> sizes;
+  bool equal = true;
+  for (const std::string& camera : options.camera_names) {
+    const auto found = spec.images.find(camera);
+    if (found == spec.images.end()) {
+      throw Error({.what = fmt::format("camera '{}' is missing", camera),
+                   .where = kName,
+                   .expected = fmt::format("{}", fmt::join(options.camera_names, ", ")),
+                   .found = fmt::format("{}", fmt::join(spec.camera_names, ", ")),
+                   .next = "name the cameras in data.camera_names, or set the backbone's "
+                           "camera_names to the data's"});
+    }
+    equal = equal && found->second == spec.images.at(options.camera_names[0]);
+    sizes.push_back(fmt::format("{} {}x{}", camera, found->second.height, found->second.width));
+  }
+  if (equal) return;
+  throw Error({.what = "camera views of different sizes cannot be joined into one image",
+               .where = kName,
+               .expected = "one height x width for all cameras",
+               .found = fmt::format("{}", fmt::join(sizes, ", ")),
+               .next = "render or record the cameras at one size"});
+}
+
+// Keeps what differs between a list's spellings out of the comparison: [a, b], "a,b", ["a","b"].
+std::string plain(const std::string& text) {
+  std::string kept;
+  for (const char c : text) {
+    if (std::string_view(" []\"'").find(c) == std::string_view::npos) kept += c;
+  }
+  return kept;
+}
+
+// A file that says how its encoder was fed must say what the configuration says.
+void check_metadata(const CheckpointFile& file, const std::string& source,
+                    const LewmVitOptions& options) {
+  const FusionOptions& fusion = options.fusion;
+  std::map<std::string, std::string> configured = {
+      {"roboimi.fusion.layout", to_string(fusion.layout)},
+      {"roboimi.fusion.camera_names", fmt::format("{}", fmt::join(options.camera_names, ","))},
+      {"roboimi.fusion.resize", to_string(fusion.resize)},
+      {"roboimi.preprocessing", kPreprocessing}};
+  const bool exact = fusion.resize == FusionResize::kExact;
+  configured["roboimi.fusion.height"] = std::to_string(exact ? fusion.height : fusion.shorter_side);
+  configured["roboimi.fusion.width"] = std::to_string(exact ? fusion.width : fusion.shorter_side);
+  for (const auto& [key, value] : configured) {
+    const auto found = file.metadata.find(key);
+    if (found == file.metadata.end() || plain(found->second) == plain(value)) continue;
+    throw Error({.what = fmt::format("the checkpoint was made for another {}", key),
+                 .where = source,
+                 .expected = fmt::format("'{}' (the checkpoint's metadata)", found->second),
+                 .found = fmt::format("'{}' (the configuration)", value),
+                 .next = "change the backbone's options, or name the right checkpoint"});
+  }
+}
+
+void check_architecture(const LewmVitOptions& options, const LewmArchitecture& found,
+                        const std::string& source) {
+  const std::vector<std::tuple<const char*, std::optional<std::int64_t>, std::int64_t>> sizes = {
+      {"hidden_size", options.hidden_size, found.vit.hidden_size},
+      {"num_layers", options.num_layers, found.vit.num_layers},
+      {"intermediate_size", options.intermediate_size, found.vit.intermediate_size},
+      {"patch_size", options.patch_size, found.vit.patch_size},
+      {"image_size", options.image_size, found.vit.image_size},
+      {"projector_hidden", options.projector_hidden, found.projector_hidden}};
+  for (const auto& [key, wanted, value] : sizes) {
+    if (!wanted || *wanted == value) continue;
+    throw Error({.what = fmt::format("{} does not fit the checkpoint", key),
+                 .where = source,
+                 .expected = fmt::format("{} (the checkpoint's shapes)", value),
+                 .found = fmt::format("{} (the configuration)", *wanted),
+                 .next = fmt::format("leave {} out: it is read from the checkpoint", key)});
+  }
+}
+
+LewmArchitecture architecture_of(const LewmVitOptions& options) {
+  LewmArchitecture made;
+  made.vit.hidden_size = options.hidden_size.value_or(made.vit.hidden_size);
+  made.vit.num_layers = options.num_layers.value_or(made.vit.num_layers);
+  made.vit.num_heads =
+      options.num_heads.value_or(std::max<std::int64_t>(1, made.vit.hidden_size / 64));
+  made.vit.intermediate_size = options.intermediate_size.value_or(made.vit.hidden_size * 4);
+  made.vit.patch_size = options.patch_size.value_or(made.vit.patch_size);
+  made.vit.image_size = options.image_size.value_or(made.vit.image_size);
+  made.projector_hidden = options.projector_hidden.value_or(made.projector_hidden);
+  made.output_dim = made.vit.hidden_size;
+  return made;
+}
+
+void check_heads(const VitOptions& vit, const std::string& source) {
+  if (vit.num_heads > 0 && vit.hidden_size % vit.num_heads == 0) return;
+  throw Error({.what = "num_heads does not divide hidden_size",
+               .where = source,
+               .expected = fmt::format("a divisor of {}", vit.hidden_size),
+               .found = std::to_string(vit.num_heads)});
+}
+
+void check_fused_size(const LewmVitOptions& options, const ObservationSpec& spec,
+                      std::int64_t patch) {
+  const ImageSize view = spec.images.at(options.camera_names[0]);
+  const ImageSize joined =
+      joined_size(view, std::ssize(options.camera_names), options.fusion.layout);
+  const ImageSize size = resized_size(joined, options.fusion);
+  if (size.height >= patch && size.width >= patch) return;
+  throw Error({.what = "the fused image is smaller than one patch",
+               .where = kName,
+               .expected = fmt::format("at least {}x{}", patch, patch),
+               .found = fmt::format("{}x{}", size.height, size.width)});
+}
+
+}  // namespace
+
+LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec)
+    : Backbone(), options_(std::move(options)) {
+  check_cameras(options_, spec);
+  if (options_.checkpoint && !options_.random_init) {
+    const CheckpointFile file = read_checkpoint_file(*options_.checkpoint);
+    build(&file, options_.checkpoint->string());
+  } else {
+    build(nullptr, kName);
+  }
+  check_fused_size(options_, spec, architecture_.vit.patch_size);
+}
+
+LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec,
+                                 const CheckpointFile* file, const std::string& source)
+    : options_(std::move(options)) {
+  check_cameras(options_, spec);
+  if (file != nullptr) options_.checkpoint = source;
+  build(file, source);
+  check_fused_size(options_, spec, architecture_.vit.patch_size);
+}
+
+LEWMViTBackbone::~LEWMViTBackbone() = default;
+
+void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& source) {
+  if (options_.checkpoint && options_.random_init) {
+    throw Error({.what = "checkpoint and random_init: true exclude each other",
+                 .where = kName,
+                 .found = options_.checkpoint->string(),
+                 .next = "leave one of them out"});
+  }
+  if (file == nullptr && !options_.random_init) {
+    throw Error({.what = "no checkpoint for the frozen encoder",
+                 .where = kName,
+                 .expected = "checkpoint: a LEWM file (.ckpt, .pt, .safetensors)",
+                 .found = "none",
+                 .next = "name one, or say random_init: true to go on with random weights"});
+  }
+  std::optional<LewmWeights> weights;
+  if (file != nullptr) {
+    check_metadata(*file, source, options_);
+    weights = select_lewm(file->tensors, source);
+    architecture_ = infer_architecture(*weights, options_.num_heads);
+    check_architecture(options_, architecture_, source);
+  } else {
+    architecture_ = architecture_of(options_);
+    spdlog::warn("{}: random weights, frozen: a baseline, not a trained encoder", kName);
+  }
+  check_heads(architecture_.vit, source);
+  encoder = register_module("encoder", VitEncoder(architecture_.vit));
+  projector = register_module(
+      "projector", MlpProjector(architecture_.vit.hidden_size, architecture_.projector_hidden,
+                                architecture_.output_dim));
+  if (weights) {
+    load_lewm(*weights, *encoder, *projector);
+    spdlog::info("{}: {} tensors from {} ({} entries of other parts ignored)", kName,
+                 weights->tensors.size(), source, weights->ignored);
+  }
+  train(false);
+}
+
+void LEWMViTBackbone::freeze() {
+  for (at::Tensor& parameter : parameters()) parameter.requires_grad_(false);
+}
+
+void LEWMViTBackbone::train(bool /*on*/) {
+  Backbone::train(false);
+  freeze();
+}
+
+at::Tensor LEWMViTBackbone::encode(const Images& images, at::Generator& /*generator*/) {
+  at::NoGradGuard no_grad;
+  freeze();
+  if (!inference_ || inference_->stale()) {
+    inference_ = std::make_unique<VitInference>(encoder, projector, options_.precision);
+  }
+  std::vector<at::Tensor> views = ordered_images(images);
+  const std::int64_t batch = views[0].size(0), steps = views[0].size(1);
+  for (at::Tensor& view : views) view = view.flatten(0, 1);
+  std::vector<at::Tensor> features;
+  for (std::int64_t start = 0; start < batch * steps; start += kFusedFrames) {
+    std::vector<at::Tensor> chunk;
+    for (const at::Tensor& view : views)
+      chunk.push_back(view.slice(0, start, start + kFusedFrames));
+    features.push_back(inference_->forward(fuse_views(chunk, options_.fusion)));
+  }
+  if (features.empty()) return at::empty({batch, steps, output_dim()});
+  return at::cat(features).view({batch, steps, output_dim()});
+}
+
+Schema schema() {
+  Schema s;
+  s.optional_path("checkpoint", "LEWM weights: Lightning .ckpt, .pt, pickled module, safetensors");
+  s.boolean("random_init", false, "go without a checkpoint, on random frozen weights");
+  s.texts("camera_names", {"front", "top", "r_vis"},
+          "cameras in the order in which they are joined");
+  s.text("layout", "horizontal", "how the views are joined; a grid's empty cell is black")
+      .one_of({"horizontal", "vertical", "grid"});
+  s.text("resize", "exact", "to image_height x image_width, or shorter side with aspect kept")
+      .one_of({"exact", "shorter_side"});
+  s.integer("image_height", 224, "height of the fused image under resize: exact")
+      .at_least(1)
+      .with_unit("pixels");
+  s.integer("image_width", 224, "width of the fused image under resize: exact")
+      .at_least(1)
+      .with_unit("pixels");
+  s.integer("shorter_side", 224, "shorter side of the fused image under resize: shorter_side")
+      .at_least(1)
+      .with_unit("pixels");
+  s.text("precision", "fp32", "precision of weights and activations").one_of({"fp32", "bf16"});
+  s.optional_integer("hidden_size", "width; read from the checkpoint, 192 for random_init")
+      .at_least(1);
+  s.optional_integer("num_layers", "blocks; read from the checkpoint, 12 for random_init")
+      .at_least(1);
+  s.optional_integer("num_heads", "attention heads; hidden_size / 64 when left out").at_least(1);
+  s.optional_integer("intermediate_size", "MLP width; read from the checkpoint, 4 hidden_size")
+      .at_least(1);
+  s.optional_integer("patch_size", "read from the checkpoint, 14 for random_init")
+      .at_least(1)
+      .with_unit("pixels");
+  s.optional_integer("image_size", "trained image size; read from the checkpoint, or 224")
+      .at_least(1)
+      .with_unit("pixels");
+  s.optional_integer("projector_hidden", "projector width; read from the checkpoint, or 2048")
+      .at_least(1);
+  return s;
+}
+
+std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& spec) {
+  auto integer = [&](const char* key) {
+    return options.has(key) ? std::optional(options.integer(key)) : std::nullopt;
+  };
+  LewmVitOptions made{.random_init = options.boolean("random_init"),
+                      .camera_names = options.texts("camera_names"),
+                      .fusion = {.layout = fusion_layout_from(options.text("layout")),
+                                 .resize = fusion_resize_from(options.text("resize")),
+                                 .height = options.integer("image_height"),
+                                 .width = options.integer("image_width"),
+                                 .shorter_side = options.integer("shorter_side")},
+                      .precision = options.text("precision") == "bf16" ? at::kBFloat16 : at::kFloat,
+                      .hidden_size = integer("hidden_size"),
+                      .num_layers = integer("num_layers"),
+                      .num_heads = integer("num_heads"),
+                      .intermediate_size = integer("intermediate_size"),
+                      .patch_size = integer("patch_size"),
+                      .image_size = integer("image_size"),
+                      .projector_hidden = integer("projector_hidden")};
+  if (options.has("checkpoint")) made.checkpoint = options.text("checkpoint");
+  return std::make_shared<LEWMViTBackbone>(std::move(made), spec);
+}
+
+}  // namespace roboimi::lewm_vit_backbone

@@ -1,0 +1,150 @@
+#include "plugins/resnet_backbone/resnet_backbone.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/torch.h>
+
+#include <set>
+
+#include "plugins/resnet_backbone/load_resnet.h"
+#include "roboimi/common/error.h"
+
+namespace roboimi::resnet_backbone {
+namespace {
+
+constexpr const char* kName = "resnet_backbone";
+constexpr float kMean[3] = {0.485F, 0.456F, 0.406F};  // ImageNet
+constexpr float kStd[3] = {0.229F, 0.224F, 0.225F};
+
+void check_images(const ResNetBackboneOptions& options, const ObservationSpec& spec) {
+  const std::set<std::string> unique(options.camera_names.begin(), options.camera_names.end());
+  if (options.camera_names.empty() || unique.size() != options.camera_names.size()) {
+    throw Error({.what = "camera_names must name at least one camera, each once",
+                 .where = kName,
+                 .found = fmt::format("[{}]", fmt::join(options.camera_names, ", "))});
+  }
+  for (const std::string& camera : options.camera_names) {
+    const auto found = spec.images.find(camera);
+    if (found == spec.images.end()) {
+      throw Error({.what = fmt::format("camera '{}' is missing", camera),
+                   .where = kName,
+                   .expected = fmt::format("{}", fmt::join(options.camera_names, ", ")),
+                   .found = fmt::format("{}", fmt::join(spec.camera_names, ", ")),
+                   .next = "name the cameras in data.camera_names"});
+    }
+    const ImageSize size = options.resize.value_or(found->second);
+    if (options.crop && (options.crop->height > size.height || options.crop->width > size.width)) {
+      throw Error({.what = fmt::format("the crop is larger than camera '{}'", camera),
+                   .where = kName,
+                   .expected = fmt::format("at most {}x{}", size.height, size.width),
+                   .found = fmt::format("{}x{}", options.crop->height, options.crop->width),
+                   .next = "lower crop_height and crop_width"});
+    }
+  }
+}
+
+}  // namespace
+
+ResNetBackbone::ResNetBackbone(ResNetBackboneOptions options, const ObservationSpec& spec)
+    : options_(std::move(options)) {
+  if (options_.camera_names.empty()) options_.camera_names = spec.camera_names;
+  check_images(options_, spec);
+  const std::int64_t copies = options_.shared ? 1 : std::ssize(options_.camera_names);
+  for (std::int64_t i = 0; i < copies; ++i) {
+    const std::string suffix = options_.shared ? "" : "_" + options_.camera_names[i];
+    encoders_.push_back(
+        register_module("encoder" + suffix, ResNet(ResNetOptions{options_.depth, options_.norm})));
+    output_dim_ = encoders_.back()->channels();
+    if (options_.pooling == Pooling::kSpatialSoftmax) {
+      pools_.push_back(
+          register_module("pool" + suffix, SpatialSoftmax(output_dim_, options_.keypoints)));
+      output_dim_ = 2 * options_.keypoints;
+    }
+  }
+  if (options_.checkpoint) {
+    load_weights(read_checkpoint_file(*options_.checkpoint).tensors, options_.checkpoint->string());
+  }
+  freeze();
+  train(true);
+}
+
+ResNetBackbone::~ResNetBackbone() = default;
+
+void ResNetBackbone::load_weights(const std::map<std::string, at::Tensor>& tensors,
+                                  const std::string& source) {
+  for (ResNet& encoder : encoders_) load_resnet(tensors, *encoder, source);
+}
+
+void ResNetBackbone::freeze() {
+  if (options_.frozen) {
+    for (at::Tensor& parameter : parameters()) parameter.requires_grad_(false);
+  }
+  // BatchNorm keeps what it was loaded with: small robot batches would spoil its statistics.
+  for (auto& module : modules(/*include_self=*/false)) {
+    if (auto* norm = module->as<torch::nn::BatchNorm2d>()) {
+      for (at::Tensor& parameter : norm->parameters()) parameter.requires_grad_(false);
+    }
+  }
+}
+
+void ResNetBackbone::train(bool on) {
+  Backbone::train(on && !options_.frozen);
+  random_crops_ = on;
+  for (auto& module : modules(/*include_self=*/false)) {
+    if (auto* norm = module->as<torch::nn::BatchNorm2d>()) norm->train(false);
+  }
+}
+
+at::Tensor ResNetBackbone::crop(const at::Tensor& pixels, std::int64_t steps,
+                                at::Generator& generator) const {
+  const ImageSize window = *options_.crop;
+  const std::int64_t slack_y = pixels.size(2) - window.height;
+  const std::int64_t slack_x = pixels.size(3) - window.width;
+  if (!random_crops_) {
+    return pixels.slice(2, slack_y / 2, slack_y / 2 + window.height)
+        .slice(3, slack_x / 2, slack_x / 2 + window.width);
+  }
+  const std::int64_t samples = pixels.size(0) / steps;
+  const auto options = at::TensorOptions().dtype(at::kLong).device(generator.device());
+  const at::Tensor ys = at::randint(slack_y + 1, {samples}, generator, options).cpu();
+  const at::Tensor xs = at::randint(slack_x + 1, {samples}, generator, options).cpu();
+  std::vector<at::Tensor> windows;
+  for (std::int64_t i = 0; i < samples; ++i) {
+    const std::int64_t y = ys.const_data_ptr<std::int64_t>()[i];
+    const std::int64_t x = xs.const_data_ptr<std::int64_t>()[i];
+    windows.push_back(pixels.slice(0, i * steps, (i + 1) * steps)
+                          .slice(2, y, y + window.height)
+                          .slice(3, x, x + window.width));
+  }
+  return at::cat(windows);
+}
+
+// uint8 [B, T, H, W, 3] -> float [B * T, 3, h, w]
+at::Tensor ResNetBackbone::prepare(const at::Tensor& image, at::Generator& generator) const {
+  at::Tensor pixels = image.flatten(0, 1).permute({0, 3, 1, 2});
+  if (options_.resize) {
+    const ImageSize size = *options_.resize;
+    pixels = at::_upsample_bilinear2d_aa(pixels.to(at::kFloat), {size.height, size.width}, false);
+  }
+  if (options_.crop) pixels = crop(pixels, image.size(1), generator);
+  const auto options = at::TensorOptions().device(image.device());
+  const at::Tensor mean = at::tensor(at::ArrayRef<float>(kMean), options).view({1, 3, 1, 1});
+  const at::Tensor std = at::tensor(at::ArrayRef<float>(kStd), options).view({1, 3, 1, 1});
+  return pixels.to(at::kFloat).div(255.0).sub_(mean).div_(std).contiguous();
+}
+
+at::Tensor ResNetBackbone::encode(const Images& images, at::Generator& generator) {
+  const std::vector<at::Tensor> ordered = ordered_images(images);
+  at::AutoGradMode grad(!options_.frozen && at::GradMode::is_enabled());
+  if (options_.frozen) freeze();
+  std::vector<at::Tensor> features;
+  for (std::size_t i = 0; i < ordered.size(); ++i) {
+    const std::size_t which = options_.shared ? 0 : i;
+    const at::Tensor maps = encoders_[which]->forward(prepare(ordered[i], generator));
+    const at::Tensor pooled = pools_.empty() ? maps.mean({2, 3}) : pools_[which]->forward(maps);
+    features.push_back(pooled.view({ordered[i].size(0), ordered[i].size(1), output_dim_}));
+  }
+  return at::cat(features, -1);
+}
+
+}  // namespace roboimi::resnet_backbone

@@ -1,0 +1,75 @@
+// ResNet on every camera: one feature per camera and step.
+//
+//   ResNetBackboneOptions options{.depth = 18, .crop = {216, 216}};
+//   ResNetBackbone backbone(options, spec);
+//   at::Tensor features = backbone.encode(images, generator);   // [B, T, cameras * 64]
+//
+// A frame is resized, cropped (at random in training, the same window for all steps of a sample and
+// another for each camera; in the centre otherwise), normalised with ImageNet's statistics, encoded
+// and pooled.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "modules/resnet/resnet.h"
+#include "roboimi/config/schema.h"
+#include "roboimi/io/checkpoint_file.h"
+#include "roboimi/model/backbone.h"
+
+namespace roboimi::resnet_backbone {
+
+enum class Pooling { kSpatialSoftmax, kAverage };
+
+struct ResNetBackboneOptions {
+  std::int64_t depth = 18;               // 18, 34 or 50
+  ResNetNorm norm = ResNetNorm::kGroup;  // batch: statistics and affine stay as loaded
+  Pooling pooling = Pooling::kSpatialSoftmax;
+  std::int64_t keypoints = 32;  // of the spatial softmax; two numbers each
+  bool shared = false;          // one encoder for all cameras
+  bool frozen = false;
+  std::vector<std::string> camera_names;  // empty: the ObservationSpec's
+  std::optional<ImageSize> resize;        // of each camera's image, before the crop
+  std::optional<ImageSize> crop;          // window; random in training, centre in evaluation
+  std::optional<std::filesystem::path> checkpoint;  // torchvision's weights for every encoder
+};
+
+class ResNetBackbone : public Backbone {
+ public:
+  // Error: a camera that `spec` lacks, a crop larger than the image, weights that do not fit.
+  ResNetBackbone(ResNetBackboneOptions options, const ObservationSpec& spec);
+  ~ResNetBackbone() override;
+
+  const std::vector<std::string>& camera_names() const override { return options_.camera_names; }
+  std::int64_t output_dim() const override { return output_dim_; }
+  bool frozen() const override { return options_.frozen; }
+  bool has_random_transform() const override { return options_.crop.has_value(); }
+  at::Tensor encode(const Images& images, at::Generator& generator) override;
+
+  // Frozen encoders and all BatchNorms stay in evaluation mode.
+  void train(bool on = true) override;
+
+  // Copies torchvision's entries (conv1.weight, layer1.0.bn1.running_mean, ...) into every encoder;
+  // fc.* is passed over. Error that lists missing, unexpected and misshapen names.
+  void load_weights(const std::map<std::string, at::Tensor>& tensors, const std::string& source);
+
+ private:
+  at::Tensor prepare(const at::Tensor& image, at::Generator& generator) const;
+  at::Tensor crop(const at::Tensor& pixels, std::int64_t steps, at::Generator& generator) const;
+  void freeze();
+
+  ResNetBackboneOptions options_;
+  std::int64_t output_dim_ = 0;
+  // How encode() treats crops: train(true) asks for random ones, also of a frozen backbone.
+  bool random_crops_ = true;
+  std::vector<ResNet> encoders_;       // one, or one per camera
+  std::vector<SpatialSoftmax> pools_;  // as many; empty for the average
+};
+
+Schema schema();
+std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& spec);
+
+}  // namespace roboimi::resnet_backbone
