@@ -3,7 +3,7 @@
 
 ROBOIMI_PLUGIN("lewm_vit_backbone", "1.0.0", "LEWM's frozen Vision Transformer") {
   registrar.backbone(
-      {.name = "lewm_vit",
+      {.name = "lewm_vit_backbone",
        .description = "frozen LEWM ViT; all cameras in one image, one feature a step",
        .schema = roboimi::lewm_vit_backbone::schema(),
        .create = roboimi::lewm_vit_backbone::create});

@@ -1,0 +1,200 @@
+#include <gmock/gmock.h>
+
+#include "modules/vit/transformers_names.h"
+#include "roboimi/common/error.h"
+#include "tests/plugins/lewm_vit_backbone/lewm_cases.h"
+
+namespace roboimi::lewm_vit_backbone {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const std::filesystem::path kFolder =
+    std::filesystem::path(ROBOIMI_SOURCE_DIR) / "tests/golden/lewm_vit";
+
+CheckpointFile golden() { return weights_of(kFolder / "lewm4.safetensors"); }
+
+ObservationSpec spec() {
+  ObservationSpec spec{.camera_names = {"r_vis", "top", "front"}};
+  for (const std::string& camera : spec.camera_names) spec.images[camera] = {20, 24};
+  return spec;
+}
+
+LewmVitOptions options() { return {.fusion = {.height = 32, .width = 32}, .num_heads = 2}; }
+
+at::Tensor encode(const CheckpointFile& file) {
+  LEWMViTBackbone backbone(options(), spec(), &file, "weights.ckpt");
+  at::Generator generator = make_generator(1);
+  return backbone.encode(case_of(read_safetensors(kFolder / "cases.safetensors"), "fused").images,
+                         generator);
+}
+
+std::string error_of(const CheckpointFile& file, const LewmVitOptions& chosen = options()) {
+  try {
+    LEWMViTBackbone backbone(chosen, spec(), &file, "weights.ckpt");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+CheckpointFile renamed(const std::function<std::string(const std::string&)>& rename) {
+  CheckpointFile file;
+  for (const auto& [name, tensor] : golden().tensors) file.tensors[rename(name)] = tensor;
+  return file;
+}
+
+TEST(TransformersNames, AreInverse) {
+  for (const auto& [name, tensor] : golden().tensors) {
+    const std::string inner = name.substr(std::string("model.encoder.").size());
+    EXPECT_EQ(to_transformers4_name(to_transformers5_name(inner)), inner);
+  }
+  EXPECT_EQ(to_transformers5_name("encoder.layer.11.attention.output.dense.bias"),
+            "layers.11.attention.o_proj.bias");
+  EXPECT_EQ(to_transformers5_name("encoder.layer.0.output.dense.weight"),
+            "layers.0.mlp.fc2.weight");
+  EXPECT_EQ(to_transformers5_name("embeddings.cls_token"), "embeddings.cls_token");
+}
+
+TEST(LewmLoad, UnderstandsEveryPrefixAndIgnoresOtherParts) {
+  const at::Tensor expected = encode(golden());
+  const std::vector<std::string> prefixes = {"", "module.", "_orig_mod.", "module.model.",
+                                             "model._orig_mod."};
+  for (const std::string& prefix : prefixes) {
+    CheckpointFile file = renamed([&](const std::string& name) { return prefix + name.substr(6); });
+    file.tensors[prefix + "predictor.pos_embedding"] = at::ones({1, 3, 32});
+    EXPECT_TRUE(encode(file).equal(expected)) << prefix;
+    EXPECT_EQ(select_lewm(file.tensors, "x").ignored, 1);
+  }
+  const CheckpointFile modern = renamed([](const std::string& name) {
+    const std::string start = "model.encoder.";
+    if (!name.starts_with(start)) return name;
+    return start + "_orig_mod." + to_transformers5_name(name.substr(start.size()));
+  });
+  EXPECT_TRUE(encode(modern).equal(expected));
+}
+
+TEST(LewmLoad, ListsMissingUnexpectedAndMisshapenNames) {
+  CheckpointFile file = golden();
+  file.tensors.erase("model.encoder.layernorm.bias");
+  file.tensors["model.encoder.pooler.dense.weight"] = at::ones({32, 32});
+  file.tensors["model.projector.net.1.running_var"] = at::ones({63});
+  const std::string text = error_of(file);
+  EXPECT_THAT(text, HasSubstr("weights.ckpt"));
+  EXPECT_THAT(text, HasSubstr("missing encoder.layernorm.bias"));
+  EXPECT_THAT(text, HasSubstr("unexpected model.encoder.pooler.dense.weight"));
+  EXPECT_THAT(text, HasSubstr("misshapen model.projector.net.1.running_var [63] (expected [64])"));
+  EXPECT_THAT(text, HasSubstr("transformers 4.x names turned into 5.x (32 renamed)"));
+}
+
+TEST(LewmLoad, RefusesAFileWithoutLewmAndTwoEntriesOfOneName) {
+  EXPECT_THAT(error_of({.tensors = {{"fc.weight", at::ones({2, 2})}}}),
+              HasSubstr("no LEWM weights in the file"));
+  CheckpointFile file = golden();
+  file.tensors["module.encoder.layernorm.bias"] = at::ones({32});
+  EXPECT_THAT(error_of(file), HasSubstr("two entries claim 'encoder.layernorm.bias'"));
+}
+
+TEST(LewmLoad, ChecksTheConfiguredArchitectureAgainstTheShapes) {
+  LewmVitOptions chosen = options();
+  chosen.num_layers = 12;
+  EXPECT_THAT(error_of(golden(), chosen), HasSubstr("num_layers does not fit the checkpoint"));
+  EXPECT_THAT(error_of(golden(), chosen), HasSubstr("expected 2"));
+  chosen = options();
+  chosen.num_heads = 5;
+  EXPECT_THAT(error_of(golden(), chosen), HasSubstr("num_heads does not divide hidden_size"));
+  chosen = options();
+  chosen.hidden_size = 32;
+  chosen.num_layers = 2;
+  chosen.intermediate_size = 64;
+  chosen.patch_size = 8;
+  chosen.image_size = 32;
+  chosen.projector_hidden = 64;
+  EXPECT_EQ(error_of(golden(), chosen), "no error");
+}
+
+TEST(LewmLoad, RefusesMetadataOfAnotherFusionWithBothValues) {
+  CheckpointFile file = golden();
+  file.metadata = {{"roboimi.fusion.layout", "vertical"}};
+  EXPECT_THAT(error_of(file), HasSubstr("'vertical' (the checkpoint's metadata)"));
+  EXPECT_THAT(error_of(file), HasSubstr("'horizontal' (the configuration)"));
+  file.metadata = {{"roboimi.fusion.camera_names", "r_vis,top,front"}};
+  EXPECT_THAT(error_of(file), HasSubstr("'front,top,r_vis' (the configuration)"));
+  file.metadata = {{"roboimi.fusion.height", "224"}};
+  EXPECT_THAT(error_of(file), HasSubstr("'32' (the configuration)"));
+  file.metadata = {{"roboimi.preprocessing", "none"}};
+  EXPECT_THAT(error_of(file), HasSubstr("roboimi.preprocessing"));
+  file.metadata = {{"roboimi.fusion.layout", "horizontal"},
+                   {"roboimi.fusion.camera_names", "[\"front\", \"top\", \"r_vis\"]"},
+                   {"roboimi.fusion.width", "32"},
+                   {"roboimi.preprocessing", kPreprocessing}};
+  EXPECT_EQ(error_of(file), "no error");
+}
+
+TEST(LewmLoad, CountsNotANumberWeights) {
+  CheckpointFile file = golden();
+  at::Tensor bias = file.tensors["model.encoder.layernorm.bias"].clone();
+  bias.slice(0, 0, 3).fill_(std::numeric_limits<float>::quiet_NaN());
+  file.tensors["model.encoder.layernorm.bias"] = bias;
+  const LewmWeights weights = select_lewm(file.tensors, "x");
+  const LewmArchitecture architecture = infer_architecture(weights, 2);
+  VitEncoder encoder(architecture.vit);
+  MlpProjector projector(32, 64, 32);
+  EXPECT_EQ(load_lewm(weights, *encoder, *projector), 3);
+  EXPECT_EQ(load_lewm(select_lewm(golden().tensors, "x"), *encoder, *projector), 0);
+}
+
+TEST(LewmOptions, AskForACheckpointOrForRandomWeights) {
+  LewmVitOptions none = options();
+  try {
+    LEWMViTBackbone backbone(none, spec());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no checkpoint for the frozen encoder"));
+    EXPECT_THAT(error.what(), HasSubstr("random_init: true"));
+  }
+  none.random_init = true;
+  none.checkpoint = "lewm.ckpt";
+  EXPECT_THROW(LEWMViTBackbone(none, spec()), Error);
+}
+
+TEST(LewmOptions, RefuseMissingCamerasAndUnequalSizes) {
+  ObservationSpec other = spec();
+  other.images["top"] = {20, 30};
+  LewmVitOptions random = options();
+  random.random_init = true;
+  try {
+    LEWMViTBackbone backbone(random, other);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("front 20x24, top 20x30, r_vis 20x24"));
+  }
+  other = spec();
+  other.images.erase("front");
+  other.camera_names = {"r_vis", "top"};
+  try {
+    LEWMViTBackbone backbone(random, other);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("camera 'front' is missing"));
+    EXPECT_THAT(error.what(), HasSubstr("r_vis, top"));
+  }
+}
+
+TEST(LewmOptions, DefaultToTheMissionsFusion) {
+  const Options parsed = parse_options(parse_yaml("random_init: true", "test"), schema());
+  const auto backbone = [&] {
+    ObservationSpec full{.camera_names = {"r_vis", "top", "front"}};
+    for (const std::string& camera : full.camera_names) full.images[camera] = {256, 256};
+    return create(parsed, full);
+  }();
+  EXPECT_EQ(backbone->joint_output_dim(), 192);
+  EXPECT_THAT(backbone->camera_names(), ::testing::ElementsAre("front", "top", "r_vis"));
+  std::int64_t weights = 0;
+  for (const at::Tensor& parameter : backbone->parameters()) weights += parameter.numel();
+  EXPECT_EQ(weights, 5'501'376 + 792'768);  // the released encoder and projector
+}
+
+}  // namespace
+}  // namespace roboimi::lewm_vit_backbone
