@@ -137,8 +137,6 @@ def main(kind, folder):
             tensors[f"{name}.{camera}"] = image
         pixels = preprocess(fuse(images, layout), size)
         tensors[f"{name}.embedding"] = model(pixels)
-        tensors[f"{name}.embedding64"] = model.double()(pixels.double())
-        model.float()
     if not full:
         sizes = [((37, 23), (19, 41)), ((16, 16), (16, 16)), ((9, 50), (31, 7)), ((5, 5), (23, 64))]
         for i, (source, target) in enumerate(sizes):

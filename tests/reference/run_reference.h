@@ -1,6 +1,7 @@
 // Runs a script of tests/reference with the tree's Python, and fails the test when it fails.
 #pragma once
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@ namespace roboimi {
 class ReferenceFolder {
  public:
   explicit ReferenceFolder(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() / (name + "_" + std::to_string(getpid()))) {
+      : path_(std::filesystem::temp_directory_path() / fmt::format("{}_{}", name, getpid())) {
     std::filesystem::create_directories(path_);
   }
   ~ReferenceFolder() { std::filesystem::remove_all(path_); }
@@ -27,8 +28,8 @@ class ReferenceFolder {
 };
 
 inline void run_reference(const std::string& script, const std::string& arguments) {
-  const std::string command = std::string(ROBOIMI_SOURCE_DIR) + "/.venv/bin/python " +
-                              ROBOIMI_SOURCE_DIR + "/tests/reference/" + script + " " + arguments;
+  const std::string command = fmt::format("{0}/.venv/bin/python {0}/tests/reference/{1} {2}",
+                                          ROBOIMI_SOURCE_DIR, script, arguments);
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
 }
 

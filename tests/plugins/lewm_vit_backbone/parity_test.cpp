@@ -13,7 +13,7 @@ class TransformersParity : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new ReferenceFolder("lewm_parity");
-    run_reference("lewm_reference.py", "full " + folder_->path().string());
+    run_reference("lewm_reference.py", fmt::format("full {}", folder_->path().string()));
   }
   static void TearDownTestSuite() { delete folder_; }
 

@@ -1,0 +1,136 @@
+// Frames per second of the frozen LEWM encoder, next to transformers on the same frames.
+//
+//   build/release/bin/encode_bench [frames = 64] [rounds = 5] [batch = 8]
+//
+// A frame is three 256x256 views: joined, normalised, resized to 224x224, encoded, projected. The
+// reference (bench/reference/encode_transformers.py) runs beside it and the two take turns, so that
+// other work on the machine slows both. Weights are random: speed does not depend on them.
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <torch/torch.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+
+#include "modules/view_fusion/view_fusion.h"
+#include "modules/vit/vit_inference.h"
+
+namespace roboimi {
+namespace {
+
+constexpr int kThreads = 2;
+
+double seconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// The Python side: a line in asks for a round, a line out gives its seconds.
+class Reference {
+ public:
+  Reference(int frames, int batch) {
+    const std::string command =
+        fmt::format("{0}/.venv/bin/python {0}/bench/reference/encode_transformers.py {1} {2} {3}",
+                    ROBOIMI_SOURCE_DIR, frames, batch, kThreads);
+    TORCH_CHECK(pipe(to_) == 0 && pipe(from_) == 0, "no pipe");
+    child_ = fork();
+    if (child_ == 0) {
+      dup2(to_[0], STDIN_FILENO);
+      dup2(from_[1], STDOUT_FILENO);
+      close(to_[1]);
+      close(from_[0]);
+      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      std::_Exit(127);
+    }
+    close(to_[0]);
+    close(from_[1]);
+    output_ = fdopen(from_[0], "r");
+    round();  // warm-up, after its start
+  }
+  ~Reference() {
+    close(to_[1]);
+    std::fclose(output_);
+    waitpid(child_, nullptr, 0);
+  }
+
+  double round() {
+    TORCH_CHECK(write(to_[1], "\n", 1) == 1, "the reference has ended");
+    char line[64];
+    TORCH_CHECK(std::fgets(line, sizeof(line), output_) != nullptr, "the reference has ended");
+    return std::atof(line);
+  }
+
+ private:
+  int to_[2], from_[2];
+  pid_t child_ = 0;
+  std::FILE* output_ = nullptr;
+};
+
+struct Timing {
+  std::string name;
+  std::function<double()> round;
+  std::vector<double> seconds;
+
+  double best() const { return *std::min_element(seconds.begin(), seconds.end()); }
+};
+
+int run(int frames, int rounds, int batch) {
+  at::set_num_threads(kThreads);
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(1);
+  VitEncoder encoder(VitOptions{});
+  MlpProjector projector(192, 2048, 192);
+  encoder->eval();
+  projector->eval();
+  std::vector<at::Tensor> views;
+  for (int i = 0; i < 3; ++i)
+    views.push_back(at::randint(0, 256, {frames, 256, 256, 3}, at::kByte));
+  auto ours = [&](at::ScalarType precision) {
+    return [&, inference = std::make_shared<VitInference>(encoder, projector, precision)] {
+      return seconds_of([&] {
+        for (int start = 0; start < frames; start += batch) {
+          std::vector<at::Tensor> chunk;
+          for (const at::Tensor& view : views) chunk.push_back(view.slice(0, start, start + batch));
+          inference->forward(fuse_views(chunk, FusionOptions{}));
+        }
+      });
+    };
+  };
+  Reference reference(frames, batch);
+  std::vector<Timing> timings = {{"transformers eager fp32", [&] { return reference.round(); }, {}},
+                                 {"roboimi fp32", ours(at::kFloat), {}},
+                                 {"roboimi bf16", ours(at::kBFloat16), {}}};
+  for (Timing& timing : timings) timing.round();
+  for (int i = 0; i < rounds; ++i) {
+    for (Timing& timing : timings) timing.seconds.push_back(timing.round());
+  }
+  const double base = timings[0].best();
+  std::string json;
+  fmt::print("{} frames, batches of {}, {} threads, best of {} rounds\n", frames, batch, kThreads,
+             rounds);
+  fmt::print("| encoder | frames/s | times transformers |\n|---|---|---|\n");
+  for (const Timing& timing : timings) {
+    fmt::print("| {} | {:.1f} | {:.2f} |\n", timing.name, frames / timing.best(),
+               base / timing.best());
+    json += fmt::format("{}\"{}\": {:.3f}", json.empty() ? "" : ", ", timing.name,
+                        frames / timing.best());
+  }
+  fmt::print("{{\"bench\": \"encode\", \"batch\": {}, \"frames_per_second\": {{{}}}}}\n", batch,
+             json);
+  return 0;
+}
+
+}  // namespace
+}  // namespace roboimi
+
+int main(int argc, char** argv) {
+  const int frames = argc > 1 ? std::atoi(argv[1]) : 64;
+  const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
+  const int batch = argc > 3 ? std::atoi(argv[3]) : 8;
+  return roboimi::run(frames, rounds, batch);
+}

@@ -1,0 +1,200 @@
+#include "plugins/resnet_backbone/resnet_backbone.h"
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
+
+namespace roboimi::resnet_backbone {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const ObservationSpec kSpec{.camera_names = {"r_vis", "top"},
+                            .images = {{"r_vis", {40, 48}}, {"top", {40, 48}}}};
+
+std::shared_ptr<ResNetBackbone> make(ResNetBackboneOptions options) {
+  SeededConstruction guard(2);
+  return std::make_shared<ResNetBackbone>(std::move(options), kSpec);
+}
+
+Images random_images(std::int64_t batch, std::int64_t steps) {
+  at::Generator generator = make_generator(4);
+  Images images;
+  for (const char* camera : {"top", "r_vis"}) {
+    images[camera] = at::randint(0, 256, {batch, steps, 40, 48, 3}, generator, at::kByte);
+  }
+  return images;
+}
+
+TEST(ResNetBackbone, GivesSixtyFourNumbersPerCameraInTheDatasOrder) {
+  auto backbone = make({});
+  at::Generator generator = make_generator(1);
+  EXPECT_THAT(backbone->camera_names(), ElementsAre("r_vis", "top"));
+  EXPECT_EQ(backbone->output_dim(), 64);
+  EXPECT_EQ(backbone->joint_output_dim(), std::nullopt);
+  EXPECT_EQ(backbone->feature_dim(), 128);
+  EXPECT_EQ(backbone->tokens_per_step(), 2);
+  const Images images = random_images(2, 3);
+  const at::Tensor features = backbone->encode(images, generator);
+  EXPECT_EQ(features.sizes(), (std::vector<std::int64_t>{2, 3, 128}));
+  // Another image in `top` changes the second half only.
+  Images changed = images;
+  changed["top"] = 255 - images.at("top");
+  const at::Tensor other = backbone->encode(changed, generator);
+  EXPECT_TRUE(features.slice(2, 0, 64).allclose(other.slice(2, 0, 64), 0.0, 1e-5));
+  EXPECT_FALSE(features.slice(2, 64).allclose(other.slice(2, 64), 0.0, 1e-3));
+}
+
+TEST(ResNetBackbone, FollowsItsOwnCameraOrderWhenGiven) {
+  auto backbone = make({.shared = true, .camera_names = {"top", "r_vis"}});
+  at::Generator generator = make_generator(1);
+  const Images images = random_images(1, 1);
+  const at::Tensor features = backbone->encode(images, generator);
+  const Images swapped = {{"top", images.at("r_vis")}, {"r_vis", images.at("top")}};
+  const at::Tensor other = backbone->encode(swapped, generator);
+  EXPECT_TRUE(features.slice(2, 0, 64).allclose(other.slice(2, 64), 0.0, 1e-5));
+}
+
+TEST(ResNetBackbone, SharesOneEncoderOrKeepsOnePerCamera) {
+  auto count = [](const ResNetBackbone& backbone) {
+    std::int64_t total = 0;
+    for (const at::Tensor& parameter : backbone.parameters()) total += parameter.numel();
+    return total;
+  };
+  EXPECT_EQ(count(*make({})), 2 * count(*make({.shared = true})));
+  EXPECT_EQ(make({.depth = 50, .pooling = Pooling::kAverage, .shared = true})->output_dim(), 2048);
+  // ResNet-18 without fc has 11,176,512 parameters.
+  EXPECT_EQ(count(*make({.pooling = Pooling::kAverage, .shared = true})), 11'176'512);
+}
+
+TEST(ResNetBackbone, GradientReachesEveryTrainableParameter) {
+  for (const ResNetNorm norm : {ResNetNorm::kGroup, ResNetNorm::kBatch}) {
+    auto backbone = make({.norm = norm});
+    at::Generator generator = make_generator(1);
+    backbone->encode(random_images(1, 2), generator).pow(2).sum().backward();
+    int trainable = 0;
+    for (const auto& item : backbone->named_parameters()) {
+      if (!item.value().requires_grad()) continue;
+      ++trainable;
+      ASSERT_TRUE(item.value().grad().defined()) << item.key();
+      EXPECT_GT(item.value().grad().abs().sum().item<double>(), 0.0) << item.key();
+    }
+    // 20 convolutions and the pool's weight and bias; GroupNorm adds 20 weights and 20 biases.
+    EXPECT_EQ(trainable, 2 * (norm == ResNetNorm::kGroup ? 62 : 22));
+  }
+}
+
+TEST(ResNetBackbone, BatchNormStaysAsLoadedInTraining) {
+  auto backbone = make({.norm = ResNetNorm::kBatch, .shared = true});
+  std::vector<at::Tensor> before;
+  for (const at::Tensor& buffer : backbone->buffers()) before.push_back(buffer.clone());
+  ASSERT_FALSE(before.empty());
+  at::Generator generator = make_generator(1);
+  backbone->train(true);
+  for (int i = 0; i < 3; ++i) backbone->encode(random_images(2, 1), generator);
+  const std::vector<at::Tensor> after = backbone->buffers();
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(before[i].equal(after[i]));
+}
+
+TEST(ResNetBackbone, FrozenHasNoGradientsAndStaysInEvaluation) {
+  auto backbone = make({.frozen = true});
+  backbone->train(true);
+  EXPECT_TRUE(backbone->frozen());
+  EXPECT_FALSE(backbone->is_training());
+  for (const at::Tensor& parameter : backbone->parameters()) {
+    EXPECT_FALSE(parameter.requires_grad());
+  }
+  at::Generator generator = make_generator(1);
+  EXPECT_FALSE(backbone->encode(random_images(1, 1), generator).requires_grad());
+}
+
+TEST(ResNetBackbone, CropsAtRandomInTrainingAndInTheCentreOtherwise) {
+  auto backbone = make({.shared = true, .crop = ImageSize{33, 33}});
+  EXPECT_TRUE(backbone->has_random_transform());
+  EXPECT_FALSE(make({})->has_random_transform());
+  const at::Tensor default_state = at::detail::getDefaultCPUGenerator().get_state();
+  // One frame repeated over time and over the batch.
+  Images images = random_images(1, 1);
+  for (auto& [camera, image] : images) image = image.expand({6, 2, -1, -1, -1}).contiguous();
+  at::Generator generator = make_generator(1);
+  const at::Tensor own = generator.get_state();
+  const at::Tensor random = backbone->encode(images, generator);
+  EXPECT_FALSE(own.equal(generator.get_state()));
+  EXPECT_TRUE(random.select(1, 0).allclose(random.select(1, 1), 0.0, 1e-5));  // one crop a sample
+  EXPECT_FALSE(random[0].allclose(random[1], 0.0, 1e-4) &&
+               random[0].allclose(random[2], 0.0, 1e-4));
+  at::Generator again = make_generator(1);
+  EXPECT_TRUE(random.allclose(backbone->encode(images, again), 0.0, 1e-5));
+
+  backbone->train(false);
+  const at::Tensor before = generator.get_state();
+  const at::Tensor centre = backbone->encode(images, generator);
+  EXPECT_TRUE(before.equal(generator.get_state()));
+  Images cut;
+  for (const auto& [camera, image] : images) cut[camera] = image.slice(2, 3, 36).slice(3, 7, 40);
+  auto whole = make({.shared = true});
+  whole->train(false);
+  EXPECT_TRUE(centre.allclose(whole->encode(cut, generator), 0.0, 1e-5));
+  EXPECT_TRUE(default_state.equal(at::detail::getDefaultCPUGenerator().get_state()));
+}
+
+TEST(ResNetBackbone, ResizesBeforeItCrops) {
+  auto backbone = make({.shared = true, .resize = ImageSize{20, 24}});
+  at::Generator generator = make_generator(1);
+  const Images images = random_images(1, 1);
+  Images small;
+  for (const auto& [camera, image] : images) {
+    small[camera] = at::_upsample_bilinear2d_aa(
+                        image.flatten(0, 1).permute({0, 3, 1, 2}).to(at::kFloat), {20, 24}, false)
+                        .round()
+                        .to(at::kByte)
+                        .permute({0, 2, 3, 1})
+                        .unsqueeze(0);
+  }
+  const at::Tensor resized = backbone->encode(images, generator);
+  EXPECT_TRUE(resized.allclose(make({.shared = true})->encode(small, generator), 0.0, 0.02));
+}
+
+TEST(ResNetBackbone, GivesAFrameTheSameFeatureAmongOtherNeighbours) {
+  auto backbone = make({.norm = ResNetNorm::kBatch, .shared = true});
+  at::Generator generator = make_generator(1);
+  const Images images = random_images(5, 1);
+  Images one;
+  for (const auto& [camera, image] : images) one[camera] = image.slice(0, 2, 3);
+  EXPECT_TRUE(backbone->encode(images, generator)
+                  .slice(0, 2, 3)
+                  .allclose(backbone->encode(one, generator), 0.0, 1e-5));
+}
+
+TEST(ResNetBackbone, NamesWhatDoesNotFit) {
+  try {
+    make({.crop = ImageSize{41, 40}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the crop is larger than camera 'r_vis'"));
+    EXPECT_THAT(error.what(), HasSubstr("at most 40x48"));
+  }
+  try {
+    make({.camera_names = {"front"}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("camera 'front' is missing"));
+  }
+  try {
+    make({})->load_weights({{"conv1.weight", at::ones({64, 3, 3, 3})}, {"fc.bias", at::ones({2})}},
+                           "weights.pth");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("weights.pth"));
+    EXPECT_THAT(error.what(), HasSubstr("missing bn1.bias"));
+    EXPECT_THAT(error.what(), HasSubstr("conv1.weight [64, 3, 3, 3] (expected [64, 3, 7, 7])"));
+  }
+  const Options odd = parse_options(parse_yaml("crop_height: 30", "resnet.yaml"), schema());
+  EXPECT_THROW(create(odd, kSpec), Error);
+}
+
+}  // namespace
+}  // namespace roboimi::resnet_backbone
