@@ -1,0 +1,98 @@
+// The full attention-residual transformer as one hand-written pass: values, their derivatives along
+// given directions, and the backward of the values. On CPU, in float or double, without dropout.
+//
+// Against the composed operators it saves the graph of the tangents (only their value is wanted),
+// re-reading for every elementwise step, and gradient accumulation per source: the gradient of a
+// source is put together once, when all of its readers are known.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "modules/attnres/dual.h"
+#include "modules/attnres/kernels.h"
+#include "modules/attnres/rope.h"
+
+namespace roboimi::attnres {
+
+struct FusedShape {
+  std::int64_t width, num_heads, num_kv_heads;
+  bool final_reader;  // the output is one more depth attention, not the sum of all sources
+};
+
+// Matrices may be prepacked (gemm.h) where no gradient is wanted.
+// in: [w_q; w_k; w_v] or [w_gate; w_up], out: w_o or w_down. Even sublayers attend.
+struct FusedWeights {
+  struct SubLayer {
+    at::Tensor norm, in, out;
+  };
+  std::vector<SubLayer> layers;
+  at::Tensor queries;  // [readers, D]
+};
+
+template <typename T>
+class FusedPass {
+ public:
+  // keep: forward() remembers what backward() needs.
+  FusedPass(const FusedShape& shape, FusedWeights weights, const RopeAngles& angles, bool keep);
+
+  Dual forward(const Dual& x);
+
+  struct Gradients {
+    at::Tensor x;
+    FusedWeights weights;
+  };
+  // grad [B, T, D] of the output's value. Once, after forward().
+  Gradients backward(const at::Tensor& grad);
+
+ private:
+  // What backward() reads again: value rows, except where tangents lie behind them.
+  struct Saved {
+    at::Tensor input, normed, inner, mixed;
+  };
+
+  void push(const at::Tensor& source);
+  at::Tensor read(std::size_t reader);
+  at::Tensor norm(const at::Tensor& h, const at::Tensor& weight) const;
+  at::Tensor activate(std::size_t layer, const at::Tensor& inner) const;
+  at::Tensor sum_of_sources() const;
+
+  at::Tensor source_backward(std::size_t source, at::Tensor& grad_queries);
+  at::Tensor activate_backward(std::size_t layer, const at::Tensor& grad) const;
+  at::Tensor norm_backward(std::size_t layer, const at::Tensor& grad, at::Tensor& grad_norm) const;
+  void read_backward(std::size_t reader, const at::Tensor& grad);
+
+  kernels::Depth<T> depth() const;
+  kernels::Attention<T> attention(const at::Tensor& inner) const;
+  std::int64_t num_readers() const { return weights_.queries.size(0); }
+  // Moves a pointer to value rows to the samples that have tangents.
+  T* tail(const at::Tensor& rows) const;
+
+  FusedShape shape_;
+  FusedWeights weights_;
+  RopeAngles angles_;
+  bool keep_;
+
+  std::int64_t batch_ = 0, length_ = 0;
+  std::int64_t value_rows_ = 0, tangent_rows_ = 0;
+  // Rows of values, then rows of tangents, [value_rows + tangent_rows, D].
+  std::vector<at::Tensor> sources_;
+  std::vector<const T*> source_rows_, tail_rows_, tangent_source_rows_;
+  // Per token; see kernels::Depth.
+  at::Tensor inverse_rms_, logits_, logit_tangents_, mixture_, grad_logits_;
+  std::vector<Saved> saved_;
+  std::vector<at::Tensor> grad_sums_;
+  std::vector<const T*> grad_sum_rows_;
+  at::Tensor grad_total_;
+};
+
+extern template class FusedPass<float>;
+extern template class FusedPass<double>;
+
+// The pass as a differentiable function of x.value and the weights. [B, T, D] -> [B, T, D]
+Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
+                   const Dual& x);
+
+}  // namespace roboimi::attnres

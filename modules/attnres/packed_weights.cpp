@@ -1,0 +1,52 @@
+#include "modules/attnres/packed_weights.h"
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+
+#include "modules/attnres/gemm.h"
+
+namespace roboimi::attnres {
+namespace {
+
+// Elements read of each parameter. An update moves nearly all of a parameter's elements, so that
+// missing one takes all of these in all parameters to stand still.
+constexpr std::int64_t kProbes = 8;
+
+template <typename T>
+void probe(const at::Tensor& parameter, std::vector<double>& out) {
+  const T* data = parameter.const_data_ptr<T>();
+  const std::int64_t last = parameter.numel() - 1;
+  for (std::int64_t i = 0; i < kProbes; ++i) out.push_back(double(data[last * i / (kProbes - 1)]));
+}
+
+std::vector<double> fingerprint_of(const std::vector<at::Tensor>& parameters) {
+  std::vector<double> fingerprint;
+  fingerprint.reserve(parameters.size() * (kProbes + 1));
+  for (const at::Tensor& parameter : parameters) {
+    const auto address = reinterpret_cast<std::uintptr_t>(parameter.const_data_ptr());
+    fingerprint.push_back(double(address));
+    parameter.scalar_type() == at::kDouble ? probe<double>(parameter, fingerprint)
+                                           : probe<float>(parameter, fingerprint);
+  }
+  return fingerprint;
+}
+
+}  // namespace
+
+const FusedWeights& PackedWeights::get(const std::vector<at::Tensor>& parameters, std::int64_t rows,
+                                       const std::function<FusedWeights()>& make) {
+  std::vector<double> fingerprint = fingerprint_of(parameters);
+  if (rows == rows_ && fingerprint == fingerprint_) return weights_;
+  weights_ = make();
+  for (FusedWeights::SubLayer& layer : weights_.layers) {
+    layer.in = prepack(layer.in, rows);
+    layer.out = prepack(layer.out, rows);
+  }
+  weights_.queries = weights_.queries.clone();
+  rows_ = rows;
+  fingerprint_ = std::move(fingerprint);
+  return weights_;
+}
+
+}  // namespace roboimi::attnres

@@ -1,0 +1,25 @@
+// Weights laid out for inference, made again when the parameters change.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "modules/attnres/fused_pass.h"
+
+namespace roboimi::attnres {
+
+class PackedWeights {
+ public:
+  // The weights that `make` returns, prepacked for products with `rows` rows. Kept until an element
+  // looked at differs, or a parameter's place in memory, or `rows` does.
+  const FusedWeights& get(const std::vector<at::Tensor>& parameters, std::int64_t rows,
+                          const std::function<FusedWeights()>& make);
+
+ private:
+  FusedWeights weights_;
+  std::int64_t rows_ = 0;
+  std::vector<double> fingerprint_;
+};
+
+}  // namespace roboimi::attnres

@@ -1,0 +1,108 @@
+// A transformer whose sublayers read the whole depth (attention residuals), or a plain pre-norm
+// residual one for comparison.
+//
+//   Transformer net(TransformerOptions{.width = 384, .num_blocks = 12, .num_heads = 8,
+//                                      .num_kv_heads = 8});
+//   y = net->forward(x);             // [B, T, 384] -> [B, T, 384]
+//   y = net->infer(x);               // the same, fast for small batches; no gradients
+//   dual = net->forward_dual({x, direction});   // y and its derivative along the direction
+//
+// A block is two sublayers, attention then SwiGLU; sublayer l computes
+//   h = depth attention over the sources,  v = fn(norm(h)),
+// and v becomes a source. Parameters: layers.N.{norm.weight, attn_res.pseudo_query, fn.w_*.weight}.
+#pragma once
+
+#include <torch/nn/modules/container/modulelist.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "modules/attnres/depth_attention.h"
+#include "modules/attnres/fused_pass.h"
+#include "modules/attnres/layers.h"
+#include "modules/attnres/packed_weights.h"
+
+namespace roboimi::attnres {
+
+enum class Residual {
+  kAttention,  // depth attention
+  kPlain,      // the running sum of all sources, as in any pre-norm transformer
+};
+
+enum class Output {
+  kSum,             // of all sources (the public head)
+  kDepthAttention,  // one more depth attention (the paper)
+};
+
+struct TransformerOptions {
+  std::int64_t width = 384;
+  std::int64_t num_blocks = 12;
+  std::int64_t num_heads = 8;
+  std::int64_t num_kv_heads = 8;
+  double dropout = 0.0;
+  Residual residual = Residual::kAttention;
+  Output output = Output::kSum;
+  // Sublayers whose outputs are summed into one source; 1: every output is a source of its own.
+  std::int64_t sublayers_per_source = 1;
+};
+
+class PseudoQueryImpl : public torch::nn::Module {
+ public:
+  explicit PseudoQueryImpl(std::int64_t width);
+  at::Tensor pseudo_query;  // [D], starts at 0: a plain average
+};
+TORCH_MODULE(PseudoQuery);
+
+class SubLayerImpl : public torch::nn::Module {
+ public:
+  SubLayerImpl(const TransformerOptions& options, bool is_attention);
+  // fn(norm(h)). [B, T, D] -> [B, T, D]
+  at::Tensor forward(const at::Tensor& h, const RopeTable& rope, at::Generator* generator);
+
+  RmsNorm norm{nullptr};
+  PseudoQuery attn_res{nullptr};             // null for plain residuals
+  GroupedQueryAttention attention{nullptr};  // either this
+  SwiGlu feed_forward{nullptr};              // or this, registered as `fn`
+};
+TORCH_MODULE(SubLayer);
+
+class TransformerImpl : public torch::nn::Module {
+ public:
+  explicit TransformerImpl(const TransformerOptions& options);
+
+  // [B, T, D] -> [B, T, D]. A null generator: no dropout.
+  at::Tensor forward(const at::Tensor& x, at::Generator* generator = nullptr);
+
+  // With the derivative along x.tangent for the last samples. The value is differentiable; the
+  // tangent is detached.
+  Dual forward_dual(const Dual& x, at::Generator* generator = nullptr);
+
+  // forward() without gradients and with weights laid out for few rows. They are laid out again
+  // when the parameters have changed, which is told from a few elements of each: change a parameter
+  // as a whole, as an optimiser or a checkpoint does.
+  at::Tensor infer(const at::Tensor& x);
+
+  // The same function made of ATen's operators: on any device, with every option, and
+  // differentiable forwards and backwards.
+  at::Tensor forward_composed(const at::Tensor& x, at::Generator* generator = nullptr);
+  Dual forward_dual_composed(const Dual& x, at::Generator* generator = nullptr);
+
+ private:
+  bool can_fuse(const at::Tensor& x, const at::Generator* generator) const;
+  FusedShape fused_shape() const;
+  FusedWeights fused_weights() const;
+  // The readers' queries, [sublayers (+ 1 for the output), D].
+  at::Tensor pseudo_queries() const;
+  at::Tensor forward_plain(const at::Tensor& x, at::Generator* generator);
+  at::Tensor forward_depth(const at::Tensor& x, at::Generator* generator);
+
+  TransformerOptions options_;
+  RopeTable rope_;
+  std::vector<SubLayer> layers_;
+  PseudoQuery final_attn_res_{nullptr};
+  PackedWeights packed_;
+};
+TORCH_MODULE(Transformer);
+
+}  // namespace roboimi::attnres
