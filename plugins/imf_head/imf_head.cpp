@@ -1,0 +1,188 @@
+#include "plugins/imf_head/imf_head.h"
+
+#include <ATen/ATen.h>
+#include <torch/nn/init.h>
+
+#include "plugins/imf_head/load_weights.h"
+#include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
+
+namespace roboimi::imf_head {
+namespace {
+
+constexpr double kInitStd = 0.02;
+constexpr double kTimePeriod = 1e4;
+
+void check_sizes(const ImfOptions& o) {
+  const auto require = [](bool fits, const std::string& expected, const std::string& found) {
+    if (!fits)
+      throw Error({.what = "imf_head sizes do not fit", .expected = expected, .found = found});
+  };
+  require(o.n_emb % (2 * o.n_head) == 0, "n_emb divisible by 2 * n_head (rotary pairs)",
+          c10::str("n_emb ", o.n_emb, ", n_head ", o.n_head));
+  require(o.n_emb >= 4, "n_emb of at least 4", c10::str(o.n_emb));
+  require(o.n_head % o.n_kv_head == 0, "n_head divisible by n_kv_head",
+          c10::str("n_head ", o.n_head, ", n_kv_head ", o.n_kv_head));
+  require(o.residual == attnres::Residual::kAttention || o.output == attnres::Output::kSum,
+          "output: sum with residual: plain", "output: final_depth_attention");
+}
+
+at::Tensor per_sample(const at::Tensor& times) { return times.view({-1, 1, 1}); }
+
+// w_k = 10000^(-k / (half - 1)), [half], like `times`.
+at::Tensor frequencies(std::int64_t half, const at::Tensor& times) {
+  const at::Tensor exponent = at::arange(half, times.options()) / -double(half - 1);
+  return at::pow(kTimePeriod, exponent);
+}
+
+}  // namespace
+
+ImfHead::ImfHead(const ImfOptions& options, const HeadSpec& spec) : options_(options), spec_(spec) {
+  check_sizes(options);
+  const std::int64_t width = options.n_emb;
+  input_emb_ = register_module("input_emb", torch::nn::Linear(spec.action_dim, width));
+  cond_obs_emb_ = register_module("cond_obs_emb", torch::nn::Linear(spec.per_step_cond_dim, width));
+  time_token_proj_ = register_module("time_token_proj", torch::nn::Linear(width, width));
+  backbone_ = register_module("attnres_backbone",
+                              attnres::Transformer(attnres::TransformerOptions{
+                                  .width = width,
+                                  .num_blocks = options.n_layer,
+                                  .num_heads = options.n_head,
+                                  .num_kv_heads = options.n_kv_head,
+                                  .dropout = options.dropout,
+                                  .residual = options.residual,
+                                  .output = options.output,
+                                  .sublayers_per_source = options.sublayers_per_source}));
+  ln_f_ = register_module("ln_f", attnres::RmsNorm(width));
+  head_ = register_module("head", torch::nn::Linear(width, spec.action_dim));
+  initialize();
+  if (!options.checkpoint.empty()) load_weights(*this, options.checkpoint);
+}
+
+ImfHead::~ImfHead() = default;
+
+// N(0, 0.02) for matrices, 0 for biases; norms keep their 1 and pseudo-queries their 0.
+void ImfHead::initialize() {
+  at::NoGradGuard no_grad;
+  for (auto& parameter : named_parameters()) {
+    at::Tensor& value = parameter.value();
+    if (value.dim() == 2) value.normal_(0.0, kInitStd);
+    if (parameter.key().ends_with(".bias")) value.zero_();
+  }
+}
+
+bool ImfHead::decays(const std::string&, const at::Tensor& parameter) const {
+  return parameter.dim() >= 2;
+}
+
+at::Tensor ImfHead::time_features(const at::Tensor& times) const {
+  const at::Tensor angle = times.unsqueeze(-1) * frequencies(options_.n_emb / 2, times);
+  return at::cat({angle.sin(), angle.cos()}, -1);
+}
+
+at::Tensor ImfHead::embed(const at::Tensor& z, const at::Tensor& r, const at::Tensor& t,
+                          const at::Tensor& cond) {
+  const at::Tensor times = at::stack({time_features(r), time_features(t)}, 1);
+  return at::cat({time_token_proj_(times), cond_obs_emb_(cond), input_emb_(z)}, 1);
+}
+
+at::Tensor ImfHead::embed_tangent(const at::Tensor& dz, const at::Tensor& t) {
+  const at::Tensor frequency = frequencies(options_.n_emb / 2, t);
+  const at::Tensor angle = t.unsqueeze(-1) * frequency;
+  const at::Tensor features = at::cat({angle.cos() * frequency, -angle.sin() * frequency}, -1);
+  const at::Tensor moved = at::matmul(features, time_token_proj_->weight.t()).unsqueeze(1);
+  const at::Tensor still = at::zeros({dz.size(0), spec_.obs_horizon, options_.n_emb}, dz.options());
+  return at::cat({at::zeros_like(moved), moved, still, at::matmul(dz, input_emb_->weight.t())}, 1);
+}
+
+at::Tensor ImfHead::read_out(const at::Tensor& mixed) {
+  const std::int64_t horizon = spec_.pred_horizon;
+  return head_(ln_f_(mixed.narrow(1, mixed.size(1) - horizon, horizon)));
+}
+
+at::Tensor ImfHead::read_out_tangent(const at::Tensor& mixed, const at::Tensor& tangent) {
+  const std::int64_t horizon = spec_.pred_horizon;
+  const at::Tensor x = mixed.narrow(1, mixed.size(1) - horizon, horizon);
+  const at::Tensor dx = tangent.narrow(1, mixed.size(1) - horizon, horizon);
+  return at::matmul(attnres::rms_norm_tangent(x, dx, ln_f_->weight), head_->weight.t());
+}
+
+at::Tensor ImfHead::velocity(const at::Tensor& z, const at::Tensor& r, const at::Tensor& t,
+                             const at::Tensor& cond, at::Generator* generator) {
+  at::Tensor tokens = embed(z, r, t, cond);
+  if (generator != nullptr) tokens = dropout(tokens, options_.dropout, *generator);
+  return read_out(backbone_(tokens, generator));
+}
+
+at::Tensor ImfHead::compound_velocity(const at::Tensor& z, const Draw& draw, const at::Tensor& cond,
+                                      at::Generator* generator) {
+  const std::int64_t equal = draw.num_equal, rest = z.size(0) - equal;
+  if (rest == 0) return velocity(z, draw.r, draw.t, cond, generator);
+  const auto last = [&](const at::Tensor& all) { return all.narrow(0, equal, rest); };
+  const at::Tensor r = last(draw.r), t = last(draw.t);
+  attnres::Dual x;
+  {
+    at::NoGradGuard no_grad;
+    x.tangent = embed_tangent(velocity(last(z), t, t, last(cond), generator), t);
+  }
+  x.value = embed(z, draw.r, draw.t, cond);
+  if (generator != nullptr && options_.dropout > 0.0) {
+    // The same mask for a token and its derivative.
+    const at::Tensor mask = dropout(at::ones_like(x.value), options_.dropout, *generator);
+    x = {x.value * mask, x.tangent * last(mask)};
+  }
+  const attnres::Dual y = backbone_->forward_dual(x, generator);
+  at::Tensor correction = at::zeros_like(z);
+  {
+    at::NoGradGuard no_grad;
+    const at::Tensor slope = read_out_tangent(last(y.value), y.tangent);
+    last(correction).copy_(per_sample(t - r) * slope);
+  }
+  return read_out(y.value) + correction;
+}
+
+LossReport ImfHead::objective(const at::Tensor& actions, const at::Tensor& cond,
+                              const at::Tensor& is_pad, const Draw& draw,
+                              at::Generator* generator) {
+  const at::Tensor x = encode(options_.latent, actions);
+  const at::Tensor t = per_sample(draw.t);
+  const at::Tensor z = (1.0 - t) * x + t * draw.noise;
+  const at::Tensor velocity = compound_velocity(z, draw, cond, generator);
+  // Padding is a matter of time steps: back from frequencies before it is masked.
+  const at::Tensor difference = decode(options_.latent, velocity - (draw.noise - x));
+  const at::Tensor valid = is_pad.logical_not().to(difference.scalar_type()).unsqueeze(-1);
+  LossReport report;
+  report.loss = reduce_loss(options_.loss, difference, valid);
+  at::NoGradGuard no_grad;
+  report.metrics["velocity_mse"] = reduce_loss(LossKind::kMse, difference.detach(), valid);
+  return report;
+}
+
+LossReport ImfHead::loss(const at::Tensor& actions, const at::Tensor& cond,
+                         const at::Tensor& is_pad, at::Generator& generator) {
+  check_loss_arguments(actions, cond, is_pad);
+  const Draw random = draw(actions, generator);
+  const bool drops = is_training() && options_.dropout > 0.0;
+  return objective(actions, cond, is_pad, random, drops ? &generator : nullptr);
+}
+
+at::Tensor ImfHead::integrate(const at::Tensor& noise, const at::Tensor& cond) {
+  at::NoGradGuard no_grad;
+  const std::int64_t steps = options_.num_inference_steps;
+  at::Tensor z = noise;
+  for (std::int64_t i = steps; i > 0; --i) {
+    const at::Tensor t = at::full({z.size(0)}, double(i) / double(steps), z.options());
+    const at::Tensor r = at::full({z.size(0)}, double(i - 1) / double(steps), z.options());
+    z = z - per_sample(t - r) * read_out(backbone_->infer(embed(z, r, t, cond)));
+  }
+  return decode(options_.latent, z);
+}
+
+at::Tensor ImfHead::sample(const at::Tensor& cond, at::Generator& generator) {
+  check_sample_arguments(cond);
+  const at::Tensor noise =
+      at::randn({cond.size(0), spec_.pred_horizon, spec_.action_dim}, generator, cond.options());
+  return integrate(noise, cond);
+}
+
+}  // namespace roboimi::imf_head

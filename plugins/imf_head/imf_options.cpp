@@ -1,0 +1,85 @@
+// The option table, and its translation.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "plugins/imf_head/imf_head.h"
+#include "roboimi/common/error.h"
+
+namespace roboimi::imf_head {
+namespace {
+
+LossKind loss_from(const std::string& name) {
+  if (name == "mse") return LossKind::kMse;
+  return name == "adaptive_l2" ? LossKind::kAdaptiveL2 : LossKind::kPseudoHuber;
+}
+
+// "full" -> 1, "block(4)" -> 4.
+std::int64_t sublayers_per_source(const Options& options) {
+  const std::string& text = options.text("attnres");
+  if (text == "full") return 1;
+  std::int64_t size = 0;
+  if (text.starts_with("block(") && text.ends_with(")")) {
+    const char* const last = text.data() + text.size() - 1;
+    const auto [end, error] = std::from_chars(text.data() + 6, last, size);
+    if (error != std::errc() || end != last) size = 0;
+  }
+  if (size < 1) {
+    options.fail("attnres", "not a kind of attention residual",
+                 "full, or block(n) with n >= 1 sublayers a source");
+  }
+  return size;
+}
+
+void check_cond_dim(const Options& options, const HeadSpec& spec) {
+  if (!options.has("cond_dim") || options.integer("cond_dim") == spec.per_step_cond_dim) return;
+  options.fail("cond_dim", "the head's condition does not add up",
+               fmt::format("visual features + state = {} numbers a step", spec.per_step_cond_dim),
+               fmt::format("set cond_dim to {} or leave it out", spec.per_step_cond_dim));
+}
+
+}  // namespace
+
+Schema schema() {
+  Schema s;
+  s.integer("n_emb", 384, "width of a token").at_least(4);
+  s.integer("n_layer", 12, "transformer blocks; each is attention, then SwiGLU").at_least(1);
+  s.integer("n_head", 8, "attention heads").at_least(1);
+  s.optional_integer("n_kv_head", "key and value heads; n_head when left out").at_least(1);
+  s.number("dropout", 0.0, "dropout probability in training").range(0.0, 0.99);
+  s.integer("num_inference_steps", 1, "network evaluations per action chunk").at_least(1);
+  s.text("loss", "pseudo_huber", "distance between V and e - x")
+      .one_of({"pseudo_huber", "mse", "adaptive_l2"});
+  s.text("output", "sum", "what follows the last sublayer")
+      .one_of({"sum", "final_depth_attention"});
+  s.text("attnres", "full", "sources: every sublayer (full), or sums of n sublayers (block(n))");
+  s.text("residual", "attnres", "depth attention, or a plain residual stream for comparison")
+      .one_of({"attnres", "plain"});
+  s.text("latent", "identity", "what is modelled: actions, or their DCT along the horizon")
+      .one_of({"identity", "dct"});
+  s.optional_integer("cond_dim", "numbers a condition step has; checked when given").at_least(1);
+  s.optional_path("checkpoint", "weights to start from, by the public IMF head's names");
+  return s;
+}
+
+std::shared_ptr<Head> create(const Options& options, const HeadSpec& spec) {
+  check_cond_dim(options, spec);
+  ImfOptions o;
+  o.n_emb = options.integer("n_emb");
+  o.n_layer = options.integer("n_layer");
+  o.n_head = options.integer("n_head");
+  o.n_kv_head = options.has("n_kv_head") ? options.integer("n_kv_head") : o.n_head;
+  o.dropout = options.number("dropout");
+  o.num_inference_steps = options.integer("num_inference_steps");
+  o.loss = loss_from(options.text("loss"));
+  o.output =
+      options.text("output") == "sum" ? attnres::Output::kSum : attnres::Output::kDepthAttention;
+  o.residual = options.text("residual") == "plain" ? attnres::Residual::kPlain
+                                                   : attnres::Residual::kAttention;
+  o.latent = options.text("latent") == "dct" ? Latent::kDct : Latent::kIdentity;
+  o.sublayers_per_source = sublayers_per_source(options);
+  if (options.has("checkpoint")) o.checkpoint = options.text("checkpoint");
+  return std::make_shared<ImfHead>(o, spec);
+}
+
+}  // namespace roboimi::imf_head

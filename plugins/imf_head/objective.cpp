@@ -1,0 +1,42 @@
+#include "plugins/imf_head/objective.h"
+
+#include <ATen/ATen.h>
+
+namespace roboimi::imf_head {
+namespace {
+
+constexpr double kTimeLocation = -0.4;
+constexpr double kAdaptiveOffset = 0.01;
+
+}  // namespace
+
+Draw draw(const at::Tensor& like, at::Generator& generator) {
+  const std::int64_t batch = like.size(0), half = batch / 2;
+  const at::Tensor times =
+      at::sigmoid(at::randn({2, batch}, generator, like.options()) + kTimeLocation);
+  const at::Tensor first = times[0];
+  const at::Tensor low = at::minimum(first, times[1]), high = at::maximum(first, times[1]);
+  const at::Tensor equal = first.narrow(0, 0, half);
+  const auto join = [&](const at::Tensor& rest) {
+    return at::cat({equal, rest.narrow(0, half, batch - half)});
+  };
+  return {.noise = at::randn(like.sizes(), generator, like.options()),
+          .r = join(low),
+          .t = join(high),
+          .num_equal = half};
+}
+
+at::Tensor reduce_loss(LossKind kind, const at::Tensor& difference, const at::Tensor& valid) {
+  const at::Tensor masked = difference * valid;
+  if (kind == LossKind::kAdaptiveL2) {
+    const at::Tensor sum = masked.square().sum({1, 2});
+    return (sum / (sum.detach() + kAdaptiveOffset)).mean();
+  }
+  // A masked element is 0, and so is its loss.
+  const at::Tensor each =
+      kind == LossKind::kMse ? masked.square() : at::sqrt(masked.square() + 1.0) - 1.0;
+  const at::Tensor count = valid.sum() * difference.size(2);
+  return each.sum() / count.clamp_min(1.0);
+}
+
+}  // namespace roboimi::imf_head

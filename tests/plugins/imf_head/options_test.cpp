@@ -1,0 +1,151 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "plugins/imf_head/load_weights.h"
+#include "roboimi/common/error.h"
+#include "tests/plugins/imf_head/golden.h"
+
+namespace roboimi::imf_head {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const HeadSpec kMissionSpec{
+    .action_dim = 16, .pred_horizon = 16, .obs_horizon = 2, .per_step_cond_dim = 208};
+
+std::shared_ptr<Head> create_from(const std::string& yaml, const HeadSpec& spec = kGoldenSpec) {
+  return create(parse_options(parse_yaml(yaml, "head.yaml"), schema(), "agent.head"), spec);
+}
+
+std::string error_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+std::filesystem::path temporary_file(const std::string& name) {
+  return std::filesystem::temp_directory_path() / (name + std::to_string(::getpid()));
+}
+
+TEST(ImfOptions, DefaultsHaveThePublicHeadsNumberOfParameters) {
+  auto head = create_from("{}", kMissionSpec);
+  std::int64_t count = 0;
+  for (const at::Tensor& parameter : head->parameters()) count += parameter.numel();
+  EXPECT_EQ(count, 21'493'264);
+}
+
+TEST(ImfOptions, ParametersHaveThePublicHeadsNames) {
+  auto head = create_from("{n_emb: 16, n_layer: 1, n_head: 2}");
+  std::vector<std::string> names;
+  for (const auto& parameter : head->named_parameters()) names.push_back(parameter.key());
+  const std::string zero = "attnres_backbone.layers.0.", one = "attnres_backbone.layers.1.";
+  EXPECT_THAT(names,
+              ::testing::UnorderedElementsAre(
+                  "input_emb.weight", "input_emb.bias", "cond_obs_emb.weight", "cond_obs_emb.bias",
+                  "time_token_proj.weight", "time_token_proj.bias", zero + "norm.weight",
+                  zero + "attn_res.pseudo_query", zero + "fn.w_q.weight", zero + "fn.w_k.weight",
+                  zero + "fn.w_v.weight", zero + "fn.w_o.weight", one + "norm.weight",
+                  one + "attn_res.pseudo_query", one + "fn.w_gate.weight", one + "fn.w_up.weight",
+                  one + "fn.w_down.weight", "ln_f.weight", "head.weight", "head.bias"));
+}
+
+TEST(ImfOptions, OnlyMatricesDecay) {
+  auto head = create_from("{n_emb: 16, n_layer: 1, n_head: 2}");
+  for (const auto& parameter : head->named_parameters()) {
+    const bool matrix = parameter.key().ends_with(".weight") &&
+                        parameter.key().find("norm") == std::string::npos &&
+                        parameter.key() != "ln_f.weight";
+    EXPECT_EQ(head->decays(parameter.key(), parameter.value()), matrix) << parameter.key();
+  }
+}
+
+TEST(ImfOptions, SayTheConditionSumWhenCondDimDoesNotAddUp) {
+  EXPECT_THAT(
+      error_of([] { create_from("{cond_dim: 192}", kMissionSpec); }),
+      AllOf(HasSubstr("head.yaml"), HasSubstr("cond_dim"), HasSubstr("208"), HasSubstr("192")));
+  EXPECT_NO_THROW(create_from("{cond_dim: 208, n_emb: 16, n_layer: 1}", kMissionSpec));
+}
+
+TEST(ImfOptions, NameWhatTheyExpectOfAttnresAndSizes) {
+  EXPECT_THAT(error_of([] { create_from("{attnres: block(0)}"); }),
+              AllOf(HasSubstr("block(n)"), HasSubstr("block(0)")));
+  EXPECT_THAT(error_of([] { create_from("{attnres: sparse}"); }), HasSubstr("block(n)"));
+  EXPECT_THAT(error_of([] { create_from("{n_emb: 20, n_head: 4}"); }), HasSubstr("2 * n_head"));
+  EXPECT_THAT(error_of([] { create_from("{n_head: 8, n_kv_head: 3}"); }), HasSubstr("n_kv_head 3"));
+  EXPECT_THAT(error_of([] { create_from("{residual: plain, output: final_depth_attention}"); }),
+              HasSubstr("output: sum"));
+}
+
+TEST(ImfOptions, ChooseTheNetworkByYamlAlone) {
+  auto head = std::dynamic_pointer_cast<ImfHead>(
+      create_from("{n_emb: 16, n_layer: 2, n_head: 4, n_kv_head: 2, attnres: block(3), "
+                  "output: final_depth_attention}"));
+  head->to(at::kDouble);
+  at::NoGradGuard no_grad;
+  for (auto& parameter : head->named_parameters()) {
+    parameter.value().copy_(golden("param." + parameter.key()));
+  }
+  const Draw draw = golden_draw();
+  EXPECT_LT(distance(head->velocity(draw.noise, draw.r, draw.t, golden("data.cond")),
+                     golden("u.block3_final")),
+            1e-11);
+}
+
+// A state_dict as the public policy saves it: a prefix, and keys that are not the head's.
+std::map<std::string, at::Tensor> public_state_dict() {
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& [name, tensor] : golden_file().tensors) {
+    if (!name.starts_with("param.") || name.find("final_attn_res") != std::string::npos) continue;
+    tensors["model.head." + name.substr(6)] = tensor.to(at::kFloat);
+  }
+  tensors["model.head._dummy_variable"] = at::empty({0});
+  tensors["model.head.layerwise_prefix.weight"] = at::ones({2, 2});
+  tensors["model.rgb_encoder.weight"] = at::ones({3});
+  return tensors;
+}
+
+TEST(LoadWeights, TakesAPublicStateDictAndReportsWhatItIgnores) {
+  const auto file = temporary_file("public_head.safetensors");
+  write_safetensors(file, public_state_dict());
+  ImfHead head(golden_options(), kGoldenSpec);
+  EXPECT_THAT(load_weights(head, file), ElementsAre("_dummy_variable", "layerwise_prefix.weight"));
+  at::NoGradGuard no_grad;
+  const Draw draw = golden_draw(at::kFloat);
+  const at::Tensor u =
+      head.velocity(draw.noise, draw.r, draw.t, golden("data.cond").to(at::kFloat));
+  EXPECT_LT(distance(u, golden("u.base")), 1e-5);
+  std::filesystem::remove(file);
+}
+
+TEST(LoadWeights, NamesWhatDoesNotFit) {
+  const auto file = temporary_file("other_head.safetensors");
+  auto tensors = public_state_dict();
+  tensors["model.head.extra.weight"] = at::ones({1});
+  write_safetensors(file, tensors);
+  ImfHead head(golden_options(), kGoldenSpec);
+  EXPECT_THAT(error_of([&] { load_weights(head, file); }), HasSubstr("extra.weight"));
+
+  tensors.erase("model.head.extra.weight");
+  tensors["model.head.head.bias"] = at::ones({7});
+  write_safetensors(file, tensors);
+  EXPECT_THAT(error_of([&] { load_weights(head, file); }),
+              AllOf(HasSubstr("head.bias"), HasSubstr("[3]"), HasSubstr("[7]")));
+
+  tensors.erase("model.head.head.bias");
+  write_safetensors(file, tensors);
+  EXPECT_THAT(error_of([&] { load_weights(head, file); }), HasSubstr("lack"));
+
+  write_safetensors(file, {{"encoder.weight", at::ones({1})}});
+  EXPECT_THAT(error_of([&] { load_weights(head, file); }), HasSubstr("input_emb.weight"));
+  std::filesystem::remove(file);
+}
+
+}  // namespace
+}  // namespace roboimi::imf_head
