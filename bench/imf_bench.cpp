@@ -1,0 +1,197 @@
+// The IMF head beside eager PyTorch: training steps and action chunks in alternated pairs.
+//
+//   build/release/bin/imf_bench [--pairs 10] [--chunks 100] [--threads 2] [--width 384] [--layers
+//   12]
+//                               [--batch 64] [--json FILE]
+//
+// Starts bench/reference/imf_eager.py, then for each pair times plain, restructured and roboimi
+// once, so that whatever else the machine does falls on all of them. Prints medians and ratios.
+#include <ATen/Parallel.h>
+
+#include <boost/process.hpp>
+#include <boost/program_options.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "plugins/imf_head/imf_head.h"
+#include "roboimi/common/random.h"
+#include "roboimi/train/flat_parameters.h"
+#include "roboimi/train/optimizer.h"
+
+namespace roboimi {
+namespace {
+
+namespace process = boost::process;
+
+struct Sizes {
+  std::int64_t width, layers, batch, threads, pairs, chunks;
+};
+
+double seconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+// The Python side: a word in, the seconds that the work took out.
+class EagerWorker {
+ public:
+  explicit EagerWorker(const Sizes& sizes)
+      : child_(process::search_path("python3", {ROBOIMI_SOURCE_DIR "/.venv/bin"}),
+               ROBOIMI_SOURCE_DIR "/bench/reference/imf_eager.py", "--threads",
+               std::to_string(sizes.threads), "--width", std::to_string(sizes.width), "--layers",
+               std::to_string(sizes.layers), "--batch", std::to_string(sizes.batch),
+               (process::std_in < input_), (process::std_out > output_)) {}
+  ~EagerWorker() {
+    input_.pipe().close();
+    child_.wait();
+  }
+
+  double seconds(const std::string& word) {
+    input_ << word << std::endl;
+    double value = -1.0;
+    if (!(output_ >> value)) throw std::runtime_error("imf_eager.py ended early");
+    return value;
+  }
+
+ private:
+  process::opstream input_;
+  process::ipstream output_;
+  process::child child_;
+};
+
+// A training step and a chunk as the trainer and the agent run them.
+class RoboimiWorker {
+ public:
+  explicit RoboimiWorker(const Sizes& sizes)
+      : head_(make_head(sizes)),
+        flat_(*head_, [this](const std::string& name,
+                             const at::Tensor& p) { return head_->decays(name, p); }),
+        optimizer_(flat_, {}),
+        generator_(make_generator(1)) {
+    actions_ = at::randn({sizes.batch, 16, 16}, generator_);
+    cond_ = at::randn({sizes.batch, 2, 208}, generator_);
+    is_pad_ = at::zeros({sizes.batch, 16}, at::kBool);
+  }
+
+  void step() {
+    flat_.zero_gradients();
+    head_->loss(actions_, cond_, is_pad_, generator_).loss.backward();
+    flat_.clip_gradients(10.0);
+    optimizer_.step(1e-4);
+  }
+
+  void chunk() {
+    at::NoGradGuard no_grad;
+    head_->sample(cond_.narrow(0, 0, 1), generator_);
+  }
+
+ private:
+  static std::shared_ptr<imf_head::ImfHead> make_head(const Sizes& sizes) {
+    const HeadSpec spec{
+        .action_dim = 16, .pred_horizon = 16, .obs_horizon = 2, .per_step_cond_dim = 208};
+    const SeededConstruction seeded(0);
+    return std::make_shared<imf_head::ImfHead>(
+        imf_head::ImfOptions{.n_emb = sizes.width, .n_layer = sizes.layers}, spec);
+  }
+
+  std::shared_ptr<imf_head::ImfHead> head_;
+  FlatParameters flat_;
+  AdamW optimizer_;
+  at::Generator generator_;
+  at::Tensor actions_, cond_, is_pad_;
+};
+
+nlohmann::json measure(const Sizes& sizes) {
+  EagerWorker eager(sizes);
+  RoboimiWorker ours(sizes);
+  std::vector<double> plain, restructured, step, plain_chunk, chunk;
+  for (std::int64_t i = -1; i < sizes.pairs; ++i) {
+    const double a = eager.seconds("plain"), b = eager.seconds("restructured");
+    const double c = seconds_of([&] { ours.step(); });
+    if (i < 0) continue;  // warm-up
+    plain.push_back(a), restructured.push_back(b), step.push_back(c);
+  }
+  for (std::int64_t i = -3; i < sizes.chunks; ++i) {
+    const double a = eager.seconds("chunk"), b = seconds_of([&] { ours.chunk(); });
+    if (i < 0) continue;
+    plain_chunk.push_back(a), chunk.push_back(b);
+  }
+  const auto ratio = [](const std::vector<double>& ours, const std::vector<double>& other) {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < ours.size(); ++i) ratios.push_back(ours[i] / other[i]);
+    return median(ratios);
+  };
+  return {{"train_seconds",
+           {{"plain", median(plain)},
+            {"restructured", median(restructured)},
+            {"roboimi", median(step)}}},
+          {"train_ratio",
+           {{"to_plain", ratio(step, plain)}, {"to_restructured", ratio(step, restructured)}}},
+          {"chunk_seconds", {{"plain", median(plain_chunk)}, {"roboimi", median(chunk)}}},
+          {"chunk_ratio", {{"to_plain", ratio(chunk, plain_chunk)}}}};
+}
+
+void print_table(const Sizes& s, const nlohmann::json& result) {
+  std::printf("IMF head %ldx%ld, %ld threads, medians of %ld training and %ld chunk pairs\n",
+              s.width, s.layers, s.threads, s.pairs, s.chunks);
+  const auto row = [](const char* name, double seconds, double ratio) {
+    std::printf("  %-42s %9.2f ms   ratio %.3f\n", name, 1e3 * seconds, ratio);
+  };
+  const auto& train = result["train_seconds"];
+  const auto& chunk = result["chunk_seconds"];
+  std::printf("training step, batch %ld\n", s.batch);
+  row("PyTorch, plain", train["plain"], 1.0);
+  row("PyTorch, restructured", train["restructured"],
+      train["restructured"].get<double>() / train["plain"].get<double>());
+  row("roboimi (ratio to plain)", train["roboimi"], result["train_ratio"]["to_plain"]);
+  row("roboimi (ratio to restructured)", train["roboimi"],
+      result["train_ratio"]["to_restructured"]);
+  std::printf("one action chunk, batch 1, 1 step\n");
+  row("PyTorch, plain", chunk["plain"], 1.0);
+  row("roboimi (ratio to plain)", chunk["roboimi"], result["chunk_ratio"]["to_plain"]);
+}
+
+int run(int argc, char** argv) {
+  namespace po = boost::program_options;
+  Sizes s{};
+  std::string json_file;
+  po::options_description options("imf_bench");
+  const auto size = [](std::int64_t& place, std::int64_t value) {
+    return po::value(&place)->default_value(value);
+  };
+  options.add_options()("help", "this text")("pairs", size(s.pairs, 10), "training steps of each")(
+      "chunks", size(s.chunks, 100), "action chunks of each")("threads", size(s.threads, 2), "")(
+      "width", size(s.width, 384), "n_emb")("layers", size(s.layers, 12), "n_layer")(
+      "batch", size(s.batch, 64), "")("json", po::value(&json_file), "also write the numbers here");
+  po::variables_map values;
+  po::store(po::parse_command_line(argc, argv, options), values);
+  po::notify(values);
+  if (values.count("help")) {
+    std::cout << options;
+    return 0;
+  }
+  at::set_num_threads(static_cast<int>(s.threads));
+  const nlohmann::json result = measure(s);
+  print_table(s, result);
+  if (!json_file.empty()) std::ofstream(json_file) << result.dump(2) << "\n";
+  return 0;
+}
+
+}  // namespace
+}  // namespace roboimi
+
+int main(int argc, char** argv) {
+  try {
+    return roboimi::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "imf_bench: " << error.what() << "\n";
+    return 1;
+  }
+}
