@@ -1,0 +1,62 @@
+// Demonstrations in ACT's layout: one HDF5 file per episode.
+//
+//   Hdf5Dataset dataset({.path = "data/sim_transfer", .camera_names = {"front", "top"}});
+//   at::Tensor actions = dataset.actions(0);   // [L, A]
+//
+// See README.md for the layout.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "roboimi/config/schema.h"
+#include "roboimi/data/dataset.h"
+
+namespace roboimi::hdf5_dataset {
+
+class Hdf5File;
+
+struct DatasetOptions {
+  std::filesystem::path path;             // a folder of episode_N.hdf5, or one file
+  std::vector<std::string> camera_names;  // those to load, in this order
+  std::int64_t max_episodes = 0;          // the first ones; 0: all
+};
+
+class Hdf5Dataset : public Dataset {
+ public:
+  // Opens every file once and checks that it fits the others. Error naming the file: not HDF5,
+  // truncated, a camera or table missing, sizes that differ.
+  explicit Hdf5Dataset(const DatasetOptions& options);
+  ~Hdf5Dataset() override;
+
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t num_episodes() const override;
+  const EpisodeInfo& episode(std::int64_t index) const override;
+  at::Tensor state(std::int64_t episode) const override;
+  at::Tensor actions(std::int64_t episode) const override;
+  at::Tensor env_state(std::int64_t episode) const override;
+  at::Tensor frames(std::int64_t episode, const std::string& camera, std::int64_t first,
+                    std::int64_t count) const override;
+  std::optional<FrameExtent> frame_extent(std::int64_t episode, const std::string& camera,
+                                          std::int64_t row) const override;
+
+ private:
+  void add_episode(const std::filesystem::path& path);
+  ImageSize image_size(const Hdf5File& file, const std::string& camera, std::int64_t length) const;
+
+  ObservationSpec spec_;
+  std::vector<EpisodeInfo> episodes_;
+  std::vector<std::string> env_state_names_;  // of each episode; empty: not recorded
+  mutable std::mutex offsets_mutex_;
+  // Where rows lie in their file, found when first asked for.
+  mutable std::map<std::pair<std::int64_t, std::string>, std::vector<std::uint64_t>> offsets_;
+};
+
+Schema dataset_schema();
+std::shared_ptr<Dataset> create_dataset(const Options& options);
+
+}  // namespace roboimi::hdf5_dataset

@@ -1,0 +1,189 @@
+#include "plugins/hdf5_dataset/hdf5_episode_writer.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "plugins/hdf5_dataset/hdf5_file.h"
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/io/image.h"
+
+namespace roboimi::hdf5_dataset {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMemoryStep = 16 << 20;  // bytes by which the image in memory grows
+
+// An HDF5 file that exists in memory only.
+class MemoryFile {
+ public:
+  MemoryFile() {
+    const Handle access(checked(H5Pcreate(H5P_FILE_ACCESS)));
+    checked(H5Pset_fapl_core(access.get(), kMemoryStep, /*backing_store=*/false));
+    const Handle creation(checked(H5Pcreate(H5P_FILE_CREATE)));
+    checked(H5Pset_obj_track_times(creation.get(), false));
+    file_ = Handle(checked(H5Fcreate("episode", H5F_ACC_TRUNC, creation.get(), access.get())));
+  }
+
+  void group(const char* name) {
+    const Handle creation(checked(H5Pcreate(H5P_GROUP_CREATE)));
+    checked(H5Pset_obj_track_times(creation.get(), false));
+    Handle(checked(H5Gcreate2(file_.get(), name, H5P_DEFAULT, creation.get(), H5P_DEFAULT)));
+  }
+
+  // `chunk_rows` > 0: in chunks of that many rows.
+  void table(const std::string& name, const at::Tensor& values, hsize_t chunk_rows = 0) {
+    const at::Tensor data = values.contiguous();
+    const hid_t type = data.scalar_type() == at::kByte ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT;
+    std::vector<hsize_t> sizes(data.sizes().begin(), data.sizes().end());
+    const int rank = static_cast<int>(sizes.size());
+    const Handle space(checked(H5Screate_simple(rank, sizes.data(), nullptr)));
+    const Handle creation(checked(H5Pcreate(H5P_DATASET_CREATE)));
+    // Without times the same record gives the same bytes.
+    checked(H5Pset_obj_track_times(creation.get(), false));
+    if (chunk_rows > 0) {
+      sizes[0] = chunk_rows;
+      checked(H5Pset_chunk(creation.get(), rank, sizes.data()));
+    }
+    const Handle dataset(checked(H5Dcreate2(file_.get(), name.c_str(), type, space.get(),
+                                            H5P_DEFAULT, creation.get(), H5P_DEFAULT)));
+    checked(H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data.const_data_ptr()));
+  }
+
+  void attribute(const char* name, hid_t type, const void* value) {
+    const Handle space(checked(H5Screate(H5S_SCALAR)));
+    const Handle attribute(
+        checked(H5Acreate2(file_.get(), name, type, space.get(), H5P_DEFAULT, H5P_DEFAULT)));
+    checked(H5Awrite(attribute.get(), type, value));
+  }
+
+  // As h5py writes a bool: an enumeration of int8.
+  void flag(const char* name, bool value) {
+    const Handle type(checked(H5Tenum_create(H5T_NATIVE_INT8)));
+    for (const std::int8_t member : {std::int8_t{0}, std::int8_t{1}}) {
+      checked(H5Tenum_insert(type.get(), member != 0 ? "TRUE" : "FALSE", &member));
+    }
+    const std::int8_t number = value ? 1 : 0;
+    attribute(name, type.get(), &number);
+  }
+
+  std::string bytes() const {
+    checked(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL));
+    const ssize_t size = checked(H5Fget_file_image(file_.get(), nullptr, 0));
+    std::string image(static_cast<std::size_t>(size), '\0');
+    checked(H5Fget_file_image(file_.get(), image.data(), image.size()));
+    return image;
+  }
+
+ private:
+  template <typename Result>
+  static Result checked(Result result) {
+    if (result < 0) throw Error("HDF5 cannot build the episode: " + last_hdf5_message());
+    return result;
+  }
+
+  Handle file_;
+};
+
+// Frames [L, H, W, 3] as JPEG bytes, uint8 [L, longest], padded with zeros. OpenCV's convention:
+// the bytes of a pixel are taken for blue, green, red.
+at::Tensor compress(const at::Tensor& frames, int quality) {
+  std::vector<std::vector<std::uint8_t>> rows(static_cast<std::size_t>(frames.size(0)));
+  at::parallel_for(0, frames.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      rows[static_cast<std::size_t>(i)] = encode_jpeg(frames[i].flip(2).contiguous(), quality);
+    }
+  });
+  std::size_t longest = 0;
+  for (const auto& row : rows) longest = std::max(longest, row.size());
+  const at::Tensor padded =
+      at::zeros({frames.size(0), static_cast<std::int64_t>(longest)}, at::kByte);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::copy(rows[i].begin(), rows[i].end(), padded.data_ptr<std::uint8_t>() + i * longest);
+  }
+  return padded;
+}
+
+void check(const EpisodeRecord& record) {
+  const bool tables = record.state.defined() && record.state.dim() == 2 &&
+                      record.actions.defined() && record.actions.dim() == 2 &&
+                      record.state.size(0) == record.actions.size(0);
+  ROBOIMI_CHECK(tables, "state [L, S] and actions [L, A] must have as many rows");
+  for (const auto& [camera, frames] : record.images) {
+    ROBOIMI_CHECK(frames.dim() == 4 && frames.scalar_type() == at::kByte && frames.size(3) == 3 &&
+                      frames.size(0) == record.state.size(0),
+                  c10::str("frames of ", camera, ": ", frames.sizes()));
+  }
+}
+
+}  // namespace
+
+fs::path Hdf5EpisodeWriter::file_of(const fs::path& folder, std::int64_t index) const {
+  return folder / fmt::format("episode_{}.hdf5", index);
+}
+
+void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record) const {
+  check(record);
+  const bool is_compressed = options_.compress == Compression::kJpeg;
+  Images images;
+  for (const auto& [camera, frames] : record.images) {
+    images[camera] = is_compressed ? compress(frames, options_.quality) : frames;
+  }
+  std::string bytes;
+  {
+    const Hdf5Lock lock;
+    MemoryFile memory;
+    memory.flag("sim", true);
+    if (is_compressed) memory.flag("compress", true);
+    memory.attribute("seed", H5T_NATIVE_UINT64, &record.seed);
+    memory.flag("success", record.success);
+    memory.attribute("control_hz", H5T_NATIVE_DOUBLE, &record.control_hz);
+    memory.group("/observations");
+    memory.group("/observations/images");
+    const at::Tensor state = record.state.to(at::kFloat);
+    memory.table("/observations/qpos", state);
+    memory.table("/observations/qvel", record.velocity.defined() ? record.velocity.to(at::kFloat)
+                                                                 : at::zeros_like(state));
+    if (record.env_state.defined()) {
+      memory.table("/observations/env_state", record.env_state.to(at::kFloat));
+    }
+    memory.table("/action", record.actions.to(at::kFloat));
+    for (const auto& [camera, frames] : images) {
+      memory.table("/observations/images/" + camera, frames, /*chunk_rows=*/1);
+    }
+    bytes = memory.bytes();
+  }
+  write_text_atomically(file, bytes);
+}
+
+EpisodeRecord Hdf5EpisodeWriter::read_header(const fs::path& path) const {
+  const Hdf5File file(path);
+  const auto seed = file.integer_attribute("seed");
+  if (!seed) {
+    throw Error({.what = "the file does not say which seed it was recorded from",
+                 .where = path.string(),
+                 .expected = "the attribute 'seed', as roboimi collect writes it"});
+  }
+  EpisodeRecord record;
+  record.seed = *seed;
+  record.success = file.integer_attribute("success").value_or(0) != 0;
+  record.control_hz = file.number_attribute("control_hz").value_or(0.0);
+  return record;
+}
+
+Schema writer_schema() {
+  Schema schema;
+  schema.text("compress", "none", "how frames are stored; plain ones are mapped, never copied")
+      .one_of({"none", "jpeg"});
+  schema.integer("quality", 90, "of JPEG").range(1, 100);
+  return schema;
+}
+
+std::shared_ptr<EpisodeWriter> create_writer(const Options& options) {
+  return std::make_shared<Hdf5EpisodeWriter>(WriterOptions{
+      .compress = options.text("compress") == "jpeg" ? Compression::kJpeg : Compression::kNone,
+      .quality = static_cast<int>(options.integer("quality"))});
+}
+
+}  // namespace roboimi::hdf5_dataset

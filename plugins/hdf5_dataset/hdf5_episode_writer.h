@@ -1,0 +1,40 @@
+// Writes episodes in the layout that Hdf5Dataset (and ACT) reads.
+//
+//   Hdf5EpisodeWriter writer({.compress = Compression::kJpeg, .quality = 90});
+//   writer.write(writer.file_of("data", 0), record);
+//
+// The same record gives the same bytes. The file is put together in memory, then written and
+// renamed: it needs the episode's size in memory twice.
+#pragma once
+
+#include <memory>
+
+#include "roboimi/config/schema.h"
+#include "roboimi/data/episode_writer.h"
+
+namespace roboimi::hdf5_dataset {
+
+enum class Compression { kNone, kJpeg };
+
+struct WriterOptions {
+  Compression compress = Compression::kNone;
+  int quality = 90;  // of JPEG, 1..100
+};
+
+class Hdf5EpisodeWriter : public EpisodeWriter {
+ public:
+  explicit Hdf5EpisodeWriter(const WriterOptions& options) : options_(options) {}
+
+  std::filesystem::path file_of(const std::filesystem::path& folder,
+                                std::int64_t index) const override;
+  void write(const std::filesystem::path& file, const EpisodeRecord& record) const override;
+  EpisodeRecord read_header(const std::filesystem::path& file) const override;
+
+ private:
+  WriterOptions options_;
+};
+
+Schema writer_schema();
+std::shared_ptr<EpisodeWriter> create_writer(const Options& options);
+
+}  // namespace roboimi::hdf5_dataset

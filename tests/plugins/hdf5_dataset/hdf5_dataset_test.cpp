@@ -1,0 +1,302 @@
+// Against h5py: what it writes we read, what we write it reads (tests/reference/act_episodes.py).
+#include "plugins/hdf5_dataset/hdf5_dataset.h"
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include "plugins/hdf5_dataset/hdf5_episode_writer.h"
+#include "plugins/hdf5_dataset/hdf5_file.h"
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/data/frame_store.h"
+#include "tests/unit/data/table_dataset.h"
+
+namespace roboimi::hdf5_dataset {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr std::int64_t kLength = 6, kState = 14, kHeight = 16, kWidth = 24;
+constexpr std::uint64_t kSeed = (std::uint64_t{1} << 63) + 17;
+
+int python(const std::string& arguments) {
+  const std::string command = ROBOIMI_SOURCE_DIR "/.venv/bin/python " ROBOIMI_SOURCE_DIR
+                                                 "/tests/reference/act_episodes.py " +
+                              arguments;
+  return std::system(command.c_str());
+}
+
+at::Tensor table(double offset, std::int64_t width) {
+  return (at::arange(kLength, at::kFloat).unsqueeze(1) +
+          at::arange(width, at::kFloat).unsqueeze(0) / 16 + offset);
+}
+
+at::Tensor frames(const std::string& camera) {
+  const auto axis = [](std::int64_t n, at::IntArrayRef shape) {
+    return at::arange(n, at::kLong).view(shape);
+  };
+  const at::Tensor sum = 7 * axis(kLength, {-1, 1, 1, 1}) + 3 * axis(kHeight, {-1, 1, 1}) +
+                         5 * axis(kWidth, {-1, 1}) + 11 * axis(3, {-1}) +
+                         (camera == "top" ? 40 : 0);
+  return sum.remainder(256).to(at::kByte);
+}
+
+at::Tensor smooth_frames(const std::string& camera) {
+  const at::Tensor frames = at::zeros({kLength, kHeight, kWidth, 3}, at::kLong);
+  frames.select(3, 0).copy_(200 + 8 * at::arange(kLength).view({-1, 1, 1}));
+  frames.select(3, 1).copy_(4 * at::arange(kWidth) + (camera == "top" ? 20 : 0));
+  frames.select(3, 2).fill_(10);
+  return frames.to(at::kByte);
+}
+
+EpisodeRecord record(bool smooth) {
+  EpisodeRecord record;
+  for (const std::string camera : {"front", "top"}) {
+    record.images[camera] = smooth ? smooth_frames(camera) : frames(camera);
+  }
+  record.state = table(0, kState);
+  record.env_state = table(7, 3);
+  record.actions = table(100, kState);
+  record.control_hz = 20.0;
+  record.seed = kSeed;
+  record.success = true;
+  return record;
+}
+
+std::string error_of(const DatasetOptions& options) {
+  try {
+    const Hdf5Dataset dataset(options);
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::Not(HasSubstr("\n")));
+    return error.what();
+  }
+  return "";
+}
+
+class Hdf5DatasetTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new ScratchFolder();
+    ASSERT_EQ(python("write " + (*folder_ / "").string()), 0) << "h5py and Pillow are needed";
+  }
+  static void TearDownTestSuite() { delete folder_; }
+  static fs::path folder(const std::string& name) { return *folder_ / name; }
+  static DatasetOptions options(const std::string& name) {
+    return {.path = folder(name), .camera_names = {"top", "front"}};
+  }
+  static void expect_tables(const Dataset& dataset, std::int64_t episode) {
+    EXPECT_TRUE(at::equal(dataset.state(episode), table(0, kState)));
+    EXPECT_TRUE(at::equal(dataset.actions(episode), table(100, kState)));
+    EXPECT_EQ(dataset.state(episode).scalar_type(), at::kFloat);
+  }
+
+ private:
+  static ScratchFolder* folder_;
+};
+ScratchFolder* Hdf5DatasetTest::folder_ = nullptr;
+
+TEST_F(Hdf5DatasetTest, OpensActFilesOfFloat64InTheOrderOfTheirNumbers) {
+  const Hdf5Dataset dataset(options("plain"));
+  ASSERT_EQ(dataset.num_episodes(), 3);
+  EXPECT_EQ(dataset.episode(1).file.filename(), "episode_2.hdf5");
+  EXPECT_EQ(dataset.episode(2).file.filename(), "episode_10.hdf5");
+  EXPECT_TRUE(dataset.episode(0).is_sim);
+  EXPECT_FALSE(dataset.episode(1).is_sim);
+  EXPECT_FALSE(dataset.episode(0).seed.has_value());
+  EXPECT_FALSE(dataset.episode(0).success.has_value());
+  EXPECT_EQ(dataset.episode(0).length, kLength);
+  EXPECT_THAT(dataset.spec().camera_names, ElementsAre("top", "front"));
+  EXPECT_EQ(dataset.spec().images.at("top"), (ImageSize{kHeight, kWidth}));
+  EXPECT_EQ(dataset.spec().state_dim, kState);
+  EXPECT_EQ(dataset.spec().env_state_dim, 0);
+  EXPECT_FALSE(dataset.env_state(0).defined());
+  expect_tables(dataset, 1);
+  EXPECT_TRUE(at::equal(dataset.frames(1, "top", 2, 3), frames("top").slice(0, 2, 5)));
+}
+
+TEST_F(Hdf5DatasetTest, MapsPlainFramesWhereTheFileHasThem) {
+  const auto dataset = std::make_shared<Hdf5Dataset>(options("plain"));
+  const FrameStore store(dataset, {"top", "front"}, {.folder = folder("unused")});
+  EXPECT_EQ(store.num_mapped_in_place(), store.num_frames());
+  EXPECT_FALSE(fs::exists(folder("unused")));
+  for (std::int64_t row = 0; row < kLength; ++row) {
+    for (const std::string camera : {"top", "front"}) {
+      EXPECT_TRUE(at::equal(store.frame({2, row}, camera), dataset->frames(2, camera, row, 1)[0]));
+      EXPECT_TRUE(at::equal(store.frame({2, row}, camera), frames(camera)[row]));
+    }
+  }
+}
+
+TEST_F(Hdf5DatasetTest, MapsContiguousAndMultiRowChunksAndReadsFilteredOnes) {
+  const auto dataset = std::make_shared<Hdf5Dataset>(DatasetOptions{
+      .path = folder("contiguous"), .camera_names = {"front", "top", "zipped", "tiled"}});
+  EXPECT_TRUE(dataset->frame_extent(0, "front", 5).has_value());
+  EXPECT_TRUE(dataset->frame_extent(0, "top", 5).has_value());
+  EXPECT_FALSE(dataset->frame_extent(0, "zipped", 0).has_value());
+  EXPECT_FALSE(dataset->frame_extent(0, "tiled", 0).has_value());
+  const FrameStore store(dataset, dataset->spec().camera_names, {.folder = folder("decoded")});
+  EXPECT_EQ(store.num_mapped_in_place(), 2 * kLength);
+  for (const std::string camera : {"front", "top", "zipped", "tiled"}) {
+    for (std::int64_t row = 0; row < kLength; ++row) {
+      EXPECT_TRUE(at::equal(store.frame({0, row}, camera), frames(camera)[row])) << camera << row;
+    }
+  }
+  EXPECT_EQ(dataset->spec().env_state_dim, 3);
+  EXPECT_TRUE(at::equal(dataset->env_state(0), table(7, 3)));
+}
+
+TEST_F(Hdf5DatasetTest, DecodesCompressedFramesInOpenCvsChannelOrder) {
+  for (const std::string name : {"padded", "variable"}) {
+    const Hdf5Dataset dataset(options(name));
+    EXPECT_FALSE(dataset.episode(0).is_sim);
+    expect_tables(dataset, 0);
+    for (const std::string camera : {"front", "top"}) {
+      const std::string raw = read_text(folder(name) / ("decoded_" + camera + ".raw"));
+      const at::Tensor expected =
+          at::from_blob(const_cast<char*>(raw.data()), {kLength, kHeight, kWidth, 3}, at::kByte);
+      const at::Tensor decoded = dataset.frames(0, camera, 0, kLength);
+      EXPECT_TRUE(at::equal(decoded, expected)) << name << " " << camera;
+      EXPECT_LE((decoded.to(at::kInt) - smooth_frames(camera).to(at::kInt)).abs().max().item<int>(),
+                12);
+      EXPECT_FALSE(dataset.frame_extent(0, camera, 0).has_value());
+    }
+  }
+}
+
+TEST_F(Hdf5DatasetTest, WritesFilesThatH5pyReadsAsTheyWereMeant) {
+  const Hdf5EpisodeWriter plain({});
+  const Hdf5EpisodeWriter compressed({.compress = Compression::kJpeg});
+  const fs::path file = plain.file_of(folder("written"), 3);
+  EXPECT_EQ(file.filename(), "episode_3.hdf5");
+  plain.write(file, record(false));
+  compressed.write(folder("written/episode_4.hdf5"), record(true));
+  EXPECT_EQ(python("verify " + file.string() + " " + folder("written/episode_4.hdf5").string()), 0);
+  EXPECT_EQ(plain.read_header(file).seed, kSeed);
+  EXPECT_TRUE(plain.read_header(file).success);
+  EXPECT_EQ(plain.read_header(file).control_hz, 20.0);
+}
+
+TEST_F(Hdf5DatasetTest, ReadsBackWhatItWroteWithFramesInPlace) {
+  const Hdf5EpisodeWriter writer({});
+  writer.write(folder("own/episode_0.hdf5"), record(false));
+  const auto dataset = std::make_shared<Hdf5Dataset>(options("own"));
+  expect_tables(*dataset, 0);
+  EXPECT_EQ(dataset->episode(0).seed, kSeed);
+  EXPECT_EQ(dataset->episode(0).success, true);
+  EXPECT_EQ(dataset->spec().control_hz, 20.0);
+  const FrameStore store(dataset, {"front"}, {.folder = folder("unused")});
+  EXPECT_EQ(store.num_mapped_in_place(), kLength);
+  EXPECT_TRUE(at::equal(store.frame({0, 4}, "front"), frames("front")[4]));
+}
+
+TEST_F(Hdf5DatasetTest, WritesTheSameBytesForTheSameRecord) {
+  const Hdf5EpisodeWriter writer({});
+  writer.write(folder("same/one.hdf5"), record(false));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // HDF5 counts in seconds
+  writer.write(folder("same/two.hdf5"), record(false));
+  EXPECT_EQ(read_text(folder("same/one.hdf5")), read_text(folder("same/two.hdf5")));
+}
+
+TEST_F(Hdf5DatasetTest, NamesAMissingCameraTheFileAndTheCamerasThatExist) {
+  const std::string error =
+      error_of({.path = folder("plain"), .camera_names = {"front", "frnt", "top"}});
+  EXPECT_THAT(error, HasSubstr("episode_0.hdf5"));
+  EXPECT_THAT(error, HasSubstr("camera 'frnt' is missing"));
+  EXPECT_THAT(error, HasSubstr("found front, top"));
+  EXPECT_THAT(error, HasSubstr("did you mean 'front'?"));
+}
+
+TEST_F(Hdf5DatasetTest, RefusesTruncatedAndForeignFilesByName) {
+  fs::create_directories(folder("broken"));
+  fs::copy(folder("plain/episode_0.hdf5"), folder("broken/episode_0.hdf5"));
+  fs::copy(folder("plain/episode_2.hdf5"), folder("broken/episode_1.hdf5"));
+  fs::resize_file(folder("broken/episode_1.hdf5"),
+                  fs::file_size(folder("broken/episode_1.hdf5")) / 2);
+  testing::internal::CaptureStderr();
+  const std::string truncated = error_of(options("broken"));
+  EXPECT_THAT(truncated, HasSubstr("broken/episode_1.hdf5"));
+  EXPECT_THAT(truncated, HasSubstr("truncated file"));
+  EXPECT_THAT(truncated, HasSubstr("record or copy the episode again"));
+
+  write_text_atomically(folder("broken/episode_1.hdf5"), "not an HDF5 file at all");
+  EXPECT_THAT(error_of(options("broken")), HasSubstr("a whole HDF5 file"));
+  write_text_atomically(folder("broken/episode_1.hdf5"), "");
+  EXPECT_THAT(error_of(options("broken")), HasSubstr("found 0 bytes"));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "HDF5 keeps its messages to itself";
+}
+
+TEST_F(Hdf5DatasetTest, SaysWhatIsThereWhenAFolderHasNoEpisodes) {
+  EXPECT_THAT(error_of({.path = folder("nowhere")}), HasSubstr("no such folder or file"));
+  fs::create_directories(folder("empty/sub"));
+  EXPECT_THAT(error_of({.path = folder("empty")}), HasSubstr("found 1 entries of other names"));
+}
+
+TEST_F(Hdf5DatasetTest, RefusesEpisodesThatDoNotFitEachOther) {
+  const Hdf5EpisodeWriter writer({});
+  writer.write(folder("mixed/episode_0.hdf5"), record(false));
+  EpisodeRecord other = record(false);
+  other.actions = table(100, kState + 1);
+  writer.write(folder("mixed/episode_1.hdf5"), other);
+  const std::string error = error_of(options("mixed"));
+  EXPECT_THAT(error, HasSubstr("mixed/episode_1.hdf5: the episode does not fit the others"));
+  EXPECT_THAT(error, HasSubstr("action 14"));
+  EXPECT_THAT(error, HasSubstr("action 15"));
+  EXPECT_EQ(
+      Hdf5Dataset({.path = folder("mixed"), .camera_names = {}, .max_episodes = 1}).num_episodes(),
+      1);
+}
+
+TEST_F(Hdf5DatasetTest, NamesAMissingTable) {
+  write_text_atomically(folder("nothing/skip"), "");
+  ASSERT_EQ(std::system((ROBOIMI_SOURCE_DIR "/.venv/bin/python -c \"import h5py; h5py.File('" +
+                         folder("nothing/episode_0.hdf5").string() + "', 'w')\"")
+                            .c_str()),
+            0);
+  const std::string error = error_of(options("nothing"));
+  EXPECT_THAT(error, HasSubstr("the file has no '/observations/qpos'"));
+  EXPECT_THAT(error, HasSubstr("ACT's layout"));
+}
+
+TEST_F(Hdf5DatasetTest, IsReadBySeveralThreadsAtOnce) {
+  const Hdf5Dataset dataset(options("plain"));
+  std::vector<std::thread> threads;
+  std::atomic<int> equal = 0;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (std::int64_t row = 0; row < kLength; ++row) {
+        equal +=
+            at::equal(dataset.frames(row % 3, "top", row, 1), frames("top").slice(0, row, row + 1));
+        equal += at::equal(dataset.state(row % 3), table(0, kState));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(equal, 48);
+}
+
+TEST_F(Hdf5DatasetTest, LeavesNoFileWhenTheDiskIsFull) {
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  rlimit small = before;
+  small.rlim_cur = 4096;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  std::string error;
+  try {
+    Hdf5EpisodeWriter({}).write(folder("full/episode_0.hdf5"), record(false));
+  } catch (const Error& thrown) {
+    error = thrown.what();
+  }
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_THAT(error, HasSubstr("ulimit -f"));
+  EXPECT_TRUE(fs::is_empty(folder("full")));
+}
+
+}  // namespace
+}  // namespace roboimi::hdf5_dataset
