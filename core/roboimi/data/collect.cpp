@@ -61,7 +61,6 @@ Collection::Collection(CollectionOptions options, std::shared_ptr<const EpisodeW
   find_existing();
   find_staged();
   advance();
-  num_kept_ = num_written_;
 }
 
 Collection::~Collection() = default;
@@ -112,6 +111,7 @@ void Collection::find_existing() {
     }
     outcomes_[seed] = true;
     files_[seed] = file;
+    ++num_kept_;
     before = seed + 1;
   }
 }

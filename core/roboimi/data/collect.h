@@ -30,7 +30,7 @@ struct CollectionOptions {
   std::uint64_t first_seed = 0;
   std::int64_t max_attempts = 1000;
   // What else the episodes depend on (environment, noise, writer), as text. A folder whose
-  // collection.json says otherwise is refused.
+  // collection.txt says otherwise is refused.
   std::string settings;
 };
 
@@ -60,7 +60,7 @@ class ROBOIMI_EXPORT Collection {
   bool complete() const { return num_written_ == options_.num_episodes; }
   std::int64_t num_written() const { return num_written_; }  // episodes in place
   std::int64_t num_kept() const { return num_kept_; }        // of these, found at the start
-  std::int64_t num_failed() const;                           // seeds before the last episode's
+  std::int64_t num_failed() const { return num_failed_; }    // seeds before the last one
   // Removes what is only half done: temporary files, and stages beyond the last episode.
   void clean_up() const;
 

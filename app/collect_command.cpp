@@ -1,0 +1,209 @@
+// roboimi collect: demonstrations by a scripted expert, in several processes.
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <boost/program_options.hpp>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "app/commands.h"
+#include "roboimi/common/error.h"
+#include "roboimi/config/compose.h"
+#include "roboimi/config/schema.h"
+#include "roboimi/data/collect_workers.h"
+#include "roboimi/plugin/registry.h"
+#include "roboimi/track/progress.h"
+#include "roboimi/train/stop_request.h"
+
+namespace roboimi::app {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr const char* kUsage =
+    R"(usage: roboimi collect --config CONFIG [KEY=VALUE ...] [options]
+
+Runs the environment's scripted expert and writes the episodes that succeed. The same settings give
+the same files, whatever the number of workers. Interrupted or repeated, it continues: whole files
+are kept.
+
+)";
+
+constexpr const char* kExample = R"(
+example: roboimi collect --config collect_sim_transfer.yaml collect.num_episodes=20
+)";
+
+struct Request {
+  std::string config;
+  std::vector<std::string> overrides;
+  std::vector<std::filesystem::path> config_dirs, plugin_dirs;
+  bool json = false, help = false, worker = false;
+};
+
+po::options_description visible_options() {
+  po::options_description options("options");
+  options.add_options()("config", po::value<std::string>()->value_name("FILE"),
+                        "what to collect: env, writer and collect sections")(
+      "config-dir", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
+      "another folder of configs; may be repeated")(
+      "plugin-path", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
+      "another folder of plugins; may be repeated")("json", "print the summary as JSON")(
+      "help,h", "print this");
+  return options;
+}
+
+std::vector<std::filesystem::path> folders(const po::variables_map& values, const char* name) {
+  if (values.count(name) == 0) return {};
+  const auto given = values[name].as<std::vector<std::string>>();
+  return {given.begin(), given.end()};
+}
+
+Request parse_request(const Arguments& words) {
+  po::options_description all = visible_options();
+  all.add_options()("worker", "")("override", po::value<std::vector<std::string>>());
+  po::positional_options_description positions;
+  positions.add("override", -1);
+  po::variables_map values;
+  try {
+    po::store(po::command_line_parser(words).options(all).positional(positions).run(), values);
+  } catch (const po::error& error) {
+    throw Error({.what = error.what(), .next = "see roboimi collect --help"});
+  }
+  Request request;
+  request.help = values.count("help") > 0;
+  request.json = values.count("json") > 0;
+  request.worker = values.count("worker") > 0;
+  request.config_dirs = folders(values, "config-dir");
+  request.plugin_dirs = folders(values, "plugin-path");
+  if (values.count("config") > 0) request.config = values["config"].as<std::string>();
+  if (values.count("override") > 0) {
+    request.overrides = values["override"].as<std::vector<std::string>>();
+  }
+  return request;
+}
+
+Schema root_schema() {
+  Schema collect;
+  collect.text("output", "data/sim_transfer", "the folder of the episodes");
+  collect.integer("num_episodes", 50, "successful episodes to record").at_least(1);
+  collect.integer("first_seed", 0, "of the environment; attempt i has first_seed + i").at_least(0);
+  collect.integer("workers", 2, "processes at work").range(1, 256);
+  collect.number("noise", 0.0, "perturbation of the expert's way-points, in the task's unit")
+      .at_least(0.0);
+  collect.integer("max_attempts", 1000, "give up after so many").at_least(1);
+  Schema root;
+  root.text("name", "collect", "of the experiment");
+  root.component("env", ComponentKind::kEnvironment, "where the expert acts");
+  root.component("writer", ComponentKind::kEpisodeWriter, "how episodes are stored");
+  root.group("collect", collect, "what to collect");
+  return root;
+}
+
+struct Job {
+  Options root, collect;
+};
+
+Job read_job(const Request& request) {
+  if (request.config.empty()) {
+    throw Error({.what = "no config named",
+                 .expected = "roboimi collect --config CONFIG",
+                 .next = "see roboimi collect --help"});
+  }
+  const ComposedConfig config =
+      compose_config(request.config, request.overrides, request.config_dirs);
+  Registry::instance().load_search_path(plugin_search_path(request.plugin_dirs));
+  Job job{.root = parse_options(config.root, root_schema())};
+  job.collect = job.root.group("collect");
+  return job;
+}
+
+// What the episodes depend on besides their seeds.
+std::string settings_of(const Job& job) {
+  Registry& registry = Registry::instance();
+  const auto resolved = [&](ComponentKind kind, const char* key) {
+    const ConfigNode& node = job.root.component(key);
+    const ConfigNode* type = node.find("type");
+    return fmt::format("{}: {}\n{}\n", key, type != nullptr ? type->text() : "",
+                       registry.options_of(kind, node, key).to_node().to_yaml());
+  };
+  return fmt::format("noise: {}\n{}{}", job.collect.number("noise"),
+                     resolved(ComponentKind::kEnvironment, "env"),
+                     resolved(ComponentKind::kEpisodeWriter, "writer"));
+}
+
+int work(const Job& job) {
+  // Ctrl-C reaches the whole group; the owner decides what becomes of it.
+  std::signal(SIGINT, SIG_IGN);
+  at::set_num_threads(1);
+  Registry& registry = Registry::instance();
+  const auto environment = registry.create_environment(job.root.component("env"), "env");
+  const auto writer = registry.create_episode_writer(job.root.component("writer"), "writer");
+  serve_attempts(*environment, *writer, job.collect.number("noise"));
+  return EXIT_SUCCESS;
+}
+
+void print_summary(const Collection& collection, const Job& job, double seconds, bool json) {
+  const std::int64_t wanted = job.collect.integer("num_episodes");
+  const std::string& output = job.collect.text("output");
+  if (json) {
+    const nlohmann::ordered_json summary = {{"output", output},
+                                            {"num_episodes", collection.num_written()},
+                                            {"num_kept", collection.num_kept()},
+                                            {"num_failed", collection.num_failed()},
+                                            {"complete", collection.complete()},
+                                            {"seconds", seconds}};
+    std::cout << summary.dump(2) << "\n";
+    return;
+  }
+  std::cout << fmt::format(
+      "{}: {} of {} episodes ({} were there before), {} failed attempts left out, {:.1f} s\n",
+      output, collection.num_written(), wanted, collection.num_kept(), collection.num_failed(),
+      seconds);
+}
+
+int own(const Request& request, const Job& job, const Arguments& words) {
+  Registry& registry = Registry::instance();
+  const std::shared_ptr<EpisodeWriter> writer =
+      registry.create_episode_writer(job.root.component("writer"), "writer");
+  const std::int64_t wanted = job.collect.integer("num_episodes");
+  Collection collection(
+      {.output = job.collect.text("output"),
+       .num_episodes = wanted,
+       .first_seed = static_cast<std::uint64_t>(job.collect.integer("first_seed")),
+       .max_attempts = job.collect.integer("max_attempts"),
+       .settings = settings_of(job)},
+      writer);
+  std::vector<std::string> worker_command = {"/proc/self/exe", "collect", "--worker"};
+  worker_command.insert(worker_command.end(), words.begin(), words.end());
+  const StopRequest stop;
+  const auto started = std::chrono::steady_clock::now();
+  Progress progress("collect", wanted, collection.num_written());
+  const bool complete = collect_episodes(
+      collection, worker_command, job.collect.integer("workers"),
+      {.progress =
+           [&](const Collection& now) {
+             progress.update(now.num_written(), fmt::format("{} failed", now.num_failed()));
+           },
+       .should_stop = [&] { return stop.requested(); }});
+  progress.clear();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
+  print_summary(collection, job, seconds.count(), request.json);
+  if (!complete) std::cerr << "interrupted; the same command continues\n";
+  return complete ? EXIT_SUCCESS : kInterruptedStatus;
+}
+
+}  // namespace
+
+int collect_command(const Arguments& words) {
+  const Request request = parse_request(words);
+  if (request.help) {
+    std::cout << kUsage << visible_options() << kExample;
+    return EXIT_SUCCESS;
+  }
+  const Job job = read_job(request);
+  return request.worker ? work(job) : own(request, job, words);
+}
+
+}  // namespace roboimi::app

@@ -1,0 +1,80 @@
+#include "roboimi/data/collect_workers.h"
+
+#include <chrono>
+#include <map>
+#include <sstream>
+
+#include "roboimi/common/error.h"
+#include "roboimi/data/worker_processes.h"
+
+namespace roboimi {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A task is "SEED FILE"; its answer is "success", "failure", or "error: MESSAGE".
+const std::string kSuccess = "success";
+const std::string kFailure = "failure";
+const std::string kError = "error: ";
+
+// Removes half-done files, however the work ends.
+class CleanUp {
+ public:
+  explicit CleanUp(const Collection& collection) : collection_(collection) {}
+  ~CleanUp() { collection_.clean_up(); }
+  CleanUp(const CleanUp&) = delete;
+  CleanUp& operator=(const CleanUp&) = delete;
+
+ private:
+  const Collection& collection_;
+};
+
+}  // namespace
+
+bool collect_episodes(Collection& collection, const std::vector<std::string>& worker_command,
+                      std::int64_t num_workers, const CollectCallbacks& callbacks) {
+  const CleanUp clean_up(collection);  // after the workers have ended
+  if (collection.complete()) return true;
+  WorkerProcesses workers(worker_command, num_workers);
+  std::map<std::int64_t, std::uint64_t> busy;  // worker -> seed
+  while (!collection.complete()) {
+    for (std::int64_t worker = 0; worker < workers.size(); ++worker) {
+      if (busy.count(worker) != 0) continue;
+      const auto seed = collection.next_seed();
+      if (!seed) break;
+      workers.send(worker, std::to_string(*seed) + " " + collection.staged_file(*seed).string());
+      busy[worker] = *seed;
+    }
+    if (callbacks.should_stop && callbacks.should_stop()) return false;
+    ROBOIMI_CHECK(!busy.empty(), "a collection that is not complete has nothing to do");
+    const auto reply = workers.receive(100ms);
+    if (!reply) continue;
+    if (reply->line.rfind(kError, 0) == 0) throw Error(reply->line.substr(kError.size()));
+    ROBOIMI_CHECK(reply->line == kSuccess || reply->line == kFailure, reply->line);
+    const std::uint64_t seed = busy.at(reply->worker);
+    busy.erase(reply->worker);
+    collection.finish(seed, reply->line == kSuccess);
+    if (callbacks.progress) callbacks.progress(collection);
+  }
+  return true;
+}
+
+void serve_attempts(Environment& environment, const EpisodeWriter& writer, double noise) {
+  while (const auto task = next_task()) {
+    std::istringstream words(*task);
+    std::uint64_t seed = 0;
+    std::string file;
+    words >> seed >> std::ws;
+    std::getline(words, file);
+    try {
+      const EpisodeRecord record = record_episode(environment, seed, noise);
+      if (record.success) writer.write(file, record);
+      reply(record.success ? kSuccess : kFailure);
+    } catch (const std::exception& error) {
+      reply(kError + one_line_message(error));
+      return;
+    }
+  }
+}
+
+}  // namespace roboimi

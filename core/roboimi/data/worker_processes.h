@@ -1,0 +1,62 @@
+// Child processes that answer lines with lines, one at a time.
+//
+//   WorkerProcesses workers({"/proc/self/exe", "collect", "--worker"}, 2);
+//   workers.send(0, "17");
+//   if (auto reply = workers.receive(100ms)) use(reply->worker, reply->line);
+//
+// A worker reads lines from its standard input until that ends, and writes one line for each to
+// descriptor kReplyDescriptor. Its standard output goes to this process's stderr.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/export.h"
+
+namespace roboimi {
+
+class ROBOIMI_EXPORT WorkerProcesses {
+ public:
+  static constexpr int kReplyDescriptor = 3;
+
+  // `command` starts with the path of the program.
+  WorkerProcesses(const std::vector<std::string>& command, std::int64_t count);
+  // Ends those still at work (SIGTERM) and waits for them.
+  ~WorkerProcesses();
+  WorkerProcesses(const WorkerProcesses&) = delete;
+  WorkerProcesses& operator=(const WorkerProcesses&) = delete;
+
+  std::int64_t size() const { return static_cast<std::int64_t>(workers_.size()); }
+  void send(std::int64_t worker, const std::string& line);
+
+  struct Reply {
+    std::int64_t worker = 0;
+    std::string line;
+  };
+  // Empty when nothing came in time, or a signal did. Error when a worker has ended.
+  std::optional<Reply> receive(std::chrono::milliseconds timeout);
+
+ private:
+  struct Worker {
+    pid_t pid = -1;
+    int input = -1, output = -1;  // our ends of its pipes
+    std::string received;         // without a line's end yet
+  };
+
+  void start(const std::vector<std::string>& command);
+  std::optional<Reply> take_line();
+  [[noreturn]] void fail_ended(Worker& worker);
+
+  std::vector<Worker> workers_;
+};
+
+// For the worker's side: a line of standard input, empty at its end; and the answer to it.
+ROBOIMI_EXPORT std::optional<std::string> next_task();
+ROBOIMI_EXPORT void reply(const std::string& line);
+
+}  // namespace roboimi

@@ -1,0 +1,263 @@
+#include "roboimi/data/collect.h"
+
+#include <gmock/gmock.h>
+
+#include <deque>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "tests/unit/data/table_dataset.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// An episode is a text file that holds its seed.
+class SeedWriter : public EpisodeWriter {
+ public:
+  fs::path file_of(const fs::path& folder, std::int64_t index) const override {
+    return folder / ("episode_" + std::to_string(index) + ".txt");
+  }
+  void write(const fs::path& file, const EpisodeRecord& record) const override {
+    write_text_atomically(file, std::to_string(record.seed));
+  }
+  EpisodeRecord read_header(const fs::path& file) const override {
+    const std::string text = read_text(file);
+    if (text.empty()) throw Error({.what = "empty", .where = file.string()});
+    EpisodeRecord record;
+    record.seed = std::stoull(text);
+    record.success = true;
+    return record;
+  }
+};
+
+// Every third seed fails.
+bool succeeds(std::uint64_t seed) { return seed % 3 != 0; }
+
+class CollectionTest : public ::testing::Test {
+ protected:
+  CollectionOptions options(std::int64_t num_episodes) const {
+    return {.output = folder_ / "out",
+            .num_episodes = num_episodes,
+            .first_seed = 10,
+            .max_attempts = 100,
+            .settings = "noise: 0"};
+  }
+  Collection open(std::int64_t num_episodes) const {
+    return Collection(options(num_episodes), writer_);
+  }
+  void attempt(Collection& collection, std::uint64_t seed) const {
+    EpisodeRecord record;
+    record.seed = seed;
+    if (succeeds(seed)) writer_->write(collection.staged_file(seed), record);
+    collection.finish(seed, succeeds(seed));
+  }
+  // Seeds of the episodes in place.
+  std::vector<std::uint64_t> seeds() const {
+    std::vector<std::uint64_t> found;
+    for (std::int64_t i = 0; fs::exists(writer_->file_of(folder_ / "out", i)); ++i) {
+      found.push_back(writer_->read_header(writer_->file_of(folder_ / "out", i)).seed);
+    }
+    return found;
+  }
+  ScratchFolder folder_;
+  std::shared_ptr<SeedWriter> writer_ = std::make_shared<SeedWriter>();
+};
+
+TEST_F(CollectionTest, NumbersTheSuccessesInTheOrderOfTheirSeeds) {
+  Collection collection = open(5);
+  std::int64_t attempts = 0;
+  while (const auto seed = collection.next_seed()) {
+    attempt(collection, *seed);
+    ++attempts;
+  }
+  EXPECT_TRUE(collection.complete());
+  EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
+  EXPECT_EQ(collection.num_failed(), 2);  // 12 and 15
+  EXPECT_EQ(attempts, 7);
+}
+
+TEST_F(CollectionTest, GivesTheSameEpisodesWhateverTheOrderInWhichWorkersFinish) {
+  Collection collection = open(5);
+  std::deque<std::uint64_t> busy;
+  while (!collection.complete()) {
+    while (busy.size() < 4) {
+      const auto seed = collection.next_seed();
+      if (!seed) break;
+      busy.push_back(*seed);
+    }
+    ASSERT_FALSE(busy.empty());
+    attempt(collection, busy.back());  // the latest first
+    busy.pop_back();
+  }
+  for (const std::uint64_t seed : busy) attempt(collection, seed);
+  collection.clean_up();
+  EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
+  EXPECT_EQ(collection.num_failed(), 2);
+  EXPECT_FALSE(fs::exists(folder_ / "out/.staged"));
+}
+
+TEST_F(CollectionTest, ContinuesWithoutRepeatingWhatIsKnown) {
+  {
+    Collection collection = open(5);
+    const std::uint64_t first = *collection.next_seed(), second = *collection.next_seed(),
+                        third = *collection.next_seed(), fourth = *collection.next_seed();
+    attempt(collection, first);
+    attempt(collection, second);
+    attempt(collection, fourth);  // 13 waits for 12
+    EXPECT_EQ(third, 12U);
+    EXPECT_EQ(collection.num_written(), 2);
+    write_text_atomically(folder_ / "out/.staged/.episode_12.txt.tmp77", "half");
+    collection.clean_up();
+  }
+  Collection collection = open(5);
+  EXPECT_EQ(collection.num_kept(), 2);
+  std::vector<std::uint64_t> attempted;
+  while (const auto seed = collection.next_seed()) {
+    attempted.push_back(*seed);
+    attempt(collection, *seed);
+  }
+  EXPECT_THAT(attempted, ElementsAre(12, 14, 15, 16));
+  EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
+  // Asking for more later continues as well, and counts the failures from the start.
+  Collection more = open(7);
+  EXPECT_EQ(more.num_kept(), 5);
+  EXPECT_EQ(more.num_failed(), 2);
+  while (const auto seed = more.next_seed()) attempt(more, *seed);
+  EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16, 17, 19));
+}
+
+TEST_F(CollectionTest, RecordsADamagedEpisodeAgain) {
+  {
+    Collection collection = open(5);
+    while (const auto seed = collection.next_seed()) attempt(collection, *seed);
+  }
+  fs::resize_file(folder_ / "out/episode_2.txt", 0);
+  Collection collection = open(5);
+  EXPECT_FALSE(collection.complete());
+  std::vector<std::uint64_t> attempted;
+  while (const auto seed = collection.next_seed()) {
+    attempted.push_back(*seed);
+    attempt(collection, *seed);
+  }
+  EXPECT_THAT(attempted, ElementsAre(12, 13));
+  EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
+}
+
+TEST_F(CollectionTest, RefusesAFolderOfOtherSettings) {
+  { Collection collection = open(2); }
+  CollectionOptions other = options(2);
+  other.settings = "noise: 0.1";
+  try {
+    Collection collection(other, writer_);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("collected with other settings"));
+    EXPECT_THAT(error.what(), HasSubstr("choose another collect.output"));
+  }
+}
+
+TEST_F(CollectionTest, GivesUpAfterMaxAttempts) {
+  CollectionOptions few = options(5);
+  few.max_attempts = 4;
+  Collection collection(few, writer_);
+  try {
+    while (const auto seed = collection.next_seed()) attempt(collection, *seed);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("expected 5 successes in 4 attempts; found 3"));
+  }
+}
+
+// Counts: state is the step, and the task ends after five.
+class CountingEnvironment : public Environment {
+ public:
+  class CountingExpert : public Expert {
+   public:
+    CountingExpert(CountingEnvironment& environment, double noise)
+        : environment_(environment), noise_(noise) {}
+    at::Tensor act() override {
+      return at::full({2}, static_cast<double>(environment_.step_) + noise_, at::kDouble);
+    }
+
+   private:
+    CountingEnvironment& environment_;
+    double noise_;
+  };
+
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t max_steps() const override { return 5; }
+  double max_reward() const override { return 1; }
+  std::vector<std::string> stage_names() const override { return {"start"}; }
+  Observation reset(std::uint64_t seed, bool render) override {
+    seed_ = seed;
+    step_ = 0;
+    return observe(render);
+  }
+  StepResult step(const at::Tensor& action, bool render) override {
+    EXPECT_EQ(action[0].item<double>(), static_cast<double>(step_) + 0.5);
+    ++step_;
+    StepResult result;
+    result.observation = observe(render);
+    result.truncated = step_ == max_steps();
+    result.info.success = step_ == 3;
+    return result;
+  }
+  Observation observe(bool render) override {
+    Observation observation;
+    observation.state = at::full({3}, static_cast<double>(step_), at::kFloat);
+    if (render) {
+      ++num_rendered;
+      observation.images["front"] = at::full({2, 2, 3}, step_, at::kByte);
+    }
+    return observation;
+  }
+  std::unique_ptr<Expert> make_expert(double noise, std::uint64_t seed) override {
+    EXPECT_EQ(seed, seed_);
+    return has_expert ? std::make_unique<CountingExpert>(*this, noise) : nullptr;
+  }
+  std::vector<std::array<double, 3>> end_effector_positions() const override { return {}; }
+  std::vector<std::string> end_effector_names() const override { return {}; }
+  at::Tensor render(const std::string&, ImageSize size) override {
+    return at::zeros({size.height, size.width, 3}, at::kByte);
+  }
+  std::optional<std::array<double, 2>> project(const std::string&, ImageSize,
+                                               const std::array<double, 3>&) const override {
+    return std::nullopt;
+  }
+
+  bool has_expert = true;
+  int num_rendered = 0;
+
+ private:
+  ObservationSpec spec_{.control_hz = 20.0};
+  std::uint64_t seed_ = 0;
+  std::int64_t step_ = 0;
+};
+
+TEST(RecordEpisode, PairsEachObservationWithTheCommandGivenAfterIt) {
+  CountingEnvironment environment;
+  const EpisodeRecord record = record_episode(environment, 42, 0.5);
+  EXPECT_TRUE(at::equal(record.state.select(1, 0), at::arange(5, at::kFloat)));
+  EXPECT_TRUE(at::equal(record.actions.select(1, 0), at::arange(5, at::kFloat) + 0.5));
+  EXPECT_THAT(record.images.at("front").sizes(), ElementsAre(5, 2, 2, 3));
+  EXPECT_TRUE(at::equal(record.images.at("front").select(1, 0).select(1, 0).select(1, 0),
+                        at::arange(5, at::kByte)));
+  EXPECT_FALSE(record.env_state.defined());
+  EXPECT_EQ(record.seed, 42U);
+  EXPECT_EQ(record.control_hz, 20.0);
+  EXPECT_TRUE(record.success) << "met at one step is met";
+  EXPECT_EQ(environment.num_rendered, 5) << "what follows the last action is not drawn";
+}
+
+TEST(RecordEpisode, NeedsAnExpert) {
+  CountingEnvironment environment;
+  environment.has_expert = false;
+  EXPECT_THROW(record_episode(environment, 1, 0.0), Error);
+}
+
+}  // namespace
+}  // namespace roboimi
