@@ -7,6 +7,8 @@
 
 #include <boost/dll/shared_library.hpp>
 #include <cstdlib>
+#include <list>
+#include <mutex>
 #include <string>
 
 #include "roboimi/common/files.h"
@@ -44,6 +46,16 @@ Error open_error(const std::string& message) {
                 .expected = "a library that the dynamic linker can open",
                 .found = message,
                 .next = "see `ldd` on the file for what it needs"});
+}
+
+// A handle that is never given back: a component, an exception or a static of the plugin may
+// outlive any owner. The list, never destroyed either, keeps leak checkers from taking them for
+// lost.
+boost::dll::shared_library* new_library() {
+  static auto* const libraries = new std::list<boost::dll::shared_library>;
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);
+  return &libraries->emplace_back();
 }
 
 void check_descriptor(const PluginDescriptor& descriptor, const Fingerprint& fingerprint) {
@@ -90,8 +102,7 @@ Fingerprint check_plugin_file(const std::filesystem::path& file) {
 
 const PluginDescriptor& open_plugin(const std::filesystem::path& file,
                                     const Fingerprint& fingerprint) {
-  // Leaked: a component, an exception or a static of the plugin may outlive any owner.
-  auto* library = new boost::dll::shared_library;
+  boost::dll::shared_library* library = new_library();
   boost::system::error_code code;
   library->load(std::filesystem::absolute(file).string(), code,
                 boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
