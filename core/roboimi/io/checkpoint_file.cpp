@@ -19,7 +19,7 @@ using Kind = PickleNode::Kind;
 
 // A graph of shared modules unfolds into a tree, so the walk is bounded, not only the graph.
 constexpr int kMaxModuleDepth = 100;
-constexpr std::size_t kMaxSteps = 10'000'000, kMaxTensors = 100'000, kMaxNameSize = 1000;
+constexpr std::size_t kMaxSteps = 1'000'000, kMaxTensors = 100'000, kMaxNameSize = 1000;
 constexpr std::size_t kMaxListed = 1000;
 
 // Collects tensors and what else there is.

@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kMaxDepth = 3;        // header { tensor { shape [
-constexpr int kMaxDimensions = 64;  // libtorch's own limit
+constexpr int kMaxListLength = 64;  // libtorch's own limit
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& what,
                        const std::string& expected = "", const std::string& found = "") {
@@ -48,7 +48,7 @@ class StrictParse {
         }
         break;
       case Json::parse_event_t::value:
-        if (++values_ > kMaxDimensions) fail(path_, "a list in the header is too long");
+        if (++values_ > kMaxListLength) fail(path_, "a list in the header is too long");
         break;
     }
     return true;

@@ -8,7 +8,7 @@
 namespace roboimi {
 namespace {
 
-[[noreturn]] void fail(const std::filesystem::path& path, const std::string& what) {
+[[noreturn]] void fail_archive(const std::filesystem::path& path, const std::string& what) {
   throw Error({.what = "damaged zip archive: " + what,
                .where = path.string(),
                .next = "copy the file again, or save it again"});
@@ -32,7 +32,7 @@ ZipArchive::ZipArchive(const std::filesystem::path& path)
   for (const ZipEntry& entry : entries_) {
     index_.emplace(entry.name, index_.size());
     if (entry.method != kStored && entry.method != kDeflated) {
-      fail(path, "entry '" + entry.name + "' is packed by an unknown method");
+      fail_archive(path, "entry '" + entry.name + "' is packed by an unknown method");
     }
     if (entry.method != kDeflated) continue;
     if (entry.full_size > kMaxInflated || (inflated += entry.full_size) > kMaxInflated) {
@@ -53,10 +53,10 @@ ZipArchive::ZipArchive(const std::filesystem::path& path)
   }
   const std::string reason = zip_error_strerror(&error);
   zip_error_fini(&error);
-  if (handle_->zip == nullptr) fail(path, reason);
+  if (handle_->zip == nullptr) fail_archive(path, reason);
   // From here on libzip's view is used; it must be the one that was checked.
   if (static_cast<std::size_t>(zip_get_num_entries(handle_->zip, 0)) != entries_.size()) {
-    fail(path, "two readings of its directory differ");
+    fail_archive(path, "two readings of its directory differ");
   }
 }
 
@@ -69,7 +69,7 @@ const ZipEntry* ZipArchive::find(const std::string& name) const {
 
 at::Tensor ZipArchive::read(const std::string& name, std::uint64_t max_size) const {
   const ZipEntry* entry = find(name);
-  if (entry == nullptr) fail(path(), "it has no entry '" + name + "'");
+  if (entry == nullptr) fail_archive(path(), "it has no entry '" + name + "'");
   if (entry->full_size > max_size) {
     throw Error({.what = "entry '" + name + "' is too large",
                  .where = path().string(),
@@ -82,11 +82,11 @@ at::Tensor ZipArchive::read(const std::string& name, std::uint64_t max_size) con
   if (zip_stat_index(handle_->zip, index, 0, &status) != 0 || status.name != name ||
       status.size != entry->full_size || status.comp_size != entry->data_size ||
       status.comp_method != entry->method) {
-    fail(path(), "two readings of entry '" + name + "' differ");
+    fail_archive(path(), "two readings of entry '" + name + "' differ");
   }
   const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> file(
       zip_fopen_index(handle_->zip, index, 0), zip_fclose);
-  if (file == nullptr) fail(path(), "entry '" + name + "': " + zip_strerror(handle_->zip));
+  if (file == nullptr) fail_archive(path(), "entry '" + name + "': " + zip_strerror(handle_->zip));
   at::Tensor bytes = at::empty({static_cast<std::int64_t>(entry->full_size)}, at::kByte);
   std::uint8_t* position = bytes.data_ptr<std::uint8_t>();
   std::uint64_t rest = entry->full_size;
@@ -100,7 +100,7 @@ at::Tensor ZipArchive::read(const std::string& name, std::uint64_t max_size) con
   if (rest == 0) got = zip_fread(file.get(), &beyond, 1);
   if (got != 0 || rest != 0) {
     const char* reason = zip_file_strerror(file.get());
-    fail(path(), "entry '" + name + "': " + (got < 0 ? reason : "its length is wrong"));
+    fail_archive(path(), "entry '" + name + "': " + (got < 0 ? reason : "its length is wrong"));
   }
   return bytes;
 }
