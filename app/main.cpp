@@ -1,4 +1,7 @@
 // The `roboimi` program: finds the subcommand, and turns every exception into one line and a status.
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -69,6 +72,9 @@ int dispatch(const std::string& name, const Arguments& arguments) {
 int main(int argc, char** argv) {
   // Writing past a file size limit is reported by write() instead of ending the process.
   std::signal(SIGXFSZ, SIG_IGN);
+  // Standard output is for results, which another program may read.
+  spdlog::set_default_logger(spdlog::stderr_color_mt("roboimi"));
+  spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (words.empty()) {
     roboimi::app::print_usage();

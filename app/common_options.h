@@ -1,0 +1,26 @@
+// What the subcommands' command lines have in common.
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "app/commands.h"
+
+namespace roboimi::app {
+
+struct ParsedArguments {
+  boost::program_options::variables_map values;
+  std::vector<std::string> words;  // what is not an option: overrides, names
+};
+
+// Error on an unknown option, naming it.
+ParsedArguments parse_arguments(const Arguments& arguments,
+                                const boost::program_options::options_description& options);
+
+// The values of an option that may be given several times.
+std::vector<std::filesystem::path> paths_of(const boost::program_options::variables_map& values,
+                                            const std::string& option);
+
+}  // namespace roboimi::app

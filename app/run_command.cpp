@@ -1,0 +1,115 @@
+// roboimi run: trains.
+#include <spdlog/spdlog.h>
+
+#include <boost/program_options.hpp>
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/common_options.h"
+#include "roboimi/common/error.h"
+#include "roboimi/config/compose.h"
+#include "roboimi/plugin/registry.h"
+#include "roboimi/train/experiment.h"
+#include "roboimi/train/run_folder.h"
+#include "roboimi/train/stop_request.h"
+
+namespace roboimi::app {
+namespace {
+
+namespace fs = std::filesystem;
+namespace po = boost::program_options;
+
+constexpr const char* kUsage =
+    "usage: roboimi run --config FILE [a.b=c ...] [options]\n"
+    "       roboimi run --resume RUN_DIR\n\n"
+    "Trains a policy; checkpoints, metrics and rollouts go to a folder under output_dir.\n\n"
+    "Examples:\n"
+    "  roboimi run --config lewm_imf_attnres.yaml size=small train.max_steps=400\n"
+    "  roboimi run --config lewm_imf_attnres.yaml agent/backbone=resnet18\n"
+    "  roboimi run --config lewm_imf_attnres.yaml --multirun seed=0,1,2\n"
+    "  roboimi run --resume runs/20260102_030405_lewm_imf_attnres\n\n"
+    "Ctrl-C finishes the step, writes a checkpoint and exits 130.\n\n";
+
+po::options_description described_options() {
+  po::options_description options("options");
+  options.add_options()("config,c", po::value<std::string>(), "experiment file, by path or name")(
+      "resume", po::value<std::string>()->implicit_value(""),
+      "continue a run exactly: its folder, or with --config alone the newest of that name")(
+      "config-dir", po::value<std::vector<std::string>>()->composing(),
+      "more folders with configurations")("plugin-path",
+                                          po::value<std::vector<std::string>>()->composing(),
+                                          "more folders with plugins")(
+      "multirun,m", po::bool_switch(), "run every combination of a=1,2 after one another")(
+      "help,h", "show this text");
+  return options;
+}
+
+// The configuration of a run: composed, or as its folder has it.
+ComposedConfig config_of(const po::variables_map& values, const std::vector<std::string>& overrides,
+                         const fs::path& resume) {
+  const auto dirs = paths_of(values, "config-dir");
+  if (values.count("config") != 0) {
+    return compose_config(values["config"].as<std::string>(), overrides, dirs);
+  }
+  return compose_config((resume / "config.yaml").string(), overrides, dirs);
+}
+
+int run_one(const po::variables_map& values, const std::vector<std::string>& overrides,
+            const Arguments& arguments) {
+  const bool resumes = values.count("resume") != 0;
+  fs::path resume = resumes ? values["resume"].as<std::string>() : "";
+  const ComposedConfig config = config_of(values, overrides, resume);
+  RunOptions options{.command = {"roboimi", "run"}, .choices = config.choices};
+  options.command.insert(options.command.end(), arguments.begin(), arguments.end());
+  if (resumes) {
+    if (resume.empty()) {
+      const Options read = experiment_options(config.root);
+      resume = newest_run_folder(read.text("output_dir"), read.text("name"));
+    }
+    options.resume = resume;
+  }
+  return run_experiment(config.root, options);
+}
+
+// All jobs of a sweep; one that fails does not keep the others from running.
+int run_all(const po::variables_map& values, const std::vector<std::string>& overrides,
+            const Arguments& arguments) {
+  const auto jobs = expand_sweep(overrides);
+  int failures = 0;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    std::string text;
+    for (const std::string& override_text : jobs[i]) text += " " + override_text;
+    spdlog::info("run {} of {}:{}", i + 1, jobs.size(), text);
+    try {
+      const int status = run_one(values, jobs[i], arguments);
+      if (status == kInterruptedStatus) return status;
+    } catch (const std::exception& error) {
+      ++failures;
+      std::cerr << "roboimi run:" << text << ": " << one_line_message(error) << std::endl;
+    }
+  }
+  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+}  // namespace
+
+int run_command(const Arguments& arguments) {
+  const po::options_description options = described_options();
+  const ParsedArguments parsed = parse_arguments(arguments, options);
+  if (parsed.values.count("help") != 0) {
+    std::cout << kUsage << options;
+    return EXIT_SUCCESS;
+  }
+  const bool names_run =
+      parsed.values.count("resume") != 0 && !parsed.values["resume"].as<std::string>().empty();
+  if (parsed.values.count("config") == 0 && !names_run) {
+    throw Error({.what = "no configuration",
+                 .expected = "--config FILE, or --resume RUN_DIR",
+                 .next = "see roboimi run --help"});
+  }
+  Registry::instance().load_search_path(paths_of(parsed.values, "plugin-path"));
+  return parsed.values["multirun"].as<bool>() ? run_all(parsed.values, parsed.words, arguments)
+                                              : run_one(parsed.values, parsed.words, arguments);
+}
+
+}  // namespace roboimi::app

@@ -1,0 +1,264 @@
+#include "roboimi/train/experiment.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/env/environment.h"
+#include "roboimi/env/rollout.h"
+#include "roboimi/model/backbone.h"
+#include "roboimi/plugin/registry.h"
+#include "roboimi/track/metrics_file.h"
+#include "roboimi/track/tensorboard_file.h"
+#include "roboimi/train/load_agent.h"
+#include "roboimi/train/run_folder.h"
+#include "roboimi/train/stop_request.h"
+#include "roboimi/train/trainer.h"
+#include "roboimi/train/training_data.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Sections of other commands, which one experiment file may hold as well.
+constexpr std::array kOtherSections = {"collect", "suite", "bench"};
+
+// One training, from the parsed options to the last checkpoint.
+class Experiment {
+ public:
+  Experiment(const ConfigNode& root, const RunOptions& run)
+      : options_(experiment_options(root)),
+        train_(train_options_from(options_.group("train"))),
+        device_(device_from(options_.text("device"))),
+        seed_(static_cast<std::uint64_t>(options_.integer("seed"))),
+        config_(resolve(root)),
+        run_(run) {}
+
+  int run();
+
+ private:
+  ConfigNode resolve(const ConfigNode& root) const;
+  void open_folder();
+  void apply_threads();
+  int train();
+  void build_agent();
+  void build_trackers();
+  std::string backbone_identity() const;
+  std::map<std::string, double> roll_out(std::int64_t step);
+
+  Options options_;
+  TrainOptions train_;
+  c10::Device device_;
+  std::uint64_t seed_;
+  ConfigNode config_;  // resolved: saved, it alone gives the same run
+  const RunOptions& run_;
+  StopRequest stop_;
+  fs::path folder_;
+  RunRecord record_;
+  std::optional<Checkpoint> resumed_;
+  std::unique_ptr<CheckpointStore> checkpoints_;
+  std::shared_ptr<Environment> environment_;
+  std::shared_ptr<Agent> agent_;
+  TrainingData data_;
+  TrackerFanOut trackers_;
+};
+
+// Every default written out, every component as the registry understands it.
+ConfigNode Experiment::resolve(const ConfigNode& root) const {
+  ConfigNode resolved = options_.to_node();
+  Registry& registry = Registry::instance();
+  const auto set = [&](const char* key, ComponentKind kind) {
+    if (const ConfigNode* node = root.find(key); node != nullptr && !node->is_null()) {
+      resolved.set(key, registry.resolved(kind, *node, key));
+    }
+  };
+  set("agent", ComponentKind::kAgent);
+  set("data", ComponentKind::kDataset);
+  set("env", ComponentKind::kEnvironment);
+  return resolved;
+}
+
+int Experiment::run() {
+  open_folder();
+  const LogFile log(folder_ / "log.txt");
+  spdlog::info("run folder {}", folder_.string());
+  try {
+    const int status = train();
+    record_.status = status == 0 ? "finished" : "interrupted";
+    write_run_record(folder_, record_);
+    return status;
+  } catch (const std::exception& error) {
+    // Ctrl-C while data is prepared ends that by an exception.
+    record_.status = stop_.requested() ? "interrupted" : "failed: " + one_line_message(error);
+    spdlog::debug("{}", record_.status);
+    try {
+      write_run_record(folder_, record_);
+    } catch (const std::exception& second) {
+      spdlog::debug("run.json was not written: {}", one_line_message(second));
+    }
+    if (stop_.requested()) return kInterruptedStatus;
+    throw;
+  }
+}
+
+void Experiment::open_folder() {
+  folder_ = run_.resume ? *run_.resume
+                        : create_run_folder(options_.text("output_dir"), options_.text("name"));
+  checkpoints_ = std::make_unique<CheckpointStore>(folder_ / "checkpoints", train_.keep_top_k);
+  if (run_.resume) {
+    const auto latest = checkpoints_->latest();
+    if (!latest) {
+      throw Error({.what = "nothing to resume from",
+                   .where = folder_.string(),
+                   .expected = "a checkpoint in its checkpoints folder"});
+    }
+    resumed_ = read_checkpoint(*latest);
+    record_.resumed_step = resumed_->state.step;
+  }
+  const std::string yaml = config_.to_yaml();
+  if (resumed_ && resumed_->config_yaml != yaml) {
+    spdlog::warn("the configuration differs from the one this run was started with");
+  }
+  write_text_atomically(folder_ / "config.yaml", yaml);
+}
+
+// The number of threads decides how sums are split, and so the last bits of a result.
+void Experiment::apply_threads() {
+  std::int64_t threads = train_.threads;
+  if (threads == 0 && resumed_) threads = resumed_->state.conditions.threads;
+  if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+  record_.threads = at::get_num_threads();
+}
+
+int Experiment::train() {
+  apply_threads();
+  record_.name = options_.text("name");
+  record_.command = run_.command;
+  record_.choices = run_.choices;
+  record_.device = device_.str();
+  write_run_record(folder_, record_);
+
+  build_agent();
+  build_trackers();
+  Trainer trainer({.agent = *agent_,
+                   .batches = [this](std::int64_t step) { return data_.sampler->batch(step); },
+                   .checkpoints = checkpoints_.get(),
+                   .tracker = &trackers_,
+                   .rollouts = environment_ == nullptr
+                                   ? std::function<std::map<std::string, double>(std::int64_t)>()
+                                   : [this](std::int64_t step) { return roll_out(step); },
+                   .should_stop = [this] { return stop_.requested(); },
+                   .seed = seed_,
+                   .device = device_,
+                   .config_yaml = config_.to_yaml()},
+                  train_);
+  if (resumed_) trainer.resume(*resumed_);
+  resumed_.reset();
+  const TrainEnd end = trainer.run();
+  const auto latest = checkpoints_->latest();
+  spdlog::info("{} after {} steps: {}", end == TrainEnd::kFinished ? "finished" : "interrupted",
+               trainer.step(), latest ? latest->string() : folder_.string());
+  if (end == TrainEnd::kFinished) return 0;
+  spdlog::info("to continue: roboimi run --resume {}", folder_.string());
+  return kInterruptedStatus;
+}
+
+void Experiment::build_agent() {
+  Registry& registry = Registry::instance();
+  const std::shared_ptr<const Dataset> dataset =
+      registry.create_dataset(options_.component("data"), "data");
+  agent_ = registry.create_agent(options_.component("agent"), "agent", dataset->spec(), seed_);
+  agent_->to(device_);
+  // A simulator that cannot start should say so now, not after hours of training.
+  if (train_.rollout_num_episodes > 0 && options_.has("env")) {
+    environment_ = registry.create_environment(options_.component("env"), "env");
+  }
+  data_ = prepare_training_data(dataset, *agent_, options_.group("cache"),
+                                {.batch_size = train_.batch_size,
+                                 .seed = seed_,
+                                 .device = device_,
+                                 .backbone_identity = backbone_identity(),
+                                 .should_stop = [this] { return stop_.requested(); }});
+  agent_->set_statistics(data_.statistics);
+  spdlog::info("{} episodes, {} windows", dataset->num_episodes(), data_.sampler->num_windows());
+  record_.data_fingerprint = data_.fingerprint;
+  record_.num_episodes = dataset->num_episodes();
+  record_.num_windows = data_.sampler->num_windows();
+  record_.num_parameters = 0;
+  for (const at::Tensor& parameter : agent_->parameters()) {
+    record_.num_parameters += parameter.numel();
+  }
+  write_run_record(folder_, record_);
+}
+
+// What names the backbone in the key of its features: its own section, or all of an agent's that
+// does not call it `backbone`.
+std::string Experiment::backbone_identity() const {
+  const ConfigNode& agent = options_.component("agent");
+  const ConfigNode* backbone = agent.find("backbone");
+  Registry& registry = Registry::instance();
+  return backbone != nullptr && backbone->is_map()
+             ? component_identity(registry, ComponentKind::kBackbone, *backbone, "agent.backbone")
+             : component_identity(registry, ComponentKind::kAgent, agent, "agent");
+}
+
+void Experiment::build_trackers() {
+  const std::int64_t step = resumed_ ? resumed_->state.step : 0;
+  const fs::path metrics = folder_ / "metrics.jsonl";
+  if (resumed_) cut_metrics_back(metrics, step);
+  trackers_.add(std::make_unique<MetricsFile>(metrics));
+  trackers_.add(std::make_unique<TensorBoardFile>(folder_, step));
+}
+
+std::map<std::string, double> Experiment::roll_out(std::int64_t step) {
+  const fs::path folder = folder_ / "rollouts" / step_name(step);
+  // What an interrupted attempt left.
+  fs::remove_all(folder);
+  const RolloutSummary summary =
+      run_rollouts(*agent_, *environment_,
+                   {.num_episodes = train_.rollout_num_episodes,
+                    .first_seed = train_.rollout_seed,
+                    .output_folder = folder,
+                    .num_videos = train_.rollout_num_videos,
+                    .should_stop = [this] { return stop_.requested(); }});
+  const fs::path picture = folder / "trajectory_000.png";
+  if (fs::exists(picture)) trackers_.image(step, "rollout/trajectory_000", picture);
+  spdlog::info("step {}: success {:.0f} % of {} episodes, mean highest reward {:.2f}; {}", step,
+               100 * summary.success_rate(), summary.episodes.size(), summary.mean_highest_reward(),
+               folder.string());
+  return {{"success_rate", summary.success_rate()},
+          {"mean_highest_reward", summary.mean_highest_reward()},
+          {"inference_ms", summary.timings.inference_ms},
+          {"loop_total_ms", summary.timings.loop_total_ms}};
+}
+
+}  // namespace
+
+Schema experiment_schema() {
+  Schema s;
+  s.text("name", "run", "ends the run folder's name");
+  s.integer("seed", 0, "of initialisation, batches and every draw in training").at_least(0);
+  s.text("device", "auto", "auto, cpu, cuda or cuda:N");
+  s.text("output_dir", "runs", "where run folders are created");
+  s.component("agent", ComponentKind::kAgent, "the policy");
+  s.component("data", ComponentKind::kDataset, "the demonstrations");
+  s.optional_component("env", ComponentKind::kEnvironment, "where to roll out; none: no rollouts");
+  s.group("cache", cache_schema(), "derived data");
+  s.group("train", train_schema(), "training");
+  return s;
+}
+
+Options experiment_options(const ConfigNode& root) {
+  ConfigNode own = root;
+  for (const char* section : kOtherSections) own.erase_path(section);
+  return parse_options(own, experiment_schema());
+}
+
+int run_experiment(const ConfigNode& root, const RunOptions& options) {
+  return Experiment(root, options).run();
+}
+
+}  // namespace roboimi

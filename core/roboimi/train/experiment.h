@@ -1,0 +1,48 @@
+// One run of an experiment file, from the data to the last checkpoint: what `roboimi run` does.
+//
+//   ComposedConfig config = compose_config("lewm_imf_attnres.yaml", {"train.max_steps=200"});
+//   Registry::instance().load_search_path(plugin_search_path({}));
+//   int status = run_experiment(config.root, {.choices = config.choices});
+//
+//   name: lewm_imf_attnres
+//   seed: 0
+//   device: auto
+//   output_dir: runs
+//   agent: {type: vla_agent, ...}
+//   data: {type: hdf5, path: ..., camera_names: [r_vis, top, front]}
+//   env: {type: mujoco_sim_transfer}      # for rollouts; may be left out
+//   cache: {}
+//   train: {max_steps: 50000}
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/export.h"
+#include "roboimi/config/schema.h"
+
+namespace roboimi {
+
+struct RunOptions {
+  // The run to continue, bit for bit where the conditions are the same.
+  std::optional<std::filesystem::path> resume = std::nullopt;
+  std::vector<std::string> command = {};            // for run.json
+  std::map<std::string, std::string> choices = {};  // of the composition, for run.json
+};
+
+// Keys at an experiment's root. Keys of other commands may stand beside them, see
+// experiment_options().
+ROBOIMI_EXPORT Schema experiment_schema();
+
+// Reads the root strictly, but passes over the sections of other commands (`collect`, `suite`).
+ROBOIMI_EXPORT Options experiment_options(const ConfigNode& root);
+
+// Trains. Returns the exit status: 0, or 130 after Ctrl-C (SIGINT, SIGTERM), when the step was
+// finished and a checkpoint written. The registry's plugins must be loaded. Prints the run's folder
+// and its last results to the log. Errors leave run.json saying so.
+ROBOIMI_EXPORT int run_experiment(const ConfigNode& root, const RunOptions& options);
+
+}  // namespace roboimi

@@ -1,0 +1,58 @@
+#include "roboimi/train/load_agent.h"
+
+#include <torch/cuda.h>
+
+#include "roboimi/common/error.h"
+#include "roboimi/model/weights_follow.h"
+#include "roboimi/plugin/registry.h"
+
+namespace roboimi {
+
+LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
+                                       const LoadAgentOptions& options) {
+  Checkpoint checkpoint = read_checkpoint(folder, /*with_optimizer=*/false);
+  const std::string config_file = (folder / "config.yaml").string();
+  LoadedAgent loaded{.config = parse_yaml(checkpoint.config_yaml, config_file),
+                     .state = checkpoint.state};
+  const ConfigNode* node = loaded.config.find("agent");
+  if (node == nullptr) throw Error({.what = "no agent is configured", .where = config_file});
+  {
+    const WeightsFollow weights_follow;
+    loaded.agent = Registry::instance().create_agent(*node, "agent", checkpoint.state.spec,
+                                                     checkpoint.state.seed);
+  }
+  std::string file = "model.safetensors";
+  if (options.use_ema && checkpoint.state.ema_step) {
+    file = "ema.safetensors";
+    for (auto& [name, average] : checkpoint.ema) checkpoint.model[name] = average;
+  }
+  load_tensors_strictly(*loaded.agent, checkpoint.model, (folder / file).string());
+  loaded.agent->to(options.device);
+  loaded.agent->eval();
+  return loaded;
+}
+
+c10::Device device_from(const std::string& name) {
+  const bool has_cuda = torch::cuda::is_available();
+  if (name == "auto") return has_cuda ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+  const bool is_cuda = name == "cuda" || name.starts_with("cuda:");
+  const std::string number = name.starts_with("cuda:") ? name.substr(5) : "0";
+  const bool is_number = !number.empty() && number.size() < 4 &&
+                         number.find_first_not_of("0123456789") == std::string::npos;
+  if (name != "cpu" && !(is_cuda && is_number)) {
+    throw Error({.what = "unknown device '" + name + "'",
+                 .where = "device",
+                 .expected = "auto, cpu, cuda or cuda:N"});
+  }
+  if (name == "cpu") return c10::kCPU;
+  const auto count = has_cuda ? torch::cuda::device_count() : 0;
+  if (std::stoul(number) >= count) {
+    throw Error({.what = "no such device '" + name + "'",
+                 .where = "device",
+                 .found = std::to_string(count) + " CUDA devices",
+                 .next = "use device=cpu, or a CUDA build of libtorch on a machine with a GPU"});
+  }
+  return {c10::kCUDA, static_cast<c10::DeviceIndex>(std::stoul(number))};
+}
+
+}  // namespace roboimi

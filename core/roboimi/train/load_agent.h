@@ -1,0 +1,46 @@
+// A trained agent from one of its checkpoints, for evaluation, deployment or a robot's control
+// loop.
+//
+//   LoadedAgent loaded = load_agent_from_checkpoint(find_checkpoint("runs/2026.../"), {});
+//   loaded.agent->reset(seed);
+//   at::Tensor command = loaded.agent->act(observation);
+//
+// The agent is constructed from the resolved configuration saved beside the weights, by the
+// registry (whose plugins must be loaded already), and then gets every parameter and buffer from
+// the checkpoint: names and shapes must agree exactly. The configuration is used as it is. While
+// the agent is constructed, WeightsFollow::active() is true: a component that would read a file of
+// weights may leave that out, since all of its weights come from the checkpoint.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "roboimi/common/export.h"
+#include "roboimi/config/node.h"
+#include "roboimi/model/agent.h"
+#include "roboimi/train/checkpoint.h"
+
+namespace roboimi {
+
+struct LoadAgentOptions {
+  bool use_ema = true;  // the averaged weights, where the checkpoint has them
+  c10::Device device = c10::kCPU;
+};
+
+struct LoadedAgent {
+  std::shared_ptr<Agent> agent;  // in evaluation mode
+  ConfigNode config;             // of the run, resolved
+  CheckpointState state;
+};
+
+// `folder` is one checkpoint; see find_checkpoint(). Error listing weights that are missing,
+// unexpected or misshapen.
+ROBOIMI_EXPORT LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
+                                                      const LoadAgentOptions& options);
+
+// "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1". Error when there is no such device.
+ROBOIMI_EXPORT c10::Device device_from(const std::string& name);
+
+}  // namespace roboimi

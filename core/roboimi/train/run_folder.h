@@ -1,0 +1,62 @@
+// The folder of a run: runs/<date>_<time>_<name>/ with config.yaml, run.json, log.txt, metrics,
+// checkpoints and rollouts.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/export.h"
+
+namespace spdlog::sinks {
+class sink;
+}
+
+namespace roboimi {
+
+// Creates a folder of its own: a second run of the same second and name gets "_2" behind its name.
+ROBOIMI_EXPORT std::filesystem::path create_run_folder(const std::filesystem::path& output_dir,
+                                                       const std::string& name);
+
+// The newest run of this name in `output_dir` that has a checkpoint. Error when there is none.
+ROBOIMI_EXPORT std::filesystem::path newest_run_folder(const std::filesystem::path& output_dir,
+                                                       const std::string& name);
+
+// "step_00050000".
+ROBOIMI_EXPORT std::string step_name(std::int64_t step);
+
+// What run.json says: who runs this, with what.
+struct RunRecord {
+  std::string name;
+  std::vector<std::string> command;
+  std::map<std::string, std::string> choices;
+  std::string device;
+  std::int64_t threads = 0;
+  std::string data_fingerprint;
+  std::int64_t num_episodes = 0, num_windows = 0, num_parameters = 0;
+  std::optional<std::int64_t> resumed_step;
+  std::string status = "running";  // "finished", "interrupted", "failed: ..."
+};
+
+// Writes run.json, atomically; adds pid, host, time, versions, and the loaded plugins with the hash
+// of their files.
+ROBOIMI_EXPORT void write_run_record(const std::filesystem::path& folder, const RunRecord& record);
+
+// While alive, everything that is logged also goes to `file`, in detail.
+class ROBOIMI_EXPORT LogFile {
+ public:
+  explicit LogFile(const std::filesystem::path& file);
+  ~LogFile();
+  LogFile(const LogFile&) = delete;
+  LogFile& operator=(const LogFile&) = delete;
+
+ private:
+  std::shared_ptr<spdlog::sinks::sink> sink_;
+  int former_level_ = 0;  // of the default logger
+};
+
+}  // namespace roboimi

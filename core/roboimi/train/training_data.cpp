@@ -1,0 +1,94 @@
+#include "roboimi/train/training_data.h"
+
+#include <spdlog/spdlog.h>
+
+#include <optional>
+
+#include "roboimi/data/cache_folder.h"
+#include "roboimi/data/embedding_cache.h"
+#include "roboimi/data/frame_store.h"
+#include "roboimi/data/statistics.h"
+#include "roboimi/model/backbone.h"
+#include "roboimi/track/progress.h"
+
+namespace roboimi {
+namespace {
+
+// Shows a preparation's progress once it turns out to have something to do.
+ProgressCallback progress_callback(const std::string& label) {
+  const auto shown = std::make_shared<std::unique_ptr<Progress>>();
+  return [shown, label](std::int64_t done, std::int64_t total) {
+    if (!*shown) *shown = std::make_unique<Progress>(label, total, done);
+    (*shown)->update(done, "");
+    if (done >= total) shown->reset();
+  };
+}
+
+// Whether the features of this backbone can be had from the cache; says why not where it matters.
+bool is_cacheable(const Backbone& backbone, const Options& cache) {
+  if (!backbone.frozen()) return false;
+  if (!cache.boolean("enabled")) {
+    spdlog::warn("cache.enabled is false: the frozen backbone is run again in every step");
+    return false;
+  }
+  if (backbone.has_random_transform() && cache.integer("variants") == 1) {
+    spdlog::warn(
+        "the backbone is frozen, but its random image transform bypasses the cache: every step "
+        "runs "
+        "it. Set cache.variants=K to store K random crops of each frame instead");
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Schema cache_schema() {
+  Schema s;
+  s.boolean("enabled", true, "compute a frozen backbone's features once per frame and keep them");
+  s.optional_path("folder", "where derived data is kept; beside the data when not given");
+  s.integer("variants", 1, "random crops kept per frame, for backbones with a random transform")
+      .range(1, 64);
+  s.boolean("verify", false, "tell data files apart by their contents, not by path, size and time");
+  s.integer("block_size", 32, "frames encoded at a time").at_least(1);
+  return s;
+}
+
+TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent& agent,
+                                   const Options& cache, const TrainingDataOptions& options) {
+  const std::filesystem::path folder =
+      cache.has("folder") ? std::filesystem::path(cache.text("folder")) : cache_folder(*dataset);
+  TrainingData data{.dataset = dataset,
+                    .fingerprint = data_fingerprint(*dataset, cache.boolean("verify"))};
+  data.sampler = std::make_unique<WindowSampler>(
+      dataset, WindowSamplerOptions{.horizons = agent.horizons(),
+                                    .batch_size = options.batch_size,
+                                    .seed = options.seed,
+                                    .device = options.device});
+  Backbone* backbone = agent.backbone();
+  std::optional<Embeddings> embeddings;
+  if (backbone != nullptr && is_cacheable(*backbone, cache)) {
+    embeddings = cached_embeddings(
+        *backbone, *dataset,
+        {.folder = folder,
+         .identity = options.backbone_identity,
+         .variants = backbone->has_random_transform() ? cache.integer("variants") : 1,
+         .seed = options.seed,
+         .verify = cache.boolean("verify"),
+         .block_size = cache.integer("block_size"),
+         .device = options.device,
+         .progress = progress_callback("encode frames"),
+         .should_stop = options.should_stop});
+    spdlog::info("embedding cache: {} frames, {} encoded now: {}", embeddings->values.size(0),
+                 embeddings->num_encoded, embeddings->file.string());
+    data.sampler->set_features(*embeddings);
+  } else if (backbone != nullptr) {
+    data.sampler->set_frames(std::make_shared<FrameStore>(
+        dataset, backbone->camera_names(),
+        FrameStoreOptions{.folder = folder, .progress = progress_callback("decode frames")}));
+  }
+  data.statistics = dataset_statistics(*dataset, {}, embeddings ? &*embeddings : nullptr);
+  return data;
+}
+
+}  // namespace roboimi

@@ -1,0 +1,41 @@
+// Everything between the recorded episodes and a training batch, chosen by what the agent's
+// backbone is: cached features when it is frozen, frames when it trains, states alone when there is
+// none.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "roboimi/common/export.h"
+#include "roboimi/config/schema.h"
+#include "roboimi/data/dataset.h"
+#include "roboimi/data/window_sampler.h"
+#include "roboimi/model/agent.h"
+
+namespace roboimi {
+
+// The `cache` section of an experiment.
+ROBOIMI_EXPORT Schema cache_schema();
+
+struct TrainingDataOptions {
+  std::int64_t batch_size = 64;
+  std::uint64_t seed = 0;
+  c10::Device device = c10::kCPU;
+  std::string backbone_identity;  // component_identity()
+  std::function<bool()> should_stop = {};
+};
+
+struct TrainingData {
+  std::shared_ptr<const Dataset> dataset;
+  std::unique_ptr<WindowSampler> sampler;
+  DatasetStatistics statistics;  // of all episodes
+  std::string fingerprint;       // of the data files
+};
+
+// Decodes or encodes what is not cached yet. The agent is on the device.
+ROBOIMI_EXPORT TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset,
+                                                  Agent& agent, const Options& cache,
+                                                  const TrainingDataOptions& options);
+
+}  // namespace roboimi

@@ -1,0 +1,149 @@
+// Whole runs, from a configuration to rollouts, with the tiny agent.
+#include "roboimi/train/experiment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "roboimi/common/files.h"
+#include "roboimi/env/rollout.h"
+#include "roboimi/train/load_agent.h"
+#include "roboimi/train/run_folder.h"
+#include "tests/unit/train/tiny_task.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class ExperimentTest : public ::testing::Test {
+ protected:
+  ExperimentTest() {
+    testing::register_tiny_task();
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    std::ofstream(folder_ / "data.bin") << "recordings";
+  }
+  ~ExperimentTest() override { fs::remove_all(folder_); }
+
+  ConfigNode config(const std::string& name, std::int64_t max_steps,
+                    const std::string& more = "") const {
+    return parse_yaml(
+        "name: " + name + "\nseed: 3\ndevice: cpu\noutput_dir: " + (folder_ / "runs").string() +
+            "\nagent: {type: tiny}\ndata: {type: tiny, path: " + (folder_ / "data.bin").string() +
+            "}\nenv: {type: tiny}\ncollect: {num_episodes: 3}\n" + more +
+            "train: {max_steps: " + std::to_string(max_steps) +
+            ", batch_size: 16, learning_rate: 0.01, warmup_steps: 2, lr_schedule: constant, "
+            "log_every: 5, "
+            "save_every: 10, rollout_every: 20, rollout_num_episodes: 3, threads: 2}\n",
+        "test.yaml");
+  }
+  std::string error_of(const ConfigNode& root) const {
+    try {
+      run_experiment(root, {});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+  fs::path run_of(const std::string& name) const {
+    return newest_run_folder(folder_ / "runs", name);
+  }
+
+  fs::path folder_ = fs::path(::testing::TempDir()) / "roboimi_experiment_test";
+};
+
+TEST_F(ExperimentTest, LeavesAFolderWithEverythingInIt) {
+  ASSERT_EQ(run_experiment(config("whole", 40), {.command = {"roboimi", "run"}}), 0);
+  const fs::path run = run_of("whole");
+  const auto record = nlohmann::json::parse(read_text(run / "run.json"));
+  EXPECT_EQ(record["status"], "finished");
+  EXPECT_EQ(record["threads"], 2);
+  EXPECT_EQ(record["data"]["num_windows"], 120);
+  EXPECT_EQ(record["plugins"][0]["name"], "tiny_task");
+  EXPECT_TRUE(fs::exists(run / "checkpoints" / "step_00000040" / "model.safetensors"));
+  EXPECT_TRUE(fs::exists(run / "checkpoints" / "best" / "ema.safetensors"));
+  for (const char* step : {"step_00000020", "step_00000040"}) {
+    EXPECT_TRUE(fs::exists(run / "rollouts" / step / "summary.json"));
+    EXPECT_TRUE(fs::exists(run / "rollouts" / step / "trajectory_000.png"));
+  }
+  EXPECT_THAT(read_text(run / "metrics.jsonl"), HasSubstr("rollout/success_rate"));
+  EXPECT_THAT(read_text(run / "log.txt"), HasSubstr("finished after 40 steps"));
+  // The resolved configuration alone gives the same run.
+  const ConfigNode resolved = load_yaml((run / "config.yaml").string());
+  EXPECT_EQ(resolved.find_path("agent.hidden")->text(), "8");
+  EXPECT_EQ(resolved.find_path("train.clip_norm")->text(), "10.0");
+  EXPECT_EQ(resolved.find("collect"), nullptr);
+  EXPECT_NO_THROW(experiment_options(resolved));
+}
+
+TEST_F(ExperimentTest, ResumedEndsWithTheSameBits) {
+  ASSERT_EQ(run_experiment(config("whole", 40), {}), 0);
+  ASSERT_EQ(run_experiment(config("halves", 20), {}), 0);
+  ASSERT_EQ(run_experiment(config("halves", 40), {.resume = run_of("halves")}), 0);
+  for (const char* file : {"model.safetensors", "ema.safetensors", "optimizer.safetensors"}) {
+    const fs::path name = fs::path("checkpoints") / "step_00000040" / file;
+    EXPECT_TRUE(read_text(run_of("whole") / name) == read_text(run_of("halves") / name)) << file;
+  }
+  EXPECT_EQ(nlohmann::json::parse(read_text(run_of("halves") / "run.json"))["resumed_step"], 20);
+}
+
+TEST_F(ExperimentTest, GivesAnAgentThatLoadsFromItsCheckpoint) {
+  ASSERT_EQ(run_experiment(config("whole", 40), {}), 0);
+  const fs::path checkpoint = find_checkpoint(run_of("whole"));
+  const LoadedAgent averaged = load_agent_from_checkpoint(checkpoint, {});
+  const LoadedAgent last = load_agent_from_checkpoint(checkpoint, {.use_ema = false});
+  EXPECT_TRUE(averaged.agent->has_statistics());
+  EXPECT_FALSE(averaged.agent->is_training());
+  const Checkpoint file = read_checkpoint(checkpoint);
+  const auto weight = [](const LoadedAgent& loaded) {
+    return loaded.agent->named_parameters()["first.weight"];
+  };
+  EXPECT_TRUE(at::equal(weight(averaged), file.ema.at("first.weight")));
+  EXPECT_TRUE(at::equal(weight(last), file.model.at("first.weight")));
+  // It acts as it did in the run's own rollouts.
+  testing::TinyEnvironment environment;
+  const RolloutSummary again =
+      run_rollouts(*averaged.agent, environment, {.num_episodes = 3, .first_seed = 500});
+  const auto before = nlohmann::json::parse(
+      read_text(run_of("whole") / "rollouts" / "step_00000040" / "summary.json"));
+  EXPECT_EQ(before["success_rate"], again.success_rate());
+  EXPECT_NEAR(before["mean_highest_reward"].get<double>(), again.mean_highest_reward(), 1e-12);
+}
+
+TEST_F(ExperimentTest, RefusesWhatItDoesNotKnow) {
+  EXPECT_THAT(error_of(config("x", 10, "trian: {}\n")), HasSubstr("test.yaml:"));
+  EXPECT_THAT(error_of(config("x", 10, "trian: {}\n")), HasSubstr("trian"));
+  EXPECT_THAT(error_of(config("x", 10, "devise: cpu\n")), HasSubstr("'device'"));
+  ConfigNode bad = config("x", 10);
+  bad.set_path("train.betas", parse_yaml("[0.9]", "test.yaml"));
+  EXPECT_THAT(error_of(bad), HasSubstr("two numbers under 1"));
+  bad = config("x", 10);
+  bad.set_path("device", ConfigNode::scalar("gpu"));
+  EXPECT_THAT(error_of(bad), HasSubstr("expected auto, cpu, cuda or cuda:N"));
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+}
+
+TEST_F(ExperimentTest, SaysWhyItFailedInItsRecord) {
+  ConfigNode bad = config("broken", 10);
+  bad.set_path("data.path", ConfigNode::scalar((folder_ / "missing.bin").string()));
+  EXPECT_NE(error_of(bad), "");
+  for (const auto& run : fs::directory_iterator(folder_ / "runs")) {
+    EXPECT_THAT(read_text(run.path() / "run.json"), HasSubstr("\"status\": \"failed: "));
+  }
+}
+
+TEST_F(ExperimentTest, NamesWhatItLookedForWhenThereIsNothingToResume) {
+  try {
+    newest_run_folder(folder_ / "runs", "demo");
+    FAIL() << "found";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no run to resume: expected a folder <date>_<time>_demo"));
+  }
+}
+
+}  // namespace
+}  // namespace roboimi

@@ -1,0 +1,129 @@
+// A dataset and an environment for the tiny agent: imitate a function of a random state.
+#pragma once
+
+#include "roboimi/data/dataset.h"
+#include "roboimi/env/environment.h"
+#include "roboimi/plugin/registry.h"
+#include "tests/unit/train/tiny_agent.h"
+
+namespace roboimi::testing {
+
+// A plausible environment's action for a state [3]: [sin(x0), x1].
+inline at::Tensor tiny_command(const at::Tensor& state) {
+  return at::stack({state[0].sin(), state[1]});
+}
+
+class TinyDataset final : public Dataset {
+ public:
+  explicit TinyDataset(std::filesystem::path file) {
+    spec_ = tiny_spec();
+    for (std::int64_t i = 0; i < 4; ++i) {
+      at::Generator generator = make_generator(static_cast<std::uint64_t>(i));
+      states_.push_back(at::randn({30, 3}, generator));
+      infos_.push_back({.file = file, .length = 30});
+    }
+  }
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t num_episodes() const override { return 4; }
+  const EpisodeInfo& episode(std::int64_t index) const override {
+    return infos_[static_cast<std::size_t>(index)];
+  }
+  at::Tensor state(std::int64_t episode) const override {
+    return states_[static_cast<std::size_t>(episode)];
+  }
+  at::Tensor actions(std::int64_t episode) const override {
+    const at::Tensor rows = state(episode);
+    return at::stack({rows.select(1, 0).sin(), rows.select(1, 1)}, 1);
+  }
+  at::Tensor env_state(std::int64_t) const override { return {}; }
+  at::Tensor frames(std::int64_t, const std::string& camera, std::int64_t,
+                    std::int64_t) const override {
+    throw Error({.what = "no camera '" + camera + "'"});
+  }
+
+ private:
+  ObservationSpec spec_;
+  std::vector<at::Tensor> states_;
+  std::vector<EpisodeInfo> infos_;
+};
+
+// Success: the commanded action is near the demonstrator's, five steps long.
+class TinyEnvironment final : public Environment {
+ public:
+  TinyEnvironment() : spec_(tiny_spec()) {}
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t max_steps() const override { return 5; }
+  double max_reward() const override { return 1.0; }
+  std::vector<std::string> stage_names() const override { return {"start", "near"}; }
+  Observation reset(std::uint64_t seed, bool render) override {
+    generator_ = make_generator(seed);
+    steps_ = 0;
+    info_ = {};
+    state_ = at::randn({3}, generator_);
+    return observe(render);
+  }
+  StepResult step(const at::Tensor& action, bool render) override {
+    const double error = (action - tiny_command(state_)).abs().max().item<double>();
+    info_.success = info_.success || error < 1.0;
+    info_.stage = info_.success ? 1 : 0;
+    state_ = at::randn({3}, generator_);
+    return {.observation = observe(render),
+            .reward = error < 1.0 ? 1.0 : 0.0,
+            .truncated = ++steps_ == 5,
+            .info = info_};
+  }
+  Observation observe(bool) override { return {.state = state_}; }
+  std::vector<std::array<double, 3>> end_effector_positions() const override {
+    return {{0.1 * static_cast<double>(steps_), 0.0, 0.0}};
+  }
+  std::vector<std::string> end_effector_names() const override { return {"tip"}; }
+  at::Tensor render(const std::string&, ImageSize size) override {
+    return at::full({size.height, size.width, 3}, 90, at::kByte);
+  }
+  std::optional<std::array<double, 2>> project(const std::string&, ImageSize,
+                                               const std::array<double, 3>& point) const override {
+    return std::array<double, 2>{20.0 + 100.0 * point[0], 30.0};
+  }
+
+ private:
+  ObservationSpec spec_;
+  at::Generator generator_;
+  at::Tensor state_;
+  StepInfo info_;
+  std::int64_t steps_ = 0;
+};
+
+// Adds the components `tiny` of this program to the registry, once.
+inline void register_tiny_task() {
+  static const bool done = [] {
+    Registrar registrar;
+    Schema agent_schema;
+    agent_schema.number("noise", 0.1, "standard deviation of the noise on the state");
+    agent_schema.integer("hidden", 8, "width").at_least(1);
+    registrar.agent({.name = "tiny",
+                     .description = "a small network on the state",
+                     .schema = agent_schema,
+                     .create = [](const Options& options, const ObservationSpec& spec, Registry&) {
+                       return std::make_shared<TinyAgent>(spec, options.number("noise"),
+                                                          options.integer("hidden"));
+                     }});
+    Schema data_schema;
+    data_schema.required_path("path", "a file that stands for the recordings");
+    registrar.dataset({.name = "tiny",
+                       .description = "random states and a function of them",
+                       .schema = data_schema,
+                       .create = [](const Options& options) {
+                         return std::make_shared<TinyDataset>(options.text("path"));
+                       }});
+    registrar.environment(
+        {.name = "tiny",
+         .description = "asks for the same function",
+         .schema = {},
+         .create = [](const Options&) { return std::make_shared<TinyEnvironment>(); }});
+    Registry::instance().add("tiny_task", std::move(registrar));
+    return true;
+  }();
+  (void)done;
+}
+
+}  // namespace roboimi::testing
