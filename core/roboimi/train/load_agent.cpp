@@ -45,7 +45,7 @@ c10::Device device_from(const std::string& name) {
                  .expected = "auto, cpu, cuda or cuda:N"});
   }
   if (name == "cpu") return c10::kCPU;
-  const auto count = has_cuda ? torch::cuda::device_count() : 0;
+  const std::size_t count = has_cuda ? torch::cuda::device_count() : 0;
   if (std::stoul(number) >= count) {
     throw Error({.what = "no such device '" + name + "'",
                  .where = "device",
