@@ -9,13 +9,13 @@ namespace roboimi::app {
 
 using Arguments = std::vector<std::string>;
 
-[[gnu::weak]] int run_command(const Arguments& arguments);
-[[gnu::weak]] int eval_command(const Arguments& arguments);
-[[gnu::weak]] int collect_command(const Arguments& arguments);
-[[gnu::weak]] int encode_command(const Arguments& arguments);
-[[gnu::weak]] int checkpoint_command(const Arguments& arguments);
-[[gnu::weak]] int config_command(const Arguments& arguments);
-[[gnu::weak]] int plugins_command(const Arguments& arguments);
-[[gnu::weak]] int doctor_command(const Arguments& arguments);
+int run_command(const Arguments& arguments);
+int eval_command(const Arguments& arguments);
+int collect_command(const Arguments& arguments);
+int encode_command(const Arguments& arguments);
+int checkpoint_command(const Arguments& arguments);
+int config_command(const Arguments& arguments);
+int plugins_command(const Arguments& arguments);
+int doctor_command(const Arguments& arguments);
 
 }  // namespace roboimi::app

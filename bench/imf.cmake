@@ -1,7 +1,4 @@
 # The IMF head beside eager PyTorch: bin/imf_bench. Its step is the trainer's.
-if(NOT EXISTS ${CMAKE_SOURCE_DIR}/core/roboimi/train/flat_parameters.h)
-  return()
-endif()
 add_executable(imf_bench imf_bench.cpp)
 target_include_directories(imf_bench PRIVATE ${CMAKE_SOURCE_DIR})
 target_precompile_headers(imf_bench REUSE_FROM roboimi_pch)
