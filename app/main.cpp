@@ -1,4 +1,5 @@
-// The `roboimi` program: finds the subcommand, and turns every exception into one line and a status.
+// The `roboimi` program: finds the subcommand, and turns every exception into one line and a
+// status.
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 

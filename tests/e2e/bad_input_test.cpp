@@ -132,7 +132,7 @@ TEST_F(BadInput, AnUnknownCommandNamesTheNearestOne) {
   const Result result = place_->run({"colect"});
   EXPECT_EQ(result.status, 1);
   EXPECT_EQ(result.errors,
-            "roboimi colect: unknown command 'colect': did you mean 'roboimi collect'?\n");
+            "roboimi colect: unknown command 'colect'; did you mean 'roboimi collect'?\n");
 }
 
 TEST_F(BadInput, EveryCommandHasHelpWithAnExample) {

@@ -42,6 +42,8 @@ class Workplace {
   boost::process::child start(const std::vector<std::string>& arguments,
                               const std::map<std::string, std::string>& variables = {}) const {
     namespace bp = boost::process;
+    // Boost.Process writes over an old file without cutting it.
+    for (const char* name : {"stdout.txt", "stderr.txt"}) fs::remove(folder_ / name);
     auto environment = bp::environment(boost::this_process::environment());
     for (const auto& [name, value] : variables) environment[name] = value;
     return bp::child(bp::exe = ROBOIMI_BINARY_DIR "/bin/roboimi", bp::args = arguments, environment,
