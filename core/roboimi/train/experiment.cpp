@@ -26,6 +26,26 @@ namespace fs = std::filesystem;
 // Sections of other commands, which one experiment file may hold as well.
 constexpr std::array kOtherSections = {"collect", "suite", "bench"};
 
+// The component's node with every default written out, and so its parts': a later build's other
+// defaults do not change what a saved run means.
+ConfigNode with_defaults(ComponentKind kind, ConfigNode node, const std::string& path) {
+  Registry& registry = Registry::instance();
+  const ConfigNode values = registry.options_of(kind, node, path).to_node();
+  for (const ComponentInfo& component : registry.components()) {
+    const ConfigNode* type = node.find("type");
+    if (component.kind != kind || type == nullptr || component.name != type->text()) continue;
+    for (const OptionSpec& option : component.schema.options()) {
+      const ConfigNode* value = values.find(option.key);
+      if (value == nullptr || value->is_null()) continue;
+      node.set(option.key,
+               option.type != OptionType::kComponent
+                   ? *value
+                   : with_defaults(option.component_kind, *value, path + "." + option.key));
+    }
+  }
+  return node;
+}
+
 // One training, from the parsed options to the last checkpoint.
 class Experiment {
  public:
@@ -72,7 +92,7 @@ ConfigNode Experiment::resolve(const ConfigNode& root) const {
   Registry& registry = Registry::instance();
   const auto set = [&](const char* key, ComponentKind kind) {
     if (const ConfigNode* node = root.find(key); node != nullptr && !node->is_null()) {
-      resolved.set(key, registry.resolved(kind, *node, key));
+      resolved.set(key, with_defaults(kind, registry.resolved(kind, *node, key), key));
     }
   };
   set("agent", ComponentKind::kAgent);

@@ -74,8 +74,10 @@ TEST_F(ExperimentTest, LeavesAFolderWithEverythingInIt) {
   EXPECT_THAT(read_text(run / "log.txt"), HasSubstr("finished after 40 steps"));
   // The resolved configuration alone gives the same run.
   const ConfigNode resolved = load_yaml((run / "config.yaml").string());
+  ASSERT_NE(resolved.find_path("agent.hidden"), nullptr);
   EXPECT_EQ(resolved.find_path("agent.hidden")->text(), "8");
-  EXPECT_EQ(resolved.find_path("train.clip_norm")->text(), "10.0");
+  ASSERT_NE(resolved.find_path("train.clip_norm"), nullptr);
+  EXPECT_EQ(std::stod(resolved.find_path("train.clip_norm")->text()), 10.0);
   EXPECT_EQ(resolved.find("collect"), nullptr);
   EXPECT_NO_THROW(experiment_options(resolved));
 }
