@@ -25,7 +25,7 @@ cmake --preset ci
 cmake --build --preset ci -j "$jobs"
 
 echo "test.sh: tests"
-ctest --preset release
+ctest --preset ci
 
 if $sanitize; then
   echo "test.sh: unit tests under sanitizers"

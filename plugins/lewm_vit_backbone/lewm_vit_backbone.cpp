@@ -5,9 +5,11 @@
 #include <spdlog/spdlog.h>
 #include <torch/torch.h>
 
+#include <filesystem>
 #include <set>
 
 #include "roboimi/common/error.h"
+#include "roboimi/model/weights_follow.h"
 
 namespace roboimi::lewm_vit_backbone {
 namespace {
@@ -137,7 +139,11 @@ void check_fused_size(const LewmVitOptions& options, const ObservationSpec& spec
 LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec)
     : Backbone(), options_(std::move(options)) {
   check_cameras(options_, spec);
-  if (options_.checkpoint && !options_.random_init) {
+  // A policy's own checkpoint brings the weights; the original file then serves for its sizes
+  // alone, and only where it still is.
+  const bool can_do_without = WeightsFollow::active() && options_.checkpoint &&
+                              !std::filesystem::exists(*options_.checkpoint);
+  if (options_.checkpoint && !options_.random_init && !can_do_without) {
     const CheckpointFile file = read_checkpoint_file(*options_.checkpoint);
     build(&file, options_.checkpoint->string());
   } else {
@@ -164,7 +170,7 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
                  .found = options_.checkpoint->string(),
                  .next = "leave one of them out"});
   }
-  if (file == nullptr && !options_.random_init) {
+  if (file == nullptr && !options_.random_init && !WeightsFollow::active()) {
     throw Error({.what = "no checkpoint for the frozen encoder",
                  .where = kName,
                  .expected = "checkpoint: a LEWM file (.ckpt, .pt, .safetensors)",
@@ -179,7 +185,9 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
     check_architecture(options_, architecture_, source);
   } else {
     architecture_ = architecture_of(options_);
-    spdlog::warn("{}: random weights, frozen: a baseline, not a trained encoder", kName);
+    if (!WeightsFollow::active()) {
+      spdlog::warn("{}: random weights, frozen: a baseline, not a trained encoder", kName);
+    }
   }
   check_heads(architecture_.vit, source);
   encoder = register_module("encoder", VitEncoder(architecture_.vit));

@@ -8,6 +8,7 @@
 
 #include "plugins/resnet_backbone/load_resnet.h"
 #include "roboimi/common/error.h"
+#include "roboimi/model/weights_follow.h"
 
 namespace roboimi::resnet_backbone {
 namespace {
@@ -61,7 +62,7 @@ ResNetBackbone::ResNetBackbone(ResNetBackboneOptions options, const ObservationS
       output_dim_ = 2 * options_.keypoints;
     }
   }
-  if (options_.checkpoint) {
+  if (options_.checkpoint && !WeightsFollow::active()) {
     load_weights(read_checkpoint_file(*options_.checkpoint).tensors, options_.checkpoint->string());
   }
   freeze();

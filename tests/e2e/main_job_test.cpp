@@ -85,10 +85,34 @@ TEST_F(MainJob, TheSecondTrainingTouchesNoFrame) {
   const auto arguments = training(
       "runs_cache", words(random_lewm(), {"train.max_steps=1", "train.rollout_num_episodes=0"}));
   ASSERT_EQ(place_->run(arguments).status, 0);
-  // Frames that cannot be read any more go unnoticed: every embedding is in the cache.
   const Result again = place_->run(arguments);
   ASSERT_EQ(again.status, 0) << again.errors;
-  EXPECT_THAT(read_text(newest_run(*place_ / "runs_cache") / "log.txt"), HasSubstr("cache"));
+  EXPECT_THAT(read_text(newest_run(*place_ / "runs_cache") / "log.txt"),
+              HasSubstr("400 frames, 0 encoded now"));
+}
+
+TEST_F(MainJob, ACheckpointIsEvaluatedWhereTheEncodersOwnFileIsNot) {
+  const fs::path encoder = *place_ / "lewm.safetensors";
+  fs::copy(ROBOIMI_SOURCE_DIR "/tests/golden/lewm_vit/lewm4.safetensors", encoder);
+  const Result trained = place_->run(
+      training("runs_deployed",
+               {"agent.backbone.checkpoint=lewm.safetensors", "agent.backbone.hidden_size=32",
+                "agent.backbone.num_layers=2", "agent.backbone.num_heads=2",
+                "agent.backbone.intermediate_size=64", "agent.backbone.patch_size=8",
+                "agent.backbone.image_size=32", "agent.backbone.projector_hidden=64",
+                "agent.backbone.image_height=32", "agent.backbone.image_width=96",
+                "agent.head.cond_dim=48", "train.max_steps=2", "train.rollout_num_episodes=0"}));
+  ASSERT_EQ(trained.status, 0) << trained.errors;
+  const auto evaluation = [&](const std::string& output) {
+    const Result result =
+        place_->run({"eval", "--checkpoint", newest_run(*place_ / "runs_deployed").string(),
+                     "--episodes", "1", "--seed", "1000", "--json", "--output", output});
+    EXPECT_EQ(result.status, 0) << result.errors;
+    return read_text(*place_ / output / "episodes.csv");
+  };
+  const std::string with_file = evaluation("with_file");
+  fs::remove(encoder);
+  EXPECT_EQ(evaluation("without_file"), with_file);
 }
 
 std::string weights_hash(const fs::path& run, const std::string& step) {
