@@ -10,6 +10,7 @@
 
 #include "app/checkpoint_layouts.h"
 #include "app/commands.h"
+#include "app/common_options.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/schema.h"
@@ -226,7 +227,12 @@ int checkpoint_command(const Arguments& arguments) {
   positions.add("words", -1);
   po::variables_map options;
   try {
-    po::store(po::command_line_parser(arguments).options(all).positional(positions).run(), options);
+    po::store(po::command_line_parser(arguments)
+                  .style(kExactNames)
+                  .options(all)
+                  .positional(positions)
+                  .run(),
+              options);
   } catch (const po::error& error) {
     throw Error({.what = error.what(), .next = "see roboimi checkpoint --help"});
   }

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
+#include "app/common_options.h"
 #include "roboimi/common/error.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/config/schema.h"
@@ -67,7 +68,9 @@ Request parse_request(const Arguments& words) {
   positions.add("override", -1);
   po::variables_map values;
   try {
-    po::store(po::command_line_parser(words).options(all).positional(positions).run(), values);
+    po::store(
+        po::command_line_parser(words).style(kExactNames).options(all).positional(positions).run(),
+        values);
   } catch (const po::error& error) {
     throw Error({.what = error.what(), .next = "see roboimi collect --help"});
   }

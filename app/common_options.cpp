@@ -21,11 +21,8 @@ ParsedArguments parse_arguments(const Arguments& arguments,
   }
   ParsedArguments parsed;
   try {
-    using Style = po::command_line_style::style_t;
-    const auto style = static_cast<int>(po::command_line_style::unix_style) &
-                       ~static_cast<int>(Style::allow_guessing);
     const po::parsed_options found =
-        po::command_line_parser(joined).options(options).style(style).run();
+        po::command_line_parser(joined).options(options).style(kExactNames).run();
     for (const auto& option : found.options) {
       if (option.position_key >= 0 && option.string_key.empty()) {
         parsed.words.insert(parsed.words.end(), option.value.begin(), option.value.end());

@@ -10,6 +10,11 @@
 
 namespace roboimi::app {
 
+// Boost would take --config for --config-dir where only that exists.
+inline constexpr int kExactNames = static_cast<int>(
+    static_cast<unsigned>(boost::program_options::command_line_style::unix_style) &
+    ~static_cast<unsigned>(boost::program_options::command_line_style::allow_guessing));
+
 struct ParsedArguments {
   boost::program_options::variables_map values;
   std::vector<std::string> words;  // what is not an option: overrides, names

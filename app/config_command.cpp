@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
+#include "app/common_options.h"
 #include "roboimi/common/error.h"
 #include "roboimi/config/compose.h"
 
@@ -71,7 +72,9 @@ ShowArguments parse_arguments(const Arguments& words) {
   positions.add("word", -1);
   po::variables_map values;
   try {
-    po::store(po::command_line_parser(words).options(all).positional(positions).run(), values);
+    po::store(
+        po::command_line_parser(words).style(kExactNames).options(all).positional(positions).run(),
+        values);
   } catch (const po::error& error) {
     throw Error({.what = error.what(), .next = "see roboimi config --help"});
   }

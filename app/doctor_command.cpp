@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "app/commands.h"
+#include "app/common_options.h"
 #include "roboimi/common/error.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/io/video.h"
@@ -206,7 +207,7 @@ int doctor_command(const Arguments& arguments) {
       "also search this folder; may be repeated")("help,h", "this text");
   po::variables_map values;
   try {
-    po::store(po::command_line_parser(arguments).options(options).run(), values);
+    po::store(po::command_line_parser(arguments).style(kExactNames).options(options).run(), values);
   } catch (const po::error& error) {
     throw Error({.what = error.what(), .next = "see roboimi doctor --help"});
   }

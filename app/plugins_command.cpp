@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
+#include "app/common_options.h"
 #include "app/option_table.h"
 #include "app/plugins_check.h"
 #include "roboimi/common/error.h"
@@ -21,7 +22,7 @@ namespace po = boost::program_options;
 using nlohmann::json;
 
 constexpr char kUsage[] =
-    "usage: roboimi plugins list [--json]\n"
+    "usage: roboimi plugins list [--json | --markdown]\n"
     "       roboimi plugins inspect NAME [--json]\n"
     "       roboimi plugins check FILE.so [--json]\n\n"
     "list     every component found, and every file that was rejected with the reason\n"
@@ -31,13 +32,14 @@ constexpr char kUsage[] =
 
 struct Request {
   std::string action, name;
-  bool json = false, in_process = false;
+  bool json = false, markdown = false, in_process = false;
   std::vector<fs::path> plugin_dirs;
 };
 
 po::options_description visible_options() {
   po::options_description options("options");
   options.add_options()("json", "print JSON for a program to read")(
+      "markdown", "list: print a table for a document")(
       "plugin-path", po::value<std::vector<std::string>>()->composing(),
       "also search this folder; may be repeated")("help,h", "this text");
   return options;
@@ -87,6 +89,14 @@ int list(const Request& request) {
       all["searched"].push_back(folder.string());
     }
     fmt::print("{}\n", all.dump(2));
+    return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
+  }
+  if (request.markdown) {
+    fmt::print("| kind | name | version | what it is |\n|---|---|---|---|\n");
+    for (const ComponentInfo& info : registry.components()) {
+      fmt::print("| {} | `{}` | {} | {} |\n", to_string(info.kind), info.name,
+                 plugin_of(plugins, info.plugin).version, info.description);
+    }
     return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
   }
   for (const ComponentInfo& info : registry.components()) {
@@ -177,7 +187,12 @@ Request parse(const Arguments& arguments, bool& help) {
   places.add("action", 1).add("name", 1);
   po::variables_map values;
   try {
-    po::store(po::command_line_parser(arguments).options(hidden).positional(places).run(), values);
+    po::store(po::command_line_parser(arguments)
+                  .style(kExactNames)
+                  .options(hidden)
+                  .positional(places)
+                  .run(),
+              values);
   } catch (const po::error& error) {
     throw Error({.what = error.what(), .next = "see roboimi plugins --help"});
   }
@@ -185,6 +200,7 @@ Request parse(const Arguments& arguments, bool& help) {
   Request request{.action = values.count("action") ? values["action"].as<std::string>() : "",
                   .name = values.count("name") ? values["name"].as<std::string>() : "",
                   .json = values.count("json") != 0,
+                  .markdown = values.count("markdown") != 0,
                   .in_process = values.count("in-process") != 0};
   if (values.count("plugin-path")) {
     const auto& folders = values["plugin-path"].as<std::vector<std::string>>();

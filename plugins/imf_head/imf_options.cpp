@@ -42,8 +42,8 @@ void check_cond_dim(const Options& options, const HeadSpec& spec) {
 
 Schema schema() {
   Schema s;
-  s.integer("n_emb", 384, "width of a token").at_least(4);
-  s.integer("n_layer", 12, "transformer blocks; each is attention, then SwiGLU").at_least(1);
+  s.integer("n_emb", 384, "width of a token").range(4, 16384);
+  s.integer("n_layer", 12, "transformer blocks; each is attention, then SwiGLU").range(1, 256);
   s.integer("n_head", 8, "attention heads").at_least(1);
   s.optional_integer("n_kv_head", "key and value heads; n_head when left out").at_least(1);
   s.number("dropout", 0.0, "dropout probability in training").range(0.0, 0.99);

@@ -34,8 +34,10 @@ void check_stated_cond_dim(const ConfigNode& head, const ConditionSpec& conditio
 
 Schema schema() {
   Schema s;
-  s.integer("obs_horizon", 2, "observations that condition a chunk").at_least(1).with_unit("steps");
-  s.integer("pred_horizon", 16, "actions in a chunk").at_least(1).with_unit("steps");
+  s.integer("obs_horizon", 2, "observations that condition a chunk")
+      .range(1, 1024)
+      .with_unit("steps");
+  s.integer("pred_horizon", 16, "actions in a chunk").range(1, 4096).with_unit("steps");
   s.integer("num_action_steps", 8, "actions executed before the next chunk")
       .at_least(1)
       .with_unit("steps");

@@ -64,6 +64,18 @@ TEST_F(BadInput, AWrongTypeShowsTheValue) {
   EXPECT_THAT(text, HasSubstr("integer"));
 }
 
+TEST_F(BadInput, SizesThatNoMachineHoldsAreRefusedBeforeAnythingIsAllocated) {
+  EXPECT_THAT(error_of({"train.batch_size=1000000000000"}), HasSubstr("train.batch_size"));
+  EXPECT_THAT(error_of({"agent.pred_horizon=100000000"}), HasSubstr("pred_horizon"));
+  EXPECT_THAT(error_of({"agent.head.n_emb=1000000000"}), HasSubstr("n_emb"));
+}
+
+TEST_F(BadInput, AnOptionIsNotTakenForALongerOne) {
+  const Result result = place_->run({"config", "show", "--config", "lewm_imf_attnres.yaml"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.errors, HasSubstr("unrecognised option '--config'"));
+}
+
 TEST_F(BadInput, AMissingDataFolderSaysHowToCollect) {
   EXPECT_THAT(error_of({"data.path=no_such_folder"}), HasSubstr("no_such_folder"));
 }

@@ -5,7 +5,7 @@ namespace roboimi {
 Schema train_schema() {
   Schema s;
   s.integer("max_steps", 50000, "training steps").at_least(1);
-  s.integer("batch_size", 64, "windows in a step").at_least(1);
+  s.integer("batch_size", 64, "windows in a step").range(1, 65536);
   s.number("learning_rate", 1e-4, "peak learning rate of AdamW").at_least(0.0);
   s.numbers("betas", {0.95, 0.999}, "decay of AdamW's two moments").range(0.0, 1.0);
   s.number("epsilon", 1e-8, "AdamW's epsilon").at_least(0.0);
