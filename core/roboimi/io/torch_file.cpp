@@ -54,7 +54,6 @@ void refuse_known_formats(const fs::path& path) {
     refuse(path, "a bare pickle", "save the weights with torch.save or safetensors");
   }
   if (start.starts_with("\x93NUMPY")) refuse(path, "a NumPy array", "");
-  if (start.starts_with("\x89HDF")) refuse(path, "an HDF5 file", "");
   refuse(path, "neither", "the file is damaged, or of another format");
 }
 
