@@ -55,12 +55,6 @@ po::options_description visible_options() {
   return options;
 }
 
-std::vector<std::filesystem::path> folders(const po::variables_map& values, const char* name) {
-  if (values.count(name) == 0) return {};
-  const auto given = values[name].as<std::vector<std::string>>();
-  return {given.begin(), given.end()};
-}
-
 Request parse_request(const Arguments& words) {
   po::options_description all = visible_options();
   all.add_options()("worker", "")("override", po::value<std::vector<std::string>>());
@@ -78,8 +72,8 @@ Request parse_request(const Arguments& words) {
   request.help = values.count("help") > 0;
   request.json = values.count("json") > 0;
   request.worker = values.count("worker") > 0;
-  request.config_dirs = folders(values, "config-dir");
-  request.plugin_dirs = folders(values, "plugin-path");
+  request.config_dirs = paths_of(values, "config-dir");
+  request.plugin_dirs = paths_of(values, "plugin-path");
   if (values.count("config") > 0) request.config = values["config"].as<std::string>();
   if (values.count("override") > 0) {
     request.overrides = values["override"].as<std::vector<std::string>>();

@@ -82,11 +82,7 @@ ShowArguments parse_arguments(const Arguments& words) {
   arguments.json = values.count("json") > 0;
   arguments.choices = values.count("choices") > 0;
   arguments.help = values.count("help") > 0;
-  if (values.count("config-dir") > 0) {
-    for (const auto& folder : values["config-dir"].as<std::vector<std::string>>()) {
-      arguments.config_dirs.emplace_back(folder);
-    }
-  }
+  arguments.config_dirs = paths_of(values, "config-dir");
   if (values.count("word") == 0) return arguments;
   const auto given = values["word"].as<std::vector<std::string>>();
   if (given[0] != "show") {

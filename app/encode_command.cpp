@@ -92,12 +92,8 @@ Request parse_request(const Arguments& words) {
   request.data = text(values, "data");
   request.out = text(values, "out");
   request.overrides = texts(values, "override");
-  for (const std::string& folder : texts(values, "config-dir")) {
-    request.config_dirs.emplace_back(folder);
-  }
-  for (const std::string& folder : texts(values, "plugin-path")) {
-    request.plugin_dirs.emplace_back(folder);
-  }
+  request.config_dirs = paths_of(values, "config-dir");
+  request.plugin_dirs = paths_of(values, "plugin-path");
   if (!request.help && (request.config.empty() || !request.out)) {
     throw Error({.what = request.config.empty() ? "no config named" : "no output file named",
                  .expected = "roboimi encode --config CONFIG --out FILE.safetensors",

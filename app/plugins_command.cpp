@@ -202,10 +202,7 @@ Request parse(const Arguments& arguments, bool& help) {
                   .json = values.count("json") != 0,
                   .markdown = values.count("markdown") != 0,
                   .in_process = values.count("in-process") != 0};
-  if (values.count("plugin-path")) {
-    const auto& folders = values["plugin-path"].as<std::vector<std::string>>();
-    request.plugin_dirs.assign(folders.begin(), folders.end());
-  }
+  request.plugin_dirs = paths_of(values, "plugin-path");
   return request;
 }
 
