@@ -168,6 +168,27 @@ void check_side(const std::map<std::string, std::string>& metadata, const std::s
                .found = "'" + printable(value) + "'"});
 }
 
+// Matrices and filters in the type asked for. What has one dimension (norms, biases, statistics) is
+// a hundredth of a file, and keeps its digits.
+std::map<std::string, at::Tensor> cast_weights(const std::map<std::string, at::Tensor>& tensors,
+                                               const std::string& dtype) {
+  if (dtype == "keep") return tensors;
+  const std::map<std::string, at::ScalarType> types = {
+      {"fp32", at::kFloat}, {"fp16", at::kHalf}, {"bf16", at::kBFloat16}};
+  const auto type = types.find(dtype);
+  if (type == types.end()) {
+    throw Error({.what = "wrong --dtype",
+                 .expected = "one of keep, fp32, fp16, bf16",
+                 .found = "'" + printable(dtype) + "'"});
+  }
+  std::map<std::string, at::Tensor> cast;
+  for (const auto& [name, tensor] : tensors) {
+    const bool is_weight = tensor.is_floating_point() && tensor.dim() >= 2;
+    cast[name] = is_weight ? tensor.to(type->second) : tensor;
+  }
+  return cast;
+}
+
 int convert(const po::variables_map& options, const std::vector<std::string>& files) {
   if (files.size() != 2) {
     throw Error(
@@ -195,7 +216,8 @@ int convert(const po::variables_map& options, const std::vector<std::string>& fi
   }
   metadata["roboimi.layout"] = layout.name;
   metadata["roboimi.source.sha256"] = input.sha256;
-  write_safetensors(files[1], keys.tensors, metadata);
+  write_safetensors(files[1], cast_weights(keys.tensors, options["dtype"].as<std::string>()),
+                    metadata);
   std::cout << fmt::format("{}: {}\n", files[1], describe({&layout, keys}));
   for (const auto& [key, value] : metadata) std::cout << fmt::format("  {}: {}\n", key, value);
   return EXIT_SUCCESS;
@@ -213,6 +235,7 @@ po::options_description visible_options() {
       "resize", text("exact"), "exact (height x width), or shorter_side (aspect kept)")(
       "height", text("224"), "pixels; of the shorter side with shorter_side")(
       "width", text("224"), "pixels; the same as height with shorter_side")(
+      "dtype", text("keep"), "convert: type of the weights: keep, fp32, fp16, bf16")(
       "preprocessing", text("imagenet_then_antialiased_bilinear"), "what the encoder was fed with");
   return options;
 }

@@ -1,4 +1,4 @@
-// roboimi eval: rolls a checkpoint out.
+// roboimi eval: rolls a checkpoint out, or probes a representation.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
@@ -7,6 +7,7 @@
 
 #include "app/commands.h"
 #include "app/common_options.h"
+#include "app/probe_command.h"
 #include "roboimi/common/error.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/env/rollout.h"
@@ -22,12 +23,17 @@ namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
 constexpr const char* kUsage =
-    "usage: roboimi eval --checkpoint DIR [options]\n\n"
+    "usage: roboimi eval --checkpoint DIR [options]\n"
+    "       roboimi eval --probe (--checkpoint DIR | --config FILE [a.b=c ...]) [options]\n\n"
     "Rolls out a trained policy and reports its success. DIR is a run's folder (its newest\n"
-    "checkpoint), checkpoints/step_NNNNNNNN, checkpoints/latest or checkpoints/best.\n\n"
+    "checkpoint), checkpoints/step_NNNNNNNN, checkpoints/latest or checkpoints/best.\n"
+    "With --probe: fits linear probes to the representation of the data's frames, and says how "
+    "much\n"
+    "they tell on held-out episodes. --config probes weights that no run has trained.\n\n"
     "Examples:\n"
     "  roboimi eval --checkpoint runs/20260102_030405_demo --episodes 100 --seed 1000\n"
-    "  roboimi eval --checkpoint runs/20260102_030405_demo/checkpoints/best --video 3\n\n";
+    "  roboimi eval --checkpoint runs/20260102_030405_demo/checkpoints/best --video 3\n"
+    "  roboimi eval --probe --config lewm_imf_attnres.yaml agent.backbone.checkpoint=lewm.ckpt\n\n";
 
 po::options_description described_options() {
   po::options_description options("options");
@@ -37,7 +43,14 @@ po::options_description described_options() {
       "video", po::value<std::int64_t>()->default_value(0), "episodes recorded as MP4")(
       "output", po::value<std::string>(),
       "folder of summary, pictures and videos; default: RUN/evaluations/...")(
-      "json", po::bool_switch(), "print the summary as JSON")(
+      "json", po::bool_switch(), "print the summary as JSON")("probe", po::bool_switch(),
+                                                              "linear probes in place of rollouts")(
+      "config,c", po::value<std::string>(), "with --probe: an experiment, by path or name")(
+      "config-dir", po::value<std::vector<std::string>>()->composing(),
+      "more folders with configurations")("data", po::value<std::string>(),
+                                          "with --probe: other data than the experiment's")(
+      "held-out", po::value<std::int64_t>(),
+      "with --probe: episodes at the data's end to test on; default: the run's, or a fifth")(
       "no-ema", po::bool_switch(), "use the last weights, not the averaged ones")(
       "device", po::value<std::string>(), "auto, cpu, cuda or cuda:N; auto when not given")(
       "plugin-path", po::value<std::vector<std::string>>()->composing(),
@@ -128,6 +141,23 @@ int evaluate(const po::variables_map& values) {
   }
 }
 
+int probe_checked(const ParsedArguments& parsed) {
+  const bool is_trained = parsed.values.count("checkpoint") != 0;
+  if (is_trained == (parsed.values.count("config") != 0)) {
+    throw Error({.what = is_trained ? "both --checkpoint and --config" : "nothing to probe",
+                 .expected = "--probe with --checkpoint DIR or with --config FILE",
+                 .next = "see roboimi eval --help"});
+  }
+  if (is_trained && !parsed.words.empty()) {
+    throw Error({.what = "unexpected word '" + parsed.words.front() + "'",
+                 .expected = "overrides with --config alone",
+                 .next = "see roboimi eval --help"});
+  }
+  if (parsed.values.count("held-out") != 0) at_least(parsed.values, "held-out", 1);
+  Registry::instance().load_search_path(paths_of(parsed.values, "plugin-path"));
+  return probe(parsed.values, parsed.words);
+}
+
 }  // namespace
 
 int eval_command(const Arguments& arguments) {
@@ -137,6 +167,7 @@ int eval_command(const Arguments& arguments) {
     std::cout << kUsage << options;
     return EXIT_SUCCESS;
   }
+  if (parsed.values["probe"].as<bool>()) return probe_checked(parsed);
   if (!parsed.words.empty()) {
     throw Error({.what = "unexpected word '" + parsed.words.front() + "'",
                  .next = "see roboimi eval --help"});

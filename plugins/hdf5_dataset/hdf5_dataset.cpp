@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 const char* const kState = "/observations/qpos";
 const char* const kAction = "/action";
 const char* const kImages = "/observations/images";
+const char* const kLabels = "/observations/labels";
 
 std::string image_name(const std::string& camera) { return std::string(kImages) + "/" + camera; }
 
@@ -216,6 +217,21 @@ at::Tensor Hdf5Dataset::env_state(std::int64_t index) const {
   if (spec_.env_state_dim == 0) return {};
   return Hdf5File(episode(index).file)
       .read_floats(env_state_names_[static_cast<std::size_t>(index)]);
+}
+
+std::map<std::string, at::Tensor> Hdf5Dataset::labels(std::int64_t index) const {
+  const EpisodeInfo& info = episode(index);
+  const Hdf5File file(info.file);
+  std::map<std::string, at::Tensor> labels;
+  for (const std::string& name : file.children(kLabels)) {
+    const std::string path = fmt::format("{}/{}", kLabels, name);
+    if (const auto shape = table_shape(file, path); shape[0] != info.length) {
+      fail_size(file, fmt::format("'{}' does not go with the states", path),
+                fmt::format("{} rows", info.length), fmt::format("{}", shape[0]));
+    }
+    labels[name] = file.read_floats(path);
+  }
+  return labels;
 }
 
 at::Tensor Hdf5Dataset::frames(std::int64_t index, const std::string& camera, std::int64_t first,

@@ -39,6 +39,7 @@ class Hdf5Dataset : public Dataset {
   at::Tensor state(std::int64_t episode) const override;
   at::Tensor actions(std::int64_t episode) const override;
   at::Tensor env_state(std::int64_t episode) const override;
+  std::map<std::string, at::Tensor> labels(std::int64_t episode) const override;
   at::Tensor frames(std::int64_t episode, const std::string& camera, std::int64_t first,
                     std::int64_t count) const override;
   std::optional<FrameExtent> frame_extent(std::int64_t episode, const std::string& camera,

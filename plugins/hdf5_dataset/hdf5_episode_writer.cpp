@@ -148,6 +148,10 @@ void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record)
     if (record.env_state.defined()) {
       memory.table("/observations/env_state", record.env_state.to(at::kFloat));
     }
+    if (!record.labels.empty()) memory.group("/observations/labels");
+    for (const auto& [name, values] : record.labels) {
+      memory.table("/observations/labels/" + name, values.to(at::kFloat));
+    }
     memory.table("/action", record.actions.to(at::kFloat));
     for (const auto& [camera, frames] : images) {
       memory.table("/observations/images/" + camera, frames, /*chunk_rows=*/1);

@@ -6,7 +6,6 @@
 #include <torch/torch.h>
 
 #include <filesystem>
-#include <set>
 
 #include "roboimi/common/error.h"
 #include "roboimi/model/weights_follow.h"
@@ -17,36 +16,6 @@ namespace {
 constexpr const char* kName = "lewm_vit_backbone";
 // Frames fused before they are encoded: bounds the memory that fused pixels take.
 constexpr std::int64_t kFusedFrames = 32;
-
-void check_cameras(const LewmVitOptions& options, const ObservationSpec& spec) {
-  const std::set<std::string> unique(options.camera_names.begin(), options.camera_names.end());
-  if (options.camera_names.empty() || unique.size() != options.camera_names.size()) {
-    throw Error({.what = "camera_names must name at least one camera, each once",
-                 .where = kName,
-                 .found = fmt::format("[{}]", fmt::join(options.camera_names, ", "))});
-  }
-  std::vector<std::string> sizes;
-  bool equal = true;
-  for (const std::string& camera : options.camera_names) {
-    const auto found = spec.images.find(camera);
-    if (found == spec.images.end()) {
-      throw Error({.what = fmt::format("camera '{}' is missing", camera),
-                   .where = kName,
-                   .expected = fmt::format("{}", fmt::join(options.camera_names, ", ")),
-                   .found = fmt::format("{}", fmt::join(spec.camera_names, ", ")),
-                   .next = "name the cameras in data.camera_names, or set the backbone's "
-                           "camera_names to the data's"});
-    }
-    equal = equal && found->second == spec.images.at(options.camera_names[0]);
-    sizes.push_back(fmt::format("{} {}x{}", camera, found->second.height, found->second.width));
-  }
-  if (equal) return;
-  throw Error({.what = "camera views of different sizes cannot be joined into one image",
-               .where = kName,
-               .expected = "one height x width for all cameras",
-               .found = fmt::format("{}", fmt::join(sizes, ", ")),
-               .next = "render or record the cameras at one size"});
-}
 
 // Keeps what differs between a list's spellings out of the comparison: [a, b], "a,b", ["a","b"].
 std::string plain(const std::string& text) {
@@ -138,7 +107,7 @@ void check_fused_size(const LewmVitOptions& options, const ObservationSpec& spec
 
 LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec)
     : Backbone(), options_(std::move(options)) {
-  check_cameras(options_, spec);
+  check_fusable(options_.camera_names, spec, kName);
   // A policy's own checkpoint brings the weights; the original file then serves for its sizes
   // alone, and only where it still is.
   const bool can_do_without = WeightsFollow::active() && options_.checkpoint &&
@@ -155,7 +124,7 @@ LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& 
 LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec,
                                  const CheckpointFile* file, const std::string& source)
     : options_(std::move(options)) {
-  check_cameras(options_, spec);
+  check_fusable(options_.camera_names, spec, kName);
   if (file != nullptr) options_.checkpoint = source;
   build(file, source);
   check_fused_size(options_, spec, architecture_.vit.patch_size);

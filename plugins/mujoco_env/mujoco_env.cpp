@@ -205,6 +205,13 @@ std::vector<std::string> MujocoEnv::end_effector_names() const {
   return {"left_link7", "right_link7"};
 }
 
+std::map<std::string, at::Tensor> MujocoEnv::labels() const {
+  std::map<std::string, at::Tensor> labels = Environment::labels();
+  labels["box_position"] =
+      at::tensor(at::ArrayRef<double>(data_->qpos + scene_.box_position, 3), at::kFloat);
+  return labels;
+}
+
 at::Tensor MujocoEnv::render(const std::string& camera, ImageSize size) {
   check_begun();
   return renderer_.draw(data_.get(), camera, size);

@@ -57,6 +57,7 @@ class MujocoEnv final : public Environment {
   // Of left_link7 and right_link7.
   std::vector<std::array<double, 3>> end_effector_positions() const override;
   std::vector<std::string> end_effector_names() const override;
+  std::map<std::string, at::Tensor> labels() const override;
 
   at::Tensor render(const std::string& camera, ImageSize size) override;
   std::optional<std::array<double, 2>> project(const std::string& camera, ImageSize size,

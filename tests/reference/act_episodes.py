@@ -113,6 +113,8 @@ def verify(path):
         np.testing.assert_array_equal(root["/observations/qvel"], np.zeros((LENGTH, STATE)))
         np.testing.assert_array_equal(root["/observations/env_state"], table(7, 3))
         np.testing.assert_array_equal(root["/action"], table(100, STATE))
+        np.testing.assert_array_equal(root["/observations/labels/box_position"], table(40, 3))
+        np.testing.assert_array_equal(root["/observations/labels/tip_position"], table(50, 2))
         for camera in CAMERAS:
             images = root["/observations/images/" + camera]
             if compressed:

@@ -27,6 +27,7 @@ EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, doubl
                  .next = "collect with an environment that demonstrates its task"});
   }
   std::map<std::string, std::vector<at::Tensor>> images;
+  std::map<std::string, std::vector<at::Tensor>> labels;
   std::vector<at::Tensor> states, velocities, env_states, actions;
   EpisodeRecord record;
   for (std::int64_t row = 0;; ++row) {
@@ -35,6 +36,7 @@ EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, doubl
     states.push_back(observation.state);
     if (observation.velocity.defined()) velocities.push_back(observation.velocity);
     if (observation.env_state.defined()) env_states.push_back(observation.env_state);
+    for (const auto& [name, value] : environment.labels()) labels[name].push_back(value);
     actions.push_back(action.to(at::kFloat));
     // What follows the last action is not recorded, so it need not be drawn.
     StepResult result = environment.step(action, row + 1 < environment.max_steps());
@@ -49,6 +51,7 @@ EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, doubl
   record.state = at::stack(states);
   if (velocities.size() == states.size()) record.velocity = at::stack(velocities);
   if (env_states.size() == states.size()) record.env_state = at::stack(env_states);
+  for (const auto& [name, values] : labels) record.labels[name] = at::stack(values);
   record.actions = at::stack(actions);
   record.control_hz = environment.spec().control_hz;
   record.seed = seed;

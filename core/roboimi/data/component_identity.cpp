@@ -30,4 +30,11 @@ std::string component_identity(Registry& registry, ComponentKind kind, const Con
                      options.to_node().to_yaml());
 }
 
+std::string feature_identity(Registry& registry, const ConfigNode& agent) {
+  const ConfigNode* backbone = agent.find("backbone");
+  return backbone != nullptr && backbone->is_map()
+             ? component_identity(registry, ComponentKind::kBackbone, *backbone, "agent.backbone")
+             : component_identity(registry, ComponentKind::kAgent, agent, "agent");
+}
+
 }  // namespace roboimi

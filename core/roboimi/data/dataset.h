@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +43,10 @@ class ROBOIMI_EXPORT Dataset {
   virtual at::Tensor actions(
       std::int64_t episode) const = 0;  // float [L, A]; row t: sent after row t was seen
   virtual at::Tensor env_state(std::int64_t episode) const = 0;  // float [L, E], or undefined
+
+  // Named quantities float [L, k] that a good representation of the frames should tell (positions
+  // of objects and end effectors): what probes are fitted to. Empty where none were recorded.
+  virtual std::map<std::string, at::Tensor> labels(std::int64_t episode) const;
 
   // Decoded frames of rows [first, first + count): uint8 RGB [count, H, W, 3].
   virtual at::Tensor frames(std::int64_t episode, const std::string& camera, std::int64_t first,

@@ -67,9 +67,14 @@ class Encoder {
   std::int64_t num_frames() const { return first_.back(); }
   const std::vector<std::int64_t>& first() const { return first_; }
 
-  // Features of frames [begin, end), float32 [end - begin, K, V] on the CPU.
+  // Features of frames [begin, end), [end - begin, K, V] on the CPU, in the type that is kept.
   at::Tensor encode(std::int64_t begin, std::int64_t end) const {
     const torch::NoGradGuard no_grad;
+    return encode_exactly(begin, end).to(backbone_.cached_dtype()).contiguous();
+  }
+
+ private:
+  at::Tensor encode_exactly(std::int64_t begin, std::int64_t end) const {
     const Images images = read(begin, end);
     if (options_.variants == 1) {
       at::Generator unused = make_generator(options_.seed, options_.device);
@@ -93,7 +98,6 @@ class Encoder {
     return at::cat(rows).view({end - begin, options_.variants, -1});
   }
 
- private:
   Images read(std::int64_t begin, std::int64_t end) const {
     Images images;
     for (const std::string& camera : backbone_.camera_names()) {
@@ -153,12 +157,13 @@ std::int64_t complete_partial(const Encoder& encoder, const fs::path& partial,
 }
 
 void write_finished(const fs::path& file, const fs::path& partial, const Encoder& encoder,
-                    std::int64_t feature_dim, const std::string& fingerprint,
+                    const Backbone& backbone, const std::string& fingerprint,
                     const EmbeddingCacheOptions& options) {
   const std::int64_t total = encoder.num_frames();
   const MappedFile raw(partial);
-  const at::Tensor values = at::from_blob(const_cast<std::uint8_t*>(raw.data()),
-                                          {total, options.variants, feature_dim}, at::kFloat);
+  const at::Tensor values =
+      at::from_blob(const_cast<std::uint8_t*>(raw.data()),
+                    {total, options.variants, backbone.feature_dim()}, backbone.cached_dtype());
   const at::Tensor episode = at::empty({total}, at::kLong);
   const at::Tensor frame = at::empty({total}, at::kLong);
   const auto& first = encoder.first();
@@ -193,10 +198,27 @@ Embeddings load(const fs::path& file, const std::string& fingerprint,
 
 }  // namespace
 
+at::Tensor Embeddings::of_episodes(const std::vector<std::int64_t>& episodes) const {
+  bool consecutive = !episodes.empty();
+  for (std::size_t i = 1; i < episodes.size(); ++i) {
+    consecutive = consecutive && episodes[i] == episodes[i - 1] + 1;
+  }
+  const auto start = [&](std::int64_t episode) { return first[static_cast<std::size_t>(episode)]; };
+  if (consecutive) return values.slice(0, start(episodes.front()), start(episodes.back() + 1));
+  std::vector<at::Tensor> parts;
+  for (const std::int64_t episode : episodes) {
+    parts.push_back(values.slice(0, start(episode), start(episode + 1)));
+  }
+  return parts.empty() ? values.slice(0, 0, 0) : at::cat(parts);
+}
+
 std::string embedding_fingerprint(const Backbone& backbone, const Dataset& dataset,
                                   const EmbeddingCacheOptions& options) {
   Sha256 hash;
-  hash.update_text("embeddings 1").update_text(TORCH_VERSION).update_text(options.identity);
+  const std::string own = backbone.cache_identity();
+  hash.update_text("embeddings 1").update_text(TORCH_VERSION);
+  hash.update_text(own.empty() ? options.identity : own);
+  hash.update_text(c10::toString(backbone.cached_dtype()));
   for (const auto& parameter : backbone.named_parameters()) {
     hash.update_text(parameter.key()).update_tensor(parameter.value());
   }
@@ -239,11 +261,11 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
   if (!fs::exists(file)) {
     const ModeGuard mode(backbone, options.variants > 1);
     const fs::path partial = fs::path(file).replace_extension(".partial");
-    const std::int64_t feature_dim = backbone.feature_dim();
-    const auto row_bytes =
-        static_cast<std::int64_t>(sizeof(float)) * options.variants * feature_dim;
+    const std::int64_t row_bytes =
+        static_cast<std::int64_t>(c10::elementSize(backbone.cached_dtype())) * options.variants *
+        backbone.feature_dim();
     num_encoded = complete_partial(encoder, partial, row_bytes, options);
-    write_finished(file, partial, encoder, feature_dim, key, options);
+    write_finished(file, partial, encoder, backbone, key, options);
     fs::remove(partial);
   }
   Embeddings embeddings = load(file, key, encoder.first());

@@ -45,13 +45,16 @@ struct EmbeddingCacheOptions {
 };
 
 struct Embeddings {
-  at::Tensor values;                // float32 [N, K, V], mapped from the file: read only
+  at::Tensor values;                // Backbone::cached_dtype() [N, K, V], mapped: read only
   at::Tensor episode;               // int64 [N]
   at::Tensor frame;                 // int64 [N], row within the episode
   std::vector<std::int64_t> first;  // [num_episodes + 1]: where each episode's rows start
   std::filesystem::path file;
   std::string fingerprint;       // the key
   std::int64_t num_encoded = 0;  // frames that had to be encoded by this call
+
+  // Rows of these episodes, in that order: [R, K, V]. A view where the episodes follow one another.
+  ROBOIMI_EXPORT at::Tensor of_episodes(const std::vector<std::int64_t>& episodes) const;
 };
 
 // Runs the backbone over all frames of all episodes, or finds that done. Error when the backbone is
@@ -67,5 +70,9 @@ ROBOIMI_EXPORT std::string embedding_fingerprint(const Backbone& backbone, const
 // plugin with version and the hash of the plugin's file.
 ROBOIMI_EXPORT std::string component_identity(Registry& registry, ComponentKind kind,
                                               const ConfigNode& node, const std::string& path);
+
+// What names an agent's backbone in the key: its own section, or all of an agent's that does not
+// call it `backbone`.
+ROBOIMI_EXPORT std::string feature_identity(Registry& registry, const ConfigNode& agent);
 
 }  // namespace roboimi

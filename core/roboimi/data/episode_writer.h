@@ -15,11 +15,12 @@ namespace roboimi {
 
 // One whole episode of L rows. Row t: what was observed, and the command sent after observing it.
 struct EpisodeRecord {
-  Images images;         // camera -> uint8 [L, H, W, 3]
-  at::Tensor state;      // float [L, S]
-  at::Tensor velocity;   // float [L, S], or undefined (written as zeros)
-  at::Tensor env_state;  // float [L, E], or undefined
-  at::Tensor actions;    // float [L, A]
+  Images images;                             // camera -> uint8 [L, H, W, 3]
+  at::Tensor state;                          // float [L, S]
+  at::Tensor velocity;                       // float [L, S], or undefined (written as zeros)
+  at::Tensor env_state;                      // float [L, E], or undefined
+  std::map<std::string, at::Tensor> labels;  // name -> float [L, k]; see Dataset::labels()
+  at::Tensor actions;                        // float [L, A]
   double control_hz = 0.0;
   std::uint64_t seed = 0;  // of the environment
   bool success = false;

@@ -8,19 +8,6 @@
 #include "roboimi/common/error.h"
 
 namespace roboimi {
-namespace {
-
-at::Tensor rows_of(const Embeddings& embeddings, const std::vector<std::int64_t>& episodes) {
-  std::vector<at::Tensor> parts;
-  for (const std::int64_t episode : episodes) {
-    const auto index = static_cast<std::size_t>(episode);
-    parts.push_back(embeddings.values.slice(0, embeddings.first[index], embeddings.first[index + 1])
-                        .flatten(0, 1));
-  }
-  return at::cat(parts);
-}
-
-}  // namespace
 
 DatasetStatistics dataset_statistics(const Dataset& dataset,
                                      const std::vector<std::int64_t>& episodes,
@@ -46,7 +33,10 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
   if (env_states.size() == states.size()) {
     statistics.env_state = Statistics::of(at::cat(env_states));
   }
-  if (embeddings != nullptr) statistics.features = Statistics::of(rows_of(*embeddings, chosen));
+  // Pixels, which are kept in half, are normalised already.
+  if (embeddings != nullptr && embeddings->values.scalar_type() == at::kFloat) {
+    statistics.features = Statistics::of(embeddings->of_episodes(chosen).flatten(0, 1));
+  }
   return statistics;
 }
 

@@ -1,5 +1,7 @@
 #include "roboimi/data/window_sampler.h"
 
+#include <fmt/format.h>
+
 #include <numeric>
 
 #include "roboimi/common/error.h"
@@ -21,7 +23,7 @@ at::Tensor rows_at(const at::Tensor& table, const at::Tensor& rows) {
 }  // namespace
 
 WindowRows window_rows(const Horizons& horizons, bool is_sim, std::int64_t row) {
-  const std::int64_t first_observation = row - (horizons.obs - 1);
+  const std::int64_t first_observation = row - horizons.last_observation();
   if (horizons.alignment == Alignment::kDiffusion) {
     return {.first_observation = first_observation, .first_action = first_observation};
   }
@@ -29,14 +31,21 @@ WindowRows window_rows(const Horizons& horizons, bool is_sim, std::int64_t row) 
           .first_action = is_sim ? row : std::max<std::int64_t>(0, row - 1)};
 }
 
+bool is_whole(const Horizons& horizons, const WindowRows& rows, std::int64_t length) {
+  return std::min(rows.first_observation, rows.first_action) >= 0 &&
+         rows.first_observation + horizons.last_observation() < length &&
+         rows.first_action + horizons.pred <= length;
+}
+
 WindowSampler::WindowSampler(std::shared_ptr<const Dataset> dataset,
                              const WindowSamplerOptions& options)
     : dataset_(std::move(dataset)), options_(options) {
-  ROBOIMI_CHECK(
-      options_.horizons.obs >= 1 && options_.horizons.pred >= 1 && options_.batch_size >= 1 &&
-          options_.rank >= 0 && options_.rank < options_.world_size,
-      c10::str("obs ", options_.horizons.obs, ", pred ", options_.horizons.pred, ", batch ",
-               options_.batch_size, ", rank ", options_.rank, " of ", options_.world_size));
+  ROBOIMI_CHECK(options_.horizons.obs >= 1 && options_.horizons.obs_stride >= 1 &&
+                    options_.horizons.pred >= 1 && options_.batch_size >= 1 && options_.rank >= 0 &&
+                    options_.rank < options_.world_size,
+                c10::str("obs ", options_.horizons.obs, " every ", options_.horizons.obs_stride,
+                         ", pred ", options_.horizons.pred, ", batch ", options_.batch_size,
+                         ", rank ", options_.rank, " of ", options_.world_size));
   if (options_.episodes.empty()) {
     options_.episodes.resize(static_cast<std::size_t>(dataset_->num_episodes()));
     std::iota(options_.episodes.begin(), options_.episodes.end(), std::int64_t{0});
@@ -52,9 +61,12 @@ void WindowSampler::lay_out() {
   std::vector<std::int64_t> first_row, last_row, observation_start, action_start;
   for (const std::int64_t episode : options_.episodes) {
     const EpisodeInfo& info = dataset_->episode(episode);
-    const std::int64_t start = num_windows_;
+    const std::int64_t start = num_rows_;
     for (std::int64_t row = 0; row < info.length; ++row) {
       const WindowRows rows = window_rows(options_.horizons, info.is_sim, row);
+      if (options_.horizons.whole_windows && !is_whole(options_.horizons, rows, info.length)) {
+        continue;
+      }
       present_.push_back({.episode = episode, .row = row});
       first_observation_.push_back(rows.first_observation);
       first_row.push_back(start);
@@ -62,15 +74,23 @@ void WindowSampler::lay_out() {
       observation_start.push_back(start + rows.first_observation);
       action_start.push_back(start + rows.first_action);
     }
-    num_windows_ += info.length;
+    num_rows_ += info.length;
     states.push_back(dataset_->state(episode));
     actions.push_back(dataset_->actions(episode));
     const at::Tensor env_state = dataset_->env_state(episode);
     if (env_state.defined()) env_states.push_back(env_state);
   }
+  num_windows_ = std::ssize(present_);
   if (num_windows_ == 0) {
-    throw Error({.what = "there is nothing to train on: the training episodes have no rows",
-                 .next = "check the dataset's path and the episodes kept for validation"});
+    throw Error(
+        {.what = "there is nothing to train on: no episode holds a window",
+         .expected = fmt::format(
+             "an episode of at least {} rows",
+             options_.horizons.whole_windows
+                 ? std::max(options_.horizons.last_observation() + 1, options_.horizons.pred)
+                 : 1),
+         .found = fmt::format("{} episodes of {} rows in all", options_.episodes.size(), num_rows_),
+         .next = "check the dataset's path and the episodes kept for validation"});
   }
   const c10::Device device = options_.device;
   state_ = at::cat(states).to(device);
@@ -81,20 +101,14 @@ void WindowSampler::lay_out() {
   observation_start_ = at::tensor(observation_start, at::kLong).to(device);
   action_start_ = at::tensor(action_start, at::kLong).to(device);
   const auto integers = at::TensorOptions(at::kLong).device(device);
-  observation_steps_ = at::arange(options_.horizons.obs, integers);
+  observation_steps_ = at::arange(options_.horizons.obs, integers) * options_.horizons.obs_stride;
   action_steps_ = at::arange(options_.horizons.pred, integers);
 }
 
 void WindowSampler::set_features(const Embeddings& embeddings) {
-  std::vector<at::Tensor> parts;
-  for (const std::int64_t episode : options_.episodes) {
-    const auto index = static_cast<std::size_t>(episode);
-    parts.push_back(
-        embeddings.values.slice(0, embeddings.first[index], embeddings.first[index + 1]));
-  }
-  const at::Tensor values = at::cat(parts);  // [N, K, V]
-  ROBOIMI_CHECK(values.size(0) == num_windows_,
-                c10::str(values.size(0), " embeddings for ", num_windows_, " rows"));
+  const at::Tensor values = embeddings.of_episodes(options_.episodes);  // [R, K, V]
+  ROBOIMI_CHECK(values.size(0) == num_rows_,
+                c10::str(values.size(0), " embeddings for ", num_rows_, " rows"));
   variants_ = values.size(1);
   features_ = values.flatten(0, 1).to(options_.device);
 }
@@ -208,7 +222,7 @@ Images WindowSampler::images_of(const at::Tensor& windows) const {
     const std::int64_t episode = present_[window].episode;
     const std::int64_t last = dataset_->episode(episode).length - 1;
     for (std::int64_t step = 0; step < steps; ++step) {
-      const std::int64_t row = first_observation_[window] + step;
+      const std::int64_t row = first_observation_[window] + step * options_.horizons.obs_stride;
       rows.push_back({.episode = episode, .row = std::clamp<std::int64_t>(row, 0, last)});
     }
   }

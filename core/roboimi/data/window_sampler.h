@@ -6,12 +6,15 @@
 //   sampler.set_frames(frame_store);         // one that trains
 //   Batch batch = sampler.batch(step);
 //
-// Every row t of every episode is the present of one window; nothing is dropped. With To
+// Every row t of every episode is the present of one window; nothing is dropped unless the
+// horizons ask for whole windows. With To
 // observations and H actions:
 //   diffusion  observations t-To+1 .. t, actions t-To+1 .. t-To+H   (the window w = t-To+1)
 //   act        observations t-To+1 .. t, actions t .. t+H-1; episodes with sim = false start their
 //              actions at max(0, t-1)
-// Indices outside the episode repeat its first or last row; is_pad is true for such actions.
+// Observations are Horizons::obs_stride rows apart; above, that is 1. Indices outside the episode
+// repeat its first or last row; is_pad is true for such actions. Under Horizons::whole_windows only
+// windows that need no such index are drawn.
 //
 // What a step sees is a function of (seed, step): positions step*B .. step*B+B-1 of an endless
 // sequence of permutations, one per epoch, so that every window comes once per epoch, every batch
@@ -58,6 +61,8 @@ struct WindowRows {
 };
 // The alignment rule above, for the present `row`.
 ROBOIMI_EXPORT WindowRows window_rows(const Horizons& horizons, bool is_sim, std::int64_t row);
+// Whether such a window lies inside an episode of `length` rows.
+ROBOIMI_EXPORT bool is_whole(const Horizons& horizons, const WindowRows& rows, std::int64_t length);
 
 class ROBOIMI_EXPORT WindowSampler {
  public:
@@ -75,8 +80,9 @@ class ROBOIMI_EXPORT WindowSampler {
   std::int64_t batch_size() const { return options_.batch_size; }
   std::int64_t steps_per_epoch() const;  // rounded up
 
-  // The windows of a step: int64 [B] on the CPU, each in [0, num_windows). Window n's present is
-  // row n of the chosen episodes laid end to end.
+  // The windows of a step: int64 [B] on the CPU, each in [0, num_windows). Windows follow the rows
+  // that are their present: window n's is row n of the chosen episodes laid end to end, less the
+  // rows without a window.
   at::Tensor indices(std::int64_t step) const;
   // Everything on the device. Nothing synchronises. From one thread at a time.
   Batch batch(std::int64_t step);
@@ -97,15 +103,16 @@ class ROBOIMI_EXPORT WindowSampler {
 
   std::shared_ptr<const Dataset> dataset_;
   WindowSamplerOptions options_;
-  std::int64_t num_windows_ = 0;
+  std::int64_t num_rows_ = 0;                    // R, of all chosen episodes
+  std::int64_t num_windows_ = 0;                 // N
   std::vector<FrameIndex> present_;              // [N], of each window
   std::vector<std::int64_t> first_observation_;  // [N], row in its episode, not clamped
   // On the device. Rows count through the chosen episodes laid end to end.
-  at::Tensor state_, actions_, env_state_;       // [N, D]
-  at::Tensor features_;                          // [N * K, V]
+  at::Tensor state_, actions_, env_state_;       // [R, D]
+  at::Tensor features_;                          // [R * K, V]
   at::Tensor first_row_, last_row_;              // int64 [N]: of the window's episode, inclusive
   at::Tensor observation_start_, action_start_;  // int64 [N], not clamped
-  at::Tensor observation_steps_, action_steps_;  // 0 .. To-1, 0 .. H-1
+  at::Tensor observation_steps_, action_steps_;  // rows from the window's first
   std::int64_t variants_ = 1;
   std::shared_ptr<const FrameStore> frames_;
   mutable std::mutex orders_mutex_;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,6 +66,9 @@ class ROBOIMI_EXPORT Environment {
   // World positions of the end effectors, metres [n][3], named by end_effector_names().
   virtual std::vector<std::array<double, 3>> end_effector_positions() const = 0;
   virtual std::vector<std::string> end_effector_names() const = 0;
+  // Named quantities float [k] of the current state, for Dataset::labels(). The default: the end
+  // effectors' positions in metres, as "<name>_position".
+  virtual std::map<std::string, at::Tensor> labels() const;
 
   // A picture of the current state, uint8 [height, width, 3], for videos; any camera of the scene.
   virtual at::Tensor render(const std::string& camera, ImageSize size) = 0;

@@ -1,11 +1,32 @@
 #include "roboimi/model/agent.h"
 
+#include "roboimi/common/error.h"
+
 namespace roboimi {
+namespace {
+
+[[noreturn]] void cannot_act(const Agent& agent) {
+  throw Error({.what = "this agent does not act: it is trained for its representation",
+               .where = agent.name(),
+               .next = "train a policy on its weights, or probe it: roboimi eval --probe"});
+}
+
+}  // namespace
 
 Agent::~Agent() = default;
 
 bool Agent::decays(const std::string&, const at::Tensor& parameter) const {
   return parameter.dim() >= 2;
 }
+
+at::Tensor Agent::represent(const at::Tensor& features) { return features.to(at::kFloat); }
+
+void Agent::reset(std::uint64_t) { cannot_act(*this); }
+
+bool Agent::needs_images() const { cannot_act(*this); }
+
+at::Tensor Agent::act(const Observation&) { cannot_act(*this); }
+
+Agent::Timing Agent::last_timing() const { cannot_act(*this); }
 
 }  // namespace roboimi

@@ -5,6 +5,7 @@
 #include <torch/nn/module.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,7 +19,7 @@ namespace roboimi {
 
 class Backbone;
 
-// Which row an action chunk starts at, relative to the observations. FACTS of the field:
+// Which row an action chunk starts at, relative to the observations:
 //   kDiffusion  observations w .. w+To-1, actions w .. w+H-1; executes indices To-1 .. To+Ta-2
 //   kAct        observation t, actions t .. t+H-1; executes from index 0
 enum class Alignment { kDiffusion, kAct };
@@ -28,8 +29,14 @@ struct Horizons {
   std::int64_t pred = 0;        // H
   std::int64_t num_action = 0;  // Ta
   Alignment alignment = Alignment::kDiffusion;
+  std::int64_t obs_stride = 1;  // rows from one observation to the next
+  bool whole_windows = false;   // train on windows inside their episode alone: nothing is padded
   // Index in a chunk of the first action executed.
-  std::int64_t first_action() const { return alignment == Alignment::kDiffusion ? obs - 1 : 0; }
+  std::int64_t first_action() const {
+    return alignment == Alignment::kDiffusion ? last_observation() : 0;
+  }
+  // Rows from the first observation to the present.
+  std::int64_t last_observation() const { return (obs - 1) * obs_stride; }
 };
 
 // What the data says of itself, for the agent to keep. Training episodes only.
@@ -57,20 +64,30 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   // Parameters by registered name that weight decay must not touch return false.
   virtual bool decays(const std::string& name, const at::Tensor& parameter) const;
 
-  // Acting, one environment at a time. reset() empties both queues and seeds the policy's noise,
-  // which is a function of (seed, replan) alone.
-  virtual void reset(std::uint64_t seed) = 0;
+  // What a linear probe examines: visual features [N, V] of one time step each, as the sampler
+  // gives them, to a representation float [N, D]. Evaluation mode, no gradient. The default: as
+  // they are.
+  virtual at::Tensor represent(const at::Tensor& features);
+  // Kept in the header of every checkpoint's model.safetensors, for those who load the weights.
+  virtual std::map<std::string, std::string> metadata() const { return {}; }
+
+  // Acting, one environment at a time. An agent that is trained for its representation alone
+  // returns false, and leaves out the rest: the defaults are an Error.
+  virtual bool acts() const { return true; }
+  // reset() empties both queues and seeds the policy's noise, which is a function of (seed, replan)
+  // alone.
+  virtual void reset(std::uint64_t seed);
   // Whether the next act() will look at the images of its observation: those frames must be
   // rendered.
-  virtual bool needs_images() const = 0;
+  virtual bool needs_images() const;
   // The next command, float [A], un-normalised. Times of the last call are in last_timing().
-  virtual at::Tensor act(const Observation& observation) = 0;
+  virtual at::Tensor act(const Observation& observation);
 
   struct Timing {
     double preprocess_ms = 0.0;  // images to visual features, state to the device
     double inference_ms = 0.0;   // head; 0 when the action came from the queue
   };
-  virtual Timing last_timing() const = 0;
+  virtual Timing last_timing() const;
 };
 
 }  // namespace roboimi

@@ -108,7 +108,7 @@ fs::path CheckpointStore::save(const Checkpoint& checkpoint) {
   const fs::path folder = folder_ / folder_name(checkpoint.state.step);
   fs::path replaced;
   const auto fill = [&](const fs::path& temporary) {
-    write_safetensors(temporary / "model.safetensors", checkpoint.model);
+    write_safetensors(temporary / "model.safetensors", checkpoint.model, checkpoint.model_metadata);
     if (checkpoint.state.ema_step) write_safetensors(temporary / "ema.safetensors", checkpoint.ema);
     write_safetensors(temporary / "optimizer.safetensors", checkpoint.optimizer);
     write_text_atomically(temporary / "config.yaml", checkpoint.config_yaml);

@@ -55,7 +55,8 @@ struct CheckpointState {
 struct Checkpoint {
   CheckpointState state;
   TensorMap model, ema, optimizer;
-  std::string config_yaml;  // resolved
+  std::map<std::string, std::string> model_metadata = {};  // Agent::metadata()
+  std::string config_yaml;                                 // resolved
 };
 
 class ROBOIMI_EXPORT CheckpointStore {

@@ -17,6 +17,7 @@
 #include "roboimi/train/stop_request.h"
 #include "roboimi/train/trainer.h"
 #include "roboimi/train/training_data.h"
+#include "roboimi/train/validation.h"
 
 namespace roboimi {
 namespace {
@@ -66,7 +67,7 @@ class Experiment {
   int train();
   void build_agent();
   void build_trackers();
-  std::string backbone_identity() const;
+  std::map<std::string, double> validate(std::int64_t step);
   std::map<std::string, double> roll_out(std::int64_t step);
 
   Options options_;
@@ -83,6 +84,7 @@ class Experiment {
   std::shared_ptr<Environment> environment_;
   std::shared_ptr<Agent> agent_;
   TrainingData data_;
+  std::unique_ptr<Validation> validation_;
   TrackerFanOut trackers_;
 };
 
@@ -167,6 +169,9 @@ int Experiment::train() {
                    .batches = [this](std::int64_t step) { return data_.sampler->batch(step); },
                    .checkpoints = checkpoints_.get(),
                    .tracker = &trackers_,
+                   .validation = validation_ == nullptr
+                                     ? std::function<std::map<std::string, double>(std::int64_t)>()
+                                     : [this](std::int64_t step) { return validate(step); },
                    .rollouts = environment_ == nullptr
                                    ? std::function<std::map<std::string, double>(std::int64_t)>()
                                    : [this](std::int64_t step) { return roll_out(step); },
@@ -193,16 +198,23 @@ void Experiment::build_agent() {
   agent_ = registry.create_agent(options_.component("agent"), "agent", dataset->spec(), seed_);
   agent_->to(device_);
   // A simulator that cannot start should say so now, not after hours of training.
-  if (train_.rollout_num_episodes > 0 && options_.has("env")) {
+  if (train_.rollout_num_episodes > 0 && options_.has("env") && agent_->acts()) {
     environment_ = registry.create_environment(options_.component("env"), "env");
   }
-  data_ = prepare_training_data(dataset, *agent_, options_.group("cache"),
-                                {.batch_size = train_.batch_size,
-                                 .seed = seed_,
-                                 .device = device_,
-                                 .backbone_identity = backbone_identity(),
-                                 .should_stop = [this] { return stop_.requested(); }});
+  data_ = prepare_training_data(
+      dataset, *agent_, options_.group("cache"),
+      {.batch_size = train_.batch_size,
+       .seed = seed_,
+       .device = device_,
+       .backbone_identity = feature_identity(registry, options_.component("agent")),
+       .num_held_out = train_.held_out_episodes,
+       .should_stop = [this] { return stop_.requested(); }});
   agent_->set_statistics(data_.statistics);
+  if (data_.held_out_sampler) {
+    validation_ = std::make_unique<Validation>(
+        *agent_, data_,
+        ValidationOptions{.batch_size = train_.batch_size, .seed = seed_, .device = device_});
+  }
   spdlog::info("{} episodes, {} windows", dataset->num_episodes(), data_.sampler->num_windows());
   record_.data_fingerprint = data_.fingerprint;
   record_.num_episodes = dataset->num_episodes();
@@ -214,23 +226,24 @@ void Experiment::build_agent() {
   write_run_record(folder_, record_);
 }
 
-// What names the backbone in the key of its features: its own section, or all of an agent's that
-// does not call it `backbone`.
-std::string Experiment::backbone_identity() const {
-  const ConfigNode& agent = options_.component("agent");
-  const ConfigNode* backbone = agent.find("backbone");
-  Registry& registry = Registry::instance();
-  return backbone != nullptr && backbone->is_map()
-             ? component_identity(registry, ComponentKind::kBackbone, *backbone, "agent.backbone")
-             : component_identity(registry, ComponentKind::kAgent, agent, "agent");
-}
-
 void Experiment::build_trackers() {
   const std::int64_t step = resumed_ ? resumed_->state.step : 0;
   const fs::path metrics = folder_ / "metrics.jsonl";
   if (resumed_) cut_metrics_back(metrics, step);
   trackers_.add(std::make_unique<MetricsFile>(metrics));
   trackers_.add(std::make_unique<TensorBoardFile>(folder_, step));
+}
+
+std::map<std::string, double> Experiment::validate(std::int64_t step) {
+  const fs::path folder = folder_ / "validation" / step_name(step);
+  const auto figures = validation_->measure(folder);
+  if (const fs::path picture = folder / "pca_episode.png"; fs::exists(picture)) {
+    trackers_.image(step, "validation/pca_episode", picture);
+  }
+  std::string text;
+  for (const auto& [name, value] : figures) text += fmt::format("  {} {:.4g}", name, value);
+  spdlog::info("step {}: validation{}", step, text);
+  return figures;
 }
 
 std::map<std::string, double> Experiment::roll_out(std::int64_t step) {

@@ -5,7 +5,11 @@ namespace roboimi {
 Schema train_schema() {
   Schema s;
   s.integer("max_steps", 50000, "training steps").at_least(1);
-  s.integer("batch_size", 64, "windows in a step").range(1, 65536);
+  s.integer("batch_size", 64, "windows in a batch").range(1, 65536);
+  s.integer("accumulate", 1, "batches whose gradients are averaged into one step").range(1, 4096);
+  s.text("precision", "fp32",
+         "of the forward pass: `bf16` is mixed precision, the weights stay fp32")
+      .one_of({"fp32", "bf16"});
   s.number("learning_rate", 1e-4, "peak learning rate of AdamW").at_least(0.0);
   s.numbers("betas", {0.95, 0.999}, "decay of AdamW's two moments").range(0.0, 1.0);
   s.number("epsilon", 1e-8, "AdamW's epsilon").at_least(0.0);
@@ -22,6 +26,11 @@ Schema train_schema() {
   s.integer("log_every", 50, "steps between lines of metrics").at_least(1);
   s.integer("save_every", 2500, "steps between checkpoints").at_least(1);
   s.integer("keep_top_k", 3, "checkpoints kept for their success rate, beside the newest")
+      .at_least(0);
+  s.integer("held_out_episodes", 0,
+            "episodes at the data's end kept out of training, for validation")
+      .at_least(0);
+  s.integer("validate_every", 1000, "steps between validations; 0 validates at the end alone")
       .at_least(0);
   s.integer("rollout_every", 10000, "steps between rollouts; 0 rolls out at the end alone")
       .at_least(0);
@@ -40,6 +49,8 @@ TrainOptions train_options_from(const Options& options) {
   TrainOptions train;
   train.max_steps = options.integer("max_steps");
   train.batch_size = options.integer("batch_size");
+  train.accumulate = options.integer("accumulate");
+  train.mixed_precision = options.text("precision") == "bf16";
   train.optimizer = {.learning_rate = options.number("learning_rate"),
                      .beta1 = betas[0],
                      .beta2 = betas[1],
@@ -59,6 +70,8 @@ TrainOptions train_options_from(const Options& options) {
   train.log_every = options.integer("log_every");
   train.save_every = options.integer("save_every");
   train.keep_top_k = options.integer("keep_top_k");
+  train.held_out_episodes = options.integer("held_out_episodes");
+  train.validate_every = options.integer("validate_every");
   train.rollout_every = options.integer("rollout_every");
   train.rollout_num_episodes = options.integer("rollout_num_episodes");
   train.rollout_seed = static_cast<std::uint64_t>(options.integer("rollout_seed"));

@@ -13,6 +13,8 @@ namespace roboimi {
 struct TrainOptions {
   std::int64_t max_steps = 50000;
   std::int64_t batch_size = 64;
+  std::int64_t accumulate = 1;   // batches whose gradients make one step
+  bool mixed_precision = false;  // bf16 autocast in the forward pass
   AdamWOptions optimizer;
   double clip_norm = 10.0;  // 0: gradients are not clipped
   LearningRateSchedule schedule;
@@ -21,6 +23,8 @@ struct TrainOptions {
   std::int64_t log_every = 50;
   std::int64_t save_every = 2500;
   std::int64_t keep_top_k = 3;
+  std::int64_t held_out_episodes = 0;      // the dataset's last ones, kept for validation
+  std::int64_t validate_every = 1000;      // where episodes are held out; 0: at the end alone
   std::int64_t rollout_every = 10000;      // 0: at the end alone
   std::int64_t rollout_num_episodes = 10;  // 0: never
   std::uint64_t rollout_seed = 500;

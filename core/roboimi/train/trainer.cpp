@@ -8,6 +8,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/random.h"
+#include "roboimi/train/autocast.h"
 
 namespace roboimi {
 namespace {
@@ -30,19 +31,24 @@ struct Trainer::Window {
   explicit Window(c10::Device device)
       : first_bad_step(at::full({}, -1, at::TensorOptions(at::kLong).device(device))) {}
 
-  void add(std::int64_t step, const LossReport& report, const at::Tensor& gradient_norm) {
-    const at::Tensor loss = report.loss.detach();
-    add("loss", loss);
-    add("gradient_norm", gradient_norm);
-    for (const auto& [name, value] : report.metrics) add(name, value.detach());
-    const at::Tensor bad = at::isfinite(loss + gradient_norm).logical_not();
+  // One batch of `accumulate` that make a step.
+  void add_batch(const LossReport& report, std::int64_t accumulate) {
+    add("loss", report.loss.detach(), accumulate);
+    for (const auto& [name, value] : report.metrics) add(name, value.detach(), accumulate);
+  }
+
+  void finish_step(std::int64_t step, const at::Tensor& gradient_norm) {
+    add("gradient_norm", gradient_norm, 1);
+    // A loss that is not finite has such gradients, and a sum of losses stays so.
+    const at::Tensor bad = at::isfinite(sums.at("loss") + gradient_norm).logical_not();
     first_bad_step.masked_fill_(bad.logical_and(first_bad_step < 0), step);
     ++steps;
   }
 
-  void add(const std::string& name, const at::Tensor& value) {
+  void add(const std::string& name, const at::Tensor& value, std::int64_t parts) {
     at::Tensor& sum = sums[name];
-    sum = sum.defined() ? sum.add_(value.to(at::kFloat)) : value.to(at::kFloat).clone();
+    const at::Tensor part = value.to(at::kFloat) / static_cast<double>(parts);
+    sum = sum.defined() ? sum.add_(part) : part;
   }
 
   // The means, all read from the device at once.
@@ -89,6 +95,7 @@ TrainEnd Trainer::run() {
   while (step_ < options_.max_steps && !should_stop()) {
     train_step();
     if (step_ % options_.log_every == 0 || step_ == options_.max_steps) log();
+    if (validation_due()) validate();
     const bool rolls_out = rollouts_due();
     if (step_ % options_.save_every == 0 || step_ == options_.max_steps || rolls_out) save();
     if (rolls_out) roll_out();
@@ -100,17 +107,28 @@ TrainEnd Trainer::run() {
   return interrupted ? TrainEnd::kInterrupted : TrainEnd::kFinished;
 }
 
-void Trainer::train_step() {
+// Forward and backward of one batch, its loss weighted as its part of the step.
+LossReport Trainer::add_gradients(std::int64_t batch_index) {
   const auto asked = std::chrono::steady_clock::now();
-  const Batch batch = parts_.batches(step_);
+  const Batch batch = parts_.batches(batch_index);
   window_->data_seconds += seconds_since(asked);
   const auto rank = static_cast<std::uint64_t>(parts_.communicator->rank());
-  at::Generator generator =
-      make_generator(mix_seed(parts_.seed, static_cast<std::uint64_t>(step_), rank), parts_.device);
+  at::Generator generator = make_generator(
+      mix_seed(parts_.seed, static_cast<std::uint64_t>(batch_index), rank), parts_.device);
+  const LossReport report = [&] {
+    const Autocast mixed(parts_.device, options_.mixed_precision);
+    return parts_.agent.loss(batch, generator);
+  }();
+  const bool alone = options_.accumulate == 1;
+  (alone ? report.loss : report.loss / static_cast<double>(options_.accumulate)).backward();
+  return report;
+}
 
+void Trainer::train_step() {
   flat_->zero_gradients();
-  const LossReport report = parts_.agent.loss(batch, generator);
-  report.loss.backward();
+  for (std::int64_t part = 0; part < options_.accumulate; ++part) {
+    window_->add_batch(add_gradients(step_ * options_.accumulate + part), options_.accumulate);
+  }
 #ifndef NDEBUG
   flat_->check_views();
 #endif
@@ -125,7 +143,7 @@ void Trainer::train_step() {
   optimizer_->step(options_.schedule.learning_rate(step_));
   if (ema_) ema_->update();
   ++step_;
-  window_->add(step_, report, norm);
+  window_->finish_step(step_, norm);
 }
 
 void Trainer::check_finite() const {
@@ -163,11 +181,12 @@ void Trainer::save() {
   Checkpoint checkpoint{.state = {.step = step_,
                                   .seed = parts_.seed,
                                   .config_sha256 = Sha256().update_text(parts_.config_yaml).hex(),
-                                  .conditions = NumericConditions::current(parts_.device.str()),
+                                  .conditions = conditions(),
                                   .spec = parts_.agent.spec(),
                                   .metrics = metrics_},
                         .model = tensors_of(parts_.agent),
                         .optimizer = optimizer_->state(),
+                        .model_metadata = parts_.agent.metadata(),
                         .config_yaml = parts_.config_yaml};
   if (ema_) {
     checkpoint.state.ema_step = ema_->step();
@@ -191,12 +210,38 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   step_ = saved_step_ = state.step;
   if (!state.rollouts.empty()) rolled_out_step_ = state.step;
   metrics_ = state.metrics;
-  const std::string difference =
-      state.conditions.difference(NumericConditions::current(parts_.device.str()));
+  const std::string difference = state.conditions.difference(conditions());
   if (!difference.empty()) spdlog::warn("resuming is not bit-exact: {}", difference);
 }
 
-// ---- Rollouts -----------------------------------------------------------------------------------
+NumericConditions Trainer::conditions() const {
+  NumericConditions current = NumericConditions::current(parts_.device.str());
+  if (options_.mixed_precision) current.precision = "bfloat16 autocast";
+  return current;
+}
+
+// ---- Validation and rollouts --------------------------------------------------------------------
+
+bool Trainer::validation_due() const {
+  if (!parts_.validation || parts_.communicator->rank() != 0) return false;
+  const std::int64_t every = options_.validate_every;
+  return step_ == options_.max_steps || (every > 0 && step_ % every == 0);
+}
+
+void Trainer::validate() {
+  progress_->clear();
+  const auto started = std::chrono::steady_clock::now();
+  Scalars values;
+  {
+    const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
+    for (const auto& [name, value] : parts_.validation(step_)) {
+      values["validation/" + name] = value;
+    }
+  }
+  parts_.agent.train();
+  if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
+  window_->started += std::chrono::steady_clock::now() - started;
+}
 
 bool Trainer::rollouts_due() const {
   if (!parts_.rollouts || options_.rollout_num_episodes == 0 || step_ == 0) return false;

@@ -33,11 +33,15 @@ namespace roboimi {
 
 struct TrainerParts {
   Agent& agent;  // on the device, with statistics
-  // The batch of a step, a function of the step alone; see data/window_sampler.h.
-  std::function<Batch(std::int64_t step)> batches;
+  // The n-th batch, a function of n alone; see data/window_sampler.h. A step takes
+  // TrainOptions::accumulate of them.
+  std::function<Batch(std::int64_t n)> batches;
   // May be nullptr: nothing is saved, nothing is tracked.
   CheckpointStore* checkpoints = nullptr;
   Tracker* tracker = nullptr;
+  // Measures the agent on data that it is not trained on, with the averaged weights in place, and
+  // returns what is to be tracked under "validation/". May be empty.
+  std::function<std::map<std::string, double>(std::int64_t step)> validation = {};
   // Rolls the agent out, with the averaged weights in place, and returns what is to be tracked and
   // ranked ("success_rate"). May be empty.
   std::function<std::map<std::string, double>(std::int64_t step)> rollouts = {};
@@ -71,9 +75,13 @@ class ROBOIMI_EXPORT Trainer {
   struct Window;  // sums since the last line of metrics, on the device
 
   void train_step();
+  LossReport add_gradients(std::int64_t batch_index);
   void log();
   void check_finite() const;
   void save();
+  NumericConditions conditions() const;
+  bool validation_due() const;
+  void validate();
   bool rollouts_due() const;
   void roll_out();
   bool should_stop() const { return parts_.should_stop && parts_.should_stop(); }

@@ -1,15 +1,18 @@
 #include "roboimi/train/training_data.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <optional>
 
+#include "roboimi/common/error.h"
 #include "roboimi/data/cache_folder.h"
 #include "roboimi/data/embedding_cache.h"
 #include "roboimi/data/frame_store.h"
 #include "roboimi/data/statistics.h"
 #include "roboimi/model/backbone.h"
 #include "roboimi/track/progress.h"
+#include "roboimi/train/representation.h"
 
 namespace roboimi {
 namespace {
@@ -41,6 +44,21 @@ bool is_cacheable(const Backbone& backbone, const Options& cache) {
   return true;
 }
 
+// The dataset's last episodes are held out.
+void split_episodes(TrainingData& data, std::int64_t num_held_out) {
+  const std::int64_t count = data.dataset->num_episodes();
+  if (num_held_out >= count && num_held_out > 0) {
+    throw Error({.what = "holding these episodes out leaves nothing to train on",
+                 .where = "train.held_out_episodes",
+                 .expected = fmt::format("less than the data's {} episodes", count),
+                 .found = std::to_string(num_held_out)});
+  }
+  for (std::int64_t episode = 0; episode < count; ++episode) {
+    (episode < count - num_held_out ? data.training_episodes : data.held_out_episodes)
+        .push_back(episode);
+  }
+}
+
 }  // namespace
 
 Schema cache_schema() {
@@ -60,15 +78,20 @@ TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent
       cache.has("folder") ? std::filesystem::path(cache.text("folder")) : cache_folder(*dataset);
   TrainingData data{.dataset = dataset,
                     .fingerprint = data_fingerprint(*dataset, cache.boolean("verify"))};
-  data.sampler = std::make_unique<WindowSampler>(
-      dataset, WindowSamplerOptions{.horizons = agent.horizons(),
-                                    .batch_size = options.batch_size,
-                                    .seed = options.seed,
-                                    .device = options.device});
+  split_episodes(data, options.num_held_out);
+  const auto sampler_of = [&](const std::vector<std::int64_t>& episodes) {
+    return std::make_unique<WindowSampler>(dataset,
+                                           WindowSamplerOptions{.horizons = agent.horizons(),
+                                                                .batch_size = options.batch_size,
+                                                                .seed = options.seed,
+                                                                .device = options.device,
+                                                                .episodes = episodes});
+  };
+  data.sampler = sampler_of(data.training_episodes);
+  if (options.num_held_out > 0) data.held_out_sampler = sampler_of(data.held_out_episodes);
   Backbone* backbone = agent.backbone();
-  std::optional<Embeddings> embeddings;
   if (backbone != nullptr && is_cacheable(*backbone, cache)) {
-    embeddings = cached_embeddings(
+    data.embeddings = cached_embeddings(
         *backbone, *dataset,
         {.folder = folder,
          .identity = options.backbone_identity,
@@ -79,15 +102,31 @@ TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent
          .device = options.device,
          .progress = progress_callback("encode frames"),
          .should_stop = options.should_stop});
-    spdlog::info("embedding cache: {} frames, {} encoded now: {}", embeddings->values.size(0),
-                 embeddings->num_encoded, embeddings->file.string());
-    data.sampler->set_features(*embeddings);
+    spdlog::info("embedding cache: {} frames, {} encoded now: {}", data.embeddings->values.size(0),
+                 data.embeddings->num_encoded, data.embeddings->file.string());
+    data.sampler->set_features(*data.embeddings);
+    if (data.held_out_sampler) data.held_out_sampler->set_features(*data.embeddings);
   } else if (backbone != nullptr) {
-    data.sampler->set_frames(std::make_shared<FrameStore>(
+    const auto frames = std::make_shared<FrameStore>(
         dataset, backbone->camera_names(),
-        FrameStoreOptions{.folder = folder, .progress = progress_callback("decode frames")}));
+        FrameStoreOptions{.folder = folder, .progress = progress_callback("decode frames")});
+    data.sampler->set_frames(frames);
+    if (data.held_out_sampler) data.held_out_sampler->set_frames(frames);
   }
-  data.statistics = dataset_statistics(*dataset, {}, embeddings ? &*embeddings : nullptr);
+  data.statistics = dataset_statistics(*dataset, data.training_episodes,
+                                       data.embeddings ? &*data.embeddings : nullptr);
+  return data;
+}
+
+ProbeData TrainingData::probe_data(Agent& agent, const std::vector<std::int64_t>& episodes,
+                                   c10::Device device) const {
+  ROBOIMI_CHECK(embeddings.has_value(), "features are not cached");
+  ProbeData data{.representation = representation_of(agent, *embeddings, episodes, device),
+                 .labels = probe_labels(*dataset, episodes),
+                 .first = {0}};
+  for (const std::int64_t episode : episodes) {
+    data.first.push_back(data.first.back() + dataset->episode(episode).length);
+  }
   return data;
 }
 

@@ -5,13 +5,16 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "roboimi/common/export.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/data/dataset.h"
 #include "roboimi/data/window_sampler.h"
 #include "roboimi/model/agent.h"
+#include "roboimi/train/probe.h"
 
 namespace roboimi {
 
@@ -22,15 +25,23 @@ struct TrainingDataOptions {
   std::int64_t batch_size = 64;
   std::uint64_t seed = 0;
   c10::Device device = c10::kCPU;
-  std::string backbone_identity;  // component_identity()
+  std::string backbone_identity = {};  // component_identity()
+  std::int64_t num_held_out = 0;       // episodes at the dataset's end kept out of training
   std::function<bool()> should_stop = {};
 };
 
 struct TrainingData {
   std::shared_ptr<const Dataset> dataset;
-  std::unique_ptr<WindowSampler> sampler;
-  DatasetStatistics statistics;  // of all episodes
-  std::string fingerprint;       // of the data files
+  std::vector<std::int64_t> training_episodes, held_out_episodes;
+  std::unique_ptr<WindowSampler> sampler;           // of the training episodes
+  std::unique_ptr<WindowSampler> held_out_sampler;  // nullptr where none are held out
+  std::optional<Embeddings> embeddings;             // of all episodes, where features are cached
+  DatasetStatistics statistics;                     // of the training episodes
+  std::string fingerprint;                          // of the data files
+
+  // For probes; the features must be cached.
+  ROBOIMI_EXPORT ProbeData probe_data(Agent& agent, const std::vector<std::int64_t>& episodes,
+                                      c10::Device device) const;
 };
 
 // Decodes or encodes what is not cached yet. The agent is on the device.

@@ -62,6 +62,7 @@ EpisodeRecord record(bool smooth) {
   }
   record.state = table(0, kState);
   record.env_state = table(7, 3);
+  record.labels = {{"box_position", table(40, 3)}, {"tip_position", table(50, 2)}};
   record.actions = table(100, kState);
   record.control_hz = 20.0;
   record.seed = kSeed;
@@ -190,6 +191,10 @@ TEST_F(Hdf5DatasetTest, ReadsBackWhatItWroteWithFramesInPlace) {
   EXPECT_EQ(dataset->episode(0).seed, kSeed);
   EXPECT_EQ(dataset->episode(0).success, true);
   EXPECT_EQ(dataset->spec().control_hz, 20.0);
+  const auto labels = dataset->labels(0);
+  ASSERT_EQ(labels.size(), 2U);
+  EXPECT_TRUE(at::equal(labels.at("box_position"), table(40, 3)));
+  EXPECT_TRUE(Hdf5Dataset(options("plain")).labels(0).empty()) << "recorded without labels";
   const FrameStore store(dataset, {"front"}, {.folder = folder("unused")});
   EXPECT_EQ(store.num_mapped_in_place(), kLength);
   EXPECT_TRUE(at::equal(store.frame({0, 4}, "front"), frames("front")[4]));

@@ -62,6 +62,16 @@ TEST(MujocoEnv, DescribesItself) {
   EXPECT_THAT(environment.end_effector_names(), testing::ElementsAre("left_link7", "right_link7"));
 }
 
+TEST(MujocoEnv, LabelsTheBoxAndTheEndEffectors) {
+  MujocoEnv environment({});
+  const Observation observation = environment.reset(4, /*render=*/false);
+  const auto labels = environment.labels();
+  ASSERT_EQ(labels.size(), 3U);
+  EXPECT_TRUE(at::equal(labels.at("box_position"), observation.env_state.slice(0, 0, 3)));
+  const auto positions = environment.end_effector_positions();
+  EXPECT_NEAR(labels.at("right_link7_position")[2].item<double>(), positions[1][2], 1e-6);
+}
+
 TEST(MujocoEnv, TheSameSeedGivesTheSameEpisodeWhateverCameBefore) {
   MujocoEnv fresh({});
   const at::Tensor expected = trace(fresh, 7);

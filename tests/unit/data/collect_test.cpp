@@ -219,8 +219,10 @@ class CountingEnvironment : public Environment {
     EXPECT_EQ(seed, seed_);
     return has_expert ? std::make_unique<CountingExpert>(*this, noise) : nullptr;
   }
-  std::vector<std::array<double, 3>> end_effector_positions() const override { return {}; }
-  std::vector<std::string> end_effector_names() const override { return {}; }
+  std::vector<std::array<double, 3>> end_effector_positions() const override {
+    return {{0.5, static_cast<double>(step_), 0.0}};
+  }
+  std::vector<std::string> end_effector_names() const override { return {"tip"}; }
   at::Tensor render(const std::string&, ImageSize size) override {
     return at::zeros({size.height, size.width, 3}, at::kByte);
   }
@@ -247,6 +249,9 @@ TEST(RecordEpisode, PairsEachObservationWithTheCommandGivenAfterIt) {
   EXPECT_TRUE(at::equal(record.images.at("front").select(1, 0).select(1, 0).select(1, 0),
                         at::arange(5, at::kByte)));
   EXPECT_FALSE(record.env_state.defined());
+  ASSERT_EQ(record.labels.size(), 1U);
+  EXPECT_THAT(record.labels.at("tip_position").sizes(), ElementsAre(5, 3));
+  EXPECT_TRUE(at::equal(record.labels.at("tip_position").select(1, 1), at::arange(5, at::kFloat)));
   EXPECT_EQ(record.seed, 42U);
   EXPECT_EQ(record.control_hz, 20.0);
   EXPECT_TRUE(record.success) << "met at one step is met";

@@ -227,6 +227,42 @@ TEST_F(EmbeddingCacheTest, IsMadeOnceByTwoProcessesAtOnce) {
   EXPECT_EQ(cached_embeddings(backbone_, data_, options()).num_encoded, 0);
 }
 
+TEST_F(EmbeddingCacheTest, KeepsTheTypeThatTheBackboneAsksFor) {
+  class HalfBackbone : public MeanBackbone {
+   public:
+    using MeanBackbone::MeanBackbone;
+    at::ScalarType cached_dtype() const override { return at::kHalf; }
+  };
+  HalfBackbone backbone({"top", "front"});
+  const Embeddings embeddings = cached_embeddings(backbone, data_, options());
+  EXPECT_EQ(embeddings.values.scalar_type(), at::kHalf);
+  EXPECT_TRUE(at::equal(embeddings.of_episodes({0}).squeeze(1), direct(data_, 0).to(at::kHalf)));
+  MeanBackbone full({"top", "front"});
+  EXPECT_NE(embedding_fingerprint(full, data_, options()), embeddings.fingerprint);
+}
+
+TEST_F(EmbeddingCacheTest, IsSharedByAgentsWhoseBackboneNamesItself) {
+  class NamedBackbone : public MeanBackbone {
+   public:
+    using MeanBackbone::MeanBackbone;
+    std::string cache_identity() const override { return "means 1"; }
+  };
+  NamedBackbone backbone({"top"});
+  EmbeddingCacheOptions other = options();
+  other.identity = "another agent around it";
+  EXPECT_EQ(embedding_fingerprint(backbone, data_, options()),
+            embedding_fingerprint(backbone, data_, other));
+}
+
+TEST_F(EmbeddingCacheTest, GivesEpisodesInTheOrderAskedFor) {
+  MeanBackbone backbone({"top", "front"});
+  const Embeddings embeddings = cached_embeddings(backbone, data_, options());
+  const at::Tensor both = embeddings.of_episodes({0, 1});
+  EXPECT_EQ(both.const_data_ptr(), embeddings.values.const_data_ptr()) << "a copy was made";
+  EXPECT_TRUE(
+      at::equal(embeddings.of_episodes({1, 0}), at::cat({both.slice(0, 9), both.slice(0, 0, 9)})));
+}
+
 TEST_F(EmbeddingCacheTest, RefusesABackboneThatTrains) {
   backbone_.is_frozen = false;
   try {

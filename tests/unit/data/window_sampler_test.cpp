@@ -137,6 +137,44 @@ TEST_F(WindowSamplerTest, TrainsOnTheChosenEpisodesOnly) {
   EXPECT_THAT(integers(sampler.batch_of(windows({3, 9})).state), ElementsAre(202, 203, 1, 2));
 }
 
+TEST_F(WindowSamplerTest, SpacesObservationsAndKeepsToWholeWindows) {
+  constexpr Horizons kClips{
+      .obs = 3, .pred = 6, .num_action = 1, .obs_stride = 2, .whole_windows = true};
+  WindowSampler sampler(dataset({5, 8, 6}), {.horizons = kClips, .batch_size = 4});
+  // 5 rows hold no clip of 6; 8 rows hold those that begin at rows 0, 1 and 2; 6 rows hold one.
+  EXPECT_EQ(sampler.num_windows(), 4);
+  const Batch batch = sampler.batch_of(windows({0, 2, 3}));
+  EXPECT_THAT(integers(batch.state), ElementsAre(100, 102, 104, 102, 104, 106, 200, 202, 204));
+  EXPECT_THAT(integers(batch.actions[1]), ElementsAre(-102, -103, -104, -105, -106, -107));
+  EXPECT_FALSE(batch.is_pad.any().item<bool>());
+}
+
+TEST_F(WindowSamplerTest, SaysHowLongAnEpisodeMustBeForAWholeWindow) {
+  try {
+    WindowSampler sampler(
+        dataset({5, 4}),
+        {.horizons = {
+             .obs = 3, .pred = 6, .num_action = 1, .obs_stride = 2, .whole_windows = true}});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("an episode of at least 6 rows"));
+    EXPECT_THAT(error.what(), HasSubstr("2 episodes of 9 rows in all"));
+  }
+}
+
+TEST_F(WindowSamplerTest, GathersImagesOfSpacedObservations) {
+  const auto data = dataset({9});
+  WindowSampler sampler(
+      data, {.horizons = {.obs = 3, .pred = 1, .num_action = 1, .obs_stride = 3}, .prefetch = 0});
+  sampler.set_frames(std::make_shared<FrameStore>(data, data->spec().camera_names,
+                                                  FrameStoreOptions{.folder = folder_ / "cache"}));
+  const Batch batch = sampler.batch_of(windows({7}));
+  for (const std::int64_t step : {0, 1, 2}) {
+    EXPECT_TRUE(
+        at::equal(batch.images.at("top")[0][step], data->all_frames(0, "top")[1 + 3 * step]));
+  }
+}
+
 TEST_F(WindowSamplerTest, GivesTheFeaturesOfTheObservedRows) {
   const auto data = dataset({3, 4});
   Embeddings embeddings;

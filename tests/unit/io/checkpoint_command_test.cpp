@@ -97,6 +97,20 @@ TEST_F(CheckpointCommand, PythonReadsWhatWasConverted) {
   EXPECT_EQ(std::system(command.c_str()), 0);
 }
 
+TEST_F(CheckpointCommand, HalvesTheWeightsAndKeepsTheRest) {
+  const std::string input = path("lewm_weights.pt"), output = path("half.safetensors");
+  ASSERT_EQ(run("convert " + input + " " + output + " --layout lewm --dtype fp16").status, 0);
+  const auto expected = read_safetensors(path("expected_lewm.safetensors")).tensors;
+  const auto halved = read_safetensors(output).tensors;
+  ASSERT_EQ(halved.size(), expected.size());
+  for (const auto& [name, tensor] : expected) {
+    const bool is_weight = tensor.is_floating_point() && tensor.dim() >= 2;
+    EXPECT_TRUE(at::equal(halved.at(name), is_weight ? tensor.to(at::kHalf) : tensor)) << name;
+  }
+  EXPECT_THAT(run("convert " + input + " " + output + " --layout lewm --dtype int8").text,
+              HasSubstr("expected one of keep, fp32, fp16, bf16, found 'int8'"));
+}
+
 TEST_F(CheckpointCommand, InspectPrintsJsonOfTensorsLayoutAndOtherContents) {
   const Outcome outcome = run("inspect --json " + path("lewm_lightning.ckpt"));
   ASSERT_EQ(outcome.status, 0) << outcome.text;

@@ -14,7 +14,7 @@ inline ObservationSpec tiny_spec() {
   return spec;
 }
 
-class TinyAgent final : public Agent {
+class TinyAgent : public Agent {
  public:
   explicit TinyAgent(ObservationSpec spec, double noise = 0.1, std::int64_t hidden = 8)
       : spec_(std::move(spec)), noise_(noise) {
@@ -56,10 +56,17 @@ class TinyAgent final : public Agent {
   Timing last_timing() const override { return {}; }
 
   void return_nan_at_call(std::int64_t call) { fail_at_ = call; }
+  void set_noise(double noise) { noise_ = noise; }
+  // Normalises by running statistics, which then stay what they are.
+  void forget_batch_statistics() { batch_statistics_ = false; }
+  at::ScalarType last_output_dtype() const { return output_dtype_; }
 
  private:
   at::Tensor predict(const at::Tensor& state) {
-    const at::Tensor hidden = torch::tanh(norm_->forward(first_->forward(state)));
+    if (!batch_statistics_) norm_->eval();
+    const at::Tensor output = first_->forward(state);
+    output_dtype_ = output.scalar_type();
+    const at::Tensor hidden = torch::tanh(norm_->forward(output));
     return second_->forward(hidden).view({state.size(0), horizons_.pred, spec_.action_dim});
   }
 
@@ -70,6 +77,8 @@ class TinyAgent final : public Agent {
   torch::nn::BatchNorm1d norm_{nullptr};
   std::shared_ptr<Normalizer> normalizer_;
   std::int64_t fail_at_ = -1, calls_ = 0;
+  bool batch_statistics_ = true;
+  at::ScalarType output_dtype_ = at::kFloat;
 };
 
 inline std::shared_ptr<TinyAgent> make_tiny_agent(std::uint64_t seed = 0) {

@@ -1,9 +1,11 @@
 #include "roboimi/train/trainer.h"
 
+#include <ATen/autocast_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "roboimi/common/error.h"
+#include "roboimi/io/safetensors.h"
 #include "tests/unit/train/tiny_agent.h"
 
 namespace roboimi {
@@ -87,6 +89,78 @@ TEST_F(TrainerTest, ContinuesToTheBitFromACheckpoint) {
   }
   EXPECT_TRUE(found.model.contains("normalizer.shift"));
   EXPECT_TRUE(found.model.contains("frozen.weight"));
+}
+
+TEST_F(TrainerTest, AveragesTheGradientsOfAccumulatedBatches) {
+  // Without noise and BatchNorm's batch statistics, two halves give what the whole gives.
+  const auto train = [&](std::int64_t accumulate, auto batches) {
+    const auto agent = testing::make_tiny_agent();
+    agent->set_noise(0.0);
+    agent->forget_batch_statistics();
+    TrainerParts halves = parts(*agent);
+    halves.batches = batches;
+    options_.accumulate = accumulate;
+    Trainer(halves, options_).run();
+    return agent->named_parameters()["second.weight"].detach().clone();
+  };
+  const auto whole = [](std::int64_t n) { return testing::tiny_batch(1, n); };
+  const auto half = [](std::int64_t n) {
+    const Batch batch = testing::tiny_batch(1, n / 2);
+    const std::int64_t start = 8 * (n % 2);
+    return Batch{.state = batch.state.slice(0, start, start + 8),
+                 .actions = batch.actions.slice(0, start, start + 8),
+                 .is_pad = batch.is_pad.slice(0, start, start + 8)};
+  };
+  EXPECT_TRUE(at::allclose(train(1, whole), train(2, half), 1e-4, 1e-5));
+}
+
+TEST_F(TrainerTest, RunsTheForwardPassInMixedPrecisionAndKeepsTheWeightsWhole) {
+  const auto agent = testing::make_tiny_agent();
+  CheckpointStore store(folder_, 10);
+  options_.mixed_precision = true;
+  Trainer(parts(*agent, &store), options_).run();
+  EXPECT_EQ(agent->last_output_dtype(), at::kBFloat16);
+  EXPECT_EQ(agent->named_parameters()["first.weight"].scalar_type(), at::kFloat);
+  EXPECT_FALSE(at::autocast::is_autocast_enabled(at::kCPU));
+  EXPECT_EQ(read_checkpoint_state(*store.latest()).conditions.precision, "bfloat16 autocast");
+}
+
+TEST_F(TrainerTest, ValidatesWithTheAveragedWeightsAndGoesOnTraining) {
+  const auto agent = testing::make_tiny_agent();
+  Recorder recorder;
+  TrainerParts validated = parts(*agent);
+  validated.tracker = &recorder;
+  Trainer* trainer = nullptr;
+  std::vector<std::int64_t> steps;
+  validated.validation = [&](std::int64_t step) {
+    steps.push_back(step);
+    agent->eval();
+    EXPECT_TRUE(at::equal(agent->named_parameters()["first.weight"],
+                          trainer->ema()->state().at("first.weight")));
+    return std::map<std::string, double>{{"loss", 0.25}};
+  };
+  options_.validate_every = 20;
+  Trainer made(validated, options_);
+  trainer = &made;
+  made.run();
+  EXPECT_THAT(steps, ::testing::ElementsAre(20, 30));
+  EXPECT_TRUE(agent->is_training());
+  EXPECT_DOUBLE_EQ(recorder.lines[20]["validation/loss"], 0.25);
+}
+
+TEST_F(TrainerTest, KeepsTheAgentsMetadataBesideItsWeights) {
+  class DescribedAgent : public testing::TinyAgent {
+   public:
+    using TinyAgent::TinyAgent;
+    std::map<std::string, std::string> metadata() const override { return {{"made.for", "this"}}; }
+  };
+  const SeededConstruction guard(0);
+  DescribedAgent agent(testing::tiny_spec());
+  agent.set_statistics({.state = Statistics::of(at::eye(3)), .action = Statistics::of(at::eye(2))});
+  CheckpointStore store(folder_, 10);
+  Trainer(parts(agent, &store), options_).run();
+  EXPECT_EQ(read_safetensors(*store.latest() / "model.safetensors").metadata.at("made.for"),
+            "this");
 }
 
 TEST_F(TrainerTest, NamesTheStepWhoseLossIsNotFiniteAndDoesNotSaveIt) {

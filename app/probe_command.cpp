@@ -1,0 +1,171 @@
+#include "app/probe_command.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "app/commands.h"
+#include "app/common_options.h"
+#include "roboimi/common/error.h"
+#include "roboimi/config/compose.h"
+#include "roboimi/model/backbone.h"
+#include "roboimi/plugin/registry.h"
+#include "roboimi/train/experiment.h"
+#include "roboimi/train/load_agent.h"
+#include "roboimi/train/probe.h"
+#include "roboimi/train/representation.h"
+#include "roboimi/train/run_folder.h"
+#include "roboimi/train/stop_request.h"
+#include "roboimi/train/training_data.h"
+
+namespace roboimi::app {
+namespace {
+
+namespace fs = std::filesystem;
+namespace po = boost::program_options;
+
+// One episode of five is held out where the experiment holds out none.
+constexpr std::int64_t kHeldOutShare = 5;
+
+struct Subject {
+  std::string name;
+  ConfigNode config;
+  std::shared_ptr<const Dataset> dataset;
+  std::shared_ptr<Agent> agent;
+};
+
+std::string device_name(const po::variables_map& values) {
+  return values.count("device") != 0 ? values["device"].as<std::string>() : std::string("auto");
+}
+
+std::shared_ptr<const Dataset> dataset_of(const ConfigNode& config,
+                                          const po::variables_map& values) {
+  const ConfigNode* found = config.find("data");
+  if (found == nullptr || !found->is_map()) {
+    throw Error({.what = "the experiment has no data to probe on", .expected = "a section `data`"});
+  }
+  ConfigNode node = *found;
+  if (values.count("data") != 0) {
+    node.set("path", ConfigNode::scalar(values["data"].as<std::string>(), {.file = "command line"},
+                                        /*quoted=*/true));
+  }
+  return Registry::instance().create_dataset(node, "data");
+}
+
+Subject trained_subject(const po::variables_map& values) {
+  const fs::path checkpoint = find_checkpoint(values["checkpoint"].as<std::string>());
+  LoadedAgent loaded = load_agent_from_checkpoint(
+      checkpoint,
+      {.use_ema = !values["no-ema"].as<bool>(), .device = device_from(device_name(values))});
+  return {.name = checkpoint.string(),
+          .config = loaded.config,
+          .dataset = dataset_of(loaded.config, values),
+          .agent = loaded.agent};
+}
+
+// The agent as it is before its training: a backbone's own weights.
+Subject fresh_subject(const po::variables_map& values, const std::vector<std::string>& overrides) {
+  const ComposedConfig composed =
+      compose_config(values["config"].as<std::string>(), overrides, paths_of(values, "config-dir"));
+  const Options options = experiment_options(composed.root);
+  Subject subject{.name = composed.file.string(),
+                  .config = composed.root,
+                  .dataset = dataset_of(composed.root, values)};
+  subject.agent = Registry::instance().create_agent(
+      options.component("agent"), "agent", subject.dataset->spec(),
+      static_cast<std::uint64_t>(options.integer("seed")));
+  subject.agent->to(device_from(device_name(values)));
+  return subject;
+}
+
+std::int64_t num_held_out(const po::variables_map& values, const Subject& subject) {
+  if (values.count("held-out") != 0) return values["held-out"].as<std::int64_t>();
+  const ConfigNode* stated = subject.config.find_path("train.held_out_episodes");
+  const std::int64_t own = stated != nullptr && !stated->is_null() ? std::stoll(stated->text()) : 0;
+  return own > 0 ? own : std::max<std::int64_t>(1, subject.dataset->num_episodes() / kHeldOutShare);
+}
+
+TrainingData data_of(const Subject& subject, const po::variables_map& values,
+                     const StopRequest& stop) {
+  const ConfigNode* cache = subject.config.find("cache");
+  const ConfigNode* agent = subject.config.find("agent");
+  TrainingData data = prepare_training_data(
+      subject.dataset, *subject.agent,
+      parse_options(cache != nullptr ? *cache : ConfigNode(), cache_schema(), "cache"),
+      {.device = device_from(device_name(values)),
+       .backbone_identity = feature_identity(Registry::instance(), *agent),
+       .num_held_out = num_held_out(values, subject),
+       .should_stop = [&stop] { return stop.requested(); }});
+  if (!data.embeddings) {
+    throw Error({.what = "there are no cached features to probe",
+                 .where = subject.name,
+                 .expected = "an agent with a frozen backbone, and cache.enabled=true",
+                 .next = "freeze the backbone: agent.backbone.frozen=true"});
+  }
+  return data;
+}
+
+nlohmann::ordered_json to_json(const std::map<std::string, double>& figures,
+                               const std::vector<ProbeResult>& results) {
+  nlohmann::ordered_json json = figures;
+  for (const ProbeResult& result : results) {
+    json["probes"][result.name] = {{"r2", result.r2},
+                                   {"r2_low", result.r2_low},
+                                   {"r2_high", result.r2_high},
+                                   {"rmse", result.rmse}};
+  }
+  return json;
+}
+
+void print(const Subject& subject, const TrainingData& data,
+           const std::map<std::string, double>& figures, const std::vector<ProbeResult>& results) {
+  std::cout << fmt::format(
+      "representation        {}\n"
+      "episodes              {} to fit the probes, {} held out\n"
+      "effective rank        {:.1f}\n"
+      "standard deviation    {:.3g} on average, {:.3g} at least\n",
+      subject.name, data.training_episodes.size(), data.held_out_episodes.size(),
+      figures.at("effective_rank"), figures.at("std_mean"), figures.at("std_min"));
+  if (const std::string collapse = collapse_of(figures); !collapse.empty()) {
+    std::cout << "collapsed             " << collapse << "\n";
+  }
+  for (const ProbeResult& result : results) {
+    std::cout << fmt::format(
+        "{:<21} R^2 {:.3f}  (95 % interval {:.3f} .. {:.3f}), rms error {:.4f}\n", result.name,
+        result.r2, result.r2_low, result.r2_high, result.rmse);
+  }
+}
+
+}  // namespace
+
+int probe(const po::variables_map& values, const std::vector<std::string>& overrides) {
+  const StopRequest stop;
+  const Subject subject =
+      values.count("checkpoint") != 0 ? trained_subject(values) : fresh_subject(values, overrides);
+  const c10::Device device = device_from(device_name(values));
+  try {
+    const TrainingData data = data_of(subject, values, stop);
+    const ProbeData train = data.probe_data(*subject.agent, data.training_episodes, device);
+    const ProbeData held_out = data.probe_data(*subject.agent, data.held_out_episodes, device);
+    const auto figures = representation_figures(held_out.representation);
+    const auto results = linear_probes(train, held_out, {});
+    if (values.count("output") != 0) {
+      const fs::path folder = values["output"].as<std::string>();
+      fs::create_directories(folder);
+      write_pca_picture(folder / "pca_episode.png",
+                        held_out.representation.slice(0, 0, held_out.first[1]));
+    }
+    if (values["json"].as<bool>()) {
+      std::cout << to_json(figures, results).dump(2) << std::endl;
+    } else {
+      print(subject, data, figures, results);
+    }
+    return EXIT_SUCCESS;
+  } catch (const Error&) {
+    if (stop.requested()) return kInterruptedStatus;
+    throw;
+  }
+}
+
+}  // namespace roboimi::app

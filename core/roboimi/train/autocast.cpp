@@ -1,0 +1,23 @@
+#include "roboimi/train/autocast.h"
+
+#include <ATen/autocast_mode.h>
+
+namespace roboimi {
+
+Autocast::Autocast(c10::Device device, bool enabled)
+    : device_(device.type()),
+      was_enabled_(at::autocast::is_autocast_enabled(device_)),
+      old_dtype_(at::autocast::get_autocast_dtype(device_)) {
+  at::autocast::set_autocast_enabled(device_, enabled);
+  at::autocast::set_autocast_dtype(device_, at::kBFloat16);
+  at::autocast::increment_nesting();
+}
+
+Autocast::~Autocast() {
+  // Casts of the weights are kept while autocast lasts; they are stale once the weights move.
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(device_, was_enabled_);
+  at::autocast::set_autocast_dtype(device_, old_dtype_);
+}
+
+}  // namespace roboimi

@@ -1,0 +1,96 @@
+#include "roboimi/train/representation.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "roboimi/common/error.h"
+#include "roboimi/io/image.h"
+
+namespace roboimi {
+namespace {
+
+constexpr std::int64_t kFramesAtATime = 64;
+constexpr double kCollapsedRank = 2.0;
+constexpr double kCollapsedStd = 1e-3;
+constexpr std::int64_t kPictureSide = 480;  // pixels
+constexpr double kMargin = 24.0;            // pixels
+constexpr double kThickness = 2.5;          // pixels
+
+// The rows' coordinates along their two main directions, double [N, 2].
+at::Tensor main_plane(const at::Tensor& values) {
+  const at::Tensor centred = values.to(at::kDouble) - values.to(at::kDouble).mean(0);
+  const at::Tensor directions = std::get<2>(at::linalg_svd(centred, /*full_matrices=*/false));
+  const at::Tensor plane = centred.mm(directions.slice(0, 0, 2).t());
+  return plane.size(1) == 2 ? plane : at::cat({plane, at::zeros_like(plane)}, 1).slice(1, 0, 2);
+}
+
+}  // namespace
+
+at::Tensor representation_of(Agent& agent, const Embeddings& embeddings,
+                             const std::vector<std::int64_t>& episodes, c10::Device device) {
+  const torch::NoGradGuard no_grad;
+  const bool was_training = agent.is_training();
+  agent.eval();
+  const at::Tensor features = embeddings.of_episodes(episodes).select(1, 0);
+  std::vector<at::Tensor> parts;
+  for (std::int64_t start = 0; start < features.size(0); start += kFramesAtATime) {
+    const at::Tensor block = features.slice(0, start, start + kFramesAtATime).to(device);
+    parts.push_back(agent.represent(block).to(at::kCPU, at::kFloat));
+  }
+  agent.train(was_training);
+  ROBOIMI_CHECK(!parts.empty(), "no frames to represent");
+  return at::cat(parts);
+}
+
+std::map<std::string, double> representation_figures(const at::Tensor& values) {
+  const torch::NoGradGuard no_grad;
+  const at::Tensor rows = values.to(at::kDouble);
+  const at::Tensor centred = rows - rows.mean(0);
+  const at::Tensor variances =
+      at::linalg_svdvals(centred).square() / static_cast<double>(rows.size(0));
+  const at::Tensor std = centred.square().mean(0).sqrt();
+  const double total = variances.sum().item<double>();
+  double rank = 1.0;
+  if (total > 0.0) {
+    const at::Tensor parts = variances / total;
+    rank = std::exp(-at::xlogy(parts, parts).sum().item<double>());
+  }
+  return {{"effective_rank", rank},
+          {"std_mean", std.mean().item<double>()},
+          {"std_min", std.min().item<double>()}};
+}
+
+std::string collapse_of(const std::map<std::string, double>& figures) {
+  const double rank = figures.at("effective_rank"), std = figures.at("std_mean");
+  if (std < kCollapsedStd) {
+    return fmt::format("all frames give nearly the same point (mean standard deviation {:.2g})",
+                       std);
+  }
+  if (rank < kCollapsedRank) {
+    return fmt::format("all frames lie along one direction (effective rank {:.2f})", rank);
+  }
+  return {};
+}
+
+void write_pca_picture(const std::filesystem::path& png, const at::Tensor& values) {
+  const torch::NoGradGuard no_grad;
+  const at::Tensor plane = main_plane(values);
+  const at::Tensor low = std::get<0>(plane.min(0)), high = std::get<0>(plane.max(0));
+  const double extent = std::max((high - low).max().item<double>(), 1e-12);
+  const at::Tensor pixels =
+      ((plane - (low + high) / 2) / extent * (kPictureSide - 2 * kMargin) + kPictureSide / 2.0)
+          .contiguous();
+  at::Tensor picture = at::full({kPictureSide, kPictureSide, 3}, 255, at::kByte);
+  const double* at = pixels.const_data_ptr<double>();
+  const std::int64_t last = pixels.size(0) - 1;
+  for (std::int64_t i = 0; i < last; ++i) {
+    const auto red = static_cast<std::uint8_t>(255 * (i + 1) / last);
+    draw_polyline(picture, {{at[2 * i], at[2 * i + 1]}, {at[2 * i + 2], at[2 * i + 3]}},
+                  {red, 40, static_cast<std::uint8_t>(255 - red)}, kThickness);
+  }
+  write_png(png, picture);
+}
+
+}  // namespace roboimi

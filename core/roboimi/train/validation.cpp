@@ -1,0 +1,65 @@
+#include "roboimi/train/validation.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <torch/torch.h>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
+#include "roboimi/train/probe.h"
+#include "roboimi/train/representation.h"
+
+namespace roboimi {
+
+Validation::Validation(Agent& agent, const TrainingData& data, const ValidationOptions& options)
+    : agent_(agent), data_(data), options_(options) {
+  ROBOIMI_CHECK(data_.held_out_sampler != nullptr, "no episodes are held out");
+}
+
+std::map<std::string, double> Validation::measure(const std::filesystem::path& folder) {
+  const torch::NoGradGuard no_grad;
+  const bool was_training = agent_.is_training();
+  agent_.eval();
+  std::map<std::string, double> figures = loss();
+  if (!agent_.acts() && data_.embeddings) figures.merge(representation(folder));
+  agent_.train(was_training);
+  return figures;
+}
+
+std::map<std::string, double> Validation::loss() const {
+  const std::int64_t available = data_.held_out_sampler->num_windows();
+  const std::int64_t count = std::min(available, options_.max_windows);
+  const at::Tensor windows =
+      at::arange(count, at::kLong).mul(available).div(count, /*rounding_mode=*/"floor");
+  std::map<std::string, double> sums;
+  for (std::int64_t start = 0; start < count; start += options_.batch_size) {
+    const at::Tensor chosen = windows.slice(0, start, start + options_.batch_size);
+    at::Generator generator =
+        make_generator(mix_seed(options_.seed, static_cast<std::uint64_t>(start)), options_.device);
+    const LossReport report = agent_.loss(data_.held_out_sampler->batch_of(chosen), generator);
+    const double weight = static_cast<double>(chosen.size(0)) / static_cast<double>(count);
+    sums["loss"] += weight * report.loss.item<double>();
+    for (const auto& [name, value] : report.metrics) sums[name] += weight * value.item<double>();
+  }
+  return sums;
+}
+
+std::map<std::string, double> Validation::representation(
+    const std::filesystem::path& folder) const {
+  const ProbeData train = data_.probe_data(agent_, data_.training_episodes, options_.device);
+  const ProbeData held_out = data_.probe_data(agent_, data_.held_out_episodes, options_.device);
+  std::map<std::string, double> figures = representation_figures(held_out.representation);
+  if (const std::string collapse = collapse_of(figures); !collapse.empty()) {
+    spdlog::warn("the representation has collapsed: {}", collapse);
+  }
+  for (const ProbeResult& result : linear_probes(train, held_out, {})) {
+    figures["probe/" + result.name + "_r2"] = result.r2;
+    figures["probe/" + result.name + "_rmse"] = result.rmse;
+  }
+  std::filesystem::create_directories(folder);
+  write_pca_picture(folder / "pca_episode.png",
+                    held_out.representation.slice(0, held_out.first[0], held_out.first[1]));
+  return figures;
+}
+
+}  // namespace roboimi

@@ -1,0 +1,44 @@
+// The fused image itself as a feature: what an encoder that is being trained takes in.
+//
+//   FusedPixels pixels({"front", "top", "r_vis"}, {.height = 112, .width = 112}, spec);
+//   at::Tensor features = pixels.encode(images, generator);   // [B, T, 3 * 112 * 112]
+//   at::Tensor input = features.view({-1, 3, 112, 112});      // for VitEncoder
+//
+// A frozen backbone without weights: through the embedding cache the frames of a dataset are
+// decoded, joined and resized once, and kept in half precision (an error of at most 2^-11 of a
+// value, a tenth of a grey level).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "modules/view_fusion/view_fusion.h"
+#include "roboimi/model/backbone.h"
+
+namespace roboimi {
+
+class FusedPixels : public Backbone {
+ public:
+  // Error: a camera that `spec` lacks, cameras of different sizes.
+  FusedPixels(std::vector<std::string> camera_names, const FusionOptions& fusion,
+              const ObservationSpec& spec);
+
+  const std::vector<std::string>& camera_names() const override { return camera_names_; }
+  std::int64_t output_dim() const override { return 3 * size_.height * size_.width; }
+  std::optional<std::int64_t> joint_output_dim() const override { return output_dim(); }
+  bool frozen() const override { return true; }
+  at::ScalarType cached_dtype() const override { return at::kHalf; }
+  std::string cache_identity() const override;
+  at::Tensor encode(const Images& images, at::Generator& generator) override;
+
+  // Of the fused image.
+  const ImageSize& image_size() const { return size_; }
+
+ private:
+  std::vector<std::string> camera_names_;
+  FusionOptions fusion_;
+  ImageSize size_;
+};
+
+}  // namespace roboimi
