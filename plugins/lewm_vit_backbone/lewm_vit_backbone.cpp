@@ -7,6 +7,7 @@
 
 #include <filesystem>
 
+#include "modules/view_fusion/fusion_settings.h"
 #include "roboimi/common/error.h"
 #include "roboimi/model/weights_follow.h"
 
@@ -29,15 +30,7 @@ std::string plain(const std::string& text) {
 // A file that says how its encoder was fed must say what the configuration says.
 void check_metadata(const CheckpointFile& file, const std::string& source,
                     const LewmVitOptions& options) {
-  const FusionOptions& fusion = options.fusion;
-  std::map<std::string, std::string> configured = {
-      {"roboimi.fusion.layout", to_string(fusion.layout)},
-      {"roboimi.fusion.camera_names", fmt::format("{}", fmt::join(options.camera_names, ","))},
-      {"roboimi.fusion.resize", to_string(fusion.resize)},
-      {"roboimi.preprocessing", kPreprocessing}};
-  const bool exact = fusion.resize == FusionResize::kExact;
-  configured["roboimi.fusion.height"] = std::to_string(exact ? fusion.height : fusion.shorter_side);
-  configured["roboimi.fusion.width"] = std::to_string(exact ? fusion.width : fusion.shorter_side);
+  const auto configured = fusion_metadata(options.fusion, options.camera_names);
   for (const auto& [key, value] : configured) {
     const auto found = file.metadata.find(key);
     if (found == file.metadata.end() || plain(found->second) == plain(value)) continue;
@@ -204,21 +197,7 @@ Schema schema() {
   Schema s;
   s.optional_path("checkpoint", "LEWM weights: Lightning .ckpt, .pt, pickled module, safetensors");
   s.boolean("random_init", false, "go without a checkpoint, on random frozen weights");
-  s.texts("camera_names", {"front", "top", "r_vis"},
-          "cameras in the order in which they are joined");
-  s.text("layout", "horizontal", "how the views are joined; a grid's empty cell is black")
-      .one_of({"horizontal", "vertical", "grid"});
-  s.text("resize", "exact", "to image_height x image_width, or shorter side with aspect kept")
-      .one_of({"exact", "shorter_side"});
-  s.integer("image_height", 224, "height of the fused image under resize: exact")
-      .at_least(1)
-      .with_unit("pixels");
-  s.integer("image_width", 224, "width of the fused image under resize: exact")
-      .at_least(1)
-      .with_unit("pixels");
-  s.integer("shorter_side", 224, "shorter side of the fused image under resize: shorter_side")
-      .at_least(1)
-      .with_unit("pixels");
+  add_fusion_options(s);
   s.text("precision", "fp32", "precision of weights and activations").one_of({"fp32", "bf16"});
   s.optional_integer("hidden_size", "width; read from the checkpoint, 192 for random_init")
       .at_least(1);
@@ -244,11 +223,7 @@ std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& 
   };
   LewmVitOptions made{.random_init = options.boolean("random_init"),
                       .camera_names = options.texts("camera_names"),
-                      .fusion = {.layout = fusion_layout_from(options.text("layout")),
-                                 .resize = fusion_resize_from(options.text("resize")),
-                                 .height = options.integer("image_height"),
-                                 .width = options.integer("image_width"),
-                                 .shorter_side = options.integer("shorter_side")},
+                      .fusion = fusion_options_from(options),
                       .precision = options.text("precision") == "bf16" ? at::kBFloat16 : at::kFloat,
                       .hidden_size = integer("hidden_size"),
                       .num_layers = integer("num_layers"),

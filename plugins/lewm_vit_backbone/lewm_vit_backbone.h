@@ -36,9 +36,6 @@ struct LewmVitOptions {
       image_size, projector_hidden;
 };
 
-// The metadata key and value by which a safetensors file says how its encoder was fed.
-constexpr const char* kPreprocessing = "imagenet_then_antialiased_bilinear";
-
 class LEWMViTBackbone : public Backbone {
  public:
   // Reads options.checkpoint. Error: no checkpoint and no random_init, both, a camera that `spec`

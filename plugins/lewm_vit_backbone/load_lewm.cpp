@@ -5,35 +5,15 @@
 #include <spdlog/spdlog.h>
 #include <torch/torch.h>
 
-#include <array>
 #include <string_view>
 
-#include "modules/vit/transformers_names.h"
+#include "modules/lewm/checkpoint_names.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::lewm_vit_backbone {
 namespace {
 
-constexpr std::array<std::string_view, 3> kPrefixes = {"model.", "module.", "_orig_mod."};
 constexpr std::size_t kNamesShown = 8;
-
-std::string without_prefixes(std::string name) {
-  for (bool stripped = true; stripped;) {
-    stripped = false;
-    for (const std::string_view prefix : kPrefixes) {
-      if (name.starts_with(prefix)) {
-        name.erase(0, prefix.size());
-        stripped = true;
-      }
-    }
-  }
-  // A compiled part inside: encoder._orig_mod.layers...
-  constexpr std::string_view kCompiled = "._orig_mod.";
-  for (std::size_t at; (at = name.find(kCompiled)) != std::string::npos;) {
-    name.erase(at, kCompiled.size() - 1);
-  }
-  return name;
-}
 
 std::string list_names(const std::vector<std::string>& names) {
   const std::size_t shown = std::min(names.size(), kNamesShown);
@@ -108,16 +88,13 @@ LewmWeights select_lewm(const std::map<std::string, at::Tensor>& tensors,
                         const std::string& source) {
   LewmWeights weights{.source = source};
   for (const auto& [name, tensor] : tensors) {
-    std::string ours = without_prefixes(name);
-    if (ours.starts_with("encoder.")) {
-      const std::string inner = ours.substr(std::string_view("encoder.").size());
-      const std::string modern = to_transformers5_name(inner);
-      weights.renamed += modern != inner;
-      ours = "encoder." + modern;
-    } else if (!ours.starts_with("projector.")) {
+    const std::string ours = lewm_name(name);
+    if (!ours.starts_with("encoder.") && !ours.starts_with("projector.")) {
       ++weights.ignored;
       continue;
     }
+    // Without its prefixes the name stands at the end of the file's, unless it was renamed.
+    weights.renamed += !name.ends_with(ours);
     if (!weights.tensors.emplace(ours, tensor).second) {
       throw Error({.what = fmt::format("two entries claim '{}'", ours),
                    .where = source,

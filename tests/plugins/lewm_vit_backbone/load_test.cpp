@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "modules/view_fusion/fusion_settings.h"
 #include "modules/vit/transformers_names.h"
 #include "roboimi/common/error.h"
 #include "tests/plugins/lewm_vit_backbone/lewm_cases.h"

@@ -1,0 +1,38 @@
+// LEWM's action encoder: the actions between two frames as one vector of the embedding's width.
+//
+//   ActionEncoder encoder(10, 192);                  // 5 actions of 2 numbers each
+//   at::Tensor code = encoder->forward(actions);     // [B, T, 10] -> [B, T, 192]
+//
+//   forward(a) = W2 silu(W1 (C a + c) + b1) + b2
+//
+// Parameters are named as in LeWorldModel's released weights (lucas-maes/le-wm): patch_embed is a
+// Conv1d of kernel size 1 to 10 channels, embed.0 and embed.2 are Linear, with 4 * width between.
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/moduledict.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/pimpl.h>
+
+#include <cstdint>
+
+namespace roboimi {
+
+class ActionEncoderImpl : public torch::nn::Module {
+ public:
+  // `input`: frame skip times action dimension. `width`: of the embedding.
+  ActionEncoderImpl(std::int64_t input, std::int64_t width);
+
+  // [B, T, input] normalised actions -> [B, T, width].
+  at::Tensor forward(const at::Tensor& actions);
+
+  torch::nn::Conv1d patch_embed{nullptr};
+  torch::nn::ModuleDict embed{nullptr};  // "0" and "2"
+
+ private:
+  torch::nn::Linear first_{nullptr}, last_{nullptr};
+};
+TORCH_MODULE(ActionEncoder);
+
+}  // namespace roboimi
