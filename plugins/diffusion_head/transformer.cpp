@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "plugins/diffusion_head/linear.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 
@@ -58,11 +57,11 @@ at::Tensor AttentionImpl::attend(const at::Tensor& q, const at::Tensor& k, const
   const at::Tensor queries = split(q) * (1.0 / std::sqrt(double(head_dim)));
   const at::Tensor logits = at::matmul(queries, split(k).transpose(-2, -1)) + mask;
   const at::Tensor weights = context.drop(logits.softmax(-1));
-  return linear(at::matmul(weights, split(v)).transpose(1, 2).flatten(2), out_proj);
+  return out_proj(at::matmul(weights, split(v)).transpose(1, 2).flatten(2));
 }
 
 at::Tensor AttentionImpl::forward(const at::Tensor& x, const DecoderContext& context) {
-  const auto parts = linear(x, in_proj_weight, in_proj_bias).chunk(3, -1);
+  const auto parts = at::linear(x, in_proj_weight, in_proj_bias).chunk(3, -1);
   return attend(parts[0], parts[1], parts[2], context.self_mask, context);
 }
 
@@ -70,8 +69,9 @@ at::Tensor AttentionImpl::cross(const at::Tensor& x, const DecoderContext& conte
   const std::int64_t width = x.size(-1);
   const auto weights = in_proj_weight.split({width, 2 * width});
   const auto biases = in_proj_bias.split({width, 2 * width});
-  const auto parts = linear(context.memory, weights[1], biases[1]).chunk(2, -1);
-  return attend(linear(x, weights[0], biases[0]), parts[0], parts[1], context.memory_mask, context);
+  const auto parts = at::linear(context.memory, weights[1], biases[1]).chunk(2, -1);
+  return attend(at::linear(x, weights[0], biases[0]), parts[0], parts[1], context.memory_mask,
+                context);
 }
 
 DecoderLayerImpl::DecoderLayerImpl(std::int64_t width, std::int64_t num_heads) {
@@ -87,8 +87,8 @@ DecoderLayerImpl::DecoderLayerImpl(std::int64_t width, std::int64_t num_heads) {
 at::Tensor DecoderLayerImpl::forward(const at::Tensor& tokens, const DecoderContext& context) {
   at::Tensor x = tokens + context.drop(self_attn(norm1(tokens), context));
   x = x + context.drop(multihead_attn->cross(norm2(x), context));
-  const at::Tensor inner = context.drop(at::gelu(linear(norm3(x), linear1)));
-  return x + context.drop(linear(inner, linear2));
+  const at::Tensor inner = context.drop(at::gelu(linear1(norm3(x))));
+  return x + context.drop(linear2(inner));
 }
 
 MemoryEncoderImpl::MemoryEncoderImpl(std::int64_t width) {
@@ -97,7 +97,7 @@ MemoryEncoderImpl::MemoryEncoderImpl(std::int64_t width) {
 }
 
 at::Tensor MemoryEncoderImpl::forward(const at::Tensor& tokens) {
-  return linear(at::mish(linear(tokens, first_)), last_);
+  return last_(at::mish(first_(tokens)));
 }
 
 DecoderImpl::DecoderImpl(const TransformerOptions& options) {
@@ -156,16 +156,15 @@ at::Tensor TransformerImpl::forward(const at::Tensor& z, const at::Tensor& times
     const at::Tensor placed = tokens + positions;
     return generator == nullptr ? placed : dropout(placed, options_.p_drop_emb, *generator);
   };
-  const at::Tensor seen =
-      at::cat({time_features(times).unsqueeze(1), linear(cond, cond_obs_emb)}, 1);
+  const at::Tensor seen = at::cat({time_features(times).unsqueeze(1), cond_obs_emb(cond)}, 1);
   const DecoderContext context{.memory = encoder(embedded(seen, cond_pos_emb)),
                                .self_mask = self_mask(z),
                                .memory_mask = memory_mask(z),
                                .dropout = options_.p_drop_attn,
                                .generator = generator};
-  at::Tensor x = embedded(linear(z, input_emb), pos_emb);
+  at::Tensor x = embedded(input_emb(z), pos_emb);
   for (const auto& layer : *decoder->layers) x = layer->as<DecoderLayer>()->forward(x, context);
-  return linear(ln_f(x), head);
+  return head(ln_f(x));
 }
 
 }  // namespace roboimi::diffusion_head
