@@ -8,11 +8,11 @@
 // once, so that whatever else the machine does falls on all of them. Prints medians and ratios.
 #include <ATen/Parallel.h>
 
-#include <boost/process.hpp>
 #include <boost/program_options.hpp>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "bench/eager_worker.h"
 #include "plugins/imf_head/imf_head.h"
 #include "roboimi/common/random.h"
 #include "roboimi/train/flat_parameters.h"
@@ -21,49 +21,8 @@
 namespace roboimi {
 namespace {
 
-namespace process = boost::process;
-
 struct Sizes {
   std::int64_t width, layers, batch, threads, pairs, chunks;
-};
-
-double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
-// The Python side: a word in, the seconds that the work took out.
-class EagerWorker {
- public:
-  explicit EagerWorker(const Sizes& sizes)
-      : child_(process::search_path("python3", {ROBOIMI_SOURCE_DIR "/.venv/bin"}),
-               ROBOIMI_SOURCE_DIR "/bench/reference/imf_eager.py", "--threads",
-               std::to_string(sizes.threads), "--width", std::to_string(sizes.width), "--layers",
-               std::to_string(sizes.layers), "--batch", std::to_string(sizes.batch),
-               (process::std_in < input_), (process::std_out > output_)) {}
-  ~EagerWorker() {
-    input_.pipe().close();
-    child_.wait();
-  }
-
-  double seconds(const std::string& word) {
-    input_ << word << std::endl;
-    double value = -1.0;
-    if (!(output_ >> value)) throw std::runtime_error("imf_eager.py ended early");
-    return value;
-  }
-
- private:
-  process::opstream input_;
-  process::ipstream output_;
-  process::child child_;
 };
 
 // A training step and a chunk as the trainer and the agent run them.
@@ -109,7 +68,10 @@ class RoboimiWorker {
 };
 
 nlohmann::json measure(const Sizes& sizes) {
-  EagerWorker eager(sizes);
+  EagerWorker eager(
+      "imf_eager.py",
+      {"--threads", std::to_string(sizes.threads), "--width", std::to_string(sizes.width),
+       "--layers", std::to_string(sizes.layers), "--batch", std::to_string(sizes.batch)});
   RoboimiWorker ours(sizes);
   std::vector<double> plain, restructured, step, plain_chunk, chunk;
   for (std::int64_t i = -1; i < sizes.pairs; ++i) {
@@ -123,19 +85,15 @@ nlohmann::json measure(const Sizes& sizes) {
     if (i < 0) continue;
     plain_chunk.push_back(a), chunk.push_back(b);
   }
-  const auto ratio = [](const std::vector<double>& ours, const std::vector<double>& other) {
-    std::vector<double> ratios;
-    for (std::size_t i = 0; i < ours.size(); ++i) ratios.push_back(ours[i] / other[i]);
-    return median(ratios);
-  };
   return {{"train_seconds",
            {{"plain", median(plain)},
             {"restructured", median(restructured)},
             {"roboimi", median(step)}}},
           {"train_ratio",
-           {{"to_plain", ratio(step, plain)}, {"to_restructured", ratio(step, restructured)}}},
+           {{"to_plain", median_ratio(step, plain)},
+            {"to_restructured", median_ratio(step, restructured)}}},
           {"chunk_seconds", {{"plain", median(plain_chunk)}, {"roboimi", median(chunk)}}},
-          {"chunk_ratio", {{"to_plain", ratio(chunk, plain_chunk)}}}};
+          {"chunk_ratio", {{"to_plain", median_ratio(chunk, plain_chunk)}}}};
 }
 
 void print_table(const Sizes& s, const nlohmann::json& result) {

@@ -20,6 +20,8 @@ void probe(const at::Tensor& parameter, std::vector<double>& out) {
   for (std::int64_t i = 0; i < kProbes; ++i) out.push_back(double(data[last * i / (kProbes - 1)]));
 }
 
+}  // namespace
+
 std::vector<double> fingerprint_of(const std::vector<at::Tensor>& parameters) {
   std::vector<double> fingerprint;
   fingerprint.reserve(parameters.size() * (kProbes + 1));
@@ -31,8 +33,6 @@ std::vector<double> fingerprint_of(const std::vector<at::Tensor>& parameters) {
   }
   return fingerprint;
 }
-
-}  // namespace
 
 const FusedWeights& PackedWeights::get(const std::vector<at::Tensor>& parameters, std::int64_t rows,
                                        const std::function<FusedWeights()>& make) {

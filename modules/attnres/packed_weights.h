@@ -9,6 +9,10 @@
 
 namespace roboimi::attnres {
 
+// What tells these float or double CPU tensors from others, and from themselves before an update,
+// without reading all of them: their places in memory and eight elements of each.
+std::vector<double> fingerprint_of(const std::vector<at::Tensor>& parameters);
+
 class PackedWeights {
  public:
   // The weights that `make` returns, prepacked for products with `rows` rows. Kept until an element

@@ -49,9 +49,9 @@ bool operators_exist() {
          dispatcher.findSchema({"mkldnn::_reorder_linear_weight", ""}).has_value();
 }
 
-bool can_pack(const at::Tensor& weight) {
-  return weight.device().is_cpu() && at::hasMKLDNN() && at::globalContext().userEnabledMkldnn() &&
-         operators_exist();
+bool can_pack(const at::Tensor& weight, at::ScalarType dtype) {
+  return dtype != at::kDouble && weight.device().is_cpu() && at::hasMKLDNN() &&
+         at::globalContext().userEnabledMkldnn() && operators_exist();
 }
 
 }  // namespace
@@ -60,7 +60,7 @@ PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, at:
                            std::int64_t expected_rows)
     : weight_(weight.detach().to(dtype, /*non_blocking=*/false, /*copy=*/true).contiguous()),
       bias_(bias.detach().to(dtype, /*non_blocking=*/false, /*copy=*/true).contiguous()),
-      packed_(can_pack(weight)) {
+      packed_(can_pack(weight, dtype)) {
   if (packed_) weight_ = reorder_weight(weight_, expected_rows);
 }
 

@@ -30,6 +30,15 @@ void check_cameras(const Backbone& backbone, const ObservationSpec& spec) {
   }
 }
 
+void check_clipping(const Head& head, Normalization actions) {
+  if (!head.clips_actions() || actions != Normalization::kMeanStd) return;
+  throw Error({.what = "the head keeps actions in [-1, 1], and mean_std does not put them there",
+               .where = "agent.action_normalization",
+               .expected = "min_max",
+               .found = "mean_std",
+               .next = "change it, or turn the head's clipping off"});
+}
+
 }  // namespace
 
 void check_horizons(const Horizons& horizons) {
@@ -53,6 +62,7 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
     register_module("backbone", backbone_);
   }
   register_module("head", head_);
+  check_clipping(*head_, options_.action_normalization);
   if (options_.use_env_state && spec_.env_state_dim == 0) {
     throw Error({.what = "use_env_state asks for a state that the data does not record",
                  .where = "agent.use_env_state",

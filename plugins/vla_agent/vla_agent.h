@@ -35,7 +35,7 @@ class VlaAgent : public Agent {
  public:
   // `backbone` may be nullptr. `head` was built for head_spec() of the same options, spec and
   // backbone. Error: a camera of the backbone that `spec` lacks, horizons that do not fit, no
-  // env_state to show.
+  // env_state to show, actions by mean and deviation for a head that clips them.
   VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
            std::shared_ptr<Backbone> backbone, std::shared_ptr<Head> head);
 

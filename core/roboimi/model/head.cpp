@@ -29,6 +29,8 @@ bool Head::decays(const std::string&, const at::Tensor& parameter) const {
   return parameter.dim() >= 2;
 }
 
+bool Head::clips_actions() const { return false; }
+
 void Head::check_loss_arguments(const at::Tensor& actions, const at::Tensor& cond,
                                 const at::Tensor& is_pad) const {
   const HeadSpec& s = spec();

@@ -47,6 +47,9 @@ class ROBOIMI_EXPORT Head : public torch::nn::Module {
   // The default: everything with fewer than two dimensions.
   virtual bool decays(const std::string& name, const at::Tensor& parameter) const;
 
+  // True where samples never leave [-1, 1]: actions must be normalised into it. The default: false.
+  virtual bool clips_actions() const;
+
   // For implementations: Error unless the shapes agree with spec(), naming the argument.
   void check_loss_arguments(const at::Tensor& actions, const at::Tensor& cond,
                             const at::Tensor& is_pad) const;

@@ -61,7 +61,9 @@ class IndexHead : public Head {
     chunk.select(2, 1).copy_(at::randn({cond.size(0), spec_.pred_horizon}, generator));
     return chunk;
   }
+  bool clips_actions() const override { return clips; }
   at::Tensor last_cond;
+  bool clips = false;
 
  private:
   HeadSpec spec_;
@@ -205,6 +207,22 @@ TEST(VlaAgent, NamesTheCameraThatTheDataLacks) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("'wrist', which the data does not give"));
     EXPECT_THAT(error.what(), HasSubstr("a subset of top, front"));
+  }
+}
+
+TEST(VlaAgent, RefusesMeanStdActionsForAHeadThatClipsThem) {
+  auto head = std::make_shared<IndexHead>(HeadSpec{kAction, kHorizon, 2, kState});
+  const VlaAgentOptions options{.horizons = {2, kHorizon, 8},
+                                .action_normalization = Normalization::kMeanStd};
+  EXPECT_NO_THROW(VlaAgent(options, spec(), nullptr, head));
+  head->clips = true;
+  EXPECT_NO_THROW(VlaAgent({.horizons = {2, kHorizon, 8}}, spec(), nullptr, head));
+  try {
+    VlaAgent agent(options, spec(), nullptr, head);
+    FAIL() << "clipping with mean_std was accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("agent.action_normalization"));
+    EXPECT_THAT(error.what(), HasSubstr("expected min_max; found mean_std"));
   }
 }
 

@@ -81,6 +81,22 @@ TEST(Experiments, SwapTheBackboneInPlace) {
   }
 }
 
+TEST(Experiments, SwapTheHeadInPlace) {
+  for (const char* head : {"diffusion", "flow_matching"}) {
+    const ConfigNode root =
+        compose("lewm_imf_attnres.yaml", {std::string("agent/head=") + head, "size=small"});
+    EXPECT_EQ(value(root, "agent.head.type"), std::string(head) + "_head\n");
+    // Nothing of the other head is left; what is no head's own still holds.
+    EXPECT_EQ(value(root, "agent.head.attnres"), "(absent)");
+    EXPECT_EQ(value(root, "agent.head.cond_dim"), "208\n");
+    EXPECT_EQ(value(root, "agent.head.n_emb"), "128\n");
+    EXPECT_EQ(value(root, "agent.head.p_drop_attn"), "0.3\n");
+  }
+  EXPECT_EQ(
+      value(compose("resnet_imf_attnres.yaml", {"agent/head=diffusion"}), "agent.head.cond_dim"),
+      "null\n");
+}
+
 TEST(Experiments, WithoutACameraShowTheEnvironmentsState) {
   const ConfigNode root = compose("lewm_imf_attnres.yaml", {"agent=state_imf_attnres"});
   EXPECT_EQ(value(root, "agent.backbone"), "(absent)");

@@ -1,0 +1,58 @@
+#include "plugins/diffusion_head/denoising_head.h"
+
+#include <ATen/ATen.h>
+
+namespace roboimi::diffusion_head {
+
+DenoisingHead::DenoisingHead(const TransformerOptions& options, const HeadSpec& spec)
+    : options_(options), spec_(spec) {
+  model_ = register_module("model", Transformer(options, spec));
+}
+
+DenoisingHead::~DenoisingHead() = default;
+
+// Positions have three dimensions.
+bool DenoisingHead::decays(const std::string&, const at::Tensor& parameter) const {
+  return parameter.dim() == 2;
+}
+
+LossReport DenoisingHead::objective(const at::Tensor& actions, const at::Tensor& cond,
+                                    const at::Tensor& is_pad, const Draw& draw,
+                                    at::Generator* generator) {
+  const Regression wanted = regression(actions, draw);
+  const at::Tensor output = model_(wanted.input, wanted.times, cond, generator);
+  const at::Tensor valid = is_pad.logical_not().to(output.scalar_type()).unsqueeze(-1);
+  const at::Tensor count = valid.sum() * output.size(2);
+  // A batch of padding alone has loss 0.
+  return {.loss = ((output - wanted.target) * valid).square().sum() / count.clamp_min(1.0)};
+}
+
+LossReport DenoisingHead::loss(const at::Tensor& actions, const at::Tensor& cond,
+                               const at::Tensor& is_pad, at::Generator& generator) {
+  check_loss_arguments(actions, cond, is_pad);
+  const Draw random = draw(actions, generator);
+  const bool drops = is_training() && (options_.p_drop_emb > 0.0 || options_.p_drop_attn > 0.0);
+  return objective(actions, cond, is_pad, random, drops ? &generator : nullptr);
+}
+
+Denoiser& DenoisingHead::fresh_denoiser() {
+  if (!denoiser_ || denoiser_->stale()) denoiser_.emplace(model_, evaluation_times());
+  return *denoiser_;
+}
+
+at::Tensor DenoisingHead::denoise(const at::Tensor& noise, const at::Tensor& cond,
+                                  at::Generator& generator) {
+  at::NoGradGuard no_grad;
+  Denoiser& denoiser = fresh_denoiser();
+  denoiser.observe(cond);
+  return integrate(noise, denoiser, generator);
+}
+
+at::Tensor DenoisingHead::sample(const at::Tensor& cond, at::Generator& generator) {
+  check_sample_arguments(cond);
+  const at::Tensor noise =
+      at::randn({cond.size(0), spec_.pred_horizon, spec_.action_dim}, generator, cond.options());
+  return denoise(noise, cond, generator);
+}
+
+}  // namespace roboimi::diffusion_head

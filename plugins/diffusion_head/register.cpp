@@ -1,0 +1,14 @@
+#include "plugins/diffusion_head/diffusion_head.h"
+#include "plugins/diffusion_head/flow_matching_head.h"
+#include "roboimi/plugin/plugin.h"
+
+ROBOIMI_PLUGIN("diffusion_head", "1.0.0", "Diffusion Policy's transformer: DDPM, DDIM, flow") {
+  registrar.head({.name = "diffusion_head",
+                  .description = "action chunks by denoising: DDPM training, DDPM or DDIM sampling",
+                  .schema = roboimi::diffusion_head::diffusion_schema(),
+                  .create = roboimi::diffusion_head::create_diffusion});
+  registrar.head({.name = "flow_matching_head",
+                  .description = "action chunks by flow matching: Euler steps along a velocity",
+                  .schema = roboimi::diffusion_head::flow_matching_schema(),
+                  .create = roboimi::diffusion_head::create_flow_matching});
+}
