@@ -33,7 +33,7 @@ void expect_equal(const TensorMap& found, const TensorMap& expected) {
 }
 
 // The released PushT model's: 224x224 pixels, two numbers an action.
-TEST(LewmWorldModel, HasThePaperModelsParameters) {
+TEST(LewmWorldModel, HasTheOriginalsParameters) {
   const LewmWorldModel model({}, spec_of(96, 2));
   std::map<std::string, std::int64_t> counts;
   std::int64_t total = 0;
