@@ -1,0 +1,159 @@
+// What training relies on: draws from the generator given, mixed precision, a batch in parts.
+#include <gmock/gmock.h>
+
+#include "roboimi/common/error.h"
+#include "roboimi/train/autocast.h"
+#include "tests/plugins/lewm_world_model/world_model_cases.h"
+
+namespace roboimi::lewm_world_model {
+namespace {
+
+using ::testing::HasSubstr;
+
+WorldModelOptions with_dropout() {
+  WorldModelOptions options = golden_options();
+  options.predictor.dropout = 0.3;
+  return options;
+}
+
+double loss_with_seed(LewmWorldModel& model, std::uint64_t seed) {
+  at::Generator generator = make_generator(seed);
+  return model.loss(golden_batch(at::kDouble, at::kDouble), generator).loss.item<double>();
+}
+
+TEST(LewmWorldModel, DrawsDropoutAndDirectionsFromTheGeneratorAlone) {
+  const auto model = golden_model(at::kDouble, with_dropout());
+  const at::Tensor before = at::detail::getDefaultCPUGenerator().get_state();
+  const double first = loss_with_seed(*model, 1);
+  EXPECT_EQ(loss_with_seed(*model, 1), first);
+  EXPECT_NE(loss_with_seed(*model, 2), first);
+  EXPECT_TRUE(at::equal(at::detail::getDefaultCPUGenerator().get_state(), before));
+}
+
+TEST(LewmWorldModel, DropsNothingInEvaluation) {
+  const auto with = golden_model(at::kDouble, with_dropout()), without = golden_model();
+  EXPECT_GT(distance(golden_objective(*with).metrics.at("prediction_error"),
+                     golden_objective(*without).metrics.at("prediction_error")),
+            1e-4);
+  // Training mode moved the running statistics; both alike.
+  with->eval();
+  without->eval();
+  fill_from_golden(*with);
+  fill_from_golden(*without);
+  EXPECT_LT(distance(golden_objective(*with).loss, golden_objective(*without).loss), 1e-9);
+}
+
+TEST(LewmWorldModel, LosesLittleToMixedPrecision) {
+  const auto model = golden_model(at::kFloat);
+  const LossReport full = golden_objective(*model, at::kFloat);
+  const LossReport mixed = [&] {
+    const Autocast autocast(at::kCPU, true);
+    return golden_objective(*model, at::kFloat);
+  }();
+  EXPECT_EQ(mixed.loss.scalar_type(), at::kFloat);
+  EXPECT_FALSE(at::equal(mixed.loss, full.loss));
+  EXPECT_LT(distance(mixed.loss, full.loss), 2e-2);
+  mixed.loss.backward();
+  for (const auto& parameter : model->named_parameters()) {
+    EXPECT_TRUE(parameter.value().grad().isfinite().all().item<bool>()) << parameter.key();
+  }
+}
+
+TEST(LewmWorldModel, TakesPixelsInHalfPrecision) {
+  const auto model = golden_model(at::kFloat);
+  at::Generator generator = make_generator(1), same = make_generator(1);
+  const at::Tensor half = model->loss(golden_batch(at::kHalf, at::kFloat), generator).loss;
+  const at::Tensor full = model->loss(golden_batch(at::kFloat, at::kFloat), same).loss;
+  EXPECT_LT(distance(half, full), 1e-2);
+}
+
+TEST(SigReg, IgnoresMixedPrecision) {
+  const SigReg sigreg({});
+  const at::Tensor z = golden("sigreg.z").to(at::kFloat);
+  const at::Tensor directions = golden("data.directions").to(at::kFloat);
+  const at::Tensor full = sigreg.statistic(z, directions);
+  const Autocast autocast(at::kCPU, true);
+  EXPECT_TRUE(at::equal(sigreg.statistic(z, directions), full));
+}
+
+TEST(SigReg, DrawsUnitDirections) {
+  at::Generator generator = make_generator(3);
+  const at::Tensor directions = SigReg({.projections = 50}).draw(12, generator, at::kCPU);
+  EXPECT_EQ(directions.sizes(), (std::vector<std::int64_t>{12, 50}));
+  EXPECT_LT((directions.square().sum(0) - 1).abs().max().item<double>(), 1e-6);
+}
+
+TEST(SigReg, TellsAGaussianFromACollapse) {
+  const SigReg sigreg({});
+  at::Generator generator = make_generator(4);
+  const at::Tensor directions = sigreg.draw(16, generator, at::kCPU);
+  const at::Tensor gaussian = at::randn({256, 2, 16}, generator);
+  const double healthy = sigreg.statistic(gaussian, directions).item<double>();
+  const double collapsed = sigreg.statistic(gaussian * 1e-3, directions).item<double>();
+  // The expectation is that of (1 - e^(-t^2)) e^(-t^2/2), twice its integral over [0, 3].
+  EXPECT_NEAR(healthy, 1.06, 0.3);
+  EXPECT_GT(collapsed, 50 * healthy);
+}
+
+// Two processes, each with half of the batch.
+TEST(SigReg, OfABatchSharedByTwoProcessesIsThatOfTheWhole) {
+  const SigReg sigreg({});
+  const at::Tensor directions = golden("data.directions");
+  const at::Tensor whole = golden("sigreg.z").slice(0, 0, 8).clone().requires_grad_();
+  const at::Tensor expected = sigreg.statistic(whole, directions);
+  expected.backward();
+
+  const at::Tensor joined = golden("sigreg.z").slice(0, 0, 8).clone().requires_grad_();
+  const std::vector<at::Tensor> halves = joined.chunk(2, 0);
+  // A first pass reads off the means that an all-reduce would exchange.
+  std::vector<at::Tensor> local(2);
+  for (int i = 0; i < 2; ++i) {
+    const auto record = [&](const at::Tensor& mean) { return local[i] = mean; };
+    sigreg.statistic(halves[i], directions, {.processes = 2, .average = record});
+  }
+  const auto average = [&](const at::Tensor&) { return (local[0] + local[1]) / 2; };
+  for (int i = 0; i < 2; ++i) {
+    const SharedBatch shared{.processes = 2, .average = average};
+    const at::Tensor found = sigreg.statistic(halves[i], directions, shared);
+    EXPECT_LT(distance(found, expected), 1e-12) << i;
+  }
+  sigreg.statistic(halves[0], directions, {.processes = 2, .average = average}).backward();
+  EXPECT_LT(distance(joined.grad(), whole.grad()), 1e-12);
+}
+
+TEST(LewmWorldModel, ShowsACollapseInItsMetrics) {
+  const auto model = golden_model();
+  const double healthy = golden_objective(*model).metrics.at("embedding_std").item<double>();
+  {
+    const torch::NoGradGuard no_grad;
+    model->projector->last()->weight.zero_();
+  }
+  const LossReport report = golden_objective(*model);
+  EXPECT_GT(healthy, 0.1);
+  EXPECT_LT(report.metrics.at("embedding_std").item<double>(), 1e-12);
+  EXPECT_LT(report.metrics.at("copy_last_error").item<double>(), 1e-20);
+}
+
+TEST(LewmWorldModel, AsksForClipsOfFramesAndAllActionsBetween) {
+  const auto model = golden_model();
+  const Horizons& horizons = model->horizons();
+  EXPECT_EQ(horizons.obs, 4);
+  EXPECT_EQ(horizons.obs_stride, kGoldenSkip);
+  EXPECT_EQ(horizons.pred, 4 * kGoldenSkip);
+  EXPECT_TRUE(horizons.whole_windows);
+  EXPECT_FALSE(model->acts());
+}
+
+TEST(LewmWorldModel, RefusesToTrainWithoutStatistics) {
+  LewmWorldModel model(golden_options(), spec_of(kGoldenImage, 3));
+  at::Generator generator = make_generator(0);
+  try {
+    model.loss(golden_batch(at::kFloat, at::kFloat), generator);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no normalisation statistics"));
+  }
+}
+
+}  // namespace
+}  // namespace roboimi::lewm_world_model
