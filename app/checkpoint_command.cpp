@@ -244,27 +244,11 @@ po::options_description visible_options() {
 
 int checkpoint_command(const Arguments& arguments) {
   const po::options_description visible = visible_options();
-  po::options_description all;
-  all.add(visible).add_options()("words", po::value<std::vector<std::string>>());
-  po::positional_options_description positions;
-  positions.add("words", -1);
-  po::variables_map options;
-  try {
-    po::store(po::command_line_parser(arguments)
-                  .style(kExactNames)
-                  .options(all)
-                  .positional(positions)
-                  .run(),
-              options);
-  } catch (const po::error& error) {
-    throw Error({.what = error.what(), .next = "see roboimi checkpoint --help"});
-  }
+  const auto [options, words] = parse_arguments(arguments, visible);
   if (options.contains("help")) {
     std::cout << kUsage << visible << kExample;
     return EXIT_SUCCESS;
   }
-  std::vector<std::string> words;
-  if (options.contains("words")) words = options["words"].as<std::vector<std::string>>();
   const std::string action = words.empty() ? "" : words[0];
   if (action == "inspect") return inspect(options, {words.begin() + 1, words.end()});
   if (action == "convert") return convert(options, {words.begin() + 1, words.end()});

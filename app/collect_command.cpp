@@ -57,27 +57,16 @@ po::options_description visible_options() {
 
 Request parse_request(const Arguments& words) {
   po::options_description all = visible_options();
-  all.add_options()("worker", "")("override", po::value<std::vector<std::string>>());
-  po::positional_options_description positions;
-  positions.add("override", -1);
-  po::variables_map values;
-  try {
-    po::store(
-        po::command_line_parser(words).style(kExactNames).options(all).positional(positions).run(),
-        values);
-  } catch (const po::error& error) {
-    throw Error({.what = error.what(), .next = "see roboimi collect --help"});
-  }
+  all.add_options()("worker", "");
+  const auto [values, overrides] = parse_arguments(words, all);
   Request request;
+  request.overrides = overrides;
   request.help = values.count("help") > 0;
   request.json = values.count("json") > 0;
   request.worker = values.count("worker") > 0;
   request.config_dirs = paths_of(values, "config-dir");
   request.plugin_dirs = paths_of(values, "plugin-path");
   if (values.count("config") > 0) request.config = values["config"].as<std::string>();
-  if (values.count("override") > 0) {
-    request.overrides = values["override"].as<std::vector<std::string>>();
-  }
   return request;
 }
 

@@ -58,33 +58,22 @@ struct ShowArguments {
 
 po::options_description visible_options() {
   po::options_description options("options");
-  options.add_options()("config-dir", po::value<std::vector<std::string>>()->value_name("DIR"),
+  options.add_options()("config-dir",
+                        po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
                         "another folder of configs; may be repeated")(
       "json", "print JSON, with the choices and the files read")(
       "choices", "print which file each group is")("help,h", "print this");
   return options;
 }
 
-ShowArguments parse_arguments(const Arguments& words) {
-  po::options_description all = visible_options();
-  all.add_options()("word", po::value<std::vector<std::string>>());
-  po::positional_options_description positions;
-  positions.add("word", -1);
-  po::variables_map values;
-  try {
-    po::store(
-        po::command_line_parser(words).style(kExactNames).options(all).positional(positions).run(),
-        values);
-  } catch (const po::error& error) {
-    throw Error({.what = error.what(), .next = "see roboimi config --help"});
-  }
+ShowArguments show_arguments(const Arguments& words) {
+  const auto [values, given] = parse_arguments(words, visible_options());
   ShowArguments arguments;
   arguments.json = values.count("json") > 0;
   arguments.choices = values.count("choices") > 0;
   arguments.help = values.count("help") > 0;
   arguments.config_dirs = paths_of(values, "config-dir");
-  if (values.count("word") == 0) return arguments;
-  const auto given = values["word"].as<std::vector<std::string>>();
+  if (given.empty()) return arguments;
   if (given[0] != "show") {
     throw Error({.what = "unknown command 'config " + given[0] + "'",
                  .next = "the only one is 'roboimi config show CONFIG'"});
@@ -99,7 +88,7 @@ ShowArguments parse_arguments(const Arguments& words) {
 }  // namespace
 
 int config_command(const Arguments& words) {
-  const ShowArguments arguments = parse_arguments(words);
+  const ShowArguments arguments = show_arguments(words);
   if (arguments.help) {
     std::cout << kUsage << visible_options() << kExamples;
     return EXIT_SUCCESS;

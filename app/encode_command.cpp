@@ -66,24 +66,8 @@ std::optional<std::string> text(const po::variables_map& values, const char* nam
   return values[name].as<std::string>();
 }
 
-std::vector<std::string> texts(const po::variables_map& values, const char* name) {
-  if (values.count(name) == 0) return {};
-  return values[name].as<std::vector<std::string>>();
-}
-
 Request parse_request(const Arguments& words) {
-  po::options_description all = visible_options();
-  all.add_options()("override", po::value<std::vector<std::string>>());
-  po::positional_options_description positions;
-  positions.add("override", -1);
-  po::variables_map values;
-  try {
-    po::store(
-        po::command_line_parser(words).style(kExactNames).options(all).positional(positions).run(),
-        values);
-  } catch (const po::error& error) {
-    throw Error({.what = error.what(), .next = "see roboimi encode --help"});
-  }
+  const auto [values, overrides] = parse_arguments(words, visible_options());
   Request request;
   request.help = values.count("help") > 0;
   request.json = values.count("json") > 0;
@@ -91,7 +75,7 @@ Request parse_request(const Arguments& words) {
   request.checkpoint = text(values, "checkpoint");
   request.data = text(values, "data");
   request.out = text(values, "out");
-  request.overrides = texts(values, "override");
+  request.overrides = overrides;
   request.config_dirs = paths_of(values, "config-dir");
   request.plugin_dirs = paths_of(values, "plugin-path");
   if (!request.help && (request.config.empty() || !request.out)) {

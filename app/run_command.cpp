@@ -51,6 +51,12 @@ ComposedConfig config_of(const po::variables_map& values, const std::vector<std:
   if (values.count("config") != 0) {
     return compose_config(values["config"].as<std::string>(), overrides, dirs);
   }
+  if (!fs::exists(resume / "config.yaml")) {
+    throw Error({.what = "no run to resume",
+                 .where = resume.string(),
+                 .expected = "the folder of a run, with its config.yaml",
+                 .found = fs::exists(resume) ? "none there" : "nothing of that name"});
+  }
   return compose_config((resume / "config.yaml").string(), overrides, dirs);
 }
 

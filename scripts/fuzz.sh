@@ -3,33 +3,43 @@
 #
 #   scripts/fuzz.sh [SECONDS]    30 a target unless told otherwise
 #
-# Needs clang and libclang-rt (clang-14 and libclang-rt-14-dev on Debian 12). Starts from the committed
-# corpus in tests/fuzz/corpus; findings stay in build/fuzz/findings.
+# Needs clang with its runtime, which scripts/setup.sh --tests installs. As many targets run at once as there
+# are processors (ROBOIMI_JOBS). Starts from the committed corpus in tests/fuzz/corpus; what was found
+# stays in build/fuzz/findings.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-30}
+jobs=${ROBOIMI_JOBS:-$(nproc)}
 
 for compiler in clang++ clang++-{20..14}; do
   if command -v "$compiler" > /dev/null; then break; fi
 done
 command -v "$compiler" > /dev/null || {
-  echo "fuzz.sh: clang is missing: apt-get install clang-14 libclang-rt-14-dev" >&2
+  echo "fuzz.sh: clang is missing: run scripts/setup.sh --tests" >&2
   exit 1
 }
 
-cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DROBOIMI_FUZZ=ON \
+# From a fresh cache: CMake forgets the options given when the compiler is another than last time.
+cmake --fresh -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DROBOIMI_FUZZ=ON \
   -DCMAKE_C_COMPILER="${compiler/++/}" -DCMAKE_CXX_COMPILER="$compiler" ${ROBOIMI_CMAKE_ARGS:-}
 mapfile -t targets < <(cmake --build build/fuzz --target help | grep -oE '^fuzz_[a-z_]+' | sort -u)
-cmake --build build/fuzz -j "${ROBOIMI_JOBS:-$(nproc)}" --target "${targets[@]}"
+[ ${#targets[@]} -gt 0 ] || { echo "fuzz.sh: the build has no fuzz targets" >&2; exit 1; }
+cmake --build build/fuzz -j "$jobs" --target "${targets[@]}"
 
 mkdir -p build/fuzz/findings
-for target in "${targets[@]}"; do
-  grown=build/fuzz/corpus/$target
-  seeds=tests/fuzz/corpus/${target#fuzz_}
+# One line for a target; the whole log for one that found something.
+fuzz() {
+  local target=$1 grown=build/fuzz/corpus/$1 seeds=tests/fuzz/corpus/${1#fuzz_} log=build/fuzz/$1.log
   mkdir -p "$grown"
-  echo "fuzz.sh: $target for $seconds s"
-  build/fuzz/bin/"$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=3000 -verbosity=0 \
-    -print_final_stats=1 -artifact_prefix=build/fuzz/findings/"$target"- "$grown" \
-    $([ -d "$seeds" ] && echo "$seeds")
-done
-echo "fuzz.sh: nothing found"
+  if ! build/fuzz/bin/"$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=3000 \
+    -verbosity=0 -print_final_stats=1 -artifact_prefix=build/fuzz/findings/"$target"- \
+    "$grown" "$seeds" > "$log" 2>&1; then
+    cat "$log" >&2
+    echo "fuzz.sh: $target failed; the input is in build/fuzz/findings" >&2
+    return 1
+  fi
+  echo "fuzz.sh: $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs, nothing found"
+}
+export -f fuzz
+export seconds
+printf '%s\n' "${targets[@]}" | xargs -P "$jobs" -I{} bash -c 'fuzz {}'

@@ -26,7 +26,11 @@ packages=(
   libegl1 libegl-mesa0 libgl1-mesa-dri libosmesa6 libegl-dev libgl-dev
   libgtest-dev libgmock-dev
 )
-if $with_tests; then packages+=(clang-format); fi
+if $with_tests; then
+  packages+=(clang-format clang)
+  # The fuzzer's runtime; releases without this package have it in clang's own.
+  if apt-cache show libclang-rt-dev > /dev/null 2>&1; then packages+=(libclang-rt-dev); fi
+fi
 
 is_installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed'; }
 

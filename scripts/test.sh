@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What must hold before a change is shared: set-up, format, build with warnings as errors, all tests.
+# What must hold before a change is shared: set-up, format, build with warnings as errors, all tests, and
+# a short fuzz run of the readers of foreign files.
 #
 #   scripts/test.sh               that
 #   scripts/test.sh --sanitize    and the unit tests again under AddressSanitizer and
@@ -26,6 +27,9 @@ cmake --build --preset ci -j "$jobs"
 
 echo "test.sh: tests"
 ctest --preset ci
+
+echo "test.sh: fuzz"
+scripts/fuzz.sh 15
 
 if $sanitize; then
   echo "test.sh: unit tests under sanitizers"

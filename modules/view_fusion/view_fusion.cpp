@@ -5,10 +5,9 @@
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
-#include <set>
-
 #include "modules/view_fusion/resample.h"
 #include "roboimi/common/error.h"
+#include "roboimi/model/backbone.h"
 
 namespace roboimi {
 namespace {
@@ -75,26 +74,13 @@ const char* to_string(FusionResize resize) {
 
 ImageSize check_fusable(const std::vector<std::string>& camera_names, const ObservationSpec& spec,
                         const std::string& where) {
-  const std::set<std::string> unique(camera_names.begin(), camera_names.end());
-  if (camera_names.empty() || unique.size() != camera_names.size()) {
-    throw Error({.what = "camera_names must name at least one camera, each once",
-                 .where = where,
-                 .found = fmt::format("[{}]", fmt::join(camera_names, ", "))});
-  }
+  check_camera_names(camera_names, spec, where);
   std::vector<std::string> sizes;
   bool equal = true;
   for (const std::string& camera : camera_names) {
-    const auto found = spec.images.find(camera);
-    if (found == spec.images.end()) {
-      throw Error({.what = fmt::format("camera '{}' is missing", camera),
-                   .where = where,
-                   .expected = fmt::format("{}", fmt::join(camera_names, ", ")),
-                   .found = fmt::format("{}", fmt::join(spec.camera_names, ", ")),
-                   .next = "name the cameras in data.camera_names, or set the backbone's "
-                           "camera_names to the data's"});
-    }
-    equal = equal && found->second == spec.images.at(camera_names[0]);
-    sizes.push_back(fmt::format("{} {}x{}", camera, found->second.height, found->second.width));
+    const ImageSize& size = spec.images.at(camera);
+    equal = equal && size == spec.images.at(camera_names[0]);
+    sizes.push_back(fmt::format("{} {}x{}", camera, size.height, size.width));
   }
   if (equal) return spec.images.at(camera_names[0]);
   throw Error({.what = "camera views of different sizes cannot be joined into one image",

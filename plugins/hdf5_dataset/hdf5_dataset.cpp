@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "plugins/hdf5_dataset/hdf5_file.h"
+#include "plugins/hdf5_dataset/opencv_jpeg.h"
 #include "roboimi/common/error.h"
-#include "roboimi/io/image.h"
 
 namespace roboimi::hdf5_dataset {
 namespace {
@@ -63,12 +63,6 @@ std::vector<fs::path> episode_files(const fs::path& path) {
   std::vector<fs::path> files;
   for (auto& [_, file] : found) files.push_back(std::move(file));
   return files;
-}
-
-// OpenCV encodes the bytes of an array as blue, green, red; its reader gives them back in the same
-// order. An RGB decoder gives the reverse.
-at::Tensor decode_as_opencv(std::span<const std::uint8_t> jpeg) {
-  return decode_jpeg(jpeg).flip(2);
 }
 
 // Rows of a table [L, D]; Error otherwise.
@@ -172,14 +166,16 @@ ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camer
                               : "name cameras of the file in data.camera_names"});
   }
   const std::vector<std::int64_t> shape = file.shape(name);
-  const bool is_plain = shape.size() == 4 && shape[3] == 3 && file.is_uint8(name);
+  const bool is_plain =
+      shape.size() == 4 && shape[1] > 0 && shape[2] > 0 && shape[3] == 3 && file.is_uint8(name);
   const bool is_jpeg = shape.size() == 1 || (shape.size() == 2 && file.is_uint8(name));
   if (shape.empty() || shape[0] != length || (!is_plain && !is_jpeg)) {
     throw Error(
         {.what = fmt::format("frames of camera '{}' are of an unknown kind", camera),
          .where = file.path().string(),
          .expected = fmt::format("uint8 [{0}, H, W, 3], or JPEG bytes as uint8 [{0}, N]", length),
-         .found = fmt::format("[{}]", fmt::join(shape, ", "))});
+         .found = fmt::format("{} [{}]", file.is_uint8(name) ? "uint8" : "another type",
+                              fmt::join(shape, ", "))});
   }
   if (is_plain) return {.height = shape[1], .width = shape[2]};
   // One size per camera is enough to know: frames() checks every frame it decodes.
@@ -189,10 +185,11 @@ ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camer
   const auto jpeg =
       shape.size() == 1 ? file.read_variable_bytes(name, 0, 1)[0] : std::vector<std::uint8_t>();
   const at::Tensor padded = shape.size() == 2 ? file.read_bytes(name, 0, 1) : at::Tensor();
-  const at::Tensor frame =
-      decode_jpeg(padded.defined() ? std::span<const std::uint8_t>(padded.data_ptr<std::uint8_t>(),
-                                                                   padded.nbytes())
-                                   : std::span<const std::uint8_t>(jpeg));
+  const at::Tensor frame = decode_as_opencv(
+      padded.defined()
+          ? std::span<const std::uint8_t>(padded.data_ptr<std::uint8_t>(), padded.nbytes())
+          : std::span<const std::uint8_t>(jpeg),
+      file.path(), camera, 0);
   return {.height = frame.size(0), .width = frame.size(1)};
 }
 
@@ -261,7 +258,7 @@ at::Tensor Hdf5Dataset::frames(std::int64_t index, const std::string& camera, st
                     : std::span<const std::uint8_t>(
                           padded.const_data_ptr<std::uint8_t>() + i * padded.size(1),
                           static_cast<std::size_t>(padded.size(1)));
-      const at::Tensor frame = decode_as_opencv(jpeg);
+      const at::Tensor frame = decode_as_opencv(jpeg, info.file, camera, first + i);
       if (frame.size(0) != size.height || frame.size(1) != size.width) {
         fail_size(file, fmt::format("row {} of camera '{}' differs in size", first + i, camera),
                   fmt::format("{}x{}", size.height, size.width),

@@ -227,6 +227,12 @@ std::optional<Handle> Hdf5File::open_attribute(const std::string& name) const {
   if (H5Aexists(file_.get(), name.c_str()) <= 0) return std::nullopt;
   Handle attribute(H5Aopen(file_.get(), name.c_str(), H5P_DEFAULT));
   if (!attribute) fail("cannot open the attribute", name);
+  // A list would be written behind the one number that the caller has room for.
+  const Handle space(H5Aget_space(attribute.get()));
+  if (H5Sget_simple_extent_npoints(space.get()) != 1) {
+    throw Error(
+        {.what = "the attribute '" + name + "' is not one number", .where = path_.string()});
+  }
   return attribute;
 }
 

@@ -5,6 +5,7 @@
 
 #include "plugins/imf_head/load_weights.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
 
 namespace roboimi::imf_head {
@@ -27,6 +28,16 @@ void check_sizes(const ImfOptions& o) {
           "output: sum with residual: plain", "output: final_depth_attention");
 }
 
+// Four matrices of attention and three of the feed-forward part, whose width is 2.667 of a token's.
+void check_memory(const ImfOptions& o) {
+  const auto width = static_cast<double>(o.n_emb);
+  const double kv_share = static_cast<double>(o.n_kv_head) / static_cast<double>(o.n_head);
+  const double numbers =
+      static_cast<double>(o.n_layer) * width * width * (2 + 2 * kv_share + 3 * 2.667);
+  require_memory(numbers * sizeof(float), "the weights of the head", "imf_head",
+                 "lower n_emb or n_layer");
+}
+
 at::Tensor per_sample(const at::Tensor& times) { return times.view({-1, 1, 1}); }
 
 // w_k = 10000^(-k / (half - 1)), [half], like `times`.
@@ -39,6 +50,7 @@ at::Tensor frequencies(std::int64_t half, const at::Tensor& times) {
 
 ImfHead::ImfHead(const ImfOptions& options, const HeadSpec& spec) : options_(options), spec_(spec) {
   check_sizes(options);
+  check_memory(options);
   const std::int64_t width = options.n_emb;
   input_emb_ = register_module("input_emb", torch::nn::Linear(spec.action_dim, width));
   cond_obs_emb_ = register_module("cond_obs_emb", torch::nn::Linear(spec.per_step_cond_dim, width));

@@ -9,6 +9,7 @@
 
 #include "modules/lewm/checkpoint_names.h"
 #include "roboimi/common/error.h"
+#include "roboimi/io/checkpoint_file.h"
 
 namespace roboimi::lewm_vit_backbone {
 namespace {
@@ -35,6 +36,12 @@ at::IntArrayRef shape_of(const LewmWeights& weights, const std::string& name, st
     throw Error({.what = fmt::format("'{}' has the wrong rank", weights.names.at(name)),
                  .where = weights.source,
                  .expected = fmt::format("{} dimensions", rank),
+                 .found = c10::str(found->second.sizes())});
+  }
+  if (found->second.numel() == 0) {
+    throw Error({.what = fmt::format("'{}' is empty", weights.names.at(name)),
+                 .where = weights.source,
+                 .expected = "sizes of at least 1",
                  .found = c10::str(found->second.sizes())});
   }
   return found->second.sizes();
@@ -113,15 +120,61 @@ LewmWeights select_lewm(const std::map<std::string, at::Tensor>& tensors,
   return weights;
 }
 
+namespace {
+
+// A grid of g x g patches and one position for the class.
+std::int64_t grid_of(const LewmWeights& weights, const std::string& name) {
+  const std::int64_t count = shape_of(weights, name, 3)[1];
+  const auto grid = static_cast<std::int64_t>(
+      std::llround(std::sqrt(double(std::max<std::int64_t>(count, 1)) - 1)));
+  if (count >= 2 && grid * grid + 1 == count) return grid;
+  throw Error({.what = fmt::format("'{}' is of no square image", weights.names.at(name)),
+               .where = weights.source,
+               .expected = "1 + g * g positions",
+               .found = std::to_string(count)});
+}
+
+// Numbers that a model of these sizes holds, nearly.
+double numbers_in(const LewmArchitecture& sizes) {
+  const auto width = static_cast<double>(sizes.vit.hidden_size);
+  const auto inner = static_cast<double>(sizes.vit.intermediate_size);
+  const auto patch = static_cast<double>(sizes.vit.patch_size);
+  const auto side = static_cast<double>(sizes.vit.image_size) / patch;
+  return width * (side * side + 3 * patch * patch) +
+         static_cast<double>(sizes.vit.num_layers) * width * (4 * width + 2 * inner) +
+         static_cast<double>(sizes.projector_hidden) *
+             (width + static_cast<double>(sizes.output_dim));
+}
+
+// The model is made before the shapes of all tensors are compared with it: a file whose few tensors
+// claim enormous sizes must not be given the memory for them.
+void check_plausible(const LewmWeights& weights, const LewmArchitecture& sizes) {
+  constexpr double kAlwaysAllowed = 5e7;
+  double given = 0;
+  for (const auto& [name, tensor] : weights.tensors) given += static_cast<double>(tensor.numel());
+  const double claimed = numbers_in(sizes);
+  if (claimed <= 2 * given + kAlwaysAllowed) return;
+  throw Error({.what = "the shapes of the weights contradict each other",
+               .where = weights.source,
+               .expected = fmt::format("{:.3g} numbers, for width {}, {} blocks, MLP {}, patch {}, "
+                                       "projector {}",
+                                       claimed, sizes.vit.hidden_size, sizes.vit.num_layers,
+                                       sizes.vit.intermediate_size, sizes.vit.patch_size,
+                                       sizes.projector_hidden),
+               .found = fmt::format("{:.3g}", given),
+               .next = "run `roboimi checkpoint inspect` on the file"});
+}
+
+}  // namespace
+
 LewmArchitecture infer_architecture(const LewmWeights& weights,
                                     std::optional<std::int64_t> num_heads) {
   LewmArchitecture found;
   const auto patch = shape_of(weights, "encoder.embeddings.patch_embeddings.projection.weight", 4);
   found.vit.hidden_size = patch[0];
   found.vit.patch_size = patch[2];
-  const auto positions = shape_of(weights, "encoder.embeddings.position_embeddings", 3);
-  const auto grid = std::llround(std::sqrt(static_cast<double>(positions[1] - 1)));
-  found.vit.image_size = grid * found.vit.patch_size;
+  found.vit.image_size =
+      grid_of(weights, "encoder.embeddings.position_embeddings") * found.vit.patch_size;
   found.vit.intermediate_size = shape_of(weights, "encoder.layers.0.mlp.fc1.weight", 2)[0];
   found.vit.num_layers = 0;
   while (weights.tensors.contains(
@@ -131,6 +184,7 @@ LewmArchitecture infer_architecture(const LewmWeights& weights,
   found.vit.num_heads = num_heads.value_or(std::max<std::int64_t>(1, found.vit.hidden_size / 64));
   found.projector_hidden = shape_of(weights, "projector.net.0.weight", 2)[0];
   found.output_dim = shape_of(weights, "projector.net.3.weight", 2)[0];
+  check_plausible(weights, found);
   return found;
 }
 
@@ -139,19 +193,19 @@ std::int64_t load_lewm(const LewmWeights& weights, VitEncoderImpl& encoder,
   std::map<std::string, at::Tensor> targets = targets_of(encoder, projector);
   check_strictly(weights, targets);
   at::NoGradGuard no_grad;
-  std::int64_t not_a_number = 0;
+  std::int64_t not_finite = 0;
   for (auto& [name, target] : targets) {
     target.copy_(weights.tensors.at(name));
-    if (!target.is_floating_point()) continue;
-    const std::int64_t count = at::isnan(target).sum().item<std::int64_t>();
-    if (count > 0) spdlog::warn("{}: '{}' holds {} NaN", weights.source, name, count);
-    not_a_number += count;
+    const std::int64_t count = count_not_finite(target);
+    if (count == 0) continue;
+    spdlog::warn("{}: {} numbers of '{}' are NaN or infinite", weights.source, count, name);
+    not_finite += count;
   }
-  if (not_a_number > 0) {
-    spdlog::warn("{}: {} weights are NaN; the embeddings will be too", weights.source,
-                 not_a_number);
+  if (not_finite > 0) {
+    spdlog::warn("{}: {} weights are NaN or infinite; the embeddings may be NaN", weights.source,
+                 not_finite);
   }
-  return not_a_number;
+  return not_finite;
 }
 
 }  // namespace roboimi::lewm_vit_backbone

@@ -38,13 +38,14 @@ LewmWeights select_lewm(const std::map<std::string, at::Tensor>& tensors,
                         const std::string& source);
 
 // Width, depth, patch, image and projector sizes from the shapes. Heads cannot be seen in them:
-// `num_heads`, or width / 64 as ViT has it. Error when a tensor that tells a size is missing.
+// `num_heads`, or width / 64 as ViT has it. Error when a tensor that tells a size is missing, tells
+// an impossible one, or tells of a model far larger than the file.
 LewmArchitecture infer_architecture(const LewmWeights& weights,
                                     std::optional<std::int64_t> num_heads);
 
 // Copies every parameter and buffer in place. Error that lists missing, unexpected and misshapen
-// names and the renaming tried; nothing is written then. Not-a-number weights are counted, warned
-// of, and loaded. Returns how many there were.
+// names and the renaming tried; nothing is written then. Weights that are NaN or infinite are
+// counted, warned of, and loaded. Returns how many there were.
 std::int64_t load_lewm(const LewmWeights& weights, VitEncoderImpl& encoder,
                        MlpProjectorImpl& projector);
 

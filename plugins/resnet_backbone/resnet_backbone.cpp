@@ -4,8 +4,6 @@
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
-#include <set>
-
 #include "plugins/resnet_backbone/load_resnet.h"
 #include "roboimi/common/error.h"
 #include "roboimi/model/weights_follow.h"
@@ -18,22 +16,9 @@ constexpr float kMean[3] = {0.485F, 0.456F, 0.406F};  // ImageNet
 constexpr float kStd[3] = {0.229F, 0.224F, 0.225F};
 
 void check_images(const ResNetBackboneOptions& options, const ObservationSpec& spec) {
-  const std::set<std::string> unique(options.camera_names.begin(), options.camera_names.end());
-  if (options.camera_names.empty() || unique.size() != options.camera_names.size()) {
-    throw Error({.what = "camera_names must name at least one camera, each once",
-                 .where = kName,
-                 .found = fmt::format("[{}]", fmt::join(options.camera_names, ", "))});
-  }
+  check_camera_names(options.camera_names, spec, kName);
   for (const std::string& camera : options.camera_names) {
-    const auto found = spec.images.find(camera);
-    if (found == spec.images.end()) {
-      throw Error({.what = fmt::format("camera '{}' is missing", camera),
-                   .where = kName,
-                   .expected = fmt::format("{}", fmt::join(options.camera_names, ", ")),
-                   .found = fmt::format("{}", fmt::join(spec.camera_names, ", ")),
-                   .next = "name the cameras in data.camera_names"});
-    }
-    const ImageSize size = options.resize.value_or(found->second);
+    const ImageSize size = options.resize.value_or(spec.images.at(camera));
     if (options.crop && (options.crop->height > size.height || options.crop->width > size.width)) {
       throw Error({.what = fmt::format("the crop is larger than camera '{}'", camera),
                    .where = kName,

@@ -70,10 +70,15 @@ TEST_F(BadInput, SizesThatNoMachineHoldsAreRefusedBeforeAnythingIsAllocated) {
   EXPECT_THAT(error_of({"agent.head.n_emb=1000000000"}), HasSubstr("n_emb"));
 }
 
+TEST_F(BadInput, AHeadThatTheMachineCannotHoldIsRefusedBeforeItIsMade) {
+  EXPECT_THAT(error_of({"agent.head.n_emb=16384", "agent.head.n_layer=256"}),
+              HasSubstr("not enough memory for the weights of the head"));
+}
+
 TEST_F(BadInput, AnOptionIsNotTakenForALongerOne) {
   const Result result = place_->run({"config", "show", "--config", "lewm_imf_attnres.yaml"});
   EXPECT_EQ(result.status, 1);
-  EXPECT_THAT(result.errors, HasSubstr("unrecognised option '--config'"));
+  EXPECT_THAT(result.errors, HasSubstr("unknown option '--config'"));
 }
 
 TEST_F(BadInput, AMissingDataFolderSaysHowToCollect) {

@@ -71,6 +71,15 @@ TEST_F(MainJob, TrainsEvaluatesAndLeavesARunFolder) {
   EXPECT_GT(summary["timings"]["env_step_ms"].get<double>(), 0.0);
 }
 
+TEST_F(MainJob, AFrozenBackboneTrainsWithoutTheCacheToo) {
+  const Result trained = place_->run(
+      training("runs_uncached",
+               words(random_lewm(), {"cache.enabled=false", "train.max_steps=2",
+                                     "train.batch_size=2", "train.rollout_num_episodes=0"})));
+  EXPECT_EQ(trained.status, 0) << trained.errors;
+  EXPECT_THAT(trained.errors, HasSubstr("the frozen backbone is run again in every step"));
+}
+
 TEST_F(MainJob, AnOverrideChoosesTheBackboneAndNothingElse) {
   const Result resnet = place_->run(training(
       "runs_resnet", {"agent/backbone=resnet18", "agent.head.cond_dim=null", "train.max_steps=2",

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 
 namespace roboimi {
 namespace {
@@ -29,9 +30,12 @@ Error::Error(Parts parts) : std::runtime_error(compose(parts)), parts_(std::move
 Error::~Error() = default;
 
 std::string one_line_message(const std::exception& error) {
+  constexpr char kNoMemory[] = "not enough memory; ask for smaller sizes, or free some";
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return kNoMemory;
   std::string text = error.what();
   if (const auto* torch_error = dynamic_cast<const c10::Error*>(&error)) {
     text = torch_error->what_without_backtrace();
+    if (text.find("DefaultCPUAllocator") != std::string::npos) return kNoMemory;
   }
   return text.substr(0, text.find('\n'));
 }

@@ -47,8 +47,8 @@ class ROBOIMI_EXPORT Error : public std::runtime_error {
   Parts parts_;
 };
 
-// The message of an exception for one line of output: an Error's text, or the first line of a
-// libtorch exception (whose text otherwise carries a backtrace).
+// The message of an exception for one line of output: an Error's text, the first line of a libtorch
+// exception (whose text otherwise carries a backtrace), or that an allocator found no memory.
 ROBOIMI_EXPORT std::string one_line_message(const std::exception& error);
 
 // Prints `condition`, `detail` and the place to stderr, and aborts.

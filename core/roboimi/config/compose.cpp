@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
 #include "roboimi/config/defaults.h"
 #include "roboimi/config/describe.h"
 #include "roboimi/config/interpolate.h"
 #include "roboimi/config/overrides.h"
-#include "roboimi/config/scalar.h"
 #include "roboimi/config/search.h"
 
 namespace roboimi {
@@ -47,7 +47,7 @@ bool misses_its_parent(const ConfigNode& root, const Override& change,
                                      const std::map<std::string, std::string>& choices) {
   std::vector<std::string> groups;
   for (const auto& [group, name] : choices) groups.push_back(group);
-  throw Error({.what = "no group '" + config::printable(change.key) + "' is chosen in this config",
+  throw Error({.what = "no group '" + printable(change.key) + "' is chosen in this config",
                .where = "command line",
                .expected = groups.empty() ? "no group at all: this config has no defaults list"
                                           : "one of " + config::join(groups),

@@ -1,5 +1,6 @@
 #include "roboimi/config/describe.h"
 
+#include "roboimi/common/text.h"
 #include "roboimi/config/scalar.h"
 #include "roboimi/config/schema.h"
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
 #include "roboimi/config/describe.h"
 #include "roboimi/config/overrides.h"
 #include "roboimi/config/scalar.h"

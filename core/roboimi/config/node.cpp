@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
 #include "roboimi/config/scalar.h"
 
 namespace roboimi {
@@ -94,7 +95,7 @@ void ConfigNode::set(std::string_view key, ConfigNode value) {
 
 void ConfigNode::set_path(std::string_view dotted, ConfigNode value) {
   if (std::count(dotted.begin(), dotted.end(), '.') >= kMaxConfigDepth) {
-    throw Error({.what = "the key '" + config::printable(dotted) + "' is nested too deep",
+    throw Error({.what = "the key '" + printable(dotted) + "' is nested too deep",
                  .where = value.location().to_string(),
                  .expected = "at most " + std::to_string(kMaxConfigDepth) + " levels"});
   }

@@ -1,8 +1,8 @@
 #include "roboimi/config/overrides.h"
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
 #include "roboimi/config/describe.h"
-#include "roboimi/config/scalar.h"
 #include "roboimi/config/search.h"
 
 namespace roboimi::config {

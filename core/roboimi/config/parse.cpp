@@ -9,8 +9,8 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/text.h"
 #include "roboimi/config/node.h"
-#include "roboimi/config/scalar.h"
 
 namespace roboimi {
 namespace {
@@ -120,7 +120,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void check_tag(const YAML::Mark& mark, const std::string& tag) const {
     const bool known = tag.empty() || tag == "?" || tag == "!" || tag.starts_with("tag:yaml.org");
-    if (!known) fail(mark, "unknown tag '" + config::printable(tag) + "'", "a value without a tag");
+    if (!known) fail(mark, "unknown tag '" + printable(tag) + "'", "a value without a tag");
   }
 
   void open(ConfigNode node, const YAML::Mark& mark, YAML::anchor_t anchor) {
@@ -168,8 +168,7 @@ class TreeBuilder : public YAML::EventHandler {
     const auto [first, is_new] = parent.keys.emplace(key.text(), at(mark));
     if (!is_new) {
       fail(mark,
-           "repeated key '" + config::printable(key.text()) + "', first at " +
-               first->second.to_string(),
+           "repeated key '" + printable(key.text()) + "', first at " + first->second.to_string(),
            "", "remove one of them");
     }
   }

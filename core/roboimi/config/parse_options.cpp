@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
 #include "roboimi/config/describe.h"
 #include "roboimi/config/scalar.h"
 #include "roboimi/config/schema.h"
@@ -120,8 +121,7 @@ class ValueReader {
                                  Element (ValueReader::*read_element)(const ConfigNode&)
                                      const) const {
     if (!node.is_sequence()) {
-      const std::string next =
-          node.is_scalar() ? "write [" + config::printable(node.text()) + "]" : "";
+      const std::string next = node.is_scalar() ? "write [" + printable(node.text()) + "]" : "";
       fail(node, std::string("a ") + to_string(spec_.type), next);
     }
     std::vector<Element> values;
@@ -147,7 +147,7 @@ void refuse_unknown_keys(const ConfigNode& node, const Schema& schema, std::stri
     if (key == "type" || key == "plugin" || schema.find(key) != nullptr) continue;
     std::vector<std::string> names;
     for (const OptionSpec& option : schema.options()) names.push_back(option.key);
-    throw Error({.what = "unknown key '" + config::printable(join_path(path, key)) + "'",
+    throw Error({.what = "unknown key '" + printable(join_path(path, key)) + "'",
                  .where = value.location().to_string(),
                  .expected = names.empty() ? "no options at all" : "one of " + join(names),
                  .next = did_you_mean(key, names)});

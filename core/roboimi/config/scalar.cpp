@@ -83,19 +83,4 @@ std::string escape_references(std::string_view text) { return replace_all(text, 
 
 std::string unescape_references(std::string_view text) { return replace_all(text, "\\${", "${"); }
 
-std::string printable(std::string_view text) {
-  constexpr std::size_t kLongest = 80;
-  std::string result;
-  for (const char letter : text.substr(0, kLongest)) {
-    if (letter == '\n') {
-      result += "\\n";
-    } else if (static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f) {
-      result += '?';
-    } else {
-      result += letter;
-    }
-  }
-  return text.size() > kLongest ? result + "..." : result;
-}
-
 }  // namespace roboimi::config

@@ -28,7 +28,4 @@ std::string write_number(double value);
 std::string escape_references(std::string_view text);
 std::string unescape_references(std::string_view text);
 
-// `text` for one line of an error message: control characters escaped, long texts cut.
-std::string printable(std::string_view text);
-
 }  // namespace roboimi::config

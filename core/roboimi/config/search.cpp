@@ -5,9 +5,9 @@
 #include <set>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/config/describe.h"
-#include "roboimi/config/scalar.h"
 
 namespace roboimi {
 namespace fs = std::filesystem;

@@ -1,7 +1,7 @@
 // expand_sweep: `a=1,2 b=x,y` -> the overrides of every job.
 #include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
 #include "roboimi/config/compose.h"
-#include "roboimi/config/scalar.h"
 
 namespace roboimi {
 namespace {
@@ -49,7 +49,7 @@ std::vector<std::string> alternatives(const std::string& text) {
       throw Error({.what = "an empty value in the sweep",
                    .where = "command line",
                    .expected = "KEY=A,B,C",
-                   .found = "'" + config::printable(text) + "'",
+                   .found = "'" + printable(text) + "'",
                    .next = "write '' or null for an empty value"});
     }
     result.push_back(text.substr(0, equals + 1) + part);

@@ -82,6 +82,14 @@ std::string data_fingerprint(const Dataset& dataset, bool hash_contents) {
 
 FileLock::FileLock(const fs::path& file, const std::function<bool()>& should_stop) {
   const std::string name = file.string() + ".lock";
+  std::error_code error;
+  fs::create_directories(file.parent_path(), error);
+  if (error) {
+    throw Error({.what = "cannot create the folder: " + error.message(),
+                 .where = file.parent_path().string(),
+                 .next = "check the permissions, or set cache.folder to a folder that can be "
+                         "written"});
+  }
   descriptor_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) {
     throw Error({.what = std::string("cannot create the lock: ") + std::strerror(errno),

@@ -22,22 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Puts the backbone into the mode that `variants` asks for, and back.
-class ModeGuard {
- public:
-  ModeGuard(Backbone& backbone, bool training)
-      : backbone_(backbone), was_training_(backbone.is_training()) {
-    backbone_.train(training);
-  }
-  ~ModeGuard() { backbone_.train(was_training_); }
-  ModeGuard(const ModeGuard&) = delete;
-  ModeGuard& operator=(const ModeGuard&) = delete;
-
- private:
-  Backbone& backbone_;
-  bool was_training_;
-};
-
 std::vector<std::int64_t> first_rows(const Dataset& dataset) {
   std::vector<std::int64_t> first = {0};
   for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
@@ -254,8 +238,6 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
   const Encoder encoder(backbone, dataset, options);
   if (fs::exists(file)) return load(file, key, encoder.first());
 
-  std::error_code ignored;
-  fs::create_directories(folder, ignored);
   const FileLock lock(file, options.should_stop);
   std::int64_t num_encoded = 0;
   if (!fs::exists(file)) {

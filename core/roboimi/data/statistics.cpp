@@ -1,22 +1,66 @@
 #include "roboimi/data/statistics.h"
 
-#include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <torch/utils.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
 
 namespace roboimi {
+namespace {
+
+void check_finite(const at::Tensor& rows, const char* what, const std::filesystem::path& file) {
+  if (!rows.defined()) return;
+  const at::Tensor bad = at::isfinite(rows).logical_not();
+  const std::int64_t count = bad.sum().item<std::int64_t>();
+  if (count == 0) return;
+  const at::Tensor first = bad.nonzero()[0];
+  const auto row = first[0].item<std::int64_t>(), column = first[1].item<std::int64_t>();
+  throw Error({.what = fmt::format("{} is not finite", what),
+               .where = file.string(),
+               .expected = "finite numbers",
+               .found = fmt::format("{} in row {}, column {} ({} such numbers in all)",
+                                    rows[row][column].item<double>(), row, column, count),
+               .next = "mend the episode, or take it out of the folder"});
+}
+
+std::vector<std::int64_t> all_unless_named(const Dataset& dataset,
+                                           std::vector<std::int64_t> episodes) {
+  if (episodes.empty()) {
+    episodes.resize(static_cast<std::size_t>(dataset.num_episodes()));
+    std::iota(episodes.begin(), episodes.end(), std::int64_t{0});
+  }
+  return episodes;
+}
+
+Statistics statistics_of_features(const at::Tensor& features, const std::string& where) {
+  if (!at::isfinite(features).all().item<bool>()) {
+    throw Error({.what = "the frozen backbone gives features that are NaN or infinite",
+                 .where = where,
+                 .next = "look at its weights: roboimi checkpoint inspect FILE"});
+  }
+  return Statistics::of(features);
+}
+
+}  // namespace
+
+void check_finite(const Dataset& dataset) {
+  for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
+    const std::filesystem::path& file = dataset.episode(i).file;
+    check_finite(dataset.state(i), "a state", file);
+    check_finite(dataset.actions(i), "an action", file);
+    check_finite(dataset.env_state(i), "an env_state", file);
+  }
+}
 
 DatasetStatistics dataset_statistics(const Dataset& dataset,
                                      const std::vector<std::int64_t>& episodes,
                                      const Embeddings* embeddings) {
-  std::vector<std::int64_t> chosen = episodes;
-  if (chosen.empty()) {
-    chosen.resize(static_cast<std::size_t>(dataset.num_episodes()));
-    std::iota(chosen.begin(), chosen.end(), std::int64_t{0});
-  }
+  const std::vector<std::int64_t> chosen = all_unless_named(dataset, episodes);
   std::vector<at::Tensor> states, actions, env_states;
   for (const std::int64_t episode : chosen) {
     states.push_back(dataset.state(episode));
@@ -35,9 +79,36 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
   }
   // Pixels, which are kept in half, are normalised already.
   if (embeddings != nullptr && embeddings->values.scalar_type() == at::kFloat) {
-    statistics.features = Statistics::of(embeddings->of_episodes(chosen).flatten(0, 1));
+    const at::Tensor features = embeddings->of_episodes(chosen).flatten(0, 1);
+    statistics.features = statistics_of_features(features, embeddings->file.string());
   }
   return statistics;
+}
+
+Statistics sampled_feature_statistics(Backbone& backbone, const Dataset& dataset,
+                                      const std::vector<std::int64_t>& episodes, c10::Device device,
+                                      std::int64_t max_frames) {
+  const torch::NoGradGuard no_grad;
+  const ModeGuard mode(backbone, /*training=*/false);
+  const std::vector<std::int64_t> chosen = all_unless_named(dataset, episodes);
+  std::int64_t num_rows = 0;
+  for (const std::int64_t episode : chosen) num_rows += dataset.episode(episode).length;
+  const std::int64_t every = std::max<std::int64_t>(1, (num_rows + max_frames - 1) / max_frames);
+  at::Generator unused = make_generator(0, device);
+  std::vector<at::Tensor> features;
+  std::int64_t start = 0;
+  for (const std::int64_t episode : chosen) {
+    const std::int64_t length = dataset.episode(episode).length;
+    for (std::int64_t row = (every - start % every) % every; row < length; row += every) {
+      Images images;
+      for (const std::string& camera : backbone.camera_names()) {
+        images[camera] = dataset.frames(episode, camera, row, 1).unsqueeze(1).to(device);
+      }
+      features.push_back(backbone.encode(images, unused).flatten(0, 1).cpu());
+    }
+    start += length;
+  }
+  return statistics_of_features(at::cat(features), backbone.name());
 }
 
 }  // namespace roboimi

@@ -8,6 +8,7 @@
 #include "roboimi/data/dataset.h"
 #include "roboimi/data/embedding_cache.h"
 #include "roboimi/model/agent.h"
+#include "roboimi/model/backbone.h"
 
 namespace roboimi {
 
@@ -16,5 +17,16 @@ namespace roboimi {
 ROBOIMI_EXPORT DatasetStatistics dataset_statistics(const Dataset& dataset,
                                                     const std::vector<std::int64_t>& episodes,
                                                     const Embeddings* embeddings = nullptr);
+
+// Of a frozen backbone whose features are not cached: from at most `max_frames` frames, evenly
+// spread over the rows of `episodes` (empty: all), in evaluation mode.
+ROBOIMI_EXPORT Statistics sampled_feature_statistics(Backbone& backbone, const Dataset& dataset,
+                                                     const std::vector<std::int64_t>& episodes,
+                                                     c10::Device device,
+                                                     std::int64_t max_frames = 256);
+
+// Error, naming the file and the row, when a state, an action or an env_state is NaN or infinite: a
+// policy would learn nothing but NaN from it.
+ROBOIMI_EXPORT void check_finite(const Dataset& dataset);
 
 }  // namespace roboimi

@@ -44,7 +44,7 @@ struct DatasetStatistics {
   Statistics state;                     // [S]
   Statistics action;                    // [A]
   std::optional<Statistics> env_state;  // [E]
-  std::optional<Statistics> features;   // [V], of cached visual features
+  std::optional<Statistics> features;   // [V], of a frozen backbone
 };
 
 class ROBOIMI_EXPORT Agent : public torch::nn::Module {

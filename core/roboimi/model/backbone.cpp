@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <set>
+
 #include "roboimi/common/error.h"
 
 namespace roboimi {
@@ -45,6 +47,25 @@ std::vector<at::Tensor> Backbone::ordered_images(const Images& images) const {
     ordered.push_back(image);
   }
   return ordered;
+}
+
+void check_camera_names(const std::vector<std::string>& camera_names, const ObservationSpec& spec,
+                        const std::string& where) {
+  const std::set<std::string> unique(camera_names.begin(), camera_names.end());
+  if (camera_names.empty() || unique.size() != camera_names.size()) {
+    throw Error({.what = "camera_names must name at least one camera, each once",
+                 .where = where,
+                 .found = fmt::format("[{}]", fmt::join(camera_names, ", "))});
+  }
+  for (const std::string& camera : camera_names) {
+    if (spec.images.contains(camera)) continue;
+    throw Error({.what = fmt::format("camera '{}' is missing", camera),
+                 .where = where,
+                 .expected = fmt::format("{}", fmt::join(camera_names, ", ")),
+                 .found = fmt::format("{}", fmt::join(spec.camera_names, ", ")),
+                 .next = "name the cameras in data.camera_names, or set the backbone's "
+                         "camera_names to the data's"});
+  }
 }
 
 }  // namespace roboimi

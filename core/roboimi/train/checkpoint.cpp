@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <regex>
 #include <set>
+#include <variant>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
@@ -162,6 +163,34 @@ std::optional<fs::path> CheckpointStore::latest() const {
   const std::vector<Entry> found = entries();
   if (found.empty()) return std::nullopt;
   return found.back().folder;
+}
+
+std::optional<Checkpoint> CheckpointStore::read_latest() const {
+  std::map<std::int64_t, fs::path> folders;
+  for (const auto& item : fs::directory_iterator(folder_)) {
+    const auto step = step_of(item.path());
+    if (step && !item.is_symlink()) folders[*step] = item.path();
+  }
+  if (folders.empty()) return std::nullopt;
+  const auto read = [](const fs::path& folder) -> std::variant<Checkpoint, Error> {
+    try {
+      return read_checkpoint(folder);
+    } catch (const Error& error) {
+      return error;
+    }
+  };
+  auto newest = read(folders.rbegin()->second);
+  if (auto* whole = std::get_if<Checkpoint>(&newest)) return std::move(*whole);
+  Error::Parts parts = std::get<Error>(newest).parts();
+  parts.what = "the newest checkpoint is damaged: " + parts.what;
+  parts.next = "none of this run is whole: start again";
+  for (auto older = std::next(folders.rbegin()); older != folders.rend(); ++older) {
+    if (!std::holds_alternative<Checkpoint>(read(older->second))) continue;
+    parts.next = fmt::format("to continue from {}, remove {}", older->second.filename().string(),
+                             folders.rbegin()->second.string());
+    break;
+  }
+  throw Error(std::move(parts));
 }
 
 // ---- Reading ------------------------------------------------------------------------------------

@@ -74,6 +74,8 @@ class ROBOIMI_EXPORT CheckpointStore {
 
   // The newest complete checkpoint, whatever the links say.
   std::optional<std::filesystem::path> latest() const;
+  // The same, read whole. When it is damaged, an Error names the newest one that is not.
+  std::optional<Checkpoint> read_latest() const;
 
  private:
   struct Entry;

@@ -63,6 +63,7 @@ class Experiment {
  private:
   ConfigNode resolve(const ConfigNode& root) const;
   void open_folder();
+  void resume(Trainer& trainer);
   void apply_threads();
   int train();
   void build_agent();
@@ -131,20 +132,34 @@ void Experiment::open_folder() {
                         : create_run_folder(options_.text("output_dir"), options_.text("name"));
   checkpoints_ = std::make_unique<CheckpointStore>(folder_ / "checkpoints", train_.keep_top_k);
   if (run_.resume) {
-    const auto latest = checkpoints_->latest();
-    if (!latest) {
+    resumed_ = checkpoints_->read_latest();
+    if (!resumed_) {
       throw Error({.what = "nothing to resume from",
                    .where = folder_.string(),
                    .expected = "a checkpoint in its checkpoints folder"});
     }
-    resumed_ = read_checkpoint(*latest);
     record_.resumed_step = resumed_->state.step;
   }
   const std::string yaml = config_.to_yaml();
   if (resumed_ && resumed_->config_yaml != yaml) {
     spdlog::warn("the configuration differs from the one this run was started with");
   }
-  write_text_atomically(folder_ / "config.yaml", yaml);
+  // A run that goes on keeps its configuration until another one is known to fit.
+  if (!resumed_) write_text_atomically(folder_ / "config.yaml", yaml);
+}
+
+void Experiment::resume(Trainer& trainer) {
+  try {
+    trainer.resume(*resumed_);
+  } catch (const Error& error) {
+    Error::Parts parts = error.parts();
+    parts.where = fmt::format("{}: {}", step_name(resumed_->state.step), parts.where);
+    parts.next =
+        "resume with the configuration of the run: roboimi run --resume " + folder_.string();
+    throw Error(std::move(parts));
+  }
+  write_text_atomically(folder_ / "config.yaml", config_.to_yaml());
+  resumed_.reset();
 }
 
 // The number of threads decides how sums are split, and so the last bits of a result.
@@ -180,8 +195,7 @@ int Experiment::train() {
                    .device = device_,
                    .config_yaml = config_.to_yaml()},
                   train_);
-  if (resumed_) trainer.resume(*resumed_);
-  resumed_.reset();
+  if (resumed_) resume(trainer);
   const TrainEnd end = trainer.run();
   const auto latest = checkpoints_->latest();
   spdlog::info("{} after {} steps: {}", end == TrainEnd::kFinished ? "finished" : "interrupted",

@@ -7,6 +7,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
 #include "roboimi/train/autocast.h"
 
@@ -70,6 +71,7 @@ Trainer::Trainer(TrainerParts parts, const TrainOptions& options)
     : parts_(std::move(parts)), options_(options) {
   if (parts_.communicator == nullptr) parts_.communicator = &single_process_;
   Agent& agent = parts_.agent;
+  check_memory();
   flat_ = std::make_unique<FlatParameters>(
       agent, [&agent](const std::string& name, const at::Tensor& parameter) {
         return agent.decays(name, parameter);
@@ -83,6 +85,17 @@ Trainer::Trainer(TrainerParts parts, const TrainOptions& options)
 }
 
 Trainer::~Trainer() = default;
+
+// The flat copy of the parameters, gradients, two moments and the average.
+void Trainer::check_memory() const {
+  if (!parts_.device.is_cpu()) return;
+  double bytes = 0;
+  for (const at::Tensor& parameter : parts_.agent.parameters()) {
+    if (parameter.requires_grad()) bytes += static_cast<double>(parameter.nbytes());
+  }
+  require_memory(bytes * (options_.use_ema ? 5 : 4), "the training of these weights",
+                 "training on the CPU", "train a smaller policy");
+}
 
 TrainEnd Trainer::run() {
   parts_.agent.train();

@@ -77,6 +77,7 @@ class ROBOIMI_EXPORT Trainer {
   void train_step();
   LossReport add_gradients(std::int64_t batch_index);
   void log();
+  void check_memory() const;
   void check_finite() const;
   void save();
   NumericConditions conditions() const;

@@ -34,6 +34,9 @@ bool is_cacheable(const Backbone& backbone, const Options& cache) {
     spdlog::warn("cache.enabled is false: the frozen backbone is run again in every step");
     return false;
   }
+  if (!backbone.has_random_transform() && cache.integer("variants") > 1) {
+    spdlog::warn("cache.variants is without effect: the backbone draws no random crops");
+  }
   if (backbone.has_random_transform() && cache.integer("variants") == 1) {
     spdlog::warn(
         "the backbone is frozen, but its random image transform bypasses the cache: every step "
@@ -78,6 +81,7 @@ TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent
       cache.has("folder") ? std::filesystem::path(cache.text("folder")) : cache_folder(*dataset);
   TrainingData data{.dataset = dataset,
                     .fingerprint = data_fingerprint(*dataset, cache.boolean("verify"))};
+  check_finite(*dataset);
   split_episodes(data, options.num_held_out);
   const auto sampler_of = [&](const std::vector<std::int64_t>& episodes) {
     return std::make_unique<WindowSampler>(dataset,
@@ -115,6 +119,10 @@ TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent
   }
   data.statistics = dataset_statistics(*dataset, data.training_episodes,
                                        data.embeddings ? &*data.embeddings : nullptr);
+  if (backbone != nullptr && backbone->frozen() && !data.embeddings) {
+    data.statistics.features =
+        sampled_feature_statistics(*backbone, *dataset, data.training_episodes, options.device);
+  }
   return data;
 }
 

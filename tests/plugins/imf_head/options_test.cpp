@@ -73,6 +73,13 @@ TEST(ImfOptions, SayTheConditionSumWhenCondDimDoesNotAddUp) {
   EXPECT_NO_THROW(create_from("{cond_dim: 208, n_emb: 16, n_layer: 1}", kMissionSpec));
 }
 
+TEST(ImfOptions, AskForNoMoreMemoryThanThereIs) {
+  EXPECT_THAT(
+      error_of([] { create_from("{n_emb: 16384, n_layer: 256, n_head: 8}"); }),
+      AllOf(HasSubstr("imf_head: not enough memory for the weights of the head: expected 3298"),
+            HasSubstr("lower n_emb or n_layer")));
+}
+
 TEST(ImfOptions, NameWhatTheyExpectOfAttnresAndSizes) {
   EXPECT_THAT(error_of([] { create_from("{attnres: block(0)}"); }),
               AllOf(HasSubstr("block(n)"), HasSubstr("block(0)")));

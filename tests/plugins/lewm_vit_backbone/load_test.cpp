@@ -133,16 +133,38 @@ TEST(LewmLoad, RefusesMetadataOfAnotherFusionWithBothValues) {
   EXPECT_EQ(error_of(file), "no error");
 }
 
-TEST(LewmLoad, CountsNotANumberWeights) {
+TEST(LewmLoad, RefusesSizesThatNoModelHas) {
+  const auto with = [](const std::string& name, const at::Tensor& tensor) {
+    CheckpointFile file = golden();
+    file.tensors[name] = tensor;
+    return error_of(file);
+  };
+  const std::string patches = "model.encoder.embeddings.patch_embeddings.projection.weight";
+  const std::string positions = "model.encoder.embeddings.position_embeddings";
+  EXPECT_THAT(with(patches, at::ones({32, 3, 0, 0})), HasSubstr("'" + patches + "' is empty"));
+  EXPECT_THAT(with(patches, at::ones({0, 3, 8, 8})), HasSubstr("'" + patches + "' is empty"));
+  for (const std::int64_t count : {1, 18, 201}) {
+    EXPECT_THAT(with(positions, at::ones({1, count, 32})),
+                HasSubstr(fmt::format("is of no square image: expected 1 + g * g positions; found "
+                                      "{}",
+                                      count)));
+  }
+  // Two dozen bytes that stand for terabytes of other weights.
+  EXPECT_THAT(with(patches, at::ones({1, 1, 1, 1}).expand({1'000'000, 3, 1, 1})),
+              HasSubstr("the shapes of the weights contradict each other"));
+}
+
+TEST(LewmLoad, CountsWeightsThatAreNotFinite) {
   CheckpointFile file = golden();
   at::Tensor bias = file.tensors["model.encoder.layernorm.bias"].clone();
   bias.slice(0, 0, 3).fill_(std::numeric_limits<float>::quiet_NaN());
+  bias[5] = std::numeric_limits<float>::infinity();
   file.tensors["model.encoder.layernorm.bias"] = bias;
   const LewmWeights weights = select_lewm(file.tensors, "x");
   const LewmArchitecture architecture = infer_architecture(weights, 2);
   VitEncoder encoder(architecture.vit);
   MlpProjector projector(32, 64, 32);
-  EXPECT_EQ(load_lewm(weights, *encoder, *projector), 3);
+  EXPECT_EQ(load_lewm(weights, *encoder, *projector), 4);
   EXPECT_EQ(load_lewm(select_lewm(golden().tensors, "x"), *encoder, *projector), 0);
 }
 

@@ -33,5 +33,16 @@ TEST(Error, OfLibtorchIsCutToOneLine) {
   }
 }
 
+TEST(Error, OfAnAllocatorSaysThatMemoryIsShort) {
+  const std::string expected = "not enough memory; ask for smaller sizes, or free some";
+  EXPECT_EQ(one_line_message(std::bad_alloc()), expected);
+  try {
+    at::empty({std::int64_t{1} << 46}, at::kFloat);  // more than a process can address
+    FAIL() << "256 TiB were allocated";
+  } catch (const std::exception& error) {
+    EXPECT_EQ(one_line_message(error), expected);
+  }
+}
+
 }  // namespace
 }  // namespace roboimi

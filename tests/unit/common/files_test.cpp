@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "roboimi/common/error.h"
@@ -69,6 +70,21 @@ TEST_F(Files, AFolderAppearsWholeOrNotAtAll) {
     write_text_atomically(temporary / "model", "x");
   });
   EXPECT_EQ(read_text(folder_ / "step" / "model"), "x");
+}
+
+TEST_F(Files, APipeIsRefusedInsteadOfWaitedFor) {
+  const auto pipe =
+      std::filesystem::temp_directory_path() / ("roboimi_pipe" + std::to_string(::getpid()));
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  try {
+    const MappedFile mapped(pipe);
+    ADD_FAILURE() << "mapped";
+  } catch (const Error& error) {
+    EXPECT_STREQ(
+        error.what(),
+        (pipe.string() + ": cannot map: expected a regular file; found something else").c_str());
+  }
+  std::filesystem::remove(pipe);
 }
 
 TEST_F(Files, HashOfAFileIsThePublishedVector) {

@@ -284,6 +284,17 @@ TEST_F(EmbeddingCacheTest, NamesACameraThatTheDataLacks) {
   }
 }
 
+TEST(CacheFolder, ThatCannotBeMadeSaysWhy) {
+  const ScratchFolder folder;
+  std::ofstream(folder / "file") << "no folder";
+  try {
+    const FileLock lock(folder / "file" / "embeddings");
+    FAIL() << "locked";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("file: cannot create the folder: Not a directory"));
+  }
+}
+
 TEST_F(EmbeddingCacheTest, LeavesNothingUnderTheFinalNameWhenTheDiskIsFull) {
   EmbeddingCacheOptions nowhere = options();
   nowhere.folder = "/dev/full/cache";

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
+#include "roboimi/common/error.h"
 #include "tests/unit/data/table_dataset.h"
 
 namespace roboimi {
@@ -31,6 +34,86 @@ TEST(DatasetStatistics, CountAllVariantsOfTheTrainingEpisodesFeatures) {
   const DatasetStatistics statistics = dataset_statistics(data, {0}, &embeddings);
   EXPECT_FLOAT_EQ(statistics.features->mean.item<float>(), 2.5);
   EXPECT_FLOAT_EQ(statistics.features->max.item<float>(), 4);
+}
+
+// One number of one episode is not finite.
+class SpoiltDataset : public TableDataset {
+ public:
+  using TableDataset::TableDataset;
+  at::Tensor state(std::int64_t e) const override {
+    return e == 1 ? spoilt(e) : TableDataset::state(e);
+  }
+  at::Tensor actions(std::int64_t e) const override { return -TableDataset::state(e); }
+  at::Tensor env_state(std::int64_t) const override { return {}; }
+
+ private:
+  at::Tensor spoilt(std::int64_t e) const {
+    at::Tensor rows = TableDataset::state(e).clone();
+    rows[2][0] = std::numeric_limits<double>::quiet_NaN();
+    return rows;
+  }
+};
+
+TEST(CheckFinite, NamesTheFileAndTheRow) {
+  const ScratchFolder folder;
+  EXPECT_NO_THROW(check_finite(TableDataset(folder / "good", {3, 4}, {})));
+  try {
+    check_finite(SpoiltDataset(folder / "spoilt", {3, 4}, {}));
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+                ::testing::HasSubstr("spoilt/episode_1.raw: a state is not finite: expected finite "
+                                     "numbers; found nan in row 2, column 0 (1 such numbers"));
+  }
+}
+
+TEST(DatasetStatistics, BlameTheBackboneForFeaturesThatAreNotFinite) {
+  const ScratchFolder folder;
+  const TableDataset data(folder / "data", {2}, {});
+  Embeddings embeddings;
+  embeddings.first = {0, 2};
+  embeddings.values = at::full({2, 1, 1}, std::numeric_limits<double>::infinity());
+  try {
+    dataset_statistics(data, {0}, &embeddings);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("the frozen backbone gives features that are"));
+  }
+}
+
+// The mean over a frame; in training mode something else.
+class MeanBackbone : public Backbone {
+ public:
+  const std::vector<std::string>& camera_names() const override { return cameras_; }
+  std::int64_t output_dim() const override { return 1; }
+  bool frozen() const override { return true; }
+  at::Tensor encode(const Images& images, at::Generator&) override {
+    ++num_calls;
+    const at::Tensor means = images.at("top").to(at::kFloat).mean({2, 3, 4}).unsqueeze(2);
+    return is_training() ? means + 1000 : means;
+  }
+  int num_calls = 0;
+
+ private:
+  std::vector<std::string> cameras_ = {"top"};
+};
+
+TEST(SampledFeatureStatistics, SpreadOverTheChosenEpisodesInEvaluationMode) {
+  const ScratchFolder folder;
+  const TableDataset data(folder / "data", {3, 4, 6}, {"top"});
+  MeanBackbone backbone;
+  backbone.train(true);
+  const auto mean = [&](std::int64_t episode, std::int64_t row) {
+    return data.all_frames(episode, "top")[row].to(at::kFloat).mean().item<float>();
+  };
+  // Nine rows, every third: rows 0 of episode 0, and 0 and 3 of episode 2.
+  const Statistics some = sampled_feature_statistics(backbone, data, {0, 2}, at::kCPU, 3);
+  EXPECT_EQ(backbone.num_calls, 3);
+  EXPECT_NEAR(some.mean.item<float>(), (mean(0, 0) + mean(2, 0) + mean(2, 3)) / 3, 1e-3);
+  EXPECT_FLOAT_EQ(some.max.item<float>(), std::max({mean(0, 0), mean(2, 0), mean(2, 3)}));
+  EXPECT_TRUE(backbone.is_training());
+  sampled_feature_statistics(backbone, data, {}, at::kCPU);
+  EXPECT_EQ(backbone.num_calls, 3 + 13);
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ TEST_F(CheckpointCommand, HalvesTheWeightsAndKeepsTheRest) {
     EXPECT_TRUE(at::equal(halved.at(name), is_weight ? tensor.to(at::kHalf) : tensor)) << name;
   }
   EXPECT_THAT(run("convert " + input + " " + output + " --layout lewm --dtype int8").text,
-              HasSubstr("expected one of keep, fp32, fp16, bf16, found 'int8'"));
+              HasSubstr("expected one of keep, fp32, fp16, bf16; found 'int8'"));
 }
 
 TEST_F(CheckpointCommand, InspectPrintsJsonOfTensorsLayoutAndOtherContents) {

@@ -44,6 +44,26 @@ std::string error_of(const Images& images) {
   return "";
 }
 
+TEST(CameraNames, MustBeThereOnceAndInTheSpec) {
+  const ObservationSpec spec{.camera_names = {"top", "front"},
+                             .images = {{"top", {4, 4}}, {"front", {4, 4}}}};
+  const auto error = [&](const std::vector<std::string>& names) -> std::string {
+    try {
+      check_camera_names(names, spec, "my_backbone");
+    } catch (const Error& found) {
+      return found.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(error({"front", "top"}), "");
+  EXPECT_EQ(error({}),
+            "my_backbone: camera_names must name at least one camera, each once: found []");
+  EXPECT_THAT(error({"top", "top"}), HasSubstr("found [top, top]"));
+  EXPECT_THAT(error({"top", "wrist"}),
+              HasSubstr("my_backbone: camera 'wrist' is missing: expected top, wrist; found top, "
+                        "front; name the cameras in data.camera_names"));
+}
+
 TEST(OrderedImages, FollowTheBackbonesOwnOrder) {
   TwoCameras backbone;
   const auto ordered = backbone.ordered_images(two_images());

@@ -111,6 +111,29 @@ TEST_F(CheckpointTest, ReplacesOneOfTheSameStep) {
   EXPECT_EQ(read_checkpoint(folder_ / "latest").model.at("weight")[0].item<float>(), -1.0F);
 }
 
+TEST_F(CheckpointTest, ThatIsDamagedNamesThePreviousOne) {
+  CheckpointStore store(folder_, 3);
+  EXPECT_FALSE(store.read_latest().has_value());
+  for (const std::int64_t step : {10, 20, 30}) store.save(small_checkpoint(step));
+  EXPECT_EQ(store.read_latest()->state.step, 30);
+  fs::resize_file(folder_ / "step_00000030/model.safetensors", 100);
+  std::ofstream(folder_ / "step_00000020/state.json") << "{";
+  const auto error = [&]() -> std::string {
+    try {
+      store.read_latest();
+    } catch (const Error& found) {
+      return found.what();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(error(), HasSubstr("step_00000030/model.safetensors: the newest checkpoint is "
+                                 "damaged: not a valid safetensors file"));
+  EXPECT_THAT(error(), HasSubstr("to continue from step_00000010, remove " +
+                                 (folder_ / "step_00000030").string()));
+  fs::remove_all(folder_ / "step_00000010");
+  EXPECT_THAT(error(), HasSubstr("none of this run is whole"));
+}
+
 TEST_F(CheckpointTest, ThatDoesNotFitTheDiskLeavesThePreviousOne) {
   CheckpointStore store(folder_, 3);
   store.save(small_checkpoint(10));

@@ -138,6 +138,26 @@ TEST_F(ExperimentTest, SaysWhyItFailedInItsRecord) {
   }
 }
 
+TEST_F(ExperimentTest, KeepsItsConfigurationWhenAnotherOneDoesNotFit) {
+  ASSERT_EQ(run_experiment(config("kept", 10), {}), 0);
+  const fs::path run = run_of("kept");
+  const std::string before = read_text(run / "config.yaml");
+  ConfigNode other = config("kept", 20);
+  other.set_path("train.ema", ConfigNode::scalar("none"));
+  try {
+    run_experiment(other, {.resume = run});
+    FAIL() << "resumed";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("step_00000010: "));
+    EXPECT_THAT(error.what(), HasSubstr("resume with the configuration of the run: roboimi run "
+                                        "--resume " +
+                                        run.string()));
+  }
+  EXPECT_EQ(read_text(run / "config.yaml"), before);
+  ASSERT_EQ(run_experiment(config("kept", 20), {.resume = run}), 0);
+  EXPECT_THAT(read_text(run / "config.yaml"), HasSubstr("max_steps: 20"));
+}
+
 TEST_F(ExperimentTest, NamesWhatItLookedForWhenThereIsNothingToResume) {
   try {
     newest_run_folder(folder_ / "runs", "demo");

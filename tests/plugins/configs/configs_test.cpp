@@ -1,0 +1,109 @@
+// Every file of configs/ against the schemas of the plugins it names.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "roboimi/common/error.h"
+#include "roboimi/config/compose.h"
+#include "roboimi/plugin/registry.h"
+#include "roboimi/train/experiment.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kConfigs = fs::path(ROBOIMI_SOURCE_DIR) / "configs";
+
+// Error when the component, or one that it is made of, does not know a key or takes no such value.
+void check_component(ComponentKind kind, const ConfigNode& node, const std::string& path) {
+  Registry& registry = Registry::instance();
+  registry.options_of(kind, node, path);
+  for (const ComponentInfo& component : registry.components()) {
+    if (component.kind != kind || component.name != node.find("type")->text()) continue;
+    for (const OptionSpec& option : component.schema.options()) {
+      const ConfigNode* part = node.find(option.key);
+      if (option.type != OptionType::kComponent || part == nullptr || part->is_null()) continue;
+      check_component(option.component_kind, *part, path + "." + option.key);
+    }
+  }
+}
+
+void check_experiment(const ConfigNode& root) {
+  const std::map<std::string, ComponentKind> kinds = {{"agent", ComponentKind::kAgent},
+                                                      {"data", ComponentKind::kDataset},
+                                                      {"env", ComponentKind::kEnvironment},
+                                                      {"writer", ComponentKind::kEpisodeWriter}};
+  // What collects has a writer, and no training.
+  if (root.find("writer") == nullptr) experiment_options(root);
+  for (const auto& [key, kind] : kinds) {
+    const ConfigNode* node = root.find(key);
+    if (node != nullptr && !node->is_null()) check_component(kind, *node, key);
+  }
+}
+
+// "agent/backbone" -> the names in agent/backbone/ and in backbone/.
+std::set<std::string> alternatives(const std::string& group) {
+  std::set<std::string> names;
+  const fs::path last = fs::path(group).filename();
+  for (const fs::path& folder : {kConfigs / group, kConfigs / last, kConfigs / "collect" / last}) {
+    if (!fs::is_directory(folder)) continue;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().extension() == ".yaml") names.insert(entry.path().stem());
+    }
+  }
+  return names;
+}
+
+class Configs : public ::testing::Test {
+ protected:
+  Configs() { Registry::instance().load_search_path({ROBOIMI_BINARY_DIR "/lib/roboimi/plugins"}); }
+
+  // The error of a composition, or nothing: then the files it read are accepted.
+  std::string try_out(const fs::path& file, const std::vector<std::string>& overrides) {
+    try {
+      const ComposedConfig config = compose_config(file.string(), overrides);
+      check_experiment(config.root);
+      for (const fs::path& source : config.sources) accepted_.insert(fs::weakly_canonical(source));
+    } catch (const Error& error) {
+      return fmt::format("{} {}: {}", file.filename().string(),
+                         overrides.empty() ? "" : overrides[0], error.what());
+    }
+    return "";
+  }
+
+  std::set<fs::path> accepted_;
+};
+
+TEST_F(Configs, HoldOnlyWhatThePluginsKnow) {
+  std::string refused;
+  for (const auto& entry : fs::directory_iterator(kConfigs)) {
+    if (entry.path().extension() != ".yaml") continue;
+    EXPECT_EQ(try_out(entry.path(), {}), "");
+    for (const auto& [group, chosen] : compose_config(entry.path().string(), {}).choices) {
+      // Not every alternative suits every experiment.
+      for (const std::string& name : alternatives(group)) {
+        const std::string error = try_out(entry.path(), {group + "=" + name});
+        if (!error.empty()) refused += error + "\n";
+      }
+    }
+  }
+  // But each suits one.
+  for (const auto& entry : fs::recursive_directory_iterator(kConfigs)) {
+    if (entry.path().extension() != ".yaml") continue;
+    EXPECT_TRUE(accepted_.contains(fs::weakly_canonical(entry.path())))
+        << entry.path() << " is part of no experiment that the plugins accept; refused:\n"
+        << refused;
+  }
+}
+
+TEST_F(Configs, AreRefusedWhereAKeyIsMisspelled) {
+  EXPECT_THAT(try_out(kConfigs / "lewm_imf_attnres.yaml", {"+agent.head.n_embd=64"}),
+              ::testing::HasSubstr("unknown key 'agent.head.n_embd'"));
+}
+
+}  // namespace
+}  // namespace roboimi

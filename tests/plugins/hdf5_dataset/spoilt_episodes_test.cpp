@@ -1,0 +1,94 @@
+// Episodes of h5py with one thing wrong.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+
+#include "plugins/hdf5_dataset/hdf5_dataset.h"
+#include "roboimi/common/error.h"
+#include "tests/reference/run_reference.h"
+#include "tests/unit/data/table_dataset.h"
+
+namespace roboimi::hdf5_dataset {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::HasSubstr;
+
+constexpr std::int64_t kLength = 6;  // of what act_episodes.py writes
+
+std::string error_of(const DatasetOptions& options) {
+  try {
+    const Hdf5Dataset dataset(options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+class SpoiltEpisodes : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new ScratchFolder();
+    run_reference("act_episodes.py", "write " + (*folder_ / "").string());
+  }
+  static void TearDownTestSuite() { delete folder_; }
+  static fs::path folder(const std::string& name) { return *folder_ / name; }
+  static DatasetOptions options(const std::string& name) {
+    return {.path = folder(name), .camera_names = {"top", "front"}};
+  }
+
+ private:
+  static inline ScratchFolder* folder_ = nullptr;
+};
+
+// Copies an episode of `from` and changes it by `statement`, in which `f` is the open file.
+void spoil(const fs::path& from, const fs::path& to, const std::string& statement) {
+  fs::create_directories(to);
+  fs::copy_file(from / "episode_0.hdf5", to / "episode_0.hdf5",
+                fs::copy_options::overwrite_existing);
+  const std::string command = ROBOIMI_SOURCE_DIR
+                              "/.venv/bin/python -c \"import h5py, numpy; f = h5py.File('" +
+                              (to / "episode_0.hdf5").string() + "', 'r+'); " + statement + "\"";
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+}
+
+TEST_F(SpoiltEpisodes, NamesTheFrameThatCannotBeDecoded) {
+  const auto spoilt = [](int row) {
+    return "f['/observations/images/top'][" + std::to_string(row) + "] = 0";
+  };
+  spoil(folder("padded"), folder("no_jpeg"), spoilt(2));
+  const Hdf5Dataset dataset(options("no_jpeg"));
+  try {
+    dataset.frames(0, "top", 1, 3);
+    FAIL() << "decoded";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no_jpeg/episode_0.hdf5: row 2 of camera 'top': cannot "
+                                        "decode a JPEG"));
+  }
+  spoil(folder("padded"), folder("no_jpeg"), spoilt(0));
+  EXPECT_THAT(error_of(options("no_jpeg")), HasSubstr("row 0 of camera 'top'"));
+}
+
+TEST_F(SpoiltEpisodes, RefusesFramesOfAnotherKindWithTheirTypeAndShape) {
+  const std::string images = "/observations/images/top";
+  const auto replaced = [&](const std::string& array) {
+    return "del f['" + images + "']; f['" + images + "'] = numpy.zeros(" + array + ")";
+  };
+  spoil(folder("plain"), folder("odd"), replaced("(" + std::to_string(kLength) + ", 4, 4, 3)"));
+  EXPECT_THAT(error_of(options("odd")),
+              HasSubstr(fmt::format("found another type [{}, 4, 4, 3]", kLength)));
+  spoil(folder("plain"), folder("odd"),
+        replaced("(" + std::to_string(kLength) + ", 0, 4, 3), 'u1'"));
+  EXPECT_THAT(error_of(options("odd")),
+              HasSubstr(fmt::format("found uint8 [{}, 0, 4, 3]", kLength)));
+}
+
+TEST_F(SpoiltEpisodes, RefusesAnAttributeThatIsAList) {
+  spoil(folder("plain"), folder("list"), "f.attrs['seed'] = numpy.arange(1000)");
+  EXPECT_THAT(error_of(options("list")), HasSubstr("the attribute 'seed' is not one number"));
+}
+
+}  // namespace
+}  // namespace roboimi::hdf5_dataset

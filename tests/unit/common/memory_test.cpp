@@ -1,0 +1,38 @@
+#include "roboimi/common/memory.h"
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Memory, IsRefusedWhereThereIsNotEnoughWithBothNumbers) {
+  EXPECT_NO_THROW(require_memory(1.0, "a number", "here", ""));
+  try {
+    require_memory(1e18, "the head", "agent.head", "lower n_emb");
+    FAIL() << "a billion gigabytes";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("agent.head: not enough memory for the head: expected "
+                                        "1000000000.0 GB; found "));
+    EXPECT_THAT(error.what(), HasSubstr(" GB available; lower n_emb"));
+  }
+}
+
+TEST(Memory, IsWhatTheProcesssOwnLimitLeaves) {
+  rlimit former{};
+  ASSERT_EQ(::getrlimit(RLIMIT_AS, &former), 0);
+  const std::uint64_t before = available_memory();
+  EXPECT_GT(before, 0U);
+  const rlimit small{.rlim_cur = 1 << 20, .rlim_max = former.rlim_max};  // long exceeded
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &small), 0);
+  const std::uint64_t within = available_memory();
+  ASSERT_EQ(::setrlimit(RLIMIT_AS, &former), 0);
+  EXPECT_EQ(within, 0U);
+}
+
+}  // namespace
+}  // namespace roboimi
