@@ -27,19 +27,27 @@ std::string plain(const std::string& text) {
   return kept;
 }
 
-// A file that says how its encoder was fed must say what the configuration says.
+// A file that says how its encoder was fed must say what the configuration says. What a foreign
+// file leaves open is the configuration's word alone.
 void check_metadata(const CheckpointFile& file, const std::string& source,
                     const LewmVitOptions& options) {
   const auto configured = fusion_metadata(options.fusion, options.camera_names);
+  std::vector<std::string> unverified;
   for (const auto& [key, value] : configured) {
     const auto found = file.metadata.find(key);
-    if (found == file.metadata.end() || plain(found->second) == plain(value)) continue;
-    throw Error({.what = fmt::format("the checkpoint was made for another {}", key),
-                 .where = source,
-                 .expected = fmt::format("'{}' (the checkpoint's metadata)", found->second),
-                 .found = fmt::format("'{}' (the configuration)", value),
-                 .next = "change the backbone's options, or name the right checkpoint"});
+    if (found == file.metadata.end()) {
+      unverified.push_back(key + " " + value);
+    } else if (plain(found->second) != plain(value)) {
+      throw Error({.what = fmt::format("the checkpoint was made for another {}", key),
+                   .where = source,
+                   .expected = fmt::format("'{}' (the checkpoint's metadata)", found->second),
+                   .found = fmt::format("'{}' (the configuration)", value),
+                   .next = "change the backbone's options, or name the right checkpoint"});
+    }
   }
+  if (unverified.empty()) return;
+  spdlog::info("{}: {} does not say how its encoder was fed; unverified: {}", kName, source,
+               fmt::join(unverified, ", "));
 }
 
 void check_architecture(const LewmVitOptions& options, const LewmArchitecture& found,
