@@ -79,9 +79,9 @@ inline std::shared_ptr<LewmWorldModel> golden_model(
   auto model = std::make_shared<LewmWorldModel>(options, spec_of(kGoldenImage, 3));
   model->to(dtype);
   fill_from_golden(*model);
+  const at::Tensor mean = golden("data.mean"), std = golden("data.std");
   DatasetStatistics statistics;
-  statistics.action.mean = golden("data.mean");
-  statistics.action.std = golden("data.std");
+  statistics.action = {.min = mean - 3 * std, .max = mean + 3 * std, .mean = mean, .std = std};
   model->set_statistics(statistics);
   return model;
 }
