@@ -17,6 +17,7 @@ case "${1:-}" in
   *) echo "setup.sh: unknown option '$1': expected --tests or nothing" >&2; exit 2 ;;
 esac
 
+distribution=$(. /etc/os-release && echo "$ID")
 packages=(
   g++ cmake ninja-build ccache git pkg-config ca-certificates python3 python3-venv
   libboost-dev libboost-filesystem-dev libboost-program-options-dev libboost-system-dev
@@ -28,14 +29,14 @@ packages=(
 )
 if $with_tests; then
   packages+=(clang-format clang)
-  # The fuzzer's runtime; releases without this package have it in clang's own.
-  if apt-cache show libclang-rt-dev > /dev/null 2>&1; then packages+=(libclang-rt-dev); fi
+  # The fuzzer's runtime, which Ubuntu 22.04 has in clang's own packages.
+  if [ "$distribution" = debian ]; then packages+=(libclang-rt-dev); fi
 fi
 
 is_installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed'; }
 
 # Ubuntu calls the JPEG headers by another name.
-if [ "$(. /etc/os-release && echo "$ID")" = ubuntu ]; then
+if [ "$distribution" = ubuntu ]; then
   packages=("${packages[@]/libjpeg62-turbo-dev/libjpeg-dev}")
 fi
 
