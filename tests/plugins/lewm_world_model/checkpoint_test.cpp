@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
+using ::testing::UnorderedElementsAre;
 
 std::shared_ptr<LewmWorldModel> fresh_model() {
   return std::make_shared<LewmWorldModel>(golden_options(), spec_of(kGoldenImage, 3));
@@ -58,6 +59,13 @@ TEST(LewmWorldModel, NamesItsTensorsAsTheReferenceDoes) {
     if (name.starts_with("param.")) expected.push_back(name.substr(6));
   }
   EXPECT_EQ(names_of(network_of(*fresh_model())), expected);
+  // The statistics of actions travel too, and nothing else does.
+  std::vector<std::string> others;
+  for (const auto& [name, tensor] : tensors_of(*fresh_model())) {
+    if (!golden_file().tensors.contains("param." + name)) others.push_back(name);
+  }
+  EXPECT_THAT(others, UnorderedElementsAre("action_normalizer.shift", "action_normalizer.scale",
+                                           "action_normalizer.is_fitted"));
   const std::string block = "predictor.transformer.layers.1.";
   EXPECT_THAT(expected,
               IsSupersetOf({std::string("predictor.pos_embedding"), block + "attn.norm.weight",

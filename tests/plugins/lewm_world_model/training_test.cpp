@@ -134,6 +134,24 @@ TEST(LewmWorldModel, ShowsACollapseInItsMetrics) {
   EXPECT_LT(report.metrics.at("copy_last_error").item<double>(), 1e-20);
 }
 
+// Why the prediction alone cannot be the loss: where all frames are one point, it is perfect.
+TEST(LewmWorldModel, LosesNothingButSigRegOnceAllFramesAreOnePoint) {
+  const auto model = golden_model();
+  const double healthy = golden_objective(*model).metrics.at("sigreg").item<double>();
+  {
+    const torch::NoGradGuard no_grad;
+    for (const MlpProjector& projector : {model->projector, model->pred_proj}) {
+      projector->last()->weight.zero_();
+      projector->last()->bias.zero_();
+    }
+  }
+  const LossReport report = golden_objective(*model);
+  EXPECT_EQ(report.metrics.at("prediction_error").item<double>(), 0.0);
+  EXPECT_GT(report.metrics.at("sigreg").item<double>(), healthy);
+  EXPECT_LT(distance(report.loss, golden_options().sigreg_weight * report.metrics.at("sigreg")),
+            1e-12);
+}
+
 TEST(LewmWorldModel, AsksForClipsOfFramesAndAllActionsBetween) {
   const auto model = golden_model();
   const Horizons& horizons = model->horizons();
@@ -141,7 +159,19 @@ TEST(LewmWorldModel, AsksForClipsOfFramesAndAllActionsBetween) {
   EXPECT_EQ(horizons.obs_stride, kGoldenSkip);
   EXPECT_EQ(horizons.pred, 4 * kGoldenSkip);
   EXPECT_TRUE(horizons.whole_windows);
+}
+
+TEST(LewmWorldModel, DoesNotActAndNamesTheProbeInstead) {
+  const auto model = golden_model();
   EXPECT_FALSE(model->acts());
+  try {
+    model->act({});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("this agent does not act"));
+    EXPECT_THAT(error.what(), HasSubstr("roboimi eval --probe"));
+  }
+  EXPECT_THROW(model->reset(0), Error);
 }
 
 TEST(LewmWorldModel, RefusesToTrainWithoutStatistics) {

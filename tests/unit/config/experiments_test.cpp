@@ -40,8 +40,12 @@ TEST(Experiments, AllComposeInBothSizesAndAgainFromTheirSavedTree) {
       const ConfigNode root = compose(name, overrides);
       std::ofstream(saved) << root.to_yaml();
       EXPECT_EQ(compose_config(saved.string(), {}).root, root) << name;
-      if (root.find_path("env") == nullptr) continue;  // what does not act
-      EXPECT_EQ(value(root, "env.image_height"), overrides.empty() ? "256\n" : "128\n") << name;
+      // What does not act has no environment, and sizes of its own.
+      const bool acts = root.find_path("env") != nullptr;
+      const std::string full = acts ? "256\n" : "224\n", small = acts ? "128\n" : "112\n";
+      EXPECT_EQ(value(root, acts ? "env.image_height" : "agent.image_height"),
+                overrides.empty() ? full : small)
+          << name;
     }
   }
   std::filesystem::remove(saved);
