@@ -10,12 +10,14 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/model/backbone.h"
+#include "roboimi/plugin/fingerprint.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AnyOf;
 using testing::HasSubstr;
 
 const fs::path kBuilt = fs::path(ROBOIMI_BINARY_DIR) / "tests" / "broken";
@@ -115,11 +117,14 @@ const std::vector<Case>& rejected_cases() {
        {"its roboimi note is damaged", "found a note of 12 bytes"}},
       {"older_api",
        [] { return built("older_api"); },
-       {"built for an older roboimi", "expected plugin API version 1", "found version 0",
+       {"built for an older roboimi",
+        fmt::format("expected plugin API version {}", kPluginApiVersion),
+        fmt::format("found version {}", kPluginApiVersion - 1),
         "rebuild the plugin against this roboimi"}},
       {"newer_api",
        [] { return built("newer_api"); },
-       {"built for a newer roboimi", "found version 2", "update roboimi"}},
+       {"built for a newer roboimi", fmt::format("found version {}", kPluginApiVersion + 1),
+        "update roboimi"}},
       {"wrong_note_size",
        [] { return built("wrong_note_size"); },
        {"its roboimi note has a wrong size", "expected 304 bytes", "said to be 320"}},
@@ -138,7 +143,8 @@ const std::vector<Case>& rejected_cases() {
        {"a note and no descriptor", "exported symbol roboimi_plugin_descriptor"}},
       {"wrong_descriptor_size",
        [] { return built("wrong_descriptor_size"); },
-       {"its descriptor does not fit", "found 8 bytes of API version 1"}},
+       {"its descriptor does not fit",
+        fmt::format("found 8 bytes of API version {}", kPluginApiVersion)}},
       {"undefined_symbol",
        [] { return built("undefined_symbol"); },
        {"cannot be opened",
@@ -250,12 +256,14 @@ Finished run_program(const std::string& arguments) {
   return finished;
 }
 
-// These end the process that opens them, whatever the host does: the check's child is that process.
+// These may end the process that opens them: the check's child is that process. An exception that
+// leaves an initialiser passes through the C library's frames, where only some builds unwind.
 TEST(PluginsCheck, ReportsACrashAndAThrowingInitialiserAsFindings) {
   const auto thrown = run_program("plugins check " + built("throwing_initialiser").string());
   EXPECT_EQ(thrown.status, 1);
   EXPECT_THAT(thrown.output, HasSubstr("the initialiser gave up"));
-  EXPECT_THAT(thrown.output, HasSubstr("ended its process with signal 6"));
+  EXPECT_THAT(thrown.output, AnyOf(HasSubstr("ended its process with signal 6"),
+                                   HasSubstr("rejected: the initialiser gave up")));
   VerdictTable::row("throwing_initialiser", "fatal", thrown.output);
   const auto crashed = run_program("plugins check " + built("crash").string());
   EXPECT_EQ(crashed.status, 1);
