@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${ROBOIMI_JOBS:-$(nproc)}
 demonstrations=${ROBOIMI_DEMO_EPISODES:-20}
-steps=${ROBOIMI_DEMO_STEPS:-3000}
+steps=${ROBOIMI_DEMO_STEPS:-5000}
 output=demo_output
 roboimi=build/release/bin/roboimi
 
