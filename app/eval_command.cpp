@@ -52,7 +52,7 @@ po::options_description described_options() {
       "held-out", po::value<std::int64_t>(),
       "with --probe: episodes at the data's end to test on; default: the run's, or a fifth")(
       "no-ema", po::bool_switch(), "use the last weights, not the averaged ones")(
-      "device", po::value<std::string>(), "auto, cpu, cuda or cuda:N; auto when not given")(
+      "device", po::value<std::string>()->default_value("auto"), "auto, cpu, cuda or cuda:N")(
       "plugin-path", po::value<std::vector<std::string>>()->composing(),
       "more folders with plugins")("help,h", "show this text");
   return options;
@@ -113,10 +113,9 @@ int evaluate(const po::variables_map& values) {
       .first_seed = static_cast<std::uint64_t>(at_least(values, "seed", 0)),
       .num_videos = at_least(values, "video", 0)};
   const fs::path checkpoint = find_checkpoint(values["checkpoint"].as<std::string>());
-  const std::string device =
-      values.count("device") != 0 ? values["device"].as<std::string>() : std::string("auto");
   const LoadedAgent loaded = load_agent_from_checkpoint(
-      checkpoint, {.use_ema = !values["no-ema"].as<bool>(), .device = device_from(device)});
+      checkpoint, {.use_ema = !values["no-ema"].as<bool>(),
+                   .device = device_from(values["device"].as<std::string>())});
   // As many as in training, for the same bits, unless this machine has fewer.
   at::set_num_threads(
       std::min(static_cast<int>(loaded.state.conditions.threads), at::get_num_threads()));

@@ -35,8 +35,8 @@ struct Subject {
   std::shared_ptr<Agent> agent;
 };
 
-std::string device_name(const po::variables_map& values) {
-  return values.count("device") != 0 ? values["device"].as<std::string>() : std::string("auto");
+c10::Device device_of(const po::variables_map& values) {
+  return device_from(values["device"].as<std::string>());
 }
 
 std::shared_ptr<const Dataset> dataset_of(const ConfigNode& config,
@@ -56,8 +56,7 @@ std::shared_ptr<const Dataset> dataset_of(const ConfigNode& config,
 Subject trained_subject(const po::variables_map& values) {
   const fs::path checkpoint = find_checkpoint(values["checkpoint"].as<std::string>());
   LoadedAgent loaded = load_agent_from_checkpoint(
-      checkpoint,
-      {.use_ema = !values["no-ema"].as<bool>(), .device = device_from(device_name(values))});
+      checkpoint, {.use_ema = !values["no-ema"].as<bool>(), .device = device_of(values)});
   return {.name = checkpoint.string(),
           .config = loaded.config,
           .dataset = dataset_of(loaded.config, values),
@@ -75,7 +74,7 @@ Subject fresh_subject(const po::variables_map& values, const std::vector<std::st
   subject.agent = Registry::instance().create_agent(
       options.component("agent"), "agent", subject.dataset->spec(),
       static_cast<std::uint64_t>(options.integer("seed")));
-  subject.agent->to(device_from(device_name(values)));
+  subject.agent->to(device_of(values));
   return subject;
 }
 
@@ -93,7 +92,7 @@ TrainingData data_of(const Subject& subject, const po::variables_map& values,
   TrainingData data = prepare_training_data(
       subject.dataset, *subject.agent,
       parse_options(cache != nullptr ? *cache : ConfigNode(), cache_schema(), "cache"),
-      {.device = device_from(device_name(values)),
+      {.device = device_of(values),
        .backbone_identity = feature_identity(Registry::instance(), *agent),
        .num_held_out = num_held_out(values, subject),
        .should_stop = [&stop] { return stop.requested(); }});
@@ -143,7 +142,7 @@ int probe(const po::variables_map& values, const std::vector<std::string>& overr
   const StopRequest stop;
   const Subject subject =
       values.count("checkpoint") != 0 ? trained_subject(values) : fresh_subject(values, overrides);
-  const c10::Device device = device_from(device_name(values));
+  const c10::Device device = device_of(values);
   try {
     const TrainingData data = data_of(subject, values, stop);
     const ProbeData train = data.probe_data(*subject.agent, data.training_episodes, device);
