@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
@@ -83,12 +84,14 @@ class Interpolator {
 
   ConfigNode reference(const ConfigNode& node, const std::string& name, int depth) {
     if (name.starts_with("env:")) return environment(node, name.substr(4));
+    if (name.starts_with("file:")) return file(node, name.substr(5));
     const bool plain = !name.empty() && name.front() != '.' && name.back() != '.' &&
                        name.find("..") == std::string::npos &&
                        name.find_first_of("${: ") == std::string::npos;
     if (!plain) {
       fail(node, "cannot read the reference '${" + printable(name) + "}'",
-           "${a.b} from the root, ${env:NAME} or ${env:NAME,default}; '\\${' is a literal '${'");
+           "${a.b} from the root, ${env:NAME}, ${env:NAME,default} or ${file:PATH}; '\\${' is a "
+           "literal '${'");
     }
     const auto first = std::find(active_.begin(), active_.end(), name);
     if (first != active_.end()) {
@@ -122,6 +125,14 @@ class Interpolator {
       }
     }
     return is_resolved ? *found : resolve(*found, depth);
+  }
+
+  // A path from the folder of the file that the reference stands in.
+  static ConfigNode file(const ConfigNode& node, const std::string& path) {
+    namespace fs = std::filesystem;
+    const fs::path own = fs::absolute(node.location().file).parent_path();
+    return ConfigNode::scalar(escape_references((own / path).lexically_normal().string()),
+                              node.location(), /*quoted=*/true);
   }
 
   ConfigNode environment(const ConfigNode& node, const std::string& body) const {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "roboimi/config/compose.h"
 #include "tests/unit/config/config_folder.h"
@@ -57,6 +58,17 @@ TEST_F(Interpolation, ReadsTheEnvironment) {
   EXPECT_THAT(failure("a: ${env:ROBOIMI_TEST_ABSENT}\n"),
               HasSubstr("run.yaml:1:1: the environment variable 'ROBOIMI_TEST_ABSENT' is not set; "
                         "set it, or give a default: ${env:ROBOIMI_TEST_ABSENT,DEFAULT}"));
+}
+
+TEST_F(Interpolation, FindsAFileFromWhereItIsNamed) {
+  folder_.write("agent/plain.yaml", "weights: ${file:../weights/a.ckpt}\n");
+  const ConfigNode root = compose("defaults: [{agent: plain}]\nown: ${file:b.ckpt}\n");
+  const std::filesystem::path folder =
+      std::filesystem::absolute(folder_.file("run.yaml")).parent_path();
+  EXPECT_EQ(root.find_path("agent.weights")->text(), (folder / "weights/a.ckpt").string());
+  EXPECT_EQ(root.find("own")->text(), (folder / "b.ckpt").string());
+  EXPECT_EQ(compose("own: null\n", {"own=${file:c.ckpt}"}).find("own")->text(),
+            (std::filesystem::current_path() / "c.ckpt").string());
 }
 
 TEST_F(Interpolation, LeavesAnEscapedReference) {
