@@ -1,17 +1,23 @@
 // roboimi eval: rolls a checkpoint out, or probes a representation.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
+#include <csignal>
 #include <iostream>
 
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "app/probe_command.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/hash.h"
+#include "roboimi/env/controls.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/env/rollout.h"
 #include "roboimi/plugin/registry.h"
+#include "roboimi/track/progress.h"
 #include "roboimi/train/load_agent.h"
 #include "roboimi/train/run_folder.h"
 #include "roboimi/train/stop_request.h"
@@ -23,16 +29,22 @@ namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
 constexpr const char* kUsage =
-    "usage: roboimi eval --checkpoint DIR [options]\n"
+    "usage: roboimi eval --checkpoint DIR [a.b=c ...] [options]\n"
     "       roboimi eval --probe (--checkpoint DIR | --config FILE [a.b=c ...]) [options]\n\n"
     "Rolls out a trained policy and reports its success. DIR is a run's folder (its newest\n"
-    "checkpoint), checkpoints/step_NNNNNNNN, checkpoints/latest or checkpoints/best.\n"
+    "checkpoint), checkpoints/step_NNNNNNNN, checkpoints/latest or checkpoints/best. Overrides "
+    "change\n"
+    "how it acts (agent.latency_steps, agent.ensemble_decay, agent.head.num_inference_steps), not "
+    "its\n"
+    "weights. The same checkpoint, seeds and overrides give the same outcomes, whatever --workers "
+    "is.\n"
     "With --probe: fits linear probes to the representation of the data's frames, and says how "
     "much\n"
     "they tell on held-out episodes. --config probes weights that no run has trained.\n\n"
     "Examples:\n"
     "  roboimi eval --checkpoint runs/20260102_030405_demo --episodes 100 --seed 1000\n"
-    "  roboimi eval --checkpoint runs/20260102_030405_demo/checkpoints/best --video 3\n"
+    "  roboimi eval --checkpoint runs/20260102_030405_demo/checkpoints/best --control black\n"
+    "  roboimi eval --checkpoint runs/20260102_030405_demo agent.head.num_inference_steps=2\n"
     "  roboimi eval --probe --config lewm_imf_attnres.yaml agent.backbone.checkpoint=lewm.ckpt\n\n";
 
 po::options_description described_options() {
@@ -40,9 +52,14 @@ po::options_description described_options() {
   options.add_options()("checkpoint", po::value<std::string>(), "what to roll out")(
       "episodes", po::value<std::int64_t>()->default_value(100), "how many")(
       "seed", po::value<std::int64_t>()->default_value(1000), "seed of the first episode")(
-      "video", po::value<std::int64_t>()->default_value(0), "episodes recorded as MP4")(
-      "output", po::value<std::string>(),
-      "folder of summary, pictures and videos; default: RUN/evaluations/...")(
+      "video", po::value<std::int64_t>()->default_value(10),
+      "episodes recorded as MP4, the first ones")(
+      "workers", po::value<std::int64_t>(),
+      "processes that share the episodes; default: the cores, or one for a GPU")(
+      "control", po::value<std::string>()->default_value("none"),
+      "what the policy must beat: hold_pose (no policy), black (pictures), shuffled (pictures of "
+      "another episode)")("output", po::value<std::string>(),
+                          "folder of summary, pictures and videos; default: RUN/evaluations/...")(
       "json", po::bool_switch(), "print the summary as JSON")("probe", po::bool_switch(),
                                                               "linear probes in place of rollouts")(
       "config,c", po::value<std::string>(), "with --probe: an experiment, by path or name")(
@@ -66,26 +83,32 @@ std::int64_t at_least(const po::variables_map& values, const char* option, std::
                .found = std::to_string(value)});
 }
 
-// RUN/evaluations/step_00050000_seed_1000 for a checkpoint inside a run's folder.
-fs::path output_folder(const po::variables_map& values, const fs::path& checkpoint,
-                       std::int64_t step) {
+// RUN/evaluations/step_00050000_seed_1000 for a checkpoint inside a run's folder; what differs from
+// the plain evaluation is named after it.
+fs::path output_folder(const po::variables_map& values, const std::vector<std::string>& overrides,
+                       const fs::path& checkpoint, std::int64_t step) {
   if (values.count("output") != 0) return values["output"].as<std::string>();
   const fs::path run = fs::canonical(checkpoint).parent_path().parent_path();
-  return run / "evaluations" /
-         fmt::format("{}_seed_{}{}", step_name(step), values["seed"].as<std::int64_t>(),
-                     values["no-ema"].as<bool>() ? "_no_ema" : "");
+  std::string name = fmt::format("{}_seed_{}", step_name(step), values["seed"].as<std::int64_t>());
+  if (values["no-ema"].as<bool>()) name += "_no_ema";
+  if (const auto& control = values["control"].as<std::string>(); control != "none") {
+    name += "_" + control;
+  }
+  for (const std::string& change : overrides) name += "_" + change;
+  std::replace(name.begin(), name.end(), '/', '.');
+  constexpr std::size_t kLongest = 120;
+  if (name.size() > kLongest) {
+    name = name.substr(0, kLongest) + "_" + Sha256().update_text(name).hex().substr(0, 8);
+  }
+  return run / "evaluations" / name;
 }
 
 void print_summary(const RolloutSummary& summary, const fs::path& checkpoint,
                    const fs::path& output) {
   const auto trials = static_cast<std::int64_t>(summary.episodes.size());
-  std::int64_t successes = 0, stable = 0;
-  for (const EpisodeOutcome& episode : summary.episodes) {
-    successes += episode.success ? 1 : 0;
-    stable += episode.stable_success ? 1 : 0;
-  }
-  const auto [low, high] = wilson_interval(successes, trials);
-  const RolloutTimings& timings = summary.timings;
+  const auto [low, high] = wilson_interval(summary.num_successes(), trials);
+  const RolloutTimings timings = summary.timings();
+  const PlanTimings plans = summary.plans();
   std::cout << fmt::format(
       "checkpoint            {}\n"
       "success               {}/{} = {:.1f} %  (95 % interval {:.1f} .. {:.1f} %)\n"
@@ -93,10 +116,14 @@ void print_summary(const RolloutSummary& summary, const fs::path& checkpoint,
       "mean highest reward   {:.3f}\n"
       "per control step      obs_read {:.2f} ms, preprocess {:.2f} ms, inference {:.2f} ms, "
       "env_step {:.2f} ms, loop_total {:.2f} ms\n"
+      "per chunk             {:.2f} ms, {:.2f} ms at most, {} of {} late\n"
       "written to            {}\n",
-      checkpoint.string(), successes, trials, 100 * summary.success_rate(), 100 * low, 100 * high,
-      stable, trials, summary.mean_highest_reward(), timings.obs_read_ms, timings.preprocess_ms,
-      timings.inference_ms, timings.env_step_ms, timings.loop_total_ms, output.string());
+      checkpoint.string(), summary.num_successes(), trials, 100 * summary.success_rate(), 100 * low,
+      100 * high, summary.num_stable_successes(), trials, summary.mean_highest_reward(),
+      timings.obs_read_ms, timings.preprocess_ms, timings.inference_ms, timings.env_step_ms,
+      timings.loop_total_ms,
+      plans.total_ms / static_cast<double>(std::max<std::int64_t>(1, plans.count)), plans.max_ms,
+      plans.late, plans.count, output.string());
 }
 
 const ConfigNode& environment_node(const LoadedAgent& loaded, const fs::path& checkpoint) {
@@ -107,31 +134,83 @@ const ConfigNode& environment_node(const LoadedAgent& loaded, const fs::path& ch
                .expected = "a section `env`"});
 }
 
-int evaluate(const po::variables_map& values) {
+std::string joined(const std::vector<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, " "));
+}
+
+// What there is to evaluate, in the process that owns the evaluation or in one of its workers.
+struct Evaluation {
+  fs::path checkpoint;
+  LoadedAgent loaded;
+  std::shared_ptr<Environment> environment;
+  RolloutOptions options;
+};
+
+Evaluation prepare(const ParsedArguments& parsed) {
+  const po::variables_map& values = parsed.values;
+  const Control control = control_from(values["control"].as<std::string>());
   const RolloutOptions wanted = {
       .num_episodes = at_least(values, "episodes", 1),
       .first_seed = static_cast<std::uint64_t>(at_least(values, "seed", 0)),
       .num_videos = at_least(values, "video", 0)};
-  const fs::path checkpoint = find_checkpoint(values["checkpoint"].as<std::string>());
-  const LoadedAgent loaded = load_agent_from_checkpoint(
-      checkpoint, {.use_ema = !values["no-ema"].as<bool>(),
-                   .device = device_from(values["device"].as<std::string>())});
-  // As many as in training, for the same bits, unless this machine has fewer.
-  at::set_num_threads(
-      std::min(static_cast<int>(loaded.state.conditions.threads), at::get_num_threads()));
-  const auto environment =
-      Registry::instance().create_environment(environment_node(loaded, checkpoint), "env");
+  // A worker takes the owner's: the newest may be another by now.
+  const fs::path checkpoint = values.count("worker") != 0
+                                  ? fs::path(values["worker"].as<std::string>())
+                                  : find_checkpoint(values["checkpoint"].as<std::string>());
+  const bool uses_ema = !values["no-ema"].as<bool>();
+  Evaluation evaluation{
+      .checkpoint = checkpoint,
+      .loaded = load_agent_from_checkpoint(
+          checkpoint, {.use_ema = uses_ema,
+                       .overrides = parsed.words,
+                       .device = device_from(values["device"].as<std::string>())}),
+      .options = wanted};
+  const ConfigNode& environment = environment_node(evaluation.loaded, checkpoint);
+  evaluation.environment = controlled(
+      control, [&] { return Registry::instance().create_environment(environment, "env"); });
+  evaluation.options.output_folder =
+      output_folder(values, parsed.words, checkpoint, evaluation.loaded.state.step);
+  evaluation.options.subject = {{"checkpoint", checkpoint.string()},
+                                {"control", values["control"].as<std::string>()},
+                                {"overrides", joined(parsed.words)},
+                                {"weights", uses_ema ? "averaged, where it has them" : "last"}};
+  return evaluation;
+}
 
+std::int64_t num_workers(const po::variables_map& values) {
+  if (values.count("workers") != 0) return at_least(values, "workers", 1);
+  return device_from(values["device"].as<std::string>()).is_cpu() ? at::get_num_threads() : 1;
+}
+
+int work(const ParsedArguments& parsed) {
+  // Ctrl-C reaches the whole group; the owner decides what becomes of it.
+  std::signal(SIGINT, SIG_IGN);
+  const Evaluation evaluation = prepare(parsed);
+  serve_rollouts(*evaluation.loaded.agent, *evaluation.environment, evaluation.options);
+  return EXIT_SUCCESS;
+}
+
+int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
+  const po::variables_map& values = parsed.values;
+  const std::int64_t workers = num_workers(values);
   const StopRequest stop;
-  RolloutOptions options = wanted;
-  options.output_folder = output_folder(values, checkpoint, loaded.state.step);
+  Evaluation evaluation = prepare(parsed);
+  RolloutOptions& options = evaluation.options;
+  Progress progress("eval", options.num_episodes);
+  options.progress = [&](std::int64_t done) { progress.update(done, ""); };
   options.should_stop = [&stop] { return stop.requested(); };
+  std::vector<std::string> worker_command = {"/proc/self/exe", "eval",
+                                             "--worker=" + evaluation.checkpoint.string()};
+  worker_command.insert(worker_command.end(), arguments.begin(), arguments.end());
   try {
-    const RolloutSummary summary = run_rollouts(*loaded.agent, *environment, options);
+    const RolloutSummary summary =
+        workers > 1 ? run_rollouts_in_workers(worker_command, workers, options)
+                    : run_rollouts(*evaluation.loaded.agent, *evaluation.environment, options);
+    progress.clear();
     if (values["json"].as<bool>()) {
       std::cout << summary.to_json() << std::endl;
     } else {
-      print_summary(summary, checkpoint, options.output_folder);
+      print_summary(summary, evaluation.checkpoint, options.output_folder);
     }
     return EXIT_SUCCESS;
   } catch (const Error&) {
@@ -161,23 +240,21 @@ int probe_checked(const ParsedArguments& parsed) {
 
 int eval_command(const Arguments& arguments) {
   const po::options_description options = described_options();
-  const ParsedArguments parsed = parse_arguments(arguments, options);
+  po::options_description all = described_options();
+  all.add_options()("worker", po::value<std::string>(), "");
+  const ParsedArguments parsed = parse_arguments(arguments, all);
   if (parsed.values.count("help") != 0) {
     std::cout << kUsage << options;
     return EXIT_SUCCESS;
   }
   if (parsed.values["probe"].as<bool>()) return probe_checked(parsed);
-  if (!parsed.words.empty()) {
-    throw Error({.what = "unexpected word '" + parsed.words.front() + "'",
-                 .next = "see roboimi eval --help"});
-  }
   if (parsed.values.count("checkpoint") == 0) {
     throw Error({.what = "no checkpoint",
                  .expected = "--checkpoint DIR",
                  .next = "see roboimi eval --help"});
   }
   Registry::instance().load_search_path(paths_of(parsed.values, "plugin-path"));
-  return evaluate(parsed.values);
+  return parsed.values.count("worker") != 0 ? work(parsed) : evaluate(parsed, arguments);
 }
 
 }  // namespace roboimi::app

@@ -8,6 +8,7 @@
 #include "plugins/lewm_world_model/load_checkpoint.h"
 #include "roboimi/common/error.h"
 #include "roboimi/model/weights_follow.h"
+#include "roboimi/train/communicator.h"
 
 namespace roboimi::lewm_world_model {
 namespace {
@@ -118,7 +119,12 @@ LossReport LewmWorldModel::objective(const at::Tensor& features, const at::Tenso
   const at::ScalarType wide = encoder->embeddings->cls_token.scalar_type();
   const at::Tensor e = embedded.to(wide);
   const at::Tensor error = (predicted.to(wide) - e.slice(1, 1)).square().mean();
-  const at::Tensor gaussian = sigreg_.statistic(e, directions);
+  SharedBatch shared;
+  if (communicator_ != nullptr) {
+    shared = {.processes = communicator_->size(),
+              .average = [this](const at::Tensor& mean) { return average(mean, *communicator_); }};
+  }
+  const at::Tensor gaussian = sigreg_.statistic(e, directions, shared);
 
   const at::Tensor fixed = e.detach();
   return {.loss = error + options_.sigreg_weight * gaussian,
@@ -133,8 +139,8 @@ LossReport LewmWorldModel::loss(const Batch& batch, at::Generator& generator) {
   require_statistics();
   const at::Tensor features =
       batch.features.defined() ? batch.features : pixels_->encode(batch.images, generator);
-  const at::Tensor directions =
-      sigreg_.draw(options_.vit.hidden_size, generator, features.device());
+  at::Tensor directions = sigreg_.draw(options_.vit.hidden_size, generator, features.device());
+  if (communicator_ != nullptr) communicator_->broadcast(directions, 0);
   return objective(features, batch.actions, directions, generator);
 }
 

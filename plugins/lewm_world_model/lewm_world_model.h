@@ -65,6 +65,8 @@ class LewmWorldModel : public Agent {
   // Metrics: prediction_error and sigreg, the loss's parts; copy_last_error, what predicting "no
   // change" would give; embedding_std, the mean standard deviation over the batch: 0 is collapse.
   LossReport loss(const Batch& batch, at::Generator& generator) override;
+  // SIGReg is then of the whole batch, along the same directions everywhere.
+  void share_batches(Communicator& communicator) override { communicator_ = &communicator; }
   // Everything: the released weights came from AdamW without parameter groups.
   bool decays(const std::string&, const at::Tensor&) const override { return true; }
   at::Tensor represent(const at::Tensor& features) override;
@@ -94,6 +96,7 @@ class LewmWorldModel : public Agent {
   std::shared_ptr<FusedPixels> pixels_;
   std::shared_ptr<Normalizer> action_normalizer_;
   SigReg sigreg_;
+  Communicator* communicator_ = nullptr;  // nullptr: the only process
   bool statistics_known_ = false;
 };
 

@@ -15,6 +15,10 @@ VlaAgentOptions read(const Options& options) {
                        .num_action = options.integer("num_action_steps"),
                        .alignment = options.text("alignment") == "act" ? Alignment::kAct
                                                                        : Alignment::kDiffusion},
+          .latency_steps = options.integer("latency_steps"),
+          .ensemble_decay = options.has("ensemble_decay")
+                                ? std::optional<double>(options.number("ensemble_decay"))
+                                : std::nullopt,
           .use_env_state = options.boolean("use_env_state"),
           .state_normalization = normalization_from(options.text("state_normalization")),
           .action_normalization = normalization_from(options.text("action_normalization")),
@@ -41,6 +45,15 @@ Schema schema() {
   s.integer("num_action_steps", 8, "actions executed before the next chunk")
       .at_least(1)
       .with_unit("steps");
+  s.integer("latency_steps", 0,
+            "from the observation that a chunk is made for to its first action; above 0 it is "
+            "computed while the last chunk plays")
+      .at_least(0)
+      .with_unit("steps");
+  s.optional_number("ensemble_decay",
+                    "average every chunk that covers a step, weights exp(-decay i), i = 0 the "
+                    "oldest (ACT: 0.01, with num_action_steps 1); none: the newest chunk alone")
+      .at_least(0.0);
   s.text("alignment", "diffusion",
          "row of a chunk's first action: `diffusion` that of the first observation, `act` that of "
          "the "
@@ -59,7 +72,7 @@ Schema schema() {
 std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spec,
                               Registry& registry) {
   const VlaAgentOptions own = read(options);
-  check_horizons(own.horizons);
+  check_execution(own.execution());
   if (own.horizons.alignment == Alignment::kAct && own.horizons.obs != 1) {
     options.fail("obs_horizon", "the act alignment takes one observation", "1");
   }

@@ -41,22 +41,13 @@ void check_clipping(const Head& head, Normalization actions) {
 
 }  // namespace
 
-void check_horizons(const Horizons& horizons) {
-  const std::int64_t available = horizons.pred - horizons.first_action();
-  if (horizons.obs < 1 || horizons.num_action < 1 || horizons.num_action > available) {
-    throw Error(
-        {.what = "num_action_steps does not fit into the chunk",
-         .where = "agent",
-         .expected = fmt::format("1 to {} (pred_horizon {} less the {} actions before the present)",
-                                 available, horizons.pred, horizons.first_action()),
-         .found = std::to_string(horizons.num_action)});
-  }
-}
-
 VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
                    std::shared_ptr<Backbone> backbone, std::shared_ptr<Head> head)
-    : options_(options), spec_(spec), backbone_(std::move(backbone)), head_(std::move(head)) {
-  check_horizons(options_.horizons);
+    : options_(options),
+      spec_(spec),
+      backbone_(std::move(backbone)),
+      head_(std::move(head)),
+      schedule_(options.execution()) {
   if (backbone_) {
     check_cameras(*backbone_, spec_);
     register_module("backbone", backbone_);
@@ -142,17 +133,17 @@ bool VlaAgent::decays(const std::string& name, const at::Tensor& parameter) cons
 }
 
 void VlaAgent::reset(std::uint64_t seed) {
+  plan_ = {};  // of the episode before, waited for
   observations_.clear();
-  actions_.clear();
+  schedule_.reset();
   seed_ = seed;
   num_plans_ = 0;
+  step_ = 0;
 }
 
 bool VlaAgent::needs_images() const {
-  if (!backbone_) return false;
-  // The next plan looks at the last obs_horizon observations, the one of its own step included.
-  return observations_.empty() ||
-         static_cast<std::int64_t>(actions_.size()) < options_.horizons.obs;
+  // A plan looks at the last obs_horizon observations, the one of its own step included.
+  return backbone_ && schedule_.next_plan(step_) - step_ < options_.horizons.obs;
 }
 
 VlaAgent::Step VlaAgent::observe(const Observation& observation) {
@@ -193,19 +184,32 @@ at::Tensor VlaAgent::condition_of_queue() const {
   return build_cond(condition_, stack(features), stack(states), stack(env_states));
 }
 
-void VlaAgent::plan() {
+// The chunk is computed here, or on another thread where there is something to play meanwhile.
+void VlaAgent::start_plan() {
   at::Generator generator = make_generator(mix_seed(seed_, num_plans_++), device());
-  const at::Tensor chunk = head_->sample(condition_of_queue(), generator);
-  const at::Tensor commands =
-      action_normalizer_->unnormalize(chunk.squeeze(0).to(at::kFloat)).to(at::kCPU);
-  const std::int64_t first = options_.horizons.first_action();
-  for (std::int64_t i = first; i < first + options_.horizons.num_action; ++i) {
-    actions_.push_back(commands[i].clone());
-  }
+  auto compute = [this, condition = condition_of_queue(), generator]() mutable {
+    const torch::NoGradGuard no_grad;  // of this thread
+    const auto start = Clock::now();
+    const at::Tensor chunk = head_->sample(condition, generator);
+    const at::Tensor commands =
+        action_normalizer_->unnormalize(chunk.squeeze(0).to(at::kFloat)).to(at::kCPU);
+    return Plan{.commands = commands, .milliseconds = milliseconds_since(start)};
+  };
+  const bool waits = schedule_.arrival(step_) > step_;
+  plan_ = std::async(waits ? std::launch::async : std::launch::deferred, std::move(compute));
+  plan_step_ = step_;
+}
+
+void VlaAgent::receive_plan() {
+  const auto start = Clock::now();
+  const Plan plan = plan_.get();
+  schedule_.add(plan_step_, plan.commands);
+  timing_.inference_ms = milliseconds_since(start);
+  timing_.plan_ms = plan.milliseconds;
 }
 
 at::Tensor VlaAgent::act(const Observation& observation) {
-  torch::NoGradGuard no_grad;
+  const torch::NoGradGuard no_grad;
   require_statistics();
   const auto start = Clock::now();
   Step step = observe(observation);
@@ -217,14 +221,9 @@ at::Tensor VlaAgent::act(const Observation& observation) {
   observations_.pop_front();
   observations_.push_back(std::move(step));
 
-  if (actions_.empty()) {
-    const auto planning = Clock::now();
-    plan();
-    timing_.inference_ms = milliseconds_since(planning);
-  }
-  at::Tensor action = std::move(actions_.front());
-  actions_.pop_front();
-  return action;
+  if (schedule_.plans_at(step_)) start_plan();
+  if (plan_.valid() && schedule_.arrival(plan_step_) == step_) receive_plan();
+  return schedule_.command(step_++);
 }
 
 }  // namespace roboimi::vla_agent

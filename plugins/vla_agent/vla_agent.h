@@ -4,15 +4,18 @@
 //   state_dim
 //
 // Acting is receding-horizon: the last obs_horizon observations condition one chunk of pred_horizon
-// actions, num_action_steps of which are executed before the next. The observation queue holds
-// visual features, not frames: a frame is encoded once.
+// actions, num_action_steps of which are executed before the next (see action_schedule.h). The
+// observation queue holds visual features, not frames: a frame is encoded once. With latency_steps
+// the next chunk is computed on a thread of its own while the current one plays.
 #pragma once
 
 #include <ATen/core/Generator.h>
 
 #include <deque>
+#include <future>
 #include <memory>
 
+#include "plugins/vla_agent/action_schedule.h"
 #include "roboimi/model/agent.h"
 #include "roboimi/model/condition.h"
 
@@ -24,11 +27,17 @@ namespace roboimi::vla_agent {
 
 struct VlaAgentOptions {
   Horizons horizons;
+  std::int64_t latency_steps = 0;
+  std::optional<double> ensemble_decay = {};
   bool use_env_state = false;
   Normalization state_normalization = Normalization::kMinMax;
   Normalization action_normalization = Normalization::kMinMax;
   // Of a frozen backbone's features; features that train are never rescaled.
   Normalization feature_normalization = Normalization::kMeanStd;
+
+  ExecutionOptions execution() const {
+    return {.horizons = horizons, .latency_steps = latency_steps, .ensemble_decay = ensemble_decay};
+  }
 };
 
 class VlaAgent : public Agent {
@@ -50,10 +59,15 @@ class VlaAgent : public Agent {
 
   void reset(std::uint64_t seed) override;
   bool needs_images() const override;
+  std::int64_t latency_steps() const override { return options_.latency_steps; }
   at::Tensor act(const Observation& observation) override;
   Timing last_timing() const override { return timing_; }
 
  private:
+  struct Plan {
+    at::Tensor commands;  // [H, A], un-normalised, on the CPU
+    double milliseconds = 0.0;
+  };
   // One observation, normalised, on the model's device. `features` is undefined where no image was
   // needed.
   struct Step {
@@ -67,7 +81,8 @@ class VlaAgent : public Agent {
   at::Tensor features_of(const Batch& batch, at::Generator& generator);
   Step observe(const Observation& observation);
   at::Tensor condition_of_queue() const;  // [1, T, C]
-  void plan();                            // fills the action queue
+  void start_plan();
+  void receive_plan();
 
   VlaAgentOptions options_;
   ObservationSpec spec_;
@@ -79,17 +94,16 @@ class VlaAgent : public Agent {
   bool statistics_known_ = false;
 
   std::deque<Step> observations_;
-  std::deque<at::Tensor> actions_;  // un-normalised, float [A] on the CPU
+  ActionSchedule schedule_;
   std::uint64_t seed_ = 0;
   std::uint64_t num_plans_ = 0;
+  std::int64_t step_ = 0;       // of the next act()
+  std::int64_t plan_step_ = 0;  // of the plan under way
   Timing timing_;
+  std::future<Plan> plan_;  // last: its destructor waits for a thread that uses the rest
 };
 
 Schema schema();
 std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spec,
                               Registry& registry);
-
-// Error unless num_action_steps of a chunk lie at or after the present.
-void check_horizons(const Horizons& horizons);
-
 }  // namespace roboimi::vla_agent

@@ -71,6 +71,56 @@ TEST_F(MainJob, TrainsEvaluatesAndLeavesARunFolder) {
   EXPECT_GT(summary["timings"]["env_step_ms"].get<double>(), 0.0);
 }
 
+TEST_F(MainJob, AnEvaluationIsTheSameForAnyNumberOfWorkers) {
+  ASSERT_EQ(place_
+                ->run(training("runs_eval", words(random_lewm(), {"train.max_steps=2",
+                                                                  "train.rollout_num_episodes=0"})))
+                .status,
+            0);
+  const std::string run = newest_run(*place_ / "runs_eval").string();
+  const auto episodes = [&](const std::string& output, const std::vector<std::string>& more) {
+    const Result result = place_->run(words({"eval", "--checkpoint", run, "--episodes", "3",
+                                             "--seed", "1000", "--video", "1", "--output", output},
+                                            more));
+    EXPECT_EQ(result.status, 0) << result.errors;
+    return read_text(*place_ / output / "episodes.csv");
+  };
+  const std::string alone = episodes("alone", {"--workers", "1"});
+  EXPECT_EQ(std::count(alone.begin(), alone.end(), '\n'), 4);
+  EXPECT_EQ(episodes("shared", {"--workers", "3"}), alone);
+  EXPECT_EQ(episodes("again", {"--workers", "2"}), alone);
+  for (const char* name : {"summary.json", "episode_000.mp4", "trajectory_002.png"}) {
+    EXPECT_TRUE(fs::exists(*place_ / "shared" / name)) << name;
+  }
+  EXPECT_FALSE(fs::exists(*place_ / "shared" / "episode_001.mp4"));
+  // What changes how it acts changes what comes of it.
+  EXPECT_NE(episodes("late", {"agent.latency_steps=2"}), alone);
+  EXPECT_NE(episodes("ensemble", {"agent.num_action_steps=1", "agent.ensemble_decay=0.01"}), alone);
+  EXPECT_NE(episodes("two_steps", {"agent.head.num_inference_steps=2"}), alone);
+  EXPECT_NE(episodes("black", {"--control", "black"}), alone);
+  EXPECT_THAT(read_text(*place_ / "black" / "summary.json"), HasSubstr("\"control\": \"black\""));
+}
+
+TEST_F(MainJob, AnEvaluationNamesTheOverrideThatDoesNotFit) {
+  ASSERT_EQ(
+      place_
+          ->run(training("runs_bad_eval", words(random_lewm(), {"train.max_steps=1",
+                                                                "train.rollout_num_episodes=0"})))
+          .status,
+      0);
+  const std::string run = newest_run(*place_ / "runs_bad_eval").string();
+  const auto error_of = [&](const std::string& override) {
+    const Result result = place_->run({"eval", "--checkpoint", run, "--episodes", "1", override});
+    EXPECT_EQ(result.status, 1);
+    EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 1) << result.errors;
+    return result.errors;
+  };
+  EXPECT_THAT(error_of("agent.latency_steps=8"), HasSubstr("and 8 of latency"));
+  EXPECT_THAT(error_of("agent.latencysteps=1"), HasSubstr("latency_steps"));
+  EXPECT_THAT(error_of("agent.head.n_emb=64"), HasSubstr("head."));
+  EXPECT_THAT(error_of("--control=blind"), HasSubstr("none, hold_pose, black, shuffled"));
+}
+
 TEST_F(MainJob, AFrozenBackboneTrainsWithoutTheCacheToo) {
   const Result trained = place_->run(
       training("runs_uncached",

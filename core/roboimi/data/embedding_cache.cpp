@@ -16,6 +16,7 @@
 #include "roboimi/data/cache_folder.h"
 #include "roboimi/io/safetensors.h"
 #include "roboimi/model/backbone.h"
+#include "roboimi/model/mode_guard.h"
 
 namespace roboimi {
 namespace {

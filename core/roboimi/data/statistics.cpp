@@ -9,6 +9,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "roboimi/model/mode_guard.h"
 
 namespace roboimi {
 namespace {

@@ -1,16 +1,17 @@
 #include "roboimi/env/rollout.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "roboimi/common/error.h"
+#include "roboimi/data/worker_processes.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/env/rollout_files.h"
 #include "roboimi/model/agent.h"
+#include "roboimi/model/mode_guard.h"
 
 namespace roboimi {
 namespace {
@@ -31,29 +32,6 @@ class StopWatch {
   Clock::time_point last_ = Clock::now();
 };
 
-// Puts the agent into evaluation mode, and every module back into the mode it had.
-class EvaluationMode {
- public:
-  explicit EvaluationMode(Agent& agent) : agent_(agent), agent_training_(agent.is_training()) {
-    for (const auto& module : agent.modules(/*include_self=*/false)) {
-      modes_.emplace_back(module, module->is_training());
-    }
-    agent.eval();
-  }
-  ~EvaluationMode() {
-    // train() descends into children, so parents first and then the children's own modes.
-    agent_.train(agent_training_);
-    for (auto& [module, training] : modes_) module->train(training);
-  }
-  EvaluationMode(const EvaluationMode&) = delete;
-  EvaluationMode& operator=(const EvaluationMode&) = delete;
-
- private:
-  Agent& agent_;
-  bool agent_training_;
-  std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> modes_;
-};
-
 void check_fit(const Agent& agent, const Environment& environment) {
   const std::string difference = agent.spec().difference(environment.spec());
   if (difference.empty()) return;
@@ -64,10 +42,47 @@ void check_fit(const Agent& agent, const Environment& environment) {
        .next = "set env.camera_names and image sizes as they were when the data was collected"});
 }
 
+// One thread for the calls of this one, whose sums then have one order.
+class SingleThread {
+ public:
+  SingleThread() { at::set_num_threads(1); }
+  ~SingleThread() { at::set_num_threads(former_); }
+  SingleThread(const SingleThread&) = delete;
+  SingleThread& operator=(const SingleThread&) = delete;
+
+ private:
+  int former_ = at::get_num_threads();
+};
+
+// Everything an agent must be in to be measured.
+struct EvaluationState {
+  explicit EvaluationState(Agent& agent) : mode(agent, /*training=*/false) {}
+  ModeGuard mode;
+  SingleThread single_thread;
+  torch::NoGradGuard no_grad;
+};
+
+void add_plan(PlanTimings& plans, double plan_ms, double granted_ms) {
+  if (plan_ms <= 0.0) return;
+  ++plans.count;
+  plans.total_ms += plan_ms;
+  plans.max_ms = std::max(plans.max_ms, plan_ms);
+  plans.late += granted_ms > 0.0 && plan_ms > granted_ms ? 1 : 0;
+}
+
+void divide(RolloutTimings& timings, double steps) {
+  for (double* value : {&timings.obs_read_ms, &timings.preprocess_ms, &timings.inference_ms,
+                        &timings.env_step_ms, &timings.loop_total_ms}) {
+    *value /= steps;
+  }
+}
+
 EpisodeOutcome run_episode(Agent& agent, Environment& environment, const RolloutOptions& options,
-                           std::int64_t index, RolloutTimings& total) {
+                           std::int64_t index) {
   EpisodeOutcome outcome;
   outcome.seed = options.first_seed + static_cast<std::uint64_t>(index);
+  RolloutTimings& total = outcome.timings;
+  const double control_hz = environment.spec().control_hz;
   EpisodeRecorder recorder(options, environment, index);
   agent.reset(outcome.seed);
   environment.reset(outcome.seed, false);
@@ -81,11 +96,15 @@ EpisodeOutcome run_episode(Agent& agent, Environment& environment, const Rollout
     const double act_ms = watch.lap_ms();
     const StepResult result = environment.step(action, false);
     const double env_step_ms = watch.lap_ms();
+    const Agent::Timing timing = agent.last_timing();
     total.obs_read_ms += obs_read_ms;
-    total.preprocess_ms += agent.last_timing().preprocess_ms;
-    total.inference_ms += agent.last_timing().inference_ms;
+    total.preprocess_ms += timing.preprocess_ms;
+    total.inference_ms += timing.inference_ms;
     total.env_step_ms += env_step_ms;
     total.loop_total_ms += obs_read_ms + act_ms + env_step_ms;
+    add_plan(
+        outcome.plans, timing.plan_ms,
+        control_hz > 0.0 ? 1e3 * static_cast<double>(agent.latency_steps()) / control_hz : 0.0);
 
     outcome.highest_reward = std::max(outcome.highest_reward, result.reward);
     outcome.total_reward += result.reward;
@@ -97,90 +116,66 @@ EpisodeOutcome run_episode(Agent& agent, Environment& environment, const Rollout
     recorder.add_state();
   }
   recorder.close();
+  divide(total, static_cast<double>(outcome.length));
+  const std::vector<std::string> stages = environment.stage_names();
+  const auto stage = static_cast<std::size_t>(outcome.stage);
+  if (stage < stages.size()) outcome.stage_name = stages[stage];
   return outcome;
 }
 
-void divide(RolloutTimings& timings, double steps) {
-  for (double* value : {&timings.obs_read_ms, &timings.preprocess_ms, &timings.inference_ms,
-                        &timings.env_step_ms, &timings.loop_total_ms}) {
-    *value /= steps;
-  }
-}
-
-double mean_of(const std::vector<EpisodeOutcome>& episodes,
-               double (*value)(const EpisodeOutcome&)) {
-  if (episodes.empty()) return 0.0;
-  double sum = 0.0;
-  for (const EpisodeOutcome& episode : episodes) sum += value(episode);
-  return sum / static_cast<double>(episodes.size());
-}
+// What a worker answers in place of an outcome: "error: MESSAGE".
+const std::string kError = "error: ";
 
 }  // namespace
 
 RolloutSummary run_rollouts(Agent& agent, Environment& environment, const RolloutOptions& options) {
   check_fit(agent, environment);
-  const EvaluationMode evaluation(agent);
-  torch::NoGradGuard no_grad;
-  RolloutSummary summary;
-  std::int64_t steps = 0;
+  const EvaluationState evaluation(agent);
+  RolloutSummary summary{.subject = options.subject};
   for (std::int64_t i = 0; i < options.num_episodes; ++i) {
-    summary.episodes.push_back(run_episode(agent, environment, options, i, summary.timings));
-    steps += summary.episodes.back().length;
+    summary.episodes.push_back(run_episode(agent, environment, options, i));
+    if (options.progress) options.progress(i + 1);
   }
-  if (steps > 0) divide(summary.timings, static_cast<double>(steps));
-  if (!options.output_folder.empty()) {
-    write_rollout_tables(summary, environment, options.output_folder);
-  }
+  if (!options.output_folder.empty()) write_rollout_tables(summary, options.output_folder);
   return summary;
 }
 
-double RolloutSummary::success_rate() const {
-  return mean_of(episodes, [](const EpisodeOutcome& e) { return e.success ? 1.0 : 0.0; });
-}
-
-double RolloutSummary::mean_highest_reward() const {
-  return mean_of(episodes, [](const EpisodeOutcome& e) { return e.highest_reward; });
-}
-
-std::string RolloutSummary::to_json() const {
-  const auto successes = std::count_if(episodes.begin(), episodes.end(),
-                                       [](const EpisodeOutcome& e) { return e.success; });
-  const auto [low, high] = wilson_interval(successes, static_cast<std::int64_t>(episodes.size()));
-  nlohmann::ordered_json json;
-  json["num_episodes"] = episodes.size();
-  json["success_rate"] = success_rate();
-  json["success_interval_95"] = {low, high};
-  json["stable_success_rate"] =
-      mean_of(episodes, [](const EpisodeOutcome& e) { return e.stable_success ? 1.0 : 0.0; });
-  json["mean_highest_reward"] = mean_highest_reward();
-  json["mean_total_reward"] =
-      mean_of(episodes, [](const EpisodeOutcome& e) { return e.total_reward; });
-  json["timings"] = {{"obs_read_ms", timings.obs_read_ms},
-                     {"preprocess_ms", timings.preprocess_ms},
-                     {"inference_ms", timings.inference_ms},
-                     {"env_step_ms", timings.env_step_ms},
-                     {"loop_total_ms", timings.loop_total_ms}};
-  for (const EpisodeOutcome& e : episodes) {
-    json["episodes"].push_back({{"seed", e.seed},
-                                {"success", e.success},
-                                {"stable_success", e.stable_success},
-                                {"highest_reward", e.highest_reward},
-                                {"total_reward", e.total_reward},
-                                {"stage", e.stage},
-                                {"length", e.length}});
+RolloutSummary run_rollouts_in_workers(const std::vector<std::string>& worker_command,
+                                       std::int64_t num_workers, const RolloutOptions& options) {
+  using namespace std::chrono_literals;
+  RolloutSummary summary{.subject = options.subject};
+  summary.episodes.resize(static_cast<std::size_t>(options.num_episodes));
+  WorkerProcesses workers(worker_command, std::min(num_workers, options.num_episodes));
+  std::int64_t next = 0, done = 0;
+  const auto hand_out = [&](std::int64_t worker) {
+    if (next < options.num_episodes) workers.send(worker, std::to_string(next++));
+  };
+  for (std::int64_t worker = 0; worker < workers.size(); ++worker) hand_out(worker);
+  while (done < options.num_episodes) {
+    if (options.should_stop && options.should_stop()) throw Error("the evaluation was interrupted");
+    const auto reply = workers.receive(100ms);
+    if (!reply) continue;
+    if (reply->line.starts_with(kError)) throw Error(reply->line.substr(kError.size()));
+    const EpisodeOutcome outcome = EpisodeOutcome::from_json(reply->line);
+    summary.episodes.at(static_cast<std::size_t>(outcome.seed - options.first_seed)) = outcome;
+    hand_out(reply->worker);
+    ++done;
+    if (options.progress) options.progress(done);
   }
-  return json.dump(2) + "\n";
+  if (!options.output_folder.empty()) write_rollout_tables(summary, options.output_folder);
+  return summary;
 }
 
-std::pair<double, double> wilson_interval(std::int64_t successes, std::int64_t trials) {
-  if (trials == 0) return {0.0, 1.0};
-  constexpr double kZ = 1.959963984540054;  // 97.5th percentile of the normal distribution
-  const auto n = static_cast<double>(trials);
-  const double p = static_cast<double>(successes) / n;
-  const double denominator = 1 + kZ * kZ / n;
-  const double centre = (p + kZ * kZ / (2 * n)) / denominator;
-  const double half = kZ * std::sqrt(p * (1 - p) / n + kZ * kZ / (4 * n * n)) / denominator;
-  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+void serve_rollouts(Agent& agent, Environment& environment, const RolloutOptions& options) {
+  try {
+    check_fit(agent, environment);
+    const EvaluationState evaluation(agent);
+    while (const auto task = next_task()) {
+      reply(run_episode(agent, environment, options, std::stoll(*task)).to_json());
+    }
+  } catch (const std::exception& error) {
+    reply(kError + one_line_message(error));
+  }
 }
 
 }  // namespace roboimi

@@ -4,18 +4,20 @@
 //   500});
 //
 // Episode i starts from seed first_seed + i; the policy's noise depends on that seed and the replan
-// number alone. The agent's training mode is restored, and the default generator is not touched.
+// number alone, and it is computed on one thread, one observation at a time: how many threads train
+// it or how many processes share the episodes changes no outcome. The agent's training mode and the
+// number of threads are restored, and the default generator is not touched.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "roboimi/common/export.h"
+#include "roboimi/env/rollout_summary.h"
 
 namespace roboimi {
 
@@ -28,33 +30,12 @@ struct RolloutOptions {
   std::filesystem::path output_folder = {};  // empty: nothing is written
   std::int64_t num_videos = 1;               // episodes recorded as MP4, the first ones
   std::string video_camera = "front";
+  // What is rolled out, in words, for summary.json: {"checkpoint": "runs/...", ...}.
+  std::map<std::string, std::string> subject = {};
+  // Called after every episode with the number that have ended.
+  std::function<void(std::int64_t done)> progress = {};
   // Asked between steps; true ends the evaluation early with an Error.
   std::function<bool()> should_stop = {};
-};
-
-// Mean milliseconds per control step.
-struct RolloutTimings {
-  double obs_read_ms = 0.0, preprocess_ms = 0.0, inference_ms = 0.0, env_step_ms = 0.0,
-         loop_total_ms = 0.0;
-};
-
-struct EpisodeOutcome {
-  std::uint64_t seed = 0;
-  bool success = false;
-  bool stable_success = false;
-  double highest_reward = 0.0;
-  double total_reward = 0.0;
-  std::int64_t stage = 0;
-  std::int64_t length = 0;  // control steps
-};
-
-struct RolloutSummary {
-  std::vector<EpisodeOutcome> episodes;
-  RolloutTimings timings;
-
-  ROBOIMI_EXPORT double success_rate() const;
-  ROBOIMI_EXPORT double mean_highest_reward() const;
-  ROBOIMI_EXPORT std::string to_json() const;  // what summary.json holds
 };
 
 // Writes, under output_folder: summary.json, episodes.csv, trajectory_000.png (front view with the
@@ -62,8 +43,16 @@ struct RolloutSummary {
 ROBOIMI_EXPORT RolloutSummary run_rollouts(Agent& agent, Environment& environment,
                                            const RolloutOptions& options);
 
-// The Wilson score interval for a proportion at 95 %: {low, high}, each in [0, 1].
-ROBOIMI_EXPORT std::pair<double, double> wilson_interval(std::int64_t successes,
-                                                         std::int64_t trials);
+// The same by several processes, each started with `worker_command` (the program's path first),
+// which must reach serve_rollouts() with an equal policy, environment and options. Error: a worker
+// failed, or should_stop.
+ROBOIMI_EXPORT RolloutSummary
+run_rollouts_in_workers(const std::vector<std::string>& worker_command, std::int64_t num_workers,
+                        const RolloutOptions& options);
+
+// A worker's side: rolls out the episodes whose numbers come on standard input, until that ends.
+// An Error is told to the owner.
+ROBOIMI_EXPORT void serve_rollouts(Agent& agent, Environment& environment,
+                                   const RolloutOptions& options);
 
 }  // namespace roboimi

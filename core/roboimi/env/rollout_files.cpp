@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "roboimi/common/files.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/io/image.h"
 
@@ -51,21 +50,6 @@ void EpisodeRecorder::close() {
   }
   write_png(file("trajectory", "png"), picture);
   if (video_) video_->close();
-}
-
-void write_rollout_tables(const RolloutSummary& summary, const Environment& environment,
-                          const std::filesystem::path& folder) {
-  write_text_atomically(folder / "summary.json", summary.to_json());
-  const auto stages = environment.stage_names();
-  std::string table =
-      "seed,success,stable_success,highest_reward,total_reward,stage,stage_name,length\n";
-  for (const EpisodeOutcome& episode : summary.episodes) {
-    const auto stage = static_cast<std::size_t>(episode.stage);
-    table += fmt::format("{},{},{},{},{},{},{},{}\n", episode.seed, int{episode.success},
-                         int{episode.stable_success}, episode.highest_reward, episode.total_reward,
-                         episode.stage, stage < stages.size() ? stages[stage] : "", episode.length);
-  }
-  write_text_atomically(folder / "episodes.csv", table);
 }
 
 }  // namespace roboimi

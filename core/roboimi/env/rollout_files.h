@@ -1,4 +1,4 @@
-// What an evaluation leaves on disk: videos, trajectory pictures, tables.
+// What an episode leaves on disk: a video, a picture of its trajectory.
 #pragma once
 
 #include <array>
@@ -32,9 +32,5 @@ class EpisodeRecorder {
   std::vector<std::vector<std::array<double, 3>>> paths_;  // one a end effector, metres
   std::unique_ptr<VideoWriter> video_;
 };
-
-// summary.json and episodes.csv.
-void write_rollout_tables(const RolloutSummary& summary, const Environment& environment,
-                          const std::filesystem::path& folder);
 
 }  // namespace roboimi

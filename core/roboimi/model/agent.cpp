@@ -27,6 +27,8 @@ bool Agent::needs_images() const { cannot_act(*this); }
 
 at::Tensor Agent::act(const Observation&) { cannot_act(*this); }
 
+void Agent::share_batches(Communicator&) {}
+
 Agent::Timing Agent::last_timing() const { cannot_act(*this); }
 
 }  // namespace roboimi

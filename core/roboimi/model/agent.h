@@ -18,6 +18,7 @@
 namespace roboimi {
 
 class Backbone;
+class Communicator;
 
 // Which row an action chunk starts at, relative to the observations:
 //   kDiffusion  observations w .. w+To-1, actions w .. w+H-1; executes indices To-1 .. To+Ta-2
@@ -61,6 +62,10 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   virtual void set_statistics(const DatasetStatistics& statistics) = 0;
   virtual bool has_statistics() const = 0;
   virtual LossReport loss(const Batch& batch, at::Generator& generator) = 0;
+  // Every batch is one of `communicator.size()` equal parts, and the trainer averages gradients. An
+  // agent whose loss is no mean over samples sees to it that it is that of the whole batch. Called
+  // once, before training, when there are other processes; `communicator` outlives the training.
+  virtual void share_batches(Communicator& communicator);
   // Parameters by registered name that weight decay must not touch return false.
   virtual bool decays(const std::string& name, const at::Tensor& parameter) const;
 
@@ -80,12 +85,16 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   // Whether the next act() will look at the images of its observation: those frames must be
   // rendered.
   virtual bool needs_images() const;
+  // Control steps from an observation to the first action of the chunk made for it, when the policy
+  // computes chunks while it plays; 0: the world waits for it.
+  virtual std::int64_t latency_steps() const { return 0; }
   // The next command, float [A], un-normalised. Times of the last call are in last_timing().
   virtual at::Tensor act(const Observation& observation);
 
   struct Timing {
     double preprocess_ms = 0.0;  // images to visual features, state to the device
-    double inference_ms = 0.0;   // head; 0 when the action came from the queue
+    double inference_ms = 0.0;   // waiting for the head; 0 when the action came from the queue
+    double plan_ms = 0.0;  // the whole computation of the chunk that came in this call; 0: none did
   };
   virtual Timing last_timing() const;
 };

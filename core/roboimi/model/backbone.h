@@ -57,22 +57,6 @@ class ROBOIMI_EXPORT Backbone : public torch::nn::Module {
   std::vector<at::Tensor> ordered_images(const Images& images) const;
 };
 
-// Puts the backbone into training or evaluation mode, and back at the end of the scope.
-class ModeGuard {
- public:
-  ModeGuard(Backbone& backbone, bool training)
-      : backbone_(backbone), was_training_(backbone.is_training()) {
-    backbone_.train(training);
-  }
-  ~ModeGuard() { backbone_.train(was_training_); }
-  ModeGuard(const ModeGuard&) = delete;
-  ModeGuard& operator=(const ModeGuard&) = delete;
-
- private:
-  Backbone& backbone_;
-  bool was_training_;
-};
-
 // For constructors: Error unless `camera_names` names at least one camera, each once, and `spec`
 // has them all. `where` names the backbone.
 ROBOIMI_EXPORT void check_camera_names(const std::vector<std::string>& camera_names,

@@ -23,6 +23,11 @@ class ROBOIMI_EXPORT Communicator {
   virtual void barrier() = 0;
 };
 
+// The mean over all processes of a tensor of one shape, differentiable. Gradients are averaged like
+// the tensor: a loss that every process computes from such means has, once the trainer has averaged
+// the processes' gradients, the gradient of the whole batch. Collective in both directions.
+ROBOIMI_EXPORT at::Tensor average(const at::Tensor& local, Communicator& communicator);
+
 // The only process of its run.
 class ROBOIMI_EXPORT SingleProcess final : public Communicator {
  public:

@@ -278,8 +278,8 @@ std::map<std::string, double> Experiment::roll_out(std::int64_t step) {
                folder.string());
   return {{"success_rate", summary.success_rate()},
           {"mean_highest_reward", summary.mean_highest_reward()},
-          {"inference_ms", summary.timings.inference_ms},
-          {"loop_total_ms", summary.timings.loop_total_ms}};
+          {"inference_ms", summary.timings().inference_ms},
+          {"loop_total_ms", summary.timings().loop_total_ms}};
 }
 
 }  // namespace

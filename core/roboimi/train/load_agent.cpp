@@ -3,6 +3,7 @@
 #include <torch/cuda.h>
 
 #include "roboimi/common/error.h"
+#include "roboimi/config/compose.h"
 #include "roboimi/model/weights_follow.h"
 #include "roboimi/plugin/registry.h"
 
@@ -12,7 +13,9 @@ LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
                                        const LoadAgentOptions& options) {
   Checkpoint checkpoint = read_checkpoint(folder, /*with_optimizer=*/false);
   const std::string config_file = (folder / "config.yaml").string();
-  LoadedAgent loaded{.config = parse_yaml(checkpoint.config_yaml, config_file),
+  LoadedAgent loaded{.config = options.overrides.empty()
+                                   ? parse_yaml(checkpoint.config_yaml, config_file)
+                                   : compose_config(config_file, options.overrides).root,
                      .state = checkpoint.state};
   const ConfigNode* node = loaded.config.find("agent");
   if (node == nullptr) throw Error({.what = "no agent is configured", .where = config_file});

@@ -7,15 +7,17 @@
 //
 // The agent is constructed from the resolved configuration saved beside the weights, by the
 // registry (whose plugins must be loaded already), and then gets every parameter and buffer from
-// the checkpoint: names and shapes must agree exactly. The configuration is used as it is. While
-// the agent is constructed, WeightsFollow::active() is true: a component that would read a file of
-// weights may leave that out, since all of its weights come from the checkpoint.
+// the checkpoint: names and shapes must agree exactly. While it is constructed,
+// WeightsFollow::active() is true: a component that would read a file of weights may leave that
+// out, since all of its weights come from the checkpoint.
 #pragma once
 
 #include <c10/core/Device.h>
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "roboimi/common/export.h"
 #include "roboimi/config/node.h"
@@ -26,6 +28,9 @@ namespace roboimi {
 
 struct LoadAgentOptions {
   bool use_ema = true;  // the averaged weights, where the checkpoint has them
+  // Changes to its configuration, as on the command line (config/compose.h): how it acts, not what
+  // its weights are.
+  std::vector<std::string> overrides = {};
   c10::Device device = c10::kCPU;
 };
 

@@ -7,6 +7,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/io/image.h"
+#include "roboimi/model/mode_guard.h"
 
 namespace roboimi {
 namespace {
@@ -31,15 +32,13 @@ at::Tensor main_plane(const at::Tensor& values) {
 at::Tensor representation_of(Agent& agent, const Embeddings& embeddings,
                              const std::vector<std::int64_t>& episodes, c10::Device device) {
   const torch::NoGradGuard no_grad;
-  const bool was_training = agent.is_training();
-  agent.eval();
+  const ModeGuard evaluation(agent, /*training=*/false);
   const at::Tensor features = embeddings.of_episodes(episodes).select(1, 0);
   std::vector<at::Tensor> parts;
   for (std::int64_t start = 0; start < features.size(0); start += kFramesAtATime) {
     const at::Tensor block = features.slice(0, start, start + kFramesAtATime).to(device);
     parts.push_back(agent.represent(block).to(at::kCPU, at::kFloat));
   }
-  agent.train(was_training);
   ROBOIMI_CHECK(!parts.empty(), "no frames to represent");
   return at::cat(parts);
 }

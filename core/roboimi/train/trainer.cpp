@@ -80,6 +80,7 @@ Trainer::Trainer(TrainerParts parts, const TrainOptions& options)
     at::Tensor parameters = group.parameters;
     parts_.communicator->broadcast(parameters, 0);
   }
+  if (parts_.communicator->size() > 1) agent.share_batches(*parts_.communicator);
   optimizer_ = std::make_unique<AdamW>(*flat_, options_.optimizer);
   if (options_.use_ema) ema_ = std::make_unique<Ema>(*flat_, options_.ema);
 }

@@ -6,6 +6,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "roboimi/model/mode_guard.h"
 #include "roboimi/train/probe.h"
 #include "roboimi/train/representation.h"
 
@@ -18,11 +19,9 @@ Validation::Validation(Agent& agent, const TrainingData& data, const ValidationO
 
 std::map<std::string, double> Validation::measure(const std::filesystem::path& folder) {
   const torch::NoGradGuard no_grad;
-  const bool was_training = agent_.is_training();
-  agent_.eval();
+  const ModeGuard evaluation(agent_, /*training=*/false);
   std::map<std::string, double> figures = loss();
   if (!agent_.acts() && data_.embeddings) figures.merge(representation(folder));
-  agent_.train(was_training);
   return figures;
 }
 

@@ -1,8 +1,13 @@
 // What training relies on: draws from the generator given, mixed precision, a batch in parts.
 #include <gmock/gmock.h>
 
+#include <array>
+#include <barrier>
+#include <thread>
+
 #include "roboimi/common/error.h"
 #include "roboimi/train/autocast.h"
+#include "roboimi/train/communicator.h"
 #include "tests/plugins/lewm_world_model/world_model_cases.h"
 
 namespace roboimi::lewm_world_model {
@@ -119,6 +124,86 @@ TEST(SigReg, OfABatchSharedByTwoProcessesIsThatOfTheWhole) {
   }
   sigreg.statistic(halves[0], directions, {.processes = 2, .average = average}).backward();
   EXPECT_LT(distance(joined.grad(), whole.grad()), 1e-12);
+}
+
+// What two threads, each for a process, give to each other.
+struct Exchange {
+  std::barrier<> barrier{2};
+  std::array<at::Tensor, 2> given;
+};
+
+class ThreadCommunicator : public Communicator {
+ public:
+  ThreadCommunicator(Exchange& exchange, std::int64_t rank) : exchange_(exchange), rank_(rank) {}
+  std::int64_t rank() const override { return rank_; }
+  std::int64_t size() const override { return 2; }
+  void all_reduce(at::Tensor& tensor) override {
+    give(tensor);
+    tensor.copy_(exchange_.given[0] + exchange_.given[1]);
+    barrier();
+  }
+  void broadcast(at::Tensor& tensor, std::int64_t root) override {
+    give(tensor);
+    tensor.copy_(exchange_.given.at(static_cast<std::size_t>(root)));
+    barrier();
+  }
+  void barrier() override { exchange_.barrier.arrive_and_wait(); }
+
+ private:
+  void give(const at::Tensor& tensor) {
+    exchange_.given.at(static_cast<std::size_t>(rank_)) = tensor.detach().clone();
+    barrier();
+  }
+
+  Exchange& exchange_;
+  std::int64_t rank_;
+};
+
+// In evaluation mode BatchNorm, which takes each process's own part as upstream does, is out of the
+// comparison.
+TEST(LewmWorldModel, TrainedByTwoProcessesSeesTheWholeBatch) {
+  Batch whole = golden_batch(at::kDouble, at::kDouble);
+  const std::int64_t half = whole.features.size(0) / 2;
+  whole.features = whole.features.slice(0, 0, 2 * half);
+  whole.actions = whole.actions.slice(0, 0, 2 * half);
+  const auto single = golden_model();
+  single->eval();
+  at::Generator generator = make_generator(5);
+  const LossReport expected = single->loss(whole, generator);
+  expected.loss.backward();
+
+  Exchange exchange;
+  std::array<std::shared_ptr<LewmWorldModel>, 2> models = {golden_model(), golden_model()};
+  std::array<double, 2> sigreg{};
+  auto process = [&](std::int64_t rank) {
+    const auto i = static_cast<std::size_t>(rank);
+    ThreadCommunicator communicator(exchange, rank);
+    models[i]->eval();
+    models[i]->share_batches(communicator);
+    Batch part = whole;
+    part.features = whole.features.slice(0, rank * half, (rank + 1) * half);
+    part.actions = whole.actions.slice(0, rank * half, (rank + 1) * half);
+    at::Generator own = make_generator(rank == 0 ? 5 : 99);  // as the trainer: another each
+    const LossReport report = models[i]->loss(part, own);
+    report.loss.backward();
+    sigreg[i] = report.metrics.at("sigreg").item<double>();
+  };
+  std::thread other(process, 1);
+  process(0);
+  other.join();
+
+  EXPECT_NEAR(sigreg[0], expected.metrics.at("sigreg").item<double>(), 1e-10);
+  EXPECT_EQ(sigreg[0], sigreg[1]);
+  const auto wanted = single->named_parameters();
+  for (const auto& parameter : wanted) {
+    if (!parameter.value().grad().defined()) continue;
+    const at::Tensor found = (models[0]->named_parameters()[parameter.key()].grad() +
+                              models[1]->named_parameters()[parameter.key()].grad()) /
+                             2;
+    // Some are zero but for rounding: no relative distance.
+    EXPECT_LT((found - parameter.value().grad()).abs().max().item<double>(), 1e-11)
+        << parameter.key();
+  }
 }
 
 TEST(LewmWorldModel, ShowsACollapseInItsMetrics) {

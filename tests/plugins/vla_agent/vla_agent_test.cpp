@@ -89,11 +89,11 @@ struct Fixture {
   std::shared_ptr<VlaAgent> agent;
 
   explicit Fixture(Horizons horizons = {2, kHorizon, 8, Alignment::kDiffusion},
-                   bool with_statistics = true) {
+                   bool with_statistics = true, VlaAgentOptions options = {}) {
     SeededConstruction guard(1);
     head = std::make_shared<IndexHead>(HeadSpec{kAction, horizons.pred, horizons.obs, 2 + kState});
-    agent =
-        std::make_shared<VlaAgent>(VlaAgentOptions{.horizons = horizons}, spec(), backbone, head);
+    options.horizons = horizons;
+    agent = std::make_shared<VlaAgent>(options, spec(), backbone, head);
     if (with_statistics) {
       agent->set_statistics({.state = identity_statistics(kState),
                              .action = identity_statistics(kAction),
@@ -243,15 +243,76 @@ TEST(VlaAgent, CachedFeaturesAndImagesGiveOneLoss) {
   EXPECT_TRUE(fixture.agent->loss(batch, generator).loss.equal(from_images));
 }
 
-TEST(CheckHorizons, RefusesMoreStepsThanTheChunkHolds) {
-  EXPECT_NO_THROW(check_horizons({2, 16, 15, Alignment::kDiffusion}));
-  EXPECT_NO_THROW(check_horizons({1, 16, 16, Alignment::kAct}));
-  try {
-    check_horizons({2, 16, 16, Alignment::kDiffusion});
-    FAIL() << "16 of 15 steps were accepted";
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("expected 1 to 15"));
+TEST(VlaAgent, ComputesTheNextChunkWhileTheCurrentOnePlays) {
+  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
+  fixture.agent->reset(7);
+  std::vector<int> seen;
+  for (int step = 0; step < 24; ++step) {
+    const bool needed = fixture.agent->needs_images();
+    if (needed) seen.push_back(step);
+    const at::Tensor action = fixture.agent->act(observation(step, needed));
+    // The first chunk from its present on; the later ones, asked for three steps before, from the
+    // row that is then the present.
+    EXPECT_EQ(action[0].item<float>(), (step < 8 ? 1 : 4) + step % 8) << "step " << step;
+    EXPECT_EQ(fixture.agent->last_timing().plan_ms > 0, step % 8 == 0) << "step " << step;
   }
+  EXPECT_EQ(seen, (std::vector<int>{0, 4, 5, 12, 13, 20, 21}));
+}
+
+TEST(VlaAgent, ALateChunkIsMadeForTheObservationsOfItsPlan) {
+  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
+  fixture.agent->reset(0);
+  for (int step = 0; step < 9; ++step) fixture.agent->act(observation(step, true));
+  EXPECT_EQ(fixture.head->last_cond[0][1][0].item<float>(), 5);  // step 8 less 3
+}
+
+TEST(VlaAgent, AnEpisodeThatEndsBeforeItsChunkLeavesNothingBehind) {
+  const VlaAgentOptions late{.latency_steps = 3};
+  Fixture cut({2, kHorizon, 8, Alignment::kDiffusion}, true, late);
+  cut.agent->reset(99);
+  for (int step = 0; step < 7; ++step) cut.agent->act(observation(step, true));
+  Fixture fresh({2, kHorizon, 8, Alignment::kDiffusion}, true, late);
+  cut.agent->reset(1);
+  fresh.agent->reset(1);
+  for (int step = 0; step < 12; ++step) {
+    EXPECT_TRUE(
+        cut.agent->act(observation(step, true)).equal(fresh.agent->act(observation(step, true))))
+        << "step " << step;
+  }
+}
+
+TEST(VlaAgent, AveragesTheChunksThatCoverAStep) {
+  Fixture fixture({1, 4, 1, Alignment::kAct}, true, {.ensemble_decay = 0.01});
+  fixture.agent->reset(0);
+  at::Tensor action;
+  for (int step = 0; step < 8; ++step) action = fixture.agent->act(observation(step, true));
+  // Rows 3, 2, 1, 0 of the chunks of steps 4 .. 7, the oldest weighing most.
+  double sum = 0, weights = 0;
+  for (int i = 0; i < 4; ++i) {
+    sum += std::exp(-0.01 * i) * (3 - i);
+    weights += std::exp(-0.01 * i);
+  }
+  EXPECT_NEAR(action[0].item<float>(), sum / weights, 1e-6);
+}
+
+TEST(CheckExecution, RefusesMoreStepsThanTheChunkHolds) {
+  EXPECT_NO_THROW(check_execution({.horizons = {2, 16, 15, Alignment::kDiffusion}}));
+  EXPECT_NO_THROW(check_execution({.horizons = {1, 16, 16, Alignment::kAct}}));
+  EXPECT_NO_THROW(check_execution({.horizons = {2, 16, 8}, .latency_steps = 7}));
+  const auto text_of = [](const ExecutionOptions& options) -> std::string {
+    try {
+      check_execution(options);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(text_of({.horizons = {2, 16, 16}}), HasSubstr("expected 1 to 15"));
+  EXPECT_THAT(text_of({.horizons = {2, 16, 14}, .latency_steps = 2}),
+              HasSubstr("expected 1 to 13 (pred_horizon 16 less the 1 actions before the present "
+                        "and 2 of latency)"));
+  EXPECT_THAT(text_of({.horizons = {2, 16, 2}, .latency_steps = 2}),
+              HasSubstr("expected 0 to 1 (num_action_steps 2 less 1)"));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "roboimi/env/rollout.h"
 
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/random.h"
+#include "roboimi/env/controls.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/model/agent.h"
 
@@ -178,6 +180,109 @@ TEST(RunRollouts, RefuseAnEnvironmentOfOtherSizes) {
     FAIL() << "8x16 was accepted for 8x8";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("camera 'front' has 8x8 pixels against 8x16"));
+  }
+}
+
+TEST(RunRollouts, UseOneThreadWhateverThePolicyIsTrainedWith) {
+  class CountingAgent : public ConstantAgent {
+   public:
+    using ConstantAgent::ConstantAgent;
+    at::Tensor act(const Observation& o) override {
+      EXPECT_EQ(at::get_num_threads(), 1);
+      return ConstantAgent::act(o);
+    }
+  } agent(0.1);
+  LineEnvironment environment;
+  const int former = at::get_num_threads();
+  at::set_num_threads(2);
+  run_rollouts(agent, environment, {.num_episodes = 1});
+  EXPECT_EQ(at::get_num_threads(), 2);
+  at::set_num_threads(former);
+}
+
+TEST(RunRollouts, CountTheChunksThatCameTooLate) {
+  // A chunk every fourth step; one step of a tenth of a second is granted.
+  class SlowAgent : public ConstantAgent {
+   public:
+    using ConstantAgent::ConstantAgent;
+    std::int64_t latency_steps() const override { return 1; }
+    at::Tensor act(const Observation& o) override {
+      timing_.plan_ms = needs_images() ? (++plans_ == 2 ? 120.0 : 80.0) : 0.0;
+      return ConstantAgent::act(o);
+    }
+    Timing last_timing() const override { return timing_; }
+
+   private:
+    Timing timing_;
+    int plans_ = 0;
+  } agent(0.1);
+  LineEnvironment environment;
+  const PlanTimings plans = run_rollouts(agent, environment, {.num_episodes = 2}).plans();
+  EXPECT_EQ(plans.count, 6);
+  EXPECT_EQ(plans.late, 1);
+  EXPECT_DOUBLE_EQ(plans.max_ms, 120.0);
+  EXPECT_DOUBLE_EQ(plans.total_ms, 5 * 80.0 + 120.0);
+}
+
+TEST(EpisodeOutcome, SurvivesTheWayFromAWorkerToItsOwner) {
+  const EpisodeOutcome sent{.seed = 1099,
+                            .success = true,
+                            .highest_reward = 0.1 + 0.2,
+                            .total_reward = 1e-17,
+                            .stage = 4,
+                            .stage_name = "held, \"there\"",
+                            .length = 200,
+                            .timings = {.inference_ms = 1.0 / 3},
+                            .plans = {.count = 25, .late = 2, .total_ms = 7.5, .max_ms = 0.7}};
+  const EpisodeOutcome got = EpisodeOutcome::from_json(sent.to_json());
+  EXPECT_EQ(sent.to_json().find('\n'), std::string::npos);
+  EXPECT_EQ(got.to_json(), sent.to_json());
+  EXPECT_EQ(got.highest_reward, sent.highest_reward);
+  EXPECT_EQ(got.timings.inference_ms, sent.timings.inference_ms);
+}
+
+TEST(Controls, HoldPoseIgnoresThePolicy) {
+  ConstantAgent agent(0.35);
+  const auto environment =
+      controlled(Control::kHoldPose, [] { return std::make_shared<LineEnvironment>(); });
+  // Starting at 1, the command is 1: 5 is reached. Starting at 0 nothing moves.
+  const auto summary = run_rollouts(agent, *environment, {.num_episodes = 2, .first_seed = 500});
+  EXPECT_FALSE(summary.episodes[0].success);
+  EXPECT_TRUE(summary.episodes[1].success);
+}
+
+// Shows where it is in its pictures.
+class VisibleLine : public LineEnvironment {
+ public:
+  Observation observe(bool render) override {
+    Observation o = LineEnvironment::observe(render);
+    if (render) o.images["front"].fill_(10.0 * o.state[0].item<double>());
+    return o;
+  }
+};
+
+TEST(Controls, ShowBlackOrAnotherEpisodesPictures) {
+  const auto make = [] { return std::make_shared<VisibleLine>(); };
+  const auto shown = [&](Control control) {
+    const auto environment = controlled(control, make);
+    environment->reset(501, false);
+    environment->step(at::full({1}, 2.0), false);
+    const Observation o = environment->observe(true);
+    EXPECT_EQ(o.state[0].item<double>(), 3.0);
+    return o.images.at("front")[0][0][0].item<int>();
+  };
+  EXPECT_EQ(shown(Control::kNone), 30);
+  EXPECT_EQ(shown(Control::kBlack), 0);
+  EXPECT_EQ(shown(Control::kShuffled), 20);  // of seed 502, which starts at 0
+}
+
+TEST(Controls, NameThemselvesAndRefuseOthers) {
+  EXPECT_EQ(control_from("shuffled"), Control::kShuffled);
+  try {
+    control_from("blind");
+    FAIL() << "'blind' was accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("none, hold_pose, black, shuffled"));
   }
 }
 

@@ -1,0 +1,66 @@
+// What rollouts say: an outcome for each episode, and from these alone everything else.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "roboimi/common/export.h"
+
+namespace roboimi {
+
+// Mean milliseconds per control step.
+struct RolloutTimings {
+  double obs_read_ms = 0.0, preprocess_ms = 0.0, inference_ms = 0.0, env_step_ms = 0.0,
+         loop_total_ms = 0.0;
+};
+
+// The chunks that a policy computed. One is late when that took longer than the policy's
+// latency_steps grant; without any, the world waits for the policy and none is.
+struct PlanTimings {
+  std::int64_t count = 0, late = 0;
+  double total_ms = 0.0, max_ms = 0.0;
+};
+
+struct EpisodeOutcome {
+  std::uint64_t seed = 0;
+  bool success = false;
+  bool stable_success = false;
+  double highest_reward = 0.0;
+  double total_reward = 0.0;
+  std::int64_t stage = 0;
+  std::string stage_name = {};
+  std::int64_t length = 0;  // control steps
+  RolloutTimings timings = {};
+  PlanTimings plans = {};
+
+  // One line; from_json() takes it back without loss.
+  ROBOIMI_EXPORT std::string to_json() const;
+  ROBOIMI_EXPORT static EpisodeOutcome from_json(const std::string& line);
+};
+
+struct RolloutSummary {
+  std::vector<EpisodeOutcome> episodes;             // by seed
+  std::map<std::string, std::string> subject = {};  // what was rolled out, in words
+
+  ROBOIMI_EXPORT std::int64_t num_successes() const;
+  ROBOIMI_EXPORT std::int64_t num_stable_successes() const;
+  ROBOIMI_EXPORT double success_rate() const;
+  ROBOIMI_EXPORT double mean_highest_reward() const;
+  ROBOIMI_EXPORT RolloutTimings timings() const;
+  ROBOIMI_EXPORT PlanTimings plans() const;
+  ROBOIMI_EXPORT std::string to_json() const;  // what summary.json holds
+};
+
+// summary.json and episodes.csv.
+ROBOIMI_EXPORT void write_rollout_tables(const RolloutSummary& summary,
+                                         const std::filesystem::path& folder);
+
+// The Wilson score interval for a proportion at 95 %: {low, high}, each in [0, 1].
+ROBOIMI_EXPORT std::pair<double, double> wilson_interval(std::int64_t successes,
+                                                         std::int64_t trials);
+
+}  // namespace roboimi

@@ -1,0 +1,72 @@
+#include "plugins/vla_agent/action_schedule.h"
+
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi::vla_agent {
+
+void check_execution(const ExecutionOptions& options) {
+  const Horizons& horizons = options.horizons;
+  const std::int64_t latency = options.latency_steps;
+  const std::int64_t available = horizons.pred - horizons.first_action() - latency;
+  if (horizons.obs < 1 || horizons.num_action < 1 || horizons.num_action > available) {
+    throw Error(
+        {.what = "num_action_steps does not fit into the chunk",
+         .where = "agent",
+         .expected = fmt::format("1 to {} (pred_horizon {} less the {} actions before the present"
+                                 "{})",
+                                 available, horizons.pred, horizons.first_action(),
+                                 latency > 0 ? fmt::format(" and {} of latency", latency) : ""),
+         .found = std::to_string(horizons.num_action)});
+  }
+  if (latency >= 0 && latency < horizons.num_action) return;
+  throw Error({.what = "latency_steps leaves no chunk to play while the next is computed",
+               .where = "agent.latency_steps",
+               .expected = fmt::format("0 to {} (num_action_steps {} less 1)",
+                                       horizons.num_action - 1, horizons.num_action),
+               .found = std::to_string(latency)});
+}
+
+ActionSchedule::ActionSchedule(const ExecutionOptions& options) : options_(options) {
+  check_execution(options_);
+}
+
+std::int64_t ActionSchedule::next_plan(std::int64_t step) const {
+  if (step == 0) return 0;
+  const std::int64_t period = options_.horizons.num_action;
+  const std::int64_t change = (step + options_.latency_steps + period - 1) / period;
+  return std::max<std::int64_t>(change, 1) * period - options_.latency_steps;
+}
+
+void ActionSchedule::add(std::int64_t plan, const at::Tensor& chunk) {
+  ROBOIMI_CHECK(chunk.dim() == 2 && chunk.size(0) == options_.horizons.pred,
+                c10::str(chunk.sizes()));
+  if (!options_.ensemble_decay) chunks_.clear();
+  chunks_.push_back({.start = plan - options_.horizons.first_action(), .actions = chunk});
+}
+
+at::Tensor ActionSchedule::command(std::int64_t step) {
+  while (!chunks_.empty() && step - chunks_.front().start >= options_.horizons.pred) {
+    chunks_.pop_front();
+  }
+  ROBOIMI_CHECK(!chunks_.empty(), fmt::format("no chunk covers step {}", step));
+  const Chunk& newest = chunks_.back();
+  return chunks_.size() > 1 ? ensemble(step) : newest.actions[step - newest.start].clone();
+}
+
+at::Tensor ActionSchedule::ensemble(std::int64_t step) const {
+  at::Tensor sum = at::zeros_like(chunks_.front().actions[0]);
+  double weight = 1.0, weights = 0.0;
+  for (const Chunk& chunk : chunks_) {
+    sum.add_(chunk.actions[step - chunk.start], weight);
+    weights += weight;
+    weight *= std::exp(-*options_.ensemble_decay);
+  }
+  return sum.div_(weights);
+}
+
+}  // namespace roboimi::vla_agent
