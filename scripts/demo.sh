@@ -19,8 +19,7 @@ echo "demo.sh: collecting $demonstrations demonstrations"
 
 echo "demo.sh: training $steps steps"
 "$roboimi" run --config lewm_imf_attnres.yaml size=small data.path="$output/data" \
-  agent.backbone.random_init=true train.max_steps="$steps" train.rollout_num_episodes=2 \
-  output_dir="$output/runs" name=demo
+  train.max_steps="$steps" train.rollout_num_episodes=2 output_dir="$output/runs" name=demo
 
 run=$(ls -dt "$output"/runs/*_demo | head -n 1)
 cat <<END
@@ -31,9 +30,8 @@ demo.sh: done.
   metrics          $run/metrics.jsonl (and TensorBoard events beside it)
   video, pictures  $(ls -d "$run"/rollouts/step_* | tail -n 1)
 
-After a few minutes of training, and with a camera encoder of random weights, about 0 % success is to be
-expected. A real run:
+After a few minutes of training about 0 % success is to be expected. A real run:
 
   $roboimi collect --config collect_sim_transfer.yaml
-  $roboimi run --config lewm_imf_attnres.yaml agent.backbone.checkpoint=YOUR_LEWM.ckpt
+  $roboimi run --config lewm_imf_attnres.yaml
 END

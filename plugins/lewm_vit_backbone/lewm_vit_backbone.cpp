@@ -134,12 +134,6 @@ LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& 
 LEWMViTBackbone::~LEWMViTBackbone() = default;
 
 void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& source) {
-  if (options_.checkpoint && options_.random_init) {
-    throw Error({.what = "checkpoint and random_init: true exclude each other",
-                 .where = kName,
-                 .found = options_.checkpoint->string(),
-                 .next = "leave one of them out"});
-  }
   if (file == nullptr && !options_.random_init && !WeightsFollow::active()) {
     throw Error({.what = "no checkpoint for the frozen encoder",
                  .where = kName,
@@ -156,7 +150,8 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
   } else {
     architecture_ = architecture_of(options_);
     if (!WeightsFollow::active()) {
-      spdlog::warn("{}: random weights, frozen: a baseline, not a trained encoder", kName);
+      spdlog::warn("{}: random weights, frozen: a baseline, not a trained encoder{}", kName,
+                   options_.checkpoint ? "; random_init leaves the checkpoint unread" : "");
     }
   }
   check_heads(architecture_.vit, source);
@@ -204,7 +199,7 @@ at::Tensor LEWMViTBackbone::encode(const Images& images, at::Generator& /*genera
 Schema schema() {
   Schema s;
   s.optional_path("checkpoint", "LEWM weights: Lightning .ckpt, .pt, pickled module, safetensors");
-  s.boolean("random_init", false, "go without a checkpoint, on random frozen weights");
+  s.boolean("random_init", false, "random frozen weights; a checkpoint is left unread");
   add_fusion_options(s);
   s.text("precision", "fp32", "precision of weights and activations").one_of({"fp32", "bf16"});
   s.optional_integer("hidden_size", "width; read from the checkpoint, 192 for random_init")

@@ -27,7 +27,7 @@ namespace roboimi::lewm_vit_backbone {
 
 struct LewmVitOptions {
   std::optional<std::filesystem::path> checkpoint;
-  bool random_init = false;  // must be said when there is no checkpoint
+  bool random_init = false;  // must be said when there is no checkpoint; leaves one unread
   std::vector<std::string> camera_names = {"front", "top", "r_vis"};  // the order of joining
   FusionOptions fusion;
   at::ScalarType precision = at::kFloat;  // kFloat or kBFloat16
@@ -38,8 +38,8 @@ struct LewmVitOptions {
 
 class LEWMViTBackbone : public Backbone {
  public:
-  // Reads options.checkpoint. Error: no checkpoint and no random_init, both, a camera that `spec`
-  // lacks, cameras of different sizes, weights that do not fit strictly, an architecture or fusion
+  // Reads options.checkpoint. Error: no checkpoint and no random_init, a camera that `spec` lacks,
+  // cameras of different sizes, weights that do not fit strictly, an architecture or fusion
   // other than the file says.
   LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec);
   // With weights that are already read; null for random ones.

@@ -105,7 +105,8 @@ TEST_F(BadInput, APluginThatIsNotOneIsRejectedWithAReason) {
 }
 
 TEST_F(BadInput, NoCheckpointMeansRandomInitMustBeSaid) {
-  const std::string text = error_of({"agent.backbone.random_init=false"});
+  const std::string text =
+      error_of({"agent.backbone.random_init=false", "agent.backbone.checkpoint=null"});
   EXPECT_THAT(text, HasSubstr("checkpoint"));
   EXPECT_THAT(text, HasSubstr("random_init"));
 }

@@ -1,6 +1,8 @@
 // The experiments of configs/.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "roboimi/config/compose.h"
 #include "tests/unit/config/error_text.h"
 
@@ -69,6 +71,12 @@ TEST(Experiments, HaveTheMissionsDefaults) {
   EXPECT_EQ(value(lewm, "agent.backbone.camera_names"), "[front, top, r_vis]\n");
   EXPECT_EQ(value(compose("lewm_imf_attnres.yaml", {"size=small"}), "agent.head.n_emb"), "128\n");
   EXPECT_EQ(value(lewm, "agent.backbone.random_init"), "false\n");
+  EXPECT_TRUE(std::filesystem::exists(lewm.find_path("agent.backbone.checkpoint")->text()));
+  const ConfigNode foreign =
+      compose("lewm_imf_attnres.yaml", {"agent/backbone=lewm_vit_diffusion"});
+  EXPECT_EQ(value(foreign, "agent.backbone.checkpoint"), "null\n");
+  EXPECT_EQ(value(foreign, "agent.backbone.layout"), "horizontal\n");
+  EXPECT_EQ(value(foreign, "agent.backbone.image_width"), "224\n");
 }
 
 TEST(Experiments, PretrainAsLeWorldModelDoes) {
