@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""Success rates on sim_transfer: trains each row, evaluates it on unseen seeds, prints a table.
+
+    scripts/results.py                          # every row; hours on two cores
+    scripts/results.py state_imf lewm_imf       # these rows
+    scripts/results.py --seeds 0 1 2 lewm_imf   # three trainings of one row
+    scripts/results.py --table                  # the table of what has been run
+
+Needs build/release/bin/roboimi (scripts/demo.sh builds it). Everything is kept in results_output/; what
+is there is not done again, and an interrupted training continues. Intervals are Wilson's at 95 %;
+p-values are McNemar's exact test on the seeds that two rows share.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OUTPUT = ROOT / "results_output"
+ROBOIMI = ROOT / "build/release/bin/roboimi"
+EPISODES, FIRST_SEED = 100, 1000
+TRAINING = ["size=small", f"data.path={OUTPUT}/data", "train.max_steps=6000", "train.batch_size=64",
+            "train.save_every=1000", "train.rollout_num_episodes=0"]
+STATE = ["agent=state_imf_attnres"]
+DENOISER = ["agent.head.p_drop_attn=0.1"]
+DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
+
+# name: (what it is, overrides of its training, {evaluation: (what it is, arguments of eval)})
+ROWS = {
+    "state_imf": ("box state, IMF", STATE, {}),
+    "state_diffusion": ("box state, diffusion, DDIM 10", STATE + ["agent/head=diffusion"] + DENOISER,
+                        {"": ("", DDIM)}),
+    "state_flow": ("box state, flow matching, 10 steps",
+                   STATE + ["agent/head=flow_matching"] + DENOISER, {}),
+    "state_plain": ("box state, IMF, plain residuals", STATE + ["agent.head.residual=plain"], {}),
+    "state_mse": ("box state, IMF, squared loss", STATE + ["agent.head.loss=mse"], {}),
+    "state_adaptive": ("box state, IMF, adaptive loss", STATE + ["agent.head.loss=adaptive_l2"], {}),
+    "blind_imf": ("robot state alone (control), IMF",
+                  STATE + ["agent.use_env_state=false"], {}),
+    "lewm_imf": ("LEWM, IMF, 1 step", [],
+                 {"": ("", []),
+                  "2_steps": ("LEWM, IMF, 2 steps", ["agent.head.num_inference_steps=2"]),
+                  "black": ("the same, black pictures (control)", ["--control", "black"]),
+                  "shuffled": ("the same, another episode's pictures (control)",
+                               ["--control", "shuffled"]),
+                  "hold_pose": ("no policy: the first pose is held (control)",
+                                ["--control", "hold_pose"])}),
+    "lewm_random_imf": ("LEWM of random weights (control), IMF", ["agent.backbone.random_init=true", "agent.backbone.image_size=112"], {}),
+    "lewm_diffusion": ("LEWM, diffusion, DDIM 10", ["agent/head=diffusion"] + DENOISER,
+                       {"": ("", DDIM)}),
+    "lewm_flow": ("LEWM, flow matching, 10 steps", ["agent/head=flow_matching"] + DENOISER, {}),
+    "resnet_random_imf": ("ResNet-18 of random weights, frozen (control), IMF",
+                          ["agent/backbone=resnet18", "agent.backbone.frozen=true"], {}),
+}
+
+
+def roboimi(*arguments):
+    """Runs the program; its own message stands above the exit on a failure."""
+    print("+ roboimi", *arguments, flush=True)
+    status = subprocess.run([ROBOIMI, *map(str, arguments)]).returncode
+    if status != 0:
+        sys.exit(f"results.py: roboimi {arguments[0]} ended with status {status}")
+
+
+def run_folder(name, seed):
+    folders = sorted((OUTPUT / "runs").glob(f"*_{name}_seed{seed}"))
+    return folders[-1] if folders else None
+
+
+def last_step(folder):
+    state = folder / "checkpoints/latest/state.json"
+    return json.loads(state.read_text())["step"] if state.exists() else 0
+
+
+def train(name, overrides, seed):
+    folder = run_folder(name, seed)
+    if folder is None:
+        roboimi("run", "--config", "lewm_imf_attnres.yaml", *TRAINING, *overrides, f"seed={seed}",
+                f"output_dir={OUTPUT}/runs", f"name={name}_seed{seed}")
+    elif last_step(folder) < 6000:
+        roboimi("run", "--resume", folder)
+    return run_folder(name, seed)
+
+
+def evaluations(row):
+    return ROWS[row][2] or {"": ("", [])}
+
+
+def result_folder(row, evaluation, seed):
+    return OUTPUT / "evaluations" / f"{row}{'_' + evaluation if evaluation else ''}_seed{seed}"
+
+
+def evaluate(row, seed):
+    folder = train(row, ROWS[row][1], seed)
+    for evaluation, (_, arguments) in evaluations(row).items():
+        result = result_folder(row, evaluation, seed)
+        if not (result / "summary.json").exists():
+            roboimi("eval", "--checkpoint", folder, "--episodes", EPISODES, "--seed", FIRST_SEED,
+                    "--output", result, *arguments)
+
+
+def wilson(successes, trials):
+    z, p = 1.959963984540054, successes / trials
+    centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials**2)) / (1 + z * z / trials)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mcnemar(first, second):
+    """Exact two-sided p-value for two lists of outcomes of the same episodes."""
+    only_first = sum(a and not b for a, b in zip(first, second))
+    only_second = sum(b and not a for a, b in zip(first, second))
+    discordant = only_first + only_second
+    if discordant == 0:
+        return 1.0
+    tail = sum(math.comb(discordant, k) for k in range(min(only_first, only_second) + 1))
+    return min(1.0, 2 * tail / 2**discordant)
+
+
+def training_minutes(row, seed):
+    """From the metrics' rates: pauses and resumed parts count once."""
+    folder, total, last = run_folder(row, seed), 0.0, 0
+    for line in (folder / "metrics.jsonl").read_text().splitlines():
+        metrics = json.loads(line)
+        if "train/steps_per_second" in metrics:
+            total += (metrics["step"] - last) / metrics["train/steps_per_second"]
+            last = metrics["step"]
+    return total / 60
+
+
+def read_rows():
+    rows = []
+    for row, (title, _, _) in ROWS.items():
+        for evaluation, (own_title, _) in evaluations(row).items():
+            runs = {}
+            for folder in sorted((OUTPUT / "evaluations").glob("*")):
+                name, _, seed = folder.name.rpartition("_seed")
+                if name == result_folder(row, evaluation, 0).name.rpartition("_seed")[0]:
+                    runs[int(seed)] = json.loads((folder / "summary.json").read_text())
+            if runs:
+                rows.append((row, own_title or title, runs))
+    return rows
+
+
+def print_table():
+    rows = read_rows()
+    reference = next((runs for row, _, runs in rows if row == "lewm_imf"), None)
+    print("| policy | success | 95 % interval | highest reward, mean | p against LEWM IMF | "
+          "training, minutes | inference, ms a chunk |")
+    print("|---|---|---|---|---|---|---|")
+    for row, title, runs in rows:
+        outcomes = [e["success"] for seed in sorted(runs) for e in runs[seed]["episodes"]]
+        low, high = wilson(sum(outcomes), len(outcomes))
+        reward = sum(s["mean_highest_reward"] for s in runs.values()) / len(runs)
+        shared = sorted(set(runs) & set(reference or {}))
+        p = "" if not shared or runs is reference else format(mcnemar(
+            [e["success"] for seed in shared for e in runs[seed]["episodes"]],
+            [e["success"] for seed in shared for e in reference[seed]["episodes"]]), ".2g")
+        minutes = sum(training_minutes(row, seed) for seed in runs) / len(runs)
+        chunk = sum(s["plans"]["mean_ms"] for s in runs.values()) / len(runs)
+        seeds = f" ({len(runs)} trainings)" if len(runs) > 1 else ""
+        print(f"| {title}{seeds} | {sum(outcomes)}/{len(outcomes)} | {100 * low:.0f} .. "
+              f"{100 * high:.0f} % | {reward:.2f} | {p} | {minutes:.1f} | {chunk:.1f} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], metavar="ROW",
+                        help="of " + ", ".join(ROWS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the trainings")
+    parser.add_argument("--table", action="store_true", help="run nothing")
+    arguments = parser.parse_args()
+    if not arguments.table:
+        if not ROBOIMI.exists():
+            sys.exit(f"results.py: no {ROBOIMI}; run scripts/demo.sh first")
+        roboimi("collect", "--config", "collect_sim_transfer.yaml", "size=small",
+                f"collect.output={OUTPUT}/data", "collect.num_episodes=50", "collect.noise=0.004")
+        for seed in arguments.seeds:
+            for row in arguments.rows or ROWS:
+                evaluate(row, seed)
+    print_table()
+
+
+if __name__ == "__main__":
+    main()
