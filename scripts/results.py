@@ -23,7 +23,7 @@ OUTPUT = ROOT / "results_output"
 ROBOIMI = ROOT / "build/release/bin/roboimi"
 EPISODES, FIRST_SEED = 100, 1000
 TRAINING = ["size=small", f"data.path={OUTPUT}/data", "train.max_steps=6000", "train.batch_size=64",
-            "train.save_every=1000", "train.rollout_num_episodes=0"]
+            "train.warmup_steps=200", "train.save_every=1000", "train.rollout_num_episodes=0"]
 STATE = ["agent=state_imf_attnres"]
 DENOISER = ["agent.head.p_drop_attn=0.1"]
 DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
