@@ -134,10 +134,6 @@ const ConfigNode& environment_node(const LoadedAgent& loaded, const fs::path& ch
                .expected = "a section `env`"});
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  return fmt::format("{}", fmt::join(words, " "));
-}
-
 // What there is to evaluate, in the process that owns the evaluation or in one of its workers.
 struct Evaluation {
   fs::path checkpoint;
@@ -172,7 +168,7 @@ Evaluation prepare(const ParsedArguments& parsed) {
       output_folder(values, parsed.words, checkpoint, evaluation.loaded.state.step);
   evaluation.options.subject = {{"checkpoint", checkpoint.string()},
                                 {"control", values["control"].as<std::string>()},
-                                {"overrides", joined(parsed.words)},
+                                {"overrides", fmt::format("{}", fmt::join(parsed.words, " "))},
                                 {"weights", uses_ema ? "averaged, where it has them" : "last"}};
   return evaluation;
 }
@@ -194,6 +190,7 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   const po::variables_map& values = parsed.values;
   const std::int64_t workers = num_workers(values);
   const StopRequest stop;
+  // Made here too where workers do the work: what does not fit is told once, before they start.
   Evaluation evaluation = prepare(parsed);
   RolloutOptions& options = evaluation.options;
   Progress progress("eval", options.num_episodes);

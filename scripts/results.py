@@ -22,8 +22,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "results_output"
 ROBOIMI = ROOT / "build/release/bin/roboimi"
 EPISODES, FIRST_SEED = 100, 1000
-TRAINING = ["size=small", f"data.path={OUTPUT}/data", "train.max_steps=6000", "train.batch_size=64",
-            "train.warmup_steps=200", "train.save_every=1000", "train.rollout_num_episodes=0"]
+MAX_STEPS = 6000
+TRAINING = ["size=small", f"data.path={OUTPUT}/data", f"train.max_steps={MAX_STEPS}",
+            "train.batch_size=64", "train.warmup_steps=200", "train.save_every=1000", "train.rollout_num_episodes=0"]
 STATE = ["agent=state_imf_attnres"]
 DENOISER = ["agent.head.p_drop_attn=0.1"]
 DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
@@ -48,7 +49,8 @@ ROWS = {
                                ["--control", "shuffled"]),
                   "hold_pose": ("no policy: the first pose is held (control)",
                                 ["--control", "hold_pose"])}),
-    "lewm_random_imf": ("LEWM of random weights (control), IMF", ["agent.backbone.random_init=true", "agent.backbone.image_size=112"], {}),
+    "lewm_random_imf": ("LEWM of random weights (control), IMF",
+                        ["agent.backbone.random_init=true", "agent.backbone.image_size=112"], {}),
     "lewm_diffusion": ("LEWM, diffusion, DDIM 10", ["agent/head=diffusion"] + DENOISER,
                        {"": ("", DDIM)}),
     "lewm_flow": ("LEWM, flow matching, 10 steps", ["agent/head=flow_matching"] + DENOISER, {}),
@@ -80,7 +82,7 @@ def train(name, overrides, seed):
     if folder is None:
         roboimi("run", "--config", "lewm_imf_attnres.yaml", *TRAINING, *overrides, f"seed={seed}",
                 f"output_dir={OUTPUT}/runs", f"name={name}_seed{seed}")
-    elif last_step(folder) < 6000:
+    elif last_step(folder) < MAX_STEPS:
         roboimi("run", "--resume", folder)
     return run_folder(name, seed)
 
@@ -135,11 +137,9 @@ def read_rows():
     rows = []
     for row, (title, _, _) in ROWS.items():
         for evaluation, (own_title, _) in evaluations(row).items():
-            runs = {}
-            for folder in sorted((OUTPUT / "evaluations").glob("*")):
-                name, _, seed = folder.name.rpartition("_seed")
-                if name == result_folder(row, evaluation, 0).name.rpartition("_seed")[0]:
-                    runs[int(seed)] = json.loads((folder / "summary.json").read_text())
+            pattern = result_folder(row, evaluation, "*")
+            runs = {int(summary.parent.name.rpartition("_seed")[2]): json.loads(summary.read_text())
+                    for summary in pattern.parent.glob(f"{pattern.name}/summary.json")}
             if runs:
                 rows.append((row, own_title or title, runs))
     return rows

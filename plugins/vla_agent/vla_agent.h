@@ -106,4 +106,5 @@ class VlaAgent : public Agent {
 Schema schema();
 std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spec,
                               Registry& registry);
+
 }  // namespace roboimi::vla_agent

@@ -12,10 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A task is "SEED FILE"; its answer is "success", "failure", or "error: MESSAGE".
+// A task is "SEED FILE"; its answer is "success" or "failure".
 const std::string kSuccess = "success";
 const std::string kFailure = "failure";
-const std::string kError = "error: ";
 
 // Removes half-done files, however the work ends.
 class CleanUp {
@@ -49,7 +48,6 @@ bool collect_episodes(Collection& collection, const std::vector<std::string>& wo
     ROBOIMI_CHECK(!busy.empty(), "a collection that is not complete has nothing to do");
     const auto reply = workers.receive(100ms);
     if (!reply) continue;
-    if (reply->line.rfind(kError, 0) == 0) throw Error(reply->line.substr(kError.size()));
     ROBOIMI_CHECK(reply->line == kSuccess || reply->line == kFailure, reply->line);
     const std::uint64_t seed = busy.at(reply->worker);
     busy.erase(reply->worker);
@@ -60,21 +58,16 @@ bool collect_episodes(Collection& collection, const std::vector<std::string>& wo
 }
 
 void serve_attempts(Environment& environment, const EpisodeWriter& writer, double noise) {
-  while (const auto task = next_task()) {
-    std::istringstream words(*task);
+  serve_tasks([&](const std::string& task) {
+    std::istringstream words(task);
     std::uint64_t seed = 0;
     std::string file;
     words >> seed >> std::ws;
     std::getline(words, file);
-    try {
-      const EpisodeRecord record = record_episode(environment, seed, noise);
-      if (record.success) writer.write(file, record);
-      reply(record.success ? kSuccess : kFailure);
-    } catch (const std::exception& error) {
-      reply(kError + one_line_message(error));
-      return;
-    }
-  }
+    const EpisodeRecord record = record_episode(environment, seed, noise);
+    if (record.success) writer.write(file, record);
+    return record.success ? kSuccess : kFailure;
+  });
 }
 
 }  // namespace roboimi

@@ -18,6 +18,8 @@ extern char** environ;
 namespace roboimi {
 namespace {
 
+const std::string kError = "error: ";
+
 // Writes all of it; false when the reader is gone.
 bool write_all(int descriptor, const std::string& text) {
   for (std::size_t done = 0; done < text.size();) {
@@ -86,6 +88,7 @@ std::optional<WorkerProcesses::Reply> WorkerProcesses::take_line() {
     if (end == std::string::npos) continue;
     Reply reply{.worker = static_cast<std::int64_t>(i), .line = received.substr(0, end)};
     received.erase(0, end + 1);
+    if (reply.line.starts_with(kError)) throw Error(reply.line.substr(kError.size()));
     return reply;
   }
   return std::nullopt;
@@ -122,15 +125,19 @@ void WorkerProcesses::fail_ended(Worker& worker) {
                .next = "its own message is above"});
 }
 
-std::optional<std::string> next_task() {
-  std::string line;
-  if (!std::getline(std::cin, line)) return std::nullopt;
-  return line;
-}
-
-void reply(const std::string& line) {
-  if (!write_all(WorkerProcesses::kReplyDescriptor, line + "\n")) {
-    throw Error("nobody waits for this worker's answer");
+void serve_tasks(const std::function<std::string(const std::string& task)>& work) {
+  bool gave_up = false;
+  for (std::string task; !gave_up && std::getline(std::cin, task);) {
+    std::string answer;
+    try {
+      answer = work(task);
+    } catch (const std::exception& error) {
+      answer = kError + one_line_message(error);
+      gave_up = true;
+    }
+    if (!write_all(WorkerProcesses::kReplyDescriptor, answer + "\n")) {
+      throw Error("nobody waits for this worker's answer");
+    }
   }
 }
 

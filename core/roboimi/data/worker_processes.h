@@ -5,13 +5,15 @@
 //   if (auto reply = workers.receive(100ms)) use(reply->worker, reply->line);
 //
 // A worker reads lines from its standard input until that ends, and writes one line for each to
-// descriptor kReplyDescriptor. Its standard output goes to this process's stderr.
+// descriptor kReplyDescriptor; "error: MESSAGE" says that it gave up. serve_tasks() does so. Its
+// standard output goes to this process's stderr.
 #pragma once
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,7 +40,7 @@ class ROBOIMI_EXPORT WorkerProcesses {
     std::int64_t worker = 0;
     std::string line;
   };
-  // Empty when nothing came in time, or a signal did. Error when a worker has ended.
+  // Empty when nothing came in time, or a signal did. Error when a worker has ended or given up.
   std::optional<Reply> receive(std::chrono::milliseconds timeout);
 
  private:
@@ -55,8 +57,8 @@ class ROBOIMI_EXPORT WorkerProcesses {
   std::vector<Worker> workers_;
 };
 
-// For the worker's side: a line of standard input, empty at its end; and the answer to it.
-ROBOIMI_EXPORT std::optional<std::string> next_task();
-ROBOIMI_EXPORT void reply(const std::string& line);
+// The worker's side: answers each line of standard input with the line that `work` makes of it,
+// until that ends or `work` throws, which is told to the owner.
+ROBOIMI_EXPORT void serve_tasks(const std::function<std::string(const std::string& task)>& work);
 
 }  // namespace roboimi

@@ -70,15 +70,9 @@ void add_plan(PlanTimings& plans, double plan_ms, double granted_ms) {
   plans.late += granted_ms > 0.0 && plan_ms > granted_ms ? 1 : 0;
 }
 
-void divide(RolloutTimings& timings, double steps) {
-  for (double* value : {&timings.obs_read_ms, &timings.preprocess_ms, &timings.inference_ms,
-                        &timings.env_step_ms, &timings.loop_total_ms}) {
-    *value /= steps;
-  }
-}
-
 EpisodeOutcome run_episode(Agent& agent, Environment& environment, const RolloutOptions& options,
                            std::int64_t index) {
+  check_fit(agent, environment);
   EpisodeOutcome outcome;
   outcome.seed = options.first_seed + static_cast<std::uint64_t>(index);
   RolloutTimings& total = outcome.timings;
@@ -116,20 +110,15 @@ EpisodeOutcome run_episode(Agent& agent, Environment& environment, const Rollout
     recorder.add_state();
   }
   recorder.close();
-  divide(total, static_cast<double>(outcome.length));
   const std::vector<std::string> stages = environment.stage_names();
   const auto stage = static_cast<std::size_t>(outcome.stage);
   if (stage < stages.size()) outcome.stage_name = stages[stage];
   return outcome;
 }
 
-// What a worker answers in place of an outcome: "error: MESSAGE".
-const std::string kError = "error: ";
-
 }  // namespace
 
 RolloutSummary run_rollouts(Agent& agent, Environment& environment, const RolloutOptions& options) {
-  check_fit(agent, environment);
   const EvaluationState evaluation(agent);
   RolloutSummary summary{.subject = options.subject};
   for (std::int64_t i = 0; i < options.num_episodes; ++i) {
@@ -155,7 +144,6 @@ RolloutSummary run_rollouts_in_workers(const std::vector<std::string>& worker_co
     if (options.should_stop && options.should_stop()) throw Error("the evaluation was interrupted");
     const auto reply = workers.receive(100ms);
     if (!reply) continue;
-    if (reply->line.starts_with(kError)) throw Error(reply->line.substr(kError.size()));
     const EpisodeOutcome outcome = EpisodeOutcome::from_json(reply->line);
     summary.episodes.at(static_cast<std::size_t>(outcome.seed - options.first_seed)) = outcome;
     hand_out(reply->worker);
@@ -167,15 +155,10 @@ RolloutSummary run_rollouts_in_workers(const std::vector<std::string>& worker_co
 }
 
 void serve_rollouts(Agent& agent, Environment& environment, const RolloutOptions& options) {
-  try {
-    check_fit(agent, environment);
-    const EvaluationState evaluation(agent);
-    while (const auto task = next_task()) {
-      reply(run_episode(agent, environment, options, std::stoll(*task)).to_json());
-    }
-  } catch (const std::exception& error) {
-    reply(kError + one_line_message(error));
-  }
+  const EvaluationState evaluation(agent);
+  serve_tasks([&](const std::string& task) {
+    return run_episode(agent, environment, options, std::stoll(task)).to_json();
+  });
 }
 
 }  // namespace roboimi

@@ -101,9 +101,8 @@ RolloutTimings RolloutSummary::timings() const {
   RolloutTimings mean;
   double steps = 0.0;
   for (const EpisodeOutcome& episode : episodes) {
-    const auto length = static_cast<double>(episode.length);
-    steps += length;
-    for (const auto& [name, member] : kTimings) mean.*member += length * episode.timings.*member;
+    steps += static_cast<double>(episode.length);
+    for (const auto& [name, member] : kTimings) mean.*member += episode.timings.*member;
   }
   if (steps == 0.0) return {};
   for (const auto& [name, member] : kTimings) mean.*member /= steps;

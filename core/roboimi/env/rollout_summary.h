@@ -12,7 +12,7 @@
 
 namespace roboimi {
 
-// Mean milliseconds per control step.
+// Milliseconds: of an episode in all, or of a control step on average.
 struct RolloutTimings {
   double obs_read_ms = 0.0, preprocess_ms = 0.0, inference_ms = 0.0, env_step_ms = 0.0,
          loop_total_ms = 0.0;
@@ -33,8 +33,8 @@ struct EpisodeOutcome {
   double total_reward = 0.0;
   std::int64_t stage = 0;
   std::string stage_name = {};
-  std::int64_t length = 0;  // control steps
-  RolloutTimings timings = {};
+  std::int64_t length = 0;      // control steps
+  RolloutTimings timings = {};  // in all
   PlanTimings plans = {};
 
   // One line; from_json() takes it back without loss.
@@ -50,7 +50,7 @@ struct RolloutSummary {
   ROBOIMI_EXPORT std::int64_t num_stable_successes() const;
   ROBOIMI_EXPORT double success_rate() const;
   ROBOIMI_EXPORT double mean_highest_reward() const;
-  ROBOIMI_EXPORT RolloutTimings timings() const;
+  ROBOIMI_EXPORT RolloutTimings timings() const;  // of a control step on average
   ROBOIMI_EXPORT PlanTimings plans() const;
   ROBOIMI_EXPORT std::string to_json() const;  // what summary.json holds
 };

@@ -276,10 +276,11 @@ std::map<std::string, double> Experiment::roll_out(std::int64_t step) {
   spdlog::info("step {}: success {:.0f} % of {} episodes, mean highest reward {:.2f}; {}", step,
                100 * summary.success_rate(), summary.episodes.size(), summary.mean_highest_reward(),
                folder.string());
+  const RolloutTimings timings = summary.timings();
   return {{"success_rate", summary.success_rate()},
           {"mean_highest_reward", summary.mean_highest_reward()},
-          {"inference_ms", summary.timings().inference_ms},
-          {"loop_total_ms", summary.timings().loop_total_ms}};
+          {"inference_ms", timings.inference_ms},
+          {"loop_total_ms", timings.loop_total_ms}};
 }
 
 }  // namespace
