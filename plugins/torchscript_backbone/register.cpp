@@ -1,0 +1,9 @@
+#include "plugins/torchscript_backbone/torchscript_backbone.h"
+#include "roboimi/plugin/plugin.h"
+
+ROBOIMI_PLUGIN("torchscript_backbone", "1.0.0", "Encoders that Python exported with torch.jit") {
+  registrar.backbone({.name = "torchscript_backbone",
+                      .description = "an encoder exported from Python with torch.jit, as it is",
+                      .schema = roboimi::torchscript_backbone::schema(),
+                      .create = roboimi::torchscript_backbone::create});
+}

@@ -1,0 +1,185 @@
+#include "plugins/torchscript_backbone/torchscript_backbone.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/hash.h"
+#include "roboimi/common/random.h"
+#include "roboimi/io/checkpoint_file.h"
+
+namespace roboimi::torchscript_backbone {
+namespace {
+
+constexpr const char* kName = "torchscript_backbone";
+// Frames that are given to the program at once: bounds the memory that its activations take.
+constexpr std::int64_t kFrames = 32;
+
+const char* const kEvalFirst = "call model.eval() before torch.jit.trace, and export it again";
+
+at::Tensor per_channel(const std::vector<double>& values, const at::Tensor& like) {
+  return at::tensor(values, at::kFloat).view({1, 3, 1, 1}).to(like.device());
+}
+
+[[noreturn]] void fail_joint_sizes(const std::string& sizes) {
+  throw Error({.what = "cameras of different sizes do not fit into one tensor",
+               .where = kName,
+               .expected = "mode: joint gives the module [N, cameras, 3, H, W]",
+               .found = sizes,
+               .next = "set resize_height and resize_width"});
+}
+
+}  // namespace
+
+TorchScriptBackbone::TorchScriptBackbone(TorchScriptOptions options, const ObservationSpec& spec)
+    : options_(std::move(options)) {
+  if (options_.camera_names.empty()) options_.camera_names = spec.camera_names;
+  check_camera_names(options_.camera_names, spec, kName);
+  module_ =
+      register_module("module", std::make_shared<ScriptedModule>(options_.file, options_.output));
+  file_sha256_ = sha256_file(options_.file);
+  train(true);
+  probe(spec);
+}
+
+TorchScriptBackbone::~TorchScriptBackbone() = default;
+
+std::optional<std::int64_t> TorchScriptBackbone::joint_output_dim() const {
+  return options_.mode == Mode::kJoint ? std::optional(output_dim_) : std::nullopt;
+}
+
+std::string TorchScriptBackbone::cache_identity() const {
+  const ImageSize size = options_.resize.value_or(ImageSize{});
+  return fmt::format("torchscript 1: {} {} {}x{} mean {} std {} output {} token {}", file_sha256_,
+                     options_.mode == Mode::kJoint ? "joint" : "per_camera", size.height,
+                     size.width, fmt::join(options_.mean, " "), fmt::join(options_.std, " "),
+                     options_.output.entry.value_or(""), static_cast<int>(options_.output.token));
+}
+
+// One frame and two: a batch size that tracing fixed does not fit both.
+void TorchScriptBackbone::probe(const ObservationSpec& spec) {
+  const SeededConstruction guard(0);
+  const at::Tensor generator = at::detail::getDefaultCPUGenerator().get_state();
+  const std::string state = module_->state_digest();
+  const at::AutoGradMode grad(!options_.frozen);
+  at::Tensor feature;
+  for (const std::int64_t frames : {1, 2}) {
+    std::vector<at::Tensor> views;
+    for (const std::string& camera : options_.camera_names) {
+      const ImageSize size = spec.images.at(camera);
+      views.push_back(at::zeros({frames, size.height, size.width, 3}, at::kByte));
+    }
+    feature = features_of(views);
+  }
+  if (!generator.equal(at::detail::getDefaultCPUGenerator().get_state())) {
+    throw Error({.what = "the module draws random numbers in evaluation mode (dropout?)",
+                 .where = options_.file.string(),
+                 .expected = "the same feature for the same picture",
+                 .next = kEvalFirst});
+  }
+  if (state != module_->state_digest()) {
+    throw Error({.what = "the module changes its buffers in evaluation mode (BatchNorm?)",
+                 .where = options_.file.string(),
+                 .expected = "a feature that depends on the picture alone",
+                 .next = kEvalFirst});
+  }
+  check_learns(feature);
+  if (count_not_finite(feature) > 0) {
+    spdlog::warn("{}: {} gives NaN or infinite features of a black picture", kName,
+                 options_.file.string());
+  }
+  spdlog::info("{}: {} gives {} numbers", kName, options_.file.string(), output_dim_);
+}
+
+void TorchScriptBackbone::check_learns(const at::Tensor& feature) const {
+  if (options_.frozen || feature.requires_grad()) return;
+  throw Error({.what = "frozen: false, but no gradient reaches a parameter of the module",
+               .where = options_.file.string(),
+               .expected = "parameters exported with requires_grad, and a forward() that "
+                           "differentiates",
+               .found = fmt::format("{} parameters", parameters().size()),
+               .next = "set frozen: true, or export it without torch.jit.freeze, no_grad and "
+                       "detach"});
+}
+
+void TorchScriptBackbone::freeze() {
+  for (at::Tensor& parameter : parameters()) parameter.requires_grad_(false);
+}
+
+void TorchScriptBackbone::train(bool on) {
+  Backbone::train(on && !options_.frozen);
+  if (options_.frozen) freeze();
+}
+
+// uint8 [N, H, W, 3] -> float [N, 3, h, w]
+at::Tensor TorchScriptBackbone::prepare(const at::Tensor& frames) const {
+  at::Tensor pixels = frames.permute({0, 3, 1, 2}).to(at::kFloat).div(255.0);
+  if (options_.resize) {
+    const ImageSize size = *options_.resize;
+    pixels = at::_upsample_bilinear2d_aa(pixels, {size.height, size.width}, false);
+  }
+  return pixels.sub(per_channel(options_.mean, pixels))
+      .div_(per_channel(options_.std, pixels))
+      .contiguous();
+}
+
+at::Tensor TorchScriptBackbone::run(const at::Tensor& pixels) {
+  const at::Tensor feature = module_->forward(pixels);
+  const std::int64_t expected =
+      output_dim_ > 0 ? output_dim_ : options_.output_dim.value_or(feature.size(1));
+  if (feature.size(1) != expected) {
+    throw Error(
+        {.what = "the module's feature has another size than it should",
+         .where = options_.file.string(),
+         .expected = fmt::format("{} numbers ({})", expected,
+                                 output_dim_ > 0 ? "as for the pictures before" : "output_dim"),
+         .found = fmt::format("{} for pixels {}", feature.size(1), c10::str(pixels.sizes())),
+         .next = output_dim_ > 0 ? "set resize_height and resize_width: the size of the "
+                                   "feature follows that of the picture"
+                                 : "leave output_dim out, or name the right file"});
+  }
+  output_dim_ = expected;
+  return feature;
+}
+
+at::Tensor TorchScriptBackbone::features_of(const std::vector<at::Tensor>& views) {
+  std::vector<at::Tensor> parts;
+  for (const at::Tensor& view : views) {
+    const at::Tensor pixels = prepare(view);
+    parts.push_back(options_.mode == Mode::kJoint ? pixels : run(pixels));
+  }
+  if (options_.mode == Mode::kPerCamera) return at::cat(parts, 1);
+  std::vector<std::string> sizes;
+  bool equal = true;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    equal = equal && parts[i].sizes() == parts[0].sizes();
+    sizes.push_back(
+        fmt::format("{} {}x{}", options_.camera_names[i], parts[i].size(2), parts[i].size(3)));
+  }
+  if (!equal) fail_joint_sizes(fmt::format("{}", fmt::join(sizes, ", ")));
+  return run(at::stack(parts, 1));
+}
+
+at::Tensor TorchScriptBackbone::encode(const Images& images, at::Generator& /*generator*/) {
+  const at::AutoGradMode grad(!options_.frozen && at::GradMode::is_enabled());
+  if (options_.frozen) freeze();
+  std::vector<at::Tensor> views = ordered_images(images);
+  const std::int64_t batch = views[0].size(0), steps = views[0].size(1);
+  for (at::Tensor& view : views) view = view.flatten(0, 1);
+  std::vector<at::Tensor> features;
+  for (std::int64_t start = 0; start < batch * steps; start += kFrames) {
+    std::vector<at::Tensor> chunk;
+    for (const at::Tensor& view : views) chunk.push_back(view.slice(0, start, start + kFrames));
+    features.push_back(features_of(chunk));
+  }
+  if (features.empty()) {
+    return at::empty({batch, steps, feature_dim()}, views[0].options().dtype(at::kFloat));
+  }
+  return at::cat(features).view({batch, steps, feature_dim()});
+}
+
+}  // namespace roboimi::torchscript_backbone

@@ -1,0 +1,79 @@
+// Any encoder that Python exported with torch.jit.script or torch.jit.trace, as a backbone.
+//
+//   TorchScriptOptions options{.file = "encoder.pt"};
+//   TorchScriptBackbone backbone(options, spec);
+//   at::Tensor features = backbone.encode(images, generator);   // [B, T, cameras * D]
+//
+// Constructing it runs the program in the file: load files that you trust.
+//
+// The program sees float pixels, RGB, channels first: (resize(image) / 255 - mean) / std. It is
+// given one camera at a time, [N, 3, H, W] (kPerCamera), or all of them, [N, cameras, 3, H, W] in
+// camera_names() order (kJoint), and returns one feature for each of the N frames, whatever N is.
+// It stays in evaluation mode, also where it learns: dropout is off, so that nothing is drawn from
+// the default generator, and BatchNorm keeps the statistics that it was loaded with.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugins/torchscript_backbone/scripted_module.h"
+#include "roboimi/config/schema.h"
+#include "roboimi/model/backbone.h"
+
+namespace roboimi::torchscript_backbone {
+
+enum class Mode { kPerCamera, kJoint };
+
+struct TorchScriptOptions {
+  std::filesystem::path file;             // what torch.jit.save wrote
+  std::vector<std::string> camera_names;  // empty: the ObservationSpec's
+  Mode mode = Mode::kPerCamera;
+  std::optional<ImageSize> resize;                   // bilinear with antialias
+  std::vector<double> mean = {0.485, 0.456, 0.406};  // of pixels in 0..1; ImageNet's
+  std::vector<double> std = {0.229, 0.224, 0.225};
+  bool frozen = true;  // false: the parameters that were exported with requires_grad learn
+  OutputChoice output;
+  std::optional<std::int64_t> output_dim;  // D; checked where given
+};
+
+class TorchScriptBackbone : public Backbone {
+ public:
+  // Runs the program on black frames to learn D. Error: a camera that `spec` lacks, joint cameras
+  // of different sizes, what ScriptedModule refuses, a program that gives another D than stated,
+  // that draws random numbers or changes its own state, or that cannot learn and is not frozen.
+  TorchScriptBackbone(TorchScriptOptions options, const ObservationSpec& spec);
+  ~TorchScriptBackbone() override;
+
+  const std::vector<std::string>& camera_names() const override { return options_.camera_names; }
+  std::int64_t output_dim() const override { return output_dim_; }
+  std::optional<std::int64_t> joint_output_dim() const override;
+  bool frozen() const override { return options_.frozen; }
+  // The file's contents and the options, wherever the file lies: the program is no parameter.
+  std::string cache_identity() const override;
+  at::Tensor encode(const Images& images, at::Generator& generator) override;
+
+  // A frozen module stays in evaluation mode and without gradients.
+  void train(bool on = true) override;
+
+ private:
+  void probe(const ObservationSpec& spec);
+  void check_learns(const at::Tensor& feature) const;
+  void freeze();
+  // The views of N frames, each uint8 [N, H, W, 3] -> [N, feature_dim()].
+  at::Tensor features_of(const std::vector<at::Tensor>& views);
+  at::Tensor run(const at::Tensor& pixels);
+  at::Tensor prepare(const at::Tensor& frames) const;
+
+  TorchScriptOptions options_;
+  std::string file_sha256_;
+  std::shared_ptr<ScriptedModule> module_;
+  std::int64_t output_dim_ = 0;  // 0 until the program has run
+};
+
+Schema schema();
+std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& spec);
+
+}  // namespace roboimi::torchscript_backbone

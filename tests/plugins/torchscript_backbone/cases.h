@@ -1,0 +1,47 @@
+// What tests/reference/torchscript_reference.py exported, written once for all tests of a process.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "plugins/torchscript_backbone/torchscript_backbone.h"
+#include "roboimi/common/random.h"
+#include "roboimi/io/safetensors.h"
+#include "tests/reference/run_reference.h"
+
+namespace roboimi::torchscript_backbone {
+
+inline std::filesystem::path exported(const std::string& name) {
+  static const ReferenceFolder folder("torchscript_backbone");
+  if (!std::filesystem::exists(folder.path() / "program.pt2")) {  // the last that is written
+    run_reference("torchscript_reference.py", folder.path().string());
+  }
+  return folder.path() / name;
+}
+
+inline ObservationSpec two_cameras() {
+  return {.camera_names = {"front", "top"}, .images = {{"front", {40, 48}}, {"top", {40, 48}}}};
+}
+
+inline std::shared_ptr<TorchScriptBackbone> make(const std::string& name,
+                                                 TorchScriptOptions options = {}) {
+  options.file = exported(name);
+  return std::make_shared<TorchScriptBackbone>(std::move(options), two_cameras());
+}
+
+// front and top, uint8 [2, 3, 40, 48, 3], and the features that Python's eager mode gives of them.
+inline const std::map<std::string, at::Tensor>& expected() {
+  static const TensorFile file = read_safetensors(exported("results.safetensors"));
+  return file.tensors;
+}
+
+inline Images frames() {
+  return {{"front", expected().at("front")}, {"top", expected().at("top")}};
+}
+
+inline at::Tensor encode(TorchScriptBackbone& backbone, const Images& images) {
+  at::Generator generator = make_generator(1);
+  return backbone.encode(images, generator);
+}
+
+}  // namespace roboimi::torchscript_backbone
