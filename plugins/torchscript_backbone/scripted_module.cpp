@@ -69,7 +69,7 @@ std::string reason_of(const std::exception& error) {
   return printable(text.substr(text.rfind('\n') + 1), 300);
 }
 
-torch::jit::Module load(const std::string& file) {
+torch::jit::Module load_program(const std::string& file) {
   check_archive(file);
   try {
     torch::jit::Module module = torch::jit::load(file, at::kCPU);
@@ -94,7 +94,7 @@ ScriptedModule::ScriptedModule(const std::filesystem::path& file, OutputChoice o
     : torch::nn::Module("ScriptedModule"),
       file_(file.string()),
       output_(std::move(output)),
-      program_(std::make_unique<Program>(load(file_))) {
+      program_(std::make_unique<Program>(load_program(file_))) {
   register_tensors(program_->module, *this);
   for (const at::Tensor& parameter : parameters()) {
     if (!parameter.is_floating_point()) continue;

@@ -142,7 +142,7 @@ at::Tensor TorchScriptBackbone::run(const at::Tensor& pixels) {
                                    "feature follows that of the picture"
                                  : "leave output_dim out, or name the right file"});
   }
-  output_dim_ = expected;
+  if (output_dim_ == 0) output_dim_ = expected;
   return feature;
 }
 

@@ -140,6 +140,31 @@ TEST_F(MainJob, AnOverrideChoosesTheBackboneAndNothingElse) {
   EXPECT_THAT(config, ::testing::Not(HasSubstr("lewm_vit_backbone")));
 }
 
+TEST_F(MainJob, AnEncoderFromPythonTrainsFrozenAndLearning) {
+  const std::string file = (*place_ / "encoder.pt").string();
+  const std::string source = ROBOIMI_SOURCE_DIR;
+  const std::string command = source + "/.venv/bin/python " + source +
+                              "/examples/python_backbone/export_encoder.py " + file;
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  for (const std::string frozen : {"true", "false"}) {
+    const Result trained =
+        place_->run(training("runs_python_" + frozen,
+                             {"agent/backbone=torchscript", "agent.backbone.file=" + file,
+                              "agent.backbone.resize_height=48", "agent.backbone.resize_width=64",
+                              "agent.backbone.frozen=" + frozen, "train.max_steps=2",
+                              "train.batch_size=2", "train.rollout_num_episodes=0"}));
+    ASSERT_EQ(trained.status, 0) << trained.errors;
+  }
+  const std::string run = newest_run(*place_ / "runs_python_false").string();
+  const std::vector<std::string> evaluation = {"eval", "--checkpoint", run, "--episodes", "1"};
+  EXPECT_EQ(place_->run(evaluation).status, 0);
+  // A checkpoint has the weights that it learned; the program stays where it was.
+  fs::remove(file);
+  const Result gone = place_->run(evaluation);
+  EXPECT_EQ(gone.status, 1);
+  EXPECT_THAT(gone.errors, HasSubstr("holds the encoder's weights and not its program"));
+}
+
 TEST_F(MainJob, TheSecondTrainingTouchesNoFrame) {
   const auto arguments = training(
       "runs_cache", words(random_lewm(), {"train.max_steps=1", "train.rollout_num_episodes=0"}));
