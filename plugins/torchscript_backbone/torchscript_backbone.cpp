@@ -10,6 +10,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/random.h"
+#include "roboimi/common/text.h"
 #include "roboimi/io/checkpoint_file.h"
 
 namespace roboimi::torchscript_backbone {
@@ -23,6 +24,18 @@ const char* const kEvalFirst = "call model.eval() before torch.jit.trace, and ex
 
 at::Tensor per_channel(const std::vector<double>& values, const at::Tensor& like) {
   return at::tensor(values, at::kFloat).view({1, 3, 1, 1}).to(like.device());
+}
+
+// A text as uint8, and back.
+at::Tensor bytes_of(std::string text) {
+  const auto size = static_cast<std::int64_t>(text.size());
+  return at::from_blob(text.data(), {size}, at::kByte).clone();
+}
+
+std::string text_of(const at::Tensor& bytes) {
+  const at::Tensor local = bytes.to(at::kCPU, at::kByte).contiguous();
+  return {static_cast<const char*>(local.const_data_ptr()),
+          static_cast<std::size_t>(local.numel())};
 }
 
 [[noreturn]] void fail_joint_sizes(const std::string& sizes) {
@@ -42,6 +55,8 @@ TorchScriptBackbone::TorchScriptBackbone(TorchScriptOptions options, const Obser
   module_ =
       register_module("module", std::make_shared<ScriptedModule>(options_.file, options_.output));
   file_sha256_ = sha256_file(options_.file);
+  file_digest_ = register_buffer("file_digest", bytes_of(file_sha256_));
+  compared_version_ = static_cast<std::int64_t>(file_digest_._version());
   train(true);
   probe(spec);
 }
@@ -106,6 +121,23 @@ void TorchScriptBackbone::check_learns(const at::Tensor& feature) const {
                        "detach"});
 }
 
+// Loading a checkpoint writes the digest. Another program could take the weights and give features
+// that the policy never saw, so a difference is no warning.
+void TorchScriptBackbone::check_same_file() {
+  const auto version = static_cast<std::int64_t>(file_digest_._version());
+  if (version == compared_version_) return;
+  const std::string trained_with = text_of(file_digest_);
+  if (trained_with != file_sha256_) {
+    throw Error({.what = "not the encoder that the checkpoint was made with",
+                 .where = options_.file.string(),
+                 .expected = "a file of sha256 " + printable(trained_with, 64),
+                 .found = file_sha256_,
+                 .next = "name that file with agent.backbone.file=FILE: a checkpoint of roboimi "
+                         "holds the encoder's weights and not its program"});
+  }
+  compared_version_ = version;
+}
+
 void TorchScriptBackbone::freeze() {
   for (at::Tensor& parameter : parameters()) parameter.requires_grad_(false);
 }
@@ -167,6 +199,7 @@ at::Tensor TorchScriptBackbone::features_of(const std::vector<at::Tensor>& views
 at::Tensor TorchScriptBackbone::encode(const Images& images, at::Generator& /*generator*/) {
   const at::AutoGradMode grad(!options_.frozen && at::GradMode::is_enabled());
   if (options_.frozen) freeze();
+  check_same_file();
   std::vector<at::Tensor> views = ordered_images(images);
   const std::int64_t batch = views[0].size(0), steps = views[0].size(1);
   for (at::Tensor& view : views) view = view.flatten(0, 1);

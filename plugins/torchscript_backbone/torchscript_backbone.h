@@ -53,6 +53,7 @@ class TorchScriptBackbone : public Backbone {
   bool frozen() const override { return options_.frozen; }
   // The file's contents and the options, wherever the file lies: the program is no parameter.
   std::string cache_identity() const override;
+  // Error also when the state was loaded from a checkpoint that was made with another file.
   at::Tensor encode(const Images& images, at::Generator& generator) override;
 
   // A frozen module stays in evaluation mode and without gradients.
@@ -61,6 +62,7 @@ class TorchScriptBackbone : public Backbone {
  private:
   void probe(const ObservationSpec& spec);
   void check_learns(const at::Tensor& feature) const;
+  void check_same_file();
   void freeze();
   // The views of N frames, each uint8 [N, H, W, 3] -> [N, feature_dim()].
   at::Tensor features_of(const std::vector<at::Tensor>& views);
@@ -68,9 +70,12 @@ class TorchScriptBackbone : public Backbone {
   at::Tensor prepare(const at::Tensor& frames) const;
 
   TorchScriptOptions options_;
-  std::string file_sha256_;
   std::shared_ptr<ScriptedModule> module_;
-  std::int64_t output_dim_ = 0;  // 0 until the program has run
+  std::string file_sha256_;
+  // The digits of file_sha256_, which travel with a checkpoint: uint8 [64].
+  at::Tensor file_digest_;
+  std::int64_t compared_version_ = 0;  // of file_digest_
+  std::int64_t output_dim_ = 0;        // 0 until the program has run
 };
 
 Schema schema();

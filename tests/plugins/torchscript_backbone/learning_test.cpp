@@ -3,12 +3,15 @@
 #include <torch/torch.h>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/hash.h"
 #include "roboimi/train/flat_parameters.h"
 #include "roboimi/train/tensor_map.h"
 #include "tests/plugins/torchscript_backbone/cases.h"
 
 namespace roboimi::torchscript_backbone {
 namespace {
+
+using ::testing::HasSubstr;
 
 TensorMap copies_of(const torch::nn::Module& module) {
   TensorMap copies;
@@ -42,7 +45,7 @@ TEST(TorchScriptFrozen, RegistersTheTensorsUnderTheirNamesInTheFile) {
                            "module.second.weight", "module.scale", "module.shift"}) {
     EXPECT_TRUE(tensors.contains(name)) << name;
   }
-  EXPECT_EQ(tensors.size(), 13U);
+  EXPECT_EQ(tensors.size(), 14U);  // and the digest of the file
 }
 
 TEST(TorchScriptLearning, GradientReachesWhatWasExportedTrainable) {
@@ -79,6 +82,22 @@ TEST(TorchScriptLearning, DrawsNothingAndKeepsBatchStatisticsInTraining) {
   }
 }
 
+TEST(TorchScriptLearning, GivesTheSameGradientsOnEveryRunToTheBit) {
+  auto backbone = make("scripted.pt", {.frozen = false});
+  std::vector<at::Tensor> first;
+  for (int run = 0; run < 4; ++run) {
+    backbone->zero_grad();
+    encode(*backbone, frames()).pow(2).sum().backward();
+    std::vector<at::Tensor> gradients;
+    for (const at::Tensor& parameter : backbone->parameters()) {
+      if (parameter.requires_grad()) gradients.push_back(parameter.grad().clone());
+    }
+    if (run == 0) first = gradients;
+    for (std::size_t i = 0; i < first.size(); ++i) EXPECT_TRUE(first[i].equal(gradients[i])) << i;
+  }
+  EXPECT_EQ(first.size(), 8U);
+}
+
 TEST(TorchScriptLearning, StepsOnFlatBuffersReachTheProgramAndKeepATiedWeightTied) {
   auto backbone = make("scripted.pt", {.frozen = false});
   FlatParameters flat(*backbone, [](const std::string&, const at::Tensor&) { return false; });
@@ -112,12 +131,28 @@ TEST(TorchScriptState, TravelsToTheBit) {
   EXPECT_TRUE(encode(*loaded, frames()).equal(encode(*trained, frames())));
 }
 
+TEST(TorchScriptState, IsRefusedByAnotherProgramThatItWouldFit) {
+  const TensorMap trained = copies_of(*make("scripted.pt"));
+  auto other = make("traced.pt");
+  EXPECT_EQ(encode(*other, frames()).size(2), 16);
+  load_tensors_strictly(*other, trained, "model.safetensors");
+  try {
+    encode(*other, frames());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("traced.pt: not the encoder that the checkpoint was made"));
+    EXPECT_THAT(error.what(),
+                HasSubstr("a file of sha256 " + sha256_file(exported("scripted.pt"))));
+    EXPECT_THAT(error.what(), HasSubstr("agent.backbone.file=FILE"));
+  }
+}
+
 TEST(TorchScriptState, FollowsTheModuleToAnotherType) {
   auto backbone = make("scripted.pt");
   const at::Tensor before = encode(*backbone, frames());
   backbone->to(at::kDouble);
   for (const auto& [name, tensor] : tensors_of(*backbone)) {
-    if (name.ends_with("num_batches_tracked")) continue;
+    if (name.ends_with("num_batches_tracked") || name == "file_digest") continue;
     EXPECT_EQ(tensor.scalar_type(), at::kDouble) << name;
   }
   backbone->to(at::kFloat);
