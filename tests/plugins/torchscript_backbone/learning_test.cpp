@@ -46,6 +46,9 @@ TEST(TorchScriptFrozen, RegistersTheTensorsUnderTheirNamesInTheFile) {
     EXPECT_TRUE(tensors.contains(name)) << name;
   }
   EXPECT_EQ(tensors.size(), 14U);  // and the digest of the file
+  const TensorMap joint = tensors_of(*make("joint.pt", {.mode = Mode::kJoint}));
+  EXPECT_TRUE(joint.contains("module.factors"));
+  EXPECT_TRUE(joint.contains("module.encoder.stem.0.weight"));
 }
 
 TEST(TorchScriptLearning, GradientReachesWhatWasExportedTrainable) {
@@ -82,18 +85,23 @@ TEST(TorchScriptLearning, DrawsNothingAndKeepsBatchStatisticsInTraining) {
   }
 }
 
-TEST(TorchScriptLearning, GivesTheSameGradientsOnEveryRunToTheBit) {
-  auto backbone = make("scripted.pt", {.frozen = false});
+// With libtorch's just-in-time optimiser the first run's gradients differ from those that follow.
+TEST(TorchScriptLearning, GivesTheSameGradientsFromTheFirstRunOnToTheBit) {
+  ScriptedModule module(exported("traced.pt"), {});
+  at::Generator generator = make_generator(3);
+  const at::Tensor pixels = at::randn({6, 3, 40, 48}, generator);
   std::vector<at::Tensor> first;
-  for (int run = 0; run < 4; ++run) {
-    backbone->zero_grad();
-    encode(*backbone, frames()).pow(2).sum().backward();
+  for (int run = 0; run < 5; ++run) {
+    module.zero_grad();
+    module.forward(pixels).pow(2).sum().backward();
     std::vector<at::Tensor> gradients;
-    for (const at::Tensor& parameter : backbone->parameters()) {
+    for (const at::Tensor& parameter : module.parameters()) {
       if (parameter.requires_grad()) gradients.push_back(parameter.grad().clone());
     }
     if (run == 0) first = gradients;
-    for (std::size_t i = 0; i < first.size(); ++i) EXPECT_TRUE(first[i].equal(gradients[i])) << i;
+    for (std::size_t i = 0; i < first.size(); ++i) {
+      EXPECT_TRUE(first[i].equal(gradients[i])) << "run " << run << ", parameter " << i;
+    }
   }
   EXPECT_EQ(first.size(), 8U);
 }
