@@ -173,7 +173,7 @@ LossReport ImfHead::objective(const at::Tensor& actions, const at::Tensor& cond,
 LossReport ImfHead::loss(const at::Tensor& actions, const at::Tensor& cond,
                          const at::Tensor& is_pad, at::Generator& generator) {
   check_loss_arguments(actions, cond, is_pad);
-  const Draw random = draw(actions, generator);
+  const Draw random = draw(actions, options_.one_step_share, generator);
   const bool drops = is_training() && options_.dropout > 0.0;
   return objective(actions, cond, is_pad, random, drops ? &generator : nullptr);
 }

@@ -34,6 +34,7 @@ struct ImfOptions {
   std::int64_t n_kv_head = 8;
   double dropout = 0.0;
   std::int64_t num_inference_steps = 1;
+  double one_step_share = 0.0;  // see draw()
   LossKind loss = LossKind::kPseudoHuber;
   Latent latent = Latent::kIdentity;
   attnres::Output output = attnres::Output::kSum;

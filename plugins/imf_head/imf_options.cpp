@@ -50,6 +50,10 @@ Schema schema() {
   s.integer("num_inference_steps", 1, "network evaluations per action chunk").at_least(1);
   s.text("loss", "pseudo_huber", "distance between V and e - x")
       .one_of({"pseudo_huber", "mse", "adaptive_l2"});
+  s.number(
+       "one_step_share", 0.0,
+       "share of the samples with r < t that are trained at r = 0, t = 1, where one step samples")
+      .range(0.0, 1.0);
   s.text("output", "sum", "what follows the last sublayer")
       .one_of({"sum", "final_depth_attention"});
   s.text("attnres", "full", "sources: every sublayer (full), or sums of n sublayers (block(n))");
@@ -72,6 +76,7 @@ std::shared_ptr<Head> create(const Options& options, const HeadSpec& spec) {
   o.dropout = options.number("dropout");
   o.num_inference_steps = options.integer("num_inference_steps");
   o.loss = loss_from(options.text("loss"));
+  o.one_step_share = options.number("one_step_share");
   o.output =
       options.text("output") == "sum" ? attnres::Output::kSum : attnres::Output::kDepthAttention;
   o.residual = options.text("residual") == "plain" ? attnres::Residual::kPlain

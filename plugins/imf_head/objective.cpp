@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 namespace roboimi::imf_head {
 namespace {
 
@@ -10,19 +12,21 @@ constexpr double kAdaptiveOffset = 0.01;
 
 }  // namespace
 
-Draw draw(const at::Tensor& like, at::Generator& generator) {
+Draw draw(const at::Tensor& like, double one_step_share, at::Generator& generator) {
   const std::int64_t batch = like.size(0), half = batch / 2;
+  const std::int64_t whole = std::llround(one_step_share * static_cast<double>(batch - half));
   const at::Tensor times =
       at::sigmoid(at::randn({2, batch}, generator, like.options()) + kTimeLocation);
   const at::Tensor first = times[0];
   const at::Tensor low = at::minimum(first, times[1]), high = at::maximum(first, times[1]);
   const at::Tensor equal = first.narrow(0, 0, half);
-  const auto join = [&](const at::Tensor& rest) {
-    return at::cat({equal, rest.narrow(0, half, batch - half)});
+  const auto join = [&](const at::Tensor& rest, double at_whole) {
+    return at::cat({equal, at::full({whole}, at_whole, like.options()),
+                    rest.narrow(0, half + whole, batch - half - whole)});
   };
   return {.noise = at::randn(like.sizes(), generator, like.options()),
-          .r = join(low),
-          .t = join(high),
+          .r = join(low, 0.0),
+          .t = join(high, 1.0),
           .num_equal = half};
 }
 

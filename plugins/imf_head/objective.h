@@ -22,8 +22,10 @@ struct Draw {
 };
 
 // Times: two logit-normal(-0.4, 1) draws a sample, t the larger and r the smaller; on the first
-// half of the batch both are the first draw. `like` [B, H, A] gives size, dtype and device.
-Draw draw(const at::Tensor& like, at::Generator& generator);
+// half of the batch both are the first draw. Of the other half the share `one_step_share` gets
+// r = 0, t = 1: the interval of one-step sampling, which the draws hardly ever come near. `like`
+// [B, H, A] gives size, dtype and device.
+Draw draw(const at::Tensor& like, double one_step_share, at::Generator& generator);
 
 // difference [B, H, A] between prediction and target; valid [B, H, 1], 1 where it counts and 0 on
 // padding. A batch of padding alone has loss 0.

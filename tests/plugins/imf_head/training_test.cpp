@@ -124,7 +124,7 @@ TEST(ImfHead, DropsOnlyInTraining) {
 
 TEST(Draw, GivesEqualTimesToTheFirstHalfAndOrdersTheOthers) {
   at::Generator generator = make_generator(4);
-  const Draw random = draw(at::empty({4000, 2, 1}), generator);
+  const Draw random = draw(at::empty({4000, 2, 1}), 0.0, generator);
   EXPECT_EQ(random.num_equal, 2000);
   EXPECT_TRUE(at::equal(random.r.narrow(0, 0, 2000), random.t.narrow(0, 0, 2000)));
   EXPECT_TRUE((random.r.narrow(0, 2000, 2000) < random.t.narrow(0, 2000, 2000)).all().item<bool>());
@@ -135,6 +135,21 @@ TEST(Draw, GivesEqualTimesToTheFirstHalfAndOrdersTheOthers) {
   // The larger of two normals lies 1 / sqrt(pi) above their mean.
   const at::Tensor larger = at::logit(random.t.narrow(0, 2000, 2000));
   EXPECT_NEAR(larger.mean().item<double>(), -0.4 + 0.5642, 0.08);
+}
+
+TEST(Draw, GivesAShareOfTheOthersTheIntervalOfOneStep) {
+  at::Generator generator = make_generator(4), same = make_generator(4);
+  const Draw random = draw(at::empty({9, 2, 1}), 0.4, generator);
+  const Draw without = draw(at::empty({9, 2, 1}), 0.0, same);
+  ASSERT_EQ(random.num_equal, 4);
+  EXPECT_TRUE(at::equal(random.r.narrow(0, 4, 2), at::zeros({2})));
+  EXPECT_TRUE(at::equal(random.t.narrow(0, 4, 2), at::ones({2})));
+  for (const std::int64_t i : {0, 3, 6, 8}) {
+    EXPECT_EQ(random.r[i].item<float>(), without.r[i].item<float>()) << i;
+    EXPECT_EQ(random.t[i].item<float>(), without.t[i].item<float>()) << i;
+  }
+  EXPECT_TRUE(
+      draw(at::empty({4, 2, 1}), 1.0, generator).t.narrow(0, 2, 2).eq(1.0).all().item<bool>());
 }
 
 }  // namespace
