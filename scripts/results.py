@@ -6,7 +6,7 @@
     scripts/results.py --seeds 0 1 2 lewm_imf   # three trainings of one row
     scripts/results.py --table                  # the table of what has been run
 
-Needs build/release/bin/roboimi (scripts/demo.sh builds it). Everything is kept in results_output/; what
+Needs build/release/bin/roboimi (scripts/demo.sh builds it), or the program named by ROBOIMI. Everything is kept in results_output/; what
 is there is not done again, and an interrupted training continues. Intervals are Wilson's at 95 %;
 p-values are McNemar's exact test on the seeds that two rows share.
 """
@@ -14,13 +14,14 @@ p-values are McNemar's exact test on the seeds that two rows share.
 import argparse
 import json
 import math
+import os
 import pathlib
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "results_output"
-ROBOIMI = ROOT / "build/release/bin/roboimi"
+ROBOIMI = pathlib.Path(os.environ.get("ROBOIMI", ROOT / "build/release/bin/roboimi"))
 EPISODES, FIRST_SEED = 100, 1000
 MAX_STEPS = 6000
 TRAINING = ["size=small", f"data.path={OUTPUT}/data", f"train.max_steps={MAX_STEPS}",
