@@ -19,12 +19,25 @@ std::string type_text(const OptionSpec& option) {
   return option.unit.empty() ? text : text + " [" + option.unit + "]";
 }
 
-void add_rows(const Schema& schema, const std::string& indent, std::vector<Row>& rows) {
+// The rows of a schema, and of its groups after `prefix_of(group)`.
+template <typename Prefix>
+void add_rows(const Schema& schema, const std::string& prefix, const Prefix& prefix_of,
+              std::vector<Row>& rows) {
   for (const OptionSpec& option : schema.options()) {
-    rows.push_back({indent + option.key, type_text(option), default_text(option),
+    rows.push_back({prefix + option.key, type_text(option), default_text(option),
                     range_text(option), option.meaning});
-    for (const Schema& group : option.group) add_rows(group, indent + "  ", rows);
+    for (const Schema& group : option.group) {
+      add_rows(group, prefix_of(prefix, option.key), prefix_of, rows);
+    }
   }
+}
+
+// What would end a cell of a table.
+std::string cell(std::string text) {
+  for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) {
+    text.insert(at, 1, '\\');
+  }
+  return text;
 }
 
 // Null where there is no default; a list stays a list.
@@ -70,7 +83,8 @@ std::string range_text(const OptionSpec& option) {
 
 std::string option_table(const Schema& schema) {
   std::vector<Row> rows = {{"option", "type", "default", "range", "meaning"}};
-  add_rows(schema, "", rows);
+  const auto indented = [](const std::string& prefix, const std::string&) { return prefix + "  "; };
+  add_rows(schema, "", indented, rows);
   std::size_t key = 0, type = 0, value = 0, range = 0;
   for (const Row& row : rows) {
     key = std::max(key, row.key.size());
@@ -82,6 +96,21 @@ std::string option_table(const Schema& schema) {
   for (const Row& row : rows) {
     text += fmt::format("  {:<{}}  {:<{}}  {:<{}}  {:<{}}  {}\n", row.key, key, row.type, type,
                         row.value, value, row.range, range, row.meaning);
+  }
+  return text;
+}
+
+std::string option_markdown(const Schema& schema) {
+  std::vector<Row> rows;
+  const auto dotted = [](const std::string& prefix, const std::string& key) {
+    return prefix + key + ".";
+  };
+  add_rows(schema, "", dotted, rows);
+  if (rows.empty()) return "No options.\n";
+  std::string text = "| option | type | default | range | meaning |\n|---|---|---|---|---|\n";
+  for (const Row& row : rows) {
+    text += fmt::format("| `{}` | {} | {} | {} | {} |\n", row.key, cell(row.type), cell(row.value),
+                        cell(row.range), cell(row.meaning));
   }
   return text;
 }

@@ -15,6 +15,8 @@ std::string range_text(const OptionSpec& option);
 
 // One line an option: key, type, default, range, unit, meaning. Groups are indented below theirs.
 std::string option_table(const Schema& schema);
+// The same as a table for a document; a group's options are named group.key.
+std::string option_markdown(const Schema& schema);
 nlohmann::json option_json(const Schema& schema);
 
 }  // namespace roboimi::app

@@ -3,17 +3,28 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace roboimi::app {
 
-// {"file", "verdict": "accepted" | "rejected" | "fatal", "reason", "plugin", "version",
-//  "description", "components": [{"kind", "name", "description"}], "output"}
-nlohmann::json check_in_child(const std::filesystem::path& file);
+struct CheckRequest {
+  std::filesystem::path file;
+  std::optional<std::string> component;  // one of the file's; none: all
+  std::optional<std::filesystem::path> options;
+  std::vector<std::string> cameras;  // that the data is to have; empty: r_vis, top, front
+  std::vector<std::string> skip;     // names of checks
+  std::vector<std::filesystem::path> plugin_dirs;  // of what the component is made of
+};
 
-// What the child does: loads the file into this process and judges it. It may not return.
-nlohmann::json check_in_process(const std::filesystem::path& file);
+// {"file", "verdict": "accepted" | "rejected" | "failed" | "fatal", "reason", "plugin", "version",
+//  "description", "components": [{"kind", "name", "description", "checks": [{"check", "reason",
+//  "status", "message", "seconds"}]}], "output"}. "failed": it loads, and a check failed.
+nlohmann::json check_in_child(const CheckRequest& request);
 
-// The marker before the child's verdict, which a plugin's own output may precede.
-inline constexpr char kVerdictMarker[] = "roboimi-verdict ";
+// What the child does: loads the file into this process, runs the checks of its components and
+// tells the verdict on standard output. It may not return.
+void check_in_process(const CheckRequest& request);
 
 }  // namespace roboimi::app

@@ -1,10 +1,12 @@
 // roboimi plugins list | inspect NAME | check FILE.so
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
@@ -24,16 +26,32 @@ using nlohmann::json;
 constexpr char kUsage[] =
     "usage: roboimi plugins list [--json | --markdown]\n"
     "       roboimi plugins inspect NAME [--json]\n"
-    "       roboimi plugins check FILE.so [--json]\n\n"
+    "       roboimi plugins reference\n"
+    "       roboimi plugins check FILE.so [--component NAME] [--config OPTIONS.yaml] [--json]\n\n"
     "list     every component found, and every file that was rejected with the reason\n"
     "inspect  a plugin's or a component's options: type, default, range, unit, meaning\n"
-    "check    loads a file in a child process and says whether it is a good plugin\n\n"
-    "example: roboimi plugins inspect vla_agent --plugin-path ./build/plugins\n";
+    "reference  all components with their options, as a document (docs/reference.md)\n"
+    "check    loads a file in a child process, and runs the conformance kit on its components\n\n"
+    "examples:\n"
+    "  roboimi plugins inspect vla_agent --plugin-path ./build/plugins\n"
+    "  roboimi plugins check libmy_backbone.so --config options.yaml\n";
 
 struct Request {
   std::string action, name;
   bool json = false, markdown = false, in_process = false;
   std::vector<fs::path> plugin_dirs;
+  std::optional<std::string> component;
+  std::optional<fs::path> options;
+  std::vector<std::string> cameras, skip;
+
+  CheckRequest check() const {
+    return {.file = name,
+            .component = component,
+            .options = options,
+            .cameras = cameras,
+            .skip = skip,
+            .plugin_dirs = plugin_dirs};
+  }
 };
 
 po::options_description visible_options() {
@@ -41,7 +59,13 @@ po::options_description visible_options() {
   options.add_options()("json", "print JSON for a program to read")(
       "markdown", "list: print a table for a document")(
       "plugin-path", po::value<std::vector<std::string>>()->composing(),
-      "also search this folder; may be repeated")("help,h", "this text");
+      "also search this folder; may be repeated")("component", po::value<std::string>(),
+                                                  "check: one component of the file")(
+      "config", po::value<std::string>(), "check: a YAML file with the component's options")(
+      "camera", po::value<std::vector<std::string>>()->composing(),
+      "check: a camera of the data; may be repeated (default: r_vis, top, front)")(
+      "skip", po::value<std::vector<std::string>>()->composing(),
+      "check: leave out the check of this name; may be repeated")("help,h", "this text");
   return options;
 }
 
@@ -153,13 +177,47 @@ int inspect(const Request& request) {
   return EXIT_SUCCESS;
 }
 
+// Sorted, so that the order of files does not show.
+int reference(const Request& request) {
+  const std::string problem = load_plugins(request);
+  if (!problem.empty()) throw Error(problem);
+  std::vector<ComponentInfo> components = Registry::instance().components();
+  std::ranges::sort(components, {},
+                    [](const ComponentInfo& info) { return std::pair(info.kind, info.name); });
+  fmt::print(
+      "# Components and their options\n\n"
+      "Printed by `roboimi plugins reference`, from the tables that the options are read by. A "
+      "component is chosen by\n`type: NAME`. `-`: may be left out.\n");
+  for (const ComponentInfo& info : components) {
+    fmt::print("\n## {} `{}`\n\n{}.\n\n{}", to_string(info.kind), info.name, info.description,
+               option_markdown(info.schema));
+  }
+  return EXIT_SUCCESS;
+}
+
+void print_checks(const json& checks) {
+  std::map<std::string, int> counts;
+  for (const json& check : checks) {
+    const auto status = check.at("status").get<std::string>();
+    ++counts[status];
+    const auto message = check.at("message").get<std::string>();
+    fmt::print("    {:<8} {}", status, check.at("check").get<std::string>());
+    if (status == "failed") fmt::print(" ({})", check.at("reason").get<std::string>());
+    fmt::print("{}{}\n", message.empty() ? "" : ": ", message);
+  }
+  if (checks.empty()) fmt::print("    no checks for this kind\n");
+  if (!checks.empty()) {
+    fmt::print("    {} passed, {} failed, {} skipped\n", counts["passed"], counts["failed"],
+               counts["skipped"]);
+  }
+}
+
 int check(const Request& request) {
   if (request.in_process) {
-    const json verdict = check_in_process(request.name);
-    fmt::print("{}{}\n", kVerdictMarker, verdict.dump());
+    check_in_process(request.check());
     return EXIT_SUCCESS;
   }
-  const json verdict = check_in_child(request.name);
+  const json verdict = check_in_child(request.check());
   const bool accepted = verdict.at("verdict") == "accepted";
   if (request.json) {
     fmt::print("{}\n", verdict.dump(2));
@@ -174,6 +232,7 @@ int check(const Request& request) {
     fmt::print("  {} {}: {}\n", component.at("kind").get<std::string>(),
                component.at("name").get<std::string>(),
                component.at("description").get<std::string>());
+    print_checks(component.at("checks"));
   }
   return accepted ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -203,6 +262,14 @@ Request parse(const Arguments& arguments, bool& help) {
                   .markdown = values.count("markdown") != 0,
                   .in_process = values.count("in-process") != 0};
   request.plugin_dirs = paths_of(values, "plugin-path");
+  const auto texts = [&](const char* option) {
+    return values.count(option) ? values[option].as<std::vector<std::string>>()
+                                : std::vector<std::string>();
+  };
+  if (values.count("component")) request.component = values["component"].as<std::string>();
+  if (values.count("config")) request.options = values["config"].as<std::string>();
+  request.cameras = texts("camera");
+  request.skip = texts("skip");
   return request;
 }
 
@@ -218,10 +285,11 @@ int plugins_command(const Arguments& arguments) {
   const bool named = !request.name.empty();
   if (request.action == "list" && !named) return list(request);
   if (request.action == "inspect" && named) return inspect(request);
+  if (request.action == "reference" && !named) return reference(request);
   if (request.action == "check" && named) return check(request);
   throw Error({.what = request.action.empty() ? "no action given"
                                               : "cannot do '" + request.action + "' like this",
-               .expected = "list, inspect NAME or check FILE.so",
+               .expected = "list, inspect NAME, reference or check FILE.so",
                .next = "see roboimi plugins --help"});
 }
 

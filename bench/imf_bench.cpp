@@ -29,7 +29,8 @@ struct Sizes {
 class RoboimiWorker {
  public:
   explicit RoboimiWorker(const Sizes& sizes)
-      : head_(make_head(sizes)),
+      : head_(make_head(sizes, false)),
+        half_head_(make_head(sizes, true)),
         flat_(*head_, [this](const std::string& name,
                              const at::Tensor& p) { return head_->decays(name, p); }),
         optimizer_(flat_, {}),
@@ -46,21 +47,26 @@ class RoboimiWorker {
     optimizer_.step(1e-4);
   }
 
-  void chunk() {
-    at::NoGradGuard no_grad;
-    head_->sample(cond_.narrow(0, 0, 1), generator_);
-  }
+  void chunk() { sample(*head_); }
+  void chunk_in_bfloat16() { sample(*half_head_); }
 
  private:
-  static std::shared_ptr<imf_head::ImfHead> make_head(const Sizes& sizes) {
+  void sample(imf_head::ImfHead& head) {
+    at::NoGradGuard no_grad;
+    head.sample(cond_.narrow(0, 0, 1), generator_);
+  }
+
+  static std::shared_ptr<imf_head::ImfHead> make_head(const Sizes& sizes, bool bfloat16) {
     const HeadSpec spec{
         .action_dim = 16, .pred_horizon = 16, .obs_horizon = 2, .per_step_cond_dim = 208};
     const SeededConstruction seeded(0);
     return std::make_shared<imf_head::ImfHead>(
-        imf_head::ImfOptions{.n_emb = sizes.width, .n_layer = sizes.layers}, spec);
+        imf_head::ImfOptions{
+            .n_emb = sizes.width, .n_layer = sizes.layers, .infers_in_bfloat16 = bfloat16},
+        spec);
   }
 
-  std::shared_ptr<imf_head::ImfHead> head_;
+  std::shared_ptr<imf_head::ImfHead> head_, half_head_;
   FlatParameters flat_;
   AdamW optimizer_;
   at::Generator generator_;
@@ -73,7 +79,7 @@ nlohmann::json measure(const Sizes& sizes) {
       {"--threads", std::to_string(sizes.threads), "--width", std::to_string(sizes.width),
        "--layers", std::to_string(sizes.layers), "--batch", std::to_string(sizes.batch)});
   RoboimiWorker ours(sizes);
-  std::vector<double> plain, restructured, step, plain_chunk, chunk;
+  std::vector<double> plain, restructured, step, plain_chunk, chunk, half_chunk;
   for (std::int64_t i = -1; i < sizes.pairs; ++i) {
     const double a = eager.seconds("plain"), b = eager.seconds("restructured");
     const double c = seconds_of([&] { ours.step(); });
@@ -82,8 +88,9 @@ nlohmann::json measure(const Sizes& sizes) {
   }
   for (std::int64_t i = -3; i < sizes.chunks; ++i) {
     const double a = eager.seconds("chunk"), b = seconds_of([&] { ours.chunk(); });
+    const double c = seconds_of([&] { ours.chunk_in_bfloat16(); });
     if (i < 0) continue;
-    plain_chunk.push_back(a), chunk.push_back(b);
+    plain_chunk.push_back(a), chunk.push_back(b), half_chunk.push_back(c);
   }
   return {{"train_seconds",
            {{"plain", median(plain)},
@@ -92,8 +99,13 @@ nlohmann::json measure(const Sizes& sizes) {
           {"train_ratio",
            {{"to_plain", median_ratio(step, plain)},
             {"to_restructured", median_ratio(step, restructured)}}},
-          {"chunk_seconds", {{"plain", median(plain_chunk)}, {"roboimi", median(chunk)}}},
-          {"chunk_ratio", {{"to_plain", median_ratio(chunk, plain_chunk)}}}};
+          {"chunk_seconds",
+           {{"plain", median(plain_chunk)},
+            {"roboimi", median(chunk)},
+            {"roboimi_bf16", median(half_chunk)}}},
+          {"chunk_ratio",
+           {{"to_plain", median_ratio(chunk, plain_chunk)},
+            {"bf16_to_plain", median_ratio(half_chunk, plain_chunk)}}}};
 }
 
 void print_table(const Sizes& s, const nlohmann::json& result) {
@@ -114,6 +126,8 @@ void print_table(const Sizes& s, const nlohmann::json& result) {
   std::printf("one action chunk, batch 1, 1 step\n");
   row("PyTorch, plain", chunk["plain"], 1.0);
   row("roboimi (ratio to plain)", chunk["roboimi"], result["chunk_ratio"]["to_plain"]);
+  row("roboimi, bf16 (ratio to plain)", chunk["roboimi_bf16"],
+      result["chunk_ratio"]["bf16_to_plain"]);
 }
 
 int run(int argc, char** argv) {

@@ -1,17 +1,31 @@
-# roboimi_add_plugin(NAME <name> SOURCES <files>... [LIBRARIES <targets>...])
+# roboimi_add_plugin(NAME <name> SOURCES <files>... [LIBRARIES <targets>...]
+#                    [COMPONENT <name>] [CHECK_CONFIG <options.yaml>] [CHECK_ARGUMENTS <arguments>...])
 #
-# Builds lib/roboimi/plugins/lib<name>.so: hidden visibility, and undefined symbols found now instead of
-# by the user who loads it. Inside the source tree the sources are also the OBJECT library
-# <name>_objects, which unit tests link without the loader.
+# Builds lib<name>.so, a plugin of roboimi: hidden visibility, undefined symbols found now instead of by
+# the user who loads it, installed into lib/roboimi/plugins with a run path that finds libroboimi.so.
+#
+# Outside the source tree it lies in the build folder, and where testing is enabled the conformance kit
+# is the test <name>_conformance:
+#
+#   roboimi plugins check lib<name>.so [--component <name>] [--config <options.yaml>] <arguments>...
+#
+# Inside the source tree the sources are also the OBJECT library <name>_objects, which unit tests link
+# without the loader, and tests/conformance/ says with which options the kit is run.
 function(roboimi_add_plugin)
-  cmake_parse_arguments(ARG "" "NAME" "SOURCES;LIBRARIES" ${ARGN})
-  add_library(${ARG_NAME}_objects OBJECT ${ARG_SOURCES})
-  target_include_directories(${ARG_NAME}_objects PUBLIC ${CMAKE_SOURCE_DIR})
-  target_precompile_headers(${ARG_NAME}_objects REUSE_FROM roboimi_pch)
-  target_link_libraries(${ARG_NAME}_objects PUBLIC roboimi::core ${ARG_LIBRARIES}
-                        PRIVATE roboimi_build_options)
+  cmake_parse_arguments(ARG "" "NAME;COMPONENT;CHECK_CONFIG" "SOURCES;LIBRARIES;CHECK_ARGUMENTS" ${ARGN})
+  if(ARG_UNPARSED_ARGUMENTS OR NOT ARG_NAME OR NOT ARG_SOURCES)
+    message(FATAL_ERROR "roboimi_add_plugin needs NAME and SOURCES; not understood: ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
   add_library(${ARG_NAME} MODULE)
-  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_NAME}_objects roboimi_build_options)
+  if(TARGET roboimi_pch)
+    _roboimi_plugin_of_the_tree(${ARG_NAME} "${ARG_SOURCES}" "${ARG_LIBRARIES}")
+  else()
+    target_sources(${ARG_NAME} PRIVATE ${ARG_SOURCES})
+    target_compile_features(${ARG_NAME} PRIVATE cxx_std_20)
+    target_link_libraries(${ARG_NAME} PRIVATE roboimi::core ${ARG_LIBRARIES})
+    set_target_properties(${ARG_NAME} PROPERTIES CXX_VISIBILITY_PRESET hidden POSITION_INDEPENDENT_CODE ON)
+    _roboimi_add_conformance_test(${ARG_NAME} "${ARG_COMPONENT}" "${ARG_CHECK_CONFIG}" "${ARG_CHECK_ARGUMENTS}")
+  endif()
   # Clang leaves the symbols of its sanitizers to the program.
   if(NOT (ROBOIMI_SANITIZE AND CMAKE_CXX_COMPILER_ID MATCHES "Clang"))
     target_link_options(${ARG_NAME} PRIVATE LINKER:--no-undefined)
@@ -19,11 +33,34 @@ function(roboimi_add_plugin)
   # An installed plugin lies two folders below libroboimi.so, and keeps the way to libraries outside.
   set_target_properties(
     ${ARG_NAME}
-    PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/roboimi/plugins
-               DEFINE_SYMBOL ""
+    PROPERTIES DEFINE_SYMBOL ""
                LINKER_LANGUAGE CXX
-               INSTALL_RPATH "$ORIGIN/../..;${LibTorch_LIBRARY_DIR}"
-               INSTALL_RPATH_USE_LINK_PATH ON)
-  set_property(GLOBAL APPEND PROPERTY ROBOIMI_PLUGINS ${ARG_NAME})
+               INSTALL_RPATH "$ORIGIN/../..;$ORIGIN/../external;${ROBOIMI_INSTALL_RPATH}"
+               INSTALL_RPATH_USE_LINK_PATH ${ROBOIMI_RPATH_USES_LINK_PATH})
   install(TARGETS ${ARG_NAME} LIBRARY DESTINATION lib/roboimi/plugins)
+endfunction()
+
+function(_roboimi_plugin_of_the_tree name sources libraries)
+  add_library(${name}_objects OBJECT ${sources})
+  target_include_directories(${name}_objects PUBLIC ${CMAKE_SOURCE_DIR})
+  target_precompile_headers(${name}_objects REUSE_FROM roboimi_pch)
+  target_link_libraries(${name}_objects PUBLIC roboimi::core ${libraries} PRIVATE roboimi_build_options)
+  target_link_libraries(${name} PRIVATE ${name}_objects roboimi_build_options)
+  set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/roboimi/plugins)
+  set_property(GLOBAL APPEND PROPERTY ROBOIMI_PLUGINS ${name})
+endfunction()
+
+function(_roboimi_add_conformance_test name component config arguments)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
+  set(options ${arguments})
+  if(component)
+    list(APPEND options --component ${component})
+  endif()
+  if(config)
+    get_filename_component(config ${config} ABSOLUTE)
+    list(APPEND options --config ${config})
+  endif()
+  add_test(NAME ${name}_conformance COMMAND roboimi::roboimi plugins check $<TARGET_FILE:${name}> ${options})
 endfunction()

@@ -29,13 +29,19 @@ bool fits(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFl
 at::Tensor product_of(const at::Tensor& x, const at::Tensor& weight) {
   static const auto linear = find_operator<Linear>("mkldnn::_linear_pointwise");
   if (!linear || !fits(x)) return at::mm(x, weight.t());
-  return linear->call(x, weight, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(), "");
+  const auto product = [&](const at::Tensor& input) {
+    return linear->call(input, weight, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(),
+                        "");
+  };
+  if (weight.scalar_type() != at::kBFloat16) return product(x);
+  return product(x.to(at::kBFloat16)).to(x.scalar_type());
 }
 
-at::Tensor prepack(const at::Tensor& weight, std::int64_t rows) {
+at::Tensor prepack(const at::Tensor& weight, std::int64_t rows, bool half_precision) {
   static const auto reorder = find_operator<Reorder>("mkldnn::_reorder_linear_weight");
   if (!reorder || !fits(weight)) return weight;
-  return reorder->call(weight.contiguous(), rows);
+  const at::Tensor rounded = half_precision ? weight.to(at::kBFloat16) : weight.contiguous();
+  return reorder->call(rounded, rows);
 }
 
 }  // namespace roboimi::attnres

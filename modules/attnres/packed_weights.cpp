@@ -35,16 +35,20 @@ std::vector<double> fingerprint_of(const std::vector<at::Tensor>& parameters) {
 }
 
 const FusedWeights& PackedWeights::get(const std::vector<at::Tensor>& parameters, std::int64_t rows,
+                                       bool half_precision,
                                        const std::function<FusedWeights()>& make) {
   std::vector<double> fingerprint = fingerprint_of(parameters);
-  if (rows == rows_ && fingerprint == fingerprint_) return weights_;
+  if (rows == rows_ && half_precision == half_precision_ && fingerprint == fingerprint_) {
+    return weights_;
+  }
   weights_ = make();
   for (FusedWeights::SubLayer& layer : weights_.layers) {
-    layer.in = prepack(layer.in, rows);
-    layer.out = prepack(layer.out, rows);
+    layer.in = prepack(layer.in, rows, half_precision);
+    layer.out = prepack(layer.out, rows, half_precision);
   }
   weights_.queries = weights_.queries.clone();
   rows_ = rows;
+  half_precision_ = half_precision;
   fingerprint_ = std::move(fingerprint);
   return weights_;
 }

@@ -15,14 +15,16 @@ std::vector<double> fingerprint_of(const std::vector<at::Tensor>& parameters);
 
 class PackedWeights {
  public:
-  // The weights that `make` returns, prepacked for products with `rows` rows. Kept until an element
-  // looked at differs, or a parameter's place in memory, or `rows` does.
+  // The weights that `make` returns, prepacked for products with `rows` rows (see prepack()). Kept
+  // until an element looked at differs, or a parameter's place in memory, or `rows` or the
+  // precision does.
   const FusedWeights& get(const std::vector<at::Tensor>& parameters, std::int64_t rows,
-                          const std::function<FusedWeights()>& make);
+                          bool half_precision, const std::function<FusedWeights()>& make);
 
  private:
   FusedWeights weights_;
   std::int64_t rows_ = 0;
+  bool half_precision_ = false;
   std::vector<double> fingerprint_;
 };
 

@@ -98,7 +98,8 @@ at::Tensor TransformerImpl::infer(const at::Tensor& x) {
   at::NoGradGuard no_grad;
   if (!can_fuse(x, nullptr)) return forward_composed(x);
   const FusedWeights& weights =
-      packed_.get(parameters(), x.size(0) * x.size(1), [this] { return fused_weights(); });
+      packed_.get(parameters(), x.size(0) * x.size(1), options_.infers_in_bfloat16,
+                  [this] { return fused_weights(); });
   const RopeAngles& angles = rope_.angles(x.size(1), x.options());
   return fused_forward(fused_shape(), weights, angles, {x, {}}).value;
 }

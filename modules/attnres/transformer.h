@@ -45,6 +45,8 @@ struct TransformerOptions {
   Output output = Output::kSum;
   // Sublayers whose outputs are summed into one source; 1: every output is a source of its own.
   std::int64_t sublayers_per_source = 1;
+  bool infers_in_bfloat16 =
+      false;  // infer() alone, where it is the fused pass: the weights' matrices
 };
 
 class PseudoQueryImpl : public torch::nn::Module {

@@ -55,16 +55,17 @@ ImfHead::ImfHead(const ImfOptions& options, const HeadSpec& spec) : options_(opt
   input_emb_ = register_module("input_emb", torch::nn::Linear(spec.action_dim, width));
   cond_obs_emb_ = register_module("cond_obs_emb", torch::nn::Linear(spec.per_step_cond_dim, width));
   time_token_proj_ = register_module("time_token_proj", torch::nn::Linear(width, width));
-  backbone_ = register_module("attnres_backbone",
-                              attnres::Transformer(attnres::TransformerOptions{
-                                  .width = width,
-                                  .num_blocks = options.n_layer,
-                                  .num_heads = options.n_head,
-                                  .num_kv_heads = options.n_kv_head,
-                                  .dropout = options.dropout,
-                                  .residual = options.residual,
-                                  .output = options.output,
-                                  .sublayers_per_source = options.sublayers_per_source}));
+  backbone_ =
+      register_module("attnres_backbone", attnres::Transformer(attnres::TransformerOptions{
+                                              .width = width,
+                                              .num_blocks = options.n_layer,
+                                              .num_heads = options.n_head,
+                                              .num_kv_heads = options.n_kv_head,
+                                              .dropout = options.dropout,
+                                              .residual = options.residual,
+                                              .output = options.output,
+                                              .sublayers_per_source = options.sublayers_per_source,
+                                              .infers_in_bfloat16 = options.infers_in_bfloat16}));
   ln_f_ = register_module("ln_f", attnres::RmsNorm(width));
   head_ = register_module("head", torch::nn::Linear(width, spec.action_dim));
   initialize();

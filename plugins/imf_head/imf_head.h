@@ -34,7 +34,8 @@ struct ImfOptions {
   std::int64_t n_kv_head = 8;
   double dropout = 0.0;
   std::int64_t num_inference_steps = 1;
-  double one_step_share = 0.0;  // see draw()
+  double one_step_share = 0.0;      // see draw()
+  bool infers_in_bfloat16 = false;  // sample() alone
   LossKind loss = LossKind::kPseudoHuber;
   Latent latent = Latent::kIdentity;
   attnres::Output output = attnres::Output::kSum;

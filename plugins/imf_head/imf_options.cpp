@@ -50,6 +50,8 @@ Schema schema() {
   s.integer("num_inference_steps", 1, "network evaluations per action chunk").at_least(1);
   s.text("loss", "pseudo_huber", "distance between V and e - x")
       .one_of({"pseudo_huber", "mse", "adaptive_l2"});
+  s.text("inference_precision", "fp32", "of the matrices when chunks are made, on a CPU")
+      .one_of({"fp32", "bf16"});
   s.number(
        "one_step_share", 0.0,
        "share of the samples with r < t that are trained at r = 0, t = 1, where one step samples")
@@ -76,6 +78,7 @@ std::shared_ptr<Head> create(const Options& options, const HeadSpec& spec) {
   o.dropout = options.number("dropout");
   o.num_inference_steps = options.integer("num_inference_steps");
   o.loss = loss_from(options.text("loss"));
+  o.infers_in_bfloat16 = options.text("inference_precision") == "bf16";
   o.one_step_share = options.number("one_step_share");
   o.output =
       options.text("output") == "sum" ? attnres::Output::kSum : attnres::Output::kDepthAttention;

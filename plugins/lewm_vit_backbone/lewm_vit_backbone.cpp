@@ -10,6 +10,7 @@
 #include "modules/view_fusion/fusion_settings.h"
 #include "roboimi/common/error.h"
 #include "roboimi/model/weights_follow.h"
+#include "roboimi/train/autocast.h"
 
 namespace roboimi::lewm_vit_backbone {
 namespace {
@@ -183,6 +184,7 @@ at::Tensor LEWMViTBackbone::encode(const Images& images, at::Generator& /*genera
     inference_ = std::make_unique<VitInference>(encoder, projector, options_.precision);
   }
   std::vector<at::Tensor> views = ordered_images(images);
+  const Autocast own_precision(views[0].device(), false);  // options_.precision says it
   const std::int64_t batch = views[0].size(0), steps = views[0].size(1);
   for (at::Tensor& view : views) view = view.flatten(0, 1);
   std::vector<at::Tensor> features;

@@ -130,7 +130,7 @@ at::Tensor ResNetBackbone::encode(const Images& images, at::Generator& generator
     const at::Tensor pooled = pools_.empty() ? maps.mean({2, 3}) : pools_[which]->forward(maps);
     features.push_back(pooled.view({ordered[i].size(0), ordered[i].size(1), output_dim_}));
   }
-  return at::cat(features, -1);
+  return at::cat(features, -1).to(at::kFloat);  // also under autocast
 }
 
 }  // namespace roboimi::resnet_backbone

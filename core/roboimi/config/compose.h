@@ -46,8 +46,8 @@ struct ComposedConfig {
 };
 
 // The folders searched: the config's own folder, `config_dirs` (--config-dir), ROBOIMI_CONFIG_PATH
-// (colon-separated), <executable>/../share/roboimi/configs, and the source tree's configs folder
-// for an uninstalled build (<executable>/../../../configs).
+// (colon-separated), <install_prefix()>/share/roboimi/configs, and the source tree's configs folder
+// for an uninstalled build (<install_prefix()>/../../configs).
 ROBOIMI_EXPORT std::vector<std::filesystem::path> config_search_path(
     const std::vector<std::filesystem::path>& config_dirs);
 

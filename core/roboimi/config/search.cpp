@@ -5,6 +5,7 @@
 #include <set>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/install_prefix.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/config/describe.h"
@@ -20,11 +21,10 @@ std::vector<fs::path> config_search_path(const std::vector<fs::path>& config_dir
       if (!entry.empty()) folders.emplace_back(entry);
     }
   }
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (!error) {
-    folders.push_back(program.parent_path().parent_path() / "share/roboimi/configs");
-    folders.push_back(program.parent_path().parent_path().parent_path().parent_path() / "configs");
+  const fs::path prefix = install_prefix();
+  if (!prefix.empty()) {
+    folders.push_back(prefix / "share/roboimi/configs");
+    folders.push_back(prefix.parent_path().parent_path() / "configs");
   }
   return folders;
 }

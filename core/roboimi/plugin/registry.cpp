@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "roboimi/common/install_prefix.h"
 #include "roboimi/plugin/registry_state.h"
 
 namespace roboimi {
@@ -212,9 +213,8 @@ std::vector<fs::path> plugin_search_path(const std::vector<fs::path>& plugin_dir
       if (!folder.empty()) add(folder);
     }
   }
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (!error) add(program.parent_path().parent_path() / "lib" / "roboimi" / "plugins");
+  const fs::path prefix = install_prefix();
+  if (!prefix.empty()) add(prefix / "lib" / "roboimi" / "plugins");
   return folders;
 }
 

@@ -91,7 +91,7 @@ class ROBOIMI_EXPORT Registry {
 };
 
 // The folders searched for plugins: `plugin_dirs` (--plugin-path), ROBOIMI_PLUGIN_PATH
-// (colon-separated), <executable>/../lib/roboimi/plugins.
+// (colon-separated), <install_prefix()>/lib/roboimi/plugins.
 ROBOIMI_EXPORT std::vector<std::filesystem::path> plugin_search_path(
     const std::vector<std::filesystem::path>& plugin_dirs);
 

@@ -82,6 +82,20 @@ TEST(Transformer, FusedTangentsEqualForwardModeDifferentiation) {
   }
 }
 
+TEST(Transformer, InfersInBfloat16Nearby) {
+  TransformerOptions options{.num_kv_heads = 2};
+  Transformer net = random_transformer(options, at::kFloat);
+  options.infers_in_bfloat16 = true;
+  Transformer half = random_transformer(options, at::kFloat);
+  const at::Tensor x = random({1, 20, 24}, 1, at::kFloat);
+  at::NoGradGuard no_grad;
+  const at::Tensor exact = net->infer(x), near = half->infer(x);
+  const double error = (near - exact).abs().max().item<double>() / exact.abs().max().item<double>();
+  EXPECT_LT(error, 2e-2);
+  EXPECT_GT(error, 1e-6) << "not in bfloat16 at all";
+  EXPECT_LT(distance(half->forward(x), exact), 1e-4) << "training keeps its precision";
+}
+
 TEST(Transformer, InferenceEqualsTheForwardPassAndFollowsChangedWeights) {
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     Transformer net = random_transformer({.num_kv_heads = 2}, dtype);
@@ -129,7 +143,12 @@ TEST(ProductOf, EqualsTheMatrixProductForStridedArguments) {
   EXPECT_LT(distance(product_of(x, w), at::mm(x, w.t())), 1e-5);
   EXPECT_LT(distance(product_of(grad, w.t()), at::mm(grad, w)), 1e-5);
   EXPECT_LT(distance(product_of(grad.t(), x.t()), at::mm(grad.t(), x)), 1e-4);
-  EXPECT_LT(distance(product_of(x, prepack(w, 40)), at::mm(x, w.t())), 1e-5);
+  EXPECT_LT(distance(product_of(x, prepack(w, 40, false)), at::mm(x, w.t())), 1e-5);
+  const at::Tensor half = product_of(x, prepack(w, 40, true));
+  EXPECT_EQ(half.scalar_type(), at::kFloat);
+  const at::Tensor rounded =
+      at::mm(x.to(at::kBFloat16).to(at::kFloat), w.to(at::kBFloat16).to(at::kFloat).t());
+  EXPECT_LT(((half - rounded).abs() / rounded.abs().max()).max().item<double>(), 1e-2);
 }
 
 }  // namespace

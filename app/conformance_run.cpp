@@ -1,0 +1,157 @@
+#include "app/conformance_run.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "roboimi/common/error.h"
+#include "roboimi/testing/agent_checks.h"
+#include "roboimi/testing/backbone_checks.h"
+#include "roboimi/testing/dataset_checks.h"
+#include "roboimi/testing/environment_checks.h"
+#include "roboimi/testing/head_checks.h"
+
+namespace roboimi::app {
+namespace {
+
+using testing::Check;
+using testing::CheckResult;
+
+// The kit's description of a kind, with what the command line says of the component.
+template <typename Kind>
+class Registered : public Kind {
+ public:
+  explicit Registered(const ConformanceRun& run) : run_(run) {}
+
+  std::map<std::string, std::string> skipped() const override {
+    std::map<std::string, std::string> skipped;
+    for (const std::string& check : run_.skip) skipped[check] = "left out by --skip";
+    return skipped;
+  }
+
+ protected:
+  // The kit's own, or with the cameras asked for, of the same size.
+  ObservationSpec with_cameras(ObservationSpec spec) const {
+    if (run_.cameras.empty()) return spec;
+    const ImageSize size = spec.images.begin()->second;
+    spec.camera_names = run_.cameras;
+    spec.images.clear();
+    for (const std::string& camera : run_.cameras) spec.images[camera] = size;
+    return spec;
+  }
+
+  const ConformanceRun& run_;
+  Registry& registry_ = Registry::instance();
+};
+
+class RegisteredBackbone final : public Registered<testing::BackboneQuirks> {
+ public:
+  using Registered::Registered;
+  std::shared_ptr<Backbone> make(const ObservationSpec& spec) const override {
+    return registry_.create_backbone(run_.options, "backbone", spec);
+  }
+  ObservationSpec spec() const override { return with_cameras(BackboneQuirks::spec()); }
+};
+
+class RegisteredHead final : public Registered<testing::HeadQuirks> {
+ public:
+  using Registered::Registered;
+  std::shared_ptr<Head> make(const HeadSpec& spec) const override {
+    return registry_.create_head(run_.options, "head", spec);
+  }
+};
+
+class RegisteredAgent final : public Registered<testing::AgentQuirks> {
+ public:
+  using Registered::Registered;
+  std::shared_ptr<Agent> make(const ObservationSpec& spec) const override {
+    return registry_.create_agent(run_.options, "agent", spec, /*seed=*/1);
+  }
+  ObservationSpec spec() const override { return with_cameras(AgentQuirks::spec()); }
+};
+
+class RegisteredDataset final : public Registered<testing::DatasetQuirks> {
+ public:
+  using Registered::Registered;
+  std::shared_ptr<Dataset> make() const override {
+    return registry_.create_dataset(run_.options, "data");
+  }
+};
+
+class RegisteredEnvironment final : public Registered<testing::EnvironmentQuirks> {
+ public:
+  using Registered::Registered;
+  std::shared_ptr<Environment> make() const override {
+    return registry_.create_environment(run_.options, "env");
+  }
+};
+
+// Whether the options give a component at all, before any check blames it for theirs.
+template <typename Kind>
+CheckResult can_be_made(const Kind& quirks) {
+  return testing::run_check("can_be_made", "a component is made from options", quirks, [&] {
+    try {
+      if constexpr (requires { quirks.spec(); }) {
+        quirks.make(quirks.spec());
+      } else {
+        quirks.make();
+      }
+    } catch (const Error& error) {
+      throw testing::CheckFailure(
+          fmt::format("{}; give its options with --config FILE", error.what()));
+    }
+  });
+}
+
+template <typename Kind>
+void check_names(const std::vector<Check<Kind>>& checks, const std::vector<std::string>& skip) {
+  std::vector<std::string> names;
+  for (const Check<Kind>& check : checks) names.push_back(check.name);
+  for (const std::string& name : skip) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const auto near = nearest_name(name, names);
+    throw Error({.what = fmt::format("no check '{}' to skip", name),
+                 .expected = fmt::format("of {}", fmt::join(names, ", ")),
+                 .next = near ? fmt::format("did you mean '{}'?", *near) : ""});
+  }
+}
+
+template <typename Kind, typename Subject>
+std::vector<CheckResult> run_all(const ConformanceRun& run, const std::vector<Check<Kind>>& checks,
+                                 const Subject& subject) {
+  check_names(checks, run.skip);
+  const auto announce = [&](const std::string& check) {
+    if (run.before) run.before(check);
+  };
+  announce("can_be_made");
+  std::vector<CheckResult> results = {can_be_made(subject)};
+  if (results.front().status != testing::CheckStatus::kPassed) return results;
+  for (const Check<Kind>& check : checks) {
+    announce(check.name);
+    results.push_back(testing::run_check<Kind>(check, subject));
+  }
+  return results;
+}
+
+}  // namespace
+
+std::vector<CheckResult> run_conformance(const ConformanceRun& run) {
+  switch (run.component.kind) {
+    case ComponentKind::kBackbone:
+      return run_all(run, testing::backbone_checks(), RegisteredBackbone(run));
+    case ComponentKind::kHead:
+      return run_all(run, testing::head_checks(), RegisteredHead(run));
+    case ComponentKind::kAgent:
+      return run_all(run, testing::agent_checks(), RegisteredAgent(run));
+    case ComponentKind::kDataset:
+      return run_all(run, testing::dataset_checks(), RegisteredDataset(run));
+    case ComponentKind::kEnvironment:
+      return run_all(run, testing::environment_checks(), RegisteredEnvironment(run));
+    case ComponentKind::kEpisodeWriter:
+      return {};
+  }
+  return {};
+}
+
+}  // namespace roboimi::app

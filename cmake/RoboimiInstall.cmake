@@ -1,0 +1,47 @@
+# What `cmake --install` puts in place, and the packages that CPack makes of it:
+#
+#   bin/roboimi  lib/libroboimi.so  lib/roboimi/plugins/  share/roboimi/{configs,assets}
+#   include/roboimi/  lib/cmake/roboimi/            the kit for plugins and programs outside the tree
+#
+# The result may be moved as a whole. The run paths name the libtorch that was found; with
+# ROBOIMI_BUNDLE_LIBRARIES libtorch and MuJoCo are copied into lib/roboimi/external.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS roboimi_core EXPORT roboimi LIBRARY DESTINATION lib)
+install(TARGETS roboimi EXPORT roboimi RUNTIME DESTINATION bin)
+install(DIRECTORY core/roboimi DESTINATION include FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY configs DESTINATION share/roboimi)
+install(DIRECTORY assets/checkpoints DESTINATION share/roboimi/assets)
+install(FILES LICENSE README.md DESTINATION share/doc/roboimi)
+install(DIRECTORY docs DESTINATION share/doc/roboimi FILES_MATCHING PATTERN "*.md")
+
+if(ROBOIMI_BUNDLE_LIBRARIES)
+  # What a program loads, without the archives, Python's part and the tests' libraries.
+  file(GLOB libraries "${LibTorch_LIBRARY_DIR}/*.so" "${LibTorch_LIBRARY_DIR}/*.so.*" "${MuJoCo_LIBRARY}")
+  list(FILTER libraries EXCLUDE REGEX "libtorch_python|libshm|libtorchbind|libbackend|libaoti|libjitbackend")
+  install(FILES ${libraries} DESTINATION lib/roboimi/external)
+endif()
+
+configure_package_config_file(cmake/roboimiConfig.cmake.in roboimiConfig.cmake
+                              INSTALL_DESTINATION lib/cmake/roboimi)
+write_basic_package_version_file(roboimiConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(EXPORT roboimi NAMESPACE roboimi:: DESTINATION lib/cmake/roboimi FILE roboimiTargets.cmake)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/roboimiConfig.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/roboimiConfigVersion.cmake cmake/FindLibTorch.cmake
+              cmake/RoboimiPlugin.cmake
+        DESTINATION lib/cmake/roboimi)
+
+set(CPACK_GENERATOR "TGZ;DEB")
+set(CPACK_PACKAGE_VENDOR roboimi)
+set(CPACK_PACKAGE_CONTACT "the roboimi maintainers <maintainers@roboimi.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Trains, evaluates and deploys visuomotor robot policies")
+set(CPACK_RESOURCE_FILE_LICENSE ${CMAKE_SOURCE_DIR}/LICENSE)
+set(CPACK_PACKAGING_INSTALL_PREFIX /opt/roboimi)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# Libraries of no package, and in none: libtorch's and MuJoCo's.
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${LibTorch_LIBRARY_DIR} ${MuJoCo_LIBRARY_DIR}
+                                                ${CMAKE_LIBRARY_OUTPUT_DIRECTORY})
+include(CPack)

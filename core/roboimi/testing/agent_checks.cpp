@@ -1,0 +1,239 @@
+#include "roboimi/testing/agent_checks.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "roboimi/common/random.h"
+#include "roboimi/model/backbone.h"
+#include "roboimi/testing/sample_data.h"
+
+namespace roboimi::testing {
+namespace {
+
+using Made = std::shared_ptr<Agent>;
+
+constexpr std::int64_t kBatch = 3;
+
+Made make_untrained(const AgentQuirks& quirks) {
+  const SeededConstruction seeded(1);
+  Made agent = quirks.make(quirks.spec());
+  require(agent != nullptr, "the factory returns no agent");
+  return agent;
+}
+
+Statistics random_statistics(std::int64_t dim, std::uint64_t seed) {
+  at::Generator generator = make_generator(seed);
+  return Statistics::of(at::rand({64, dim}, generator));
+}
+
+Made make(const AgentQuirks& quirks) {
+  Made agent = make_untrained(quirks);
+  const ObservationSpec& spec = agent->spec();
+  DatasetStatistics statistics{.state = random_statistics(spec.state_dim, 1),
+                               .action = random_statistics(spec.action_dim, 2)};
+  if (spec.env_state_dim > 0) statistics.env_state = random_statistics(spec.env_state_dim, 3);
+  if (Backbone* backbone = agent->backbone(); backbone != nullptr && backbone->frozen()) {
+    statistics.features = random_statistics(backbone->feature_dim(), 4);
+  }
+  agent->set_statistics(statistics);
+  return agent;
+}
+
+Batch random_batch(const Agent& agent) {
+  const ObservationSpec& spec = agent.spec();
+  const Horizons& horizons = agent.horizons();
+  at::Generator generator = make_generator(5);
+  Batch batch{.state = at::rand({kBatch, horizons.obs, spec.state_dim}, generator),
+              .actions = at::rand({kBatch, horizons.pred, spec.action_dim}, generator),
+              .is_pad = at::zeros({kBatch, horizons.pred}, at::kBool)};
+  if (agent.backbone() != nullptr) batch.images = random_images(spec, kBatch, horizons.obs);
+  if (spec.env_state_dim > 0) {
+    batch.env_state = at::rand({kBatch, horizons.obs, spec.env_state_dim}, generator);
+  }
+  return batch;
+}
+
+LossReport loss(Agent& agent, const Batch& batch, std::uint64_t seed = 6) {
+  at::Generator generator = make_generator(seed);
+  return agent.loss(batch, generator);
+}
+
+// The commands of an episode's first steps, each for an observation of its own.
+std::vector<at::Tensor> act(Agent& agent, std::uint64_t seed, std::int64_t steps,
+                            bool leave_images_out = false) {
+  const torch::NoGradGuard no_grad;
+  agent.reset(seed);
+  std::vector<at::Tensor> commands;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    Observation observation =
+        random_observation(agent.spec(), 50 + static_cast<std::uint64_t>(step));
+    if (leave_images_out && !agent.needs_images()) observation.images.clear();
+    commands.push_back(agent.act(observation));
+  }
+  return commands;
+}
+
+std::int64_t two_chunks(const Agent& agent) { return 2 * agent.horizons().num_action + 3; }
+
+Made make_acting(const AgentQuirks& quirks) {
+  Made agent = make(quirks);
+  if (!agent->acts()) skip("it is trained for its representation and does not act");
+  agent->eval();
+  return agent;
+}
+
+void require_equal(const std::vector<at::Tensor>& found, const std::vector<at::Tensor>& expected,
+                   const std::string& mend) {
+  for (std::size_t step = 0; step < expected.size(); ++step) {
+    require(at::equal(found[step], expected[step]), fmt::format("{} (step {})", mend, step));
+  }
+}
+
+void horizons_fit_together(const AgentQuirks& quirks) {
+  const Made agent = make_untrained(quirks);
+  const Horizons& h = agent->horizons();
+  require(h.obs > 0 && h.pred > 0, "obs or pred of horizons() is not positive");
+  require(!agent->acts() || (h.num_action > 0 && h.first_action() + h.num_action <= h.pred),
+          "horizons() executes actions that the chunk does not have");
+}
+
+void statistics_come_first(const AgentQuirks& quirks) {
+  const Made agent = make_untrained(quirks);
+  require(!agent->has_statistics(), "has_statistics() is true before set_statistics()");
+  require_error("loss() without statistics", {"statistics"},
+                [&] { loss(*agent, random_batch(*agent)); });
+  if (agent->acts()) {
+    agent->eval();
+    require_error("act() without statistics", {"statistics"}, [&] { act(*agent, 1, 1); });
+  }
+  require(make(quirks)->has_statistics(), "has_statistics() is false after set_statistics()");
+}
+
+void loss_is_one_finite_number(const AgentQuirks& quirks) {
+  const Made agent = make(quirks);
+  const LossReport report = loss(*agent, random_batch(*agent));
+  require(report.loss.dim() == 0, "the loss is not one number");
+  require(std::isfinite(report.loss.item<double>()), "the loss is not finite");
+  for (const auto& [name, value] : report.metrics) {
+    require(value.dim() == 0 && !value.requires_grad(),
+            fmt::format("metric '{}' is not one detached number", name));
+  }
+}
+
+void same_seed_same_loss(const AgentQuirks& quirks) {
+  const Made agent = make(quirks);
+  agent->eval();
+  const Batch batch = random_batch(*agent);
+  require(loss(*agent, batch).loss.item<double>() == loss(*agent, batch).loss.item<double>(),
+          "two losses with one seed differ; draw from the generator alone");
+}
+
+void default_generator_is_untouched(const AgentQuirks& quirks) {
+  const Made agent = make(quirks);
+  const Batch batch = random_batch(*agent);
+  require_default_generator_untouched("loss()", [&] { loss(*agent, batch); });
+  if (!agent->acts()) return;
+  agent->eval();
+  require_default_generator_untouched("act()", [&] { act(*agent, 1, two_chunks(*agent)); });
+}
+
+void gradient_reaches_every_parameter(const AgentQuirks& quirks) {
+  const Made agent = make(quirks);
+  agent->train();
+  require_gradients(*agent, loss(*agent, random_batch(*agent)).loss);
+}
+
+void commands_fit_the_robot(const AgentQuirks& quirks) {
+  const Made agent = make_acting(quirks);
+  for (const at::Tensor& command : act(*agent, 1, two_chunks(*agent))) {
+    require(
+        command.sizes() == at::IntArrayRef({agent->spec().action_dim}),
+        fmt::format("act() gives {}; float [action_dim] is asked for", c10::str(command.sizes())));
+    require(command.scalar_type() == at::kFloat && command.is_cpu() &&
+                command.isfinite().all().item<bool>(),
+            "act() gives something else than finite float32 on the CPU");
+  }
+}
+
+void reset_forgets_the_past(const AgentQuirks& quirks) {
+  const Made agent = make_acting(quirks);
+  const std::int64_t steps = two_chunks(*agent);
+  const auto first = act(*agent, 9, steps);
+  act(*agent, 10, steps / 2);
+  require_equal(act(*agent, 9, steps), first,
+                "after reset() with one seed the commands differ; empty the queues and seed the "
+                "noise in reset()");
+}
+
+void unneeded_images_may_be_missing(const AgentQuirks& quirks) {
+  const Made agent = make_acting(quirks);
+  const std::int64_t steps = two_chunks(*agent);
+  require_equal(act(*agent, 9, steps, /*leave_images_out=*/true), act(*agent, 9, steps),
+                "act() looks at pictures where needs_images() said no");
+}
+
+void acting_is_refused_where_it_cannot_be(const AgentQuirks& quirks) {
+  const Made agent = make(quirks);
+  if (agent->acts()) skip("it acts");
+  require_error("act() of an agent that does not act", {},
+                [&] { agent->act(random_observation(agent->spec(), 1)); });
+}
+
+void statistics_travel_with_the_weights(const AgentQuirks& quirks) {
+  const Made agent = make_acting(quirks), other = make_untrained(quirks);
+  other->eval();
+  perturb(*other);
+  copy_through_file(*agent, *other);
+  require(other->has_statistics(),
+          "weights saved and loaded come without statistics; keep them in buffers");
+  require_equal(act(*other, 4, two_chunks(*agent)), act(*agent, 4, two_chunks(*agent)),
+                "weights saved and loaded give other commands");
+}
+
+void memory_does_not_grow(const AgentQuirks& quirks) {
+  const Made agent = make_acting(quirks);
+  const std::int64_t steps = agent->horizons().num_action;
+  require_no_growth("act()", [&] { act(*agent, 1, steps); });
+}
+
+}  // namespace
+
+ObservationSpec AgentQuirks::spec() const {
+  ObservationSpec spec{.camera_names = {"r_vis", "top", "front"},
+                       .state_dim = 4,
+                       .action_dim = 3,
+                       .env_state_dim = 2,
+                       .control_hz = 20};
+  for (const std::string& camera : spec.camera_names) spec.images[camera] = {72, 96};
+  return spec;
+}
+
+const std::vector<Check<AgentQuirks>>& agent_checks() {
+  static const std::vector<Check<AgentQuirks>> checks = {
+      {"horizons_fit_together", "windows are cut by them", horizons_fit_together},
+      {"statistics_come_first", "a policy without them commands nonsense", statistics_come_first},
+      {"loss_is_one_finite_number", "the trainer divides, clips and plots it",
+       loss_is_one_finite_number},
+      {"same_seed_same_loss", "a run can be repeated and resumed", same_seed_same_loss},
+      {"default_generator_is_untouched", "components do not change each other's numbers",
+       default_generator_is_untouched},
+      {"gradient_reaches_every_parameter", "a parameter cut off never learns, and nothing says so",
+       gradient_reaches_every_parameter},
+      {"commands_fit_the_robot", "they go to motors", commands_fit_the_robot},
+      {"reset_forgets_the_past", "episodes do not depend on what came before",
+       reset_forgets_the_past},
+      {"unneeded_images_may_be_missing", "frames that nobody looks at are not drawn",
+       unneeded_images_may_be_missing},
+      {"acting_is_refused_where_it_cannot_be",
+       "a rollout of such an agent must say why it cannot be",
+       acting_is_refused_where_it_cannot_be},
+      {"statistics_travel_with_the_weights", "a policy is deployed from its checkpoint",
+       statistics_travel_with_the_weights},
+      {"memory_does_not_grow", "a robot's process runs for days", memory_does_not_grow},
+  };
+  return checks;
+}
+
+}  // namespace roboimi::testing

@@ -1,0 +1,386 @@
+#include "roboimi/testing/backbone_checks.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/cuda.h>
+
+#include <algorithm>
+#include <set>
+
+#include "roboimi/common/random.h"
+#include "roboimi/testing/sample_data.h"
+#include "roboimi/train/autocast.h"
+#include "roboimi/train/tensor_map.h"
+
+namespace roboimi::testing {
+namespace {
+
+using Made = std::shared_ptr<Backbone>;
+
+Made make(const BackboneQuirks& quirks, const ObservationSpec& spec) {
+  const SeededConstruction seeded(1);
+  Made backbone = quirks.make(spec);
+  require(backbone != nullptr, "the factory returns no backbone");
+  return backbone;
+}
+
+Made make(const BackboneQuirks& quirks) { return make(quirks, quirks.spec()); }
+
+Made make_for_evaluation(const BackboneQuirks& quirks) {
+  Made backbone = make(quirks);
+  backbone->eval();
+  return backbone;
+}
+
+at::Tensor encode(Backbone& backbone, const Images& images, std::uint64_t seed = 7) {
+  at::Generator generator = make_generator(seed);
+  return backbone.encode(images, generator);
+}
+
+at::Tensor evaluate(Backbone& backbone, const Images& images) {
+  const torch::NoGradGuard no_grad;
+  return encode(backbone, images);
+}
+
+Images select(const Images& images, std::int64_t sample, std::int64_t step) {
+  Images one;
+  for (const auto& [camera, image] : images) {
+    one[camera] = image.narrow(0, sample, 1).narrow(1, step, 1);
+  }
+  return one;
+}
+
+void declares_its_cameras(const BackboneQuirks& quirks) {
+  const Made backbone = make(quirks);
+  const auto& names = backbone->camera_names();
+  require(!names.empty(), "camera_names() is empty; name the cameras that encode() needs");
+  require(std::set<std::string>(names.begin(), names.end()).size() == names.size(),
+          fmt::format("camera_names() names one twice: {}", fmt::join(names, ", ")));
+  for (const std::string& name : names) {
+    require(
+        quirks.spec().images.contains(name),
+        fmt::format("camera_names() has '{}', which the ObservationSpec lacks; the factory must "
+                    "refuse such options (check_camera_names)",
+                    name));
+  }
+}
+
+void declares_its_size(const BackboneQuirks& quirks) {
+  const Made backbone = make(quirks);
+  const auto joint = backbone->joint_output_dim();
+  require(backbone->output_dim() > 0, "output_dim() is not positive");
+  require(!joint || *joint == backbone->output_dim(),
+          fmt::format("a joint backbone's output_dim() is its joint_output_dim(): {} and {}",
+                      backbone->output_dim(), joint.value_or(0)));
+}
+
+void gives_what_it_declares(const BackboneQuirks& quirks) {
+  const Made backbone = make_for_evaluation(quirks);
+  for (const std::int64_t batch : {1, 3}) {
+    for (const std::int64_t steps : {1, 2}) {
+      const at::Tensor features = evaluate(*backbone, random_images(quirks.spec(), batch, steps));
+      const std::vector<std::int64_t> expected = {batch, steps, backbone->feature_dim()};
+      require(
+          features.sizes() == expected,
+          fmt::format("encode() gives [{}] for batch {} and {} steps; declared are [{}]",
+                      fmt::join(features.sizes(), ", "), batch, steps, fmt::join(expected, ", ")));
+      require(features.scalar_type() == at::kFloat,
+              fmt::format("features are {}; give float32", c10::toString(features.scalar_type())));
+    }
+  }
+}
+
+void features_are_finite(const BackboneQuirks& quirks) {
+  const Made backbone = make_for_evaluation(quirks);
+  for (const int value : {0, 255}) {
+    Images images = random_images(quirks.spec(), 1, 1);
+    for (auto& [camera, image] : images) image.fill_(value);
+    require(
+        evaluate(*backbone, images).isfinite().all().item<bool>(),
+        fmt::format("pictures that are {} everywhere give features that are not finite", value));
+  }
+}
+
+// Features of the backbone made for the cameras in another order, put in the first one's order.
+at::Tensor reordered(const at::Tensor& features, const Backbone& other, const Backbone& first) {
+  if (first.joint_output_dim()) return features;
+  std::vector<at::Tensor> parts;
+  const auto& names = other.camera_names();
+  for (const std::string& camera : first.camera_names()) {
+    const auto place = std::find(names.begin(), names.end(), camera) - names.begin();
+    parts.push_back(features.narrow(-1, place * first.output_dim(), first.output_dim()));
+  }
+  return at::cat(parts, -1);
+}
+
+void camera_order_does_not_matter(const BackboneQuirks& quirks) {
+  ObservationSpec turned = quirks.spec();
+  if (turned.camera_names.size() < 2) skip("there is one camera");
+  std::reverse(turned.camera_names.begin(), turned.camera_names.end());
+  const Made backbone = make_for_evaluation(quirks), other = make(quirks, turned);
+  copy_tensors(*backbone, *other);
+  other->eval();
+  const Images images = random_images(quirks.spec(), 2, 1);
+  const double difference = relative_difference(
+      reordered(evaluate(*other, images), *other, *backbone), evaluate(*backbone, images));
+  require(
+      difference <= quirks.tolerance(),
+      fmt::format("the order of data.camera_names changes the features by {:.3g}; fix the order "
+                  "by an option, and name per-camera weights by camera",
+                  difference));
+}
+
+void input_is_not_written(const BackboneQuirks& quirks) {
+  const Made backbone = make(quirks);
+  const Images images = random_images(quirks.spec(), 2, 2);
+  Images before;
+  for (const auto& [camera, image] : images) before[camera] = image.clone();
+  for (const bool training : {false, true}) {
+    backbone->train(training);
+    encode(*backbone, images);
+    for (const auto& [camera, image] : images) {
+      require(at::equal(image, before.at(camera)),
+              fmt::format("encode() writes into the pictures of '{}'; copy them first", camera));
+    }
+  }
+}
+
+void same_seed_same_features(const BackboneQuirks& quirks) {
+  const Made backbone = make(quirks);
+  const Images images = random_images(quirks.spec(), 2, 2);
+  for (const bool training : {false, true}) {
+    backbone->train(training);
+    const TensorMap before = tensors_of(*backbone);
+    TensorMap saved;
+    for (const auto& [name, tensor] : before) saved[name] = tensor.detach().clone();
+    const at::Tensor first = encode(*backbone, images).detach();
+    load_tensors_strictly(*backbone, saved, "check");  // running statistics of the first call
+    require(at::equal(first, encode(*backbone, images).detach()),
+            fmt::format("two calls with one seed differ in {} mode; draw from the generator alone",
+                        training ? "training" : "evaluation"));
+  }
+}
+
+void evaluation_draws_nothing(const BackboneQuirks& quirks) {
+  const Made backbone = make_for_evaluation(quirks);
+  at::Generator generator = make_generator(3);
+  const at::Tensor before = generator.get_state().clone();
+  const torch::NoGradGuard no_grad;
+  backbone->encode(random_images(quirks.spec(), 2, 1), generator);
+  require(at::equal(before, generator.get_state()),
+          "encode() draws random numbers in evaluation mode; transform at random in training only");
+}
+
+void default_generator_is_untouched(const BackboneQuirks& quirks) {
+  const Made backbone = make(quirks);
+  const Images images = random_images(quirks.spec(), 2, 1);
+  for (const bool training : {false, true}) {
+    backbone->train(training);
+    require_default_generator_untouched("encode()", [&] { encode(*backbone, images); });
+  }
+}
+
+// How much a frame's features move with what is beside it in the batch.
+double neighbour_effect(Backbone& backbone, const ObservationSpec& spec) {
+  const Images images = random_images(spec, 3, 2);
+  const at::Tensor together = evaluate(backbone, images);
+  double largest = 0.0;
+  for (std::int64_t sample = 0; sample < 3; ++sample) {
+    for (std::int64_t step = 0; step < 2; ++step) {
+      const at::Tensor alone = evaluate(backbone, select(images, sample, step));
+      largest = std::max(largest, relative_difference(together[sample][step], alone[0][0]));
+    }
+  }
+  return largest;
+}
+
+void batch_neighbours_do_not_matter(const BackboneQuirks& quirks) {
+  const Made backbone = make_for_evaluation(quirks);
+  const double effect = neighbour_effect(*backbone, quirks.spec());
+  require(
+      effect <= quirks.tolerance(),
+      fmt::format("a frame's features move by {:.3g} with the frames beside it (at most {:.3g}); "
+                  "in evaluation a frame is encoded by itself: no batch statistics, no mixing "
+                  "of time steps",
+                  effect, quirks.tolerance()));
+}
+
+void bfloat16_stays_close(const BackboneQuirks& quirks) {
+  const Made backbone = make_for_evaluation(quirks);
+  const Images images = random_images(quirks.spec(), 2, 1);
+  const Autocast mixed(c10::Device(c10::kCPU), true);
+  require(evaluate(*backbone, images).scalar_type() == at::kFloat,
+          "features under bfloat16 autocast are not float32; convert them at the end");
+  const double effect = neighbour_effect(*backbone, quirks.spec());
+  require(effect <= quirks.bf16_tolerance(),
+          fmt::format("under bfloat16 autocast a frame's features move by {:.3g} with the frames "
+                      "beside it (at most {:.3g})",
+                      effect, quirks.bf16_tolerance()));
+}
+
+void training_mode_comes_back(const BackboneQuirks& quirks) {
+  const Made backbone = make_for_evaluation(quirks);
+  const Images images = random_images(quirks.spec(), 2, 1);
+  const at::Tensor before = evaluate(*backbone, images);
+  backbone->train();
+  backbone->eval();
+  require(!backbone->is_training(), "eval() leaves the backbone in training mode");
+  require(at::equal(before, evaluate(*backbone, images)),
+          "train() and eval() change the features; keep the mode's parts in train(bool)");
+}
+
+void frozen_means_frozen(const BackboneQuirks& quirks) {
+  const Made backbone = make(quirks);
+  if (!backbone->frozen()) skip("it is trainable");
+  const Images images = random_images(quirks.spec(), 2, 1);
+  const at::Tensor features = evaluate(*backbone, images);
+  TensorMap before;
+  for (const auto& [name, tensor] : tensors_of(*backbone)) before[name] = tensor.detach().clone();
+  backbone->train();
+  for (const auto& item : backbone->named_parameters()) {
+    require(!item.value().requires_grad(),
+            fmt::format("'{}' of a frozen backbone asks for a gradient", item.key()));
+  }
+  for (const auto& module : backbone->modules()) {
+    require(!module->is_training(),
+            fmt::format("'{}' of a frozen backbone is in training mode after train(); override "
+                        "train(bool)",
+                        module->name()));
+  }
+  require(!encode(*backbone, images).requires_grad(),
+          "features of a frozen backbone ask for a gradient");
+  for (int i = 0; i < 3; ++i) encode(*backbone, random_images(quirks.spec(), 2, 1, 20 + i));
+  for (const auto& [name, tensor] : tensors_of(*backbone)) {
+    require(at::equal(tensor, before.at(name)),
+            fmt::format("'{}' of a frozen backbone changes when it encodes", name));
+  }
+  backbone->eval();
+  require(at::equal(features, evaluate(*backbone, images)), "its features change as it is used");
+}
+
+void gradient_reaches_every_parameter(const BackboneQuirks& quirks) {
+  const Made backbone = make(quirks);
+  if (backbone->frozen()) skip("it is frozen");
+  backbone->train();
+  const at::Tensor features = encode(*backbone, random_images(quirks.spec(), 3, 2));
+  at::Generator generator = make_generator(5);
+  require_gradients(*backbone, (features * at::randn(features.sizes(), generator)).sum());
+}
+
+void saves_and_loads_to_the_bit(const BackboneQuirks& quirks) {
+  const Made backbone = make_for_evaluation(quirks), other = make_for_evaluation(quirks);
+  perturb(*other);
+  copy_through_file(*backbone, *other);
+  const Images images = random_images(quirks.spec(), 2, 1);
+  require(at::equal(evaluate(*backbone, images), evaluate(*other, images)),
+          "weights saved and loaded give other features; what encode() depends on must be a "
+          "registered parameter or buffer");
+}
+
+void copies_by_its_factory(const BackboneQuirks& quirks) {
+  const Made backbone = make_for_evaluation(quirks);
+  const Images images = random_images(quirks.spec(), 2, 1);
+  const at::Tensor before = evaluate(*backbone, images);
+  const Made copy = make_for_evaluation(quirks);
+  copy_tensors(*backbone, *copy);
+  require(at::equal(evaluate(*copy, images), before), "a copy gives other features");
+  perturb(*copy);
+  require(at::equal(evaluate(*backbone, images), before),
+          "changing a copy changes the original: they share tensors");
+}
+
+void moves_between_types_and_devices(const BackboneQuirks& quirks) {
+  const Made backbone = make_for_evaluation(quirks);
+  const Images images = random_images(quirks.spec(), 2, 1);
+  const at::Tensor before = evaluate(*backbone, images);
+  backbone->to(at::kDouble);
+  backbone->to(at::kFloat);
+  require(relative_difference(evaluate(*backbone, images), before) <= quirks.tolerance(),
+          "to(float64) and back changes the features; register every tensor, and keep no copy of a "
+          "weight beside it");
+  if (!torch::cuda::is_available()) return;
+  backbone->to(c10::Device(c10::kCUDA, 0));
+  Images there;
+  for (const auto& [camera, image] : images) there[camera] = image.cuda();
+  const torch::NoGradGuard no_grad;
+  at::Generator generator = make_generator(7, c10::Device(c10::kCUDA, 0));
+  require(relative_difference(backbone->encode(there, generator).cpu(), before) <= 1e-3,
+          "the features on a CUDA device are others");
+}
+
+void wrong_images_are_refused(const BackboneQuirks& quirks) {
+  const Made backbone = make_for_evaluation(quirks);
+  const std::string camera = backbone->camera_names().back();
+  const auto refuses = [&](const std::string& what, const std::function<void(Images&)>& spoil) {
+    Images images = random_images(quirks.spec(), 2, 1);
+    spoil(images);
+    require_error(what, {camera}, [&] { evaluate(*backbone, images); });
+  };
+  refuses("a missing camera", [&](Images& images) { images.erase(camera); });
+  refuses("float pictures",
+          [&](Images& images) { images[camera] = images[camera].to(at::kFloat); });
+  refuses("a picture without a batch", [&](Images& images) { images[camera] = images[camera][0]; });
+  refuses("four channels", [&](Images& images) {
+    images[camera] = at::cat({images[camera], images[camera]}, -1).narrow(-1, 0, 4);
+  });
+  if (backbone->num_cameras() > 1) {
+    refuses("cameras of two batch sizes",
+            [&](Images& images) { images[camera] = images[camera].narrow(0, 0, 1); });
+  }
+  evaluate(*backbone, random_images(quirks.spec(), 1, 1));
+}
+
+void memory_does_not_grow(const BackboneQuirks& quirks) {
+  const Made backbone = make_for_evaluation(quirks);
+  const Images images = random_images(quirks.spec(), 1, 1);
+  require_no_growth("encode()", [&] { evaluate(*backbone, images); });
+}
+
+}  // namespace
+
+ObservationSpec BackboneQuirks::spec() const {
+  ObservationSpec spec{
+      .camera_names = {"r_vis", "top", "front"}, .state_dim = 16, .action_dim = 16};
+  for (const std::string& camera : spec.camera_names) spec.images[camera] = {72, 96};
+  return spec;
+}
+
+const std::vector<Check<BackboneQuirks>>& backbone_checks() {
+  static const std::vector<Check<BackboneQuirks>> checks = {
+      {"declares_its_cameras", "the agent passes these cameras and no others",
+       declares_its_cameras},
+      {"declares_its_size", "the agent sizes its condition from it", declares_its_size},
+      {"gives_what_it_declares", "any batch and any number of observations are trained on",
+       gives_what_it_declares},
+      {"features_are_finite", "a covered lens must not stop a robot", features_are_finite},
+      {"camera_order_does_not_matter", "the order of data.camera_names is the data's affair",
+       camera_order_does_not_matter},
+      {"input_is_not_written", "frames are shared with the cache and the disk",
+       input_is_not_written},
+      {"same_seed_same_features", "a run can be repeated and resumed", same_seed_same_features},
+      {"evaluation_draws_nothing", "evaluations can be compared", evaluation_draws_nothing},
+      {"default_generator_is_untouched", "components do not change each other's numbers",
+       default_generator_is_untouched},
+      {"batch_neighbours_do_not_matter",
+       "features cached in blocks serve a rollout's single frames", batch_neighbours_do_not_matter},
+      {"bfloat16_stays_close", "train.precision=bf16 runs it under autocast", bfloat16_stays_close},
+      {"training_mode_comes_back", "rollouts interrupt training", training_mode_comes_back},
+      {"frozen_means_frozen", "features of a frozen backbone are cached for ever",
+       frozen_means_frozen},
+      {"gradient_reaches_every_parameter", "a parameter cut off never learns, and nothing says so",
+       gradient_reaches_every_parameter},
+      {"saves_and_loads_to_the_bit", "a policy is deployed from its checkpoint",
+       saves_and_loads_to_the_bit},
+      {"copies_by_its_factory", "workers and averaged weights are made that way",
+       copies_by_its_factory},
+      {"moves_between_types_and_devices", "the same policy runs on a GPU and on a robot",
+       moves_between_types_and_devices},
+      {"wrong_images_are_refused", "a wrong camera must be named, not crash a training",
+       wrong_images_are_refused},
+      {"memory_does_not_grow", "a robot's process runs for days", memory_does_not_grow},
+  };
+  return checks;
+}
+
+}  // namespace roboimi::testing

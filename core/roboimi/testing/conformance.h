@@ -1,0 +1,55 @@
+// The conformance kit under GoogleTest: one class that makes the component, one line.
+//
+//   class MyBackbone : public roboimi::testing::BackboneQuirks {
+//     std::shared_ptr<roboimi::Backbone> make(const roboimi::ObservationSpec& spec) const override
+//     {
+//       return my_backbone::create(roboimi::parse_options({}, my_backbone::schema()), spec);
+//     }
+//   };
+//   ROBOIMI_BACKBONE_CONFORMANCE(MyBackbone);
+//
+// Every check is a test of its own; a failure says why the check is there and what to mend.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "roboimi/testing/agent_checks.h"
+#include "roboimi/testing/backbone_checks.h"
+#include "roboimi/testing/dataset_checks.h"
+#include "roboimi/testing/environment_checks.h"
+#include "roboimi/testing/head_checks.h"
+
+namespace roboimi::testing {
+
+template <typename Kind>
+void run_as_test(const Check<Kind>& check, const Kind& quirks) {
+  const CheckResult result = run_check(check, quirks);
+  if (result.status == CheckStatus::kSkipped) GTEST_SKIP() << result.message;
+  EXPECT_EQ(result.status, CheckStatus::kPassed)
+      << result.message << "\n(" << result.check << ": " << result.reason << ")";
+}
+
+}  // namespace roboimi::testing
+
+#define ROBOIMI_CONFORMANCE(QuirksClass, checks)                                        \
+  class QuirksClass##Conformance : public ::testing::TestWithParam<std::size_t> {};     \
+  TEST_P(QuirksClass##Conformance, Check) {                                             \
+    ::roboimi::testing::run_as_test((checks)[GetParam()], QuirksClass());               \
+  }                                                                                     \
+  INSTANTIATE_TEST_SUITE_P(                                                             \
+      All, QuirksClass##Conformance, ::testing::Range(std::size_t{0}, (checks).size()), \
+      [](const ::testing::TestParamInfo<std::size_t>& info) { return (checks)[info.param].name; })
+
+#define ROBOIMI_BACKBONE_CONFORMANCE(QuirksClass) \
+  ROBOIMI_CONFORMANCE(QuirksClass, ::roboimi::testing::backbone_checks())
+#define ROBOIMI_HEAD_CONFORMANCE(QuirksClass) \
+  ROBOIMI_CONFORMANCE(QuirksClass, ::roboimi::testing::head_checks())
+#define ROBOIMI_AGENT_CONFORMANCE(QuirksClass) \
+  ROBOIMI_CONFORMANCE(QuirksClass, ::roboimi::testing::agent_checks())
+#define ROBOIMI_DATASET_CONFORMANCE(QuirksClass) \
+  ROBOIMI_CONFORMANCE(QuirksClass, ::roboimi::testing::dataset_checks())
+#define ROBOIMI_ENVIRONMENT_CONFORMANCE(QuirksClass) \
+  ROBOIMI_CONFORMANCE(QuirksClass, ::roboimi::testing::environment_checks())

@@ -1,0 +1,21 @@
+// What every Dataset keeps to (data/dataset.h).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "roboimi/common/export.h"
+#include "roboimi/data/dataset.h"
+#include "roboimi/testing/check.h"
+
+namespace roboimi::testing {
+
+class ROBOIMI_EXPORT DatasetQuirks : public Quirks {
+ public:
+  // One more dataset on the same files, which must hold an episode of two rows or more.
+  virtual std::shared_ptr<Dataset> make() const = 0;
+};
+
+ROBOIMI_EXPORT const std::vector<Check<DatasetQuirks>>& dataset_checks();
+
+}  // namespace roboimi::testing

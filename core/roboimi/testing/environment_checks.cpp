@@ -1,0 +1,206 @@
+#include "roboimi/testing/environment_checks.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "roboimi/testing/sample_data.h"
+
+namespace roboimi::testing {
+namespace {
+
+using Made = std::shared_ptr<Environment>;
+
+Made make(const EnvironmentQuirks& quirks) {
+  Made environment = quirks.make();
+  require(environment != nullptr, "the factory returns no environment");
+  return environment;
+}
+
+// A command near the state where both are of one size, so that a robot moves gently.
+at::Tensor gentle_action(const Environment& environment, const Observation& observation) {
+  const ObservationSpec& spec = environment.spec();
+  return spec.action_dim == spec.state_dim ? observation.state.clone()
+                                           : at::zeros({spec.action_dim});
+}
+
+void require_fit(const ObservationSpec& spec, const Observation& observation, bool rendered) {
+  const auto size_is = [](const at::Tensor& numbers, std::int64_t size, const char* what) {
+    require(numbers.defined() && numbers.sizes() == at::IntArrayRef({size}),
+            fmt::format("{} of an observation is not float [{}], as spec() says", what, size));
+    require(numbers.scalar_type() == at::kFloat && numbers.isfinite().all().item<bool>(),
+            fmt::format("{} of an observation is not finite float32", what));
+  };
+  size_is(observation.state, spec.state_dim, "state");
+  if (spec.env_state_dim > 0) size_is(observation.env_state, spec.env_state_dim, "env_state");
+  require(rendered || observation.images.empty(), "pictures are drawn that nobody asked for");
+  if (!rendered) return;
+  for (const std::string& camera : spec.camera_names) {
+    const auto found = observation.images.find(camera);
+    require(found != observation.images.end(),
+            fmt::format("camera '{}' of spec() is missing in an observation", camera));
+    const ImageSize size = spec.images.at(camera);
+    require(found->second.scalar_type() == at::kByte &&
+                found->second.sizes() == at::IntArrayRef({size.height, size.width, 3}),
+            fmt::format("a picture of '{}' is not uint8 [{}, {}, 3], as spec() says", camera,
+                        size.height, size.width));
+  }
+}
+
+bool same(const Observation& a, const Observation& b) {
+  if (!at::equal(a.state, b.state) || a.images.size() != b.images.size()) return false;
+  if (a.env_state.defined() && !at::equal(a.env_state, b.env_state)) return false;
+  for (const auto& [camera, image] : a.images) {
+    if (!at::equal(image, b.images.at(camera))) return false;
+  }
+  return true;
+}
+
+void spec_is_complete(const EnvironmentQuirks& quirks) {
+  const Made environment = make(quirks);
+  const ObservationSpec& spec = environment->spec();
+  require(spec.state_dim > 0 && spec.action_dim > 0, "spec() has no state or no action");
+  require(environment->max_steps() > 0, "max_steps() is not positive; episodes must end");
+  require(environment->max_reward() > 0, "max_reward() is not positive");
+  require(!environment->stage_names().empty(), "stage_names() is empty; name stage 0");
+  for (const std::string& camera : spec.camera_names) {
+    require(spec.images.contains(camera), fmt::format("spec() has no size for '{}'", camera));
+  }
+}
+
+void observations_fit_the_spec(const EnvironmentQuirks& quirks) {
+  const Made environment = make(quirks);
+  for (const bool render : {false, true}) {
+    const Observation first = environment->reset(3, render);
+    require_fit(environment->spec(), first, render);
+    const StepResult result = environment->step(gentle_action(*environment, first), render);
+    require_fit(environment->spec(), result.observation, render);
+    require_fit(environment->spec(), environment->observe(render), render);
+  }
+}
+
+void seed_decides_the_episode(const EnvironmentQuirks& quirks) {
+  const Made environment = make(quirks), other = make(quirks);
+  const Observation first = environment->reset(11, true);
+  other->reset(12, false);  // a history that must not matter
+  require(same(first, other->reset(11, true)),
+          "reset() with one seed gives two initial states; draw from the seed alone");
+  for (int step = 0; step < 5; ++step) {
+    const at::Tensor action = gentle_action(*environment, first) + 0.01 * step;
+    const StepResult a = environment->step(action, false), b = other->step(action, false);
+    require(same(a.observation, b.observation) && a.reward == b.reward,
+            fmt::format("the same actions after the same seed differ at step {}; the world must "
+                        "depend on nothing else",
+                        step));
+  }
+}
+
+void seeds_differ(const EnvironmentQuirks& quirks) {
+  const Made environment = make(quirks);
+  const Observation first = environment->reset(0, true);
+  for (std::uint64_t seed = 1; seed < 10; ++seed) {
+    if (!same(first, environment->reset(seed, true))) return;
+  }
+  require(false, "ten seeds give one initial state; a policy is to be tested on several");
+}
+
+void episodes_end(const EnvironmentQuirks& quirks) {
+  const Made environment = make(quirks);
+  const Observation first = environment->reset(5, false);
+  const at::Tensor action = gentle_action(*environment, first);
+  StepResult result;
+  std::int64_t steps = 0;
+  while (!result.terminated && !result.truncated) {
+    require(steps < environment->max_steps(),
+            "step() neither terminates nor truncates in "
+            "max_steps() steps");
+    result = environment->step(action, false);
+    ++steps;
+    require(std::isfinite(result.reward) && result.reward <= environment->max_reward(),
+            fmt::format("a reward of {} at step {}; at most max_reward()", result.reward, steps));
+    require(result.info.stage >= 0 && result.info.stage < std::ssize(environment->stage_names()),
+            fmt::format("stage {} has no name", result.info.stage));
+  }
+  require(
+      !result.truncated || steps == environment->max_steps(),
+      fmt::format("truncated after {} steps, max_steps() is {}", steps, environment->max_steps()));
+  require_error("a step after the end", {"reset"}, [&] { environment->step(action, false); });
+  const Observation again = environment->reset(5, false);
+  require(same(first, again), "reset() after an episode gives another initial state");
+  environment->step(action, false);
+}
+
+void step_needs_a_reset(const EnvironmentQuirks& quirks) {
+  const Made environment = make(quirks);
+  require_error("a step before the first reset", {"reset"},
+                [&] { environment->step(at::zeros({environment->spec().action_dim}), false); });
+}
+
+void bad_actions_are_refused(const EnvironmentQuirks& quirks) {
+  const Made environment = make(quirks);
+  const Observation first = environment->reset(2, false);
+  const at::Tensor action = gentle_action(*environment, first);
+  require_error("an action that is too long", {"action"}, [&] {
+    environment->step(at::cat({action, action}), false);
+  });
+  require_error("an action that is not a number", {"action"},
+                [&] { environment->step(at::full_like(action, std::nan("")), false); });
+  environment->step(action, false);
+}
+
+void draws_any_size(const EnvironmentQuirks& quirks) {
+  const Made environment = make(quirks);
+  if (environment->spec().camera_names.empty()) skip("it has no camera");
+  environment->reset(1, false);
+  const std::string camera = environment->spec().camera_names.front();
+  const at::Tensor picture = environment->render(camera, {48, 64});
+  require(picture.scalar_type() == at::kByte && picture.sizes() == at::IntArrayRef({48, 64, 3}),
+          "render() does not give uint8 [height, width, 3] of the size asked for");
+  require_error("an unknown camera", {"no_such_camera"}, [&] {
+    environment->render("no_such_camera", {48, 64});
+  });
+}
+
+void looking_changes_nothing(const EnvironmentQuirks& quirks) {
+  const Made environment = make(quirks), other = make(quirks);
+  const Observation first = environment->reset(8, false);
+  other->reset(8, true);
+  const at::Tensor action = gentle_action(*environment, first);
+  for (int step = 0; step < 5; ++step) {
+    const StepResult unseen = environment->step(action, false);
+    const StepResult seen = other->step(action, true);
+    other->observe(true);
+    require(at::equal(unseen.observation.state, seen.observation.state),
+            "drawing pictures changes what happens");
+  }
+}
+
+void end_effectors_have_names(const EnvironmentQuirks& quirks) {
+  const Made environment = make(quirks);
+  environment->reset(1, false);
+  require(environment->end_effector_positions().size() == environment->end_effector_names().size(),
+          "there are not as many end-effector positions as names");
+}
+
+}  // namespace
+
+const std::vector<Check<EnvironmentQuirks>>& environment_checks() {
+  static const std::vector<Check<EnvironmentQuirks>> checks = {
+      {"spec_is_complete", "policies are built from it", spec_is_complete},
+      {"observations_fit_the_spec", "a policy is made for these sizes", observations_fit_the_spec},
+      {"seed_decides_the_episode", "policies are compared on the same seeds",
+       seed_decides_the_episode},
+      {"seeds_differ", "a hundred episodes must not be one", seeds_differ},
+      {"episodes_end", "an evaluation must come to an end", episodes_end},
+      {"step_needs_a_reset", "a world that was never set up moves nothing", step_needs_a_reset},
+      {"bad_actions_are_refused", "a diverged policy must be named", bad_actions_are_refused},
+      {"draws_any_size", "videos have a size of their own", draws_any_size},
+      {"looking_changes_nothing", "only frames that the policy looks at are drawn",
+       looking_changes_nothing},
+      {"end_effectors_have_names", "their paths are drawn", end_effectors_have_names},
+  };
+  return checks;
+}
+
+}  // namespace roboimi::testing

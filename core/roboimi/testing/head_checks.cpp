@@ -1,0 +1,274 @@
+#include "roboimi/testing/head_checks.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <torch/optim/adam.h>
+
+#include <cmath>
+
+#include "roboimi/common/random.h"
+#include "roboimi/testing/sample_data.h"
+
+namespace roboimi::testing {
+namespace {
+
+using Made = std::shared_ptr<Head>;
+
+constexpr std::int64_t kBatch = 4;
+constexpr double kLearningRate = 2e-3;
+constexpr int kStepsBetweenLooks = 25;
+constexpr int kDraws = 8;  // losses averaged over, since a draw of noise and times moves one
+
+struct HeadInput {
+  at::Tensor actions, cond, is_pad;
+};
+
+Made make(const HeadQuirks& quirks) {
+  const SeededConstruction seeded(1);
+  Made head = quirks.make(quirks.spec());
+  require(head != nullptr, "the factory returns no head");
+  return head;
+}
+
+HeadInput random_input(const HeadSpec& spec, at::ScalarType type = at::kFloat,
+                       std::uint64_t seed = 2) {
+  at::Generator generator = make_generator(seed);
+  const auto uniform = [&](at::IntArrayRef sizes) {
+    return (2 * at::rand(sizes, generator, at::TensorOptions(at::kDouble)) - 1).to(type);
+  };
+  return {.actions = uniform({kBatch, spec.pred_horizon, spec.action_dim}),
+          .cond = uniform({kBatch, spec.obs_horizon, spec.per_step_cond_dim}),
+          .is_pad = at::zeros({kBatch, spec.pred_horizon}, at::kBool)};
+}
+
+LossReport loss(Head& head, const HeadInput& input, std::uint64_t seed = 3) {
+  at::Generator generator = make_generator(seed);
+  return head.loss(input.actions, input.cond, input.is_pad, generator);
+}
+
+double loss_value(Head& head, const HeadInput& input, std::uint64_t seed = 3) {
+  const torch::NoGradGuard no_grad;
+  return loss(head, input, seed).loss.item<double>();
+}
+
+at::Tensor sample(Head& head, const at::Tensor& cond, std::uint64_t seed = 4) {
+  const torch::NoGradGuard no_grad;
+  at::Generator generator = make_generator(seed);
+  return head.sample(cond, generator);
+}
+
+void declares_its_sizes(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  const HeadSpec wanted = quirks.spec(), found = head->spec();
+  require(found.action_dim == wanted.action_dim && found.pred_horizon == wanted.pred_horizon &&
+              found.obs_horizon == wanted.obs_horizon &&
+              found.per_step_cond_dim == wanted.per_step_cond_dim,
+          "spec() is not the HeadSpec that the factory was given");
+}
+
+void loss_is_one_finite_number(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  const LossReport report = loss(*head, random_input(quirks.spec()));
+  require(report.loss.dim() == 0,
+          fmt::format("the loss has {} dimensions; give one number", report.loss.dim()));
+  require(std::isfinite(report.loss.item<double>()), "the loss is not finite");
+  for (const auto& [name, value] : report.metrics) {
+    require(value.dim() == 0, fmt::format("metric '{}' is not one number", name));
+    require(!value.requires_grad(), fmt::format("metric '{}' is not detached", name));
+  }
+}
+
+void same_seed_same_loss(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  const HeadInput input = random_input(quirks.spec());
+  require(loss_value(*head, input) == loss_value(*head, input),
+          "two losses with one seed differ; draw from the generator alone");
+}
+
+void same_seed_same_sample(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  head->eval();
+  const HeadInput input = random_input(quirks.spec());
+  require(at::equal(sample(*head, input.cond), sample(*head, input.cond)),
+          "two samples with one seed differ; draw from the generator alone");
+}
+
+void default_generator_is_untouched(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  const HeadInput input = random_input(quirks.spec());
+  require_default_generator_untouched("loss()", [&] { loss(*head, input); });
+  head->eval();
+  require_default_generator_untouched("sample()", [&] { sample(*head, input.cond); });
+}
+
+void input_is_not_written(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  const HeadInput input = random_input(quirks.spec()), before = random_input(quirks.spec());
+  loss(*head, input);
+  sample(*head, input.cond);
+  require(at::equal(input.actions, before.actions) && at::equal(input.cond, before.cond) &&
+              at::equal(input.is_pad, before.is_pad),
+          "loss() or sample() writes into its arguments; copy them first");
+}
+
+// A sample that is padding from end to end must not count, whatever stands in it.
+void padding_does_not_count(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  head->eval();
+  HeadInput input = random_input(quirks.spec());
+  input.is_pad[kBatch - 1].fill_(true);
+  const double before = loss_value(*head, input);
+  input.actions[kBatch - 1].fill_(0.5);
+  require(std::abs(loss_value(*head, input) - before) <= 1e-6 * std::max(1.0, std::abs(before)),
+          "actions where is_pad is true change the loss; mask them before the mean");
+  input.is_pad.fill_(true);
+  require(std::isfinite(loss_value(*head, input)),
+          "a batch of nothing but padding gives a loss that is not finite; divide by at least 1");
+}
+
+void gradient_reaches_every_parameter(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  require_gradients(*head, loss(*head, random_input(quirks.spec())).loss);
+}
+
+// Along a random direction: (L(w + e d) - L(w - e d)) / 2e against dL/dw . d, in float64.
+void gradient_agrees_with_differences(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  head->to(at::kDouble);
+  head->eval();
+  const HeadInput input = random_input(quirks.spec(), at::kDouble);
+  loss(*head, input).loss.backward();
+  const torch::NoGradGuard no_grad;
+  at::Generator generator = make_generator(6);
+  std::vector<std::pair<at::Tensor, at::Tensor>> moves;
+  double slope = 0.0;
+  for (at::Tensor parameter : head->parameters()) {
+    if (!parameter.grad().defined()) continue;
+    moves.emplace_back(parameter, at::randn(parameter.sizes(), generator, parameter.options()));
+    slope += (parameter.grad() * moves.back().second).sum().item<double>();
+  }
+  constexpr double kStep = 1e-5;
+  const auto shifted = [&](double by) {
+    for (auto& [parameter, direction] : moves) parameter.add_(direction, by);
+    const double value = loss_value(*head, input);
+    for (auto& [parameter, direction] : moves) parameter.add_(direction, -by);
+    return value;
+  };
+  const double difference = (shifted(kStep) - shifted(-kStep)) / (2 * kStep);
+  require(std::abs(slope - difference) <= 1e-4 * std::max(1.0, std::abs(difference)),
+          fmt::format("the gradient along a direction is {:.6g}, by differences {:.6g}; where the "
+                      "objective stops a gradient on purpose, skip this check and test against a "
+                      "reference",
+                      slope, difference));
+}
+
+void samples_are_as_declared(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  head->eval();
+  const HeadSpec spec = quirks.spec();
+  for (const std::int64_t batch : {1, 3}) {
+    const at::Tensor chunk = sample(*head, random_input(spec).cond.narrow(0, 0, batch));
+    require(
+        chunk.sizes() == at::IntArrayRef({batch, spec.pred_horizon, spec.action_dim}),
+        fmt::format("sample() gives {} for batch {}; [batch, pred_horizon, action_dim] is asked "
+                    "for",
+                    c10::str(chunk.sizes()), batch));
+    require(chunk.isfinite().all().item<bool>(), "sample() gives numbers that are not finite");
+    require(!head->clips_actions() || chunk.abs().max().item<double>() <= 1.0,
+            "clips_actions() promises [-1, 1], and samples leave it");
+  }
+}
+
+void wrong_sizes_are_refused(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  const HeadInput good = random_input(quirks.spec());
+  HeadInput bad = good;
+  bad.actions = at::cat({good.actions, good.actions}, 2);
+  require_error("too many actions", {"actions"}, [&] { loss(*head, bad); });
+  bad = good;
+  bad.cond = good.cond.narrow(2, 0, 1);
+  require_error("a condition that is too small", {"cond"}, [&] { loss(*head, bad); });
+  bad = good;
+  bad.is_pad = good.is_pad.narrow(1, 0, 1);
+  require_error("a mask that is too short", {"is_pad"}, [&] { loss(*head, bad); });
+  require_error("a condition without a batch", {"cond"}, [&] { sample(*head, good.cond[0]); });
+}
+
+double mean_loss(Head& head, const HeadInput& input) {
+  double sum = 0.0;
+  for (int draw = 0; draw < kDraws; ++draw) {
+    sum += loss_value(head, input, 100 + static_cast<std::uint64_t>(draw));
+  }
+  return sum / kDraws;
+}
+
+void overfits_one_batch(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  const HeadInput input = random_input(quirks.spec());
+  const double before = mean_loss(*head, input);
+  torch::optim::Adam adam(head->parameters(), torch::optim::AdamOptions(kLearningRate));
+  double after = before;
+  for (int step = 0; step < quirks.overfit_steps() && after >= 0.5 * before; ++step) {
+    adam.zero_grad();
+    loss(*head, input, 1000 + static_cast<std::uint64_t>(step)).loss.backward();
+    adam.step();
+    if (step % kStepsBetweenLooks == 0) after = mean_loss(*head, input);
+  }
+  require(
+      after < 0.5 * before,
+      fmt::format("{} steps on one batch take the loss from {:.4g} to {:.4g}; half is asked for",
+                  quirks.overfit_steps(), before, after));
+}
+
+void saves_and_loads_to_the_bit(const HeadQuirks& quirks) {
+  const Made head = make(quirks), other = make(quirks);
+  head->eval();
+  other->eval();
+  perturb(*other);
+  copy_through_file(*head, *other);
+  const at::Tensor cond = random_input(quirks.spec()).cond;
+  require(at::equal(sample(*head, cond), sample(*other, cond)),
+          "weights saved and loaded give other samples; what sample() depends on must be a "
+          "registered parameter or buffer");
+}
+
+void memory_does_not_grow(const HeadQuirks& quirks) {
+  const Made head = make(quirks);
+  head->eval();
+  const at::Tensor cond = random_input(quirks.spec()).cond.narrow(0, 0, 1);
+  require_no_growth("sample()", [&] { sample(*head, cond); });
+}
+
+}  // namespace
+
+HeadSpec HeadQuirks::spec() const {
+  return {.action_dim = 3, .pred_horizon = 8, .obs_horizon = 2, .per_step_cond_dim = 5};
+}
+
+const std::vector<Check<HeadQuirks>>& head_checks() {
+  static const std::vector<Check<HeadQuirks>> checks = {
+      {"declares_its_sizes", "the agent builds its condition for them", declares_its_sizes},
+      {"loss_is_one_finite_number", "the trainer divides, clips and plots it",
+       loss_is_one_finite_number},
+      {"same_seed_same_loss", "a run can be repeated and resumed", same_seed_same_loss},
+      {"same_seed_same_sample", "evaluations can be compared", same_seed_same_sample},
+      {"default_generator_is_untouched", "components do not change each other's numbers",
+       default_generator_is_untouched},
+      {"input_is_not_written", "batches are shared", input_is_not_written},
+      {"padding_does_not_count", "episodes end inside a chunk", padding_does_not_count},
+      {"gradient_reaches_every_parameter", "a parameter cut off never learns, and nothing says so",
+       gradient_reaches_every_parameter},
+      {"gradient_agrees_with_differences", "a wrong backward pass learns something else",
+       gradient_agrees_with_differences},
+      {"samples_are_as_declared", "the agent executes these rows", samples_are_as_declared},
+      {"wrong_sizes_are_refused", "a broadcast that nobody meant trains without a word",
+       wrong_sizes_are_refused},
+      {"overfits_one_batch", "what cannot learn one batch learns nothing", overfits_one_batch},
+      {"saves_and_loads_to_the_bit", "a policy is deployed from its checkpoint",
+       saves_and_loads_to_the_bit},
+      {"memory_does_not_grow", "a robot's process runs for days", memory_does_not_grow},
+  };
+  return checks;
+}
+
+}  // namespace roboimi::testing

@@ -1,0 +1,137 @@
+#include "roboimi/testing/sample_data.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
+#include "roboimi/io/safetensors.h"
+#include "roboimi/testing/check.h"
+#include "roboimi/testing/live_bytes.h"
+#include "roboimi/train/tensor_map.h"
+
+namespace roboimi::testing {
+namespace {
+
+constexpr int kFewCalls = 20, kManyCalls = 200;
+
+at::Tensor random_numbers(std::int64_t count, std::uint64_t seed) {
+  at::Generator generator = make_generator(seed);
+  return at::rand({count}, generator);
+}
+
+TensorMap cloned(const torch::nn::Module& module) {
+  TensorMap tensors;
+  for (const auto& [name, tensor] : tensors_of(module)) tensors[name] = tensor.detach().clone();
+  return tensors;
+}
+
+void load(torch::nn::Module& module, const TensorMap& tensors, const std::string& how) {
+  try {
+    load_tensors_strictly(module, tensors, how);
+  } catch (const Error& error) {
+    throw CheckFailure(
+        fmt::format("a second one made with the same options does not take the "
+                    "first one's weights: {}; register the same parameters and "
+                    "buffers every time",
+                    error.what()));
+  }
+}
+
+}  // namespace
+
+Images random_images(const ObservationSpec& spec, std::int64_t batch, std::int64_t steps,
+                     std::uint64_t seed) {
+  Images images;
+  for (const std::string& camera : spec.camera_names) {
+    const ImageSize size = spec.images.at(camera);
+    // By the camera's name, so that another order of cameras gives each the same pictures.
+    at::Generator generator = make_generator(mix_seed(seed, std::hash<std::string>()(camera)));
+    images[camera] = at::randint(0, 256, {batch, steps, size.height, size.width, 3}, generator,
+                                 at::TensorOptions(at::kByte));
+  }
+  return images;
+}
+
+Observation random_observation(const ObservationSpec& spec, std::uint64_t seed) {
+  Observation observation;
+  for (auto& [camera, image] : random_images(spec, 1, 1, seed)) {
+    observation.images[camera] = image.squeeze(0).squeeze(0);
+  }
+  observation.state = random_numbers(spec.state_dim, mix_seed(seed, 1));
+  observation.velocity = random_numbers(spec.state_dim, mix_seed(seed, 2));
+  if (spec.env_state_dim > 0) {
+    observation.env_state = random_numbers(spec.env_state_dim, mix_seed(seed, 3));
+  }
+  return observation;
+}
+
+double relative_difference(const at::Tensor& found, const at::Tensor& expected) {
+  const at::Tensor a = found.to(at::kDouble), b = expected.to(at::kDouble);
+  if (a.sizes() != b.sizes() || a.numel() == 0) return a.sizes() == b.sizes() ? 0.0 : INFINITY;
+  const double difference = (a - b).abs().max().item<double>();
+  return difference / std::max(1.0, b.abs().max().item<double>());
+}
+
+void require_default_generator_untouched(const std::string& what,
+                                         const std::function<void()>& call) {
+  const at::Generator& generator = at::globalContext().defaultGenerator(c10::kCPU);
+  const at::Tensor before = generator.get_state().clone();
+  call();
+  require(at::equal(before, generator.get_state()),
+          fmt::format("{} draws from the default generator; draw from the one that is passed in "
+                      "(roboimi::dropout in place of at::dropout)",
+                      what));
+}
+
+void copy_tensors(const torch::nn::Module& from, torch::nn::Module& to) {
+  load(to, cloned(from), "copy");
+}
+
+void copy_through_file(const torch::nn::Module& from, torch::nn::Module& to) {
+  const std::filesystem::path file = std::filesystem::temp_directory_path() /
+                                     fmt::format("roboimi_check_{}.safetensors", getpid());
+  write_safetensors(file, tensors_of(from));
+  const TensorFile saved = read_safetensors(file);
+  std::filesystem::remove(file);
+  load(to, saved.tensors, "file");
+}
+
+void perturb(torch::nn::Module& module) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& item : module.named_parameters()) {
+    if (item.value().is_floating_point()) item.value().add_(0.125);
+  }
+}
+
+void require_no_growth(const std::string& what, const std::function<void()>& call) {
+  const LiveBytes live;
+  for (int i = 0; i < kFewCalls; ++i) call();
+  const std::int64_t before = live.count();
+  for (int i = kFewCalls; i < kManyCalls; ++i) call();
+  const std::int64_t after = live.count();
+  require(after == before,
+          fmt::format("{} holds {} bytes of tensors after {} calls and {} after {}; something is "
+                      "kept from call to call",
+                      what, before, kFewCalls, after, kManyCalls));
+}
+
+void require_gradients(const torch::nn::Module& module, const at::Tensor& loss) {
+  require(loss.requires_grad(),
+          "the result does not depend on any parameter that asks for a gradient: a detach() or a "
+          "NoGradGuard cuts it off");
+  loss.backward();
+  for (const auto& item : module.named_parameters()) {
+    if (!item.value().requires_grad()) continue;
+    const at::Tensor& gradient = item.value().grad();
+    require(gradient.defined(),
+            fmt::format("'{}' gets no gradient; use it, or set requires_grad(false)", item.key()));
+    require(gradient.isfinite().all().item<bool>(),
+            fmt::format("the gradient of '{}' is not finite", item.key()));
+  }
+}
+
+}  // namespace roboimi::testing

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Installs roboimi, moves it, and uses it from a folder that knows nothing of the source tree: builds the
+# examples and the guide's snippets against it, checks and lists a plugin, trains two steps with it.
+#
+#   installed_package.sh BUILD_FOLDER SOURCE_FOLDER
+set -euo pipefail
+build=$1
+source=$2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+say() { echo "== $*"; }
+# Output that a test asks about is kept, since a pipe into grep -q would end the writer.
+expect() {
+  local wanted=$1
+  shift
+  "$@" > "$folder/output.txt" 2>&1 || { cat "$folder/output.txt"; return 1; }
+  grep -q -e "$wanted" "$folder/output.txt" || {
+    echo "expected '$wanted' from: $*"
+    cat "$folder/output.txt"
+    return 1
+  }
+}
+
+say "install, and move"
+cmake --install "$build" --prefix "$folder/first" > /dev/null
+mv "$folder/first" "$folder/roboimi"
+prefix=$folder/roboimi
+roboimi=$prefix/bin/roboimi
+unset ROBOIMI_PLUGIN_PATH ROBOIMI_CONFIG_PATH
+cd "$folder"
+
+say "build the example, its conformance tests with it"
+cp -r "$source/examples/third_party_backbone" .
+cmake -S third_party_backbone -B my_backbone -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
+cmake --build my_backbone -j 2
+ctest --test-dir my_backbone --output-on-failure -j 2
+
+say "check it, list it"
+expect ': accepted' "$roboimi" plugins check my_backbone/libmy_backbone.so
+expect my_backbone "$roboimi" plugins list --plugin-path my_backbone
+expect 'channels of the first stage' "$roboimi" plugins inspect my_backbone --plugin-path my_backbone
+
+say "train two steps with it"
+"$roboimi" collect --config collect_sim_transfer.yaml size=small collect.num_episodes=2 \
+  collect.output=data collect.workers=1 > /dev/null
+expect 'finished after 2 steps' "$roboimi" run --config lewm_imf_attnres.yaml size=small data.path=data \
+  train.max_steps=2 train.batch_size=2 train.rollout_num_episodes=0 agent.head.n_emb=32 agent.head.n_layer=1 \
+  agent.backbone.plugin=./my_backbone/libmy_backbone.so agent.backbone.width=4
+
+say "build what the plugin guide shows"
+mkdir guide
+# A fence that names a file, as in ```cpp my_encoder.cpp, is that file.
+awk '/^```[a-z]+ [^ ]+$/ {file = "guide/" $2; next} /^```/ {file = ""} file {print > file}' \
+  "$source/docs/plugins.md"
+cmake -S guide -B guide/build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
+cmake --build guide/build -j 2
+ctest --test-dir guide/build --output-on-failure
+
+say "install a plugin beside the others"
+cmake --install guide/build --prefix "$prefix" > /dev/null
+expect mean_colour "$roboimi" plugins list
