@@ -1,0 +1,230 @@
+// A backbone without a fault passes every check, and each fault is found by the check that is for
+// it.
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/linear.h>
+
+#include "roboimi/common/error.h"
+#include "roboimi/testing/backbone_checks.h"
+#include "tests/unit/testing/failing_checks.h"
+
+namespace roboimi::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::IsEmpty;
+
+enum class Fault {
+  kNone,
+  kUnknownCamera,
+  kJointSizeDiffers,
+  kTooManyNumbers,
+  kDoubleFeatures,
+  kNotFinite,
+  kOrderOfTheData,
+  kWritesInput,
+  kUnseeded,
+  kDrawsInEvaluation,
+  kDefaultGenerator,
+  kBatchStatistics,
+  kMixesSteps,
+  kBfloat16Features,
+  kStaysInTraining,
+  kUnusedParameter,
+  kUnregisteredWeight,
+  kSharedWeights,
+  kCachedWeight,
+  kAcceptsAnything,
+  kForeignException,
+  kGrows,
+};
+
+class FaultyBackbone : public Backbone {
+ public:
+  FaultyBackbone(Fault fault, const ObservationSpec& spec)
+      : fault_(fault), cameras_(spec.camera_names) {
+    if (fault == Fault::kUnknownCamera) cameras_.push_back("nowhere");
+    linear_ = register_module("linear", torch::nn::Linear(3, 4));
+    if (fault == Fault::kBatchStatistics) {
+      norm_ = torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(3).track_running_stats(false));
+    }
+    if (fault == Fault::kUnusedParameter) register_parameter("unused", at::ones({3}));
+    if (fault == Fault::kUnregisteredWeight) hidden_ = at::rand({4}) + counter()++;
+    if (fault == Fault::kSharedWeights) {
+      static const at::Tensor shared = at::rand({4});
+      hidden_ = register_parameter("shared", shared);
+    }
+    if (fault == Fault::kCachedWeight) hidden_ = linear_->weight.sum().detach();
+  }
+
+  const std::vector<std::string>& camera_names() const override { return cameras_; }
+  std::int64_t output_dim() const override { return 4; }
+  std::optional<std::int64_t> joint_output_dim() const override {
+    if (fault_ == Fault::kJointSizeDiffers) return 5;
+    if (fault_ == Fault::kOrderOfTheData) return 4;
+    return std::nullopt;
+  }
+  bool frozen() const override { return false; }
+  void train(bool on = true) override {
+    Backbone::train(on);
+    if (fault_ == Fault::kStaysInTraining && on) linear_->bias.data().add_(1);
+  }
+
+  at::Tensor encode(const Images& images, at::Generator& generator) override {
+    if (fault_ == Fault::kForeignException && images.size() < cameras_.size()) {
+      throw std::out_of_range("map::at");
+    }
+    std::vector<at::Tensor> ordered;
+    if (fault_ == Fault::kAcceptsAnything) {
+      for (const auto& [camera, image] : images) ordered.push_back(image.to(at::kByte));
+    } else {
+      ordered = ordered_images(images);
+    }
+    std::vector<at::Tensor> features;
+    for (std::size_t i = 0; i < ordered.size(); ++i)
+      features.push_back(one(ordered[i], i, generator));
+    if (fault_ == Fault::kOrderOfTheData) return at::stack(features).sum(0);
+    at::Tensor all = at::cat(features, -1).to(at::kFloat);
+    if (fault_ == Fault::kTooManyNumbers) all = at::cat({all, all}, -1);
+    if (fault_ == Fault::kDoubleFeatures) all = all.to(at::kDouble);
+    if (fault_ == Fault::kBfloat16Features)
+      all = features.front().repeat({1, 1, std::ssize(features)});
+    if (fault_ == Fault::kGrows) kept_.push_back(all);
+    return all;
+  }
+
+ private:
+  static int& counter() {
+    static int made = 0;
+    return made;
+  }
+
+  at::Tensor one(const at::Tensor& image, std::size_t place, at::Generator& generator) {
+    const at::Tensor view = image.dim() == 5 ? image : image.unsqueeze(0);
+    at::Tensor colour = view.to(at::kFloat).flatten(2, 3).mean(2).narrow(-1, 0, 3) / 255;
+    if (fault_ == Fault::kNotFinite) colour = colour / colour;
+    if (fault_ == Fault::kWritesInput) image.fill_(3);
+    if (fault_ == Fault::kBatchStatistics && colour.size(0) > 1) {
+      colour = norm_->forward(colour.flatten(0, 1)).view_as(colour);
+    }
+    if (fault_ == Fault::kMixesSteps) colour = colour + colour.mean(1, /*keepdim=*/true);
+    if (fault_ == Fault::kDrawsInEvaluation || (fault_ == Fault::kUnseeded && is_training())) {
+      at::Generator own = at::detail::createCPUGenerator(static_cast<std::uint64_t>(counter()++));
+      colour = colour + at::rand(colour.sizes(), fault_ == Fault::kUnseeded ? own : generator);
+    }
+    if (fault_ == Fault::kDefaultGenerator && is_training())
+      colour = at::dropout(colour, 0.5, true);
+    at::Tensor feature = linear_->forward(colour);
+    if (fault_ == Fault::kOrderOfTheData) feature = feature * static_cast<double>(place + 1);
+    if (hidden_.defined()) feature = feature + hidden_.to(feature.scalar_type());
+    return feature;
+  }
+
+  Fault fault_;
+  std::vector<std::string> cameras_;
+  torch::nn::Linear linear_{nullptr};
+  torch::nn::BatchNorm1d norm_{nullptr};
+  at::Tensor hidden_;
+  std::vector<at::Tensor> kept_;
+};
+
+class Faulty : public BackboneQuirks {
+ public:
+  explicit Faulty(Fault fault) : fault_(fault) {}
+  std::shared_ptr<Backbone> make(const ObservationSpec& spec) const override {
+    return std::make_shared<FaultyBackbone>(fault_, spec);
+  }
+
+ private:
+  Fault fault_;
+};
+
+TEST(BackboneKit, PassesABackboneWithoutAFault) {
+  EXPECT_THAT(failing_checks(backbone_checks(), Faulty(Fault::kNone)), IsEmpty());
+}
+
+class EachBackboneFault : public ::testing::TestWithParam<std::pair<Fault, const char*>> {};
+
+TEST_P(EachBackboneFault, IsFoundByItsCheck) {
+  const auto& [fault, check] = GetParam();
+  EXPECT_THAT(failing_checks(backbone_checks(), Faulty(fault)), Contains(check));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, EachBackboneFault,
+    ::testing::Values(std::pair(Fault::kUnknownCamera, "declares_its_cameras"),
+                      std::pair(Fault::kJointSizeDiffers, "declares_its_size"),
+                      std::pair(Fault::kTooManyNumbers, "gives_what_it_declares"),
+                      std::pair(Fault::kDoubleFeatures, "gives_what_it_declares"),
+                      std::pair(Fault::kNotFinite, "features_are_finite"),
+                      std::pair(Fault::kOrderOfTheData, "camera_order_does_not_matter"),
+                      std::pair(Fault::kWritesInput, "input_is_not_written"),
+                      std::pair(Fault::kUnseeded, "same_seed_same_features"),
+                      std::pair(Fault::kDrawsInEvaluation, "evaluation_draws_nothing"),
+                      std::pair(Fault::kDefaultGenerator, "default_generator_is_untouched"),
+                      std::pair(Fault::kBatchStatistics, "batch_neighbours_do_not_matter"),
+                      std::pair(Fault::kMixesSteps, "batch_neighbours_do_not_matter"),
+                      std::pair(Fault::kBfloat16Features, "bfloat16_stays_close"),
+                      std::pair(Fault::kStaysInTraining, "training_mode_comes_back"),
+                      std::pair(Fault::kUnusedParameter, "gradient_reaches_every_parameter"),
+                      std::pair(Fault::kUnregisteredWeight, "saves_and_loads_to_the_bit"),
+                      std::pair(Fault::kSharedWeights, "copies_by_its_factory"),
+                      std::pair(Fault::kCachedWeight, "saves_and_loads_to_the_bit"),
+                      std::pair(Fault::kAcceptsAnything, "wrong_images_are_refused"),
+                      std::pair(Fault::kForeignException, "wrong_images_are_refused"),
+                      std::pair(Fault::kGrows, "memory_does_not_grow")));
+
+// A frozen backbone that is not.
+class Thawing : public FaultyBackbone {
+ public:
+  explicit Thawing(const ObservationSpec& spec) : FaultyBackbone(Fault::kNone, spec) {}
+  bool frozen() const override { return true; }
+};
+
+class ThawingQuirks : public BackboneQuirks {
+ public:
+  std::shared_ptr<Backbone> make(const ObservationSpec& spec) const override {
+    return std::make_shared<Thawing>(spec);
+  }
+  std::map<std::string, std::string> skipped() const override {
+    return {{"declares_its_size", "not asked"}};
+  }
+};
+
+TEST(BackboneKit, FindsAFrozenBackboneThatIsNot) {
+  EXPECT_THAT(failing_checks(backbone_checks(), ThawingQuirks()), Contains("frozen_means_frozen"));
+}
+
+TEST(BackboneKit, SkipsWhatTheQuirksSkipAndSaysWhy) {
+  for (const auto& check : backbone_checks()) {
+    if (check.name != "declares_its_size") continue;
+    const CheckResult result = run_check<BackboneQuirks>(check, ThawingQuirks());
+    EXPECT_EQ(result.status, CheckStatus::kSkipped);
+    EXPECT_EQ(result.message, "not asked");
+  }
+}
+
+TEST(Check, TellsWhatToMendAndWhatWasThrown) {
+  const Faulty quirks(Fault::kNone);
+  const auto of = [&](const std::function<void()>& body) {
+    return run_check("name", "reason", quirks, body);
+  };
+  EXPECT_EQ(of([] {}).status, CheckStatus::kPassed);
+  const CheckResult failed = of([] { require(false, "mend it"); });
+  EXPECT_EQ(failed.status, CheckStatus::kFailed);
+  EXPECT_EQ(failed.message, "mend it");
+  EXPECT_EQ(of([] { skip("not here"); }).status, CheckStatus::kSkipped);
+  EXPECT_EQ(of([] { throw std::logic_error("oh"); }).message, "unexpected exception: oh");
+  EXPECT_EQ(of([] { throw 3; }).status, CheckStatus::kFailed);
+  EXPECT_EQ(of([] { require_error("it", {"word"}, [] { throw Error("a word"); }); }).status,
+            CheckStatus::kPassed);
+  EXPECT_THAT(of([] { require_error("it", {"word"}, [] { throw Error("no"); }); }).message,
+              ::testing::HasSubstr("does not name 'word'"));
+  EXPECT_EQ(of([] { require_error("it", {}, [] {}); }).message,
+            "it is accepted; throw a roboimi::Error");
+}
+
+}  // namespace
+}  // namespace roboimi::testing

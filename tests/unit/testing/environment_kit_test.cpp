@@ -1,0 +1,211 @@
+// Environments, datasets and agents: one without a fault passes, and each fault is found by the
+// check that is for it.
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
+#include "roboimi/testing/agent_checks.h"
+#include "roboimi/testing/dataset_checks.h"
+#include "roboimi/testing/environment_checks.h"
+#include "tests/unit/testing/failing_checks.h"
+#include "tests/unit/train/tiny_agent.h"
+
+namespace roboimi::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::IsEmpty;
+
+enum class Fault {
+  kNone,
+  kWrongState,
+  kDrawsUnasked,
+  kUnseeded,
+  kOneSeed,
+  kNeverEnds,
+  kGoesOnAfterTheEnd,
+  kStepsBeforeReset,
+  kAcceptsNan,
+  kOneSize,
+  kLookingMoves,
+};
+
+// A point that goes where it is told, in a picture of one colour.
+class FaultyEnvironment : public Environment {
+ public:
+  explicit FaultyEnvironment(Fault fault) : fault_(fault) {
+    spec_ = {
+        .camera_names = {"top"}, .images = {{"top", {8, 12}}}, .state_dim = 2, .action_dim = 2};
+  }
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t max_steps() const override { return 6; }
+  double max_reward() const override { return 1.0; }
+  std::vector<std::string> stage_names() const override { return {"nothing"}; }
+
+  Observation reset(std::uint64_t seed, bool render) override {
+    if (fault_ == Fault::kUnseeded) seed = static_cast<std::uint64_t>(count_++);
+    if (fault_ == Fault::kOneSeed) seed = 0;
+    at::Generator generator = make_generator(seed);
+    state_ = at::rand({2}, generator);
+    steps_ = 0;
+    running_ = true;
+    return observe(render);
+  }
+
+  StepResult step(const at::Tensor& action, bool render) override {
+    const bool begun = running_ || (fault_ == Fault::kStepsBeforeReset && steps_ == 0) ||
+                       (fault_ == Fault::kGoesOnAfterTheEnd && steps_ > 0);
+    if (!begun) throw Error({.what = "no episode", .next = "call reset()"});
+    if (action.numel() != 2) throw Error("an action of the wrong size");
+    if (fault_ != Fault::kAcceptsNan && !action.isfinite().all().item<bool>()) {
+      throw Error("the action is not finite");
+    }
+    state_ = action.clone();
+    if (fault_ == Fault::kLookingMoves && render) state_ = state_ + 0.1;
+    StepResult result;
+    result.truncated = ++steps_ >= max_steps() && fault_ != Fault::kNeverEnds;
+    running_ = !result.truncated;
+    result.observation = observe(render);
+    return result;
+  }
+
+  Observation observe(bool render) override {
+    Observation observation{.state = state_.clone(), .velocity = at::zeros({2})};
+    if (fault_ == Fault::kWrongState) observation.state = at::cat({state_, state_});
+    if (render || fault_ == Fault::kDrawsUnasked) {
+      observation.images["top"] = this->render("top", {8, 12});
+    }
+    return observation;
+  }
+
+  std::vector<std::array<double, 3>> end_effector_positions() const override { return {{0, 0, 0}}; }
+  std::vector<std::string> end_effector_names() const override { return {"point"}; }
+  at::Tensor render(const std::string& camera, ImageSize size) override {
+    if (camera != "top") throw Error("no camera '" + camera + "'");
+    if (fault_ == Fault::kOneSize) size = {8, 12};
+    return at::full({size.height, size.width, 3}, 9, at::kByte);
+  }
+  std::optional<std::array<double, 2>> project(const std::string&, ImageSize,
+                                               const std::array<double, 3>&) const override {
+    return std::nullopt;
+  }
+
+ private:
+  Fault fault_;
+  ObservationSpec spec_;
+  at::Tensor state_ = at::zeros({2});
+  std::int64_t steps_ = 0, count_ = 0;
+  bool running_ = false;
+};
+
+class FaultyWorld : public EnvironmentQuirks {
+ public:
+  explicit FaultyWorld(Fault fault) : fault_(fault) {}
+  std::shared_ptr<Environment> make() const override {
+    return std::make_shared<FaultyEnvironment>(fault_);
+  }
+
+ private:
+  Fault fault_;
+};
+
+TEST(EnvironmentKit, PassesAnEnvironmentWithoutAFault) {
+  EXPECT_THAT(failing_checks(environment_checks(), FaultyWorld(Fault::kNone)), IsEmpty());
+}
+
+class EachEnvironmentFault : public ::testing::TestWithParam<std::pair<Fault, const char*>> {};
+
+TEST_P(EachEnvironmentFault, IsFoundByItsCheck) {
+  const auto& [fault, check] = GetParam();
+  EXPECT_THAT(failing_checks(environment_checks(), FaultyWorld(fault)), Contains(check));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, EachEnvironmentFault,
+    ::testing::Values(std::pair(Fault::kWrongState, "observations_fit_the_spec"),
+                      std::pair(Fault::kDrawsUnasked, "observations_fit_the_spec"),
+                      std::pair(Fault::kUnseeded, "seed_decides_the_episode"),
+                      std::pair(Fault::kOneSeed, "seeds_differ"),
+                      std::pair(Fault::kNeverEnds, "episodes_end"),
+                      std::pair(Fault::kGoesOnAfterTheEnd, "episodes_end"),
+                      std::pair(Fault::kStepsBeforeReset, "step_needs_a_reset"),
+                      std::pair(Fault::kAcceptsNan, "bad_actions_are_refused"),
+                      std::pair(Fault::kOneSize, "draws_any_size"),
+                      std::pair(Fault::kLookingMoves, "looking_changes_nothing")));
+
+enum class DataFault { kNone, kNoSize, kShortActions, kOtherFrame, kOtherOrder, kBeyondTheEnd };
+
+class FaultyDataset : public Dataset {
+ public:
+  FaultyDataset(DataFault fault, int reader) : fault_(fault), reader_(reader) {
+    spec_ = {.camera_names = {"top"}, .state_dim = 2, .action_dim = 3};
+    if (fault != DataFault::kNoSize) spec_.images["top"] = {4, 5};
+    episode_ = {.file = "a", .length = 6};
+  }
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t num_episodes() const override { return 1; }
+  const EpisodeInfo& episode(std::int64_t) const override { return episode_; }
+  at::Tensor state(std::int64_t) const override { return at::ones({6, 2}); }
+  at::Tensor actions(std::int64_t) const override {
+    const double value = fault_ == DataFault::kOtherOrder ? reader_ : 0;
+    return at::full({fault_ == DataFault::kShortActions ? 5 : 6, 3}, value, at::kFloat);
+  }
+  at::Tensor env_state(std::int64_t) const override { return {}; }
+  at::Tensor frames(std::int64_t, const std::string& camera, std::int64_t first,
+                    std::int64_t count) const override {
+    if (camera != "top") throw Error("no camera '" + camera + "'");
+    if (first + count > 6 && fault_ != DataFault::kBeyondTheEnd) throw Error("beyond the end");
+    at::Tensor frames = at::empty({count, 4, 5, 3}, at::kByte);
+    for (std::int64_t i = 0; i < count; ++i) {
+      frames[i].fill_(fault_ == DataFault::kOtherFrame ? i : first + i);
+    }
+    return frames;
+  }
+
+ private:
+  DataFault fault_;
+  int reader_;
+  ObservationSpec spec_;
+  EpisodeInfo episode_;
+};
+
+class FaultyData : public DatasetQuirks {
+ public:
+  explicit FaultyData(DataFault fault) : fault_(fault) {}
+  std::shared_ptr<Dataset> make() const override {
+    return std::make_shared<FaultyDataset>(fault_, readers_++);
+  }
+
+ private:
+  DataFault fault_;
+  mutable int readers_ = 0;
+};
+
+TEST(DatasetKit, PassesADatasetWithoutAFaultAndFindsEach) {
+  const auto failing = [](DataFault fault) {
+    return failing_checks(dataset_checks(), FaultyData(fault));
+  };
+  EXPECT_THAT(failing(DataFault::kNone), IsEmpty());
+  EXPECT_THAT(failing(DataFault::kNoSize), Contains("spec_is_complete"));
+  EXPECT_THAT(failing(DataFault::kShortActions), Contains("rows_fit_the_spec"));
+  EXPECT_THAT(failing(DataFault::kOtherFrame), Contains("frames_fit_the_spec"));
+  EXPECT_THAT(failing(DataFault::kOtherOrder), Contains("reading_twice_gives_the_same"));
+  EXPECT_THAT(failing(DataFault::kBeyondTheEnd), Contains("what_is_not_there_is_refused"));
+}
+
+// The trainer's test agent does without what the kit asks of one that is shipped.
+class TinyQuirks : public AgentQuirks {
+ public:
+  std::shared_ptr<Agent> make(const ObservationSpec&) const override {
+    return std::make_shared<TinyAgent>(tiny_spec());
+  }
+};
+
+TEST(AgentKit, FindsAnAgentThatActsWithoutStatistics) {
+  EXPECT_THAT(failing_checks(agent_checks(), TinyQuirks()), Contains("statistics_come_first"));
+}
+
+}  // namespace
+}  // namespace roboimi::testing

@@ -1,0 +1,155 @@
+// A head without a fault passes every check, and each fault is found by the check that is for it.
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/nn/modules/linear.h>
+
+#include "roboimi/testing/head_checks.h"
+#include "tests/unit/testing/failing_checks.h"
+
+namespace roboimi::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::IsEmpty;
+
+enum class Fault {
+  kNone,
+  kOtherSizes,
+  kLossPerSample,
+  kLiveMetric,
+  kUnseeded,
+  kUnseededSample,
+  kDefaultGenerator,
+  kWritesInput,
+  kCountsPadding,
+  kDividesByNothing,
+  kUnusedParameter,
+  kStopsGradient,
+  kWrongSample,
+  kAcceptsAnything,
+  kLearnsNothing,
+  kUnregisteredWeight,
+  kGrows,
+};
+
+// Regresses the chunk from the condition, by one linear map, with a little noise on the input.
+class FaultyHead : public Head {
+ public:
+  FaultyHead(Fault fault, const HeadSpec& spec) : fault_(fault), spec_(spec) {
+    linear_ = register_module(
+        "linear", torch::nn::Linear(spec.global_cond_dim(), spec.pred_horizon * spec.action_dim));
+    if (fault == Fault::kUnusedParameter) register_parameter("unused", at::ones({3}));
+    if (fault == Fault::kUnregisteredWeight) hidden_ = at::full({1}, made()++);
+    if (fault == Fault::kOtherSizes) spec_.action_dim += 1;
+  }
+
+  const HeadSpec& spec() const override { return spec_; }
+
+  LossReport loss(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor& is_pad,
+                  at::Generator& generator) override {
+    if (fault_ != Fault::kAcceptsAnything && fault_ != Fault::kOtherSizes) {
+      check_loss_arguments(actions, cond, is_pad);
+    }
+    at::Generator own = at::detail::createCPUGenerator(static_cast<std::uint64_t>(made()++));
+    const at::Tensor noise =
+        fault_ == Fault::kDefaultGenerator
+            ? at::randn_like(cond)
+            : at::randn(cond.sizes(), fault_ == Fault::kUnseeded ? own : generator, cond.options());
+    at::Tensor predicted =
+        predict(cond + 0.01 * noise).view({actions.size(0), spec_.pred_horizon, -1});
+    if (fault_ == Fault::kWritesInput) actions.fill_(0.0);
+    if (fault_ == Fault::kLearnsNothing) predicted = predicted * 0 + at::ones_like(actions);
+    const at::Tensor error = (predicted.narrow(-1, 0, actions.size(-1)) - actions).square();
+    const at::Tensor valid = is_pad.logical_not().to(error.scalar_type()).unsqueeze(-1);
+    const at::Tensor count = valid.sum() * actions.size(-1);
+    LossReport report;
+    if (fault_ == Fault::kCountsPadding) {
+      report.loss = error.mean();
+    } else if (fault_ == Fault::kDividesByNothing) {
+      report.loss = (error * valid).sum() / count;
+    } else if (fault_ == Fault::kLossPerSample) {
+      report.loss = (error * valid).mean({1, 2});
+    } else {
+      report.loss = (error * valid).sum() / count.clamp_min(1.0);
+    }
+    // Its gradient is twice what the value says.
+    if (fault_ == Fault::kStopsGradient) report.loss = 2 * report.loss - report.loss.detach();
+    report.metrics["loss"] = fault_ == Fault::kLiveMetric ? report.loss : report.loss.detach();
+    return report;
+  }
+
+  at::Tensor sample(const at::Tensor& cond, at::Generator& generator) override {
+    if (fault_ != Fault::kAcceptsAnything && fault_ != Fault::kOtherSizes) {
+      check_sample_arguments(cond);
+    }
+    at::Tensor chunk = predict(cond);
+    at::Generator own = at::detail::createCPUGenerator(static_cast<std::uint64_t>(made()++));
+    chunk =
+        chunk + 0.01 * at::randn(chunk.sizes(), fault_ == Fault::kUnseededSample ? own : generator);
+    if (hidden_.defined()) chunk = chunk + hidden_;
+    if (fault_ == Fault::kGrows) kept_.push_back(chunk);
+    if (fault_ == Fault::kWrongSample) return chunk;
+    return chunk.view({cond.dim() == 3 ? cond.size(0) : 1, spec_.pred_horizon, -1});
+  }
+
+ private:
+  static int& made() {
+    static int count = 0;
+    return count;
+  }
+
+  at::Tensor predict(const at::Tensor& cond) {
+    return linear_->forward(cond.reshape({-1, linear_->options.in_features()}));
+  }
+
+  Fault fault_;
+  HeadSpec spec_;
+  torch::nn::Linear linear_{nullptr};
+  at::Tensor hidden_;
+  std::vector<at::Tensor> kept_;
+};
+
+class Faulty : public HeadQuirks {
+ public:
+  explicit Faulty(Fault fault) : fault_(fault) {}
+  std::shared_ptr<Head> make(const HeadSpec& spec) const override {
+    return std::make_shared<FaultyHead>(fault_, spec);
+  }
+
+ private:
+  Fault fault_;
+};
+
+TEST(HeadKit, PassesAHeadWithoutAFault) {
+  EXPECT_THAT(failing_checks(head_checks(), Faulty(Fault::kNone)), IsEmpty());
+}
+
+class EachHeadFault : public ::testing::TestWithParam<std::pair<Fault, const char*>> {};
+
+TEST_P(EachHeadFault, IsFoundByItsCheck) {
+  const auto& [fault, check] = GetParam();
+  EXPECT_THAT(failing_checks(head_checks(), Faulty(fault)), Contains(check));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, EachHeadFault,
+    ::testing::Values(std::pair(Fault::kOtherSizes, "declares_its_sizes"),
+                      std::pair(Fault::kLossPerSample, "loss_is_one_finite_number"),
+                      std::pair(Fault::kLiveMetric, "loss_is_one_finite_number"),
+                      std::pair(Fault::kUnseeded, "same_seed_same_loss"),
+                      std::pair(Fault::kUnseededSample, "same_seed_same_sample"),
+                      std::pair(Fault::kDefaultGenerator, "default_generator_is_untouched"),
+                      std::pair(Fault::kWritesInput, "input_is_not_written"),
+                      std::pair(Fault::kCountsPadding, "padding_does_not_count"),
+                      std::pair(Fault::kDividesByNothing, "padding_does_not_count"),
+                      std::pair(Fault::kUnusedParameter, "gradient_reaches_every_parameter"),
+                      std::pair(Fault::kStopsGradient, "gradient_agrees_with_differences"),
+                      std::pair(Fault::kWrongSample, "samples_are_as_declared"),
+                      std::pair(Fault::kAcceptsAnything, "wrong_sizes_are_refused"),
+                      std::pair(Fault::kLearnsNothing, "overfits_one_batch"),
+                      std::pair(Fault::kUnregisteredWeight, "saves_and_loads_to_the_bit"),
+                      std::pair(Fault::kGrows, "memory_does_not_grow")));
+
+}  // namespace
+}  // namespace roboimi::testing
