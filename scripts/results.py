@@ -5,6 +5,7 @@
     scripts/results.py state_imf lewm_imf       # these rows
     scripts/results.py --seeds 0 1 2 lewm_imf   # three trainings of one row
     scripts/results.py --table                  # the table of what has been run
+    scripts/results.py --jobs 4 --threads 4     # four rows at a time, four threads each
 
 Needs build/release/bin/roboimi (scripts/demo.sh builds it), or the program named by ROBOIMI. Everything is kept in results_output/; what
 is there is not done again, and an interrupted training continues. Intervals are Wilson's at 95 %;
@@ -12,6 +13,7 @@ p-values are McNemar's exact test on the seeds that two rows share.
 """
 
 import argparse
+import concurrent.futures
 import json
 import math
 import os
@@ -32,7 +34,9 @@ DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
 
 # name: (what it is, overrides of its training, {evaluation: (what it is, arguments of eval)})
 ROWS = {
-    "state_imf": ("box state, IMF", STATE, {}),
+    "state_imf": ("box state, IMF, 1 step", STATE,
+                  {"": ("", []),
+                   "2_steps": ("box state, IMF, 2 steps", ["agent.head.num_inference_steps=2"])}),
     "state_diffusion": ("box state, diffusion, DDIM 10", STATE + ["agent/head=diffusion"] + DENOISER,
                         {"": ("", DDIM)}),
     "state_flow": ("box state, flow matching, 10 steps",
@@ -65,7 +69,7 @@ def roboimi(*arguments):
     print("+ roboimi", *arguments, flush=True)
     status = subprocess.run([ROBOIMI, *map(str, arguments)]).returncode
     if status != 0:
-        sys.exit(f"results.py: roboimi {arguments[0]} ended with status {status}")
+        raise SystemExit(f"results.py: roboimi {arguments[0]} ended with status {status}")
 
 
 def run_folder(name, seed):
@@ -78,11 +82,11 @@ def last_step(folder):
     return json.loads(state.read_text())["step"] if state.exists() else 0
 
 
-def train(name, overrides, seed):
+def train(name, overrides, seed, threads):
     folder = run_folder(name, seed)
     if folder is None:
         roboimi("run", "--config", "lewm_imf_attnres.yaml", *TRAINING, *overrides, f"seed={seed}",
-                f"output_dir={OUTPUT}/runs", f"name={name}_seed{seed}")
+                f"train.threads={threads}", f"output_dir={OUTPUT}/runs", f"name={name}_seed{seed}")
     elif last_step(folder) < MAX_STEPS:
         roboimi("run", "--resume", folder)
     return run_folder(name, seed)
@@ -96,13 +100,13 @@ def result_folder(row, evaluation, seed):
     return OUTPUT / "evaluations" / f"{row}{'_' + evaluation if evaluation else ''}_seed{seed}"
 
 
-def evaluate(row, seed):
-    folder = train(row, ROWS[row][1], seed)
+def evaluate(row, seed, threads):
+    folder = train(row, ROWS[row][1], seed, threads)
     for evaluation, (_, arguments) in evaluations(row).items():
         result = result_folder(row, evaluation, seed)
         if not (result / "summary.json").exists():
             roboimi("eval", "--checkpoint", folder, "--episodes", EPISODES, "--seed", FIRST_SEED,
-                    "--output", result, *arguments)
+                    "--workers", threads, "--output", result, *arguments)
 
 
 def wilson(successes, trials):
@@ -174,15 +178,22 @@ def main():
                         help="of " + ", ".join(ROWS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the trainings")
     parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--jobs", type=int, default=max(1, os.cpu_count() or 1), help="rows at a time")
+    parser.add_argument("--threads", type=int, default=1, help="of each; small heads gain little by more")
     arguments = parser.parse_args()
     if not arguments.table:
         if not ROBOIMI.exists():
             sys.exit(f"results.py: no {ROBOIMI}; run scripts/demo.sh first")
         roboimi("collect", "--config", "collect_sim_transfer.yaml", "size=small",
-                f"collect.output={OUTPUT}/data", "collect.num_episodes=50", "collect.noise=0.004")
-        for seed in arguments.seeds:
-            for row in arguments.rows or ROWS:
-                evaluate(row, seed)
+                f"collect.output={OUTPUT}/data", "collect.num_episodes=50", "collect.noise=0.002")
+        with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+            works = [pool.submit(evaluate, row, seed, arguments.threads)
+                     for seed in arguments.seeds for row in arguments.rows or ROWS]
+            for work in concurrent.futures.as_completed(works):
+                failure = work.exception()
+                if failure is not None:
+                    pool.shutdown(cancel_futures=True)
+                    raise failure
     print_table()
 
 

@@ -271,6 +271,45 @@ TEST(PluginsCheck, ReportsACrashAndAThrowingInitialiserAsFindings) {
   VerdictTable::row("crash", "fatal", crashed.output);
 }
 
+TEST(PluginsCheck, NamesTheCheckInWhichAComponentCrashed) {
+  const auto crashed = run_program("plugins check " + built("crash_in_encode").string());
+  EXPECT_EQ(crashed.status, 1);
+  EXPECT_THAT(crashed.output, HasSubstr("ended its process with signal 11"));
+  EXPECT_THAT(crashed.output, HasSubstr("in backbone crash_in_encode: gives_what_it_declares"));
+  VerdictTable::row("crash_in_encode", "fatal", crashed.output);
+}
+
+TEST(PluginsCheck, FailsAPluginThatLoadsAndDoesNotKeepToItsKind) {
+  const auto failed = run_program("plugins check " + built("one_number_too_many").string());
+  EXPECT_EQ(failed.status, 1);
+  EXPECT_THAT(failed.output, HasSubstr("it loads, and does not keep to its kind"));
+  EXPECT_THAT(failed.output, HasSubstr("failed   gives_what_it_declares (any batch"));
+  EXPECT_THAT(failed.output, HasSubstr("encode() gives [1, 1, 13] for batch 1 and 1 steps; "
+                                       "declared are [1, 1, 12]"));
+  VerdictTable::row("one_number_too_many", "failed", failed.output);
+}
+
+TEST(PluginsCheck, TakesOptionsCamerasAndChecksToSkip) {
+  const fs::path options = fs::temp_directory_path() / "roboimi_check_options.yaml";
+  std::ofstream(options) << "output_dim: 7\n";
+  const std::string good = built("good").string();
+  const auto json = run_program("plugins check " + good + " --json --camera left --camera right " +
+                                "--skip memory_does_not_grow --config " + options.string());
+  EXPECT_EQ(json.status, 0) << json.output;
+  EXPECT_THAT(json.output, HasSubstr("left out by --skip"));
+  std::ofstream(options) << "output_dim: 0\n";
+  const auto bad = run_program("plugins check " + good + " --config " + options.string());
+  EXPECT_EQ(bad.status, 1);
+  EXPECT_THAT(bad.output, AllOf(HasSubstr("failed   can_be_made"), HasSubstr("at least 1"),
+                                HasSubstr("1 failed")));
+  const auto unknown = run_program("plugins check " + good + " --skip memory_does_not_grou");
+  EXPECT_EQ(unknown.status, 1);
+  EXPECT_THAT(unknown.output, HasSubstr("did you mean 'memory_does_not_grow'?"));
+  const auto component = run_program("plugins check " + good + " --component bad");
+  EXPECT_THAT(component.output, HasSubstr("it has no component 'bad': expected one of good"));
+  fs::remove(options);
+}
+
 TEST(PluginsCheck, AcceptsAGoodPluginAndRejectsABrokenOne) {
   const auto good = run_program("plugins check " + built("good").string());
   EXPECT_EQ(good.status, 0) << good.output;

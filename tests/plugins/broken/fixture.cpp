@@ -24,11 +24,17 @@ class FixtureBackbone : public Backbone {
   std::int64_t output_dim() const override { return options_.output_dim; }
   bool frozen() const override { return false; }
   at::Tensor encode(const Images& images, at::Generator&) override {
+#if defined(CRASH_IN_ENCODE)
+    std::raise(SIGSEGV);
+#endif
     std::vector<at::Tensor> features;
     for (const at::Tensor& frames : ordered_images(images)) {
-      features.push_back(linear_->forward(frames.to(at::kFloat).mean({2, 3})));
+      features.push_back(linear_->forward(frames.to(at::kFloat).mean({2, 3}) / 255));
     }
-    return at::cat(features, -1);
+#if defined(ONE_NUMBER_TOO_MANY)
+    features.push_back(features.front().narrow(-1, 0, 1));
+#endif
+    return at::cat(features, -1).to(at::kFloat);
   }
 
  private:

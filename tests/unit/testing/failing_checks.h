@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "roboimi/testing/check.h"
@@ -10,7 +11,8 @@
 namespace roboimi::testing {
 
 template <typename Kind>
-std::set<std::string> failing_checks(const std::vector<Check<Kind>>& checks, const Kind& quirks) {
+std::set<std::string> failing_checks(const std::vector<Check<Kind>>& checks,
+                                     const std::type_identity_t<Kind>& quirks) {
   std::set<std::string> failing;
   for (const Check<Kind>& check : checks) {
     if (run_check<Kind>(check, quirks).status == CheckStatus::kFailed) failing.insert(check.name);
