@@ -53,7 +53,7 @@ at::Tensor ActionSchedule::command(std::int64_t step) {
   while (!chunks_.empty() && step - chunks_.front().start >= options_.horizons.pred) {
     chunks_.pop_front();
   }
-  ROBOIMI_CHECK(!chunks_.empty(), fmt::format("no chunk covers step {}", step));
+  ROBOIMI_CHECK(covers(step), fmt::format("no chunk covers step {}", step));
   const Chunk& newest = chunks_.back();
   return chunks_.size() > 1 ? ensemble(step) : newest.actions[step - newest.start].clone();
 }

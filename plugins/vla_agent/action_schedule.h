@@ -7,8 +7,9 @@
 // Commands change from one chunk to the next every num_action steps. The chunk of the change at
 // step k is conditioned on the observations up to step k - latency_steps and starts at its row
 // first_action() + latency_steps; the first chunk, before which nothing can be played, is waited
-// for. With an ensemble every chunk that has arrived and covers a step has a say in it, with
-// weights exp(-decay i), i = 0 the oldest (ACT, arXiv 2304.13705, algorithm 2).
+// for. A chunk that is added later than that starts at the row of the step it is added at. With an
+// ensemble every chunk that has arrived and covers a step has a say in it, with weights exp(-decay
+// i), i = 0 the oldest (ACT, arXiv 2304.13705, algorithm 2).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -46,7 +47,11 @@ class ActionSchedule {
   // A chunk float [H, A], un-normalised, conditioned on the observations up to step `plan`. Chunks
   // come in the order of their plans, and not before they have arrived.
   void add(std::int64_t plan, const at::Tensor& chunk);
-  // Steps must not decrease.
+  // Whether a chunk that has arrived reaches as far as `step`.
+  bool covers(std::int64_t step) const {
+    return !chunks_.empty() && step - chunks_.back().start < options_.horizons.pred;
+  }
+  // A step that is covered; steps must not decrease.
   at::Tensor command(std::int64_t step);
 
  private:

@@ -6,16 +6,22 @@
 // Acting is receding-horizon: the last obs_horizon observations condition one chunk of pred_horizon
 // actions, num_action_steps of which are executed before the next (see action_schedule.h). The
 // observation queue holds visual features, not frames: a frame is encoded once. With latency_steps
-// the next chunk is computed on a thread of its own while the current one plays.
+// the next chunk is computed on a thread of its own while the current one plays; with a deadline,
+// so are all chunks and the features. One plan is under way at a time: another that falls due
+// meanwhile is owed, and starts from the newest observations when that one has come.
 #pragma once
 
 #include <ATen/core/Generator.h>
 
+#include <chrono>
 #include <deque>
 #include <future>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "plugins/vla_agent/action_schedule.h"
+#include "plugins/vla_agent/worker.h"
 #include "roboimi/model/agent.h"
 #include "roboimi/model/condition.h"
 
@@ -40,6 +46,8 @@ struct VlaAgentOptions {
   }
 };
 
+using Clock = std::chrono::steady_clock;
+
 class VlaAgent : public Agent {
  public:
   // `backbone` may be nullptr. `head` was built for head_spec() of the same options, spec and
@@ -57,9 +65,11 @@ class VlaAgent : public Agent {
   LossReport loss(const Batch& batch, at::Generator& generator) override;
   bool decays(const std::string& name, const at::Tensor& parameter) const override;
 
+  // Waits for what is computed for the episode before.
   void reset(std::uint64_t seed) override;
   bool needs_images() const override;
   std::int64_t latency_steps() const override { return options_.latency_steps; }
+  void set_deadline(std::optional<std::chrono::nanoseconds> deadline) override;
   at::Tensor act(const Observation& observation) override;
   Timing last_timing() const override { return timing_; }
 
@@ -68,9 +78,12 @@ class VlaAgent : public Agent {
     at::Tensor commands;  // [H, A], un-normalised, on the CPU
     double milliseconds = 0.0;
   };
-  // One observation, normalised, on the model's device. `features` is undefined where no image was
-  // needed.
+  // One observation: raw until it is encoded, then normalised and on the model's device. With a
+  // deadline the worker alone touches it once it is queued.
   struct Step {
+    Observation raw;
+    bool with_images = false;  // otherwise no plan looks at them, and `features` stays undefined
+    bool is_encoded = false;
     at::Tensor features;   // [V]
     at::Tensor state;      // [S]
     at::Tensor env_state;  // [E], or undefined
@@ -79,10 +92,17 @@ class VlaAgent : public Agent {
   void require_statistics();
   at::Device device() const;
   at::Tensor features_of(const Batch& batch, at::Generator& generator);
-  Step observe(const Observation& observation);
-  at::Tensor condition_of_queue() const;  // [1, T, C]
+  void check(const Observation& observation) const;
+  Observation looked_at(const Observation& observation) const;
+  void observe(const Observation& observation);
+  void encode(Step& step);
+  void encode_ahead();
+  at::Tensor condition_of(const std::vector<std::shared_ptr<Step>>& steps) const;  // [1, T, C]
+  bool sees_enough() const;
   void start_plan();
-  void receive_plan();
+  bool plan_is_due() const;
+  void receive_plan(Clock::time_point end);
+  void wait_for_worker();
 
   VlaAgentOptions options_;
   ObservationSpec spec_;
@@ -93,14 +113,19 @@ class VlaAgent : public Agent {
       feature_normalizer_;
   bool statistics_known_ = false;
 
-  std::deque<Step> observations_;
+  std::optional<std::chrono::nanoseconds> deadline_;
+  std::deque<std::shared_ptr<Step>> observations_;
   ActionSchedule schedule_;
   std::uint64_t seed_ = 0;
   std::uint64_t num_plans_ = 0;
   std::int64_t step_ = 0;       // of the next act()
   std::int64_t plan_step_ = 0;  // of the plan under way
+  bool plan_owed_ = false;      // one is to start as soon as none is under way
+  at::Tensor last_command_;     // undefined before the first
   Timing timing_;
-  std::future<Plan> plan_;  // last: its destructor waits for a thread that uses the rest
+  std::future<Plan> plan_;      // under way, or has come and not been received
+  std::future<void> encoding_;  // ahead of a plan
+  Worker worker_;               // last: its destructor waits for a thread that uses the rest
 };
 
 Schema schema();

@@ -86,6 +86,25 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
   return statistics;
 }
 
+ActionRange action_range(const Dataset& dataset, const std::vector<std::int64_t>& episodes) {
+  at::Tensor low, high, step;
+  for (const std::int64_t episode : all_unless_named(dataset, episodes)) {
+    const at::Tensor actions = dataset.actions(episode).to(at::kDouble);
+    // The first row again in front: an episode of one row has steps of 0.
+    const at::Tensor steps = actions.diff(1, 0, actions.slice(0, 0, 1)).abs().amax(0);
+    low = low.defined() ? at::minimum(low, actions.amin(0)) : actions.amin(0);
+    high = high.defined() ? at::maximum(high, actions.amax(0)) : actions.amax(0);
+    step = step.defined() ? at::maximum(step, steps) : steps;
+  }
+  if (!low.defined()) throw Error({.what = "no episodes to take the range of actions from"});
+  const auto numbers = [](const at::Tensor& x) {
+    const auto values = x.contiguous();
+    return std::vector<double>(values.const_data_ptr<double>(),
+                               values.const_data_ptr<double>() + values.numel());
+  };
+  return {.min = numbers(low), .max = numbers(high), .largest_step = numbers(step)};
+}
+
 Statistics sampled_feature_statistics(Backbone& backbone, const Dataset& dataset,
                                       const std::vector<std::int64_t>& episodes, c10::Device device,
                                       std::int64_t max_frames) {

@@ -1,4 +1,5 @@
-// What the training episodes say of themselves, for the agent to normalise by.
+// What the training episodes say of themselves: for the agent to normalise by, and for a policy on
+// a robot to be held to.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include "roboimi/common/export.h"
 #include "roboimi/data/dataset.h"
 #include "roboimi/data/embedding_cache.h"
+#include "roboimi/model/action_range.h"
 #include "roboimi/model/agent.h"
 #include "roboimi/model/backbone.h"
 
@@ -17,6 +19,10 @@ namespace roboimi {
 ROBOIMI_EXPORT DatasetStatistics dataset_statistics(const Dataset& dataset,
                                                     const std::vector<std::int64_t>& episodes,
                                                     const Embeddings* embeddings = nullptr);
+
+// Over all rows of `episodes` (empty: all); a step is one from row to row of one episode.
+ROBOIMI_EXPORT ActionRange action_range(const Dataset& dataset,
+                                        const std::vector<std::int64_t>& episodes);
 
 // Of a frozen backbone whose features are not cached: from at most `max_frames` frames, evenly
 // spread over the rows of `episodes` (empty: all), in evaluation mode.

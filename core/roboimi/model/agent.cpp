@@ -29,6 +29,13 @@ at::Tensor Agent::act(const Observation&) { cannot_act(*this); }
 
 void Agent::share_batches(Communicator&) {}
 
+void Agent::set_deadline(std::optional<std::chrono::nanoseconds> deadline) {
+  if (!deadline) return;
+  throw Error({.what = "this agent keeps no deadline: it computes inside act()",
+               .where = name(),
+               .next = "leave the deadline out, or use an agent that has one"});
+}
+
 Agent::Timing Agent::last_timing() const { cannot_act(*this); }
 
 }  // namespace roboimi

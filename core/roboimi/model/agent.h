@@ -4,9 +4,11 @@
 
 #include <torch/nn/module.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -88,6 +90,11 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   // Control steps from an observation to the first action of the chunk made for it, when the policy
   // computes chunks while it plays; 0: the world waits for it.
   virtual std::int64_t latency_steps() const { return 0; }
+  // From now on act() returns within this time of its call, whatever the models take, with what
+  // last_timing() then says of it; only the first chunk after reset() is waited for, since nothing
+  // can be commanded before it. None: act() waits for every chunk. The default: Error for any
+  // deadline, since an agent that computes inside act() cannot keep one.
+  virtual void set_deadline(std::optional<std::chrono::nanoseconds> deadline);
   // The next command, float [A], un-normalised. Times of the last call are in last_timing().
   virtual at::Tensor act(const Observation& observation);
 
@@ -95,6 +102,8 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
     double preprocess_ms = 0.0;  // images to visual features, state to the device
     double inference_ms = 0.0;   // waiting for the head; 0 when the action came from the queue
     double plan_ms = 0.0;  // the whole computation of the chunk that came in this call; 0: none did
+    bool late = false;     // a chunk was due and has not come: the command is of those before it
+    bool held = false;     // nor do those reach so far: the last command again
   };
   virtual Timing last_timing() const;
 };

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
+#include "roboimi/model/action_range.h"
 #include "roboimi/model/observation.h"
 #include "roboimi/train/tensor_map.h"
 
@@ -47,9 +48,10 @@ struct CheckpointState {
   std::uint64_t seed = 0;                // of every generator: each is a function of (seed, step)
   std::string config_sha256;             // of config.yaml
   NumericConditions conditions;
-  ObservationSpec spec;                    // of the training data
-  std::map<std::string, double> metrics;   // of the last logged step
-  std::map<std::string, double> rollouts;  // "success_rate", ...; empty until rolled out
+  ObservationSpec spec;                          // of the training data
+  std::optional<ActionRange> action_range = {};  // of the training data; empty: none was recorded
+  std::map<std::string, double> metrics;         // of the last logged step
+  std::map<std::string, double> rollouts;        // "success_rate", ...; empty until rolled out
 };
 
 struct Checkpoint {

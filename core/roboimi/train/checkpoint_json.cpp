@@ -33,6 +33,14 @@ ObservationSpec spec_from_json(const json& node) {
   return spec;
 }
 
+ordered_json range_to_json(const ActionRange& range) {
+  return {{"min", range.min}, {"max", range.max}, {"largest_step", range.largest_step}};
+}
+
+ActionRange range_from_json(const json& node) {
+  return {.min = node.at("min"), .max = node.at("max"), .largest_step = node.at("largest_step")};
+}
+
 std::map<std::string, double> numbers_from_json(const json& node) {
   std::map<std::string, double> numbers;
   // A number that is not finite was written as null.
@@ -57,6 +65,7 @@ std::string checkpoint_state_to_json(const CheckpointState& state) {
                         {"precision", conditions.precision},
                         {"device", conditions.device}};
   node["observation_spec"] = spec_to_json(state.spec);
+  if (state.action_range) node["action_range"] = range_to_json(*state.action_range);
   node["metrics"] = state.metrics;
   node["rollouts"] = state.rollouts;
   return node.dump(2) + "\n";
@@ -83,6 +92,7 @@ CheckpointState checkpoint_state_from_json(const std::string& text, const std::s
     conditions.at("precision").get_to(state.conditions.precision);
     conditions.at("device").get_to(state.conditions.device);
     state.spec = spec_from_json(node.at("observation_spec"));
+    if (node.contains("action_range")) state.action_range = range_from_json(node["action_range"]);
     state.metrics = numbers_from_json(node.at("metrics"));
     state.rollouts = numbers_from_json(node.at("rollouts"));
     return state;

@@ -193,7 +193,8 @@ int Experiment::train() {
                    .should_stop = [this] { return stop_.requested(); },
                    .seed = seed_,
                    .device = device_,
-                   .config_yaml = config_.to_yaml()},
+                   .config_yaml = config_.to_yaml(),
+                   .action_range = data_.action_range},
                   train_);
   if (resumed_) resume(trainer);
   const TrainEnd end = trainer.run();

@@ -197,6 +197,7 @@ void Trainer::save() {
                                   .config_sha256 = Sha256().update_text(parts_.config_yaml).hex(),
                                   .conditions = conditions(),
                                   .spec = parts_.agent.spec(),
+                                  .action_range = parts_.action_range,
                                   .metrics = metrics_},
                         .model = tensors_of(parts_.agent),
                         .optimizer = optimizer_->state(),

@@ -50,7 +50,9 @@ struct TrainerParts {
   Communicator* communicator = nullptr;  // nullptr: the only process
   std::uint64_t seed = 0;
   c10::Device device = c10::kCPU;
-  std::string config_yaml = {};  // goes into every checkpoint
+  // Go into every checkpoint.
+  std::string config_yaml = {};
+  std::optional<ActionRange> action_range = {};
 };
 
 enum class TrainEnd { kFinished, kInterrupted };

@@ -119,6 +119,7 @@ TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent
   }
   data.statistics = dataset_statistics(*dataset, data.training_episodes,
                                        data.embeddings ? &*data.embeddings : nullptr);
+  data.action_range = action_range(*dataset, data.training_episodes);
   if (backbone != nullptr && backbone->frozen() && !data.embeddings) {
     data.statistics.features =
         sampled_feature_statistics(*backbone, *dataset, data.training_episodes, options.device);

@@ -13,6 +13,7 @@
 #include "roboimi/config/schema.h"
 #include "roboimi/data/dataset.h"
 #include "roboimi/data/window_sampler.h"
+#include "roboimi/model/action_range.h"
 #include "roboimi/model/agent.h"
 #include "roboimi/train/probe.h"
 
@@ -37,6 +38,7 @@ struct TrainingData {
   std::unique_ptr<WindowSampler> held_out_sampler;  // nullptr where none are held out
   std::optional<Embeddings> embeddings;             // of all episodes, where features are cached
   DatasetStatistics statistics;                     // of the training episodes
+  ActionRange action_range;                         // of the training episodes
   std::string fingerprint;                          // of the data files
 
   // For probes; the features must be cached.

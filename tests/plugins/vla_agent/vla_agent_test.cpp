@@ -1,116 +1,14 @@
-#include "plugins/vla_agent/vla_agent.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
-#include "roboimi/model/backbone.h"
+#include "tests/plugins/vla_agent/fake_parts.h"
 
 namespace roboimi::vla_agent {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr std::int64_t kState = 3;
-constexpr std::int64_t kAction = 2;
-constexpr std::int64_t kHorizon = 16;
-
-// Encodes an image as its mean, one number a camera, and counts its calls.
-class MeanBackbone : public Backbone {
- public:
-  explicit MeanBackbone(std::vector<std::string> cameras = {"front", "top"})
-      : cameras_(std::move(cameras)) {}
-  const std::vector<std::string>& camera_names() const override { return cameras_; }
-  std::int64_t output_dim() const override { return 1; }
-  bool frozen() const override { return true; }
-  at::Tensor encode(const Images& images, at::Generator&) override {
-    ++calls;
-    std::vector<at::Tensor> means;
-    for (const at::Tensor& image : ordered_images(images)) {
-      means.push_back(image.to(at::kFloat).mean({2, 3, 4}));
-    }
-    return at::stack(means, 2);
-  }
-  int calls = 0;
-
- private:
-  std::vector<std::string> cameras_;
-};
-
-// A linear head. Its samples carry the index in the chunk in dimension 0 and, in dimension 1, what
-// the condition ended with, plus noise where asked for.
-class IndexHead : public Head {
- public:
-  explicit IndexHead(HeadSpec spec) : spec_(spec) {
-    linear_ = register_module(
-        "linear", torch::nn::Linear(spec.global_cond_dim(), spec.pred_horizon * spec.action_dim));
-  }
-  const HeadSpec& spec() const override { return spec_; }
-  LossReport loss(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor& is_pad,
-                  at::Generator&) override {
-    check_loss_arguments(actions, cond, is_pad);
-    const at::Tensor error = linear_(cond.flatten(1)).view_as(actions) - actions;
-    return {.loss = (error.square() * (~is_pad).unsqueeze(2)).mean()};
-  }
-  at::Tensor sample(const at::Tensor& cond, at::Generator& generator) override {
-    check_sample_arguments(cond);
-    last_cond = cond.clone();
-    at::Tensor chunk = at::zeros({cond.size(0), spec_.pred_horizon, spec_.action_dim});
-    chunk.select(2, 0).copy_(at::arange(spec_.pred_horizon).to(at::kFloat));
-    chunk.select(2, 1).copy_(at::randn({cond.size(0), spec_.pred_horizon}, generator));
-    return chunk;
-  }
-  bool clips_actions() const override { return clips; }
-  at::Tensor last_cond;
-  bool clips = false;
-
- private:
-  HeadSpec spec_;
-  torch::nn::Linear linear_{nullptr};
-};
-
-ObservationSpec spec() {
-  return {.camera_names = {"top", "front"},
-          .images = {{"top", {4, 4}}, {"front", {4, 4}}},
-          .state_dim = kState,
-          .action_dim = kAction,
-          .env_state_dim = 0,
-          .control_hz = 20.0};
-}
-
-Statistics identity_statistics(std::int64_t dim) {
-  return {at::full({dim}, -1.0), at::ones({dim}), at::zeros({dim}), at::ones({dim})};
-}
-
-struct Fixture {
-  std::shared_ptr<MeanBackbone> backbone = std::make_shared<MeanBackbone>();
-  std::shared_ptr<IndexHead> head;
-  std::shared_ptr<VlaAgent> agent;
-
-  explicit Fixture(Horizons horizons = {2, kHorizon, 8, Alignment::kDiffusion},
-                   bool with_statistics = true, VlaAgentOptions options = {}) {
-    SeededConstruction guard(1);
-    head = std::make_shared<IndexHead>(HeadSpec{kAction, horizons.pred, horizons.obs, 2 + kState});
-    options.horizons = horizons;
-    agent = std::make_shared<VlaAgent>(options, spec(), backbone, head);
-    if (with_statistics) {
-      agent->set_statistics({.state = identity_statistics(kState),
-                             .action = identity_statistics(kAction),
-                             .features = identity_statistics(2)});
-    }
-  }
-};
-
-Observation observation(int step, bool images) {
-  Observation o;
-  o.state = at::full({kState}, static_cast<float>(step));
-  if (images) {
-    o.images["front"] = at::full({4, 4, 3}, step, at::kByte);
-    o.images["top"] = at::full({4, 4, 3}, 100 + step, at::kByte);
-  }
-  return o;
-}
 
 TEST(VlaAgent, ExecutesTheChunkFromThePresentOn) {
   Fixture fixture;

@@ -25,6 +25,18 @@ TEST(DatasetStatistics, CountTheTrainingEpisodesOnly) {
   EXPECT_FLOAT_EQ(dataset_statistics(data, {}).state.mean.item<float>(), 118.25);
 }
 
+TEST(DatasetStatistics, TheRangeOfActionsKnowsWhereEpisodesEnd) {
+  const ScratchFolder folder;
+  const TableDataset data(folder / "data", {3, 4, 5}, {});
+  // Rows 0, -1, -2 and -200 .. -204: the step from one episode to the next is none.
+  const ActionRange range = action_range(data, {0, 2});
+  EXPECT_EQ(range.min, std::vector<double>{-204});
+  EXPECT_EQ(range.max, std::vector<double>{0});
+  EXPECT_EQ(range.largest_step, std::vector<double>{1});
+  const TableDataset short_data(folder / "short", {1}, {});
+  EXPECT_EQ(action_range(short_data, {}).largest_step, std::vector<double>{0});
+}
+
 TEST(DatasetStatistics, CountAllVariantsOfTheTrainingEpisodesFeatures) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {2, 1}, {});

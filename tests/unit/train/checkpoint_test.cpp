@@ -57,6 +57,7 @@ TEST_F(CheckpointTest, ComesBackAsItWasSaved) {
   Checkpoint saved = small_checkpoint(50000);
   saved.state.seed = 0xFFFFFFFFFFFFFFFFULL;
   saved.state.metrics = {{"train/loss", 0.1}};
+  saved.state.action_range = {.min = {-0.1, 0}, .max = {1, 2}, .largest_step = {0.3, 1e-9}};
   saved.state.spec.camera_names = {"front", "top"};
   saved.state.spec.images = {{"front", {48, 64}}, {"top", {32, 32}}};
   const fs::path folder = store.save(saved);
@@ -66,6 +67,9 @@ TEST_F(CheckpointTest, ComesBackAsItWasSaved) {
   EXPECT_EQ(read.state.ema_step, 50000);
   EXPECT_EQ(read.state.seed, 0xFFFFFFFFFFFFFFFFULL);
   EXPECT_EQ(read.state.metrics.at("train/loss"), 0.1);
+  EXPECT_EQ(read.state.action_range->min, saved.state.action_range->min);
+  EXPECT_EQ(read.state.action_range->max, saved.state.action_range->max);
+  EXPECT_EQ(read.state.action_range->largest_step, saved.state.action_range->largest_step);
   EXPECT_EQ(read.state.spec.difference(saved.state.spec), "");
   EXPECT_EQ(read.state.spec.camera_names, saved.state.spec.camera_names);
   EXPECT_EQ(read.state.conditions.difference(saved.state.conditions), "");

@@ -1,0 +1,109 @@
+#include "roboimi/deploy/action_limits.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi {
+namespace {
+
+constexpr float kFree = std::numeric_limits<float>::infinity();
+
+void check(bool is_right, const char* what, const std::string& where, const char* expected) {
+  if (!is_right) throw Error({.what = what, .where = where, .expected = expected});
+}
+
+void check_numbers(const std::vector<double>& numbers, std::int64_t action_dim, const char* name,
+                   const std::string& where) {
+  if (numbers.empty()) return;
+  if (static_cast<std::int64_t>(numbers.size()) != action_dim) {
+    throw Error({.what = fmt::format("limits.{} does not fit the policy's actions", name),
+                 .where = where,
+                 .expected = fmt::format("{} numbers", action_dim),
+                 .found = std::to_string(numbers.size())});
+  }
+  check(std::ranges::none_of(numbers, [](double x) { return std::isnan(x); }),
+        "a limit is not a number", where, "numbers, infinite for a joint without a limit");
+}
+
+void check_options(const LimitOptions& options, std::int64_t action_dim, const std::string& where) {
+  check(options.range_margin >= 0, "limits.range_margin is negative", where, "at least 0");
+  check(options.step_factor > 0, "limits.step_factor is not positive", where, "above 0");
+  check_numbers(options.min, action_dim, "min", where);
+  check_numbers(options.max, action_dim, "max", where);
+  check_numbers(options.largest_step, action_dim, "largest_step", where);
+  check(std::ranges::all_of(options.largest_step, [](double step) { return step >= 0; }),
+        "a limit of limits.largest_step is negative", where, "at least 0");
+}
+
+void check_data(const LimitOptions& options, const std::optional<ActionRange>& data,
+                std::int64_t action_dim, const std::string& where) {
+  const bool needs_range = options.range && (options.min.empty() || options.max.empty());
+  const bool needs_step = options.step && options.largest_step.empty();
+  if (!needs_range && !needs_step) return;
+  if (!data) {
+    throw Error({.what = "the checkpoint does not say how far the actions of its training data go",
+                 .where = where,
+                 .expected = "an action_range in its state.json, for the policy's limits",
+                 .next = "train it again, or give limits.min, limits.max and limits.largest_step, "
+                         "or turn limits.range and limits.step off"});
+  }
+  check_numbers(data->min, action_dim, "min of the data", where);
+  check_numbers(data->max, action_dim, "max of the data", where);
+  check_numbers(data->largest_step, action_dim, "largest_step of the data", where);
+}
+
+// The joint's value cut to [low, high]; whether it was is noted.
+float cut(float value, float low, float high, std::int64_t joint,
+          std::vector<std::int64_t>& joints) {
+  if (value < low || value > high) joints.push_back(joint);
+  return std::clamp(value, low, high);
+}
+
+}  // namespace
+
+ActionLimits::ActionLimits(const LimitOptions& options, const std::optional<ActionRange>& data,
+                           std::int64_t action_dim, const std::string& where) {
+  check_options(options, action_dim, where);
+  check_data(options, data, action_dim, where);
+  const auto size = static_cast<std::size_t>(action_dim);
+  min_.assign(size, -kFree);
+  max_.assign(size, kFree);
+  step_.assign(size, kFree);
+  for (std::size_t i = 0; i < size; ++i) {
+    const double margin = data ? options.range_margin * (data->max[i] - data->min[i]) : 0.0;
+    if (options.range) {
+      min_[i] = static_cast<float>(options.min.empty() ? data->min[i] - margin : options.min[i]);
+      max_[i] = static_cast<float>(options.max.empty() ? data->max[i] + margin : options.max[i]);
+    }
+    if (options.step) {
+      step_[i] = static_cast<float>(options.largest_step.empty()
+                                        ? options.step_factor * data->largest_step[i]
+                                        : options.largest_step[i]);
+    }
+    if (min_[i] <= max_[i]) continue;
+    throw Error({.what = fmt::format("joint {} has its lowest limit above its highest", i),
+                 .where = where,
+                 .found = fmt::format("{} and {}", min_[i], max_[i])});
+  }
+}
+
+LimitedAction ActionLimits::apply(const at::Tensor& wanted, const at::Tensor& last) const {
+  LimitedAction limited{.action = wanted.clone(at::MemoryFormat::Contiguous)};
+  float* const values = limited.action.mutable_data_ptr<float>();
+  const at::Tensor from = last.defined() ? last.contiguous() : last;
+  for (std::size_t i = 0; i < min_.size(); ++i) {
+    const auto joint = static_cast<std::int64_t>(i);
+    values[i] = cut(values[i], min_[i], max_[i], joint, limited.by_range);
+    if (!from.defined()) continue;
+    const float before = from.const_data_ptr<float>()[i];
+    values[i] = cut(values[i], before - step_[i], before + step_[i], joint, limited.by_step);
+  }
+  return limited;
+}
+
+}  // namespace roboimi

@@ -1,0 +1,151 @@
+#include "roboimi/deploy/policy.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <torch/utils.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "roboimi/common/error.h"
+#include "roboimi/deploy/check_observation.h"
+#include "roboimi/model/backbone.h"
+#include "roboimi/plugin/registry.h"
+
+namespace roboimi {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Milliseconds = std::chrono::duration<double, std::milli>;
+
+void check(const Agent& agent, const PolicyOptions& options, const std::string& where) {
+  if (!agent.acts()) {
+    throw Error({.what = "this agent does not act: it is trained for its representation",
+                 .where = where,
+                 .expected = "a policy's checkpoint"});
+  }
+  if (options.threads < 1) {
+    throw Error({.what = "a policy needs a thread",
+                 .where = "threads",
+                 .expected = "at least 1",
+                 .found = std::to_string(options.threads)});
+  }
+  if (options.deadline_ms && !(*options.deadline_ms > 0)) {
+    throw Error({.what = "a deadline that nothing can meet",
+                 .where = "deadline_ms",
+                 .expected = "above 0, or none",
+                 .found = fmt::format("{}", *options.deadline_ms)});
+  }
+}
+
+void check_command(const at::Tensor& command, std::int64_t action_dim, Error::Parts parts) {
+  const bool fits = command.defined() && command.dim() == 1 && command.size(0) == action_dim;
+  if (fits && at::isfinite(command).all().item<bool>()) return;
+  parts.expected = fmt::format("{} finite numbers", action_dim);
+  parts.found = fits ? "a number that is not finite" : "another size";
+  throw Error(std::move(parts));
+}
+
+void add(const std::vector<std::int64_t>& joints, std::vector<std::int64_t>& counts) {
+  for (const std::int64_t joint : joints) ++counts[static_cast<std::size_t>(joint)];
+}
+
+}  // namespace
+
+Policy::Policy(LoadedAgent loaded, const PolicyOptions& options, const std::string& where)
+    : loaded_(std::move(loaded)),
+      threads_(options.threads),
+      deadline_ms_(options.deadline_ms),
+      limits_(options.limits, loaded_.state.action_range, spec().action_dim, where) {
+  Agent& agent = *loaded_.agent;
+  check(agent, options, where);
+  agent.eval();
+  if (deadline_ms_) {
+    agent.set_deadline(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(Milliseconds(*deadline_ms_)));
+  }
+  const auto action_dim = static_cast<std::size_t>(spec().action_dim);
+  report_.limited_by_range.assign(action_dim, 0);
+  report_.limited_by_step.assign(action_dim, 0);
+  agent.reset(0);
+}
+
+Policy::~Policy() = default;
+
+void Policy::reset(std::uint64_t seed, const std::optional<at::Tensor>& last_command) {
+  const std::lock_guard lock(mutex_);
+  if (last_command) {
+    check_command(*last_command, spec().action_dim,
+                  {.what = "the last command does not fit the policy", .where = "Policy::reset"});
+  }
+  loaded_.agent->reset(seed);
+  last_ = last_command ? last_command->to(at::kCPU, at::kFloat, /*non_blocking=*/false,
+                                          /*copy=*/true)
+                       : at::Tensor();
+}
+
+bool Policy::needs_images() const {
+  const std::lock_guard lock(mutex_);
+  return loaded_.agent->needs_images();
+}
+
+PolicyStep Policy::act(const Observation& observation) {
+  const std::lock_guard lock(mutex_);
+  const torch::NoGradGuard no_grad;
+  const auto start = Clock::now();
+  Agent& agent = *loaded_.agent;
+  const bool looks = agent.backbone() != nullptr && agent.needs_images();
+  check_observation(observation, spec(),
+                    looks ? agent.backbone()->camera_names() : std::vector<std::string>());
+  // Setting it costs caches of libtorch's, so only where it differs.
+  if (at::get_num_threads() != threads_) at::set_num_threads(threads_);
+  const at::Tensor wanted = agent.act(observation).to(at::kCPU, at::kFloat);
+  check_command(wanted, spec().action_dim,
+                {.what = "the policy's command is not one",
+                 .where = "Policy::act",
+                 .next = "stop the robot; look at the weights: roboimi checkpoint inspect FILE"});
+
+  PolicyStep step{.timing = agent.last_timing()};
+  if (step.held() && last_.defined()) {
+    step.action = last_.clone();
+  } else {
+    LimitedAction limited = limits_.apply(wanted, last_);
+    last_ = limited.action.clone();
+    step.action = std::move(limited.action);
+    step.limited_by_range = std::move(limited.by_range);
+    step.limited_by_step = std::move(limited.by_step);
+  }
+  step.act_ms = Milliseconds(Clock::now() - start).count();
+  count(step);
+  return step;
+}
+
+void Policy::count(const PolicyStep& step) {
+  ++report_.steps;
+  report_.late += step.late() ? 1 : 0;
+  report_.held += step.held() ? 1 : 0;
+  report_.missed_deadlines += deadline_ms_ && step.act_ms > *deadline_ms_ ? 1 : 0;
+  add(step.limited_by_range, report_.limited_by_range);
+  add(step.limited_by_step, report_.limited_by_step);
+  report_.total_act_ms += step.act_ms;
+  report_.max_act_ms = std::max(report_.max_act_ms, step.act_ms);
+}
+
+PolicyReport Policy::report() const {
+  const std::lock_guard lock(mutex_);
+  return report_;
+}
+
+std::unique_ptr<Policy> load_policy(const std::filesystem::path& checkpoint,
+                                    const PolicyOptions& options) {
+  Registry::instance().load_search_path(options.plugin_dirs);
+  const std::filesystem::path folder = find_checkpoint(checkpoint);
+  return std::make_unique<Policy>(
+      load_agent_from_checkpoint(folder, {.use_ema = options.use_ema,
+                                          .overrides = options.overrides,
+                                          .device = device_from(options.device)}),
+      options, folder.string());
+}
+
+}  // namespace roboimi

@@ -1,0 +1,117 @@
+// A trained policy inside a robot's control process: checked observations in, limited commands out,
+// each within a deadline.
+//
+//   auto policy = load_policy("runs/2026...", {.deadline_ms = 20.0});
+//   policy->reset(seed);
+//   PolicyStep step = policy->act(observation);   // once a control step
+//   robot.command(step.action);                   // step.late(), step.held(),
+//   step.limited_by_range PolicyReport so_far = policy->report();
+//
+// act() returns by the deadline with what is queued when the next chunk of actions is not ready:
+// pictures are then encoded and chunks computed on a thread of the agent's own, from copies of the
+// observation. A chunk that arrives late starts at the row of the current step; when nothing that
+// is queued reaches so far, the last command is held. The first chunk after reset() is waited for:
+// call act() once before the robot moves. Without a deadline act() waits for every chunk.
+//
+// Commands are held to the training data's actions (action_limits.h), unless turned off. The first
+// command after reset() is limited in range alone, since actions need not lie in the state's space;
+// where the robot's command of that moment is known, give it to reset(), and the step to the first
+// command is limited too.
+//
+// Every member may be called from any thread; calls are serialised by a mutex, so that report()
+// waits for an act() under way. Nothing grows from call to call.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/export.h"
+#include "roboimi/deploy/action_limits.h"
+#include "roboimi/model/agent.h"
+#include "roboimi/train/load_agent.h"
+
+namespace roboimi {
+
+struct PolicyOptions {
+  // Searched for plugins before ROBOIMI_PLUGIN_PATH and <program>/../lib/roboimi/plugins.
+  std::vector<std::filesystem::path> plugin_dirs = {};
+  bool use_ema = true;                      // the averaged weights, where there are
+  std::vector<std::string> overrides = {};  // {"agent.latency_steps=1"}
+  std::string device = "cpu";               // auto, cpu, cuda or cuda:N
+  int threads = 1;                          // of libtorch, see Policy::act()
+  std::optional<double> deadline_ms = {};   // of act(); none: it waits
+  LimitOptions limits = {};
+};
+
+// One command, and what happened.
+struct PolicyStep {
+  at::Tensor action;  // float [A], on the CPU, the caller's own
+  std::vector<std::int64_t> limited_by_range, limited_by_step;  // joints, ascending
+  double act_ms = 0.0;                                          // the whole call
+  Agent::Timing timing;
+
+  bool late() const { return timing.late; }  // a chunk was due and had not come: a queued action
+  bool held() const { return timing.held; }  // nothing queued reaches so far: the last command
+};
+
+// Since the policy was loaded.
+struct PolicyReport {
+  std::int64_t steps = 0;  // act() calls that gave a command
+  std::int64_t late = 0, held = 0;
+  std::int64_t missed_deadlines = 0;  // act() took longer; first chunks count too
+  std::vector<std::int64_t> limited_by_range, limited_by_step;  // [A], steps in which a joint was
+  double total_act_ms = 0.0, max_act_ms = 0.0;
+};
+
+class ROBOIMI_EXPORT Policy {
+ public:
+  // For load_policy(), and for an agent that was loaded or built otherwise. `where` names it in
+  // errors. Error: it does not act, keeps no deadline though one is asked for, limits that
+  // ActionLimits refuses, a number of threads or a deadline that is not positive.
+  Policy(LoadedAgent loaded, const PolicyOptions& options, const std::string& where);
+  ~Policy();
+  Policy(const Policy&) = delete;
+  Policy& operator=(const Policy&) = delete;
+
+  const ObservationSpec& spec() const { return loaded_.agent->spec(); }
+  // The run's resolved configuration, with the overrides.
+  const ConfigNode& config() const { return loaded_.config; }
+
+  // Starts an episode: forgets what was seen and queued, and seeds the policy's noise. It waits for
+  // a chunk that is being computed. `last_command` float [A] is what the robot is commanded now, in
+  // the space of the actions; Error when it is not [A] finite numbers.
+  void reset(std::uint64_t seed, const std::optional<at::Tensor>& last_command = {});
+  // Whether the next act() will look at the pictures; between, they may be left out.
+  bool needs_images() const;
+  // The next command. The observation's tensors may be changed when it returns. The calling thread
+  // is left with `threads` threads of libtorch. Error, after which the policy is usable as before:
+  // an observation that does not fit (state, a camera that is needed, a number that is not finite),
+  // or a command of the model that is not finite.
+  PolicyStep act(const Observation& observation);
+  PolicyReport report() const;
+
+ private:
+  void count(const PolicyStep& step);
+
+  LoadedAgent loaded_;
+  int threads_;
+  std::optional<double> deadline_ms_;
+  ActionLimits limits_;
+  mutable std::mutex mutex_;  // of everything below, and of the agent
+  at::Tensor last_;           // the command before, or undefined
+  PolicyReport report_;
+};
+
+// From a run's folder, its checkpoints folder or one of them (find_checkpoint()); the plugins that
+// it needs are loaded. Error: no checkpoint, weights that do not fit, an unknown device, and those
+// of Policy(): a checkpoint that does not record the range of its actions needs limits that are
+// given or turned off.
+ROBOIMI_EXPORT std::unique_ptr<Policy> load_policy(const std::filesystem::path& checkpoint,
+                                                   const PolicyOptions& options = {});
+
+}  // namespace roboimi

@@ -1,0 +1,275 @@
+// A chunk that is late: what is commanded meanwhile, and where it starts when it comes. A closed
+// gate in the head or the backbone stands for a computation that takes longer than the deadline.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <thread>
+
+#include "tests/plugins/vla_agent/fake_parts.h"
+
+namespace roboimi::vla_agent {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr Horizons kHorizons = {2, kHorizon, 8, Alignment::kDiffusion};
+
+// With a head that is in time, a deadline that no machine misses; with a closed gate, a short one.
+constexpr auto kAmple = 10s;
+constexpr auto kShort = 4ms;
+
+struct Player : Fixture {
+  explicit Player(std::chrono::nanoseconds deadline, VlaAgentOptions options = {},
+                  Horizons horizons = kHorizons)
+      : Fixture(horizons, true, options) {
+    agent->set_deadline(deadline);
+    agent->reset(0);
+  }
+  ~Player() { open(); }  // nothing may wait for ever
+
+  void open() {
+    head->gate.open();
+    backbone->gate.open();
+  }
+  // The next command's first number: the row of the chunk it is from.
+  float act() {
+    const bool looks = agent->needs_images();
+    return agent->act(observation(step++, looks))[0].item<float>();
+  }
+  std::vector<float> act(int times) {
+    std::vector<float> rows;
+    for (int i = 0; i < times; ++i) rows.push_back(act());
+    return rows;
+  }
+  // Waits until the chunk under way has come, which act() then finds ready.
+  float act_when_it_has_come() {
+    agent->set_deadline(kAmple);
+    const float row = act();
+    agent->set_deadline(kShort);
+    return row;
+  }
+  // Waits for what is under way.
+  void finish() {
+    open();
+    agent->set_deadline(kShort);
+  }
+  bool late() const { return agent->last_timing().late; }
+  bool held() const { return agent->last_timing().held; }
+
+  int step = 0;
+};
+
+TEST(Deadline, ChangesNoCommandWhereTheChunksAreInTime) {
+  for (const VlaAgentOptions& options :
+       {VlaAgentOptions{}, {.latency_steps = 3}, {.ensemble_decay = 0.01}}) {
+    Fixture waiting(kHorizons, true, options);
+    Player player(kAmple, options);
+    waiting.agent->reset(0);
+    for (int step = 0; step < 40; ++step) {
+      const Observation now = observation(step, waiting.agent->needs_images());
+      EXPECT_EQ(player.agent->needs_images(), waiting.agent->needs_images());
+      EXPECT_TRUE(player.agent->act(now).equal(waiting.agent->act(now))) << "step " << step;
+      EXPECT_FALSE(player.late()) << "step " << step;
+    }
+    player.finish();
+    EXPECT_EQ(player.backbone->calls, waiting.backbone->calls);
+  }
+}
+
+TEST(Deadline, PlaysTheOldChunkOnWhileTheNewOneIsLate) {
+  Player player(kShort);
+  player.act(8);
+  player.head->gate.close();
+  EXPECT_THAT(player.act(3), ElementsAre(9, 10, 11));
+  EXPECT_TRUE(player.late());
+  EXPECT_FALSE(player.held());
+  EXPECT_EQ(player.agent->last_timing().plan_ms, 0.0);
+}
+
+TEST(Deadline, ALateChunkStartsAtTheRowOfTheCurrentStep) {
+  Player player(kShort);
+  player.act(8);
+  player.head->gate.close();
+  player.act(3);  // steps 8, 9, 10
+  player.open();
+  EXPECT_EQ(player.act_when_it_has_come(), 4);  // step 11 of the chunk whose row 1 is step 8
+  EXPECT_FALSE(player.late());
+  EXPECT_GT(player.agent->last_timing().plan_ms, 0.0);
+  EXPECT_EQ(player.head->last_cond[0][1][0].item<float>(), 8);  // made for step 8's picture
+  // The next chunks are asked for when they always are.
+  player.agent->set_deadline(kAmple);
+  EXPECT_THAT(player.act(6), ElementsAre(5, 6, 7, 8, 1, 2));
+}
+
+TEST(Deadline, HoldsTheLastCommandWhenTheOldChunkHasRunOut) {
+  Player player(kShort);
+  player.act(8);
+  player.head->gate.close();
+  EXPECT_THAT(player.act(7), ElementsAre(9, 10, 11, 12, 13, 14, 15));
+  EXPECT_FALSE(player.held());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(player.act(), 15);
+    EXPECT_TRUE(player.late());
+    EXPECT_TRUE(player.held());
+  }
+  player.finish();
+  player.head->gate.close();
+  // Step 18 is row 11 of the chunk of step 8; that of step 16, which was owed, is late now.
+  EXPECT_EQ(player.act(), 11);
+  EXPECT_FALSE(player.held());
+  EXPECT_TRUE(player.late());
+}
+
+TEST(Deadline, StartsAnOwedChunkFromTheNewestObservations) {
+  Player player(kShort);
+  player.act(8);
+  player.head->gate.close();
+  player.act(12);  // steps 8 .. 19: the plan of step 16 is owed
+  EXPECT_TRUE(player.agent->needs_images());
+  player.open();
+  player.agent->set_deadline(kAmple);  // waits for the plan of step 8
+  EXPECT_EQ(player.act(), 1);          // step 20 of a chunk made for it
+  EXPECT_EQ(player.head->calls, 3);
+  EXPECT_EQ(player.head->last_cond[0][1][0].item<float>(), 20);
+  EXPECT_EQ(player.head->last_cond[0][0][0].item<float>(), 19);
+}
+
+TEST(Deadline, APlanThatOutlivesItsChunkIsFollowedByAnother) {
+  Player player(kShort);
+  player.act(8);
+  player.head->gate.close();
+  player.act(30);  // the chunk of step 8 reaches to step 22
+  player.open();
+  player.agent->set_deadline(kAmple);
+  EXPECT_EQ(player.act(), 1);
+  EXPECT_FALSE(player.held());
+  EXPECT_FALSE(player.late());
+}
+
+TEST(Deadline, HoldsWhenTheEncoderIsSlowToo) {
+  Player player(kShort);
+  player.act(7);
+  player.backbone->gate.close();
+  const auto start = Clock::now();
+  EXPECT_THAT(player.act(2), ElementsAre(8, 9));  // step 7 is encoded ahead, step 8 is planned
+  EXPECT_TRUE(player.late());
+  EXPECT_LT(Clock::now() - start, 5s);
+  player.open();
+  EXPECT_EQ(player.act_when_it_has_come(), 2);
+  EXPECT_EQ(player.head->last_cond[0][0][0].item<float>(), 7);
+}
+
+TEST(Deadline, CopiesWhatItIsShown) {
+  Player player(kShort);
+  player.act(8);
+  player.backbone->gate.close();
+  Observation seen = observation(8, true);
+  player.agent->act(seen);
+  seen.state.fill_(-1);
+  for (auto& [camera, image] : seen.images) image.zero_();
+  ++player.step;
+  player.open();
+  player.act_when_it_has_come();
+  const at::Tensor now = player.head->last_cond[0][1];
+  EXPECT_TRUE(now.allclose(at::tensor({8.F, 108.F, 8.F, 8.F, 8.F}))) << now;
+}
+
+TEST(Deadline, EncodesAPictureOnce) {
+  Player player(kAmple);
+  player.act(24);
+  player.finish();
+  EXPECT_EQ(player.backbone->calls, 6);  // steps 0, 7, 8, 15, 16, 23
+}
+
+TEST(Deadline, WithLatencyTheChunkMayTakeThatLongAndNoLonger) {
+  Player player(kShort, {.latency_steps = 3});
+  player.act(5);
+  player.head->gate.close();
+  EXPECT_THAT(player.act(3), ElementsAre(6, 7, 8));  // asked for at step 5, due at step 8
+  EXPECT_FALSE(player.late());
+  EXPECT_THAT(player.act(2), ElementsAre(9, 10));
+  EXPECT_TRUE(player.late());
+  player.open();
+  EXPECT_EQ(player.act_when_it_has_come(), 6);  // step 10: row 1 is step 5
+}
+
+TEST(Deadline, WithAnEnsembleTheChunksThatHaveComeAreAveraged) {
+  Player player(kShort, {.ensemble_decay = 0.01}, {1, 4, 1, Alignment::kAct});
+  player.act(3);
+  player.head->gate.close();
+  // Step 3: rows 3, 2, 1 of the chunks of steps 0, 1, 2; the chunk of step 3 is late.
+  const double w = std::exp(-0.01);
+  EXPECT_NEAR(player.act(), (3 + 2 * w + w * w) / (1 + w + w * w), 1e-6);
+  EXPECT_TRUE(player.late());
+  EXPECT_NEAR(player.act(), (3 + 2 * w) / (1 + w), 1e-6);
+  player.open();
+  // Step 5: rows 3 and 2 of the chunks of steps 2 and 3, and row 0 of its own, which was owed.
+  EXPECT_NEAR(player.act_when_it_has_come(), (3 + 2 * w + 0) / (1 + w + w * w), 1e-6);
+}
+
+TEST(Deadline, TheFirstChunkOfAnEpisodeIsWaitedFor) {
+  Player player(kShort);
+  player.head->gate.close();
+  std::thread opener([&] {
+    std::this_thread::sleep_for(5 * kShort);
+    player.open();
+  });
+  EXPECT_EQ(player.act(), 1);
+  EXPECT_FALSE(player.late());
+  opener.join();
+}
+
+TEST(Deadline, AnEpisodeThatEndsLateLeavesNothingBehind) {
+  Player cut(kShort), fresh(kAmple);
+  cut.act(8);
+  cut.head->gate.close();
+  cut.act(12);
+  cut.open();
+  cut.agent->set_deadline(kAmple);
+  cut.agent->reset(1);
+  fresh.agent->reset(1);
+  for (int step = 0; step < 12; ++step) {
+    const Observation now = observation(step, true);
+    EXPECT_TRUE(cut.agent->act(now).equal(fresh.agent->act(now))) << "step " << step;
+    EXPECT_FALSE(cut.late());
+  }
+}
+
+TEST(Deadline, AChunkThatFailsIsAnErrorAndIsAskedForAgain) {
+  for (const std::int64_t latency : {0, 3}) {
+    Player player(kAmple, {.latency_steps = latency});
+    player.act(8 - static_cast<int>(latency));
+    player.head->fails = true;
+    player.act(static_cast<int>(latency));
+    try {
+      player.act();
+      FAIL() << "a failed chunk was played";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("the head has failed"));
+    }
+    player.head->fails = false;
+    EXPECT_TRUE(player.agent->needs_images());
+    player.act(2);
+    // Asked for at step 8, or at step 9, when both its pictures have been seen.
+    EXPECT_EQ(player.act(3).back(), latency == 0 ? 5 : 4);
+    EXPECT_FALSE(player.late());
+    EXPECT_EQ(player.head->calls, 3);
+  }
+}
+
+TEST(Deadline, MayBeTakenAwayInTheMiddleOfAnEpisode) {
+  Player player(kShort);
+  player.act(8);
+  player.head->gate.close();
+  player.act(2);
+  player.open();
+  player.agent->set_deadline(std::nullopt);
+  EXPECT_EQ(player.act(), 3);  // waits for the chunk of step 8
+  EXPECT_THAT(player.act(6), ElementsAre(4, 5, 6, 7, 8, 1));
+}
+
+}  // namespace
+}  // namespace roboimi::vla_agent

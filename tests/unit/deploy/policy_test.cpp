@@ -1,0 +1,242 @@
+#include "roboimi/deploy/policy.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <limits>
+#include <thread>
+
+#include "tests/unit/deploy/scripted_agent.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// A state of 3 numbers, 2 actions, and the camera `front` where asked for.
+ObservationSpec spec(bool with_camera = false) {
+  ObservationSpec spec{.state_dim = 3, .action_dim = 2};
+  if (with_camera) {
+    spec.camera_names = {"front"};
+    spec.images["front"] = {4, 6};
+  }
+  return spec;
+}
+
+LoadedAgent loaded(testing::ScriptedAgent::Script script, bool with_camera = false) {
+  CheckpointState state;
+  state.action_range = {.min = {-1, -1}, .max = {1, 1}, .largest_step = {1, 0.1}};
+  return {.agent = std::make_shared<testing::ScriptedAgent>(spec(with_camera), std::move(script)),
+          .state = state};
+}
+
+at::Tensor command(float first, float second) { return at::tensor({first, second}); }
+
+testing::ScriptedAgent::Script always(float first, float second) {
+  return [=](int, Agent::Timing&) { return command(first, second); };
+}
+
+Observation observation() { return {.state = at::zeros({3})}; }
+
+std::vector<float> numbers(const at::Tensor& action) {
+  return {action[0].item<float>(), action[1].item<float>()};
+}
+
+std::string error_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Policy, CommandsWhatTheAgentDoes) {
+  Policy policy(loaded(always(0.5, 0.05F)), {}, "test");
+  policy.reset(1);
+  const PolicyStep step = policy.act(observation());
+  EXPECT_THAT(numbers(step.action), ElementsAre(0.5F, 0.05F));
+  EXPECT_FALSE(step.late());
+  EXPECT_FALSE(step.held());
+  EXPECT_THAT(step.limited_by_range, IsEmpty());
+  EXPECT_THAT(step.limited_by_step, IsEmpty());
+  EXPECT_GT(step.act_ms, 0.0);
+}
+
+TEST(Policy, LimitsTheFirstCommandInRangeAndTheNextInStepToo) {
+  Policy policy(loaded([](int step, Agent::Timing&) {
+                  return step == 0 ? command(9, -0.5) : command(0.5, 0.5);
+                }),
+                {}, "test");
+  policy.reset(1);
+  const PolicyStep first = policy.act(observation());
+  EXPECT_THAT(numbers(first.action), ElementsAre(1.1F, -0.5F));
+  EXPECT_THAT(first.limited_by_range, ElementsAre(0));
+  EXPECT_THAT(first.limited_by_step, IsEmpty());
+  const PolicyStep second = policy.act(observation());
+  EXPECT_FLOAT_EQ(second.action[1].item<float>(), -0.35F);
+  EXPECT_THAT(second.limited_by_step, ElementsAre(1));
+  policy.reset(2);
+  EXPECT_THAT(policy.act(observation()).limited_by_step, IsEmpty());
+  const PolicyReport report = policy.report();
+  EXPECT_EQ(report.steps, 3);
+  EXPECT_THAT(report.limited_by_range, ElementsAre(2, 0));
+  EXPECT_THAT(report.limited_by_step, ElementsAre(0, 1));
+  EXPECT_GE(report.total_act_ms, report.max_act_ms);
+}
+
+TEST(Policy, LimitsTheFirstStepWhereTheRobotsCommandIsKnown) {
+  Policy policy(loaded(always(0.5, 0.5)), {}, "test");
+  at::Tensor now = command(0, 0);
+  policy.reset(1, now);
+  now.fill_(9);  // the caller's own
+  EXPECT_THAT(numbers(policy.act(observation()).action), ElementsAre(0.5F, 0.15F));
+  EXPECT_THAT(error_of([&] { policy.reset(1, at::zeros({3})); }),
+              HasSubstr("the last command does not fit the policy: expected 2 finite numbers"));
+}
+
+TEST(Policy, RepeatsTheCommandThatWasGivenWhenTheAgentHolds) {
+  Policy policy(loaded([](int step, Agent::Timing& timing) {
+                  timing.late = timing.held = step == 2;
+                  return command(0, step == 0 ? 0.F : 1.F);
+                }),
+                {}, "test");
+  policy.reset(0);
+  policy.act(observation());
+  EXPECT_FLOAT_EQ(policy.act(observation()).action[1].item<float>(), 0.15F);
+  const PolicyStep held = policy.act(observation());
+  EXPECT_TRUE(held.held());
+  EXPECT_FLOAT_EQ(held.action[1].item<float>(), 0.15F);
+  EXPECT_THAT(held.limited_by_step, IsEmpty());
+  EXPECT_EQ(policy.report().held, 1);
+  EXPECT_EQ(policy.report().late, 1);
+}
+
+TEST(Policy, GivesActionsThatTheCallerMayChange) {
+  Policy policy(loaded(always(0, 0)), {}, "test");
+  policy.act(observation()).action.fill_(5);
+  EXPECT_THAT(numbers(policy.act(observation()).action), ElementsAre(0.F, 0.F));
+}
+
+TEST(Policy, NamesWhatDoesNotFitAndGoesOn) {
+  Policy policy(loaded(always(0, 0), /*with_camera=*/true), {}, "test");
+  const auto error = [&](const std::function<void(Observation&)>& change) {
+    Observation now = observation();
+    now.images["front"] = at::zeros({4, 6, 3}, at::kByte);
+    change(now);
+    return error_of([&] { policy.act(now); });
+  };
+  EXPECT_THAT(error([](Observation& o) { o.state = at::zeros({4}); }),
+              HasSubstr("observation.state: the state does not fit the policy: expected Float [3]; "
+                        "found Float [4]"));
+  EXPECT_THAT(error([](Observation& o) { o.state = at::Tensor(); }), HasSubstr("found nothing"));
+  EXPECT_THAT(error([](Observation& o) { o.state = at::zeros({3}, at::kLong); }),
+              HasSubstr("found Long [3]"));
+  EXPECT_THAT(error([](Observation& o) { o.state[1] = std::nanf(""); }),
+              HasSubstr("the state is not finite: expected finite numbers; found nan at 1"));
+  EXPECT_THAT(error([](Observation& o) { o.images.clear(); }),
+              HasSubstr("observation.images['front']: camera 'front' is missing: expected Byte "
+                        "[4, 6, 3]; found no camera"));
+  EXPECT_THAT(error([](Observation& o) {
+                o.images["front"] = at::zeros({6, 4, 3}, at::kByte);
+              }),
+              HasSubstr("found Byte [6, 4, 3]"));
+  EXPECT_THAT(error([](Observation& o) {
+                o.images["front"] = at::zeros({4, 6, 3});
+              }),
+              HasSubstr("found Float [4, 6, 3]"));
+  EXPECT_EQ(policy.report().steps, 0);
+  EXPECT_TRUE(policy.needs_images());
+  EXPECT_EQ(error([](Observation&) {}), "accepted");
+  // The agent does not look at the next one.
+  EXPECT_FALSE(policy.needs_images());
+  EXPECT_EQ(error([](Observation& o) { o.images.clear(); }), "accepted");
+}
+
+TEST(Policy, GivesNoCommandThatIsNotFinite) {
+  Policy policy(loaded([](int step, Agent::Timing&) {
+                  return command(0, step == 1 ? std::numeric_limits<float>::quiet_NaN() : 0.F);
+                }),
+                {}, "test");
+  policy.act(observation());
+  EXPECT_THAT(error_of([&] { policy.act(observation()); }),
+              HasSubstr("expected 2 finite numbers; found a number that is not finite"));
+  EXPECT_THAT(numbers(policy.act(observation()).action), ElementsAre(0.F, 0.F));
+}
+
+TEST(Policy, CountsTheDeadlinesThatItMisses) {
+  LoadedAgent slow = loaded([](int step, Agent::Timing&) {
+    if (step == 1) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    return command(0, 0);
+  });
+  const auto& agent = static_cast<testing::ScriptedAgent&>(*slow.agent);
+  Policy policy(std::move(slow), {.deadline_ms = 1000.0}, "test");
+  EXPECT_EQ(agent.deadline, std::chrono::seconds(1));
+  for (int i = 0; i < 3; ++i) policy.act(observation());
+  EXPECT_EQ(policy.report().missed_deadlines, 1);
+  EXPECT_GE(policy.report().max_act_ms, 1500.0);
+}
+
+TEST(Policy, RefusesWhatCannotBe) {
+  const auto error = [](const PolicyOptions& options, bool acts = true) {
+    LoadedAgent agent = loaded(always(0, 0));
+    auto& scripted = static_cast<testing::ScriptedAgent&>(*agent.agent);
+    scripted.can_act = acts;
+    scripted.keeps_deadlines = false;
+    return error_of([&] { Policy(std::move(agent), options, "runs/x"); });
+  };
+  EXPECT_EQ(error({}), "accepted");
+  EXPECT_THAT(error({.deadline_ms = 5.0}), HasSubstr("this agent keeps no deadline"));
+  EXPECT_THAT(error({.deadline_ms = 0.0}), HasSubstr("deadline_ms: a deadline that nothing can"));
+  EXPECT_THAT(error({.threads = 0}), HasSubstr("threads: a policy needs a thread"));
+  EXPECT_THAT(error({}, /*acts=*/false), HasSubstr("runs/x: this agent does not act"));
+}
+
+TEST(Policy, ComputesOnItsNumberOfThreads) {
+  const int before = at::get_num_threads();
+  int seen = 0;
+  Policy policy(loaded([&](int, Agent::Timing&) {
+                  seen = at::get_num_threads();
+                  return command(0, 0);
+                }),
+                {.threads = 2}, "test");
+  std::thread([&] { policy.act(observation()); }).join();
+  EXPECT_EQ(seen, 2);
+  at::set_num_threads(before);
+}
+
+TEST(Policy, MayBeCalledFromAnyThread) {
+  constexpr int kThreads = 4, kCalls = 500;
+  std::atomic<int> inside = 0, most_inside = 0;
+  Policy policy(loaded([&](int, Agent::Timing&) {
+                  most_inside = std::max(most_inside.load(), ++inside);
+                  --inside;
+                  return command(5, 0);
+                }),
+                {}, "test");
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong = 0;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      for (int call = 0; call < kCalls; ++call) {
+        const PolicyStep step = policy.act(observation());
+        wrong += step.action[0].item<float>() == 1.1F ? 0 : 1;
+        if (call % 50 == i) policy.reset(static_cast<std::uint64_t>(call));
+        wrong += policy.report().steps > 0 && !policy.needs_images() ? 0 : 1;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(most_inside, 1);
+  EXPECT_EQ(policy.report().steps, kThreads * kCalls);
+  EXPECT_EQ(policy.report().limited_by_range[0], kThreads * kCalls);
+}
+
+}  // namespace
+}  // namespace roboimi

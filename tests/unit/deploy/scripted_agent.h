@@ -1,0 +1,65 @@
+// An agent that commands what a test has written down, and a policy of it.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "roboimi/common/error.h"
+#include "roboimi/deploy/policy.h"
+#include "roboimi/model/backbone.h"
+
+namespace roboimi::testing {
+
+// Its cameras are what makes a policy ask for pictures; it encodes nothing.
+class CameraList final : public Backbone {
+ public:
+  const std::vector<std::string>& camera_names() const override { return cameras_; }
+  std::int64_t output_dim() const override { return 1; }
+  bool frozen() const override { return true; }
+  at::Tensor encode(const Images&, at::Generator&) override { return at::zeros({1, 1, 1}); }
+
+ private:
+  std::vector<std::string> cameras_ = {"front"};
+};
+
+class ScriptedAgent final : public Agent {
+ public:
+  // What act() does at the step-th step after reset().
+  using Script = std::function<at::Tensor(int step, Timing& timing)>;
+
+  ScriptedAgent(ObservationSpec spec, Script script)
+      : spec_(std::move(spec)), script_(std::move(script)) {
+    if (!spec_.camera_names.empty()) backbone_ = std::make_shared<CameraList>();
+  }
+  const ObservationSpec& spec() const override { return spec_; }
+  const Horizons& horizons() const override { return horizons_; }
+  Backbone* backbone() const override { return backbone_.get(); }
+  void set_statistics(const DatasetStatistics&) override {}
+  bool has_statistics() const override { return true; }
+  LossReport loss(const Batch&, at::Generator&) override { throw Error("it is not trained"); }
+  bool acts() const override { return can_act; }
+  void reset(std::uint64_t) override { step_ = 0; }
+  bool needs_images() const override { return backbone_ != nullptr && step_ % 2 == 0; }
+  at::Tensor act(const Observation&) override {
+    timing_ = {};
+    return script_(step_++, timing_);
+  }
+  Timing last_timing() const override { return timing_; }
+  void set_deadline(std::optional<std::chrono::nanoseconds> wanted) override {
+    if (!keeps_deadlines) Agent::set_deadline(wanted);
+    deadline = wanted;
+  }
+
+  bool can_act = true, keeps_deadlines = true;
+  std::optional<std::chrono::nanoseconds> deadline;
+
+ private:
+  ObservationSpec spec_;
+  Horizons horizons_{.obs = 1, .pred = 1, .num_action = 1};
+  Script script_;
+  std::shared_ptr<Backbone> backbone_;
+  Timing timing_;
+  int step_ = 0;
+};
+
+}  // namespace roboimi::testing
