@@ -48,6 +48,12 @@ expect 'finished after 2 steps' "$roboimi" run --config lewm_imf_attnres.yaml si
   train.max_steps=2 train.batch_size=2 train.rollout_num_episodes=0 agent.head.n_emb=32 agent.head.n_layer=1 \
   agent.backbone.plugin=./my_backbone/libmy_backbone.so agent.backbone.width=4
 
+say "drive the simulator by that policy, in a program of its own"
+cmake -S "$source/examples/embed_policy" -B embed_policy -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
+cmake --build embed_policy
+expect 'missed deadlines' embed_policy/embed_policy runs/*_lewm_imf_attnres 2 40
+cat output.txt
+
 say "build what the plugin guide shows"
 mkdir guide
 # A fence that names a file, as in ```cpp my_encoder.cpp, is that file.

@@ -2,8 +2,7 @@
 // and no further from one control step to the next than it went there.
 //
 //   ActionLimits limits({.step_factor = 2.0}, state.action_range, spec.action_dim, "runs/2026...");
-//   LimitedAction limited = limits.apply(wanted, last);   // limited.by_step == {3}: joint 3 was
-//   cut
+//   LimitedAction limited = limits.apply(wanted, last);   // by_step == {3}: joint 3 was cut
 //
 // A policy that sees what it was not trained on may command anything; its actions' own range is the
 // one bound that needs no model of the robot. It is no substitute for the robot's own limits.

@@ -4,8 +4,8 @@
 //   auto policy = load_policy("runs/2026...", {.deadline_ms = 20.0});
 //   policy->reset(seed);
 //   PolicyStep step = policy->act(observation);   // once a control step
-//   robot.command(step.action);                   // step.late(), step.held(),
-//   step.limited_by_range PolicyReport so_far = policy->report();
+//   robot.command(step.action);
+//   PolicyReport so_far = policy->report();       // steps late, held and limited
 //
 // act() returns by the deadline with what is queued when the next chunk of actions is not ready:
 // pictures are then encoded and chunks computed on a thread of the agent's own, from copies of the
@@ -38,7 +38,7 @@
 namespace roboimi {
 
 struct PolicyOptions {
-  // Searched for plugins before ROBOIMI_PLUGIN_PATH and <program>/../lib/roboimi/plugins.
+  // Searched for plugins before ROBOIMI_PLUGIN_PATH and roboimi's own.
   std::vector<std::filesystem::path> plugin_dirs = {};
   bool use_ema = true;                      // the averaged weights, where there are
   std::vector<std::string> overrides = {};  // {"agent.latency_steps=1"}
