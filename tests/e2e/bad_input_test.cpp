@@ -99,7 +99,7 @@ TEST_F(BadInput, ACondDimThatDoesNotAddUpShowsTheSum) {
 
 TEST_F(BadInput, APluginThatIsNotOneIsRejectedWithAReason) {
   std::ofstream(*place_ / "libnot_a_plugin.so") << "plain text";
-  const std::string text = error_of({"++agent.backbone.plugin=./libnot_a_plugin.so"});
+  const std::string text = error_of({"agent.backbone.plugin=./libnot_a_plugin.so"});
   EXPECT_THAT(text, HasSubstr("libnot_a_plugin.so"));
   EXPECT_THAT(text, HasSubstr("ELF"));
 }

@@ -21,7 +21,8 @@
 // of its group's place, so that one choice (`size=small`) can change every part.
 //
 // Overrides: `a.b=c` changes a key that exists, `+a.b=c` adds one that does not, `++a.b=c` either,
-// `~a.b` removes; values are YAML. `+train=NAME` adds a group choice. `${a.b}` refers to another
+// `~a.b` removes; values are YAML. Of a table with a `type`, `a.plugin=FILE` needs no plus, nor do
+// the keys of `a` after it: they are that component's. `+train=NAME` adds a group choice. `${a.b}` refers to another
 // key (absolute), also inside a text; `${env:NAME}` or `${env:NAME,default}` reads the environment;
 // `${file:../weights.ckpt}` is the path of a file, from the folder of the file it is written in;
 // `\${` is a literal `${`: the tree keeps the backslash, and reading an option drops it. The

@@ -60,6 +60,19 @@ bool is_key(const std::string& key) {
                .next = next});
 }
 
+// `a.b.plugin=FILE` puts another component into the place of `a.b`, a table with a `type`: the
+// component's schema, not the config, then knows the keys below.
+bool is_of_a_dropped_in_component(const ConfigNode& root, const std::string& key) {
+  for (std::size_t dot = key.find('.'); dot != std::string::npos; dot = key.find('.', dot + 1)) {
+    const ConfigNode* table = root.find_path(key.substr(0, dot));
+    if (table == nullptr || !table->is_map()) return false;
+    if (table->find("type") != nullptr && key.substr(dot + 1) == "plugin") return true;
+    const ConfigNode* plugin = table->find("plugin");
+    if (plugin != nullptr && plugin->location().file == kCommandLine) return true;
+  }
+  return false;
+}
+
 // `+a.b.c` must not turn the number at `a.b` into a map.
 void require_room(const ConfigNode& root, const std::string& key) {
   for (std::size_t dot = key.find('.'); dot != std::string::npos; dot = key.find('.', dot + 1)) {
@@ -116,7 +129,9 @@ void apply_override(ConfigNode& root, const Override& change) {
       if (!root.erase_path(change.key)) fail_unknown(root, change);
       return;
     case Override::Action::kChange:
-      if (existing == nullptr) fail_unknown(root, change);
+      if (existing == nullptr && !is_of_a_dropped_in_component(root, change.key)) {
+        fail_unknown(root, change);
+      }
       break;
     case Override::Action::kAdd:
       if (existing != nullptr) {

@@ -15,6 +15,7 @@
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "roboimi/common/export.h"
@@ -73,7 +74,7 @@ ROBOIMI_EXPORT CheckResult run_check(const std::string& name, const std::string&
                                      const Quirks& quirks, const std::function<void()>& body);
 
 template <typename Kind>
-CheckResult run_check(const Check<Kind>& check, const Kind& quirks) {
+CheckResult run_check(const Check<Kind>& check, const std::type_identity_t<Kind>& quirks) {
   return run_check(check.name, check.reason, quirks, [&] { check.run(quirks); });
 }
 

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "roboimi/testing/agent_checks.h"
@@ -25,7 +26,7 @@
 namespace roboimi::testing {
 
 template <typename Kind>
-void run_as_test(const Check<Kind>& check, const Kind& quirks) {
+void run_as_test(const Check<Kind>& check, const std::type_identity_t<Kind>& quirks) {
   const CheckResult result = run_check(check, quirks);
   if (result.status == CheckStatus::kSkipped) GTEST_SKIP() << result.message;
   EXPECT_EQ(result.status, CheckStatus::kPassed)

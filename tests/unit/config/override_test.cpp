@@ -73,6 +73,18 @@ TEST_F(Override, OfAnUnknownKeyNamesTheNearestAndHowToAdd) {
   EXPECT_THAT(failure({"cameras.7=x"}), HasSubstr("unknown key 'cameras.7'"));
 }
 
+TEST_F(Override, DropsAComponentInWithItsOptions) {
+  folder_.write("run.yaml", "agent: {backbone: {type: resnet, depth: 18}, note: {text: a}}\n");
+  EXPECT_EQ(
+      value("agent.backbone", {"agent.backbone.plugin=./libmine.so", "agent.backbone.width=4"}),
+      "type: resnet\ndepth: 18\nplugin: ./libmine.so\nwidth: 4\n");
+  EXPECT_THAT(failure({"agent.backbone.width=4"}), HasSubstr("unknown key 'agent.backbone.width'"));
+  EXPECT_THAT(failure({"agent.note.plugin=./libmine.so"}),
+              HasSubstr("unknown key 'agent.note.plugin'"));
+  EXPECT_THAT(failure({"agent.backbone.plugin=./libmine.so", "agent.other=4"}),
+              HasSubstr("unknown key 'agent.other'"));
+}
+
 TEST_F(Override, RefusesToAddWhatIsThereOrHasNoRoom) {
   EXPECT_THAT(failure({"+name=y"}),
               AllOf(HasSubstr("'name' is there already: found 'x' from "),

@@ -15,7 +15,7 @@ std::set<std::string> failing_checks(const std::vector<Check<Kind>>& checks,
                                      const std::type_identity_t<Kind>& quirks) {
   std::set<std::string> failing;
   for (const Check<Kind>& check : checks) {
-    if (run_check<Kind>(check, quirks).status == CheckStatus::kFailed) failing.insert(check.name);
+    if (run_check(check, quirks).status == CheckStatus::kFailed) failing.insert(check.name);
   }
   return failing;
 }
