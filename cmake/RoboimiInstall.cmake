@@ -41,6 +41,8 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# What draws is opened at run time.
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libegl1, libegl-mesa0, libgl1-mesa-dri")
 # Libraries of no package, and in none: libtorch's and MuJoCo's.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${LibTorch_LIBRARY_DIR} ${MuJoCo_LIBRARY_DIR}
                                                 ${CMAKE_LIBRARY_OUTPUT_DIRECTORY})

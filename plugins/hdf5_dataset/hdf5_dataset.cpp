@@ -234,8 +234,12 @@ std::map<std::string, at::Tensor> Hdf5Dataset::labels(std::int64_t index) const 
 at::Tensor Hdf5Dataset::frames(std::int64_t index, const std::string& camera, std::int64_t first,
                                std::int64_t count) const {
   const EpisodeInfo& info = episode(index);
-  ROBOIMI_CHECK(first >= 0 && count >= 0 && first + count <= info.length,
-                fmt::format("rows {} + {} of {}", first, count, info.length));
+  if (first < 0 || count < 0 || first + count > info.length) {
+    throw Error({.what = "rows that the episode does not have",
+                 .where = info.file.string(),
+                 .expected = fmt::format("rows 0 to {}", info.length - 1),
+                 .found = fmt::format("{} to {}", first, first + count - 1)});
+  }
   const Hdf5File file(info.file);
   const std::string name = image_name(camera);
   const std::size_t rank = file.shape(name).size();
