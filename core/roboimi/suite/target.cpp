@@ -1,0 +1,25 @@
+#include "roboimi/suite/target.h"
+
+#include "roboimi/suite/local_target.h"
+
+namespace roboimi {
+
+Target::~Target() = default;
+
+std::filesystem::path target_folder(const std::filesystem::path& suite_folder,
+                                    const std::string& target) {
+  return std::filesystem::absolute(suite_folder) / "work" / target;
+}
+
+std::unique_ptr<Target> make_target(const TargetSpec& spec,
+                                    const std::filesystem::path& suite_folder) {
+  switch (spec.kind) {
+    case TargetKind::kLocal:
+      return std::make_unique<LocalTarget>(spec, suite_folder);
+    default:
+      break;
+  }
+  return nullptr;
+}
+
+}  // namespace roboimi
