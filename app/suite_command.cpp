@@ -34,11 +34,9 @@ struct Action {
 };
 
 // `work` serves a work folder on the machine where it lies, for the others.
-constexpr Action kActions[] = {{"launch", suite_launch},
-                               {"status", suite_status},
-                               {"stop", suite_stop},
-                               {"resume", suite_resume},
-                               {"work", suite_work}};
+constexpr Action kActions[] = {{"launch", suite_launch}, {"status", suite_status},
+                               {"stop", suite_stop},     {"resume", suite_resume},
+                               {"fetch", suite_fetch},   {"work", suite_work}};
 
 boost::program_options::options_description described_options() {
   namespace po = boost::program_options;
@@ -46,6 +44,7 @@ boost::program_options::options_description described_options() {
   options.add_options()("smoke", po::value<std::int64_t>()->default_value(0),
                         "launch: first train so many steps on each slot; nothing long is started "
                         "when that fails")("json", po::bool_switch(), "status: print JSON")(
+      "checkpoints", po::bool_switch(), "fetch: the checkpoints, too")(
       "once", po::bool_switch(), "status: print the table once, on a terminal too")(
       "config-dir", po::value<std::vector<std::string>>()->composing(),
       "launch: more folders with configurations")(

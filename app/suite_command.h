@@ -19,6 +19,7 @@ int suite_launch(const SuiteArguments& arguments);
 int suite_status(const SuiteArguments& arguments);
 int suite_stop(const SuiteArguments& arguments);
 int suite_resume(const SuiteArguments& arguments);
+int suite_fetch(const SuiteArguments& arguments);
 // WORK NAME...: `names` starts after what is to be done; see suite_work.cpp.
 int suite_work(const SuiteArguments& arguments);
 

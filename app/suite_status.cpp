@@ -1,4 +1,4 @@
-// roboimi suite status: where every run is.
+// roboimi suite status and fetch: where every run is, and what it made.
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -13,6 +13,7 @@
 #include "app/suite_runs.h"
 #include "roboimi/common/error.h"
 #include "roboimi/suite/records.h"
+#include "roboimi/suite/target.h"
 #include "roboimi/train/stop_request.h"
 
 namespace roboimi::app {
@@ -60,6 +61,24 @@ int suite_status(const SuiteArguments& arguments) {
     std::cout << status_table(rows);
   }
   return EXIT_SUCCESS;
+}
+
+int suite_fetch(const SuiteArguments& arguments) {
+  const SuiteFile suite = read_suite_file(suite_file_of(arguments.suite));
+  const auto folder = suite.file.parent_path();
+  int failures = 0;
+  for (const auto& [name, spec] : suite.targets) {
+    if (!std::filesystem::exists(target_folder(folder, name))) continue;
+    try {
+      make_target(spec, folder)->fetch(arguments.values["checkpoints"].as<bool>());
+      std::cout << name << ": " << target_folder(folder, name).string() << "\n";
+    } catch (const Error& error) {
+      ++failures;
+      spdlog::error("target {}: {}", name, one_line_message(error));
+    }
+  }
+  refresh_status(suite);
+  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 }  // namespace roboimi::app

@@ -1,6 +1,7 @@
 #include "roboimi/suite/target.h"
 
 #include "roboimi/suite/local_target.h"
+#include "roboimi/suite/ssh_target.h"
 
 namespace roboimi {
 
@@ -16,6 +17,8 @@ std::unique_ptr<Target> make_target(const TargetSpec& spec,
   switch (spec.kind) {
     case TargetKind::kLocal:
       return std::make_unique<LocalTarget>(spec, suite_folder);
+    case TargetKind::kSsh:
+      return std::make_unique<SshTarget>(spec, suite_folder);
     default:
       break;
   }

@@ -6,7 +6,7 @@
 namespace roboimi {
 namespace {
 
-constexpr TargetKind kKinds[] = {TargetKind::kLocal};
+constexpr TargetKind kKinds[] = {TargetKind::kLocal, TargetKind::kSsh};
 
 TargetKind kind_of(const std::string& name, const ConfigNode& node) {
   const ConfigNode* kind = node.find("kind");
