@@ -36,7 +36,8 @@ struct Action {
 // `work` serves a work folder on the machine where it lies, for the others.
 constexpr Action kActions[] = {{"launch", suite_launch}, {"status", suite_status},
                                {"stop", suite_stop},     {"resume", suite_resume},
-                               {"fetch", suite_fetch},   {"work", suite_work}};
+                               {"fetch", suite_fetch},   {"report", suite_report_page},
+                               {"work", suite_work}};
 
 boost::program_options::options_description described_options() {
   namespace po = boost::program_options;
@@ -45,6 +46,8 @@ boost::program_options::options_description described_options() {
                         "launch: first train so many steps on each slot; nothing long is started "
                         "when that fails")("json", po::bool_switch(), "status: print JSON")(
       "checkpoints", po::bool_switch(), "fetch: the checkpoints, too")(
+      "output", po::value<std::string>(),
+      "report: the page; default: report.html beside the suite")(
       "once", po::bool_switch(), "status: print the table once, on a terminal too")(
       "config-dir", po::value<std::vector<std::string>>()->composing(),
       "launch: more folders with configurations")(

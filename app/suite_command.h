@@ -20,6 +20,7 @@ int suite_status(const SuiteArguments& arguments);
 int suite_stop(const SuiteArguments& arguments);
 int suite_resume(const SuiteArguments& arguments);
 int suite_fetch(const SuiteArguments& arguments);
+int suite_report_page(const SuiteArguments& arguments);
 // WORK NAME...: `names` starts after what is to be done; see suite_work.cpp.
 int suite_work(const SuiteArguments& arguments);
 

@@ -1,4 +1,4 @@
-// roboimi suite status and fetch: where every run is, and what it made.
+// roboimi suite status, fetch and report: where every run is, and what it made.
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -12,7 +12,9 @@
 #include "app/suite_plan.h"
 #include "app/suite_runs.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
 #include "roboimi/suite/records.h"
+#include "roboimi/suite/report.h"
 #include "roboimi/suite/target.h"
 #include "roboimi/train/stop_request.h"
 
@@ -79,6 +81,17 @@ int suite_fetch(const SuiteArguments& arguments) {
   }
   refresh_status(suite);
   return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int suite_report_page(const SuiteArguments& arguments) {
+  const SuiteFile suite = read_suite_file(suite_file_of(arguments.suite));
+  const auto folder = suite.file.parent_path();
+  for (const std::string& reason : refresh_status(suite)) spdlog::warn("{}", reason);
+  std::filesystem::path page = folder / "report.html";
+  if (arguments.values.count("output") != 0) page = arguments.values["output"].as<std::string>();
+  write_text_atomically(page, suite_report(folder));
+  std::cout << page.string() << "\n";
+  return EXIT_SUCCESS;
 }
 
 }  // namespace roboimi::app

@@ -1,6 +1,7 @@
 #include "roboimi/suite/target.h"
 
 #include "roboimi/suite/local_target.h"
+#include "roboimi/suite/slurm_target.h"
 #include "roboimi/suite/ssh_target.h"
 
 namespace roboimi {
@@ -19,8 +20,8 @@ std::unique_ptr<Target> make_target(const TargetSpec& spec,
       return std::make_unique<LocalTarget>(spec, suite_folder);
     case TargetKind::kSsh:
       return std::make_unique<SshTarget>(spec, suite_folder);
-    default:
-      break;
+    case TargetKind::kSlurm:
+      return std::make_unique<SlurmTarget>(spec, suite_folder);
   }
   return nullptr;
 }

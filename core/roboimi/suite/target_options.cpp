@@ -6,7 +6,7 @@
 namespace roboimi {
 namespace {
 
-constexpr TargetKind kKinds[] = {TargetKind::kLocal, TargetKind::kSsh};
+constexpr TargetKind kKinds[] = {TargetKind::kLocal, TargetKind::kSsh, TargetKind::kSlurm};
 
 TargetKind kind_of(const std::string& name, const ConfigNode& node) {
   const ConfigNode* kind = node.find("kind");
