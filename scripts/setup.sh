@@ -29,7 +29,7 @@ packages=(
   openssh-client rsync
 )
 if $with_tests; then
-  packages+=(clang-format clang openssh-server)
+  packages+=(clang-format clang openssh-server slurm-wlm munge)
   # The fuzzer's runtime, which Ubuntu 22.04 has in clang's own packages.
   if [ "$distribution" = debian ]; then packages+=(libclang-rt-dev); fi
 fi

@@ -1,8 +1,6 @@
 // A suite behind ssh: a real sshd on the loopback address, with its own keys and folder.
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <signal.h>
-#include <sys/socket.h>
 
 #include "roboimi/suite/ssh_connection.h"
 #include "tests/e2e/suite_support.h"
@@ -12,18 +10,6 @@ namespace {
 
 namespace bp = boost::process;
 using ::testing::HasSubstr;
-
-int free_port() {
-  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  ::close(descriptor);
-  return ::ntohs(address.sin_port);
-}
 
 // An sshd that serves this user with keys made for it. It ends with the object.
 class Sshd {

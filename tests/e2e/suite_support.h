@@ -1,7 +1,10 @@
 // What the tests of suites share: tiny real runs, and waiting for what they come to.
 #pragma once
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <functional>
@@ -13,6 +16,19 @@
 namespace roboimi::e2e {
 
 using Json = nlohmann::ordered_json;
+
+// A port of the loopback address that nobody listens on.
+inline int free_port() {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ::close(descriptor);
+  return ::ntohs(address.sin_port);
+}
 
 // Two demonstrations, and suites of trainings of a state-only policy on them.
 class SuitePlace {
