@@ -16,6 +16,7 @@ int encode_command(const Arguments& arguments);
 int checkpoint_command(const Arguments& arguments);
 int config_command(const Arguments& arguments);
 int plugins_command(const Arguments& arguments);
+int suite_command(const Arguments& arguments);
 int doctor_command(const Arguments& arguments);
 
 }  // namespace roboimi::app

@@ -32,6 +32,7 @@ const std::vector<Command>& commands() {
       {"checkpoint", "inspect or convert a file of weights", checkpoint_command},
       {"config", "show what a config resolves to", config_command},
       {"plugins", "list, inspect or check plugins", plugins_command},
+      {"suite", "launch, follow and report many runs", suite_command},
       {"doctor", "say whether this machine is ready", doctor_command},
   };
   return all;

@@ -26,9 +26,10 @@ packages=(
   libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
   libegl1 libegl-mesa0 libgl1-mesa-dri libosmesa6 libegl-dev libgl-dev
   libgtest-dev libgmock-dev
+  openssh-client rsync
 )
 if $with_tests; then
-  packages+=(clang-format clang)
+  packages+=(clang-format clang openssh-server slurm-wlm munge)
   # The fuzzer's runtime, which Ubuntu 22.04 has in clang's own packages.
   if [ "$distribution" = debian ]; then packages+=(libclang-rt-dev); fi
 fi

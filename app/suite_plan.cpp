@@ -1,0 +1,172 @@
+#include "app/suite_plan.h"
+
+#include <fmt/format.h>
+#include <torch/version.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/hash.h"
+#include "roboimi/plugin/registry.h"
+#include "roboimi/suite/processes.h"
+#include "roboimi/train/experiment.h"
+
+namespace roboimi::app {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+const Schema* schema_of(ComponentKind kind, const std::string& type,
+                        const std::vector<ComponentInfo>& components) {
+  for (const ComponentInfo& component : components) {
+    if (component.kind == kind && component.name == type) return &component.schema;
+  }
+  return nullptr;
+}
+
+// Walks a component and its parts by their schemas.
+class ComponentWalk {
+ public:
+  ComponentWalk(PlannedRun& planned) : planned_(planned) {}
+
+  void visit(ComponentKind kind, const ConfigNode& given, const std::string& path) {
+    if (const ConfigNode* library = given.find("plugin")) add_file(path + ".plugin", *library);
+    Registry& registry = Registry::instance();
+    const ConfigNode node = registry.resolved(kind, given, path);
+    const ConfigNode values = registry.options_of(kind, node, path).to_node();
+    const ConfigNode* type = node.find("type");
+    if (type == nullptr) return;
+    if (kind == ComponentKind::kBackbone) {
+      planned_.backbone = Json{{"type", type->text()}};
+      planned_.backbone.update(Json::parse(values.to_json()));
+    }
+    const std::vector<ComponentInfo> components = registry.components();
+    const Schema* schema = schema_of(kind, type->text(), components);
+    if (schema == nullptr) return;
+    for (const OptionSpec& option : schema->options()) {
+      const ConfigNode* value = values.find(option.key);
+      if (value == nullptr || value->is_null()) continue;
+      const std::string key = path + "." + option.key;
+      if (option.type == OptionType::kPath) add_file(key, *value);
+      if (option.type == OptionType::kComponent) visit(option.component_kind, *value, key);
+    }
+  }
+
+ private:
+  void add_file(const std::string& key, const ConfigNode& value) {
+    std::error_code error;
+    if (value.is_scalar() && fs::exists(value.text(), error)) {
+      planned_.files.push_back({key, value.text()});
+    }
+  }
+
+  PlannedRun& planned_;
+};
+
+PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
+                    const std::vector<fs::path>& config_dirs) {
+  std::vector<fs::path> dirs = {suite.file.parent_path()};
+  dirs.insert(dirs.end(), config_dirs.begin(), config_dirs.end());
+  std::vector<std::string> overrides = run.overrides;
+  if (run.seed) overrides.push_back("seed=" + std::to_string(*run.seed));
+  PlannedRun planned{.run = run,
+                     .composed = compose_config(run.config, overrides, dirs),
+                     .files = {},
+                     .backbone = {}};
+  const ConfigNode& root = planned.composed.root;
+  experiment_options(root);  // unknown keys and wrong values
+  ComponentWalk walk(planned);
+  for (const auto& [key, kind] :
+       {std::pair("agent", ComponentKind::kAgent), std::pair("data", ComponentKind::kDataset),
+        std::pair("env", ComponentKind::kEnvironment)}) {
+    const ConfigNode* node = root.find(key);
+    if (node != nullptr && !node->is_null()) walk.visit(kind, *node, key);
+  }
+  return planned;
+}
+
+Json file_entry(const NamedFile& file) {
+  Json entry = {{"key", file.key}, {"path", fs::absolute(file.path).lexically_normal().string()}};
+  if (fs::is_regular_file(file.path)) {
+    entry["bytes"] = fs::file_size(file.path);
+    entry["sha256"] = sha256_file(file.path);
+  }
+  return entry;
+}
+
+std::string commit_of(const fs::path& folder) {
+  try {
+    const ProcessResult commit =
+        run_process({"git", "-C", folder.string(), "rev-parse", "--verify", "HEAD"});
+    if (commit.status != 0) return "";
+    const ProcessResult changes =
+        run_process({"git", "-C", folder.string(), "status", "--porcelain", "-uno"});
+    const std::string hash = commit.output.substr(0, commit.output.find('\n'));
+    return hash + (changes.output.empty() ? "" : ", with changes");
+  } catch (const Error&) {
+    return "";  // no git here
+  }
+}
+
+}  // namespace
+
+fs::path suite_file_of(const std::string& argument) {
+  const fs::path given = argument;
+  const fs::path file = fs::is_directory(given) ? given / "suite.yaml" : given;
+  if (fs::is_regular_file(file)) return fs::absolute(file).lexically_normal();
+  throw Error({.what = "no such suite",
+               .where = file.string(),
+               .expected = "a suite's file, or the folder with its suite.yaml"});
+}
+
+std::vector<PlannedRun> plan_runs(const SuiteFile& suite,
+                                  const std::vector<fs::path>& config_dirs) {
+  std::vector<PlannedRun> planned;
+  for (const SuiteRun& run : suite.runs) {
+    try {
+      planned.push_back(plan_run(suite, run, config_dirs));
+    } catch (const Error& error) {
+      Error::Parts parts = error.parts();
+      parts.what = "run " + run.name + ": " + parts.what;
+      throw Error(std::move(parts));
+    }
+  }
+  return planned;
+}
+
+Json manifest_entry(const PlannedRun& planned) {
+  Json entry = {{"name", planned.run.name},
+                {"group", planned.run.group},
+                {"target", planned.run.target},
+                {"config_file", planned.composed.file.string()},
+                {"overrides", planned.run.overrides}};
+  if (planned.run.seed) entry["seed"] = *planned.run.seed;
+  entry["choices"] = planned.composed.choices;
+  entry["backbone"] = planned.backbone;
+  entry["files"] = Json::array();
+  for (const NamedFile& file : planned.files) entry["files"].push_back(file_entry(file));
+  entry["config"] = Json::parse(planned.composed.root.to_json());
+  return entry;
+}
+
+Json launch_entry(const fs::path& suite_folder, const std::vector<std::string>& command) {
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+  Json entry = {{"time", time_now()},
+                {"host", host.data()},
+                {"directory", fs::current_path().string()},
+                {"command", command},
+                {"version", ROBOIMI_VERSION},
+                {"libtorch", TORCH_VERSION},
+                {"compiler", __VERSION__}};
+  if (const std::string commit = commit_of(suite_folder); !commit.empty()) entry["commit"] = commit;
+  entry["plugins"] = Json::array();
+  for (const LoadedPlugin& plugin : Registry::instance().plugins()) {
+    entry["plugins"].push_back({{"name", plugin.name}, {"version", plugin.version}});
+  }
+  return entry;
+}
+
+}  // namespace roboimi::app

@@ -1,0 +1,61 @@
+// Processes that outlive the one that starts them, and how to tell later whether they still run.
+//
+//   ProcessIdentity run = start_process({.words = {"/usr/bin/env", "true"}, .output = "log.txt"});
+//   ...                       // perhaps in another process, after a reboot
+//   if (is_alive(run)) ...
+//
+// A number is used again once its process has ended, so a process is known by its number, the time
+// at which the kernel started it, and the boot of the machine.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/export.h"
+
+namespace roboimi {
+
+struct ProcessIdentity {
+  std::int64_t pid = 0;  // 0: none
+  std::int64_t start_ticks = 0;
+  std::string boot_id = {};
+
+  bool operator==(const ProcessIdentity&) const = default;
+};
+
+// Of a process of this machine; pid 0 when there is none of that number.
+ROBOIMI_EXPORT ProcessIdentity identify_process(pid_t pid);
+// Whether it still runs: not ended, and not merely waiting to be reaped.
+ROBOIMI_EXPORT bool is_alive(const ProcessIdentity& process);
+
+struct ProcessStart {
+  std::vector<std::string> words;                       // the program's path first
+  std::filesystem::path directory = {};                 // to run in; empty: this process's
+  std::filesystem::path output = {};                    // stdout and stderr, appended
+  std::map<std::string, std::string> environment = {};  // besides this process's own
+};
+
+// Starts it in a session of its own, without a terminal: the end of this process, of a shell or of
+// a connection does not reach it. Error when it cannot be started.
+ROBOIMI_EXPORT ProcessIdentity start_process(const ProcessStart& start);
+
+struct ProcessResult {
+  int status = 0;      // as a shell has it: 128 + N for signal N
+  std::string output;  // stdout
+  std::string errors;  // stderr
+};
+
+// Runs a program, found by PATH, to its end with `input` as its standard input. No shell is
+// involved. Error when it cannot be started.
+ROBOIMI_EXPORT ProcessResult run_process(const std::vector<std::string>& words,
+                                         const std::string& input = "");
+
+// The exit status of a wait status: 128 + N for signal N.
+ROBOIMI_EXPORT int shell_status(int wait_status);
+
+}  // namespace roboimi

@@ -1,0 +1,27 @@
+// How far a run is, read from its own folder: metrics.jsonl and run.json.
+#pragma once
+
+#include <filesystem>
+
+#include "roboimi/common/export.h"
+#include "roboimi/suite/run_status.h"
+
+namespace roboimi {
+
+// The newest run folder in `output_dir`; empty when there is none.
+ROBOIMI_EXPORT std::filesystem::path newest_folder(const std::filesystem::path& output_dir);
+
+// Sets step, loss, success_rate, run_folder and tracker_url from what is in `output_dir`; a torn
+// last line and a run that has only begun are passed over.
+ROBOIMI_EXPORT void read_progress(const std::filesystem::path& output_dir, RunStatus& status);
+
+// What run.json says: "running", "finished", "interrupted", "failed: ..."; empty without one.
+ROBOIMI_EXPORT std::string recorded_status(const std::filesystem::path& run_folder);
+
+// Whether `roboimi run --resume` has something to continue from.
+ROBOIMI_EXPORT bool has_checkpoint(const std::filesystem::path& run_folder);
+
+// The last line of a log that is not empty, without control characters; at most 300 bytes.
+ROBOIMI_EXPORT std::string last_words(const std::filesystem::path& log);
+
+}  // namespace roboimi

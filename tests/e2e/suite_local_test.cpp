@@ -1,0 +1,101 @@
+// A suite on this machine, from the launch with its trials to the end of its runs.
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include "tests/e2e/suite_support.h"
+
+namespace roboimi::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr const char* kTwoSlots = "here: {kind: local, slots: 2, threads: 1}";
+
+class SuiteLocal : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { place_ = new SuitePlace("suite_local"); }
+  static void TearDownTestSuite() {
+    delete place_;
+    place_ = nullptr;
+  }
+  static SuitePlace* place_;
+};
+
+SuitePlace* SuiteLocal::place_ = nullptr;
+
+TEST_F(SuiteLocal, AKilledRunIsToldAndResumedAndTheOtherIsNotTouched) {
+  const fs::path suite = place_->write_suite("killed", 100'000, kTwoSlots);
+  const Result launched = place_->suite("launch", suite, {"--smoke", "2"});
+  ASSERT_EQ(launched.status, 0) << launched.errors;
+  // A second launch finds everything begun.
+  const Result second = place_->suite("launch", suite);
+  EXPECT_EQ(second.status, 0) << second.errors;
+  EXPECT_THAT(second.errors, HasSubstr("nothing to start"));
+
+  ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > 100; }));
+  ASSERT_TRUE(place_->reaches(suite, "brief", "finished"));
+  const Json killed = place_->row(suite, "long_one");
+  ::kill(killed["pid"].get<pid_t>(), SIGKILL);
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "failed"));
+  EXPECT_THAT(place_->row(suite, "long_one")["text"].get<std::string>(),
+              StartsWith("signal 9 (Killed) at step "));
+
+  ASSERT_EQ(place_->suite("resume", suite).status, 0);
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "running"));
+  const Json resumed = place_->row(suite, "long_one");
+  EXPECT_EQ(resumed["attempts"], 2);
+  EXPECT_EQ(place_->row(suite, "brief")["attempts"], 1);
+  // The same run folder, from its checkpoint.
+  EXPECT_EQ(resumed["run_folder"], killed["run_folder"]);
+
+  ASSERT_EQ(place_->suite("stop", suite, {"long_one"}).status, 0);
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "stopped"));
+  EXPECT_THAT(place_->row(suite, "long_one")["text"].get<std::string>(),
+              HasSubstr("with a checkpoint"));
+  const Json record =
+      Json::parse(read_text(fs::path(resumed["run_folder"].get<std::string>()) / "run.json"));
+  EXPECT_EQ(record["status"], "interrupted");
+  EXPECT_GE(record["resumed_step"], 100);
+
+  const Json manifest = Json::parse(read_text(suite / "manifest.json"));
+  EXPECT_EQ(manifest["runs"][1]["config"]["train"]["max_steps"], 100'000);
+  EXPECT_THAT(read_text(suite / "notes.md"), HasSubstr("| train.max_steps | 20 | 100000 |"));
+  EXPECT_FALSE(fs::exists(place_->place / "pwned"));
+}
+
+TEST_F(SuiteLocal, AMistakeInOneRunStartsNothing) {
+  const fs::path suite = place_->write_suite(
+      "mistake", 20, kTwoSlots, "  - {name: wrong, overrides: [agent.head.n_embd=3]}\n");
+  const Result launched = place_->suite("launch", suite);
+  EXPECT_EQ(launched.status, 1);
+  EXPECT_THAT(launched.errors, HasSubstr("run wrong: unknown key 'agent.head.n_embd'"));
+  EXPECT_FALSE(fs::exists(suite / "status.json"));
+}
+
+TEST_F(SuiteLocal, AFailedTrialStartsNothingLongAndIsLaunchedAgainOnceMended) {
+  const fs::path suite = place_->write_suite("trial", 20, kTwoSlots);
+  fs::rename(place_->place / "data", place_->place / "away");
+  ASSERT_EQ(place_->suite("launch", suite, {"--smoke", "2"}).status, 0);
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "failed"));
+  ASSERT_TRUE(place_->reaches(suite, "brief", "failed"));
+  EXPECT_EQ(place_->row(suite, "brief")["attempts"], 0);
+  EXPECT_THAT(read_text(suite / "notes.md"), HasSubstr("roboimi run: "));
+  fs::rename(place_->place / "away", place_->place / "data");
+  ASSERT_EQ(place_->suite("launch", suite, {"--smoke", "2"}).status, 0);
+  EXPECT_TRUE(place_->reaches(suite, "brief", "finished"));
+  EXPECT_TRUE(place_->reaches(suite, "long_one", "finished"));
+}
+
+TEST_F(SuiteLocal, NamesWhatItDoesNotKnow) {
+  const fs::path suite = place_->write_suite("names", 20, kTwoSlots);
+  EXPECT_THAT(place_->suite("launch", suite, {"breif"}).errors, HasSubstr("did you mean 'brief'?"));
+  EXPECT_THAT(place_->suite("stop", suite, {"brief"}).errors,
+              HasSubstr("no run 'brief' was launched"));
+  EXPECT_THAT(place_->suite("lunch", suite).errors,
+              HasSubstr("did you mean 'roboimi suite launch'?"));
+  EXPECT_THAT(place_->suite("status", suite / "nothing").errors, HasSubstr("no such suite"));
+}
+
+}  // namespace
+}  // namespace roboimi::e2e

@@ -1,0 +1,220 @@
+// A suite behind ssh: a real sshd on the loopback address, with its own keys and folder.
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include "roboimi/suite/ssh_connection.h"
+#include "tests/e2e/suite_support.h"
+
+namespace roboimi::e2e {
+namespace {
+
+namespace bp = boost::process;
+using ::testing::HasSubstr;
+
+// An sshd that serves this user with keys made for it. It ends with the object.
+class Sshd {
+ public:
+  explicit Sshd(const fs::path& folder) : folder_(folder), port_(free_port()) {
+    fs::create_directories(folder_);
+    fs::create_directories("/run/sshd");  // where sshd of root locks itself in
+    make_key("host_key");
+    make_key("user_key");
+    fs::copy_file(folder_ / "user_key.pub", folder_ / "authorized_keys");
+    write_known_hosts("host_key.pub");
+    write_text_atomically(
+        folder_ / "sshd_config",
+        "Port " + std::to_string(port_) + "\nListenAddress 127.0.0.1\nHostKey " +
+            quoted("host_key") + "\nAuthorizedKeysFile " + quoted("authorized_keys") +
+            "\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+            "KbdInteractiveAuthentication no\nPermitRootLogin yes\nPidFile none\n");
+    start();
+  }
+  ~Sshd() { stop(); }
+  Sshd(const Sshd&) = delete;
+  Sshd& operator=(const Sshd&) = delete;
+
+  void start() {
+    server_ = bp::child("/usr/sbin/sshd", "-D", "-e", "-f", (folder_ / "sshd_config").string(),
+                        bp::std_err > (folder_ / "sshd.log").string());
+    EXPECT_TRUE(SuitePlace::wait_for([&] {
+      return read_text(folder_ / "sshd.log").find("Server listening") != std::string::npos;
+    }));
+  }
+  // The server and every connection through it.
+  void stop() {
+    if (!server_.running()) return;
+    const std::string children = "pkill -KILL -P " + std::to_string(server_.id());
+    EXPECT_NE(std::system(children.c_str()), -1);
+    server_.terminate();
+    server_.wait();
+  }
+
+  void make_key(const std::string& name) const {
+    EXPECT_EQ(bp::system("/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
+                         (folder_ / name).string()),
+              0);
+  }
+  void write_known_hosts(const std::string& public_key) const {
+    write_text_atomically(folder_ / "known_hosts", "[127.0.0.1]:" + std::to_string(port_) + " " +
+                                                       read_text(folder_ / public_key));
+  }
+
+  TargetSpec spec() const {
+    return {.name = "there",
+            .kind = TargetKind::kSsh,
+            .host = "127.0.0.1",
+            .port = port_,
+            .folder = (folder_ / "remote 'x $(touch pwned)").string(),
+            .identity = (folder_ / "user_key").string(),
+            .known_hosts = (folder_ / "known_hosts").string()};
+  }
+  // As a line of a suite file.
+  std::string target() const {
+    const TargetSpec target = spec();
+    return "there: {kind: ssh, host: 127.0.0.1, slots: 2, threads: 1, port: " +
+           std::to_string(port_) + ", folder: \"" + target.folder + "\", identity: \"" +
+           target.identity + "\", known_hosts: \"" + target.known_hosts + "\"}";
+  }
+
+ private:
+  std::string quoted(const std::string& name) const {
+    return "\"" + (folder_ / name).string() + "\"";
+  }
+
+  fs::path folder_;
+  int port_;
+  bp::child server_;
+};
+
+class SuiteSsh : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    place_ = new SuitePlace("suite_ssh");
+    sshd_ = new Sshd(place_->place / "sshd");
+  }
+  static void TearDownTestSuite() {
+    delete sshd_;
+    delete place_;
+    sshd_ = nullptr;
+    place_ = nullptr;
+  }
+  static SuitePlace* place_;
+  static Sshd* sshd_;
+};
+
+SuitePlace* SuiteSsh::place_ = nullptr;
+Sshd* SuiteSsh::sshd_ = nullptr;
+
+std::string error_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(SuiteSsh, WordsArriveAsTheyAre) {
+  const SshConnection connection(sshd_->spec());
+  EXPECT_EQ(connection.run({"printf", "%s|", "$(touch pwned)", "a  b", "it's", "`x`;\n* \\ \""}),
+            "$(touch pwned)|a  b|it's|`x`;\n* \\ \"|");
+  EXPECT_THAT(error_of([&] {
+                connection.run({"sh", "-c", "echo no such >&2; exit 3"});
+              }),
+              HasSubstr("127.0.0.1: a command there failed: sh: found no such"));
+}
+
+TEST_F(SuiteSsh, FilesArriveOnceAndComeBack) {
+  const SshConnection connection(sshd_->spec());
+  const fs::path here = place_->place / "here $(touch pwned)", there = place_->place / "there 'x";
+  fs::create_directories(there);
+  write_text_atomically(here / "sub" / "a $(b)", "same");
+  write_text_atomically(here / "c:d", "old");
+  const std::vector<std::string> files = {"sub/a $(b)", "c:d"};
+  connection.send(here, files, (there / "one").string());
+  write_text_atomically(here / "c:d", "new");
+  fs::last_write_time(here / "sub" / "a $(b)", fs::file_time_type::clock::now());
+  connection.send(here, files, (there / "two").string(), {(there / "one").string()});
+  EXPECT_EQ(read_text(there / "two" / "c:d"), "new");
+  EXPECT_EQ(read_text(there / "one" / "c:d"), "old");
+  const fs::path back = place_->place / "back";
+  fs::create_directories(back);
+  connection.bring((there / "two").string(), {"/c:d"}, back);
+  EXPECT_EQ(read_text(back / "sub" / "a $(b)"), "same");
+  EXPECT_FALSE(fs::exists(back / "c:d"));
+}
+
+TEST_F(SuiteSsh, AFullDiskThereIsSaid) {
+  TargetSpec spec = sshd_->spec();
+  const SshConnection connection(spec);
+  EXPECT_THAT(error_of([&] {
+                connection.run({"sh", "-c", "dd if=/dev/zero of=/dev/full bs=1 count=1"});
+              }),
+              HasSubstr("the disk there is full"));
+}
+
+TEST_F(SuiteSsh, RunsGoOnWithoutTheConnectionAndAreResumedAndFetched) {
+  const fs::path suite = place_->write_suite("remote", 100'000, sshd_->target());
+  const Result launched = place_->suite("launch", suite, {"--smoke", "2"});
+  ASSERT_EQ(launched.status, 0) << launched.errors;
+  EXPECT_THAT(launched.errors, HasSubstr("target there: sending"));
+  ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > 50; }));
+
+  sshd_->stop();
+  const Json unheard = place_->row(suite, "long_one");
+  EXPECT_EQ(unheard["state"], "running");
+  EXPECT_THAT(unheard["text"].get<std::string>(),
+              HasSubstr("not heard of now: 127.0.0.1: unreachable"));
+  sshd_->start();
+  ASSERT_TRUE(
+      place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > unheard["step"]; }));
+
+  ::kill(place_->row(suite, "long_one")["pid"].get<pid_t>(), SIGKILL);
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "failed"));
+  ASSERT_EQ(place_->suite("resume", suite).status, 0);
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "running"));
+  ASSERT_EQ(place_->suite("stop", suite).status, 0);
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "stopped"));
+  ASSERT_TRUE(place_->reaches(suite, "brief", "finished"));
+  EXPECT_EQ(place_->row(suite, "brief")["attempts"], 1);
+
+  ASSERT_EQ(place_->suite("fetch", suite).status, 0);
+  const fs::path run = newest_run(suite / "work/there/jobs/brief/runs");
+  EXPECT_TRUE(fs::exists(run / "metrics.jsonl"));
+  EXPECT_TRUE(fs::exists(run / "rollouts/step_00000020/episode_000.mp4"));
+  EXPECT_FALSE(fs::exists(run / "checkpoints"));
+  ASSERT_EQ(place_->suite("fetch", suite, {"--checkpoints"}).status, 0);
+  EXPECT_TRUE(fs::exists(run / "checkpoints/step_00000020/model.safetensors"));
+  // The data went there, not its cache, and the run read it there.
+  EXPECT_THAT(read_text(run / "config.yaml"), HasSubstr("/objects/files-"));
+  EXPECT_FALSE(fs::exists(place_->place / "pwned"));
+
+  // Another suite with the same program and data sends neither.
+  const fs::path again = place_->write_suite("again", 20, sshd_->target());
+  const Result second = place_->suite("launch", again);
+  ASSERT_EQ(second.status, 0) << second.errors;
+  EXPECT_THAT(second.errors, ::testing::Not(HasSubstr("sending")));
+  EXPECT_TRUE(place_->reaches(again, "long_one", "finished"));
+}
+
+TEST_F(SuiteSsh, AnUnknownHostKeyStartsNothingAndIsAReasonInEveryRun) {
+  const fs::path suite = place_->write_suite("host_key", 20, sshd_->target());
+  sshd_->make_key("other_key");
+  sshd_->write_known_hosts("other_key.pub");
+  const Result launched = place_->suite("launch", suite);
+  sshd_->write_known_hosts("host_key.pub");
+  EXPECT_EQ(launched.status, 1);
+  EXPECT_THAT(launched.errors, HasSubstr("its host key is not the known one"));
+  const Json status = Json::parse(read_text(suite / "status.json"));
+  for (const Json& row : status["runs"]) {
+    EXPECT_EQ(row["state"], "failed");
+    EXPECT_THAT(row["text"].get<std::string>(), HasSubstr("not started: 127.0.0.1: its host key"));
+  }
+  // Once that is mended a launch starts them.
+  ASSERT_EQ(place_->suite("launch", suite).status, 0);
+  EXPECT_TRUE(place_->reaches(suite, "brief", "finished"));
+  EXPECT_TRUE(place_->reaches(suite, "long_one", "finished"));
+}
+
+}  // namespace
+}  // namespace roboimi::e2e

@@ -1,0 +1,98 @@
+// What the tests of suites share: tiny real runs, and waiting for what they come to.
+#pragma once
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "tests/e2e/program.h"
+
+namespace roboimi::e2e {
+
+using Json = nlohmann::ordered_json;
+
+// A port of the loopback address that nobody listens on.
+inline int free_port() {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ::close(descriptor);
+  return ::ntohs(address.sin_port);
+}
+
+// Two demonstrations, and suites of trainings of a state-only policy on them.
+class SuitePlace {
+ public:
+  explicit SuitePlace(const std::string& name) : place(name) {
+    const Result collected =
+        place.run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
+                   "collect.output=data", "collect.num_episodes=2", "collect.workers=2"});
+    EXPECT_EQ(collected.status, 0) << collected.errors;
+  }
+
+  // A suite in a folder whose name a shell must not read: runs `brief` of 20 steps and `long_one`
+  // of `steps`, the rest as given.
+  fs::path write_suite(const std::string& name, int steps, const std::string& targets,
+                       const std::string& more = "") const {
+    const fs::path folder = place / ("suite $(touch pwned) '" + name);
+    write_text_atomically(folder / "suite.yaml",
+                          "name: " + name +
+                              "\nconfig: lewm_imf_attnres.yaml\n"
+                              "overrides: [size=small, agent=state_imf_attnres, data.path=data,\n"
+                              "  agent.head.n_emb=16, agent.head.n_layer=1, agent.head.n_head=2,\n"
+                              "  train.batch_size=4, train.log_every=5, train.save_every=100,\n"
+                              "  train.rollout_every=0, train.rollout_num_episodes=1]\n"
+                              "runs:\n"
+                              "  - {name: brief, overrides: [train.max_steps=20]}\n"
+                              "  - {name: long_one, overrides: [train.max_steps=" +
+                              std::to_string(steps) + "]}\n" + more + "targets:\n  " + targets +
+                              "\n");
+    return folder;
+  }
+
+  Result suite(const std::string& what, const fs::path& folder,
+               const std::vector<std::string>& more = {}) const {
+    return place.run(words({"suite", what, folder.string()}, more));
+  }
+
+  // The run's row, asked for anew.
+  Json row(const fs::path& folder, const std::string& name) const {
+    const Result status = suite("status", folder, {"--json"});
+    EXPECT_EQ(status.status, 0) << status.errors;
+    const Json all = Json::parse(status.output, nullptr, /*allow_exceptions=*/false);
+    for (const Json& row : all.value("runs", Json::array())) {
+      if (row["name"] == name) return row;
+    }
+    return Json::object();
+  }
+  std::string state(const fs::path& folder, const std::string& name) const {
+    return row(folder, name).value("state", "none");
+  }
+  bool reaches(const fs::path& folder, const std::string& name, const std::string& wanted) const {
+    return wait_for([&] { return state(folder, name) == wanted; });
+  }
+
+  // Polls for at most two minutes.
+  static bool wait_for(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    }
+    return true;
+  }
+
+  Workplace place;
+};
+
+}  // namespace roboimi::e2e

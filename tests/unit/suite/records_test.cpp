@@ -1,0 +1,141 @@
+#include "roboimi/suite/records.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "roboimi/suite/process_lock.h"
+#include "roboimi/suite/run_progress.h"
+#include "tests/unit/config/error_text.h"
+#include "tests/unit/suite/suite_folder.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using Json = nlohmann::ordered_json;
+
+TEST(RunStatus, SurvivesJson) {
+  RunStatus status{.name = "a", .target = "t", .state = RunState::kLost, .text = "why"};
+  status.process = {.pid = 7, .start_ticks = 8, .boot_id = "b"};
+  status.step = 12;
+  status.loss = 0.5;
+  const RunStatus back = run_status_from(Json::parse(to_json(status).dump()));
+  EXPECT_EQ(back.state, RunState::kLost);
+  EXPECT_EQ(back.process, status.process);
+  EXPECT_EQ(back.step, 12);
+  EXPECT_EQ(back.loss, 0.5);
+  EXPECT_EQ(back.success_rate, std::nullopt);
+  EXPECT_THAT(error_text([] {
+                run_status_from(Json{{"name", "a"}});
+              }),
+              HasSubstr("not a run's status"));
+}
+
+TEST(RunProgress, IsReadPastATornLine) {
+  const SuiteFolder folder;
+  folder.write("runs/20260101_000000_a/metrics.jsonl",
+               "{\"step\": 50, \"train/loss\": 0.5}\n"
+               "{\"step\": 50, \"rollout/success_rate\": 0.25}\n"
+               "{\"step\": 100, \"train/loss\": null}\n{\"step\": 15");
+  folder.write("runs/20260101_000000_a/run.json",
+               R"({"status": "running", "tracker_urls": ["https://x/y"]})");
+  RunStatus status{.name = "a", .target = "t"};
+  read_progress(folder / "runs", status);
+  EXPECT_EQ(status.step, 100);
+  EXPECT_EQ(status.loss, 0.5);
+  EXPECT_EQ(status.success_rate, 0.25);
+  EXPECT_EQ(status.tracker_url, "https://x/y");
+  EXPECT_EQ(recorded_status(status.run_folder), "running");
+  EXPECT_FALSE(has_checkpoint(status.run_folder));
+}
+
+TEST(RunProgress, LastWordsAreOneHarmlessLine) {
+  const SuiteFolder folder;
+  const auto log = folder.write("log", "first\n10 %\r20 %\r\x1b[31mred\n\n");
+  EXPECT_EQ(last_words(log), "\\x1b[31mred");
+  EXPECT_EQ(last_words(folder / "none"), "");
+}
+
+TEST(Records, OneTargetsRowsReplaceItsOwnAndNoOthers) {
+  const SuiteFolder folder;
+  const auto suite = folder / "s";
+  change_manifest(suite, [](Json& manifest) {
+    manifest = {{"suite", "s"}, {"runs", {{{"name", "b"}}, {{"name", "a"}}}}};
+  });
+  update_records(suite, "t", {{.name = "a", .target = "t", .state = RunState::kRunning}});
+  update_records(suite, "u", {{.name = "b", .target = "u", .state = RunState::kQueued}});
+  update_records(suite, "t", {{.name = "a", .target = "t", .state = RunState::kFailed}});
+  const auto rows = read_status(suite);
+  ASSERT_THAT(rows, SizeIs(2));
+  EXPECT_EQ(rows[0].name, "b");  // the manifest's order
+  EXPECT_EQ(rows[1].state, RunState::kFailed);
+}
+
+TEST(Records, ADamagedFileIsNamedAndKept) {
+  const SuiteFolder folder;
+  folder.write("s/status.json", "{");
+  EXPECT_THAT(error_text([&] { update_records(folder / "s", "t", {}); }),
+              HasSubstr("status.json: not JSON"));
+  EXPECT_EQ(read_text(folder / "s" / "status.json"), "{");
+}
+
+TEST(Notes, KeepOnesOwnWords) {
+  const std::vector<RunStatus> rows = {
+      {.name = "a", .target = "t", .state = RunState::kFailed, .text = "a | b\n<script>"}};
+  const Json manifest = {{"suite", "s"},
+                         {"runs",
+                          {{{"name", "a"}, {"config", {{"k", {{"n", 1}}}}}},
+                           {{"name", "b"}, {"config", {{"k", {{"n", 2}}}}}}}}};
+  std::string text = notes_text(manifest, rows, "");
+  EXPECT_THAT(text, HasSubstr("| a | failed | t  |  |  |  |  | a \\| b \\<script> |"));
+  EXPECT_THAT(text, HasSubstr("| k.n | 1 | 2 |"));
+  text += "It was the cable.\n";
+  const std::string again = notes_text(manifest, {}, text);
+  EXPECT_THAT(again, testing::EndsWith("## Notes\nIt was the cable.\n"));
+  EXPECT_THAT(again, testing::Not(HasSubstr("| a | failed")));
+  EXPECT_THAT(notes_text(manifest, {}, "By hand.\n"), testing::EndsWith("\nBy hand.\n"));
+}
+
+TEST(ConfigDifferences, AreKeysWithMoreThanOneValue) {
+  const std::vector<Json> configs = {
+      Json::parse(R"({"name": "a", "agent": {"n": 1, "same": [1, 2]}, "only": true})"),
+      Json::parse(R"({"name": "b", "agent": {"n": 2, "same": [1, 2]}})")};
+  const auto differences = config_differences(configs);
+  ASSERT_THAT(differences, SizeIs(2));
+  EXPECT_EQ(differences[0].key, "agent.n");
+  EXPECT_THAT(differences[0].values, testing::ElementsAre("1", "2"));
+  EXPECT_THAT(differences[1].values, testing::ElementsAre("true", "-"));
+}
+
+TEST(Processes, AreKnownByMoreThanTheirNumber) {
+  ProcessIdentity self = identify_process(::getpid());
+  EXPECT_TRUE(is_alive(self));
+  ++self.start_ticks;
+  EXPECT_FALSE(is_alive(self));
+  EXPECT_FALSE(is_alive({}));
+}
+
+TEST(Processes, GetTheirWordsAsTheyAre) {
+  const ProcessResult result =
+      run_process({"printf", "%s|", "$(touch pwned)", "a b", "';`x`\n*"}, "ignored");
+  EXPECT_EQ(result.output, "$(touch pwned)|a b|';`x`\n*|");
+  EXPECT_EQ(run_process({"cat"}, std::string(300'000, 'x')).output.size(), 300'000u);
+  EXPECT_EQ(run_process({"sh", "-c", "echo no >&2; kill -9 $$"}).status, 137);
+  EXPECT_THAT(error_text([] { run_process({"no-such-program"}); }),
+              HasSubstr("no-such-program: cannot start"));
+}
+
+TEST(ProcessLock, IsOneProcesssAtATime) {
+  const SuiteFolder folder;
+  auto lock = ProcessLock::try_take(folder / "lock");
+  ASSERT_TRUE(lock);
+  EXPECT_FALSE(ProcessLock::try_take(folder / "lock"));
+  lock.reset();
+  EXPECT_TRUE(ProcessLock::try_take(folder / "lock"));
+}
+
+}  // namespace
+}  // namespace roboimi

@@ -1,0 +1,120 @@
+#include "roboimi/suite/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "roboimi/suite/records.h"
+#include "roboimi/suite/statistics.h"
+#include "tests/unit/config/error_text.h"
+#include "tests/unit/suite/suite_folder.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::ordered_json;
+
+// 2 * (1 + 10) / 2^10, 2 / 2^5.
+TEST(McNemar, IsTheExactTwoSidedTest) {
+  EXPECT_NEAR(mcnemar_p(1, 9), 0.021484375, 1e-12);
+  EXPECT_NEAR(mcnemar_p(9, 1), 0.021484375, 1e-12);
+  EXPECT_NEAR(mcnemar_p(0, 5), 0.0625, 1e-12);
+  EXPECT_EQ(mcnemar_p(3, 3), 1.0);
+  EXPECT_EQ(mcnemar_p(0, 0), 1.0);
+  // 2000! is beyond a double.
+  EXPECT_LT(mcnemar_p(100, 1900), 1e-300);
+}
+
+// 7/3 -+ 4.30265 * 1.52753 / sqrt(3).
+TEST(MeanInterval, IsStudents) {
+  const MeanInterval interval = mean_interval({1.0, 2.0, 4.0});
+  EXPECT_NEAR(interval.mean, 7.0 / 3, 1e-12);
+  EXPECT_NEAR(interval.low, -1.46125, 1e-3);
+  EXPECT_NEAR(interval.high, 6.12792, 1e-3);
+  EXPECT_EQ(mean_interval({3.0}).low, 3.0);
+  EXPECT_EQ(mean_interval({3.0}).high, 3.0);
+}
+
+// Two runs of two seeds each, with the records and run folders that a report reads.
+class ReportTest : public ::testing::Test {
+ protected:
+  ReportTest() {
+    Json runs = Json::array();
+    std::vector<RunStatus> rows;
+    for (const std::string group : {"a", "b"}) {
+      for (int seed = 0; seed < 2; ++seed) {
+        const std::string name = group + "_seed" + std::to_string(seed);
+        runs.push_back({{"name", name},
+                        {"group", group},
+                        {"target", "here"},
+                        {"seed", seed},
+                        {"config", {{"width", group == "a" ? 16 : 32}}}});
+        rows.push_back({.name = name, .target = "here", .state = RunState::kFinished});
+        write_run(name, group == "a");
+      }
+    }
+    rows[0].text = "<script>alert('&')</script>";
+    change_manifest(folder_ / "s", [&](Json& manifest) {
+      manifest = {{"suite", "<b>s</b>"}, {"runs", runs}};
+    });
+    update_records(folder_ / "s", "here", rows);
+  }
+
+  void write_run(const std::string& name, bool succeeds) const {
+    const std::string run = "s/work/here/jobs/" + name + "/runs/20260101_000000_" + name + "/";
+    folder_.write(run + "metrics.jsonl",
+                  "{\"step\": 10, \"train/loss\": 0.5, \"train/steps_per_second\": 20}\n"
+                  "{\"step\": 20, \"train/loss\": 0.25, \"train/steps_per_second\": 20}\n{\"st");
+    Json episodes = Json::array();
+    for (int seed = 500; seed < 503; ++seed) {
+      episodes.push_back({{"seed", seed}, {"success", succeeds}});
+    }
+    const Json summary = {{"episodes", episodes},
+                          {"mean_highest_reward", 2.5},
+                          {"timings", {{"inference_ms", 1.25}}}};
+    folder_.write(run + "rollouts/step_00000020/summary.json", summary.dump());
+    folder_.write(run + "rollouts/step_00000020/trajectory_000.png", "png bytes");
+    folder_.write(run + "rollouts/step_00000020/episode_000.mp4", std::string(5 << 20, 'x'));
+  }
+
+  SuiteFolder folder_;
+};
+
+TEST_F(ReportTest, ComparesTheGroupsOverTheirSeeds) {
+  const std::string page = suite_report(folder_ / "s");
+  EXPECT_THAT(page, HasSubstr("<td>a</td><td>6/6 = 100.0 %</td><td>61.0 .. 100.0 %</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>b</td><td>0/6 = 0.0 %</td><td>0.0 .. 39.0 %</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>a</td><td>b</td><td>6</td><td>6</td><td>0</td><td>0.031</td>"));
+  EXPECT_THAT(page, HasSubstr("Training loss (logarithmic)"));
+  EXPECT_THAT(page, HasSubstr("<td>16</td><td>16</td><td class='differs'>32</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>1.25</td>"));
+}
+
+TEST_F(ReportTest, StandsAloneAndRunsNothing) {
+  const std::string page = suite_report(folder_ / "s");
+  EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;"));
+  EXPECT_THAT(page, HasSubstr("<h1>&lt;b&gt;s&lt;/b&gt;</h1>"));
+  EXPECT_THAT(page, Not(HasSubstr("<script")));
+  EXPECT_FALSE(std::regex_search(page, std::regex("(src|href)='(?!data:)")));
+  EXPECT_THAT(page, Not(HasSubstr("http")));
+  EXPECT_THAT(page, HasSubstr("src='data:image/png;base64,cG5nIGJ5dGVz'"));
+  // Too large a file is named instead.
+  EXPECT_THAT(page, HasSubstr("5.0 MB, left out: <code>"));
+  EXPECT_LT(page.size(), 1u << 20);
+}
+
+TEST_F(ReportTest, LeavesOutWhatIsNotThereYet) {
+  std::filesystem::remove_all(folder_ / "s/work/here/jobs");
+  const std::string page = suite_report(folder_ / "s");
+  EXPECT_THAT(page, HasSubstr("<h2>Runs</h2>"));
+  EXPECT_THAT(page, Not(HasSubstr("<h2>Success</h2>")));
+  EXPECT_THAT(error_text([&] { suite_report(folder_ / "other"); }),
+              HasSubstr("nothing was launched"));
+}
+
+}  // namespace
+}  // namespace roboimi
