@@ -22,8 +22,9 @@
 //
 // Overrides: `a.b=c` changes a key that exists, `+a.b=c` adds one that does not, `++a.b=c` either,
 // `~a.b` removes; values are YAML. Of a table with a `type`, `a.plugin=FILE` needs no plus, nor do
-// the keys of `a` after it: they are that component's. `+train=NAME` adds a group choice. `${a.b}` refers to another
-// key (absolute), also inside a text; `${env:NAME}` or `${env:NAME,default}` reads the environment;
+// the keys of `a` after it: they are that component's. `+train=NAME` adds a group choice. `${a.b}`
+// refers to another key (absolute), also inside a text; `${env:NAME}` or `${env:NAME,default}`
+// reads the environment;
 // `${file:../weights.ckpt}` is the path of a file, from the folder of the file it is written in;
 // `\${` is a literal `${`: the tree keeps the backslash, and reading an option drops it. The
 // composed tree alone, saved, gives the same run.
