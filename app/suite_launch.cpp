@@ -11,6 +11,7 @@
 #include "app/suite_runs.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/origin.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/suite/process_lock.h"
 #include "roboimi/suite/records.h"

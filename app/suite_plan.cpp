@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 #include <torch/version.h>
-#include <unistd.h>
-
-#include <array>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/origin.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/suite/processes.h"
 #include "roboimi/train/experiment.h"
@@ -152,10 +150,8 @@ Json manifest_entry(const PlannedRun& planned) {
 }
 
 Json launch_entry(const fs::path& suite_folder, const std::vector<std::string>& command) {
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
   Json entry = {{"time", time_now()},
-                {"host", host.data()},
+                {"host", host_name()},
                 {"directory", fs::current_path().string()},
                 {"command", command},
                 {"version", ROBOIMI_VERSION},

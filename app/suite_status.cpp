@@ -13,6 +13,7 @@
 #include "app/suite_runs.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/origin.h"
 #include "roboimi/suite/records.h"
 #include "roboimi/suite/report.h"
 #include "roboimi/suite/target.h"

@@ -10,6 +10,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/origin.h"
 #include "roboimi/suite/run_outcome.h"
 #include "roboimi/suite/run_progress.h"
 #include "roboimi/train/stop_request.h"

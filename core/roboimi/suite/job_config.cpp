@@ -57,11 +57,37 @@ WorkJob write_job(const WorkFolder& folder, const WorkFolder& there, const Launc
 
 std::vector<WorkSlot> slots_of(const TargetSpec& spec) {
   std::vector<WorkSlot> slots;
+  if (spec.kind == TargetKind::kSlurm) return slots;
   for (const std::int64_t gpu : spec.gpus) slots.push_back({"gpu " + std::to_string(gpu), gpu});
   for (std::int64_t i = 0; spec.gpus.empty() && i < spec.slots; ++i) {
     slots.push_back({"slot " + std::to_string(i), std::nullopt});
   }
   return slots;
+}
+
+std::vector<std::string> write_queue_here(const WorkFolder& folder, const TargetSpec& spec,
+                                          const std::filesystem::path& suite_folder,
+                                          const LaunchOrder& order) {
+  WorkQueue queue{.target = spec.name,
+                  .suite_folder = suite_folder.string(),
+                  .directory = std::filesystem::absolute(order.directory).string(),
+                  .program = std::filesystem::read_symlink("/proc/self/exe").string(),
+                  .options = {},
+                  .smoke = order.smoke_steps > 0,
+                  .slots = slots_of(spec),
+                  .jobs = {}};
+  for (const auto& path : order.plugin_paths) {
+    queue.options.push_back("--plugin-path=" + std::filesystem::absolute(path).string());
+  }
+  std::vector<WorkJob> jobs;
+  std::vector<std::string> names;
+  for (const LaunchJob& job : order.jobs) {
+    jobs.push_back(write_job(folder, folder, job, spec.threads, order.smoke_steps));
+    names.push_back(job.name);
+  }
+  queue.jobs = merged_jobs(folder, jobs);
+  folder.write_queue(queue);
+  return names;
 }
 
 std::vector<WorkJob> merged_jobs(const WorkFolder& folder, const std::vector<WorkJob>& jobs) {

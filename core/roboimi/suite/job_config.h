@@ -12,8 +12,14 @@ namespace roboimi {
 WorkJob write_job(const WorkFolder& folder, const WorkFolder& there, const LaunchJob& job,
                   std::int64_t threads, std::int64_t smoke_steps);
 
-// The slots that the target's options give.
+// The slots that the target's options give; none on Slurm, which has its own.
 std::vector<WorkSlot> slots_of(const TargetSpec& spec);
+
+// Writes the queue and the jobs' files for runs on this machine or on nodes that share its files;
+// returns the jobs' names. `suite_folder` is absolute.
+std::vector<std::string> write_queue_here(const WorkFolder& folder, const TargetSpec& spec,
+                                          const std::filesystem::path& suite_folder,
+                                          const LaunchOrder& order);
 
 // The jobs of the folder's queue, if it has one, with these in place of those of their names.
 std::vector<WorkJob> merged_jobs(const WorkFolder& folder, const std::vector<WorkJob>& jobs);

@@ -10,25 +10,7 @@ LocalTarget::LocalTarget(TargetSpec spec, const std::filesystem::path& suite_fol
       folder_(target_folder(suite_folder, spec_.name)) {}
 
 void LocalTarget::launch(const LaunchOrder& order) {
-  WorkQueue queue{.target = spec_.name,
-                  .suite_folder = suite_folder_.string(),
-                  .directory = std::filesystem::absolute(order.directory).string(),
-                  .program = std::filesystem::read_symlink("/proc/self/exe").string(),
-                  .options = {},
-                  .smoke = order.smoke_steps > 0,
-                  .slots = slots_of(spec_),
-                  .jobs = {}};
-  for (const auto& path : order.plugin_paths) {
-    queue.options.push_back("--plugin-path=" + std::filesystem::absolute(path).string());
-  }
-  std::vector<WorkJob> jobs;
-  std::vector<std::string> names;
-  for (const LaunchJob& job : order.jobs) {
-    jobs.push_back(write_job(folder_, folder_, job, spec_.threads, order.smoke_steps));
-    names.push_back(job.name);
-  }
-  queue.jobs = merged_jobs(folder_, jobs);
-  folder_.write_queue(queue);
+  const auto names = write_queue_here(folder_, spec_, suite_folder_, order);
   request_work(folder_, "start", names);
 }
 

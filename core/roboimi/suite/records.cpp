@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/files.h"
+#include "roboimi/common/origin.h"
 #include "roboimi/suite/process_lock.h"
 
 namespace roboimi {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "roboimi/common/origin.h"
 #include "roboimi/env/rollout_summary.h"
 #include "roboimi/suite/records.h"
 #include "roboimi/suite/report_chart.h"

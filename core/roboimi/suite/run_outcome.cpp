@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "roboimi/suite/run_progress.h"
+#include "roboimi/train/run_folder.h"
 
 namespace roboimi {
 namespace {

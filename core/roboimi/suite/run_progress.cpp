@@ -65,12 +65,6 @@ std::string recorded_status(const fs::path& run_folder) {
   return record.is_null() ? "" : record.value("status", "");
 }
 
-bool has_checkpoint(const fs::path& run_folder) {
-  std::error_code error;
-  return !run_folder.empty() &&
-         fs::exists(run_folder / "checkpoints" / "latest" / "state.json", error);
-}
-
 std::string last_words(const fs::path& log) {
   std::ifstream file(log, std::ios::binary | std::ios::ate);
   if (!file) return "";

@@ -18,9 +18,6 @@ ROBOIMI_EXPORT void read_progress(const std::filesystem::path& output_dir, RunSt
 // What run.json says: "running", "finished", "interrupted", "failed: ..."; empty without one.
 ROBOIMI_EXPORT std::string recorded_status(const std::filesystem::path& run_folder);
 
-// Whether `roboimi run --resume` has something to continue from.
-ROBOIMI_EXPORT bool has_checkpoint(const std::filesystem::path& run_folder);
-
 // The last line of a log that is not empty, without control characters; at most 300 bytes.
 ROBOIMI_EXPORT std::string last_words(const std::filesystem::path& log);
 

@@ -1,7 +1,5 @@
 #include "roboimi/suite/run_status.h"
 
-#include <fmt/chrono.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -119,10 +117,6 @@ RunStatus* find_run(std::vector<RunStatus>& rows, const std::string& name) {
   const auto found = std::find_if(rows.begin(), rows.end(),
                                   [&](const RunStatus& row) { return row.name == name; });
   return found == rows.end() ? nullptr : &*found;
-}
-
-std::string time_now() {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
 }
 
 Json read_json(const std::filesystem::path& file) {

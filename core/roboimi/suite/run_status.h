@@ -54,9 +54,6 @@ ROBOIMI_EXPORT std::vector<RunStatus> run_statuses_from(const nlohmann::ordered_
 // The row of that name, or nullptr.
 ROBOIMI_EXPORT RunStatus* find_run(std::vector<RunStatus>& rows, const std::string& name);
 
-// "2026-01-31T12:00:00Z".
-ROBOIMI_EXPORT std::string time_now();
-
 // Reads a JSON file. Error naming the file when it is none.
 ROBOIMI_EXPORT nlohmann::ordered_json read_json(const std::filesystem::path& file);
 

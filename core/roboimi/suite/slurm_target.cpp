@@ -5,6 +5,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/origin.h"
 #include "roboimi/common/text.h"
 #include "roboimi/suite/job_config.h"
 #include "roboimi/suite/run_progress.h"
@@ -57,26 +58,8 @@ SlurmTarget::SlurmTarget(TargetSpec spec, const fs::path& suite_folder)
       folder_(target_folder(suite_folder, spec_.name)) {}
 
 void SlurmTarget::launch(const LaunchOrder& order) {
-  WorkQueue queue{.target = spec_.name,
-                  .suite_folder = suite_folder_.string(),
-                  .directory = fs::absolute(order.directory).string(),
-                  .program = fs::read_symlink("/proc/self/exe").string(),
-                  .options = {},
-                  .smoke = order.smoke_steps > 0,
-                  .slots = {},
-                  .jobs = {}};
-  for (const auto& path : order.plugin_paths) {
-    queue.options.push_back("--plugin-path=" + fs::absolute(path).string());
-  }
-  std::vector<WorkJob> jobs;
-  std::vector<std::string> names;
-  for (const LaunchJob& job : order.jobs) {
-    jobs.push_back(write_job(folder_, folder_, job, spec_.threads, order.smoke_steps));
-    names.push_back(job.name);
-  }
-  queue.jobs = merged_jobs(folder_, jobs);
-  folder_.write_queue(queue);
-  const std::string trial = queue.smoke ? submit(names, /*trial=*/true, "") : "";
+  const auto names = write_queue_here(folder_, spec_, suite_folder_, order);
+  const std::string trial = order.smoke_steps > 0 ? submit(names, /*trial=*/true, "") : "";
   submit(names, /*trial=*/false, trial);
 }
 

@@ -2,15 +2,14 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/origin.h"
 #include "roboimi/config/scalar.h"
 #include "roboimi/suite/job_config.h"
 #include "roboimi/suite/shipment.h"
@@ -22,10 +21,8 @@ namespace fs = std::filesystem;
 
 // Suites of one name from two folders or two machines are two.
 std::string name_there(const fs::path& suite_folder) {
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
   const fs::path whole = fs::absolute(suite_folder).lexically_normal();
-  const std::string hash = Sha256().update_text(host.data()).update_text(whole.string()).hex();
+  const std::string hash = Sha256().update_text(host_name()).update_text(whole.string()).hex();
   return "suite-" + hash.substr(0, 16);
 }
 

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/origin.h"
 #include "roboimi/suite/gpu_users.h"
 #include "roboimi/suite/process_lock.h"
 #include "roboimi/suite/records.h"

@@ -151,9 +151,7 @@ void same_seed_same_features(const BackboneQuirks& quirks) {
   const Images images = random_images(quirks.spec(), 2, 2);
   for (const bool training : {false, true}) {
     backbone->train(training);
-    const TensorMap before = tensors_of(*backbone);
-    TensorMap saved;
-    for (const auto& [name, tensor] : before) saved[name] = tensor.detach().clone();
+    const TensorMap saved = cloned_tensors(*backbone);
     const at::Tensor first = encode(*backbone, images).detach();
     load_tensors_strictly(*backbone, saved, "check");  // running statistics of the first call
     require(at::equal(first, encode(*backbone, images).detach()),
@@ -235,8 +233,7 @@ void frozen_means_frozen(const BackboneQuirks& quirks) {
   if (!backbone->frozen()) skip("it is trainable");
   const Images images = random_images(quirks.spec(), 2, 1);
   const at::Tensor features = evaluate(*backbone, images);
-  TensorMap before;
-  for (const auto& [name, tensor] : tensors_of(*backbone)) before[name] = tensor.detach().clone();
+  const TensorMap before = cloned_tensors(*backbone);
   backbone->train();
   for (const auto& item : backbone->named_parameters()) {
     require(!item.value().requires_grad(),
@@ -340,9 +337,8 @@ void memory_does_not_grow(const BackboneQuirks& quirks) {
 }  // namespace
 
 ObservationSpec BackboneQuirks::spec() const {
-  ObservationSpec spec{
-      .camera_names = {"r_vis", "top", "front"}, .state_dim = 16, .action_dim = 16};
-  for (const std::string& camera : spec.camera_names) spec.images[camera] = {72, 96};
+  ObservationSpec spec = three_cameras();
+  spec.state_dim = spec.action_dim = 16;
   return spec;
 }
 

@@ -68,14 +68,7 @@ void declares_its_sizes(const HeadQuirks& quirks) {
 
 void loss_is_one_finite_number(const HeadQuirks& quirks) {
   const Made head = make(quirks);
-  const LossReport report = loss(*head, random_input(quirks.spec()));
-  require(report.loss.dim() == 0,
-          fmt::format("the loss has {} dimensions; give one number", report.loss.dim()));
-  require(std::isfinite(report.loss.item<double>()), "the loss is not finite");
-  for (const auto& [name, value] : report.metrics) {
-    require(value.dim() == 0, fmt::format("metric '{}' is not one number", name));
-    require(!value.requires_grad(), fmt::format("metric '{}' is not detached", name));
-  }
+  require_one_number(loss(*head, random_input(quirks.spec())));
 }
 
 void same_seed_same_loss(const HeadQuirks& quirks) {

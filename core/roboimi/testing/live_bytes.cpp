@@ -38,7 +38,6 @@ class CountingAllocator final : public c10::Allocator {
     const std::lock_guard lock(mutex_);
     return live_;
   }
-  c10::Allocator* former() const { return former_; }
 
  private:
   CountingAllocator() : former_(c10::GetDefaultCPUAllocator()) {}

@@ -13,7 +13,6 @@
 #include "roboimi/io/safetensors.h"
 #include "roboimi/testing/check.h"
 #include "roboimi/testing/live_bytes.h"
-#include "roboimi/train/tensor_map.h"
 
 namespace roboimi::testing {
 namespace {
@@ -24,12 +23,6 @@ constexpr std::chrono::seconds kPatience{1};
 at::Tensor random_numbers(std::int64_t count, std::uint64_t seed) {
   at::Generator generator = make_generator(seed);
   return at::rand({count}, generator);
-}
-
-TensorMap cloned(const torch::nn::Module& module) {
-  TensorMap tensors;
-  for (const auto& [name, tensor] : tensors_of(module)) tensors[name] = tensor.detach().clone();
-  return tensors;
 }
 
 void load(torch::nn::Module& module, const TensorMap& tensors, const std::string& how) {
@@ -45,6 +38,12 @@ void load(torch::nn::Module& module, const TensorMap& tensors, const std::string
 }
 
 }  // namespace
+
+ObservationSpec three_cameras() {
+  ObservationSpec spec{.camera_names = {"r_vis", "top", "front"}};
+  for (const std::string& camera : spec.camera_names) spec.images[camera] = {72, 96};
+  return spec;
+}
 
 Images random_images(const ObservationSpec& spec, std::int64_t batch, std::int64_t steps,
                      std::uint64_t seed) {
@@ -90,8 +89,14 @@ void require_default_generator_untouched(const std::string& what,
                       what));
 }
 
+TensorMap cloned_tensors(const torch::nn::Module& module) {
+  TensorMap tensors;
+  for (const auto& [name, tensor] : tensors_of(module)) tensors[name] = tensor.detach().clone();
+  return tensors;
+}
+
 void copy_tensors(const torch::nn::Module& from, torch::nn::Module& to) {
-  load(to, cloned(from), "copy");
+  load(to, cloned_tensors(from), "copy");
 }
 
 void copy_through_file(const torch::nn::Module& from, torch::nn::Module& to) {
@@ -126,6 +131,16 @@ void require_no_growth(const std::string& what, const std::function<void()>& cal
           fmt::format("{} holds {} bytes of tensors after {} calls and {} after {}; something is "
                       "kept from call to call",
                       what, before, kFewCalls, after, kManyCalls));
+}
+
+void require_one_number(const LossReport& report) {
+  require(report.loss.dim() == 0,
+          fmt::format("the loss has {} dimensions; give one number", report.loss.dim()));
+  require(std::isfinite(report.loss.item<double>()), "the loss is not finite");
+  for (const auto& [name, value] : report.metrics) {
+    require(value.dim() == 0, fmt::format("metric '{}' is not one number", name));
+    require(!value.requires_grad(), fmt::format("metric '{}' is not detached", name));
+  }
 }
 
 void require_gradients(const torch::nn::Module& module, const at::Tensor& loss) {

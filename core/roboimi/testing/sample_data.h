@@ -8,8 +8,12 @@
 #include <string>
 
 #include "roboimi/model/agent.h"
+#include "roboimi/train/tensor_map.h"
 
 namespace roboimi::testing {
+
+// Cameras r_vis, top and front of 72 x 96 pixels; states and actions are left to the caller.
+ObservationSpec three_cameras();
 
 // Every camera of `spec`, uint8 [batch, steps, H, W, 3], random.
 Images random_images(const ObservationSpec& spec, std::int64_t batch, std::int64_t steps,
@@ -24,6 +28,9 @@ double relative_difference(const at::Tensor& found, const at::Tensor& expected);
 void require_default_generator_untouched(const std::string& what,
                                          const std::function<void()>& call);
 
+// Copies of a module's parameters and buffers.
+TensorMap cloned_tensors(const torch::nn::Module& module);
+
 // Parameters and buffers of one module into another made by the same factory; fails when names,
 // shapes or types differ.
 void copy_tensors(const torch::nn::Module& from, torch::nn::Module& to);
@@ -35,6 +42,9 @@ void perturb(torch::nn::Module& module);
 
 // Fails when `call` leaves more behind after its 200th time than after its 20th.
 void require_no_growth(const std::string& what, const std::function<void()>& call);
+
+// Fails unless the loss is one finite number, and every metric one detached number.
+void require_one_number(const LossReport& report);
 
 // Fails unless backward() of `loss` gave every parameter that asks for one a finite gradient.
 void require_gradients(const torch::nn::Module& module, const at::Tensor& loss);

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <boost/crc.hpp>
 #include <chrono>
 #include <cstring>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/origin.h"
 
 namespace roboimi {
 namespace {
@@ -68,11 +68,6 @@ std::string bytes_field(int field, const std::string& value) {
 
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
 }
 
 // Width and height from a PNG's first chunk (IHDR).

@@ -7,29 +7,19 @@
 #include <torch/version.h>
 #include <unistd.h>
 
-#include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/origin.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool has_checkpoint(const fs::path& run) {
-  std::error_code error;
-  return fs::exists(run / "checkpoints" / "latest" / "state.json", error);
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
-}
 
 nlohmann::ordered_json plugins_json() {
   auto plugins = nlohmann::ordered_json::array();
@@ -62,6 +52,11 @@ fs::path create_run_folder(const fs::path& output_dir, const std::string& name) 
                .next = "set output_dir to a folder that can be written"});
 }
 
+bool has_checkpoint(const fs::path& run) {
+  std::error_code error;
+  return !run.empty() && fs::exists(run / "checkpoints" / "latest" / "state.json", error);
+}
+
 fs::path newest_run_folder(const fs::path& output_dir, const std::string& name) {
   std::optional<fs::path> newest;
   if (fs::is_directory(output_dir)) {
@@ -86,7 +81,7 @@ void write_run_record(const fs::path& folder, const RunRecord& record) {
   nlohmann::ordered_json json = {{"name", record.name}, {"status", record.status}};
   json["pid"] = ::getpid();
   json["host"] = host_name();
-  json["written"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  json["written"] = time_now();
   json["working_directory"] = fs::current_path().string();
   json["command"] = record.command;
   json["choices"] = record.choices;

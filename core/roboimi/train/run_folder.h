@@ -22,6 +22,9 @@ namespace roboimi {
 ROBOIMI_EXPORT std::filesystem::path create_run_folder(const std::filesystem::path& output_dir,
                                                        const std::string& name);
 
+// Whether `roboimi run --resume` has something to continue from; false for an empty path.
+ROBOIMI_EXPORT bool has_checkpoint(const std::filesystem::path& run);
+
 // The newest run of this name in `output_dir` that has a checkpoint. Error when there is none.
 ROBOIMI_EXPORT std::filesystem::path newest_run_folder(const std::filesystem::path& output_dir,
                                                        const std::string& name);
