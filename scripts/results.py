@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "results_output"
 ROBOIMI = pathlib.Path(os.environ.get("ROBOIMI", ROOT / "build/release/bin/roboimi"))
 EPISODES, FIRST_SEED = 100, 1000
-MAX_STEPS = 6000
+MAX_STEPS = 12000
 TRAINING = ["size=small", f"data.path={OUTPUT}/data", f"train.max_steps={MAX_STEPS}",
             "train.batch_size=64", "train.warmup_steps=200", "train.save_every=1000", "train.rollout_num_episodes=0"]
 STATE = ["agent=state_imf_attnres"]
