@@ -24,9 +24,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "results_output"
 ROBOIMI = pathlib.Path(os.environ.get("ROBOIMI", ROOT / "build/release/bin/roboimi"))
-EPISODES, FIRST_SEED = 100, 1000
-MAX_STEPS = 12000
-TRAINING = ["size=small", f"data.path={OUTPUT}/data", f"train.max_steps={MAX_STEPS}",
+TEST_SEEDS = ["--episodes", 100, "--seed", 1000]
+TRAINING = ["size=small", f"data.path={OUTPUT}/data", "train.max_steps=10000",
             "train.batch_size=64", "train.warmup_steps=200", "train.save_every=1000", "train.rollout_num_episodes=0"]
 STATE = ["agent=state_imf_attnres"]
 DENOISER = ["agent.head.p_drop_attn=0.1"]
@@ -44,6 +43,9 @@ ROWS = {
     "state_plain": ("box state, IMF, plain residuals", STATE + ["agent.head.residual=plain"], {}),
     "state_mse": ("box state, IMF, squared loss", STATE + ["agent.head.loss=mse"], {}),
     "state_adaptive": ("box state, IMF, adaptive loss", STATE + ["agent.head.loss=adaptive_l2"], {}),
+    "overfit_imf": ("one demonstration, LEWM, IMF, from its own initial state",
+                    ["data.max_episodes=1", "train.max_steps=4000"],
+                    {"": ("", ["--episodes", 1, "--seed", 0])}),
     "blind_imf": ("robot state alone (control), IMF",
                   STATE + ["agent.use_env_state=false"], {}),
     "lewm_imf": ("LEWM, IMF, 1 step", [],
@@ -82,12 +84,17 @@ def last_step(folder):
     return json.loads(state.read_text())["step"] if state.exists() else 0
 
 
+def num_steps(overrides):
+    key = "train.max_steps="
+    return [int(o.removeprefix(key)) for o in TRAINING + overrides if o.startswith(key)][-1]
+
+
 def train(name, overrides, seed, threads):
     folder = run_folder(name, seed)
     if folder is None:
         roboimi("run", "--config", "lewm_imf_attnres.yaml", *TRAINING, *overrides, f"seed={seed}",
                 f"train.threads={threads}", f"output_dir={OUTPUT}/runs", f"name={name}_seed{seed}")
-    elif last_step(folder) < MAX_STEPS:
+    elif last_step(folder) < num_steps(overrides):
         roboimi("run", "--resume", folder)
     return run_folder(name, seed)
 
@@ -105,8 +112,9 @@ def evaluate(row, seed, threads):
     for evaluation, (_, arguments) in evaluations(row).items():
         result = result_folder(row, evaluation, seed)
         if not (result / "summary.json").exists():
-            roboimi("eval", "--checkpoint", folder, "--episodes", EPISODES, "--seed", FIRST_SEED,
-                    "--workers", threads, "--output", result, *arguments)
+            seeds = [] if "--seed" in arguments else TEST_SEEDS
+            roboimi("eval", "--checkpoint", folder, *seeds, "--workers", threads, "--output", result,
+                    *arguments)
 
 
 def wilson(successes, trials):
