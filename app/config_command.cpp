@@ -16,7 +16,7 @@ namespace po = boost::program_options;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kUsage =
-    R"(usage: roboimi config show CONFIG [KEY=VALUE ...] [options]
+    R"(usage: roboimi config show [--config] CONFIG [KEY=VALUE ...] [options]
 
 Prints what CONFIG resolves to: its defaults composed, the overrides applied, references replaced.
 The output is itself a config that gives the same run.
@@ -58,16 +58,17 @@ struct ShowArguments {
 
 po::options_description visible_options() {
   po::options_description options("options");
-  options.add_options()("config-dir",
-                        po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
-                        "another folder of configs; may be repeated")(
+  options.add_options()("config,c", po::value<std::string>()->value_name("CONFIG"),
+                        "the config, as roboimi run takes it")(
+      "config-dir", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
+      "another folder of configs; may be repeated")(
       "json", "print JSON, with the choices and the files read")(
       "choices", "print which file each group is")("help,h", "print this");
   return options;
 }
 
 ShowArguments show_arguments(const Arguments& words) {
-  const auto [values, given] = parse_arguments(words, visible_options());
+  auto [values, given] = parse_arguments(words, visible_options());
   ShowArguments arguments;
   arguments.json = values.count("json") > 0;
   arguments.choices = values.count("choices") > 0;
@@ -78,10 +79,14 @@ ShowArguments show_arguments(const Arguments& words) {
     throw Error({.what = "unknown command 'config " + given[0] + "'",
                  .next = "the only one is 'roboimi config show CONFIG'"});
   }
-  if (given.size() > 1) {
-    arguments.config = given[1];
-    arguments.overrides.assign(given.begin() + 2, given.end());
+  given.erase(given.begin());
+  if (values.count("config") > 0) {
+    arguments.config = values["config"].as<std::string>();
+  } else if (!given.empty()) {
+    arguments.config = given.front();
+    given.erase(given.begin());
   }
+  arguments.overrides = std::move(given);
   return arguments;
 }
 

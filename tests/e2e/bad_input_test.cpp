@@ -76,9 +76,18 @@ TEST_F(BadInput, AHeadThatTheMachineCannotHoldIsRefusedBeforeItIsMade) {
 }
 
 TEST_F(BadInput, AnOptionIsNotTakenForALongerOne) {
-  const Result result = place_->run({"config", "show", "--config", "lewm_imf_attnres.yaml"});
+  const Result result = place_->run({"config", "show", "--choice", "lewm_imf_attnres.yaml"});
   EXPECT_EQ(result.status, 1);
-  EXPECT_THAT(result.errors, HasSubstr("unknown option '--config'"));
+  EXPECT_THAT(result.errors, HasSubstr("unknown option '--choice'"));
+}
+
+TEST_F(BadInput, ConfigShowTakesTheWordsOfRun) {
+  const Result named =
+      place_->run({"config", "show", "--config", "lewm_imf_attnres.yaml", "seed=7"});
+  EXPECT_EQ(named.status, 0) << named.errors;
+  EXPECT_THAT(named.output, HasSubstr("seed: 7"));
+  EXPECT_EQ(named.output,
+            place_->run({"config", "show", "lewm_imf_attnres.yaml", "seed=7"}).output);
 }
 
 TEST_F(BadInput, AMissingDataFolderSaysHowToCollect) {
