@@ -131,14 +131,14 @@ def read_config(file):
 
 def problem_with(mode, project):
     """Why SwanLab cannot be used here, with an exit status; (None, 0) when it can."""
+    if not re.fullmatch(r"[0-9A-Za-z_.+-]{1,100}", project):
+        return f"'{project}' is no project's name: expected up to 100 letters, digits and _ . + -", REFUSED
     try:
         import swanlab
     except ModuleNotFoundError as error:
         return str(error), MISSING
     except Exception as error:  # it is there, but does not fit what else is there
         return f"SwanLab's package cannot be loaded: {error}", MISSING
-    if not re.fullmatch(r"[0-9A-Za-z_.+-]{1,100}", project):
-        return f"'{project}' is no project's name: expected up to 100 letters, digits and _ . + -", REFUSED
     if mode == "cloud" and not swanlab.Settings(interactive=False).api_key:
         return "no account is known here: run 'swanlab login', or take mode offline", REFUSED
     return None, 0
@@ -247,6 +247,9 @@ def main():
     parser.add_argument("--check", action="store_true",
                         help="only print this Python's path, or why SwanLab cannot be used with it")
     arguments = parser.parse_args()
+    folder = arguments.run_folder
+    if not arguments.check and (folder is None or not (folder / "run.json").is_file()):
+        sys.exit(f"swanlab_follow.py: {folder or 'no folder named'}: expected the folder of a run, with its run.json")
     problem, status = problem_with(arguments.mode, arguments.project)
     if arguments.check:
         print(problem or sys.executable)
@@ -254,11 +257,8 @@ def main():
     if problem:
         hint = ": run scripts/setup.sh --swanlab, then take .venv/bin/python" if status == MISSING else ""
         sys.exit(f"swanlab_follow.py: {problem}{hint}")
-    if arguments.run_folder is None or not (arguments.run_folder / "run.json").is_file():
-        sys.exit(f"swanlab_follow.py: {arguments.run_folder or 'no folder named'}: expected the folder of a run, "
-                 "with its run.json")
     os.nice(10)
-    follow(arguments.run_folder.resolve(), arguments.mode, arguments.project)
+    follow(folder.resolve(), arguments.mode, arguments.project)
     return 0
 
 
