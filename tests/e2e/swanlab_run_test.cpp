@@ -52,15 +52,14 @@ class SwanlabRun : public ::testing::Test {
     }
     return 0;
   }
-  // A run named so whose follower has begun.
-  static boost::process::child start_followed(const std::string& name, int steps) {
-    auto child = place_->place.start(training(name, steps, {"track.swanlab=offline"}));
-    EXPECT_TRUE(soon([&] {
-      const fs::path run = fs::exists(place_->place / "runs") ? run_of(name) : fs::path();
-      return !run.empty() && fs::exists(run / "run.json") &&
-             !record_of(run)["tracker_urls"].empty();
-    })) << read_text(place_->place / "stderr.txt");
-    return child;
+
+  static fs::path write_suite(const std::string& name, const std::string& mode) {
+    const fs::path suite = place_->write_suite(name, 20, "here: {kind: local, slots: 1}");
+    std::string text = read_text(suite / "suite.yaml");
+    const std::string list = "overrides: [";
+    text.insert(text.find(list) + list.size(), "track.swanlab=" + mode + ", ");
+    write_text_atomically(suite / "suite.yaml", text);
+    return suite;
   }
 
   static SuitePlace* place_;
@@ -92,11 +91,11 @@ TEST_F(SwanlabRun, IsShownWithItsScalarsAndRollouts) {
 }
 
 TEST_F(SwanlabRun, IsNotHarmedWhenTheFollowerIsKilled) {
-  constexpr int kSteps = 1500;
+  constexpr int kSteps = 500;
   ASSERT_EQ(place_->place.run(training("alone", kSteps)).status, 0);
-  auto child = start_followed("bereft", kSteps);
-  const pid_t follower = follower_of("bereft");
-  ASSERT_GT(follower, 0);
+  auto child = place_->place.start(training("bereft", kSteps, {"track.swanlab=offline"}));
+  pid_t follower = 0;
+  ASSERT_TRUE(soon([&] { return (follower = follower_of("bereft")) > 0; }));
   ::kill(follower, SIGKILL);
   child.wait();
   EXPECT_EQ(child.exit_code(), 0);
@@ -112,7 +111,11 @@ TEST_F(SwanlabRun, IsNotHarmedWhenTheFollowerIsKilled) {
 }
 
 TEST_F(SwanlabRun, StoppedByCtrlCShowsAllUpToThere) {
-  auto child = start_followed("stopped", 1'000'000);
+  auto child = place_->place.start(training("stopped", 1'000'000, {"track.swanlab=offline"}));
+  EXPECT_TRUE(soon([] {
+    const fs::path run = fs::exists(place_->place / "runs") ? run_of("stopped") : fs::path();
+    return !run.empty() && fs::exists(run / "run.json") && !record_of(run)["tracker_urls"].empty();
+  })) << read_text(place_->place / "stderr.txt");
   ::kill(child.id(), SIGINT);
   child.wait();
   EXPECT_EQ(child.exit_code(), 130);
@@ -140,11 +143,7 @@ TEST_F(SwanlabRun, WithoutThePackageDoesNotBegin) {
 }
 
 TEST_F(SwanlabRun, OfASuiteStandsInItsStatus) {
-  const fs::path suite = place_->write_suite("shown_suite", 20, "here: {kind: local, slots: 1}");
-  std::string text = read_text(suite / "suite.yaml");
-  text.insert(text.find("overrides: [") + std::string("overrides: [").size(),
-              "track.swanlab=offline, ");
-  write_text_atomically(suite / "suite.yaml", text);
+  const fs::path suite = write_suite("shown_suite", "offline");
   const Result launched = place_->suite("launch", suite, {"brief"});
   ASSERT_EQ(launched.status, 0) << launched.errors;
   ASSERT_TRUE(place_->reaches(suite, "brief", "finished"));
@@ -152,6 +151,22 @@ TEST_F(SwanlabRun, OfASuiteStandsInItsStatus) {
   EXPECT_EQ(row["tracker_url"], row["run_folder"].get<std::string>() + "/swanlab");
   EXPECT_EQ(read_swanlab(row["run_folder"].get<std::string>())["names"],
             nlohmann::json::array({"brief"}));
+}
+
+TEST_F(SwanlabRun, IsTriedWithoutTheCloud) {
+  // No account is known here, whoever runs this test.
+  for (const char* name : {"SWANLAB_ROOT", "SWANLAB_SAVE_DIR", "HOME"}) {
+    ::setenv(name, (place_->place / "nobody").c_str(), 1);
+  }
+  ::unsetenv("SWANLAB_API_KEY");
+  const fs::path suite = write_suite("cloud_suite", "cloud");
+  const Result launched = place_->suite("launch", suite, {"brief", "--smoke", "2"});
+  ASSERT_EQ(launched.status, 0) << launched.errors;
+  ASSERT_TRUE(place_->reaches(suite, "brief", "failed"));
+  // Its trial went well, and then the run itself found no account.
+  EXPECT_EQ(place_->row(suite, "brief")["attempts"], 1);
+  EXPECT_THAT(place_->row(suite, "brief")["text"].get<std::string>(),
+              HasSubstr("track.swanlab=cloud: no account is known here: run 'swanlab login'"));
 }
 
 }  // namespace
