@@ -1,6 +1,6 @@
 # What `cmake --install` puts in place, and the packages that CPack makes of it:
 #
-#   bin/roboimi  lib/libroboimi.so  lib/roboimi/plugins/  share/roboimi/{configs,assets}
+#   bin/roboimi  lib/libroboimi.so  lib/roboimi/plugins/  share/roboimi/{configs,assets,scripts}
 #   include/roboimi/  lib/cmake/roboimi/            the kit for plugins and programs outside the tree
 #
 # The result may be moved as a whole. The run paths name the libtorch that was found; with
@@ -12,6 +12,8 @@ install(TARGETS roboimi EXPORT roboimi RUNTIME DESTINATION bin)
 install(DIRECTORY core/roboimi DESTINATION include FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY configs DESTINATION share/roboimi)
 install(DIRECTORY assets/checkpoints DESTINATION share/roboimi/assets)
+install(PROGRAMS scripts/swanlab_follow.py DESTINATION share/roboimi/scripts)
+install(FILES scripts/requirements-swanlab.txt DESTINATION share/roboimi/scripts)
 install(FILES LICENSE README.md DESTINATION share/doc/roboimi)
 install(DIRECTORY docs DESTINATION share/doc/roboimi FILES_MATCHING PATTERN "*.md")
 

@@ -3,7 +3,8 @@
 # .venv with libtorch and MuJoCo. Running it again does nothing.
 #
 #   scripts/setup.sh            to build and run
-#   scripts/setup.sh --tests    also what scripts/test.sh needs
+#   scripts/setup.sh --swanlab  also SwanLab's package, for track.swanlab=offline|cloud
+#   scripts/setup.sh --tests    also what scripts/test.sh needs, SwanLab's package among it
 #
 # pip's own settings are respected: to take torch from another index (a CPU-only build, say), set
 # PIP_INDEX_URL or PIP_EXTRA_INDEX_URL.
@@ -11,10 +12,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 with_tests=false
+with_swanlab=false
 case "${1:-}" in
   "") ;;
-  --tests) with_tests=true ;;
-  *) echo "setup.sh: unknown option '$1': expected --tests or nothing" >&2; exit 2 ;;
+  --swanlab) with_swanlab=true ;;
+  --tests) with_tests=true; with_swanlab=true ;;
+  *) echo "setup.sh: unknown option '$1': expected --swanlab, --tests or nothing" >&2; exit 2 ;;
 esac
 
 distribution=$(. /etc/os-release && echo "$ID")
@@ -70,6 +73,7 @@ fi
 
 requirements=(scripts/requirements.txt)
 if $with_tests; then requirements+=(scripts/requirements-test.txt); fi
+if $with_swanlab; then requirements+=(scripts/requirements-swanlab.txt); fi
 for file in "${requirements[@]}"; do
   stamp=".venv/installed-$(basename "$file")"
   if ! cmp -s "$file" "$stamp"; then

@@ -48,6 +48,13 @@ expect 'finished after 2 steps' "$roboimi" run --config lewm_imf_attnres.yaml si
   train.max_steps=2 train.batch_size=2 train.rollout_num_episodes=0 agent.head.n_emb=32 agent.head.n_layer=1 \
   agent.backbone.plugin=./my_backbone/libmy_backbone.so agent.backbone.width=4
 
+say "show a run in SwanLab, with the installed script"
+ROBOIMI_PYTHON=$source/.venv/bin/python expect 'SwanLab: ' "$roboimi" run --config lewm_imf_attnres.yaml \
+  size=small agent=state_imf_attnres data.path=data output_dir=shown train.max_steps=2 train.batch_size=2 \
+  train.rollout_num_episodes=0 agent.head.n_emb=32 agent.head.n_layer=1 track.swanlab=offline
+test -x "$prefix/share/roboimi/scripts/swanlab_follow.py"
+grep -q "shown/.*/swanlab" shown/*/run.json
+
 say "drive the simulator by that policy, in a program of its own"
 cmake -S "$source/examples/embed_policy" -B embed_policy -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
 cmake --build embed_policy

@@ -30,6 +30,11 @@ ConfigNode trial_of(ConfigNode config, std::int64_t steps, const std::filesystem
   set_integer(config, "train.log_every", 1);
   set_integer(config, "train.rollout_num_episodes", std::min<std::int64_t>(1, episodes));
   set_text(config, "output_dir", output.string());
+  // A trial is nothing to show, but it should notice that the tracker's package is missing.
+  if (const ConfigNode* swanlab = config.find_path("track.swanlab");
+      swanlab != nullptr && swanlab->is_scalar() && swanlab->text() == "cloud") {
+    set_text(config, "track.swanlab", "offline");
+  }
   return config;
 }
 

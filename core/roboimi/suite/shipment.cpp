@@ -48,7 +48,8 @@ Shipment named(std::string kind, fs::path base, std::vector<std::string> files) 
 Shipment program_shipment() {
   const fs::path prefix = install_prefix();
   std::vector<std::string> files = {"bin/roboimi", "lib/libroboimi.so"};
-  for (const char* folder : {"lib/roboimi/plugins", "lib/roboimi/external"}) {
+  for (const char* folder :
+       {"lib/roboimi/plugins", "lib/roboimi/external", "share/roboimi/scripts"}) {
     add_below(prefix, prefix / folder, files);
   }
   return named("program", prefix, std::move(files));

@@ -15,7 +15,8 @@ struct Shipment {
   std::vector<std::string> files;  // sorted
 };
 
-// The program, its library and its plugins, from the folder that this process runs from.
+// The program, its library, its plugins and its scripts, from the folder that this process runs
+// from.
 Shipment program_shipment();
 // A file, or a folder with all in it but caches. There it is at NAME/<last part of `path`>.
 Shipment path_shipment(const std::filesystem::path& path);

@@ -17,4 +17,8 @@ void TrackerFanOut::flush() {
   for (const auto& tracker : trackers_) tracker->flush();
 }
 
+void TrackerFanOut::finish() {
+  for (const auto& tracker : trackers_) tracker->finish();
+}
+
 }  // namespace roboimi

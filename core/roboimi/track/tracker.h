@@ -30,6 +30,8 @@ class ROBOIMI_EXPORT Tracker {
                      const std::filesystem::path& png) = 0;
   // What was given so far survives the process, and the machine.
   virtual void flush() = 0;
+  // The run has ended, and its run.json says how.
+  virtual void finish() {}
 };
 
 class ROBOIMI_EXPORT TrackerFanOut final : public Tracker {
@@ -39,6 +41,7 @@ class ROBOIMI_EXPORT TrackerFanOut final : public Tracker {
   void scalars(std::int64_t step, const Scalars& values) override;
   void image(std::int64_t step, const std::string& tag, const std::filesystem::path& png) override;
   void flush() override;
+  void finish() override;
 
  private:
   std::vector<std::unique_ptr<Tracker>> trackers_;

@@ -11,6 +11,7 @@
 #include "roboimi/model/backbone.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/track/metrics_file.h"
+#include "roboimi/track/swanlab_follower.h"
 #include "roboimi/track/tensorboard_file.h"
 #include "roboimi/train/load_agent.h"
 #include "roboimi/train/run_folder.h"
@@ -24,29 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Sections of other commands, which one experiment file may hold as well.
-constexpr std::array kOtherSections = {"collect", "suite", "bench"};
-
-// The component's node with every default written out, and so its parts': a later build's other
-// defaults do not change what a saved run means.
-ConfigNode with_defaults(ComponentKind kind, ConfigNode node, const std::string& path) {
-  Registry& registry = Registry::instance();
-  const ConfigNode values = registry.options_of(kind, node, path).to_node();
-  for (const ComponentInfo& component : registry.components()) {
-    const ConfigNode* type = node.find("type");
-    if (component.kind != kind || type == nullptr || component.name != type->text()) continue;
-    for (const OptionSpec& option : component.schema.options()) {
-      const ConfigNode* value = values.find(option.key);
-      if (value == nullptr || value->is_null()) continue;
-      node.set(option.key,
-               option.type != OptionType::kComponent
-                   ? *value
-                   : with_defaults(option.component_kind, *value, path + "." + option.key));
-    }
-  }
-  return node;
-}
-
 // One training, from the parsed options to the last checkpoint.
 class Experiment {
  public:
@@ -55,14 +33,14 @@ class Experiment {
         train_(train_options_from(options_.group("train"))),
         device_(device_from(options_.text("device"))),
         seed_(static_cast<std::uint64_t>(options_.integer("seed"))),
-        config_(resolve(root)),
+        config_(resolved_experiment(options_, root)),
         run_(run) {}
 
   int run();
 
  private:
-  ConfigNode resolve(const ConfigNode& root) const;
   void open_folder();
+  void conclude(const std::string& status);
   void resume(Trainer& trainer);
   void apply_threads();
   int train();
@@ -86,45 +64,40 @@ class Experiment {
   std::shared_ptr<Agent> agent_;
   TrainingData data_;
   std::unique_ptr<Validation> validation_;
+  std::optional<SwanlabProgram> swanlab_;
   TrackerFanOut trackers_;
 };
 
-// Every default written out, every component as the registry understands it.
-ConfigNode Experiment::resolve(const ConfigNode& root) const {
-  ConfigNode resolved = options_.to_node();
-  Registry& registry = Registry::instance();
-  const auto set = [&](const char* key, ComponentKind kind) {
-    if (const ConfigNode* node = root.find(key); node != nullptr && !node->is_null()) {
-      resolved.set(key, with_defaults(kind, registry.resolved(kind, *node, key), key));
-    }
-  };
-  set("agent", ComponentKind::kAgent);
-  set("data", ComponentKind::kDataset);
-  set("env", ComponentKind::kEnvironment);
-  return resolved;
-}
-
 int Experiment::run() {
+  if (const std::string mode = options_.group("track").text("swanlab"); mode != "off") {
+    swanlab_ = find_swanlab({.mode = mode, .project = options_.group("track").text("project")});
+  }
   open_folder();
   const LogFile log(folder_ / "log.txt");
   spdlog::info("run folder {}", folder_.string());
   try {
     const int status = train();
-    record_.status = status == 0 ? "finished" : "interrupted";
-    write_run_record(folder_, record_);
+    conclude(status == 0 ? "finished" : "interrupted");
     return status;
   } catch (const std::exception& error) {
     // Ctrl-C while data is prepared ends that by an exception.
-    record_.status = stop_.requested() ? "interrupted" : "failed: " + one_line_message(error);
-    spdlog::debug("{}", record_.status);
+    const std::string end =
+        stop_.requested() ? "interrupted" : "failed: " + one_line_message(error);
+    spdlog::debug("{}", end);
     try {
-      write_run_record(folder_, record_);
+      conclude(end);
     } catch (const std::exception& second) {
       spdlog::debug("run.json was not written: {}", one_line_message(second));
     }
     if (stop_.requested()) return kInterruptedStatus;
     throw;
   }
+}
+
+void Experiment::conclude(const std::string& status) {
+  record_.status = status;
+  write_run_record(folder_, record_);
+  trackers_.finish();
 }
 
 void Experiment::open_folder() {
@@ -247,6 +220,10 @@ void Experiment::build_trackers() {
   if (resumed_) cut_metrics_back(metrics, step);
   trackers_.add(std::make_unique<MetricsFile>(metrics));
   trackers_.add(std::make_unique<TensorBoardFile>(folder_, step));
+  if (swanlab_) {
+    trackers_.add(std::make_unique<SwanlabFollower>(
+        *swanlab_, folder_, [this] { write_run_record(folder_, record_); }));
+  }
 }
 
 std::map<std::string, double> Experiment::validate(std::int64_t step) {
@@ -285,26 +262,6 @@ std::map<std::string, double> Experiment::roll_out(std::int64_t step) {
 }
 
 }  // namespace
-
-Schema experiment_schema() {
-  Schema s;
-  s.text("name", "run", "ends the run folder's name");
-  s.integer("seed", 0, "of initialisation, batches and every draw in training").at_least(0);
-  s.text("device", "auto", "auto, cpu, cuda or cuda:N");
-  s.text("output_dir", "runs", "where run folders are created");
-  s.component("agent", ComponentKind::kAgent, "the policy");
-  s.component("data", ComponentKind::kDataset, "the demonstrations");
-  s.optional_component("env", ComponentKind::kEnvironment, "where to roll out; none: no rollouts");
-  s.group("cache", cache_schema(), "derived data");
-  s.group("train", train_schema(), "training");
-  return s;
-}
-
-Options experiment_options(const ConfigNode& root) {
-  ConfigNode own = root;
-  for (const char* section : kOtherSections) own.erase_path(section);
-  return parse_options(own, experiment_schema());
-}
 
 int run_experiment(const ConfigNode& root, const RunOptions& options) {
   return Experiment(root, options).run();

@@ -13,6 +13,7 @@
 //   env: {type: mujoco_sim_transfer}      # for rollouts; may be left out
 //   cache: {}
 //   train: {max_steps: 50000}
+//   track: {swanlab: off}
 #pragma once
 
 #include <filesystem>
@@ -39,6 +40,10 @@ ROBOIMI_EXPORT Schema experiment_schema();
 
 // Reads the root strictly, but passes over the sections of other commands (`collect`, `suite`).
 ROBOIMI_EXPORT Options experiment_options(const ConfigNode& root);
+
+// Every default written out, every component as the registry understands it: saved, it alone gives
+// the same run. The registry's plugins must be loaded.
+ROBOIMI_EXPORT ConfigNode resolved_experiment(const Options& options, const ConfigNode& root);
 
 // Trains. Returns the exit status: 0, or 130 after Ctrl-C (SIGINT, SIGTERM), when the step was
 // finished and a checkpoint written. The registry's plugins must be loaded. Prints the run's folder

@@ -15,6 +15,7 @@
 #include "roboimi/common/hash.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/plugin/registry.h"
+#include "roboimi/track/swanlab_follower.h"
 
 namespace roboimi {
 namespace {
@@ -94,7 +95,7 @@ void write_run_record(const fs::path& folder, const RunRecord& record) {
                   {"num_episodes", record.num_episodes},
                   {"num_windows", record.num_windows}};
   json["num_parameters"] = record.num_parameters;
-  json["tracker_urls"] = nlohmann::ordered_json::array();
+  json["tracker_urls"] = tracker_urls(folder);
   write_text_atomically(folder / "run.json", json.dump(2) + "\n");
 }
 

@@ -45,8 +45,8 @@ struct RunRecord {
   std::string status = "running";  // "finished", "interrupted", "failed: ..."
 };
 
-// Writes run.json, atomically; adds pid, host, time, versions, and the loaded plugins with the hash
-// of their files.
+// Writes run.json, atomically; adds pid, host, time, versions, the loaded plugins with the hash of
+// their files, and where trackers show the run (tracker_urls()).
 ROBOIMI_EXPORT void write_run_record(const std::filesystem::path& folder, const RunRecord& record);
 
 // While alive, everything that is logged also goes to `file`, in detail.

@@ -1,0 +1,150 @@
+#include "roboimi/track/swanlab_follower.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/common/install_prefix.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds kPatience{30};
+constexpr int kRefused = 4;  // the script's status: the package is there, but not what it needs
+
+fs::path find_script() {
+  const fs::path prefix = install_prefix();
+  const std::string name = "scripts/swanlab_follow.py";
+  // Installed, or in the source tree above build/PRESET.
+  for (const fs::path& file :
+       {prefix / "share/roboimi" / name, prefix.parent_path().parent_path() / name}) {
+    std::error_code error;
+    if (fs::is_regular_file(file, error)) return file;
+  }
+  throw Error({.what = "track.swanlab: its script is missing",
+               .where = (prefix / "share/roboimi" / name).string(),
+               .next = "install roboimi again, or set track.swanlab=off"});
+}
+
+std::vector<std::string> candidate_pythons(const fs::path& script) {
+  if (const char* chosen = std::getenv("ROBOIMI_PYTHON")) return {chosen};
+  std::vector<std::string> pythons;
+  for (const fs::path& tree : {script.parent_path().parent_path(), fs::current_path()}) {
+    const std::string python = (tree / ".venv/bin/python").string();
+    const bool is_new = pythons.empty() || pythons.back() != python;
+    if (is_new && fs::exists(python)) pythons.push_back(python);
+  }
+  pythons.emplace_back("python3");
+  return pythons;
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace
+
+Schema track_schema() {
+  Schema s;
+  s.text("swanlab", "off",
+         "SwanLab beside metrics.jsonl and TensorBoard: offline keeps it for `swanlab sync`")
+      .one_of({"off", "offline", "cloud"});
+  s.text("project", "roboimi", "SwanLab's project");
+  return s;
+}
+
+SwanlabProgram find_swanlab(const SwanlabOptions& options) {
+  const fs::path script = find_script();
+  const std::vector<std::string> pythons = candidate_pythons(script);
+  std::string found;
+  for (const std::string& python : pythons) {
+    ProcessResult result{.status = -1};
+    try {
+      result = run_process({python, script.string(), "--check", "--mode", options.mode, "--project",
+                            options.project});
+    } catch (const Error& error) {
+      result.errors = one_line_message(error);
+    }
+    // The script prints one line: the interpreter's path, or why not.
+    const std::string answer = first_line(result.output.empty() ? result.errors : result.output);
+    if (result.status == 0) return {.python = answer, .script = script, .options = options};
+    if (result.status == kRefused) {
+      throw Error({.what = "track.swanlab=" + options.mode + ": " + answer, .where = python});
+    }
+    if (found.empty()) found = answer;
+  }
+  throw Error({.what = "track.swanlab=" + options.mode + ": SwanLab's package is missing",
+               .where = fmt::format("{}", fmt::join(pythons, ", ")),
+               .found = found,
+               .next = "run scripts/setup.sh --swanlab, or install " +
+                       (script.parent_path() / "requirements-swanlab.txt").string() +
+                       " into a Python and name that by ROBOIMI_PYTHON"});
+}
+
+std::vector<std::string> tracker_urls(const fs::path& run_folder) {
+  const fs::path file = run_folder / "tracker.json";
+  std::error_code error;
+  if (!fs::is_regular_file(file, error)) return {};
+  const auto json = nlohmann::json::parse(read_text(file), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("url") || !json["url"].is_string()) return {};
+  return {json["url"]};
+}
+
+SwanlabFollower::SwanlabFollower(const SwanlabProgram& program, fs::path run_folder,
+                                 std::function<void()> on_news)
+    : folder_(std::move(run_folder)),
+      on_news_(std::move(on_news)),
+      known_urls_(tracker_urls(folder_)),
+      process_(start_process(
+          {.words = {program.python.string(), program.script.string(), folder_.string(), "--mode",
+                     program.options.mode, "--project", program.options.project},
+           .output = folder_ / "swanlab.log"})) {}
+
+void SwanlabFollower::finish() {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!has_ended() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  look();
+  if (process_.pid <= 0) return;
+  spdlog::warn("SwanLab's follower is still at work, and goes on by itself: {}",
+               (folder_ / "swanlab.log").string());
+}
+
+void SwanlabFollower::look() {
+  has_ended();
+  try {
+    std::vector<std::string> urls = tracker_urls(folder_);
+    if (urls == known_urls_) return;
+    known_urls_ = std::move(urls);
+    for (const std::string& url : known_urls_) spdlog::info("SwanLab: {}", url);
+    on_news_();
+  } catch (const std::exception& error) {
+    spdlog::warn("what SwanLab's follower tells was not recorded: {}", one_line_message(error));
+  }
+}
+
+// Reaps it, once. What is not reaped keeps its number, so that the number is never another's.
+bool SwanlabFollower::has_ended() {
+  if (process_.pid <= 0) return true;
+  int status = 0;
+  if (::waitpid(static_cast<pid_t>(process_.pid), &status, WNOHANG) == 0) return false;
+  process_ = {};
+  if (status != 0) {
+    spdlog::warn(
+        "SwanLab's follower ended with status {}, and the run goes on without it; see {}; "
+        "to continue: scripts/swanlab_follow.py {}",
+        shell_status(status), (folder_ / "swanlab.log").string(), folder_.string());
+  }
+  return true;
+}
+
+}  // namespace roboimi

@@ -1,0 +1,219 @@
+// scripts/swanlab_follow.py with the real package, offline, on folders that look like a run's.
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/common/origin.h"
+#include "roboimi/track/swanlab_follower.h"
+#include "tests/reference/swanlab_records.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// The folder of a run that the test itself plays.
+class SwanlabFollow : public ::testing::Test {
+ protected:
+  SwanlabFollow() {
+    // A sanitizer preloaded for this test is none of Python's business.
+    ::unsetenv("LD_PRELOAD");
+    write_text_atomically(run_ / "config.yaml",
+                          "name: demo\ntrain:\n  learning_rate: 1e-5\ntrack:\n  swanlab: off\n");
+    say("running");
+  }
+  ~SwanlabFollow() override {
+    std::error_code ignored;
+    fs::remove_all(run_, ignored);
+  }
+
+  void say(const std::string& status, pid_t pid = ::getpid()) const {
+    const json record = {{"name", "demo"}, {"status", status}, {"pid", pid}, {"host", host_name()}};
+    write_text_atomically(run_ / "run.json", record.dump());
+  }
+  void write(const std::string& text) const {
+    std::ofstream(run_ / "metrics.jsonl", std::ios::app) << text;
+  }
+  static std::string lines(int first, int last) {
+    std::string text;
+    for (int step = first; step <= last; ++step) {
+      text += json({{"step", step}, {"time", 1.5}, {"a", step + 0.5}, {"b", -step}}).dump() + "\n";
+    }
+    return text;
+  }
+
+  pid_t start() const {
+    return static_cast<pid_t>(
+        start_process({.words = {kTreePython.string(),
+                                 ROBOIMI_SOURCE_DIR "/scripts/swanlab_follow.py", run_.string()},
+                       .output = run_ / "swanlab.log"})
+            .pid);
+  }
+  std::string log() const {
+    return fs::exists(run_ / "swanlab.log") ? read_text(run_ / "swanlab.log") : "";
+  }
+  bool follows() const {
+    return soon([&] { return log().find("follows") != std::string::npos; });
+  }
+  // As a shell has it; -1 when it does not end by itself.
+  static int status_of(pid_t follower) {
+    int status = 0;
+    if (soon([&] { return ::waitpid(follower, &status, WNOHANG) == follower; })) {
+      return shell_status(status);
+    }
+    ::kill(follower, SIGKILL);
+    return -1;
+  }
+  std::uintmax_t kept_bytes() const {
+    std::uintmax_t bytes = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(run_ / "swanlab")) {
+      if (entry.path().extension() == ".swanlab") bytes += entry.file_size();
+    }
+    return bytes;
+  }
+
+  fs::path run_ = fs::temp_directory_path() / ("roboimi_swanlab_" + std::to_string(::getpid()));
+};
+
+TEST_F(SwanlabFollow, ShowsScalarsPicturesAndTheConfigurationOfARunToItsEnd) {
+  write("{\"step\": 5, \"time\": 1.0, \"train/loss\": 0.5}\n{\"step\": 10, \"ti");
+  const pid_t follower = start();
+  ASSERT_TRUE(follows()) << log();
+  write("me\": 2.0, \"train/loss\": 0.25, \"train/bad\": null}\n");
+  const fs::path picture = run_ / "rollouts" / "step_00000010" / "trajectory_000.png";
+  fs::create_directories(picture.parent_path());
+  fs::copy_file(ROBOIMI_SOURCE_DIR "/docs/images/rollout.png", picture.string() + ".part");
+  fs::rename(picture.string() + ".part", picture);
+  write("{\"step\": 15, \"time\": 3.0, \"train/loss\": 0.125, \"rollout/success_rate\": 1}\n");
+  say("finished");
+  EXPECT_EQ(status_of(follower), 0) << log();
+
+  const json shown = read_swanlab(run_);
+  EXPECT_EQ(shown["scalars"], json({{"train/loss", {{5, 0.5}, {10, 0.25}, {15, 0.125}}},
+                                    {"rollout/success_rate", {{15, 1.0}}}}));
+  EXPECT_EQ(shown["images"], json({{"rollout/trajectory_000", {{10, 640, 480}}}}));
+  EXPECT_EQ(shown["config"], json({{"name", "demo"},
+                                   {"train", {{"learning_rate", 1e-5}}},
+                                   {"track", {{"swanlab", "off"}}}}));
+  EXPECT_EQ(shown["names"], json::array({"demo"}));
+  EXPECT_EQ(shown["ends"], json::array({"RUN_STATE_FINISHED"}));
+  EXPECT_THAT(tracker_urls(run_), testing::ElementsAre((run_ / "swanlab").string()));
+}
+
+TEST_F(SwanlabFollow, StartedAgainShowsNoStepTwiceAndNoneIsMissing) {
+  write(lines(1, 40));
+  const pid_t first = start();
+  ASSERT_TRUE(follows()) << log();
+  ::kill(first, SIGTERM);
+  EXPECT_EQ(status_of(first), 0) << log();
+  // What a resumed run does: back to its last checkpoint, then the same steps again.
+  write_text_atomically(run_ / "metrics.jsonl", lines(1, 30));
+  write(lines(31, 60));
+  say("finished");
+  EXPECT_EQ(status_of(start()), 0) << log();
+
+  const json shown = read_swanlab(run_);
+  json expected = json::array();
+  for (int step = 1; step <= 60; ++step) expected.push_back({step, step + 0.5});
+  EXPECT_EQ(shown["scalars"]["a"], expected);
+  // Two files of one experiment.
+  ASSERT_EQ(shown["experiments"].size(), 2U);
+  EXPECT_EQ(shown["experiments"][0], shown["experiments"][1]);
+  EXPECT_EQ(shown["ends"], json::array({"RUN_STATE_ABORTED", "RUN_STATE_FINISHED"}));
+}
+
+TEST_F(SwanlabFollow, KilledAndStartedAgainShowsNoStepTwiceAndNoneIsMissing) {
+  write(lines(1, 400));
+  const pid_t first = start();
+  ASSERT_TRUE(follows()) << log();
+  // Its first blocks are on the disk, and the last one torn.
+  ASSERT_TRUE(soon([&] { return kept_bytes() > 0; }));
+  ::kill(first, SIGKILL);
+  EXPECT_EQ(status_of(first), 128 + SIGKILL);
+  say("finished");
+  EXPECT_EQ(status_of(start()), 0) << log();
+
+  const json shown = read_swanlab(run_);
+  json expected = json::array();
+  for (int step = 1; step <= 400; ++step) expected.push_back({step, step + 0.5});
+  EXPECT_EQ(shown["scalars"]["a"], expected);
+  // The first one's file tells of its part.
+  EXPECT_EQ(shown["experiments"].size(), 2U);
+  EXPECT_EQ(shown["ends"], json::array({"RUN_STATE_FINISHED"}));
+}
+
+TEST_F(SwanlabFollow, EndsWhenItsRunIsKilled) {
+  const auto run = start_process({.words = {"/bin/sleep", "600"}});
+  say("running", static_cast<pid_t>(run.pid));
+  write(lines(1, 3));
+  const pid_t follower = start();
+  ASSERT_TRUE(follows()) << log();
+  ::kill(static_cast<pid_t>(run.pid), SIGKILL);  // and nobody reaps it yet
+  EXPECT_EQ(status_of(follower), 0) << log();
+  ::waitpid(static_cast<pid_t>(run.pid), nullptr, 0);
+  const json shown = read_swanlab(run_);
+  EXPECT_EQ(shown["ends"], json::array({"RUN_STATE_CRASHED"}));
+  EXPECT_EQ(shown["scalars"]["b"], json({{1, -1.0}, {2, -2.0}, {3, -3.0}}));
+}
+
+TEST_F(SwanlabFollow, RefusesWhatIsNoRun) {
+  const ProcessResult result =
+      run_process({kTreePython.string(), ROBOIMI_SOURCE_DIR "/scripts/swanlab_follow.py",
+                   (run_ / "x").string()});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.errors, HasSubstr((run_ / "x").string() +
+                                       ": expected the folder of a run, with its run.json"));
+}
+
+// ---- Before a run -------------------------------------------------------------------------------
+
+std::string error_of(const SwanlabOptions& options) {
+  try {
+    find_swanlab(options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(SwanlabFollow, IsFoundWithThePythonThatHasThePackage) {
+  const SwanlabProgram program = find_swanlab({});
+  EXPECT_EQ(program.python, kTreePython);
+  EXPECT_EQ(program.script, ROBOIMI_SOURCE_DIR "/scripts/swanlab_follow.py");
+}
+
+TEST_F(SwanlabFollow, SaysHowToInstallAMissingPackage) {
+  const fs::path bare = run_ / "bare";
+  ASSERT_EQ(
+      run_process({kTreePython.string(), "-m", "venv", "--without-pip", bare.string()}).status, 0);
+  ::setenv("ROBOIMI_PYTHON", (bare / "bin/python").c_str(), 1);
+  const std::string error = error_of({});
+  ::unsetenv("ROBOIMI_PYTHON");
+  EXPECT_THAT(error, StartsWith((bare / "bin/python").string() +
+                                ": track.swanlab=offline: SwanLab's package is missing"));
+  EXPECT_THAT(error, HasSubstr("No module named 'swanlab'"));
+  EXPECT_THAT(error, HasSubstr("run scripts/setup.sh --swanlab, or install " ROBOIMI_SOURCE_DIR
+                               "/scripts/requirements-swanlab.txt into a Python"));
+  EXPECT_THAT(error, ::testing::Not(HasSubstr("\n")));
+}
+
+TEST_F(SwanlabFollow, WantsAnAccountForTheCloudAndAName) {
+  for (const char* name : {"SWANLAB_ROOT", "SWANLAB_SAVE_DIR", "HOME"}) {
+    ::setenv(name, run_.c_str(), 1);
+  }
+  ::unsetenv("SWANLAB_API_KEY");
+  EXPECT_THAT(error_of({.mode = "cloud"}),
+              HasSubstr("track.swanlab=cloud: no account is known here: run 'swanlab login'"));
+  EXPECT_THAT(error_of({.project = "a b"}), HasSubstr("'a b' is no project's name"));
+}
+
+}  // namespace
+}  // namespace roboimi
