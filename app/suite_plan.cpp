@@ -6,8 +6,8 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/origin.h"
+#include "roboimi/common/processes.h"
 #include "roboimi/plugin/registry.h"
-#include "roboimi/suite/processes.h"
 #include "roboimi/train/experiment.h"
 
 namespace roboimi::app {

@@ -4,7 +4,7 @@
 #include <pwd.h>
 #include <signal.h>
 
-#include "roboimi/suite/processes.h"
+#include "roboimi/common/processes.h"
 #include "tests/e2e/suite_support.h"
 
 namespace roboimi::e2e {

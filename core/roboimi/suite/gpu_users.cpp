@@ -3,8 +3,8 @@
 #include <sstream>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/processes.h"
 #include "roboimi/common/text.h"
-#include "roboimi/suite/processes.h"
 
 namespace roboimi {
 namespace {

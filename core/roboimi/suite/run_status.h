@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/suite/processes.h"
+#include "roboimi/common/processes.h"
 
 namespace roboimi {
 

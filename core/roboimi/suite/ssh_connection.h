@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/suite/processes.h"
+#include "roboimi/common/processes.h"
 #include "roboimi/suite/suite_file.h"
 
 namespace roboimi {

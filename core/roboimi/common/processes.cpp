@@ -1,4 +1,4 @@
-#include "roboimi/suite/processes.h"
+#include "roboimi/common/processes.h"
 
 #include <fcntl.h>
 #include <poll.h>
