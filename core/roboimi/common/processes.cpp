@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "roboimi/common/error.h"
 
@@ -160,6 +161,18 @@ bool exchange(int input_end, const std::string& input, std::array<int, 2> output
   return true;
 }
 
+// False when it does not end in time: it may go on after it has closed its outputs.
+bool wait_for(pid_t pid, const Deadline& deadline, int& status) {
+  constexpr std::chrono::milliseconds kPause{2};
+  while (true) {
+    const bool is_limited = deadline.left() >= 0;
+    const pid_t ended = ::waitpid(pid, &status, is_limited ? WNOHANG : 0);
+    if (ended > 0 || (ended < 0 && errno != EINTR)) return true;
+    if (deadline.left() == 0) return false;
+    if (is_limited) std::this_thread::sleep_for(kPause);
+  }
+}
+
 }  // namespace
 
 ProcessIdentity identify_process(pid_t pid) {
@@ -225,10 +238,13 @@ ProcessResult run_process(const std::vector<std::string>& words, const std::stri
   ProcessResult result;
   // A full pipe must not keep the outputs from being read.
   ::fcntl(in[1], F_SETFL, O_NONBLOCK);
-  const bool in_time = exchange(in[1], input, {out[0], err[0]}, Deadline(limit), result);
-  if (!in_time) ::kill(pid, SIGKILL);
+  const Deadline deadline(limit);
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  const bool in_time =
+      exchange(in[1], input, {out[0], err[0]}, deadline, result) && wait_for(pid, deadline, status);
+  if (!in_time) {
+    ::kill(pid, SIGKILL);
+    wait_for(pid, Deadline(kNoLimit), status);
   }
   result.status = in_time ? shell_status(status) : kTimedOut;
   return result;

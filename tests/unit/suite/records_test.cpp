@@ -164,6 +164,8 @@ TEST(Processes, AreNotWaitedForLongerThanTheLimit) {
   EXPECT_EQ(result.output, "begun\n");
   // One that has ended and left its outputs to another.
   EXPECT_EQ(run_process({"sh", "-c", "sleep 2 &"}, "", limit).status, kTimedOut);
+  // One that goes on in silence.
+  EXPECT_EQ(run_process({"sh", "-c", "exec >&- 2>&-; exec sleep 60"}, "", limit).status, kTimedOut);
   EXPECT_EQ(run_process({"true"}, "", std::chrono::seconds(60)).status, 0);
 }
 
