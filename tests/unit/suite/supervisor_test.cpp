@@ -143,6 +143,7 @@ TEST_F(SupervisorTest, ANewSupervisorSendsNoSecondInterrupt) {
   request("stop-a");
   std::thread supervisor([&] { supervise(work_); });
   EXPECT_TRUE(wait_for([&] { return !std::filesystem::exists(work_.request("stop", "a")); }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));  // its shell would tell by then
   EXPECT_EQ(trace(), "up\n");
   ::kill(static_cast<pid_t>(left.process.pid), SIGKILL);
   reaper.join();
