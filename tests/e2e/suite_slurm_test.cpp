@@ -2,9 +2,9 @@
 // ports, keys and folders, and ended with the test.
 #include <gmock/gmock.h>
 #include <pwd.h>
+#include <signal.h>
 
-#include <deque>
-
+#include "roboimi/common/processes.h"
 #include "tests/e2e/suite_support.h"
 
 namespace roboimi::e2e {
@@ -85,11 +85,12 @@ class Slurm {
 
   void start(const std::string& program, const std::vector<std::string>& arguments) {
     const auto file = boost::process::search_path(program, {"/usr/sbin", "/usr/bin", "/sbin"});
-    daemons_.emplace_back(file.string(), arguments, folder_ / (program + ".err"));
+    daemons_.push_back(
+        std::make_unique<Daemon>(file.string(), arguments, folder_ / (program + ".err")));
   }
 
   fs::path folder_;
-  std::deque<Daemon> daemons_;
+  std::vector<std::unique_ptr<Daemon>> daemons_;  // a later one needs the earlier ones
 };
 
 using SuiteSlurm = SuiteTest<Slurm>;
