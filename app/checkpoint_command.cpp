@@ -13,7 +13,7 @@
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
-#include "roboimi/config/schema.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/io/checkpoint_file.h"
 #include "roboimi/io/key_layout.h"
 #include "roboimi/io/safetensors.h"
@@ -125,10 +125,9 @@ const KeyLayout& layout_named(const std::string& name) {
     if (layout.name == name) return layout;
     names.push_back(layout.name);
   }
-  const auto near = nearest_name(name, names);
   throw Error({.what = name.empty() ? "--layout is missing" : "unknown layout '" + name + "'",
                .expected = fmt::format("one of {}", fmt::join(names, ", ")),
-               .next = near ? "did you mean '" + *near + "'?" : ""});
+               .next = did_you_mean(name, names)});
 }
 
 // What the encoder must be fed with: the given option, else what the input file says, else the

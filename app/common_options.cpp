@@ -1,7 +1,7 @@
 #include "app/common_options.h"
 
 #include "roboimi/common/error.h"
-#include "roboimi/config/schema.h"
+#include "roboimi/config/did_you_mean.h"
 
 namespace roboimi::app {
 
@@ -37,9 +37,8 @@ ParsedArguments parse_arguments(const Arguments& arguments,
   } catch (const po::unknown_option& error) {
     std::vector<std::string> names;
     for (const auto& option : options.options()) names.push_back("--" + option->long_name());
-    const auto near = nearest_name(error.get_option_name(), names);
     throw Error({.what = "unknown option '" + error.get_option_name() + "'",
-                 .next = near ? "did you mean '" + *near + "'?" : "see --help"});
+                 .next = did_you_mean(error.get_option_name(), names, "see --help")});
   } catch (const po::error& error) {
     throw Error({.what = error.what(), .next = "see --help"});
   }

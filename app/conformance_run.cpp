@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "roboimi/common/error.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/testing/agent_checks.h"
 #include "roboimi/testing/backbone_checks.h"
 #include "roboimi/testing/dataset_checks.h"
@@ -110,10 +111,9 @@ void check_names(const std::vector<Check<Kind>>& checks, const std::vector<std::
   for (const Check<Kind>& check : checks) names.push_back(check.name);
   for (const std::string& name : skip) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    const auto near = nearest_name(name, names);
     throw Error({.what = fmt::format("no check '{}' to skip", name),
                  .expected = fmt::format("of {}", fmt::join(names, ", ")),
-                 .next = near ? fmt::format("did you mean '{}'?", *near) : ""});
+                 .next = did_you_mean(name, names)});
   }
 }
 

@@ -14,6 +14,7 @@
 #include "app/option_table.h"
 #include "app/plugins_check.h"
 #include "roboimi/common/error.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi::app {
@@ -151,10 +152,9 @@ std::vector<ComponentInfo> components_named(const std::string& name) {
     names.push_back(info.name);
   }
   if (!found.empty()) return found;
-  const auto near = nearest_name(name, names);
   throw Error({.what = "no plugin or component '" + name + "'",
-               .next = near ? "did you mean '" + *near + "'?"
-                            : "`roboimi plugins list` shows them, and what was rejected"});
+               .next = did_you_mean(name, names,
+                                    "`roboimi plugins list` shows them, and what was rejected")});
 }
 
 int inspect(const Request& request) {

@@ -113,6 +113,8 @@ int run_command(const Arguments& arguments) {
                  .expected = "--config FILE, or --resume RUN_DIR",
                  .next = "see roboimi run --help"});
   }
+  // A suite's lock on the run is not for the processes that this one starts.
+  ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
   Registry::instance().load_search_path(paths_of(parsed.values, "plugin-path"));
   return parsed.values["multirun"].as<bool>() ? run_all(parsed.values, parsed.words, arguments)
                                               : run_one(parsed.values, parsed.words, arguments);

@@ -14,11 +14,14 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: roboimi suite launch SUITE [RUN ...] [--smoke N]   start what has not begun\n"
-    "       roboimi suite status SUITE [--json]                where every run is\n"
+    "       roboimi suite status SUITE [RUN ...] [--json]      where every run is\n"
     "       roboimi suite stop   SUITE [RUN ...]               end runs, with a checkpoint first\n"
     "       roboimi suite resume SUITE [RUN ...]               continue what was stopped, failed "
-    "or "
-    "lost\n\n"
+    "or lost\n"
+    "       roboimi suite fetch  SUITE [--checkpoints]         bring what other machines made "
+    "here\n"
+    "       roboimi suite report SUITE [--output FILE]         one page of what came of the "
+    "runs\n\n"
     "SUITE is a suite's file, or the folder with its suite.yaml; docs/suites.md tells what is in "
     "it.\n"
     "Runs go on without the terminal. manifest.json, status.json and notes.md are kept beside the "

@@ -12,6 +12,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/origin.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/suite/process_lock.h"
 #include "roboimi/suite/records.h"
@@ -31,11 +32,13 @@ ProcessLock launch_lock(const SuiteFile& suite) {
                .next = "wait for it, then see roboimi suite status"});
 }
 
-// Whether a launch may start it: it is new, or its training never began.
-bool is_fresh(std::vector<RunStatus>& rows, const std::string& name) {
-  const RunStatus* row = find_run(rows, name);
-  return row == nullptr ||
-         (row->attempts == 0 && !row->is_active() && row->state != RunState::kFinished);
+// Whether a launch may start it: it is new, or its training never began. One that is lost may still
+// be in the queue of the target that it was launched on: another one must not get it.
+bool is_fresh(const std::vector<RunStatus>& rows, const SuiteRun& run) {
+  const RunStatus* row = find_run(rows, run.name);
+  if (row == nullptr) return true;
+  if (row->state == RunState::kLost && row->target != run.target) return false;
+  return row->attempts == 0 && !row->is_active() && row->state != RunState::kFinished;
 }
 
 void check_names(const SuiteFile& suite, const std::vector<std::string>& names) {
@@ -43,10 +46,9 @@ void check_names(const SuiteFile& suite, const std::vector<std::string>& names) 
   for (const SuiteRun& run : suite.runs) known.push_back(run.name);
   for (const std::string& name : names) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    const auto near = nearest_name(name, known);
     throw Error({.what = "no run '" + name + "' in the suite",
                  .where = suite.file.string(),
-                 .next = near ? "did you mean '" + *near + "'?" : ""});
+                 .next = did_you_mean(name, known)});
   }
 }
 
@@ -148,7 +150,7 @@ int suite_launch(const SuiteArguments& arguments) {
   const ProcessLock lock = launch_lock(suite);
   const fs::path folder = suite.file.parent_path();
   for (const std::string& reason : refresh_status(suite)) spdlog::warn("{}", reason);
-  std::vector<RunStatus> rows = read_status(folder);
+  const std::vector<RunStatus> rows = read_status(folder);
   std::map<std::string, std::vector<LaunchJob>> jobs;
   std::vector<std::string> fresh;
   for (const PlannedRun& run : planned) {
@@ -156,7 +158,7 @@ int suite_launch(const SuiteArguments& arguments) {
     const bool is_asked_for =
         arguments.names.empty() ||
         std::find(arguments.names.begin(), arguments.names.end(), name) != arguments.names.end();
-    if (!is_asked_for || !is_fresh(rows, name)) continue;
+    if (!is_asked_for || !is_fresh(rows, run.run)) continue;
     fresh.push_back(name);
     jobs[run.run.target].push_back(
         {.name = name, .gpu = run.run.gpu, .config = run.composed.root, .files = run.files});

@@ -6,7 +6,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
-#include "roboimi/config/schema.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/suite/records.h"
 #include "roboimi/suite/target.h"
 
@@ -20,13 +20,14 @@ std::string percent(const std::optional<double>& value) {
 }
 
 Cells cells_of(const RunStatus& row) {
-  return {row.name,
+  // Rows come from other machines, too.
+  return {printable(row.name),
           to_string(row.state),
-          row.target + (row.slot.empty() ? "" : ", " + row.slot),
+          printable(row.target + (row.slot.empty() ? "" : ", " + row.slot)),
           row.step ? fmt::format("{}/{}", *row.step, row.max_steps) : "",
           row.loss ? fmt::format("{:.4g}", *row.loss) : "",
           percent(row.success_rate),
-          row.heard,
+          printable(row.heard),
           printable(row.text)};
 }
 
@@ -42,7 +43,6 @@ std::vector<std::string> refresh_status(const SuiteFile& suite) {
     if (!has_runs && !std::filesystem::exists(target_folder(folder, name))) continue;
     try {
       const std::vector<RunStatus> rows = make_target(spec, folder)->observe();
-      // A launch that failed is known here alone.
       if (!rows.empty()) update_records(folder, name, rows);
     } catch (const Error& error) {
       const std::string reason = one_line_message(error);
@@ -66,9 +66,8 @@ std::vector<RunStatus> chosen_rows(const std::vector<RunStatus>& rows,
   for (const std::string& name : names) {
     const auto found = std::find(known.begin(), known.end(), name);
     if (found == known.end()) {
-      const auto near = nearest_name(name, known);
       throw Error({.what = "no run '" + printable(name) + "' was launched",
-                   .next = near ? "did you mean '" + *near + "'?" : "see roboimi suite status"});
+                   .next = did_you_mean(name, known, "see roboimi suite status")});
     }
     chosen.push_back(rows[static_cast<std::size_t>(found - known.begin())]);
   }

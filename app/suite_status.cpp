@@ -25,11 +25,11 @@ namespace {
 constexpr std::chrono::seconds kBetweenLooks{3};
 
 // Redraws the table until nothing runs any more or Ctrl-C.
-void follow(const SuiteFile& suite) {
+void follow(const SuiteFile& suite, const std::vector<std::string>& names) {
   const StopRequest stop;
   while (!stop.requested()) {
     const auto reasons = refresh_status(suite);
-    const auto rows = read_status(suite.file.parent_path());
+    const auto rows = chosen_rows(read_status(suite.file.parent_path()), names);
     std::string text = "\033[H\033[2J" + suite.name + "   " + time_now() +
                        "   Ctrl-C leaves; the runs go on\n\n" + status_table(rows);
     for (const std::string& reason : reasons) text += reason + "\n";
@@ -50,7 +50,7 @@ int suite_status(const SuiteArguments& arguments) {
   const SuiteFile suite = read_suite_file(suite_file_of(arguments.suite));
   const bool json = arguments.values["json"].as<bool>();
   if (!json && !arguments.values["once"].as<bool>() && ::isatty(STDOUT_FILENO) != 0) {
-    follow(suite);
+    follow(suite, arguments.names);
     return EXIT_SUCCESS;
   }
   for (const std::string& reason : refresh_status(suite)) spdlog::warn("{}", reason);

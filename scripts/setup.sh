@@ -33,8 +33,9 @@ packages=(
 )
 if $with_tests; then
   packages+=(clang-format clang openssh-server slurm-wlm munge)
-  # The fuzzer's runtime, which Ubuntu 22.04 has in clang's own packages.
-  if [ "$distribution" = debian ]; then packages+=(libclang-rt-dev); fi
+  # The fuzzer's runtime, which Ubuntu 22.04 has in clang's own packages, and a browser for reports,
+  # which Ubuntu has as a snap alone: the test of them is skipped there.
+  if [ "$distribution" = debian ]; then packages+=(libclang-rt-dev chromium fonts-dejavu-core); fi
 fi
 
 is_installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed'; }

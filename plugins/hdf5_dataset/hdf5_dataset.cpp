@@ -10,6 +10,7 @@
 #include "plugins/hdf5_dataset/hdf5_file.h"
 #include "plugins/hdf5_dataset/opencv_jpeg.h"
 #include "roboimi/common/error.h"
+#include "roboimi/config/did_you_mean.h"
 
 namespace roboimi::hdf5_dataset {
 namespace {
@@ -157,13 +158,12 @@ ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camer
   const std::string name = image_name(camera);
   if (!file.has(name)) {
     const std::vector<std::string> there = file.children(kImages);
-    const auto near = nearest_name(camera, there);
-    throw Error({.what = fmt::format("camera '{}' is missing", camera),
-                 .where = file.path().string(),
-                 .expected = fmt::format("{}", fmt::join(spec_.camera_names, ", ")),
-                 .found = there.empty() ? "no cameras" : fmt::format("{}", fmt::join(there, ", ")),
-                 .next = near ? fmt::format("did you mean '{}'?", *near)
-                              : "name cameras of the file in data.camera_names"});
+    throw Error(
+        {.what = fmt::format("camera '{}' is missing", camera),
+         .where = file.path().string(),
+         .expected = fmt::format("{}", fmt::join(spec_.camera_names, ", ")),
+         .found = there.empty() ? "no cameras" : fmt::format("{}", fmt::join(there, ", ")),
+         .next = did_you_mean(camera, there, "name cameras of the file in data.camera_names")});
   }
   const std::vector<std::int64_t> shape = file.shape(name);
   const bool is_plain =

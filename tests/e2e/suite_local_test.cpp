@@ -1,7 +1,7 @@
 // A suite on this machine, from the launch with its trials to the end of its runs.
 #include <gmock/gmock.h>
-#include <signal.h>
 
+#include "roboimi/suite/process_lock.h"
 #include "tests/e2e/suite_support.h"
 
 namespace roboimi::e2e {
@@ -12,17 +12,11 @@ using ::testing::StartsWith;
 
 constexpr const char* kTwoSlots = "here: {kind: local, slots: 2, threads: 1}";
 
-class SuiteLocal : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() { place_ = new SuitePlace("suite_local"); }
-  static void TearDownTestSuite() {
-    delete place_;
-    place_ = nullptr;
-  }
-  static SuitePlace* place_;
+struct NoServer {
+  static constexpr const char* kName = "suite_local";
+  explicit NoServer(const fs::path&) {}
 };
-
-SuitePlace* SuiteLocal::place_ = nullptr;
+using SuiteLocal = SuiteTest<NoServer>;
 
 TEST_F(SuiteLocal, AKilledRunIsToldAndResumedAndTheOtherIsNotTouched) {
   const fs::path suite = place_->write_suite("killed", 100'000, kTwoSlots);
@@ -85,6 +79,59 @@ TEST_F(SuiteLocal, AFailedTrialStartsNothingLongAndIsLaunchedAgainOnceMended) {
   ASSERT_EQ(place_->suite("launch", suite, {"--smoke", "2"}).status, 0);
   EXPECT_TRUE(place_->reaches(suite, "brief", "finished"));
   EXPECT_TRUE(place_->reaches(suite, "long_one", "finished"));
+}
+
+// The supervisor of the suite, which the records do not name.
+pid_t supervisor_of(const fs::path& suite) {
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    std::error_code error;
+    const fs::path words = entry.path() / "cmdline";
+    if (!fs::exists(words, error)) continue;
+    std::ifstream file(words);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    if (text.find("supervise") == std::string::npos) continue;
+    if (text.find(suite.string()) != std::string::npos) {
+      return std::stoi(entry.path().filename().string());
+    }
+  }
+  return 0;
+}
+
+TEST_F(SuiteLocal, ARunOutlivesItsSupervisorAndTheNextTakesItOver) {
+  const fs::path suite = place_->write_suite("orphan", 100'000, kTwoSlots);
+  ASSERT_EQ(place_->suite("launch", suite).status, 0);
+  ASSERT_TRUE(place_->reaches(suite, "brief", "finished"));
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "running"));
+  const Json before = place_->row(suite, "long_one");
+  const pid_t supervisor = supervisor_of(suite);
+  ASSERT_GT(supervisor, 0);
+  ::kill(supervisor, SIGKILL);
+  ASSERT_TRUE(place_->wait_for(
+      [&] { return place_->row(suite, "long_one")["text"] == "runs without its supervisor"; }));
+  EXPECT_EQ(place_->state(suite, "long_one"), "running");
+  EXPECT_THAT(place_->suite("launch", suite).errors, HasSubstr("nothing to start"));
+  ASSERT_EQ(place_->suite("stop", suite).status, 0);
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "stopped"));
+  const Json after = place_->row(suite, "long_one");
+  EXPECT_EQ(after["pid"], before["pid"]);
+  EXPECT_EQ(after["attempts"], 1);
+}
+
+TEST_F(SuiteLocal, WhatNoSupervisorTookIsNotStartedLater) {
+  const fs::path suite = place_->write_suite("untaken", 20, kTwoSlots);
+  {
+    const ProcessLock lock = ProcessLock::take(suite / "work/here/supervisor.lock");
+    const Result launched = place_->suite("launch", suite, {"long_one"});
+    EXPECT_EQ(launched.status, 1);
+    EXPECT_THAT(launched.errors, HasSubstr("no supervisor takes the work"));
+  }
+  EXPECT_EQ(place_->state(suite, "long_one"), "failed");
+  ASSERT_EQ(place_->suite("launch", suite, {"brief"}).status, 0);
+  ASSERT_TRUE(place_->reaches(suite, "brief", "finished"));
+  const Json row = place_->row(suite, "long_one");
+  EXPECT_EQ(row["state"], "failed");
+  EXPECT_EQ(row["attempts"], 0);
+  EXPECT_THAT(row["text"].get<std::string>(), StartsWith("not started: "));
 }
 
 TEST_F(SuiteLocal, NamesWhatItDoesNotKnow) {

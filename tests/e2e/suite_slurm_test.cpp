@@ -10,31 +10,38 @@
 namespace roboimi::e2e {
 namespace {
 
-namespace bp = boost::process;
 using ::testing::HasSubstr;
 
 class Slurm {
  public:
+  static constexpr const char* kName = "suite_slurm";
+
   explicit Slurm(const fs::path& folder) : folder_(folder) {
     for (const char* name : {"state", "spool", "munge"}) fs::create_directories(folder_ / name);
     start_munge();
     write_config();
     ::setenv("SLURM_CONF", (folder_ / "slurm.conf").c_str(), 1);
+    const std::string path = (folder_ / "bin").string() + ":" + ::getenv("PATH");
+    ::setenv("PATH", path.c_str(), 1);
     start("slurmctld", {"-D", "-i"});
     start("slurmd", {"-D", "-N", "node0"});
+    EXPECT_TRUE(SuitePlace::wait_for([] {
+      return run_process({"sinfo", "--noheader", "--format=%T"}).output.starts_with("idle");
+    })) << read_text(folder_ / "ctld.log");
   }
   ~Slurm() {
-    for (auto daemon = daemons_.rbegin(); daemon != daemons_.rend(); ++daemon) {
-      ::kill(daemon->id(), SIGTERM);
-      if (!daemon->wait_for(std::chrono::seconds(10))) daemon->terminate();
-      daemon->wait();
-    }
+    while (!daemons_.empty()) daemons_.pop_back();
   }
   Slurm(const Slurm&) = delete;
   Slurm& operator=(const Slurm&) = delete;
 
-  bool is_idle() const {
-    return run_process({"sinfo", "--noheader", "--format=%T"}).output.starts_with("idle");
+  // A program that stands for sacct: accounting needs a database. Empty: none.
+  void sacct(const std::string& script) const {
+    const fs::path file = folder_ / "bin" / "sacct";
+    fs::remove(file);
+    if (script.empty()) return;
+    write_text_atomically(file, "#!/bin/sh\n" + script);
+    fs::permissions(file, fs::perms::owner_all);
   }
 
  private:
@@ -77,35 +84,16 @@ class Slurm {
   }
 
   void start(const std::string& program, const std::vector<std::string>& arguments) {
-    daemons_.emplace_back(bp::exe = bp::search_path(program, {"/usr/sbin", "/usr/bin", "/sbin"}),
-                          bp::args = arguments, bp::std_in<bp::null, bp::std_out> bp::null,
-                          bp::std_err > (folder_ / (program + ".err")).string());
+    const auto file = boost::process::search_path(program, {"/usr/sbin", "/usr/bin", "/sbin"});
+    daemons_.push_back(
+        std::make_unique<Daemon>(file.string(), arguments, folder_ / (program + ".err")));
   }
 
   fs::path folder_;
-  std::vector<bp::child> daemons_;
+  std::vector<std::unique_ptr<Daemon>> daemons_;  // a later one needs the earlier ones
 };
 
-class SuiteSlurm : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    place_ = new SuitePlace("suite_slurm");
-    slurm_ = new Slurm(place_->place / "slurm");
-    ASSERT_TRUE(SuitePlace::wait_for([] { return slurm_->is_idle(); }))
-        << read_text(place_->place / "slurm/ctld.log");
-  }
-  static void TearDownTestSuite() {
-    delete slurm_;
-    delete place_;
-    slurm_ = nullptr;
-    place_ = nullptr;
-  }
-  static SuitePlace* place_;
-  static Slurm* slurm_;
-};
-
-SuitePlace* SuiteSlurm::place_ = nullptr;
-Slurm* SuiteSlurm::slurm_ = nullptr;
+using SuiteSlurm = SuiteTest<Slurm>;
 
 constexpr const char* kCluster =
     "cluster: {kind: slurm, threads: 1, sbatch: [--partition=debug, --cpus-per-task=1]}";
@@ -161,6 +149,78 @@ TEST_F(SuiteSlurm, AFailedTrialStartsNothingLong) {
   EXPECT_EQ(place_->row(suite, "brief")["attempts"], 0);
   EXPECT_THAT(place_->row(suite, "brief")["text"].get<std::string>(),
               HasSubstr("its trial failed: exit status 1: roboimi run: "));
+}
+
+// Its number was never written down: the launching machine went down while sbatch answered.
+TEST_F(SuiteSlurm, AJobWithoutAKnownNumberIsFoundAgainAndNotSubmittedTwice) {
+  const fs::path suite = place_->write_suite("unnumbered", 100'000, kCluster);
+  ASSERT_EQ(place_->suite("launch", suite).status, 0);
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "running"));
+  const fs::path file = suite / "work/cluster/submissions.json";
+  Json submissions = Json::parse(read_text(file));
+  submissions[0]["job_id"] = "";
+  write_text_atomically(file, submissions.dump());
+  EXPECT_EQ(place_->state(suite, "long_one"), "running");
+  EXPECT_THAT(place_->suite("launch", suite).errors, HasSubstr("nothing to start"));
+  ASSERT_EQ(place_->suite("stop", suite, {"long_one"}).status, 0);
+  // Out of the queue, its rows tell the number.
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "stopped"));
+  EXPECT_THAT(place_->row(suite, "long_one")["text"].get<std::string>(), HasSubstr("at step"));
+  EXPECT_TRUE(place_->reaches(suite, "brief", "finished"));
+}
+
+pid_t parent_of(pid_t process) {
+  std::ifstream status("/proc/" + std::to_string(process) + "/status");
+  for (std::string word; status >> word;) {
+    pid_t parent = 0;
+    if (word == "PPid:" && status >> parent) return parent;
+  }
+  ADD_FAILURE() << "no process " << process;
+  return 0;
+}
+
+TEST_F(SuiteSlurm, OfAJobThatWasKilledAccountingSaysWhyWhereThereIsAny) {
+  const fs::path suite = place_->write_suite("killed", 100'000, kCluster);
+  ASSERT_EQ(place_->suite("launch", suite, {"long_one"}).status, 0);
+  ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > 5; }));
+  const Json running = place_->row(suite, "long_one");
+  const std::string id = running["job_id"];
+  // As out of memory ends them: both at once, and without a word.
+  const pid_t run = running["pid"];
+  const pid_t job = parent_of(run);
+  ASSERT_GT(job, 1);
+  ::kill(job, SIGKILL);
+  ::kill(run, SIGKILL);
+  ASSERT_TRUE(place_->reaches(suite, "long_one", "lost"));
+  EXPECT_EQ(place_->row(suite, "long_one")["text"],
+            "its job was killed; accounting (sacct) does not say why");
+  server_->sacct("echo '" + id + "|OUT_OF_MEMORY|0:125|node0|2026-01-31T12:00:00'");
+  EXPECT_EQ(place_->state(suite, "long_one"), "failed");
+  EXPECT_EQ(place_->row(suite, "long_one")["text"],
+            "Slurm: OUT_OF_MEMORY, exit code 0:125, on node0, at 2026-01-31T12:00:00");
+  server_->sacct("");
+}
+
+TEST_F(SuiteSlurm, WhatWaitsIsStoppedBeforeItBeginsAndTriedWhenItIsResumed) {
+  // One that wants the node for itself waits. A number of tasks of its own is overruled.
+  const fs::path blocker = place_->write_suite("blocker", 100'000, kCluster);
+  const fs::path suite = place_->write_suite(
+      "waiting", 20, "cluster: {kind: slurm, threads: 1, sbatch: [--exclusive, --array=7]}");
+  ASSERT_EQ(place_->suite("launch", blocker, {"long_one"}).status, 0);
+  ASSERT_TRUE(place_->reaches(blocker, "long_one", "running"));
+  ASSERT_EQ(place_->suite("launch", suite, {"brief", "--smoke", "2"}).status, 0);
+  ASSERT_TRUE(place_->reaches(suite, "brief", "queued"));
+  ASSERT_EQ(place_->suite("stop", suite).status, 0);
+  ASSERT_TRUE(place_->reaches(suite, "brief", "stopped"));
+  EXPECT_EQ(place_->row(suite, "brief")["text"], "stopped before it began");
+  ASSERT_EQ(place_->suite("stop", blocker).status, 0);
+  ASSERT_TRUE(place_->reaches(blocker, "long_one", "stopped"));
+  fs::rename(place_->place / "data", place_->place / "away");
+  ASSERT_EQ(place_->suite("resume", suite).status, 0);
+  EXPECT_TRUE(place_->reaches(suite, "brief", "failed"));
+  fs::rename(place_->place / "away", place_->place / "data");
+  EXPECT_THAT(place_->row(suite, "brief")["text"].get<std::string>(),
+              HasSubstr("its trial failed"));
 }
 
 TEST_F(SuiteSlurm, WhatSbatchRefusesIsAReasonInEveryRun) {

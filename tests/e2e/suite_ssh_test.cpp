@@ -1,6 +1,8 @@
 // A suite behind ssh: a real sshd on the loopback address, with its own keys and folder.
 #include <gmock/gmock.h>
-#include <signal.h>
+
+#include <optional>
+#include <thread>
 
 #include "roboimi/suite/ssh_connection.h"
 #include "tests/e2e/suite_support.h"
@@ -8,18 +10,19 @@
 namespace roboimi::e2e {
 namespace {
 
-namespace bp = boost::process;
 using ::testing::HasSubstr;
 
 // An sshd that serves this user with keys made for it. It ends with the object.
 class Sshd {
  public:
+  static constexpr const char* kName = "suite_ssh";
+
   explicit Sshd(const fs::path& folder) : folder_(folder), port_(free_port()) {
-    fs::create_directories(folder_);
+    fs::create_directories(keys());
     fs::create_directories("/run/sshd");  // where sshd of root locks itself in
-    make_key("host_key");
-    make_key("user_key");
-    fs::copy_file(folder_ / "user_key.pub", folder_ / "authorized_keys");
+    make_key(folder_ / "host_key");
+    make_key(keys() / "user_key");
+    fs::copy_file(keys() / "user_key.pub", folder_ / "authorized_keys");
     write_known_hosts("host_key.pub");
     write_text_atomically(
         folder_ / "sshd_config",
@@ -29,34 +32,31 @@ class Sshd {
             "KbdInteractiveAuthentication no\nPermitRootLogin yes\nPidFile none\n");
     start();
   }
-  ~Sshd() { stop(); }
   Sshd(const Sshd&) = delete;
   Sshd& operator=(const Sshd&) = delete;
 
   void start() {
-    server_ = bp::child("/usr/sbin/sshd", "-D", "-e", "-f", (folder_ / "sshd_config").string(),
-                        bp::std_err > (folder_ / "sshd.log").string());
-    EXPECT_TRUE(SuitePlace::wait_for([&] {
-      return read_text(folder_ / "sshd.log").find("Server listening") != std::string::npos;
-    }));
+    const fs::path log = folder_ / "sshd.log";
+    server_.emplace("/usr/sbin/sshd",
+                    std::vector<std::string>{"-D", "-e", "-f", (folder_ / "sshd_config").string()},
+                    log);
+    EXPECT_TRUE(SuitePlace::wait_for(
+        [&] { return read_text(log).find("Server listening") != std::string::npos; }));
   }
   // The server and every connection through it.
   void stop() {
-    if (!server_.running()) return;
-    const std::string children = "pkill -KILL -P " + std::to_string(server_.id());
-    EXPECT_NE(std::system(children.c_str()), -1);
-    server_.terminate();
-    server_.wait();
+    server_->kill_children();
+    server_.reset();
   }
 
-  void make_key(const std::string& name) const {
-    EXPECT_EQ(bp::system("/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
-                         (folder_ / name).string()),
-              0);
+  static void make_key(const fs::path& file) {
+    const ProcessResult made =
+        run_process({"/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file.string()});
+    EXPECT_EQ(made.status, 0) << made.errors;
   }
   void write_known_hosts(const std::string& public_key) const {
-    write_text_atomically(folder_ / "known_hosts", "[127.0.0.1]:" + std::to_string(port_) + " " +
-                                                       read_text(folder_ / public_key));
+    write_text_atomically(keys() / "known_hosts", "[127.0.0.1]:" + std::to_string(port_) + " " +
+                                                      read_text(folder_ / public_key));
   }
 
   TargetSpec spec() const {
@@ -65,45 +65,38 @@ class Sshd {
             .host = "127.0.0.1",
             .port = port_,
             .folder = (folder_ / "remote 'x $(touch pwned)").string(),
-            .identity = (folder_ / "user_key").string(),
-            .known_hosts = (folder_ / "known_hosts").string()};
+            .identity = (keys() / "user_key").string(),
+            .known_hosts = (keys() / "known_hosts").string()};
   }
   // As a line of a suite file.
   std::string target() const {
     const TargetSpec target = spec();
     return "there: {kind: ssh, host: 127.0.0.1, slots: 2, threads: 1, port: " +
-           std::to_string(port_) + ", folder: \"" + target.folder + "\", identity: \"" +
-           target.identity + "\", known_hosts: \"" + target.known_hosts + "\"}";
+           std::to_string(port_) + ", folder: " + yaml(target.folder) +
+           ", identity: " + yaml(target.identity) + ", known_hosts: " + yaml(target.known_hosts) +
+           "}";
   }
 
+  const fs::path& folder() const { return folder_; }
+
  private:
+  // What ssh's configuration could take for something of its own.
+  fs::path keys() const { return folder_ / "keys 100%d 'a' \"b\" \\c"; }
+  static std::string yaml(const std::string& text) {
+    std::string quoted = "'";
+    for (const char c : text) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+    return quoted + "'";
+  }
   std::string quoted(const std::string& name) const {
     return "\"" + (folder_ / name).string() + "\"";
   }
 
   fs::path folder_;
   int port_;
-  bp::child server_;
+  std::optional<Daemon> server_;
 };
 
-class SuiteSsh : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    place_ = new SuitePlace("suite_ssh");
-    sshd_ = new Sshd(place_->place / "sshd");
-  }
-  static void TearDownTestSuite() {
-    delete sshd_;
-    delete place_;
-    sshd_ = nullptr;
-    place_ = nullptr;
-  }
-  static SuitePlace* place_;
-  static Sshd* sshd_;
-};
-
-SuitePlace* SuiteSsh::place_ = nullptr;
-Sshd* SuiteSsh::sshd_ = nullptr;
+using SuiteSsh = SuiteTest<Sshd>;
 
 std::string error_of(const std::function<void()>& call) {
   try {
@@ -115,7 +108,7 @@ std::string error_of(const std::function<void()>& call) {
 }
 
 TEST_F(SuiteSsh, WordsArriveAsTheyAre) {
-  const SshConnection connection(sshd_->spec());
+  const SshConnection connection(server_->spec());
   EXPECT_EQ(connection.run({"printf", "%s|", "$(touch pwned)", "a  b", "it's", "`x`;\n* \\ \""}),
             "$(touch pwned)|a  b|it's|`x`;\n* \\ \"|");
   EXPECT_THAT(error_of([&] {
@@ -125,7 +118,7 @@ TEST_F(SuiteSsh, WordsArriveAsTheyAre) {
 }
 
 TEST_F(SuiteSsh, FilesArriveOnceAndComeBack) {
-  const SshConnection connection(sshd_->spec());
+  const SshConnection connection(server_->spec());
   const fs::path here = place_->place / "here $(touch pwned)", there = place_->place / "there 'x";
   fs::create_directories(there);
   write_text_atomically(here / "sub" / "a $(b)", "same");
@@ -145,7 +138,7 @@ TEST_F(SuiteSsh, FilesArriveOnceAndComeBack) {
 }
 
 TEST_F(SuiteSsh, AFullDiskThereIsSaid) {
-  TargetSpec spec = sshd_->spec();
+  TargetSpec spec = server_->spec();
   const SshConnection connection(spec);
   EXPECT_THAT(error_of([&] {
                 connection.run({"sh", "-c", "dd if=/dev/zero of=/dev/full bs=1 count=1"});
@@ -154,18 +147,18 @@ TEST_F(SuiteSsh, AFullDiskThereIsSaid) {
 }
 
 TEST_F(SuiteSsh, RunsGoOnWithoutTheConnectionAndAreResumedAndFetched) {
-  const fs::path suite = place_->write_suite("remote", 100'000, sshd_->target());
+  const fs::path suite = place_->write_suite("remote", 100'000, server_->target());
   const Result launched = place_->suite("launch", suite, {"--smoke", "2"});
   ASSERT_EQ(launched.status, 0) << launched.errors;
   EXPECT_THAT(launched.errors, HasSubstr("target there: sending"));
   ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > 50; }));
 
-  sshd_->stop();
+  server_->stop();
   const Json unheard = place_->row(suite, "long_one");
   EXPECT_EQ(unheard["state"], "running");
   EXPECT_THAT(unheard["text"].get<std::string>(),
               HasSubstr("not heard of now: 127.0.0.1: unreachable"));
-  sshd_->start();
+  server_->start();
   ASSERT_TRUE(
       place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > unheard["step"]; }));
 
@@ -190,7 +183,7 @@ TEST_F(SuiteSsh, RunsGoOnWithoutTheConnectionAndAreResumedAndFetched) {
   EXPECT_FALSE(fs::exists(place_->place / "pwned"));
 
   // Another suite with the same program and data sends neither.
-  const fs::path again = place_->write_suite("again", 20, sshd_->target());
+  const fs::path again = place_->write_suite("again", 20, server_->target());
   const Result second = place_->suite("launch", again);
   ASSERT_EQ(second.status, 0) << second.errors;
   EXPECT_THAT(second.errors, ::testing::Not(HasSubstr("sending")));
@@ -198,11 +191,11 @@ TEST_F(SuiteSsh, RunsGoOnWithoutTheConnectionAndAreResumedAndFetched) {
 }
 
 TEST_F(SuiteSsh, AnUnknownHostKeyStartsNothingAndIsAReasonInEveryRun) {
-  const fs::path suite = place_->write_suite("host_key", 20, sshd_->target());
-  sshd_->make_key("other_key");
-  sshd_->write_known_hosts("other_key.pub");
+  const fs::path suite = place_->write_suite("host_key", 20, server_->target());
+  Sshd::make_key(server_->folder() / "other_key");
+  server_->write_known_hosts("other_key.pub");
   const Result launched = place_->suite("launch", suite);
-  sshd_->write_known_hosts("host_key.pub");
+  server_->write_known_hosts("host_key.pub");
   EXPECT_EQ(launched.status, 1);
   EXPECT_THAT(launched.errors, HasSubstr("its host key is not the known one"));
   const Json status = Json::parse(read_text(suite / "status.json"));
@@ -214,6 +207,29 @@ TEST_F(SuiteSsh, AnUnknownHostKeyStartsNothingAndIsAReasonInEveryRun) {
   ASSERT_EQ(place_->suite("launch", suite).status, 0);
   EXPECT_TRUE(place_->reaches(suite, "brief", "finished"));
   EXPECT_TRUE(place_->reaches(suite, "long_one", "finished"));
+}
+
+// Both send the same data under the same name.
+TEST_F(SuiteSsh, TwoSuitesAreLaunchedAtOnce) {
+  const fs::path data = place_->place / "data";
+  write_text_atomically(data / "note.txt", std::string(1'000'000, 'x'));
+  const auto launch = [&](const std::string& name, Result& result) {
+    const fs::path suite = place_->write_suite(name, 20, server_->target());
+    const ProcessResult done = run_process({"env", "-C", place_->place.folder().string(),
+                                            ROBOIMI_BINARY_DIR "/bin/roboimi", "suite", "launch",
+                                            suite.string(), "brief"});
+    result = {done.status, done.output, done.errors};
+  };
+  Result first, second;
+  std::thread other([&] { launch("at_once_a", first); });
+  launch("at_once_b", second);
+  other.join();
+  fs::remove(data / "note.txt");
+  EXPECT_EQ(first.status, 0) << first.errors;
+  EXPECT_EQ(second.status, 0) << second.errors;
+  for (const char* name : {"at_once_a", "at_once_b"}) {
+    EXPECT_TRUE(place_->reaches(place_->suite_folder(name), "brief", "finished"));
+  }
 }
 
 }  // namespace

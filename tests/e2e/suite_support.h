@@ -3,14 +3,18 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "roboimi/common/processes.h"
 #include "tests/e2e/program.h"
 
 namespace roboimi::e2e {
@@ -40,11 +44,14 @@ class SuitePlace {
     EXPECT_EQ(collected.status, 0) << collected.errors;
   }
 
-  // A suite in a folder whose name a shell must not read: runs `brief` of 20 steps and `long_one`
-  // of `steps`, the rest as given.
+  // A name that a shell must not read.
+  fs::path suite_folder(const std::string& name) const {
+    return place / ("suite $(touch pwned) '" + name);
+  }
+  // A suite of the runs `brief`, of 20 steps, and `long_one`, of `steps`, the rest as given.
   fs::path write_suite(const std::string& name, int steps, const std::string& targets,
                        const std::string& more = "") const {
-    const fs::path folder = place / ("suite $(touch pwned) '" + name);
+    const fs::path folder = suite_folder(name);
     write_text_atomically(folder / "suite.yaml",
                           "name: " + name +
                               "\nconfig: lewm_imf_attnres.yaml\n"
@@ -93,6 +100,49 @@ class SuitePlace {
   }
 
   Workplace place;
+};
+
+// A server that a test starts and that ends with the object.
+class Daemon {
+ public:
+  Daemon(const fs::path& program, const std::vector<std::string>& arguments, const fs::path& log)
+      : child_(boost::process::exe = program.string(), boost::process::args = arguments,
+               boost::process::std_in<boost::process::null, boost::process::std_out>
+                   boost::process::null,
+               boost::process::std_err > log.string()) {}
+  ~Daemon() {
+    ::kill(child_.id(), SIGTERM);
+    if (!child_.wait_for(std::chrono::seconds(10))) child_.terminate();
+    child_.wait();
+  }
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // The processes that it serves with, and not itself.
+  void kill_children() const {
+    const std::string id = std::to_string(child_.id());
+    std::ifstream children("/proc/" + id + "/task/" + id + "/children");
+    for (pid_t child = 0; children >> child;) ::kill(child, SIGKILL);
+  }
+
+ private:
+  boost::process::child child_;
+};
+
+// Tests that share a place and a server, whose folder is in that place.
+template <typename Server>
+class SuiteTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    place_ = std::make_unique<SuitePlace>(Server::kName);
+    server_ = std::make_unique<Server>(place_->place / Server::kName);
+  }
+  static void TearDownTestSuite() {
+    server_.reset();
+    place_.reset();
+  }
+  static inline std::unique_ptr<SuitePlace> place_;
+  static inline std::unique_ptr<Server> server_;
 };
 
 }  // namespace roboimi::e2e

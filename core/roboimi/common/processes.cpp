@@ -7,11 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "roboimi/common/error.h"
 
@@ -99,9 +101,27 @@ Error cannot_start(const std::string& program, int error) {
   return Error({.what = std::string("cannot start: ") + std::strerror(error), .where = program});
 }
 
-// Feeds `input` and collects both outputs until the process closes them.
-void exchange(int input_end, const std::string& input, std::array<int, 2> outputs,
-              ProcessResult& result) {
+// Until when a process may run, in what poll() takes.
+class Deadline {
+ public:
+  explicit Deadline(std::chrono::milliseconds limit) : limit_(limit) {}
+  // -1: for ever; 0: no longer.
+  int left() const {
+    if (limit_ == kNoLimit) return -1;
+    const auto passed = std::chrono::steady_clock::now() - begin_;
+    const auto left = limit_ - std::chrono::duration_cast<std::chrono::milliseconds>(passed);
+    return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
+  }
+
+ private:
+  std::chrono::milliseconds limit_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+// Feeds `input` and collects both outputs until the process closes them; false when that takes too
+// long.
+bool exchange(int input_end, const std::string& input, std::array<int, 2> outputs,
+              const Deadline& deadline, ProcessResult& result) {
   std::size_t sent = 0;
   bool open_input = true;
   std::array<std::string*, 2> texts = {&result.output, &result.errors};
@@ -113,7 +133,14 @@ void exchange(int input_end, const std::string& input, std::array<int, 2> output
     std::array<pollfd, 3> waiting = {{{outputs[0], POLLIN, 0},
                                       {outputs[1], POLLIN, 0},
                                       {open_input ? input_end : -1, POLLOUT, 0}}};
-    if (::poll(waiting.data(), waiting.size(), -1) < 0) continue;
+    const int left = deadline.left();
+    if (left == 0) {
+      for (const pollfd& end : waiting) {
+        if (end.fd >= 0) ::close(end.fd);
+      }
+      return false;
+    }
+    if (::poll(waiting.data(), waiting.size(), left) <= 0) continue;
     if (waiting[2].revents != 0) {
       const ssize_t count = ::write(input_end, input.data() + sent, input.size() - sent);
       if (count > 0) sent += static_cast<std::size_t>(count);
@@ -130,6 +157,19 @@ void exchange(int input_end, const std::string& input, std::array<int, 2> output
         outputs[i] = -1;
       }
     }
+  }
+  return true;
+}
+
+// False when it does not end in time: it may go on after it has closed its outputs.
+bool wait_for(pid_t pid, const Deadline& deadline, int& status) {
+  constexpr std::chrono::milliseconds kPause{2};
+  while (true) {
+    const bool is_limited = deadline.left() >= 0;
+    const pid_t ended = ::waitpid(pid, &status, is_limited ? WNOHANG : 0);
+    if (ended > 0 || (ended < 0 && errno != EINTR)) return true;
+    if (deadline.left() == 0) return false;
+    if (is_limited) std::this_thread::sleep_for(kPause);
   }
 }
 
@@ -162,6 +202,9 @@ ProcessIdentity start_process(const ProcessStart& start) {
   if (!start.directory.empty()) {
     ::posix_spawn_file_actions_addchdir_np(&settings.actions, start.directory.c_str());
   }
+  if (start.inherited >= 0) {
+    ::posix_spawn_file_actions_adddup2(&settings.actions, start.inherited, STDERR_FILENO + 1);
+  }
   const std::vector<std::string> environment = environment_with(start.environment);
   pid_t pid = -1;
   const int error =
@@ -171,7 +214,8 @@ ProcessIdentity start_process(const ProcessStart& start) {
   return identify_process(pid);
 }
 
-ProcessResult run_process(const std::vector<std::string>& words, const std::string& input) {
+ProcessResult run_process(const std::vector<std::string>& words, const std::string& input,
+                          std::chrono::milliseconds limit) {
   int in[2], out[2], err[2];
   if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0) {
     throw Error(std::string("cannot make a pipe: ") + std::strerror(errno));
@@ -194,11 +238,15 @@ ProcessResult run_process(const std::vector<std::string>& words, const std::stri
   ProcessResult result;
   // A full pipe must not keep the outputs from being read.
   ::fcntl(in[1], F_SETFL, O_NONBLOCK);
-  exchange(in[1], input, {out[0], err[0]}, result);
+  const Deadline deadline(limit);
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  const bool in_time =
+      exchange(in[1], input, {out[0], err[0]}, deadline, result) && wait_for(pid, deadline, status);
+  if (!in_time) {
+    ::kill(pid, SIGKILL);
+    wait_for(pid, Deadline(kNoLimit), status);
   }
-  result.status = shell_status(status);
+  result.status = in_time ? shell_status(status) : kTimedOut;
   return result;
 }
 

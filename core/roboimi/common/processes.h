@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -38,11 +39,15 @@ struct ProcessStart {
   std::filesystem::path directory = {};                 // to run in; empty: this process's
   std::filesystem::path output = {};                    // stdout and stderr, appended
   std::map<std::string, std::string> environment = {};  // besides this process's own
+  int inherited = -1;  // a descriptor that it shares, as number 3: a lock that it is to hold
 };
 
 // Starts it in a session of its own, without a terminal: the end of this process, of a shell or of
 // a connection does not reach it. Error when it cannot be started.
 ROBOIMI_EXPORT ProcessIdentity start_process(const ProcessStart& start);
+
+inline constexpr std::chrono::milliseconds kNoLimit = std::chrono::milliseconds::max();
+inline constexpr int kTimedOut = 124;  // what timeout(1) ends with
 
 struct ProcessResult {
   int status = 0;      // as a shell has it: 128 + N for signal N
@@ -51,9 +56,11 @@ struct ProcessResult {
 };
 
 // Runs a program, found by PATH, to its end with `input` as its standard input. No shell is
-// involved. Error when it cannot be started.
+// involved. Error when it cannot be started. After `limit` it is killed, and what it has written
+// comes back with the status kTimedOut.
 ROBOIMI_EXPORT ProcessResult run_process(const std::vector<std::string>& words,
-                                         const std::string& input = "");
+                                         const std::string& input = "",
+                                         std::chrono::milliseconds limit = kNoLimit);
 
 // The exit status of a wait status: 128 + N for signal N.
 ROBOIMI_EXPORT int shell_status(int wait_status);

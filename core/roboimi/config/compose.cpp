@@ -6,6 +6,7 @@
 #include "roboimi/common/text.h"
 #include "roboimi/config/defaults.h"
 #include "roboimi/config/describe.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/config/interpolate.h"
 #include "roboimi/config/overrides.h"
 #include "roboimi/config/search.h"
@@ -51,7 +52,7 @@ bool misses_its_parent(const ConfigNode& root, const Override& change,
                .where = "command line",
                .expected = groups.empty() ? "no group at all: this config has no defaults list"
                                           : "one of " + config::join(groups),
-               .next = config::did_you_mean(change.key, groups)});
+               .next = did_you_mean(change.key, groups)});
 }
 
 void apply_overrides(ConfigNode& root, const std::vector<Override>& changes,

@@ -52,9 +52,4 @@ std::string join(const std::vector<std::string>& names) {
   return text;
 }
 
-std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates) {
-  const auto nearest = nearest_name(name, candidates);
-  return nearest ? "did you mean '" + *nearest + "'?" : "";
-}
-
 }  // namespace roboimi::config

@@ -15,7 +15,4 @@ std::string describe(const ConfigNode& node);
 // "a, b, c".
 std::string join(const std::vector<std::string>& names);
 
-// "did you mean 'n_emb'?", or nothing when no candidate is near.
-std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);
-
 }  // namespace roboimi::config

@@ -7,6 +7,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/describe.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/config/overrides.h"
 #include "roboimi/config/scalar.h"
 #include "roboimi/config/search.h"

@@ -2,6 +2,7 @@
 #include <cctype>
 #include <vector>
 
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/config/schema.h"
 
 namespace roboimi {
@@ -52,6 +53,12 @@ std::optional<std::string> nearest_name(std::string_view name,
     smallest = distance;
   }
   return nearest;
+}
+
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates,
+                         const std::string& otherwise) {
+  const auto nearest = nearest_name(name, candidates);
+  return nearest ? "did you mean '" + *nearest + "'?" : otherwise;
 }
 
 }  // namespace roboimi

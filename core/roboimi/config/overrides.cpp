@@ -3,6 +3,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/describe.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/config/search.h"
 
 namespace roboimi::config {

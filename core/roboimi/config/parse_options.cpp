@@ -4,13 +4,13 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/describe.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/config/scalar.h"
 #include "roboimi/config/schema.h"
 
 namespace roboimi {
 namespace {
 
-using config::did_you_mean;
 using config::join;
 
 std::string join_path(std::string_view path, std::string_view key) {

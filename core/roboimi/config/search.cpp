@@ -9,6 +9,7 @@
 #include "roboimi/common/text.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/config/describe.h"
+#include "roboimi/config/did_you_mean.h"
 
 namespace roboimi {
 namespace fs = std::filesystem;

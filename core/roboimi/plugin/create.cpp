@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "roboimi/common/random.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/data/dataset.h"
 #include "roboimi/data/episode_writer.h"
 #include "roboimi/env/environment.h"
@@ -64,8 +65,8 @@ std::string search_hint(const Registry::State& state) {
 Error unknown_type(const Registry::State& state, ComponentKind kind, const ConfigNode& node,
                    const std::string& type, const std::string& path) {
   const auto names = state.components.names(kind);
-  std::string next;
-  if (const auto near = nearest_name(type, names)) next = fmt::format("did you mean '{}'? ", *near);
+  std::string next = did_you_mean(type, names);
+  if (!next.empty()) next += " ";
   const ConfigNode* place = node.find("type");
   return Error({.what = type.empty()
                             ? fmt::format("{} says no type", path)

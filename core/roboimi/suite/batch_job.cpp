@@ -73,6 +73,10 @@ std::optional<RunStatus> read_job_row(const WorkFolder& folder, const std::strin
   return run_status_from(read_json(file));
 }
 
+void write_job_row(const WorkFolder& folder, const RunStatus& row, bool trial) {
+  write_text_atomically(row_file(folder, row.name, trial), to_json(row).dump(2) + "\n");
+}
+
 int run_batch_job(const WorkFolder& folder, std::size_t submission, std::size_t task) {
   const StopRequest stop;
   const WorkQueue queue = folder.read_queue();
@@ -87,14 +91,21 @@ int run_batch_job(const WorkFolder& folder, std::size_t submission, std::size_t 
                 .attempts = (former ? former->attempts : 0) + (own.trial ? 0 : 1),
                 .log = folder.log(name).string(),
                 .heard = time_now()};
-  row.process = start_process({.words = own.trial ? folder.smoke_command(queue, name)
-                                                  : folder.training_command(queue, name),
-                               .directory = queue.directory,
-                               .output = folder.log(name)});
   const auto keep = [&] {
     row.heard = time_now();
-    write_text_atomically(row_file(folder, name, own.trial), to_json(row).dump(2) + "\n");
+    write_job_row(folder, row, own.trial);
   };
+  try {
+    row.process = start_process({.words = own.trial ? folder.smoke_command(queue, name)
+                                                    : folder.training_command(queue, name),
+                                 .directory = queue.directory,
+                                 .output = folder.log(name)});
+  } catch (const Error& error) {
+    row.state = RunState::kFailed;
+    row.text = one_line_message(error);
+    keep();
+    throw;
+  }
   keep();
   const std::optional<int> status = wait_for(row.process, stop);
   if (own.trial) {

@@ -32,8 +32,10 @@ ROBOIMI_EXPORT void write_submissions(const WorkFolder& folder,
 // The row that the job of a training, or of a trial, has written; none before it began.
 ROBOIMI_EXPORT std::optional<RunStatus> read_job_row(const WorkFolder& folder,
                                                      const std::string& name, bool trial);
+ROBOIMI_EXPORT void write_job_row(const WorkFolder& folder, const RunStatus& row, bool trial);
 
-// Runs task `task` of submission `submission`; returns its exit status.
+// Runs task `task` of submission `submission`; returns its exit status. What keeps it from starting
+// is in its row, too.
 ROBOIMI_EXPORT int run_batch_job(const WorkFolder& folder, std::size_t submission,
                                  std::size_t task);
 

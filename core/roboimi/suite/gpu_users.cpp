@@ -13,10 +13,13 @@ std::string ask(std::int64_t gpu) {
   ProcessResult answer;
   try {
     answer = run_process({"nvidia-smi", "--query-compute-apps=pid,process_name",
-                          "--format=csv,noheader", "-i", std::to_string(gpu)});
+                          "--format=csv,noheader", "-i", std::to_string(gpu)},
+                         "", std::chrono::seconds(10));
   } catch (const Error&) {
     return "";  // without a driver's tool the run itself will tell
   }
+  // A driver that hangs is no free GPU, and must not keep the supervisor from its runs.
+  if (answer.status == kTimedOut) return "something: nvidia-smi does not answer";
   std::string users;
   std::istringstream lines(answer.status == 0 ? answer.output : "");
   for (std::string line; std::getline(lines, line);) {

@@ -57,7 +57,7 @@ WorkJob write_job(const WorkFolder& folder, const WorkFolder& there, const Launc
     const ConfigNode trial = trial_of(config, smoke_steps, there.smoke_runs(job.name));
     write_text_atomically(folder.smoke_config(job.name), trial.to_yaml());
   }
-  return {.name = job.name, .gpu = job.gpu, .max_steps = max_steps};
+  return {.name = job.name, .gpu = job.gpu, .max_steps = max_steps, .smoke = smoke_steps > 0};
 }
 
 std::vector<WorkSlot> slots_of(const TargetSpec& spec) {
@@ -78,7 +78,6 @@ std::vector<std::string> write_queue_here(const WorkFolder& folder, const Target
                   .directory = std::filesystem::absolute(order.directory).string(),
                   .program = std::filesystem::read_symlink("/proc/self/exe").string(),
                   .options = {},
-                  .smoke = order.smoke_steps > 0,
                   .slots = slots_of(spec),
                   .jobs = {}};
   for (const auto& path : order.plugin_paths) {

@@ -21,6 +21,9 @@ class ROBOIMI_EXPORT ProcessLock {
   // Waits for it.
   static ProcessLock take(const std::filesystem::path& file);
 
+  // For a process that is to hold the lock, too: ProcessStart::inherited.
+  int descriptor() const { return descriptor_; }
+
   ~ProcessLock();
   ProcessLock(ProcessLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   ProcessLock& operator=(ProcessLock&&) = delete;

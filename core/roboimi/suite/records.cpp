@@ -18,12 +18,19 @@ ProcessLock lock_of(const fs::path& suite_folder) {
   return ProcessLock::take(suite_folder / "work" / "records.lock");
 }
 
-// As the manifest orders them; what it does not name comes last.
+// As the manifest orders them; what it does not name comes last. A run that never began on one
+// target and was launched on another since is that one's.
 void sort_rows(const Json& manifest, std::vector<RunStatus>& rows) {
   std::map<std::string, std::size_t> order;
-  if (manifest.contains("runs")) {
-    for (const Json& run : manifest["runs"]) order.emplace(run.at("name"), order.size());
+  std::map<std::string, std::string> targets;
+  for (const Json& run : manifest.value("runs", Json::array())) {
+    order.emplace(run.at("name"), order.size());
+    targets[run.at("name")] = run.value("target", "");
   }
+  std::erase_if(rows, [&](const RunStatus& row) {
+    const auto target = targets.find(row.name);
+    return target != targets.end() && !target->second.empty() && target->second != row.target;
+  });
   const auto place = [&](const RunStatus& row) {
     const auto found = order.find(row.name);
     return found == order.end() ? order.size() : found->second;
@@ -78,7 +85,9 @@ std::vector<RunStatus> read_status(const fs::path& suite_folder) {
 void update_records(const fs::path& suite_folder, const std::string& target,
                     const std::vector<RunStatus>& rows) {
   change_status(suite_folder, [&](std::vector<RunStatus>& all) {
-    std::erase_if(all, [&](const RunStatus& row) { return row.target == target; });
+    std::erase_if(all, [&](const RunStatus& row) {
+      return row.target == target && find_run(rows, row.name) != nullptr;
+    });
     all.insert(all.end(), rows.begin(), rows.end());
   });
 }

@@ -27,8 +27,8 @@ ROBOIMI_EXPORT void change_manifest(
 
 // The rows of status.json; none before the first launch.
 ROBOIMI_EXPORT std::vector<RunStatus> read_status(const std::filesystem::path& suite_folder);
-// Puts the rows of one target in place of those that status.json has of it, and makes the notes
-// anew.
+// Puts the rows of one target in place of those that status.json has of the same runs there, and
+// makes the notes anew. A launch that did not reach the target is known here alone, and stays.
 ROBOIMI_EXPORT void update_records(const std::filesystem::path& suite_folder,
                                    const std::string& target, const std::vector<RunStatus>& rows);
 // Changes rows in place, under the same lock.

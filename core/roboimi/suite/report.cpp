@@ -19,8 +19,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Runs = std::vector<RunData>;
 
-std::string cell(const std::string& text, const char* tag = "td") {
-  return fmt::format("<{0}>{1}</{0}>", tag, html_text(text));
+// Long text may be broken anywhere: a table of long names must show more than them.
+std::string cell(const std::string& text, const char* tag = "td", std::string classes = "") {
+  constexpr std::size_t kLong = 24;
+  if (text.size() > kLong) classes += classes.empty() ? "long" : " long";
+  const std::string attribute = classes.empty() ? "" : " class='" + classes + "'";
+  return fmt::format("<{0}{2}>{1}</{0}>", tag, html_text(text), attribute);
 }
 
 std::string row(const std::vector<std::string>& texts, const char* tag = "td") {
@@ -251,7 +255,7 @@ std::string difference_table(const Runs& runs) {
     rows += "<tr><td><code>" + html_text(difference.key) + "</code></td>";
     for (const std::string& value : difference.values) {
       const bool differs = value != difference.values.front();
-      rows += fmt::format("<td{}>{}</td>", differs ? " class='differs'" : "", html_text(value));
+      rows += cell(value, "td", differs ? "differs" : "");
     }
     rows += "</tr>\n";
   }

@@ -12,7 +12,7 @@ namespace roboimi {
 namespace {
 
 constexpr double kWidth = 480, kHeight = 280;
-constexpr double kLeft = 52, kRight = 22, kTop = 10, kBottom = 34;
+constexpr double kLeft = 58, kRight = 22, kTop = 14, kBottom = 46;
 constexpr std::size_t kMostPoints = 300;
 
 // The nicest step (1, 2 or 5 times a power of ten) that gives about five intervals.
@@ -45,7 +45,9 @@ class Axes {
       }
     }
     if (is_rate_) low_ = 0, high_ = 1;
-    if (high_ - low_ < 1e-9) low_ -= 0.5, high_ += 0.5;
+    // Steps of the grid must be seen in a double, however large the values are.
+    const double least = 1e-9 * std::max({1.0, std::abs(low_), std::abs(high_)});
+    if (high_ - low_ < least) low_ -= 0.5 * least * 1e9, high_ += 0.5 * least * 1e9;
   }
 
   double x(double value) const { return kLeft + value / x_max_ * (kWidth - kLeft - kRight); }
@@ -71,7 +73,7 @@ class Axes {
     const double x_step = nice_step(x_max_);
     for (double tick = 0; tick <= x_max_ + 1e-9; tick += x_step) {
       svg += fmt::format("<text x='{:.1f}' y='{}' text-anchor='middle'>{}</text>", x(tick),
-                         kHeight - kBottom + 18, step_label(tick));
+                         kHeight - kBottom + 19, step_label(tick));
     }
     return svg;
   }

@@ -62,20 +62,34 @@ std::vector<fs::path> files_of(const fs::path& folder, const std::string& ending
   return files;
 }
 
+// JSON has no NaN: a mean of nothing is null there.
+double number_or(const Json& object, const char* key, double otherwise) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<double>() : otherwise;
+}
+
 void read_evaluation(const fs::path& folder, RunData& run) {
   const Json summary =
       Json::parse(std::ifstream(folder / "summary.json"), nullptr, /*allow_exceptions=*/false);
   if (!summary.is_object() || !summary.contains("episodes")) return;
   run.evaluation = folder.parent_path().filename().string() + "/" + folder.filename().string();
-  for (const Json& episode : summary["episodes"]) {
-    run.episodes.push_back({episode.at("seed"), episode.at("success")});
+  try {
+    for (const Json& episode : summary["episodes"]) {
+      run.episodes.push_back({episode.at("seed"), episode.at("success")});
+    }
+  } catch (const nlohmann::json::exception& error) {
+    throw Error({.what = std::string("not a summary of rollouts: ") + error.what(),
+                 .where = (folder / "summary.json").string(),
+                 .next = "move that folder away: the report then shows an earlier one"});
   }
-  run.mean_highest_reward = summary.value("mean_highest_reward", 0.0);
+  run.mean_highest_reward = number_or(summary, "mean_highest_reward", 0.0);
   const Json timings = summary.value("timings", Json::object());
   for (const auto& [key, value] : timings.items()) {
-    run.timings[key] = value;
+    if (value.is_number()) run.timings[key] = value;
   }
-  if (summary.contains("plans")) run.timings["chunk_ms"] = summary["plans"].value("mean_ms", 0.0);
+  if (const auto plans = summary.find("plans"); plans != summary.end() && plans->is_object()) {
+    run.timings["chunk_ms"] = number_or(*plans, "mean_ms", 0.0);
+  }
   run.pictures = files_of(folder, ".png");
   run.videos = files_of(folder, ".mp4");
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
@@ -114,6 +115,10 @@ std::vector<RunStatus> run_statuses_from(const Json& json) {
 }
 
 RunStatus* find_run(std::vector<RunStatus>& rows, const std::string& name) {
+  return const_cast<RunStatus*>(find_run(std::as_const(rows), name));
+}
+
+const RunStatus* find_run(const std::vector<RunStatus>& rows, const std::string& name) {
   const auto found = std::find_if(rows.begin(), rows.end(),
                                   [&](const RunStatus& row) { return row.name == name; });
   return found == rows.end() ? nullptr : &*found;

@@ -53,6 +53,8 @@ ROBOIMI_EXPORT std::vector<RunStatus> run_statuses_from(const nlohmann::ordered_
 
 // The row of that name, or nullptr.
 ROBOIMI_EXPORT RunStatus* find_run(std::vector<RunStatus>& rows, const std::string& name);
+ROBOIMI_EXPORT const RunStatus* find_run(const std::vector<RunStatus>& rows,
+                                         const std::string& name);
 
 // Reads a JSON file. Error naming the file when it is none.
 ROBOIMI_EXPORT nlohmann::ordered_json read_json(const std::filesystem::path& file);

@@ -7,6 +7,8 @@ namespace roboimi {
 namespace {
 
 constexpr int kSshFailed = 255;
+// Of a command there; the longest waits half a minute for a supervisor.
+constexpr std::chrono::minutes kLimit{2};
 
 // rsync's own quoting of the words of -e: a quote inside quotes is doubled.
 std::string rsync_quote(const std::string& word) {
@@ -21,6 +23,17 @@ std::string last_line(const std::string& text) {
   if (end == std::string::npos) return "";
   const std::size_t begin = text.find_last_of("\r\n", end) + 1;
   return printable(text.substr(begin, end + 1 - begin), 300);
+}
+
+// A path in a word of ssh's own configuration, where % names something and quotes group.
+std::string option_path(const std::string& path) {
+  std::string escaped;
+  for (const char c : path) {
+    if (c == '%') escaped += '%';
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return '"' + escaped + '"';
 }
 
 bool says(const ProcessResult& result, const char* words) {
@@ -44,10 +57,11 @@ std::vector<std::string> SshConnection::ssh_words() const {
                                     "-oStrictHostKeyChecking=yes"};
   if (target_.port > 0) words.insert(words.end(), {"-p", std::to_string(target_.port)});
   if (!target_.identity.empty()) {
-    words.insert(words.end(), {"-oIdentitiesOnly=yes", "-i", target_.identity});
+    words.insert(words.end(),
+                 {"-oIdentitiesOnly=yes", "-oIdentityFile=" + option_path(target_.identity)});
   }
   if (!target_.known_hosts.empty()) {
-    words.push_back("-oUserKnownHostsFile=\"" + target_.known_hosts + "\"");
+    words.push_back("-oUserKnownHostsFile=" + option_path(target_.known_hosts));
   }
   return words;
 }
@@ -71,6 +85,9 @@ void SshConnection::fail(const std::string& what, const ProcessResult& result) c
   } else if (says(result, "No space left on device") || says(result, "Disk quota exceeded")) {
     parts.what = "the disk there is full";
     parts.next = "free some space there and launch again: what was sent is kept";
+  } else if (result.status == kTimedOut) {
+    parts.what = "it does not answer";
+    parts.next = "what runs there goes on; ask again later";
   } else if (result.status == kSshFailed || says(result, "ssh: connect to host")) {
     parts.what = "unreachable";
     parts.next = "what runs there goes on; ask again when it answers";
@@ -83,7 +100,7 @@ std::string SshConnection::run(const std::vector<std::string>& words) const {
   for (const std::string& word : words) command += (command.empty() ? "" : " ") + shell_quote(word);
   std::vector<std::string> all = ssh_words();
   all.insert(all.end(), {target_.host, command});
-  const ProcessResult result = run_process(all);
+  const ProcessResult result = run_process(all, "", kLimit);
   if (result.status != 0) fail("a command there failed: " + printable(words[0]), result);
   return result.output;
 }

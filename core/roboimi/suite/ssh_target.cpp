@@ -69,7 +69,10 @@ std::vector<std::string> SshTarget::ship(const std::string& objects,
     // Whole or not there: the name is given last.
     const std::string partial = objects + "/.partial-" + shipment.name;
     connection_.send(shipment.base, shipment.files, partial, alike);
-    connection_.run({"mv", "-T", "--", partial, folder});
+    // Another launch may have brought the same there meanwhile.
+    connection_.run_script("mv -T -- " + shell_quote(partial) + " " + shell_quote(folder) +
+                           " || test -e " + shell_quote(folder) + "\nrm -rf -- " +
+                           shell_quote(partial) + "\n");
     present.push_back(shipment.name);
   }
   return folders;
@@ -97,7 +100,6 @@ void SshTarget::launch(const LaunchOrder& order) {
                   .directory = there.path().string(),
                   .program = ship(objects, {program_shipment()})[0] + "/bin/roboimi",
                   .options = {},
-                  .smoke = order.smoke_steps > 0,
                   .slots = slots_of(spec_),
                   .jobs = {}};
   for (const auto& path : order.plugin_paths) {

@@ -47,8 +47,15 @@ Schema target_schema(TargetKind kind) {
 
 void check_ssh(const Options& options) {
   const std::string& host = options.text("host");
-  if (host.empty() || host[0] == '-') {
-    options.fail("host", "not a host", "a machine's name or address, as user@machine or machine");
+  // rsync takes what is before a colon for the host, and a slash before it for a path here.
+  const bool is_other = host.find_first_of(":/ \t\n'\"\\") != std::string::npos;
+  if (host.empty() || host[0] == '-' || is_other) {
+    options.fail("host", "not a host",
+                 "user@machine or machine, by a name, an IPv4 address or a Host of ~/.ssh/config");
+  }
+  for (const char* key : {"identity", "known_hosts"}) {
+    if (options.text(key).find("${") == std::string::npos) continue;
+    options.fail(key, "ssh would put a variable there", "a path without ${");
   }
   if (options.text("folder").empty()) options.fail("folder", "no folder", "a path");
 }

@@ -31,14 +31,14 @@ WorkQueue queue_from(const Json& json) {
                   .directory = json.at("directory"),
                   .program = json.at("program"),
                   .options = json.at("options"),
-                  .smoke = json.at("smoke"),
                   .slots = {},
                   .jobs = {}};
   for (const Json& slot : json.at("slots")) {
     queue.slots.push_back({slot.at("name"), optional_from(slot.at("gpu"))});
   }
   for (const Json& job : json.at("jobs")) {
-    queue.jobs.push_back({job.at("name"), optional_from(job.at("gpu")), job.at("max_steps")});
+    queue.jobs.push_back({job.at("name"), optional_from(job.at("gpu")), job.at("max_steps"),
+                          job.value("smoke", false)});
   }
   return queue;
 }
@@ -72,17 +72,21 @@ WorkQueue WorkFolder::read_queue() const {
 }
 
 void WorkFolder::write_queue(const WorkQueue& queue) const {
-  Json json = {{"target", queue.target},       {"suite_folder", queue.suite_folder},
-               {"directory", queue.directory}, {"program", queue.program},
-               {"options", queue.options},     {"smoke", queue.smoke}};
+  Json json = {{"target", queue.target},
+               {"suite_folder", queue.suite_folder},
+               {"directory", queue.directory},
+               {"program", queue.program},
+               {"options", queue.options}};
   json["slots"] = Json::array();
   for (const WorkSlot& slot : queue.slots) {
     json["slots"].push_back({{"name", slot.name}, {"gpu", optional_json(slot.gpu)}});
   }
   json["jobs"] = Json::array();
   for (const WorkJob& job : queue.jobs) {
-    json["jobs"].push_back(
-        {{"name", job.name}, {"gpu", optional_json(job.gpu)}, {"max_steps", job.max_steps}});
+    json["jobs"].push_back({{"name", job.name},
+                            {"gpu", optional_json(job.gpu)},
+                            {"max_steps", job.max_steps},
+                            {"smoke", job.smoke}});
   }
   write_text_atomically(folder_ / "queue.json", json.dump(2) + "\n");
 }
@@ -119,14 +123,17 @@ std::vector<std::string> WorkFolder::smoke_command(const WorkQueue& queue,
 
 void request_work(const WorkFolder& folder, const std::string& what,
                   const std::vector<std::string>& names) {
+  std::error_code ignored;  // what is not there needs no taking back
   for (const std::string& name : names) {
-    write_text_atomically(folder.requests() / (what + "-" + name), "");
+    fs::remove(folder.request(what == "start" ? "stop" : "start", name), ignored);
+    write_text_atomically(folder.request(what, name), "");
   }
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::seconds(30);
   auto started = Clock::time_point();
   while (has_requests(folder)) {
     if (Clock::now() > deadline) {
+      for (const std::string& name : names) fs::remove(folder.request(what, name), ignored);
       throw Error({.what = "no supervisor takes the work",
                    .where = folder.path().string(),
                    .found = last_words(folder.path() / "supervisor.log"),

@@ -8,6 +8,7 @@
 //   FOLDER/supervisor.lock, supervisor.log
 //   FOLDER/jobs/NAME/config.yaml    the run's resolved configuration; smoke.yaml: of its trial
 //   FOLDER/jobs/NAME/log.txt        what its process printed
+//   FOLDER/jobs/NAME/process.lock   held by its process: no second one is started beside it
 //   FOLDER/jobs/NAME/runs/          its run folder
 #pragma once
 
@@ -31,6 +32,7 @@ struct WorkJob {
   std::string name;
   std::optional<std::int64_t> gpu;  // the slot it must have
   std::int64_t max_steps = 0;
+  bool smoke = false;  // a trial comes before its training
 };
 
 struct WorkQueue {
@@ -39,7 +41,6 @@ struct WorkQueue {
   std::string directory;     // the runs' working directory
   std::string program;       // roboimi
   std::vector<std::string> options;  // of every `roboimi run`: --plugin-path=...
-  bool smoke = false;                // try a job on each slot before the first long run
   std::vector<WorkSlot> slots;
   std::vector<WorkJob> jobs;
 };
@@ -60,7 +61,13 @@ class ROBOIMI_EXPORT WorkFolder {
     return job(name) / "smoke_runs";
   }
   std::filesystem::path lock_file() const { return folder_ / "supervisor.lock"; }
+  std::filesystem::path run_lock(const std::string& name) const {
+    return job(name) / "process.lock";
+  }
   std::filesystem::path requests() const { return folder_ / "requests"; }
+  std::filesystem::path request(const std::string& what, const std::string& name) const {
+    return requests() / (what + "-" + name);
+  }
 
   bool has_queue() const { return std::filesystem::exists(folder_ / "queue.json"); }
   WorkQueue read_queue() const;
@@ -77,8 +84,9 @@ class ROBOIMI_EXPORT WorkFolder {
   std::filesystem::path folder_;
 };
 
-// Asks for "start" or "stop" of these runs and sees that a supervisor takes the requests, starting
-// one when there is none. Error when none takes them, with its last words.
+// Asks for "start" or "stop" of these runs, in place of what was asked for before and not taken,
+// and sees that a supervisor takes the requests, starting one when there is none. Error when none
+// takes them, with its last words; then nothing is asked for any more.
 ROBOIMI_EXPORT void request_work(const WorkFolder& folder, const std::string& what,
                                  const std::vector<std::string>& names);
 

@@ -75,6 +75,33 @@ TEST(Records, OneTargetsRowsReplaceItsOwnAndNoOthers) {
   EXPECT_EQ(rows[1].state, RunState::kFailed);
 }
 
+TEST(Records, ALaunchThatDidNotReachItsTargetStaysBesideWhatTheTargetKnows) {
+  const SuiteFolder folder;
+  const auto suite = folder / "s";
+  const RunStatus unsent{
+      .name = "b", .target = "t", .state = RunState::kFailed, .text = "not started: a full disk"};
+  update_records(suite, "t", {{.name = "a", .target = "t", .state = RunState::kRunning}, unsent});
+  update_records(suite, "t", {{.name = "a", .target = "t", .state = RunState::kFinished}});
+  const auto rows = read_status(suite);
+  ASSERT_THAT(rows, SizeIs(2));
+  EXPECT_EQ(find_run(rows, "a")->state, RunState::kFinished);
+  EXPECT_EQ(find_run(rows, "b")->text, "not started: a full disk");
+}
+
+TEST(Records, ARunThatWasLaunchedAgainElsewhereHasOneRow) {
+  const SuiteFolder folder;
+  const auto suite = folder / "s";
+  update_records(suite, "t", {{.name = "a", .target = "t", .state = RunState::kFailed}});
+  change_manifest(suite, [](Json& manifest) {
+    manifest = {{"suite", "s"}, {"runs", {{{"name", "a"}, {"target", "u"}}}}};
+  });
+  update_records(suite, "u", {{.name = "a", .target = "u", .state = RunState::kRunning}});
+  update_records(suite, "t", {{.name = "a", .target = "t", .state = RunState::kFailed}});
+  const auto rows = read_status(suite);
+  ASSERT_THAT(rows, SizeIs(1));
+  EXPECT_EQ(rows[0].target, "u");
+}
+
 TEST(Records, ADamagedFileIsNamedAndKept) {
   const SuiteFolder folder;
   folder.write("s/status.json", "{");
@@ -127,6 +154,19 @@ TEST(Processes, GetTheirWordsAsTheyAre) {
   EXPECT_EQ(run_process({"sh", "-c", "echo no >&2; kill -9 $$"}).status, 137);
   EXPECT_THAT(error_text([] { run_process({"no-such-program"}); }),
               HasSubstr("no-such-program: cannot start"));
+}
+
+TEST(Processes, AreNotWaitedForLongerThanTheLimit) {
+  const std::chrono::milliseconds limit(300);
+  const ProcessResult result =
+      run_process({"sh", "-c", "echo begun; exec sleep 60"}, "unread", limit);
+  EXPECT_EQ(result.status, kTimedOut);
+  EXPECT_EQ(result.output, "begun\n");
+  // One that has ended and left its outputs to another.
+  EXPECT_EQ(run_process({"sh", "-c", "sleep 2 &"}, "", limit).status, kTimedOut);
+  // One that goes on in silence.
+  EXPECT_EQ(run_process({"sh", "-c", "exec >&- 2>&-; exec sleep 60"}, "", limit).status, kTimedOut);
+  EXPECT_EQ(run_process({"true"}, "", std::chrono::seconds(60)).status, 0);
 }
 
 TEST(ProcessLock, IsOneProcesssAtATime) {

@@ -107,6 +107,26 @@ TEST_F(ReportTest, StandsAloneAndRunsNothing) {
   EXPECT_LT(page.size(), 1u << 20);
 }
 
+TEST_F(ReportTest, PassesOverWhatIsNoNumber) {
+  const std::string run = "s/work/here/jobs/a_seed0/runs/20260101_000000_a_seed0/";
+  folder_.write(run + "rollouts/step_00000030/summary.json",
+                R"({"episodes": [], "mean_highest_reward": null,
+                    "timings": {"inference_ms": null}, "plans": {"mean_ms": null}})");
+  EXPECT_THAT(suite_report(folder_ / "s"), HasSubstr("<h2>Times</h2>"));
+  folder_.write(run + "rollouts/step_00000030/summary.json", R"({"episodes": [{"seed": 1}]})");
+  EXPECT_THAT(error_text([&] { suite_report(folder_ / "s"); }),
+              HasSubstr("step_00000030/summary.json: not a summary of rollouts"));
+}
+
+// A grid's step is far below what a double of this size can tell apart.
+TEST_F(ReportTest, DrawsValuesThatHardlyDiffer) {
+  const std::string run = "s/work/here/jobs/a_seed0/runs/20260101_000000_a_seed0/";
+  folder_.write(run + "metrics.jsonl",
+                "{\"step\": 1, \"rollout/mean_highest_reward\": 1e9}\n"
+                "{\"step\": 2, \"rollout/mean_highest_reward\": 1000000000.0000002}\n");
+  EXPECT_THAT(suite_report(folder_ / "s"), HasSubstr("Highest reward"));
+}
+
 TEST_F(ReportTest, LeavesOutWhatIsNotThereYet) {
   std::filesystem::remove_all(folder_ / "s/work/here/jobs");
   const std::string page = suite_report(folder_ / "s");

@@ -89,6 +89,11 @@ TEST(SuiteFile, ErrorsOfTargets) {
               HasSubstr("did you mean 'slots'?"));
   EXPECT_THAT(error_of(head + "targets: {t: {kind: local, slots: 0}}\n"),
               HasSubstr("an integer from 1 to 1024"));
+  // rsync would take these for a path here, a daemon and an option.
+  for (const std::string host : {"here/there", "::1", "-oProxyCommand=x", "a b"}) {
+    EXPECT_THAT(error_of(head + "targets: {t: {kind: ssh, host: '" + host + "'}}\n"),
+                HasSubstr("not a host: expected user@machine or machine"));
+  }
   EXPECT_THAT(error_of(head + "targets: {t: {kind: local}, u: {kind: local}}\n"),
               HasSubstr("the run has no target"));
   EXPECT_THAT(error_of("name: s\nconfig: c\nruns: [{name: a, gpu: 1}]\n"

@@ -1,66 +1,20 @@
 // The supervisor with a program that stands for `roboimi run`.
-#include "roboimi/suite/supervisor.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 
-#include <chrono>
-#include <functional>
+#include <optional>
 #include <thread>
 
 #include "roboimi/suite/process_lock.h"
-#include "tests/unit/suite/suite_folder.h"
+#include "tests/unit/suite/supervisor_fixture.h"
 
 namespace roboimi {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-class SupervisorTest : public ::testing::Test {
- protected:
-  // A queue of jobs a, b, ... for `script`, whose $NAME is the job and $KIND smoke or config.
-  void queue(const std::string& script, int jobs, int slots, bool smoke = false) {
-    const std::string own =
-        "case \"$2\" in *smoke.yaml) KIND=smoke;; *) KIND=config;; esac\n"
-        "NAME=$(basename \"$(dirname \"${2#*=}\")\")\n";
-    queue_ = {.target = "here",
-              .suite_folder = "",
-              .directory = (folder_ / "").string(),
-              .program = folder_.program(own + script),
-              .options = {},
-              .smoke = smoke,
-              .slots = {},
-              .jobs = {}};
-    for (int i = 0; i < slots; ++i) queue_.slots.push_back({"slot " + std::to_string(i), {}});
-    for (int i = 0; i < jobs; ++i) {
-      const std::string name(1, static_cast<char>('a' + i));
-      queue_.jobs.push_back({.name = name, .gpu = {}, .max_steps = 5});
-      std::filesystem::create_directories(work_.job(name));
-      request("start-" + name);
-    }
-    work_.write_queue(queue_);
-  }
-  void request(const std::string& name) { write_text_atomically(work_.requests() / name, ""); }
-
-  RunStatus row(const std::string& name) const {
-    auto rows = work_.read_state();
-    const RunStatus* found = find_run(rows, name);
-    return found == nullptr ? RunStatus() : *found;
-  }
-  bool wait_for(const std::function<bool()>& condition) const {
-    for (int i = 0; i < 1000 && !condition(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    return condition();
-  }
-  std::string trace() const { return read_text(folder_ / "trace"); }
-
-  SuiteFolder folder_;
-  WorkFolder work_{folder_ / "work"};
-  WorkQueue queue_;
-};
 
 TEST_F(SupervisorTest, RunsEachJobOnceAndNoMoreThanItsSlotsAtATime) {
   queue("mkdir busy || echo two >> trace; echo $NAME >> trace; sleep 0.1; rmdir busy", 3, 1);
@@ -95,6 +49,25 @@ TEST_F(SupervisorTest, AFailedTrialStartsNothingLong) {
     EXPECT_EQ(row(name).text, "not started: the trial of b failed");
     EXPECT_EQ(row(name).attempts, 0);
   }
+}
+
+TEST_F(SupervisorTest, AJobThatWasLaunchedWithoutATrialHasNoneAndNoPartInOthers) {
+  queue("echo $KIND $NAME >> trace; test $KIND = config", 2, 1, /*smoke=*/true);
+  queue_.jobs[0].smoke = false;
+  work_.write_queue(queue_);
+  supervise(work_);
+  EXPECT_EQ(trace(), "config a\nsmoke b\n");
+  EXPECT_EQ(row("a").state, RunState::kFinished);
+  EXPECT_EQ(row("b").state, RunState::kFailed);
+}
+
+TEST_F(SupervisorTest, ATrialThatCannotBeginIsAFailedOne) {
+  queue("", 2, 1, /*smoke=*/true);
+  queue_.program = (folder_ / "none").string();
+  work_.write_queue(queue_);
+  supervise(work_);
+  EXPECT_THAT(row("a").text, HasSubstr("none: cannot start: No such file"));
+  EXPECT_EQ(row("b").text, "not started: the trial of a failed");
 }
 
 TEST_F(SupervisorTest, AFailureIsToldWithItsLastWordsAndTheOthersGoOn) {
@@ -137,6 +110,57 @@ TEST_F(SupervisorTest, ARunOfADeadSupervisorIsTakenOverAndNotStartedTwice) {
   EXPECT_EQ(row("a").attempts, 1);
   EXPECT_EQ(row("a").state, RunState::kLost);
   EXPECT_THAT(row("a").text, HasSubstr("its process ended unseen"));
+}
+
+// As a supervisor leaves it that is killed after it started a run and before it wrote that down.
+TEST_F(SupervisorTest, ARunThatNobodyRecordedIsNotStartedBesideItself) {
+  queue("echo up >> trace", 1, 1);
+  std::optional<ProcessLock> lock = ProcessLock::take(work_.run_lock("a"));
+  const ProcessIdentity unrecorded =
+      start_process({.words = {"/bin/sleep", "2"}, .inherited = lock->descriptor()});
+  lock.reset();
+  std::thread supervisor([&] { supervise(work_); });
+  EXPECT_TRUE(wait_for([&] { return row("a").text.starts_with("waits: an earlier process"); }));
+  EXPECT_EQ(row("a").state, RunState::kQueued);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "trace"));
+  ::waitpid(static_cast<pid_t>(unrecorded.pid), nullptr, 0);
+  supervisor.join();
+  EXPECT_EQ(trace(), "up\n");
+  EXPECT_EQ(row("a").state, RunState::kFinished);
+}
+
+TEST_F(SupervisorTest, ANewSupervisorSendsNoSecondInterrupt) {
+  queue("", 1, 1);
+  const std::string script = folder_.program(
+      "trap 'echo int >> trace; sleep 1; exit 130' INT; echo up >> trace\n"
+      "while :; do sleep 0.05; done");
+  RunStatus left{.name = "a", .target = "here", .state = RunState::kRunning, .slot = "slot 0"};
+  left.text = "asked to stop: it finishes its step and writes a checkpoint";
+  left.process = start_process({.words = {script}, .directory = queue_.directory});
+  work_.write_state({left});
+  ASSERT_TRUE(wait_for([&] { return std::filesystem::exists(folder_ / "trace"); }));
+  std::thread reaper([&] { ::waitpid(static_cast<pid_t>(left.process.pid), nullptr, 0); });
+  request("stop-a");
+  std::thread supervisor([&] { supervise(work_); });
+  EXPECT_TRUE(wait_for([&] { return !std::filesystem::exists(work_.request("stop", "a")); }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));  // its shell would tell by then
+  EXPECT_EQ(trace(), "up\n");
+  ::kill(static_cast<pid_t>(left.process.pid), SIGKILL);
+  reaper.join();
+  supervisor.join();
+}
+
+TEST_F(SupervisorTest, AStateThatCannotBeWrittenEndsNoRunAndIsWrittenLater) {
+  queue("test $NAME = b || { rm -f work/state.json; mkdir work/state.json; sleep 1; }; echo $NAME",
+        2, 1);
+  std::thread supervisor([&] { supervise(work_); });
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  EXPECT_TRUE(std::filesystem::is_directory(work_.path() / "state.json"));
+  std::filesystem::remove(work_.path() / "state.json");
+  supervisor.join();
+  EXPECT_EQ(row("a").state, RunState::kFinished);
+  EXPECT_EQ(row("b").state, RunState::kFinished);
+  EXPECT_EQ(row("b").attempts, 1);
 }
 
 TEST_F(SupervisorTest, AfterARebootWhatRanIsLostAndAStrangerWithItsNumberIsLeftAlone) {

@@ -1,0 +1,58 @@
+// A work folder whose jobs are a shell script that stands for `roboimi run`.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "roboimi/suite/supervisor.h"
+#include "tests/unit/suite/suite_folder.h"
+
+namespace roboimi {
+
+class SupervisorTest : public ::testing::Test {
+ protected:
+  // A queue of jobs a, b, ... for `script`, whose $NAME is the job and $KIND smoke or config.
+  void queue(const std::string& script, int jobs, int slots, bool smoke = false) {
+    const std::string own =
+        "case \"$2\" in *smoke.yaml) KIND=smoke;; *) KIND=config;; esac\n"
+        "NAME=$(basename \"$(dirname \"${2#*=}\")\")\n";
+    queue_ = {.target = "here",
+              .suite_folder = "",
+              .directory = (folder_ / "").string(),
+              .program = folder_.program(own + script),
+              .options = {},
+              .slots = {},
+              .jobs = {}};
+    for (int i = 0; i < slots; ++i) queue_.slots.push_back({"slot " + std::to_string(i), {}});
+    for (int i = 0; i < jobs; ++i) {
+      const std::string name(1, static_cast<char>('a' + i));
+      queue_.jobs.push_back({.name = name, .gpu = {}, .max_steps = 5, .smoke = smoke});
+      std::filesystem::create_directories(work_.job(name));
+      request("start-" + name);
+    }
+    work_.write_queue(queue_);
+  }
+  void request(const std::string& name) { write_text_atomically(work_.requests() / name, ""); }
+
+  RunStatus row(const std::string& name) const {
+    auto rows = work_.read_state();
+    const RunStatus* found = find_run(rows, name);
+    return found == nullptr ? RunStatus() : *found;
+  }
+  bool wait_for(const std::function<bool()>& condition) const {
+    for (int i = 0; i < 1000 && !condition(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return condition();
+  }
+  std::string trace() const { return read_text(folder_ / "trace"); }
+
+  SuiteFolder folder_;
+  WorkFolder work_{folder_ / "work"};
+  WorkQueue queue_;
+};
+
+}  // namespace roboimi
