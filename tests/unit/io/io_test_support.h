@@ -1,6 +1,8 @@
-// A folder for one test, gone afterwards, and the text of the error that an action throws.
+// A folder for one test, gone afterwards, a tensor's bytes, and the text of the error that an
+// action throws.
 #pragma once
 
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -33,6 +35,12 @@ class InFolder : public ::testing::Test {
 // Without syncing, for tests that write thousands of files.
 inline void write_quickly(const std::filesystem::path& path, std::string_view text) {
   std::ofstream(path, std::ios::binary) << text;
+}
+
+// The values row by row, as they lie in memory.
+inline std::string bytes_of(const at::Tensor& tensor) {
+  const at::Tensor whole = tensor.contiguous();
+  return {static_cast<const char*>(whole.const_data_ptr()), whole.nbytes()};
 }
 
 // Empty when nothing was thrown.
