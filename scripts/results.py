@@ -35,7 +35,9 @@ DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
 ROWS = {
     "state_imf": ("box state, IMF, 1 step", STATE,
                   {"": ("", []),
-                   "2_steps": ("box state, IMF, 2 steps", ["agent.head.num_inference_steps=2"])}),
+                   "2_steps": ("box state, IMF, 2 steps", ["agent.head.num_inference_steps=2"]),
+                   "bf16": ("box state, IMF, 1 step in bf16",
+                            ["agent.head.inference_precision=bf16"])}),
     "state_diffusion": ("box state, diffusion, DDIM 10", STATE + ["agent/head=diffusion"] + DENOISER,
                         {"": ("", DDIM)}),
     "state_flow": ("box state, flow matching, 10 steps",
