@@ -1,5 +1,4 @@
-// A robot's control loop around a trained policy, in real time. The robot is the environment of the
-// policy's own run; in a program of yours reset, observe and step are the driver's.
+// A robot's control loop in real time; the robot here is the simulator of the policy's own run.
 #include <algorithm>
 #include <chrono>
 #include <iostream>
@@ -8,6 +7,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/deploy/policy.h"
+#include "roboimi/env/environment.h"
 #include "roboimi/plugin/registry.h"
 
 using Clock = std::chrono::steady_clock;
