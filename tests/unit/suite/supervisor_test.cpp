@@ -151,10 +151,13 @@ TEST_F(SupervisorTest, ANewSupervisorSendsNoSecondInterrupt) {
 }
 
 TEST_F(SupervisorTest, AStateThatCannotBeWrittenEndsNoRunAndIsWrittenLater) {
-  queue("test $NAME = b || { rm -f work/state.json; mkdir work/state.json; sleep 1; }; echo $NAME",
-        2, 1);
+  queue(
+      "test $NAME = b || until mkdir work/state.json 2> /dev/null; do rm -f work/state.json; done\n"
+      "echo $NAME >> trace",
+      2, 1);
   std::thread supervisor([&] { supervise(work_); });
-  std::this_thread::sleep_for(std::chrono::seconds(2));
+  EXPECT_TRUE(
+      wait_for([&] { return std::filesystem::exists(folder_ / "trace") && trace() == "a\nb\n"; }));
   EXPECT_TRUE(std::filesystem::is_directory(work_.path() / "state.json"));
   std::filesystem::remove(work_.path() / "state.json");
   supervisor.join();
