@@ -22,19 +22,22 @@ class Unavailable(Exception):
 def find_program():
     for name in ("chromium", "chromium-browser", "google-chrome"):
         path = shutil.which(name)
-        # Ubuntu's package is a stub of a snap, which sees no file of /tmp.
-        if path and "/snap/" not in os.path.realpath(path) and not _is_snap_stub(path):
+        if path and not _starts_a_snap(path):
             return path
     raise Unavailable("no chromium in PATH: on Debian, scripts/setup.sh --tests installs it")
 
 
-def _is_snap_stub(path):
+def _starts_a_snap(path):
+    """Ubuntu's package is a script that starts a snap, and a snap cannot read files of the temporary folder."""
+    if path.startswith("/snap/"):
+        return True
     with open(path, "rb") as file:
-        return b"snap run" in file.read(4096) or b"/snap/bin" in file.read(4096)
+        return b"/snap/" in file.read(4096)
 
 
 class Chromium:
     def __init__(self, limit=60.0):
+        program = find_program()
         self._limit = limit
         self._profile = tempfile.mkdtemp(prefix="roboimi_chromium_")
         self._next = 0
@@ -48,7 +51,6 @@ class Chromium:
                    "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"]
         if os.geteuid() == 0:
             options.append("--no-sandbox")  # Chromium refuses to be root's with one
-        program = find_program()
         quiet = os.open(os.path.join(self._profile, "stderr.txt"), os.O_WRONLY | os.O_CREAT, 0o600)
         self._pid = os.posix_spawn(
             program, [program, *options, "about:blank"], os.environ, setpgroup=0,
