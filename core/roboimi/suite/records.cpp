@@ -20,7 +20,7 @@ ProcessLock lock_of(const fs::path& suite_folder) {
 
 // As the manifest orders them; what it does not name comes last. A run that never began on one
 // target and was launched on another since is that one's.
-void sort_rows(const Json& manifest, std::vector<RunStatus>& rows) {
+void arrange_rows(const Json& manifest, std::vector<RunStatus>& rows) {
   std::map<std::string, std::size_t> order;
   std::map<std::string, std::string> targets;
   for (const Json& run : manifest.value("runs", Json::array())) {
@@ -41,7 +41,7 @@ void sort_rows(const Json& manifest, std::vector<RunStatus>& rows) {
 
 void write_status(const fs::path& suite_folder, std::vector<RunStatus> rows) {
   const Json manifest = read_manifest(suite_folder);
-  sort_rows(manifest, rows);
+  arrange_rows(manifest, rows);
   const Json status = {{"suite", manifest.value("suite", suite_folder.filename().string())},
                        {"updated", time_now()},
                        {"runs", to_json(rows)}};

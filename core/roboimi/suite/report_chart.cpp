@@ -46,8 +46,8 @@ class Axes {
     }
     if (is_rate_) low_ = 0, high_ = 1;
     // Steps of the grid must be seen in a double, however large the values are.
-    const double least = 1e-9 * std::max({1.0, std::abs(low_), std::abs(high_)});
-    if (high_ - low_ < least) low_ -= 0.5 * least * 1e9, high_ += 0.5 * least * 1e9;
+    const double size = std::max({1.0, std::abs(low_), std::abs(high_)});
+    if (high_ - low_ < 1e-9 * size) low_ -= 0.5 * size, high_ += 0.5 * size;
   }
 
   double x(double value) const { return kLeft + value / x_max_ * (kWidth - kLeft - kRight); }

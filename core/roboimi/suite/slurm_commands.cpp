@@ -1,6 +1,7 @@
 #include "roboimi/suite/slurm_commands.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -83,15 +84,15 @@ std::map<std::string, EndedTask> parse_accounting(const std::string& text) {
 
 const EndedTask* SlurmAccounting::of(const std::string& task) {
   if (!ended_) {
-    std::string jobs;
-    for (const std::string& job : jobs_) jobs += (jobs.empty() ? "" : ",") + job;
     ended_.emplace();
+    if (jobs_.empty()) return nullptr;
     try {
       const ProcessResult answer =
-          run_process({"sacct", "--noheader", "--parsable2", "--allocations", "--jobs=" + jobs,
+          run_process({"sacct", "--noheader", "--parsable2", "--allocations",
+                       fmt::format("--jobs={}", fmt::join(jobs_, ",")),
                        "--format=JobID,State,ExitCode,NodeList,End"},
                       "", kLimit);
-      if (answer.status == 0 && !jobs.empty()) ended_ = parse_accounting(answer.output);
+      if (answer.status == 0) ended_ = parse_accounting(answer.output);
     } catch (const Error&) {
       // No sacct here: the jobs' own files are all there is.
     }
