@@ -12,11 +12,11 @@ using ::testing::StartsWith;
 
 constexpr const char* kTwoSlots = "here: {kind: local, slots: 2, threads: 1}";
 
-struct NoServer {
+struct Here : NoServer {
   static constexpr const char* kName = "suite_local";
-  explicit NoServer(const fs::path&) {}
+  using NoServer::NoServer;
 };
-using SuiteLocal = SuiteTest<NoServer>;
+using SuiteLocal = SuiteTest<Here>;
 
 TEST_F(SuiteLocal, AKilledRunIsToldAndResumedAndTheOtherIsNotTouched) {
   const fs::path suite = place_->write_suite("killed", 100'000, kTwoSlots);
@@ -81,29 +81,13 @@ TEST_F(SuiteLocal, AFailedTrialStartsNothingLongAndIsLaunchedAgainOnceMended) {
   EXPECT_TRUE(place_->reaches(suite, "long_one", "finished"));
 }
 
-// The supervisor of the suite, which the records do not name.
-pid_t supervisor_of(const fs::path& suite) {
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    std::error_code error;
-    const fs::path words = entry.path() / "cmdline";
-    if (!fs::exists(words, error)) continue;
-    std::ifstream file(words);
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    if (text.find("supervise") == std::string::npos) continue;
-    if (text.find(suite.string()) != std::string::npos) {
-      return std::stoi(entry.path().filename().string());
-    }
-  }
-  return 0;
-}
-
 TEST_F(SuiteLocal, ARunOutlivesItsSupervisorAndTheNextTakesItOver) {
   const fs::path suite = place_->write_suite("orphan", 100'000, kTwoSlots);
   ASSERT_EQ(place_->suite("launch", suite).status, 0);
   ASSERT_TRUE(place_->reaches(suite, "brief", "finished"));
   ASSERT_TRUE(place_->reaches(suite, "long_one", "running"));
   const Json before = place_->row(suite, "long_one");
-  const pid_t supervisor = supervisor_of(suite);
+  const pid_t supervisor = process_with({"supervise", suite.string()});
   ASSERT_GT(supervisor, 0);
   ::kill(supervisor, SIGKILL);
   ASSERT_TRUE(place_->wait_for(

@@ -7,15 +7,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "roboimi/common/processes.h"
 #include "tests/e2e/program.h"
+#include "tests/wait_for.h"
 
 namespace roboimi::e2e {
 
@@ -32,6 +33,19 @@ inline int free_port() {
   EXPECT_EQ(::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size), 0);
   ::close(descriptor);
   return ::ntohs(address.sin_port);
+}
+
+// A process with all of `words` in its command line; 0 when there is none.
+inline pid_t process_with(const std::vector<std::string>& words) {
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const bool has_all = std::all_of(words.begin(), words.end(), [&](const std::string& word) {
+      return text.find(word) != std::string::npos;
+    });
+    if (!text.empty() && has_all) return std::stoi(entry.path().filename().string());
+  }
+  return 0;
 }
 
 // Two demonstrations, and suites of trainings of a state-only policy on them.
@@ -89,14 +103,9 @@ class SuitePlace {
     return wait_for([&] { return state(folder, name) == wanted; });
   }
 
-  // Polls for at most two minutes.
+  // For at most two minutes.
   static bool wait_for(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    }
-    return true;
+    return roboimi::wait_for(condition, std::chrono::minutes(2), std::chrono::milliseconds(300));
   }
 
   Workplace place;
@@ -127,6 +136,11 @@ class Daemon {
 
  private:
   boost::process::child child_;
+};
+
+// For tests that need no server.
+struct NoServer {
+  explicit NoServer(const fs::path&) {}
 };
 
 // Tests that share a place and a server, whose folder is in that place.

@@ -12,14 +12,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class SwanlabRun : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() { place_ = new SuitePlace("swanlab"); }
-  static void TearDownTestSuite() {
-    delete place_;
-    place_ = nullptr;
-  }
+struct Beside : NoServer {
+  static constexpr const char* kName = "swanlab";
+  using NoServer::NoServer;
+};
 
+class SwanlabRun : public SuiteTest<Beside> {
+ protected:
   // The arguments of a small training named so.
   static std::vector<std::string> training(const std::string& name, int steps,
                                            const std::vector<std::string>& more = {}) {
@@ -42,15 +41,7 @@ class SwanlabRun : public ::testing::Test {
 
   // The follower of a run; 0 when there is none.
   static pid_t follower_of(const std::string& name) {
-    for (const auto& entry : fs::directory_iterator("/proc")) {
-      std::ifstream file(entry.path() / "cmdline");
-      const std::string text{std::istreambuf_iterator<char>(file), {}};
-      if (text.find("swanlab_follow.py") != std::string::npos &&
-          text.find("_" + name + '\0') != std::string::npos) {
-        return std::stoi(entry.path().filename());
-      }
-    }
-    return 0;
+    return process_with({"swanlab_follow.py", "_" + name + '\0'});
   }
 
   static fs::path write_suite(const std::string& name, const std::string& mode) {
@@ -61,11 +52,7 @@ class SwanlabRun : public ::testing::Test {
     write_text_atomically(suite / "suite.yaml", text);
     return suite;
   }
-
-  static SuitePlace* place_;
 };
-
-SuitePlace* SwanlabRun::place_ = nullptr;
 
 TEST_F(SwanlabRun, IsShownWithItsScalarsAndRollouts) {
   const Result result = place_->place.run(

@@ -3,13 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <filesystem>
-#include <functional>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "roboimi/common/processes.h"
+#include "tests/wait_for.h"
 
 namespace roboimi {
 
@@ -26,14 +24,9 @@ inline nlohmann::json read_swanlab(const std::filesystem::path& run) {
   return nlohmann::json::parse(read.output, nullptr, /*allow_exceptions=*/false);
 }
 
-// Polls for at most half a minute.
+// For at most half a minute.
 inline bool soon(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  return true;
+  return wait_for(condition, std::chrono::seconds(30));
 }
 
 }  // namespace roboimi

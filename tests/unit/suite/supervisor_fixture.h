@@ -3,12 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <functional>
-#include <thread>
-
 #include "roboimi/suite/supervisor.h"
 #include "tests/unit/suite/suite_folder.h"
+#include "tests/wait_for.h"
 
 namespace roboimi {
 
@@ -42,11 +39,8 @@ class SupervisorTest : public ::testing::Test {
     const RunStatus* found = find_run(rows, name);
     return found == nullptr ? RunStatus() : *found;
   }
-  bool wait_for(const std::function<bool()>& condition) const {
-    for (int i = 0; i < 1000 && !condition(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    return condition();
+  static bool wait_for(const std::function<bool()>& condition) {
+    return roboimi::wait_for(condition, std::chrono::seconds(20));
   }
   std::string trace() const { return read_text(folder_ / "trace"); }
 

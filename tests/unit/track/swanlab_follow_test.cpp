@@ -49,6 +49,12 @@ class SwanlabFollow : public ::testing::Test {
     }
     return text;
   }
+  // What lines(1, last) have for "a".
+  static json values_of_a(int last) {
+    json values = json::array();
+    for (int step = 1; step <= last; ++step) values.push_back({step, step + 0.5});
+    return values;
+  }
 
   pid_t start() const {
     return static_cast<pid_t>(
@@ -121,9 +127,7 @@ TEST_F(SwanlabFollow, StartedAgainShowsNoStepTwiceAndNoneIsMissing) {
   EXPECT_EQ(status_of(start()), 0) << log();
 
   const json shown = read_swanlab(run_);
-  json expected = json::array();
-  for (int step = 1; step <= 60; ++step) expected.push_back({step, step + 0.5});
-  EXPECT_EQ(shown["scalars"]["a"], expected);
+  EXPECT_EQ(shown["scalars"]["a"], values_of_a(60));
   // Two files of one experiment.
   ASSERT_EQ(shown["experiments"].size(), 2U);
   EXPECT_EQ(shown["experiments"][0], shown["experiments"][1]);
@@ -142,9 +146,7 @@ TEST_F(SwanlabFollow, KilledAndStartedAgainShowsNoStepTwiceAndNoneIsMissing) {
   EXPECT_EQ(status_of(start()), 0) << log();
 
   const json shown = read_swanlab(run_);
-  json expected = json::array();
-  for (int step = 1; step <= 400; ++step) expected.push_back({step, step + 0.5});
-  EXPECT_EQ(shown["scalars"]["a"], expected);
+  EXPECT_EQ(shown["scalars"]["a"], values_of_a(400));
   // The first one's file tells of its part.
   EXPECT_EQ(shown["experiments"].size(), 2U);
   EXPECT_EQ(shown["ends"], json::array({"RUN_STATE_FINISHED"}));
