@@ -1,4 +1,5 @@
-// roboimi eval: rolls a checkpoint out, or probes a representation.
+// roboimi eval: rolls a checkpoint out, compares it with demonstrations, or probes a
+// representation.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,6 +11,7 @@
 
 #include "app/commands.h"
 #include "app/common_options.h"
+#include "app/open_loop_command.h"
 #include "app/probe_command.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
@@ -30,6 +32,7 @@ namespace po = boost::program_options;
 
 constexpr const char* kUsage =
     "usage: roboimi eval --checkpoint DIR [a.b=c ...] [options]\n"
+    "       roboimi eval --open-loop --checkpoint DIR [a.b=c ...] [options]\n"
     "       roboimi eval --probe (--checkpoint DIR | --config FILE [a.b=c ...]) [options]\n\n"
     "Rolls out a trained policy and reports its success. DIR is a run's folder (its newest\n"
     "checkpoint), checkpoints/step_NNNNNNNN, checkpoints/latest or checkpoints/best. Overrides "
@@ -38,6 +41,11 @@ constexpr const char* kUsage =
     "its\n"
     "weights. The same checkpoint, seeds and overrides give the same outcomes, whatever --workers "
     "is.\n"
+    "With --open-loop: the policy sees what the demonstrator saw at every step, and its commands "
+    "are\n"
+    "compared with the recorded ones; of its own data on the episodes that "
+    "train.held_out_episodes\n"
+    "kept out, if it kept any.\n"
     "With --probe: fits linear probes to the representation of the data's frames, and says how "
     "much\n"
     "they tell on held-out episodes. --config probes weights that no run has trained.\n\n"
@@ -45,6 +53,7 @@ constexpr const char* kUsage =
     "  roboimi eval --checkpoint runs/20260102_030405_demo --episodes 100 --seed 1000\n"
     "  roboimi eval --checkpoint runs/20260102_030405_demo/checkpoints/best --control black\n"
     "  roboimi eval --checkpoint runs/20260102_030405_demo agent.head.num_inference_steps=2\n"
+    "  roboimi eval --open-loop --checkpoint runs/20260102_030405_demo --data data/other\n"
     "  roboimi eval --probe --config lewm_imf_attnres.yaml agent.backbone.checkpoint=lewm.ckpt\n\n";
 
 po::options_description described_options() {
@@ -62,13 +71,17 @@ po::options_description described_options() {
                           "folder of summary, pictures and videos; default: RUN/evaluations/...")(
       "json", po::bool_switch(), "print the summary as JSON")("probe", po::bool_switch(),
                                                               "linear probes in place of rollouts")(
+      "open-loop", po::bool_switch(), "the error on demonstrations in place of rollouts")(
       "config,c", po::value<std::string>(), "with --probe: an experiment, by path or name")(
       "config-dir", po::value<std::vector<std::string>>()->composing(),
-      "more folders with configurations")("data", po::value<std::string>(),
-                                          "with --probe: other data than the experiment's")(
+      "more folders with configurations")(
+      "data", po::value<std::string>(),
+      "with --probe and --open-loop: other data than the experiment's")(
       "held-out", po::value<std::int64_t>(),
-      "with --probe: episodes at the data's end to test on; default: the run's, or a fifth")(
-      "no-ema", po::bool_switch(), "use the last weights, not the averaged ones")(
+      "with --probe and --open-loop: episodes at the data's end to test on; default: the run's, or "
+      "a "
+      "fifth for probes and all for --open-loop")("no-ema", po::bool_switch(),
+                                                  "use the last weights, not the averaged ones")(
       "device", po::value<std::string>()->default_value("auto"), "auto, cpu, cuda or cuda:N")(
       "plugin-path", po::value<std::vector<std::string>>()->composing(),
       "more folders with plugins")("help,h", "show this text");
@@ -216,6 +229,12 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   }
 }
 
+int open_loop_checked(const ParsedArguments& parsed) {
+  if (parsed.values.count("held-out") != 0) at_least(parsed.values, "held-out", 1);
+  at_least(parsed.values, "seed", 0);
+  return open_loop(parsed.values, parsed.words);
+}
+
 int probe_checked(const ParsedArguments& parsed) {
   const bool is_trained = parsed.values.count("checkpoint") != 0;
   if (is_trained == (parsed.values.count("config") != 0)) {
@@ -244,6 +263,11 @@ int eval_command(const Arguments& arguments) {
     std::cout << kUsage << options;
     return EXIT_SUCCESS;
   }
+  if (parsed.values["probe"].as<bool>() && parsed.values["open-loop"].as<bool>()) {
+    throw Error({.what = "both --probe and --open-loop",
+                 .expected = "one of them",
+                 .next = "see roboimi eval --help"});
+  }
   if (parsed.values["probe"].as<bool>()) return probe_checked(parsed);
   if (parsed.values.count("checkpoint") == 0) {
     throw Error({.what = "no checkpoint",
@@ -251,6 +275,7 @@ int eval_command(const Arguments& arguments) {
                  .next = "see roboimi eval --help"});
   }
   Registry::instance().load_search_path(paths_of(parsed.values, "plugin-path"));
+  if (parsed.values["open-loop"].as<bool>()) return open_loop_checked(parsed);
   return parsed.values.count("worker") != 0 ? work(parsed) : evaluate(parsed, arguments);
 }
 

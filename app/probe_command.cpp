@@ -7,6 +7,7 @@
 
 #include "app/commands.h"
 #include "app/common_options.h"
+#include "app/demonstrations.h"
 #include "roboimi/common/error.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/model/backbone.h"
@@ -39,27 +40,13 @@ c10::Device device_of(const po::variables_map& values) {
   return device_from(values["device"].as<std::string>());
 }
 
-std::shared_ptr<const Dataset> dataset_of(const ConfigNode& config,
-                                          const po::variables_map& values) {
-  const ConfigNode* found = config.find("data");
-  if (found == nullptr || !found->is_map()) {
-    throw Error({.what = "the experiment has no data to probe on", .expected = "a section `data`"});
-  }
-  ConfigNode node = *found;
-  if (values.count("data") != 0) {
-    node.set("path", ConfigNode::scalar(values["data"].as<std::string>(), {.file = "command line"},
-                                        /*quoted=*/true));
-  }
-  return Registry::instance().create_dataset(node, "data");
-}
-
 Subject trained_subject(const po::variables_map& values) {
   const fs::path checkpoint = find_checkpoint(values["checkpoint"].as<std::string>());
   LoadedAgent loaded = load_agent_from_checkpoint(
       checkpoint, {.use_ema = !values["no-ema"].as<bool>(), .device = device_of(values)});
   return {.name = checkpoint.string(),
           .config = loaded.config,
-          .dataset = dataset_of(loaded.config, values),
+          .dataset = demonstrations(loaded.config, values),
           .agent = loaded.agent};
 }
 
@@ -70,7 +57,7 @@ Subject fresh_subject(const po::variables_map& values, const std::vector<std::st
   const Options options = experiment_options(composed.root);
   Subject subject{.name = composed.file.string(),
                   .config = composed.root,
-                  .dataset = dataset_of(composed.root, values)};
+                  .dataset = demonstrations(composed.root, values)};
   subject.agent = Registry::instance().create_agent(
       options.component("agent"), "agent", subject.dataset->spec(),
       static_cast<std::uint64_t>(options.integer("seed")));
@@ -80,8 +67,7 @@ Subject fresh_subject(const po::variables_map& values, const std::vector<std::st
 
 std::int64_t num_held_out(const po::variables_map& values, const Subject& subject) {
   if (values.count("held-out") != 0) return values["held-out"].as<std::int64_t>();
-  const ConfigNode* stated = subject.config.find_path("train.held_out_episodes");
-  const std::int64_t own = stated != nullptr && !stated->is_null() ? std::stoll(stated->text()) : 0;
+  const std::int64_t own = held_out_in_training(subject.config);
   return own > 0 ? own : std::max<std::int64_t>(1, subject.dataset->num_episodes() / kHeldOutShare);
 }
 

@@ -69,6 +69,15 @@ TEST_F(MainJob, TrainsEvaluatesAndLeavesARunFolder) {
   EXPECT_EQ(summary["episodes"][0]["seed"], 1000);
   EXPECT_EQ(summary["episodes"][0]["length"], 200);
   EXPECT_GT(summary["timings"]["env_step_ms"].get<double>(), 0.0);
+
+  const Result compared = place_->run(
+      {"eval", "--open-loop", "--checkpoint", run.string(), "--held-out", "1", "--json"});
+  ASSERT_EQ(compared.status, 0) << compared.errors;
+  const auto error = nlohmann::json::parse(compared.output);
+  ASSERT_EQ(error["episodes"].size(), 1);
+  EXPECT_EQ(error["demonstrations"], "of the training data");
+  EXPECT_GT(error["normalized_rms"].get<double>(), 0.1);  // three steps of training
+  EXPECT_GT(error["roughness_ratio"].get<double>(), 1.0);
 }
 
 TEST_F(MainJob, AnEvaluationIsTheSameForAnyNumberOfWorkers) {

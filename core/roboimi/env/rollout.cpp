@@ -1,6 +1,5 @@
 #include "roboimi/env/rollout.h"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,9 +8,9 @@
 #include "roboimi/common/error.h"
 #include "roboimi/data/worker_processes.h"
 #include "roboimi/env/environment.h"
+#include "roboimi/env/evaluation_state.h"
 #include "roboimi/env/rollout_files.h"
 #include "roboimi/model/agent.h"
-#include "roboimi/model/mode_guard.h"
 
 namespace roboimi {
 namespace {
@@ -41,26 +40,6 @@ void check_fit(const Agent& agent, const Environment& environment) {
        .expected = "the sizes and cameras of the training data",
        .next = "set env.camera_names and image sizes as they were when the data was collected"});
 }
-
-// One thread for the calls of this one, whose sums then have one order.
-class SingleThread {
- public:
-  SingleThread() { at::set_num_threads(1); }
-  ~SingleThread() { at::set_num_threads(former_); }
-  SingleThread(const SingleThread&) = delete;
-  SingleThread& operator=(const SingleThread&) = delete;
-
- private:
-  int former_ = at::get_num_threads();
-};
-
-// Everything an agent must be in to be measured.
-struct EvaluationState {
-  explicit EvaluationState(Agent& agent) : mode(agent, /*training=*/false) {}
-  ModeGuard mode;
-  SingleThread single_thread;
-  torch::NoGradGuard no_grad;
-};
 
 void add_plan(PlanTimings& plans, double plan_ms, double granted_ms) {
   if (plan_ms <= 0.0) return;

@@ -1,0 +1,27 @@
+#include "app/demonstrations.h"
+
+#include "roboimi/common/error.h"
+#include "roboimi/plugin/registry.h"
+
+namespace roboimi::app {
+
+std::shared_ptr<const Dataset> demonstrations(const ConfigNode& config,
+                                              const boost::program_options::variables_map& values) {
+  const ConfigNode* found = config.find("data");
+  if (found == nullptr || !found->is_map()) {
+    throw Error({.what = "the experiment has no data", .expected = "a section `data`"});
+  }
+  ConfigNode node = *found;
+  if (values.count("data") != 0) {
+    node.set("path", ConfigNode::scalar(values["data"].as<std::string>(), {.file = "command line"},
+                                        /*quoted=*/true));
+  }
+  return Registry::instance().create_dataset(node, "data");
+}
+
+std::int64_t held_out_in_training(const ConfigNode& config) {
+  const ConfigNode* stated = config.find_path("train.held_out_episodes");
+  return stated != nullptr && !stated->is_null() ? std::stoll(stated->text()) : 0;
+}
+
+}  // namespace roboimi::app

@@ -1,0 +1,127 @@
+#include "app/open_loop_command.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "app/demonstrations.h"
+#include "roboimi/common/error.h"
+#include "roboimi/env/open_loop.h"
+#include "roboimi/track/progress.h"
+#include "roboimi/train/load_agent.h"
+#include "roboimi/train/run_folder.h"
+#include "roboimi/train/stop_request.h"
+
+namespace roboimi::app {
+namespace {
+
+namespace fs = std::filesystem;
+namespace po = boost::program_options;
+
+struct Comparison {
+  std::vector<std::int64_t> episodes;
+  std::string origin;  // what they were to the training, in words
+};
+
+// The last ones where a number says so; of the run's own data those that it was not trained on.
+Comparison comparison(const po::variables_map& values, const ConfigNode& config,
+                      const Dataset& dataset) {
+  const bool is_own = values.count("data") == 0;
+  const std::int64_t all = dataset.num_episodes();
+  const std::int64_t kept_out = is_own ? held_out_in_training(config) : 0;
+  std::int64_t count = kept_out > 0 ? kept_out : all;
+  if (values.count("held-out") != 0) count = values["held-out"].as<std::int64_t>();
+  if (count > all) {
+    throw Error({.what = "more episodes than there are",
+                 .expected = fmt::format("at most {}", all),
+                 .found = std::to_string(count)});
+  }
+  Comparison chosen{.episodes = std::vector<std::int64_t>(static_cast<std::size_t>(count))};
+  std::iota(chosen.episodes.begin(), chosen.episodes.end(), all - count);
+  chosen.origin = !is_own             ? "of other data than the run's"
+                  : count <= kept_out ? "held out of the training"
+                                      : "of the training data";
+  return chosen;
+}
+
+ActionRange range_of(const LoadedAgent& loaded, const fs::path& checkpoint) {
+  if (loaded.state.action_range) return *loaded.state.action_range;
+  throw Error({.what = "the checkpoint does not tell the range of its actions",
+               .where = checkpoint.string(),
+               .next = "train it with this version of roboimi"});
+}
+
+nlohmann::ordered_json to_json(const OpenLoopError& error, const ActionRange& range,
+                               const fs::path& checkpoint, const Comparison& compared) {
+  const at::Tensor rms = error.rms();
+  nlohmann::ordered_json json{
+      {"checkpoint", checkpoint.string()},
+      {"demonstrations", compared.origin},
+      {"normalized_rms", error.normalized_rms(range)},
+      {"roughness_ratio", error.roughness_ratio(range)},
+      {"rms", std::vector<double>(rms.const_data_ptr<double>(),
+                                  rms.const_data_ptr<double>() + rms.numel())}};
+  for (const OpenLoopError::Episode& episode : error.episodes) {
+    json["episodes"].push_back({{"index", episode.index},
+                                {"num_steps", episode.num_steps},
+                                {"normalized_rms", OpenLoopError::normalized_rms(episode, range)}});
+  }
+  return json;
+}
+
+void print(const OpenLoopError& error, const ActionRange& range, const fs::path& checkpoint,
+           const Comparison& compared) {
+  std::vector<double> each;
+  for (const auto& episode : error.episodes) {
+    each.push_back(OpenLoopError::normalized_rms(episode, range));
+  }
+  const auto [least, most] = std::minmax_element(each.begin(), each.end());
+  const at::Tensor rms = error.rms();
+  const auto worst = rms.argmax().item<std::int64_t>();
+  std::cout << fmt::format(
+      "checkpoint            {}\n"
+      "demonstrations        {}, {}\n"
+      "open-loop error       {:.4f} of half an action's range, rms ({:.4f} .. {:.4f} an episode)\n"
+      "largest dimension     {}: {:.4g} in the units of the data, rms\n"
+      "roughness             {:.2f} times the demonstrations' (second differences, rms)\n",
+      checkpoint.string(), each.size(), compared.origin, error.normalized_rms(range), *least, *most,
+      worst, rms[worst].item<double>(), error.roughness_ratio(range));
+}
+
+}  // namespace
+
+int open_loop(const po::variables_map& values, const std::vector<std::string>& overrides) {
+  const StopRequest stop;
+  const fs::path checkpoint = find_checkpoint(values["checkpoint"].as<std::string>());
+  const LoadedAgent loaded = load_agent_from_checkpoint(
+      checkpoint, {.use_ema = !values["no-ema"].as<bool>(),
+                   .overrides = overrides,
+                   .device = device_from(values["device"].as<std::string>())});
+  const auto dataset = demonstrations(loaded.config, values);
+  const Comparison compared = comparison(values, loaded.config, *dataset);
+  const ActionRange range = range_of(loaded, checkpoint);
+  Progress progress("eval", static_cast<std::int64_t>(compared.episodes.size()));
+  try {
+    const OpenLoopError error = open_loop_error(
+        *loaded.agent, *dataset, compared.episodes,
+        {.seed = static_cast<std::uint64_t>(values["seed"].as<std::int64_t>()),
+         .should_stop = [&stop] { return stop.requested(); },
+         .progress = [&progress](std::int64_t done) { progress.update(done, ""); }});
+    progress.clear();
+    if (values["json"].as<bool>()) {
+      std::cout << to_json(error, range, checkpoint, compared).dump(2) << std::endl;
+    } else {
+      print(error, range, checkpoint, compared);
+    }
+    return EXIT_SUCCESS;
+  } catch (const Error&) {
+    if (stop.requested()) return kInterruptedStatus;
+    throw;
+  }
+}
+
+}  // namespace roboimi::app
