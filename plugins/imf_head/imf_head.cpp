@@ -13,6 +13,8 @@ namespace {
 
 constexpr double kInitStd = 0.02;
 constexpr double kTimePeriod = 1e4;
+// Where t is smaller, z - t u is divided by this (JiT, arXiv 2511.13720).
+constexpr double kMinTime = 0.05;
 
 void check_sizes(const ImfOptions& o) {
   const auto require = [](bool fits, const std::string& expected, const std::string& found) {
@@ -120,11 +122,24 @@ at::Tensor ImfHead::read_out_tangent(const at::Tensor& mixed, const at::Tensor& 
   return at::matmul(attnres::rms_norm_tangent(x, dx, ln_f_->weight), head_->weight.t());
 }
 
+at::Tensor ImfHead::to_velocity(const at::Tensor& output, const at::Tensor& z,
+                                const at::Tensor& t) const {
+  if (options_.prediction == Prediction::kVelocity) return output;
+  return (z - output) / per_sample(t.clamp_min(kMinTime));
+}
+
+at::Tensor ImfHead::to_velocity_tangent(const at::Tensor& output_tangent, const at::Tensor& dz,
+                                        const at::Tensor& u, const at::Tensor& t) const {
+  if (options_.prediction == Prediction::kVelocity) return output_tangent;
+  const at::Tensor moves = per_sample((t > kMinTime).to(u.scalar_type()));
+  return (dz - output_tangent - moves * u) / per_sample(t.clamp_min(kMinTime));
+}
+
 at::Tensor ImfHead::velocity(const at::Tensor& z, const at::Tensor& r, const at::Tensor& t,
                              const at::Tensor& cond, at::Generator* generator) {
   at::Tensor tokens = embed(z, r, t, cond);
   if (generator != nullptr) tokens = dropout(tokens, options_.dropout, *generator);
-  return read_out(backbone_(tokens, generator));
+  return to_velocity(read_out(backbone_(tokens, generator)), z, t);
 }
 
 at::Tensor ImfHead::compound_velocity(const at::Tensor& z, const Draw& draw, const at::Tensor& cond,
@@ -134,9 +149,11 @@ at::Tensor ImfHead::compound_velocity(const at::Tensor& z, const Draw& draw, con
   const auto last = [&](const at::Tensor& all) { return all.narrow(0, equal, rest); };
   const at::Tensor r = last(draw.r), t = last(draw.t);
   attnres::Dual x;
+  at::Tensor v;
   {
     at::NoGradGuard no_grad;
-    x.tangent = embed_tangent(velocity(last(z), t, t, last(cond), generator), t);
+    v = velocity(last(z), t, t, last(cond), generator);
+    x.tangent = embed_tangent(v, t);
   }
   x.value = embed(z, draw.r, draw.t, cond);
   if (generator != nullptr && options_.dropout > 0.0) {
@@ -145,13 +162,15 @@ at::Tensor ImfHead::compound_velocity(const at::Tensor& z, const Draw& draw, con
     x = {x.value * mask, x.tangent * last(mask)};
   }
   const attnres::Dual y = backbone_->forward_dual(x, generator);
+  const at::Tensor u = to_velocity(read_out(y.value), z, draw.t);
   at::Tensor correction = at::zeros_like(z);
   {
     at::NoGradGuard no_grad;
-    const at::Tensor slope = read_out_tangent(last(y.value), y.tangent);
+    const at::Tensor slope =
+        to_velocity_tangent(read_out_tangent(last(y.value), y.tangent), v, last(u), t);
     last(correction).copy_(per_sample(t - r) * slope);
   }
-  return read_out(y.value) + correction;
+  return u + correction;
 }
 
 LossReport ImfHead::objective(const at::Tensor& actions, const at::Tensor& cond,
@@ -186,7 +205,8 @@ at::Tensor ImfHead::integrate(const at::Tensor& noise, const at::Tensor& cond) {
   for (std::int64_t i = steps; i > 0; --i) {
     const at::Tensor t = at::full({z.size(0)}, double(i) / double(steps), z.options());
     const at::Tensor r = at::full({z.size(0)}, double(i - 1) / double(steps), z.options());
-    z = z - per_sample(t - r) * read_out(backbone_->infer(embed(z, r, t, cond)));
+    const at::Tensor u = to_velocity(read_out(backbone_->infer(embed(z, r, t, cond))), z, t);
+    z = z - per_sample(t - r) * u;
   }
   return decode(options_.latent, z);
 }

@@ -27,6 +27,12 @@
 
 namespace roboimi::imf_head {
 
+// What the network's last layer gives.
+enum class Prediction {
+  kVelocity,  // u(z, r, t)
+  kSample,    // z - t u(z, r, t), near the actions (pixel MeanFlow, arXiv 2601.22158)
+};
+
 struct ImfOptions {
   std::int64_t n_emb = 384;
   std::int64_t n_layer = 12;
@@ -36,6 +42,7 @@ struct ImfOptions {
   std::int64_t num_inference_steps = 1;
   double one_step_share = 0.0;      // see draw()
   bool infers_in_bfloat16 = false;  // sample() alone
+  Prediction prediction = Prediction::kVelocity;
   LossKind loss = LossKind::kPseudoHuber;
   Latent latent = Latent::kIdentity;
   attnres::Output output = attnres::Output::kSum;
@@ -84,6 +91,11 @@ class ImfHead : public Head {
   at::Tensor read_out(const at::Tensor& mixed);
   // The derivative of read_out() at `mixed` along `tangent`.
   at::Tensor read_out_tangent(const at::Tensor& mixed, const at::Tensor& tangent);
+
+  // u(z, r, t) from the network's output, and du from that of du's. t [B].
+  at::Tensor to_velocity(const at::Tensor& output, const at::Tensor& z, const at::Tensor& t) const;
+  at::Tensor to_velocity_tangent(const at::Tensor& output_tangent, const at::Tensor& dz,
+                                 const at::Tensor& u, const at::Tensor& t) const;
 
   ImfOptions options_;
   HeadSpec spec_;

@@ -48,6 +48,9 @@ Schema schema() {
   s.optional_integer("n_kv_head", "key and value heads; n_head when left out").at_least(1);
   s.number("dropout", 0.0, "dropout probability in training").range(0.0, 0.99);
   s.integer("num_inference_steps", 1, "network evaluations per action chunk").at_least(1);
+  s.text("prediction", "velocity",
+         "what the network gives: the mean velocity u, or the sample z - t u")
+      .one_of({"velocity", "sample"});
   s.text("loss", "pseudo_huber", "distance between V and e - x")
       .one_of({"pseudo_huber", "mse", "adaptive_l2"});
   s.text("inference_precision", "fp32", "of the matrices when chunks are made, on a CPU")
@@ -78,6 +81,8 @@ std::shared_ptr<Head> create(const Options& options, const HeadSpec& spec) {
   o.dropout = options.number("dropout");
   o.num_inference_steps = options.integer("num_inference_steps");
   o.loss = loss_from(options.text("loss"));
+  o.prediction =
+      options.text("prediction") == "sample" ? Prediction::kSample : Prediction::kVelocity;
   o.infers_in_bfloat16 = options.text("inference_precision") == "bf16";
   o.one_step_share = options.number("one_step_share");
   o.output =

@@ -113,12 +113,13 @@ def time_token(p, t):
     return torch.cat([torch.sin(angle), torch.cos(angle)], -1) @ p["time_token_proj.weight"].T + p["time_token_proj.bias"]
 
 
-def velocity(p, z, r, t, cond, **kind):
+def velocity(p, z, r, t, cond, prediction="velocity", **kind):
     tokens = torch.cat([time_token(p, r)[:, None], time_token(p, t)[:, None],
                         cond @ p["cond_obs_emb.weight"].T + p["cond_obs_emb.bias"],
                         z @ p["input_emb.weight"].T + p["input_emb.bias"]], 1)
     y = backbone(p, tokens, **kind)[:, -HORIZON:]
-    return (rms(y) * p["ln_f.weight"]) @ p["head.weight"].T + p["head.bias"]
+    output = (rms(y) * p["ln_f.weight"]) @ p["head.weight"].T + p["head.bias"]
+    return output if prediction == "velocity" else (z - output) / t.clamp_min(0.05)[:, None, None]
 
 
 def dct():
@@ -158,11 +159,11 @@ def gradients(p, data, **case):
     return value.detach(), {n: g for n, g in zip(leaves, grads) if g is not None}
 
 
-def sample(p, noise, cond, steps, latent="identity"):
+def sample(p, noise, cond, steps, latent="identity", **network):
     z = noise
     for i in range(steps, 0, -1):
         t, r = torch.full((BATCH,), i / steps), torch.full((BATCH,), (i - 1) / steps)
-        z = z - (t - r)[:, None, None] * velocity(p, z, r, t, cond)
+        z = z - (t - r)[:, None, None] * velocity(p, z, r, t, cond, **network)
     return torch.einsum("kh,bka->bha", dct(), z) if latent == "dct" else z
 
 
@@ -177,7 +178,7 @@ def main():
     out = {f"param.{n}": v for n, v in p.items()} | {f"data.{n}": v for n, v in data.items()}
 
     networks = {"base": {}, "final": {"output": "final"}, "plain": {"residual": "plain"}, "block2": {"block": 2},
-                "block3_final": {"block": 3, "output": "final"}}
+                "block3_final": {"block": 3, "output": "final"}, "sample": {"prediction": "sample"}}
     z, r, t, cond = data["noise"], data["r"], data["t"], data["cond"]
     for name, network in networks.items():
         out[f"u.{name}"] = velocity(p, z, r, t, cond, **network)
@@ -189,7 +190,14 @@ def main():
         out[f"loss.{name}"], grads = gradients(p, data, **case)
         out |= {f"grad.{name}.{n}": grads[n] for n in FEW}
 
+    # Times below the one that z - t u is divided by at least.
+    early = data | {"r": torch.tensor([0.03, 0.77, 0.01, 0.02]), "t": torch.tensor([0.03, 0.77, 0.04, 0.9])}
+    out |= {"early.r": early["r"], "early.t": early["t"]}
+    out["loss.early"], grads = gradients(p, early, prediction="sample")
+    out |= {f"grad.early.{n}": grads[n] for n in FEW}
+
     out["sample.1"], out["sample.3"] = sample(p, z, cond, 1), sample(p, z, cond, 3)
+    out["sample.prediction"] = sample(p, z, cond, 2, prediction="sample")
     out["sample.dct"] = sample(p, z, cond, 2, "dct")
     out["dct"] = dct()
     out["rope.x"] = torch.randn(2, 5, 3, 6, generator=generator)

@@ -7,8 +7,9 @@ namespace roboimi::imf_head {
 namespace {
 
 TEST(ImfHead, SlopeAgreesWithFiniteDifferencesInDoublePrecision) {
-  for (const std::int64_t block : {1, 2}) {
-    auto head = golden_head({.sublayers_per_source = block});
+  for (const ImfOptions& options :
+       {ImfOptions{}, {.sublayers_per_source = 2}, {.prediction = Prediction::kSample}}) {
+    auto head = golden_head(options);
     Draw draw = golden_draw();
     draw.num_equal = 0;
     const at::Tensor z = golden("data.actions"), cond = golden("data.cond");

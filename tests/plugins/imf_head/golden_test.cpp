@@ -18,12 +18,12 @@ struct Network {
 };
 
 std::vector<Network> networks() {
-  return {
-      {"base", {}},
-      {"final", {.output = attnres::Output::kDepthAttention}},
-      {"plain", {.residual = attnres::Residual::kPlain}},
-      {"block2", {.sublayers_per_source = 2}},
-      {"block3_final", {.output = attnres::Output::kDepthAttention, .sublayers_per_source = 3}}};
+  return {{"base", {}},
+          {"final", {.output = attnres::Output::kDepthAttention}},
+          {"plain", {.residual = attnres::Residual::kPlain}},
+          {"block2", {.sublayers_per_source = 2}},
+          {"block3_final", {.output = attnres::Output::kDepthAttention, .sublayers_per_source = 3}},
+          {"sample", {.prediction = Prediction::kSample}}};
 }
 
 LossReport golden_objective(ImfHead& head, at::ScalarType dtype = at::kDouble) {
@@ -120,6 +120,18 @@ TEST(ImfHead, LossKindsAndTheCosineLatentMatchTheReference) {
   }
 }
 
+TEST(ImfHead, PredictedSamplesAtEarlyTimesMatchTheReference) {
+  auto head = golden_head({.prediction = Prediction::kSample});
+  Draw draw = golden_draw();
+  draw.r = golden("early.r");
+  draw.t = golden("early.t");
+  const LossReport report =
+      head->objective(golden("data.actions"), golden("data.cond"), golden("data.is_pad"), draw);
+  EXPECT_LT(distance(report.loss.detach(), golden("loss.early")), kTolerance);
+  report.loss.backward();
+  EXPECT_EQ(expect_gradients(*head, "early", 1e-10), 4);
+}
+
 TEST(ImfHead, SinglePrecisionAgreesWithTheReference) {
   auto head = golden_head({}, at::kFloat);
   const LossReport report = golden_objective(*head, at::kFloat);
@@ -139,6 +151,10 @@ TEST(ImfHead, SamplingInOneAndInThreeStepsMatchesTheReference) {
           golden_head({.num_inference_steps = 2, .latent = Latent::kDct})->integrate(noise, cond),
           golden("sample.dct")),
       kTolerance);
+  EXPECT_LT(distance(golden_head({.num_inference_steps = 2, .prediction = Prediction::kSample})
+                         ->integrate(noise, cond),
+                     golden("sample.prediction")),
+            kTolerance);
 }
 
 }  // namespace
