@@ -29,6 +29,7 @@ TRAINING = ["size=small", f"data.path={OUTPUT}/data", "train.max_steps=10000",
             "train.batch_size=64", "train.warmup_steps=200", "train.save_every=1000", "train.rollout_num_episodes=0"]
 STATE = ["agent=state_imf_attnres"]
 DENOISER = ["agent.head.p_drop_attn=0.1"]
+VELOCITY = ["agent.head.prediction=velocity"]
 DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
 
 # name: (what it is, overrides of its training, {evaluation: (what it is, arguments of eval)})
@@ -38,6 +39,10 @@ ROWS = {
                    "2_steps": ("box state, IMF, 2 steps", ["agent.head.num_inference_steps=2"]),
                    "bf16": ("box state, IMF, 1 step in bf16",
                             ["agent.head.inference_precision=bf16"])}),
+    "state_velocity": ("box state, IMF that predicts the velocity, 1 step", STATE + VELOCITY,
+                       {"": ("", []),
+                        "2_steps": ("box state, IMF that predicts the velocity, 2 steps",
+                                    ["agent.head.num_inference_steps=2"])}),
     "state_diffusion": ("box state, diffusion, DDIM 10", STATE + ["agent/head=diffusion"] + DENOISER,
                         {"": ("", DDIM)}),
     "state_flow": ("box state, flow matching, 10 steps",
@@ -58,6 +63,10 @@ ROWS = {
                                ["--control", "shuffled"]),
                   "hold_pose": ("no policy: the first pose is held (control)",
                                 ["--control", "hold_pose"])}),
+    "lewm_velocity": ("LEWM, IMF that predicts the velocity, 1 step", VELOCITY,
+                      {"": ("", []),
+                       "2_steps": ("LEWM, IMF that predicts the velocity, 2 steps",
+                                   ["agent.head.num_inference_steps=2"])}),
     "lewm_random_imf": ("LEWM of random weights (control), IMF",
                         ["agent.backbone.random_init=true", "agent.backbone.image_size=112"], {}),
     "lewm_diffusion": ("LEWM, diffusion, DDIM 10", ["agent/head=diffusion"] + DENOISER,

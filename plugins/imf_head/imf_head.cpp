@@ -71,10 +71,20 @@ ImfHead::ImfHead(const ImfOptions& options, const HeadSpec& spec) : options_(opt
   ln_f_ = register_module("ln_f", attnres::RmsNorm(width));
   head_ = register_module("head", torch::nn::Linear(width, spec.action_dim));
   initialize();
-  if (!options.checkpoint.empty()) load_weights(*this, options.checkpoint);
+  if (!options.checkpoint.empty()) load_checkpoint();
 }
 
 ImfHead::~ImfHead() = default;
+
+void ImfHead::load_checkpoint() {
+  const std::vector<std::string> ignored = load_weights(*this, options_.checkpoint);
+  if (ignored.empty() || options_.prediction == Prediction::kVelocity) return;
+  throw Error({.what = "the weights are the public IMF head's, which predicts the velocity",
+               .where = options_.checkpoint,
+               .expected = "prediction: velocity",
+               .found = "prediction: sample",
+               .next = "set agent.head.prediction=velocity"});
+}
 
 // N(0, 0.02) for matrices, 0 for biases; norms keep their 1 and pseudo-queries their 0.
 void ImfHead::initialize() {

@@ -82,6 +82,8 @@ class ImfHead : public Head {
 
  private:
   void initialize();
+  // Error for weights that were trained for another prediction, as far as they show it.
+  void load_checkpoint();
   // [B] -> [B, n_emb]: [sin(w t), cos(w t)], w_k = 10000^(-k / (n_emb / 2 - 1)).
   at::Tensor time_features(const at::Tensor& times) const;
   at::Tensor embed(const at::Tensor& z, const at::Tensor& r, const at::Tensor& t,

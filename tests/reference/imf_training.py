@@ -65,18 +65,24 @@ def draw_times(batch, share):
     return r, t
 
 
-def loss_of(model, actions, cond, is_pad, share):
+def velocity_of(model, prediction):
+    if prediction == "velocity":
+        return model
+    return lambda z, r, t, cond: (z - model(z, r, t, cond)) / t.clamp_min(0.05)[:, None, None]
+
+
+def loss_of(velocity, actions, cond, is_pad, share):
     half = len(actions) // 2
     r, t = draw_times(len(actions), share)
     noise = torch.randn_like(actions)
     z = (1 - t)[:, None, None] * actions + t[:, None, None] * noise
-    compound = torch.cat([model(z[:half], r[:half], t[:half], cond[:half]),
-                          imf_eager.jvp_velocity(model, z[half:], r[half:], t[half:], cond[half:])])
+    compound = torch.cat([velocity(z[:half], r[:half], t[:half], cond[:half]),
+                          imf_eager.jvp_velocity(velocity, z[half:], r[half:], t[half:], cond[half:])])
     each = torch.sqrt(1 + (compound - (noise - actions)).square()) - 1
     return each[~is_pad].mean()
 
 
-def train(model, cond, actions, is_pad, options, share, seed):
+def train(model, cond, actions, is_pad, options, head, seed):
     torch.manual_seed(seed)
     average = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(model.parameters(), betas=tuple(options["betas"]), fused=True,
@@ -90,7 +96,8 @@ def train(model, cond, actions, is_pad, options, share, seed):
         for group in optimizer.param_groups:
             group["lr"] = float(options["learning_rate"]) * factor
         chosen = torch.randint(len(cond), (options["batch_size"],))
-        loss = loss_of(model, actions[chosen], cond[chosen], is_pad[chosen], share)
+        loss = loss_of(velocity_of(model, head["prediction"]), actions[chosen], cond[chosen], is_pad[chosen],
+                       head["one_step_share"])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), options["clip_norm"])
@@ -142,7 +149,7 @@ def main():
     torch.manual_seed(args.seed)
     model = imf_eager.Head(head["n_emb"], head["n_layer"], head["n_head"])
     model.restructured = True
-    average = train(model, cond, actions, is_pad, config["train"], head["one_step_share"], args.seed)
+    average = train(model, cond, actions, is_pad, config["train"], head, args.seed)
 
     shutil.copytree(args.policy, args.output, ignore=shutil.ignore_patterns("*.safetensors"))
     for file, trained in [("model", model), ("ema", average)]:

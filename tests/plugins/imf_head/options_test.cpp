@@ -131,6 +131,22 @@ TEST(LoadWeights, TakesAPublicStateDictAndReportsWhatItIgnores) {
   std::filesystem::remove(file);
 }
 
+TEST(LoadWeights, RefusesAPublicStateDictWhereTheSampleIsPredicted) {
+  const auto file = temporary_file("public_velocity.safetensors");
+  write_safetensors(file, public_state_dict());
+  ImfOptions options = golden_options({.checkpoint = file.string()});
+  EXPECT_NO_THROW(ImfHead(options, kGoldenSpec));
+  options.prediction = Prediction::kSample;
+  EXPECT_THAT(error_of([&] { ImfHead(options, kGoldenSpec); }),
+              AllOf(HasSubstr("predicts the velocity"), HasSubstr("prediction=velocity")));
+  auto own = public_state_dict();
+  own.erase("model.head._dummy_variable");
+  own.erase("model.head.layerwise_prefix.weight");
+  write_safetensors(file, own);
+  EXPECT_NO_THROW(ImfHead(options, kGoldenSpec));
+  std::filesystem::remove(file);
+}
+
 TEST(LoadWeights, NamesWhatDoesNotFit) {
   const auto file = temporary_file("other_head.safetensors");
   auto tensors = public_state_dict();
