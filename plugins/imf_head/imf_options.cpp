@@ -31,6 +31,14 @@ std::int64_t sublayers_per_source(const Options& options) {
   return size;
 }
 
+// fp32 where the processor has no instructions for bf16: it would be slower there.
+bool infers_in_bfloat16(const std::string& precision) {
+#if defined(__x86_64__)
+  if (precision == "auto") return __builtin_cpu_supports("avx512bf16");
+#endif
+  return precision == "bf16";
+}
+
 void check_cond_dim(const Options& options, const HeadSpec& spec) {
   if (!options.has("cond_dim") || options.integer("cond_dim") == spec.per_step_cond_dim) return;
   options.fail("cond_dim", "the head's condition does not add up",
@@ -53,8 +61,9 @@ Schema schema() {
       .one_of({"velocity", "sample"});
   s.text("loss", "pseudo_huber", "distance between V and e - x")
       .one_of({"pseudo_huber", "mse", "adaptive_l2"});
-  s.text("inference_precision", "fp32", "of the matrices when chunks are made, on a CPU")
-      .one_of({"fp32", "bf16"});
+  s.text("inference_precision", "fp32",
+         "of the matrices when chunks are made, on a CPU; auto: bf16 where it has AVX512-BF16")
+      .one_of({"fp32", "bf16", "auto"});
   s.number(
        "one_step_share", 0.0,
        "share of the samples with r < t that are trained at r = 0, t = 1, where one step samples")
@@ -83,7 +92,7 @@ std::shared_ptr<Head> create(const Options& options, const HeadSpec& spec) {
   o.loss = loss_from(options.text("loss"));
   o.prediction =
       options.text("prediction") == "sample" ? Prediction::kSample : Prediction::kVelocity;
-  o.infers_in_bfloat16 = options.text("inference_precision") == "bf16";
+  o.infers_in_bfloat16 = infers_in_bfloat16(options.text("inference_precision"));
   o.one_step_share = options.number("one_step_share");
   o.output =
       options.text("output") == "sum" ? attnres::Output::kSum : attnres::Output::kDepthAttention;

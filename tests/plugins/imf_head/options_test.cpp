@@ -5,6 +5,7 @@
 
 #include "plugins/imf_head/load_weights.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
 #include "tests/plugins/imf_head/golden.h"
 
 namespace roboimi::imf_head {
@@ -103,6 +104,25 @@ TEST(ImfOptions, ChooseTheNetworkByYamlAlone) {
   EXPECT_LT(distance(head->velocity(draw.noise, draw.r, draw.t, golden("data.cond")),
                      golden("u.block3_final")),
             1e-11);
+}
+
+TEST(ImfOptions, InferInBfloat16WhereAskedToOrWhereTheProcessorHasIt) {
+  const auto sampled = [](const std::string& precision) {
+    const SeededConstruction seeded(3);
+    auto head =
+        create_from("{n_emb: 16, n_layer: 2, n_head: 2, inference_precision: " + precision + "}");
+    at::Generator generator = make_generator(5);
+    return head->sample(golden("data.cond").to(at::kFloat), generator);
+  };
+  const at::Tensor exact = sampled("fp32"), near = sampled("bf16"), chosen = sampled("auto");
+  EXPECT_GT(distance(near, exact), 1e-6);
+  EXPECT_LT(distance(near, exact), 5e-2);
+#if defined(__x86_64__)
+  const bool has_it = __builtin_cpu_supports("avx512bf16");
+#else
+  const bool has_it = false;
+#endif
+  EXPECT_TRUE(at::equal(chosen, has_it ? near : exact));
 }
 
 // A state_dict as the public policy saves it: a prefix, and keys that are not the head's.
