@@ -2,7 +2,7 @@
 // at every step the recorded observation, never what its own commands would lead to.
 //
 //   OpenLoopError error = open_loop_error(agent, dataset, {45, 46, 47}, {});
-//   error.rms()                 // [A], in the units of the data
+//   error.rms()                   // [A], in the units of the data
 //   error.roughness_ratio(range)  // 1: as smooth as the demonstrator
 //
 // A policy that is far off here has not learned its data. One that is near may still fail in closed
