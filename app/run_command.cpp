@@ -92,7 +92,8 @@ int run_all(const po::variables_map& values, const std::vector<std::string>& ove
       if (status == kInterruptedStatus) return status;
     } catch (const std::exception& error) {
       ++failures;
-      std::cerr << "roboimi run:" << text << ": " << one_line_message(error) << std::endl;
+      const std::string line = "roboimi run:" + text + ": " + one_line_message(error) + "\n";
+      std::cerr << line << std::flush;
     }
   }
   return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
