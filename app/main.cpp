@@ -88,7 +88,9 @@ int main(int argc, char** argv) {
     return status;
   } catch (const std::exception& error) {
     std::cout.flush();
-    std::cerr << "roboimi " << words[0] << ": " << roboimi::one_line_message(error) << std::endl;
+    // In one piece: several processes of a training may fail at once, into one stream.
+    const std::string line = "roboimi " + words[0] + ": " + roboimi::one_line_message(error) + "\n";
+    std::cerr << line << std::flush;
     return EXIT_FAILURE;
   }
 }

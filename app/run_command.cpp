@@ -27,7 +27,8 @@ constexpr const char* kUsage =
     "  roboimi run --config lewm_imf_attnres.yaml size=small train.max_steps=400\n"
     "  roboimi run --config lewm_imf_attnres.yaml agent/backbone=resnet18\n"
     "  roboimi run --config lewm_imf_attnres.yaml --multirun seed=0,1,2\n"
-    "  roboimi run --resume runs/20260102_030405_lewm_imf_attnres\n\n"
+    "  roboimi run --resume runs/20260102_030405_lewm_imf_attnres\n"
+    "  mpirun -np 4 roboimi run --config lewm_pretrain.yaml communicator=mpi\n\n"
     "Ctrl-C finishes the step, writes a checkpoint and exits 130.\n\n";
 
 po::options_description described_options() {
@@ -91,7 +92,8 @@ int run_all(const po::variables_map& values, const std::vector<std::string>& ove
       if (status == kInterruptedStatus) return status;
     } catch (const std::exception& error) {
       ++failures;
-      std::cerr << "roboimi run:" << text << ": " << one_line_message(error) << std::endl;
+      const std::string line = "roboimi run:" + text + ": " + one_line_message(error) + "\n";
+      std::cerr << line << std::flush;
     }
   }
   return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -78,7 +78,8 @@ PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
   ComponentWalk walk(planned);
   for (const auto& [key, kind] :
        {std::pair("agent", ComponentKind::kAgent), std::pair("data", ComponentKind::kDataset),
-        std::pair("env", ComponentKind::kEnvironment)}) {
+        std::pair("env", ComponentKind::kEnvironment),
+        std::pair("communicator", ComponentKind::kCommunicator)}) {
     const ConfigNode* node = root.find(key);
     if (node != nullptr && !node->is_null()) walk.visit(kind, *node, key);
   }

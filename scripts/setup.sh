@@ -4,7 +4,8 @@
 #
 #   scripts/setup.sh            to build and run
 #   scripts/setup.sh --swanlab  also SwanLab's package, for track.swanlab=offline|cloud
-#   scripts/setup.sh --tests    also what scripts/test.sh needs, SwanLab's package among it
+#   scripts/setup.sh --mpi      also Open MPI, for training with several processes
+#   scripts/setup.sh --tests    also what scripts/test.sh needs, the two above among it
 #
 # pip's own settings are respected: to take torch from another index (a CPU-only build, say), set
 # PIP_INDEX_URL or PIP_EXTRA_INDEX_URL.
@@ -13,12 +14,15 @@ cd "$(dirname "$0")/.."
 
 with_tests=false
 with_swanlab=false
-case "${1:-}" in
-  "") ;;
-  --swanlab) with_swanlab=true ;;
-  --tests) with_tests=true; with_swanlab=true ;;
-  *) echo "setup.sh: unknown option '$1': expected --swanlab, --tests or nothing" >&2; exit 2 ;;
-esac
+with_mpi=false
+for option in "$@"; do
+  case "$option" in
+    --swanlab) with_swanlab=true ;;
+    --mpi) with_mpi=true ;;
+    --tests) with_tests=true; with_swanlab=true; with_mpi=true ;;
+    *) echo "setup.sh: unknown option '$option': expected --swanlab, --mpi, --tests or nothing" >&2; exit 2 ;;
+  esac
+done
 
 distribution=$(. /etc/os-release && echo "$ID")
 packages=(
@@ -31,6 +35,7 @@ packages=(
   libgtest-dev libgmock-dev
   openssh-client rsync
 )
+if $with_mpi; then packages+=(libopenmpi-dev openmpi-bin); fi
 if $with_tests; then
   packages+=(clang-format clang openssh-server slurm-wlm munge)
   # The fuzzer's runtime, which Ubuntu 22.04 has in clang's own packages, and a browser for reports,

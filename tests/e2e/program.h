@@ -38,15 +38,20 @@ class Workplace {
   const fs::path& folder() const { return folder_; }
   fs::path operator/(const std::string& name) const { return folder_ / name; }
 
-  // Starts the program with stdout and stderr in files of the folder.
+  // Starts `roboimi` with stdout and stderr in files of the folder.
   boost::process::child start(const std::vector<std::string>& arguments,
                               const std::map<std::string, std::string>& variables = {}) const {
+    return start_program(ROBOIMI_BINARY_DIR "/bin/roboimi", arguments, variables);
+  }
+  boost::process::child start_program(
+      const std::string& program, const std::vector<std::string>& arguments,
+      const std::map<std::string, std::string>& variables = {}) const {
     namespace bp = boost::process;
     // Boost.Process writes over an old file without cutting it.
     for (const char* name : {"stdout.txt", "stderr.txt"}) fs::remove(folder_ / name);
     auto environment = bp::environment(boost::this_process::environment());
     for (const auto& [name, value] : variables) environment[name] = value;
-    return bp::child(bp::exe = ROBOIMI_BINARY_DIR "/bin/roboimi", bp::args = arguments, environment,
+    return bp::child(bp::exe = program, bp::args = arguments, environment,
                      bp::start_dir = folder_.string(),
                      bp::std_in<bp::null, bp::std_out>(folder_ / "stdout.txt").string(),
                      bp::std_err > (folder_ / "stderr.txt").string());
@@ -56,6 +61,10 @@ class Workplace {
              const std::map<std::string, std::string>& variables = {}) const {
     auto child = start(arguments, variables);
     child.wait();
+    return result_of(child);
+  }
+  // Of a child that has ended.
+  Result result_of(const boost::process::child& child) const {
     return {child.exit_code(), read_text(folder_ / "stdout.txt"),
             read_text(folder_ / "stderr.txt")};
   }

@@ -20,6 +20,8 @@ const char* to_string(ComponentKind kind) {
       return "episode_writer";
     case ComponentKind::kEnvironment:
       return "environment";
+    case ComponentKind::kCommunicator:
+      return "communicator";
   }
   return "unknown";
 }

@@ -30,9 +30,17 @@
 namespace roboimi {
 
 // What a plugin can provide.
-enum class ComponentKind { kBackbone, kHead, kAgent, kDataset, kEpisodeWriter, kEnvironment };
+enum class ComponentKind {
+  kBackbone,
+  kHead,
+  kAgent,
+  kDataset,
+  kEpisodeWriter,
+  kEnvironment,
+  kCommunicator
+};
 
-// "backbone", "head", "agent", "dataset", "episode_writer", "environment".
+// "backbone", "head", "agent", "dataset", "episode_writer", "environment", "communicator".
 ROBOIMI_EXPORT const char* to_string(ComponentKind kind);
 
 enum class OptionType {

@@ -66,7 +66,8 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   virtual LossReport loss(const Batch& batch, at::Generator& generator) = 0;
   // Every batch is one of `communicator.size()` equal parts, and the trainer averages gradients. An
   // agent whose loss is no mean over samples sees to it that it is that of the whole batch. Called
-  // once, before training, when there are other processes; `communicator` outlives the training.
+  // before training when there are other processes, and with a communicator of one process around
+  // what this one measures by itself; `communicator` outlives its use.
   virtual void share_batches(Communicator& communicator);
   // Parameters by registered name that weight decay must not touch return false.
   virtual bool decays(const std::string& name, const at::Tensor& parameter) const;

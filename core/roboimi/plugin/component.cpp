@@ -22,4 +22,8 @@ void Registrar::environment(Component<EnvironmentFactory> component) {
   environments.push_back(std::move(component));
 }
 
+void Registrar::communicator(Component<CommunicatorFactory> component) {
+  communicators.push_back(std::move(component));
+}
+
 }  // namespace roboimi

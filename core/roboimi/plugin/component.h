@@ -15,6 +15,7 @@ namespace roboimi {
 
 class Agent;
 class Backbone;
+class Communicator;
 class Dataset;
 class Environment;
 class EpisodeWriter;
@@ -29,6 +30,7 @@ using AgentFactory =
 using DatasetFactory = std::function<std::shared_ptr<Dataset>(const Options&)>;
 using EpisodeWriterFactory = std::function<std::shared_ptr<EpisodeWriter>(const Options&)>;
 using EnvironmentFactory = std::function<std::shared_ptr<Environment>(const Options&)>;
+using CommunicatorFactory = std::function<std::shared_ptr<Communicator>(const Options&)>;
 
 // `name` is what a config says in `type:`. One name may be used once per kind.
 template <typename Factory>
@@ -49,6 +51,7 @@ class ROBOIMI_EXPORT Registrar {
   void dataset(Component<DatasetFactory> component);
   void episode_writer(Component<EpisodeWriterFactory> component);
   void environment(Component<EnvironmentFactory> component);
+  void communicator(Component<CommunicatorFactory> component);
 
   std::vector<Component<BackboneFactory>> backbones;
   std::vector<Component<HeadFactory>> heads;
@@ -56,6 +59,7 @@ class ROBOIMI_EXPORT Registrar {
   std::vector<Component<DatasetFactory>> datasets;
   std::vector<Component<EpisodeWriterFactory>> episode_writers;
   std::vector<Component<EnvironmentFactory>> environments;
+  std::vector<Component<CommunicatorFactory>> communicators;
 };
 
 }  // namespace roboimi

@@ -18,6 +18,7 @@ void for_each_list(Registrar& registrar, Visitor visit) {
   visit(ComponentKind::kDataset, registrar.datasets);
   visit(ComponentKind::kEpisodeWriter, registrar.episode_writers);
   visit(ComponentKind::kEnvironment, registrar.environments);
+  visit(ComponentKind::kCommunicator, registrar.communicators);
 }
 
 void check_complete(ComponentKind kind, const std::string& name, bool has_factory) {

@@ -12,6 +12,7 @@
 #include "roboimi/model/backbone.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/plugin/registry_state.h"
+#include "roboimi/train/communicator.h"
 
 namespace roboimi {
 namespace {
@@ -229,6 +230,11 @@ std::shared_ptr<EpisodeWriter> Registry::create_episode_writer(const ConfigNode&
 std::shared_ptr<Environment> Registry::create_environment(const ConfigNode& node,
                                                           const std::string& path) {
   return create<EnvironmentFactory>(*state_, ComponentKind::kEnvironment, node, path);
+}
+
+std::shared_ptr<Communicator> Registry::create_communicator(const ConfigNode& node,
+                                                            const std::string& path) {
+  return create<CommunicatorFactory>(*state_, ComponentKind::kCommunicator, node, path);
 }
 
 Options Registry::options_of(ComponentKind kind, const ConfigNode& node, const std::string& path) {

@@ -73,6 +73,8 @@ class ROBOIMI_EXPORT Registry {
   std::shared_ptr<EpisodeWriter> create_episode_writer(const ConfigNode& node,
                                                        const std::string& path);
   std::shared_ptr<Environment> create_environment(const ConfigNode& node, const std::string& path);
+  std::shared_ptr<Communicator> create_communicator(const ConfigNode& node,
+                                                    const std::string& path);
 
   // The schema behind a node (after loading its `plugin:`), and the node's validated options with
   // defaults filled in: what a run's config.yaml and cache keys hold.

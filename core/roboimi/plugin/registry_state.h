@@ -34,7 +34,8 @@ class ComponentTable {
   std::vector<ComponentInfo> infos_;
   std::tuple<std::map<std::string, BackboneFactory>, std::map<std::string, HeadFactory>,
              std::map<std::string, AgentFactory>, std::map<std::string, DatasetFactory>,
-             std::map<std::string, EpisodeWriterFactory>, std::map<std::string, EnvironmentFactory>>
+             std::map<std::string, EpisodeWriterFactory>, std::map<std::string, EnvironmentFactory>,
+             std::map<std::string, CommunicatorFactory>>
       factories_;
 };
 

@@ -68,6 +68,7 @@ std::string NumericConditions::difference(const NumericConditions& other) const 
   compare("libtorch", libtorch, other.libtorch);
   compare("precision", precision, other.precision);
   compare("device", device, other.device);
+  compare("processes", processes, other.processes);
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 

@@ -35,6 +35,7 @@ struct NumericConditions {
   std::string libtorch;        // "2.13.0"
   std::string precision;       // "float32"
   std::string device;          // "cpu", "cuda:0"
+  std::int64_t processes = 1;  // that trained together
 
   ROBOIMI_EXPORT static NumericConditions current(const std::string& device);
   // "threads 2 against 4, ..."; empty when equal.

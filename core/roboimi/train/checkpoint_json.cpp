@@ -59,11 +59,10 @@ std::string checkpoint_state_to_json(const CheckpointState& state) {
   node["ema_step"] = state.ema_step ? ordered_json(*state.ema_step) : ordered_json(nullptr);
   node["generators"] = {{"rule", "functions of (seed, step)"}, {"seed", state.seed}};
   node["config_sha256"] = state.config_sha256;
-  node["conditions"] = {{"threads", conditions.threads},
-                        {"cpu_capability", conditions.cpu_capability},
-                        {"libtorch", conditions.libtorch},
-                        {"precision", conditions.precision},
-                        {"device", conditions.device}};
+  node["conditions"] = {
+      {"threads", conditions.threads},   {"cpu_capability", conditions.cpu_capability},
+      {"libtorch", conditions.libtorch}, {"precision", conditions.precision},
+      {"device", conditions.device},     {"processes", conditions.processes}};
   node["observation_spec"] = spec_to_json(state.spec);
   if (state.action_range) node["action_range"] = range_to_json(*state.action_range);
   node["metrics"] = state.metrics;
@@ -91,6 +90,7 @@ CheckpointState checkpoint_state_from_json(const std::string& text, const std::s
     conditions.at("libtorch").get_to(state.conditions.libtorch);
     conditions.at("precision").get_to(state.conditions.precision);
     conditions.at("device").get_to(state.conditions.device);
+    state.conditions.processes = conditions.value("processes", std::int64_t{1});
     state.spec = spec_from_json(node.at("observation_spec"));
     if (node.contains("action_range")) state.action_range = range_from_json(node["action_range"]);
     state.metrics = numbers_from_json(node.at("metrics"));

@@ -2,6 +2,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <cstring>
+
 namespace roboimi {
 namespace {
 
@@ -32,6 +34,29 @@ Communicator::~Communicator() = default;
 at::Tensor average(const at::Tensor& local, Communicator& communicator) {
   if (communicator.size() == 1) return local;
   return Average::apply(local, &communicator);
+}
+
+bool any_process(bool here, Communicator& communicator) {
+  if (communicator.size() == 1) return here;
+  at::Tensor count = at::full({}, here ? 1 : 0, at::kLong);
+  communicator.all_reduce(count);
+  return count.item<std::int64_t>() > 0;
+}
+
+std::string broadcast_text(const std::string& text, Communicator& communicator) {
+  if (communicator.size() == 1) return text;
+  at::Tensor length = at::full({}, static_cast<std::int64_t>(text.size()), at::kLong);
+  communicator.broadcast(length, 0);
+  at::Tensor bytes = at::empty({length.item<std::int64_t>()}, at::kByte);
+  if (communicator.rank() == 0) std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
+  communicator.broadcast(bytes, 0);
+  return {static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()};
+}
+
+void first_rank_first(Communicator& communicator, const std::function<void()>& work) {
+  if (communicator.rank() != 0) communicator.barrier();
+  work();
+  if (communicator.rank() == 0) communicator.barrier();
 }
 
 }  // namespace roboimi

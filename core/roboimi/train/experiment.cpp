@@ -16,6 +16,7 @@
 #include "roboimi/train/load_agent.h"
 #include "roboimi/train/run_folder.h"
 #include "roboimi/train/stop_request.h"
+#include "roboimi/train/team.h"
 #include "roboimi/train/trainer.h"
 #include "roboimi/train/training_data.h"
 #include "roboimi/train/validation.h"
@@ -25,13 +26,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using Measurement = std::function<Scalars(std::int64_t step)>;
+
+const std::string kFailed = "failed: ";  // of a status
+
 // One training, from the parsed options to the last checkpoint.
 class Experiment {
  public:
   Experiment(const ConfigNode& root, const RunOptions& run)
       : options_(experiment_options(root)),
         train_(train_options_from(options_.group("train"))),
-        device_(device_from(options_.text("device"))),
+        communicator_(join_team(options_)),
+        leads_(communicator_->rank() == 0),
+        device_(device_from(options_.text("device"), communicator_->local_rank())),
         seed_(static_cast<std::uint64_t>(options_.integer("seed"))),
         config_(resolved_experiment(options_, root)),
         run_(run) {}
@@ -40,17 +47,23 @@ class Experiment {
 
  private:
   void open_folder();
+  void write_record();
   void conclude(const std::string& status);
   void resume(Trainer& trainer);
   void apply_threads();
   int train();
   void build_agent();
   void build_trackers();
-  std::map<std::string, double> validate(std::int64_t step);
-  std::map<std::string, double> roll_out(std::int64_t step);
+  bool rolls_out() const {
+    return train_.rollout_num_episodes > 0 && options_.has("env") && agent_->acts();
+  }
+  Scalars validate(std::int64_t step);
+  Scalars roll_out(std::int64_t step);
 
   Options options_;
   TrainOptions train_;
+  std::shared_ptr<Communicator> communicator_;
+  bool leads_;  // rank 0, which alone writes
   c10::Device device_;
   std::uint64_t seed_;
   ConfigNode config_;  // resolved: saved, it alone gives the same run
@@ -69,20 +82,22 @@ class Experiment {
 };
 
 int Experiment::run() {
-  if (const std::string mode = options_.group("track").text("swanlab"); mode != "off") {
+  if (const std::string mode = options_.group("track").text("swanlab"); leads_ && mode != "off") {
     swanlab_ = find_swanlab({.mode = mode, .project = options_.group("track").text("project")});
   }
+  require_same_configuration(config_.to_yaml(), *communicator_);
   open_folder();
-  const LogFile log(folder_ / "log.txt");
+  std::optional<LogFile> log;
+  if (leads_) log.emplace(folder_ / "log.txt");
   spdlog::info("run folder {}", folder_.string());
   try {
     const int status = train();
     conclude(status == 0 ? "finished" : "interrupted");
+    communicator_->finish();
     return status;
   } catch (const std::exception& error) {
     // Ctrl-C while data is prepared ends that by an exception.
-    const std::string end =
-        stop_.requested() ? "interrupted" : "failed: " + one_line_message(error);
+    const std::string end = stop_.requested() ? "interrupted" : kFailed + one_line_message(error);
     spdlog::debug("{}", end);
     try {
       conclude(end);
@@ -94,16 +109,27 @@ int Experiment::run() {
   }
 }
 
+void Experiment::write_record() {
+  if (leads_) write_run_record(folder_, record_);
+}
+
+// A process that fails says so in run.json, whichever it is: those that it ends cannot.
 void Experiment::conclude(const std::string& status) {
   record_.status = status;
-  write_run_record(folder_, record_);
+  if (leads_ || status.starts_with(kFailed)) write_run_record(folder_, record_);
   trackers_.finish();
 }
 
+// Rank 0 names the folder, and clears it up before the others look.
 void Experiment::open_folder() {
-  folder_ = run_.resume ? *run_.resume
-                        : create_run_folder(options_.text("output_dir"), options_.text("name"));
-  checkpoints_ = std::make_unique<CheckpointStore>(folder_ / "checkpoints", train_.keep_top_k);
+  if (leads_) {
+    folder_ = run_.resume ? *run_.resume
+                          : create_run_folder(options_.text("output_dir"), options_.text("name"));
+  }
+  folder_ = broadcast_text(folder_.string(), *communicator_);
+  first_rank_first(*communicator_, [this] {
+    checkpoints_ = std::make_unique<CheckpointStore>(folder_ / "checkpoints", train_.keep_top_k);
+  });
   if (run_.resume) {
     resumed_ = checkpoints_->read_latest();
     if (!resumed_) {
@@ -114,11 +140,11 @@ void Experiment::open_folder() {
     record_.resumed_step = resumed_->state.step;
   }
   const std::string yaml = config_.to_yaml();
-  if (resumed_ && resumed_->config_yaml != yaml) {
+  if (leads_ && resumed_ && resumed_->config_yaml != yaml) {
     spdlog::warn("the configuration differs from the one this run was started with");
   }
   // A run that goes on keeps its configuration until another one is known to fit.
-  if (!resumed_) write_text_atomically(folder_ / "config.yaml", yaml);
+  if (leads_ && !resumed_) write_text_atomically(folder_ / "config.yaml", yaml);
 }
 
 void Experiment::resume(Trainer& trainer) {
@@ -131,7 +157,7 @@ void Experiment::resume(Trainer& trainer) {
         "resume with the configuration of the run: roboimi run --resume " + folder_.string();
     throw Error(std::move(parts));
   }
-  write_text_atomically(folder_ / "config.yaml", config_.to_yaml());
+  if (leads_) write_text_atomically(folder_ / "config.yaml", config_.to_yaml());
   resumed_.reset();
 }
 
@@ -141,6 +167,7 @@ void Experiment::apply_threads() {
   if (threads == 0 && resumed_) threads = resumed_->state.conditions.threads;
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
   record_.threads = at::get_num_threads();
+  warn_of_few_cores(*communicator_);
 }
 
 int Experiment::train() {
@@ -149,26 +176,27 @@ int Experiment::train() {
   record_.command = run_.command;
   record_.choices = run_.choices;
   record_.device = device_.str();
-  write_run_record(folder_, record_);
+  record_.processes = communicator_->size();
+  write_record();
 
   build_agent();
   build_trackers();
-  Trainer trainer({.agent = *agent_,
-                   .batches = [this](std::int64_t step) { return data_.sampler->batch(step); },
-                   .checkpoints = checkpoints_.get(),
-                   .tracker = &trackers_,
-                   .validation = validation_ == nullptr
-                                     ? std::function<std::map<std::string, double>(std::int64_t)>()
-                                     : [this](std::int64_t step) { return validate(step); },
-                   .rollouts = environment_ == nullptr
-                                   ? std::function<std::map<std::string, double>(std::int64_t)>()
-                                   : [this](std::int64_t step) { return roll_out(step); },
-                   .should_stop = [this] { return stop_.requested(); },
-                   .seed = seed_,
-                   .device = device_,
-                   .config_yaml = config_.to_yaml(),
-                   .action_range = data_.action_range},
-                  train_);
+  Trainer trainer(
+      {.agent = *agent_,
+       .batches = [this](std::int64_t step) { return data_.sampler->batch(step); },
+       .checkpoints = checkpoints_.get(),
+       .tracker = leads_ ? &trackers_ : nullptr,
+       .validation = validation_ == nullptr ? Measurement()
+                                            : [this](std::int64_t step) { return validate(step); },
+       .rollouts =
+           !rolls_out() ? Measurement() : [this](std::int64_t step) { return roll_out(step); },
+       .should_stop = [this] { return stop_.requested(); },
+       .communicator = communicator_.get(),
+       .seed = seed_,
+       .device = device_,
+       .config_yaml = config_.to_yaml(),
+       .action_range = data_.action_range},
+      train_);
   if (resumed_) resume(trainer);
   const TrainEnd end = trainer.run();
   const auto latest = checkpoints_->latest();
@@ -186,19 +214,23 @@ void Experiment::build_agent() {
   agent_ = registry.create_agent(options_.component("agent"), "agent", dataset->spec(), seed_);
   agent_->to(device_);
   // A simulator that cannot start should say so now, not after hours of training.
-  if (train_.rollout_num_episodes > 0 && options_.has("env") && agent_->acts()) {
+  if (leads_ && rolls_out()) {
     environment_ = registry.create_environment(options_.component("env"), "env");
   }
-  data_ = prepare_training_data(
-      dataset, *agent_, options_.group("cache"),
-      {.batch_size = train_.batch_size,
-       .seed = seed_,
-       .device = device_,
-       .backbone_identity = feature_identity(registry, options_.component("agent")),
-       .num_held_out = train_.held_out_episodes,
-       .should_stop = [this] { return stop_.requested(); }});
+  const TrainingDataOptions preparation{
+      .batch_size = train_.batch_size,
+      .seed = seed_,
+      .device = device_,
+      .backbone_identity = feature_identity(registry, options_.component("agent")),
+      .num_held_out = train_.held_out_episodes,
+      .rank = communicator_->rank(),
+      .num_processes = communicator_->size(),
+      .should_stop = [this] { return stop_.requested(); }};
+  first_rank_first(*communicator_, [&] {
+    data_ = prepare_training_data(dataset, *agent_, options_.group("cache"), preparation);
+  });
   agent_->set_statistics(data_.statistics);
-  if (data_.held_out_sampler) {
+  if (leads_ && data_.held_out_sampler) {
     validation_ = std::make_unique<Validation>(
         *agent_, data_,
         ValidationOptions{.batch_size = train_.batch_size, .seed = seed_, .device = device_});
@@ -208,13 +240,12 @@ void Experiment::build_agent() {
   record_.num_episodes = dataset->num_episodes();
   record_.num_windows = data_.sampler->num_windows();
   record_.num_parameters = 0;
-  for (const at::Tensor& parameter : agent_->parameters()) {
-    record_.num_parameters += parameter.numel();
-  }
-  write_run_record(folder_, record_);
+  for (const at::Tensor& weights : agent_->parameters()) record_.num_parameters += weights.numel();
+  write_record();
 }
 
 void Experiment::build_trackers() {
+  if (!leads_) return;
   const std::int64_t step = resumed_ ? resumed_->state.step : 0;
   const fs::path metrics = folder_ / "metrics.jsonl";
   if (resumed_) cut_metrics_back(metrics, step);
@@ -226,7 +257,7 @@ void Experiment::build_trackers() {
   }
 }
 
-std::map<std::string, double> Experiment::validate(std::int64_t step) {
+Scalars Experiment::validate(std::int64_t step) {
   const fs::path folder = folder_ / "validation" / step_name(step);
   const auto figures = validation_->measure(folder);
   if (const fs::path picture = folder / "pca_episode.png"; fs::exists(picture)) {
@@ -238,7 +269,7 @@ std::map<std::string, double> Experiment::validate(std::int64_t step) {
   return figures;
 }
 
-std::map<std::string, double> Experiment::roll_out(std::int64_t step) {
+Scalars Experiment::roll_out(std::int64_t step) {
   const fs::path folder = folder_ / "rollouts" / step_name(step);
   // What an interrupted attempt left.
   fs::remove_all(folder);
@@ -254,11 +285,10 @@ std::map<std::string, double> Experiment::roll_out(std::int64_t step) {
   spdlog::info("step {}: success {:.0f} % of {} episodes, mean highest reward {:.2f}; {}", step,
                100 * summary.success_rate(), summary.episodes.size(), summary.mean_highest_reward(),
                folder.string());
-  const RolloutTimings timings = summary.timings();
   return {{"success_rate", summary.success_rate()},
           {"mean_highest_reward", summary.mean_highest_reward()},
-          {"inference_ms", timings.inference_ms},
-          {"loop_total_ms", timings.loop_total_ms}};
+          {"inference_ms", summary.timings().inference_ms},
+          {"loop_total_ms", summary.timings().loop_total_ms}};
 }
 
 }  // namespace

@@ -11,9 +11,14 @@
 //   agent: {type: vla_agent, ...}
 //   data: {type: hdf5, path: ..., camera_names: [r_vis, top, front]}
 //   env: {type: mujoco_sim_transfer}      # for rollouts; may be left out
+//   communicator: {type: mpi_communicator}   # several processes, see below; may be left out
 //   cache: {}
 //   train: {max_steps: 50000}
 //   track: {swanlab: off}
+//
+// With a communicator every process of the training calls run_experiment() with the same
+// configuration. Rank 0 alone makes the run's folder and writes to it, prepares the data (the
+// others then find it in the caches), validates and rolls out; the others log warnings alone.
 #pragma once
 
 #include <filesystem>
@@ -47,7 +52,8 @@ ROBOIMI_EXPORT ConfigNode resolved_experiment(const Options& options, const Conf
 
 // Trains. Returns the exit status: 0, or 130 after Ctrl-C (SIGINT, SIGTERM), when the step was
 // finished and a checkpoint written. The registry's plugins must be loaded. Prints the run's folder
-// and its last results to the log. Errors leave run.json saying so.
+// and its last results to the log. Errors leave run.json saying so; the process that they end
+// takes the others of its training with it.
 ROBOIMI_EXPORT int run_experiment(const ConfigNode& root, const RunOptions& options);
 
 }  // namespace roboimi

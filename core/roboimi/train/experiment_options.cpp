@@ -44,6 +44,8 @@ Schema experiment_schema() {
   s.component("agent", ComponentKind::kAgent, "the policy");
   s.component("data", ComponentKind::kDataset, "the demonstrations");
   s.optional_component("env", ComponentKind::kEnvironment, "where to roll out; none: no rollouts");
+  s.optional_component("communicator", ComponentKind::kCommunicator,
+                       "how the processes of one training talk; none: it has one");
   s.group("cache", cache_schema(), "derived data");
   s.group("train", train_schema(), "training");
   s.group("track", track_schema(), "trackers beside metrics.jsonl and TensorBoard");
@@ -67,6 +69,7 @@ ConfigNode resolved_experiment(const Options& options, const ConfigNode& root) {
   set("agent", ComponentKind::kAgent);
   set("data", ComponentKind::kDataset);
   set("env", ComponentKind::kEnvironment);
+  set("communicator", ComponentKind::kCommunicator);
   return resolved;
 }
 

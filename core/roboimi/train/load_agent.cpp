@@ -58,4 +58,11 @@ c10::Device device_from(const std::string& name) {
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(std::stoul(number))};
 }
 
+c10::Device device_from(const std::string& name, std::int64_t local_rank) {
+  const c10::Device device = device_from(name);
+  if (device.is_cpu() || name.starts_with("cuda:")) return device;
+  const auto count = static_cast<std::int64_t>(torch::cuda::device_count());
+  return {c10::kCUDA, static_cast<c10::DeviceIndex>(local_rank % count)};
+}
+
 }  // namespace roboimi

@@ -47,5 +47,8 @@ ROBOIMI_EXPORT LoadedAgent load_agent_from_checkpoint(const std::filesystem::pat
 
 // "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1". Error when there is no such device.
 ROBOIMI_EXPORT c10::Device device_from(const std::string& name);
+// The same for one of several processes of a machine: where `name` leaves the number open, they
+// take its GPUs in turn.
+ROBOIMI_EXPORT c10::Device device_from(const std::string& name, std::int64_t local_rank);
 
 }  // namespace roboimi

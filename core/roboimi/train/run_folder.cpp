@@ -88,6 +88,7 @@ void write_run_record(const fs::path& folder, const RunRecord& record) {
   json["choices"] = record.choices;
   json["device"] = record.device;
   json["threads"] = record.threads;
+  json["processes"] = record.processes;
   if (record.resumed_step) json["resumed_step"] = *record.resumed_step;
   json["versions"] = {{"libtorch", TORCH_VERSION}, {"compiler", __VERSION__}};
   json["plugins"] = plugins_json();

@@ -39,6 +39,7 @@ struct RunRecord {
   std::map<std::string, std::string> choices;
   std::string device;
   std::int64_t threads = 0;
+  std::int64_t processes = 1;
   std::string data_fingerprint;
   std::int64_t num_episodes = 0, num_windows = 0, num_parameters = 0;
   std::optional<std::int64_t> resumed_step;

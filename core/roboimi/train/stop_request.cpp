@@ -16,11 +16,13 @@ StopRequest::StopRequest() {
   ::sigemptyset(&action.sa_mask);
   ::sigaction(SIGINT, &action, &former_interrupt_);
   ::sigaction(SIGTERM, &action, &former_terminate_);
+  ::sigaction(SIGUSR1, &action, &former_user_);
 }
 
 StopRequest::~StopRequest() {
   ::sigaction(SIGINT, &former_interrupt_, nullptr);
   ::sigaction(SIGTERM, &former_terminate_, nullptr);
+  ::sigaction(SIGUSR1, &former_user_, nullptr);
 }
 
 bool StopRequest::requested() const { return stop_requested != 0; }

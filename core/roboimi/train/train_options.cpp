@@ -5,7 +5,7 @@ namespace roboimi {
 Schema train_schema() {
   Schema s;
   s.integer("max_steps", 50000, "training steps").at_least(1);
-  s.integer("batch_size", 64, "windows in a batch").range(1, 65536);
+  s.integer("batch_size", 64, "windows in a batch of each process").range(1, 65536);
   s.integer("accumulate", 1, "batches whose gradients are averaged into one step").range(1, 4096);
   s.text("precision", "fp32",
          "of the forward pass: `bf16` is mixed precision, the weights stay fp32")

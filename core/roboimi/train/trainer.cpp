@@ -10,61 +10,10 @@
 #include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
 #include "roboimi/train/autocast.h"
+#include "roboimi/train/metrics_window.h"
+#include "roboimi/train/replicas.h"
 
 namespace roboimi {
-namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-}  // namespace
-
-// ---- The metrics of some steps ------------------------------------------------------------------
-
-struct Trainer::Window {
-  std::map<std::string, at::Tensor> sums;  // 0-d
-  at::Tensor first_bad_step;               // 0-d int64, -1 while all was finite
-  std::int64_t steps = 0;
-  double data_seconds = 0.0;
-  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-
-  explicit Window(c10::Device device)
-      : first_bad_step(at::full({}, -1, at::TensorOptions(at::kLong).device(device))) {}
-
-  // One batch of `accumulate` that make a step.
-  void add_batch(const LossReport& report, std::int64_t accumulate) {
-    add("loss", report.loss.detach(), accumulate);
-    for (const auto& [name, value] : report.metrics) add(name, value.detach(), accumulate);
-  }
-
-  void finish_step(std::int64_t step, const at::Tensor& gradient_norm) {
-    add("gradient_norm", gradient_norm, 1);
-    // A loss that is not finite has such gradients, and a sum of losses stays so.
-    const at::Tensor bad = at::isfinite(sums.at("loss") + gradient_norm).logical_not();
-    first_bad_step.masked_fill_(bad.logical_and(first_bad_step < 0), step);
-    ++steps;
-  }
-
-  void add(const std::string& name, const at::Tensor& value, std::int64_t parts) {
-    at::Tensor& sum = sums[name];
-    const at::Tensor part = value.to(at::kFloat) / static_cast<double>(parts);
-    sum = sum.defined() ? sum.add_(part) : part;
-  }
-
-  // The means, all read from the device at once.
-  Scalars means() const {
-    std::vector<at::Tensor> values;
-    for (const auto& item : sums) values.push_back(item.second);
-    Scalars means;
-    if (values.empty()) return means;
-    const at::Tensor read = at::stack(values).to(at::kDouble).cpu() / static_cast<double>(steps);
-    std::int64_t i = 0;
-    for (const auto& item : sums) means["train/" + item.first] = read[i++].item<double>();
-    return means;
-  }
-};
-
 // ---- The loop -----------------------------------------------------------------------------------
 
 Trainer::Trainer(TrainerParts parts, const TrainOptions& options)
@@ -76,11 +25,10 @@ Trainer::Trainer(TrainerParts parts, const TrainOptions& options)
       agent, [&agent](const std::string& name, const at::Tensor& parameter) {
         return agent.decays(name, parameter);
       });
-  for (const FlatGroup& group : flat_->groups()) {
-    at::Tensor parameters = group.parameters;
-    parts_.communicator->broadcast(parameters, 0);
+  if (parts_.communicator->size() > 1) {
+    share_state(agent, *parts_.communicator);
+    agent.share_batches(*parts_.communicator);
   }
-  if (parts_.communicator->size() > 1) agent.share_batches(*parts_.communicator);
   optimizer_ = std::make_unique<AdamW>(*flat_, options_.optimizer);
   if (options_.use_ema) ema_ = std::make_unique<Ema>(*flat_, options_.ema);
 }
@@ -103,10 +51,10 @@ TrainEnd Trainer::run() {
   spdlog::info("training {} parameters from step {} to {} on {}", flat_->num_parameters(), step_,
                options_.max_steps, parts_.device.str());
   progress_ = std::make_unique<Progress>("train", options_.max_steps, step_);
-  window_ = std::make_unique<Window>(parts_.device);
+  window_ = std::make_unique<MetricsWindow>(parts_.device);
   // A run that was killed between a checkpoint and its rollouts still owes them.
   if (saved_step_ == step_ && rollouts_due()) roll_out();
-  while (step_ < options_.max_steps && !should_stop()) {
+  while (step_ < options_.max_steps && !any_process(stop_requested(), *parts_.communicator)) {
     train_step();
     if (step_ % options_.log_every == 0 || step_ == options_.max_steps) log();
     if (validation_due()) validate();
@@ -125,7 +73,7 @@ TrainEnd Trainer::run() {
 LossReport Trainer::add_gradients(std::int64_t batch_index) {
   const auto asked = std::chrono::steady_clock::now();
   const Batch batch = parts_.batches(batch_index);
-  window_->data_seconds += seconds_since(asked);
+  window_->add_data_time(std::chrono::steady_clock::now() - asked);
   const auto rank = static_cast<std::uint64_t>(parts_.communicator->rank());
   at::Generator generator = make_generator(
       mix_seed(parts_.seed, static_cast<std::uint64_t>(batch_index), rank), parts_.device);
@@ -161,7 +109,7 @@ void Trainer::train_step() {
 }
 
 void Trainer::check_finite() const {
-  const auto bad = window_->first_bad_step.item<std::int64_t>();
+  const std::int64_t bad = window_->first_bad_step();
   if (bad < 0) return;
   const auto good = parts_.checkpoints != nullptr ? parts_.checkpoints->latest()
                                                   : std::optional<std::filesystem::path>();
@@ -174,16 +122,12 @@ void Trainer::check_finite() const {
 
 void Trainer::log() {
   check_finite();
-  Scalars values = window_->means();
-  const double seconds = seconds_since(window_->started);
-  const auto steps = static_cast<double>(window_->steps);
+  Scalars values = window_->means(*parts_.communicator);
   values["train/learning_rate"] = options_.schedule.learning_rate(step_ - 1);
-  values["train/steps_per_second"] = steps / seconds;
-  values["train/data_ms"] = 1e3 * window_->data_seconds / steps;
   if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
-  progress_->update(step_, fmt::format("loss {:.4g}", values.at("train/loss")));
+  if (leads()) progress_->update(step_, fmt::format("loss {:.4g}", values.at("train/loss")));
   metrics_ = values;
-  window_ = std::make_unique<Window>(parts_.device);
+  window_ = std::make_unique<MetricsWindow>(parts_.device);
 }
 
 // ---- Checkpoints --------------------------------------------------------------------------------
@@ -191,7 +135,11 @@ void Trainer::log() {
 void Trainer::save() {
   check_finite();
   saved_step_ = step_;
-  if (parts_.checkpoints == nullptr || parts_.communicator->rank() != 0) return;
+  if (parts_.communicator->size() > 1) {
+    require_same_parameters(*flat_, *parts_.communicator, fmt::format("training step {}", step_));
+    share_buffers(parts_.agent, *parts_.communicator);
+  }
+  if (parts_.checkpoints == nullptr || !leads()) return;
   Checkpoint checkpoint{.state = {.step = step_,
                                   .seed = parts_.seed,
                                   .config_sha256 = Sha256().update_text(parts_.config_yaml).hex(),
@@ -226,19 +174,20 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   if (!state.rollouts.empty()) rolled_out_step_ = state.step;
   metrics_ = state.metrics;
   const std::string difference = state.conditions.difference(conditions());
-  if (!difference.empty()) spdlog::warn("resuming is not bit-exact: {}", difference);
+  if (!difference.empty() && leads()) spdlog::warn("resuming is not bit-exact: {}", difference);
 }
 
 NumericConditions Trainer::conditions() const {
   NumericConditions current = NumericConditions::current(parts_.device.str());
   if (options_.mixed_precision) current.precision = "bfloat16 autocast";
+  current.processes = parts_.communicator->size();
   return current;
 }
 
 // ---- Validation and rollouts --------------------------------------------------------------------
 
 bool Trainer::validation_due() const {
-  if (!parts_.validation || parts_.communicator->rank() != 0) return false;
+  if (!parts_.validation || !leads()) return false;
   const std::int64_t every = options_.validate_every;
   return step_ == options_.max_steps || (every > 0 && step_ % every == 0);
 }
@@ -248,6 +197,7 @@ void Trainer::validate() {
   const auto started = std::chrono::steady_clock::now();
   Scalars values;
   {
+    const MeasuringAlone alone(parts_.agent, *parts_.communicator);
     const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
     for (const auto& [name, value] : parts_.validation(step_)) {
       values["validation/" + name] = value;
@@ -255,12 +205,13 @@ void Trainer::validate() {
   }
   parts_.agent.train();
   if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
-  window_->started += std::chrono::steady_clock::now() - started;
+  window_->leave_out(std::chrono::steady_clock::now() - started);
 }
 
+// The same in every process, for they are rolled out by one and waited for by the others.
 bool Trainer::rollouts_due() const {
   if (!parts_.rollouts || options_.rollout_num_episodes == 0 || step_ == 0) return false;
-  if (rolled_out_step_ == step_ || parts_.communicator->rank() != 0) return false;
+  if (rolled_out_step_ == step_) return false;
   const std::int64_t every = options_.rollout_every;
   return step_ == options_.max_steps || (every > 0 && step_ % every == 0);
 }
@@ -268,23 +219,34 @@ bool Trainer::rollouts_due() const {
 void Trainer::roll_out() {
   progress_->clear();
   const auto started = std::chrono::steady_clock::now();
+  std::optional<std::map<std::string, double>> results;
+  if (leads()) results = measure_rollouts();
+  // The others wait here.
+  if (!any_process(results.has_value(), *parts_.communicator)) return;
+  rolled_out_step_ = step_;
+  if (results) {
+    Scalars values;
+    for (const auto& [name, value] : *results) values["rollout/" + name] = value;
+    if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
+    if (parts_.checkpoints != nullptr) parts_.checkpoints->record_rollouts(step_, *results);
+  }
+  // Rollouts are not to count as slow training.
+  window_->leave_out(std::chrono::steady_clock::now() - started);
+}
+
+// Nothing when Ctrl-C ended them early: the checkpoint is there and owes them.
+std::optional<std::map<std::string, double>> Trainer::measure_rollouts() {
   std::map<std::string, double> results;
   try {
+    const MeasuringAlone alone(parts_.agent, *parts_.communicator);
     const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
     results = parts_.rollouts(step_);
   } catch (const Error&) {
-    // Ctrl-C ends the rollouts early; the checkpoint is there and owes them.
-    if (should_stop()) return;
+    if (stop_requested()) return std::nullopt;
     throw;
   }
   parts_.agent.train();
-  rolled_out_step_ = step_;
-  Scalars values;
-  for (const auto& [name, value] : results) values["rollout/" + name] = value;
-  if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
-  if (parts_.checkpoints != nullptr) parts_.checkpoints->record_rollouts(step_, results);
-  // Rollouts are not to count as slow training.
-  window_->started += std::chrono::steady_clock::now() - started;
+  return results;
 }
 
 }  // namespace roboimi

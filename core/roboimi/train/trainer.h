@@ -10,6 +10,11 @@
 // stopped, however, continues to the bit from its last checkpoint. A step never waits for the
 // device: losses are read once every log_every steps. A loss or gradient that is not finite stops
 // the run with an Error that names the step, and is never saved.
+//
+// With several processes each has a Trainer of the same options, with batches of its own. Gradients
+// and metrics are means over all; rank 0 alone tracks, saves, validates and rolls out, while the
+// others wait; a stop that one was asked for ends all after the same step. Every checkpoint
+// confirms that all hold the same weights.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -31,19 +36,21 @@
 
 namespace roboimi {
 
+class MetricsWindow;
+
 struct TrainerParts {
   Agent& agent;  // on the device, with statistics
-  // The n-th batch, a function of n alone; see data/window_sampler.h. A step takes
+  // This process's n-th batch, a function of n alone; see data/window_sampler.h. A step takes
   // TrainOptions::accumulate of them.
   std::function<Batch(std::int64_t n)> batches;
   // May be nullptr: nothing is saved, nothing is tracked.
   CheckpointStore* checkpoints = nullptr;
   Tracker* tracker = nullptr;
   // Measures the agent on data that it is not trained on, with the averaged weights in place, and
-  // returns what is to be tracked under "validation/". May be empty.
+  // returns what is to be tracked under "validation/". May be empty; called in rank 0.
   std::function<std::map<std::string, double>(std::int64_t step)> validation = {};
   // Rolls the agent out, with the averaged weights in place, and returns what is to be tracked and
-  // ranked ("success_rate"). May be empty.
+  // ranked ("success_rate"). May be empty, in all processes alike; called in rank 0.
   std::function<std::map<std::string, double>(std::int64_t step)> rollouts = {};
   // Asked after every step; true saves a checkpoint and ends the run.
   std::function<bool()> should_stop = {};
@@ -74,8 +81,6 @@ class ROBOIMI_EXPORT Trainer {
   Ema* ema() { return ema_.get(); }
 
  private:
-  struct Window;  // sums since the last line of metrics, on the device
-
   void train_step();
   LossReport add_gradients(std::int64_t batch_index);
   void log();
@@ -87,7 +92,9 @@ class ROBOIMI_EXPORT Trainer {
   void validate();
   bool rollouts_due() const;
   void roll_out();
-  bool should_stop() const { return parts_.should_stop && parts_.should_stop(); }
+  std::optional<std::map<std::string, double>> measure_rollouts();
+  bool leads() const { return parts_.communicator->rank() == 0; }
+  bool stop_requested() const { return parts_.should_stop && parts_.should_stop(); }
 
   TrainerParts parts_;
   TrainOptions options_;
@@ -95,7 +102,7 @@ class ROBOIMI_EXPORT Trainer {
   std::unique_ptr<FlatParameters> flat_;
   std::unique_ptr<AdamW> optimizer_;
   std::unique_ptr<Ema> ema_;
-  std::unique_ptr<Window> window_;
+  std::unique_ptr<MetricsWindow> window_;  // since the last line of metrics
   std::unique_ptr<Progress> progress_;
   std::map<std::string, double> metrics_;  // of the last line
   std::int64_t step_ = 0;

@@ -84,12 +84,14 @@ TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent
   check_finite(*dataset);
   split_episodes(data, options.num_held_out);
   const auto sampler_of = [&](const std::vector<std::int64_t>& episodes) {
-    return std::make_unique<WindowSampler>(dataset,
-                                           WindowSamplerOptions{.horizons = agent.horizons(),
-                                                                .batch_size = options.batch_size,
-                                                                .seed = options.seed,
-                                                                .device = options.device,
-                                                                .episodes = episodes});
+    return std::make_unique<WindowSampler>(
+        dataset, WindowSamplerOptions{.horizons = agent.horizons(),
+                                      .batch_size = options.batch_size,
+                                      .seed = options.seed,
+                                      .device = options.device,
+                                      .episodes = episodes,
+                                      .rank = options.rank,
+                                      .world_size = options.num_processes});
   };
   data.sampler = sampler_of(data.training_episodes);
   if (options.num_held_out > 0) data.held_out_sampler = sampler_of(data.held_out_episodes);

@@ -28,6 +28,8 @@ struct TrainingDataOptions {
   c10::Device device = c10::kCPU;
   std::string backbone_identity = {};  // component_identity()
   std::int64_t num_held_out = 0;       // episodes at the dataset's end kept out of training
+  std::int64_t rank = 0;               // of this process, which draws training batches of its own
+  std::int64_t num_processes = 1;
   std::function<bool()> should_stop = {};
 };
 

@@ -33,10 +33,12 @@ void check_component(ComponentKind kind, const ConfigNode& node, const std::stri
 }
 
 void check_experiment(const ConfigNode& root) {
-  const std::map<std::string, ComponentKind> kinds = {{"agent", ComponentKind::kAgent},
-                                                      {"data", ComponentKind::kDataset},
-                                                      {"env", ComponentKind::kEnvironment},
-                                                      {"writer", ComponentKind::kEpisodeWriter}};
+  const std::map<std::string, ComponentKind> kinds = {
+      {"agent", ComponentKind::kAgent},
+      {"data", ComponentKind::kDataset},
+      {"env", ComponentKind::kEnvironment},
+      {"communicator", ComponentKind::kCommunicator},
+      {"writer", ComponentKind::kEpisodeWriter}};
   // What collects has a writer, and no training.
   if (root.find("writer") == nullptr) experiment_options(root);
   for (const auto& [key, kind] : kinds) {

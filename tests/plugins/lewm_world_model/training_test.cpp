@@ -148,6 +148,8 @@ class ThreadCommunicator : public Communicator {
     barrier();
   }
   void barrier() override { exchange_.barrier.arrive_and_wait(); }
+  std::int64_t local_rank() const override { return rank_; }
+  void finish() override {}
 
  private:
   void give(const at::Tensor& tensor) {

@@ -1,0 +1,50 @@
+// The training metrics of some steps: sums on the device, read once for all of them.
+//
+//   MetricsWindow window(device);
+//   window.add_batch(report, 1);
+//   window.finish_step(step, gradient_norm);
+//   Scalars line = window.means(communicator);   // "train/loss", "train/gradient_norm", ...
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "roboimi/model/head.h"
+#include "roboimi/track/tracker.h"
+#include "roboimi/train/communicator.h"
+
+namespace roboimi {
+
+class MetricsWindow {
+ public:
+  explicit MetricsWindow(c10::Device device);
+
+  // One batch of `accumulate` that make a step.
+  void add_batch(const LossReport& report, std::int64_t accumulate);
+  void finish_step(std::int64_t step, const at::Tensor& gradient_norm);
+  void add_data_time(std::chrono::steady_clock::duration spent) { data_time_ += spent; }
+  // Time that is not to count as training.
+  void leave_out(std::chrono::steady_clock::duration spent) { started_ += spent; }
+
+  // The means over the steps and the processes, "train/data_ms" and this process's
+  // "train/steps_per_second" among them. Collective. Not to be called before a step.
+  Scalars means(Communicator& communicator) const;
+  // The first step whose loss or gradient was no finite number; -1: there is none.
+  std::int64_t first_bad_step() const { return first_bad_step_.item<std::int64_t>(); }
+
+ private:
+  void add(const std::string& name, const at::Tensor& value, std::int64_t parts);
+
+  std::map<std::string, at::Tensor> sums_;  // 0-d
+  at::Tensor first_bad_step_;               // 0-d int64
+  std::int64_t steps_ = 0;
+  std::chrono::steady_clock::duration data_time_{};
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace roboimi

@@ -1,0 +1,43 @@
+#include "roboimi/train/team.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <spdlog/spdlog.h>
+
+#include "roboimi/common/error.h"
+#include "roboimi/plugin/registry.h"
+
+namespace roboimi {
+
+std::shared_ptr<Communicator> join_team(const Options& experiment) {
+  if (!experiment.has("communicator")) return std::make_shared<SingleProcess>();
+  const auto communicator = Registry::instance().create_communicator(
+      experiment.component("communicator"), "communicator");
+  if (communicator->rank() != 0) spdlog::set_level(spdlog::level::warn);
+  return communicator;
+}
+
+void require_same_configuration(const std::string& yaml, Communicator& communicator) {
+  const bool differs = broadcast_text(yaml, communicator) != yaml;
+  if (!any_process(differs, communicator)) return;
+  throw Error({.what = "the processes of one training were given different configurations",
+               .where = fmt::format("rank {} of {}", communicator.rank(), communicator.size()),
+               .expected = "rank 0's everywhere",
+               .found = differs ? "another one here" : "another one elsewhere",
+               .next = "start all by one command, as in: mpirun -np 4 roboimi run ..."});
+}
+
+void warn_of_few_cores(const Communicator& communicator) {
+  cpu_set_t cores;
+  if (communicator.size() == 1 || communicator.rank() != 0) return;
+  if (::sched_getaffinity(0, sizeof(cores), &cores) != 0) return;
+  const int threads = at::get_num_threads(), available = CPU_COUNT(&cores);
+  if (threads <= available) return;
+  spdlog::warn(
+      "a process computes with {} threads and may use {} core(s): give it more, as by `mpirun "
+      "--bind-to none`, or set train.threads={}",
+      threads, available, available);
+}
+
+}  // namespace roboimi

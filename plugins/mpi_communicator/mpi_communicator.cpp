@@ -1,0 +1,202 @@
+#include "plugins/mpi_communicator/mpi_communicator.h"
+
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <torch/types.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "plugins/mpi_communicator/mpi_process.h"
+#include "roboimi/common/error.h"
+
+namespace roboimi::mpi_communicator {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Short waits are spun through; long ones cost a look every few milliseconds.
+constexpr std::chrono::microseconds kSpin{200};
+constexpr std::chrono::microseconds kLongestSleep{5000};
+
+bool is_narrow(at::ScalarType dtype) { return dtype == at::kHalf || dtype == at::kBFloat16; }
+
+// MPI's name of a dtype that it can sum.
+MPI_Datatype summable(at::ScalarType dtype, const std::string& where) {
+  switch (dtype) {
+    case at::kFloat:
+      return MPI_FLOAT;
+    case at::kDouble:
+      return MPI_DOUBLE;
+    case at::kLong:
+      return MPI_INT64_T;
+    case at::kByte:
+      return MPI_UINT8_T;
+    default:
+      throw Error({.what = "cannot sum tensors of this type over the processes",
+                   .where = where,
+                   .expected = "float32, float64, float16, bfloat16, int64 or uint8",
+                   .found = at::toString(dtype),
+                   .next = "convert it before"});
+  }
+}
+
+// The tensor itself where it lies plainly in host memory, else a copy that does.
+at::Tensor on_host(const at::Tensor& tensor, at::ScalarType dtype) {
+  return tensor.detach().to(at::kCPU, dtype).contiguous();
+}
+
+void give_back(const at::Tensor& host, at::Tensor& tensor) {
+  if (host.const_data_ptr() != tensor.const_data_ptr()) tensor.copy_(host);
+}
+
+// Calls `exchange(first element, count)` for parts of at most `chunk_bytes`.
+template <typename Exchange>
+void in_chunks(const at::Tensor& host, std::int64_t chunk_bytes, Exchange exchange) {
+  const auto item = static_cast<std::int64_t>(host.element_size());
+  const std::int64_t most = std::max<std::int64_t>(1, chunk_bytes / item);
+  auto* data = static_cast<std::byte*>(host.mutable_data_ptr());
+  for (std::int64_t start = 0; start < host.numel(); start += most) {
+    exchange(data + start * item, static_cast<int>(std::min(most, host.numel() - start)));
+  }
+}
+
+}  // namespace
+
+MpiCommunicator::MpiCommunicator(const MpiOptions& options) : options_(options) {
+  join_processes();
+  const std::string what = "join the processes";
+  check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &processes_), what, name());
+  check_mpi(MPI_Comm_set_errhandler(processes_, MPI_ERRORS_RETURN), what, name());
+  check_mpi(MPI_Comm_rank(processes_, &rank_), what, name());
+  check_mpi(MPI_Comm_size(processes_, &size_), what, name());
+  MPI_Comm machine = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(processes_, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine), what,
+            name());
+  check_mpi(MPI_Comm_rank(machine, &local_rank_), what, name());
+  check_mpi(MPI_Comm_free(&machine), what, name());
+  if (rank_ != 0) return;
+  if (size_ == 1) {
+    spdlog::warn(
+        "mpi_communicator: this is the only process; several are started by mpirun, as in "
+        "`mpirun -np 4 roboimi run ...`");
+  } else {
+    spdlog::info("{} processes train together", size_);
+  }
+}
+
+void MpiCommunicator::all_reduce(at::Tensor& tensor) {
+  const at::NoGradGuard no_grad;
+  const at::ScalarType dtype = tensor.scalar_type();
+  const at::Tensor host = on_host(tensor, is_narrow(dtype) ? at::kFloat : dtype);
+  const MPI_Datatype type = summable(host.scalar_type(), name());
+  meet({.call = Call::kAllReduce, .dtype = dtype, .numel = tensor.numel()});
+  in_chunks(host, options_.chunk_bytes, [&](std::byte* first, int count) {
+    MPI_Request sum = MPI_REQUEST_NULL;
+    check_mpi(MPI_Iallreduce(MPI_IN_PLACE, first, count, type, MPI_SUM, processes_, &sum),
+              "sum over the processes", name());
+    wait_for(sum);
+  });
+  give_back(host, tensor);
+}
+
+void MpiCommunicator::broadcast(at::Tensor& tensor, std::int64_t root) {
+  ROBOIMI_CHECK(root >= 0 && root < size_, c10::str("root ", root, " of ", size_));
+  const at::NoGradGuard no_grad;
+  const at::Tensor host = on_host(tensor, tensor.scalar_type());
+  meet({.call = Call::kBroadcast,
+        .dtype = tensor.scalar_type(),
+        .numel = tensor.numel(),
+        .root = root});
+  const auto item = static_cast<int>(host.element_size());
+  in_chunks(host, options_.chunk_bytes, [&](std::byte* first, int count) {
+    MPI_Request copy = MPI_REQUEST_NULL;
+    check_mpi(MPI_Ibcast(first, count * item, MPI_BYTE, static_cast<int>(root), processes_, &copy),
+              "broadcast to the processes", name());
+    wait_for(copy);
+  });
+  if (root != rank_) give_back(host, tensor);
+}
+
+void MpiCommunicator::barrier() { meet({.call = Call::kBarrier}); }
+
+void MpiCommunicator::finish() {
+  meet({.call = Call::kFinish});
+  check_mpi(MPI_Comm_free(&processes_), "part from the processes", name());
+  leave_processes();
+}
+
+// The largest of x and of -x over all processes tell whether x is the same everywhere.
+void MpiCommunicator::meet(const Intent& intent) {
+  constexpr int kFields = 4;
+  const std::array<std::int64_t, kFields> mine = {static_cast<std::int64_t>(intent.call),
+                                                  static_cast<std::int64_t>(intent.dtype),
+                                                  intent.numel, intent.root};
+  std::array<std::int64_t, 2 * kFields> sent{}, largest{};
+  for (std::size_t i = 0; i < kFields; ++i) {
+    sent[i] = mine[i];
+    sent[kFields + i] = -mine[i];
+  }
+  MPI_Request request = MPI_REQUEST_NULL;
+  check_mpi(MPI_Iallreduce(sent.data(), largest.data(), 2 * kFields, MPI_INT64_T, MPI_MAX,
+                           processes_, &request),
+            "meet the processes", name());
+  wait_for(request);
+  for (std::size_t i = 0; i < kFields; ++i) {
+    if (largest[i] == -largest[kFields + i]) continue;
+    throw Error(
+        {.what = "the processes of the training are out of step",
+         .where = name(),
+         .expected = "the same call in all of them",
+         .found = describe(intent) + " here, and something else in another",
+         .next = "an agent must do the same in every process; the others say what they did"});
+  }
+}
+
+void MpiCommunicator::wait_for(MPI_Request& request) const {
+  const auto started = Clock::now();
+  for (int done = 0; done == 0;) {
+    check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "wait for the processes", name());
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - started);
+    if (done == 0 && waited > kSpin) {
+      std::this_thread::sleep_for(std::min(waited / 16, kLongestSleep));
+    }
+  }
+}
+
+std::string MpiCommunicator::describe(const Intent& intent) const {
+  const std::string tensor = fmt::format("{} x {}", intent.numel, at::toString(intent.dtype));
+  switch (intent.call) {
+    case Call::kAllReduce:
+      return "all_reduce of " + tensor;
+    case Call::kBroadcast:
+      return fmt::format("broadcast of {} from rank {}", tensor, intent.root);
+    case Call::kBarrier:
+      return "barrier";
+    case Call::kFinish:
+      return "finish";
+  }
+  return "unknown";
+}
+
+std::string MpiCommunicator::name() const {
+  return fmt::format("mpi_communicator, rank {} of {}", rank_, size_);
+}
+
+Schema schema() {
+  Schema s;
+  s.integer("chunk_bytes", MpiOptions().chunk_bytes, "longer tensors are exchanged in parts")
+      .range(8, 1 << 30)
+      .with_unit("bytes");
+  return s;
+}
+
+std::shared_ptr<Communicator> create(const Options& options) {
+  return std::make_shared<MpiCommunicator>(
+      MpiOptions{.chunk_bytes = options.integer("chunk_bytes")});
+}
+
+}  // namespace roboimi::mpi_communicator

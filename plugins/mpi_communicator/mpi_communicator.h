@@ -1,0 +1,66 @@
+// The processes that mpirun started, or srun.
+//
+//   MpiCommunicator communicator({});
+//   communicator.all_reduce(gradients);
+//   communicator.finish();
+//
+// Before data moves, the processes meet: they compare what each is about to do. Processes that are
+// about to do different things are an Error in all of them, where MPI alone would hang or mix their
+// data. All waiting is done with sleeps instead of spinning, as long as it takes.
+#pragma once
+
+#include <mpi.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "roboimi/config/schema.h"
+#include "roboimi/train/communicator.h"
+
+namespace roboimi::mpi_communicator {
+
+struct MpiOptions {
+  std::int64_t chunk_bytes = std::int64_t{1} << 28;  // longer tensors go in parts
+};
+
+class MpiCommunicator final : public Communicator {
+ public:
+  // Begins MPI with the first one. Error while an earlier one is not finished.
+  explicit MpiCommunicator(const MpiOptions& options);
+
+  std::int64_t rank() const override { return rank_; }
+  std::int64_t size() const override { return size_; }
+  // float32, float64, int64, uint8; float16 and bfloat16 are summed in float32. Error for others.
+  void all_reduce(at::Tensor& tensor) override;
+  // Any dtype.
+  void broadcast(at::Tensor& tensor, std::int64_t root) override;
+  void barrier() override;
+  std::int64_t local_rank() const override { return local_rank_; }
+  void finish() override;
+
+ private:
+  enum class Call : std::int64_t { kAllReduce, kBroadcast, kBarrier, kFinish };
+  // What a process is about to do; all must be about to do the same.
+  struct Intent {
+    Call call = Call::kBarrier;
+    at::ScalarType dtype = at::kByte;
+    std::int64_t numel = 0;
+    std::int64_t root = 0;
+  };
+
+  void meet(const Intent& intent);
+  void wait_for(MPI_Request& request) const;
+  std::string describe(const Intent& intent) const;
+  std::string name() const;
+
+  MpiOptions options_;
+  MPI_Comm processes_ = MPI_COMM_NULL;  // a copy of MPI_COMM_WORLD of its own
+  int rank_ = 0, size_ = 1, local_rank_ = 0;
+};
+
+Schema schema();
+std::shared_ptr<Communicator> create(const Options& options);
+
+}  // namespace roboimi::mpi_communicator

@@ -1,0 +1,196 @@
+// Run by mpirun: every test is one of several real processes.
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include <ctime>
+#include <thread>
+
+#include "plugins/mpi_communicator/mpi_communicator.h"
+#include "roboimi/common/error.h"
+
+namespace roboimi::mpi_communicator {
+namespace {
+
+using ::testing::HasSubstr;
+
+// All processes have done the test before any of them begins the next.
+class Collectives : public ::testing::Test {
+ protected:
+  ~Collectives() override { mpi_.finish(); }
+
+  double size() const { return static_cast<double>(mpi_.size()); }
+  // 1 + 2 + ... + size.
+  double sum_of_ranks() const { return size() * (size() + 1) / 2; }
+  double mine() const { return static_cast<double>(mpi_.rank() + 1); }
+
+  MpiCommunicator mpi_{MpiOptions()};
+};
+
+TEST_F(Collectives, NumberTheProcesses) {
+  EXPECT_GE(mpi_.rank(), 0);
+  EXPECT_LT(mpi_.rank(), mpi_.size());
+  EXPECT_EQ(mpi_.local_rank(), mpi_.rank());  // all on this machine
+  at::Tensor ranks = at::zeros({mpi_.size()}, at::kLong);
+  ranks[mpi_.rank()] = 1;
+  mpi_.all_reduce(ranks);
+  EXPECT_TRUE(ranks.eq(1).all().item<bool>()) << ranks;
+}
+
+TEST_F(Collectives, SumEveryType) {
+  for (const at::ScalarType dtype :
+       {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16, at::kLong, at::kByte}) {
+    at::Tensor tensor = at::full({3, 5}, mine(), dtype);
+    mpi_.all_reduce(tensor);
+    EXPECT_EQ(tensor.scalar_type(), dtype);
+    EXPECT_TRUE(tensor.eq(sum_of_ranks()).all().item<bool>()) << dtype << "\n" << tensor;
+  }
+}
+
+// Summing in bfloat16 would lose the small ones: 256 + 1 is 256 there.
+TEST_F(Collectives, SumNarrowTypesInFloat32) {
+  at::Tensor tensor = at::full({}, mpi_.rank() == 0 ? 256.0 : 1.0, at::kBFloat16);
+  mpi_.all_reduce(tensor);
+  EXPECT_EQ(tensor.item<double>(),
+            at::full({}, 255.0 + size(), at::kFloat).to(at::kBFloat16).item<double>());
+}
+
+TEST_F(Collectives, RefuseToSumWhatMpiCannot) {
+  at::Tensor tensor = at::zeros({2}, at::kComplexFloat);
+  try {
+    mpi_.all_reduce(tensor);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("expected float32, float64, float16, bfloat16, int64"));
+    EXPECT_THAT(error.what(), HasSubstr("found ComplexFloat"));
+  }
+}
+
+TEST_F(Collectives, TakeTensorsOfAnyLayout) {
+  at::Tensor table = at::full({4, 6}, mine());
+  at::Tensor transposed = table.t(), every_second = table.slice(1, 0, 6, 2);
+  mpi_.all_reduce(transposed);
+  EXPECT_TRUE(table.eq(sum_of_ranks()).all().item<bool>()) << table;
+  every_second.fill_(mine());
+  mpi_.broadcast(every_second, mpi_.size() - 1);
+  EXPECT_TRUE(every_second.eq(size()).all().item<bool>()) << every_second;
+  EXPECT_TRUE(table.slice(1, 1, 6, 2).eq(sum_of_ranks()).all().item<bool>()) << table;
+}
+
+TEST_F(Collectives, TakeEmptyTensorsAndScalars) {
+  at::Tensor empty = at::empty({0, 3}), scalar = at::full({}, mine());
+  mpi_.all_reduce(empty);
+  mpi_.broadcast(empty, 0);
+  mpi_.all_reduce(scalar);
+  EXPECT_EQ(empty.numel(), 0);
+  EXPECT_EQ(scalar.item<double>(), sum_of_ranks());
+}
+
+TEST_F(Collectives, ChangeParametersInPlace) {
+  at::Tensor parameter = at::full({3}, mine()).set_requires_grad(true);
+  mpi_.all_reduce(parameter);
+  EXPECT_TRUE(parameter.is_leaf());
+  EXPECT_EQ(parameter.sum().item<double>(), 3 * sum_of_ranks());
+}
+
+TEST_F(Collectives, BroadcastEveryTypeFromEveryProcess) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16, at::kLong,
+                                     at::kInt, at::kByte, at::kBool, at::kComplexDouble}) {
+    for (std::int64_t root = 0; root < mpi_.size(); ++root) {
+      const at::Tensor expected = at::arange(12).add(root).remainder(7).to(dtype);
+      at::Tensor tensor = mpi_.rank() == root ? expected.clone() : at::zeros({12}, dtype);
+      mpi_.broadcast(tensor, root);
+      EXPECT_TRUE(at::equal(tensor, expected)) << dtype << " from " << root;
+    }
+  }
+}
+
+TEST_F(Collectives, BroadcastTexts) {
+  const std::string text = std::string("one\0two", 7);
+  EXPECT_EQ(broadcast_text(mpi_.rank() == 0 ? text : "another", mpi_), text);
+  EXPECT_EQ(broadcast_text("", mpi_), "");
+}
+
+TEST_F(Collectives, KnowWhetherAnyProcessSaysYes) {
+  EXPECT_TRUE(any_process(mpi_.rank() == mpi_.size() - 1, mpi_));
+  EXPECT_FALSE(any_process(false, mpi_));
+}
+
+TEST_F(Collectives, GiveEveryProcessTheSameBits) {
+  at::Generator generator =
+      at::make_generator<at::CPUGeneratorImpl>(static_cast<std::uint64_t>(mpi_.rank()) + 10);
+  for (const std::int64_t length : {1, 7, 1000, 300000}) {
+    at::Tensor sum = at::randn({length}, generator);
+    mpi_.all_reduce(sum);
+    at::Tensor first = sum.clone();
+    mpi_.broadcast(first, 0);
+    EXPECT_TRUE(at::equal(sum, first)) << length;
+  }
+}
+
+// A loss made of means over all processes has the gradient of the whole batch.
+TEST_F(Collectives, AverageDifferentiably) {
+  const at::Tensor whole = at::arange(6 * mpi_.size(), at::kDouble).sin().requires_grad_();
+  whole.mean().square().backward();
+
+  const at::Tensor part = whole.detach().chunk(mpi_.size())[mpi_.rank()].clone().requires_grad_();
+  const at::Tensor loss = average(part.mean(), mpi_).square();
+  loss.backward();
+  EXPECT_NEAR(loss.item<double>(), whole.mean().square().item<double>(), 1e-14);
+  // As the trainer does with gradients: the part's own, over the number of processes.
+  const at::Tensor expected = whole.grad().chunk(mpi_.size())[mpi_.rank()];
+  EXPECT_TRUE(at::allclose(part.grad() / size(), expected, 1e-12, 1e-14));
+}
+
+TEST_F(Collectives, WaitWithoutComputing) {
+  mpi_.barrier();
+  const std::clock_t before = std::clock();
+  const auto started = std::chrono::steady_clock::now();
+  if (mpi_.rank() == 0) std::this_thread::sleep_for(std::chrono::seconds(2));
+  mpi_.barrier();
+  const double computed = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+  if (mpi_.size() > 1) {
+    EXPECT_GE(std::chrono::steady_clock::now() - started, std::chrono::milliseconds(1900));
+  }
+  EXPECT_LT(computed, 0.3) << "seconds of a core while it waited for two";
+}
+
+TEST_F(Collectives, FindProcessesThatAreOutOfStep) {
+  if (mpi_.size() == 1) GTEST_SKIP() << "needs another process";
+  at::Tensor tensor = at::zeros({mpi_.rank() == 0 ? 3 : 4});
+  try {
+    mpi_.all_reduce(tensor);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the processes of the training are out of step"));
+    EXPECT_THAT(error.what(), HasSubstr("all_reduce of " + std::to_string(tensor.numel()) +
+                                        " x Float here, and something else in another"));
+  }
+}
+
+TEST_F(Collectives, AreNotBegunAgainBeforeTheyAreFinished) {
+  EXPECT_THROW(MpiCommunicator{MpiOptions()}, Error);
+}
+
+// Chunks shorter than a tensor, and not a divisor of its length.
+TEST(Chunks, GiveWhatTheWholeGives) {
+  MpiCommunicator mpi({.chunk_bytes = 24});
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kHalf, at::kLong, at::kByte}) {
+    const at::Tensor numbers = at::arange(101).remainder(20).to(dtype);
+    at::Tensor sum = numbers.clone(), copy = mpi.rank() == 0 ? numbers.clone() : numbers * 0;
+    mpi.all_reduce(sum);
+    mpi.broadcast(copy, 0);
+    EXPECT_TRUE(at::equal(sum, numbers * mpi.size())) << dtype;
+    EXPECT_TRUE(at::equal(copy, numbers)) << dtype;
+  }
+  mpi.finish();
+}
+
+TEST(Options, AreThoseOfTheSchema) {
+  const Options options = parse_options(parse_yaml("chunk_bytes: 1024", "test"), schema());
+  const auto made = create(options);
+  EXPECT_GE(made->size(), 1);
+  made->finish();
+}
+
+}  // namespace
+}  // namespace roboimi::mpi_communicator

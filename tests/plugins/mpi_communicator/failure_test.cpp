@@ -1,0 +1,50 @@
+// The end of one process is the end of all, with what it had to say.
+#include <gmock/gmock.h>
+
+#include <chrono>
+
+#include "roboimi/common/processes.h"
+#include "tests/mpi.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+ProcessResult run_to_failure(const std::string& how) {
+  std::vector<std::string> words = mpirun_arguments(3, FAILING_PROCESS, {how});
+  words.insert(words.begin(), MPIRUN);
+  return run_process(words, "", std::chrono::seconds(30));
+}
+
+TEST(AProcessOfSeveral, EndsThemAllByAnErrorAfterPrintingIt) {
+  const ProcessResult result = run_to_failure("error");
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.errors, HasSubstr("failing_process: the disk of rank 1 is full"));
+  EXPECT_THAT(result.errors, Not(HasSubstr("to its end")));
+}
+
+TEST(AProcessOfSeveral, EndsThemAllWithItsStatus) {
+  EXPECT_EQ(run_to_failure("status").status, 130);
+}
+
+TEST(AProcessOfSeveral, EndsThemAllWhenItLeavesWithoutAWord) {
+  const int status = run_to_failure("silence").status;
+  EXPECT_NE(status, 0);
+  EXPECT_NE(status, kTimedOut);
+}
+
+TEST(AProcessOfSeveral, EndsThemAllWhenItCrashes) {
+  const int status = run_to_failure("crash").status;
+  EXPECT_NE(status, 0);
+  EXPECT_NE(status, kTimedOut);
+}
+
+TEST(AProcessOfSeveral, EndsWithThemWhenAllIsWell) {
+  const ProcessResult result = run_to_failure("nothing");
+  EXPECT_EQ(result.status, 0) << result.errors;
+}
+
+}  // namespace
+}  // namespace roboimi

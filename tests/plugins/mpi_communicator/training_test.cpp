@@ -1,0 +1,185 @@
+// Run by mpirun: trainers of a tiny agent in several real processes.
+#include <gmock/gmock.h>
+
+#include "plugins/mpi_communicator/mpi_communicator.h"
+#include "roboimi/common/error.h"
+#include "roboimi/train/tensor_map.h"
+#include "roboimi/train/trainer.h"
+#include "tests/unit/train/tiny_agent.h"
+
+namespace roboimi::mpi_communicator {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Recorder final : public Tracker {
+ public:
+  void scalars(std::int64_t step, const Scalars& values) override {
+    lines[step].merge(Scalars(values));
+  }
+  void image(std::int64_t, const std::string&, const std::filesystem::path&) override {}
+  void flush() override {}
+  std::map<std::int64_t, Scalars> lines;
+};
+
+class MpiTraining : public ::testing::Test {
+ protected:
+  MpiTraining() : agent_(testing::make_tiny_agent(static_cast<std::uint64_t>(mpi_.rank()))) {
+    options_.max_steps = 20;
+    options_.log_every = 5;
+    options_.save_every = 10;
+    options_.rollout_every = 0;
+    options_.schedule = {.peak = 1e-2, .warmup_steps = 2, .max_steps = 20};
+  }
+  ~MpiTraining() override { mpi_.finish(); }
+
+  TrainerParts parts() {
+    return {.agent = *agent_,
+            .batches = [this](std::int64_t n) { return batch(n * mpi_.size() + mpi_.rank()); },
+            .communicator = &mpi_,
+            .seed = 1};
+  }
+  static Batch batch(std::int64_t n) { return testing::tiny_batch(1, n); }
+
+  // Of every parameter and buffer, the largest difference to rank 0's.
+  double distance_to_first() {
+    double largest = 0.0;
+    for (const auto& [name, tensor] : tensors_of(*agent_)) {
+      at::Tensor first = tensor.detach().clone();
+      mpi_.broadcast(first, 0);
+      const at::Tensor difference = (first.to(at::kDouble) - tensor.to(at::kDouble)).abs();
+      if (tensor.numel() > 0) largest = std::max(largest, difference.max().item<double>());
+    }
+    return largest;
+  }
+
+  MpiCommunicator mpi_{MpiOptions()};
+  std::shared_ptr<testing::TinyAgent> agent_;  // other weights in each process
+  TrainOptions options_;
+};
+
+TEST_F(MpiTraining, LeavesTheSameBitsInAllProcesses) {
+  EXPECT_EQ(Trainer(parts(), options_).run(), TrainEnd::kFinished);
+  EXPECT_EQ(distance_to_first(), 0.0);
+}
+
+// Without noise and BatchNorm's batch statistics, the processes' batches are one large batch.
+TEST_F(MpiTraining, IsThatOfOneProcessOnAllBatches) {
+  agent_->set_noise(0.0);
+  agent_->forget_batch_statistics();
+  Trainer(parts(), options_).run();
+
+  const auto alone = testing::make_tiny_agent();
+  alone->set_noise(0.0);
+  alone->forget_batch_statistics();
+  options_.accumulate = mpi_.size();
+  Trainer({.agent = *alone, .batches = batch, .seed = 1}, options_).run();
+  for (const auto& parameter : alone->named_parameters()) {
+    EXPECT_TRUE(
+        at::allclose(agent_->named_parameters()[parameter.key()], parameter.value(), 1e-4, 1e-5))
+        << parameter.key();
+  }
+}
+
+TEST_F(MpiTraining, TracksMeansOverTheProcesses) {
+  Recorder recorder;
+  TrainerParts tracked = parts();
+  tracked.tracker = &recorder;
+  options_.schedule.peak = 0.0;
+  options_.max_steps = options_.log_every = 1;
+  agent_->set_noise(0.0);
+  agent_->forget_batch_statistics();
+  Trainer(tracked, options_).run();
+  double expected = 0.0;
+  at::Generator generator = make_generator(0);
+  for (std::int64_t rank = 0; rank < mpi_.size(); ++rank) {
+    expected += agent_->loss(batch(rank), generator).loss.item<double>();
+  }
+  EXPECT_NEAR(recorder.lines[1]["train/loss"], expected / static_cast<double>(mpi_.size()), 1e-5);
+}
+
+TEST_F(MpiTraining, EndsInAllProcessesAfterTheSameStep) {
+  TrainerParts stopped = parts();
+  int asked = 0;
+  // One process alone is asked to stop.
+  stopped.should_stop = [&] { return ++asked > 7 && mpi_.rank() == mpi_.size() - 1; };
+  Trainer trainer(stopped, options_);
+  EXPECT_EQ(trainer.run(), TrainEnd::kInterrupted);
+  EXPECT_EQ(trainer.step(), 7);
+  EXPECT_EQ(distance_to_first(), 0.0);
+}
+
+TEST_F(MpiTraining, RollsOutAndValidatesInTheFirstProcess) {
+  TrainerParts measured = parts();
+  int validations = 0, rollouts = 0;
+  measured.validation = [&](std::int64_t) {
+    ++validations;
+    return std::map<std::string, double>{{"loss", 1.0}};
+  };
+  measured.rollouts = [&](std::int64_t) {
+    ++rollouts;
+    return std::map<std::string, double>{{"success_rate", 1.0}};
+  };
+  options_.validate_every = options_.rollout_every = 10;
+  EXPECT_EQ(Trainer(measured, options_).run(), TrainEnd::kFinished);
+  EXPECT_EQ(validations, mpi_.rank() == 0 ? 2 : 0);
+  EXPECT_EQ(rollouts, mpi_.rank() == 0 ? 2 : 0);
+}
+
+TEST_F(MpiTraining, IsInterruptedEverywhereByCtrlCInTheRollouts) {
+  TrainerParts interrupted = parts();
+  bool stop = false;
+  interrupted.should_stop = [&] { return stop; };
+  interrupted.rollouts = [&](std::int64_t) -> std::map<std::string, double> {
+    stop = true;
+    throw Error("the evaluation was interrupted");
+  };
+  Trainer trainer(interrupted, options_);
+  EXPECT_EQ(trainer.run(), TrainEnd::kInterrupted);
+  EXPECT_EQ(trainer.step(), 20);
+}
+
+// Losses are shared in training, and not in what the first process measures.
+TEST_F(MpiTraining, MeasuresWithoutTheOtherProcesses) {
+  class SharingAgent : public testing::TinyAgent {
+   public:
+    using TinyAgent::TinyAgent;
+    void share_batches(Communicator& communicator) override { shared_by = communicator.size(); }
+    std::int64_t shared_by = 0;
+  };
+  SharingAgent agent(testing::tiny_spec());
+  const at::Tensor eye = at::eye(3);
+  agent.set_statistics({.state = Statistics::of(eye), .action = Statistics::of(eye)});
+  TrainerParts measured = parts();
+  Trainer trainer({.agent = agent,
+                   .batches = measured.batches,
+                   .validation =
+                       [&](std::int64_t) {
+                         EXPECT_LE(agent.shared_by, 1);
+                         return std::map<std::string, double>{};
+                       },
+                   .communicator = &mpi_},
+                  options_);
+  trainer.run();
+  EXPECT_EQ(agent.shared_by, mpi_.size() == 1 ? 0 : mpi_.size());
+}
+
+TEST_F(MpiTraining, FindsWeightsThatHaveParted) {
+  if (mpi_.size() == 1) GTEST_SKIP() << "needs another process";
+  TrainerParts parted = parts();
+  parted.batches = [&](std::int64_t n) {
+    // As the arithmetic of another machine would.
+    if (n == 3 && mpi_.rank() == 1) agent_->named_parameters()["first.weight"].data().mul_(1.001);
+    return batch(n * mpi_.size() + mpi_.rank());
+  };
+  try {
+    Trainer(parted, options_).run();
+    FAIL() << "went on";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("training step 10: the processes no longer hold the same"));
+    EXPECT_THAT(error.what(), HasSubstr("in rank " + std::to_string(mpi_.rank())));
+  }
+}
+
+}  // namespace
+}  // namespace roboimi::mpi_communicator
