@@ -13,8 +13,8 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 ProcessResult run_to_failure(const std::string& how) {
-  std::vector<std::string> words = mpirun_arguments(3, FAILING_PROCESS, {how});
-  words.insert(words.begin(), MPIRUN);
+  std::vector<std::string> words = {MPIRUN};
+  for (const std::string& word : mpirun_arguments(3, FAILING_PROCESS, {how})) words.push_back(word);
   return run_process(words, "", std::chrono::seconds(30));
 }
 
