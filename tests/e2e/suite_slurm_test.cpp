@@ -130,8 +130,10 @@ TEST_F(SuiteSlurm, SubmitsTriesStopsRequeuesAndResumes) {
   EXPECT_EQ(Json::parse(read_text(run / "run.json"))["status"], "interrupted");
 
   ASSERT_EQ(place_->suite("resume", suite).status, 0);
+  // Slurm tells that it runs before its script has written that it does.
+  ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["attempts"] == 3; }))
+      << place_->row(suite, "long_one").dump(2);
   ASSERT_TRUE(place_->reaches(suite, "long_one", "running"));
-  EXPECT_EQ(place_->row(suite, "long_one")["attempts"], 3);
   EXPECT_EQ(place_->row(suite, "brief")["attempts"], 1);
   ASSERT_EQ(place_->suite("stop", suite).status, 0);
   EXPECT_TRUE(place_->reaches(suite, "long_one", "stopped"));
@@ -155,7 +157,8 @@ TEST_F(SuiteSlurm, AFailedTrialStartsNothingLong) {
 TEST_F(SuiteSlurm, AJobWithoutAKnownNumberIsFoundAgainAndNotSubmittedTwice) {
   const fs::path suite = place_->write_suite("unnumbered", 100'000, kCluster);
   ASSERT_EQ(place_->suite("launch", suite).status, 0);
-  ASSERT_TRUE(place_->reaches(suite, "long_one", "running"));
+  ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > 0; }))
+      << place_->row(suite, "long_one").dump(2);
   const fs::path file = suite / "work/cluster/submissions.json";
   Json submissions = Json::parse(read_text(file));
   submissions[0]["job_id"] = "";
