@@ -69,6 +69,9 @@ ROWS = {
                                    ["agent.head.num_inference_steps=2"])}),
     "lewm_random_imf": ("LEWM of random weights (control), IMF",
                         ["agent.backbone.random_init=true", "agent.backbone.image_size=112"], {}),
+    "lewm_random_velocity": ("LEWM of random weights (control), IMF that predicts the velocity",
+                             VELOCITY + ["agent.backbone.random_init=true",
+                                         "agent.backbone.image_size=112"], {}),
     "lewm_diffusion": ("LEWM, diffusion, DDIM 10", ["agent/head=diffusion"] + DENOISER,
                        {"": ("", DDIM)}),
     "lewm_flow": ("LEWM, flow matching, 10 steps", ["agent/head=flow_matching"] + DENOISER, {}),
@@ -169,6 +172,10 @@ def read_rows():
     return rows
 
 
+def episode_seeds(summary):
+    return [episode["seed"] for episode in summary["episodes"]]
+
+
 def print_table():
     rows = read_rows()
     reference = next((runs for row, _, runs in rows if row == "lewm_imf"), None)
@@ -179,7 +186,8 @@ def print_table():
         outcomes = [e["success"] for seed in sorted(runs) for e in runs[seed]["episodes"]]
         low, high = wilson(sum(outcomes), len(outcomes))
         reward = sum(s["mean_highest_reward"] for s in runs.values()) / len(runs)
-        shared = sorted(set(runs) & set(reference or {}))
+        shared = sorted(seed for seed in set(runs) & set(reference or {})
+                        if episode_seeds(runs[seed]) == episode_seeds(reference[seed]))
         p = "" if not shared or runs is reference else format(mcnemar(
             [e["success"] for seed in shared for e in runs[seed]["episodes"]],
             [e["success"] for seed in shared for e in reference[seed]["episodes"]]), ".2g")
