@@ -58,6 +58,8 @@ ROWS = {
     "lewm_imf": ("LEWM, IMF, 1 step", [],
                  {"": ("", []),
                   "2_steps": ("LEWM, IMF, 2 steps", ["agent.head.num_inference_steps=2"]),
+                  "ensemble": ("LEWM, IMF, 1 step, a chunk at every step, ensemble",
+                               ["agent.num_action_steps=1", "agent.ensemble_decay=0.01"]),
                   "black": ("the same, black pictures (control)", ["--control", "black"]),
                   "shuffled": ("the same, another episode's pictures (control)",
                                ["--control", "shuffled"]),
