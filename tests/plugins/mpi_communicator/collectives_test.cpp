@@ -155,8 +155,11 @@ TEST_F(Collectives, WaitWithoutComputing) {
 }
 
 TEST_F(Collectives, FindProcessesThatAreOutOfStep) {
-  if (mpi_.size() == 1) GTEST_SKIP() << "needs another process";
   at::Tensor tensor = at::zeros({mpi_.rank() == 0 ? 3 : 4});
+  if (mpi_.size() == 1) {
+    EXPECT_NO_THROW(mpi_.all_reduce(tensor)) << "one process is in step with itself";
+    return;
+  }
   try {
     mpi_.all_reduce(tensor);
     FAIL() << "no error";

@@ -165,13 +165,17 @@ TEST_F(MpiTraining, MeasuresWithoutTheOtherProcesses) {
 }
 
 TEST_F(MpiTraining, FindsWeightsThatHaveParted) {
-  if (mpi_.size() == 1) GTEST_SKIP() << "needs another process";
   TrainerParts parted = parts();
   parted.batches = [&](std::int64_t n) {
     // As the arithmetic of another machine would.
     if (n == 3 && mpi_.rank() == 1) agent_->named_parameters()["first.weight"].data().mul_(1.001);
     return batch(n * mpi_.size() + mpi_.rank());
   };
+  if (mpi_.size() == 1) {
+    EXPECT_EQ(Trainer(parted, options_).run(), TrainEnd::kFinished)
+        << "there is nothing to part from";
+    return;
+  }
   try {
     Trainer(parted, options_).run();
     FAIL() << "went on";
