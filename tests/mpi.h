@@ -1,28 +1,21 @@
-// Several processes by mpirun, on this machine alone.
+// Several processes by mpirun, on this machine alone (roboimi_uses_mpirun in tests/CMakeLists.txt).
 #pragma once
 
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
 
 namespace roboimi {
 
-// The arguments of mpirun that start `program` in so many processes: also as root, on more
-// processes than cores, over memory and the loopback address alone.
+// The arguments of mpirun that start `program` in so many processes.
 inline std::vector<std::string> mpirun_arguments(int processes, const std::string& program,
                                                  const std::vector<std::string>& arguments) {
-  std::vector<std::string> all = {"--allow-run-as-root",
-                                  "--oversubscribe",
-                                  "--bind-to",
-                                  "none",
-                                  "--mca",
-                                  "btl",
-                                  "self,vader",
-                                  "--mca",
-                                  "oob_tcp_if_include",
-                                  "lo",
-                                  "-np",
-                                  std::to_string(processes),
-                                  program};
+  std::istringstream options(MPIRUN_OPTIONS);
+  std::vector<std::string> all(std::istream_iterator<std::string>(options), {});
+  for (const std::string& word : {std::string("-np"), std::to_string(processes), program}) {
+    all.push_back(word);
+  }
   all.insert(all.end(), arguments.begin(), arguments.end());
   return all;
 }
