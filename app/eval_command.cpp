@@ -11,6 +11,7 @@
 
 #include "app/commands.h"
 #include "app/common_options.h"
+#include "app/interruptible.h"
 #include "app/open_loop_command.h"
 #include "app/probe_command.h"
 #include "roboimi/common/error.h"
@@ -78,10 +79,9 @@ po::options_description described_options() {
       "data", po::value<std::string>(),
       "with --probe and --open-loop: other data than the experiment's")(
       "held-out", po::value<std::int64_t>(),
-      "with --probe and --open-loop: episodes at the data's end to test on; default: the run's, or "
-      "a "
-      "fifth for probes and all for --open-loop")("no-ema", po::bool_switch(),
-                                                  "use the last weights, not the averaged ones")(
+      "with --probe and --open-loop: episodes at the data's end to test on; default: those the "
+      "run held out, or else a fifth for --probe and all for --open-loop")(
+      "no-ema", po::bool_switch(), "use the last weights, not the averaged ones")(
       "device", po::value<std::string>()->default_value("auto"), "auto, cpu, cuda or cuda:N")(
       "plugin-path", po::value<std::vector<std::string>>()->composing(),
       "more folders with plugins")("help,h", "show this text");
@@ -212,7 +212,7 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   std::vector<std::string> worker_command = {"/proc/self/exe", "eval",
                                              "--worker=" + evaluation.checkpoint.string()};
   worker_command.insert(worker_command.end(), arguments.begin(), arguments.end());
-  try {
+  return interruptible(stop, [&] {
     const RolloutSummary summary =
         workers > 1 ? run_rollouts_in_workers(worker_command, workers, options)
                     : run_rollouts(*evaluation.loaded.agent, *evaluation.environment, options);
@@ -222,11 +222,7 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
     } else {
       print_summary(summary, evaluation.checkpoint, options.output_folder);
     }
-    return EXIT_SUCCESS;
-  } catch (const Error&) {
-    if (stop.requested()) return kInterruptedStatus;
-    throw;
-  }
+  });
 }
 
 int open_loop_checked(const ParsedArguments& parsed) {

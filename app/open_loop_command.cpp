@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "app/demonstrations.h"
+#include "app/interruptible.h"
 #include "roboimi/common/error.h"
 #include "roboimi/env/open_loop.h"
 #include "roboimi/track/progress.h"
@@ -105,7 +106,7 @@ int open_loop(const po::variables_map& values, const std::vector<std::string>& o
   const Comparison compared = comparison(values, loaded.config, *dataset);
   const ActionRange range = range_of(loaded, checkpoint);
   Progress progress("eval", static_cast<std::int64_t>(compared.episodes.size()));
-  try {
+  return interruptible(stop, [&] {
     const OpenLoopError error = open_loop_error(
         *loaded.agent, *dataset, compared.episodes,
         {.seed = static_cast<std::uint64_t>(values["seed"].as<std::int64_t>()),
@@ -117,11 +118,7 @@ int open_loop(const po::variables_map& values, const std::vector<std::string>& o
     } else {
       print(error, range, checkpoint, compared);
     }
-    return EXIT_SUCCESS;
-  } catch (const Error&) {
-    if (stop.requested()) return kInterruptedStatus;
-    throw;
-  }
+  });
 }
 
 }  // namespace roboimi::app

@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "app/demonstrations.h"
+#include "app/interruptible.h"
 #include "roboimi/common/error.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/model/backbone.h"
@@ -129,7 +130,7 @@ int probe(const po::variables_map& values, const std::vector<std::string>& overr
   const Subject subject =
       values.count("checkpoint") != 0 ? trained_subject(values) : fresh_subject(values, overrides);
   const c10::Device device = device_of(values);
-  try {
+  return interruptible(stop, [&] {
     const TrainingData data = data_of(subject, values, stop);
     const ProbeData train = data.probe_data(*subject.agent, data.training_episodes, device);
     const ProbeData held_out = data.probe_data(*subject.agent, data.held_out_episodes, device);
@@ -146,11 +147,7 @@ int probe(const po::variables_map& values, const std::vector<std::string>& overr
     } else {
       print(subject, data, figures, results);
     }
-    return EXIT_SUCCESS;
-  } catch (const Error&) {
-    if (stop.requested()) return kInterruptedStatus;
-    throw;
-  }
+  });
 }
 
 }  // namespace roboimi::app
