@@ -30,6 +30,7 @@ TRAINING = ["size=small", f"data.path={OUTPUT}/data", "train.max_steps=10000",
 STATE = ["agent=state_imf_attnres"]
 DENOISER = ["agent.head.p_drop_attn=0.1"]
 VELOCITY = ["agent.head.prediction=velocity"]
+RANDOM_LEWM = ["agent.backbone.random_init=true", "agent.backbone.image_size=112"]
 DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
 
 # name: (what it is, overrides of its training, {evaluation: (what it is, arguments of eval)})
@@ -69,11 +70,9 @@ ROWS = {
                       {"": ("", []),
                        "2_steps": ("LEWM, IMF that predicts the velocity, 2 steps",
                                    ["agent.head.num_inference_steps=2"])}),
-    "lewm_random_imf": ("LEWM of random weights (control), IMF",
-                        ["agent.backbone.random_init=true", "agent.backbone.image_size=112"], {}),
+    "lewm_random_imf": ("LEWM of random weights (control), IMF", RANDOM_LEWM, {}),
     "lewm_random_velocity": ("LEWM of random weights (control), IMF that predicts the velocity",
-                             VELOCITY + ["agent.backbone.random_init=true",
-                                         "agent.backbone.image_size=112"], {}),
+                             VELOCITY + RANDOM_LEWM, {}),
     "lewm_diffusion": ("LEWM, diffusion, DDIM 10", ["agent/head=diffusion"] + DENOISER,
                        {"": ("", DDIM)}),
     "lewm_flow": ("LEWM, flow matching, 10 steps", ["agent/head=flow_matching"] + DENOISER, {}),
