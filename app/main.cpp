@@ -12,6 +12,7 @@
 
 #include "app/commands.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/memory.h"
 #include "roboimi/config/schema.h"
 
 namespace roboimi::app {
@@ -74,6 +75,7 @@ int dispatch(const std::string& name, const Arguments& arguments) {
 int main(int argc, char** argv) {
   // Writing past a file size limit is reported by write() instead of ending the process.
   std::signal(SIGXFSZ, SIG_IGN);
+  roboimi::keep_freed_memory();
   // Standard output is for results, which another program may read.
   spdlog::set_default_logger(spdlog::stderr_color_mt("roboimi"));
   spdlog::set_pattern("%H:%M:%S %^%l%$ %v");

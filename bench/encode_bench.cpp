@@ -18,6 +18,7 @@
 
 #include "modules/view_fusion/view_fusion.h"
 #include "modules/vit/vit_inference.h"
+#include "roboimi/common/memory.h"
 
 namespace roboimi {
 namespace {
@@ -80,6 +81,7 @@ struct Timing {
 };
 
 int run(int frames, int rounds, int batch) {
+  keep_freed_memory();  // as the program does
   at::set_num_threads(kThreads);
   torch::NoGradGuard no_grad;
   torch::manual_seed(1);

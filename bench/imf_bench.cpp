@@ -14,6 +14,7 @@
 
 #include "bench/eager_worker.h"
 #include "plugins/imf_head/imf_head.h"
+#include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
 #include "roboimi/train/flat_parameters.h"
 #include "roboimi/train/optimizer.h"
@@ -149,6 +150,7 @@ int run(int argc, char** argv) {
     std::cout << options;
     return 0;
   }
+  keep_freed_memory();  // as the program does
   at::set_num_threads(static_cast<int>(s.threads));
   const nlohmann::json result = measure(s);
   print_table(s, result);

@@ -45,7 +45,9 @@ ROWS = {
                         "2_steps": ("box state, IMF that predicts the velocity, 2 steps",
                                     ["agent.head.num_inference_steps=2"])}),
     "state_diffusion": ("box state, diffusion, DDIM 10", STATE + ["agent/head=diffusion"] + DENOISER,
-                        {"": ("", DDIM)}),
+                        {"": ("", DDIM),
+                         "20_steps": ("box state, diffusion, DDIM 20",
+                                      DDIM[:1] + ["agent.head.num_inference_steps=20"])}),
     "state_flow": ("box state, flow matching, 10 steps",
                    STATE + ["agent/head=flow_matching"] + DENOISER, {}),
     "state_plain": ("box state, IMF, plain residuals", STATE + ["agent.head.residual=plain"], {}),
@@ -87,6 +89,11 @@ def roboimi(*arguments):
     status = subprocess.run([ROBOIMI, *map(str, arguments)]).returncode
     if status != 0:
         raise SystemExit(f"results.py: roboimi {arguments[0]} ended with status {status}")
+
+
+def collect_demonstrations():
+    roboimi("collect", "--config", "collect_sim_transfer.yaml", "size=small",
+            f"collect.output={OUTPUT}/data", "collect.num_episodes=50", "collect.noise=0.002")
 
 
 def run_folder(name, seed):
@@ -212,8 +219,7 @@ def main():
     if not arguments.table:
         if not ROBOIMI.exists():
             sys.exit(f"results.py: no {ROBOIMI}; run scripts/demo.sh first")
-        roboimi("collect", "--config", "collect_sim_transfer.yaml", "size=small",
-                f"collect.output={OUTPUT}/data", "collect.num_episodes=50", "collect.noise=0.002")
+        collect_demonstrations()
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
             works = [pool.submit(evaluate, row, seed, arguments.threads)
                      for seed in arguments.seeds for row in arguments.rows or ROWS]

@@ -7,8 +7,7 @@
 #if defined(__SANITIZE_ADDRESS__) || !defined(__x86_64__) || defined(__clang__)
 #define ROBOIMI_CLONES
 #else
-#define ROBOIMI_CLONES \
-  __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#define ROBOIMI_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #endif
 // Inlined into every clone, and so compiled for its instruction set.
 #define ROBOIMI_INLINE inline __attribute__((always_inline))

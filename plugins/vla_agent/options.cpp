@@ -22,7 +22,8 @@ VlaAgentOptions read(const Options& options) {
           .use_env_state = options.boolean("use_env_state"),
           .state_normalization = normalization_from(options.text("state_normalization")),
           .action_normalization = normalization_from(options.text("action_normalization")),
-          .feature_normalization = normalization_from(options.text("feature_normalization"))};
+          .feature_normalization = normalization_from(options.text("feature_normalization")),
+          .state_noise = options.number("state_noise")};
 }
 
 // `agent.head.cond_dim`, where the config states it, must equal the sum of the condition's parts.
@@ -63,6 +64,10 @@ Schema schema() {
   s.text("state_normalization", "min_max", "of the robot state, and of env_state").one_of(kinds);
   s.text("action_normalization", "min_max", "of the actions").one_of(kinds);
   s.text("feature_normalization", "mean_std", "of a frozen backbone's features").one_of(kinds);
+  s.number("state_noise", 0.0,
+           "standard deviation of the noise that training adds to the normalised state, so that "
+           "the policy looks rather than infers from where the robot is")
+      .at_least(0.0);
   s.boolean("use_env_state", false, "show the simulator's privileged state to the policy");
   s.optional_component("backbone", ComponentKind::kBackbone, "visual encoder; none: state only");
   s.component("head", ComponentKind::kHead, "action head");

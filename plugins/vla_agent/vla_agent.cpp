@@ -112,8 +112,11 @@ LossReport VlaAgent::loss(const Batch& batch, at::Generator& generator) {
   require_statistics();
   const at::Tensor env_state =
       env_state_normalizer_ ? env_state_normalizer_->normalize(batch.env_state) : at::Tensor();
-  const at::Tensor cond = build_cond(condition_, features_of(batch, generator),
-                                     state_normalizer_->normalize(batch.state), env_state);
+  at::Tensor state = state_normalizer_->normalize(batch.state);
+  if (is_training() && options_.state_noise > 0.0) {
+    state = state + options_.state_noise * at::randn(state.sizes(), generator, state.options());
+  }
+  const at::Tensor cond = build_cond(condition_, features_of(batch, generator), state, env_state);
   return head_->loss(action_normalizer_->normalize(batch.actions), cond, batch.is_pad, generator);
 }
 

@@ -40,6 +40,7 @@ struct VlaAgentOptions {
   Normalization action_normalization = Normalization::kMinMax;
   // Of a frozen backbone's features; features that train are never rescaled.
   Normalization feature_normalization = Normalization::kMeanStd;
+  double state_noise = 0.0;  // standard deviation; added to the normalised state in training
 
   ExecutionOptions execution() const {
     return {.horizons = horizons, .latency_steps = latency_steps, .ensemble_decay = ensemble_decay};

@@ -1,6 +1,7 @@
 #include "roboimi/common/memory.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -65,6 +66,13 @@ void require_memory(double bytes, const std::string& what, const std::string& wh
                .expected = fmt::format("{:.1f} GB", bytes / 1e9),
                .found = fmt::format("{:.1f} GB available", available / 1e9),
                .next = next});
+}
+
+void keep_freed_memory() {
+#if defined(__GLIBC__)
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that it takes
+  ::mallopt(M_TRIM_THRESHOLD, -1);        // never
+#endif
 }
 
 }  // namespace roboimi

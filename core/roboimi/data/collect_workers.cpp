@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "roboimi/common/error.h"
-#include "roboimi/data/worker_processes.h"
+#include "roboimi/common/worker_processes.h"
 
 namespace roboimi {
 namespace {

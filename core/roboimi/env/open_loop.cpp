@@ -11,11 +11,10 @@
 #include "roboimi/data/dataset.h"
 #include "roboimi/env/evaluation_state.h"
 #include "roboimi/model/agent.h"
+#include "roboimi/model/min_max.h"
 
 namespace roboimi {
 namespace {
-
-constexpr double kMinRange = 1e-4;
 
 void check_fit(const Agent& agent, const Dataset& dataset,
                const std::vector<std::int64_t>& episodes) {
@@ -88,8 +87,7 @@ OpenLoopError::Episode compare(Agent& agent, const Dataset& dataset, std::int64_
 
 // [A]: what a dimension is divided by.
 at::Tensor half_ranges(const ActionRange& range) {
-  const at::Tensor span = at::tensor(range.max, at::kDouble) - at::tensor(range.min, at::kDouble);
-  return at::where(span < kMinRange, at::ones_like(span), span / 2);
+  return half_range(at::tensor(range.min, at::kDouble), at::tensor(range.max, at::kDouble));
 }
 
 double normalized(const at::Tensor& mean_square, const ActionRange& range) {

@@ -6,7 +6,7 @@
 #include <chrono>
 
 #include "roboimi/common/error.h"
-#include "roboimi/data/worker_processes.h"
+#include "roboimi/common/worker_processes.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/env/evaluation_state.h"
 #include "roboimi/env/rollout_files.h"

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "roboimi/common/error.h"
+#include "roboimi/model/min_max.h"
 
 namespace roboimi {
 namespace {
@@ -11,6 +12,11 @@ constexpr double kSmallestRange = 1e-4;
 constexpr double kSmallestStd = 1e-2;
 
 }  // namespace
+
+at::Tensor half_range(const at::Tensor& min, const at::Tensor& max) {
+  const at::Tensor range = max - min;
+  return at::where(range < kSmallestRange, at::ones_like(range), range / 2);
+}
 
 Statistics Statistics::of(const at::Tensor& rows) {
   if (rows.dim() != 2 || rows.size(0) < 1) {
@@ -59,10 +65,8 @@ void Normalizer::fit(const Statistics& statistics) {
   at::Tensor shift = at::zeros({dim_});
   at::Tensor scale = at::ones({dim_});
   if (kind_ == Normalization::kMinMax) {
-    const at::Tensor range = statistics.max - statistics.min;
     shift = (statistics.max + statistics.min) / 2;
-    scale = at::where(range < kSmallestRange, at::ones_like(range),
-                      2 / range.clamp_min(kSmallestRange));
+    scale = 1 / half_range(statistics.min, statistics.max);
   } else if (kind_ == Normalization::kMeanStd) {
     shift = statistics.mean;
     scale = 1 / statistics.std.clamp_min(kSmallestStd);

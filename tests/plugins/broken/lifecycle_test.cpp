@@ -9,6 +9,7 @@
 #include "roboimi/common/random.h"
 #include "roboimi/model/backbone.h"
 #include "roboimi/plugin/registry.h"
+#include "tests/error_text.h"
 
 namespace roboimi {
 namespace {
@@ -45,15 +46,6 @@ ObservationSpec one_camera() {
   return {.camera_names = {"top"}, .images = {{"top", {8, 8}}}, .state_dim = 2, .action_dim = 2};
 }
 
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 TEST(SearchPath, FindsAPluginThatAppearsWhileTheProcessRuns) {
   Registry& registry = Registry::instance();
   const fs::path folder = empty_folder("appears");
@@ -87,7 +79,7 @@ TEST(SearchPath, TakesARejectedFileOnceItIsMended) {
   Registry& registry = Registry::instance();
   const fs::path file = empty_folder("mended") / "libtwo_backbones.so";
   install(built("older_api"), file);
-  EXPECT_THAT(error_of([&] { registry.load(file); }), HasSubstr("older roboimi"));
+  EXPECT_THAT(error_text([&] { registry.load(file); }), HasSubstr("older roboimi"));
   const auto is_rejected = [&] {
     return std::ranges::any_of(registry.rejected(),
                                [&](const RejectedPlugin& r) { return r.file == file; });
@@ -116,7 +108,7 @@ TEST(SearchPath, NamesBothFilesThatClaimOneName) {
   const fs::path folder = empty_folder("twice");
   install(built("good"), folder / "libcopy.so");
   install(built("stripped"), folder / "libstripped.so");
-  const std::string text = error_of([&] { registry.load_search_path({folder}); });
+  const std::string text = error_text([&] { registry.load_search_path({folder}); });
   EXPECT_THAT(text, HasSubstr("a plugin 'good' is loaded already"));
   EXPECT_THAT(text, HasSubstr(built("good").string() + " and " + (folder / "libcopy.so").string()));
   EXPECT_TRUE(loaded("stripped")) << "the others are loaded nevertheless";
@@ -166,7 +158,7 @@ TEST(PluginOption, AsksForATypeWhenTheLibraryLeavesAChoice) {
   // One name may have one file only, and another test may have loaded it from its own folder.
   const auto earlier = loaded("two_backbones");
   const fs::path file = earlier ? earlier->file : built("two_backbones");
-  const std::string text = error_of([&] {
+  const std::string text = error_text([&] {
     registry.create_backbone(yaml("plugin: " + file.string()), "agent.backbone", one_camera());
   });
   EXPECT_THAT(text, HasSubstr("agent.backbone: the plugin 'two_backbones' leaves open which"));
@@ -176,14 +168,14 @@ TEST(PluginOption, AsksForATypeWhenTheLibraryLeavesAChoice) {
                                  "agent.backbone", one_camera())
                 ->output_dim(),
             4);
-  EXPECT_THAT(error_of([&] {
+  EXPECT_THAT(error_text([&] {
                 registry.create_head(yaml("plugin: " + file.string()), "agent.head", HeadSpec{});
               }),
               HasSubstr("agent.head: the plugin 'two_backbones' leaves open which head is meant"));
 }
 
 TEST(PluginOption, NamesTheFileThatIsMissing) {
-  const std::string text = error_of([] {
+  const std::string text = error_text([] {
     Registry::instance().create_backbone(yaml("plugin: ./libnowhere.so"), "agent.backbone",
                                          one_camera());
   });
@@ -197,7 +189,7 @@ TEST(Type, ThatIsUnknownGivesTheNearestNameTheOthersAndTheFolders) {
   const fs::path folder = empty_folder("hint");
   install(built("older_api"), folder / "libolder.so");
   registry.load_search_path({folder});
-  const std::string text = error_of(
+  const std::string text = error_text(
       [&] { registry.create_backbone(yaml("type: goood"), "agent.backbone", one_camera()); });
   EXPECT_THAT(text, HasSubstr("test.yaml:1:1: agent.backbone: unknown backbone 'goood'"));
   EXPECT_THAT(text, HasSubstr("expected type: one of good, late"));
@@ -206,16 +198,16 @@ TEST(Type, ThatIsUnknownGivesTheNearestNameTheOthersAndTheFolders) {
   EXPECT_THAT(text, testing::ContainsRegex(
                         "rejected: .*libolder.so \\(`roboimi plugins list` says why\\)"));
   EXPECT_THAT(
-      error_of([&] { registry.create_backbone(yaml("{}"), "agent.backbone", one_camera()); }),
+      error_text([&] { registry.create_backbone(yaml("{}"), "agent.backbone", one_camera()); }),
       HasSubstr("agent.backbone says no type"));
   EXPECT_THAT(
-      error_of([&] { registry.create_backbone(yaml("good"), "agent.backbone", one_camera()); }),
+      error_text([&] { registry.create_backbone(yaml("good"), "agent.backbone", one_camera()); }),
       HasSubstr("agent.backbone is no backbone: expected a table"));
 }
 
 TEST(Options, OfTheWrongNameAreNamedWithTheirPlace) {
   Registry::instance().load(built("good"));
-  const std::string text = error_of([] {
+  const std::string text = error_text([] {
     Registry::instance().create_backbone(yaml("type: good\noutput_dimm: 3"), "agent.backbone",
                                          one_camera());
   });

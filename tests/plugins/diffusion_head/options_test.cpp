@@ -2,6 +2,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "tests/error_text.h"
 #include "tests/plugins/diffusion_head/golden.h"
 
 namespace roboimi::diffusion_head {
@@ -23,15 +24,6 @@ std::shared_ptr<Head> diffusion_from(const std::string& yaml, const HeadSpec& sp
 std::shared_ptr<Head> flow_from(const std::string& yaml, const HeadSpec& spec = kGoldenSpec) {
   return create_flow_matching(
       parse_options(parse_yaml(yaml, "head.yaml"), flow_matching_schema(), "agent.head"), spec);
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(DiffusionOptions, DefaultsAreTheImagePolicysNetwork) {
@@ -78,7 +70,7 @@ TEST(DiffusionOptions, MatricesDecayAndBiasesNormsAndPositionsDoNot) {
 
 TEST(DiffusionOptions, SayTheConditionSumWhenCondDimDoesNotAddUp) {
   for (const auto& create : {diffusion_from, flow_from}) {
-    EXPECT_THAT(error_of([&] { create("{cond_dim: 192}", kMissionSpec); }),
+    EXPECT_THAT(error_text([&] { create("{cond_dim: 192}", kMissionSpec); }),
                 AllOf(HasSubstr("head.yaml:1:2"), HasSubstr("agent.head.cond_dim"),
                       HasSubstr("= 208 numbers a step"), HasSubstr("192")));
     EXPECT_NO_THROW(create("{cond_dim: 208, n_emb: 16, n_layer: 1}", kMissionSpec));
@@ -86,28 +78,28 @@ TEST(DiffusionOptions, SayTheConditionSumWhenCondDimDoesNotAddUp) {
 }
 
 TEST(DiffusionOptions, NameWhatTheyExpect) {
-  EXPECT_THAT(error_of([] { diffusion_from("{n_emb: 18, n_head: 4}"); }),
+  EXPECT_THAT(error_text([] { diffusion_from("{n_emb: 18, n_head: 4}"); }),
               AllOf(HasSubstr("n_emb divisible by n_head"), HasSubstr("n_emb 18, n_head 4")));
-  EXPECT_THAT(error_of([] { diffusion_from("{n_emb: 15, n_head: 5}"); }),
+  EXPECT_THAT(error_text([] { diffusion_from("{n_emb: 15, n_head: 5}"); }),
               HasSubstr("an even n_emb of at least 4"));
-  EXPECT_THAT(error_of([] { diffusion_from("{num_inference_steps: 101}"); }),
+  EXPECT_THAT(error_text([] { diffusion_from("{num_inference_steps: 101}"); }),
               AllOf(HasSubstr("num_inference_steps"),
                     HasSubstr("at most num_train_timesteps = 100"), HasSubstr("101")));
-  EXPECT_THAT(error_of([] { diffusion_from("{sampler: heun}"); }),
+  EXPECT_THAT(error_text([] { diffusion_from("{sampler: heun}"); }),
               AllOf(HasSubstr("ddpm"), HasSubstr("ddim"), HasSubstr("heun")));
-  EXPECT_THAT(error_of([] { flow_from("{time_distribution: normal}"); }),
+  EXPECT_THAT(error_text([] { flow_from("{time_distribution: normal}"); }),
               AllOf(HasSubstr("logit_normal"), HasSubstr("uniform")));
-  EXPECT_THAT(error_of([] { flow_from("{clip_sample: true}"); }), HasSubstr("clip_sample"));
+  EXPECT_THAT(error_text([] { flow_from("{clip_sample: true}"); }), HasSubstr("clip_sample"));
 }
 
 TEST(DiffusionOptions, ArgumentsOfOtherShapesAreNamed) {
   auto head = flow_from("{n_emb: 16, n_layer: 1}");
   at::Generator generator = make_generator(0);
-  EXPECT_THAT(error_of([&] {
+  EXPECT_THAT(error_text([&] {
                 head->sample(at::zeros({1, 2, 6}), generator);
               }),
               AllOf(HasSubstr("'cond'"), HasSubstr("[1, 2, 6]")));
-  EXPECT_THAT(error_of([&] {
+  EXPECT_THAT(error_text([&] {
                 head->loss(at::zeros({1, 3, 3}), at::zeros({1, 2, 5}), at::zeros({1, 4}, at::kBool),
                            generator);
               }),

@@ -6,6 +6,7 @@
 
 #include "plugins/hdf5_dataset/hdf5_dataset.h"
 #include "roboimi/common/error.h"
+#include "tests/error_text.h"
 #include "tests/reference/run_reference.h"
 #include "tests/unit/data/table_dataset.h"
 
@@ -19,12 +20,7 @@ using ::testing::HasSubstr;
 constexpr std::int64_t kLength = 6;  // of what act_episodes.py writes
 
 std::string error_of(const DatasetOptions& options) {
-  try {
-    const Hdf5Dataset dataset(options);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return error_text([&] { const Hdf5Dataset dataset(options); });
 }
 
 class SpoiltEpisodes : public ::testing::Test {

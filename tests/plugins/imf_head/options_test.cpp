@@ -6,6 +6,7 @@
 #include "plugins/imf_head/load_weights.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "tests/error_text.h"
 #include "tests/plugins/imf_head/golden.h"
 
 namespace roboimi::imf_head {
@@ -20,15 +21,6 @@ const HeadSpec kMissionSpec{
 
 std::shared_ptr<Head> create_from(const std::string& yaml, const HeadSpec& spec = kGoldenSpec) {
   return create(parse_options(parse_yaml(yaml, "head.yaml"), schema(), "agent.head"), spec);
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::filesystem::path temporary_file(const std::string& name) {
@@ -69,25 +61,26 @@ TEST(ImfOptions, OnlyMatricesDecay) {
 
 TEST(ImfOptions, SayTheConditionSumWhenCondDimDoesNotAddUp) {
   EXPECT_THAT(
-      error_of([] { create_from("{cond_dim: 192}", kMissionSpec); }),
+      error_text([] { create_from("{cond_dim: 192}", kMissionSpec); }),
       AllOf(HasSubstr("head.yaml"), HasSubstr("cond_dim"), HasSubstr("208"), HasSubstr("192")));
   EXPECT_NO_THROW(create_from("{cond_dim: 208, n_emb: 16, n_layer: 1}", kMissionSpec));
 }
 
 TEST(ImfOptions, AskForNoMoreMemoryThanThereIs) {
   EXPECT_THAT(
-      error_of([] { create_from("{n_emb: 16384, n_layer: 256, n_head: 8}"); }),
+      error_text([] { create_from("{n_emb: 16384, n_layer: 256, n_head: 8}"); }),
       AllOf(HasSubstr("imf_head: not enough memory for the weights of the head: expected 3298"),
             HasSubstr("lower n_emb or n_layer")));
 }
 
 TEST(ImfOptions, NameWhatTheyExpectOfAttnresAndSizes) {
-  EXPECT_THAT(error_of([] { create_from("{attnres: block(0)}"); }),
+  EXPECT_THAT(error_text([] { create_from("{attnres: block(0)}"); }),
               AllOf(HasSubstr("block(n)"), HasSubstr("block(0)")));
-  EXPECT_THAT(error_of([] { create_from("{attnres: sparse}"); }), HasSubstr("block(n)"));
-  EXPECT_THAT(error_of([] { create_from("{n_emb: 20, n_head: 4}"); }), HasSubstr("2 * n_head"));
-  EXPECT_THAT(error_of([] { create_from("{n_head: 8, n_kv_head: 3}"); }), HasSubstr("n_kv_head 3"));
-  EXPECT_THAT(error_of([] { create_from("{residual: plain, output: final_depth_attention}"); }),
+  EXPECT_THAT(error_text([] { create_from("{attnres: sparse}"); }), HasSubstr("block(n)"));
+  EXPECT_THAT(error_text([] { create_from("{n_emb: 20, n_head: 4}"); }), HasSubstr("2 * n_head"));
+  EXPECT_THAT(error_text([] { create_from("{n_head: 8, n_kv_head: 3}"); }),
+              HasSubstr("n_kv_head 3"));
+  EXPECT_THAT(error_text([] { create_from("{residual: plain, output: final_depth_attention}"); }),
               HasSubstr("output: sum"));
 }
 
@@ -157,7 +150,7 @@ TEST(LoadWeights, RefusesAPublicStateDictWhereTheSampleIsPredicted) {
   ImfOptions options = golden_options({.checkpoint = file.string()});
   EXPECT_NO_THROW(ImfHead(options, kGoldenSpec));
   options.prediction = Prediction::kSample;
-  EXPECT_THAT(error_of([&] { ImfHead(options, kGoldenSpec); }),
+  EXPECT_THAT(error_text([&] { ImfHead(options, kGoldenSpec); }),
               AllOf(HasSubstr("predicts the velocity"), HasSubstr("prediction=velocity")));
   auto own = public_state_dict();
   own.erase("model.head._dummy_variable");
@@ -173,20 +166,20 @@ TEST(LoadWeights, NamesWhatDoesNotFit) {
   tensors["model.head.extra.weight"] = at::ones({1});
   write_safetensors(file, tensors);
   ImfHead head(golden_options(), kGoldenSpec);
-  EXPECT_THAT(error_of([&] { load_weights(head, file); }), HasSubstr("extra.weight"));
+  EXPECT_THAT(error_text([&] { load_weights(head, file); }), HasSubstr("extra.weight"));
 
   tensors.erase("model.head.extra.weight");
   tensors["model.head.head.bias"] = at::ones({7});
   write_safetensors(file, tensors);
-  EXPECT_THAT(error_of([&] { load_weights(head, file); }),
+  EXPECT_THAT(error_text([&] { load_weights(head, file); }),
               AllOf(HasSubstr("head.bias"), HasSubstr("[3]"), HasSubstr("[7]")));
 
   tensors.erase("model.head.head.bias");
   write_safetensors(file, tensors);
-  EXPECT_THAT(error_of([&] { load_weights(head, file); }), HasSubstr("lack"));
+  EXPECT_THAT(error_text([&] { load_weights(head, file); }), HasSubstr("lack"));
 
   write_safetensors(file, {{"encoder.weight", at::ones({1})}});
-  EXPECT_THAT(error_of([&] { load_weights(head, file); }), HasSubstr("input_emb.weight"));
+  EXPECT_THAT(error_text([&] { load_weights(head, file); }), HasSubstr("input_emb.weight"));
   std::filesystem::remove(file);
 }
 

@@ -8,6 +8,7 @@
 
 #include "plugins/mujoco_env/transfer_task.h"
 #include "roboimi/common/error.h"
+#include "tests/error_text.h"
 
 namespace roboimi::mujoco_env {
 namespace {
@@ -22,15 +23,6 @@ at::Tensor home_action() {
     for (int i = 0; i < kNumJoints; ++i) action[arm * kArmDim + i] = kHome[i];
   }
   return action;
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // A full episode of small motions, as one tensor of everything observed.
@@ -139,7 +131,7 @@ TEST(MujocoEnv, IsTruncatedAtTheLastStepAndThenWantsAReset) {
   const StepResult last = environment.step(home_action(), false);
   EXPECT_TRUE(last.truncated);
   EXPECT_FALSE(last.terminated);
-  EXPECT_THAT(error_of([&] { environment.step(home_action(), false); }),
+  EXPECT_THAT(error_text([&] { environment.step(home_action(), false); }),
               AllOf(HasSubstr("the episode is over"), HasSubstr("reset(seed)")));
   environment.reset(0, false);
   EXPECT_FALSE(environment.step(home_action(), false).truncated);
@@ -147,9 +139,9 @@ TEST(MujocoEnv, IsTruncatedAtTheLastStepAndThenWantsAReset) {
 
 TEST(MujocoEnv, WantsAResetFirst) {
   MujocoEnv environment({});
-  EXPECT_THAT(error_of([&] { environment.step(home_action(), false); }),
+  EXPECT_THAT(error_text([&] { environment.step(home_action(), false); }),
               HasSubstr("no episode has begun"));
-  EXPECT_THAT(error_of([&] { environment.observe(false); }), HasSubstr("no episode has begun"));
+  EXPECT_THAT(error_text([&] { environment.observe(false); }), HasSubstr("no episode has begun"));
 }
 
 TEST(MujocoEnv, RefusesActionsThatAreNotFiniteOrOfAnotherSize) {
@@ -157,26 +149,26 @@ TEST(MujocoEnv, RefusesActionsThatAreNotFiniteOrOfAnotherSize) {
   environment.reset(0, false);
   at::Tensor action = home_action();
   action[4] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_THAT(error_of([&] { environment.step(action, false); }),
+  EXPECT_THAT(error_text([&] { environment.step(action, false); }),
               HasSubstr("number 4 of the action is not finite"));
-  EXPECT_THAT(error_of([&] { environment.step(at::zeros({14}), false); }),
+  EXPECT_THAT(error_text([&] { environment.step(at::zeros({14}), false); }),
               AllOf(HasSubstr("expected 16 numbers"), HasSubstr("found 14")));
 }
 
 TEST(MujocoEnv, NamesTheCamerasThereAreWhenOneIsUnknown) {
-  EXPECT_THAT(error_of([] {
+  EXPECT_THAT(error_text([] {
                 MujocoEnv({.camera_names = {"front", "wrist"}});
               }),
               AllOf(HasSubstr("no camera 'wrist'"), HasSubstr("front, top, r_vis, overview")));
 }
 
 TEST(MujocoEnv, NamesAnUnknownTask) {
-  EXPECT_THAT(error_of([] { MujocoEnv({.task = "sim_insertion"}); }),
+  EXPECT_THAT(error_text([] { MujocoEnv({.task = "sim_insertion"}); }),
               AllOf(HasSubstr("unknown task"), HasSubstr("expected sim_transfer")));
 }
 
 TEST(MujocoEnv, SaysWhereASceneFileIsMissingOrWrong) {
-  EXPECT_THAT(error_of([] { MujocoEnv({.model_file = "/nowhere/scene.xml"}); }),
+  EXPECT_THAT(error_text([] { MujocoEnv({.model_file = "/nowhere/scene.xml"}); }),
               AllOf(HasSubstr("/nowhere/scene.xml"), HasSubstr("missing")));
   const auto write = [](const char* text) {
     const std::filesystem::path path =
@@ -185,10 +177,10 @@ TEST(MujocoEnv, SaysWhereASceneFileIsMissingOrWrong) {
     return path.string();
   };
   const std::string broken = write("<mujoco><worldbody><geom/></mujoco>");
-  EXPECT_THAT(error_of([&] { MujocoEnv({.model_file = broken}); }),
+  EXPECT_THAT(error_text([&] { MujocoEnv({.model_file = broken}); }),
               AllOf(HasSubstr(broken), HasSubstr("does not compile"), Not(HasSubstr("\n"))));
   const std::string other = write("<mujoco><worldbody/></mujoco>");
-  EXPECT_THAT(error_of([&] { MujocoEnv({.model_file = other}); }),
+  EXPECT_THAT(error_text([&] { MujocoEnv({.model_file = other}); }),
               HasSubstr("lacks the joint 'left_joint1'"));
 }
 

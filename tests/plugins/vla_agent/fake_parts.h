@@ -74,6 +74,7 @@ class IndexHead : public Head {
   LossReport loss(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor& is_pad,
                   at::Generator&) override {
     check_loss_arguments(actions, cond, is_pad);
+    last_cond = cond.clone();
     const at::Tensor error = linear_(cond.flatten(1)).view_as(actions) - actions;
     return {.loss = (error.square() * (~is_pad).unsqueeze(2)).mean()};
   }

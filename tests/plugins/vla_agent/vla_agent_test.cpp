@@ -141,6 +141,33 @@ TEST(VlaAgent, CachedFeaturesAndImagesGiveOneLoss) {
   EXPECT_TRUE(fixture.agent->loss(batch, generator).loss.equal(from_images));
 }
 
+// The condition [512, 2, 2 + kState] that the head is trained on, of a batch of zeros.
+at::Tensor training_cond(double state_noise, bool training) {
+  VlaAgentOptions options;
+  options.state_noise = state_noise;
+  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, options);
+  fixture.agent->train(training);
+  Batch batch;
+  batch.state = at::zeros({512, 2, kState});
+  batch.features = at::zeros({512, 2, 2});
+  batch.actions = at::zeros({512, kHorizon, kAction});
+  batch.is_pad = at::zeros({512, kHorizon}, at::kBool);
+  at::Generator generator = make_generator(3);
+  fixture.agent->loss(batch, generator);
+  return fixture.head->last_cond;
+}
+
+TEST(VlaAgent, AddsNoiseToTheStateInTrainingAlone) {
+  const at::Tensor cond = training_cond(0.5, true);
+  const at::Tensor state = cond.narrow(2, 2, kState);
+  EXPECT_NEAR(state.mean().item<double>(), 0.0, 0.05);
+  EXPECT_NEAR(state.std().item<double>(), 0.5, 0.05);
+  EXPECT_FALSE(at::equal(state.select(1, 0), state.select(1, 1)));  // each observation its own
+  EXPECT_TRUE(cond.narrow(2, 0, 2).eq(0).all().item<bool>());       // none on what is seen
+  EXPECT_TRUE(training_cond(0.5, false).eq(0).all().item<bool>());
+  EXPECT_TRUE(training_cond(0.0, true).eq(0).all().item<bool>());
+}
+
 TEST(VlaAgent, ComputesTheNextChunkWhileTheCurrentOnePlays) {
   Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
   fixture.agent->reset(7);

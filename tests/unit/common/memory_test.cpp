@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
 
 #include "roboimi/common/error.h"
 
@@ -32,6 +36,32 @@ TEST(Memory, IsWhatTheProcesssOwnLimitLeaves) {
   const std::uint64_t within = available_memory();
   ASSERT_EQ(::setrlimit(RLIMIT_AS, &former), 0);
   EXPECT_EQ(within, 0U);
+}
+
+// Pages that the kernel hands out while 20 blocks of `bytes` come and go.
+std::int64_t page_faults(std::size_t bytes) {
+  const auto count = [] {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return static_cast<std::int64_t>(usage.ru_minflt);
+  };
+  const std::int64_t before = count();
+  for (int i = 0; i < 20; ++i) {
+    void* volatile block = std::malloc(bytes);
+    std::memset(block, i, bytes);
+    std::free(block);
+  }
+  return count() - before;
+}
+
+TEST(Memory, OnceFreedIsKeptForTheNextAllocation) {
+#if !defined(__GLIBC__) || defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "another allocator";
+#endif
+  constexpr std::size_t kBytes = 16 << 20;
+  const std::int64_t pages = kBytes / ::sysconf(_SC_PAGESIZE);
+  keep_freed_memory();
+  EXPECT_LT(page_faults(kBytes), 2 * pages);  // 20 blocks, one of which is new
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/error_text.h"
 #include "tests/unit/config/config_folder.h"
-#include "tests/unit/config/error_text.h"
 
 namespace roboimi {
 namespace {

@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "roboimi/config/compose.h"
-#include "tests/unit/config/error_text.h"
+#include "tests/error_text.h"
 
 namespace roboimi {
 namespace {

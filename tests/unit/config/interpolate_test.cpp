@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "roboimi/config/compose.h"
+#include "tests/error_text.h"
 #include "tests/unit/config/config_folder.h"
-#include "tests/unit/config/error_text.h"
 
 namespace roboimi {
 namespace {

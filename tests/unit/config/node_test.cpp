@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/unit/config/error_text.h"
+#include "tests/error_text.h"
 
 namespace roboimi {
 namespace {

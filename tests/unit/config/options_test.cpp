@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "roboimi/config/schema.h"
-#include "tests/unit/config/error_text.h"
+#include "tests/error_text.h"
 
 namespace roboimi {
 namespace {

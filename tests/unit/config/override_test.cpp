@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 
 #include "roboimi/config/compose.h"
+#include "tests/error_text.h"
 #include "tests/unit/config/config_folder.h"
-#include "tests/unit/config/error_text.h"
 
 namespace roboimi {
 namespace {

@@ -8,6 +8,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/data/dataset.h"
 #include "roboimi/model/agent.h"
+#include "tests/error_text.h"
 #include "tests/unit/data/table_dataset.h"
 
 namespace roboimi {
@@ -118,12 +119,7 @@ TEST_F(OpenLoop, MeasuresSecondDifferences) {
 
 TEST_F(OpenLoop, SaysWhatItCannotCompare) {
   const auto error_of = [&](Imitator& agent, const std::vector<std::int64_t>& episodes) {
-    try {
-      open_loop_error(agent, data_, episodes, {});
-    } catch (const Error& error) {
-      return std::string(error.what());
-    }
-    return std::string("no error");
+    return error_text([&] { open_loop_error(agent, data_, episodes, {}); });
   };
   Imitator agent(data_.spec(), 0.0);
   EXPECT_THAT(error_of(agent, {3}), HasSubstr("expected 0 .. 2; found 3"));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "roboimi/common/error.h"
+#include "tests/error_text.h"
 
 namespace roboimi {
 namespace {
@@ -36,12 +37,7 @@ Images two_images() {
 
 std::string error_of(const Images& images) {
   TwoCameras backbone;
-  try {
-    backbone.ordered_images(images);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return error_text([&] { backbone.ordered_images(images); });
 }
 
 TEST(CameraNames, MustBeThereOnceAndInTheSpec) {

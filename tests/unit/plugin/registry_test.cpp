@@ -7,6 +7,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/model/agent.h"
 #include "roboimi/model/backbone.h"
+#include "tests/error_text.h"
 
 namespace roboimi {
 namespace {
@@ -107,15 +108,6 @@ Registry& registry() {
 
 ConfigNode yaml(const std::string& text) { return parse_yaml(text, "test.yaml"); }
 
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 TEST(Registry, ListsLinkedComponents) {
   std::vector<std::string> names;
   for (const ComponentInfo& info : registry().components()) {
@@ -131,7 +123,7 @@ TEST(Registry, AddsNothingOfAPluginWithOneDuplicateName) {
   Registrar registrar;
   registrar.head(linear_head("another"));
   registrar.head(linear_head("linear"));
-  const std::string text = error_of([&] { registry().add("second", std::move(registrar)); });
+  const std::string text = error_text([&] { registry().add("second", std::move(registrar)); });
   EXPECT_THAT(text, HasSubstr("the head 'linear' is there already"));
   EXPECT_THAT(text, HasSubstr("one of the plugin 'linked'"));
   EXPECT_EQ(registry().components().size(), 3u);
@@ -144,11 +136,11 @@ TEST(Registry, RefusesIncompleteComponents) {
   without_factory.head({.name = "hollow"});
   twice.head(linear_head("twin"));
   twice.head(linear_head("twin"));
-  EXPECT_THAT(error_of([&] { registry().add("nameless", nameless); }),
+  EXPECT_THAT(error_text([&] { registry().add("nameless", nameless); }),
               HasSubstr("a head without a name"));
-  EXPECT_THAT(error_of([&] { registry().add("hollow", without_factory); }),
+  EXPECT_THAT(error_text([&] { registry().add("hollow", without_factory); }),
               HasSubstr("the head 'hollow' without a factory"));
-  EXPECT_THAT(error_of([&] { registry().add("twin", twice); }),
+  EXPECT_THAT(error_text([&] { registry().add("twin", twice); }),
               HasSubstr("one of the plugin 'twin'"));
 }
 
@@ -165,7 +157,7 @@ TEST(Registry, MakesAnAgentAndItsPartsFromTheSeedAlone) {
 }
 
 TEST(Registry, KeepsTheTextOfAFactorysErrorAndNamesTheInnermostNodeOnce) {
-  const std::string text = error_of([] {
+  const std::string text = error_text([] {
     registry().create_agent(yaml("type: head_only\nhead: {type: failing}"), "agent", {}, 0);
   });
   EXPECT_EQ(text, "weights.pt: agent.head: no weights; train some");
@@ -174,7 +166,7 @@ TEST(Registry, KeepsTheTextOfAFactorysErrorAndNamesTheInnermostNodeOnce) {
 TEST(Registry, ResolvesTheNodesOfParts) {
   const ConfigNode node = yaml("type: head_only\nhead: {type: linear, plugin: null}");
   EXPECT_TRUE(registry().resolved(ComponentKind::kAgent, node, "agent") == node);
-  EXPECT_THAT(error_of([] {
+  EXPECT_THAT(error_text([] {
                 registry().resolved(ComponentKind::kAgent,
                                     yaml("type: head_only\nhead: {type: linaer}"), "agent");
               }),

@@ -8,7 +8,7 @@
 #include "roboimi/suite/process_lock.h"
 #include "roboimi/suite/run_progress.h"
 #include "roboimi/train/run_folder.h"
-#include "tests/unit/config/error_text.h"
+#include "tests/error_text.h"
 #include "tests/unit/suite/suite_folder.h"
 
 namespace roboimi {

@@ -8,7 +8,7 @@
 
 #include "roboimi/suite/records.h"
 #include "roboimi/suite/statistics.h"
-#include "tests/unit/config/error_text.h"
+#include "tests/error_text.h"
 #include "tests/unit/suite/suite_folder.h"
 
 namespace roboimi {

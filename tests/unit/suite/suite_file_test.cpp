@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/config/error_text.h"
+#include "tests/error_text.h"
 #include "tests/unit/suite/suite_folder.h"
 
 namespace roboimi {

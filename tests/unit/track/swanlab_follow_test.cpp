@@ -10,6 +10,7 @@
 #include "roboimi/common/files.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/track/swanlab_follower.h"
+#include "tests/error_text.h"
 #include "tests/reference/swanlab_records.h"
 
 namespace roboimi {
@@ -178,12 +179,7 @@ TEST_F(SwanlabFollow, RefusesWhatIsNoRun) {
 // ---- Before a run -------------------------------------------------------------------------------
 
 std::string error_of(const SwanlabOptions& options) {
-  try {
-    find_swanlab(options);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return error_text([&] { find_swanlab(options); });
 }
 
 TEST_F(SwanlabFollow, IsFoundWithThePythonThatHasThePackage) {

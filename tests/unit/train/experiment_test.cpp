@@ -11,6 +11,7 @@
 #include "roboimi/env/rollout.h"
 #include "roboimi/train/load_agent.h"
 #include "roboimi/train/run_folder.h"
+#include "tests/error_text.h"
 #include "tests/unit/train/tiny_task.h"
 
 namespace roboimi {
@@ -42,12 +43,7 @@ class ExperimentTest : public ::testing::Test {
         "test.yaml");
   }
   std::string error_of(const ConfigNode& root) const {
-    try {
-      run_experiment(root, {});
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+    return error_text([&] { run_experiment(root, {}); });
   }
   fs::path run_of(const std::string& name) const {
     return newest_run_folder(folder_ / "runs", name);

@@ -1,4 +1,4 @@
-#include "roboimi/data/worker_processes.h"
+#include "roboimi/common/worker_processes.h"
 
 #include <gmock/gmock.h>
 #include <signal.h>
