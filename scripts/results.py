@@ -7,9 +7,10 @@
     scripts/results.py --table                  # the table of what has been run
     scripts/results.py --jobs 4 --threads 4     # four rows at a time, four threads each
 
-Needs build/release/bin/roboimi (scripts/demo.sh builds it), or the program named by ROBOIMI. Everything is kept in results_output/; what
-is there is not done again, and an interrupted training continues. Intervals are Wilson's at 95 %;
-p-values are McNemar's exact test on the seeds that two rows share.
+Needs build/release/bin/roboimi (scripts/demo.sh builds it), or the program named by ROBOIMI. Everything is
+kept in results_output/; what is there is not done again, and an interrupted training continues. Intervals are
+Wilson's at 95 %; p-values are McNemar's exact test on the seeds that two rows share, against IMF in one step,
+with box state for the rows of box state and with LEWM for the others.
 """
 
 import argparse
@@ -26,12 +27,16 @@ OUTPUT = ROOT / "results_output"
 ROBOIMI = pathlib.Path(os.environ.get("ROBOIMI", ROOT / "build/release/bin/roboimi"))
 TEST_SEEDS = ["--episodes", 100, "--seed", 1000]
 TRAINING = ["size=small", f"data.path={OUTPUT}/data", "train.max_steps=10000",
-            "train.batch_size=64", "train.warmup_steps=200", "train.save_every=1000", "train.rollout_num_episodes=0"]
+            "train.batch_size=64", "train.warmup_steps=200", "train.save_every=1000", "train.keep_top_k=10",
+            "train.rollout_num_episodes=0"]
 STATE = ["agent=state_imf_attnres"]
 DENOISER = ["agent.head.p_drop_attn=0.1"]
 VELOCITY = ["agent.head.prediction=velocity"]
+NO_NOISE = ["agent.state_noise=0"]  # none is added to the state
 RANDOM_LEWM = ["agent.backbone.random_init=true", "agent.backbone.image_size=112"]
 DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
+
+EVERY_SEED = ["", "2_steps"]  # the evaluations that trainings of other seeds than 0 get
 
 # name: (what it is, overrides of its training, {evaluation: (what it is, arguments of eval)})
 ROWS = {
@@ -54,27 +59,35 @@ ROWS = {
     "state_mse": ("box state, IMF, squared loss", STATE + ["agent.head.loss=mse"], {}),
     "state_adaptive": ("box state, IMF, adaptive loss", STATE + ["agent.head.loss=adaptive_l2"], {}),
     "overfit_imf": ("one demonstration, LEWM, IMF, from its own initial state",
-                    ["data.max_episodes=1", "train.max_steps=4000"],
+                    NO_NOISE + ["data.max_episodes=1", "train.max_steps=4000"],
                     {"": ("", ["--episodes", 1, "--seed", 0])}),
     "blind_imf": ("robot state alone (control), IMF",
                   STATE + ["agent.use_env_state=false"], {}),
     "lewm_imf": ("LEWM, IMF, 1 step", [],
                  {"": ("", []),
                   "2_steps": ("LEWM, IMF, 2 steps", ["agent.head.num_inference_steps=2"]),
-                  "ensemble": ("LEWM, IMF, 1 step, a chunk at every step, ensemble",
-                               ["agent.num_action_steps=1", "agent.ensemble_decay=0.01"]),
+                  "4_actions": ("LEWM, IMF, 1 step, 4 actions a chunk", ["agent.num_action_steps=4"]),
+                  "12_actions": ("LEWM, IMF, 1 step, 12 actions a chunk",
+                                 ["agent.num_action_steps=12"]),
                   "black": ("the same, black pictures (control)", ["--control", "black"]),
                   "shuffled": ("the same, another episode's pictures (control)",
                                ["--control", "shuffled"]),
                   "hold_pose": ("no policy: the first pose is held (control)",
                                 ["--control", "hold_pose"])}),
-    "lewm_velocity": ("LEWM, IMF that predicts the velocity, 1 step", VELOCITY,
+    "lewm_no_noise": ("LEWM, IMF without noise on the state, 1 step", NO_NOISE,
                       {"": ("", []),
-                       "2_steps": ("LEWM, IMF that predicts the velocity, 2 steps",
+                       "2_steps": ("LEWM, IMF without noise on the state, 2 steps",
+                                   ["agent.head.num_inference_steps=2"]),
+                       "ensemble": ("the same, 1 step, a chunk at every step, ensemble",
+                                    ["agent.num_action_steps=1", "agent.ensemble_decay=0.01"])}),
+    "lewm_velocity": ("LEWM, IMF that predicts the velocity, without that noise, 1 step",
+                      VELOCITY + NO_NOISE,
+                      {"": ("", []),
+                       "2_steps": ("LEWM, IMF that predicts the velocity, without it, 2 steps",
                                    ["agent.head.num_inference_steps=2"])}),
     "lewm_random_imf": ("LEWM of random weights (control), IMF", RANDOM_LEWM, {}),
-    "lewm_random_velocity": ("LEWM of random weights (control), IMF that predicts the velocity",
-                             VELOCITY + RANDOM_LEWM, {}),
+    "lewm_random_velocity": ("LEWM of random weights (control), IMF that predicts the velocity, without it",
+                             VELOCITY + NO_NOISE + RANDOM_LEWM, {}),
     "lewm_diffusion": ("LEWM, diffusion, DDIM 10", ["agent/head=diffusion"] + DENOISER,
                        {"": ("", DDIM)}),
     "lewm_flow": ("LEWM, flow matching, 10 steps", ["agent/head=flow_matching"] + DENOISER, {}),
@@ -132,6 +145,8 @@ def result_folder(row, evaluation, seed):
 def evaluate(row, seed, threads):
     folder = train(row, ROWS[row][1], seed, threads)
     for evaluation, (_, arguments) in evaluations(row).items():
+        if seed != 0 and evaluation not in EVERY_SEED:
+            continue
         result = result_folder(row, evaluation, seed)
         if not (result / "summary.json").exists():
             seeds = [] if "--seed" in arguments else TEST_SEEDS
@@ -186,15 +201,16 @@ def episode_seeds(summary):
 
 def print_table():
     rows = read_rows()
-    reference = next((runs for row, _, runs in rows if row == "lewm_imf"), None)
-    print("| policy | success | 95 % interval | highest reward, mean | p against LEWM IMF | "
+    references = {row: runs for row, _, runs in reversed(rows) if row in ("state_imf", "lewm_imf")}
+    print("| policy | success | 95 % interval | highest reward, mean | p against IMF, 1 step | "
           "training, minutes | inference, ms a chunk |")
     print("|---|---|---|---|---|---|---|")
     for row, title, runs in rows:
+        reference = references.get("state_imf" if row.startswith("state_") else "lewm_imf", {})
         outcomes = [e["success"] for seed in sorted(runs) for e in runs[seed]["episodes"]]
         low, high = wilson(sum(outcomes), len(outcomes))
         reward = sum(s["mean_highest_reward"] for s in runs.values()) / len(runs)
-        shared = sorted(seed for seed in set(runs) & set(reference or {})
+        shared = sorted(seed for seed in set(runs) & set(reference)
                         if episode_seeds(runs[seed]) == episode_seeds(reference[seed]))
         p = "" if not shared or runs is reference else format(mcnemar(
             [e["success"] for seed in shared for e in runs[seed]["episodes"]],
