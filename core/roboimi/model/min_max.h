@@ -7,7 +7,7 @@
 
 namespace roboimi {
 
-// Half of max - min, of their type; 1 where max - min is below 1e-4: such a dimension is not scaled.
+// Half of max - min, of their type; 1 where max - min is below 1e-4, which is not scaled.
 ROBOIMI_EXPORT at::Tensor half_range(const at::Tensor& min, const at::Tensor& max);
 
 }  // namespace roboimi
