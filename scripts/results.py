@@ -201,12 +201,14 @@ def episode_seeds(summary):
 
 def print_table():
     rows = read_rows()
-    references = {row: runs for row, _, runs in reversed(rows) if row in ("state_imf", "lewm_imf")}
+    first = {}  # evaluation of each row
+    for row, _, runs in rows:
+        first.setdefault(row, runs)
     print("| policy | success | 95 % interval | highest reward, mean | p against IMF, 1 step | "
           "training, minutes | inference, ms a chunk |")
     print("|---|---|---|---|---|---|---|")
     for row, title, runs in rows:
-        reference = references.get("state_imf" if row.startswith("state_") else "lewm_imf", {})
+        reference = first.get("state_imf" if row.startswith("state_") else "lewm_imf", {})
         outcomes = [e["success"] for seed in sorted(runs) for e in runs[seed]["episodes"]]
         low, high = wilson(sum(outcomes), len(outcomes))
         reward = sum(s["mean_highest_reward"] for s in runs.values()) / len(runs)

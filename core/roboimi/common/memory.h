@@ -22,8 +22,8 @@ ROBOIMI_EXPORT void require_memory(double bytes, const std::string& what, const 
 
 // From now on this process keeps what it frees for its next allocations, blocks of up to 32 MB. A
 // training step takes and frees the same tensors as the one before; by default glibc gives them
-// back to the system, which clears every page again (docs/results.md: 1.2 times the time). Holds
-// for the whole process, and so is for a program's main() to call. Without effect on other
+// back to the system, which clears every page again (docs/results.md: up to 1.2 times the time).
+// Holds for the whole process, and so is for a program's main() to call. Without effect on other
 // allocators.
 ROBOIMI_EXPORT void keep_freed_memory();
 
