@@ -92,7 +92,7 @@ def main():
     parser.add_argument("overrides", nargs="*", help="of the encoder: agent.backbone.KEY=VALUE")
     arguments = parser.parse_args()
 
-    collect_demonstrations()
+    collect_demonstrations(OUTPUT / "data")
     tested = OUTPUT / "test_views"
     roboimi("collect", "--config", "collect_sim_transfer.yaml", "size=small", f"collect.output={tested}",
             "collect.num_episodes=100", "collect.first_seed=1000")

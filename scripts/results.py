@@ -5,6 +5,7 @@
     scripts/results.py state_imf lewm_imf       # these rows
     scripts/results.py --seeds 0 1 2 lewm_imf   # three trainings of one row
     scripts/results.py --table                  # the table of what has been run
+    scripts/results.py --curve lewm_imf         # success of every checkpoint that a training kept
     scripts/results.py --jobs 4 --threads 4     # four rows at a time, four threads each
 
 Needs build/release/bin/roboimi (scripts/demo.sh builds it), or the program named by ROBOIMI. Everything is
@@ -26,6 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "results_output"
 ROBOIMI = pathlib.Path(os.environ.get("ROBOIMI", ROOT / "build/release/bin/roboimi"))
 TEST_SEEDS = ["--episodes", 100, "--seed", 1000]
+DEMONSTRATIONS = {OUTPUT / "data": 50, OUTPUT / "data_200": 200}  # of seeds from 0 on, so the 50 are the first of the 200
 TRAINING = ["size=small", f"data.path={OUTPUT}/data", "train.max_steps=10000",
             "train.batch_size=64", "train.warmup_steps=200", "train.save_every=1000", "train.keep_top_k=10",
             "train.rollout_num_episodes=0"]
@@ -74,6 +76,7 @@ ROWS = {
                                ["--control", "shuffled"]),
                   "hold_pose": ("no policy: the first pose is held (control)",
                                 ["--control", "hold_pose"])}),
+    "lewm_imf_200": ("LEWM, IMF, 1 step, 200 demonstrations", [f"data.path={OUTPUT}/data_200"], {}),
     "lewm_no_noise": ("LEWM, IMF without noise on the state, 1 step", NO_NOISE,
                       {"": ("", []),
                        "2_steps": ("LEWM, IMF without noise on the state, 2 steps",
@@ -104,9 +107,14 @@ def roboimi(*arguments):
         raise SystemExit(f"results.py: roboimi {arguments[0]} ended with status {status}")
 
 
-def collect_demonstrations():
-    roboimi("collect", "--config", "collect_sim_transfer.yaml", "size=small",
-            f"collect.output={OUTPUT}/data", "collect.num_episodes=50", "collect.noise=0.002")
+def training_value(key, overrides):
+    """The last one given counts."""
+    return [o.removeprefix(f"{key}=") for o in TRAINING + overrides if o.startswith(f"{key}=")][-1]
+
+
+def collect_demonstrations(folder):
+    roboimi("collect", "--config", "collect_sim_transfer.yaml", "size=small", f"collect.output={folder}",
+            f"collect.num_episodes={DEMONSTRATIONS[folder]}", "collect.noise=0.002")
 
 
 def run_folder(name, seed):
@@ -119,17 +127,12 @@ def last_step(folder):
     return json.loads(state.read_text())["step"] if state.exists() else 0
 
 
-def num_steps(overrides):
-    key = "train.max_steps="
-    return [int(o.removeprefix(key)) for o in TRAINING + overrides if o.startswith(key)][-1]
-
-
 def train(name, overrides, seed, threads):
     folder = run_folder(name, seed)
     if folder is None:
         roboimi("run", "--config", "lewm_imf_attnres.yaml", *TRAINING, *overrides, f"seed={seed}",
                 f"train.threads={threads}", f"output_dir={OUTPUT}/runs", f"name={name}_seed{seed}")
-    elif last_step(folder) < num_steps(overrides):
+    elif last_step(folder) < int(training_value("train.max_steps", overrides)):
         roboimi("run", "--resume", folder)
     return run_folder(name, seed)
 
@@ -147,11 +150,23 @@ def evaluate(row, seed, threads):
     for evaluation, (_, arguments) in evaluations(row).items():
         if seed != 0 and evaluation not in EVERY_SEED:
             continue
-        result = result_folder(row, evaluation, seed)
-        if not (result / "summary.json").exists():
-            seeds = [] if "--seed" in arguments else TEST_SEEDS
-            roboimi("eval", "--checkpoint", folder, *seeds, "--workers", threads, "--output", result,
-                    *arguments)
+        evaluate_checkpoint(folder, result_folder(row, evaluation, seed), arguments, threads)
+
+
+def evaluate_checkpoint(checkpoint, result, arguments, threads):
+    if not (result / "summary.json").exists():
+        seeds = [] if "--seed" in arguments else TEST_SEEDS
+        roboimi("eval", "--checkpoint", checkpoint, *seeds, "--workers", threads, "--output", result, *arguments)
+
+
+def learning_curve(row, seed, threads):
+    """{steps: summary} of the checkpoints that are kept, by the row's first evaluation."""
+    folder, (_, arguments), curve = train(row, ROWS[row][1], seed, threads), evaluations(row)[""], {}
+    for checkpoint in sorted((folder / "checkpoints").glob("step_*")):
+        result = result_folder(row, checkpoint.name, seed)
+        evaluate_checkpoint(checkpoint, result, arguments, threads)
+        curve[int(checkpoint.name.removeprefix("step_"))] = json.loads((result / "summary.json").read_text())
+    return curve
 
 
 def wilson(successes, trials):
@@ -224,29 +239,52 @@ def print_table():
               f"{100 * high:.0f} % | {reward:.2f} | {p} | {minutes:.1f} | {chunk:.1f} |")
 
 
+def print_curve(title, curve):
+    """Each stage with the number of episodes that reached it or a later one."""
+    last = max(episode["stage"] for summary in curve.values() for episode in summary["episodes"])
+    print(f"\n{title}\n\n| steps | success | 95 % interval |" + "".join(f" stage {s} |" for s in range(1, last + 1)))
+    print("|---|---|---|" + "---|" * last)
+    for step, summary in sorted(curve.items()):
+        episodes = summary["episodes"]
+        successes = sum(episode["success"] for episode in episodes)
+        low, high = wilson(successes, len(episodes))
+        stages = [sum(episode["stage"] >= stage for episode in episodes) for stage in range(1, last + 1)]
+        print(f"| {step:,} | {successes}/{len(episodes)} | {100 * low:.0f} .. {100 * high:.0f} % |"
+              + "".join(f" {reached} |" for reached in stages))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", choices=[[], *ROWS], metavar="ROW",
                         help="of " + ", ".join(ROWS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the trainings")
-    parser.add_argument("--table", action="store_true", help="run nothing")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--table", action="store_true", help="run nothing")
+    what.add_argument("--curve", action="store_true", help="evaluate every checkpoint of the trainings instead")
     parser.add_argument("--jobs", type=int, default=max(1, os.cpu_count() or 1), help="rows at a time")
     parser.add_argument("--threads", type=int, default=1, help="of each; small heads gain little by more")
     arguments = parser.parse_args()
     if not arguments.table:
         if not ROBOIMI.exists():
             sys.exit(f"results.py: no {ROBOIMI}; run scripts/demo.sh first")
-        collect_demonstrations()
+        rows = arguments.rows or list(ROWS)
+        for folder in sorted({pathlib.Path(training_value("data.path", ROWS[row][1])) for row in rows}):
+            collect_demonstrations(folder)
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-            works = [pool.submit(evaluate, row, seed, arguments.threads)
-                     for seed in arguments.seeds for row in arguments.rows or ROWS]
+            works = [pool.submit(learning_curve if arguments.curve else evaluate, row, seed, arguments.threads)
+                     for seed in arguments.seeds for row in rows]
             for work in concurrent.futures.as_completed(works):
                 failure = work.exception()
                 if failure is not None:
                     pool.shutdown(cancel_futures=True)
                     raise failure
-    print_table()
+    if not arguments.curve:
+        print_table()
+        return
+    for seed in arguments.seeds:
+        for row in rows:
+            print_curve(f"{ROWS[row][0]}, seed {seed}", learning_curve(row, seed, arguments.threads))
 
 
 if __name__ == "__main__":
