@@ -11,9 +11,14 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace roboimi {
+
+// OpenMP's threads spin for some milliseconds after a work, and would take a core from the other
+// process, which works next.
+inline void let_threads_sleep() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
 
 class EagerWorker {
  public:
@@ -28,6 +33,7 @@ class EagerWorker {
   }
 
   double seconds(const std::string& word) {
+    let_threads_sleep();
     input_ << word << std::endl;
     double value = -1.0;
     if (!(output_ >> value)) throw std::runtime_error(script_ + " ended early");
@@ -48,6 +54,7 @@ class EagerWorker {
 };
 
 inline double seconds_of(const std::function<void()>& work) {
+  let_threads_sleep();
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

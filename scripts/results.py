@@ -104,7 +104,7 @@ def roboimi(*arguments):
     print("+ roboimi", *arguments, flush=True)
     status = subprocess.run([ROBOIMI, *map(str, arguments)]).returncode
     if status != 0:
-        raise SystemExit(f"results.py: roboimi {arguments[0]} ended with status {status}")
+        raise SystemExit(f"{pathlib.Path(sys.argv[0]).name}: roboimi {arguments[0]} ended with status {status}")
 
 
 def training_value(key, overrides):

@@ -42,6 +42,7 @@ TransformerImpl::TransformerImpl(const TransformerOptions& options)
   if (options.output == Output::kDepthAttention) {
     final_attn_res_ = register_module("final_attn_res", PseudoQuery(options.width));
   }
+  parameters_ = parameters();
 }
 
 at::Tensor TransformerImpl::pseudo_queries() const {
@@ -98,7 +99,7 @@ at::Tensor TransformerImpl::infer(const at::Tensor& x) {
   at::NoGradGuard no_grad;
   if (!can_fuse(x, nullptr)) return forward_composed(x);
   const FusedWeights& weights =
-      packed_.get(parameters(), x.size(0) * x.size(1), options_.infers_in_bfloat16,
+      packed_.get(parameters_, x.size(0) * x.size(1), options_.infers_in_bfloat16,
                   [this] { return fused_weights(); });
   const RopeAngles& angles = rope_.angles(x.size(1), x.options());
   return fused_forward(fused_shape(), weights, angles, {x, {}}).value;

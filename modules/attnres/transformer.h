@@ -103,6 +103,7 @@ class TransformerImpl : public torch::nn::Module {
   RopeTable rope_;
   std::vector<SubLayer> layers_;
   PseudoQuery final_attn_res_{nullptr};
+  std::vector<at::Tensor> parameters_;  // of all submodules; updates and moves show in them
   PackedWeights packed_;
 };
 TORCH_MODULE(Transformer);
