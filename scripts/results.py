@@ -5,7 +5,7 @@
     scripts/results.py state_imf lewm_imf       # these rows
     scripts/results.py --seeds 0 1 2 lewm_imf   # three trainings of one row
     scripts/results.py --table                  # the table of what has been run
-    scripts/results.py --curve lewm_imf         # success of every checkpoint that a training kept
+    scripts/results.py --curve 2000 lewm_imf    # success after every 2,000 steps of a training
     scripts/results.py --jobs 4 --threads 4     # four rows at a time, four threads each
 
 Needs build/release/bin/roboimi (scripts/demo.sh builds it), or the program named by ROBOIMI. Everything is
@@ -27,7 +27,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "results_output"
 ROBOIMI = pathlib.Path(os.environ.get("ROBOIMI", ROOT / "build/release/bin/roboimi"))
 TEST_SEEDS = ["--episodes", 100, "--seed", 1000]
-DEMONSTRATIONS = {OUTPUT / "data": 50, OUTPUT / "data_200": 200}  # of seeds from 0 on, so the 50 are the first of the 200
+# Of seeds from 0 on, so that the 50 are the first of the 200.
+DEMONSTRATIONS = {OUTPUT / "data": 50, OUTPUT / "data_200": 200}
 TRAINING = ["size=small", f"data.path={OUTPUT}/data", "train.max_steps=10000",
             "train.batch_size=64", "train.warmup_steps=200", "train.save_every=1000", "train.keep_top_k=10",
             "train.rollout_num_episodes=0"]
@@ -159,13 +160,15 @@ def evaluate_checkpoint(checkpoint, result, arguments, threads):
         roboimi("eval", "--checkpoint", checkpoint, *seeds, "--workers", threads, "--output", result, *arguments)
 
 
-def learning_curve(row, seed, threads):
-    """{steps: summary} of the checkpoints that are kept, by the row's first evaluation."""
+def learning_curve(row, seed, threads, every):
+    """{steps: summary} of the checkpoints that are kept of each `every` steps, by the row's first evaluation."""
     folder, (_, arguments), curve = train(row, ROWS[row][1], seed, threads), evaluations(row)[""], {}
     for checkpoint in sorted((folder / "checkpoints").glob("step_*")):
-        result = result_folder(row, checkpoint.name, seed)
-        evaluate_checkpoint(checkpoint, result, arguments, threads)
-        curve[int(checkpoint.name.removeprefix("step_"))] = json.loads((result / "summary.json").read_text())
+        step = int(checkpoint.name.removeprefix("step_"))
+        if step % every == 0:
+            result = result_folder(row, "" if step == last_step(folder) else checkpoint.name, seed)
+            evaluate_checkpoint(checkpoint, result, arguments, threads)
+            curve[step] = json.loads((result / "summary.json").read_text())
     return curve
 
 
@@ -241,7 +244,8 @@ def print_table():
 
 def print_curve(title, curve):
     """Each stage with the number of episodes that reached it or a later one."""
-    last = max(episode["stage"] for summary in curve.values() for episode in summary["episodes"])
+    last = max((episode["stage"] for summary in curve.values() for episode in summary["episodes"]),
+               default=0)
     print(f"\n{title}\n\n| steps | success | 95 % interval |" + "".join(f" stage {s} |" for s in range(1, last + 1)))
     print("|---|---|---|" + "---|" * last)
     for step, summary in sorted(curve.items()):
@@ -253,6 +257,17 @@ def print_curve(title, curve):
               + "".join(f" {reached} |" for reached in stages))
 
 
+def for_each(rows, arguments, work):
+    """{(row, seed): work(row, seed)}, arguments.jobs at a time; the first failure ends the others."""
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        works = {pool.submit(work, row, seed): (row, seed) for seed in arguments.seeds for row in rows}
+        for done in concurrent.futures.as_completed(works):
+            if done.exception() is not None:
+                pool.shutdown(cancel_futures=True)
+                raise done.exception()
+        return {place: done.result() for done, place in works.items()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -261,30 +276,26 @@ def main():
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the trainings")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--table", action="store_true", help="run nothing")
-    what.add_argument("--curve", action="store_true", help="evaluate every checkpoint of the trainings instead")
+    what.add_argument("--curve", type=int, metavar="STEPS", help="evaluate each STEPS steps of the trainings instead")
     parser.add_argument("--jobs", type=int, default=max(1, os.cpu_count() or 1), help="rows at a time")
     parser.add_argument("--threads", type=int, default=1, help="of each; small heads gain little by more")
     arguments = parser.parse_args()
-    if not arguments.table:
-        if not ROBOIMI.exists():
-            sys.exit(f"results.py: no {ROBOIMI}; run scripts/demo.sh first")
-        rows = arguments.rows or list(ROWS)
-        for folder in sorted({pathlib.Path(training_value("data.path", ROWS[row][1])) for row in rows}):
-            collect_demonstrations(folder)
-        with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-            works = [pool.submit(learning_curve if arguments.curve else evaluate, row, seed, arguments.threads)
-                     for seed in arguments.seeds for row in rows]
-            for work in concurrent.futures.as_completed(works):
-                failure = work.exception()
-                if failure is not None:
-                    pool.shutdown(cancel_futures=True)
-                    raise failure
-    if not arguments.curve:
+    if arguments.table:
         print_table()
         return
-    for seed in arguments.seeds:
-        for row in rows:
-            print_curve(f"{ROWS[row][0]}, seed {seed}", learning_curve(row, seed, arguments.threads))
+    if not ROBOIMI.exists():
+        sys.exit(f"results.py: no {ROBOIMI}; run scripts/demo.sh first")
+    rows = arguments.rows or list(ROWS)
+    for folder in sorted({pathlib.Path(training_value("data.path", ROWS[row][1])) for row in rows}):
+        collect_demonstrations(folder)
+    if arguments.curve:
+        threads, every = arguments.threads, arguments.curve
+        curves = for_each(rows, arguments, lambda row, seed: learning_curve(row, seed, threads, every))
+        for (row, seed), curve in curves.items():
+            print_curve(f"{ROWS[row][0]}, seed {seed}", curve)
+    else:
+        for_each(rows, arguments, lambda row, seed: evaluate(row, seed, arguments.threads))
+        print_table()
 
 
 if __name__ == "__main__":
