@@ -3,8 +3,8 @@
 # a short fuzz run of the readers of foreign files.
 #
 #   scripts/test.sh               that
-#   scripts/test.sh --sanitize    and the unit tests again under AddressSanitizer and
-#                                 UndefinedBehaviorSanitizer (half an hour more on two cores)
+#   scripts/test.sh --sanitize    and the unit tests and the plugins' again under AddressSanitizer and
+#                                 UndefinedBehaviorSanitizer (an hour more on two cores)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${ROBOIMI_JOBS:-$(nproc)}
@@ -32,8 +32,8 @@ echo "test.sh: fuzz"
 scripts/fuzz.sh 15
 
 if $sanitize; then
-  echo "test.sh: unit tests under sanitizers"
+  echo "test.sh: tests under sanitizers"
   cmake --preset asan
-  cmake --build --preset asan -j "$jobs" --target unit_tests
-  ctest --preset asan -L unit
+  cmake --build --preset asan -j "$jobs" --target sanitized_tests
+  ctest --preset asan -L 'unit|plugin'
 fi

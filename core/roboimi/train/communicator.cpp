@@ -2,7 +2,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <cstring>
+#include <algorithm>
+#include <cstdint>
 
 namespace roboimi {
 namespace {
@@ -48,7 +49,9 @@ std::string broadcast_text(const std::string& text, Communicator& communicator) 
   at::Tensor length = at::full({}, static_cast<std::int64_t>(text.size()), at::kLong);
   communicator.broadcast(length, 0);
   at::Tensor bytes = at::empty({length.item<std::int64_t>()}, at::kByte);
-  if (communicator.rank() == 0) std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
+  if (communicator.rank() == 0) {
+    std::copy(text.begin(), text.end(), bytes.mutable_data_ptr<std::uint8_t>());
+  }
   communicator.broadcast(bytes, 0);
   return {static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()};
 }
