@@ -3,7 +3,7 @@
 
     scripts/results.py                          # every row; hours on two cores
     scripts/results.py state_imf lewm_imf       # these rows
-    scripts/results.py --seeds 0 1 2 lewm_imf   # three trainings of one row
+    scripts/results.py lewm_imf --seeds 0 1 2   # three trainings of one row
     scripts/results.py --table                  # the table of what has been run
     scripts/results.py --curve 2000 lewm_imf    # success after every 2,000 steps of a training
     scripts/results.py --jobs 4 --threads 4     # four rows at a time, four threads each
