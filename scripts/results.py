@@ -130,7 +130,7 @@ def last_step(folder):
 
 def train(name, overrides, seed, threads):
     folder = run_folder(name, seed)
-    if folder is None:
+    if folder is None or last_step(folder) == 0:  # none, or it ended before its first checkpoint
         roboimi("run", "--config", "lewm_imf_attnres.yaml", *TRAINING, *overrides, f"seed={seed}",
                 f"train.threads={threads}", f"output_dir={OUTPUT}/runs", f"name={name}_seed{seed}")
     elif last_step(folder) < int(training_value("train.max_steps", overrides)):
