@@ -3,6 +3,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "tests/error_text.h"
 #include "tests/plugins/vla_agent/fake_parts.h"
 
 namespace roboimi::vla_agent {
@@ -224,13 +225,8 @@ TEST(CheckExecution, RefusesMoreStepsThanTheChunkHolds) {
   EXPECT_NO_THROW(check_execution({.horizons = {2, 16, 15, Alignment::kDiffusion}}));
   EXPECT_NO_THROW(check_execution({.horizons = {1, 16, 16, Alignment::kAct}}));
   EXPECT_NO_THROW(check_execution({.horizons = {2, 16, 8}, .latency_steps = 7}));
-  const auto text_of = [](const ExecutionOptions& options) -> std::string {
-    try {
-      check_execution(options);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "accepted";
+  const auto text_of = [](const ExecutionOptions& options) {
+    return error_text([&] { check_execution(options); });
   };
   EXPECT_THAT(text_of({.horizons = {2, 16, 16}}), HasSubstr("expected 1 to 15"));
   EXPECT_THAT(text_of({.horizons = {2, 16, 14}, .latency_steps = 2}),

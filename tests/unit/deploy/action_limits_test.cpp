@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "roboimi/common/error.h"
+#include "tests/error_text.h"
 
 namespace roboimi {
 namespace {
@@ -29,12 +29,7 @@ std::vector<float> numbers(const LimitedAction& limited) {
 }
 
 std::string error_of(const LimitOptions& options, const std::optional<ActionRange>& data) {
-  try {
-    ActionLimits(options, data, 2, "runs/old");
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "accepted";
+  return error_or_accepted([&] { ActionLimits(options, data, 2, "runs/old"); });
 }
 
 TEST(ActionLimits, LeaveAnActionInsideThemAlone) {

@@ -10,6 +10,7 @@
 #include "roboimi/train/checkpoint_json.h"
 #include "roboimi/train/experiment.h"
 #include "roboimi/train/run_folder.h"
+#include "tests/error_text.h"
 #include "tests/unit/train/tiny_task.h"
 
 namespace roboimi {
@@ -37,12 +38,7 @@ class LoadPolicy : public ::testing::Test {
   ~LoadPolicy() override { fs::remove_all(folder_); }
 
   std::string error_of(const fs::path& checkpoint, const PolicyOptions& options) const {
-    try {
-      load_policy(checkpoint, options);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "accepted";
+    return error_or_accepted([&] { load_policy(checkpoint, options); });
   }
   // As a checkpoint was before the range of the data's actions was kept.
   void forget_the_range() const {

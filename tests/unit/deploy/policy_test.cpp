@@ -9,6 +9,7 @@
 #include <limits>
 #include <thread>
 
+#include "tests/error_text.h"
 #include "tests/unit/deploy/scripted_agent.h"
 
 namespace roboimi {
@@ -45,15 +46,6 @@ Observation observation() { return {.state = at::zeros({3})}; }
 
 std::vector<float> numbers(const at::Tensor& action) {
   return {action[0].item<float>(), action[1].item<float>()};
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "accepted";
 }
 
 TEST(Policy, CommandsWhatTheAgentDoes) {
@@ -96,7 +88,7 @@ TEST(Policy, LimitsTheFirstStepWhereTheRobotsCommandIsKnown) {
   policy.reset(1, now);
   now.fill_(9);  // the caller's own
   EXPECT_THAT(numbers(policy.act(observation()).action), ElementsAre(0.5F, 0.15F));
-  EXPECT_THAT(error_of([&] { policy.reset(1, at::zeros({3})); }),
+  EXPECT_THAT(error_or_accepted([&] { policy.reset(1, at::zeros({3})); }),
               HasSubstr("the last command does not fit the policy: expected 2 finite numbers"));
 }
 
@@ -129,7 +121,7 @@ TEST(Policy, NamesWhatDoesNotFitAndGoesOn) {
     Observation now = observation();
     now.images["front"] = at::zeros({4, 6, 3}, at::kByte);
     change(now);
-    return error_of([&] { policy.act(now); });
+    return error_or_accepted([&] { policy.act(now); });
   };
   EXPECT_THAT(error([](Observation& o) { o.state = at::zeros({4}); }),
               HasSubstr("observation.state: the state does not fit the policy: expected Float [3]; "
@@ -164,7 +156,7 @@ TEST(Policy, GivesNoCommandThatIsNotFinite) {
                 }),
                 {}, "test");
   policy.act(observation());
-  EXPECT_THAT(error_of([&] { policy.act(observation()); }),
+  EXPECT_THAT(error_or_accepted([&] { policy.act(observation()); }),
               HasSubstr("expected 2 finite numbers; found a number that is not finite"));
   EXPECT_THAT(numbers(policy.act(observation()).action), ElementsAre(0.F, 0.F));
 }
@@ -188,7 +180,7 @@ TEST(Policy, RefusesWhatCannotBe) {
     auto& scripted = static_cast<testing::ScriptedAgent&>(*agent.agent);
     scripted.can_act = acts;
     scripted.keeps_deadlines = false;
-    return error_of([&] { Policy(std::move(agent), options, "runs/x"); });
+    return error_or_accepted([&] { Policy(std::move(agent), options, "runs/x"); });
   };
   EXPECT_EQ(error({}), "accepted");
   EXPECT_THAT(error({.deadline_ms = 5.0}), HasSubstr("this agent keeps no deadline"));
