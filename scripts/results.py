@@ -130,10 +130,11 @@ def last_step(folder):
 
 def train(name, overrides, seed, threads):
     folder = run_folder(name, seed)
-    if folder is None or last_step(folder) == 0:  # none, or it ended before its first checkpoint
+    step = last_step(folder) if folder else 0
+    if step == 0:
         roboimi("run", "--config", "lewm_imf_attnres.yaml", *TRAINING, *overrides, f"seed={seed}",
                 f"train.threads={threads}", f"output_dir={OUTPUT}/runs", f"name={name}_seed{seed}")
-    elif last_step(folder) < int(training_value("train.max_steps", overrides)):
+    elif step < int(training_value("train.max_steps", overrides)):
         roboimi("run", "--resume", folder)
     return run_folder(name, seed)
 
@@ -163,10 +164,11 @@ def evaluate_checkpoint(checkpoint, result, arguments, threads):
 def learning_curve(row, seed, threads, every):
     """{steps: summary} of the checkpoints that are kept of each `every` steps, by the row's first evaluation."""
     folder, (_, arguments), curve = train(row, ROWS[row][1], seed, threads), evaluations(row)[""], {}
+    last = last_step(folder)
     for checkpoint in sorted((folder / "checkpoints").glob("step_*")):
         step = int(checkpoint.name.removeprefix("step_"))
         if step % every == 0:
-            result = result_folder(row, "" if step == last_step(folder) else checkpoint.name, seed)
+            result = result_folder(row, "" if step == last else checkpoint.name, seed)
             evaluate_checkpoint(checkpoint, result, arguments, threads)
             curve[step] = json.loads((result / "summary.json").read_text())
     return curve
@@ -213,6 +215,11 @@ def read_rows():
     return rows
 
 
+def success_cells(outcomes):
+    low, high = wilson(sum(outcomes), len(outcomes))
+    return f"{sum(outcomes)}/{len(outcomes)} | {100 * low:.0f} .. {100 * high:.0f} %"
+
+
 def episode_seeds(summary):
     return [episode["seed"] for episode in summary["episodes"]]
 
@@ -228,7 +235,6 @@ def print_table():
     for row, title, runs in rows:
         reference = first.get("state_imf" if row.startswith("state_") else "lewm_imf", {})
         outcomes = [e["success"] for seed in sorted(runs) for e in runs[seed]["episodes"]]
-        low, high = wilson(sum(outcomes), len(outcomes))
         reward = sum(s["mean_highest_reward"] for s in runs.values()) / len(runs)
         shared = sorted(seed for seed in set(runs) & set(reference)
                         if episode_seeds(runs[seed]) == episode_seeds(reference[seed]))
@@ -238,8 +244,8 @@ def print_table():
         minutes = sum(training_minutes(row, seed) for seed in runs) / len(runs)
         chunk = sum(s["plans"]["mean_ms"] for s in runs.values()) / len(runs)
         seeds = f" ({len(runs)} trainings)" if len(runs) > 1 else ""
-        print(f"| {title}{seeds} | {sum(outcomes)}/{len(outcomes)} | {100 * low:.0f} .. "
-              f"{100 * high:.0f} % | {reward:.2f} | {p} | {minutes:.1f} | {chunk:.1f} |")
+        print(f"| {title}{seeds} | {success_cells(outcomes)} | {reward:.2f} | {p} | {minutes:.1f} | "
+              f"{chunk:.1f} |")
 
 
 def print_curve(title, curve):
@@ -248,12 +254,10 @@ def print_curve(title, curve):
                default=0)
     print(f"\n{title}\n\n| steps | success | 95 % interval |" + "".join(f" stage {s} |" for s in range(1, last + 1)))
     print("|---|---|---|" + "---|" * last)
-    for step, summary in sorted(curve.items()):
+    for step, summary in curve.items():
         episodes = summary["episodes"]
-        successes = sum(episode["success"] for episode in episodes)
-        low, high = wilson(successes, len(episodes))
         stages = [sum(episode["stage"] >= stage for episode in episodes) for stage in range(1, last + 1)]
-        print(f"| {step:,} | {successes}/{len(episodes)} | {100 * low:.0f} .. {100 * high:.0f} % |"
+        print(f"| {step:,} | {success_cells([episode['success'] for episode in episodes])} |"
               + "".join(f" {reached} |" for reached in stages))
 
 
