@@ -7,15 +7,13 @@
 // other work on the machine slows both. Weights are random: speed does not depend on them.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <sys/wait.h>
 #include <torch/torch.h>
-#include <unistd.h>
 
-#include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <iostream>
 
+#include "bench/eager_worker.h"
 #include "modules/view_fusion/view_fusion.h"
 #include "modules/vit/vit_inference.h"
 #include "roboimi/common/memory.h"
@@ -24,53 +22,6 @@ namespace roboimi {
 namespace {
 
 constexpr int kThreads = 2;
-
-double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// The Python side: a line in asks for a round, a line out gives its seconds.
-class Reference {
- public:
-  Reference(int frames, int batch) {
-    const std::string command =
-        fmt::format("{0}/.venv/bin/python {0}/bench/reference/encode_transformers.py {1} {2} {3}",
-                    ROBOIMI_SOURCE_DIR, frames, batch, kThreads);
-    TORCH_CHECK(pipe(to_) == 0 && pipe(from_) == 0, "no pipe");
-    child_ = fork();
-    if (child_ == 0) {
-      dup2(to_[0], STDIN_FILENO);
-      dup2(from_[1], STDOUT_FILENO);
-      close(to_[1]);
-      close(from_[0]);
-      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-      std::_Exit(127);
-    }
-    close(to_[0]);
-    close(from_[1]);
-    output_ = fdopen(from_[0], "r");
-    round();  // warm-up, after its start
-  }
-  ~Reference() {
-    close(to_[1]);
-    std::fclose(output_);
-    waitpid(child_, nullptr, 0);
-  }
-
-  double round() {
-    TORCH_CHECK(write(to_[1], "\n", 1) == 1, "the reference has ended");
-    char line[64];
-    TORCH_CHECK(std::fgets(line, sizeof(line), output_) != nullptr, "the reference has ended");
-    return std::atof(line);
-  }
-
- private:
-  int to_[2], from_[2];
-  pid_t child_ = 0;
-  std::FILE* output_ = nullptr;
-};
 
 struct Timing {
   std::string name;
@@ -103,10 +54,12 @@ int run(int frames, int rounds, int batch) {
       });
     };
   };
-  Reference reference(frames, batch);
-  std::vector<Timing> timings = {{"transformers eager fp32", [&] { return reference.round(); }, {}},
-                                 {"roboimi fp32", ours(at::kFloat), {}},
-                                 {"roboimi bf16", ours(at::kBFloat16), {}}};
+  EagerWorker reference("encode_transformers.py",
+                        {std::to_string(frames), std::to_string(batch), std::to_string(kThreads)});
+  std::vector<Timing> timings = {
+      {"transformers eager fp32", [&] { return reference.seconds("round"); }, {}},
+      {"roboimi fp32", ours(at::kFloat), {}},
+      {"roboimi bf16", ours(at::kBFloat16), {}}};
   for (Timing& timing : timings) timing.round();
   for (int i = 0; i < rounds; ++i) {
     for (Timing& timing : timings) timing.seconds.push_back(timing.round());
@@ -134,5 +87,14 @@ int main(int argc, char** argv) {
   const int frames = argc > 1 ? std::atoi(argv[1]) : 64;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
   const int batch = argc > 3 ? std::atoi(argv[3]) : 8;
-  return roboimi::run(frames, rounds, batch);
+  if (frames < 1 || rounds < 1 || batch < 1) {
+    std::cerr << argv[0] << ": expected numbers of at least 1: [frames] [rounds] [batch]\n";
+    return 2;
+  }
+  try {
+    return roboimi::run(frames, rounds, batch);
+  } catch (const std::exception& error) {
+    std::cerr << argv[0] << ": " << error.what() << "\n";
+    return 1;
+  }
 }
