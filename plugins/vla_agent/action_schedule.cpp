@@ -15,8 +15,8 @@ void check_execution(const ExecutionOptions& options) {
   const std::int64_t available = horizons.pred - horizons.first_action() - latency;
   if (horizons.obs < 1 || horizons.num_action < 1 || horizons.num_action > available) {
     throw Error(
-        {.what = "num_action_steps does not fit into the chunk",
-         .where = "agent",
+        {.what = "more actions than the chunk has",
+         .where = "num_action_steps",
          .expected = fmt::format("1 to {} (pred_horizon {} less the {} actions before the present"
                                  "{})",
                                  available, horizons.pred, horizons.first_action(),
@@ -24,8 +24,8 @@ void check_execution(const ExecutionOptions& options) {
          .found = std::to_string(horizons.num_action)});
   }
   if (latency >= 0 && latency < horizons.num_action) return;
-  throw Error({.what = "latency_steps leaves no chunk to play while the next is computed",
-               .where = "agent.latency_steps",
+  throw Error({.what = "no chunk is left to play while the next is computed",
+               .where = "latency_steps",
                .expected = fmt::format("0 to {} (num_action_steps {} less 1)",
                                        horizons.num_action - 1, horizons.num_action),
                .found = std::to_string(latency)});
