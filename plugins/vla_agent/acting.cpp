@@ -28,6 +28,9 @@ bool is_running(const std::future<void>& task) {
 
 }  // namespace
 
+// There is a deadline to keep, or something to play meanwhile.
+bool VlaAgent::computes_aside() const { return deadline_ || options_.latency_steps > 0; }
+
 // ---- Observations -------------------------------------------------------------------------------
 
 bool VlaAgent::needs_images() const {
@@ -74,13 +77,13 @@ void VlaAgent::encode(Step& step) {
   step.is_encoded = true;
 }
 
-// Encodes it here, or, where there is a deadline to keep, copies it for the worker to encode.
+// Encodes it here, or, where chunks are computed aside, copies it for the worker to encode.
 void VlaAgent::observe(const Observation& observation) {
   check(observation);
   auto step = std::make_shared<Step>();
   step->raw = looked_at(observation);
   step->with_images = needs_images();
-  if (deadline_) {
+  if (computes_aside()) {
     for (auto& [camera, image] : step->raw.images) image = image.clone();
     step->raw.state = step->raw.state.clone();
     if (env_state_normalizer_) step->raw.env_state = step->raw.env_state.clone();
@@ -97,7 +100,7 @@ void VlaAgent::observe(const Observation& observation) {
 // A picture that a coming plan will look at is encoded ahead of it when there is nothing else to
 // do; what is left over, the plan itself encodes.
 void VlaAgent::encode_ahead() {
-  if (!deadline_ || plan_.valid() || is_running(encoding_)) return;
+  if (!computes_aside() || plan_.valid() || is_running(encoding_)) return;
   if (const auto& step = observations_.back(); step->with_images) {
     encoding_ = worker_.run([this, step] { encode(*step); });
   }
@@ -125,25 +128,22 @@ bool VlaAgent::sees_enough() const {
          std::ranges::all_of(observations_, [](const auto& step) { return step->with_images; });
 }
 
-// The chunk is computed here, or by the worker where there is a deadline to keep or something to
-// play meanwhile.
-void VlaAgent::start_plan() {
+// `seen`: when its last observation came.
+void VlaAgent::start_plan(Clock::time_point seen) {
   at::Generator generator = make_generator(mix_seed(seed_, num_plans_++), device());
   std::vector<std::shared_ptr<Step>> steps(observations_.begin(), observations_.end());
-  auto compute = [this, steps = std::move(steps), generator]() mutable {
+  auto compute = [this, steps = std::move(steps), generator, seen]() mutable {
     const torch::NoGradGuard no_grad;  // of this thread
-    const auto start = Clock::now();
     for (const auto& step : steps) encode(*step);
     const at::Tensor chunk = head_->sample(condition_of(steps), generator);
     const at::Tensor commands =
         action_normalizer_->unnormalize(chunk.squeeze(0).to(at::kFloat)).to(at::kCPU);
-    return Plan{.commands = commands, .milliseconds = milliseconds_since(start)};
+    return Plan{.commands = commands, .milliseconds = milliseconds_since(seen)};
   };
   plan_step_ = step_;
   plan_owed_ = false;
-  plan_ = deadline_ || schedule_.arrival(step_) > step_
-              ? worker_.run(std::move(compute))
-              : std::async(std::launch::deferred, std::move(compute));
+  plan_ = computes_aside() ? worker_.run(std::move(compute))
+                           : std::async(std::launch::deferred, std::move(compute));
 }
 
 // A chunk is due from its arrival on, and before it where nothing else is left to play.
@@ -169,18 +169,18 @@ void VlaAgent::receive_plan(Clock::time_point end) {
 
 // ---- Acting -------------------------------------------------------------------------------------
 
-void VlaAgent::wait_for_worker() {
+void VlaAgent::wait_until_idle() {
   if (encoding_.valid()) encoding_.wait();
   if (plan_.valid()) plan_.wait();
 }
 
 void VlaAgent::set_deadline(std::optional<std::chrono::nanoseconds> deadline) {
-  wait_for_worker();
+  wait_until_idle();
   deadline_ = deadline;
 }
 
 void VlaAgent::reset(std::uint64_t seed) {
-  wait_for_worker();
+  wait_until_idle();
   plan_ = {};  // of the episode before
   observations_.clear();
   schedule_.reset();
@@ -202,7 +202,7 @@ at::Tensor VlaAgent::act(const Observation& observation) {
   // What was late and has come, then what is asked for, then what must be there by now.
   if (deadline_ && plan_is_due()) receive_plan(start);
   if (schedule_.plans_at(step_)) plan_owed_ = true;
-  if (plan_owed_ && !plan_.valid() && sees_enough()) start_plan();
+  if (plan_owed_ && !plan_.valid() && sees_enough()) start_plan(start);
   encode_ahead();
   if (plan_is_due()) receive_plan(end);
 

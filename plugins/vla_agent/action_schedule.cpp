@@ -12,23 +12,24 @@ namespace roboimi::vla_agent {
 void check_execution(const ExecutionOptions& options) {
   const Horizons& horizons = options.horizons;
   const std::int64_t latency = options.latency_steps;
-  const std::int64_t available = horizons.pred - horizons.first_action() - latency;
-  if (horizons.obs < 1 || horizons.num_action < 1 || horizons.num_action > available) {
-    throw Error(
-        {.what = "more actions than the chunk has",
-         .where = "num_action_steps",
-         .expected = fmt::format("1 to {} (pred_horizon {} less the {} actions before the present"
-                                 "{})",
-                                 available, horizons.pred, horizons.first_action(),
-                                 latency > 0 ? fmt::format(" and {} of latency", latency) : ""),
-         .found = std::to_string(horizons.num_action)});
+  if (latency < 0 || latency >= horizons.num_action) {
+    throw Error({.what = "no chunk is left to play while the next is computed",
+                 .where = "latency_steps",
+                 .expected = fmt::format("0 to {} (num_action_steps {} less 1)",
+                                         horizons.num_action - 1, horizons.num_action),
+                 .found = std::to_string(latency)});
   }
-  if (latency >= 0 && latency < horizons.num_action) return;
-  throw Error({.what = "no chunk is left to play while the next is computed",
-               .where = "latency_steps",
-               .expected = fmt::format("0 to {} (num_action_steps {} less 1)",
-                                       horizons.num_action - 1, horizons.num_action),
-               .found = std::to_string(latency)});
+  const std::int64_t available = horizons.pred - horizons.first_action() - latency;
+  if (horizons.num_action <= available) return;
+  throw Error({.what = "the chunk ends before the actions that are executed",
+               .where = "pred_horizon",
+               .expected = fmt::format(
+                   "at least {} ({} actions before the present{}, and num_action_steps "
+                   "{})",
+                   horizons.pred - available + horizons.num_action, horizons.first_action(),
+                   latency > 0 ? fmt::format(", {} of latency", latency) : "", horizons.num_action),
+               .found = std::to_string(horizons.pred),
+               .next = "raise it, or execute fewer actions of a chunk"});
 }
 
 ActionSchedule::ActionSchedule(const ExecutionOptions& options) : options_(options) {

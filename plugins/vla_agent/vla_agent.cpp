@@ -22,11 +22,11 @@ void check_cameras(const Backbone& backbone, const ObservationSpec& spec) {
 }
 
 void check_clipping(const Head& head, Normalization actions) {
-  if (!head.clips_actions() || actions != Normalization::kMeanStd) return;
-  throw Error({.what = "the head keeps actions in [-1, 1], and mean_std does not put them there",
+  if (!head.clips_actions() || actions == Normalization::kMinMax) return;
+  throw Error({.what = "the head keeps actions in [-1, 1], where min_max alone puts them",
                .where = "agent.action_normalization",
                .expected = "min_max",
-               .found = "mean_std",
+               .found = actions == Normalization::kMeanStd ? "mean_std" : "identity",
                .next = "change it, or turn the head's clipping off"});
 }
 

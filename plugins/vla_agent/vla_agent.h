@@ -6,8 +6,8 @@
 // Acting is receding-horizon: the last obs_horizon observations condition one chunk of pred_horizon
 // actions, num_action_steps of which are executed before the next (see action_schedule.h). The
 // observation queue holds visual features, not frames: a frame is encoded once. With latency_steps
-// the next chunk is computed on a thread of its own while the current one plays; with a deadline,
-// so are all chunks and the features. One plan is under way at a time: another that falls due
+// or a deadline, features and chunks are computed on a thread of their own while the chunk before
+// plays. One plan is under way at a time: another that falls due
 // meanwhile is owed, and starts from the newest observations when that one has come.
 #pragma once
 
@@ -53,7 +53,7 @@ class VlaAgent : public Agent {
  public:
   // `backbone` may be nullptr. `head` was built for head_spec() of the same options, spec and
   // backbone. Error: a camera of the backbone that `spec` lacks, horizons that do not fit, no
-  // env_state to show, actions by mean and deviation for a head that clips them.
+  // env_state to show, actions not scaled by min_max for a head that clips them.
   VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
            std::shared_ptr<Backbone> backbone, std::shared_ptr<Head> head);
 
@@ -71,6 +71,7 @@ class VlaAgent : public Agent {
   bool needs_images() const override;
   std::int64_t latency_steps() const override { return options_.latency_steps; }
   void set_deadline(std::optional<std::chrono::nanoseconds> deadline) override;
+  void wait_until_idle() override;
   at::Tensor act(const Observation& observation) override;
   Timing last_timing() const override { return timing_; }
 
@@ -79,8 +80,8 @@ class VlaAgent : public Agent {
     at::Tensor commands;  // [H, A], un-normalised, on the CPU
     double milliseconds = 0.0;
   };
-  // One observation: raw until it is encoded, then normalised and on the model's device. With a
-  // deadline the worker alone touches it once it is queued.
+  // One observation: raw until it is encoded, then normalised and on the model's device. Where
+  // chunks are computed aside, the worker alone touches it once it is queued.
   struct Step {
     Observation raw;
     bool with_images = false;  // otherwise no plan looks at them, and `features` stays undefined
@@ -93,6 +94,7 @@ class VlaAgent : public Agent {
   void require_statistics();
   at::Device device() const;
   at::Tensor features_of(const Batch& batch, at::Generator& generator);
+  bool computes_aside() const;
   void check(const Observation& observation) const;
   Observation looked_at(const Observation& observation) const;
   void observe(const Observation& observation);
@@ -100,10 +102,9 @@ class VlaAgent : public Agent {
   void encode_ahead();
   at::Tensor condition_of(const std::vector<std::shared_ptr<Step>>& steps) const;  // [1, T, C]
   bool sees_enough() const;
-  void start_plan();
+  void start_plan(Clock::time_point seen);
   bool plan_is_due() const;
   void receive_plan(Clock::time_point end);
-  void wait_for_worker();
 
   VlaAgentOptions options_;
   ObservationSpec spec_;

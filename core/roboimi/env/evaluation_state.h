@@ -1,5 +1,6 @@
 // Everything an agent must be in to be measured: evaluation mode, no gradients, and one thread, so
-// that sums have one order. What was before returns with the end of the scope.
+// that sums have one order. What was before returns with the end of the scope, once the agent's own
+// threads are at rest.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -22,7 +23,12 @@ class SingleThread {
 };
 
 struct EvaluationState {
-  explicit EvaluationState(Agent& agent) : mode(agent, /*training=*/false) {}
+  explicit EvaluationState(Agent& measured) : agent(measured), mode(measured, /*training=*/false) {}
+  ~EvaluationState() { agent.wait_until_idle(); }
+  EvaluationState(const EvaluationState&) = delete;
+  EvaluationState& operator=(const EvaluationState&) = delete;
+
+  Agent& agent;
   ModeGuard mode;
   SingleThread single_thread;
   at::NoGradGuard no_grad;

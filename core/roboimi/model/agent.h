@@ -96,15 +96,21 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   // can be commanded before it. None: act() waits for every chunk. The default: Error for any
   // deadline, since an agent that computes inside act() cannot keep one.
   virtual void set_deadline(std::optional<std::chrono::nanoseconds> deadline);
+  // Returns when no thread of the agent's own computes any more: only then may its weights or its
+  // mode change. The default: at once.
+  virtual void wait_until_idle() {}
   // The next command, float [A], un-normalised. Times of the last call are in last_timing().
   virtual at::Tensor act(const Observation& observation);
 
   struct Timing {
-    double preprocess_ms = 0.0;  // images to visual features, state to the device
-    double inference_ms = 0.0;   // waiting for the head; 0 when the action came from the queue
-    double plan_ms = 0.0;  // the whole computation of the chunk that came in this call; 0: none did
-    bool late = false;     // a chunk was due and has not come: the command is of those before it
-    bool held = false;     // nor do those reach so far: the last command again
+    // Images to visual features, state to the device; what is encoded beside act() does not count.
+    double preprocess_ms = 0.0;
+    double inference_ms = 0.0;  // waiting for the head; 0 when the action came from the queue
+    // From the last observation of the chunk that came in this call until it was there, its
+    // features included; 0: none came.
+    double plan_ms = 0.0;
+    bool late = false;  // a chunk was due and has not come: the command is of those before it
+    bool held = false;  // nor do those reach so far: the last command again
   };
   virtual Timing last_timing() const;
 };

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 #include "tests/error_text.h"
@@ -9,6 +11,7 @@
 namespace roboimi::vla_agent {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(VlaAgent, ExecutesTheChunkFromThePresentOn) {
@@ -109,20 +112,20 @@ TEST(VlaAgent, NamesTheCameraThatTheDataLacks) {
   }
 }
 
-TEST(VlaAgent, RefusesMeanStdActionsForAHeadThatClipsThem) {
+TEST(VlaAgent, TakesMinMaxActionsAloneForAHeadThatClipsThem) {
   auto head = std::make_shared<IndexHead>(HeadSpec{kAction, kHorizon, 2, kState});
-  const VlaAgentOptions options{.horizons = {2, kHorizon, 8},
-                                .action_normalization = Normalization::kMeanStd};
-  EXPECT_NO_THROW(VlaAgent(options, spec(), nullptr, head));
+  const auto with = [&](Normalization actions) {
+    VlaAgent({.horizons = {2, kHorizon, 8}, .action_normalization = actions}, spec(), nullptr,
+             head);
+  };
+  EXPECT_NO_THROW(with(Normalization::kMeanStd));
+  EXPECT_NO_THROW(with(Normalization::kIdentity));
   head->clips = true;
-  EXPECT_NO_THROW(VlaAgent({.horizons = {2, kHorizon, 8}}, spec(), nullptr, head));
-  try {
-    VlaAgent agent(options, spec(), nullptr, head);
-    FAIL() << "clipping with mean_std was accepted";
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("agent.action_normalization"));
-    EXPECT_THAT(error.what(), HasSubstr("expected min_max; found mean_std"));
-  }
+  EXPECT_NO_THROW(with(Normalization::kMinMax));
+  EXPECT_THAT(error_text([&] { with(Normalization::kMeanStd); }),
+              AllOf(HasSubstr("agent.action_normalization"),
+                    HasSubstr("expected min_max; found mean_std")));
+  EXPECT_THAT(error_text([&] { with(Normalization::kIdentity); }), HasSubstr("found identity"));
 }
 
 TEST(VlaAgent, CachedFeaturesAndImagesGiveOneLoss) {
@@ -185,6 +188,59 @@ TEST(VlaAgent, ComputesTheNextChunkWhileTheCurrentOnePlays) {
   EXPECT_EQ(seen, (std::vector<int>{0, 4, 5, 12, 13, 20, 21}));
 }
 
+TEST(VlaAgent, EncodesBesideWhatPlaysWhereALatencyIsGranted) {
+  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
+  fixture.agent->reset(0);
+  int step = 0;
+  const auto act = [&] {
+    const bool looks = fixture.agent->needs_images();
+    return fixture.agent->act(observation(step++, looks))[0].item<float>();
+  };
+  for (int i = 0; i < 4; ++i) act();
+  fixture.backbone->gate.close();
+  EXPECT_EQ(act(), 5);  // step 4: its picture is for the plan of step 5
+  EXPECT_EQ(act(), 6);  // the plan, which has to wait for both pictures
+  constexpr auto kSlow = std::chrono::milliseconds(20);
+  std::this_thread::sleep_for(kSlow);
+  EXPECT_EQ(fixture.head->calls, 1);
+  fixture.backbone->gate.open();
+  for (int i = 0; i < 3; ++i) act();  // 6, 7 and 8, at which it is due
+  EXPECT_EQ(fixture.head->calls, 2);
+  EXPECT_GE(fixture.agent->last_timing().plan_ms, 20.0);  // features included
+}
+
+TEST(VlaAgent, TimesAChunkFromItsObservationOn) {
+  Fixture fixture;
+  fixture.agent->reset(0);
+  fixture.backbone->gate.close();
+  std::thread opener([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    fixture.backbone->gate.open();
+  });
+  fixture.agent->act(observation(0, true));
+  opener.join();
+  EXPECT_GE(fixture.agent->last_timing().preprocess_ms, 10.0);
+  EXPECT_GE(fixture.agent->last_timing().plan_ms, fixture.agent->last_timing().preprocess_ms);
+}
+
+TEST(VlaAgent, IsIdleOnceItsLastChunkIsThere) {
+  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
+  fixture.agent->reset(0);
+  for (int step = 0; step < 5; ++step) fixture.agent->act(observation(step, true));
+  fixture.head->gate.close();
+  fixture.agent->act(observation(5, true));  // asks for a chunk
+  std::atomic<bool> is_idle = false;
+  std::thread waiting([&] {
+    fixture.agent->wait_until_idle();
+    is_idle = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_FALSE(is_idle);
+  fixture.head->gate.open();
+  waiting.join();
+  EXPECT_TRUE(fixture.head->last_cond.defined());
+}
+
 TEST(VlaAgent, ALateChunkIsMadeForTheObservationsOfItsPlan) {
   Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
   fixture.agent->reset(0);
@@ -221,19 +277,25 @@ TEST(VlaAgent, AveragesTheChunksThatCoverAStep) {
   EXPECT_NEAR(action[0].item<float>(), sum / weights, 1e-6);
 }
 
-TEST(CheckExecution, RefusesMoreStepsThanTheChunkHolds) {
+TEST(CheckExecution, NamesTheOptionThatDoesNotFit) {
   EXPECT_NO_THROW(check_execution({.horizons = {2, 16, 15, Alignment::kDiffusion}}));
   EXPECT_NO_THROW(check_execution({.horizons = {1, 16, 16, Alignment::kAct}}));
   EXPECT_NO_THROW(check_execution({.horizons = {2, 16, 8}, .latency_steps = 7}));
   const auto text_of = [](const ExecutionOptions& options) {
     return error_text([&] { check_execution(options); });
   };
-  EXPECT_THAT(text_of({.horizons = {2, 16, 16}}), HasSubstr("expected 1 to 15"));
+  EXPECT_NO_THROW(check_execution({.horizons = {2, 17, 14}, .latency_steps = 2}));
+  EXPECT_THAT(text_of({.horizons = {2, 16, 16}}),
+              HasSubstr("expected at least 17 (1 actions before the present, and num_action_steps "
+                        "16); found 16"));
   EXPECT_THAT(text_of({.horizons = {2, 16, 14}, .latency_steps = 2}),
-              HasSubstr("expected 1 to 13 (pred_horizon 16 less the 1 actions before the present "
-                        "and 2 of latency)"));
-  EXPECT_THAT(text_of({.horizons = {2, 16, 2}, .latency_steps = 2}),
-              HasSubstr("expected 0 to 1 (num_action_steps 2 less 1)"));
+              HasSubstr("expected at least 17 (1 actions before the present, 2 of latency, and "
+                        "num_action_steps 14)"));
+  for (const std::int64_t latency : {2, 20}) {
+    EXPECT_THAT(text_of({.horizons = {2, 16, 2}, .latency_steps = latency}),
+                AllOf(HasSubstr("latency_steps"),
+                      HasSubstr("expected 0 to 1 (num_action_steps 2 less 1)")));
+  }
 }
 
 }  // namespace
