@@ -7,6 +7,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
+#include "roboimi/model/weights_follow.h"
 
 namespace roboimi::imf_head {
 namespace {
@@ -71,7 +72,7 @@ ImfHead::ImfHead(const ImfOptions& options, const HeadSpec& spec) : options_(opt
   ln_f_ = register_module("ln_f", attnres::RmsNorm(width));
   head_ = register_module("head", torch::nn::Linear(width, spec.action_dim));
   initialize();
-  if (!options.checkpoint.empty()) load_checkpoint();
+  if (!options.checkpoint.empty() && !WeightsFollow::active()) load_checkpoint();
 }
 
 ImfHead::~ImfHead() = default;

@@ -31,6 +31,22 @@ std::int64_t sublayers_per_source(const Options& options) {
   return size;
 }
 
+// What is given for attention residuals has no meaning without them, nor bf16 where the sublayers
+// are not fused.
+void check_residual(const Options& options) {
+  const bool is_plain = options.text("residual") == "plain";
+  if (is_plain && options.text("attnres") != "full") {
+    options.fail("attnres", "there are no sources with plain residuals",
+                 "full, or residual: attnres");
+  }
+  if (options.text("inference_precision") != "bf16") return;
+  if (is_plain || options.text("attnres") != "full") {
+    options.fail("inference_precision",
+                 "only the head with full attention residuals computes in bf16",
+                 "fp32 or auto, or residual: attnres with attnres: full");
+  }
+}
+
 // fp32 where the processor has no instructions for bf16: it would be slower there.
 bool infers_in_bfloat16(const std::string& precision) {
 #if defined(__x86_64__)
@@ -62,7 +78,8 @@ Schema schema() {
   s.text("loss", "pseudo_huber", "distance between V and e - x")
       .one_of({"pseudo_huber", "mse", "adaptive_l2"});
   s.text("inference_precision", "fp32",
-         "of the matrices when chunks are made, on a CPU; auto: bf16 where it has AVX512-BF16")
+         "of the matrices when chunks are made, on a CPU with full attention residuals (fp32 "
+         "elsewhere); auto: bf16 where the CPU has AVX512-BF16")
       .one_of({"fp32", "bf16", "auto"});
   s.number(
        "one_step_share", 0.0,
@@ -82,6 +99,7 @@ Schema schema() {
 
 std::shared_ptr<Head> create(const Options& options, const HeadSpec& spec) {
   check_cond_dim(options, spec);
+  check_residual(options);
   ImfOptions o;
   o.n_emb = options.integer("n_emb");
   o.n_layer = options.integer("n_layer");

@@ -6,6 +6,7 @@
 #include "plugins/imf_head/load_weights.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "roboimi/model/weights_follow.h"
 #include "tests/error_text.h"
 #include "tests/plugins/imf_head/golden.h"
 
@@ -82,6 +83,12 @@ TEST(ImfOptions, NameWhatTheyExpectOfAttnresAndSizes) {
               HasSubstr("n_kv_head 3"));
   EXPECT_THAT(error_text([] { create_from("{residual: plain, output: final_depth_attention}"); }),
               HasSubstr("output: sum"));
+  EXPECT_THAT(error_text([] { create_from("{residual: plain, attnres: block(2)}"); }),
+              HasSubstr("attnres"));
+  for (const char* without : {"residual: plain", "attnres: block(2)"}) {
+    const std::string options = std::string("{inference_precision: bf16, ") + without + "}";
+    EXPECT_THAT(error_text([&] { create_from(options); }), HasSubstr("inference_precision"));
+  }
 }
 
 TEST(ImfOptions, ChooseTheNetworkByYamlAlone) {
@@ -158,6 +165,13 @@ TEST(LoadWeights, RefusesAPublicStateDictWhereTheSampleIsPredicted) {
   write_safetensors(file, own);
   EXPECT_NO_THROW(ImfHead(options, kGoldenSpec));
   std::filesystem::remove(file);
+}
+
+TEST(LoadWeights, NeedsNoFileWhereACheckpointFillsTheHead) {
+  const ImfOptions options = golden_options({.checkpoint = "/nowhere/public.safetensors"});
+  EXPECT_THAT(error_text([&] { ImfHead(options, kGoldenSpec); }), HasSubstr("/nowhere"));
+  const WeightsFollow weights_follow;
+  EXPECT_NO_THROW(ImfHead(options, kGoldenSpec));
 }
 
 TEST(LoadWeights, NamesWhatDoesNotFit) {
