@@ -21,6 +21,7 @@
 #include "roboimi/env/rollout.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/track/progress.h"
+#include "roboimi/train/checkpoint.h"
 #include "roboimi/train/load_agent.h"
 #include "roboimi/train/run_folder.h"
 #include "roboimi/train/stop_request.h"
@@ -96,13 +97,18 @@ std::int64_t at_least(const po::variables_map& values, const char* option, std::
                .found = std::to_string(value)});
 }
 
-// RUN/evaluations/step_00050000_seed_1000 for a checkpoint inside a run's folder; what differs from
-// the plain evaluation is named after it.
+// RUN/evaluations/step_00050000_seed_1000_episodes_100 for a checkpoint inside a run's folder,
+// CHECKPOINT/evaluations/... for one that stands alone; what differs from the plain evaluation is
+// named after it.
 fs::path output_folder(const po::variables_map& values, const std::vector<std::string>& overrides,
                        const fs::path& checkpoint, std::int64_t step) {
   if (values.count("output") != 0) return values["output"].as<std::string>();
-  const fs::path run = fs::canonical(checkpoint).parent_path().parent_path();
-  std::string name = fmt::format("{}_seed_{}", step_name(step), values["seed"].as<std::int64_t>());
+  const fs::path folder = fs::canonical(checkpoint);
+  const bool is_of_run = folder.parent_path().filename() == kCheckpointsFolder;
+  const fs::path owner = is_of_run ? folder.parent_path().parent_path() : folder;
+  std::string name =
+      fmt::format("{}_seed_{}_episodes_{}", step_name(step), values["seed"].as<std::int64_t>(),
+                  values["episodes"].as<std::int64_t>());
   if (values["no-ema"].as<bool>()) name += "_no_ema";
   if (const auto& control = values["control"].as<std::string>(); control != "none") {
     name += "_" + control;
@@ -113,7 +119,7 @@ fs::path output_folder(const po::variables_map& values, const std::vector<std::s
   if (name.size() > kLongest) {
     name = name.substr(0, kLongest) + "_" + Sha256().update_text(name).hex().substr(0, 8);
   }
-  return run / "evaluations" / name;
+  return owner / "evaluations" / name;
 }
 
 void print_summary(const RolloutSummary& summary, const fs::path& checkpoint,
@@ -225,7 +231,20 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   });
 }
 
+// An option that was given and has no part in what is done would be a misunderstanding.
+void refuse(const po::variables_map& values, const char* what,
+            std::initializer_list<const char*> options) {
+  for (const char* option : options) {
+    if (values.count(option) == 0 || values[option].defaulted()) continue;
+    throw Error({.what = fmt::format("--{} has no part in {}", option, what),
+                 .where = "command line",
+                 .next = "leave it out, or see roboimi eval --help"});
+  }
+}
+
 int open_loop_checked(const ParsedArguments& parsed) {
+  refuse(parsed.values, "the open-loop error",
+         {"episodes", "video", "workers", "control", "output", "config", "config-dir"});
   if (parsed.values.count("held-out") != 0) at_least(parsed.values, "held-out", 1);
   at_least(parsed.values, "seed", 0);
   return open_loop(parsed.values, parsed.words);
@@ -243,6 +262,7 @@ int probe_checked(const ParsedArguments& parsed) {
                  .expected = "overrides with --config alone",
                  .next = "see roboimi eval --help"});
   }
+  refuse(parsed.values, "probes", {"episodes", "seed", "video", "workers", "control"});
   if (parsed.values.count("held-out") != 0) at_least(parsed.values, "held-out", 1);
   Registry::instance().load_search_path(paths_of(parsed.values, "plugin-path"));
   return probe(parsed.values, parsed.words);
@@ -272,6 +292,7 @@ int eval_command(const Arguments& arguments) {
   }
   Registry::instance().load_search_path(paths_of(parsed.values, "plugin-path"));
   if (parsed.values["open-loop"].as<bool>()) return open_loop_checked(parsed);
+  refuse(parsed.values, "rollouts", {"config", "config-dir", "data", "held-out"});
   return parsed.values.count("worker") != 0 ? work(parsed) : evaluate(parsed, arguments);
 }
 

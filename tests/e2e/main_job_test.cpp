@@ -108,11 +108,30 @@ TEST_F(MainJob, AnEvaluationIsTheSameForAnyNumberOfWorkers) {
   }
   EXPECT_FALSE(fs::exists(*place_ / "shared" / "episode_001.mp4"));
   // What changes how it acts changes what comes of it.
-  EXPECT_NE(episodes("late", {"agent.latency_steps=2"}), alone);
+  const std::string late = episodes("late", {"agent.latency_steps=2", "--workers", "1"});
+  EXPECT_NE(late, alone);
+  EXPECT_EQ(episodes("late_shared", {"agent.latency_steps=2", "--workers", "3"}), late);
   EXPECT_NE(episodes("ensemble", {"agent.num_action_steps=1", "agent.ensemble_decay=0.01"}), alone);
   EXPECT_NE(episodes("two_steps", {"agent.head.num_inference_steps=2"}), alone);
   EXPECT_NE(episodes("black", {"--control", "black"}), alone);
   EXPECT_THAT(read_text(*place_ / "black" / "summary.json"), HasSubstr("\"control\": \"black\""));
+}
+
+TEST_F(MainJob, AnEvaluationIsKeptBesideWhatItEvaluated) {
+  ASSERT_EQ(place_
+                ->run(training("runs_kept", words(random_lewm(), {"train.max_steps=1",
+                                                                  "train.rollout_num_episodes=0"})))
+                .status,
+            0);
+  const fs::path run = newest_run(*place_ / "runs_kept"), copied = *place_ / "copied";
+  fs::copy(run / "checkpoints/step_00000001", copied, fs::copy_options::recursive);
+  for (const fs::path& checkpoint : {run, copied}) {
+    const Result result = place_->run({"eval", "--checkpoint", checkpoint.string(), "--episodes",
+                                       "1", "--seed", "1000", "--video", "0"});
+    ASSERT_EQ(result.status, 0) << result.errors;
+    EXPECT_TRUE(
+        fs::exists(checkpoint / "evaluations/step_00000001_seed_1000_episodes_1/episodes.csv"));
+  }
 }
 
 TEST_F(MainJob, AnEvaluationNamesTheOverrideThatDoesNotFit) {
@@ -129,10 +148,11 @@ TEST_F(MainJob, AnEvaluationNamesTheOverrideThatDoesNotFit) {
     EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 1) << result.errors;
     return result.errors;
   };
-  EXPECT_THAT(error_of("agent.latency_steps=8"), HasSubstr("and 8 of latency"));
+  EXPECT_THAT(error_of("agent.latency_steps=8"), HasSubstr("expected 0 to 7"));
   EXPECT_THAT(error_of("agent.latencysteps=1"), HasSubstr("latency_steps"));
   EXPECT_THAT(error_of("agent.head.n_emb=64"), HasSubstr("head."));
   EXPECT_THAT(error_of("--control=blind"), HasSubstr("none, hold_pose, black, shuffled"));
+  EXPECT_THAT(error_of("--data=elsewhere"), HasSubstr("--data has no part in rollouts"));
 }
 
 TEST_F(MainJob, AFrozenBackboneTrainsWithoutTheCacheToo) {

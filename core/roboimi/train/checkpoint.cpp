@@ -216,7 +216,7 @@ Checkpoint read_checkpoint(const fs::path& folder, bool with_optimizer) {
 
 fs::path find_checkpoint(const fs::path& given) {
   if (fs::exists(given / "state.json")) return given;
-  for (const fs::path& folder : {given, given / "checkpoints"}) {
+  for (const fs::path& folder : {given, given / kCheckpointsFolder}) {
     std::optional<fs::path> newest;
     if (!fs::is_directory(folder)) continue;
     for (const auto& item : fs::directory_iterator(folder)) {

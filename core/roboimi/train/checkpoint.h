@@ -3,7 +3,7 @@
 //   checkpoints/step_00050000/{model,ema,optimizer}.safetensors  state.json  config.yaml
 //   checkpoints/latest -> step_00050000      checkpoints/best -> step_00040000
 //
-//   CheckpointStore store(run / "checkpoints", 3);
+//   CheckpointStore store(run / kCheckpointsFolder, 3);
 //   store.save(checkpoint);
 //   store.record_rollouts(50000, {{"success_rate", 0.7}});   // ranks it and prunes the others
 //   Checkpoint back = read_checkpoint(*store.latest());
@@ -27,6 +27,8 @@
 #include "roboimi/train/tensor_map.h"
 
 namespace roboimi {
+
+inline constexpr const char* kCheckpointsFolder = "checkpoints";  // in a run's folder
 
 // What the bits of a training step depend on beside its inputs.
 struct NumericConditions {

@@ -128,7 +128,8 @@ void Experiment::open_folder() {
   }
   folder_ = broadcast_text(folder_.string(), *communicator_);
   first_rank_first(*communicator_, [this] {
-    checkpoints_ = std::make_unique<CheckpointStore>(folder_ / "checkpoints", train_.keep_top_k);
+    checkpoints_ =
+        std::make_unique<CheckpointStore>(folder_ / kCheckpointsFolder, train_.keep_top_k);
   });
   if (run_.resume) {
     resumed_ = checkpoints_->read_latest();

@@ -16,6 +16,7 @@
 #include "roboimi/common/origin.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/track/swanlab_follower.h"
+#include "roboimi/train/checkpoint.h"
 
 namespace roboimi {
 namespace {
@@ -55,7 +56,7 @@ fs::path create_run_folder(const fs::path& output_dir, const std::string& name) 
 
 bool has_checkpoint(const fs::path& run) {
   std::error_code error;
-  return !run.empty() && fs::exists(run / "checkpoints" / "latest" / "state.json", error);
+  return !run.empty() && fs::exists(run / kCheckpointsFolder / "latest" / "state.json", error);
 }
 
 fs::path newest_run_folder(const fs::path& output_dir, const std::string& name) {
