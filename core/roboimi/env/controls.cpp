@@ -92,10 +92,15 @@ class OtherEpisode : public ControlledEnvironment {
       : ControlledEnvironment(std::move(inner)), other_(std::move(other)) {}
   Observation reset(std::uint64_t seed, bool render) override {
     other_->reset(seed + 1, false);
+    other_has_ended_ = false;
     return ControlledEnvironment::reset(seed, render);
   }
   StepResult step(const at::Tensor& action, bool render) override {
-    other_->step(action, false);
+    // Its last picture stays, where it ends first.
+    if (!other_has_ended_) {
+      const StepResult result = other_->step(action, false);
+      other_has_ended_ = result.terminated || result.truncated;
+    }
     return ControlledEnvironment::step(action, render);
   }
 
@@ -106,6 +111,7 @@ class OtherEpisode : public ControlledEnvironment {
   }
 
   std::shared_ptr<Environment> other_;
+  bool other_has_ended_ = false;
 };
 
 }  // namespace

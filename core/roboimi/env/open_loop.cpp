@@ -9,6 +9,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 #include "roboimi/data/dataset.h"
+#include "roboimi/data/window_sampler.h"
 #include "roboimi/env/evaluation_state.h"
 #include "roboimi/model/agent.h"
 #include "roboimi/model/min_max.h"
@@ -67,10 +68,20 @@ at::Tensor roughness(const at::Tensor& rows) {
   return at::diff(rows.to(at::kDouble), 2, 0).square().mean(0);
 }
 
+// [L, A]: the recorded action that the policy was trained to give at each row.
+at::Tensor targets(const Horizons& horizons, const Dataset& dataset, std::int64_t episode) {
+  const EpisodeInfo& info = dataset.episode(episode);
+  std::vector<std::int64_t> rows;
+  for (std::int64_t row = 0; row < info.length; ++row) {
+    rows.push_back(window_rows(horizons, info.is_sim, row).first_action + horizons.first_action());
+  }
+  return dataset.actions(episode).index_select(0, at::tensor(rows));
+}
+
 OpenLoopError::Episode compare(Agent& agent, const Dataset& dataset, std::int64_t episode,
                                const OpenLoopOptions& options) {
   const Replay replay(agent, dataset, episode);
-  const at::Tensor recorded = dataset.actions(episode);
+  const at::Tensor recorded = targets(agent.horizons(), dataset, episode);
   std::vector<at::Tensor> commands;
   agent.reset(mix_seed(options.seed, static_cast<std::uint64_t>(episode)));
   for (std::int64_t row = 0; row < recorded.size(0); ++row) {

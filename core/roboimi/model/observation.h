@@ -50,7 +50,7 @@ struct Batch {
   at::Tensor state;  // float [B, T, S]
   at::Tensor env_state;  // float [B, T, E], or undefined
   at::Tensor actions;    // float [B, H, A]
-  at::Tensor is_pad;     // bool [B, H]: true where the episode had ended
+  at::Tensor is_pad;     // bool [B, H]: true outside the episode
 };
 
 }  // namespace roboimi

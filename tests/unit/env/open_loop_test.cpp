@@ -45,6 +45,8 @@ class Imitator : public Agent {
     return -observation.state + offset_ + zigzag * static_cast<double>(step_ % 2);
   }
 
+  void set_horizons(const Horizons& horizons) { horizons_ = horizons; }
+
   bool is_mute = false;
   double zigzag = 0.0;
   std::vector<std::uint64_t> seeds;
@@ -78,6 +80,17 @@ TEST_F(OpenLoop, ShowsTheRecordedStepsInOrderAndMeasuresTheCommands) {
   EXPECT_NEAR(error.rms().item<double>(), 0.5, 1e-12);
   EXPECT_NE(agent.seeds[0], agent.seeds[1]);
   EXPECT_TRUE(agent.is_training());
+}
+
+TEST_F(OpenLoop, ComparesWithTheActionThatTheAlignmentTrainsOn) {
+  data_.mutable_episode(1).is_sim = false;
+  Imitator agent(data_.spec(), 0.0);
+  agent.set_horizons({.obs = 1, .pred = 2, .num_action = 1, .alignment = Alignment::kAct});
+  // Row t learns the action of row t - 1, which is one more; row 0 its own.
+  const OpenLoopError error = open_loop_error(agent, data_, {1}, {});
+  EXPECT_NEAR(error.rms().item<double>(), std::sqrt(3.0 / 4), 1e-12);
+  data_.mutable_episode(1).is_sim = true;
+  EXPECT_EQ(open_loop_error(agent, data_, {1}, {}).rms().item<double>(), 0.0);
 }
 
 TEST_F(OpenLoop, WeighsEpisodesByTheirSteps) {

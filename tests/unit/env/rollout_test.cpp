@@ -142,6 +142,26 @@ TEST(RunRollouts, PutEveryModuleBackIntoItsMode) {
   EXPECT_TRUE(generator.equal(at::detail::getDefaultCPUGenerator().get_state()));
 }
 
+TEST(RunRollouts, EndOnceTheAgentIsAtRestHoweverTheyEnd) {
+  class BusyAgent : public ConstantAgent {
+   public:
+    using ConstantAgent::ConstantAgent;
+    void wait_until_idle() override {
+      EXPECT_FALSE(is_training());  // its mode changes back after
+      ++waits;
+    }
+    int waits = 0;
+  } agent(0.1);
+  agent.train();
+  LineEnvironment environment;
+  run_rollouts(agent, environment, {.num_episodes = 2});
+  EXPECT_EQ(agent.waits, 1);
+  const RolloutOptions interrupted{.num_episodes = 1, .should_stop = [] { return true; }};
+  EXPECT_THROW(run_rollouts(agent, environment, interrupted), Error);
+  EXPECT_EQ(agent.waits, 2);
+  EXPECT_TRUE(agent.is_training());
+}
+
 TEST(RunRollouts, LeaveTablesPicturesAndVideos) {
   const fs::path folder =
       fs::temp_directory_path() / ("roboimi_rollout_" + std::to_string(::getpid()));
@@ -274,6 +294,33 @@ TEST(Controls, ShowBlackOrAnotherEpisodesPictures) {
   EXPECT_EQ(shown(Control::kNone), 30);
   EXPECT_EQ(shown(Control::kBlack), 0);
   EXPECT_EQ(shown(Control::kShuffled), 20);  // of seed 502, which starts at 0
+}
+
+// Ends at 3, and takes no step after that.
+class EndingLine : public VisibleLine {
+ public:
+  Observation reset(std::uint64_t seed, bool render) override {
+    has_ended_ = false;
+    return VisibleLine::reset(seed, render);
+  }
+  StepResult step(const at::Tensor& action, bool render) override {
+    EXPECT_FALSE(has_ended_);
+    StepResult result = VisibleLine::step(action, render);
+    has_ended_ = result.terminated = observe(false).state[0].item<double>() >= 3.0;
+    return result;
+  }
+
+ private:
+  bool has_ended_ = false;
+};
+
+TEST(Controls, KeepTheLastPictureOfAnEpisodeThatEndsFirst) {
+  const auto environment =
+      controlled(Control::kShuffled, [] { return std::make_shared<EndingLine>(); });
+  environment->reset(500, false);  // from 0; the other, of seed 501, from 1
+  for (int i = 0; i < 2; ++i) environment->step(at::full({1}, 1.0), false);
+  EXPECT_FALSE(environment->step(at::full({1}, 0.5), false).terminated);
+  EXPECT_EQ(environment->observe(true).images.at("front")[0][0][0].item<int>(), 30);
 }
 
 TEST(Controls, NameThemselvesAndRefuseOthers) {
