@@ -188,7 +188,9 @@ Observation MujocoEnv::observe(bool render) {
 
 std::unique_ptr<Expert> MujocoEnv::make_expert(double noise, std::uint64_t seed) {
   check_running();
-  return std::make_unique<TransferExpert>(scene_, data_.get(), noise, seed);
+  return std::make_unique<TransferExpert>(
+      scene_, data_.get(),
+      WayPointNoise{.everywhere = noise, .in_the_air = options_.expert_path_noise}, seed);
 }
 
 std::vector<std::array<double, 3>> MujocoEnv::end_effector_positions() const {

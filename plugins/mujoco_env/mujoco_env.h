@@ -32,7 +32,8 @@ struct MujocoEnvOptions {
   std::int64_t max_steps = 200;     // control steps
   std::string model_file = {};      // MJCF with the same names; empty: the scene of the plugin
   bool render_shadows = false;
-  std::string gl = "auto";  // auto, egl, osmesa
+  std::string gl = "auto";         // auto, egl, osmesa
+  double expert_path_noise = 0.0;  // metres; of the expert's way-points in the air
 };
 
 class MujocoEnv final : public Environment {

@@ -21,6 +21,12 @@ Schema schema() {
   table.boolean("render_shadows", defaults.render_shadows, "draw shadows (slower)");
   table.text("gl", defaults.gl, "OpenGL without a window; auto obeys MUJOCO_GL")
       .one_of({"auto", "egl", "osmesa"});
+  table
+      .number("expert_path_noise", defaults.expert_path_noise,
+              "standard deviation of the offsets of the expert's way-points in the air, so that a "
+              "policy cannot tell from the arm alone where the box is")
+      .at_least(0.0)
+      .with_unit("m");
   return table;
 }
 
@@ -33,7 +39,8 @@ std::shared_ptr<Environment> create(const Options& options) {
                        .max_steps = options.integer("max_steps"),
                        .model_file = options.has("model_file") ? options.text("model_file") : "",
                        .render_shadows = options.boolean("render_shadows"),
-                       .gl = options.text("gl")});
+                       .gl = options.text("gl"),
+                       .expert_path_noise = options.number("expert_path_noise")});
 }
 
 }  // namespace roboimi::mujoco_env

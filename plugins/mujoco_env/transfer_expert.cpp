@@ -75,8 +75,9 @@ ArmPlan plan_right(const Scene& scene, const mjData* data) {
   const Pose lifted = {grasp.position + Vector3{0, 0, 0.06}, grasp.orientation};
   const Pose exchange = {kExchange + Vector3{0, 0, kGripAbove}, orient(kRight, kDownwards, 0, 0)};
   ArmPlan plan;
-  plan.places = {home,     drawn_back(grasp, 0.10),    grasp, lifted,
-                 exchange, drawn_back(exchange, 0.12), home};
+  plan.places = {{home},   {drawn_back(grasp, 0.10)}, {grasp, false},
+                 {lifted}, {exchange, false},         {drawn_back(exchange, 0.12)},
+                 {home}};
   plan.way_points = {{0, 0, 1},  {32, 1, 1},  {48, 2, 1},  {56, 2, 0},  {66, 3, 0},
                      {88, 4, 0}, {116, 4, 0}, {122, 4, 1}, {138, 5, 1}, {kLastStep, 6, 1}};
   return plan;
@@ -88,20 +89,23 @@ ArmPlan plan_left(const Scene& scene, const mjData* data) {
                       orient(kLeft, kForwards, 0, 0.5 * kPi)};
   const Pose away = {grasp.position + Vector3{-0.10, 0, -0.02}, grasp.orientation};
   ArmPlan plan;
-  plan.places = {home, drawn_back(grasp, 0.12), drawn_back(grasp, 0.10), grasp, away};
+  plan.places = {
+      {home}, {drawn_back(grasp, 0.12)}, {drawn_back(grasp, 0.10)}, {grasp, false}, {away}};
   plan.way_points = {{0, 0, 1},   {42, 0, 1},  {84, 1, 1},  {92, 2, 1},
                      {107, 3, 1}, {115, 3, 0}, {142, 3, 0}, {kLastStep, 4, 0}};
   return plan;
 }
 
-void perturb(double noise, std::uint64_t seed, ArmPlan* plan) {
-  if (noise == 0.0) return;
+void perturb(const WayPointNoise& noise, std::uint64_t seed, ArmPlan* plan) {
   at::Generator generator = make_generator(seed);
   const auto count = static_cast<std::int64_t>(plan->places.size());
-  const at::Tensor offsets = at::randn({count, 3}, generator, at::kDouble) * noise;
+  const at::Tensor offsets = at::randn({count, 3}, generator, at::kDouble);
   const auto values = offsets.accessor<double, 2>();
   for (std::int64_t i = 1; i < count; ++i) {
-    for (int axis = 0; axis < 3; ++axis) plan->places[i].position[axis] += values[i][axis];
+    Place& place = plan->places[i];
+    const double scale =
+        place.in_the_air ? std::hypot(noise.everywhere, noise.in_the_air) : noise.everywhere;
+    for (int axis = 0; axis < 3; ++axis) place.pose.position[axis] += scale * values[i][axis];
   }
 }
 
@@ -113,9 +117,9 @@ std::pair<Pose, double> plan_at(const ArmPlan& plan, int step) {
   const auto after = std::find_if(plan.way_points.begin(), plan.way_points.end(),
                                   [&](const WayPoint& point) { return point.step > step; });
   const WayPoint& last = *(after - 1);
-  if (after == plan.way_points.end()) return {plan.places[last.place], last.opening};
-  const Pose& from = plan.places[last.place];
-  const Pose& to = plan.places[after->place];
+  if (after == plan.way_points.end()) return {plan.places[last.place].pose, last.opening};
+  const Pose& from = plan.places[last.place].pose;
+  const Pose& to = plan.places[after->place].pose;
   const double fraction = (step + 1.0 - last.step) / (after->step - last.step);
   const double along = minimum_jerk(fraction);
   Pose pose = from;
@@ -143,13 +147,14 @@ void command_arm(const Scene& scene, int arm, const ArmPlan& plan, std::vector<a
 
 }  // namespace
 
-TransferExpert::TransferExpert(const Scene& scene, const mjData* data, double noise,
+TransferExpert::TransferExpert(const Scene& scene, const mjData* data, const WayPointNoise& noise,
                                std::uint64_t seed) {
-  if (!(noise >= 0.0) || !std::isfinite(noise)) {
+  for (const double deviation : {noise.everywhere, noise.in_the_air}) {
+    if (deviation >= 0.0 && std::isfinite(deviation)) continue;
     throw Error({.what = "bad noise of the expert's way-points",
                  .where = "mujoco_env",
                  .expected = "metres, 0 or more",
-                 .found = fmt::format("{}", noise)});
+                 .found = fmt::format("{}", deviation)});
   }
   for (int step = 0; step <= kLastStep; ++step) {
     commands_.push_back(at::zeros({kStateDim}, at::kFloat));

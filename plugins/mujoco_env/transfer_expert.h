@@ -14,6 +14,17 @@
 
 namespace roboimi::mujoco_env {
 
+// Standard deviations in metres of the offset of every place but the first.
+struct WayPointNoise {
+  double everywhere = 0.0;
+  double in_the_air = 0.0;  // in addition, where neither gripper closes, opens or meets the box
+};
+
+struct Place {
+  Pose pose;
+  bool in_the_air = true;
+};
+
 // A place of a gripper's path. Way-points that share a place also share its noise.
 struct WayPoint {
   int step;        // control step (20 Hz) at which it is reached
@@ -22,15 +33,15 @@ struct WayPoint {
 };
 
 struct ArmPlan {
-  std::vector<Pose> places;
+  std::vector<Place> places;
   std::vector<WayPoint> way_points;  // by step; the first at step 0
 };
 
 class TransferExpert final : public Expert {
  public:
-  // `data` holds the episode just reset. `noise`: metres, standard deviation of the offset of every
-  // place but the first. Error when it is negative.
-  TransferExpert(const Scene& scene, const mjData* data, double noise, std::uint64_t seed);
+  // `data` holds the episode just reset. Error for a negative noise.
+  TransferExpert(const Scene& scene, const mjData* data, const WayPointNoise& noise,
+                 std::uint64_t seed);
 
   // float [16]. After the last way-point it stays there.
   at::Tensor act() override;
