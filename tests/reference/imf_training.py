@@ -45,14 +45,14 @@ def min_max(rows):
 
 
 def windows(episodes, observations, horizon):
-    """Every window whose present lies in an episode; rows outside are its first or last, and masked behind the end."""
+    """Every window whose present lies in an episode; rows outside are its first or last, and masked."""
     for state, actions, box in episodes:
         length = len(state)
         for present in range(length):
             first = present - observations + 1
             seen = torch.arange(first, present + 1).clamp(0, length - 1)
             rows = torch.arange(first, first + horizon)
-            yield torch.cat([state[seen], box[seen]], -1), actions[rows.clamp(0, length - 1)], rows >= length
+            yield torch.cat([state[seen], box[seen]], -1), actions[rows.clamp(0, length - 1)], (rows < 0) | (rows >= length)
 
 
 def draw_times(batch, share):
@@ -124,6 +124,20 @@ def check_statistics(weights, statistics):
                 sys.exit(f"imf_training.py: {name} {part} of the policy: expected {expected}; found {found}")
 
 
+# Of the head and of the agent: what only has this value here.
+HEAD_OPTIONS = {"type": "imf_head", "loss": "pseudo_huber", "latent": "identity", "output": "sum", "attnres": "full",
+                "residual": "attnres", "dropout": 0.0, "n_kv_head": None}
+AGENT_OPTIONS = {"alignment": "diffusion", "state_noise": 0.0, "backbone": None, "use_env_state": True,
+                 "state_normalization": "min_max", "action_normalization": "min_max"}
+
+
+def check_options(agent):
+    for table, where, options in [(agent, "agent", AGENT_OPTIONS), (agent["head"], "agent.head", HEAD_OPTIONS)]:
+        for name, expected in options.items():
+            if (found := table.get(name, expected)) != expected:
+                sys.exit(f"imf_training.py: {where}.{name}: expected {expected}, all that is written here; found {found}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ["data", "policy", "output"]:
@@ -135,6 +149,7 @@ def main():
 
     config = yaml.safe_load((args.policy / "config.yaml").read_text())
     agent, head = config["agent"], config["agent"]["head"]
+    check_options(agent)
     weights = load_file(args.policy / "model.safetensors")
     episodes = list(read_episodes(args.data))
     names = ["state", "action", "env_state"]
