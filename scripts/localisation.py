@@ -14,6 +14,7 @@ told for each error. Everything is kept in results_output/. Needs scripts/setup.
 
 import argparse
 import csv
+import functools
 import itertools
 import re
 
@@ -72,6 +73,15 @@ def left_out_error(x, y, width, ridge):
     return total / len(x)
 
 
+@functools.cache
+def collect_test_views():
+    """The expert's way from the initial states that scripts/results.py evaluates on."""
+    folder = OUTPUT / "test_views"
+    roboimi("collect", "--config", "collect_sim_transfer.yaml", "size=small", f"collect.output={folder}",
+            "collect.num_episodes=100", "collect.first_seed=1000")
+    return folder
+
+
 def print_success(errors, row):
     outcomes = OUTPUT / "evaluations" / row / "episodes.csv"
     if not outcomes.exists():
@@ -93,9 +103,7 @@ def main():
     arguments = parser.parse_args()
 
     collect_demonstrations(OUTPUT / "data")
-    tested = OUTPUT / "test_views"
-    roboimi("collect", "--config", "collect_sim_transfer.yaml", "size=small", f"collect.output={tested}",
-            "collect.num_episodes=100", "collect.first_seed=1000")
+    tested = collect_test_views()
     x, new_x = (embeddings(folder, OUTPUT / f"embeddings_{folder.name}.safetensors", arguments.overrides)
                 for folder in [OUTPUT / "data", tested])
     y, new_y = box_positions(OUTPUT / "data"), box_positions(tested)

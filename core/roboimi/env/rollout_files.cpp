@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "roboimi/common/files.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/io/image.h"
 
@@ -37,8 +38,26 @@ void EpisodeRecorder::add_state() {
   if (video_) video_->add(environment_.render(options_.video_camera, kPictureSize));
 }
 
+std::string EpisodeRecorder::table() const {
+  std::string text = "step";
+  for (const std::string& name : environment_.end_effector_names()) {
+    for (const char axis : {'x', 'y', 'z'}) text += fmt::format(",{}_{}", name, axis);
+  }
+  text += '\n';
+  const std::size_t states = paths_.empty() ? 0 : paths_.front().size();
+  for (std::size_t step = 0; step < states; ++step) {
+    text += fmt::format("{}", step);
+    for (const auto& path : paths_) {
+      for (const double metres : path[step]) text += fmt::format(",{:.6f}", metres);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
 void EpisodeRecorder::close() {
   if (options_.output_folder.empty()) return;
+  write_text_atomically(file("trajectory", "csv"), table());
   at::Tensor picture = environment_.render(kTrajectoryCamera, kPictureSize).clone();
   for (const auto& path : paths_) {
     std::vector<PixelPoint> pixels;

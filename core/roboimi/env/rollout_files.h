@@ -1,4 +1,5 @@
-// What an episode leaves on disk: a video, a picture of its trajectory.
+// What an episode leaves on disk: its end effectors' paths, as numbers and as a picture, and a
+// video.
 #pragma once
 
 #include <array>
@@ -19,11 +20,12 @@ class EpisodeRecorder {
 
   // Once after reset() and once after every step().
   void add_state();
-  // Writes trajectory_NNN.png (the last state from the front, executed end-effector paths in red)
-  // and finishes episode_NNN.mp4.
+  // Writes trajectory_NNN.csv (a row a state, metres) and trajectory_NNN.png (the last state from
+  // the front, executed end-effector paths in red), and finishes episode_NNN.mp4.
   void close();
 
  private:
+  std::string table() const;
   std::filesystem::path file(const char* stem, const char* suffix) const;
 
   const RolloutOptions& options_;

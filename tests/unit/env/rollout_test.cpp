@@ -18,6 +18,7 @@ namespace roboimi {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 namespace fs = std::filesystem;
 
 // A point on a line that starts at the seed's parity and moves by the action; reaching 5 succeeds.
@@ -182,6 +183,10 @@ TEST(RunRollouts, LeaveTablesPicturesAndVideos) {
     EXPECT_GT(fs::file_size(folder / name), 100u) << name;
   }
   EXPECT_FALSE(fs::exists(folder / "episode_001.mp4"));
+  const std::string path = read_text(folder / "trajectory_001.csv");
+  EXPECT_THAT(path, StartsWith("step,point_x,point_y,point_z\n0,1.000000,0.000000,0.000000\n"
+                               "1,1.350000,0.000000,0.000000\n"));
+  EXPECT_EQ(std::count(path.begin(), path.end(), '\n'), 1 + 13);  // the start and twelve steps
   fs::remove_all(folder);
 }
 
