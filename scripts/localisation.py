@@ -3,10 +3,11 @@
 
     .venv/bin/python scripts/localisation.py                      # of the encoder that ships
     .venv/bin/python scripts/localisation.py --demonstrations 25  # of the first 25 demonstrations alone
+    .venv/bin/python scripts/localisation.py --data data_200 --row lewm_imf_200_seed0
     .venv/bin/python scripts/localisation.py agent.backbone.random_init=true agent.backbone.image_size=112
 
 Kernel ridge regression (RBF kernel on standardised embeddings) from frames 0, 10, 20 and 30 of the demonstrations in
-results_output/data, before the box is touched, to its x and y; its width and ridge are those that do best when each
+a folder of results_output, before the box is touched, to its x and y; its width and ridge are those that do best when each
 demonstration in turn is left out. It is tested on the 100 episodes that scripts/results.py evaluates on, averaged over
 the frames. With the outcomes that scripts/results.py has of a policy on these embeddings (--row), the success rate is
 told for each error. Everything is kept in results_output/. Needs scripts/setup.sh --tests.
@@ -22,7 +23,7 @@ import h5py
 import numpy as np
 from safetensors.numpy import load_file
 
-from results import OUTPUT, collect_demonstrations, roboimi
+from results import DEMONSTRATIONS, OUTPUT, collect_demonstrations, roboimi
 
 FRAMES = [0, 10, 20, 30]
 WIDTHS = [3.0, 10.0, 30.0, 100.0]
@@ -97,16 +98,18 @@ def print_success(errors, row):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="data", choices=[folder.name for folder in DEMONSTRATIONS])
     parser.add_argument("--demonstrations", type=int, help="use the first ones; default: all")
     parser.add_argument("--row", default="lewm_imf_seed0", help="a folder of results_output/evaluations")
     parser.add_argument("overrides", nargs="*", help="of the encoder: agent.backbone.KEY=VALUE")
     arguments = parser.parse_args()
 
-    collect_demonstrations(OUTPUT / "data")
+    data = OUTPUT / arguments.data
+    collect_demonstrations(data)
     tested = collect_test_views()
     x, new_x = (embeddings(folder, OUTPUT / f"embeddings_{folder.name}.safetensors", arguments.overrides)
-                for folder in [OUTPUT / "data", tested])
-    y, new_y = box_positions(OUTPUT / "data"), box_positions(tested)
+                for folder in [data, tested])
+    y, new_y = box_positions(data), box_positions(tested)
     x, y = x[: arguments.demonstrations], y[: arguments.demonstrations]
 
     width, ridge = min(itertools.product(WIDTHS, RIDGES), key=lambda choice: left_out_error(x, y, *choice))
