@@ -15,7 +15,6 @@ told for each error. Everything is kept in results_output/. Needs scripts/setup.
 
 import argparse
 import csv
-import functools
 import itertools
 import re
 
@@ -74,7 +73,6 @@ def left_out_error(x, y, width, ridge):
     return total / len(x)
 
 
-@functools.cache
 def collect_test_views():
     """The expert's way from the initial states that scripts/results.py evaluates on."""
     folder = OUTPUT / "test_views"

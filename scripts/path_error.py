@@ -23,8 +23,8 @@ STEPS = [8, 16, 24, 32, 40, 48]
 LAST_STEP = 70  # of the expert's path: the box has been lifted
 
 
-def expert_path(episode):
-    with h5py.File(collect_test_views() / f"episode_{episode}.hdf5") as file:
+def expert_path(demonstrations, episode):
+    with h5py.File(demonstrations / f"episode_{episode}.hdf5") as file:
         return file[f"observations/labels/{END_EFFECTOR}_position"][:LAST_STEP]
 
 
@@ -39,7 +39,7 @@ def distances(evaluation, paths):
     if len(tables) != len(paths):
         raise SystemExit(f"path_error.py: {OUTPUT}/evaluations/{evaluation}: expected {len(paths)} trajectory_*.csv; "
                          f"found {len(tables)}; scripts/results.py makes them")
-    return np.array([[1e3 * np.linalg.norm(path - policy_path(table)[step], axis=1).min() for step in STEPS]
+    return np.array([[1e3 * np.linalg.norm(path - position, axis=1).min() for position in policy_path(table)[STEPS]]
                      for table, path in zip(tables, paths)])
 
 
@@ -47,7 +47,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("evaluations", nargs="+", help="folders of results_output/evaluations")
     arguments = parser.parse_args()
-    paths = [expert_path(episode) for episode in range(100)]
+    demonstrations = collect_test_views()
+    paths = [expert_path(demonstrations, episode) for episode in range(100)]
     print("| mm off the expert's way, median (90 %) | " + " | ".join(f"step {step}" for step in STEPS) + " |")
     print("|---|" + "---|" * len(STEPS))
     for evaluation in arguments.evaluations:

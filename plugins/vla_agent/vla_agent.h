@@ -7,8 +7,8 @@
 // actions, num_action_steps of which are executed before the next (see action_schedule.h). The
 // observation queue holds visual features, not frames: a frame is encoded once. With latency_steps
 // or a deadline, features and chunks are computed on a thread of their own while the chunk before
-// plays. One plan is under way at a time: another that falls due
-// meanwhile is owed, and starts from the newest observations when that one has come.
+// plays. One plan is under way at a time: another that falls due meanwhile is owed, and starts from
+// the newest observations when that one has come.
 #pragma once
 
 #include <ATen/core/Generator.h>
