@@ -39,9 +39,11 @@ STATE = ["agent=state_imf_attnres"]
 DENOISER = ["agent.head.p_drop_attn=0.1"]
 VELOCITY = ["agent.head.prediction=velocity"]
 NO_NOISE = ["agent.state_noise=0"]  # none is added to the state
+MEAN_STD = ["agent.feature_normalization=mean_std"]  # the features are standardised and not whitened
 RANDOM_LEWM = ["agent.backbone.random_init=true", "agent.backbone.image_size=112"]
 RANDOM_RESNET = ["agent/backbone=resnet18", "agent.backbone.frozen=true"]
 VARIED = [f"data.path={OUTPUT}/data_varied"]
+DATA_200 = [f"data.path={OUTPUT}/data_200"]
 DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
 
 EVERY_SEED = ["", "2_steps"]  # the evaluations that trainings of other seeds than 0 get
@@ -75,35 +77,49 @@ ROWS = {
     "lewm_imf": ("LEWM, IMF, 1 step", [],
                  {"": ("", []),
                   "2_steps": ("LEWM, IMF, 2 steps", ["agent.head.num_inference_steps=2"]),
-                  "4_actions": ("LEWM, IMF, 1 step, 4 actions a chunk", ["agent.num_action_steps=4"]),
-                  "12_actions": ("LEWM, IMF, 1 step, 12 actions a chunk",
-                                 ["agent.num_action_steps=12"]),
                   "black": ("the same, black pictures (control)", ["--control", "black"]),
                   "shuffled": ("the same, another episode's pictures (control)",
                                ["--control", "shuffled"]),
                   "hold_pose": ("no policy: the first pose is held (control)",
                                 ["--control", "hold_pose"])}),
-    "lewm_imf_200": ("LEWM, IMF, 1 step, 200 demonstrations", [f"data.path={OUTPUT}/data_200"], {}),
-    "lewm_imf_varied": ("LEWM, IMF, 1 step, demonstrations over varied paths", VARIED, {}),
-    "lewm_no_noise": ("LEWM, IMF without noise on the state, 1 step", NO_NOISE,
-                      {"": ("", []),
-                       "2_steps": ("LEWM, IMF without noise on the state, 2 steps",
-                                   ["agent.head.num_inference_steps=2"]),
-                       "ensemble": ("the same, 1 step, a chunk at every step, ensemble",
-                                    ["agent.num_action_steps=1", "agent.ensemble_decay=0.01"])}),
-    "lewm_velocity": ("LEWM, IMF that predicts the velocity, without that noise, 1 step",
-                      VELOCITY + NO_NOISE,
-                      {"": ("", []),
-                       "2_steps": ("LEWM, IMF that predicts the velocity, without it, 2 steps",
-                                   ["agent.head.num_inference_steps=2"])}),
-    "lewm_random_imf": ("LEWM of random weights (control), IMF", RANDOM_LEWM, {}),
-    "lewm_random_velocity": ("LEWM of random weights (control), IMF that predicts the velocity, without it",
-                             VELOCITY + NO_NOISE + RANDOM_LEWM, {}),
+    "lewm_imf_200": ("LEWM, IMF, 1 step, 200 demonstrations", DATA_200, {}),
     "lewm_diffusion": ("LEWM, diffusion, DDIM 10", ["agent/head=diffusion"] + DENOISER,
                        {"": ("", DDIM)}),
     "lewm_flow": ("LEWM, flow matching, 10 steps", ["agent/head=flow_matching"] + DENOISER, {}),
+    "lewm_random_imf": ("LEWM of random weights (control), IMF", RANDOM_LEWM, {}),
     "resnet_random_imf": ("ResNet-18 of random weights, frozen (control), IMF", RANDOM_RESNET, {}),
-    "resnet_random_imf_varied": ("the same, demonstrations over varied paths", RANDOM_RESNET + VARIED, {}),
+    "lewm_mean_std": ("LEWM, standardised features, IMF, 1 step", MEAN_STD,
+                      {"": ("", []),
+                       "2_steps": ("LEWM, standardised features, IMF, 2 steps",
+                                   ["agent.head.num_inference_steps=2"]),
+                       "4_actions": ("LEWM, standardised features, IMF, 1 step, 4 actions a chunk",
+                                     ["agent.num_action_steps=4"]),
+                       "12_actions": ("LEWM, standardised features, IMF, 1 step, 12 actions a chunk",
+                                      ["agent.num_action_steps=12"])}),
+    "lewm_mean_std_200": ("LEWM, standardised features, IMF, 1 step, 200 demonstrations", MEAN_STD + DATA_200, {}),
+    "lewm_mean_std_varied": ("LEWM, standardised features, IMF, 1 step, demonstrations over varied paths",
+                             MEAN_STD + VARIED, {}),
+    "lewm_mean_std_diffusion": ("LEWM, standardised features, diffusion, DDIM 10",
+                                MEAN_STD + ["agent/head=diffusion"] + DENOISER, {"": ("", DDIM)}),
+    "lewm_mean_std_flow": ("LEWM, standardised features, flow matching, 10 steps",
+                           MEAN_STD + ["agent/head=flow_matching"] + DENOISER, {}),
+    "lewm_no_noise": ("LEWM, standardised features, IMF without noise on the state, 1 step", MEAN_STD + NO_NOISE,
+                      {"": ("", []),
+                       "2_steps": ("LEWM, standardised features, IMF without noise on the state, 2 steps",
+                                   ["agent.head.num_inference_steps=2"]),
+                       "ensemble": ("the same, 1 step, a chunk at every step, ensemble",
+                                    ["agent.num_action_steps=1", "agent.ensemble_decay=0.01"])}),
+    "lewm_velocity": ("LEWM, standardised features, IMF that predicts the velocity, without that noise, 1 step",
+                      MEAN_STD + VELOCITY + NO_NOISE,
+                      {"": ("", []),
+                       "2_steps": ("LEWM, standardised features, IMF that predicts the velocity, without it, 2 steps",
+                                   ["agent.head.num_inference_steps=2"])}),
+    "lewm_random_velocity": ("LEWM of random weights (control), the same",
+                             MEAN_STD + VELOCITY + NO_NOISE + RANDOM_LEWM, {}),
+    "resnet_random_mean_std": ("ResNet-18 of random weights, frozen (control), standardised features, IMF",
+                               MEAN_STD + RANDOM_RESNET, {}),
+    "resnet_random_mean_std_varied": ("the same, demonstrations over varied paths",
+                                      MEAN_STD + RANDOM_RESNET + VARIED, {}),
 }
 
 

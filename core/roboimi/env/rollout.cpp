@@ -58,8 +58,7 @@ EpisodeOutcome run_episode(Agent& agent, Environment& environment, const Rollout
   const double control_hz = environment.spec().control_hz;
   EpisodeRecorder recorder(options, environment, index);
   agent.reset(outcome.seed);
-  environment.reset(outcome.seed, false);
-  recorder.add_state();
+  recorder.add_state(environment.reset(outcome.seed, false).state);
   for (bool done = false; !done;) {
     if (options.should_stop && options.should_stop()) throw Error("the evaluation was interrupted");
     StopWatch watch;
@@ -86,7 +85,7 @@ EpisodeOutcome run_episode(Agent& agent, Environment& environment, const Rollout
     outcome.stage = result.info.stage;
     ++outcome.length;
     done = result.terminated || result.truncated;
-    recorder.add_state();
+    recorder.add_state(result.observation.state);
   }
   recorder.close();
   const std::vector<std::string> stages = environment.stage_names();

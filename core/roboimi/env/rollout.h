@@ -38,9 +38,9 @@ struct RolloutOptions {
   std::function<bool()> should_stop = {};
 };
 
-// Writes, under output_folder: summary.json, episodes.csv, of each episode trajectory_000.csv (the
-// executed end-effector paths, a row a state, metres) and trajectory_000.png (front view with them
-// in red), and episode_000.mp4.
+// Writes, under output_folder: summary.json, episodes.csv, of each episode trajectory_000.csv (a
+// row a state: the executed end-effector paths in metres, the robot's state) and trajectory_000.png
+// (front view with the paths in red), and episode_000.mp4.
 ROBOIMI_EXPORT RolloutSummary run_rollouts(Agent& agent, Environment& environment,
                                            const RolloutOptions& options);
 

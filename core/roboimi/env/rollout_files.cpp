@@ -30,8 +30,9 @@ std::filesystem::path EpisodeRecorder::file(const char* stem, const char* suffix
   return options_.output_folder / fmt::format("{}_{:03}.{}", stem, episode_, suffix);
 }
 
-void EpisodeRecorder::add_state() {
+void EpisodeRecorder::add_state(const at::Tensor& state) {
   if (options_.output_folder.empty()) return;
+  states_.push_back(state.to(at::kDouble).contiguous());
   const auto positions = environment_.end_effector_positions();
   paths_.resize(positions.size());
   for (std::size_t i = 0; i < positions.size(); ++i) paths_[i].push_back(positions[i]);
@@ -43,13 +44,18 @@ std::string EpisodeRecorder::table() const {
   for (const std::string& name : environment_.end_effector_names()) {
     for (const char axis : {'x', 'y', 'z'}) text += fmt::format(",{}_{}", name, axis);
   }
+  for (std::int64_t i = 0; i < environment_.spec().state_dim; ++i) {
+    text += fmt::format(",state_{}", i);
+  }
   text += '\n';
-  const std::size_t states = paths_.empty() ? 0 : paths_.front().size();
-  for (std::size_t step = 0; step < states; ++step) {
+  for (std::size_t step = 0; step < states_.size(); ++step) {
     text += fmt::format("{}", step);
     for (const auto& path : paths_) {
       for (const double metres : path[step]) text += fmt::format(",{:.6f}", metres);
     }
+    const double* state = states_[step].const_data_ptr<double>();
+    for (std::int64_t i = 0; i < states_[step].numel(); ++i)
+      text += fmt::format(",{:.6f}", state[i]);
     text += '\n';
   }
   return text;

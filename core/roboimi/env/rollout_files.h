@@ -18,10 +18,11 @@ class EpisodeRecorder {
  public:
   EpisodeRecorder(const RolloutOptions& options, Environment& environment, std::int64_t episode);
 
-  // Once after reset() and once after every step().
-  void add_state();
-  // Writes trajectory_NNN.csv (a row a state, metres) and trajectory_NNN.png (the last state from
-  // the front, executed end-effector paths in red), and finishes episode_NNN.mp4.
+  // Once after reset() and once after every step(); `state` [S] is the robot's.
+  void add_state(const at::Tensor& state);
+  // Writes trajectory_NNN.csv (a row a state: paths in metres, then the robot's state) and
+  // trajectory_NNN.png (the last state from the front, executed end-effector paths in red), and
+  // finishes episode_NNN.mp4.
   void close();
 
  private:
@@ -31,7 +32,8 @@ class EpisodeRecorder {
   const RolloutOptions& options_;
   Environment& environment_;
   std::int64_t episode_;
-  std::vector<std::vector<std::array<double, 3>>> paths_;  // one a end effector, metres
+  std::vector<std::vector<std::array<double, 3>>> paths_;  // one an end effector, metres
+  std::vector<at::Tensor> states_;                         // float64 [S]
   std::unique_ptr<VideoWriter> video_;
 };
 

@@ -10,6 +10,20 @@ namespace {
 
 constexpr double kSmallestRange = 1e-4;
 constexpr double kSmallestStd = 1e-2;
+constexpr double kWhiteningFloor = 1e-3;  // of variances whose mean is 1
+
+struct PrincipalAxes {
+  at::Tensor axes;       // float64 [D, D], an axis a column
+  at::Tensor variances;  // float64 [D], growing
+};
+
+// Of x * scale. The sign of an axis is free: its largest component is positive.
+PrincipalAxes principal_axes(const at::Tensor& covariance, const at::Tensor& scale) {
+  const at::Tensor wide = scale.to(at::kDouble);
+  auto [variances, axes] = at::linalg_eigh(covariance * wide.unsqueeze(0) * wide.unsqueeze(1));
+  const at::Tensor largest = axes.gather(0, axes.abs().argmax(0, /*keepdim=*/true));
+  return {axes * largest.sign(), variances.clamp_min(0)};
+}
 
 }  // namespace
 
@@ -33,16 +47,26 @@ Statistics Statistics::of(const at::Tensor& rows) {
          .next = "look for broken episodes in the data"});
   }
   auto single = [](const at::Tensor& x) { return x.to(at::kFloat); };
-  return {single(wide.amin(0)), single(wide.amax(0)), single(wide.mean(0)),
-          single(wide.std(0, /*unbiased=*/false))};
+  const at::Tensor mean = wide.mean(0);
+  at::Tensor covariance;
+  if (wide.size(1) <= kLargestCovariance) {
+    const at::Tensor centred = wide - mean;
+    covariance = centred.t().mm(centred) / wide.size(0);
+  }
+  return {.min = single(wide.amin(0)),
+          .max = single(wide.amax(0)),
+          .mean = single(mean),
+          .std = single(wide.std(0, /*unbiased=*/false)),
+          .covariance = covariance};
 }
 
 Normalization normalization_from(const std::string& name) {
   if (name == "min_max") return Normalization::kMinMax;
   if (name == "mean_std") return Normalization::kMeanStd;
+  if (name == "whiten") return Normalization::kWhiten;
   if (name == "identity") return Normalization::kIdentity;
   throw Error({.what = "unknown normalisation",
-               .expected = "min_max, mean_std or identity",
+               .expected = "min_max, mean_std, whiten or identity",
                .found = name});
 }
 
@@ -51,6 +75,10 @@ Normalizer::Normalizer(std::string what, std::int64_t dim, Normalization kind)
   shift_ = register_buffer("shift", at::zeros({dim}));
   scale_ = register_buffer("scale", at::ones({dim}));
   is_fitted_ = register_buffer("is_fitted", at::zeros({}, at::kBool));
+  if (kind == Normalization::kWhiten) {
+    axes_ = register_buffer("axes", at::eye(dim));
+    widths_ = register_buffer("widths", at::ones({dim}));
+  }
 }
 
 Normalizer::~Normalizer() = default;
@@ -67,9 +95,20 @@ void Normalizer::fit(const Statistics& statistics) {
   if (kind_ == Normalization::kMinMax) {
     shift = (statistics.max + statistics.min) / 2;
     scale = 1 / half_range(statistics.min, statistics.max);
-  } else if (kind_ == Normalization::kMeanStd) {
+  } else if (kind_ == Normalization::kMeanStd || kind_ == Normalization::kWhiten) {
     shift = statistics.mean;
     scale = 1 / statistics.std.clamp_min(kSmallestStd);
+  }
+  if (kind_ == Normalization::kWhiten) {
+    if (!statistics.covariance.defined()) {
+      throw Error({.what = "'" + what_ + "' has too many dimensions to be whitened",
+                   .expected = "at most " + std::to_string(Statistics::kLargestCovariance),
+                   .found = std::to_string(dim_),
+                   .next = "normalise it by mean_std"});
+    }
+    const auto [axes, variances] = principal_axes(statistics.covariance, scale);
+    axes_.copy_(axes);
+    widths_.copy_((variances + kWhiteningFloor).sqrt());
   }
   shift_.copy_(shift);
   scale_.copy_(scale);
@@ -90,12 +129,14 @@ void Normalizer::check(const at::Tensor& x) const {
 
 at::Tensor Normalizer::normalize(const at::Tensor& x) const {
   check(x);
-  return (x - shift_) * scale_;
+  const at::Tensor scaled = (x - shift_) * scale_;
+  return kind_ == Normalization::kWhiten ? scaled.matmul(axes_) / widths_ : scaled;
 }
 
 at::Tensor Normalizer::unnormalize(const at::Tensor& x) const {
   check(x);
-  return x / scale_ + shift_;
+  const at::Tensor scaled = kind_ == Normalization::kWhiten ? (x * widths_).matmul(axes_.t()) : x;
+  return scaled / scale_ + shift_;
 }
 
 }  // namespace roboimi

@@ -1,4 +1,4 @@
-// Per-dimension affine normalisation whose statistics live in buffers, and so in every checkpoint.
+// Affine normalisation whose statistics live in buffers, and so in every checkpoint.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -10,19 +10,25 @@
 
 namespace roboimi {
 
-// Over all rows of the training episodes; each float32 [D].
+// Over all rows of the training episodes.
 struct Statistics {
-  at::Tensor min, max, mean, std;
-  // rows [N, D], N >= 1. std is the population's. Error when a value is not finite.
+  at::Tensor min, max, mean, std;  // float32 [D]
+  at::Tensor covariance;           // float64 [D, D]; undefined where D > kLargestCovariance
+  static constexpr std::int64_t kLargestCovariance = 4096;
+  // rows [N, D], N >= 1. std and covariance are the population's. Error when a value is not finite.
   ROBOIMI_EXPORT static Statistics of(const at::Tensor& rows);
 };
 
 enum class Normalization {
   kMinMax,   // to [-1, 1]; a range under 1e-4 is shifted to 0 and not scaled
   kMeanStd,  // to mean 0, std 1; std is at least 1e-2
+  // As kMeanStd, then along the principal axes, each divided by sqrt(its variance + 1e-3), so that
+  // directions in which features hardly vary are as large as the others (PCA whitening; Hyvarinen
+  // and Oja, 2000). The axes stand in order of growing variance.
+  kWhiten,
   kIdentity,
 };
-// "min_max", "mean_std", "identity"; Error otherwise.
+// "min_max", "mean_std", "whiten", "identity"; Error otherwise.
 ROBOIMI_EXPORT Normalization normalization_from(const std::string& name);
 
 class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {
@@ -31,6 +37,7 @@ class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {
   Normalizer(std::string what, std::int64_t dim, Normalization kind);
   ~Normalizer() override;
 
+  // Error when the sizes differ, or kWhiten lacks a covariance.
   void fit(const Statistics& statistics);
   bool fitted() const;  // always, for kIdentity
   std::int64_t dim() const { return dim_; }
@@ -49,6 +56,9 @@ class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {
   // y = (x - shift) * scale. `is_fitted` is a buffer too: a checkpoint without statistics stays
   // one.
   at::Tensor shift_, scale_, is_fitted_;
+  // kWhiten alone, after the scale: [D, D], an axis a column, and [D]. y = (x - shift) * scale @
+  // axes / widths.
+  at::Tensor axes_, widths_;
 };
 
 }  // namespace roboimi

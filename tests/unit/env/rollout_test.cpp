@@ -184,8 +184,9 @@ TEST(RunRollouts, LeaveTablesPicturesAndVideos) {
   }
   EXPECT_FALSE(fs::exists(folder / "episode_001.mp4"));
   const std::string path = read_text(folder / "trajectory_001.csv");
-  EXPECT_THAT(path, StartsWith("step,point_x,point_y,point_z\n0,1.000000,0.000000,0.000000\n"
-                               "1,1.350000,0.000000,0.000000\n"));
+  EXPECT_THAT(path, StartsWith("step,point_x,point_y,point_z,state_0\n"
+                               "0,1.000000,0.000000,0.000000,1.000000\n"
+                               "1,1.350000,0.000000,0.000000,1.350000\n"));
   EXPECT_EQ(std::count(path.begin(), path.end(), '\n'), 1 + 13);  // the start and twelve steps
   fs::remove_all(folder);
 }

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
 
 namespace roboimi {
 namespace {
@@ -42,9 +44,49 @@ TEST(Normalizer, MeanStdNeverDividesByLessThanOneHundredth) {
               4.0 / std::sqrt(32.0 / 3.0), 1e-6);
 }
 
+// Variances 2.5, covariance 1.5: the correlation matrix has 0.4 along (1, -1) and 1.6 along (1, 1).
+TEST(Normalizer, WhitenDividesEachPrincipalAxisByItsSpread) {
+  const at::Tensor x =
+      at::tensor({2.0F, 2.0F, -2.0F, -2.0F, 1.0F, -1.0F, -1.0F, 1.0F}).view({4, 2});
+  Normalizer normalizer("feature", 2, Normalization::kWhiten);
+  normalizer.fit(Statistics::of(x + 7));
+  const at::Tensor y = normalizer.normalize(x + 7);
+  EXPECT_NEAR(y[0][1].item<float>(), 2 / std::sqrt(2.5) * std::sqrt(2.0) / std::sqrt(1.601), 1e-5);
+  EXPECT_NEAR(y[0][0].item<float>(), 0, 1e-5);
+  EXPECT_NEAR(std::abs(y[2][0].item<float>()), std::sqrt(2.0 / 2.5) / std::sqrt(0.401), 1e-5);
+  EXPECT_NEAR(y[2][1].item<float>(), 0, 1e-5);
+}
+
+// Against torch's own singular values, which see the rows and no covariance.
+TEST(Normalizer, WhitenedFeaturesAreUncorrelatedAndThoseOfNoVarianceStayFinite) {
+  const at::Tensor hidden = at::randn({400, 5}, make_generator(7));
+  const at::Tensor mixing = at::randn({5, 8}, make_generator(8));
+  const at::Tensor x = hidden.mm(mixing);  // rank 5 of 8
+  Normalizer normalizer("feature", 8, Normalization::kWhiten);
+  normalizer.fit(Statistics::of(x));
+  const at::Tensor y = normalizer.normalize(x).to(at::kDouble);
+  const at::Tensor standard = (x - x.mean(0)) / x.std(0, /*unbiased=*/false);
+  const at::Tensor variances = at::linalg_svdvals(standard.to(at::kDouble)).square().flip(0) / 400;
+  const at::Tensor expected = at::diag(variances / (variances + 1e-3));
+  EXPECT_TRUE(y.t().mm(y).div(400).allclose(expected, 0, 1e-3));
+  EXPECT_TRUE(normalizer.unnormalize(normalizer.normalize(x)).allclose(x, 1e-3, 1e-3));
+}
+
+TEST(Normalizer, WhitenRefusesStatisticsWithoutCovariance) {
+  Normalizer normalizer("feature", 2, Normalization::kWhiten);
+  Statistics statistics = Statistics::of(rows());
+  statistics.covariance.reset();
+  try {
+    normalizer.fit(statistics);
+    FAIL() << "no covariance was accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("'feature' has too many dimensions to be whitened"));
+  }
+}
+
 TEST(Normalizer, UndoesItself) {
-  for (const auto kind :
-       {Normalization::kMinMax, Normalization::kMeanStd, Normalization::kIdentity}) {
+  for (const auto kind : {Normalization::kMinMax, Normalization::kMeanStd, Normalization::kWhiten,
+                          Normalization::kIdentity}) {
     Normalizer normalizer("action", 2, kind);
     normalizer.fit(Statistics::of(rows()));
     const at::Tensor x = at::tensor({3.0F, 5.0F});
