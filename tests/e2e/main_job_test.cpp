@@ -80,6 +80,32 @@ TEST_F(MainJob, TrainsEvaluatesAndLeavesARunFolder) {
   EXPECT_GT(error["roughness_ratio"].get<double>(), 1.0);
 }
 
+// Pictures, features, normalisers, alignment and execution in one: a policy of one demonstration
+// does it again from the same start, where holding the first pose does not.
+TEST_F(MainJob, ReproducesTheOneDemonstrationThatItIsTrainedOn) {
+  const Result trained = place_->run(training(
+      "runs_overfit", words(random_lewm(), {"data.max_episodes=1", "agent.head.n_emb=64",
+                                            "agent.state_noise=0", "train.max_steps=1500",
+                                            "train.batch_size=32", "train.learning_rate=2e-3",
+                                            "train.warmup_steps=50", "train.save_every=1500",
+                                            "train.threads=1", "train.rollout_num_episodes=0"})));
+  ASSERT_EQ(trained.status, 0) << trained.errors;
+  const std::string run = newest_run(*place_ / "runs_overfit").string();
+  const auto evaluate = [&](const std::string& output, const std::vector<std::string>& more) {
+    const Result result = place_->run(words({"eval", "--checkpoint", run, "--episodes", "1",
+                                             "--seed", "0", "--output", output, "--video", "0"},
+                                            more));
+    EXPECT_EQ(result.status, 0) << result.errors;
+    return nlohmann::json::parse(read_text(*place_ / output / "summary.json"));
+  };
+  EXPECT_EQ(evaluate("overfit", {})["success_rate"], 1.0);
+  EXPECT_EQ(evaluate("held", {"--control", "hold_pose"})["success_rate"], 0.0);
+  // The weights that trained, which are others than their average.
+  EXPECT_EQ(evaluate("last_weights", {"--no-ema"})["subject"]["weights"], "last");
+  EXPECT_NE(read_text(*place_ / "last_weights/trajectory_000.csv"),
+            read_text(*place_ / "overfit/trajectory_000.csv"));
+}
+
 TEST_F(MainJob, AnEvaluationIsTheSameForAnyNumberOfWorkers) {
   // By the velocity, a policy that has hardly learned yet moves by its noise, and episodes differ;
   // in fp32 by its pictures, too.
