@@ -30,21 +30,24 @@ RIDGES = [1e-6, 1e-4, 1e-2, 1.0]
 BINS_MM = [0, 5, 10, 15, 20, np.inf]
 
 
+def episode_files(folder):
+    return sorted(folder.glob("episode_*.hdf5"), key=lambda path: int(re.findall(r"_(\d+)\.hdf5", path.name)[0]))
+
+
 def box_positions(folder):
     """Millimetres [episodes, 2], at the start."""
-    number = lambda path: int(re.findall(r"_(\d+)\.hdf5", path.name)[0])
     positions = []
-    for path in sorted(folder.glob("episode_*.hdf5"), key=number):
+    for path in episode_files(folder):
         with h5py.File(path) as file:
             positions.append(file["observations/labels/box_position"][0, :2])
     return 1e3 * np.array(positions, dtype=np.float64)
 
 
-def embeddings(data, out, overrides):
-    """[episodes, frames, D] at FRAMES."""
+def embeddings(data, out, overrides, frames=FRAMES):
+    """[episodes, frames, D]."""
     roboimi("encode", "--config", "lewm_imf_attnres.yaml", "--data", data, "--out", out, "size=small", *overrides)
     tensors = load_file(out)
-    rows = [np.flatnonzero((tensors["episode"] == episode) & np.isin(tensors["frame"], FRAMES))
+    rows = [np.flatnonzero((tensors["episode"] == episode) & np.isin(tensors["frame"], frames))
             for episode in np.unique(tensors["episode"])]
     return tensors["embeddings"][np.array(rows)].astype(np.float64)
 

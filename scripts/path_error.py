@@ -67,18 +67,26 @@ def distances(evaluation, paths):
                      for table, path in zip(tables, paths)])
 
 
+def print_header():
+    print("| mm off the expert's way, median (90 %) | " + " | ".join(f"step {step}" for step in STEPS) + " |")
+    print("|---|" + "---|" * len(STEPS))
+
+
+def print_row(name, off):
+    """Of millimetres [episodes, STEPS]."""
+    cells = [f"{np.median(column):.0f} ({np.percentile(column, 90):.0f})" for column in off.T]
+    print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("evaluations", nargs="+", help="folders of results_output/evaluations")
     arguments = parser.parse_args()
     demonstrations = collect_test_views()
     paths = [expert_path(demonstrations, episode) for episode in range(100)]
-    print("| mm off the expert's way, median (90 %) | " + " | ".join(f"step {step}" for step in STEPS) + " |")
-    print("|---|" + "---|" * len(STEPS))
+    print_header()
     for evaluation in arguments.evaluations:
-        off = distances(evaluation, paths)
-        cells = [f"{np.median(column):.0f} ({np.percentile(column, 90):.0f})" for column in off.T]
-        print(f"| {evaluation} | " + " | ".join(cells) + " |")
+        print_row(evaluation, distances(evaluation, paths))
 
 
 if __name__ == "__main__":

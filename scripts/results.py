@@ -46,6 +46,10 @@ VARIED = [f"data.path={OUTPUT}/data_varied"]
 DATA_200 = [f"data.path={OUTPUT}/data_200"]
 DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
 
+CONTROLS = {"black": ("the same in 1 step, black pictures (control)", ["--control", "black"]),
+            "shuffled": ("the same in 1 step, another episode's pictures (control)", ["--control", "shuffled"]),
+            "hold_pose": ("no policy: the first pose is held (control)", ["--control", "hold_pose"])}
+
 EVERY_SEED = ["", "2_steps"]  # the evaluations that trainings of other seeds than 0 get
 
 # name: (what it is, overrides of its training, {evaluation: (what it is, arguments of eval)})
@@ -77,11 +81,7 @@ ROWS = {
     "lewm_imf": ("LEWM, IMF, 1 step", [],
                  {"": ("", []),
                   "2_steps": ("LEWM, IMF, 2 steps", ["agent.head.num_inference_steps=2"]),
-                  "black": ("the same, black pictures (control)", ["--control", "black"]),
-                  "shuffled": ("the same, another episode's pictures (control)",
-                               ["--control", "shuffled"]),
-                  "hold_pose": ("no policy: the first pose is held (control)",
-                                ["--control", "hold_pose"])}),
+                  **CONTROLS}),
     "lewm_imf_200": ("LEWM, IMF, 1 step, 200 demonstrations", DATA_200, {}),
     "lewm_diffusion": ("LEWM, diffusion, DDIM 10", ["agent/head=diffusion"] + DENOISER,
                        {"": ("", DDIM)}),
@@ -92,6 +92,7 @@ ROWS = {
                       {"": ("", []),
                        "2_steps": ("LEWM, standardised features, IMF, 2 steps",
                                    ["agent.head.num_inference_steps=2"]),
+                       **CONTROLS,
                        "4_actions": ("LEWM, standardised features, IMF, 1 step, 4 actions a chunk",
                                      ["agent.num_action_steps=4"]),
                        "12_actions": ("LEWM, standardised features, IMF, 1 step, 12 actions a chunk",

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""What the features of an encoder let a small network do, in minutes and without the simulator.
+
+    .venv/bin/python scripts/chunk_error.py                                    # standardised and whitened features
+    .venv/bin/python scripts/chunk_error.py --data data_200 --steps 5000
+    .venv/bin/python scripts/chunk_error.py --known position                   # the box's x and y in place of features
+    .venv/bin/python scripts/chunk_error.py agent.backbone.random_init=true agent.backbone.image_size=112
+
+A perceptron learns by the squared error what the action heads learn, in the agent's format (two observations of features
+and robot state, 16 actions), from demonstrations of results_output. It is tested on the 100 episodes of
+scripts/results.py: it makes a chunk at every 8th step, sees the expert's pictures, and a robot state that is off by as much
+as its own last commands were. Told as scripts/path_error.py tells it of policies: how far the point between the right
+gripper's fingers, as commanded, is from the expert's way. Needs scripts/setup.sh --tests.
+"""
+
+import argparse
+
+import h5py
+import numpy as np
+import torch
+from torch import nn
+
+from localisation import collect_test_views, embeddings, episode_files
+from path_error import LAST_STEP, STEPS, print_header, print_row, tool_path
+from results import DEMONSTRATIONS, OUTPUT, collect_demonstrations
+
+HORIZON, EXECUTED = 16, 8
+STATE_NOISE = 0.02
+WHITENING_FLOOR = 1e-3  # as core/roboimi/model/normalizer.cpp
+KNOWN = {"position": slice(0, 2), "pose": slice(0, 7)}  # of env_state
+
+
+def read(folder):
+    """Robot states, actions [episodes, steps, 16] and box poses [episodes, steps, 7]."""
+    episodes = []
+    for path in episode_files(folder):
+        with h5py.File(path) as file:
+            episodes.append([file[key][:] for key in ["observations/qpos", "action", "observations/env_state"]])
+    return [torch.tensor(np.array(values), dtype=torch.float32) for values in zip(*episodes)]
+
+
+def normaliser(x, whiten):
+    """Of features [episodes, steps, D]."""
+    rows = x.flatten(0, 1).double()
+    mean, deviation = rows.mean(0), rows.std(0).clamp_min(1e-2)
+    turn = torch.eye(rows.shape[1], dtype=torch.float64)
+    if whiten:
+        variances, axes = torch.linalg.eigh(((rows - mean) / deviation).T.cov())
+        turn = axes / (variances.clamp_min(0) + WHITENING_FLOOR).sqrt()
+    return lambda x: (((x.double() - mean) / deviation) @ turn).float()
+
+
+def to_unit_range(x):
+    """Centre and half range."""
+    low, high = x.flatten(0, 1).amin(0), x.flatten(0, 1).amax(0)
+    half = (high - low) / 2
+    return (low + high) / 2, torch.where(half < 5e-5, 1.0, half)
+
+
+def network(condition):
+    layers, width = [nn.Linear(condition, 256), nn.Linear(256, 512)], 512
+    nn.init.normal_(layers[0].weight, 0, 0.02)
+    for _ in range(2):
+        layers += [nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, width)]
+    return nn.Sequential(*layers, nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, HORIZON * 16))
+
+
+def train(features, state, actions, steps, seed):
+    torch.manual_seed(seed)
+    model = network(2 * (features.shape[-1] + state.shape[-1]))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-6, betas=(0.95, 0.999))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda i: min((i + 1) / 200, 1) * (1 + np.cos(np.pi * i / steps)) / 2)
+    episodes, length = state.shape[:2]
+    for _ in range(steps):
+        episode, now = torch.randint(episodes, (64, 1)), torch.randint(length, (64, 1))
+        seen = torch.cat([(now - 1).clamp_min(0), now], 1)
+        rows = now - 1 + torch.arange(HORIZON)
+        inside = ((rows >= 0) & (rows < length)).float()
+        noisy = state[episode, seen] + STATE_NOISE * torch.randn(64, 2, state.shape[-1])
+        guess = model(torch.cat([features[episode, seen], noisy], -1).flatten(1)).view(64, HORIZON, -1)
+        error = (guess - actions[episode, rows.clamp(0, length - 1)]).square().mean(-1)
+        loss = (error * inside).sum() / inside.sum()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+        schedule.step()
+    return model
+
+
+@torch.no_grad()
+def commands(model, features, state, actions, state_range, action_range):
+    """[episodes, STEPS[-1], 16]: what is commanded from the start on."""
+    chunks, before, now = [], state[:, 0], state[:, 0]
+    for step in range(0, STEPS[-1], EXECUTED):
+        seen = torch.stack([features[:, max(step - 1, 0)], features[:, step]], 1)
+        states = (torch.stack([before, now], 1) - state_range[0]) / state_range[1]
+        chunk = model(torch.cat([seen, states], -1).flatten(1)).view(len(state), HORIZON, -1)
+        chunks.append(chunk[:, 1 : 1 + EXECUTED] * action_range[1] + action_range[0])
+        off = chunks[-1] - actions[:, step : step + EXECUTED]
+        before, now = (state[:, step + EXECUTED - back] + off[:, -1 - back] for back in [1, 0])
+    return torch.cat(chunks, 1)
+
+
+def distances(commanded, paths):
+    """Millimetres [episodes, STEPS]."""
+    return np.array([[1e3 * np.linalg.norm(path - place, axis=1).min()
+                      for place in tool_path(episode[np.array(STEPS) - 1].numpy())]
+                     for episode, path in zip(commanded, paths)])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="data", choices=[folder.name for folder in DEMONSTRATIONS])
+    parser.add_argument("--steps", type=int, default=3000, help="of training")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--known", choices=KNOWN, help="no encoder: the box's true position or pose")
+    parser.add_argument("overrides", nargs="*", help="of the encoder: agent.backbone.KEY=VALUE")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+
+    data, tested = OUTPUT / arguments.data, collect_test_views()
+    collect_demonstrations(data)
+    (state, actions, box), (new_state, new_actions, new_box) = read(data), read(tested)
+    if arguments.known:
+        x, new_x = (poses[..., KNOWN[arguments.known]] for poses in [box, new_box])
+    else:
+        x, new_x = (torch.tensor(embeddings(folder, OUTPUT / f"embeddings_{folder.name}.safetensors",
+                                            arguments.overrides, range(state.shape[1])))
+                    for folder in [data, tested])
+    paths = [tool_path(episode[:LAST_STEP].numpy()) for episode in new_actions]
+    state_range, action_range = to_unit_range(state), to_unit_range(actions)
+    print_header()
+    for kind in ["standardised"] if arguments.known else ["standardised", "whitened"]:
+        normalise = normaliser(x, whiten=kind == "whitened")
+        for seed in arguments.seeds:
+            model = train(normalise(x), (state - state_range[0]) / state_range[1],
+                          (actions - action_range[0]) / action_range[1], arguments.steps, seed)
+            commanded = commands(model, normalise(new_x), new_state, new_actions, state_range, action_range)
+            print_row(f"{arguments.known or 'features'}, {kind}, {len(x)} demonstrations, seed {seed}",
+                      distances(commanded, paths))
+
+
+if __name__ == "__main__":
+    main()
