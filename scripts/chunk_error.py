@@ -14,15 +14,18 @@ gripper's fingers, as commanded, is from the expert's way. Needs scripts/setup.s
 """
 
 import argparse
+import sys
 
-import h5py
 import numpy as np
 import torch
 from torch import nn
 
-from localisation import collect_test_views, embeddings, episode_files
-from path_error import LAST_STEP, STEPS, print_header, print_row, tool_path
-from results import DEMONSTRATIONS, OUTPUT, collect_demonstrations
+from localisation import collect_test_views, embeddings
+from path_error import LAST_STEP, STEPS, millimetres_off, print_header, print_row, tool_path
+from results import DEMONSTRATIONS, OUTPUT, ROOT, collect_demonstrations
+
+sys.path.insert(0, str(ROOT / "tests/reference"))
+import imf_training  # noqa: E402
 
 HORIZON, EXECUTED = 16, 8
 STATE_NOISE = 0.02
@@ -32,11 +35,7 @@ KNOWN = {"position": slice(0, 2), "pose": slice(0, 7)}  # of env_state
 
 def read(folder):
     """Robot states, actions [episodes, steps, 16] and box poses [episodes, steps, 7]."""
-    episodes = []
-    for path in episode_files(folder):
-        with h5py.File(path) as file:
-            episodes.append([file[key][:] for key in ["observations/qpos", "action", "observations/env_state"]])
-    return [torch.tensor(np.array(values), dtype=torch.float32) for values in zip(*episodes)]
+    return [torch.stack(tables) for tables in zip(*imf_training.read_episodes(folder))]
 
 
 def normaliser(x, whiten):
@@ -48,13 +47,6 @@ def normaliser(x, whiten):
         variances, axes = torch.linalg.eigh(((rows - mean) / deviation).T.cov())
         turn = axes / (variances.clamp_min(0) + WHITENING_FLOOR).sqrt()
     return lambda x: (((x.double() - mean) / deviation) @ turn).float()
-
-
-def to_unit_range(x):
-    """Centre and half range."""
-    low, high = x.flatten(0, 1).amin(0), x.flatten(0, 1).amax(0)
-    half = (high - low) / 2
-    return (low + high) / 2, torch.where(half < 5e-5, 1.0, half)
 
 
 def network(condition):
@@ -90,24 +82,18 @@ def train(features, state, actions, steps, seed):
 
 
 @torch.no_grad()
-def commands(model, features, state, actions, state_range, action_range):
+def commands(model, features, state, actions, state_scaling, action_scaling):
     """[episodes, STEPS[-1], 16]: what is commanded from the start on."""
+    (state_shift, state_scale), (action_shift, action_scale) = state_scaling, action_scaling
     chunks, before, now = [], state[:, 0], state[:, 0]
     for step in range(0, STEPS[-1], EXECUTED):
         seen = torch.stack([features[:, max(step - 1, 0)], features[:, step]], 1)
-        states = (torch.stack([before, now], 1) - state_range[0]) / state_range[1]
+        states = (torch.stack([before, now], 1) - state_shift) * state_scale
         chunk = model(torch.cat([seen, states], -1).flatten(1)).view(len(state), HORIZON, -1)
-        chunks.append(chunk[:, 1 : 1 + EXECUTED] * action_range[1] + action_range[0])
+        chunks.append(chunk[:, 1 : 1 + EXECUTED] / action_scale + action_shift)
         off = chunks[-1] - actions[:, step : step + EXECUTED]
         before, now = (state[:, step + EXECUTED - back] + off[:, -1 - back] for back in [1, 0])
     return torch.cat(chunks, 1)
-
-
-def distances(commanded, paths):
-    """Millimetres [episodes, STEPS]."""
-    return np.array([[1e3 * np.linalg.norm(path - place, axis=1).min()
-                      for place in tool_path(episode[np.array(STEPS) - 1].numpy())]
-                     for episode, path in zip(commanded, paths)])
 
 
 def main():
@@ -130,16 +116,17 @@ def main():
                                             arguments.overrides, range(state.shape[1])))
                     for folder in [data, tested])
     paths = [tool_path(episode[:LAST_STEP].numpy()) for episode in new_actions]
-    state_range, action_range = to_unit_range(state), to_unit_range(actions)
+    state_scaling, action_scaling = (imf_training.min_max(rows.flatten(0, 1)) for rows in [state, actions])
     print_header()
     for kind in ["standardised"] if arguments.known else ["standardised", "whitened"]:
         normalise = normaliser(x, whiten=kind == "whitened")
         for seed in arguments.seeds:
-            model = train(normalise(x), (state - state_range[0]) / state_range[1],
-                          (actions - action_range[0]) / action_range[1], arguments.steps, seed)
-            commanded = commands(model, normalise(new_x), new_state, new_actions, state_range, action_range)
-            print_row(f"{arguments.known or 'features'}, {kind}, {len(x)} demonstrations, seed {seed}",
-                      distances(commanded, paths))
+            model = train(normalise(x), (state - state_scaling[0]) * state_scaling[1],
+                          (actions - action_scaling[0]) * action_scaling[1], arguments.steps, seed)
+            commanded = commands(model, normalise(new_x), new_state, new_actions, state_scaling, action_scaling)
+            off = np.array([millimetres_off(path, tool_path(episode[np.array(STEPS) - 1].numpy()))
+                            for path, episode in zip(paths, commanded)])
+            print_row(f"{arguments.known or 'features'}, {kind}, {len(x)} demonstrations, seed {seed}", off)
 
 
 if __name__ == "__main__":

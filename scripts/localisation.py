@@ -30,14 +30,11 @@ RIDGES = [1e-6, 1e-4, 1e-2, 1.0]
 BINS_MM = [0, 5, 10, 15, 20, np.inf]
 
 
-def episode_files(folder):
-    return sorted(folder.glob("episode_*.hdf5"), key=lambda path: int(re.findall(r"_(\d+)\.hdf5", path.name)[0]))
-
-
 def box_positions(folder):
     """Millimetres [episodes, 2], at the start."""
+    number = lambda path: int(re.findall(r"_(\d+)\.hdf5", path.name)[0])
     positions = []
-    for path in episode_files(folder):
+    for path in sorted(folder.glob("episode_*.hdf5"), key=number):
         with h5py.File(path) as file:
             positions.append(file["observations/labels/box_position"][0, :2])
     return 1e3 * np.array(positions, dtype=np.float64)

@@ -57,14 +57,18 @@ def policy_path(table):
     return tool_path(np.array([[float(rows[step][f"state_{i}"]) for i in range(16)] for step in STEPS]))
 
 
+def millimetres_off(path, places):
+    """Of each place [places, 3] from the path [steps, 3], both in metres."""
+    return [1e3 * np.linalg.norm(path - place, axis=1).min() for place in places]
+
+
 def distances(evaluation, paths):
     """Millimetres [episodes, STEPS]."""
     tables = sorted((OUTPUT / "evaluations" / evaluation).glob("trajectory_*.csv"))
     if len(tables) != len(paths):
         raise SystemExit(f"path_error.py: {OUTPUT}/evaluations/{evaluation}: expected {len(paths)} trajectory_*.csv; "
                          f"found {len(tables)}; scripts/results.py makes them")
-    return np.array([[1e3 * np.linalg.norm(path - position, axis=1).min() for position in policy_path(table)]
-                     for table, path in zip(tables, paths)])
+    return np.array([millimetres_off(path, policy_path(table)) for table, path in zip(tables, paths)])
 
 
 def print_header():

@@ -44,6 +44,7 @@ RANDOM_LEWM = ["agent.backbone.random_init=true", "agent.backbone.image_size=112
 RANDOM_RESNET = ["agent/backbone=resnet18", "agent.backbone.frozen=true"]
 VARIED = [f"data.path={OUTPUT}/data_varied"]
 DATA_200 = [f"data.path={OUTPUT}/data_200"]
+TWO_STEPS = ["agent.head.num_inference_steps=2"]
 DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
 
 CONTROLS = {"black": ("the same in 1 step, black pictures (control)", ["--control", "black"]),
@@ -56,13 +57,12 @@ EVERY_SEED = ["", "2_steps"]  # the evaluations that trainings of other seeds th
 ROWS = {
     "state_imf": ("box state, IMF, 1 step", STATE,
                   {"": ("", []),
-                   "2_steps": ("box state, IMF, 2 steps", ["agent.head.num_inference_steps=2"]),
+                   "2_steps": ("box state, IMF, 2 steps", TWO_STEPS),
                    "fp32": ("box state, IMF, 1 step in fp32",
                             ["agent.head.inference_precision=fp32"])}),
     "state_velocity": ("box state, IMF that predicts the velocity, 1 step", STATE + VELOCITY,
                        {"": ("", []),
-                        "2_steps": ("box state, IMF that predicts the velocity, 2 steps",
-                                    ["agent.head.num_inference_steps=2"])}),
+                        "2_steps": ("box state, IMF that predicts the velocity, 2 steps", TWO_STEPS)}),
     "state_diffusion": ("box state, diffusion, DDIM 10", STATE + ["agent/head=diffusion"] + DENOISER,
                         {"": ("", DDIM),
                          "20_steps": ("box state, diffusion, DDIM 20",
@@ -80,7 +80,7 @@ ROWS = {
                   STATE + ["agent.use_env_state=false"], {}),
     "lewm_imf": ("LEWM, IMF, 1 step", [],
                  {"": ("", []),
-                  "2_steps": ("LEWM, IMF, 2 steps", ["agent.head.num_inference_steps=2"]),
+                  "2_steps": ("LEWM, IMF, 2 steps", TWO_STEPS),
                   **CONTROLS}),
     "lewm_imf_200": ("LEWM, IMF, 1 step, 200 demonstrations", DATA_200, {}),
     "lewm_diffusion": ("LEWM, diffusion, DDIM 10", ["agent/head=diffusion"] + DENOISER,
@@ -90,8 +90,7 @@ ROWS = {
     "resnet_random_imf": ("ResNet-18 of random weights, frozen (control), IMF", RANDOM_RESNET, {}),
     "lewm_mean_std": ("LEWM, standardised features, IMF, 1 step", MEAN_STD,
                       {"": ("", []),
-                       "2_steps": ("LEWM, standardised features, IMF, 2 steps",
-                                   ["agent.head.num_inference_steps=2"]),
+                       "2_steps": ("LEWM, standardised features, IMF, 2 steps", TWO_STEPS),
                        **CONTROLS,
                        "4_actions": ("LEWM, standardised features, IMF, 1 step, 4 actions a chunk",
                                      ["agent.num_action_steps=4"]),
@@ -106,15 +105,13 @@ ROWS = {
                            MEAN_STD + ["agent/head=flow_matching"] + DENOISER, {}),
     "lewm_no_noise": ("LEWM, standardised features, IMF without noise on the state, 1 step", MEAN_STD + NO_NOISE,
                       {"": ("", []),
-                       "2_steps": ("LEWM, standardised features, IMF without noise on the state, 2 steps",
-                                   ["agent.head.num_inference_steps=2"]),
+                       "2_steps": ("LEWM, standardised features, IMF without noise on the state, 2 steps", TWO_STEPS),
                        "ensemble": ("the same, 1 step, a chunk at every step, ensemble",
                                     ["agent.num_action_steps=1", "agent.ensemble_decay=0.01"])}),
     "lewm_velocity": ("LEWM, standardised features, IMF that predicts the velocity, without that noise, 1 step",
                       MEAN_STD + VELOCITY + NO_NOISE,
                       {"": ("", []),
-                       "2_steps": ("LEWM, standardised features, IMF that predicts the velocity, without it, 2 steps",
-                                   ["agent.head.num_inference_steps=2"])}),
+                       "2_steps": ("LEWM, standardised features, IMF that predicts the velocity, without it, 2 steps", TWO_STEPS)}),
     "lewm_random_velocity": ("LEWM of random weights (control), the same",
                              MEAN_STD + VELOCITY + NO_NOISE + RANDOM_LEWM, {}),
     "resnet_random_mean_std": ("ResNet-18 of random weights, frozen (control), standardised features, IMF",
