@@ -2,43 +2,28 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <spdlog/spdlog.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 
 #include "app/conformance_run.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/processes.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi::app {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::minutes kTimeLimit{15};
 
 // Before what the child tells its parent, a line each; a plugin's own output may stand between.
 constexpr char kMarker[] = "\x1eroboimi-check ";
 
-Error system_error(const std::string& what, int number) {
-  return Error({.what = what, .found = std::strerror(number)});
-}
-
-struct Child {
-  pid_t process = -1;
-  int output = -1;  // stdout and stderr, as one stream
-};
-
 // The command line of the child that does the work.
 std::vector<std::string> child_command(const CheckRequest& request) {
-  std::vector<std::string> words = {"roboimi", "plugins", "check", "--in-process"};
+  std::vector<std::string> words = {"/proc/self/exe", "plugins", "check", "--in-process"};
   const auto add = [&](const char* option, const std::string& value) {
     words.push_back(fmt::format("--{}={}", option, value));
   };
@@ -51,69 +36,30 @@ std::vector<std::string> child_command(const CheckRequest& request) {
   return words;
 }
 
-Child start_child(const CheckRequest& request) {
-  int ends[2];
-  if (pipe(ends) != 0) throw system_error("cannot make a pipe", errno);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-  posix_spawn_file_actions_addclose(&actions, ends[0]);
-  posix_spawn_file_actions_addclose(&actions, ends[1]);
-  std::vector<std::string> words = child_command(request);
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  Child child{.process = -1, .output = ends[0]};
-  const int failed =
-      posix_spawn(&child.process, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  close(ends[1]);
-  if (failed != 0) {
-    close(ends[0]);
-    throw system_error("cannot start a child process", failed);
-  }
-  return child;
-}
-
-// Reads until the child closes its output; false when that takes too long.
-bool read_output(int file, std::string& text) {
-  const auto deadline = Clock::now() + kTimeLimit;
-  while (true) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    pollfd waiting{.fd = file, .events = POLLIN, .revents = 0};
-    if (left <= 0 || poll(&waiting, 1, static_cast<int>(left)) == 0) return false;
-    char buffer[4096];
-    const ssize_t count = read(file, buffer, sizeof(buffer));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return true;
-    text.append(buffer, static_cast<std::size_t>(count));
-  }
-}
-
-// What the child told, and what else it printed.
+// What the child told, and what else it printed; what it wrote to stderr stands last.
 struct Told {
   nlohmann::json verdict;  // null when it did not come to one
   std::string check;       // the last that was begun: "backbone my_backbone: check_name"
   std::string output;
 };
 
-Told read_told(const std::string& text) {
+Told read_told(const std::string& text, const std::string& errors) {
   Told told;
   std::size_t at = 0;
   while (true) {
     const std::size_t marker = text.find(kMarker, at);
     told.output += text.substr(at, marker - at);
-    if (marker == std::string::npos) return told;
+    if (marker == std::string::npos) break;
     const std::size_t end = text.find('\n', marker);
-    if (end == std::string::npos) return told;  // torn by the end of the process
+    if (end == std::string::npos) break;  // torn by the end of the process
     const std::size_t begin = marker + std::strlen(kMarker);
     const auto message = nlohmann::json::parse(text.substr(begin, end - begin));
     if (message.contains("begins")) told.check = message.at("begins");
     if (message.contains("verdict")) told.verdict = message;
     at = end + 1;
   }
+  told.output += errors;
+  return told;
 }
 
 void tell(const nlohmann::json& message) {
@@ -231,27 +177,13 @@ void judge(const CheckRequest& request, nlohmann::json& verdict) {
 }  // namespace
 
 nlohmann::json check_in_child(const CheckRequest& request) {
-  const Child child = start_child(request);
-  std::string text;
-  const bool ended = read_output(child.output, text);
-  if (!ended) kill(child.process, SIGKILL);
-  close(child.output);
-  int status = 0;
-  while (waitpid(child.process, &status, 0) < 0 && errno == EINTR) {
-  }
-  const Told told = read_told(text);
-  if (!ended) {
+  const ProcessResult result = run_process(child_command(request), "", kTimeLimit);
+  const Told told = read_told(result.output, result.errors);
+  if (result.status == kTimedOut) {
     return fatal(request, fmt::format("did not finish within {} min", kTimeLimit.count()), told);
   }
-  if (WIFSIGNALED(status)) {
-    const int number = WTERMSIG(status);
-    return fatal(request,
-                 fmt::format("ended its process with signal {} ({})", number, strsignal(number)),
-                 told);
-  }
-  if (told.verdict.is_null() || WEXITSTATUS(status) != 0) {
-    return fatal(request, fmt::format("ended its process with status {}", WEXITSTATUS(status)),
-                 told);
+  if (told.verdict.is_null() || result.status != 0) {
+    return fatal(request, "ended its process with " + status_text(result.status), told);
   }
   nlohmann::json verdict = told.verdict;
   verdict["output"] = told.output;

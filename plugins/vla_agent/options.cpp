@@ -60,13 +60,15 @@ Schema schema() {
          "the "
          "present one (obs_horizon 1)")
       .one_of({"diffusion", "act"});
-  const std::vector<std::string> kinds = {"min_max", "mean_std", "identity"};
+  using enum Normalization;
+  const std::vector<std::string> kinds = {to_string(kMinMax), to_string(kMeanStd),
+                                          to_string(kIdentity)};
   s.text("state_normalization", "min_max", "of the robot state, and of env_state").one_of(kinds);
   s.text("action_normalization", "min_max", "of the actions").one_of(kinds);
   s.text("feature_normalization", "mean_std",
          "of a frozen backbone's features; `whiten`: along their principal axes, so that those in "
          "which they hardly vary count too")
-      .one_of({"min_max", "mean_std", "whiten", "identity"});
+      .one_of({to_string(kMinMax), to_string(kMeanStd), to_string(kWhiten), to_string(kIdentity)});
   s.number("state_noise", 0.0,
            "standard deviation of the noise that training adds to the normalised state, so that "
            "the policy looks rather than infers from where the robot is")

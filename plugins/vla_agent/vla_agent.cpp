@@ -26,7 +26,7 @@ void check_clipping(const Head& head, Normalization actions) {
   throw Error({.what = "the head keeps actions in [-1, 1], where min_max alone puts them",
                .where = "agent.action_normalization",
                .expected = "min_max",
-               .found = actions == Normalization::kMeanStd ? "mean_std" : "identity",
+               .found = to_string(actions),
                .next = "change it, or turn the head's clipping off"});
 }
 

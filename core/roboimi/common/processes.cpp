@@ -251,8 +251,14 @@ ProcessResult run_process(const std::vector<std::string>& words, const std::stri
 }
 
 int shell_status(int wait_status) {
-  constexpr int kSignal = 128;
-  return WIFSIGNALED(wait_status) ? kSignal + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+  return WIFSIGNALED(wait_status) ? kSignalStatus + WTERMSIG(wait_status)
+                                  : WEXITSTATUS(wait_status);
+}
+
+std::string status_text(int status) {
+  if (status <= kSignalStatus) return "exit status " + std::to_string(status);
+  const int number = status - kSignalStatus;
+  return "signal " + std::to_string(number) + " (" + ::strsignal(number) + ")";
 }
 
 }  // namespace roboimi

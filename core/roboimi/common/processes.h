@@ -47,10 +47,11 @@ struct ProcessStart {
 ROBOIMI_EXPORT ProcessIdentity start_process(const ProcessStart& start);
 
 inline constexpr std::chrono::milliseconds kNoLimit = std::chrono::milliseconds::max();
-inline constexpr int kTimedOut = 124;  // what timeout(1) ends with
+inline constexpr int kTimedOut = 124;      // what timeout(1) ends with
+inline constexpr int kSignalStatus = 128;  // + N: ended by signal N
 
 struct ProcessResult {
-  int status = 0;      // as a shell has it: 128 + N for signal N
+  int status = 0;      // as a shell has it: kSignalStatus + N for signal N
   std::string output;  // stdout
   std::string errors;  // stderr
 };
@@ -62,7 +63,10 @@ ROBOIMI_EXPORT ProcessResult run_process(const std::vector<std::string>& words,
                                          const std::string& input = "",
                                          std::chrono::milliseconds limit = kNoLimit);
 
-// The exit status of a wait status: 128 + N for signal N.
+// The exit status of a wait status: kSignalStatus + N for signal N.
 ROBOIMI_EXPORT int shell_status(int wait_status);
+
+// Of such a status: "exit status 1", "signal 9 (Killed)".
+ROBOIMI_EXPORT std::string status_text(int status);
 
 }  // namespace roboimi

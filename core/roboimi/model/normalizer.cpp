@@ -1,6 +1,11 @@
 #include "roboimi/model/normalizer.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
 
 #include "roboimi/common/error.h"
 #include "roboimi/model/min_max.h"
@@ -8,6 +13,8 @@
 namespace roboimi {
 namespace {
 
+// In the order of Normalization.
+constexpr std::array<const char*, 4> kNames = {"min_max", "mean_std", "whiten", "identity"};
 constexpr double kSmallestRange = 1e-4;
 constexpr double kSmallestStd = 1e-2;
 constexpr double kWhiteningFloor = 1e-3;  // of variances whose mean is 1
@@ -60,13 +67,13 @@ Statistics Statistics::of(const at::Tensor& rows) {
           .covariance = covariance};
 }
 
+std::string to_string(Normalization kind) { return kNames.at(static_cast<std::size_t>(kind)); }
+
 Normalization normalization_from(const std::string& name) {
-  if (name == "min_max") return Normalization::kMinMax;
-  if (name == "mean_std") return Normalization::kMeanStd;
-  if (name == "whiten") return Normalization::kWhiten;
-  if (name == "identity") return Normalization::kIdentity;
+  const auto* found = std::find(kNames.begin(), kNames.end(), name);
+  if (found != kNames.end()) return static_cast<Normalization>(found - kNames.begin());
   throw Error({.what = "unknown normalisation",
-               .expected = "min_max, mean_std, whiten or identity",
+               .expected = fmt::format("one of {}", fmt::join(kNames, ", ")),
                .found = name});
 }
 

@@ -28,7 +28,9 @@ enum class Normalization {
   kWhiten,
   kIdentity,
 };
-// "min_max", "mean_std", "whiten", "identity"; Error otherwise.
+// "min_max", "mean_std", "whiten", "identity".
+ROBOIMI_EXPORT std::string to_string(Normalization kind);
+// The reverse; Error for any other name.
 ROBOIMI_EXPORT Normalization normalization_from(const std::string& name);
 
 class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {

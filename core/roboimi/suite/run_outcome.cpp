@@ -1,22 +1,16 @@
 #include "roboimi/suite/run_outcome.h"
 
-#include <string.h>
+#include <signal.h>
 
+#include "roboimi/common/processes.h"
 #include "roboimi/suite/run_progress.h"
 #include "roboimi/train/run_folder.h"
 
 namespace roboimi {
 namespace {
 
-constexpr int kInterrupted = 130;  // what `roboimi run` ends with after Ctrl-C, and 128 + SIGINT
-constexpr int kSignals = 128;
-
-// "exit status 1", "signal 9 (Killed)".
-std::string status_text(int status) {
-  if (status <= kSignals) return "exit status " + std::to_string(status);
-  const int number = status - kSignals;
-  return "signal " + std::to_string(number) + " (" + ::strsignal(number) + ")";
-}
+constexpr int kInterrupted =
+    kSignalStatus + SIGINT;  // and what `roboimi run` ends with after Ctrl-C
 
 std::string at_step(const RunStatus& row) {
   return row.step ? " at step " + std::to_string(*row.step) : "";
@@ -24,7 +18,7 @@ std::string at_step(const RunStatus& row) {
 
 // What it said last. A process that a signal ended said nothing of that.
 std::string words_of(const std::filesystem::path& log, int status) {
-  const std::string words = status > kSignals ? "" : last_words(log);
+  const std::string words = status > kSignalStatus ? "" : last_words(log);
   return words.empty() ? "" : ": " + words;
 }
 

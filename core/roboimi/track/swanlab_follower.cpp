@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds kPatience{30};
+constexpr std::chrono::minutes kCheckLimit{1};  // an import that takes longer will not come back
 constexpr int kRefused = 4;  // the script's status: the package is there, but not what it needs
 
 fs::path find_script() {
@@ -69,7 +70,11 @@ SwanlabProgram find_swanlab(const SwanlabOptions& options) {
     ProcessResult result{.status = -1};
     try {
       result = run_process({python, script.string(), "--check", "--mode", options.mode, "--project",
-                            options.project});
+                            options.project},
+                           "", kCheckLimit);
+      if (result.status == kTimedOut) {
+        result.errors = fmt::format("no answer within {} min", kCheckLimit.count());
+      }
     } catch (const Error& error) {
       result.errors = one_line_message(error);
     }

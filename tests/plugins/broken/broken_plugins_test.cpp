@@ -258,7 +258,7 @@ Finished run_program(const std::string& arguments) {
 
 // These may end the process that opens them: the check's child is that process. An exception that
 // leaves an initialiser passes through the C library's frames, where only some builds unwind.
-TEST(PluginsCheck, ReportsACrashAndAThrowingInitialiserAsFindings) {
+TEST(PluginsCheck, ReportsInitialisersThatEndTheProcessAsFindings) {
   const auto thrown = run_program("plugins check " + built("throwing_initialiser").string());
   EXPECT_EQ(thrown.status, 1);
   EXPECT_THAT(thrown.output, HasSubstr("the initialiser gave up"));
@@ -269,6 +269,11 @@ TEST(PluginsCheck, ReportsACrashAndAThrowingInitialiserAsFindings) {
   EXPECT_EQ(crashed.status, 1);
   EXPECT_THAT(crashed.output, HasSubstr("ended its process with signal 11"));
   VerdictTable::row("crash", "fatal", crashed.output);
+  const auto left = run_program("plugins check " + built("exiting").string());
+  EXPECT_EQ(left.status, 1);
+  EXPECT_THAT(left.output, HasSubstr("ended its process with exit status 3"));
+  EXPECT_THAT(left.output, HasSubstr("no licence was found"));
+  VerdictTable::row("exiting", "fatal", left.output);
 }
 
 TEST(PluginsCheck, NamesTheCheckInWhichAComponentCrashed) {

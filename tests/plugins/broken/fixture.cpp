@@ -1,6 +1,8 @@
 // One small backbone in several libraries. Without a definition it is a good plugin; each
 // definition breaks it in one way.
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
 
 #include "roboimi/common/error.h"
@@ -69,6 +71,11 @@ static const int kValue = []() -> int { throw std::runtime_error("the initialise
 static const int kValue = []() -> int {
   std::raise(SIGSEGV);
   return 1;
+}();
+#elif defined(EXITING)
+static const int kValue = []() -> int {
+  std::fputs("no licence was found\n", stderr);
+  std::_Exit(3);
 }();
 #endif
 
