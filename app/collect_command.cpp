@@ -72,7 +72,8 @@ Request parse_request(const Arguments& words) {
 
 Schema root_schema() {
   Schema collect;
-  collect.text("output", "data/sim_transfer", "the folder of the episodes");
+  collect.text("output", "data/sim_transfer", "the folder of the episodes").type =
+      OptionType::kPath;
   collect.integer("num_episodes", 50, "successful episodes to record").at_least(1);
   collect.integer("first_seed", 0, "of the environment; attempt i has first_seed + i").at_least(0);
   collect.integer("workers", 2, "processes at work").range(1, 256);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/describe.h"
 #include "roboimi/config/did_you_mean.h"
@@ -43,8 +44,9 @@ class ValueReader {
       case OptionType::kNumber:
         return read_number(node);
       case OptionType::kText:
-      case OptionType::kPath:
         return read_text(node);
+      case OptionType::kPath:
+        return absolute_path(read_text(node)).string();
       case OptionType::kIntegers:
         return read_list<std::int64_t>(node, &ValueReader::read_integer);
       case OptionType::kNumbers:
@@ -159,7 +161,10 @@ OptionValue read_option(const ConfigNode& table, const ConfigNode* value, const 
                         const std::string& name) {
   const bool has_default = !std::holds_alternative<std::monostate>(spec.default_value);
   const bool is_absent = value == nullptr || (value->is_null() && !has_default);
-  if (is_absent && !spec.required) return spec.default_value;
+  if (is_absent && !spec.required) {
+    if (spec.type != OptionType::kPath || !has_default) return spec.default_value;
+    return absolute_path(std::get<std::string>(spec.default_value)).string();
+  }
   if (value == nullptr) {
     throw Error({.what = "missing key '" + name + "'",
                  .where = table.location().to_string(),

@@ -5,11 +5,13 @@
 
 #include "roboimi/common/random.h"
 #include "roboimi/config/did_you_mean.h"
+#include "roboimi/config/scalar.h"
 #include "roboimi/data/dataset.h"
 #include "roboimi/data/episode_writer.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/model/agent.h"
 #include "roboimi/model/backbone.h"
+#include "roboimi/plugin/plugin_file.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/plugin/registry_state.h"
 #include "roboimi/train/communicator.h"
@@ -34,15 +36,6 @@ std::string text_of(const ConfigNode& node, const char* key, const std::string& 
                  .found = child->is_map() ? "a table" : "a list"});
   }
   return child->text();
-}
-
-// As given, from the current folder; else beside the config file that names it.
-fs::path plugin_file(const ConfigNode& node, const std::string& text) {
-  const fs::path given(text);
-  std::error_code ignored;
-  if (given.is_absolute() || fs::exists(given, ignored)) return given;
-  const fs::path beside = fs::path(node.find("plugin")->location().file).parent_path() / given;
-  return fs::exists(beside, ignored) ? beside : given;
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -175,7 +168,7 @@ Registry::State::Selection Registry::State::select(ComponentKind kind, const Con
 
   std::string plugin;
   try {
-    plugin = load(plugin_file(node, file));
+    plugin = load(resolve_plugin_file(node));
   } catch (const Error& error) {
     throw factory_error(error, path + ".plugin");
   }
@@ -246,6 +239,11 @@ Options Registry::options_of(ComponentKind kind, const ConfigNode& node, const s
 ConfigNode Registry::resolved(ComponentKind kind, const ConfigNode& node, const std::string& path) {
   const Lock lock(state_->mutex);
   auto selection = state_->select(kind, node, path);
+  if (const fs::path library = resolve_plugin_file(selection.node); !library.empty()) {
+    selection.node.set("plugin", ConfigNode::scalar(config::escape_references(library.string()),
+                                                    selection.node.find("plugin")->location(),
+                                                    /*quoted=*/true));
+  }
   for (const OptionSpec& option : selection.component.schema.options()) {
     ConfigNode* part = selection.node.find(option.key);
     if (option.type != OptionType::kComponent || part == nullptr || part->is_null()) continue;

@@ -39,8 +39,8 @@ Schema target_schema(TargetKind kind) {
     s.required_text("host", "as ssh takes it");
     s.integer("port", 0, "0: ssh's own").range(0, 65535);
     s.text("folder", "roboimi_suites", "there, from the home folder");
-    s.text("identity", "", "file of a private key; empty: ssh's own");
-    s.text("known_hosts", "", "file of host keys; empty: ssh's own");
+    s.text("identity", "", "file of a private key; empty: ssh's own").type = OptionType::kPath;
+    s.text("known_hosts", "", "file of host keys; empty: ssh's own").type = OptionType::kPath;
   }
   return s;
 }

@@ -1,5 +1,8 @@
 #include <gmock/gmock.h>
 
+#include <cstdlib>
+#include <filesystem>
+
 #include "roboimi/config/schema.h"
 #include "tests/error_text.h"
 
@@ -56,9 +59,26 @@ TEST(ParseOptions, ReadsEveryType) {
   EXPECT_THAT(options.numbers("betas"), ElementsAre(0.5, 1.0));
   EXPECT_THAT(options.texts("cameras"), ElementsAre("top", "7"));
   EXPECT_EQ(options.integer("cond_dim"), 208);
-  EXPECT_EQ(options.text("checkpoint"), "a b.ckpt");
+  EXPECT_EQ(options.text("checkpoint"), (std::filesystem::current_path() / "a b.ckpt").string());
   EXPECT_EQ(options.group("crop").integer("height"), 10);
   EXPECT_EQ(options.location("sizes").to_string(), "a.yaml:2:2");
+}
+
+TEST(ParseOptions, MakesPathsAbsolute) {
+  const std::string here = std::filesystem::current_path().string();
+  Schema schema;
+  schema.required_path("data", "a folder");
+  schema.text("output", "runs", "a folder").type = OptionType::kPath;
+  const auto read = [&](const std::string& text) {
+    return parse_options(parse_yaml(text, "a.yaml"), schema);
+  };
+  const Options relative = read("data: ./set \\${x}");
+  EXPECT_EQ(relative.text("data"), here + "/set ${x}");
+  EXPECT_EQ(relative.text("output"), here + "/runs") << "a default as well";
+  EXPECT_EQ(relative.to_node().find("data")->text(), here + "/set \\${x}");
+  EXPECT_EQ(read("data: /a/../b").text("data"), "/a/../b");
+  EXPECT_EQ(read("data: ''").text("data"), "");
+  EXPECT_EQ(read("data: ~/set").text("data"), std::string(std::getenv("HOME")) + "/set");
 }
 
 TEST(ParseOptions, SuggestsTheNearestNameForAnUnknownKey) {
