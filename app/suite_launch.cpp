@@ -12,9 +12,9 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/origin.h"
+#include "roboimi/common/process_lock.h"
 #include "roboimi/config/did_you_mean.h"
 #include "roboimi/plugin/registry.h"
-#include "roboimi/suite/process_lock.h"
 #include "roboimi/suite/records.h"
 
 namespace roboimi::app {

@@ -1,7 +1,7 @@
 // A suite on this machine, from the launch with its trials to the end of its runs.
 #include <gmock/gmock.h>
 
-#include "roboimi/suite/process_lock.h"
+#include "roboimi/common/process_lock.h"
 #include "tests/e2e/suite_support.h"
 
 namespace roboimi::e2e {

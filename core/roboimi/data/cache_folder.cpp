@@ -1,16 +1,12 @@
 #include "roboimi/data/cache_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <set>
-#include <thread>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
@@ -19,8 +15,6 @@ namespace roboimi {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr auto kLockPoll = std::chrono::milliseconds(50);
 
 bool make_writable(const fs::path& folder) {
   std::error_code error;
@@ -80,35 +74,14 @@ std::string data_fingerprint(const Dataset& dataset, bool hash_contents) {
   return hash.hex();
 }
 
-FileLock::FileLock(const fs::path& file, const std::function<bool()>& should_stop) {
-  const std::string name = file.string() + ".lock";
-  std::error_code error;
-  fs::create_directories(file.parent_path(), error);
-  if (error) {
-    throw Error({.what = "cannot create the folder: " + error.message(),
-                 .where = file.parent_path().string(),
-                 .next = "check the permissions, or set cache.folder to a folder that can be "
-                         "written"});
-  }
-  descriptor_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) {
-    throw Error({.what = std::string("cannot create the lock: ") + std::strerror(errno),
-                 .where = name,
-                 .next = "check the permissions and the free space of the folder"});
-  }
-  while (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-    const int error = errno;
-    const bool stop = should_stop && should_stop();
-    if (stop || (error != EWOULDBLOCK && error != EINTR)) {
-      ::close(descriptor_);
-      throw Error({.what = stop ? "interrupted while another process holds the lock"
-                                : std::string("cannot lock: ") + std::strerror(error),
-                   .where = name});
-    }
-    std::this_thread::sleep_for(kLockPoll);
+ProcessLock lock_cached_file(const fs::path& file, const std::function<bool()>& should_stop) {
+  try {
+    return ProcessLock::take(file.string() + ".lock", should_stop);
+  } catch (const Error& error) {
+    Error::Parts parts = error.parts();
+    if (!parts.next.empty()) parts.next += ", or set cache.folder to another folder";
+    throw Error(std::move(parts));
   }
 }
-
-FileLock::~FileLock() { ::close(descriptor_); }
 
 }  // namespace roboimi

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "roboimi/common/export.h"
+#include "roboimi/common/process_lock.h"
 #include "roboimi/data/dataset.h"
 
 namespace roboimi {
@@ -19,18 +20,8 @@ ROBOIMI_EXPORT std::filesystem::path cache_folder(const Dataset& dataset);
 // `hash_contents` its name and the SHA-256 of its bytes.
 ROBOIMI_EXPORT std::string data_fingerprint(const Dataset& dataset, bool hash_contents);
 
-// Holds `file`.lock exclusively while alive. The lock goes with the process, however that ends.
-class ROBOIMI_EXPORT FileLock {
- public:
-  // Waits for another holder, asking `should_stop` every 50 ms (true: Error "interrupted").
-  explicit FileLock(const std::filesystem::path& file,
-                    const std::function<bool()>& should_stop = {});
-  ~FileLock();
-  FileLock(const FileLock&) = delete;
-  FileLock& operator=(const FileLock&) = delete;
-
- private:
-  int descriptor_ = -1;
-};
+// Takes `file`.lock, waiting for another holder; see ProcessLock::take().
+ROBOIMI_EXPORT ProcessLock lock_cached_file(const std::filesystem::path& file,
+                                            const std::function<bool()>& should_stop = {});
 
 }  // namespace roboimi

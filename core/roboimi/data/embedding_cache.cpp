@@ -239,7 +239,7 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
   const Encoder encoder(backbone, dataset, options);
   if (fs::exists(file)) return load(file, key, encoder.first());
 
-  const FileLock lock(file, options.should_stop);
+  const ProcessLock lock = lock_cached_file(file, options.should_stop);
   std::int64_t num_encoded = 0;
   if (!fs::exists(file)) {
     const ModeGuard mode(backbone, options.variants > 1);

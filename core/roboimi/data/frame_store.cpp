@@ -104,7 +104,7 @@ void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
   fs::create_directories(options.folder, error);
   const fs::path file = options.folder / ("frames-" + key.hex().substr(0, 32) + ".bin");
   if (!fs::exists(file)) {
-    const FileLock lock(file);
+    const ProcessLock lock = lock_cached_file(file);
     if (!fs::exists(file)) write_decoded(tasks, file, options.progress);
   }
   const MappedFile& mapped = mapping(file);

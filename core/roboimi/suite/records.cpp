@@ -6,7 +6,7 @@
 
 #include "roboimi/common/files.h"
 #include "roboimi/common/origin.h"
-#include "roboimi/suite/process_lock.h"
+#include "roboimi/common/process_lock.h"
 
 namespace roboimi {
 namespace {

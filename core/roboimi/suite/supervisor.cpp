@@ -11,8 +11,8 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/origin.h"
+#include "roboimi/common/process_lock.h"
 #include "roboimi/suite/gpu_users.h"
-#include "roboimi/suite/process_lock.h"
 #include "roboimi/suite/run_outcome.h"
 #include "roboimi/suite/run_progress.h"
 #include "roboimi/suite/work_rows.h"

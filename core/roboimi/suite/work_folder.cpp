@@ -7,7 +7,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/origin.h"
-#include "roboimi/suite/process_lock.h"
+#include "roboimi/common/process_lock.h"
 #include "roboimi/suite/run_progress.h"
 #include "roboimi/train/run_folder.h"
 

@@ -14,6 +14,7 @@
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/origin.h"
+#include "roboimi/common/processes.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/track/swanlab_follower.h"
 #include "roboimi/train/checkpoint.h"
@@ -81,7 +82,9 @@ std::string step_name(std::int64_t step) { return fmt::format("step_{:08}", step
 
 void write_run_record(const fs::path& folder, const RunRecord& record) {
   nlohmann::ordered_json json = {{"name", record.name}, {"status", record.status}};
+  const ProcessIdentity process = identify_process(::getpid());
   json["pid"] = ::getpid();
+  json["process_start"] = {{"ticks", process.start_ticks}, {"boot_id", process.boot_id}};
   json["host"] = host_name();
   json["written"] = time_now();
   json["working_directory"] = fs::current_path().string();
@@ -99,6 +102,28 @@ void write_run_record(const fs::path& folder, const RunRecord& record) {
   json["num_parameters"] = record.num_parameters;
   json["tracker_urls"] = tracker_urls(folder);
   write_text_atomically(folder / "run.json", json.dump(2) + "\n");
+}
+
+std::string observed_status(const fs::path& run_folder) {
+  const fs::path file = run_folder / "run.json";
+  std::error_code error;
+  if (!fs::is_regular_file(file, error)) return "";
+  const auto record = nlohmann::json::parse(read_text(file), nullptr, /*allow_exceptions=*/false);
+  try {
+    const std::string status = record.at("status");
+    if (status != kRunning || record.at("host") != host_name()) return status;
+    ProcessIdentity process{.pid = record.at("pid")};
+    if (record.contains("process_start")) {
+      record["process_start"].at("ticks").get_to(process.start_ticks);
+      record["process_start"].at("boot_id").get_to(process.boot_id);
+    } else {
+      // An older record: another process of that number passes for the run's.
+      process = identify_process(static_cast<pid_t>(process.pid));
+    }
+    return is_alive(process) ? status : kLost;
+  } catch (const nlohmann::json::exception&) {
+    return "";
+  }
 }
 
 LogFile::LogFile(const fs::path& file) {

@@ -32,6 +32,9 @@ ROBOIMI_EXPORT std::filesystem::path newest_run_folder(const std::filesystem::pa
 // "step_00050000".
 ROBOIMI_EXPORT std::string step_name(std::int64_t step);
 
+inline constexpr const char* kRunning = "running";
+inline constexpr const char* kLost = "lost";  // see observed_status()
+
 // What run.json says: who runs this, with what.
 struct RunRecord {
   std::string name;
@@ -43,12 +46,16 @@ struct RunRecord {
   std::string data_fingerprint;
   std::int64_t num_episodes = 0, num_windows = 0, num_parameters = 0;
   std::optional<std::int64_t> resumed_step;
-  std::string status = "running";  // "finished", "interrupted", "failed: ..."
+  std::string status = kRunning;  // "finished", "interrupted", "failed: ..."
 };
 
-// Writes run.json, atomically; adds pid, host, time, versions, the loaded plugins with the hash of
+// Writes run.json, atomically; adds pid, when that process started, host, time, versions, the loaded plugins with the hash of
 // their files, and where trackers show the run (tracker_urls()).
 ROBOIMI_EXPORT void write_run_record(const std::filesystem::path& folder, const RunRecord& record);
+
+// What a reader of run.json should show: its status, but "lost" in place of "running" when its
+// process was one of this machine and is gone. Empty when there is no run.json to read.
+ROBOIMI_EXPORT std::string observed_status(const std::filesystem::path& run_folder);
 
 // While alive, everything that is logged also goes to `file`, in detail.
 class ROBOIMI_EXPORT LogFile {

@@ -288,7 +288,7 @@ TEST(CacheFolder, ThatCannotBeMadeSaysWhy) {
   const ScratchFolder folder;
   std::ofstream(folder / "file") << "no folder";
   try {
-    const FileLock lock(folder / "file" / "embeddings");
+    const ProcessLock lock = lock_cached_file(folder / "file" / "embeddings");
     FAIL() << "locked";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("file: cannot create the folder: Not a directory"));

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "roboimi/suite/process_lock.h"
+#include "roboimi/common/process_lock.h"
 #include "roboimi/suite/run_progress.h"
 #include "roboimi/train/run_folder.h"
 #include "tests/error_text.h"

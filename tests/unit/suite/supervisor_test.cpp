@@ -7,7 +7,7 @@
 #include <optional>
 #include <thread>
 
-#include "roboimi/suite/process_lock.h"
+#include "roboimi/common/process_lock.h"
 #include "tests/unit/suite/supervisor_fixture.h"
 
 namespace roboimi {
