@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
-#include <csignal>
 #include <iostream>
 
 #include "app/commands.h"
@@ -16,6 +15,7 @@
 #include "app/probe_command.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/worker_processes.h"
 #include "roboimi/env/controls.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/env/rollout.h"
@@ -198,8 +198,7 @@ std::int64_t num_workers(const po::variables_map& values) {
 }
 
 int work(const ParsedArguments& parsed) {
-  // Ctrl-C reaches the whole group; the owner decides what becomes of it.
-  std::signal(SIGINT, SIG_IGN);
+  leave_signals_to_owner();
   const Evaluation evaluation = prepare(parsed);
   serve_rollouts(*evaluation.loaded.agent, *evaluation.environment, evaluation.options);
   return EXIT_SUCCESS;

@@ -179,7 +179,7 @@ void judge(const CheckRequest& request, nlohmann::json& verdict) {
 nlohmann::json check_in_child(const CheckRequest& request) {
   const ProcessResult result = run_process(child_command(request), "", kTimeLimit);
   const Told told = read_told(result.output, result.errors);
-  if (result.status == kTimedOut) {
+  if (result.timed_out) {
     return fatal(request, fmt::format("did not finish within {} min", kTimeLimit.count()), told);
   }
   if (told.verdict.is_null() || result.status != 0) {

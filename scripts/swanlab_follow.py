@@ -50,16 +50,33 @@ def write_json(file, values):
 # ---- How far the run is ----------------------------------------------------------------------------------------------
 
 
-def started_at(pid):
-    """When a living process of this machine began, in seconds since 1970; None when there is none."""
+def start_ticks(pid):
+    """When a living process of this machine began, in clock ticks since the boot; None when there is none."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    if fields[0] in "ZX":
-        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def started_at(pid):
+    """The same in seconds since 1970."""
+    ticks = start_ticks(pid)
     boot = int(re.search(r"^btime (\d+)", Path("/proc/stat").read_text(), re.MULTILINE)[1])
-    return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return None if ticks is None else boot + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def is_alive(record, file):
+    """Whether the process that wrote the record still runs."""
+    start = record.get("process_start")
+    if start:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return start["boot_id"] == boot and start["ticks"] == start_ticks(record["pid"])
+    # An older record does not say. A later process of that number is another one; the machine's clock may have been
+    # set since.
+    clock_slack = 60
+    began = started_at(record["pid"])
+    return began is not None and began <= file.stat().st_mtime + clock_slack
 
 
 def end_of(folder, pid):
@@ -71,10 +88,7 @@ def end_of(folder, pid):
         return record["status"]
     if record["host"] != socket.gethostname():
         return None  # its processes cannot be seen from here
-    began = started_at(pid)
-    # A later process of that number is another one; the machine's clock may have been set since.
-    clock_slack = 60
-    if began is None or began > (folder / "run.json").stat().st_mtime + clock_slack:
+    if not is_alive(record, folder / "run.json"):
         return "killed"
     return None
 
@@ -212,6 +226,8 @@ def show_news(folder, lines, run, logged):
 def follow(folder, mode, project):
     record = read_json(folder / "run.json")
     store = folder / "swanlab"
+    if store.is_symlink():
+        sys.exit(f"swanlab_follow.py: {store}: a link where a folder is expected: remove it")
     store.mkdir(exist_ok=True)
     with (store / "lock").open("w") as lock:
         # The follower of the process that this run is resumed from may not have ended yet.

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,12 +11,12 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <thread>
 
 #include "roboimi/common/error.h"
-
-extern char** environ;
+#include "roboimi/common/spawn.h"
 
 namespace roboimi {
 namespace {
@@ -49,56 +48,6 @@ Stat read_stat(std::int64_t pid) {
   for (int i = 0; i < kBetween; ++i) fields >> skipped;
   fields >> stat.start_ticks;
   return stat;
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& words) {
-  std::vector<char*> result;
-  for (const std::string& word : words) result.push_back(const_cast<char*>(word.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
-
-std::vector<std::string> environment_with(const std::map<std::string, std::string>& added) {
-  std::vector<std::string> all;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    if (!added.contains(text.substr(0, text.find('=')))) all.push_back(text);
-  }
-  for (const auto& [name, value] : added) all.push_back(name + "=" + value);
-  return all;
-}
-
-// What posix_spawn needs beside the words, freed with the object.
-class SpawnSettings {
- public:
-  SpawnSettings() {
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawnattr_init(&attributes);
-    // What this process ignores or blocks, a run does not: Ctrl-C must reach it.
-    sigset_t none, reset;
-    ::sigemptyset(&none);
-    ::sigfillset(&reset);
-    ::posix_spawnattr_setsigmask(&attributes, &none);
-    ::posix_spawnattr_setsigdefault(&attributes, &reset);
-  }
-  ~SpawnSettings() {
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-
-  void set_flags(int flags) {
-    ::posix_spawnattr_setflags(
-        &attributes, static_cast<short>(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
-  }
-
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-};
-
-Error cannot_start(const std::string& program, int error) {
-  return Error({.what = std::string("cannot start: ") + std::strerror(error), .where = program});
 }
 
 // Until when a process may run, in what poll() takes.
@@ -142,7 +91,8 @@ bool exchange(int input_end, const std::string& input, std::array<int, 2> output
     }
     if (::poll(waiting.data(), waiting.size(), left) <= 0) continue;
     if (waiting[2].revents != 0) {
-      const ssize_t count = ::write(input_end, input.data() + sent, input.size() - sent);
+      const ssize_t count =
+          write_without_signal(input_end, input.data() + sent, input.size() - sent);
       if (count > 0) sent += static_cast<std::size_t>(count);
       // The reader has enough.
       if (count < 0 && errno != EINTR && errno != EAGAIN) sent = input.size();
@@ -161,12 +111,15 @@ bool exchange(int input_end, const std::string& input, std::array<int, 2> output
   return true;
 }
 
-// False when it does not end in time: it may go on after it has closed its outputs.
-bool wait_for(pid_t pid, const Deadline& deadline, int& status) {
+// False when it does not end in time: it may go on after it has closed its outputs. Without a
+// status where somebody else has reaped it.
+bool wait_for(pid_t pid, const Deadline& deadline, std::optional<int>& status) {
   constexpr std::chrono::milliseconds kPause{2};
   while (true) {
     const bool is_limited = deadline.left() >= 0;
-    const pid_t ended = ::waitpid(pid, &status, is_limited ? WNOHANG : 0);
+    int found = 0;
+    const pid_t ended = ::waitpid(pid, &found, is_limited ? WNOHANG : 0);
+    if (ended > 0) status = found;
     if (ended > 0 || (ended < 0 && errno != EINTR)) return true;
     if (deadline.left() == 0) return false;
     if (is_limited) std::this_thread::sleep_for(kPause);
@@ -192,61 +145,49 @@ bool is_alive(const ProcessIdentity& process) {
 }
 
 ProcessIdentity start_process(const ProcessStart& start) {
-  SpawnSettings settings;
-  settings.set_flags(POSIX_SPAWN_SETSID);
-  ::posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  const std::string output = start.output.empty() ? "/dev/null" : start.output.string();
-  ::posix_spawn_file_actions_addopen(&settings.actions, STDOUT_FILENO, output.c_str(),
-                                     O_WRONLY | O_CREAT | O_APPEND, 0644);
-  ::posix_spawn_file_actions_adddup2(&settings.actions, STDOUT_FILENO, STDERR_FILENO);
-  if (!start.directory.empty()) {
-    ::posix_spawn_file_actions_addchdir_np(&settings.actions, start.directory.c_str());
-  }
-  if (start.inherited >= 0) {
-    ::posix_spawn_file_actions_adddup2(&settings.actions, start.inherited, STDERR_FILENO + 1);
-  }
-  const std::vector<std::string> environment = environment_with(start.environment);
-  pid_t pid = -1;
-  const int error =
-      ::posix_spawn(&pid, start.words.at(0).c_str(), &settings.actions, &settings.attributes,
-                    pointers(start.words).data(), pointers(environment).data());
-  if (error != 0) throw cannot_start(start.words[0], error);
-  return identify_process(pid);
+  Spawn child;
+  child.start_session();
+  child.open("/dev/null", O_RDONLY, STDIN_FILENO);
+  child.open(start.output.empty() ? fs::path("/dev/null") : start.output,
+             O_WRONLY | O_CREAT | O_APPEND, STDOUT_FILENO);
+  child.give(STDOUT_FILENO, STDERR_FILENO);
+  if (!start.directory.empty()) child.change_directory(start.directory);
+  if (start.inherited >= 0) child.give(start.inherited, STDERR_FILENO + 1);
+  return identify_process(child.start(start.words, start.environment));
 }
 
 ProcessResult run_process(const std::vector<std::string>& words, const std::string& input,
                           std::chrono::milliseconds limit) {
-  int in[2], out[2], err[2];
-  if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0) {
-    throw Error(std::string("cannot make a pipe: ") + std::strerror(errno));
-  }
-  // A program that ends before it has read its input is told by its status.
-  ::signal(SIGPIPE, SIG_IGN);
-  SpawnSettings settings;
-  settings.set_flags(0);
-  ::posix_spawn_file_actions_adddup2(&settings.actions, in[0], STDIN_FILENO);
-  ::posix_spawn_file_actions_adddup2(&settings.actions, out[1], STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&settings.actions, err[1], STDERR_FILENO);
-  pid_t pid = -1;
-  const int error = ::posix_spawnp(&pid, words.at(0).c_str(), &settings.actions,
-                                   &settings.attributes, pointers(words).data(), environ);
-  for (const int end : {in[0], out[1], err[1]}) ::close(end);
-  if (error != 0) {
-    for (const int end : {in[1], out[0], err[0]}) ::close(end);
-    throw cannot_start(words[0], error);
-  }
+  Pipe in, out, err;
+  Spawn child;
+  child.give(in.read_end(), STDIN_FILENO);
+  child.give(out.write_end(), STDOUT_FILENO);
+  child.give(err.write_end(), STDERR_FILENO);
+  const pid_t pid = child.start(words);
+  in.close_read_end();
+  out.close_write_end();
+  err.close_write_end();
   ProcessResult result;
   // A full pipe must not keep the outputs from being read.
-  ::fcntl(in[1], F_SETFL, O_NONBLOCK);
+  ::fcntl(in.write_end(), F_SETFL, O_NONBLOCK);
   const Deadline deadline(limit);
-  int status = 0;
-  const bool in_time =
-      exchange(in[1], input, {out[0], err[0]}, deadline, result) && wait_for(pid, deadline, status);
-  if (!in_time) {
+  std::optional<int> status;
+  result.timed_out =
+      !exchange(in.release_write_end(), input, {out.release_read_end(), err.release_read_end()},
+                deadline, result) ||
+      !wait_for(pid, deadline, status);
+  if (result.timed_out) {
     ::kill(pid, SIGKILL);
     wait_for(pid, Deadline(kNoLimit), status);
+    result.status = kTimedOut;
+  } else if (status) {
+    result.status = shell_status(*status);
+  } else {
+    throw Error({.what = "the exit status is lost",
+                 .where = words[0],
+                 .found = "a program that ignores SIGCHLD or reaps all its children",
+                 .next = "leave SIGCHLD at its default"});
   }
-  result.status = in_time ? shell_status(status) : kTimedOut;
   return result;
 }
 

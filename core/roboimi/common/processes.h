@@ -54,11 +54,12 @@ struct ProcessResult {
   int status = 0;      // as a shell has it: kSignalStatus + N for signal N
   std::string output;  // stdout
   std::string errors;  // stderr
+  bool timed_out = false;
 };
 
 // Runs a program, found by PATH, to its end with `input` as its standard input. No shell is
 // involved. Error when it cannot be started. After `limit` it is killed, and what it has written
-// comes back with the status kTimedOut.
+// comes back with timed_out and the status kTimedOut, which a program may also end with itself.
 ROBOIMI_EXPORT ProcessResult run_process(const std::vector<std::string>& words,
                                          const std::string& input = "",
                                          std::chrono::milliseconds limit = kNoLimit);

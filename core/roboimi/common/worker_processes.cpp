@@ -1,9 +1,7 @@
 #include "roboimi/common/worker_processes.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,8 +10,8 @@
 #include <iostream>
 
 #include "roboimi/common/error.h"
-
-extern char** environ;
+#include "roboimi/common/processes.h"
+#include "roboimi/common/spawn.h"
 
 namespace roboimi {
 namespace {
@@ -23,7 +21,8 @@ const std::string kError = "error: ";
 // Writes all of it; false when the reader is gone.
 bool write_all(int descriptor, const std::string& text) {
   for (std::size_t done = 0; done < text.size();) {
-    const ssize_t written = ::write(descriptor, text.data() + done, text.size() - done);
+    const ssize_t written =
+        write_without_signal(descriptor, text.data() + done, text.size() - done);
     if (written < 0 && errno != EINTR) return false;
     if (written > 0) done += static_cast<std::size_t>(written);
   }
@@ -32,9 +31,8 @@ bool write_all(int descriptor, const std::string& text) {
 
 }  // namespace
 
-WorkerProcesses::WorkerProcesses(const std::vector<std::string>& command, std::int64_t count) {
-  // A worker that ended is reported by receive(), not by a signal.
-  ::signal(SIGPIPE, SIG_IGN);
+WorkerProcesses::WorkerProcesses(const std::vector<std::string>& command, std::int64_t count)
+    : WorkerProcesses() {  // so that an Error here ends those that were started
   for (std::int64_t i = 0; i < count; ++i) start(command);
 }
 
@@ -50,30 +48,16 @@ WorkerProcesses::~WorkerProcesses() {
 }
 
 void WorkerProcesses::start(const std::vector<std::string>& command) {
-  int input[2], output[2];
-  if (::pipe2(input, O_CLOEXEC) != 0 || ::pipe2(output, O_CLOEXEC) != 0) {
-    throw Error(std::string("cannot make a pipe: ") + std::strerror(errno));
-  }
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, input[0], STDIN_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, output[1], kReplyDescriptor);
-  std::vector<char*> words;
-  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
-  Worker worker{.input = input[1], .output = output[0]};
-  const int error = ::posix_spawn(&worker.pid, words[0], &actions, nullptr, words.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::close(input[0]);
-  ::close(output[1]);
-  if (error != 0) {
-    ::close(input[1]);
-    ::close(output[0]);
-    throw Error({.what = std::string("cannot start a worker: ") + std::strerror(error),
-                 .where = command[0]});
-  }
-  workers_.push_back(worker);
+  Pipe input, output;
+  Spawn child;
+  child.give(input.read_end(), STDIN_FILENO);
+  child.give(STDERR_FILENO, STDOUT_FILENO);
+  child.give(output.write_end(), kReplyDescriptor);
+  const pid_t pid = child.start(command);
+  workers_.push_back({.pid = pid,
+                      .input = input.release_write_end(),
+                      .output = output.release_read_end(),
+                      .received = {}});
 }
 
 void WorkerProcesses::send(std::int64_t worker, const std::string& line) {
@@ -115,14 +99,15 @@ std::optional<WorkerProcesses::Reply> WorkerProcesses::receive(std::chrono::mill
 
 void WorkerProcesses::fail_ended(Worker& worker) {
   int status = 0;
-  ::waitpid(worker.pid, &status, 0);
+  const bool is_known = ::waitpid(worker.pid, &status, 0) == worker.pid;
   worker.pid = -1;
-  const std::string found = WIFSIGNALED(status)
-                                ? std::string("signal ") + ::strsignal(WTERMSIG(status))
-                                : "exit status " + std::to_string(WEXITSTATUS(status));
-  throw Error({.what = "a worker process ended before its work",
-               .found = found,
-               .next = "its own message is above"});
+  throw WorkerEnded({.what = "a worker process ended before its work",
+                     .found = is_known ? status_text(shell_status(status)) : "an unknown status",
+                     .next = "its own message is above"});
+}
+
+void leave_signals_to_owner() {
+  for (const int number : {SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) ::signal(number, SIG_IGN);
 }
 
 void serve_tasks(const std::function<std::string(const std::string& task)>& work) {

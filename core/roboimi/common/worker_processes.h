@@ -18,9 +18,16 @@
 #include <string>
 #include <vector>
 
+#include "roboimi/common/error.h"
 #include "roboimi/common/export.h"
 
 namespace roboimi {
+
+// A worker that has ended although there was work for it.
+class ROBOIMI_EXPORT WorkerEnded : public Error {
+ public:
+  using Error::Error;
+};
 
 class ROBOIMI_EXPORT WorkerProcesses {
  public:
@@ -34,13 +41,14 @@ class ROBOIMI_EXPORT WorkerProcesses {
   WorkerProcesses& operator=(const WorkerProcesses&) = delete;
 
   std::int64_t size() const { return static_cast<std::int64_t>(workers_.size()); }
-  void send(std::int64_t worker, const std::string& line);
+  void send(std::int64_t worker, const std::string& line);  // WorkerEnded, too
 
   struct Reply {
     std::int64_t worker = 0;
     std::string line;
   };
-  // Empty when nothing came in time, or a signal did. Error when a worker has ended or given up.
+  // Empty when nothing came in time, or a signal did. WorkerEnded when a worker has ended, another
+  // Error when it has given up.
   std::optional<Reply> receive(std::chrono::milliseconds timeout);
 
  private:
@@ -50,12 +58,17 @@ class ROBOIMI_EXPORT WorkerProcesses {
     std::string received;         // without a line's end yet
   };
 
+  WorkerProcesses() = default;
   void start(const std::vector<std::string>& command);
   std::optional<Reply> take_line();
   [[noreturn]] void fail_ended(Worker& worker);
 
   std::vector<Worker> workers_;
 };
+
+// The worker's side, first of all: ignores the signals that a terminal or a batch system sends to
+// all processes of a job. The owner gets them, too, and decides.
+ROBOIMI_EXPORT void leave_signals_to_owner();
 
 // The worker's side: answers each line of standard input with the line that `work` makes of it,
 // until that ends or `work` throws, which is told to the owner.

@@ -19,7 +19,7 @@ std::string ask(std::int64_t gpu) {
     return "";  // without a driver's tool the run itself will tell
   }
   // A driver that hangs is no free GPU, and must not keep the supervisor from its runs.
-  if (answer.status == kTimedOut) return "something: nvidia-smi does not answer";
+  if (answer.timed_out) return "something: nvidia-smi does not answer";
   std::string users;
   std::istringstream lines(answer.status == 0 ? answer.output : "");
   for (std::string line; std::getline(lines, line);) {

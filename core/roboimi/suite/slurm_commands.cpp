@@ -41,7 +41,7 @@ std::string run_slurm(const std::vector<std::string>& words) {
                  .next = "launch where " + words[0] + " is installed"});
   }
   if (result.status == 0) return result.output;
-  throw Error({.what = words[0] + (result.status == kTimedOut ? " does not answer" : " failed"),
+  throw Error({.what = words[0] + (result.timed_out ? " does not answer" : " failed"),
                .found = printable(result.errors.substr(0, result.errors.find('\n'))),
                .next = "what Slurm has accepted goes on"});
 }

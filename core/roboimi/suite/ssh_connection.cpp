@@ -85,7 +85,7 @@ void SshConnection::fail(const std::string& what, const ProcessResult& result) c
   } else if (says(result, "No space left on device") || says(result, "Disk quota exceeded")) {
     parts.what = "the disk there is full";
     parts.next = "free some space there and launch again: what was sent is kept";
-  } else if (result.status == kTimedOut) {
+  } else if (result.timed_out) {
     parts.what = "it does not answer";
     parts.next = "what runs there goes on; ask again later";
   } else if (result.status == kSshFailed || says(result, "ssh: connect to host")) {

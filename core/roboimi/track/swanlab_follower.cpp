@@ -37,16 +37,29 @@ fs::path find_script() {
                .next = "install roboimi again, or set track.swanlab=off"});
 }
 
+constexpr const char* kVenvPython = ".venv/bin/python";
+
+// Never one of the current folder: a folder of data or of somebody else's runs decides nothing
+// about which program is run.
 std::vector<std::string> candidate_pythons(const fs::path& script) {
   if (const char* chosen = std::getenv("ROBOIMI_PYTHON")) return {chosen};
   std::vector<std::string> pythons;
-  for (const fs::path& tree : {script.parent_path().parent_path(), fs::current_path()}) {
-    const std::string python = (tree / ".venv/bin/python").string();
-    const bool is_new = pythons.empty() || pythons.back() != python;
-    if (is_new && fs::exists(python)) pythons.push_back(python);
-  }
+  const fs::path own = script.parent_path().parent_path() / kVenvPython;
+  if (fs::exists(own)) pythons.push_back(own.string());
   pythons.emplace_back("python3");
   return pythons;
+}
+
+// What to do about a missing package.
+std::string package_hint(const fs::path& script) {
+  const fs::path here = fs::current_path() / kVenvPython;
+  if (std::getenv("ROBOIMI_PYTHON") == nullptr && fs::exists(here)) {
+    return "set ROBOIMI_PYTHON=" + here.string() +
+           " to use that one: a Python of the current folder is not run by itself";
+  }
+  return "run scripts/setup.sh --swanlab, or install " +
+         (script.parent_path() / "requirements-swanlab.txt").string() +
+         " into a Python and name that by ROBOIMI_PYTHON";
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -72,7 +85,7 @@ SwanlabProgram find_swanlab(const SwanlabOptions& options) {
       result = run_process({python, script.string(), "--check", "--mode", options.mode, "--project",
                             options.project},
                            "", kCheckLimit);
-      if (result.status == kTimedOut) {
+      if (result.timed_out) {
         result.errors = fmt::format("no answer within {} min", kCheckLimit.count());
       }
     } catch (const Error& error) {
@@ -89,9 +102,7 @@ SwanlabProgram find_swanlab(const SwanlabOptions& options) {
   throw Error({.what = "track.swanlab=" + options.mode + ": SwanLab's package is missing",
                .where = fmt::format("{}", fmt::join(pythons, ", ")),
                .found = found,
-               .next = "run scripts/setup.sh --swanlab, or install " +
-                       (script.parent_path() / "requirements-swanlab.txt").string() +
-                       " into a Python and name that by ROBOIMI_PYTHON"});
+               .next = package_hint(script)});
 }
 
 std::vector<std::string> tracker_urls(const fs::path& run_folder) {

@@ -37,8 +37,8 @@ struct SwanlabProgram {
   SwanlabOptions options;
 };
 
-// Asks ROBOIMI_PYTHON alone when that is set, else .venv beside the script, .venv here and the
-// PATH's python3. Error when none has the package, or cloud is wanted and no account is known.
+// Asks ROBOIMI_PYTHON alone when that is set, else the .venv of the installation or source tree and
+// the PATH's python3. Error when none has the package, or cloud is wanted and no account is known.
 ROBOIMI_EXPORT SwanlabProgram find_swanlab(const SwanlabOptions& options);
 
 // Where trackers show the run of this folder, as its tracker.json says: a URL, or a folder to send

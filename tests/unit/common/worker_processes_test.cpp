@@ -1,11 +1,14 @@
 #include "roboimi/common/worker_processes.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <set>
 
 #include "roboimi/common/error.h"
+#include "tests/error_text.h"
 
 namespace roboimi {
 namespace {
@@ -57,7 +60,54 @@ TEST(WorkerProcesses, EndWithTheirOwner) {
 }
 
 TEST(WorkerProcesses, NameAProgramThatIsNotThere) {
-  EXPECT_THROW(WorkerProcesses({"/nowhere/program"}, 1), Error);
+  EXPECT_EQ(error_text([] { WorkerProcesses({"/nowhere/program"}, 1); }),
+            "/nowhere/program: cannot start: No such file or directory");
+}
+
+volatile sig_atomic_t count_signals = 0;
+
+TEST(WorkerProcesses, LeaveTheSignalsOfTheirHostProgramAlone) {
+  count_signals = 0;
+  const auto former = ::signal(SIGPIPE, [](int) { count_signals = count_signals + 1; });
+  {
+    WorkerProcesses workers(shell("exec <&-; exit 5"), 1);
+    const std::string text = error_text([&] {
+      while (true) workers.send(0, std::string(100'000, 'x'));
+    });
+    EXPECT_THAT(text, HasSubstr("a worker process ended before its work: found exit status 5"));
+  }
+  EXPECT_EQ(count_signals, 0) << "no SIGPIPE reaches the host program";
+  ::raise(SIGPIPE);
+  EXPECT_EQ(count_signals, 1) << "its handler is still there";
+  ::signal(SIGPIPE, former);
+}
+
+TEST(WorkerProcesses, InheritNeitherIgnoredSignalsNorDescriptors) {
+  const auto former = ::signal(SIGPIPE, SIG_IGN);
+  sigset_t blocked, former_mask;
+  ::sigemptyset(&blocked);
+  ::sigaddset(&blocked, SIGTERM);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, &former_mask);
+  const int open_file = ::open("/dev/null", O_RDONLY);  // without O_CLOEXEC
+  {
+    WorkerProcesses workers(shell("exec grep -E 'Sig(Blk|Ign)' /proc/self/status >&3"), 1);
+    const auto mask = [&] {
+      return std::stoull(workers.receive(5000ms).value().line.substr(8), nullptr, 16);
+    };
+    EXPECT_EQ(mask(), 0U) << "blocked";
+    EXPECT_EQ(mask() & (1U << (SIGPIPE - 1)), 0U) << "ignored";
+  }
+  {
+    // The last one of the list is the folder that `ls` reads.
+    WorkerProcesses workers(shell("exec ls /proc/self/fd >&3"), 1);
+    for (const char* descriptor : {"0", "1", "2", "3", "4"}) {
+      EXPECT_EQ(workers.receive(5000ms).value().line, descriptor);
+    }
+    EXPECT_THROW(workers.receive(5000ms), WorkerEnded);
+  }
+  ::close(open_file);
+  ::pthread_sigmask(SIG_SETMASK, &former_mask, nullptr);
+  ::signal(SIGPIPE, former);
 }
 
 }  // namespace

@@ -167,6 +167,26 @@ TEST_F(SwanlabFollow, EndsWhenItsRunIsKilled) {
   EXPECT_EQ(shown["scalars"]["b"], json({{1, -1.0}, {2, -2.0}, {3, -3.0}}));
 }
 
+TEST_F(SwanlabFollow, TellsARunFromALaterProcessOfItsNumber) {
+  const ProcessIdentity self = identify_process(::getpid());
+  json record = json::parse(read_text(run_ / "run.json"));
+  record["process_start"] = {{"ticks", self.start_ticks + 1}, {"boot_id", self.boot_id}};
+  write_text_atomically(run_ / "run.json", record.dump());
+  write(lines(1, 3));
+  EXPECT_EQ(status_of(start()), 0) << log();
+  EXPECT_EQ(read_swanlab(run_)["ends"], json::array({"RUN_STATE_CRASHED"}));
+}
+
+TEST_F(SwanlabFollow, FollowsNoLinkToAnotherFolder) {
+  fs::create_directory(run_ / "other");
+  fs::create_directory(run_ / "other/run-1");
+  fs::create_directory_symlink(run_ / "other", run_ / "swanlab");
+  EXPECT_NE(status_of(start()), 0);
+  EXPECT_THAT(log(),
+              HasSubstr((run_ / "swanlab").string() + ": a link where a folder is expected"));
+  EXPECT_TRUE(fs::exists(run_ / "other/run-1"));
+}
+
 TEST_F(SwanlabFollow, RefusesWhatIsNoRun) {
   const ProcessResult result =
       run_process({kTreePython.string(), ROBOIMI_SOURCE_DIR "/scripts/swanlab_follow.py",
@@ -201,6 +221,22 @@ TEST_F(SwanlabFollow, SaysHowToInstallAMissingPackage) {
   EXPECT_THAT(error, HasSubstr("run scripts/setup.sh --swanlab, or install " ROBOIMI_SOURCE_DIR
                                "/scripts/requirements-swanlab.txt into a Python"));
   EXPECT_THAT(error, ::testing::Not(HasSubstr("\n")));
+}
+
+TEST_F(SwanlabFollow, RunsNoPythonOfTheCurrentFolder) {
+  // The package is hidden from every Python, so that all of them are asked.
+  write_text_atomically(run_ / "shadow/swanlab.py", "raise ModuleNotFoundError('hidden')\n");
+  const fs::path python = run_ / ".venv/bin/python";
+  write_text_atomically(python, "#!/bin/sh\ntouch " + (run_ / "was_run").string() + "\n");
+  fs::permissions(python, fs::perms::owner_all);
+  ::setenv("PYTHONPATH", (run_ / "shadow").c_str(), 1);
+  const fs::path former = fs::current_path();
+  fs::current_path(run_);
+  const std::string error = error_of({});
+  fs::current_path(former);
+  ::unsetenv("PYTHONPATH");
+  EXPECT_THAT(error, HasSubstr("hidden; set ROBOIMI_PYTHON=" + python.string()));
+  EXPECT_FALSE(fs::exists(run_ / "was_run"));
 }
 
 TEST_F(SwanlabFollow, WantsAnAccountForTheCloudAndAName) {
