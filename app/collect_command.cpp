@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
-#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,8 @@
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/hash.h"
+#include "roboimi/common/worker_processes.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/data/collect_workers.h"
@@ -120,9 +121,24 @@ std::string settings_of(const Job& job) {
                      resolved(ComponentKind::kEpisodeWriter, "writer"));
 }
 
+// The plugin that simulates, and its build.
+std::string simulator_of(const Job& job) {
+  Registry& registry = Registry::instance();
+  const ConfigNode node =
+      registry.resolved(ComponentKind::kEnvironment, job.root.component("env"), "env");
+  const std::string type = node.find("type")->text();
+  for (const ComponentInfo& component : registry.components()) {
+    if (component.kind != ComponentKind::kEnvironment || component.name != type) continue;
+    for (const LoadedPlugin& plugin : registry.plugins()) {
+      if (plugin.name != component.plugin || plugin.file.empty()) continue;
+      return fmt::format("{} {} sha256 {}", plugin.name, plugin.version, sha256_file(plugin.file));
+    }
+  }
+  return type + ", linked in";
+}
+
 int work(const Job& job) {
-  // Ctrl-C reaches the whole group; the owner decides what becomes of it.
-  std::signal(SIGINT, SIG_IGN);
+  leave_signals_to_owner();
   at::set_num_threads(1);
   Registry& registry = Registry::instance();
   const auto environment = registry.create_environment(job.root.component("env"), "env");
@@ -160,7 +176,8 @@ int own(const Request& request, const Job& job, const Arguments& words) {
        .num_episodes = wanted,
        .first_seed = static_cast<std::uint64_t>(job.collect.integer("first_seed")),
        .max_attempts = job.collect.integer("max_attempts"),
-       .settings = settings_of(job)},
+       .settings = settings_of(job),
+       .simulator = simulator_of(job)},
       writer);
   std::vector<std::string> worker_command = {"/proc/self/exe", "collect", "--worker"};
   worker_command.insert(worker_command.end(), words.begin(), words.end());

@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/common/random.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/data/embedding_cache.h"
@@ -75,6 +76,7 @@ Request parse_request(const Arguments& words) {
   request.checkpoint = text(values, "checkpoint");
   request.data = text(values, "data");
   request.out = text(values, "out");
+  if (request.out) request.out = expand_home(*request.out).string();
   request.overrides = overrides;
   request.config_dirs = paths_of(values, "config-dir");
   request.plugin_dirs = paths_of(values, "plugin-path");

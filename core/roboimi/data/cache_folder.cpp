@@ -1,5 +1,6 @@
 #include "roboimi/data/cache_folder.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/paths.h"
 
 namespace roboimi {
 namespace {
@@ -22,12 +24,30 @@ bool make_writable(const fs::path& folder) {
   return !error && ::access(folder.c_str(), W_OK | X_OK) == 0;
 }
 
+// Empty when the user has no home folder: a folder that anybody can fill is no place for it.
 fs::path user_cache_folder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
-    return fs::path(cache) / "roboimi";
-  }
-  const char* home = std::getenv("HOME");
-  return fs::path(home != nullptr ? home : "/tmp") / ".cache" / "roboimi";
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && fs::path(cache).is_absolute()) return fs::path(cache) / "roboimi";
+  const fs::path home = home_folder();
+  return home.is_absolute() ? home / ".cache" / "roboimi" : fs::path();
+}
+
+// Whether what lies in the folder was put there by this user, by root or by `also`. Features that
+// somebody else computed would silently become a policy.
+bool is_trusted(const fs::path& folder, uid_t also) {
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) != 0) return false;
+  const bool is_owned = status.st_uid == ::geteuid() || status.st_uid == 0 || status.st_uid == also;
+  const bool is_open = (status.st_mode & S_IWOTH) != 0;
+  if (is_owned && !is_open) return true;
+  spdlog::warn("{}: not used for cached data: {}", folder.string(),
+               is_open ? "everybody may write there (chmod o-w)" : "it is another user's");
+  return false;
+}
+
+uid_t owner_of(const fs::path& folder) {
+  struct stat status {};
+  return ::stat(folder.c_str(), &status) == 0 ? status.st_uid : ::geteuid();
 }
 
 std::string file_state(const fs::path& file) {
@@ -47,13 +67,15 @@ fs::path cache_folder(const Dataset& dataset) {
   ROBOIMI_CHECK(dataset.num_episodes() > 0, "a dataset without episodes");
   const fs::path data = fs::absolute(dataset.episode(0).file).parent_path();
   const fs::path beside = data / ".roboimi_cache";
-  if (make_writable(beside)) return beside;
+  // Who owns the data is trusted with it already.
+  if (make_writable(beside) && is_trusted(beside, owner_of(data))) return beside;
   const fs::path user = user_cache_folder();
-  if (make_writable(user)) return user;
-  throw Error({.what = "no folder for cached data can be written",
+  if (!user.empty() && make_writable(user) && is_trusted(user, ::geteuid())) return user;
+  throw Error({.what = "no folder for cached data",
                .where = beside.string(),
-               .expected = "write permission there or in " + user.string(),
-               .next = "set XDG_CACHE_HOME to a folder with space"});
+               .expected = "a folder of this user there" +
+                           (user.empty() ? ", or a home folder" : " or at " + user.string()),
+               .next = "set cache.folder to a folder with space"});
 }
 
 std::string data_fingerprint(const Dataset& dataset, bool hash_contents) {

@@ -13,7 +13,9 @@
 namespace roboimi {
 
 // `<folder of the data>/.roboimi_cache` when it can be written, else $XDG_CACHE_HOME/roboimi or
-// ~/.cache/roboimi. The folder is created. Error when neither can be written.
+// ~/.cache/roboimi. The folder is created. One that everybody may write to or that belongs to
+// another user is passed over; beside the data the data's owner may own it. Error when none is
+// left.
 ROBOIMI_EXPORT std::filesystem::path cache_folder(const Dataset& dataset);
 
 // The hash of what the data files are: of each its absolute path, size and mtime, or with

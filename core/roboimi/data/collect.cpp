@@ -3,19 +3,62 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <fstream>
+#include <sstream>
+#include <utility>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
-#include "roboimi/common/hash.h"
+#include "roboimi/common/text.h"
 
 namespace roboimi {
 namespace {
 
 namespace fs = std::filesystem;
 
-const char* const kStagedFolder = ".staged";
 const char* const kSettingsFile = "collection.txt";
+const char* const kSimulatorKey = "simulator: ";  // begins a line of that file
+
+// What std::filesystem throws, as an Error with advice.
+template <typename Work>
+void with_advice(const fs::path& folder, Work work) {
+  try {
+    work();
+  } catch (const fs::filesystem_error& error) {
+    const bool is_full = error.code() == std::errc::no_space_on_device;
+    throw Error(
+        {.what = "cannot collect into the folder: " + error.code().message(),
+         .where = error.path1().empty() ? folder.string() : error.path1().string(),
+         .next = is_full ? "free some space; the same command continues"
+                         : "check the permissions, and that nobody else changes the folder; the "
+                           "same command continues"});
+  }
+}
+
+// Takes the line of the simulator out of the text of a collection.txt; empty when there is none.
+std::string take_simulator(std::string& text) {
+  const std::size_t begin = text.rfind(std::string("\n") + kSimulatorKey);
+  if (begin == std::string::npos) return "";
+  const std::string line = text.substr(begin + 1, text.find('\n', begin + 1) - begin - 1);
+  text.erase(begin + 1, line.size() + 1);
+  return line.substr(std::string(kSimulatorKey).size());
+}
+
+// The first lines in which two texts differ.
+std::pair<std::string, std::string> first_difference(const std::string& a, const std::string& b) {
+  std::istringstream lines_a(a), lines_b(b);
+  std::string line_a, line_b;
+  do {
+    const bool more_a = static_cast<bool>(std::getline(lines_a, line_a));
+    const bool more_b = static_cast<bool>(std::getline(lines_b, line_b));
+    if (!more_a) line_a.clear();
+    if (!more_b) line_b.clear();
+    if (!more_a && !more_b) break;
+  } while (line_a == line_b);
+  const auto shown = [](const std::string& line) {
+    return line.empty() ? std::string("nothing") : "'" + printable(line, 100) + "'";
+  };
+  return {shown(line_a), shown(line_b)};
+}
 
 }  // namespace
 
@@ -60,25 +103,38 @@ EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, doubl
 
 Collection::Collection(CollectionOptions options, std::shared_ptr<const EpisodeWriter> writer)
     : options_(std::move(options)), writer_(std::move(writer)), next_(options_.first_seed) {
-  check_settings();
-  find_existing();
-  find_staged();
-  advance();
+  with_advice(options_.output, [this] { open(); });
 }
 
 Collection::~Collection() = default;
 
+void Collection::open() {
+  fs::create_directories(options_.output);
+  lock_.emplace(ProcessLock::take_folder(options_.output, "collection"));
+  staged_.emplace(options_.output, writer_);
+  check_settings();
+  find_existing();
+  find_staged();
+  advance();
+  clean_up();  // what a killed collection left
+}
+
 // Episodes of other settings must not be mixed into one folder.
 void Collection::check_settings() const {
   const fs::path file = options_.output / kSettingsFile;
-  const std::string text =
+  std::string text =
       "first_seed: " + std::to_string(options_.first_seed) + "\n" + options_.settings;
+  if (!text.ends_with('\n')) text += '\n';
   if (fs::exists(file)) {
-    if (read_text(file) == text) return;
+    std::string recorded = read_text(file);
+    check_simulator(take_simulator(recorded));
+    if (!recorded.ends_with('\n')) recorded += '\n';
+    if (recorded == text) return;
+    const auto [before, now] = first_difference(recorded, text);
     throw Error({.what = "the folder holds episodes that were collected with other settings",
                  .where = options_.output.string(),
-                 .expected = "the settings in " + file.string(),
-                 .found = "other settings",
+                 .expected = before + ", as in " + file.string(),
+                 .found = now,
                  .next = "choose another collect.output, or remove the folder"});
   }
   if (fs::exists(writer_->file_of(options_.output, 0))) {
@@ -87,7 +143,26 @@ void Collection::check_settings() const {
                  .expected = file.string() + " beside them",
                  .next = "choose another collect.output"});
   }
+  if (!options_.simulator.empty()) text += kSimulatorKey + options_.simulator + "\n";
   write_text_atomically(file, text);
+}
+
+// Another build may simulate something else: its episodes would differ from those that are there.
+void Collection::check_simulator(const std::string& recorded) const {
+  if (recorded == options_.simulator) return;
+  const fs::path file = options_.output / kSettingsFile;
+  if (recorded.empty()) {
+    spdlog::info(
+        "{} does not say which build of the simulator recorded the episodes: going on with {}",
+        file.string(), options_.simulator);
+    return;
+  }
+  throw Error({.what = "the folder holds episodes of another build of the simulator",
+               .where = options_.output.string(),
+               .expected = recorded + ", as in " + file.string(),
+               .found = options_.simulator.empty() ? "one that is not named" : options_.simulator,
+               .next = "take that build again, choose another collect.output, or remove the line "
+                       "'simulator:' from collection.txt to mix them"});
 }
 
 // Episodes are numbered in the order of their seeds: between two that follow each other, and before
@@ -105,7 +180,6 @@ void Collection::find_existing() {
       seed = writer_->read_header(file).seed;
     } catch (const Error& error) {
       spdlog::warn("recording {} again: {}", file.string(), error.what());
-      fs::remove(file);
       before.reset();
       continue;
     }
@@ -121,24 +195,14 @@ void Collection::find_existing() {
 
 // Attempts that were finished, but whose place was not known yet.
 void Collection::find_staged() {
-  const fs::path folder = options_.output / kStagedFolder;
-  if (!fs::exists(folder)) return;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    try {
-      const std::uint64_t seed = writer_->read_header(entry.path()).seed;
-      if (entry.path() != staged_file(seed) || outcomes_.count(seed) != 0) continue;
-      outcomes_[seed] = true;
-      files_[seed] = entry.path();
-    } catch (const Error&) {
-      fs::remove(entry.path());
-    }
+  for (const auto& [seed, file] : staged_->find()) {
+    if (outcomes_.count(seed) != 0) continue;
+    outcomes_[seed] = true;
+    files_[seed] = file;
   }
 }
 
-fs::path Collection::staged_file(std::uint64_t seed) const {
-  const fs::path folder = options_.output / kStagedFolder;
-  return folder / writer_->file_of(folder, static_cast<std::int64_t>(seed)).filename();
-}
+fs::path Collection::staged_file(std::uint64_t seed) const { return staged_->file_of(seed); }
 
 std::optional<std::uint64_t> Collection::next_seed() {
   // What is known or under way, were it all to succeed, may be enough already.
@@ -164,7 +228,7 @@ void Collection::finish(std::uint64_t seed, bool success) {
   ROBOIMI_CHECK(removed == 1, "seed " + std::to_string(seed) + " was not under way");
   outcomes_[seed] = success;
   if (success) files_[seed] = staged_file(seed);
-  advance();
+  with_advice(options_.output, [this] { advance(); });
 }
 
 // Gives every attempt its place, as far as all earlier ones are known.
@@ -192,18 +256,6 @@ void Collection::advance() {
   }
 }
 
-void Collection::clean_up() const {
-  std::error_code ignored;
-  const fs::path folder = options_.output / kStagedFolder;
-  if (complete()) {
-    fs::remove_all(folder, ignored);
-    return;
-  }
-  if (!fs::exists(folder)) return;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    // The names that write_file_atomically gives what is not whole yet.
-    if (entry.path().filename().string().front() == '.') fs::remove(entry.path(), ignored);
-  }
-}
+void Collection::clean_up() const { staged_->clean_up(/*all=*/complete()); }
 
 }  // namespace roboimi

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
+#include "roboimi/common/process_lock.h"
+#include "roboimi/data/collect_staged.h"
 #include "roboimi/data/episode_writer.h"
 #include "roboimi/env/environment.h"
 
@@ -32,10 +34,14 @@ struct CollectionOptions {
   // What else the episodes depend on (environment, noise, writer), as text. A folder whose
   // collection.txt says otherwise is refused.
   std::string settings;
+  // The plugin that simulates and its build, in one line, or empty. A folder of another one is
+  // refused; one of an earlier version, whose collection.txt states none, is continued.
+  std::string simulator = {};
 };
 
 // The books of a collection: which seed to try next, and which episode it becomes. Finished
-// attempts wait in `<output>/.staged` until all earlier seeds are known.
+// attempts wait in `<output>/.staged` until all earlier seeds are known. While it lives, no other
+// process collects into the folder.
 //
 //   Collection collection(options, writer);           // finds what an earlier one left
 //   while (auto seed = collection.next_seed()) {
@@ -44,7 +50,8 @@ struct CollectionOptions {
 //   }
 class ROBOIMI_EXPORT Collection {
  public:
-  // Error: the folder holds episodes of other settings, or cannot be written.
+  // Error: another process collects into the folder (named by its number and machine), the folder
+  // holds episodes of other settings, or it cannot be written.
   Collection(CollectionOptions options, std::shared_ptr<const EpisodeWriter> writer);
   ~Collection();
 
@@ -61,17 +68,22 @@ class ROBOIMI_EXPORT Collection {
   std::int64_t num_written() const { return num_written_; }  // episodes in place
   std::int64_t num_kept() const { return num_kept_; }        // of these, found at the start
   std::int64_t num_failed() const { return num_failed_; }    // seeds before the last one
-  // Removes what is only half done: temporary files, and stages beyond the last episode.
+  // Removes what is only half done: temporary files, and stages beyond the last episode. Files of
+  // others stay.
   void clean_up() const;
 
  private:
+  void open();
   void check_settings() const;
+  void check_simulator(const std::string& recorded) const;
   void find_existing();
   void find_staged();
   void advance();
 
   CollectionOptions options_;
   std::shared_ptr<const EpisodeWriter> writer_;
+  std::optional<ProcessLock> lock_;
+  std::optional<StagedEpisodes> staged_;
   std::map<std::uint64_t, bool> outcomes_;                // seed -> success
   std::map<std::uint64_t, std::filesystem::path> files_;  // of successes
   std::vector<std::uint64_t> in_progress_;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <sstream>
+#include <thread>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/worker_processes.h"
@@ -28,13 +29,18 @@ class CleanUp {
   const Collection& collection_;
 };
 
-}  // namespace
+// Whether this process is asked to stop, or is so within a moment: a signal to all processes of a
+// job may end a worker before it reaches the owner.
+bool is_stopping(const CollectCallbacks& callbacks) {
+  if (!callbacks.should_stop) return false;
+  constexpr int kTries = 10;
+  for (int i = 0; i < kTries && !callbacks.should_stop(); ++i) std::this_thread::sleep_for(50ms);
+  return callbacks.should_stop();
+}
 
-bool collect_episodes(Collection& collection, const std::vector<std::string>& worker_command,
-                      std::int64_t num_workers, const CollectCallbacks& callbacks) {
-  const CleanUp clean_up(collection);  // after the workers have ended
-  if (collection.complete()) return true;
-  WorkerProcesses workers(worker_command, num_workers);
+// Until the collection is complete: true; or should_stop: false.
+bool hand_out_seeds(Collection& collection, WorkerProcesses& workers,
+                    const CollectCallbacks& callbacks) {
   std::map<std::int64_t, std::uint64_t> busy;  // worker -> seed
   while (!collection.complete()) {
     for (std::int64_t worker = 0; worker < workers.size(); ++worker) {
@@ -55,6 +61,21 @@ bool collect_episodes(Collection& collection, const std::vector<std::string>& wo
     if (callbacks.progress) callbacks.progress(collection);
   }
   return true;
+}
+
+}  // namespace
+
+bool collect_episodes(Collection& collection, const std::vector<std::string>& worker_command,
+                      std::int64_t num_workers, const CollectCallbacks& callbacks) {
+  const CleanUp clean_up(collection);  // after the workers have ended
+  if (collection.complete()) return true;
+  WorkerProcesses workers(worker_command, num_workers);
+  try {
+    return hand_out_seeds(collection, workers, callbacks);
+  } catch (const WorkerEnded&) {
+    if (is_stopping(callbacks)) return false;
+    throw;
+  }
 }
 
 void serve_attempts(Environment& environment, const EpisodeWriter& writer, double noise) {

@@ -1,6 +1,7 @@
 #include "roboimi/suite/shipment.h"
 
 #include <algorithm>
+#include <array>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
@@ -11,15 +12,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Derived from the data, and made again there.
-constexpr const char* kCache = ".roboimi_cache";
+// Derived from the data, and made again there; what a collection keeps for itself.
+constexpr std::array kLeftOut = {".roboimi_cache", ".staged", ".lock"};
 
 void add_below(const fs::path& base, const fs::path& folder, std::vector<std::string>& files) {
   std::error_code error;
   auto entry = fs::recursive_directory_iterator(
       folder, fs::directory_options::follow_directory_symlink, error);
   for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    if (entry->path().filename() == kCache) {
+    if (std::ranges::find(kLeftOut, entry->path().filename().string()) != kLeftOut.end()) {
       entry.disable_recursion_pending();
     } else if (entry->is_regular_file()) {
       files.push_back(entry->path().lexically_relative(base).string());

@@ -1,11 +1,13 @@
 #include "roboimi/data/collect.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <deque>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "tests/error_text.h"
 #include "tests/unit/data/table_dataset.h"
 
 namespace roboimi {
@@ -113,14 +115,16 @@ TEST_F(CollectionTest, ContinuesWithoutRepeatingWhatIsKnown) {
     write_text_atomically(folder_ / "out/.staged/.episode_12.txt.tmp77", "half");
     collection.clean_up();
   }
-  Collection collection = open(5);
-  EXPECT_EQ(collection.num_kept(), 2);
-  std::vector<std::uint64_t> attempted;
-  while (const auto seed = collection.next_seed()) {
-    attempted.push_back(*seed);
-    attempt(collection, *seed);
+  {
+    Collection collection = open(5);
+    EXPECT_EQ(collection.num_kept(), 2);
+    std::vector<std::uint64_t> attempted;
+    while (const auto seed = collection.next_seed()) {
+      attempted.push_back(*seed);
+      attempt(collection, *seed);
+    }
+    EXPECT_THAT(attempted, ElementsAre(12, 14, 15, 16));
   }
-  EXPECT_THAT(attempted, ElementsAre(12, 14, 15, 16));
   EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
   // Asking for more later continues as well, and counts the failures from the start.
   Collection more = open(7);
@@ -151,13 +155,94 @@ TEST_F(CollectionTest, RefusesAFolderOfOtherSettings) {
   { Collection collection = open(2); }
   CollectionOptions other = options(2);
   other.settings = "noise: 0.1";
-  try {
-    Collection collection(other, writer_);
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("collected with other settings"));
-    EXPECT_THAT(error.what(), HasSubstr("choose another collect.output"));
+  const std::string text = error_text([&] { Collection(other, writer_); });
+  EXPECT_THAT(text, HasSubstr("collected with other settings: expected 'noise: 0', as in " +
+                              (folder_ / "out/collection.txt").string() + "; found 'noise: 0.1'"));
+  EXPECT_THAT(text, HasSubstr("choose another collect.output"));
+}
+
+TEST_F(CollectionTest, RefusesAnotherBuildOfTheSimulator) {
+  CollectionOptions built = options(2);
+  built.simulator = "mujoco_env 0.1.0 sha256 aaaa";
+  { Collection collection(built, writer_); }
+  { Collection same(built, writer_); }
+  built.simulator = "mujoco_env 0.1.0 sha256 bbbb";
+  EXPECT_THAT(
+      error_text([&] { Collection(built, writer_); }),
+      HasSubstr("the folder holds episodes of another build of the simulator: expected mujoco_env "
+                "0.1.0 sha256 aaaa, as in " +
+                (folder_ / "out/collection.txt").string() +
+                "; found mujoco_env 0.1.0 sha256 bbbb; take that build again"));
+}
+
+TEST_F(CollectionTest, ContinuesAFolderThatDoesNotNameItsSimulator) {
+  write_text_atomically(folder_ / "out/collection.txt", "first_seed: 10\nnoise: 0\n");
+  CollectionOptions built = options(2);
+  built.simulator = "mujoco_env 0.1.0 sha256 aaaa";
+  Collection collection(built, writer_);
+  EXPECT_FALSE(collection.complete());
+}
+
+TEST_F(CollectionTest, OwnsItsFolderAlone) {
+  Collection collection = open(2);
+  EXPECT_THAT(error_text([&] { open(2); }),
+              ::testing::AllOf(HasSubstr((folder_ / "out").string() +
+                                         ": another process is at work on this collection"),
+                               HasSubstr("process " + std::to_string(::getpid()) + " on ")));
+}
+
+// Files that are no episodes, in a folder of somebody else.
+TEST_F(CollectionTest, FollowsNoLinkInThePlaceOfItsStages) {
+  { Collection collection = open(2); }
+  write_text_atomically(folder_ / "home/thesis.tex", "years of work");
+  fs::create_directory_symlink(folder_ / "home", folder_ / "out/.staged");
+  EXPECT_THAT(error_text([&] { open(2); }),
+              HasSubstr((folder_ / "out/.staged").string() +
+                        ": cannot keep unfinished episodes: expected a folder of the collection's "
+                        "own, or nothing; found a link; remove it"));
+  EXPECT_EQ(read_text(folder_ / "home/thesis.tex"), "years of work");
+}
+
+TEST_F(CollectionTest, RemovesOnlyItsOwnFilesFromItsStages) {
+  const fs::path staged = folder_ / "out/.staged";
+  write_text_atomically(staged / "notes.txt", "mine");
+  write_text_atomically(staged / ".hidden.tmp5", "mine");
+  write_text_atomically(staged / "episode_x.txt", "mine");
+  write_text_atomically(staged / "episode_99.txt", "");  // damaged
+  write_text_atomically(staged / ".episode_98.txt.tmp123", "half");
+  write_text_atomically(folder_ / "elsewhere", "97");
+  fs::create_symlink(folder_ / "elsewhere", staged / "episode_97.txt");
+  {
+    Collection collection = open(2);
+    while (const auto seed = collection.next_seed()) attempt(collection, *seed);
+    collection.clean_up();
   }
+  for (const char* name : {"notes.txt", ".hidden.tmp5", "episode_x.txt", "episode_97.txt"}) {
+    EXPECT_TRUE(fs::exists(staged / name)) << name;
+  }
+  EXPECT_FALSE(fs::exists(staged / "episode_99.txt"));
+  EXPECT_FALSE(fs::exists(staged / ".episode_98.txt.tmp123"));
+  EXPECT_EQ(read_text(folder_ / "elsewhere"), "97");
+}
+
+TEST_F(CollectionTest, RemovesTheEmptyStagesOfAKilledOne) {
+  fs::create_directories(folder_ / "out/.staged");
+  Collection collection = open(2);
+  EXPECT_FALSE(fs::exists(folder_ / "out/.staged"));
+}
+
+TEST_F(CollectionTest, TurnsErrorsOfTheFileSystemIntoAdvice) {
+  write_text_atomically(folder_ / "out", "a file");
+  EXPECT_THAT(
+      error_text([&] { open(2); }),
+      HasSubstr((folder_ / "out").string() +
+                ": cannot collect into the folder: Not a directory; check the permissions"));
+  fs::remove(folder_ / "out");
+  Collection collection = open(2);
+  const std::uint64_t seed = *collection.next_seed();
+  // A success whose record somebody took away.
+  EXPECT_THAT(error_text([&] { collection.finish(seed, true); }),
+              HasSubstr("cannot collect into the folder: No such file or directory"));
 }
 
 TEST_F(CollectionTest, GivesUpAfterMaxAttempts) {

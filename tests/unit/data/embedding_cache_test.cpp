@@ -11,6 +11,7 @@
 #include "roboimi/common/random.h"
 #include "roboimi/data/cache_folder.h"
 #include "roboimi/model/backbone.h"
+#include "tests/error_text.h"
 #include "tests/unit/data/table_dataset.h"
 
 namespace roboimi {
@@ -310,6 +311,35 @@ TEST(CacheFolder, LiesBesideTheDataOrInTheUsersCache) {
   std::ofstream(folder / "blocked/.roboimi_cache") << "in the way";
   ::setenv("XDG_CACHE_HOME", (folder / "home").c_str(), 1);
   EXPECT_EQ(cache_folder(blocked), folder / "home/roboimi");
+  ::unsetenv("XDG_CACHE_HOME");
+}
+
+TEST(CacheFolder, IsNoneThatEverybodyMayFill) {
+  const ScratchFolder folder;
+  const TableDataset data(folder / "data", {2}, {});
+  fs::create_directories(folder / "data/.roboimi_cache");
+  fs::permissions(folder / "data/.roboimi_cache", fs::perms::all);
+  ::setenv("XDG_CACHE_HOME", (folder / "home").c_str(), 1);
+  EXPECT_EQ(cache_folder(data), folder / "home/roboimi");
+  fs::permissions(folder / "home/roboimi", fs::perms::all);
+  const std::string text = error_text([&] { cache_folder(data); });
+  EXPECT_THAT(text, HasSubstr("no folder for cached data"));
+  EXPECT_THAT(text, HasSubstr("set cache.folder to a folder with space"));
+  ::unsetenv("XDG_CACHE_HOME");
+}
+
+TEST(CacheFolder, BelongsToThisUserOrToTheOwnerOfTheData) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files to another user";
+  constexpr uid_t kAnother = 12345;
+  const ScratchFolder folder;
+  const TableDataset data(folder / "data", {2}, {});
+  const fs::path beside = fs::absolute(folder / "data") / ".roboimi_cache";
+  fs::create_directories(beside);
+  ASSERT_EQ(::chown(beside.c_str(), kAnother, kAnother), 0);
+  ::setenv("XDG_CACHE_HOME", (folder / "home").c_str(), 1);
+  EXPECT_EQ(cache_folder(data), folder / "home/roboimi");
+  ASSERT_EQ(::chown((folder / "data").c_str(), kAnother, kAnother), 0);
+  EXPECT_EQ(cache_folder(data), beside);
   ::unsetenv("XDG_CACHE_HOME");
 }
 
