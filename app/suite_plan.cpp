@@ -7,6 +7,8 @@
 #include "roboimi/common/hash.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/common/processes.h"
+#include "roboimi/config/scalar.h"
+#include "roboimi/plugin/plugin_file.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/train/experiment.h"
 
@@ -24,15 +26,16 @@ const Schema* schema_of(ComponentKind kind, const std::string& type,
   return nullptr;
 }
 
-// Walks a component and its parts by their schemas.
+// Walks a component and its parts, all resolved, by their schemas.
 class ComponentWalk {
  public:
   ComponentWalk(PlannedRun& planned) : planned_(planned) {}
 
-  void visit(ComponentKind kind, const ConfigNode& given, const std::string& path) {
-    if (const ConfigNode* library = given.find("plugin")) add_file(path + ".plugin", *library);
+  void visit(ComponentKind kind, const ConfigNode& node, const std::string& path) {
+    if (const fs::path library = resolve_plugin_file(node); !library.empty()) {
+      add_file(path + ".plugin", library);
+    }
     Registry& registry = Registry::instance();
-    const ConfigNode node = registry.resolved(kind, given, path);
     const ConfigNode values = registry.options_of(kind, node, path).to_node();
     const ConfigNode* type = node.find("type");
     if (type == nullptr) return;
@@ -47,17 +50,16 @@ class ComponentWalk {
       const ConfigNode* value = values.find(option.key);
       if (value == nullptr || value->is_null()) continue;
       const std::string key = path + "." + option.key;
-      if (option.type == OptionType::kPath) add_file(key, *value);
+      if (option.type == OptionType::kPath)
+        add_file(key, config::unescape_references(value->text()));
       if (option.type == OptionType::kComponent) visit(option.component_kind, *value, key);
     }
   }
 
  private:
-  void add_file(const std::string& key, const ConfigNode& value) {
+  void add_file(const std::string& key, const fs::path& file) {
     std::error_code error;
-    if (value.is_scalar() && fs::exists(value.text(), error)) {
-      planned_.files.push_back({key, value.text()});
-    }
+    if (fs::exists(file, error)) planned_.files.push_back({key, file});
   }
 
   PlannedRun& planned_;
@@ -73,7 +75,7 @@ PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
                      .composed = compose_config(run.config, overrides, dirs),
                      .files = {},
                      .backbone = {}};
-  const ConfigNode& root = planned.composed.root;
+  ConfigNode& root = planned.composed.root;
   experiment_options(root);  // unknown keys and wrong values
   ComponentWalk walk(planned);
   for (const auto& [key, kind] :
@@ -81,7 +83,16 @@ PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
         std::pair("env", ComponentKind::kEnvironment),
         std::pair("communicator", ComponentKind::kCommunicator)}) {
     const ConfigNode* node = root.find(key);
-    if (node != nullptr && !node->is_null()) walk.visit(kind, *node, key);
+    if (node == nullptr || node->is_null()) continue;
+    // The run reads a copy of the config, which no longer says what stood on the command line and
+    // beside which file a plugin stood.
+    root.set(key, Registry::instance().resolved(kind, *node, key));
+    walk.visit(kind, *root.find(key), key);
+  }
+  // What exists here is found from any folder; another path is one of the target's machine.
+  for (const NamedFile& file : planned.files) {
+    root.set_path(file.key, ConfigNode::scalar(config::escape_references(file.path.string()), {},
+                                               /*quoted=*/true));
   }
   return planned;
 }

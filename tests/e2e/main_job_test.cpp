@@ -8,6 +8,7 @@
 
 #include "roboimi/common/hash.h"
 #include "tests/e2e/program.h"
+#include "tests/wait_for.h"
 
 namespace roboimi::e2e {
 namespace {
@@ -257,6 +258,58 @@ TEST_F(MainJob, ACheckpointIsEvaluatedWhereTheEncodersOwnFileIsNot) {
   const std::string with_file = evaluation("with_file");
   fs::remove(encoder);
   EXPECT_EQ(evaluation("without_file"), with_file);
+}
+
+// A plugin beside its config file, data by a relative path, and other current folders afterwards.
+TEST_F(MainJob, AConfigAndItsPluginMeanTheSameFromAnyFolder) {
+  fs::copy(ROBOIMI_BINARY_DIR "/tests/broken/good/libgood.so", *place_ / "libgood.so");
+  const fs::path configs = *place_ / "my configs", other = *place_ / "other";
+  fs::create_directories(configs);
+  fs::create_directories(other);
+  fs::rename(*place_ / "libgood.so", configs / "libgood.so");
+  write_text_atomically(configs / "policy.yaml",
+                        "defaults:\n  - resnet_imf_attnres\n  - _self_\n"
+                        "agent: {backbone: {plugin: ./libgood.so}, head: {n_emb: 16, n_layer: 1,\n"
+                        "  n_head: 2}}\ndata: {path: data}\noutput_dir: runs_beside\n"
+                        "train: {max_steps: 2, batch_size: 2, rollout_num_episodes: 0}\n");
+  const std::string config = (configs / "policy.yaml").string();
+  const Result trained = place_->run({"run", "--config", config});
+  ASSERT_EQ(trained.status, 0) << trained.errors;
+  const fs::path run = newest_run(*place_ / "runs_beside");
+  const std::string saved = read_text(run / "config.yaml");
+  EXPECT_THAT(saved, HasSubstr((configs / "libgood.so").string()));
+  EXPECT_THAT(saved, HasSubstr("path: " + (*place_ / "data").string()));
+  EXPECT_THAT(saved, HasSubstr("output_dir: " + (*place_ / "runs_beside").string()));
+
+  const auto elsewhere = [&](const std::vector<std::string>& arguments) {
+    auto child = place_->start_program(
+        "/usr/bin/env",
+        words({"-C", other.string(), ROBOIMI_BINARY_DIR "/bin/roboimi"}, arguments));
+    child.wait();
+    const Result result = place_->result_of(child);
+    EXPECT_EQ(result.status, 0) << arguments[0] << ": " << result.errors;
+    return result;
+  };
+  elsewhere({"eval", "--open-loop", "--checkpoint", run.string(), "--held-out", "1"});
+  elsewhere({"run", "--resume=" + run.string(), "train.max_steps=3"});
+  EXPECT_TRUE(fs::exists(run / "checkpoints/step_00000003"));
+
+  // A suite's run reads a copy of the config, in another folder.
+  write_text_atomically(*place_ / "suite/suite.yaml", "name: s\nconfig: '" + config +
+                                                          "'\nruns:\n  - {name: a}\ntargets:\n"
+                                                          "  here: {kind: local}\n");
+  const Result launched = place_->run({"suite", "launch", "suite"});
+  ASSERT_EQ(launched.status, 0) << launched.errors;
+  const auto manifest = nlohmann::json::parse(read_text(*place_ / "suite/manifest.json"));
+  EXPECT_EQ(manifest["runs"][0]["files"][0]["key"], "agent.backbone.plugin");
+  EXPECT_EQ(manifest["runs"][0]["files"][0]["path"], (configs / "libgood.so").string());
+  EXPECT_TRUE(wait_for(
+      [&] {
+        return place_->run({"suite", "status", "suite", "--json"}).output.find("\"finished\"") !=
+               std::string::npos;
+      },
+      std::chrono::minutes(2), std::chrono::milliseconds(300)))
+      << place_->run({"suite", "status", "suite"}).output;
 }
 
 std::string weights_hash(const fs::path& run, const std::string& step) {

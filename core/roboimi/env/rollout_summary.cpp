@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/files.h"
+#include "roboimi/common/origin.h"
 
 namespace roboimi {
 namespace {
@@ -144,7 +145,9 @@ std::string RolloutSummary::to_json() const {
 }
 
 void write_rollout_tables(const RolloutSummary& summary, const std::filesystem::path& folder) {
-  write_text_atomically(folder / "summary.json", summary.to_json());
+  Json json = Json::parse(summary.to_json());
+  json["written"] = time_now();
+  write_text_atomically(folder / "summary.json", json.dump(2) + "\n");
   std::string table =
       "seed,success,stable_success,highest_reward,total_reward,stage,stage_name,length\n";
   for (const EpisodeOutcome& episode : summary.episodes) {

@@ -1,6 +1,7 @@
 #include "roboimi/suite/report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -117,7 +118,7 @@ struct Counts {
   std::int64_t successes = 0, episodes = 0;
   double reward = 0.0;
   std::int64_t runs = 0;
-  std::string evaluation;
+  std::vector<std::string> evaluations;  // each once
 };
 
 Counts count(const Runs& runs, const std::string& group) {
@@ -126,7 +127,11 @@ Counts count(const Runs& runs, const std::string& group) {
     if (run.group != group || run.episodes.empty()) continue;
     counts.runs += 1;
     counts.reward += run.mean_highest_reward;
-    counts.evaluation = run.evaluation;
+    const std::string evaluation = run.evaluation + ": " + run.evaluation_note;
+    if (std::find(counts.evaluations.begin(), counts.evaluations.end(), evaluation) ==
+        counts.evaluations.end()) {
+      counts.evaluations.push_back(evaluation);
+    }
     for (const EpisodeResult& episode : run.episodes) {
       counts.episodes += 1;
       counts.successes += episode.success ? 1 : 0;
@@ -154,10 +159,13 @@ std::string success_table(const Runs& runs, const std::vector<std::string>& grou
             cell(fmt::format("{}/{} = {}", counts.successes, counts.episodes, percent(rate))) +
             cell(fmt::format("{:.1f} .. {:.1f} %", 100 * low, 100 * high)) + bar +
             cell(fmt::format("{:.2f}", counts.reward / static_cast<double>(counts.runs))) +
-            cell(std::to_string(counts.runs)) + cell(counts.evaluation) + "</tr>\n";
+            cell(std::to_string(counts.runs)) +
+            cell(fmt::format("{}", fmt::join(counts.evaluations, "; "))) + "</tr>\n";
   }
   if (rows.empty()) return "";
-  return table({"run", "success", "95 % interval", "from 0 to 100 %", "highest reward", "trainings",
+  return "<p>Each training counts by its newest evaluation of the policy as it is: no control, no "
+         "overrides, the averaged weights. Without one, by its last rollouts.</p>\n" +
+         table({"run", "success", "95 % interval", "from 0 to 100 %", "highest reward", "trainings",
                 "episodes of"},
                rows);
 }

@@ -1,7 +1,13 @@
 #include "roboimi/suite/report_data.h"
 
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <chrono>
 #include <fstream>
+#include <tuple>
 
 #include "roboimi/common/error.h"
 #include "roboimi/suite/records.h"
@@ -27,30 +33,72 @@ void read_curves(const fs::path& metrics, RunData& run) {
   }
 }
 
-// The folders below `parent` with a summary, by name.
-std::vector<fs::path> summaries_in(const fs::path& parent) {
-  std::vector<fs::path> folders;
+// A folder of episodes, and what its summary.json says.
+struct Summary {
+  fs::path folder;
+  Json json;
+  std::string written;  // 2026-01-31T12:00:00Z
+  fs::file_time_type modified;
+};
+
+// Earlier versions did not write the time into the file.
+std::string written_of(const Json& json, fs::file_time_type modified) {
+  if (const auto stated = json.find("written"); stated != json.end() && stated->is_string()) {
+    return *stated;
+  }
+  const auto time = std::chrono::file_clock::to_sys(modified);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(
+                         std::chrono::time_point_cast<std::chrono::system_clock::duration>(time))));
+}
+
+// The summaries below `parent`, by the names of their folders.
+std::vector<Summary> summaries_in(const fs::path& parent) {
+  std::vector<Summary> summaries;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(parent, error)) {
-    if (fs::exists(entry.path() / "summary.json")) folders.push_back(entry.path());
+    const fs::path file = entry.path() / "summary.json";
+    if (!fs::is_regular_file(file, error)) continue;
+    Json json = Json::parse(std::ifstream(file), nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object() || !json.contains("episodes")) {
+      spdlog::warn("{}: not a summary of rollouts, passed over", file.string());
+      continue;
+    }
+    const fs::file_time_type modified = fs::last_write_time(file, error);
+    const std::string written = written_of(json, modified);
+    summaries.push_back({entry.path(), std::move(json), written, modified});
   }
-  std::sort(folders.begin(), folders.end());
-  return folders;
+  std::sort(summaries.begin(), summaries.end(),
+            [](const Summary& a, const Summary& b) { return a.folder < b.folder; });
+  return summaries;
 }
 
-// An evaluation against a control says nothing of the policy as it is.
-bool is_control(const fs::path& folder) {
-  const Json summary = Json::parse(std::ifstream(folder / "summary.json"), nullptr, false);
-  if (!summary.is_object() || !summary.contains("subject")) return false;
-  return summary["subject"].value("control", "none") != "none";
+// Whether it shows the policy as it is: with a control, with overrides or without the averaged
+// weights it says nothing of that.
+bool is_unmodified(const Summary& summary) {
+  const auto subject = summary.json.find("subject");
+  if (subject == summary.json.end() || !subject->is_object()) return true;
+  return subject->value("control", "none") == "none" && subject->value("overrides", "").empty() &&
+         subject->value("weights", "") != "last";
 }
 
-fs::path evaluation_of(const fs::path& run_folder) {
-  std::vector<fs::path> evaluations = summaries_in(run_folder / "evaluations");
-  std::erase_if(evaluations, is_control);
-  if (!evaluations.empty()) return evaluations.back();
-  const std::vector<fs::path> rollouts = summaries_in(run_folder / "rollouts");
-  return rollouts.empty() ? fs::path() : rollouts.back();
+// Of several written at the same time, the one with the most episodes.
+bool is_older(const Summary& a, const Summary& b) {
+  const auto key = [](const Summary& summary) {
+    return std::tuple(summary.written, summary.json["episodes"].size(), summary.modified);
+  };
+  return key(a) < key(b);
+}
+
+std::optional<Summary> evaluation_of(const fs::path& run_folder) {
+  std::vector<Summary> evaluations = summaries_in(run_folder / "evaluations");
+  std::erase_if(evaluations, [](const Summary& summary) { return !is_unmodified(summary); });
+  if (!evaluations.empty()) {
+    return *std::max_element(evaluations.begin(), evaluations.end(), is_older);
+  }
+  std::vector<Summary> rollouts = summaries_in(run_folder / "rollouts");
+  if (rollouts.empty()) return std::nullopt;
+  return std::move(rollouts.back());
 }
 
 std::vector<fs::path> files_of(const fs::path& folder, const std::string& ending) {
@@ -68,10 +116,21 @@ double number_or(const Json& object, const char* key, double otherwise) {
   return found != object.end() && found->is_number() ? found->get<double>() : otherwise;
 }
 
-void read_evaluation(const fs::path& folder, RunData& run) {
-  const Json summary =
-      Json::parse(std::ifstream(folder / "summary.json"), nullptr, /*allow_exceptions=*/false);
-  if (!summary.is_object() || !summary.contains("episodes")) return;
+// "100 episodes from seed 1000, 2026-01-31T12:00:00Z".
+std::string note_of(const Summary& summary, const std::vector<EpisodeResult>& episodes) {
+  std::string note = fmt::format("{} episodes", episodes.size());
+  if (!episodes.empty()) {
+    const auto first = std::min_element(
+        episodes.begin(), episodes.end(),
+        [](const EpisodeResult& a, const EpisodeResult& b) { return a.seed < b.seed; });
+    note += fmt::format(" from seed {}", first->seed);
+  }
+  return note + ", " + summary.written;
+}
+
+void read_evaluation(const Summary& evaluation, RunData& run) {
+  const fs::path& folder = evaluation.folder;
+  const Json& summary = evaluation.json;
   run.evaluation = folder.parent_path().filename().string() + "/" + folder.filename().string();
   try {
     for (const Json& episode : summary["episodes"]) {
@@ -82,6 +141,7 @@ void read_evaluation(const fs::path& folder, RunData& run) {
                  .where = (folder / "summary.json").string(),
                  .next = "move that folder away: the report then shows an earlier one"});
   }
+  run.evaluation_note = note_of(evaluation, run.episodes);
   run.mean_highest_reward = number_or(summary, "mean_highest_reward", 0.0);
   const Json timings = summary.value("timings", Json::object());
   for (const auto& [key, value] : timings.items()) {
@@ -117,8 +177,7 @@ std::vector<RunData> read_runs(const fs::path& suite_folder) {
     const fs::path folder = newest_folder(job);
     if (!folder.empty()) {
       read_curves(folder / "metrics.jsonl", run);
-      const fs::path evaluation = evaluation_of(folder);
-      if (!evaluation.empty()) read_evaluation(evaluation, run);
+      if (const auto evaluation = evaluation_of(folder)) read_evaluation(*evaluation, run);
     }
     runs.push_back(std::move(run));
   }

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <cstdlib>
+
 #include "roboimi/common/processes.h"
 #include "roboimi/suite/run_progress.h"
 #include "roboimi/train/run_folder.h"
@@ -43,8 +45,9 @@ void judge_training(const WorkFolder& folder, std::optional<int> status, RunStat
 bool judge_trial(const WorkFolder& folder, bool asked_to_stop, std::optional<int> status,
                  RunStatus& row) {
   const int code = status ? *status
-                   : recorded_status(newest_folder(folder.smoke_runs(row.name))) == "finished" ? 0
-                                                                                               : 1;
+                   : observed_status(newest_folder(folder.smoke_runs(row.name))) == "finished"
+                       ? EXIT_SUCCESS
+                       : EXIT_FAILURE;
   if (asked_to_stop) {
     row.state = RunState::kStopped;
     row.text = "stopped in its trial";

@@ -60,11 +60,6 @@ void read_progress(const fs::path& output_dir, RunStatus& status) {
   }
 }
 
-std::string recorded_status(const fs::path& run_folder) {
-  const Json record = json_or_null(run_folder / "run.json");
-  return record.is_null() ? "" : record.value("status", "");
-}
-
 std::string last_words(const fs::path& log) {
   std::ifstream file(log, std::ios::binary | std::ios::ate);
   if (!file) return "";

@@ -15,9 +15,6 @@ ROBOIMI_EXPORT std::filesystem::path newest_folder(const std::filesystem::path& 
 // last line and a run that has only begun are passed over.
 ROBOIMI_EXPORT void read_progress(const std::filesystem::path& output_dir, RunStatus& status);
 
-// What run.json says: "running", "finished", "interrupted", "failed: ..."; empty without one.
-ROBOIMI_EXPORT std::string recorded_status(const std::filesystem::path& run_folder);
-
 // The last line of a log that is not empty, without control characters; at most 300 bytes.
 ROBOIMI_EXPORT std::string last_words(const std::filesystem::path& log);
 

@@ -34,6 +34,13 @@ RunState state_from(const std::string& name) {
   throw Error({.what = "unknown state of a run", .found = "'" + name + "'"});
 }
 
+// Earlier versions kept it in the text alone.
+bool was_asked_to_stop(const Json& json) {
+  const auto stated = json.find("asked_to_stop");
+  if (stated != json.end()) return stated->get<bool>();
+  return json.at("text").get<std::string>().starts_with("asked to stop");
+}
+
 }  // namespace
 
 const char* to_string(RunState state) {
@@ -61,6 +68,7 @@ Json to_json(const RunStatus& status) {
           {"target", status.target},
           {"state", to_string(status.state)},
           {"text", status.text},
+          {"asked_to_stop", status.asked_to_stop},
           {"slot", status.slot},
           {"pid", status.process.pid},
           {"start_ticks", status.process.start_ticks},
@@ -83,6 +91,7 @@ RunStatus run_status_from(const Json& json) {
             .target = json.at("target"),
             .state = state_from(json.at("state")),
             .text = json.at("text"),
+            .asked_to_stop = was_asked_to_stop(json),
             .slot = json.at("slot"),
             .process = {.pid = json.at("pid"),
                         .start_ticks = json.at("start_ticks"),

@@ -28,6 +28,7 @@ struct RunStatus {
   std::string target;
   RunState state = RunState::kQueued;
   std::string text = {};         // why it is in this state, for people
+  bool asked_to_stop = false;    // a second signal would end it without a checkpoint
   std::string slot = {};         // "gpu 0", "slot 1", a partition
   ProcessIdentity process = {};  // on the target's machine
   std::string job_id = {};       // of a batch system

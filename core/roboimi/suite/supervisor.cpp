@@ -114,7 +114,7 @@ void Supervisor::conclude(const Active& active, std::optional<int> status) {
 }
 
 void Supervisor::conclude_trial(const Active& active, std::optional<int> status, RunStatus& ended) {
-  if (judge_trial(folder_, is_asked_to_stop(ended), status, ended)) tried_.insert(active.slot);
+  if (judge_trial(folder_, ended.asked_to_stop, status, ended)) tried_.insert(active.slot);
   if (ended.state == RunState::kFailed) failed_trial_ = ended.name;
   if (failed_trial_.empty()) return;
   rows_.give_up_untried(failed_trial_);

@@ -150,7 +150,7 @@ void request_work(const WorkFolder& folder, const std::string& what,
 }
 
 void judge_ended(RunStatus& row) {
-  const std::string recorded = recorded_status(row.run_folder);
+  const std::string recorded = observed_status(row.run_folder);
   if (recorded == "finished") {
     row.state = RunState::kFinished;
     row.text.clear();

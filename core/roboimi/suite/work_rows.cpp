@@ -13,11 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kAskedToStop = "asked to stop: it finishes its step and writes a checkpoint";
-
 }  // namespace
-
-bool is_asked_to_stop(const RunStatus& row) { return row.text == kAskedToStop; }
 
 WorkRows::WorkRows(const WorkFolder& folder)
     : folder_(folder), queue_(folder.read_queue()), rows_(folder.read_state()) {}
@@ -51,6 +47,7 @@ void WorkRows::take_start(const WorkJob& job) {
   }
   known->state = RunState::kQueued;
   known->text.clear();
+  known->asked_to_stop = false;
   known->slot.clear();
   known->max_steps = job.max_steps;
   known->log = folder_.log(job.name).string();
@@ -63,8 +60,9 @@ void WorkRows::take_stop(const WorkJob& job, const std::function<void(RunStatus&
   if (known->state == RunState::kQueued) {
     known->state = RunState::kStopped;
     known->text = "stopped before it began";
-  } else if (!is_asked_to_stop(*known)) {
-    known->text = kAskedToStop;
+  } else if (!known->asked_to_stop) {
+    known->asked_to_stop = true;
+    known->text = "asked to stop: it finishes its step and writes a checkpoint";
     interrupt(*known);
   }
 }

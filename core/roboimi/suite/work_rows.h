@@ -58,9 +58,4 @@ class WorkRows {
   std::string warning_;                    // the last one
   bool changed_ = true;
 };
-
-// Whether the run under way was asked to stop, by this supervisor or an earlier one: a second
-// signal would end it without a checkpoint.
-bool is_asked_to_stop(const RunStatus& row);
-
 }  // namespace roboimi

@@ -105,6 +105,7 @@ void write_run_record(const fs::path& folder, const RunRecord& record) {
 }
 
 std::string observed_status(const fs::path& run_folder) {
+  if (run_folder.empty()) return "";
   const fs::path file = run_folder / "run.json";
   std::error_code error;
   if (!fs::is_regular_file(file, error)) return "";

@@ -35,6 +35,19 @@ TEST(RunStatus, SurvivesJson) {
               HasSubstr("not a run's status"));
 }
 
+TEST(RunStatus, KeepsWhetherItWasAskedToStopApartFromItsText) {
+  RunStatus status{.name = "a", .target = "t", .state = RunState::kRunning, .text = "reworded"};
+  status.asked_to_stop = true;
+  EXPECT_TRUE(run_status_from(to_json(status)).asked_to_stop);
+  status.asked_to_stop = false;
+  status.text = "asked to stop: words for people";
+  EXPECT_FALSE(run_status_from(to_json(status)).asked_to_stop);
+  // A state that an earlier version wrote.
+  Json former = to_json(status);
+  former.erase("asked_to_stop");
+  EXPECT_TRUE(run_status_from(former).asked_to_stop);
+}
+
 TEST(RunProgress, IsReadPastATornLine) {
   const SuiteFolder folder;
   folder.write("runs/20260101_000000_a/metrics.jsonl",
@@ -49,7 +62,6 @@ TEST(RunProgress, IsReadPastATornLine) {
   EXPECT_EQ(status.loss, 0.5);
   EXPECT_EQ(status.success_rate, 0.25);
   EXPECT_EQ(status.tracker_url, "https://x/y");
-  EXPECT_EQ(recorded_status(status.run_folder), "running");
   EXPECT_FALSE(has_checkpoint(status.run_folder));
 }
 
@@ -167,6 +179,27 @@ TEST(Processes, AreNotWaitedForLongerThanTheLimit) {
   // One that goes on in silence.
   EXPECT_EQ(run_process({"sh", "-c", "exec >&- 2>&-; exec sleep 60"}, "", limit).status, kTimedOut);
   EXPECT_EQ(run_process({"true"}, "", std::chrono::seconds(60)).status, 0);
+}
+
+TEST(Processes, MayEndWithTheStatusOfATimeout) {
+  const ProcessResult own = run_process({"sh", "-c", "exit 124"}, "", std::chrono::seconds(60));
+  EXPECT_EQ(own.status, kTimedOut);
+  EXPECT_FALSE(own.timed_out);
+  EXPECT_TRUE(run_process({"sleep", "60"}, "", std::chrono::milliseconds(50)).timed_out);
+}
+
+TEST(Processes, ThatReadNoInputSendTheHostProgramNoSignal) {
+  const auto former = ::signal(SIGPIPE, SIG_DFL);  // one would end this test
+  const ProcessResult result = run_process({"true"}, std::string(1'000'000, 'x'));
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(::signal(SIGPIPE, former), SIG_DFL) << "the host program's handling is as it was";
+}
+
+TEST(Processes, AreNotTakenForGoodWhenTheirStatusIsLost) {
+  const auto former = ::signal(SIGCHLD, SIG_IGN);  // the kernel reaps them
+  const std::string text = error_text([] { run_process({"false"}); });
+  ::signal(SIGCHLD, former);
+  EXPECT_THAT(text, HasSubstr("false: the exit status is lost"));
 }
 
 TEST(ProcessLock, IsOneProcesssAtATime) {

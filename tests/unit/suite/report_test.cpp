@@ -7,6 +7,7 @@
 #include <regex>
 
 #include "roboimi/suite/records.h"
+#include "roboimi/suite/report_data.h"
 #include "roboimi/suite/statistics.h"
 #include "tests/error_text.h"
 #include "tests/unit/suite/suite_folder.h"
@@ -92,6 +93,73 @@ TEST_F(ReportTest, ComparesTheGroupsOverTheirSeeds) {
   EXPECT_THAT(page, HasSubstr("Training loss (logarithmic)"));
   EXPECT_THAT(page, HasSubstr("<td>16</td><td>16</td><td class='differs'>32</td>"));
   EXPECT_THAT(page, HasSubstr("<td>1.25</td>"));
+}
+
+// Writes an evaluation of the first run of a: `episodes` of them, all of which fail.
+class ReportOfEvaluations : public ReportTest {
+ protected:
+  void evaluate(const std::string& name, int episodes, Json subject,
+                const std::string& written) const {
+    Json list = Json::array();
+    for (int seed = 1000; seed < 1000 + episodes; ++seed) {
+      list.push_back({{"seed", seed}, {"success", false}});
+    }
+    Json summary = {{"subject", subject}, {"episodes", list}};
+    if (!written.empty()) summary["written"] = written;
+    folder_.write(kRun + "evaluations/" + name + "/summary.json", summary.dump());
+  }
+  std::string evaluation() const { return read_runs(folder_ / "s").at(0).evaluation; }
+
+  const std::string kRun = "s/work/here/jobs/a_seed0/runs/20260101_000000_a_seed0/";
+  const Json kPlain = {
+      {"control", "none"}, {"overrides", ""}, {"weights", "averaged, where it has them"}};
+};
+
+TEST_F(ReportOfEvaluations, TakesTheNewestByTimeNotByName) {
+  evaluate("step_00000020_seed_1000_episodes_20", 20, kPlain, "2026-01-01T00:00:00Z");
+  evaluate("step_00000020_seed_1000_episodes_100", 100, kPlain, "2026-01-02T00:00:00Z");
+  EXPECT_EQ(evaluation(), "evaluations/step_00000020_seed_1000_episodes_100");
+  evaluate("step_00000020_seed_500_episodes_5", 5, kPlain, "2026-01-01T12:00:00Z");
+  EXPECT_EQ(evaluation(), "evaluations/step_00000020_seed_1000_episodes_100");
+  EXPECT_THAT(suite_report(folder_ / "s"),
+              HasSubstr("evaluations/step_00000020_seed_1000_episodes_100: 100 episodes from seed "
+                        "1000, 2026-01-02T00:00:00Z"));
+}
+
+TEST_F(ReportOfEvaluations, PassesOverModifiedOnes) {
+  evaluate("step_00000020_seed_1000_episodes_20", 20, kPlain, "2026-01-01T00:00:00Z");
+  Json changed = kPlain;
+  changed["overrides"] = "agent.latency_steps=1";
+  evaluate("step_00000020_seed_1000_episodes_20_agent.latency_steps=1", 20, changed,
+           "2026-01-02T00:00:00Z");
+  changed = kPlain;
+  changed["weights"] = "last";
+  evaluate("step_00000020_seed_1000_episodes_20_no_ema", 20, changed, "2026-01-02T00:00:00Z");
+  changed = kPlain;
+  changed["control"] = "black_images";
+  evaluate("step_00000020_seed_1000_episodes_20_zzz", 20, changed, "2026-01-02T00:00:00Z");
+  EXPECT_EQ(evaluation(), "evaluations/step_00000020_seed_1000_episodes_20");
+  // Where there is no other, the training's own rollouts count.
+  std::filesystem::remove_all(folder_ / kRun / "evaluations/step_00000020_seed_1000_episodes_20");
+  EXPECT_EQ(evaluation(), "rollouts/step_00000020");
+}
+
+TEST_F(ReportOfEvaluations, TakesTheTimeOfTheFileWhereItStatesNone) {
+  evaluate("a_newer", 20, kPlain, "");
+  evaluate("b_older", 20, kPlain, "2020-01-01T00:00:00Z");
+  EXPECT_EQ(evaluation(), "evaluations/a_newer");
+}
+
+TEST_F(ReportOfEvaluations, TakesMoreEpisodesOfTheSameTime) {
+  evaluate("a", 100, kPlain, "2026-01-01T00:00:00Z");
+  evaluate("b", 20, kPlain, "2026-01-01T00:00:00Z");
+  EXPECT_EQ(evaluation(), "evaluations/a");
+}
+
+TEST_F(ReportOfEvaluations, PassesOverADamagedSummary) {
+  evaluate("a", 20, kPlain, "2026-01-01T00:00:00Z");
+  folder_.write(kRun + "evaluations/b/summary.json", "{\"episodes\": [");
+  EXPECT_EQ(evaluation(), "evaluations/a");
 }
 
 TEST_F(ReportTest, StandsAloneAndRunsNothing) {

@@ -135,7 +135,7 @@ TEST_F(SupervisorTest, ANewSupervisorSendsNoSecondInterrupt) {
       "trap 'echo int >> trace; sleep 1; exit 130' INT; echo up >> trace\n"
       "while :; do sleep 0.05; done");
   RunStatus left{.name = "a", .target = "here", .state = RunState::kRunning, .slot = "slot 0"};
-  left.text = "asked to stop: it finishes its step and writes a checkpoint";
+  left.asked_to_stop = true;
   left.process = start_process({.words = {script}, .directory = queue_.directory});
   work_.write_state({left});
   ASSERT_TRUE(wait_for([&] { return std::filesystem::exists(folder_ / "trace"); }));
