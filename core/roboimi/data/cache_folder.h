@@ -15,8 +15,8 @@ namespace roboimi {
 // ~/.cache/roboimi. The folder is created. Error when neither can be written.
 ROBOIMI_EXPORT std::filesystem::path cache_folder(const Dataset& dataset);
 
-// The hash of what the data files are: of each its absolute path, size and mtime, or with
-// `hash_contents` its name and the SHA-256 of its bytes.
+// The hash of what the data files (Dataset::files()) are: of each its absolute path, size and
+// mtime, or with `hash_contents` its name and the SHA-256 of its bytes.
 ROBOIMI_EXPORT std::string data_fingerprint(const Dataset& dataset, bool hash_contents);
 
 // Holds `file`.lock exclusively while alive. The lock goes with the process, however that ends.

@@ -10,13 +10,16 @@
 #include "roboimi/common/files.h"
 #include "roboimi/common/random.h"
 #include "roboimi/data/cache_folder.h"
+#include "roboimi/io/safetensors.h"
 #include "roboimi/model/backbone.h"
+#include "tests/error_text.h"
 #include "tests/unit/data/table_dataset.h"
 
 namespace roboimi {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -58,8 +61,11 @@ class MeanBackbone : public Backbone {
 
 class EmbeddingCacheTest : public ::testing::Test {
  protected:
+  static ComponentIdentity identity() {
+    return {.component = "backbone 'mean' of plugin 'means'", .build = "1.0", .options = "a: 1"};
+  }
   EmbeddingCacheOptions options() const {
-    return {.folder = folder_ / "cache", .identity = "backbone mean", .block_size = 4};
+    return {.folder = folder_ / "cache", .identity = identity(), .block_size = 4};
   }
   static at::Tensor direct(const TableDataset& data, std::int64_t episode) {
     std::vector<at::Tensor> features;
@@ -120,9 +126,19 @@ TEST_F(EmbeddingCacheTest, IsRebuiltWhenAnythingChangesThatTheNumbersDependOn) {
                            direct(data_, 0).select(1, 0) * 2));
   backbone_.offset.fill_(1e-7);
   expect_rebuilt("a buffer", options());
-  EmbeddingCacheOptions other = options();
-  other.identity = "backbone mean, bf16";
-  expect_rebuilt("an option", other);
+  const auto expect_rebuilt_with = [&](auto part, auto member) {
+    EmbeddingCacheOptions other = options();
+    (other.*part).*member += ", another";
+    expect_rebuilt("an identity", other);
+  };
+  for (auto part : {&EmbeddingCacheOptions::identity, &EmbeddingCacheOptions::data_identity}) {
+    expect_rebuilt_with(part, &ComponentIdentity::component);
+    expect_rebuilt_with(part, &ComponentIdentity::build);
+    expect_rebuilt_with(part, &ComponentIdentity::options);
+  }
+  at::globalContext().setUserEnabledMkldnn(false);
+  expect_rebuilt("the CPU's libraries", options());
+  at::globalContext().setUserEnabledMkldnn(true);
   std::ofstream(data_.episode(1).file, std::ios::app) << "more";
   expect_rebuilt("a file's size", options());
   fs::last_write_time(data_.episode(1).file,
@@ -249,9 +265,91 @@ TEST_F(EmbeddingCacheTest, IsSharedByAgentsWhoseBackboneNamesItself) {
   };
   NamedBackbone backbone({"top"});
   EmbeddingCacheOptions other = options();
-  other.identity = "another agent around it";
+  other.identity.component = "agent 'another'";
+  other.identity.options = "around it";
   EXPECT_EQ(embedding_fingerprint(backbone, data_, options()),
             embedding_fingerprint(backbone, data_, other));
+  other.identity.build = "2.0";
+  EXPECT_NE(embedding_fingerprint(backbone, data_, options()),
+            embedding_fingerprint(backbone, data_, other));
+}
+
+TEST_F(EmbeddingCacheTest, IsRebuiltWhenASideFileChanges) {
+  class SideFiles : public TableDataset {
+   public:
+    using TableDataset::TableDataset;
+    std::vector<fs::path> files() const override {
+      std::vector<fs::path> files = Dataset::files();
+      files.push_back(side);
+      files.push_back(side);  // named twice, as shards of several episodes are
+      return files;
+    }
+    fs::path side;
+  };
+  SideFiles data(folder_ / "sides", {3, 2}, {"front", "top"});
+  data.side = folder_ / "video.mp4";
+  write_text_atomically(data.side, "frames");
+  EXPECT_EQ(cached_embeddings(backbone_, data, options()).num_encoded, 5);
+  EXPECT_EQ(cached_embeddings(backbone_, data, options()).num_encoded, 0);
+  write_text_atomically(data.side, "other frames");
+  EXPECT_EQ(cached_embeddings(backbone_, data, options()).num_encoded, 5);
+  fs::remove(data.side);
+  EXPECT_THAT(error_text([&] { cached_embeddings(backbone_, data, options()); }),
+              HasSubstr("video.mp4: cannot read"));
+}
+
+TEST_F(EmbeddingCacheTest, RefusesAFileOfAnotherWidth) {
+  const Embeddings cached = cached_embeddings(backbone_, data_, options());
+  TensorFile stored = read_safetensors(cached.file);
+  const auto error_with = [&](const std::string& name, const at::Tensor& tensor) {
+    auto tensors = stored.tensors;
+    tensors[name] = tensor;
+    write_safetensors(cached.file, tensors, stored.metadata);
+    return error_text([&] { cached_embeddings(backbone_, data_, options()); });
+  };
+  EXPECT_THAT(error_with("embeddings", at::zeros({15, 1, 5})),
+              AllOf(HasSubstr("embeddings Float [15, 1, 6]; found Float [15, 1, 5]"),
+                    HasSubstr("delete it; it is made again")));
+  EXPECT_THAT(error_with("embeddings", at::zeros({15, 2, 6})), HasSubstr("found Float [15, 2, 6]"));
+  EXPECT_THAT(error_with("embeddings", at::zeros({15, 1, 6}, at::kHalf)),
+              HasSubstr("found Half [15, 1, 6]"));
+  EXPECT_THAT(error_with("frame", at::zeros({14}, at::kLong)), HasSubstr("frame Long [15]"));
+}
+
+TEST_F(EmbeddingCacheTest, NamesThePluginWhoseFeaturesAreNotAsAnnounced) {
+  class OddBackbone : public MeanBackbone {
+   public:
+    using MeanBackbone::MeanBackbone;
+    at::ScalarType cached_dtype() const override { return dtype; }
+    at::Tensor encode(const Images&, at::Generator&) override { return result; }
+    at::Tensor result;
+    at::ScalarType dtype = at::kFloat;
+  };
+  OddBackbone odd({"top"});
+  for (const at::Tensor& result :
+       {at::zeros({4, 1, 9}), at::zeros({4, 3}), at::Tensor(), at::zeros({4, 1, 3}, at::kDouble)}) {
+    odd.result = result;
+    EXPECT_THAT(error_text([&] { cached_embeddings(odd, data_, options()); }),
+                AllOf(HasSubstr("backbone 'mean' of plugin 'means': encode() returned features"),
+                      HasSubstr("expected Float [4, 1, 3]; found ")));
+  }
+  odd.dtype = at::kLong;
+  EXPECT_THAT(error_text([&] { cached_embeddings(odd, data_, options()); }),
+              HasSubstr("cached_dtype() returned a type that holds no features"));
+}
+
+TEST_F(EmbeddingCacheTest, NamesTheDatasetWhoseFramesAreNotAsAnnounced) {
+  class OddDataset : public TableDataset {
+   public:
+    using TableDataset::TableDataset;
+    at::Tensor frames(std::int64_t, const std::string&, std::int64_t, std::int64_t) const override {
+      return at::zeros({1, 2, 3, 3}, at::kByte);
+    }
+  };
+  const OddDataset odd(folder_ / "odd", {3}, {"front", "top"});
+  EXPECT_THAT(error_text([&] { cached_embeddings(backbone_, odd, options()); }),
+              AllOf(HasSubstr("episode_0.raw: frames() of the dataset"), HasSubstr("OddDataset"),
+                    HasSubstr("expected Byte [3, 4, 5, 3]; found Byte [1, 2, 3, 3]")));
 }
 
 TEST_F(EmbeddingCacheTest, GivesEpisodesInTheOrderAskedFor) {
