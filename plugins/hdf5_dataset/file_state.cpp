@@ -127,7 +127,7 @@ Error not_hdf5(const fs::path& file) {
   }
   if (std::all_of(head.begin(), head.end(), [](char c) { return c == '\0'; })) {
     return error(fmt::format("{} bytes that begin with zeros", fs::file_size(file)),
-                 "a copy or download did not finish: copy the file again");
+                 "a copy, a download or its recorder did not finish: copy or record it again");
   }
   if (is_text(head)) {
     return error(fmt::format("text that begins with '{}'", shown(head)),
@@ -178,6 +178,14 @@ Error not_opened(const fs::path& file, const std::string& reason) {
                   .next = fmt::format("keep the file; if nothing writes it any more, take the mark "
                                       "away: h5clear -s {} (of the package hdf5-tools)",
                                       file.string())});
+  }
+  if (block->end != 0 && block->end < size) {
+    return Error({.what = "the file's index was never written, so that its data cannot be found",
+                  .where = file.string(),
+                  .expected = "a file that its recorder closed",
+                  .found = fmt::format("{} bytes, of which its head knows {}", size, block->end),
+                  .next = "its recorder ended early: record the episode again, or copy the file "
+                          "again from where it opens"});
   }
   return Error({.what = "cannot open as HDF5: " + reason,
                 .where = file.string(),

@@ -12,6 +12,7 @@
 #include "plugins/hdf5_dataset/control_rate.h"
 #include "plugins/hdf5_dataset/encoded_frame.h"
 #include "plugins/hdf5_dataset/episode_files.h"
+#include "plugins/hdf5_dataset/episode_tables.h"
 #include "plugins/hdf5_dataset/hdf5_file.h"
 #include "plugins/hdf5_dataset/reading_notes.h"
 #include "roboimi/common/error.h"
@@ -22,12 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const char* const kState = "/observations/qpos";
-const char* const kVelocity = "/observations/qvel";
-const char* const kAction = "/action";
-const char* const kImages = "/observations/images";
-const char* const kLabels = "/observations/labels";
-
 std::string image_name(const std::string& camera) { return std::string(kImages) + "/" + camera; }
 
 [[noreturn]] void fail_size(const Hdf5File& file, const std::string& what,
@@ -37,48 +32,6 @@ std::string image_name(const std::string& camera) { return std::string(kImages) 
                .expected = expected,
                .found = found,
                .next = "keep episodes of different robots or settings in different folders"});
-}
-
-// The shape of a table [L, D] of numbers; Error for anything else.
-std::vector<std::int64_t> table_shape(const Hdf5File& file, const std::string& name) {
-  file.check_readable(name);
-  const ElementKind kind = file.type(name).kind;
-  std::vector<std::int64_t> shape = file.shape(name);
-  const bool is_numbers =
-      kind == ElementKind::kUint8 || kind == ElementKind::kInt8 || kind == ElementKind::kNumber;
-  if (shape.size() != 2 || shape[1] == 0 || !is_numbers) {
-    throw Error({.what = "'" + name + "' is not a table of numbers",
-                 .where = file.path().string(),
-                 .expected = "integers or floats [rows, numbers]",
-                 .found = file.describe(name)});
-  }
-  return shape;
-}
-
-// Numbers a row of a table that goes with the states; `next` is what to do about other rows.
-std::int64_t table_width(const Hdf5File& file, const std::string& name, std::int64_t num_rows,
-                         const std::string& next) {
-  const std::vector<std::int64_t> shape = table_shape(file, name);
-  if (shape[0] == num_rows) return shape[1];
-  throw Error({.what = fmt::format("'{}' has another number of rows than '{}'", name, kState),
-               .where = file.path().string(),
-               .expected = fmt::format("{} rows", num_rows),
-               .found = std::to_string(shape[0]),
-               .next = next});
-}
-
-std::string env_state_of(const Hdf5File& file) {
-  for (const char* name : {"/observations/env_state", "/env_state"}) {
-    if (file.has(name)) return name;
-  }
-  return "";
-}
-
-// Velocities are of the layout, but nobody reads them; those of other rows are worth a note.
-bool is_plain_velocity(const Hdf5File& file, std::int64_t num_rows) {
-  if (!file.has(kVelocity) || file.is_group(kVelocity)) return false;
-  const std::vector<std::int64_t> shape = file.shape(kVelocity);
-  return !shape.empty() && shape[0] == num_rows;
 }
 
 }  // namespace
@@ -122,14 +75,14 @@ void Hdf5Dataset::add_episode(const Hdf5File& file, ReadingNotes& notes) {
                  .where = file.path().string(),
                  .next = "take it out of the folder"});
   }
-  const std::string env_state = env_state_of(file);
+  const std::string env_state = env_state_name(file);
   const std::int64_t env_state_dim =
       env_state.empty() ? 0
                         : table_width(file, env_state, length,
                                       "record it with the states, or delete it: it is optional");
   std::vector<std::string> read = {kState, kAction};
   if (!env_state.empty()) read.push_back(env_state);
-  if (is_plain_velocity(file, length)) read.emplace_back(kVelocity);
+  if (has_velocities(file, length)) read.emplace_back(kVelocity);
   for (const std::string& name : file.children(kLabels)) {
     read.push_back(fmt::format("{}/{}", kLabels, name));
     table_width(file, read.back(), length, "record it with the states, or delete it");

@@ -90,12 +90,17 @@ bool Hdf5File::has(const std::string& name) const {
   }
 }
 
-bool Hdf5File::is_group(const std::string& name) const {
+// Of what can be opened under this name.
+H5I_type_t Hdf5File::kind_of(const std::string& name) const {
   const Hdf5Lock lock;
-  if (name != "/" && !has(name)) return false;
+  if (name != "/" && !has(name)) return H5I_BADID;
   const Handle object(H5Oopen(file_.get(), name.c_str(), H5P_DEFAULT));
-  return object && H5Iget_type(object.get()) == H5I_GROUP;
+  return object ? H5Iget_type(object.get()) : H5I_BADID;
 }
+
+bool Hdf5File::is_group(const std::string& name) const { return kind_of(name) == H5I_GROUP; }
+
+bool Hdf5File::is_dataset(const std::string& name) const { return kind_of(name) == H5I_DATASET; }
 
 std::vector<std::string> Hdf5File::children(const std::string& group) const {
   const Hdf5Lock lock;

@@ -42,6 +42,7 @@ class Hdf5File {
   const std::filesystem::path& path() const { return path_; }
   bool has(const std::string& name) const;                            // "/observations/qpos"
   bool is_group(const std::string& name) const;                       // false when absent
+  bool is_dataset(const std::string& name) const;                     // that can be opened
   std::vector<std::string> children(const std::string& group) const;  // sorted; none if no group
   // "uint8 [12, 24, 32, 3]", or "a group of 12 entries (000000, 000001, ...)".
   std::string describe(const std::string& name) const;
@@ -74,6 +75,7 @@ class Hdf5File {
 
  private:
   Handle open(const std::string& name) const;
+  H5I_type_t kind_of(const std::string& name) const;
   AttributeValue attribute(const std::string& name) const;
   [[noreturn]] void fail(const std::string& what, const std::string& name) const;
 

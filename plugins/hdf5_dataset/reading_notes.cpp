@@ -6,8 +6,6 @@
 
 #include <algorithm>
 
-#include "roboimi/common/error.h"
-
 namespace roboimi::hdf5_dataset {
 namespace {
 
@@ -29,15 +27,6 @@ bool for_each_dataset(const Hdf5File& file, const std::string& group, int depth,
   return true;
 }
 
-// What a dataset is; nothing that is not read may refuse an episode.
-std::string describe(const Hdf5File& file, const std::string& name) {
-  try {
-    return file.describe(name);
-  } catch (const Error&) {
-    return "(cannot be opened)";
-  }
-}
-
 }  // namespace
 
 void ReadingNotes::add_unread(const Hdf5File& file, const std::vector<std::string>& read) {
@@ -49,7 +38,7 @@ void ReadingNotes::add_unread(const Hdf5File& file, const std::vector<std::strin
       has_more_ = true;
       return false;
     }
-    unread_[name] = describe(file, name);
+    unread_[name] = file.is_dataset(name) ? file.describe(name) : "(cannot be opened)";
     return true;
   });
 }

@@ -206,16 +206,30 @@ def write_links(write):
     write("virtual_lost", virtual)
 
 
-def write_crashed(write):
-    """A recorder that died in SWMR mode, and one whose file was cut off."""
+def die(work):
+    """Ends a process without closing the file that `work` returns."""
     process = os.fork()
     if process == 0:
-        path = write("crashed", libver="latest")
-        file = h5py.File(path, "r+", libver="latest")
+        file = work()
+        os._exit(0 if file else 1)
+    os.waitpid(process, 0)
+
+
+def write_crashed(write):
+    """Recorders that died in SWMR mode or before they flushed, and a file that was cut off."""
+    def swmr():
+        file = h5py.File(write("crashed", libver="latest"), "r+", libver="latest")
         file.swmr_mode = True
         file.flush()
-        os._exit(0)
-    os.waitpid(process, 0)
+        return file
+
+    def never_flushed():
+        file = h5py.File(write("never_flushed"), "w")
+        file.create_dataset("action", data=np.ones((1000, STATE)))
+        file.create_dataset("observations/qpos", data=np.ones((1000, STATE)))
+        return file
+    die(swmr)
+    die(never_flushed)
     path = write("cut_off")
     os.truncate(path, os.path.getsize(path) // 2)
 

@@ -241,6 +241,8 @@ TEST_F(RecordedEpisodes, NameWhatTheirRecorderLeftUndone) {
   EXPECT_THAT(error_of("crashed"),
               AllOf(HasSubstr("marked as open for writing"), HasSubstr("keep the file"),
                     HasSubstr("h5clear -s " + folder("crashed").string())));
+  EXPECT_THAT(error_of("never_flushed"),
+              AllOf(HasSubstr("index was never written"), HasSubstr("record the episode again")));
   EXPECT_THAT(error_of("cut_off"), AllOf(HasSubstr("cut off"), HasSubstr("bytes, as its head says"),
                                          HasSubstr("copy the file again")));
 }
