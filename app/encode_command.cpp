@@ -135,6 +135,8 @@ EmbeddingCacheOptions cache_options(const Job& job, std::unique_ptr<Progress>& p
   options.device = job.device;
   options.identity = component_identity(Registry::instance(), ComponentKind::kBackbone,
                                         job.backbone, job.backbone_path);
+  options.data_identity =
+      component_identity(Registry::instance(), ComponentKind::kDataset, job.data, "data");
   options.should_stop = [&stop] { return stop.requested(); };
   options.progress = [&progress](std::int64_t done, std::int64_t total) {
     if (!progress) progress = std::make_unique<Progress>("encode", total, done);
@@ -144,7 +146,7 @@ EmbeddingCacheOptions cache_options(const Job& job, std::unique_ptr<Progress>& p
 }
 
 void write_output(const std::string& out, const Embeddings& embeddings, const Dataset& dataset,
-                  const std::string& identity) {
+                  const ComponentIdentity& identity) {
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
   for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
     files.push_back(dataset.episode(i).file.string());
@@ -154,7 +156,9 @@ void write_output(const std::string& out, const Embeddings& embeddings, const Da
       {{"embeddings", embeddings.values.squeeze(1)},
        {"episode", embeddings.episode},
        {"frame", embeddings.frame}},
-      {{"fingerprint", embeddings.fingerprint}, {"backbone", identity}, {"files", files.dump()}});
+      {{"fingerprint", embeddings.fingerprint},
+       {"backbone", fmt::format("{} {}\n{}", identity.component, identity.build, identity.options)},
+       {"files", files.dump()}});
 }
 
 void print_summary(const std::string& out, const Embeddings& embeddings, bool json) {

@@ -81,6 +81,8 @@ TrainingData data_of(const Subject& subject, const po::variables_map& values,
       parse_options(cache != nullptr ? *cache : ConfigNode(), cache_schema(), "cache"),
       {.device = device_of(values),
        .backbone_identity = feature_identity(Registry::instance(), *agent),
+       .data_identity = component_identity(Registry::instance(), ComponentKind::kDataset,
+                                           *subject.config.find("data"), "data"),
        .num_held_out = num_held_out(values, subject),
        .should_stop = [&stop] { return stop.requested(); }});
   if (!data.embeddings) {

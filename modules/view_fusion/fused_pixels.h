@@ -29,6 +29,7 @@ class FusedPixels : public Backbone {
   std::optional<std::int64_t> joint_output_dim() const override { return output_dim(); }
   bool frozen() const override { return true; }
   at::ScalarType cached_dtype() const override { return at::kHalf; }
+  bool features_are_normalized() const override { return true; }
   std::string cache_identity() const override;
   at::Tensor encode(const Images& images, at::Generator& generator) override;
 

@@ -3,12 +3,18 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
 
-#include <charconv>
-#include <string_view>
+#include <algorithm>
+#include <cmath>
 
+#include "plugins/hdf5_dataset/camera_layout.h"
+#include "plugins/hdf5_dataset/control_rate.h"
+#include "plugins/hdf5_dataset/encoded_frame.h"
+#include "plugins/hdf5_dataset/episode_files.h"
+#include "plugins/hdf5_dataset/episode_tables.h"
 #include "plugins/hdf5_dataset/hdf5_file.h"
-#include "plugins/hdf5_dataset/opencv_jpeg.h"
+#include "plugins/hdf5_dataset/reading_notes.h"
 #include "roboimi/common/error.h"
 #include "roboimi/config/did_you_mean.h"
 
@@ -17,66 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const char* const kState = "/observations/qpos";
-const char* const kAction = "/action";
-const char* const kImages = "/observations/images";
-const char* const kLabels = "/observations/labels";
-
 std::string image_name(const std::string& camera) { return std::string(kImages) + "/" + camera; }
-
-// N of "episode_N.hdf5".
-std::optional<std::int64_t> episode_number(const fs::path& file) {
-  constexpr std::string_view kPrefix = "episode_";
-  const std::string stem = file.stem().string();
-  if (file.extension() != ".hdf5" || stem.rfind(kPrefix, 0) != 0) return std::nullopt;
-  std::int64_t number = 0;
-  const char* const end = stem.data() + stem.size();
-  const auto parsed = std::from_chars(stem.data() + kPrefix.size(), end, number);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-  return number;
-}
-
-std::vector<fs::path> episode_files(const fs::path& path) {
-  if (!fs::exists(path)) {
-    throw Error({.what = "no such folder or file",
-                 .where = path.string(),
-                 .expected = "a folder with episode_0.hdf5, episode_1.hdf5, ...",
-                 .next = "collect demonstrations with: roboimi collect"});
-  }
-  if (!fs::is_directory(path)) return {path};
-  std::vector<std::pair<std::int64_t, fs::path>> found;
-  std::size_t others = 0;
-  for (const auto& entry : fs::directory_iterator(path)) {
-    if (const auto number = episode_number(entry.path())) {
-      found.emplace_back(*number, entry.path());
-    } else {
-      ++others;
-    }
-  }
-  if (found.empty()) {
-    throw Error({.what = "the folder holds no episodes",
-                 .where = path.string(),
-                 .expected = "episode_0.hdf5, episode_1.hdf5, ...",
-                 .found = fmt::format("{} entries of other names", others),
-                 .next = "collect demonstrations with: roboimi collect"});
-  }
-  std::sort(found.begin(), found.end());
-  std::vector<fs::path> files;
-  for (auto& [_, file] : found) files.push_back(std::move(file));
-  return files;
-}
-
-// Rows of a table [L, D]; Error otherwise.
-std::vector<std::int64_t> table_shape(const Hdf5File& file, const std::string& name) {
-  std::vector<std::int64_t> shape = file.shape(name);
-  if (shape.size() != 2) {
-    throw Error({.what = "'" + name + "' is not a table",
-                 .where = file.path().string(),
-                 .expected = "two dimensions [rows, numbers]",
-                 .found = fmt::format("[{}]", fmt::join(shape, ", "))});
-  }
-  return shape;
-}
 
 [[noreturn]] void fail_size(const Hdf5File& file, const std::string& what,
                             const std::string& expected, const std::string& found) {
@@ -95,48 +42,55 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) {
   if (options.max_episodes > 0 && files.size() > static_cast<std::size_t>(options.max_episodes)) {
     files.resize(static_cast<std::size_t>(options.max_episodes));
   }
-  for (const fs::path& file : files) add_episode(file);
+  ReadingNotes notes;
+  std::vector<RecordedRate> rates;
+  for (const fs::path& path : files) {
+    const Hdf5File file(path);
+    add_episode(file, notes);
+    const auto hz = notes.value_of(file, "control_hz", file.number_attribute("control_hz"));
+    if (hz && std::isfinite(*hz) && *hz > 0.0) rates.push_back({.file = path, .hz = *hz});
+  }
+  spec_.control_hz = common_control_rate(rates);
   // The privileged state counts only when every episode has it.
-  const auto& names = env_state_names_;
-  if (std::any_of(names.begin(), names.end(), [](const auto& name) { return name.empty(); })) {
+  const auto missing = std::count(env_state_names_.begin(), env_state_names_.end(), "");
+  if (missing > 0 && spec_.env_state_dim > 0) {
+    spdlog::info("hdf5_dataset: env_state is left out: {} of {} episodes have none", missing,
+                 num_episodes());
     spec_.env_state_dim = 0;
   }
+  notes.log();
 }
 
 Hdf5Dataset::~Hdf5Dataset() = default;
 
-void Hdf5Dataset::add_episode(const fs::path& path) {
-  const Hdf5File file(path);
-  const bool is_first = episodes_.empty();
+void Hdf5Dataset::add_episode(const Hdf5File& file, ReadingNotes& notes) {
   const auto states = table_shape(file, kState);
-  const auto actions = table_shape(file, kAction);
-  if (states[0] != actions[0] || states[0] == 0) {
-    fail_size(file, "states and actions do not go together", "as many rows, at least one",
-              fmt::format("{} states, {} actions", states[0], actions[0]));
+  const std::int64_t length = states[0];
+  const std::int64_t action_dim =
+      table_width(file, kAction, length,
+                  "row t of /action is the command sent after row t of /observations/qpos was "
+                  "observed: record the missing row, or cut both to the rows that they share");
+  if (length == 0) {
+    throw Error({.what = "the episode has no rows",
+                 .where = file.path().string(),
+                 .next = "take it out of the folder"});
   }
-  std::string env_state_name;
-  for (const char* name : {"/observations/env_state", "/env_state"}) {
-    if (env_state_name.empty() && file.has(name)) env_state_name = name;
-  }
+  const std::string env_state = env_state_name(file);
   const std::int64_t env_state_dim =
-      env_state_name.empty() ? 0 : table_shape(file, env_state_name)[1];
-  const double control_hz = file.number_attribute("control_hz").value_or(0.0);
-  if (is_first) {
-    spec_.state_dim = states[1];
-    spec_.action_dim = actions[1];
-    spec_.env_state_dim = env_state_dim;
-    spec_.control_hz = control_hz;
-  } else if (spec_.state_dim != states[1] || spec_.action_dim != actions[1] ||
-             spec_.control_hz != control_hz ||
-             (env_state_dim != 0 && spec_.env_state_dim != env_state_dim)) {
-    fail_size(file, "the episode does not fit the others",
-              fmt::format("state {}, action {}, env_state {} at {} Hz", spec_.state_dim,
-                          spec_.action_dim, spec_.env_state_dim, spec_.control_hz),
-              fmt::format("state {}, action {}, env_state {} at {} Hz", states[1], actions[1],
-                          env_state_dim, control_hz));
+      env_state.empty() ? 0
+                        : table_width(file, env_state, length,
+                                      "record it with the states, or delete it: it is optional");
+  std::vector<std::string> read = {kState, kAction};
+  if (!env_state.empty()) read.push_back(env_state);
+  if (has_velocities(file, length)) read.emplace_back(kVelocity);
+  for (const std::string& name : file.children(kLabels)) {
+    read.push_back(fmt::format("{}/{}", kLabels, name));
+    table_width(file, read.back(), length, "record it with the states, or delete it");
   }
+  add_sizes(file, states[1], action_dim, env_state_dim);
   for (const std::string& camera : spec_.camera_names) {
-    const ImageSize size = image_size(file, camera, states[0]);
+    read.push_back(image_name(camera));
+    const ImageSize size = image_size(file, camera, length);
     const ImageSize& expected = spec_.images.emplace(camera, size).first->second;
     if (size != expected) {
       fail_size(file, "frames of camera '" + camera + "' do not fit the other episodes",
@@ -144,15 +98,37 @@ void Hdf5Dataset::add_episode(const fs::path& path) {
                 fmt::format("{}x{}", size.height, size.width));
     }
   }
-  EpisodeInfo info{.file = path, .length = states[0]};
-  info.is_sim = file.integer_attribute("sim").value_or(1) != 0;
-  info.seed = file.integer_attribute("seed");
-  if (const auto success = file.integer_attribute("success")) info.success = *success != 0;
+  for (const std::string& name : read) {
+    for (const fs::path& other : file.other_files(name)) other_files_.insert(other);
+  }
+  notes.add_unread(file, read);
+  EpisodeInfo info{.file = file.path(), .length = length};
+  info.is_sim = notes.value_of(file, "sim", file.boolean_attribute("sim")).value_or(true);
+  info.seed = notes.value_of(file, "seed", file.integer_attribute("seed"));
+  info.success = notes.value_of(file, "success", file.boolean_attribute("success"));
   episodes_.push_back(std::move(info));
-  env_state_names_.push_back(std::move(env_state_name));
+  env_state_names_.push_back(env_state);
 }
 
-// Height and width, of plain or compressed frames.
+// All episodes have states, actions and privileged states of the same sizes.
+void Hdf5Dataset::add_sizes(const Hdf5File& file, std::int64_t state_dim, std::int64_t action_dim,
+                            std::int64_t env_state_dim) {
+  if (episodes_.empty()) {
+    spec_.state_dim = state_dim;
+    spec_.action_dim = action_dim;
+  }
+  if (spec_.env_state_dim == 0) spec_.env_state_dim = env_state_dim;
+  if (spec_.state_dim == state_dim && spec_.action_dim == action_dim &&
+      (env_state_dim == 0 || spec_.env_state_dim == env_state_dim)) {
+    return;
+  }
+  fail_size(file, "the episode does not fit the others",
+            fmt::format("state {}, action {}, env_state {}", spec_.state_dim, spec_.action_dim,
+                        spec_.env_state_dim),
+            fmt::format("state {}, action {}, env_state {}", state_dim, action_dim, env_state_dim));
+}
+
+// Height and width, of plain or encoded frames.
 ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camera,
                                   std::int64_t length) const {
   const std::string name = image_name(camera);
@@ -165,31 +141,17 @@ ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camer
          .found = there.empty() ? "no cameras" : fmt::format("{}", fmt::join(there, ", ")),
          .next = did_you_mean(camera, there, "name cameras of the file in data.camera_names")});
   }
-  const std::vector<std::int64_t> shape = file.shape(name);
-  const bool is_plain =
-      shape.size() == 4 && shape[1] > 0 && shape[2] > 0 && shape[3] == 3 && file.is_uint8(name);
-  const bool is_jpeg = shape.size() == 1 || (shape.size() == 2 && file.is_uint8(name));
-  if (shape.empty() || shape[0] != length || (!is_plain && !is_jpeg)) {
-    throw Error(
-        {.what = fmt::format("frames of camera '{}' are of an unknown kind", camera),
-         .where = file.path().string(),
-         .expected = fmt::format("uint8 [{0}, H, W, 3], or JPEG bytes as uint8 [{0}, N]", length),
-         .found = fmt::format("{} [{}]", file.is_uint8(name) ? "uint8" : "another type",
-                              fmt::join(shape, ", "))});
+  const FrameStorage storage = frame_storage(file, name, camera, length);
+  if (storage == FrameStorage::kPlain) {
+    const std::vector<std::int64_t> shape = file.shape(name);
+    return {.height = shape[1], .width = shape[2]};
   }
-  if (is_plain) return {.height = shape[1], .width = shape[2]};
   // One size per camera is enough to know: frames() checks every frame it decodes.
   if (const auto known = spec_.images.find(camera); known != spec_.images.end()) {
     return known->second;
   }
-  const auto jpeg =
-      shape.size() == 1 ? file.read_variable_bytes(name, 0, 1)[0] : std::vector<std::uint8_t>();
-  const at::Tensor padded = shape.size() == 2 ? file.read_bytes(name, 0, 1) : at::Tensor();
-  const at::Tensor frame = decode_as_opencv(
-      padded.defined()
-          ? std::span<const std::uint8_t>(padded.data_ptr<std::uint8_t>(), padded.nbytes())
-          : std::span<const std::uint8_t>(jpeg),
-      file.path(), camera, 0);
+  const EncodedFrames first(file, name, storage, 0, 1);
+  const at::Tensor frame = decode_frame(first[0], file.path(), camera, 0);
   return {.height = frame.size(0), .width = frame.size(1)};
 }
 
@@ -217,52 +179,54 @@ at::Tensor Hdf5Dataset::env_state(std::int64_t index) const {
 }
 
 std::map<std::string, at::Tensor> Hdf5Dataset::labels(std::int64_t index) const {
-  const EpisodeInfo& info = episode(index);
-  const Hdf5File file(info.file);
+  const Hdf5File file(episode(index).file);
   std::map<std::string, at::Tensor> labels;
   for (const std::string& name : file.children(kLabels)) {
-    const std::string path = fmt::format("{}/{}", kLabels, name);
-    if (const auto shape = table_shape(file, path); shape[0] != info.length) {
-      fail_size(file, fmt::format("'{}' does not go with the states", path),
-                fmt::format("{} rows", info.length), fmt::format("{}", shape[0]));
-    }
-    labels[name] = file.read_floats(path);
+    labels[name] = file.read_floats(fmt::format("{}/{}", kLabels, name));
   }
   return labels;
 }
 
+std::vector<fs::path> Hdf5Dataset::files() const {
+  std::vector<fs::path> files = Dataset::files();
+  files.insert(files.end(), other_files_.begin(), other_files_.end());
+  return files;
+}
+
+const ImageSize& Hdf5Dataset::size_of(const std::string& camera) const {
+  const auto found = spec_.images.find(camera);
+  if (found != spec_.images.end()) return found->second;
+  throw Error({.what = fmt::format("camera '{}' is not loaded", camera),
+               .where = episodes_.front().file.parent_path().string(),
+               .expected = fmt::format("{}", fmt::join(spec_.camera_names, ", ")),
+               .next = "name it in data.camera_names"});
+}
+
+void Hdf5Dataset::check_rows(std::int64_t index, std::int64_t first, std::int64_t count) const {
+  const EpisodeInfo& info = episode(index);
+  if (first >= 0 && count >= 0 && first + count <= info.length) return;
+  throw Error({.what = "rows that the episode does not have",
+               .where = info.file.string(),
+               .expected = fmt::format("rows 0 to {}", info.length - 1),
+               .found = fmt::format("{} to {}", first, first + count - 1)});
+}
+
 at::Tensor Hdf5Dataset::frames(std::int64_t index, const std::string& camera, std::int64_t first,
                                std::int64_t count) const {
+  const ImageSize& size = size_of(camera);
+  check_rows(index, first, count);
   const EpisodeInfo& info = episode(index);
-  if (first < 0 || count < 0 || first + count > info.length) {
-    throw Error({.what = "rows that the episode does not have",
-                 .where = info.file.string(),
-                 .expected = fmt::format("rows 0 to {}", info.length - 1),
-                 .found = fmt::format("{} to {}", first, first + count - 1)});
-  }
   const Hdf5File file(info.file);
   const std::string name = image_name(camera);
-  const std::size_t rank = file.shape(name).size();
-  if (rank == 4) return file.read_bytes(name, first, count);
+  const FrameStorage storage = frame_storage(file, name, camera, info.length);
+  if (storage == FrameStorage::kPlain) return file.read_bytes(name, first, count);
 
   // Read under the library's lock, then decode in parallel.
-  std::vector<std::vector<std::uint8_t>> rows;
-  at::Tensor padded;
-  if (rank == 1) {
-    rows = file.read_variable_bytes(name, first, count);
-  } else {
-    padded = file.read_bytes(name, first, count);
-  }
-  const ImageSize size = spec_.images.at(camera);
+  const EncodedFrames encoded(file, name, storage, first, count);
   at::Tensor decoded = at::empty({count, size.height, size.width, 3}, at::kByte);
   at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::span<const std::uint8_t> jpeg =
-          rank == 1 ? std::span<const std::uint8_t>(rows[static_cast<std::size_t>(i)])
-                    : std::span<const std::uint8_t>(
-                          padded.const_data_ptr<std::uint8_t>() + i * padded.size(1),
-                          static_cast<std::size_t>(padded.size(1)));
-      const at::Tensor frame = decode_as_opencv(jpeg, info.file, camera, first + i);
+      const at::Tensor frame = decode_frame(encoded[i], info.file, camera, first + i);
       if (frame.size(0) != size.height || frame.size(1) != size.width) {
         fail_size(file, fmt::format("row {} of camera '{}' differs in size", first + i, camera),
                   fmt::format("{}x{}", size.height, size.width),
@@ -276,6 +240,8 @@ at::Tensor Hdf5Dataset::frames(std::int64_t index, const std::string& camera, st
 
 std::optional<FrameExtent> Hdf5Dataset::frame_extent(std::int64_t index, const std::string& camera,
                                                      std::int64_t row) const {
+  size_of(camera);
+  check_rows(index, row, 1);
   const EpisodeInfo& info = episode(index);
   const std::lock_guard lock(offsets_mutex_);
   const auto [found, is_new] = offsets_.try_emplace({index, camera});

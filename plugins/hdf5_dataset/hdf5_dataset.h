@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@
 namespace roboimi::hdf5_dataset {
 
 class Hdf5File;
+class ReadingNotes;
 
 struct DatasetOptions {
   std::filesystem::path path;             // a folder of episode_N.hdf5, or one file
@@ -29,7 +31,8 @@ struct DatasetOptions {
 class Hdf5Dataset : public Dataset {
  public:
   // Opens every file once and checks that it fits the others. Error naming the file: not HDF5,
-  // truncated, a camera or table missing, sizes that differ.
+  // truncated, not closed, a camera or table missing or stored in a way that is not read, rows or
+  // sizes that differ. What is not read, and attributes that say nothing, are told in the log.
   explicit Hdf5Dataset(const DatasetOptions& options);
   ~Hdf5Dataset() override;
 
@@ -44,14 +47,20 @@ class Hdf5Dataset : public Dataset {
                     std::int64_t count) const override;
   std::optional<FrameExtent> frame_extent(std::int64_t episode, const std::string& camera,
                                           std::int64_t row) const override;
+  std::vector<std::filesystem::path> files() const override;
 
  private:
-  void add_episode(const std::filesystem::path& path);
+  void add_episode(const Hdf5File& file, ReadingNotes& notes);
+  void add_sizes(const Hdf5File& file, std::int64_t state_dim, std::int64_t action_dim,
+                 std::int64_t env_state_dim);
+  const ImageSize& size_of(const std::string& camera) const;  // Error when it is not loaded
+  void check_rows(std::int64_t episode, std::int64_t first, std::int64_t count) const;
   ImageSize image_size(const Hdf5File& file, const std::string& camera, std::int64_t length) const;
 
   ObservationSpec spec_;
   std::vector<EpisodeInfo> episodes_;
-  std::vector<std::string> env_state_names_;  // of each episode; empty: not recorded
+  std::vector<std::string> env_state_names_;     // of each episode; empty: not recorded
+  std::set<std::filesystem::path> other_files_;  // that the episodes' files link to
   mutable std::mutex offsets_mutex_;
   // Where rows lie in their file, found when first asked for.
   mutable std::map<std::pair<std::int64_t, std::string>, std::vector<std::uint64_t>> offsets_;

@@ -163,7 +163,7 @@ void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record)
 
 EpisodeRecord Hdf5EpisodeWriter::read_header(const fs::path& path) const {
   const Hdf5File file(path);
-  const auto seed = file.integer_attribute("seed");
+  const auto seed = file.integer_attribute("seed").value;
   if (!seed) {
     throw Error({.what = "the file does not say which seed it was recorded from",
                  .where = path.string(),
@@ -171,8 +171,8 @@ EpisodeRecord Hdf5EpisodeWriter::read_header(const fs::path& path) const {
   }
   EpisodeRecord record;
   record.seed = *seed;
-  record.success = file.integer_attribute("success").value_or(0) != 0;
-  record.control_hz = file.number_attribute("control_hz").value_or(0.0);
+  record.success = file.boolean_attribute("success").value.value_or(false);
+  record.control_hz = file.number_attribute("control_hz").value.value_or(0.0);
   return record;
 }
 

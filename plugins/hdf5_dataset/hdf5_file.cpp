@@ -1,9 +1,11 @@
 #include "plugins/hdf5_dataset/hdf5_file.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+
+#include "plugins/hdf5_dataset/file_state.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::hdf5_dataset {
@@ -11,62 +13,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::recursive_mutex& library_mutex() {
-  static std::recursive_mutex mutex;
-  return mutex;
-}
-
-herr_t keep_innermost(unsigned depth, const H5E_error2_t* error, void* text) {
-  if (depth == 0 && error->desc != nullptr) *static_cast<std::string*>(text) = error->desc;
-  return 0;
-}
+constexpr std::size_t kShownChildren = 3;
 
 herr_t append_name(hid_t, const char* name, const H5L_info_t*, void* names) {
   static_cast<std::vector<std::string>*>(names)->emplace_back(name);
   return 0;
 }
 
-std::vector<hsize_t> extents(const Handle& dataset) {
-  const Handle space(H5Dget_space(dataset.get()));
-  const int rank = H5Sget_simple_extent_ndims(space.get());
-  std::vector<hsize_t> sizes(static_cast<std::size_t>(std::max(rank, 0)));
-  if (rank > 0) H5Sget_simple_extent_dims(space.get(), sizes.data(), nullptr);
-  return sizes;
+at::Tensor empty_like(const std::vector<hsize_t>& sizes, at::ScalarType dtype) {
+  return at::empty(std::vector<std::int64_t>(sizes.begin(), sizes.end()), dtype);
 }
 
-// Row offsets of a dataset in chunks of whole rows.
-std::vector<std::uint64_t> chunked_offsets(const Handle& dataset, const Handle& creation,
-                                           const std::vector<hsize_t>& sizes,
-                                           std::uint64_t row_bytes) {
-  std::vector<hsize_t> chunk(sizes.size());
-  H5Pget_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data());
-  if (!std::equal(chunk.begin() + 1, chunk.end(), sizes.begin() + 1)) return {};
-  std::vector<std::uint64_t> offsets;
-  std::vector<hsize_t> corner(sizes.size(), 0);
-  for (corner[0] = 0; corner[0] < sizes[0]; corner[0] += chunk[0]) {
-    unsigned filters = 0;
-    haddr_t address = HADDR_UNDEF;
-    hsize_t bytes = 0;
-    if (H5Dget_chunk_info_by_coord(dataset.get(), corner.data(), &filters, &address, &bytes) < 0 ||
-        address == HADDR_UNDEF || bytes != chunk[0] * row_bytes) {
-      return {};
-    }
-    for (hsize_t row = 0; row < chunk[0] && corner[0] + row < sizes[0]; ++row) {
-      offsets.push_back(address + row * row_bytes);
-    }
+// Selects rows [first, first + count) in a dataset's space, and changes `sizes` to theirs.
+Handle rows_of(const Handle& dataset, std::int64_t first, std::int64_t count,
+               std::vector<hsize_t>& sizes) {
+  Handle space(H5Dget_space(dataset.get()));
+  std::vector<hsize_t> start(sizes.size(), 0);
+  if (sizes.empty()) return Handle();
+  start[0] = static_cast<hsize_t>(first);
+  sizes[0] = static_cast<hsize_t>(count);
+  if (H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, sizes.data(),
+                          nullptr) < 0) {
+    return Handle();
   }
-  return offsets;
+  return space;
 }
 
 }  // namespace
-
-Hdf5Lock::Hdf5Lock() : lock_(library_mutex()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
-
-std::string last_hdf5_message() {
-  std::string text;
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &text);
-  return text.empty() ? "unknown HDF5 error" : text;
-}
 
 Hdf5File::Hdf5File(const fs::path& path) : path_(path) {
   const Hdf5Lock lock;
@@ -75,17 +48,12 @@ Hdf5File::Hdf5File(const fs::path& path) : path_(path) {
                  .where = path.string(),
                  .expected = "an HDF5 file of one episode"});
   }
+  check_not_being_written(path);
   const Handle access(H5Pcreate(H5P_FILE_ACCESS));
   // Some network file systems refuse locks, and reading needs none.
   H5Pset_file_locking(access.get(), false, true);
   file_ = Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
-  if (file_) return;
-  const std::string reason = last_hdf5_message();
-  throw Error({.what = "cannot open as HDF5: " + reason,
-               .where = path.string(),
-               .expected = "a whole HDF5 file",
-               .found = std::to_string(fs::file_size(path)) + " bytes",
-               .next = "remove the file, and record or copy the episode again"});
+  if (!file_) throw not_opened(path, last_hdf5_message());
 }
 
 Hdf5File::~Hdf5File() {
@@ -94,9 +62,23 @@ Hdf5File::~Hdf5File() {
 }
 
 void Hdf5File::fail(const std::string& what, const std::string& name) const {
-  throw Error({.what = what + ": " + last_hdf5_message(),
-               .where = path_.string() + ": " + name,
-               .next = "the file may be damaged: record or copy the episode again"});
+  const std::string reason = last_hdf5_message();
+  const std::string where = path_.string() + ": " + name;
+  const Handle dataset(H5Dopen2(file_.get(), name.c_str(), H5P_DEFAULT));
+  const auto missing = dataset ? missing_filters(dataset.get()) : std::vector<std::string>();
+  if (missing.empty()) {
+    throw Error({.what = what + ": " + reason,
+                 .where = where,
+                 .next = "the file may be damaged: record or copy the episode again"});
+  }
+  throw Error({.what = fmt::format("the dataset is compressed by {}, which this HDF5 library does "
+                                   "not have",
+                                   fmt::join(missing, ", ")),
+               .where = where,
+               .expected = "gzip, lzf or no compression",
+               .next = "the file is whole: repack it where the filter is installed (h5repack -f "
+                       "GZIP=4 OLD NEW, or h5py with hdf5plugin), or name the folder of the "
+                       "filter's library in HDF5_PLUGIN_PATH"});
 }
 
 bool Hdf5File::has(const std::string& name) const {
@@ -108,46 +90,88 @@ bool Hdf5File::has(const std::string& name) const {
   }
 }
 
+// Of what can be opened under this name.
+H5I_type_t Hdf5File::kind_of(const std::string& name) const {
+  const Hdf5Lock lock;
+  if (name != "/" && !has(name)) return H5I_BADID;
+  const Handle object(H5Oopen(file_.get(), name.c_str(), H5P_DEFAULT));
+  return object ? H5Iget_type(object.get()) : H5I_BADID;
+}
+
+bool Hdf5File::is_group(const std::string& name) const { return kind_of(name) == H5I_GROUP; }
+
+bool Hdf5File::is_dataset(const std::string& name) const { return kind_of(name) == H5I_DATASET; }
+
 std::vector<std::string> Hdf5File::children(const std::string& group) const {
   const Hdf5Lock lock;
   std::vector<std::string> names;
-  if (!has(group)) return names;
+  if (!is_group(group)) return names;
   H5Literate_by_name(file_.get(), group.c_str(), H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name,
                      &names, H5P_DEFAULT);
   return names;
 }
 
+std::string Hdf5File::describe(const std::string& name) const {
+  const Hdf5Lock lock;
+  if (!is_group(name)) return fmt::format("{} [{}]", type(name).name, fmt::join(shape(name), ", "));
+  std::vector<std::string> names = children(name);
+  const std::size_t count = names.size();
+  if (count > kShownChildren) {
+    names.resize(kShownChildren);
+    names.emplace_back("...");
+  }
+  return fmt::format("a group of {} entries ({})", count, fmt::join(names, ", "));
+}
+
 Handle Hdf5File::open(const std::string& name) const {
   if (!has(name)) {
+    // The deepest group on the way that is there.
+    std::string group = name;
+    do {
+      group.resize(group.rfind('/'));
+    } while (!group.empty() && !is_group(group));
+    const std::vector<std::string> there = children(group.empty() ? "/" : group);
     throw Error({.what = "the file has no '" + name + "'",
                  .where = path_.string(),
                  .expected = "ACT's layout: /observations/qpos, /observations/images/CAMERA, "
-                             "/action"});
+                             "/action",
+                 .found = there.empty()
+                              ? fmt::format("nothing in {}/", group)
+                              : fmt::format("in {}/: {}", group, fmt::join(there, ", "))});
+  }
+  if (is_group(name)) {
+    throw Error({.what = "'" + name + "' is a group, where a dataset is expected",
+                 .where = path_.string(),
+                 .expected = "one dataset with a row for each time step",
+                 .found = describe(name),
+                 .next = "join what it holds into one dataset"});
   }
   Handle dataset(H5Dopen2(file_.get(), name.c_str(), H5P_DEFAULT));
-  if (!dataset) fail("cannot open", name);
-  return dataset;
+  if (dataset) return dataset;
+  const std::string reason = last_hdf5_message();
+  if (H5Oexists_by_name(file_.get(), name.c_str(), H5P_DEFAULT) > 0) fail("cannot open", name);
+  throw Error({.what = "'" + name + "' is a link to something that is not there: " + reason,
+               .where = path_.string(),
+               .next = "copy the files that it links to as well, or mend the link"});
 }
 
 std::vector<std::int64_t> Hdf5File::shape(const std::string& name) const {
   const Hdf5Lock lock;
-  const std::vector<hsize_t> sizes = extents(open(name));
+  const std::vector<hsize_t> sizes = extents(open(name).get());
   return {sizes.begin(), sizes.end()};
 }
 
-bool Hdf5File::is_uint8(const std::string& name) const {
+ElementType Hdf5File::type(const std::string& name) const {
   const Hdf5Lock lock;
   const Handle dataset = open(name);
   const Handle type(H5Dget_type(dataset.get()));
-  return H5Tequal(type.get(), H5T_NATIVE_UINT8) > 0;
+  return element_type(type.get());
 }
 
 at::Tensor Hdf5File::read_floats(const std::string& name) const {
   const Hdf5Lock lock;
   const Handle dataset = open(name);
-  const std::vector<hsize_t> sizes = extents(dataset);
-  const at::Tensor values =
-      at::empty(std::vector<std::int64_t>(sizes.begin(), sizes.end()), at::kFloat);
+  const at::Tensor values = empty_like(extents(dataset.get()), at::kFloat);
   if (H5Dread(dataset.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data_ptr()) <
       0) {
     fail("cannot read numbers", name);
@@ -159,18 +183,16 @@ at::Tensor Hdf5File::read_bytes(const std::string& name, std::int64_t first,
                                 std::int64_t count) const {
   const Hdf5Lock lock;
   const Handle dataset = open(name);
-  std::vector<hsize_t> sizes = extents(dataset);
-  std::vector<hsize_t> start(sizes.size(), 0);
-  start[0] = static_cast<hsize_t>(first);
-  sizes[0] = static_cast<hsize_t>(count);
-  const Handle space(H5Dget_space(dataset.get()));
+  // In the type of the file nothing is converted.
+  const Handle type(H5Dget_type(dataset.get()));
+  std::vector<hsize_t> sizes = extents(dataset.get());
+  const Handle space = rows_of(dataset, first, count, sizes);
   const Handle memory(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr));
-  const at::Tensor values =
-      at::empty(std::vector<std::int64_t>(sizes.begin(), sizes.end()), at::kByte);
-  if (H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, sizes.data(),
-                          nullptr) < 0 ||
-      H5Dread(dataset.get(), H5T_NATIVE_UINT8, memory.get(), space.get(), H5P_DEFAULT,
-              values.data_ptr()) < 0) {
+  const ElementType element = element_type(type.get());
+  if (element.kind == ElementKind::kFixedBytes) sizes = {sizes[0], element.size};
+  const at::Tensor values = empty_like(sizes, at::kByte);
+  if (!space || H5Dread(dataset.get(), type.get(), memory.get(), space.get(), H5P_DEFAULT,
+                        values.data_ptr()) < 0) {
     fail("cannot read", name);
   }
   return values;
@@ -181,13 +203,12 @@ std::vector<std::vector<std::uint8_t>> Hdf5File::read_variable_bytes(const std::
                                                                      std::int64_t count) const {
   const Hdf5Lock lock;
   const Handle dataset = open(name);
-  const auto start = static_cast<hsize_t>(first);
-  const auto size = static_cast<hsize_t>(count);
-  const Handle space(H5Dget_space(dataset.get()));
-  const Handle memory(H5Screate_simple(1, &size, nullptr));
-  const Handle type(H5Tvlen_create(H5T_NATIVE_UINT8));
+  const Handle type(H5Dget_type(dataset.get()));
+  std::vector<hsize_t> sizes = extents(dataset.get());
+  const Handle space = rows_of(dataset, first, count, sizes);
+  const Handle memory(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr));
   std::vector<hvl_t> rows(static_cast<std::size_t>(count));
-  if (H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, &start, nullptr, &size, nullptr) < 0 ||
+  if (!space ||
       H5Dread(dataset.get(), type.get(), memory.get(), space.get(), H5P_DEFAULT, rows.data()) < 0) {
     fail("cannot read", name);
   }
@@ -198,64 +219,6 @@ std::vector<std::vector<std::uint8_t>> Hdf5File::read_variable_bytes(const std::
   }
   H5Dvlen_reclaim(type.get(), memory.get(), H5P_DEFAULT, rows.data());
   return bytes;
-}
-
-std::vector<std::uint64_t> Hdf5File::row_offsets(const std::string& name) const {
-  const Hdf5Lock lock;
-  const Handle dataset = open(name);
-  const Handle creation(H5Dget_create_plist(dataset.get()));
-  const Handle file_creation(H5Fget_create_plist(file_.get()));
-  hsize_t user_block = 0;
-  H5Pget_userblock(file_creation.get(), &user_block);
-  const std::vector<hsize_t> sizes = extents(dataset);
-  if (user_block != 0 || sizes.empty() || !is_uint8(name) || H5Pget_nfilters(creation.get()) != 0 ||
-      H5Pget_external_count(creation.get()) != 0) {
-    return {};
-  }
-  std::uint64_t row_bytes = 1;
-  for (std::size_t i = 1; i < sizes.size(); ++i) row_bytes *= sizes[i];
-  const H5D_layout_t layout = H5Pget_layout(creation.get());
-  if (layout == H5D_CHUNKED) return chunked_offsets(dataset, creation, sizes, row_bytes);
-  const haddr_t start = layout == H5D_CONTIGUOUS ? H5Dget_offset(dataset.get()) : HADDR_UNDEF;
-  std::vector<std::uint64_t> offsets;
-  if (start == HADDR_UNDEF) return offsets;
-  for (hsize_t row = 0; row < sizes[0]; ++row) offsets.push_back(start + row * row_bytes);
-  return offsets;
-}
-
-std::optional<Handle> Hdf5File::open_attribute(const std::string& name) const {
-  if (H5Aexists(file_.get(), name.c_str()) <= 0) return std::nullopt;
-  Handle attribute(H5Aopen(file_.get(), name.c_str(), H5P_DEFAULT));
-  if (!attribute) fail("cannot open the attribute", name);
-  // A list would be written behind the one number that the caller has room for.
-  const Handle space(H5Aget_space(attribute.get()));
-  if (H5Sget_simple_extent_npoints(space.get()) != 1) {
-    throw Error(
-        {.what = "the attribute '" + name + "' is not one number", .where = path_.string()});
-  }
-  return attribute;
-}
-
-std::optional<std::uint64_t> Hdf5File::integer_attribute(const std::string& name) const {
-  const Hdf5Lock lock;
-  const auto attribute = open_attribute(name);
-  if (!attribute) return std::nullopt;
-  std::uint64_t value = 0;
-  if (H5Aread(attribute->get(), H5T_NATIVE_UINT64, &value) < 0) {
-    fail("cannot read the attribute as an integer", name);
-  }
-  return value;
-}
-
-std::optional<double> Hdf5File::number_attribute(const std::string& name) const {
-  const Hdf5Lock lock;
-  const auto attribute = open_attribute(name);
-  if (!attribute) return std::nullopt;
-  double value = 0;
-  if (H5Aread(attribute->get(), H5T_NATIVE_DOUBLE, &value) < 0) {
-    fail("cannot read the attribute as a number", name);
-  }
-  return value;
 }
 
 }  // namespace roboimi::hdf5_dataset

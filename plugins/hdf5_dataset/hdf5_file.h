@@ -1,60 +1,39 @@
 // An HDF5 file opened for reading, in terms of tensors. HDF5's own messages go into Errors and
-// nowhere else.
-//
-// The HDF5 library is not to be entered by two threads at once: whoever calls it holds Hdf5Lock.
-// Hdf5File does so by itself.
+// nowhere else. Every member takes Hdf5Lock itself.
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <hdf5.h>
 
 #include <cstdint>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <utility>
+#include <variant>
 #include <vector>
+
+#include "plugins/hdf5_dataset/hdf5_library.h"
+#include "plugins/hdf5_dataset/stored_type.h"
 
 namespace roboimi::hdf5_dataset {
 
-// One lock for the whole library; it also switches off HDF5's printing of its error stack.
-class Hdf5Lock {
- public:
-  Hdf5Lock();
-
- private:
-  std::unique_lock<std::recursive_mutex> lock_;
+// An attribute that may be absent, or hold something else than what is asked for.
+template <typename Value>
+struct Attribute {
+  std::optional<Value> value;
+  std::string not_understood;  // what it holds instead: "strings of 5 bytes [3]"
 };
 
-// Owns any HDF5 identifier.
-class Handle {
- public:
-  explicit Handle(hid_t id = -1) : id_(id) {}
-  ~Handle() {
-    if (id_ >= 0) H5Idec_ref(id_);
-  }
-  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)) {}
-  Handle& operator=(Handle&& other) noexcept {
-    std::swap(id_, other.id_);
-    return *this;
-  }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-
-  hid_t get() const { return id_; }
-  explicit operator bool() const { return id_ >= 0; }
-
- private:
-  hid_t id_;
+// An attribute as it is stored: nothing (absent), an integer, a float, a string, or what else it
+// is, in words.
+struct OtherAttribute {
+  std::string description;
 };
-
-// The innermost message on HDF5's error stack.
-std::string last_hdf5_message();
+using AttributeValue =
+    std::variant<std::monostate, std::int64_t, std::uint64_t, double, std::string, OtherAttribute>;
 
 class Hdf5File {
  public:
-  // Error: missing, not HDF5, truncated.
+  // Error: missing, not HDF5, truncated, being written, not closed by its writer.
   explicit Hdf5File(const std::filesystem::path& path);
   ~Hdf5File();
   Hdf5File(const Hdf5File&) = delete;
@@ -62,29 +41,42 @@ class Hdf5File {
 
   const std::filesystem::path& path() const { return path_; }
   bool has(const std::string& name) const;                            // "/observations/qpos"
-  std::vector<std::string> children(const std::string& group) const;  // sorted
+  bool is_group(const std::string& name) const;                       // false when absent
+  bool is_dataset(const std::string& name) const;                     // that can be opened
+  std::vector<std::string> children(const std::string& group) const;  // sorted; none if no group
+  // "uint8 [12, 24, 32, 3]", or "a group of 12 entries (000000, 000001, ...)".
+  std::string describe(const std::string& name) const;
 
-  // Of a dataset; Error when there is none of that name.
+  // Of a dataset; Error when there is none of that name, or what it links to is missing.
   std::vector<std::int64_t> shape(const std::string& name) const;
-  bool is_uint8(const std::string& name) const;
+  ElementType type(const std::string& name) const;
+  // Error when its values cannot be had although the file opens: a filter or a source file is
+  // missing, or parts were never written, for which HDF5 would give zeros.
+  void check_readable(const std::string& name) const;
+  // Files beside this one that hold its values: links, external storage, virtual datasets.
+  std::vector<std::filesystem::path> other_files(const std::string& name) const;
+
   // Any numbers as float32.
   at::Tensor read_floats(const std::string& name) const;
-  // Rows [first, first + count) of a uint8 dataset of any rank.
+  // Rows [first, first + count) as the bytes that are stored: one-byte numbers of any rank, or
+  // fixed-length strings and opaque elements of n bytes [L], which give [count, n].
   at::Tensor read_bytes(const std::string& name, std::int64_t first, std::int64_t count) const;
-  // Rows of a one-dimensional dataset of variable-length bytes.
+  // Rows of a one-dimensional dataset of lists of bytes.
   std::vector<std::vector<std::uint8_t>> read_variable_bytes(const std::string& name,
                                                              std::int64_t first,
                                                              std::int64_t count) const;
-  // Where each row of a uint8 dataset lies in the file; empty unless all are stored as they are.
+  // Where each row of a uint8 dataset lies in this file; empty unless all are stored as they are.
   std::vector<std::uint64_t> row_offsets(const std::string& name) const;
 
-  // Of the file's root; empty when absent. Booleans as h5py writes them are 0 and 1.
-  std::optional<std::uint64_t> integer_attribute(const std::string& name) const;
-  std::optional<double> number_attribute(const std::string& name) const;
+  // Of the file's root. Numbers, booleans, and strings that say one.
+  Attribute<std::uint64_t> integer_attribute(const std::string& name) const;
+  Attribute<double> number_attribute(const std::string& name) const;
+  Attribute<bool> boolean_attribute(const std::string& name) const;
 
  private:
   Handle open(const std::string& name) const;
-  std::optional<Handle> open_attribute(const std::string& name) const;
+  H5I_type_t kind_of(const std::string& name) const;
+  AttributeValue attribute(const std::string& name) const;
   [[noreturn]] void fail(const std::string& what, const std::string& name) const;
 
   std::filesystem::path path_;

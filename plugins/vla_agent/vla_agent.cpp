@@ -64,9 +64,10 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
         normalizer("env_state", condition_.env_state_dim, options_.state_normalization);
   }
   if (backbone_) {
+    const bool is_fitted = backbone_->frozen() && !backbone_->features_are_normalized();
     feature_normalizer_ =
         normalizer("feature", condition_.visual_dim,
-                   backbone_->frozen() ? options_.feature_normalization : Normalization::kIdentity);
+                   is_fitted ? options_.feature_normalization : Normalization::kIdentity);
   }
 }
 

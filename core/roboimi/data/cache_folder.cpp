@@ -81,11 +81,12 @@ fs::path cache_folder(const Dataset& dataset) {
 std::string data_fingerprint(const Dataset& dataset, bool hash_contents) {
   Sha256 hash;
   hash.update_text(hash_contents ? "contents" : "size and mtime");
-  std::set<fs::path> seen;
   for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
-    const EpisodeInfo& info = dataset.episode(i);
-    hash.update_text(std::to_string(info.length));
-    const fs::path file = fs::weakly_canonical(info.file);
+    hash.update_text(std::to_string(dataset.episode(i).length));
+  }
+  std::set<fs::path> seen;
+  for (const fs::path& path : dataset.files()) {
+    const fs::path file = fs::weakly_canonical(path);
     if (!seen.insert(file).second) continue;
     if (hash_contents) {
       hash.update_text(file.filename().string()).update_text(sha256_file(file));

@@ -18,8 +18,8 @@ namespace roboimi {
 // left.
 ROBOIMI_EXPORT std::filesystem::path cache_folder(const Dataset& dataset);
 
-// The hash of what the data files are: of each its absolute path, size and mtime, or with
-// `hash_contents` its name and the SHA-256 of its bytes.
+// The hash of what the data files (Dataset::files()) are: of each its absolute path, size and
+// mtime, or with `hash_contents` its name and the SHA-256 of its bytes.
 ROBOIMI_EXPORT std::string data_fingerprint(const Dataset& dataset, bool hash_contents);
 
 // Takes `file`.lock, waiting for another holder; see ProcessLock::take().

@@ -15,4 +15,10 @@ std::optional<FrameExtent> Dataset::frame_extent(std::int64_t, const std::string
   return std::nullopt;
 }
 
+std::vector<std::filesystem::path> Dataset::files() const {
+  std::vector<std::filesystem::path> files;
+  for (std::int64_t i = 0; i < num_episodes(); ++i) files.push_back(episode(i).file);
+  return files;
+}
+
 }  // namespace roboimi

@@ -55,6 +55,11 @@ class ROBOIMI_EXPORT Dataset {
   // copied.
   virtual std::optional<FrameExtent> frame_extent(std::int64_t episode, const std::string& camera,
                                                   std::int64_t row) const;
+
+  // Every file that the episodes are read from: what is cached of the data is made again when one
+  // of them changes. The default: the file of each episode. A format that also reads side files,
+  // or several files an episode, returns those as well.
+  virtual std::vector<std::filesystem::path> files() const;
 };
 
 }  // namespace roboimi

@@ -14,6 +14,8 @@
 #include "roboimi/common/random.h"
 #include "roboimi/data/binary_file.h"
 #include "roboimi/data/cache_folder.h"
+#include "roboimi/data/checked_reads.h"
+#include "roboimi/data/numerics.h"
 #include "roboimi/io/safetensors.h"
 #include "roboimi/model/backbone.h"
 #include "roboimi/model/mode_guard.h"
@@ -41,6 +43,11 @@ void check_cameras(const Backbone& backbone, const Dataset& dataset) {
                  .found = fmt::format("{}", fmt::join(dataset.spec().camera_names, ", ")),
                  .next = "name it in data.camera_names"});
   }
+}
+
+// The backbone by what registered it, or by its class.
+std::string name_of(const Backbone& backbone, const EmbeddingCacheOptions& options) {
+  return options.identity.component.empty() ? backbone.name() : options.identity.component;
 }
 
 // Encodes frames in the order of the dataset.
@@ -91,7 +98,7 @@ class Encoder {
         const auto after = std::upper_bound(first_.begin(), first_.end(), row);
         const std::int64_t episode = after - first_.begin() - 1;
         const std::int64_t stop = std::min(end, *after);
-        parts.push_back(dataset_.frames(episode, camera, row - *(after - 1), stop - row));
+        parts.push_back(read_frames(dataset_, episode, camera, row - *(after - 1), stop - row));
         row = stop;
       }
       const at::Tensor frames = parts.size() == 1 ? parts[0] : at::cat(parts);
@@ -101,10 +108,16 @@ class Encoder {
   }
 
   at::Tensor checked(const at::Tensor& features, std::int64_t count) const {
-    ROBOIMI_CHECK(features.scalar_type() == at::kFloat &&
-                      features.sizes() == at::IntArrayRef({count, 1, backbone_.feature_dim()}),
-                  c10::str("encode() gave ", features.scalar_type(), " ", features.sizes()));
-    return features.squeeze(1).contiguous();
+    const std::int64_t dim = backbone_.feature_dim();
+    if (features.defined() && features.scalar_type() == at::kFloat &&
+        features.sizes() == at::IntArrayRef({count, 1, dim})) {
+      return features.squeeze(1).contiguous();
+    }
+    throw Error({.what = "encode() returned features of another type or size than announced",
+                 .where = name_of(backbone_, options_),
+                 .expected = fmt::format("Float [{}, 1, {}]", count, dim),
+                 .found = tensor_in_words(features),
+                 .next = "mend the plugin, or report it to its author"});
   }
 
   Backbone& backbone_;
@@ -156,29 +169,42 @@ void write_finished(const fs::path& file, const fs::path& partial, const Encoder
     episode.slice(0, first[i], first[i + 1]).fill_(static_cast<std::int64_t>(i));
     frame.slice(0, first[i], first[i + 1]).copy_(at::arange(first[i + 1] - first[i], at::kLong));
   }
-  write_safetensors(
-      file, {{"embeddings", values}, {"episode", episode}, {"frame", frame}},
-      {{"fingerprint", fingerprint}, {"identity", options.identity}, {"torch", TORCH_VERSION}});
+  write_safetensors(file, {{"embeddings", values}, {"episode", episode}, {"frame", frame}},
+                    {{"fingerprint", fingerprint},
+                     {"identity", fmt::format("{}, {}\n{}", options.identity.component,
+                                              options.identity.build, options.identity.options)},
+                     {"torch", TORCH_VERSION}});
 }
 
-Embeddings load(const fs::path& file, const std::string& fingerprint,
-                std::vector<std::int64_t> first) {
+Embeddings load(const fs::path& file, const std::string& fingerprint, const Backbone& backbone,
+                std::int64_t variants, std::vector<std::int64_t> first) {
   TensorFile stored = read_safetensors(file);
-  const at::Tensor values = stored.tensors["embeddings"];
-  if (stored.metadata["fingerprint"] != fingerprint || !values.defined() || values.dim() != 3 ||
-      values.size(0) != first.back()) {
-    throw Error({.what = "the embedding cache is not what its name says",
-                 .where = file.string(),
-                 .expected = "fingerprint " + fingerprint,
-                 .found = stored.metadata["fingerprint"],
-                 .next = "delete it; it is made again"});
+  const auto mismatch = [&](const std::string& expected, const std::string& found) {
+    return Error({.what = "the embedding cache is not what its name says",
+                  .where = file.string(),
+                  .expected = expected,
+                  .found = found,
+                  .next = "delete it; it is made again"});
+  };
+  if (stored.metadata["fingerprint"] != fingerprint) {
+    throw mismatch("fingerprint " + fingerprint, stored.metadata["fingerprint"]);
   }
-  return {.values = values,
+  const auto expect = [&](const char* name, at::ScalarType dtype, at::IntArrayRef shape) {
+    const at::Tensor tensor = stored.tensors[name];
+    if (tensor.defined() && tensor.scalar_type() == dtype && tensor.sizes() == shape) return;
+    throw mismatch(fmt::format("{} {} [{}]", name, c10::toString(dtype), fmt::join(shape, ", ")),
+                   tensor_in_words(tensor));
+  };
+  expect("embeddings", backbone.cached_dtype(), {first.back(), variants, backbone.feature_dim()});
+  expect("episode", at::kLong, {first.back()});
+  expect("frame", at::kLong, {first.back()});
+  return {.values = stored.tensors["embeddings"],
           .episode = stored.tensors["episode"],
           .frame = stored.tensors["frame"],
           .first = std::move(first),
           .file = file,
-          .fingerprint = fingerprint};
+          .fingerprint = fingerprint,
+          .are_normalized = backbone.features_are_normalized()};
 }
 
 }  // namespace
@@ -201,8 +227,11 @@ std::string embedding_fingerprint(const Backbone& backbone, const Dataset& datas
                                   const EmbeddingCacheOptions& options) {
   Sha256 hash;
   const std::string own = backbone.cache_identity();
-  hash.update_text("embeddings 1").update_text(TORCH_VERSION);
-  hash.update_text(own.empty() ? options.identity : own);
+  hash.update_text("embeddings 2").update_text(numerics_of(options.device));
+  hash.update_text(options.identity.build);
+  hash.update_text(own.empty() ? options.identity.component + options.identity.options : own);
+  hash.update_text(options.data_identity.component).update_text(options.data_identity.build);
+  hash.update_text(options.data_identity.options);
   hash.update_text(c10::toString(backbone.cached_dtype()));
   for (const auto& parameter : backbone.named_parameters()) {
     hash.update_text(parameter.key()).update_tensor(parameter.value());
@@ -227,6 +256,13 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
                  .next = "set frozen: true, or train without the cache"});
   }
   check_cameras(backbone, dataset);
+  if (!c10::isFloatingType(backbone.cached_dtype())) {
+    throw Error({.what = "cached_dtype() returned a type that holds no features",
+                 .where = name_of(backbone, options),
+                 .expected = "a float type",
+                 .found = c10::toString(backbone.cached_dtype()),
+                 .next = "mend the plugin, or report it to its author"});
+  }
   if (options.variants > 1 && !backbone.has_random_transform()) {
     throw Error({.what = "cache.variants asks for random crops that this backbone does not draw",
                  .where = backbone.name(),
@@ -237,7 +273,7 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
   const fs::path folder = options.folder.empty() ? cache_folder(dataset) : options.folder;
   const fs::path file = folder / ("embeddings-" + key.substr(0, 32) + ".safetensors");
   const Encoder encoder(backbone, dataset, options);
-  if (fs::exists(file)) return load(file, key, encoder.first());
+  if (fs::exists(file)) return load(file, key, backbone, options.variants, encoder.first());
 
   const ProcessLock lock = lock_cached_file(file, options.should_stop);
   std::int64_t num_encoded = 0;
@@ -251,7 +287,7 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
     write_finished(file, partial, encoder, backbone, key, options);
     fs::remove(partial);
   }
-  Embeddings embeddings = load(file, key, encoder.first());
+  Embeddings embeddings = load(file, key, backbone, options.variants, encoder.first());
   embeddings.num_encoded = num_encoded;
   return embeddings;
 }

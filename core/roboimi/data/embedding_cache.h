@@ -4,8 +4,9 @@
 //   sampler.set_features(cached);
 //
 // The cache's key is the SHA-256 of everything that the numbers depend on: the backbone's
-// parameters and buffers, `identity` (component, resolved options, plugin build), libtorch's
-// version, the precision, the camera names, and per data file its path, size and mtime. A change of
+// parameters and buffers, the identities of backbone and dataset (component, plugin's build,
+// resolved options), the type kept, the device with its precision (numerics_of()), the camera
+// names, and per data file its path, size and mtime. A change of
 // any makes another file, `embeddings-<key>.safetensors`; when the key is known, no frame is read.
 // Work stopped in the middle continues after the last whole block. Two processes that want the same
 // file take turns, and the second finds it done.
@@ -21,19 +22,18 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/config/node.h"
-#include "roboimi/config/schema.h"
+#include "roboimi/data/component_identity.h"
 #include "roboimi/data/dataset.h"
 #include "roboimi/data/frame_store.h"
 
 namespace roboimi {
 
 class Backbone;
-class Registry;
 
 struct EmbeddingCacheOptions {
-  std::filesystem::path folder = {};  // empty: cache_folder(dataset)
-  std::string identity = {};          // component_identity() of the backbone
+  std::filesystem::path folder = {};     // empty: cache_folder(dataset)
+  ComponentIdentity identity = {};       // of the backbone
+  ComponentIdentity data_identity = {};  // of the dataset
   // Random crops kept per frame, drawn from (seed, frame, variant). 1 is the evaluation transform.
   std::int64_t variants = 1;
   std::uint64_t seed = 0;
@@ -51,6 +51,7 @@ struct Embeddings {
   std::vector<std::int64_t> first;  // [num_episodes + 1]: where each episode's rows start
   std::filesystem::path file;
   std::string fingerprint;       // the key
+  bool are_normalized = false;   // Backbone::features_are_normalized()
   std::int64_t num_encoded = 0;  // frames that had to be encoded by this call
 
   // Rows of these episodes, in that order: [R, K, V]. A view where the episodes follow one another.
@@ -58,21 +59,13 @@ struct Embeddings {
 };
 
 // Runs the backbone over all frames of all episodes, or finds that done. Error when the backbone is
-// not frozen, or lacks a camera in the data. The backbone's training mode is restored.
+// not frozen, lacks a camera in the data, or returns features of another size. The backbone's
+// training mode is restored.
 ROBOIMI_EXPORT Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
                                             const EmbeddingCacheOptions& options);
 
 // The key alone.
 ROBOIMI_EXPORT std::string embedding_fingerprint(const Backbone& backbone, const Dataset& dataset,
                                                  const EmbeddingCacheOptions& options);
-
-// Names a configured component for the key: its type, its options with defaults filled in, its
-// plugin with version and the hash of the plugin's file.
-ROBOIMI_EXPORT std::string component_identity(Registry& registry, ComponentKind kind,
-                                              const ConfigNode& node, const std::string& path);
-
-// What names an agent's backbone in the key: its own section, or all of an agent's that does not
-// call it `backbone`.
-ROBOIMI_EXPORT std::string feature_identity(Registry& registry, const ConfigNode& agent);
 
 }  // namespace roboimi

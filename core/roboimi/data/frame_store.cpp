@@ -11,6 +11,7 @@
 #include "roboimi/common/hash.h"
 #include "roboimi/data/binary_file.h"
 #include "roboimi/data/cache_folder.h"
+#include "roboimi/data/checked_reads.h"
 
 namespace roboimi {
 namespace {
@@ -93,7 +94,9 @@ std::vector<FrameStore::DecodeTask> FrameStore::map_in_place() {
 void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
                              const FrameStoreOptions& options) {
   Sha256 key;
-  key.update_text("frames 1").update_text(data_fingerprint(*dataset_, false));
+  key.update_text("frames 2").update_text(data_fingerprint(*dataset_, false));
+  key.update_text(options.identity.component).update_text(options.identity.build);
+  key.update_text(options.identity.options);
   std::uint64_t total = 0;
   for (const DecodeTask& task : tasks) {
     key.update_text(task.camera).update_text(std::to_string(task.episode));
@@ -133,14 +136,11 @@ void FrameStore::write_decoded(const std::vector<DecodeTask>& tasks, const fs::p
     BinaryFile out(temporary);
     std::int64_t done = 0;
     for (const DecodeTask& task : tasks) {
-      const ImageSize size = tables_.at(task.camera).size;
       const std::int64_t length = dataset_->episode(task.episode).length;
       for (std::int64_t row = 0; row < length; row += kRowsDecodedAtOnce) {
         const std::int64_t count = std::min(kRowsDecodedAtOnce, length - row);
         const at::Tensor frames =
-            dataset_->frames(task.episode, task.camera, row, count).contiguous();
-        ROBOIMI_CHECK(frames.sizes() == at::IntArrayRef({count, size.height, size.width, 3}),
-                      c10::str("frames of ", task.camera, " have shape ", frames.sizes()));
+            read_frames(*dataset_, task.episode, task.camera, row, count).contiguous();
         out.append(frames.data_ptr<std::uint8_t>(), static_cast<std::size_t>(frames.nbytes()));
         done += count;
         if (progress) progress(done, total);

@@ -6,7 +6,8 @@
 //
 // Frames that their files hold uncompressed (Dataset::frame_extent) are mapped in place. All others
 // are decoded once into one cache file, `frames-<fingerprint>.bin`, that appears whole or not at
-// all and is mapped by every later store whose data files are the same (path, size, mtime).
+// all and is mapped by every later store of the same dataset component whose data files are the
+// same (path, size, mtime).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,6 +22,7 @@
 
 #include "roboimi/common/export.h"
 #include "roboimi/common/files.h"
+#include "roboimi/data/component_identity.h"
 #include "roboimi/data/dataset.h"
 
 namespace roboimi {
@@ -35,7 +37,8 @@ struct FrameIndex {
 };
 
 struct FrameStoreOptions {
-  std::filesystem::path folder;  // of the cache file; made when it is needed
+  std::filesystem::path folder;     // of the cache file; made when it is needed
+  ComponentIdentity identity = {};  // of the dataset
   ProgressCallback progress = {};
 };
 

@@ -9,6 +9,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "roboimi/data/checked_reads.h"
 #include "roboimi/model/mode_guard.h"
 
 namespace roboimi {
@@ -52,9 +53,9 @@ Statistics statistics_of_features(const at::Tensor& features, const std::string&
 void check_finite(const Dataset& dataset) {
   for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
     const std::filesystem::path& file = dataset.episode(i).file;
-    check_finite(dataset.state(i), "a state", file);
-    check_finite(dataset.actions(i), "an action", file);
-    check_finite(dataset.env_state(i), "an env_state", file);
+    check_finite(read_state(dataset, i), "a state", file);
+    check_finite(read_actions(dataset, i), "an action", file);
+    check_finite(read_env_state(dataset, i), "an env_state", file);
   }
 }
 
@@ -64,9 +65,9 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
   const std::vector<std::int64_t> chosen = all_unless_named(dataset, episodes);
   std::vector<at::Tensor> states, actions, env_states;
   for (const std::int64_t episode : chosen) {
-    states.push_back(dataset.state(episode));
-    actions.push_back(dataset.actions(episode));
-    if (const at::Tensor env_state = dataset.env_state(episode); env_state.defined()) {
+    states.push_back(read_state(dataset, episode));
+    actions.push_back(read_actions(dataset, episode));
+    if (const at::Tensor env_state = read_env_state(dataset, episode); env_state.defined()) {
       env_states.push_back(env_state);
     }
   }
@@ -78,9 +79,8 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
   if (env_states.size() == states.size()) {
     statistics.env_state = Statistics::of(at::cat(env_states));
   }
-  // Pixels, which are kept in half, are normalised already.
-  if (embeddings != nullptr && embeddings->values.scalar_type() == at::kFloat) {
-    const at::Tensor features = embeddings->of_episodes(chosen).flatten(0, 1);
+  if (embeddings != nullptr && !embeddings->are_normalized) {
+    const at::Tensor features = embeddings->of_episodes(chosen).flatten(0, 1).to(at::kFloat);
     statistics.features = statistics_of_features(features, embeddings->file.string());
   }
   return statistics;
@@ -89,7 +89,7 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
 ActionRange action_range(const Dataset& dataset, const std::vector<std::int64_t>& episodes) {
   at::Tensor low, high, step;
   for (const std::int64_t episode : all_unless_named(dataset, episodes)) {
-    const at::Tensor actions = dataset.actions(episode).to(at::kDouble);
+    const at::Tensor actions = read_actions(dataset, episode).to(at::kDouble);
     // The first row again in front: an episode of one row has steps of 0.
     const at::Tensor steps = actions.diff(1, 0, actions.slice(0, 0, 1)).abs().amax(0);
     low = low.defined() ? at::minimum(low, actions.amin(0)) : actions.amin(0);
@@ -122,7 +122,7 @@ Statistics sampled_feature_statistics(Backbone& backbone, const Dataset& dataset
     for (std::int64_t row = (every - start % every) % every; row < length; row += every) {
       Images images;
       for (const std::string& camera : backbone.camera_names()) {
-        images[camera] = dataset.frames(episode, camera, row, 1).unsqueeze(1).to(device);
+        images[camera] = read_frames(dataset, episode, camera, row, 1).unsqueeze(1).to(device);
       }
       features.push_back(backbone.encode(images, unused).flatten(0, 1).cpu());
     }

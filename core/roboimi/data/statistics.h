@@ -14,7 +14,8 @@
 
 namespace roboimi {
 
-// Over all rows of `episodes` (empty: all). `embeddings` may be nullptr; all variants count.
+// Over all rows of `episodes` (empty: all). `embeddings` may be nullptr; all variants count, and
+// none are taken of features that are normalized already.
 // Error when there is no row or a value is not finite.
 ROBOIMI_EXPORT DatasetStatistics dataset_statistics(const Dataset& dataset,
                                                     const std::vector<std::int64_t>& episodes,
@@ -32,7 +33,7 @@ ROBOIMI_EXPORT Statistics sampled_feature_statistics(Backbone& backbone, const D
                                                      std::int64_t max_frames = 256);
 
 // Error, naming the file and the row, when a state, an action or an env_state is NaN or infinite: a
-// policy would learn nothing but NaN from it.
+// policy would learn nothing but NaN from it. Error too when one is not as the spec announces.
 ROBOIMI_EXPORT void check_finite(const Dataset& dataset);
 
 }  // namespace roboimi

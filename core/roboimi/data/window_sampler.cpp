@@ -6,6 +6,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "roboimi/data/checked_reads.h"
 
 namespace roboimi {
 namespace {
@@ -75,9 +76,9 @@ void WindowSampler::lay_out() {
       action_start.push_back(start + rows.first_action);
     }
     num_rows_ += info.length;
-    states.push_back(dataset_->state(episode));
-    actions.push_back(dataset_->actions(episode));
-    const at::Tensor env_state = dataset_->env_state(episode);
+    states.push_back(read_state(*dataset_, episode));
+    actions.push_back(read_actions(*dataset_, episode));
+    const at::Tensor env_state = read_env_state(*dataset_, episode);
     if (env_state.defined()) env_states.push_back(env_state);
   }
   num_windows_ = std::ssize(present_);
@@ -93,6 +94,7 @@ void WindowSampler::lay_out() {
          .next = "check the dataset's path and the episodes kept for validation"});
   }
   const c10::Device device = options_.device;
+  on_host_ = at::TensorOptions(at::kLong).pinned_memory(device.is_cuda());
   state_ = at::cat(states).to(device);
   actions_ = at::cat(actions).to(device);
   if (env_states.size() == states.size()) env_state_ = at::cat(env_states).to(device);
@@ -133,6 +135,7 @@ WindowSampler::Order WindowSampler::order(std::int64_t epoch) const {
       make_generator(mix_seed(options_.seed, static_cast<std::uint64_t>(epoch), kOrderStream));
   Order drawn;
   drawn.on_cpu = at::randperm(num_windows_, generator, at::TensorOptions(at::kLong));
+  // Waited for, once an epoch: the thread that gathers images may be the one that asks.
   drawn.on_device = drawn.on_cpu.to(options_.device);
   orders_[epoch] = drawn;
   // Keep the epochs nearest to the one asked for.
@@ -166,9 +169,8 @@ Batch WindowSampler::batch(std::int64_t step) {
     at::Generator generator =
         make_generator(mix_seed(options_.seed, static_cast<std::uint64_t>(step), kVariantStream,
                                 static_cast<std::uint64_t>(options_.rank)));
-    variants =
-        at::randint(0, variants_, {options_.batch_size}, generator, at::TensorOptions(at::kLong))
-            .to(options_.device, /*non_blocking=*/true);
+    variants = at::randint(0, variants_, {options_.batch_size}, generator, on_host_)
+                   .to(options_.device, /*non_blocking=*/true);
   }
   Batch batch = numbers_of(stretch(step, &Order::on_device), variants);
   if (frames_) {
@@ -206,7 +208,8 @@ Batch WindowSampler::numbers_of(const at::Tensor& windows, const at::Tensor& var
   if (features_.defined()) {
     at::Tensor rows = observed * variants_;
     if (variants.defined()) rows = rows + variants.unsqueeze(1);
-    batch.features = rows_at(features_, rows);
+    // Kept as the cache has them, which may be in half.
+    batch.features = rows_at(features_, rows).to(at::kFloat);
   }
   return batch;
 }

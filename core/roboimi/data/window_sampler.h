@@ -7,8 +7,7 @@
 //   Batch batch = sampler.batch(step);
 //
 // Every row t of every episode is the present of one window; nothing is dropped unless the
-// horizons ask for whole windows. With To
-// observations and H actions:
+// horizons ask for whole windows. With To observations and H actions:
 //   diffusion  observations t-To+1 .. t, actions t-To+1 .. t-To+H   (the window w = t-To+1)
 //   act        observations t-To+1 .. t, actions t .. t+H-1; episodes with sim = false start their
 //              actions at max(0, t-1)
@@ -113,6 +112,7 @@ class ROBOIMI_EXPORT WindowSampler {
   at::Tensor first_row_, last_row_;              // int64 [N]: of the window's episode, inclusive
   at::Tensor observation_start_, action_start_;  // int64 [N], not clamped
   at::Tensor observation_steps_, action_steps_;  // rows from the window's first
+  at::TensorOptions on_host_;  // of integers that a step copies to the device without waiting
   std::int64_t variants_ = 1;
   std::shared_ptr<const FrameStore> frames_;
   mutable std::mutex orders_mutex_;

@@ -87,20 +87,28 @@ void write_png(const std::filesystem::path& path, const at::Tensor& picture) {
 
 at::Tensor read_png(const std::filesystem::path& path) {
   const MappedFile file(path);
+  try {
+    return decode_png({file.data(), file.size()});
+  } catch (const Error& error) {
+    Error::Parts parts = error.parts();
+    parts.where = path.string();
+    throw Error(std::move(parts));
+  }
+}
+
+at::Tensor decode_png(std::span<const std::uint8_t> bytes) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
   const auto fail = [&]() {
-    const Error error(
-        {.what = std::string("cannot read the PNG: ") + image.message, .where = path.string()});
+    const Error error(std::string("cannot read the PNG: ") + image.message);
     png_image_free(&image);
     throw error;
   };
-  if (!png_image_begin_read_from_memory(&image, file.data(), file.size())) fail();
+  if (!png_image_begin_read_from_memory(&image, bytes.data(), bytes.size())) fail();
   const std::int64_t height = image.height, width = image.width;
   if (height * width > kMaxPixels) {
     png_image_free(&image);
     throw Error({.what = "the picture is too large",
-                 .where = path.string(),
                  .expected = "at most " + std::to_string(kMaxPixels) + " pixels",
                  .found = std::to_string(width) + "x" + std::to_string(height)});
   }

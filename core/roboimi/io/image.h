@@ -24,6 +24,7 @@ ROBOIMI_EXPORT void write_png(const std::filesystem::path& path, const at::Tenso
 
 // Converts other colour kinds to RGB; transparency is put on black.
 ROBOIMI_EXPORT at::Tensor read_png(const std::filesystem::path& path);
+ROBOIMI_EXPORT at::Tensor decode_png(std::span<const std::uint8_t> bytes);
 
 // Plain decoding to RGB, with libjpeg's accurate integer DCT. Truncated or damaged data is an
 // Error; bytes after the end of the picture are ignored.

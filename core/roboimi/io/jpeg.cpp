@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <stdio.h>  // before jpeglib.h, which needs it
 
+#include <memory>
+
 #include "roboimi/common/error.h"
 #include "roboimi/io/image.h"
 #include "roboimi/io/picture_check.h"
@@ -13,6 +15,9 @@ namespace roboimi {
 namespace {
 
 constexpr std::int64_t kMaxPixels = std::int64_t{1} << 27;
+// Bounds on what an encoder writes, generous ones.
+constexpr std::int64_t kMaxBytesPerPixel = 6;
+constexpr unsigned long kMaxHeaderBytes = 4096;
 
 struct Failure {
   jpeg_error_mgr manager;  // first: libjpeg knows only this part
@@ -118,17 +123,21 @@ std::vector<std::uint8_t> encode_jpeg(const at::Tensor& picture, int quality) {
   Failure failure;
   prepare(failure);
   encoder.err = &failure.manager;
-  unsigned char* bytes = nullptr;
-  unsigned long size = 0;
+  // Larger than any JPEG of these pixels, so that libjpeg keeps to this buffer: where it grows one
+  // itself and then fails, it leaves a pointer to freed memory.
+  const auto padded = [](std::int64_t size) { return (size + 15) / 16 * 16; };
+  unsigned long size = static_cast<unsigned long>(kMaxBytesPerPixel * padded(pixels.size(0)) *
+                                                  padded(pixels.size(1))) +
+                       kMaxHeaderBytes;
+  const auto buffer = std::make_unique_for_overwrite<unsigned char[]>(size);
+  unsigned char* bytes = buffer.get();
   const bool done = encode_rows(encoder, failure, pixels.data_ptr<std::uint8_t>(),
                                 static_cast<JDIMENSION>(pixels.size(0)),
                                 static_cast<JDIMENSION>(pixels.size(1)), quality, &bytes, &size);
   jpeg_destroy_compress(&encoder);
-  std::vector<std::uint8_t> result;
-  if (done) result.assign(bytes, bytes + size);
-  free(bytes);
   if (!done) throw Error(std::string("cannot encode a JPEG: ") + failure.message);
-  return result;
+  ROBOIMI_CHECK(bytes == buffer.get(), c10::str("a JPEG of ", size, " bytes outgrew its buffer"));
+  return {bytes, bytes + size};
 }
 
 }  // namespace roboimi

@@ -33,11 +33,14 @@ class ROBOIMI_EXPORT Backbone : public torch::nn::Module {
   // it.
   virtual bool has_random_transform() const { return false; }
 
-  // The type in which features are cached. Features are float32 numbers; a backbone whose features
-  // are many and coarse (pixels) may keep them in half.
+  // The type in which features are cached: a float type. Features are float32 numbers; a backbone
+  // whose features are many and coarse (pixels) may keep them in half.
   virtual at::ScalarType cached_dtype() const { return at::kFloat; }
-  // Names what the features depend on, beside parameters, buffers and cameras. Empty: everything
-  // that the configuration says of the component.
+  // True when features need no normalization by the data's statistics, which are then not taken
+  // (pixels normalized by an encoder's mean and std).
+  virtual bool features_are_normalized() const { return false; }
+  // Names what the features depend on, beside parameters, buffers, cameras and the plugin's build.
+  // Empty: everything that the configuration says of the component.
   virtual std::string cache_identity() const { return {}; }
 
   // images: camera -> uint8 [B, T, H, W, 3], at least the cameras of camera_names(), in any order;

@@ -230,6 +230,12 @@ std::shared_ptr<Communicator> Registry::create_communicator(const ConfigNode& no
   return create<CommunicatorFactory>(*state_, ComponentKind::kCommunicator, node, path);
 }
 
+ComponentInfo Registry::component_of(ComponentKind kind, const ConfigNode& node,
+                                     const std::string& path) {
+  const Lock lock(state_->mutex);
+  return state_->select(kind, node, path).component;
+}
+
 Options Registry::options_of(ComponentKind kind, const ConfigNode& node, const std::string& path) {
   const Lock lock(state_->mutex);
   const auto selection = state_->select(kind, node, path);

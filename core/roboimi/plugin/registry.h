@@ -76,6 +76,8 @@ class ROBOIMI_EXPORT Registry {
   std::shared_ptr<Communicator> create_communicator(const ConfigNode& node,
                                                     const std::string& path);
 
+  // The component that a node means, after loading its `plugin:` and whatever that substitutes.
+  ComponentInfo component_of(ComponentKind kind, const ConfigNode& node, const std::string& path);
   // The schema behind a node (after loading its `plugin:`), and the node's validated options with
   // defaults filled in: what a run's config.yaml and cache keys hold.
   Options options_of(ComponentKind kind, const ConfigNode& node, const std::string& path);

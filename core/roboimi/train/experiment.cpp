@@ -223,6 +223,8 @@ void Experiment::build_agent() {
       .seed = seed_,
       .device = device_,
       .backbone_identity = feature_identity(registry, options_.component("agent")),
+      .data_identity = component_identity(registry, ComponentKind::kDataset,
+                                          options_.component("data"), "data"),
       .num_held_out = train_.held_out_episodes,
       .rank = communicator_->rank(),
       .num_processes = communicator_->size(),

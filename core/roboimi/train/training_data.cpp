@@ -40,8 +40,7 @@ bool is_cacheable(const Backbone& backbone, const Options& cache) {
   if (backbone.has_random_transform() && cache.integer("variants") == 1) {
     spdlog::warn(
         "the backbone is frozen, but its random image transform bypasses the cache: every step "
-        "runs "
-        "it. Set cache.variants=K to store K random crops of each frame instead");
+        "runs it. Set cache.variants=K to store K random crops of each frame instead");
     return false;
   }
   return true;
@@ -101,6 +100,7 @@ TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent
         *backbone, *dataset,
         {.folder = folder,
          .identity = options.backbone_identity,
+         .data_identity = options.data_identity,
          .variants = backbone->has_random_transform() ? cache.integer("variants") : 1,
          .seed = options.seed,
          .verify = cache.boolean("verify"),
@@ -115,14 +115,17 @@ TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent
   } else if (backbone != nullptr) {
     const auto frames = std::make_shared<FrameStore>(
         dataset, backbone->camera_names(),
-        FrameStoreOptions{.folder = folder, .progress = progress_callback("decode frames")});
+        FrameStoreOptions{.folder = folder,
+                          .identity = options.data_identity,
+                          .progress = progress_callback("decode frames")});
     data.sampler->set_frames(frames);
     if (data.held_out_sampler) data.held_out_sampler->set_frames(frames);
   }
   data.statistics = dataset_statistics(*dataset, data.training_episodes,
                                        data.embeddings ? &*data.embeddings : nullptr);
   data.action_range = action_range(*dataset, data.training_episodes);
-  if (backbone != nullptr && backbone->frozen() && !data.embeddings) {
+  if (backbone != nullptr && backbone->frozen() && !data.embeddings &&
+      !backbone->features_are_normalized()) {
     data.statistics.features =
         sampled_feature_statistics(*backbone, *dataset, data.training_episodes, options.device);
   }

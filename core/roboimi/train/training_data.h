@@ -11,6 +11,7 @@
 
 #include "roboimi/common/export.h"
 #include "roboimi/config/schema.h"
+#include "roboimi/data/component_identity.h"
 #include "roboimi/data/dataset.h"
 #include "roboimi/data/window_sampler.h"
 #include "roboimi/model/action_range.h"
@@ -26,9 +27,10 @@ struct TrainingDataOptions {
   std::int64_t batch_size = 64;
   std::uint64_t seed = 0;
   c10::Device device = c10::kCPU;
-  std::string backbone_identity = {};  // component_identity()
-  std::int64_t num_held_out = 0;       // episodes at the dataset's end kept out of training
-  std::int64_t rank = 0;               // of this process, which draws training batches of its own
+  ComponentIdentity backbone_identity = {};  // feature_identity()
+  ComponentIdentity data_identity = {};      // component_identity() of the dataset
+  std::int64_t num_held_out = 0;             // episodes at the dataset's end kept out of training
+  std::int64_t rank = 0;  // of this process, which draws training batches of its own
   std::int64_t num_processes = 1;
   std::function<bool()> should_stop = {};
 };

@@ -227,12 +227,10 @@ TEST_F(Hdf5DatasetTest, RefusesTruncatedAndForeignFilesByName) {
   const std::string truncated = error_of(options("broken"));
   EXPECT_THAT(truncated, HasSubstr("broken/episode_1.hdf5"));
   EXPECT_THAT(truncated, HasSubstr("truncated file"));
-  EXPECT_THAT(truncated, HasSubstr("record or copy the episode again"));
+  EXPECT_THAT(truncated, HasSubstr("copy the file again"));
 
   write_text_atomically(folder("broken/episode_1.hdf5"), "not an HDF5 file at all");
-  EXPECT_THAT(error_of(options("broken")), HasSubstr("a whole HDF5 file"));
-  write_text_atomically(folder("broken/episode_1.hdf5"), "");
-  EXPECT_THAT(error_of(options("broken")), HasSubstr("found 0 bytes"));
+  EXPECT_THAT(error_of(options("broken")), HasSubstr("episode_1.hdf5: not an HDF5 file"));
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "HDF5 keeps its messages to itself";
 }
 

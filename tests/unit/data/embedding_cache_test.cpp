@@ -4,15 +4,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <thread>
-
 #include "roboimi/common/error.h"
-#include "roboimi/common/files.h"
 #include "roboimi/common/random.h"
 #include "roboimi/data/cache_folder.h"
-#include "roboimi/model/backbone.h"
 #include "tests/error_text.h"
-#include "tests/unit/data/table_dataset.h"
+#include "tests/unit/data/embedding_cache_fixture.h"
 
 namespace roboimi {
 namespace {
@@ -20,67 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-// Weighted means of each camera's channels; in training mode, of one row of pixels drawn at random.
-class MeanBackbone : public Backbone {
- public:
-  explicit MeanBackbone(std::vector<std::string> cameras, bool random = false)
-      : cameras_(std::move(cameras)), random_(random) {
-    weight = register_parameter("weight", at::arange(1, 4, at::kFloat), /*requires_grad=*/false);
-    offset = register_buffer("offset", at::zeros({1}));
-  }
-  const std::vector<std::string>& camera_names() const override { return cameras_; }
-  std::int64_t output_dim() const override { return 3; }
-  bool frozen() const override { return is_frozen; }
-  bool has_random_transform() const override { return random_; }
-  at::Tensor encode(const Images& images, at::Generator& generator) override {
-    if (milliseconds > 0) std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-    std::vector<at::Tensor> features;
-    for (at::Tensor image : ordered_images(images)) {
-      num_frames += image.size(0);
-      if (random_ && is_training()) {
-        const at::Tensor row = at::randint(0, image.size(2), {1}, generator, at::kLong);
-        image = image.index_select(2, row);
-      }
-      features.push_back(image.to(at::kFloat).mean({2, 3}) * weight + offset);
-    }
-    return at::cat(features, 2);
-  }
-
-  at::Tensor weight, offset;
-  bool is_frozen = true;
-  int milliseconds = 0;
-  std::int64_t num_frames = 0;
-
- private:
-  std::vector<std::string> cameras_;
-  bool random_;
-};
-
-class EmbeddingCacheTest : public ::testing::Test {
- protected:
-  EmbeddingCacheOptions options() const {
-    return {.folder = folder_ / "cache", .identity = "backbone mean", .block_size = 4};
-  }
-  static at::Tensor direct(const TableDataset& data, std::int64_t episode) {
-    std::vector<at::Tensor> features;
-    for (const std::string camera : {"top", "front"}) {
-      features.push_back(data.all_frames(episode, camera).to(at::kFloat).mean({1, 2}) *
-                         at::arange(1, 4, at::kFloat));
-    }
-    return at::cat(features, 1);
-  }
-  std::size_t num_files(const std::string& extension) const {
-    std::size_t count = 0;
-    for (const auto& entry : fs::directory_iterator(folder_ / "cache")) {
-      count += entry.path().extension() == extension;
-    }
-    return count;
-  }
-  ScratchFolder folder_;
-  TableDataset data_{folder_ / "data", {9, 6}, {"front", "top"}};
-  MeanBackbone backbone_{{"top", "front"}};
-};
 
 TEST_F(EmbeddingCacheTest, HoldsWhatTheBackboneGivesForEachFrame) {
   const Embeddings cached = cached_embeddings(backbone_, data_, options());
@@ -105,43 +40,6 @@ TEST_F(EmbeddingCacheTest, IsFoundAgainWithoutTouchingAFrame) {
   EXPECT_EQ(second.num_encoded, 0);
   EXPECT_EQ(second.file, first.file);
   EXPECT_TRUE(at::equal(second.values, first.values));
-}
-
-TEST_F(EmbeddingCacheTest, IsRebuiltWhenAnythingChangesThatTheNumbersDependOn) {
-  cached_embeddings(backbone_, data_, options());
-  const auto expect_rebuilt = [&](const std::string& what, const EmbeddingCacheOptions& with) {
-    const Embeddings again = cached_embeddings(backbone_, data_, with);
-    EXPECT_EQ(again.num_encoded, 15) << what;
-    EXPECT_EQ(cached_embeddings(backbone_, data_, with).num_encoded, 0) << what;
-    return again;
-  };
-  backbone_.weight[0] += 1;
-  const Embeddings changed = expect_rebuilt("a weight", options());
-  EXPECT_TRUE(at::allclose(changed.values.squeeze(1).slice(0, 0, 9).select(1, 0),
-                           direct(data_, 0).select(1, 0) * 2));
-  backbone_.offset.fill_(1e-7);
-  expect_rebuilt("a buffer", options());
-  EmbeddingCacheOptions other = options();
-  other.identity = "backbone mean, bf16";
-  expect_rebuilt("an option", other);
-  std::ofstream(data_.episode(1).file, std::ios::app) << "more";
-  expect_rebuilt("a file's size", options());
-  fs::last_write_time(data_.episode(1).file,
-                      fs::last_write_time(data_.episode(1).file) + std::chrono::seconds(1));
-  expect_rebuilt("a file's time", options());
-}
-
-TEST_F(EmbeddingCacheTest, TellsFilesByTheirContentsWhenAskedToVerify) {
-  EmbeddingCacheOptions verify = options();
-  verify.verify = true;
-  const fs::path file = data_.episode(0).file;
-  cached_embeddings(backbone_, data_, verify);
-  const auto time = fs::last_write_time(file);
-  fs::last_write_time(file, time + std::chrono::seconds(5));
-  EXPECT_EQ(cached_embeddings(backbone_, data_, verify).num_encoded, 0);
-  std::fstream(file, std::ios::in | std::ios::out) << "HEADER";  // same size
-  fs::last_write_time(file, time);
-  EXPECT_EQ(cached_embeddings(backbone_, data_, verify).num_encoded, 15);
 }
 
 TEST_F(EmbeddingCacheTest, ContinuesAfterTheLastWholeBlock) {
@@ -228,33 +126,6 @@ TEST_F(EmbeddingCacheTest, IsMadeOnceByTwoProcessesAtOnce) {
   EXPECT_EQ(cached_embeddings(backbone_, data_, options()).num_encoded, 0);
 }
 
-TEST_F(EmbeddingCacheTest, KeepsTheTypeThatTheBackboneAsksFor) {
-  class HalfBackbone : public MeanBackbone {
-   public:
-    using MeanBackbone::MeanBackbone;
-    at::ScalarType cached_dtype() const override { return at::kHalf; }
-  };
-  HalfBackbone backbone({"top", "front"});
-  const Embeddings embeddings = cached_embeddings(backbone, data_, options());
-  EXPECT_EQ(embeddings.values.scalar_type(), at::kHalf);
-  EXPECT_TRUE(at::equal(embeddings.of_episodes({0}).squeeze(1), direct(data_, 0).to(at::kHalf)));
-  MeanBackbone full({"top", "front"});
-  EXPECT_NE(embedding_fingerprint(full, data_, options()), embeddings.fingerprint);
-}
-
-TEST_F(EmbeddingCacheTest, IsSharedByAgentsWhoseBackboneNamesItself) {
-  class NamedBackbone : public MeanBackbone {
-   public:
-    using MeanBackbone::MeanBackbone;
-    std::string cache_identity() const override { return "means 1"; }
-  };
-  NamedBackbone backbone({"top"});
-  EmbeddingCacheOptions other = options();
-  other.identity = "another agent around it";
-  EXPECT_EQ(embedding_fingerprint(backbone, data_, options()),
-            embedding_fingerprint(backbone, data_, other));
-}
-
 TEST_F(EmbeddingCacheTest, GivesEpisodesInTheOrderAskedFor) {
   MeanBackbone backbone({"top", "front"});
   const Embeddings embeddings = cached_embeddings(backbone, data_, options());
@@ -262,27 +133,6 @@ TEST_F(EmbeddingCacheTest, GivesEpisodesInTheOrderAskedFor) {
   EXPECT_EQ(both.const_data_ptr(), embeddings.values.const_data_ptr()) << "a copy was made";
   EXPECT_TRUE(
       at::equal(embeddings.of_episodes({1, 0}), at::cat({both.slice(0, 9), both.slice(0, 0, 9)})));
-}
-
-TEST_F(EmbeddingCacheTest, RefusesABackboneThatTrains) {
-  backbone_.is_frozen = false;
-  try {
-    cached_embeddings(backbone_, data_, options());
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("only a frozen backbone's features can be cached"));
-  }
-}
-
-TEST_F(EmbeddingCacheTest, NamesACameraThatTheDataLacks) {
-  MeanBackbone wrist({"top", "wrist"});
-  try {
-    cached_embeddings(wrist, data_, options());
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("the backbone needs camera 'wrist'"));
-    EXPECT_THAT(error.what(), HasSubstr("found front, top"));
-  }
 }
 
 TEST(CacheFolder, ThatCannotBeMadeSaysWhy) {

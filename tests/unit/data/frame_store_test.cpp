@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "roboimi/common/error.h"
+#include "tests/error_text.h"
 #include "tests/unit/data/table_dataset.h"
 
 namespace roboimi {
@@ -113,6 +114,32 @@ TEST_F(FrameStoreTest, RefusesACacheFileOfTheWrongSize) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("delete it; it is made again"));
   }
+}
+
+TEST_F(FrameStoreTest, NamesTheDatasetWhoseFramesAreNotAsAnnounced) {
+  class OddDataset : public TableDataset {
+   public:
+    using TableDataset::TableDataset;
+    at::Tensor frames(std::int64_t, const std::string&, std::int64_t, std::int64_t) const override {
+      return at::zeros({1, 4, 5, 3});
+    }
+  };
+  const auto odd = std::make_shared<OddDataset>(folder_ / "odd", std::vector<std::int64_t>{1},
+                                                std::vector<std::string>{"front"});
+  EXPECT_THAT(error_text([&] { const FrameStore store(odd, {"front"}, options()); }),
+              ::testing::AllOf(HasSubstr("episode_0.raw: frames() of the dataset"),
+                               HasSubstr("OddDataset"), HasSubstr("found Float [1, 4, 5, 3]")));
+  EXPECT_EQ(num_cache_files(), 0U);
+}
+
+TEST_F(FrameStoreTest, DecodesAgainForAnotherBuildOfTheDatasetsPlugin) {
+  const auto data = dataset(0);
+  FrameStoreOptions first = options();
+  first.identity.build = "1.0";
+  { const FrameStore store(data, {"front"}, first); }
+  first.identity.build = "1.1";
+  const FrameStore store(data, {"front"}, first);
+  EXPECT_EQ(num_cache_files(), 2U);
 }
 
 }  // namespace

@@ -2,9 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
 #include <limits>
 
 #include "roboimi/common/error.h"
+#include "roboimi/data/window_sampler.h"
+#include "tests/error_text.h"
 #include "tests/unit/data/table_dataset.h"
 
 namespace roboimi {
@@ -48,6 +51,19 @@ TEST(DatasetStatistics, CountAllVariantsOfTheTrainingEpisodesFeatures) {
   EXPECT_FLOAT_EQ(statistics.features->max.item<float>(), 4);
 }
 
+TEST(DatasetStatistics, AreTakenOfFeaturesInHalfUnlessTheyAreNormalized) {
+  const ScratchFolder folder;
+  const TableDataset data(folder / "data", {2, 1}, {});
+  Embeddings embeddings;
+  embeddings.first = {0, 2, 3};
+  embeddings.values = at::tensor({1.f, 2.f, 60.f}).view({3, 1, 1}).to(at::kHalf);
+  const DatasetStatistics statistics = dataset_statistics(data, {0}, &embeddings);
+  EXPECT_FLOAT_EQ(statistics.features->mean.item<float>(), 1.5);
+  EXPECT_EQ(statistics.features->mean.scalar_type(), at::kFloat);
+  embeddings.are_normalized = true;
+  EXPECT_FALSE(dataset_statistics(data, {0}, &embeddings).features.has_value());
+}
+
 // One number of one episode is not finite.
 class SpoiltDataset : public TableDataset {
  public:
@@ -76,6 +92,32 @@ TEST(CheckFinite, NamesTheFileAndTheRow) {
     EXPECT_THAT(error.what(),
                 ::testing::HasSubstr("spoilt/episode_1.raw: a state is not finite: expected finite "
                                      "numbers; found nan in row 2, column 0 (1 such numbers"));
+  }
+}
+
+// An episode with one row too few, which would shift every row after it.
+class ShortDataset : public TableDataset {
+ public:
+  using TableDataset::TableDataset;
+  at::Tensor env_state(std::int64_t e) const override {
+    return TableDataset::env_state(e).slice(0, e == 1 ? 1 : 0);
+  }
+};
+
+TEST(CheckFinite, NamesTheDatasetWhoseRowsAreNotAsAnnounced) {
+  const ScratchFolder folder;
+  const auto data = std::make_shared<ShortDataset>(
+      folder / "short", std::vector<std::int64_t>{3, 4}, std::vector<std::string>{});
+  for (const auto& call : std::vector<std::function<void()>>{
+           [&] { check_finite(*data); }, [&] { dataset_statistics(*data, {}); },
+           [&] {
+             WindowSampler(data, {.horizons = {1, 1, 1}});
+           }}) {
+    EXPECT_THAT(
+        error_text(call),
+        ::testing::AllOf(::testing::HasSubstr("short/episode_1.raw: env_state() of the dataset"),
+                         ::testing::HasSubstr("ShortDataset"),
+                         ::testing::HasSubstr("expected Float [4, 2]; found Float [3, 2]")));
   }
 }
 

@@ -51,6 +51,16 @@ TEST_F(Image, JpegDecodesToTheSameColoursInRgbOrder) {
   EXPECT_LT(error.max().item<float>(), 16.0f);
 }
 
+TEST_F(Image, JpegOfNoiseIsAsLargeAsItMustBe) {
+  for (const auto& [height, width] : {std::pair{1, 1}, {17, 33}, {128, 96}}) {
+    const at::Tensor picture = at::randint(0, 256, {height, width, 3}, at::kByte);
+    const std::vector<std::uint8_t> bytes = encode_jpeg(picture, 100);
+    EXPECT_EQ(decode_jpeg(bytes).sizes(), picture.sizes());
+    EXPECT_EQ(bytes[bytes.size() - 2], 0xff);
+    EXPECT_EQ(bytes.back(), 0xd9) << "the mark of a JPEG's end";
+  }
+}
+
 TEST_F(Image, JpegWithBytesAfterItsEndDecodes) {
   std::vector<std::uint8_t> bytes = encode_jpeg(gradient(16, 16), 90);
   const at::Tensor alone = decode_jpeg(bytes);

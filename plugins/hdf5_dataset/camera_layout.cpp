@@ -1,0 +1,139 @@
+#include "plugins/hdf5_dataset/camera_layout.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi::hdf5_dataset {
+namespace {
+
+using Shape = std::vector<std::int64_t>;
+
+bool is_channels(std::int64_t size) { return size == 1 || size == 3 || size == 4; }
+
+// What keeps frames from being read, each with its remedy in NumPy's words.
+struct Findings {
+  std::vector<std::string> faults, remedies;
+  void add(const std::string& fault, const std::string& remedy) {
+    faults.push_back(fault);
+    remedies.push_back(remedy);
+  }
+};
+
+void look_at_shape(const Shape& shape, Findings& findings) {
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) {
+    findings.add("it is empty", "record the frames");
+  } else if (shape.size() == 3 || (shape.size() == 4 && shape[3] == 1)) {
+    findings.add("its frames are gray",
+                 fmt::format("repeat the channel: numpy.repeat({}, 3, axis=-1)",
+                             shape.size() == 3 ? "frames[..., None]" : "frames"));
+  } else if (shape.size() == 4 && shape[3] == 4) {
+    findings.add("its frames have four channels", "keep three channels: frames[..., :3]");
+  } else if (shape.size() == 4 && is_channels(shape[1]) && !is_channels(shape[3])) {
+    findings.add("its channels come before height and width",
+                 "move them to the end: numpy.moveaxis(frames, 1, -1)");
+  } else if (shape.size() != 4 || shape[3] != 3) {
+    findings.add("its shape is not that of color frames",
+                 "store one array of height, width and 3 channels for each row");
+  }
+}
+
+void look_at_type(const ElementType& type, Findings& findings) {
+  switch (type.kind) {
+    case ElementKind::kUint8:
+      return;
+    case ElementKind::kInt8:
+      findings.add("its bytes are signed", "take them as unsigned: frames.view('uint8')");
+      return;
+    case ElementKind::kNumber:
+      if (type.name.starts_with("float")) {
+        findings.add("its numbers are floats",
+                     "scale them to 0..255 and store them as uint8: (frames * 255).astype('uint8') "
+                     "if they are 0..1");
+      } else {
+        findings.add("its numbers are larger than a byte, as those of depth",
+                     "store color as uint8, and leave depth out of camera_names");
+      }
+      return;
+    case ElementKind::kVariableString:
+      findings.add("strings of variable length end at their first zero byte, so that no JPEG fits",
+                   "store the bytes as lists of uint8 (h5py.vlen_dtype('uint8'))");
+      return;
+    default:
+      findings.add("its elements are neither numbers nor bytes", "store uint8 frames");
+  }
+}
+
+Error unreadable(const Hdf5File& file, const std::string& name, const std::string& camera,
+                 std::int64_t num_rows, const Findings& findings) {
+  return Error(
+      {.what = fmt::format("frames of camera '{}' are not stored in a way that is read: {}", camera,
+                           fmt::join(findings.faults, ", ")),
+       .where = file.path().string(),
+       .expected = fmt::format("uint8 [{0}, H, W, 3], or JPEG or PNG bytes as uint8 [{0}, "
+                               "N], strings or lists of uint8 [{0}]",
+                               num_rows),
+       .found = file.describe(name),
+       .next = fmt::format("{}", fmt::join(findings.remedies, "; "))});
+}
+
+// [L], or [L, 1] as some writers have it.
+bool is_column(const Shape& shape) {
+  return shape.size() == 1 || (shape.size() == 2 && shape[1] == 1);
+}
+
+}  // namespace
+
+FrameStorage frame_storage(const Hdf5File& file, const std::string& name, const std::string& camera,
+                           std::int64_t num_rows) {
+  Findings findings;
+  if (file.is_group(name)) {
+    findings.add("it is a group, as of recorders that keep one dataset a frame",
+                 "stack its entries into one dataset: numpy.stack([g[k] for k in sorted(g)])");
+    throw unreadable(file, name, camera, num_rows, findings);
+  }
+  file.check_readable(name);
+  const ElementType type = file.type(name);
+  const Shape shape = file.shape(name);
+  if (!shape.empty() && shape[0] != num_rows && shape[0] != 0) {
+    throw Error(
+        {.what = fmt::format("camera '{}' has another number of rows than the states", camera),
+         .where = file.path().string(),
+         .expected = fmt::format("{} rows", num_rows),
+         .found = fmt::format("{}: {}", shape[0], file.describe(name)),
+         .next = "record a frame for each state, or cut all datasets of the episode to the "
+                 "rows that have both"});
+  }
+  const bool is_byte = type.kind == ElementKind::kUint8 || type.kind == ElementKind::kInt8;
+  if (is_byte && shape.size() == 2 && shape[1] > 1) return FrameStorage::kPaddedRows;
+  if (type.kind == ElementKind::kFixedBytes && is_column(shape)) return FrameStorage::kPaddedRows;
+  if (type.kind == ElementKind::kVariableBytes && shape.size() == 1) {
+    return FrameStorage::kVariableBytes;
+  }
+  look_at_type(type, findings);
+  if (type.kind != ElementKind::kVariableString && type.kind != ElementKind::kOther) {
+    look_at_shape(shape, findings);
+  }
+  if (!findings.faults.empty()) throw unreadable(file, name, camera, num_rows, findings);
+  return FrameStorage::kPlain;
+}
+
+EncodedFrames::EncodedFrames(const Hdf5File& file, const std::string& name, FrameStorage storage,
+                             std::int64_t first, std::int64_t count) {
+  if (storage == FrameStorage::kVariableBytes) {
+    lists_ = file.read_variable_bytes(name, first, count);
+  } else {
+    padded_ = file.read_bytes(name, first, count);
+  }
+}
+
+std::span<const std::uint8_t> EncodedFrames::operator[](std::int64_t i) const {
+  if (!padded_.defined()) return lists_[static_cast<std::size_t>(i)];
+  const std::int64_t width = padded_.size(1);
+  return {padded_.const_data_ptr<std::uint8_t>() + i * width, static_cast<std::size_t>(width)};
+}
+
+}  // namespace roboimi::hdf5_dataset

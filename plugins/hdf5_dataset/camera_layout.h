@@ -1,0 +1,39 @@
+// How a camera's frames are stored in an episode, and what to do about layouts that are not read.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plugins/hdf5_dataset/hdf5_file.h"
+
+namespace roboimi::hdf5_dataset {
+
+enum class FrameStorage {
+  kPlain,          // uint8 [L, H, W, 3]
+  kPaddedRows,     // encoded: bytes [L, N], or strings or opaque elements of n bytes [L]
+  kVariableBytes,  // encoded: lists of bytes [L]
+};
+
+// Of the dataset `name`, which must have `num_rows` rows. Error: names the camera, what its dataset
+// is, and what would make it readable.
+FrameStorage frame_storage(const Hdf5File& file, const std::string& name, const std::string& camera,
+                           std::int64_t num_rows);
+
+// The bytes of encoded frames.
+class EncodedFrames {
+ public:
+  // Rows [first, first + count).
+  EncodedFrames(const Hdf5File& file, const std::string& name, FrameStorage storage,
+                std::int64_t first, std::int64_t count);
+  std::span<const std::uint8_t> operator[](std::int64_t i) const;
+
+ private:
+  at::Tensor padded_;  // uint8 [count, N]; undefined for lists
+  std::vector<std::vector<std::uint8_t>> lists_;
+};
+
+}  // namespace roboimi::hdf5_dataset

@@ -1,0 +1,62 @@
+#include "plugins/hdf5_dataset/control_rate.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi::hdf5_dataset {
+namespace {
+
+constexpr double kTolerance = 0.02;  // of the median
+constexpr std::size_t kListed = 8;
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2.0;
+}
+
+Error different_rates(const std::vector<RecordedRate>& rates, double middle) {
+  std::vector<std::string> listed;
+  for (const RecordedRate& rate : rates) {
+    if (std::abs(rate.hz - middle) <= kTolerance * middle) continue;
+    listed.push_back(fmt::format("{} {} Hz", rate.file.filename().string(), rate.hz));
+  }
+  const std::size_t count = listed.size();
+  if (count > kListed) {
+    listed.resize(kListed);
+    listed.push_back(fmt::format("and {} more", count - kListed));
+  }
+  return Error(
+      {.what = "the episodes were recorded at different control rates",
+       .where = rates.front().file.parent_path().string(),
+       .expected = fmt::format("within {} % of their median, {} Hz", 100.0 * kTolerance, middle),
+       .found = fmt::format("{}", fmt::join(listed, ", ")),
+       .next = "keep episodes of different rates in different folders, or correct the "
+               "attribute control_hz"});
+}
+
+}  // namespace
+
+double common_control_rate(const std::vector<RecordedRate>& rates) {
+  if (rates.empty()) return 0.0;
+  std::vector<double> values;
+  for (const RecordedRate& rate : rates) values.push_back(rate.hz);
+  const double middle = median(values);
+  const auto [lowest, highest] = std::minmax_element(values.begin(), values.end());
+  if (*lowest == *highest) return middle;
+  if (*lowest < (1.0 - kTolerance) * middle || *highest > (1.0 + kTolerance) * middle) {
+    throw different_rates(rates, middle);
+  }
+  spdlog::info(
+      "hdf5_dataset: control rates from {:.4g} to {:.4g} Hz are taken for one of {:.4g} Hz",
+      *lowest, *highest, middle);
+  return middle;
+}
+
+}  // namespace roboimi::hdf5_dataset

@@ -1,0 +1,84 @@
+#include "plugins/hdf5_dataset/encoded_frame.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "roboimi/common/error.h"
+#include "roboimi/io/image.h"
+
+namespace roboimi::hdf5_dataset {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::string_view kJpeg = "\xff\xd8\xff"sv;
+constexpr std::string_view kPng = "\x89PNG\r\n\x1a\n"sv;
+constexpr std::size_t kPngBitDepth = 24;  // where a PNG's header has it
+constexpr std::size_t kShownBytes = 8;
+
+struct Format {
+  std::string_view start, name;
+};
+constexpr std::array kOthers = {
+    Format{"RIFF"sv, "WebP"},
+    Format{"BM"sv, "BMP"},
+    Format{"II*\0"sv, "TIFF"},
+    Format{"MM\0*"sv, "TIFF"},
+    Format{"\xff\x0a"sv, "JPEG XL"},
+    Format{"\0\0\0\x0cJXL"sv, "JPEG XL"},
+    Format{"\0\0\0\x0cjP"sv, "JPEG 2000"},
+};
+
+std::string_view text_of(std::span<const std::uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+[[noreturn]] void refuse(std::string_view bytes) {
+  const Error::Parts parts = {.what = "cannot decode the frame", .expected = "a JPEG or a PNG"};
+  const auto failed = [&](const std::string& found) {
+    Error::Parts named = parts;
+    named.found = found;
+    return Error(named);
+  };
+  if (bytes.empty()) throw failed("no bytes");
+  for (const Format& other : kOthers) {
+    if (bytes.starts_with(other.start)) throw failed(std::string(other.name));
+  }
+  std::vector<int> shown;
+  for (const char c : bytes.substr(0, kShownBytes)) shown.push_back(static_cast<std::uint8_t>(c));
+  throw failed(fmt::format("{} bytes that begin {:02x}", bytes.size(), fmt::join(shown, " ")));
+}
+
+at::Tensor decode(std::span<const std::uint8_t> bytes) {
+  const std::string_view text = text_of(bytes);
+  if (text.starts_with(kJpeg)) return decode_jpeg(bytes);
+  if (!text.starts_with(kPng)) refuse(text);
+  if (bytes.size() > kPngBitDepth && bytes[kPngBitDepth] == 16) {
+    throw Error({.what = "cannot decode the frame",
+                 .expected = "8 bits a channel",
+                 .found = "a PNG of 16 bits, as depth is stored"});
+  }
+  return decode_png(bytes);
+}
+
+}  // namespace
+
+at::Tensor decode_frame(std::span<const std::uint8_t> bytes, const std::filesystem::path& file,
+                        const std::string& camera, std::int64_t row) {
+  try {
+    return decode(bytes).flip(2);
+  } catch (const Error& error) {
+    Error::Parts parts = error.parts();
+    parts.what = fmt::format("row {} of camera '{}': {}", row, camera, parts.what);
+    parts.where = file.string();
+    parts.next = "record or copy the episode again, or take it out of the folder";
+    throw Error(std::move(parts));
+  }
+}
+
+}  // namespace roboimi::hdf5_dataset

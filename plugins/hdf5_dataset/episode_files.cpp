@@ -1,0 +1,138 @@
+#include "plugins/hdf5_dataset/episode_files.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi::hdf5_dataset {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kLayout[] =
+    "episode_0.hdf5, episode_1.hdf5, ... with /observations/qpos, /observations/images/CAMERA and "
+    "/action";
+constexpr std::size_t kShownNames = 3;
+
+// N of "episode_N.hdf5".
+std::optional<std::int64_t> episode_number(const fs::path& file) {
+  constexpr std::string_view kPrefix = "episode_";
+  const std::string stem = file.stem().string();
+  if (file.extension() != ".hdf5" || stem.rfind(kPrefix, 0) != 0) return std::nullopt;
+  std::int64_t number = 0;
+  const char* const end = stem.data() + stem.size();
+  const auto parsed = std::from_chars(stem.data() + kPrefix.size(), end, number);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return number;
+}
+
+bool is_hdf5_name(const fs::path& file) {
+  std::string extension = file.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension == ".hdf5" || extension == ".h5";
+}
+
+// The names that are not hidden, sorted.
+std::vector<fs::path> visible_entries(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!entry.path().filename().string().starts_with(".")) entries.push_back(entry.path());
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+bool holds_episodes(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) return false;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (episode_number(entry.path())) return true;
+  }
+  return false;
+}
+
+// The format that a folder is known by, with the way from there; empty where it is none of these.
+std::pair<std::string, std::string> known_format(const fs::path& folder) {
+  const auto has = [&](const char* name) { return fs::exists(folder / name); };
+  const std::string convert = "convert it to one HDF5 file an episode, in that layout";
+  if (has("meta/info.json")) return {"a LeRobot dataset (meta/info.json)", convert};
+  if (has(".zgroup") || has("zarr.json")) return {"a zarr store", convert};
+  if (has("dataset_info.json") || has("features.json")) return {"a TensorFlow dataset", convert};
+  return {};
+}
+
+std::string listed(const std::vector<fs::path>& paths) {
+  std::vector<std::string> names;
+  for (const fs::path& path : paths) {
+    if (names.size() == kShownNames) {
+      names.emplace_back("...");
+      break;
+    }
+    names.push_back(path.filename().string());
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+Error no_episodes(const fs::path& folder) {
+  const std::vector<fs::path> entries = visible_entries(folder);
+  Error::Parts parts = {.what = "the folder holds no episodes",
+                        .where = folder.string(),
+                        .expected = kLayout,
+                        .found = fmt::format("{} entries of other names", entries.size()),
+                        .next = "name the folder of the episodes in data.path"};
+  if (!entries.empty()) parts.found += ": " + listed(entries);
+  std::vector<fs::path> others, folders;
+  for (const fs::path& entry : entries) {
+    if (is_hdf5_name(entry)) others.push_back(entry);
+    if (holds_episodes(entry)) folders.push_back(entry);
+  }
+  if (const auto [format, next] = known_format(folder); !format.empty()) {
+    parts.found = format;
+    parts.next = next;
+  } else if (!folders.empty()) {
+    parts.next =
+        fmt::format("the episodes are one folder below: data.path={}", folders.front().string());
+  } else if (!others.empty()) {
+    parts.found = fmt::format("HDF5 files of other names: {}", listed(others));
+    parts.next =
+        "rename them to episode_0.hdf5, episode_1.hdf5, ... if each holds one episode in "
+        "that layout";
+  }
+  return Error(parts);
+}
+
+}  // namespace
+
+std::vector<fs::path> episode_files(const fs::path& path) {
+  if (!fs::exists(path)) {
+    throw Error({.what = "no such folder or file",
+                 .where = path.string(),
+                 .expected = std::string("a folder with ") + kLayout,
+                 .next = "name the folder of your episodes in data.path, or collect "
+                         "demonstrations with: roboimi collect"});
+  }
+  if (!fs::is_directory(path)) return {path};
+  std::vector<std::pair<std::int64_t, fs::path>> found;
+  for (const auto& entry : fs::directory_iterator(path)) {
+    if (const auto number = episode_number(entry.path())) {
+      found.emplace_back(*number, entry.path());
+    }
+  }
+  if (found.empty()) throw no_episodes(path);
+  std::sort(found.begin(), found.end());
+  std::vector<fs::path> files;
+  for (auto& [_, file] : found) files.push_back(std::move(file));
+  return files;
+}
+
+}  // namespace roboimi::hdf5_dataset

@@ -1,0 +1,37 @@
+// What a dataset's elements are and by which filters they are compressed, in words for errors.
+// Callers hold Hdf5Lock.
+#pragma once
+
+#include <hdf5.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace roboimi::hdf5_dataset {
+
+enum class ElementKind {
+  kUint8,
+  kInt8,
+  kNumber,          // any other integer or float
+  kFixedBytes,      // strings or opaque bytes of one length
+  kVariableBytes,   // lists of one-byte numbers
+  kVariableString,  // ends at its first zero byte, so that no image fits in
+  kOther,
+};
+
+struct ElementType {
+  ElementKind kind = ElementKind::kOther;
+  std::string name;      // "uint8", "float64", "strings of 5210 bytes", ...
+  std::size_t size = 0;  // bytes of one element in the file
+};
+
+ElementType element_type(hid_t datatype);
+
+// The sizes of a dataset's dimensions.
+std::vector<hsize_t> extents(hid_t dataset);
+
+// "blosc (filter 32001)" for each filter of the dataset that this HDF5 library cannot undo.
+std::vector<std::string> missing_filters(hid_t dataset);
+
+}  // namespace roboimi::hdf5_dataset
