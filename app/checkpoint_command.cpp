@@ -15,7 +15,6 @@
 #include "roboimi/common/text.h"
 #include "roboimi/config/did_you_mean.h"
 #include "roboimi/io/checkpoint_file.h"
-#include "roboimi/io/key_layout.h"
 #include "roboimi/io/safetensors.h"
 
 namespace roboimi::app {
@@ -28,22 +27,28 @@ constexpr const char* kUsage =
     "usage: roboimi checkpoint inspect FILE [--json]\n"
     "       roboimi checkpoint convert IN OUT.safetensors --layout lewm [options]\n\n"
     "FILE is safetensors, or what torch.save wrote: a state_dict, a Lightning checkpoint, a whole\n"
-    "module. Nothing in it is executed.\n\n";
+    "module; or the index of a list of shards, or the folder that holds one. Nothing in it is\n"
+    "executed.\n\n";
 constexpr const char* kExample =
     "\nexample: roboimi checkpoint inspect lewm.ckpt\n"
     "         roboimi checkpoint convert lewm.ckpt lewm.safetensors --layout lewm \\\n"
     "             --fusion horizontal --cameras front,top,r_vis --resize exact\n";
 
-// A layout, when every name that it requires is there.
-struct Recognised {
-  const KeyLayout* layout = nullptr;
-  RenamedKeys keys;
+// A layout, when every name that it expects is there.
+struct Recognized {
+  const CheckpointLayout* layout = nullptr;
+  WeightSelection weights;
 };
 
-std::optional<Recognised> recognise(const CheckpointFile& file, const std::string& path) {
-  for (const KeyLayout& layout : checkpoint_layouts()) {
-    RenamedKeys keys = rename_keys(layout, file.tensors, path);
-    if (keys.missing.empty()) return Recognised{&layout, std::move(keys)};
+std::optional<Recognized> recognize(const CheckpointFile& file, const std::string& path) {
+  for (const CheckpointLayout& layout : checkpoint_layouts()) {
+    try {
+      WeightSelection weights = select_weights(file, layout.weights, path);
+      if (weights.missing(layout.weights.expected).empty()) {
+        return Recognized{&layout, std::move(weights)};
+      }
+    } catch (const Error&) {  // nothing of this layout, or several: the list of tensors shows it
+    }
   }
   return std::nullopt;
 }
@@ -54,23 +59,26 @@ std::vector<std::string> printable_names(const std::vector<std::string>& names) 
   return shown;
 }
 
-std::string describe(const Recognised& recognised) {
-  const RenamedKeys& keys = recognised.keys;
+std::string describe(const Recognized& recognized) {
+  const WeightSelection& weights = recognized.weights;
   return fmt::format(
-      "{} ({} tensors, {}{}, {} others left out)", recognised.layout->name, keys.tensors.size(),
-      keys.prefixes.empty() ? "no prefix" : fmt::format("prefix {}", fmt::join(keys.prefixes, " ")),
-      keys.renamed ? ", newer names" : "", keys.left_out.size());
+      "{} ({} tensors, {}{}, {} others left out)", recognized.layout->name, weights.tensors.size(),
+      weights.prefixes.empty() ? "no prefix"
+                               : fmt::format("prefix {}", fmt::join(weights.prefixes, " ")),
+      weights.renamed > 0 ? ", newer names" : "", weights.left_out.size());
 }
 
 Json to_json(const CheckpointFile& file, const std::string& path) {
   Json json = {{"path", path}, {"format", file.layout}, {"sha256", file.sha256}};
   json["layout"] = nullptr;
-  if (const auto recognised = recognise(file, path)) {
-    json["layout"] = {{"name", recognised->layout->name},
-                      {"prefixes", recognised->keys.prefixes},
-                      {"num_tensors", recognised->keys.tensors.size()},
-                      {"left_out", printable_names(recognised->keys.left_out)}};
+  if (const auto recognized = recognize(file, path)) {
+    json["layout"] = {{"name", recognized->layout->name},
+                      {"prefixes", recognized->weights.prefixes},
+                      {"num_tensors", recognized->weights.tensors.size()},
+                      {"left_out", printable_names(recognized->weights.left_out)}};
   }
+  json["state_dict"] = file.state_dict.empty() ? Json() : Json(printable(file.state_dict));
+  json["state_dicts"] = printable_names(file.state_dicts);
   json["metadata"] = Json::object();
   for (const auto& [key, value] : file.metadata) json["metadata"][key] = value;
   json["tensors"] = Json::array();
@@ -80,8 +88,25 @@ Json to_json(const CheckpointFile& file, const std::string& path) {
                                {"shape", tensor.sizes().vec()},
                                {"not_finite", count_not_finite(tensor)}});
   }
+  json["unread_tensors"] = Json::object();
+  for (const auto& [name, kind] : file.unread) json["unread_tensors"][printable(name)] = kind;
   json["other_contents"] = file.other_contents;
   return json;
+}
+
+void print_state_dicts(const CheckpointFile& file) {
+  if (!file.state_dict.empty()) {
+    std::cout << fmt::format("state dict: {}\n", printable(file.state_dict));
+  }
+  if (file.state_dicts.size() < 2) return;
+  std::vector<std::string> places;
+  for (const std::string& place : file.state_dicts) {
+    places.push_back(place.empty() ? "the top of the file" : printable(place));
+  }
+  std::cout << fmt::format(
+      "state dicts: {} (choose one with --state-dict, or with the option "
+      "state_dict of a component)\n",
+      fmt::join(places, ", "));
 }
 
 void print_text(const CheckpointFile& file, const std::string& path) {
@@ -94,10 +119,15 @@ void print_text(const CheckpointFile& file, const std::string& path) {
     elements += tensor.numel();
     not_finite += bad;
   }
-  std::cout << fmt::format("\n{}: {}, {} tensors, {} numbers\nsha256 {}\n", path, file.layout,
+  for (const auto& [name, kind] : file.unread) {
+    std::cout << fmt::format("{:<72} {}: not read\n", printable(name), kind);
+  }
+  std::cout << fmt::format("\n{}: {}, {} tensors, {} numbers\nsha256 {}\n", path,
+                           file.layout.empty() ? "no named weights" : file.layout,
                            file.tensors.size(), elements, file.sha256);
-  const auto recognised = recognise(file, path);
-  std::cout << "layout: " << (recognised ? describe(*recognised) : "not recognised") << "\n";
+  const auto recognized = recognize(file, path);
+  std::cout << "layout: " << (recognized ? describe(*recognized) : "not recognised") << "\n";
+  print_state_dicts(file);
   for (const auto& [key, value] : file.metadata) {
     std::cout << fmt::format("metadata {}: {}\n", printable(key), printable(value));
   }
@@ -109,7 +139,8 @@ int inspect(const po::variables_map& options, const std::vector<std::string>& fi
   if (files.size() != 1) {
     throw Error({.what = "inspect takes one file", .next = "see roboimi checkpoint --help"});
   }
-  const CheckpointFile file = read_checkpoint_file(files[0]);
+  const CheckpointFile file =
+      inspect_checkpoint_file(files[0], options["state-dict"].as<std::string>());
   if (options.contains("json")) {
     std::cout << to_json(file, files[0]).dump(2, ' ', false, Json::error_handler_t::replace)
               << "\n";
@@ -119,9 +150,9 @@ int inspect(const po::variables_map& options, const std::vector<std::string>& fi
   return EXIT_SUCCESS;
 }
 
-const KeyLayout& layout_named(const std::string& name) {
+const CheckpointLayout& layout_named(const std::string& name) {
   std::vector<std::string> names;
-  for (const KeyLayout& layout : checkpoint_layouts()) {
+  for (const CheckpointLayout& layout : checkpoint_layouts()) {
     if (layout.name == name) return layout;
     names.push_back(layout.name);
   }
@@ -193,31 +224,33 @@ int convert(const po::variables_map& options, const std::vector<std::string>& fi
     throw Error(
         {.what = "convert takes an input and an output", .next = "see roboimi checkpoint --help"});
   }
-  const KeyLayout& layout = layout_named(options["layout"].as<std::string>());
-  const CheckpointFile input = read_checkpoint_file(files[0]);
+  const CheckpointLayout& layout = layout_named(options["layout"].as<std::string>());
+  const CheckpointFile input =
+      read_checkpoint_file(files[0], options["state-dict"].as<std::string>());
   auto metadata = fusion_metadata(options, input);
   check_choice(metadata, "roboimi.fusion.layout", {"horizontal", "vertical", "grid"});
   check_choice(metadata, "roboimi.fusion.resize", {"exact", "shorter_side"});
   check_side(metadata, "roboimi.fusion.height");
   check_side(metadata, "roboimi.fusion.width");
-  const RenamedKeys keys = rename_keys(layout, input.tensors, files[0]);
-  if (!keys.missing.empty()) {
-    throw Error({.what = "the file has no " + layout.name + " weights",
+  const WeightSelection weights = select_weights(input, layout.weights, files[0]);
+  const auto missing = weights.missing(layout.weights.expected);
+  if (!missing.empty()) {
+    throw Error({.what = "the file has not all of the " + layout.name + " weights",
                  .where = files[0],
-                 .expected = fmt::format("{}", fmt::join(keys.missing, ", ")),
+                 .expected = fmt::format("{}", fmt::join(missing, ", ")),
                  .found = fmt::format("{} tensors, {} of them of this layout", input.tensors.size(),
-                                      keys.tensors.size()),
+                                      weights.tensors.size()),
                  .next = "see what it holds: roboimi checkpoint inspect " + files[0]});
   }
-  for (const auto& [name, tensor] : keys.tensors) {
+  for (const auto& [name, tensor] : weights.tensors) {
     const std::int64_t bad = count_not_finite(tensor);
     if (bad > 0) spdlog::warn("{}: {} of {} are NaN or infinite", name, bad, tensor.numel());
   }
   metadata["roboimi.layout"] = layout.name;
   metadata["roboimi.source.sha256"] = input.sha256;
-  write_safetensors(files[1], cast_weights(keys.tensors, options["dtype"].as<std::string>()),
+  write_safetensors(files[1], cast_weights(weights.tensors, options["dtype"].as<std::string>()),
                     metadata);
-  std::cout << fmt::format("{}: {}\n", files[1], describe({&layout, keys}));
+  std::cout << fmt::format("{}: {}\n", files[1], describe({&layout, weights}));
   for (const auto& [key, value] : metadata) std::cout << fmt::format("  {}: {}\n", key, value);
   return EXIT_SUCCESS;
 }
@@ -229,6 +262,7 @@ po::options_description visible_options() {
   po::options_description options("options");
   options.add_options()("help,h", "this text")("json", "inspect: print JSON")(
       "layout", text(""), "convert: the set of names, lewm")(
+      "state-dict", text(""), "which weights, where FILE holds several: state_dicts.ema_model")(
       "fusion", text("horizontal"), "how views are joined: horizontal, vertical, grid")(
       "cameras", text("front,top,r_vis"), "the order in which they are joined")(
       "resize", text("exact"), "exact (height x width), or shorter_side (aspect kept)")(

@@ -1,12 +1,18 @@
-// Sets of names that `roboimi checkpoint` recognises, as data (io/key_layout.h).
+// Sets of weights that `roboimi checkpoint` recognizes by their names (io/weight_selection.h).
 #pragma once
 
+#include <string>
 #include <vector>
 
-#include "roboimi/io/key_layout.h"
+#include "roboimi/io/weight_selection.h"
 
 namespace roboimi::app {
 
-const std::vector<KeyLayout>& checkpoint_layouts();
+struct CheckpointLayout {
+  std::string name;
+  WeightNames weights;  // all of `expected` are there in a complete file
+};
+
+const std::vector<CheckpointLayout>& checkpoint_layouts();
 
 }  // namespace roboimi::app

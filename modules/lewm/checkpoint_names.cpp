@@ -1,40 +1,32 @@
 #include "modules/lewm/checkpoint_names.h"
 
-#include <array>
-#include <string_view>
-
-#include "modules/vit/transformers_names.h"
+#include "roboimi/io/transformers_names.h"
 
 namespace roboimi {
-namespace {
 
-constexpr std::array<std::string_view, 3> kPrefixes = {"model.", "module.", "_orig_mod."};
-
-std::string without_prefixes(std::string name) {
-  for (bool stripped = true; stripped;) {
-    stripped = false;
-    for (const std::string_view prefix : kPrefixes) {
-      if (name.starts_with(prefix)) {
-        name.erase(0, prefix.size());
-        stripped = true;
-      }
-    }
-  }
-  // A compiled part inside: encoder._orig_mod.layers...
-  constexpr std::string_view kCompiled = "._orig_mod.";
-  for (std::size_t at; (at = name.find(kCompiled)) != std::string::npos;) {
-    name.erase(at, kCompiled.size() - 1);
-  }
-  return name;
+std::string lewm_name(const std::string& name) {
+  const std::string encoder = "encoder.";
+  if (!name.starts_with(encoder)) return name;
+  return encoder + to_transformers5_name(name.substr(encoder.size()));
 }
 
-}  // namespace
-
-std::string lewm_name(std::string name) {
-  name = without_prefixes(std::move(name));
-  constexpr std::string_view kEncoder = "encoder.";
-  if (!name.starts_with(kEncoder)) return name;
-  return std::string(kEncoder) + to_transformers5_name(name.substr(kEncoder.size()));
+WeightNames lewm_encoder_names() {
+  WeightNames names{
+      .model = "a LEWM encoder",
+      .expected = {"encoder.embeddings.cls_token", "encoder.embeddings.position_embeddings",
+                   "projector.net.1.running_mean", "projector.net.1.running_var"},
+      .parts = {"encoder.", "projector."},
+      .rename = lewm_name};
+  for (const char* layer :
+       {"encoder.embeddings.patch_embeddings.projection", "encoder.layers.0.layernorm_before",
+        "encoder.layers.0.attention.q_proj", "encoder.layers.0.attention.k_proj",
+        "encoder.layers.0.attention.v_proj", "encoder.layers.0.attention.o_proj",
+        "encoder.layers.0.layernorm_after", "encoder.layers.0.mlp.fc1", "encoder.layers.0.mlp.fc2",
+        "encoder.layernorm", "projector.net.0", "projector.net.1", "projector.net.3"}) {
+    for (const char* part : {".weight", ".bias"})
+      names.expected.push_back(std::string(layer) + part);
+  }
+  return names;
 }
 
 }  // namespace roboimi

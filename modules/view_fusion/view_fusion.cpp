@@ -8,6 +8,7 @@
 #include "modules/view_fusion/resample.h"
 #include "roboimi/common/error.h"
 #include "roboimi/model/backbone.h"
+#include "roboimi/model/imagenet.h"
 
 namespace roboimi {
 namespace {
@@ -113,8 +114,10 @@ at::Tensor join_views(const std::vector<at::Tensor>& views, FusionLayout layout)
 at::Tensor normalize_and_resize(const at::Tensor& images, const ImageSize& size) {
   float gain[3], offset[3];
   for (int c = 0; c < 3; ++c) {
-    gain[c] = 1.0F / (255.0F * kImageNetStd[c]);
-    offset[c] = -kImageNetMean[c] / kImageNetStd[c];
+    const auto mean = static_cast<float>(kImageNetMean[c]);
+    const auto deviation = static_cast<float>(kImageNetStd[c]);
+    gain[c] = 1.0F / (255.0F * deviation);
+    offset[c] = -mean / deviation;
   }
   const auto float_options = images.options().dtype(at::kFloat);
   if (!images.device().is_cpu()) {

@@ -40,9 +40,6 @@ struct FusionOptions {
   std::int64_t shorter_side = 224;  // pixels, for kShorterSide
 };
 
-constexpr float kImageNetMean[3] = {0.485F, 0.456F, 0.406F};
-constexpr float kImageNetStd[3] = {0.229F, 0.224F, 0.225F};
-
 // The size that all cameras named have in `spec`. Error, from `where`: no camera or one named
 // twice, a camera that `spec` lacks, cameras of different sizes.
 ImageSize check_fusable(const std::vector<std::string>& camera_names, const ObservationSpec& spec,

@@ -3,6 +3,7 @@
 
 #include "plugins/diffusion_head/diffusion_head.h"
 #include "plugins/diffusion_head/flow_matching_head.h"
+#include "roboimi/model/condition.h"
 
 namespace roboimi::diffusion_head {
 namespace {
@@ -23,11 +24,7 @@ Schema network_schema() {
 }
 
 TransformerOptions read_network(const Options& options, const HeadSpec& spec) {
-  if (options.has("cond_dim") && options.integer("cond_dim") != spec.per_step_cond_dim) {
-    options.fail("cond_dim", "the head's condition does not add up",
-                 fmt::format("visual features + state = {} numbers a step", spec.per_step_cond_dim),
-                 fmt::format("set cond_dim to {} or leave it out", spec.per_step_cond_dim));
-  }
+  check_cond_dim(options, spec);
   return {.n_emb = options.integer("n_emb"),
           .n_layer = options.integer("n_layer"),
           .n_head = options.integer("n_head"),

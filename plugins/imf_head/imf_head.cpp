@@ -78,7 +78,8 @@ ImfHead::ImfHead(const ImfOptions& options, const HeadSpec& spec) : options_(opt
 ImfHead::~ImfHead() = default;
 
 void ImfHead::load_checkpoint() {
-  const std::vector<std::string> ignored = load_weights(*this, options_.checkpoint);
+  const std::vector<std::string> ignored =
+      load_weights(*this, options_.checkpoint, options_.state_dict);
   if (ignored.empty() || options_.prediction == Prediction::kVelocity) return;
   throw Error({.what = "the weights are the public IMF head's, which predicts the velocity",
                .where = options_.checkpoint,

@@ -49,6 +49,7 @@ struct ImfOptions {
   attnres::Residual residual = attnres::Residual::kAttention;
   std::int64_t sublayers_per_source = 1;  // attnres: full, or block(n)
   std::string checkpoint = {};            // empty: train from scratch
+  std::string state_dict = {};            // which weights in it; empty: those that are there
 };
 
 class ImfHead : public Head {

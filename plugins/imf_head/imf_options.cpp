@@ -1,10 +1,9 @@
 // The option table, and its translation.
-#include <fmt/format.h>
-
 #include <charconv>
 
 #include "plugins/imf_head/imf_head.h"
 #include "roboimi/common/error.h"
+#include "roboimi/model/condition.h"
 
 namespace roboimi::imf_head {
 namespace {
@@ -55,13 +54,6 @@ bool infers_in_bfloat16(const std::string& precision) {
   return precision == "bf16";
 }
 
-void check_cond_dim(const Options& options, const HeadSpec& spec) {
-  if (!options.has("cond_dim") || options.integer("cond_dim") == spec.per_step_cond_dim) return;
-  options.fail("cond_dim", "the head's condition does not add up",
-               fmt::format("visual features + state = {} numbers a step", spec.per_step_cond_dim),
-               fmt::format("set cond_dim to {} or leave it out", spec.per_step_cond_dim));
-}
-
 }  // namespace
 
 Schema schema() {
@@ -94,6 +86,7 @@ Schema schema() {
       .one_of({"identity", "dct"});
   s.optional_integer("cond_dim", "numbers a condition step has; checked when given").at_least(1);
   s.optional_path("checkpoint", "weights to start from, by the public IMF head's names");
+  s.optional_text("state_dict", "which weights, where the checkpoint holds several: ema_model");
   return s;
 }
 
@@ -119,6 +112,7 @@ std::shared_ptr<Head> create(const Options& options, const HeadSpec& spec) {
   o.latent = options.text("latent") == "dct" ? Latent::kDct : Latent::kIdentity;
   o.sublayers_per_source = sublayers_per_source(options);
   if (options.has("checkpoint")) o.checkpoint = options.text("checkpoint");
+  if (options.has("state_dict")) o.state_dict = options.text("state_dict");
   return std::make_shared<ImfHead>(o, spec);
 }
 

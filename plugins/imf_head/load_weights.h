@@ -9,10 +9,12 @@
 
 namespace roboimi::imf_head {
 
-// Copies every parameter of `module` from the file (any format of io/checkpoint_file.h). A prefix
-// before `input_emb.weight` ("model.head.") is stripped, and names outside it are not looked at.
-// `_dummy_variable` and `layerwise_*` are passed over; returns their names, and logs them.
-// Error: a name missing, one too many, or a shape that differs.
-std::vector<std::string> load_weights(torch::nn::Module& module, const std::filesystem::path& file);
+// Copies every parameter of `module` from the file (any format of io/checkpoint_file.h, whose
+// `state_dict` chooses among several sets of weights). A prefix before the names ("model.head.") is
+// found, and names outside it are not looked at. `_dummy_variable` and `layerwise_*` are passed
+// over; returns their names, and logs them.
+// Error: a name missing, one too many, a shape that differs, or a weight that is not finite.
+std::vector<std::string> load_weights(torch::nn::Module& module, const std::filesystem::path& file,
+                                      const std::string& state_dict = "");
 
 }  // namespace roboimi::imf_head

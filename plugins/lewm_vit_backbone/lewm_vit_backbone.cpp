@@ -5,8 +5,6 @@
 #include <spdlog/spdlog.h>
 #include <torch/torch.h>
 
-#include <filesystem>
-
 #include "modules/view_fusion/fusion_settings.h"
 #include "roboimi/common/error.h"
 #include "roboimi/model/weights_follow.h"
@@ -110,12 +108,9 @@ void check_fused_size(const LewmVitOptions& options, const ObservationSpec& spec
 LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec)
     : Backbone(), options_(std::move(options)) {
   check_fusable(options_.camera_names, spec, kName);
-  // A policy's own checkpoint brings the weights; the original file then serves for its sizes
-  // alone, and only where it still is.
-  const bool can_do_without = WeightsFollow::active() && options_.checkpoint &&
-                              !std::filesystem::exists(*options_.checkpoint);
-  if (options_.checkpoint && !options_.random_init && !can_do_without) {
-    const CheckpointFile file = read_checkpoint_file(*options_.checkpoint);
+  // A run's own checkpoint brings weights and sizes; the original file may be gone or changed.
+  if (options_.checkpoint && !options_.random_init && !WeightsFollow::active()) {
+    const CheckpointFile file = read_checkpoint_file(*options_.checkpoint, options_.state_dict);
     build(&file, options_.checkpoint->string());
   } else {
     build(nullptr, kName);
@@ -142,12 +137,17 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
                  .found = "none",
                  .next = "name one, or say random_init: true to go on with random weights"});
   }
-  std::optional<LewmWeights> weights;
+  std::optional<WeightSelection> weights;
   if (file != nullptr) {
     check_metadata(*file, source, options_);
-    weights = select_lewm(file->tensors, source);
+    weights = select_lewm(*file, source);
     architecture_ = infer_architecture(*weights, options_.num_heads);
     check_architecture(options_, architecture_, source);
+  } else if (WeightsFollow::active() && !WeightsFollow::tensors().empty()) {
+    const std::string own = "the run's checkpoint";
+    architecture_ = infer_architecture(select_lewm({.tensors = WeightsFollow::tensors()}, own),
+                                       options_.num_heads);
+    check_architecture(options_, architecture_, own);
   } else {
     architecture_ = architecture_of(options_);
     if (!WeightsFollow::active()) {
@@ -163,7 +163,7 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
   if (weights) {
     load_lewm(*weights, *encoder, *projector);
     spdlog::info("{}: {} tensors from {} ({} entries of other parts ignored)", kName,
-                 weights->tensors.size(), source, weights->ignored);
+                 weights->tensors.size(), source, weights->left_out.size());
   }
   train(false);
 }
@@ -201,6 +201,7 @@ at::Tensor LEWMViTBackbone::encode(const Images& images, at::Generator& /*genera
 Schema schema() {
   Schema s;
   s.optional_path("checkpoint", "LEWM weights: Lightning .ckpt, .pt, pickled module, safetensors");
+  s.optional_text("state_dict", "which weights, where the checkpoint holds several: ema_model");
   s.boolean("random_init", false, "random frozen weights; a checkpoint is left unread");
   add_fusion_options(s);
   s.text("precision", "fp32", "precision of weights and activations").one_of({"fp32", "bf16"});
@@ -238,6 +239,7 @@ std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& 
                       .image_size = integer("image_size"),
                       .projector_hidden = integer("projector_hidden")};
   if (options.has("checkpoint")) made.checkpoint = options.text("checkpoint");
+  if (options.has("state_dict")) made.state_dict = options.text("state_dict");
   return std::make_shared<LEWMViTBackbone>(std::move(made), spec);
 }
 

@@ -34,6 +34,7 @@ struct LewmVitOptions {
   // Checked against the checkpoint where given; LewmArchitecture's values for random_init.
   std::optional<std::int64_t> hidden_size, num_layers, num_heads, intermediate_size, patch_size,
       image_size, projector_hidden;
+  std::string state_dict = {};  // which weights in the checkpoint; empty: those that are there
 };
 
 class LEWMViTBackbone : public Backbone {

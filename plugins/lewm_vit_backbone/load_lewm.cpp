@@ -1,29 +1,18 @@
 #include "plugins/lewm_vit_backbone/load_lewm.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 #include <torch/torch.h>
-
-#include <string_view>
 
 #include "modules/lewm/checkpoint_names.h"
 #include "roboimi/common/error.h"
-#include "roboimi/io/checkpoint_file.h"
+#include "roboimi/io/foreign_weights.h"
+#include "roboimi/train/tensor_map.h"
 
 namespace roboimi::lewm_vit_backbone {
 namespace {
 
-constexpr std::size_t kNamesShown = 8;
-
-std::string list_names(const std::vector<std::string>& names) {
-  const std::size_t shown = std::min(names.size(), kNamesShown);
-  std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, ", "));
-  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
-  return text;
-}
-
-at::IntArrayRef shape_of(const LewmWeights& weights, const std::string& name, std::size_t rank) {
+at::IntArrayRef shape_of(const WeightSelection& weights, const std::string& name,
+                         std::size_t rank) {
   const auto found = weights.tensors.find(name);
   if (found == weights.tensors.end()) {
     throw Error({.what = fmt::format("missing '{}', which tells the architecture", name),
@@ -48,82 +37,26 @@ at::IntArrayRef shape_of(const LewmWeights& weights, const std::string& name, st
 }
 
 // Every parameter and buffer that the file must hold.
-std::map<std::string, at::Tensor> targets_of(const VitEncoderImpl& encoder,
-                                             const MlpProjectorImpl& projector) {
-  std::map<std::string, at::Tensor> targets;
+TensorMap targets_of(const VitEncoderImpl& encoder, const MlpProjectorImpl& projector) {
+  TensorMap targets;
   auto add = [&](const std::string& prefix, const torch::nn::Module& module) {
-    for (const auto& item : module.named_parameters()) targets[prefix + item.key()] = item.value();
-    for (const auto& item : module.named_buffers()) targets[prefix + item.key()] = item.value();
+    for (const auto& [name, tensor] : tensors_of(module)) targets[prefix + name] = tensor;
   };
   add("encoder.", encoder);
   add("projector.", projector);
   return targets;
 }
 
-void check_strictly(const LewmWeights& weights, const std::map<std::string, at::Tensor>& targets) {
-  std::vector<std::string> missing, unexpected, misshapen;
-  for (const auto& [name, target] : targets) {
-    const auto found = weights.tensors.find(name);
-    if (found == weights.tensors.end()) {
-      missing.push_back(name);
-    } else if (found->second.sizes() != target.sizes()) {
-      misshapen.push_back(fmt::format("{} {} (expected {})", weights.names.at(name),
-                                      c10::str(found->second.sizes()), c10::str(target.sizes())));
-    }
-  }
-  for (const auto& [name, tensor] : weights.tensors) {
-    if (!targets.contains(name)) unexpected.push_back(weights.names.at(name));
-  }
-  std::vector<std::string> found;
-  if (!missing.empty()) found.push_back("missing " + list_names(missing));
-  if (!unexpected.empty()) found.push_back("unexpected " + list_names(unexpected));
-  if (!misshapen.empty()) found.push_back("misshapen " + list_names(misshapen));
-  if (found.empty()) return;
-  throw Error({.what = "the weights do not fit LEWM's encoder and projector",
-               .where = weights.source,
-               .expected = fmt::format("{} tensors, all of them and no other", targets.size()),
-               .found = fmt::format("{}", fmt::join(found, "; ")),
-               .next = fmt::format("tried: prefixes model., module., _orig_mod. taken away and "
-                                   "transformers 4.x names turned into 5.x ({} renamed); run "
-                                   "`roboimi checkpoint inspect` on the file",
-                                   weights.renamed)});
-}
-
 }  // namespace
 
-LewmWeights select_lewm(const std::map<std::string, at::Tensor>& tensors,
-                        const std::string& source) {
-  LewmWeights weights{.source = source};
-  for (const auto& [name, tensor] : tensors) {
-    const std::string ours = lewm_name(name);
-    if (!ours.starts_with("encoder.") && !ours.starts_with("projector.")) {
-      ++weights.ignored;
-      continue;
-    }
-    // Without its prefixes the name stands at the end of the file's, unless it was renamed.
-    weights.renamed += !name.ends_with(ours);
-    if (!weights.tensors.emplace(ours, tensor).second) {
-      throw Error({.what = fmt::format("two entries claim '{}'", ours),
-                   .where = source,
-                   .found = fmt::format("{} and {}", weights.names.at(ours), name)});
-    }
-    weights.names[ours] = name;
-  }
-  if (weights.tensors.empty()) {
-    std::vector<std::string> some;
-    for (const auto& [name, tensor] : tensors) some.push_back(name);
-    throw Error({.what = "no LEWM weights in the file",
-                 .where = source,
-                 .expected = "names under model.encoder. and model.projector. (or without model.)",
-                 .found = some.empty() ? "no tensors" : list_names(some)});
-  }
-  return weights;
+WeightSelection select_lewm(const CheckpointFile& file, const std::string& source) {
+  return select_weights(file, lewm_encoder_names(), source);
 }
 
 namespace {
 
 // A grid of g x g patches and one position for the class.
-std::int64_t grid_of(const LewmWeights& weights, const std::string& name) {
+std::int64_t grid_of(const WeightSelection& weights, const std::string& name) {
   const std::int64_t count = shape_of(weights, name, 3)[1];
   const auto grid = static_cast<std::int64_t>(
       std::llround(std::sqrt(double(std::max<std::int64_t>(count, 1)) - 1)));
@@ -148,7 +81,7 @@ double numbers_in(const LewmArchitecture& sizes) {
 
 // The model is made before the shapes of all tensors are compared with it: a file whose few tensors
 // claim enormous sizes must not be given the memory for them.
-void check_plausible(const LewmWeights& weights, const LewmArchitecture& sizes) {
+void check_plausible(const WeightSelection& weights, const LewmArchitecture& sizes) {
   constexpr double kAlwaysAllowed = 5e7;
   double given = 0;
   for (const auto& [name, tensor] : weights.tensors) given += static_cast<double>(tensor.numel());
@@ -167,7 +100,7 @@ void check_plausible(const LewmWeights& weights, const LewmArchitecture& sizes) 
 
 }  // namespace
 
-LewmArchitecture infer_architecture(const LewmWeights& weights,
+LewmArchitecture infer_architecture(const WeightSelection& weights,
                                     std::optional<std::int64_t> num_heads) {
   LewmArchitecture found;
   const auto patch = shape_of(weights, "encoder.embeddings.patch_embeddings.projection.weight", 4);
@@ -188,24 +121,15 @@ LewmArchitecture infer_architecture(const LewmWeights& weights,
   return found;
 }
 
-std::int64_t load_lewm(const LewmWeights& weights, VitEncoderImpl& encoder,
-                       MlpProjectorImpl& projector) {
-  std::map<std::string, at::Tensor> targets = targets_of(encoder, projector);
-  check_strictly(weights, targets);
-  at::NoGradGuard no_grad;
-  std::int64_t not_finite = 0;
-  for (auto& [name, target] : targets) {
-    target.copy_(weights.tensors.at(name));
-    const std::int64_t count = count_not_finite(target);
-    if (count == 0) continue;
-    spdlog::warn("{}: {} numbers of '{}' are NaN or infinite", weights.source, count, name);
-    not_finite += count;
-  }
-  if (not_finite > 0) {
-    spdlog::warn("{}: {} weights are NaN or infinite; the embeddings may be NaN", weights.source,
-                 not_finite);
-  }
-  return not_finite;
+void load_lewm(const WeightSelection& weights, VitEncoderImpl& encoder,
+               MlpProjectorImpl& projector) {
+  load_foreign_weights(
+      targets_of(encoder, projector), weights,
+      {.model = "LEWM's encoder and projector",
+       .next = fmt::format("tried: prefixes and wrappers taken away and transformers 4.x names "
+                           "turned into 5.x ({} renamed); run `roboimi checkpoint inspect` on the "
+                           "file",
+                           weights.renamed)});
 }
 
 }  // namespace roboimi::lewm_vit_backbone

@@ -48,7 +48,9 @@ LewmWorldModel::LewmWorldModel(const WorldModelOptions& options, const Observati
   options_.predictor.frames = options_.history;
   build();
   // A checkpoint of the whole agent brings all weights with it.
-  if (options_.checkpoint && !WeightsFollow::active()) load_checkpoint(*this, *options_.checkpoint);
+  if (options_.checkpoint && !WeightsFollow::active()) {
+    load_checkpoint(*this, *options_.checkpoint, options_.state_dict);
+  }
 }
 
 LewmWorldModel::~LewmWorldModel() = default;

@@ -37,8 +37,9 @@ namespace roboimi::lewm_world_model {
 
 struct WorldModelOptions {
   std::optional<std::filesystem::path> checkpoint;  // to start from
-  std::int64_t history = 3;                         // frames that a prediction looks back to
-  std::int64_t frameskip = 5;                       // rows, and actions, from frame to frame
+  std::string state_dict = {};  // which weights in it; empty: those that are there
+  std::int64_t history = 3;     // frames that a prediction looks back to
+  std::int64_t frameskip = 5;   // rows, and actions, from frame to frame
   std::vector<std::string> camera_names = {"front", "top", "r_vis"};  // the order of joining
   FusionOptions fusion;
   VitOptions vit;  // image_size follows the fused image: its shorter side

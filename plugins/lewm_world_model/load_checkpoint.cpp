@@ -3,48 +3,34 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
-#include <string_view>
 
 #include "modules/lewm/checkpoint_names.h"
-#include "roboimi/common/error.h"
 #include "roboimi/io/checkpoint_file.h"
+#include "roboimi/io/foreign_weights.h"
 #include "roboimi/train/tensor_map.h"
 
 namespace roboimi::lewm_world_model {
-namespace {
 
-constexpr std::array<std::string_view, 5> kParts = {"encoder.", "predictor.", "action_encoder.",
-                                                    "projector.", "pred_proj."};
-
-bool is_of_a_part(const std::string& name) {
-  return std::any_of(kParts.begin(), kParts.end(),
-                     [&](std::string_view part) { return name.starts_with(part); });
-}
-
-}  // namespace
-
-void load_checkpoint(torch::nn::Module& model, const std::filesystem::path& path) {
-  const CheckpointFile file = read_checkpoint_file(path);
-  const TensorMap own = tensors_of(model);
-  TensorMap found;
-  for (const auto& [name, tensor] : file.tensors) {
-    const std::string ours = lewm_name(name);
-    if (!is_of_a_part(ours)) continue;
-    const auto target = own.find(ours);
-    const bool is_known = target != own.end();
-    if (!found.emplace(ours, is_known ? tensor.to(target->second.scalar_type()) : tensor).second) {
-      throw Error({.what = "two entries claim '" + ours + "'", .where = path.string()});
-    }
-  }
-  const std::size_t count = found.size();
+void load_checkpoint(torch::nn::Module& model, const std::filesystem::path& path,
+                     const std::string& state_dict) {
+  WeightNames names{
+      .model = "a LEWM world model",
+      .parts = {"encoder.", "predictor.", "action_encoder.", "projector.", "pred_proj."},
+      .rename = lewm_name};
   // What is no part of the network stays as it is.
-  for (const auto& [name, tensor] : own) {
-    if (!is_of_a_part(name)) found.emplace(name, tensor);
-  }
-  load_tensors_strictly(model, found, path.string());
-  spdlog::info("lewm_world_model: {} tensors from {} ({} entries of other parts ignored)", count,
-               path.string(), file.tensors.size() - count);
+  TensorMap network = tensors_of(model);
+  std::erase_if(network, [&](const auto& entry) {
+    return std::none_of(names.parts.begin(), names.parts.end(),
+                        [&](const std::string& part) { return entry.first.starts_with(part); });
+  });
+  for (const auto& [name, tensor] : network) names.expected.push_back(name);
+  const WeightSelection selected =
+      select_weights(read_checkpoint_file(path, state_dict), names, path.string());
+  load_foreign_weights(
+      std::move(network), selected,
+      {.model = "the world model", .next = "set the sizes of the network to the checkpoint's"});
+  spdlog::info("lewm_world_model: {} tensors from {} ({} entries of other parts ignored)",
+               selected.tensors.size(), path.string(), selected.left_out.size());
 }
 
 }  // namespace roboimi::lewm_world_model

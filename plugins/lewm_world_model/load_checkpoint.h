@@ -5,12 +5,15 @@
 #include <torch/nn/module.h>
 
 #include <filesystem>
+#include <string>
 
 namespace roboimi::lewm_world_model {
 
 // Fills encoder, predictor, action_encoder, projector and pred_proj, all of them and in place.
 // Other entries of the file (an optimiser, statistics of other actions) are left alone. Error that
 // lists missing, unexpected and misshapen names; nothing is written then.
-void load_checkpoint(torch::nn::Module& model, const std::filesystem::path& path);
+// `state_dict`: read_checkpoint_file()'s.
+void load_checkpoint(torch::nn::Module& model, const std::filesystem::path& path,
+                     const std::string& state_dict = "");
 
 }  // namespace roboimi::lewm_world_model

@@ -24,6 +24,7 @@ void add_network_options(Schema& s) {
 Schema schema() {
   Schema s;
   s.optional_path("checkpoint", "weights of all parts to start from, as lewm_vit_backbone's");
+  s.optional_text("state_dict", "which weights, where the checkpoint holds several: ema_model");
   s.integer("history", 3, "frames that a prediction looks back to").range(1, 1024);
   s.integer("frameskip", 5, "rows, and so actions, from one frame to the next")
       .range(1, 1024)
@@ -57,6 +58,7 @@ std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spe
                          .sigreg = {.projections = options.integer("sigreg_projections"),
                                     .knots = options.integer("sigreg_knots")}};
   if (options.has("checkpoint")) made.checkpoint = options.text("checkpoint");
+  if (options.has("state_dict")) made.state_dict = options.text("state_dict");
   return std::make_shared<LewmWorldModel>(made, spec);
 }
 

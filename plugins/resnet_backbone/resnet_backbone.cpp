@@ -6,14 +6,13 @@
 
 #include "plugins/resnet_backbone/load_resnet.h"
 #include "roboimi/common/error.h"
+#include "roboimi/model/imagenet.h"
 #include "roboimi/model/weights_follow.h"
 
 namespace roboimi::resnet_backbone {
 namespace {
 
 constexpr const char* kName = "resnet_backbone";
-constexpr float kMean[3] = {0.485F, 0.456F, 0.406F};  // ImageNet
-constexpr float kStd[3] = {0.229F, 0.224F, 0.225F};
 
 void check_images(const ResNetBackboneOptions& options, const ObservationSpec& spec) {
   check_camera_names(options.camera_names, spec, kName);
@@ -48,7 +47,8 @@ ResNetBackbone::ResNetBackbone(ResNetBackboneOptions options, const ObservationS
     }
   }
   if (options_.checkpoint && !WeightsFollow::active()) {
-    load_weights(read_checkpoint_file(*options_.checkpoint).tensors, options_.checkpoint->string());
+    load_weights(read_checkpoint_file(*options_.checkpoint, options_.state_dict),
+                 options_.checkpoint->string());
   }
   freeze();
   train(true);
@@ -56,9 +56,8 @@ ResNetBackbone::ResNetBackbone(ResNetBackboneOptions options, const ObservationS
 
 ResNetBackbone::~ResNetBackbone() = default;
 
-void ResNetBackbone::load_weights(const std::map<std::string, at::Tensor>& tensors,
-                                  const std::string& source) {
-  for (ResNet& encoder : encoders_) load_resnet(tensors, *encoder, source);
+void ResNetBackbone::load_weights(const CheckpointFile& file, const std::string& source) {
+  for (ResNet& encoder : encoders_) load_resnet(file, *encoder, source);
 }
 
 void ResNetBackbone::freeze() {
@@ -113,9 +112,10 @@ at::Tensor ResNetBackbone::prepare(const at::Tensor& image, at::Generator& gener
     pixels = at::_upsample_bilinear2d_aa(pixels.to(at::kFloat), {size.height, size.width}, false);
   }
   if (options_.crop) pixels = crop(pixels, image.size(1), generator);
-  const auto options = at::TensorOptions().device(image.device());
-  const at::Tensor mean = at::tensor(at::ArrayRef<float>(kMean), options).view({1, 3, 1, 1});
-  const at::Tensor std = at::tensor(at::ArrayRef<float>(kStd), options).view({1, 3, 1, 1});
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(image.device());
+  const at::Tensor mean =
+      at::tensor(at::ArrayRef<double>(kImageNetMean), options).view({1, 3, 1, 1});
+  const at::Tensor std = at::tensor(at::ArrayRef<double>(kImageNetStd), options).view({1, 3, 1, 1});
   return pixels.to(at::kFloat).div(255.0).sub_(mean).div_(std).contiguous();
 }
 

@@ -35,6 +35,7 @@ struct ResNetBackboneOptions {
   std::optional<ImageSize> resize;        // of each camera's image, before the crop
   std::optional<ImageSize> crop;          // window; random in training, centre in evaluation
   std::optional<std::filesystem::path> checkpoint;  // torchvision's weights for every encoder
+  std::string state_dict = {};  // which weights in the file; empty: those that are there
 };
 
 class ResNetBackbone : public Backbone {
@@ -52,9 +53,9 @@ class ResNetBackbone : public Backbone {
   // Frozen encoders and all BatchNorms stay in evaluation mode.
   void train(bool on = true) override;
 
-  // Copies torchvision's entries (conv1.weight, layer1.0.bn1.running_mean, ...) into every encoder;
-  // fc.* is passed over. Error that lists missing, unexpected and misshapen names.
-  void load_weights(const std::map<std::string, at::Tensor>& tensors, const std::string& source);
+  // Copies torchvision's entries (conv1.weight, layer1.0.bn1.running_mean, ...) into every encoder,
+  // as load_resnet() does.
+  void load_weights(const CheckpointFile& file, const std::string& source);
 
  private:
   at::Tensor prepare(const at::Tensor& image, at::Generator& generator) const;

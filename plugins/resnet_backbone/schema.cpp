@@ -34,6 +34,7 @@ Schema schema() {
   s.optional_integer("crop_height", "window, random in training").at_least(1).with_unit("pixels");
   s.optional_integer("crop_width", "window, random in training").at_least(1).with_unit("pixels");
   s.optional_path("checkpoint", "torchvision's weights, for every encoder");
+  s.optional_text("state_dict", "which weights, where the checkpoint holds several: ema_model");
   return s;
 }
 
@@ -54,6 +55,7 @@ std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& 
       .resize = size_of(options, "resize_height", "resize_width"),
       .crop = size_of(options, "crop_height", "crop_width")};
   if (options.has("checkpoint")) made.checkpoint = options.text("checkpoint");
+  if (options.has("state_dict")) made.state_dict = options.text("state_dict");
   return std::make_shared<ResNetBackbone>(std::move(made), spec);
 }
 

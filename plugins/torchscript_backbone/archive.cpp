@@ -23,9 +23,9 @@ namespace fs = std::filesystem;
                .where = file.string(),
                .expected = "the encoder that Python exported",
                .next = WeightsFollow::active()
-                           ? "a checkpoint of roboimi holds the encoder's weights and not its "
-                             "program: copy the file there too, or name it with "
-                             "agent.backbone.file=FILE"
+                           ? "the run keeps no copy of it, and a checkpoint holds the encoder's "
+                             "weights and not its program: copy the file there too, or name it "
+                             "with agent.backbone.file=FILE"
                            : kHowToExport});
 }
 

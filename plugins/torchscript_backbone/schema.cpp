@@ -42,9 +42,9 @@ Schema schema() {
       .one_of({"per_camera", "joint"});
   s.optional_integer("resize_height", "height of a resized frame").at_least(1).with_unit("pixels");
   s.optional_integer("resize_width", "width of a resized frame").at_least(1).with_unit("pixels");
-  s.numbers("mean", {0.485, 0.456, 0.406}, "taken from pixels in 0..1; [0, 0, 0] takes nothing");
-  s.numbers("std", {0.229, 0.224, 0.225}, "divides what is left; [1, 1, 1] divides nothing")
-      .at_least(1e-6);
+  const TorchScriptOptions usual;
+  s.numbers("mean", usual.mean, "taken from pixels in 0..1; [0, 0, 0] takes nothing");
+  s.numbers("std", usual.std, "divides what is left; [1, 1, 1] divides nothing").at_least(1e-6);
   s.boolean("frozen", true, "keep the weights; the features can then be cached");
   s.optional_text("output", "which value is the feature: a dict's key, or a tuple's index");
   s.text("token", "none", "which feature of [N, T, D]: the first token, or the mean of all")

@@ -49,12 +49,11 @@ std::string text_of(const at::Tensor& bytes) {
 }  // namespace
 
 TorchScriptBackbone::TorchScriptBackbone(TorchScriptOptions options, const ObservationSpec& spec)
-    : options_(std::move(options)) {
+    : options_(std::move(options)), file_(RunFiles::find(options_.file)) {
   if (options_.camera_names.empty()) options_.camera_names = spec.camera_names;
   check_camera_names(options_.camera_names, spec, kName);
-  module_ =
-      register_module("module", std::make_shared<ScriptedModule>(options_.file, options_.output));
-  file_sha256_ = sha256_file(options_.file);
+  module_ = register_module("module", std::make_shared<ScriptedModule>(file_, options_.output));
+  file_sha256_ = sha256_file(file_);
   file_digest_ = register_buffer("file_digest", bytes_of(file_sha256_));
   compared_version_ = static_cast<std::int64_t>(file_digest_._version());
   train(true);
@@ -92,28 +91,27 @@ void TorchScriptBackbone::probe(const ObservationSpec& spec) {
   }
   if (!generator.equal(at::detail::getDefaultCPUGenerator().get_state())) {
     throw Error({.what = "the module draws random numbers in evaluation mode (dropout?)",
-                 .where = options_.file.string(),
+                 .where = file_.string(),
                  .expected = "the same feature for the same picture",
                  .next = kEvalFirst});
   }
   if (state != module_->state_digest()) {
     throw Error({.what = "the module changes its buffers in evaluation mode (BatchNorm?)",
-                 .where = options_.file.string(),
+                 .where = file_.string(),
                  .expected = "a feature that depends on the picture alone",
                  .next = kEvalFirst});
   }
   check_learns(feature);
   if (count_not_finite(feature) > 0) {
-    spdlog::warn("{}: {} gives NaN or infinite features of a black picture", kName,
-                 options_.file.string());
+    spdlog::warn("{}: {} gives NaN or infinite features of a black picture", kName, file_.string());
   }
-  spdlog::info("{}: {} gives {} numbers", kName, options_.file.string(), output_dim_);
+  spdlog::info("{}: {} gives {} numbers", kName, file_.string(), output_dim_);
 }
 
 void TorchScriptBackbone::check_learns(const at::Tensor& feature) const {
   if (options_.frozen || feature.requires_grad()) return;
   throw Error({.what = "frozen: false, but no gradient reaches a parameter of the module",
-               .where = options_.file.string(),
+               .where = file_.string(),
                .expected = "parameters exported with requires_grad, and a forward() that "
                            "differentiates",
                .found = fmt::format("{} parameters", parameters().size()),
@@ -129,7 +127,7 @@ void TorchScriptBackbone::check_same_file() {
   const std::string trained_with = text_of(file_digest_);
   if (trained_with != file_sha256_) {
     throw Error({.what = "not the encoder that the checkpoint was made with",
-                 .where = options_.file.string(),
+                 .where = file_.string(),
                  .expected = "a file of sha256 " + printable(trained_with, 64),
                  .found = file_sha256_,
                  .next = "name that file with agent.backbone.file=FILE: a checkpoint of roboimi "
@@ -166,7 +164,7 @@ at::Tensor TorchScriptBackbone::run(const at::Tensor& pixels) {
   if (feature.size(1) != expected) {
     throw Error(
         {.what = "the module's feature has another size than it should",
-         .where = options_.file.string(),
+         .where = file_.string(),
          .expected = fmt::format("{} numbers ({})", expected,
                                  output_dim_ > 0 ? "as for the pictures before" : "output_dim"),
          .found = fmt::format("{} for pixels {}", feature.size(1), c10::str(pixels.sizes())),

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,8 @@
 #include "plugins/torchscript_backbone/scripted_module.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/model/backbone.h"
+#include "roboimi/model/imagenet.h"
+#include "roboimi/model/run_files.h"
 
 namespace roboimi::torchscript_backbone {
 
@@ -31,15 +34,16 @@ struct TorchScriptOptions {
   std::filesystem::path file;             // what torch.jit.save wrote
   std::vector<std::string> camera_names;  // empty: the ObservationSpec's
   Mode mode = Mode::kPerCamera;
-  std::optional<ImageSize> resize;                   // bilinear with antialias
-  std::vector<double> mean = {0.485, 0.456, 0.406};  // of pixels in 0..1; ImageNet's
-  std::vector<double> std = {0.229, 0.224, 0.225};
+  std::optional<ImageSize> resize;  // bilinear with antialias
+  // Of pixels in 0..1.
+  std::vector<double> mean{std::begin(kImageNetMean), std::end(kImageNetMean)};
+  std::vector<double> std{std::begin(kImageNetStd), std::end(kImageNetStd)};
   bool frozen = true;  // false: the parameters that were exported with requires_grad learn
   OutputChoice output;
   std::optional<std::int64_t> output_dim;  // D; checked where given
 };
 
-class TorchScriptBackbone : public Backbone {
+class TorchScriptBackbone : public Backbone, public KeepsFiles {
  public:
   // Runs the program on black frames to learn D. Error: a camera that `spec` lacks, joint cameras
   // of different sizes, what ScriptedModule refuses, a program that gives another D than stated,
@@ -53,6 +57,8 @@ class TorchScriptBackbone : public Backbone {
   bool frozen() const override { return options_.frozen; }
   // The file's contents and the options, wherever the file lies: the program is no parameter.
   std::string cache_identity() const override;
+  // The program, which is in no checkpoint.
+  std::vector<std::filesystem::path> run_files() const override { return {options_.file}; }
   // Error also when the state was loaded from a checkpoint that was made with another file.
   at::Tensor encode(const Images& images, at::Generator& generator) override;
 
@@ -70,6 +76,7 @@ class TorchScriptBackbone : public Backbone {
   at::Tensor prepare(const at::Tensor& frames) const;
 
   TorchScriptOptions options_;
+  std::filesystem::path file_;  // options_.file, or the run's copy of it
   std::shared_ptr<ScriptedModule> module_;
   std::string file_sha256_;
   // The digits of file_sha256_, which travel with a checkpoint: uint8 [64].

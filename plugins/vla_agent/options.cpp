@@ -32,7 +32,7 @@ void check_stated_cond_dim(const ConfigNode& head, const ConditionSpec& conditio
   const Options options = registry.options_of(ComponentKind::kHead, head, "agent.head");
   const ConfigNode* stated = head.find("cond_dim");
   if (stated == nullptr || stated->is_null() || !options.has("cond_dim")) return;
-  check_cond_dim(options.integer("cond_dim"), condition, stated->location());
+  check_cond_dim(options, condition.per_step_cond_dim(), condition.sum_text());
 }
 
 }  // namespace

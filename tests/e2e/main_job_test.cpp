@@ -216,12 +216,19 @@ TEST_F(MainJob, AnEncoderFromPythonTrainsFrozenAndLearning) {
                               "train.batch_size=2", "train.rollout_num_episodes=0"}));
     ASSERT_EQ(trained.status, 0) << trained.errors;
   }
-  const std::string run = newest_run(*place_ / "runs_python_false").string();
-  const std::vector<std::string> evaluation = {"eval", "--checkpoint", run, "--episodes", "1"};
-  EXPECT_EQ(place_->run(evaluation).status, 0);
-  // A checkpoint has the weights that it learned; the program stays where it was.
+  // The run has the weights that it learned and a copy of the program: nothing else is needed.
   fs::remove(file);
-  const Result gone = place_->run(evaluation);
+  const fs::path run = *place_ / "moved_python_run";
+  fs::rename(newest_run(*place_ / "runs_python_false"), run);
+  const std::vector<std::string> comparison = {"eval", "--open-loop", "--checkpoint", run.string()};
+  const Result moved = place_->run(comparison);
+  EXPECT_EQ(moved.status, 0) << moved.errors;
+  const Result resumed = place_->run({"run", "--resume", run.string(), "train.max_steps=3"});
+  EXPECT_EQ(resumed.status, 0) << resumed.errors;
+  EXPECT_TRUE(fs::exists(run / "checkpoints/step_00000003/state.json"));
+  // Without the copy, as in runs from before it was kept.
+  fs::remove_all(run / "files");
+  const Result gone = place_->run(comparison);
   EXPECT_EQ(gone.status, 1);
   EXPECT_THAT(gone.errors, HasSubstr("holds the encoder's weights and not its program"));
 }
@@ -241,23 +248,25 @@ TEST_F(MainJob, ACheckpointIsEvaluatedWhereTheEncodersOwnFileIsNot) {
   fs::copy(ROBOIMI_SOURCE_DIR "/tests/golden/lewm_vit/lewm4.safetensors", encoder);
   const Result trained = place_->run(
       training("runs_deployed",
-               {"agent.backbone.checkpoint=lewm.safetensors", "agent.backbone.hidden_size=32",
-                "agent.backbone.num_layers=2", "agent.backbone.num_heads=2",
-                "agent.backbone.intermediate_size=64", "agent.backbone.patch_size=8",
-                "agent.backbone.image_size=32", "agent.backbone.projector_hidden=64",
+               {"agent.backbone.checkpoint=lewm.safetensors", "agent.backbone.num_heads=2",
                 "agent.backbone.image_height=32", "agent.backbone.image_width=96",
                 "agent.head.cond_dim=48", "train.max_steps=2", "train.rollout_num_episodes=0"}));
   ASSERT_EQ(trained.status, 0) << trained.errors;
-  const auto evaluation = [&](const std::string& output) {
-    const Result result =
-        place_->run({"eval", "--checkpoint", newest_run(*place_ / "runs_deployed").string(),
-                     "--episodes", "1", "--seed", "1000", "--json", "--output", output});
+  const auto evaluation = [&](const fs::path& run, const std::string& output) {
+    const Result result = place_->run({"eval", "--checkpoint", run.string(), "--episodes", "1",
+                                       "--seed", "1000", "--json", "--output", output});
     EXPECT_EQ(result.status, 0) << result.errors;
     return read_text(*place_ / output / "episodes.csv");
   };
-  const std::string with_file = evaluation("with_file");
+  const fs::path run = newest_run(*place_ / "runs_deployed"), moved = *place_ / "moved_run";
+  const std::string with_file = evaluation(run, "with_file");
+  // The configuration says no sizes: they come from the run's own tensors.
   fs::remove(encoder);
-  EXPECT_EQ(evaluation("without_file"), with_file);
+  fs::rename(run, moved);
+  EXPECT_EQ(evaluation(moved, "without_file"), with_file);
+  const Result resumed = place_->run({"run", "--resume", moved.string(), "train.max_steps=3"});
+  EXPECT_EQ(resumed.status, 0) << resumed.errors;
+  EXPECT_THAT(resumed.errors, ::testing::Not(HasSubstr("not bit-exact")));
 }
 
 // A plugin beside its config file, data by a relative path, and other current folders afterwards.

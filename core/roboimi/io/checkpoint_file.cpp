@@ -1,181 +1,103 @@
 #include "roboimi/io/checkpoint_file.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <set>
+#include <algorithm>
 
 #include "roboimi/common/error.h"
-#include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
-#include "roboimi/common/text.h"
-#include "roboimi/io/safetensors.h"
+#include "roboimi/io/checkpoint_folder.h"
+#include "roboimi/io/pickled_weights.h"
+#include "roboimi/io/readable_tensors.h"
 #include "roboimi/io/torch_file.h"
+#include "roboimi/io/torch_legacy.h"
+#include "roboimi/io/weight_file_format.h"
 
 namespace roboimi {
 namespace {
 
 namespace fs = std::filesystem;
-using Kind = PickleNode::Kind;
 
-// A graph of shared modules unfolds into a tree, so the walk is bounded, not only the graph.
-constexpr int kMaxModuleDepth = 100;
-constexpr std::size_t kMaxSteps = 1'000'000, kMaxTensors = 100'000, kMaxNameSize = 1000;
-constexpr std::size_t kMaxListed = 1000;
-
-// Collects tensors and what else there is.
-class Collector {
- public:
-  Collector(CheckpointFile& file, const fs::path& path) : file_(file), path_(path) {}
-
-  void read(const PickleNode& root);
-
- private:
-  void add_tensors(const PickleNode& dict, const std::string& prefix);
-  void add_buffers(const PickleNode& module, const std::string& prefix);
-  void add_module(const PickleNode& module, const std::string& prefix, int depth);
-  void list(const std::string& name, const PickleNode& node);
-  void keep(const std::string& name, const at::Tensor& tensor);
-  void walk(std::size_t steps);
-  [[noreturn]] void fail(const std::string& what, const std::string& found = "") const;
-
-  CheckpointFile& file_;
-  const fs::path& path_;
-  std::size_t steps_left_ = kMaxSteps;
-};
-
-void Collector::walk(std::size_t steps) {
-  if (steps > steps_left_) fail("its modules repeat each other too often");
-  steps_left_ -= steps;
+CheckpointFile from_safetensors(const fs::path& path) {
+  ReadableTensors readable = read_readable_tensors(path);
+  CheckpointFile result{.layout = "safetensors"};
+  result.tensors = std::move(readable.file.tensors);
+  result.metadata = std::move(readable.file.metadata);
+  for (const auto& [name, dtype] : readable.unknown_dtypes) {
+    result.unread[name] = "of dtype " + dtype;
+  }
+  return result;
 }
 
-void Collector::keep(const std::string& name, const at::Tensor& tensor) {
-  if (file_.tensors.size() >= kMaxTensors) fail("it names too many tensors");
-  file_.tensors[name] = tensor;
-}
-
-void Collector::fail(const std::string& what, const std::string& found) const {
-  throw Error({.what = what, .where = path_.string(), .found = found});
-}
-
-void Collector::list(const std::string& name, const PickleNode& node) {
-  if (file_.other_contents.size() >= kMaxListed) return;
-  file_.other_contents.push_back(printable(name, 100) + ": " + describe(node));
-}
-
-bool is_module(const PickleNode& node) {
-  return node.is(Kind::kObject) && node.find("_parameters") != nullptr &&
-         node.find("_modules") != nullptr;
-}
-
-bool holds_tensors(const PickleNode& node) {
-  return node.is(Kind::kDict) &&
-         std::any_of(node.entries.begin(), node.entries.end(),
-                     [](const auto& entry) { return entry.second->is(Kind::kTensor); });
-}
-
-std::string key_text(const PickleNode& key) {
-  return key.is(Kind::kText) && key.text.size() <= kMaxNameSize ? key.text : describe(key);
-}
-
-void Collector::add_tensors(const PickleNode& dict, const std::string& prefix) {
-  walk(dict.entries.size());
-  for (const auto& [key, value] : dict.entries) {
-    const std::string name = prefix + key_text(*key);
-    if (value->is(Kind::kTensor)) {
-      keep(name, value->tensor);
-    } else if (!value->is(Kind::kNone)) {  // a module without a bias keeps None in its place
-      list(name, *value);
+// One file, of any format.
+CheckpointFile read_one(const fs::path& path, const std::string& state_dict) {
+  const WeightFileFormat format = weight_file_format(path);
+  CheckpointFile result;
+  if (format == WeightFileFormat::kSafetensors) {
+    result = from_safetensors(path);
+    if (!state_dict.empty() && !keep_under(result, state_dict)) {
+      fail_state_dict(result, state_dict, path);
     }
+  } else {
+    const PickleGraph graph = format == WeightFileFormat::kTorchZip ? read_torch_file(path)
+                                                                    : read_legacy_torch_file(path);
+    result = weights_in(graph, state_dict, path);
   }
+  result.sha256 = sha256_file(path);
+  return result;
 }
 
-void Collector::add_buffers(const PickleNode& module, const std::string& prefix) {
-  const PickleNode* buffers = module.find("_buffers");
-  if (buffers == nullptr) return;
-  std::set<std::string_view> temporary;
-  if (const PickleNode* names = module.find("_non_persistent_buffers_set")) {
-    walk(names->items.size());
-    for (const PickleNode* name : names->items) temporary.insert(name->text);
-  }
-  walk(buffers->entries.size());
-  for (const auto& [key, value] : buffers->entries) {
-    if (value->is(Kind::kTensor) && !temporary.contains(key->text)) {
-      keep(prefix + key_text(*key), value->tensor);
+// Every tensor of a list of shards, from the shard that the index names.
+CheckpointFile read_shards(const ShardIndex& index, const std::string& state_dict) {
+  CheckpointFile result;
+  Sha256 hash;
+  for (const auto& [shard, names] : index.shards) {
+    CheckpointFile part = read_one(shard, "");
+    hash.update_text(shard.filename().string()).update_text(part.sha256);
+    for (const std::string& name : names) {
+      const auto tensor = part.tensors.find(name);
+      if (tensor != part.tensors.end()) {
+        result.tensors.insert(*tensor);
+      } else if (part.unread.contains(name)) {
+        result.unread.insert(*part.unread.find(name));
+      } else {
+        throw Error({.what = "tensor '" + name + "' is not in the shard that the index names",
+                     .where = shard.string(),
+                     .next = "copy the shards and the index again, all of one model"});
+      }
     }
+    result.layout = std::move(part.layout);
+    result.metadata.merge(part.metadata);
   }
-}
-
-// The tensors that the module's state_dict() would give, under the same names.
-void Collector::add_module(const PickleNode& module, const std::string& prefix, int depth) {
-  if (depth > kMaxModuleDepth || prefix.size() > kMaxNameSize)
-    fail("its modules are nested too deeply");
-  if (const PickleNode* parameters = module.find("_parameters")) add_tensors(*parameters, prefix);
-  add_buffers(module, prefix);
-  const PickleNode* children = module.find("_modules");
-  if (children == nullptr) return;
-  walk(children->entries.size() + module.state->entries.size());
-  for (const auto& [key, child] : children->entries) {
-    if (is_module(*child)) add_module(*child, prefix + key_text(*key) + ".", depth + 1);
+  result.sha256 = hash.hex();
+  if (!state_dict.empty() && !keep_under(result, state_dict)) {
+    fail_state_dict(result, state_dict, index.file);
   }
-}
-
-void Collector::read(const PickleNode& root) {
-  if (is_module(root)) {
-    file_.layout = "module";
-    add_module(root, "", 0);
-    list("class", root);
-    return;
-  }
-  if (!root.is(Kind::kDict)) {
-    fail("the file holds no named weights", describe(root));
-  }
-  // Lightning's key, then those that training scripts use.
-  for (const char* key : {"state_dict", "model_state_dict", "model", "module"}) {
-    const PickleNode* weights = root.find(key);
-    if (weights == nullptr || !(holds_tensors(*weights) || is_module(*weights))) continue;
-    const bool lightning = std::string_view(key) == "state_dict";
-    file_.layout = is_module(*weights) ? "module" : lightning ? "lightning" : "state_dict";
-    is_module(*weights) ? add_module(*weights, "", 0) : add_tensors(*weights, "");
-    for (const auto& [name, value] : root.entries) {
-      if (value != weights) list(key_text(*name), *value);
-    }
-    return;
-  }
-  file_.layout = "state_dict";
-  add_tensors(root, "");
-}
-
-bool is_safetensors(const fs::path& path) {
-  const MappedFile file(path);
-  if (file.size() > 2 && file.data()[0] == 'P' && file.data()[1] == 'K') return false;  // zip
-  if (path.extension() == ".safetensors") return true;
-  return file.size() > 8 && file.data()[8] == '{';
+  return result;
 }
 
 }  // namespace
 
-CheckpointFile read_checkpoint_file(const fs::path& path) {
-  if (fs::is_directory(path)) {
-    throw Error({.what = "cannot read weights",
-                 .where = path.string(),
-                 .expected = "a file",
-                 .found = "a folder",
-                 .next = "name the file inside it"});
-  }
-  CheckpointFile result;
-  if (is_safetensors(path)) {
-    TensorFile file = read_safetensors(path);
-    result.layout = "safetensors";
-    result.tensors = std::move(file.tensors);
-    result.metadata = std::move(file.metadata);
-  } else {
-    const PickleGraph graph = read_torch_file(path);
-    Collector(result, path).read(*graph.root);
-  }
-  if (result.tensors.empty())
-    throw Error({.what = "the file holds no weights", .where = path.string()});
-  result.sha256 = sha256_file(path);
-  return result;
+CheckpointFile inspect_checkpoint_file(const fs::path& path, const std::string& state_dict) {
+  if (const auto index = find_shard_index(path)) return read_shards(*index, state_dict);
+  refuse_parts_of_a_checkpoint(path);
+  return read_one(path, state_dict);
+}
+
+CheckpointFile read_checkpoint_file(const fs::path& path, const std::string& state_dict) {
+  CheckpointFile file = inspect_checkpoint_file(path, state_dict);
+  if (!file.tensors.empty()) return file;
+  std::vector<std::string> found;
+  for (const auto& [name, kind] : file.unread) found.push_back(name + ": tensor, " + kind);
+  found.insert(found.end(), file.other_contents.begin(), file.other_contents.end());
+  constexpr std::size_t kShown = 8;
+  found.resize(std::min(found.size(), kShown));
+  throw Error({.what = "the file holds no weights that can be read by name",
+               .where = path.string(),
+               .found = fmt::format("{}", fmt::join(found, ", ")),
+               .next = "see what it holds: roboimi checkpoint inspect " + path.string()});
 }
 
 std::int64_t count_not_finite(const at::Tensor& tensor) {

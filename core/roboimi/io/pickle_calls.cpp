@@ -9,6 +9,13 @@ using Kind = PickleNode::Kind;
 
 constexpr std::size_t kMaxClassName = 1000;
 
+// ('module', class, file, source): how PyTorch before 1.6 names the class of a module.
+bool is_module_source(const PickleNode& id) {
+  const auto& parts = id.items;
+  return id.is(Kind::kTuple) && parts.size() == 4 && parts[0]->is(Kind::kText) &&
+         parts[0]->text == "module" && parts[1]->is(Kind::kClass);
+}
+
 }  // namespace
 
 void PickleMachine::push_class(const std::string& module, const std::string& name) {
@@ -93,6 +100,7 @@ bool PickleMachine::calling(Opcode opcode) {
     }
     case Opcode::kPersistentId: {
       const PickleNode* id = pop();
+      if (is_module_source(*id)) return push(*id->items[1]), true;
       return push(rebuilder_.storage(*id)), true;
     }
     default:

@@ -20,7 +20,25 @@ const PickleNode* PickleNode::find(const std::string& key) const {
   return nullptr;
 }
 
+std::string unread_tensor(const PickleNode& node) {
+  const PickleNode* inner = &node;
+  // A parameter is a tensor within a tensor.
+  while (inner->is(Kind::kObject) && inner->text.starts_with("torch._utils._rebuild_parameter") &&
+         !inner->items.empty() && !inner->items[0]->items.empty()) {
+    inner = inner->items[0]->items[0];
+  }
+  const std::string_view name = inner->text;
+  if (!inner->is(Kind::kObject) || (!name.starts_with("torch._utils._rebuild_") &&
+                                    !name.starts_with("torch._tensor._rebuild_"))) {
+    return "";
+  }
+  if (name.ends_with("_rebuild_qtensor")) return "quantized";
+  if (name.find("_sparse_") != std::string_view::npos) return "sparse";
+  return "of a kind that is not read (" + printable(name, 100) + ")";
+}
+
 std::string describe(const PickleNode& node) {
+  if (const std::string kind = unread_tensor(node); !kind.empty()) return "tensor, " + kind;
   switch (node.kind) {
     case Kind::kNone:
       return "None";

@@ -54,6 +54,10 @@ struct PickleGraph {
   const PickleNode* root = nullptr;
 };
 
+// Empty, or what kind of tensor an object stands for that was not built: "quantized", "sparse",
+// "of a kind that is not read (NAME)".
+ROBOIMI_EXPORT std::string unread_tensor(const PickleNode& node);
+
 // "dict of 12", "list of 3", "tensor F32 [192, 3]", "text 'abc'", "object of class x.Y".
 ROBOIMI_EXPORT std::string describe(const PickleNode& node);
 

@@ -20,6 +20,8 @@ class PickleMachine {
       : rest_(bytes), where_(where), rebuilder_(load_storage, max_tensor_bytes, where) {}
 
   PickleGraph run();
+  // Bytes behind the end of the pickle.
+  std::size_t num_unread() const { return rest_.size(); }
 
  private:
   // Reading.

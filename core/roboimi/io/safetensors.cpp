@@ -11,6 +11,7 @@
 #include "roboimi/common/files.h"
 #include "roboimi/common/text.h"
 #include "roboimi/io/dtype_names.h"
+#include "roboimi/io/readable_tensors.h"
 #include "roboimi/io/safetensors_header.h"
 
 namespace roboimi {
@@ -73,9 +74,7 @@ std::string header_of(const std::vector<std::pair<std::string, at::Tensor>>& ord
   return text;
 }
 
-}  // namespace
-
-TensorFile read_safetensors(const std::filesystem::path& path) {
+ReadableTensors read_tensors(const std::filesystem::path& path, UnknownDtype unknown) {
   const auto file = std::make_shared<MappedFile>(path);
   std::uint64_t header_size = 0;
   if (file->size() < sizeof(header_size)) {
@@ -96,13 +95,28 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
   }
   const std::string_view text(reinterpret_cast<const char*>(file->data()) + sizeof(header_size),
                               header_size);
-  SafetensorsHeader header = parse_safetensors_header(text, available - header_size, path);
-  TensorFile result;
+  SafetensorsHeader header = parse_safetensors_header(text, available - header_size, path, unknown);
+  ReadableTensors result;
   for (const auto& [name, entry] : header.entries) {
-    result.tensors.emplace(name, tensor_of(file, name, entry, sizeof(header_size) + header_size));
+    if (!entry.unknown_dtype.empty()) {
+      result.unknown_dtypes.emplace(name, entry.unknown_dtype);
+      continue;
+    }
+    result.file.tensors.emplace(name,
+                                tensor_of(file, name, entry, sizeof(header_size) + header_size));
   }
-  result.metadata = std::move(header.metadata);
+  result.file.metadata = std::move(header.metadata);
   return result;
+}
+
+}  // namespace
+
+TensorFile read_safetensors(const std::filesystem::path& path) {
+  return read_tensors(path, UnknownDtype::kRefuse).file;
+}
+
+ReadableTensors read_readable_tensors(const std::filesystem::path& path) {
+  return read_tensors(path, UnknownDtype::kLeaveOut);
 }
 
 void write_safetensors(const std::filesystem::path& path,

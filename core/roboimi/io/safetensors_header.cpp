@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "roboimi/common/error.h"
 #include "roboimi/io/dtype_names.h"
@@ -12,8 +11,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMaxDepth = 3;        // header { tensor { shape [
-constexpr int kMaxListLength = 64;  // libtorch's own limit
+constexpr int kMaxDepth = 3;                // header { tensor { shape [
+constexpr std::size_t kMaxListLength = 64;  // libtorch's own limit
+constexpr std::string_view kMetadata = "__metadata__";
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& what,
                        const std::string& expected = "", const std::string& found = "") {
@@ -21,55 +21,6 @@ constexpr int kMaxListLength = 64;  // libtorch's own limit
                .where = path.string(),
                .expected = expected,
                .found = found});
-}
-
-// nlohmann-json would keep the last of two equal keys and nest without bound.
-class StrictParse {
- public:
-  explicit StrictParse(const std::filesystem::path& path) : path_(path) {}
-
-  bool operator()(int, Json::parse_event_t event, Json& parsed) {
-    switch (event) {
-      case Json::parse_event_t::object_start:
-      case Json::parse_event_t::array_start:
-        keys_.emplace_back();
-        values_ = 0;
-        if (keys_.size() > kMaxDepth) fail(path_, "the header is nested too deeply");
-        break;
-      case Json::parse_event_t::object_end:
-      case Json::parse_event_t::array_end:
-        keys_.pop_back();
-        values_ = 0;
-        break;
-      case Json::parse_event_t::key:
-        values_ = 0;
-        if (!keys_.back().insert(parsed.get<std::string>()).second) {
-          fail(path_, "'" + parsed.get<std::string>() + "' is there twice");
-        }
-        break;
-      case Json::parse_event_t::value:
-        if (++values_ > kMaxListLength) fail(path_, "a list in the header is too long");
-        break;
-    }
-    return true;
-  }
-
- private:
-  const std::filesystem::path& path_;
-  std::vector<std::set<std::string>> keys_;  // of the objects we are in
-  int values_ = 0;                           // in a row
-};
-
-Json parse_strictly(std::string_view text, const std::filesystem::path& path) {
-  if (text.empty() || text.front() != '{') fail(path, "the header is not a JSON object");
-  StrictParse strict(path);
-  try {
-    Json json = Json::parse(text.begin(), text.end(), std::ref(strict));
-    if (!json.is_object()) fail(path, "the header is not a JSON object");
-    return json;
-  } catch (const Json::exception&) {
-    fail(path, "the header is not JSON");
-  }
 }
 
 const Json& member(const Json& object, const char* key, const std::string& name,
@@ -104,17 +55,18 @@ std::uint64_t bytes_of(const SafetensorsEntry& entry, const std::string& name,
 }
 
 SafetensorsEntry read_entry(const std::string& name, const Json& json, std::uint64_t data_size,
-                            const std::filesystem::path& path) {
+                            UnknownDtype unknown, const std::filesystem::path& path) {
   SafetensorsEntry entry;
   const Json& dtype = member(json, "dtype", name, path);
   const Json& shape = member(json, "shape", name, path);
   const Json& offsets = member(json, "data_offsets", name, path);
   const auto known = dtype.is_string() ? dtype_from_name(dtype.get<std::string>()) : std::nullopt;
-  if (!known) {
+  if (!known && (unknown == UnknownDtype::kRefuse || !dtype.is_string())) {
     fail(path, "the dtype of tensor '" + name + "' is not known", "one of " + all_dtype_names(),
          dtype.dump(-1, ' ', true));
   }
-  entry.dtype = *known;
+  if (known) entry.dtype = *known;
+  if (!known) entry.unknown_dtype = dtype.get<std::string>();
   if (!shape.is_array() || !offsets.is_array() || offsets.size() != 2) {
     fail(path, "tensor '" + name + "'", "a list as shape and two data_offsets");
   }
@@ -128,6 +80,7 @@ SafetensorsEntry read_entry(const std::string& name, const Json& json, std::uint
          "offsets within " + std::to_string(data_size) + " bytes of data",
          std::to_string(entry.begin) + " to " + std::to_string(entry.end));
   }
+  if (!known) return entry;
   const std::uint64_t needed = bytes_of(entry, name, path);
   if (needed != entry.end - entry.begin) {
     fail(path, "the shape of tensor '" + name + "' disagrees with its offsets",
@@ -161,23 +114,116 @@ void check_tiling(const SafetensorsHeader& header, std::uint64_t data_size,
   }
 }
 
+// Builds one tensor's description at a time, so that reading takes time in proportion to the text.
+// Two equal keys, deep nesting and long lists are refused as they come.
+class HeaderReader final : public nlohmann::json_sax<Json> {
+ public:
+  HeaderReader(std::uint64_t data_size, UnknownDtype unknown, const std::filesystem::path& path)
+      : data_size_(data_size), unknown_(unknown), path_(path) {}
+
+  SafetensorsHeader take() { return std::move(header_); }
+
+  bool null() override { return scalar(nullptr); }
+  bool boolean(bool value) override { return scalar(value); }
+  bool number_integer(number_integer_t value) override { return scalar(value); }
+  bool number_unsigned(number_unsigned_t value) override { return scalar(value); }
+  bool number_float(number_float_t value, const string_t& /*text*/) override {
+    return scalar(value);
+  }
+  bool string(string_t& value) override { return scalar(std::move(value)); }
+  bool binary(binary_t& /*value*/) override { return false; }  // JSON has none
+  bool start_object(std::size_t /*size*/) override { return start(Json::object()); }
+  bool start_array(std::size_t /*size*/) override { return start(Json::array()); }
+  bool end_object() override { return end(); }
+  bool end_array() override { return end(); }
+  bool key(string_t& name) override;
+  bool parse_error(std::size_t /*position*/, const std::string& /*token*/,
+                   const Json::exception& /*error*/) override {
+    return false;
+  }
+
+ private:
+  bool scalar(Json value);
+  bool start(Json container);
+  bool end();
+  Json* place(Json value);
+  void finish_member();
+
+  std::uint64_t data_size_;
+  UnknownDtype unknown_;
+  const std::filesystem::path& path_;
+  SafetensorsHeader header_;
+  int depth_ = 0;
+  bool metadata_seen_ = false;
+  std::string name_;         // of the tensor that is being read
+  Json member_;              // its description
+  std::vector<Json*> open_;  // objects and lists in `member_` that have not ended
+  std::string key_;          // in the innermost of them
+};
+
+bool HeaderReader::key(string_t& name) {
+  const bool of_header = open_.empty();
+  const bool twice = !of_header          ? open_.back()->contains(name)
+                     : name == kMetadata ? metadata_seen_
+                                         : header_.entries.contains(name);
+  if (twice) fail(path_, "'" + name + "' is there twice");
+  if (of_header) metadata_seen_ |= name == kMetadata;
+  (of_header ? name_ : key_) = std::move(name);
+  return true;
+}
+
+// Puts a value where it stands; the pointer is valid while its container does not grow.
+Json* HeaderReader::place(Json value) {
+  if (open_.empty()) return &(member_ = std::move(value));
+  Json& container = *open_.back();
+  if (container.is_object()) return &(container[key_] = std::move(value));
+  if (container.size() >= kMaxListLength) fail(path_, "a list in the header is too long");
+  container.push_back(std::move(value));
+  return &container.back();
+}
+
+bool HeaderReader::scalar(Json value) {
+  if (depth_ == 0) fail(path_, "the header is not a JSON object");
+  place(std::move(value));
+  if (open_.empty()) finish_member();
+  return true;
+}
+
+bool HeaderReader::start(Json container) {
+  if (++depth_ > kMaxDepth) fail(path_, "the header is nested too deeply");
+  if (depth_ == 1) return container.is_object();
+  open_.push_back(place(std::move(container)));
+  return true;
+}
+
+bool HeaderReader::end() {
+  if (--depth_ == 0) return true;
+  open_.pop_back();
+  if (open_.empty()) finish_member();
+  return true;
+}
+
+void HeaderReader::finish_member() {
+  if (name_ != kMetadata) {
+    header_.entries.emplace(name_, read_entry(name_, member_, data_size_, unknown_, path_));
+    return;
+  }
+  if (!member_.is_object()) fail(path_, "__metadata__ is not an object");
+  for (const auto& [key, text] : member_.items()) {
+    if (!text.is_string()) fail(path_, "__metadata__." + key + " is not a string");
+    header_.metadata.emplace(key, text.get<std::string>());
+  }
+}
+
 }  // namespace
 
 SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_size,
-                                           const std::filesystem::path& path) {
-  const Json json = parse_strictly(text, path);
-  SafetensorsHeader header;
-  for (const auto& [name, value] : json.items()) {
-    if (name != "__metadata__") {
-      header.entries.emplace(name, read_entry(name, value, data_size, path));
-      continue;
-    }
-    if (!value.is_object()) fail(path, "__metadata__ is not an object");
-    for (const auto& [key, text_value] : value.items()) {
-      if (!text_value.is_string()) fail(path, "__metadata__." + key + " is not a text");
-      header.metadata.emplace(key, text_value.get<std::string>());
-    }
-  }
+                                           const std::filesystem::path& path,
+                                           UnknownDtype unknown) {
+  if (text.empty() || text.front() != '{') fail(path, "the header is not a JSON object");
+  HeaderReader reader(data_size, unknown, path);
+  if (!Json::sax_parse(text.begin(), text.end(), &reader)) fail(path, "the header is not JSON");
+  SafetensorsHeader header = reader.take();
   check_tiling(header, data_size, path);
   return header;
 }

@@ -79,22 +79,27 @@ void TorchRebuilder::fail(const std::string& what) const {
 
 PickleNode TorchRebuilder::storage(const PickleNode& id) {
   const auto& parts = id.items;
-  if (!id.is(Kind::kTuple) || parts.size() != 5 || !parts[0]->is(Kind::kText) ||
-      parts[0]->text != "storage" || !parts[1]->is(Kind::kClass) || !parts[2]->is(Kind::kText) ||
-      !parts[4]->is(Kind::kInteger)) {
+  const bool views_another = parts.size() == 6 && !parts[5]->is(Kind::kNone);
+  if (!id.is(Kind::kTuple) || parts.size() < 5 || parts.size() > 6 || views_another ||
+      !parts[0]->is(Kind::kText) || parts[0]->text != "storage" || !parts[1]->is(Kind::kClass) ||
+      !parts[2]->is(Kind::kText) || !parts[4]->is(Kind::kInteger) || parts[4]->integer < 0) {
     fail("a persistent id is not that of a storage");
   }
   PickleNode node{.kind = Kind::kStorage, .integer = -1, .text = parts[2]->text};
   std::uint64_t element_size = 1;
   if (last_part(parts[1]->text) != "UntypedStorage") {
     const auto dtype = dtype_of_class(parts[1]->text);
-    if (!dtype) fail("unknown storage class " + printable(parts[1]->text));
+    if (!dtype) {
+      node.integer = kUnreadStorage;
+      return node;
+    }
     node.integer = static_cast<std::int64_t>(*dtype);
     element_size = c10::elementSize(*dtype);
   }
-  node.tensor = load_storage_(node.text);
-  const auto bytes = static_cast<std::uint64_t>(node.tensor.numel());
   const auto claimed = static_cast<std::uint64_t>(parts[4]->integer);
+  if (claimed > INT64_MAX / element_size) fail("a storage's size overflows");
+  node.tensor = load_storage_({node.text, claimed, claimed * element_size});
+  const auto bytes = static_cast<std::uint64_t>(node.tensor.numel());
   if (claimed != bytes / element_size || bytes % element_size != 0) {
     throw Error({.what = "damaged PyTorch file: storage '" + printable(node.text) + "'",
                  .where = where_,
@@ -134,9 +139,11 @@ std::optional<PickleNode> TorchRebuilder::rebuild(const std::string& function,
   }
   const std::size_t metadata = v3 ? 7 : 6;
   if (given.size() < (v3 ? 7u : 4u) || !given[0]->is(Kind::kStorage)) fail("a tensor's arguments");
+  // A storage or a view that is not understood spoils this tensor alone: it stays an object.
+  if (given[0]->integer == kUnreadStorage) return std::nullopt;
   if (given.size() > metadata && !given[metadata]->is(Kind::kNone) &&
       !given[metadata]->entries.empty()) {
-    fail("a conjugated or negated view; call .resolve_conj() or .resolve_neg() before saving");
+    return std::nullopt;  // conjugated or negated
   }
   std::optional<c10::ScalarType> dtype;
   if (v3) {
@@ -144,7 +151,7 @@ std::optional<PickleNode> TorchRebuilder::rebuild(const std::string& function,
   } else if (given[0]->integer >= 0) {
     dtype = static_cast<c10::ScalarType>(given[0]->integer);
   }
-  if (!dtype) fail("a tensor of an unknown dtype");
+  if (!dtype) return std::nullopt;
   return tensor_node(make_tensor(*given[0], *dtype, *given[1], *given[2], *given[3]));
 }
 

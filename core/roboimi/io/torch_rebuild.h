@@ -18,13 +18,16 @@ class TorchRebuilder {
   TorchRebuilder(const LoadStorage& load_storage, std::uint64_t max_tensor_bytes,
                  std::string where);
 
-  // The storage node for a persistent id: ('storage', class, key, location, number of elements).
-  // integer holds the dtype, -1 when untyped.
+  // The storage node for a persistent id: ('storage', class, key, location, number of elements),
+  // with a sixth part that is None before PyTorch 1.6. integer holds the dtype, -1 when untyped,
+  // kUnreadStorage when it is of a class that is not known: its bytes are then left unread.
   PickleNode storage(const PickleNode& id);
 
   // The result of calling `function` with `arguments` (a tuple) when that makes a tensor; otherwise
   // empty: the caller keeps an inert object.
   std::optional<PickleNode> call(const std::string& function, const PickleNode& arguments);
+
+  static constexpr std::int64_t kUnreadStorage = -2;
 
  private:
   std::optional<PickleNode> rebuild(const std::string& function,

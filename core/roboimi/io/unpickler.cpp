@@ -291,8 +291,12 @@ PickleGraph PickleMachine::run() {
 }
 
 PickleGraph unpickle(std::span<const std::uint8_t> bytes, const LoadStorage& load_storage,
-                     std::uint64_t max_tensor_bytes, const std::string& where) {
-  return PickleMachine(bytes, load_storage, max_tensor_bytes, where).run();
+                     std::uint64_t max_tensor_bytes, const std::string& where,
+                     std::size_t* length) {
+  PickleMachine machine(bytes, load_storage, max_tensor_bytes, where);
+  PickleGraph graph = machine.run();
+  if (length != nullptr) *length = bytes.size() - machine.num_unread();
+  return graph;
 }
 
 }  // namespace roboimi

@@ -5,6 +5,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/model/backbone.h"
+#include "roboimi/model/head.h"
 
 namespace roboimi {
 namespace {
@@ -43,15 +44,16 @@ ConditionSpec condition_spec(const Backbone* backbone, std::int64_t state_dim,
   return spec;
 }
 
-void check_cond_dim(std::optional<std::int64_t> given, const ConditionSpec& spec,
-                    const SourceLocation& where) {
-  if (!given || *given == spec.per_step_cond_dim()) return;
-  throw Error(
-      {.what = "head.cond_dim does not add up",
-       .where = where.to_string(),
-       .expected = spec.sum_text(),
-       .found = std::to_string(*given),
-       .next = fmt::format("set cond_dim to {} or leave it out", spec.per_step_cond_dim())});
+void check_cond_dim(const Options& head, std::int64_t per_step_cond_dim, const std::string& sum) {
+  if (!head.has("cond_dim") || head.integer("cond_dim") == per_step_cond_dim) return;
+  head.fail("cond_dim", "does not add up", sum,
+            fmt::format("set cond_dim to {} or leave it out", per_step_cond_dim));
+}
+
+void check_cond_dim(const Options& head, const HeadSpec& spec) {
+  check_cond_dim(
+      head, spec.per_step_cond_dim,
+      fmt::format("visual features + state = {} numbers a step", spec.per_step_cond_dim));
 }
 
 at::Tensor build_cond(const ConditionSpec& spec, const at::Tensor& features,

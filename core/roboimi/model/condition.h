@@ -13,6 +13,7 @@
 namespace roboimi {
 
 class Backbone;
+struct HeadSpec;
 
 // What one observation step's condition is made of; any part may be 0.
 struct ConditionSpec {
@@ -31,9 +32,12 @@ struct ConditionSpec {
 ROBOIMI_EXPORT ConditionSpec condition_spec(const Backbone* backbone, std::int64_t state_dim,
                                             std::int64_t env_state_dim);
 
-// Error unless `given` is absent or equals spec.per_step_cond_dim(); the text shows the sum.
-ROBOIMI_EXPORT void check_cond_dim(std::optional<std::int64_t> given, const ConditionSpec& spec,
-                                   const SourceLocation& where);
+// Checks a head's option `cond_dim`, where it is given: Error unless it equals the numbers of a
+// condition step. `sum` shows where these come from: ConditionSpec::sum_text().
+ROBOIMI_EXPORT void check_cond_dim(const Options& head, std::int64_t per_step_cond_dim,
+                                   const std::string& sum);
+// The same for a head, which knows the sum alone.
+ROBOIMI_EXPORT void check_cond_dim(const Options& head, const HeadSpec& spec);
 
 // features [B, T, V], state [B, T, S], env_state [B, T, E]; undefined parts are left out. All
 // normalised. Returns [B, T, per_step_cond_dim].

@@ -9,10 +9,12 @@
 #include "roboimi/env/environment.h"
 #include "roboimi/env/rollout.h"
 #include "roboimi/model/backbone.h"
+#include "roboimi/model/run_files.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/track/metrics_file.h"
 #include "roboimi/track/swanlab_follower.h"
 #include "roboimi/track/tensorboard_file.h"
+#include "roboimi/train/agent_to_train.h"
 #include "roboimi/train/load_agent.h"
 #include "roboimi/train/run_folder.h"
 #include "roboimi/train/stop_request.h"
@@ -212,7 +214,8 @@ void Experiment::build_agent() {
   Registry& registry = Registry::instance();
   const std::shared_ptr<const Dataset> dataset =
       registry.create_dataset(options_.component("data"), "data");
-  agent_ = registry.create_agent(options_.component("agent"), "agent", dataset->spec(), seed_);
+  agent_ = create_agent_to_train(options_.component("agent"), dataset->spec(), seed_, run_.resume);
+  if (leads_) keep_run_files(folder_, *agent_);
   agent_->to(device_);
   // A simulator that cannot start should say so now, not after hours of training.
   if (leads_ && rolls_out()) {

@@ -4,10 +4,23 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/config/compose.h"
+#include "roboimi/model/run_files.h"
 #include "roboimi/model/weights_follow.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The run's folder, also where its checkpoints folder or the checkpoint is a link.
+fs::path run_of_checkpoint(const fs::path& folder) {
+  const fs::path given = (fs::absolute(folder) / "").lexically_normal().parent_path();
+  const fs::path run = given.parent_path().parent_path();
+  return fs::exists(run / "files") ? run : fs::canonical(folder).parent_path().parent_path();
+}
+
+}  // namespace
 
 LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
                                        const LoadAgentOptions& options) {
@@ -20,7 +33,8 @@ LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
   const ConfigNode* node = loaded.config.find("agent");
   if (node == nullptr) throw Error({.what = "no agent is configured", .where = config_file});
   {
-    const WeightsFollow weights_follow;
+    const WeightsFollow weights_follow(checkpoint.model);
+    const RunFiles run_files(run_of_checkpoint(folder));
     loaded.agent = Registry::instance().create_agent(*node, "agent", checkpoint.state.spec,
                                                      checkpoint.state.seed);
   }

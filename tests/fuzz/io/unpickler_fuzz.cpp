@@ -5,7 +5,7 @@
 #include "roboimi/io/unpickler.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto load = [](const std::string&) { return at::zeros({64}, at::kByte); };
+  const auto load = [](const roboimi::StorageClaim&) { return at::zeros({64}, at::kByte); };
   try {
     const roboimi::PickleGraph graph = roboimi::unpickle({data, size}, load, 1 << 20, "fuzz");
     for (const roboimi::PickleNode& node : graph.nodes) {

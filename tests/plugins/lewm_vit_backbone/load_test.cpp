@@ -1,8 +1,9 @@
 #include <gmock/gmock.h>
 
 #include "modules/view_fusion/fusion_settings.h"
-#include "modules/vit/transformers_names.h"
 #include "roboimi/common/error.h"
+#include "roboimi/io/transformers_names.h"
+#include "roboimi/model/weights_follow.h"
 #include "tests/plugins/lewm_vit_backbone/lewm_cases.h"
 
 namespace roboimi::lewm_vit_backbone {
@@ -66,7 +67,7 @@ TEST(LewmLoad, UnderstandsEveryPrefixAndIgnoresOtherParts) {
     CheckpointFile file = renamed([&](const std::string& name) { return prefix + name.substr(6); });
     file.tensors[prefix + "predictor.pos_embedding"] = at::ones({1, 3, 32});
     EXPECT_TRUE(encode(file).equal(expected)) << prefix;
-    EXPECT_EQ(select_lewm(file.tensors, "x").ignored, 1);
+    EXPECT_EQ(select_lewm(file, "x").left_out.size(), 1u);
   }
   const CheckpointFile modern = renamed([](const std::string& name) {
     const std::string start = "model.encoder.";
@@ -83,17 +84,19 @@ TEST(LewmLoad, ListsMissingUnexpectedAndMisshapenNames) {
   file.tensors["model.projector.net.1.running_var"] = at::ones({63});
   const std::string text = error_of(file);
   EXPECT_THAT(text, HasSubstr("weights.ckpt"));
-  EXPECT_THAT(text, HasSubstr("missing encoder.layernorm.bias"));
-  EXPECT_THAT(text, HasSubstr("unexpected model.encoder.pooler.dense.weight"));
-  EXPECT_THAT(text, HasSubstr("misshapen model.projector.net.1.running_var [63] (expected [64])"));
+  EXPECT_THAT(text, HasSubstr("1 missing (encoder.layernorm.bias)"));
+  EXPECT_THAT(text, HasSubstr("1 unexpected (model.encoder.pooler.dense.weight)"));
+  EXPECT_THAT(text,
+              HasSubstr("1 misshapen (model.projector.net.1.running_var: Float [63] against the "
+                        "model's Float [64])"));
   EXPECT_THAT(text, HasSubstr("transformers 4.x names turned into 5.x (32 renamed)"));
 }
 
 TEST(LewmLoad, RefusesAFileWithoutLewmAndTwoEntriesOfOneName) {
   EXPECT_THAT(error_of({.tensors = {{"fc.weight", at::ones({2, 2})}}}),
-              HasSubstr("no LEWM weights in the file"));
+              HasSubstr("the file holds no weights of a LEWM encoder"));
   CheckpointFile file = golden();
-  file.tensors["module.encoder.layernorm.bias"] = at::ones({32});
+  file.tensors["module.model.encoder.layernorm.bias"] = at::ones({32});
   EXPECT_THAT(error_of(file), HasSubstr("two entries claim 'encoder.layernorm.bias'"));
 }
 
@@ -154,18 +157,52 @@ TEST(LewmLoad, RefusesSizesThatNoModelHas) {
               HasSubstr("the shapes of the weights contradict each other"));
 }
 
-TEST(LewmLoad, CountsWeightsThatAreNotFinite) {
+TEST(LewmLoad, RefusesWeightsThatAreNotFinite) {
   CheckpointFile file = golden();
   at::Tensor bias = file.tensors["model.encoder.layernorm.bias"].clone();
   bias.slice(0, 0, 3).fill_(std::numeric_limits<float>::quiet_NaN());
   bias[5] = std::numeric_limits<float>::infinity();
   file.tensors["model.encoder.layernorm.bias"] = bias;
-  const LewmWeights weights = select_lewm(file.tensors, "x");
-  const LewmArchitecture architecture = infer_architecture(weights, 2);
-  VitEncoder encoder(architecture.vit);
-  MlpProjector projector(32, 64, 32);
-  EXPECT_EQ(load_lewm(weights, *encoder, *projector), 4);
-  EXPECT_EQ(load_lewm(select_lewm(golden().tensors, "x"), *encoder, *projector), 0);
+  EXPECT_THAT(error_of(file), HasSubstr("weights are NaN or infinite"));
+  EXPECT_THAT(error_of(file), HasSubstr("model.encoder.layernorm.bias: 4 of 32"));
+}
+
+TEST(LewmLoad, TakesTheModelRatherThanItsAverageUnlessToldOtherwise) {
+  CheckpointFile file = golden();
+  for (const auto& [name, tensor] : golden().tensors) file.tensors["ema_" + name] = tensor + 1;
+  EXPECT_TRUE(encode(file).equal(encode(golden())));
+  for (const auto& [name, tensor] : golden().tensors) {
+    file.tensors.erase(name);
+    file.tensors["net." + name] = tensor;
+  }
+  EXPECT_THAT(error_of(file), HasSubstr("holds a LEWM encoder more than once"));
+  EXPECT_THAT(error_of(file), HasSubstr("found ema_model, net.model"));
+}
+
+// The tensors of a run's agent, whose encoder's file is gone: sizes are those of the tensors.
+TEST(LewmLoad, TakesItsSizesFromTheRunsOwnTensors) {
+  std::map<std::string, at::Tensor> agent = {{"head.weight", at::ones({2, 2})}};
+  {
+    const CheckpointFile file = golden();
+    LEWMViTBackbone trained(options(), spec(), &file, "weights.ckpt");
+    for (const auto& item : trained.named_parameters())
+      agent["backbone." + item.key()] = item.value();
+    for (const auto& item : trained.named_buffers()) agent["backbone." + item.key()] = item.value();
+  }
+  LewmVitOptions gone = options();
+  gone.checkpoint = "/nowhere/lewm.ckpt";
+  const WeightsFollow weights_follow(agent);
+  const LEWMViTBackbone backbone(gone, spec());
+  EXPECT_EQ(backbone.architecture().vit.image_size, 32);
+  EXPECT_EQ(backbone.architecture().vit.num_layers, 2);
+  EXPECT_EQ(backbone.architecture().projector_hidden, 64);
+  gone.num_layers = 12;
+  try {
+    const LEWMViTBackbone other(gone, spec());
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("num_layers does not fit the checkpoint"));
+  }
 }
 
 TEST(LewmOptions, AskForACheckpointOrForRandomWeights) {

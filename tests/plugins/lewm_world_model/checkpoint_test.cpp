@@ -1,11 +1,11 @@
 // Weights travel: names, counts, files of this project and of others.
 #include <gmock/gmock.h>
 
-#include "modules/vit/transformers_names.h"
 #include "plugins/lewm_vit_backbone/lewm_vit_backbone.h"
 #include "plugins/lewm_vit_backbone/load_lewm.h"
 #include "plugins/lewm_world_model/load_checkpoint.h"
 #include "roboimi/common/error.h"
+#include "roboimi/io/transformers_names.h"
 #include "tests/plugins/lewm_world_model/world_model_cases.h"
 #include "tests/reference/run_reference.h"
 
@@ -138,7 +138,8 @@ TEST(LewmWorldModel, StartsFromItsCheckpointOption) {
 
 TEST(LewmWorldModel, TrainsWhatTheFrozenBackboneLoads) {
   const auto model = golden_model(at::kFloat);
-  const auto weights = lewm_vit_backbone::select_lewm(tensors_of(*model), "the world model");
+  const auto weights =
+      lewm_vit_backbone::select_lewm({.tensors = tensors_of(*model)}, "the world model");
   const auto architecture = lewm_vit_backbone::infer_architecture(weights, 3);
   EXPECT_EQ(architecture.vit.image_size, kGoldenImage);
   VitEncoder encoder(architecture.vit);

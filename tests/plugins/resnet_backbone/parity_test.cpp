@@ -34,8 +34,7 @@ TEST_F(ResNetParity, HoldsForTorchvisionsWeightsAtEveryDepth) {
     const ObservationSpec spec{.camera_names = {"top"}, .images = {{"top", {70, 61}}}};
     ResNetBackbone backbone({.depth = depth, .norm = norm, .pooling = Pooling::kAverage}, spec);
     backbone.load_weights(
-        read_safetensors(folder_->path() / fmt::format("{}_weights.safetensors", name)).tensors,
-        name);
+        read_checkpoint_file(folder_->path() / fmt::format("{}_weights.safetensors", name)), name);
     backbone.train(norm == ResNetNorm::kGroup);  // BatchNorm's statistics count either way
     at::Generator generator = make_generator(1);
     const at::Tensor image = expected.tensors.at(fmt::format("{}.image", name)).unsqueeze(0);

@@ -5,6 +5,8 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "roboimi/model/weights_follow.h"
+#include "roboimi/train/tensor_map.h"
 
 namespace roboimi::resnet_backbone {
 namespace {
@@ -184,16 +186,75 @@ TEST(ResNetBackbone, NamesWhatDoesNotFit) {
     EXPECT_THAT(error.what(), HasSubstr("camera 'front' is missing"));
   }
   try {
-    make({})->load_weights({{"conv1.weight", at::ones({64, 3, 3, 3})}, {"fc.bias", at::ones({2})}},
-                           "weights.pth");
+    make({})->load_weights(
+        {.tensors = {{"conv1.weight", at::ones({64, 3, 3, 3})}, {"fc.bias", at::ones({2})}}},
+        "weights.pth");
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("weights.pth"));
-    EXPECT_THAT(error.what(), HasSubstr("missing bn1.bias"));
-    EXPECT_THAT(error.what(), HasSubstr("conv1.weight [64, 3, 3, 3] (expected [64, 3, 7, 7])"));
+    EXPECT_THAT(error.what(), HasSubstr("missing (bn1.bias"));
+    EXPECT_THAT(
+        error.what(),
+        HasSubstr("conv1.weight: Float [64, 3, 3, 3] against the model's Float [64, 3, 7, 7]"));
   }
   const Options odd = parse_options(parse_yaml("crop_height: 30", "resnet.yaml"), schema());
   EXPECT_THROW(create(odd, kSpec), Error);
+}
+
+// A file of what `backbone`'s first encoder holds, by other names.
+CheckpointFile weights_of(ResNetBackbone& backbone,
+                          const std::function<std::string(const std::string&)>& rename) {
+  CheckpointFile file;
+  const std::string start = "encoder_r_vis.";
+  for (const auto& [name, tensor] : tensors_of(backbone)) {
+    if (name.starts_with(start)) file.tensors[rename(name.substr(start.size()))] = tensor + 1;
+  }
+  return file;
+}
+
+TEST(ResNetWeights, AreFoundUnderEveryPrefixAndInsideCompiledParts) {
+  auto source = make({.norm = ResNetNorm::kBatch});
+  for (const std::string prefix :
+       {"module._orig_mod.", "_orig_mod.module.", "module.module.", "model.backbone.", "layer1"}) {
+    const CheckpointFile file = weights_of(*source, [&](const std::string& name) {
+      if (prefix != "layer1") return prefix + name;
+      return name.starts_with("layer1.") ? "layer1._orig_mod." + name.substr(7) : name;
+    });
+    auto backbone = make({.norm = ResNetNorm::kBatch});
+    backbone->load_weights(file, "weights.pth");
+    const TensorMap loaded = tensors_of(*backbone), given = tensors_of(*source);
+    for (const char* name :
+         {"encoder_top.conv1.weight", "encoder_r_vis.layer4.1.bn2.running_var"}) {
+      const std::string original =
+          "encoder_r_vis" + std::string(name).substr(std::string(name).find('.'));
+      EXPECT_TRUE(at::equal(loaded.at(name), given.at(original) + 1)) << prefix << name;
+    }
+  }
+}
+
+TEST(ResNetWeights, NeedNoFileWhereARunsCheckpointFollows) {
+  const ResNetBackboneOptions gone{.checkpoint = "/nowhere/resnet18.pth"};
+  try {
+    make(gone);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("/nowhere/resnet18.pth"));
+  }
+  const WeightsFollow weights_follow;
+  EXPECT_NO_THROW(make(gone));
+}
+
+TEST(ResNetWeights, ThatAreNotFiniteAreNamed) {
+  auto backbone = make({});
+  CheckpointFile file = weights_of(*backbone, [](const std::string& name) { return name; });
+  file.tensors["conv1.weight"].view(-1)[3] = NAN;
+  try {
+    backbone->load_weights(file, "diverged.pth");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("diverged.pth: weights are NaN or infinite"));
+    EXPECT_THAT(error.what(), HasSubstr("conv1.weight: 1 of 9408"));
+  }
 }
 
 }  // namespace

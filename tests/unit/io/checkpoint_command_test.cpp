@@ -143,7 +143,7 @@ TEST_F(CheckpointCommand, MistakesAreOneLine) {
   };
   const std::string input = path("lewm_weights.pt"), output = path("never.safetensors");
   expect_line(run("convert " + path("state_dict.pt") + " " + output + " --layout lewm"),
-              "the file has no lewm weights");
+              "the file holds no weights of a LEWM encoder");
   expect_line(run("convert " + input + " " + output + " --layout lewn"), "did you mean 'lewm'?");
   expect_line(run("convert " + input + " " + output), "--layout is missing");
   expect_line(run("convert " + input + " " + output + " --layout lewm --fusion diagonal"),

@@ -108,14 +108,11 @@ TEST_F(CheckpointFiles, ACommandInAPickleIsDataAndIsNotRun) {
 }
 
 TEST_F(CheckpointFiles, OtherFormatsAreNamedWithTheWayOut) {
-  EXPECT_THAT(error_for("legacy.pt"),
-              AllOf(HasSubstr("found the format of torch.save before PyTorch 1.6"),
-                    HasSubstr("torch.save(torch.load('legacy.pt'")));
   EXPECT_THAT(error_for("torchscript.pt"), HasSubstr("found a TorchScript archive"));
   EXPECT_THAT(error_for("array.npz"), HasSubstr("found a NumPy archive"));
   EXPECT_THAT(error_for("array.npy"), HasSubstr("found a NumPy array"));
   EXPECT_THAT(error_for("bare.pkl"), HasSubstr("found a bare pickle"));
-  EXPECT_THAT(error_for("list.pt"), HasSubstr("holds no named weights: found list of 2"));
+  EXPECT_THAT(error_for("list.pt"), AllOf(HasSubstr("holds no weights"), HasSubstr("list of 2")));
   EXPECT_THAT(error_for("no_weights.pt"), HasSubstr("holds no weights"));
   EXPECT_THAT(error_for("big_endian.pt"), HasSubstr("big-endian"));
   EXPECT_THAT(error_for("."), HasSubstr("found a folder"));

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 
 #include "roboimi/common/files.h"
 #include "tests/unit/io/io_test_support.h"
@@ -151,7 +152,7 @@ TEST_F(Safetensors, LiesInTheHeaderAreNamed) {
               HasSubstr("lies outside the file"));
   EXPECT_THAT(error_with_header("[1]", 0), HasSubstr("not a JSON object"));
   EXPECT_THAT(error_with_header("{\"a\":1}", 0), HasSubstr("tensor 'a' has no dtype"));
-  EXPECT_THAT(error_with_header("{\"__metadata__\":{\"a\":1}}", 0), HasSubstr("is not a text"));
+  EXPECT_THAT(error_with_header("{\"__metadata__\":{\"a\":1}}", 0), HasSubstr("is not a string"));
   EXPECT_THAT(error_with_header("{" + good, 8), HasSubstr("the header is not JSON"));
 }
 
@@ -161,6 +162,29 @@ TEST_F(Safetensors, ADeepOrLongHeaderIsRefusedEarly) {
   std::string numbers = "{\"a\":{\"shape\":[0";
   for (int i = 0; i < 100'000; ++i) numbers += ",0";
   EXPECT_THAT(error_with_header(numbers, 0), HasSubstr("a list in the header is too long"));
+}
+
+// Quadratic reading took 28 seconds of processor time for these.
+TEST_F(Safetensors, AHeaderOfManyTensorsIsReadInTimeProportionalToIt) {
+  std::string header = "{";
+  for (int i = 0; i < 20'000; ++i) {
+    header += (i > 0 ? "," : "") + entry("layer." + std::to_string(i), "F32", "[0]", "[0,0]");
+  }
+  const std::clock_t start = std::clock();
+  EXPECT_EQ(error_with_header(header + "}", 0), "");
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  EXPECT_LT(seconds, 1.0);
+  header += "," + entry("layer.7", "F32", "[0]", "[0,0]") + "}";
+  EXPECT_THAT(error_with_header(header, 0), HasSubstr("'layer.7' is there twice"));
+}
+
+TEST_F(Safetensors, RepeatedKeysAreRefusedAtEveryDepth) {
+  EXPECT_THAT(error_with_header(R"({"a":{"dtype":"F32","dtype":"F32"}})", 0),
+              HasSubstr("'dtype' is there twice"));
+  EXPECT_THAT(error_with_header(R"({"__metadata__":{"x":"1","x":"2"}})", 0),
+              HasSubstr("'x' is there twice"));
+  EXPECT_THAT(error_with_header(R"({"__metadata__":{},"__metadata__":{}})", 0),
+              HasSubstr("'__metadata__' is there twice"));
 }
 
 TEST_F(Safetensors, ABoolThatIsNeitherIsAnError) {

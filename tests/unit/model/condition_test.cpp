@@ -54,15 +54,21 @@ TEST(ConditionSpec, WithoutABackboneIsTheState) {
 TEST(CheckCondDim, ShowsTheSum) {
   const SizedBackbone joint(192, 192);
   const ConditionSpec spec = condition_spec(&joint, 16, 0);
-  EXPECT_NO_THROW(check_cond_dim(208, spec, {}));
-  EXPECT_NO_THROW(check_cond_dim(std::nullopt, spec, {}));
+  Schema schema;
+  schema.optional_integer("cond_dim", "numbers a condition step has");
+  const auto check = [&](const std::string& yaml) {
+    const Options head = parse_options(parse_yaml(yaml, "agent/a.yaml"), schema, "agent.head");
+    check_cond_dim(head, spec.per_step_cond_dim(), spec.sum_text());
+  };
+  EXPECT_NO_THROW(check("cond_dim: 208"));
+  EXPECT_NO_THROW(check("cond_dim: null"));
   try {
-    check_cond_dim(592, spec, {"agent/a.yaml", 9, 13});
+    check("cond_dim: 592");
     FAIL() << "592 was accepted";
   } catch (const Error& error) {
     EXPECT_STREQ(
         error.what(),
-        "agent/a.yaml:9:13: head.cond_dim does not add up: expected joint_output_dim 192 + "
+        "agent/a.yaml:1:11: agent.head.cond_dim: does not add up: expected joint_output_dim 192 + "
         "state 16 = 208; found 592; set cond_dim to 208 or leave it out");
   }
 }

@@ -1,4 +1,4 @@
-#include "modules/vit/transformers_names.h"
+#include "roboimi/io/transformers_names.h"
 
 #include <array>
 #include <string_view>
