@@ -1,0 +1,129 @@
+#include "roboimi/common/paths.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Below a run's folder: rollouts/step_00000000/trajectory_000.png and checkpoints' temporary names.
+constexpr std::size_t kRoomBelow = 160;
+constexpr std::size_t kRoomForTemporary = 16;  // ".NAME.tmp12345678"
+
+// The home folder in the user database; empty when there is none. No `user`: of this process.
+std::string home_of(const std::string& user) {
+  std::array<char, 16384> buffer;
+  passwd entry{};
+  passwd* found = nullptr;
+  if (user.empty()) {
+    ::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found);
+  } else {
+    ::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  }
+  return found != nullptr && found->pw_dir != nullptr ? found->pw_dir : "";
+}
+
+std::string own_home() {
+  const char* home = std::getenv("HOME");
+  return home != nullptr && *home != '\0' ? home : home_of("");
+}
+
+}  // namespace
+
+std::string expand_home(std::string_view path) {
+  if (!path.starts_with('~')) return std::string(path);
+  const std::string_view user = path.substr(1, path.find('/') - 1);
+  const std::string_view rest = path.substr(1 + user.size());
+  const std::string home = user.empty() ? own_home() : home_of(std::string(user));
+  if (!home.empty()) return home + std::string(rest);
+  throw Error({.what = user.empty() ? "'~' has no meaning: no home folder is known"
+                                    : "no user '" + printable(user) + "'",
+               .where = printable(path),
+               .expected = "~/FOLDER, ~USER/FOLDER or a path without '~' in front",
+               .next = user.empty() ? "set HOME, or write the path in full"
+                                    : "for a file of this name write ./" + printable(path)});
+}
+
+fs::path nearest_existing(const fs::path& folder) {
+  fs::path existing = fs::absolute(folder).lexically_normal();
+  if (!existing.has_filename()) existing = existing.parent_path();
+  std::error_code error;
+  while (!fs::exists(existing, error) && existing.has_relative_path()) {
+    existing = existing.parent_path();
+  }
+  return existing;
+}
+
+void require_writable_folder(const fs::path& folder, const std::string& named_by) {
+  const auto fail = [&](const std::string& what, const std::string& expected,
+                        const std::string& found) {
+    throw Error({.what = named_by + ": " + what,
+                 .where = printable(folder.string()),
+                 .expected = expected,
+                 .found = found,
+                 .next = "name another folder"});
+  };
+  if (folder.empty()) fail("an empty path", "a folder", "");
+  for (const fs::path& name : folder) {
+    if (name.native().size() <= NAME_MAX) continue;
+    fail("a name in the path is too long", "at most " + std::to_string(NAME_MAX) + " bytes",
+         std::to_string(name.native().size()));
+  }
+  const std::size_t length = fs::absolute(folder).native().size();
+  if (length + kRoomBelow > PATH_MAX) {
+    fail("the path is too long", "at most " + std::to_string(PATH_MAX - kRoomBelow) + " bytes",
+         std::to_string(length));
+  }
+  const fs::path existing = nearest_existing(folder);
+  if (!fs::is_directory(existing)) fail("not a folder", "a folder", existing.string() + ", a file");
+  if (::access(existing.c_str(), W_OK | X_OK) != 0) {
+    fail(std::string("cannot be written: ") + std::strerror(errno),
+         "write permission in " + printable(existing.string()), "");
+  }
+}
+
+void require_writable_file(const fs::path& file, const std::string& named_by) {
+  std::error_code error;
+  if (!fs::is_directory(file, error) && file.has_filename()) {
+    const fs::path folder = file.parent_path();
+    require_writable_folder(folder.empty() ? fs::path(".") : folder, named_by);
+    if (file.filename().native().size() + kRoomForTemporary <= NAME_MAX) return;
+    throw Error({.what = named_by + ": the file's name is too long",
+                 .where = printable(file.string()),
+                 .expected = "at most " + std::to_string(NAME_MAX - kRoomForTemporary) + " bytes"});
+  }
+  throw Error({.what = named_by + ": not a file",
+               .where = printable(file.string()),
+               .expected = "the name of a file to write",
+               .found = "a folder"});
+}
+
+std::string shell_quote(const std::string& word) {
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string shell_word(const std::string& word) {
+  const auto is_plain = [](char letter) {
+    return std::isalnum(static_cast<unsigned char>(letter)) != 0 ||
+           std::strchr("_-./=:,+@%", letter) != nullptr;
+  };
+  bool plain = !word.empty();
+  for (const char letter : word) plain = plain && letter != '\0' && is_plain(letter);
+  return plain ? word : shell_quote(word);
+}
+
+}  // namespace roboimi
