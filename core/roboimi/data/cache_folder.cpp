@@ -14,6 +14,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/paths.h"
 
 namespace roboimi {
 namespace {
@@ -30,7 +31,7 @@ bool make_writable(const fs::path& folder) {
 
 fs::path user_cache_folder() {
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
-    return fs::path(cache) / "roboimi";
+    return fs::path(expand_home(cache)) / "roboimi";
   }
   const char* home = std::getenv("HOME");
   return fs::path(home != nullptr ? home : "/tmp") / ".cache" / "roboimi";
