@@ -40,7 +40,7 @@ Schema experiment_schema() {
   s.text("name", "run", "ends the run folder's name");
   s.integer("seed", 0, "of initialisation, batches and every draw in training").at_least(0);
   s.text("device", "auto", "auto, cpu, cuda or cuda:N");
-  s.text("output_dir", "runs", "where run folders are created");
+  s.text("output_dir", "runs", "where run folders are created").type = OptionType::kPath;
   s.component("agent", ComponentKind::kAgent, "the policy");
   s.component("data", ComponentKind::kDataset, "the demonstrations");
   s.optional_component("env", ComponentKind::kEnvironment, "where to roll out; none: no rollouts");

@@ -50,6 +50,22 @@ struct RunRecord {
 // their files, and where trackers show the run (tracker_urls()).
 ROBOIMI_EXPORT void write_run_record(const std::filesystem::path& folder, const RunRecord& record);
 
+// Keeps what is logged while there is no folder yet, for the log that comes.
+class ROBOIMI_EXPORT LogKeeper {
+ public:
+  LogKeeper();
+  ~LogKeeper();
+  LogKeeper(const LogKeeper&) = delete;
+  LogKeeper& operator=(const LogKeeper&) = delete;
+
+  // Appends the lines to `file`, and keeps no more.
+  void write_to(const std::filesystem::path& file);
+
+ private:
+  void detach();
+  std::shared_ptr<spdlog::sinks::sink> sink_;
+};
+
 // While alive, everything that is logged also goes to `file`, in detail.
 class ROBOIMI_EXPORT LogFile {
  public:
