@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/common/random.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/data/embedding_cache.h"
@@ -172,6 +173,7 @@ void print_summary(const std::string& out, const Embeddings& embeddings, bool js
 }
 
 int encode(const Request& request) {
+  require_writable_file(*request.out, "--out");
   Registry& registry = Registry::instance();
   registry.load_search_path(plugin_search_path(request.plugin_dirs));
   const Job job = read_job(request);
