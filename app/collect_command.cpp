@@ -11,10 +11,12 @@
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/common/worker_processes.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/data/collect_workers.h"
+#include "roboimi/env/fit.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/track/progress.h"
 #include "roboimi/train/stop_request.h"
@@ -166,10 +168,23 @@ void print_summary(const Collection& collection, const Job& job, double seconds,
       seconds);
 }
 
+// What the first worker would find, before there is a folder: no expert, no OpenGL, no room.
+void check_environment(const Job& job) {
+  require_writable_folder(job.collect.text("output"), "collect.output");
+  const auto environment =
+      Registry::instance().create_environment(job.root.component("env"), "env");
+  const auto seed = static_cast<std::uint64_t>(job.collect.integer("first_seed"));
+  try_environment(*environment, seed, /*with_images=*/true, /*films=*/false);
+  if (environment->make_expert(job.collect.number("noise"), seed) == nullptr) {
+    throw Error({.what = "this environment has no scripted expert", .where = "env"});
+  }
+}
+
 int own(const Request& request, const Job& job, const Arguments& words) {
   Registry& registry = Registry::instance();
   const std::shared_ptr<EpisodeWriter> writer =
       registry.create_episode_writer(job.root.component("writer"), "writer");
+  check_environment(job);
   const std::int64_t wanted = job.collect.integer("num_episodes");
   Collection collection(
       {.output = job.collect.text("output"),

@@ -20,9 +20,15 @@ struct ParsedArguments {
   std::vector<std::string> words;  // what is not an option: overrides, names
 };
 
-// Error on an unknown option, naming it.
+// Error on an unknown option, naming it. `~` in the values that are paths is expanded. An option
+// `resume` may have a value or none: the word after it is its value when it is a run's folder, and
+// not when it is an override.
 ParsedArguments parse_arguments(const Arguments& arguments,
                                 const boost::program_options::options_description& options);
+
+// Error unless `folder`, the value of `option`, is new or empty and can be written: two results in
+// one folder would be mixed. Creates nothing.
+void require_new_folder(const std::filesystem::path& folder, const std::string& option);
 
 // The values of an option that may be given several times.
 std::vector<std::filesystem::path> paths_of(const boost::program_options::variables_map& values,

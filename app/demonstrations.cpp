@@ -2,6 +2,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/plugin/registry.h"
+#include "roboimi/train/train_options.h"
 
 namespace roboimi::app {
 
@@ -21,7 +22,9 @@ std::shared_ptr<const Dataset> demonstrations(const ConfigNode& config,
 
 std::int64_t held_out_in_training(const ConfigNode& config) {
   const ConfigNode* stated = config.find_path("train.held_out_episodes");
-  return stated != nullptr && !stated->is_null() ? std::stoll(stated->text()) : 0;
+  ConfigNode train = ConfigNode::map();
+  if (stated != nullptr && !stated->is_null()) train.set("held_out_episodes", *stated);
+  return parse_options(train, train_schema(), "train").integer("held_out_episodes");
 }
 
 }  // namespace roboimi::app

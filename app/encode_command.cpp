@@ -76,7 +76,7 @@ Request parse_request(const Arguments& words) {
   request.checkpoint = text(values, "checkpoint");
   request.data = text(values, "data");
   request.out = text(values, "out");
-  if (request.out) request.out = expand_home(*request.out).string();
+  if (request.out) request.out = expand_home(*request.out);
   request.overrides = overrides;
   request.config_dirs = paths_of(values, "config-dir");
   request.plugin_dirs = paths_of(values, "plugin-path");
@@ -178,6 +178,7 @@ void print_summary(const std::string& out, const Embeddings& embeddings, bool js
 }
 
 int encode(const Request& request) {
+  require_writable_file(*request.out, "--out");
   Registry& registry = Registry::instance();
   registry.load_search_path(plugin_search_path(request.plugin_dirs));
   const Job job = read_job(request);

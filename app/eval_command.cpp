@@ -15,9 +15,11 @@
 #include "app/probe_command.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/common/worker_processes.h"
 #include "roboimi/env/controls.h"
 #include "roboimi/env/environment.h"
+#include "roboimi/env/fit.h"
 #include "roboimi/env/rollout.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/track/progress.h"
@@ -192,6 +194,15 @@ Evaluation prepare(const ParsedArguments& parsed) {
   return evaluation;
 }
 
+// What the first episode would find.
+void check_environment(const Evaluation& evaluation) {
+  Agent& agent = *evaluation.loaded.agent;
+  require_fit(agent.spec(), evaluation.environment->spec());
+  const bool sees = agent.backbone() != nullptr || agent.needs_images();
+  try_environment(*evaluation.environment, evaluation.options.first_seed, sees, /*films=*/true);
+  require_writable_folder(evaluation.options.output_folder, "the evaluation's folder");
+}
+
 std::int64_t num_workers(const po::variables_map& values) {
   if (values.count("workers") != 0) return at_least(values, "workers", 1);
   return device_from(values["device"].as<std::string>()).is_cpu() ? at::get_num_threads() : 1;
@@ -206,10 +217,14 @@ int work(const ParsedArguments& parsed) {
 
 int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   const po::variables_map& values = parsed.values;
+  if (values.count("output") != 0) {
+    require_new_folder(values["output"].as<std::string>(), "--output");
+  }
   const std::int64_t workers = num_workers(values);
   const StopRequest stop;
   // Made here too where workers do the work: what does not fit is told once, before they start.
   Evaluation evaluation = prepare(parsed);
+  check_environment(evaluation);
   RolloutOptions& options = evaluation.options;
   Progress progress("eval", options.num_episodes);
   options.progress = [&](std::int64_t done) { progress.update(done, ""); };

@@ -128,6 +128,9 @@ void print(const Subject& subject, const TrainingData& data,
 }  // namespace
 
 int probe(const po::variables_map& values, const std::vector<std::string>& overrides) {
+  if (values.count("output") != 0) {
+    require_new_folder(values["output"].as<std::string>(), "--output");
+  }
   const StopRequest stop;
   const Subject subject =
       values.count("checkpoint") != 0 ? trained_subject(values) : fresh_subject(values, overrides);

@@ -1,17 +1,16 @@
 // roboimi run: trains.
-#include <spdlog/spdlog.h>
-
 #include <boost/program_options.hpp>
 #include <iostream>
 
 #include "app/commands.h"
 #include "app/common_options.h"
+#include "app/multirun.h"
 #include "roboimi/common/error.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/train/experiment.h"
+#include "roboimi/train/preflight.h"
 #include "roboimi/train/run_folder.h"
-#include "roboimi/train/stop_request.h"
 
 namespace roboimi::app {
 namespace {
@@ -26,6 +25,7 @@ constexpr const char* kUsage =
     "Examples:\n"
     "  roboimi run --config lewm_imf_attnres.yaml size=small train.max_steps=400\n"
     "  roboimi run --config lewm_imf_attnres.yaml agent/backbone=resnet18\n"
+    "  roboimi run --config lewm_imf_attnres.yaml --dry-run\n"
     "  roboimi run --config lewm_imf_attnres.yaml --multirun seed=0,1,2\n"
     "  roboimi run --resume runs/20260102_030405_lewm_imf_attnres\n"
     "  mpirun -np 4 roboimi run --config lewm_pretrain.yaml communicator=mpi\n\n"
@@ -40,7 +40,10 @@ po::options_description described_options() {
       "more folders with configurations")("plugin-path",
                                           po::value<std::vector<std::string>>()->composing(),
                                           "more folders with plugins")(
-      "multirun,m", po::bool_switch(), "run every combination of a=1,2 after one another")(
+      "multirun,m", po::bool_switch(),
+      "run all combinations of comma-separated values (seed=0,1,2), one after another")(
+      "dry-run", po::bool_switch(),
+      "check everything, print parameters, windows, disk and folder, and write nothing")(
       "help,h", "show this text");
   return options;
 }
@@ -61,12 +64,22 @@ ComposedConfig config_of(const po::variables_map& values, const std::vector<std:
   return compose_config((resume / "config.yaml").string(), overrides, dirs);
 }
 
-int run_one(const po::variables_map& values, const std::vector<std::string>& overrides,
-            const Arguments& arguments) {
+// Runs of a sweep are told apart by their names.
+void add_to_name(ConfigNode& root, const std::string& suffix) {
+  if (suffix.empty()) return;
+  const std::string name = experiment_options(root).text("name");
+  root.set("name", ConfigNode::scalar(name + suffix, {.file = "command line"}, /*quoted=*/true));
+}
+
+int run_one(const po::variables_map& values, const SweepJob& job, const Arguments& arguments) {
   const bool resumes = values.count("resume") != 0;
   fs::path resume = resumes ? values["resume"].as<std::string>() : "";
-  const ComposedConfig config = config_of(values, overrides, resume);
-  RunOptions options{.command = {"roboimi", "run"}, .choices = config.choices};
+  if (!resume.empty()) require_run_to_resume(resume);
+  ComposedConfig config = config_of(values, job.overrides, resume);
+  add_to_name(config.root, job.suffix);
+  RunOptions options{.dry_run = values["dry-run"].as<bool>(),
+                     .command = {"roboimi", "run"},
+                     .choices = config.choices};
   options.command.insert(options.command.end(), arguments.begin(), arguments.end());
   if (resumes) {
     if (resume.empty()) {
@@ -76,27 +89,6 @@ int run_one(const po::variables_map& values, const std::vector<std::string>& ove
     options.resume = resume;
   }
   return run_experiment(config.root, options);
-}
-
-// All jobs of a sweep; one that fails does not keep the others from running.
-int run_all(const po::variables_map& values, const std::vector<std::string>& overrides,
-            const Arguments& arguments) {
-  const auto jobs = expand_sweep(overrides);
-  int failures = 0;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    std::string text;
-    for (const std::string& override_text : jobs[i]) text += " " + override_text;
-    spdlog::info("run {} of {}:{}", i + 1, jobs.size(), text);
-    try {
-      const int status = run_one(values, jobs[i], arguments);
-      if (status == kInterruptedStatus) return status;
-    } catch (const std::exception& error) {
-      ++failures;
-      const std::string line = "roboimi run:" + text + ": " + one_line_message(error) + "\n";
-      std::cerr << line << std::flush;
-    }
-  }
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 }  // namespace
@@ -115,11 +107,17 @@ int run_command(const Arguments& arguments) {
                  .expected = "--config FILE, or --resume RUN_DIR",
                  .next = "see roboimi run --help"});
   }
+  if (parsed.values["multirun"].as<bool>() && parsed.values.count("resume") != 0) {
+    throw Error({.what = "--multirun with --resume: one folder cannot continue several runs",
+                 .expected = "one of them",
+                 .next = "resume each run by itself: roboimi run --resume RUN_DIR"});
+  }
   // A suite's lock on the run is not for the processes that this one starts.
   ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
   Registry::instance().load_search_path(paths_of(parsed.values, "plugin-path"));
-  return parsed.values["multirun"].as<bool>() ? run_all(parsed.values, parsed.words, arguments)
-                                              : run_one(parsed.values, parsed.words, arguments);
+  const auto run = [&](const SweepJob& job) { return run_one(parsed.values, job, arguments); };
+  if (!parsed.values["multirun"].as<bool>()) return run({.overrides = parsed.words, .suffix = {}});
+  return run_jobs(sweep_jobs(parsed.words), run);
 }
 
 }  // namespace roboimi::app

@@ -6,6 +6,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/origin.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/common/processes.h"
 #include "roboimi/config/scalar.h"
 #include "roboimi/plugin/plugin_file.h"
@@ -123,7 +124,7 @@ std::string commit_of(const fs::path& folder) {
 }  // namespace
 
 fs::path suite_file_of(const std::string& argument) {
-  const fs::path given = argument;
+  const fs::path given = expand_home(argument);
   const fs::path file = fs::is_directory(given) ? given / "suite.yaml" : given;
   if (fs::is_regular_file(file)) return fs::absolute(file).lexically_normal();
   throw Error({.what = "no such suite",

@@ -51,7 +51,9 @@ GlBackend parse_backend(const std::string& name, const std::string& where) {
                .where = where,
                .expected = "egl or osmesa",
                .found = name,
-               .next = fmt::format("set {} to one of them, or leave it out", where)});
+               .next = where == "MUJOCO_GL"
+                           ? "unset it, or override it by env.gl=egl or env.gl=osmesa"
+                           : "env.gl=auto tries both"});
 }
 
 }  // namespace

@@ -90,6 +90,69 @@ TEST_F(BadInput, ConfigShowTakesTheWordsOfRun) {
             place_->run({"config", "show", "lewm_imf_attnres.yaml", "seed=7"}).output);
 }
 
+TEST_F(BadInput, NothingIsCreatedForARunThatCannotWork) {
+  const fs::path runs = *place_ / "never";
+  const auto failure = [&](const std::vector<std::string>& words) {
+    return error_of(e2e::words({"output_dir=never"}, words));
+  };
+  EXPECT_THAT(failure({"env.camera_names=[front]"}), HasSubstr("camera 'r_vis' is missing"));
+  EXPECT_THAT(failure({"agent.head.n_head=7"}), HasSubstr("n_head"));
+  EXPECT_THAT(failure({"--resume", "runs/none"}), HasSubstr("runs/none: no run to resume"));
+  EXPECT_THAT(failure({"--resume", "seed=3"}), HasSubstr("never: no run to resume"));
+  EXPECT_THAT(failure({"--multirun", "--resume", "seed=0,1"}),
+              HasSubstr("--multirun with --resume"));
+  EXPECT_THAT(failure({"seed=0,1"}), HasSubstr("--multirun runs each of several values"));
+  EXPECT_FALSE(fs::exists(runs));
+  EXPECT_FALSE(fs::exists(*place_ / "runs/none"));
+  EXPECT_FALSE(fs::exists(*place_ / "seed=3"));
+  EXPECT_FALSE(fs::exists(*place_ / "~"));
+}
+
+TEST_F(BadInput, NoSimulatorInASmallSizeIsSaidByTwoWords) {
+  const Result shown = place_->run(
+      {"run", "--config", "lewm_imf_attnres.yaml", "env=null", "size=small", "data.path=data",
+       "agent.backbone.random_init=true", "output_dir=never", "--dry-run"});
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  EXPECT_THAT(shown.output, HasSubstr("rollouts      none\n"));
+  EXPECT_FALSE(fs::exists(*place_ / "never"));
+}
+
+TEST_F(BadInput, ASweepRunsAllItsJobsAndNamesTheFolders) {
+  const Result swept = place_->run(
+      {"run", "--config", "resnet_imf_attnres.yaml", "size=small", "data.path=data", "env=null",
+       "output_dir=sweep", "name=sweep", "data.camera_names=[top]", "train.max_steps=1",
+       "train.batch_size=2", "agent.head.n_emb=16", "agent.head.n_layer=1", "agent.head.n_head=2",
+       "--multirun", "agent.backbone.keypoints=4,0,8"});
+  EXPECT_EQ(swept.status, 1) << swept.errors;
+  EXPECT_THAT(swept.errors, HasSubstr("run 3 of 3:"));
+  EXPECT_THAT(swept.errors, HasSubstr("agent.backbone.keypoints=0: command line: wrong value"));
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(*place_ / "sweep")) {
+    names.push_back(entry.path().filename().string().substr(16));
+  }
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("sweep_keypoints4", "sweep_keypoints8"));
+}
+
+TEST_F(BadInput, ACheckOfAPluginBlamesTheConfigThatIsWrong) {
+  const Result checked =
+      place_->run({"plugins", "check", ROBOIMI_BINARY_DIR "/lib/roboimi/plugins/libhdf5_dataset.so",
+                   "--config", "nope.yaml"});
+  EXPECT_EQ(checked.status, 1);
+  EXPECT_THAT(checked.errors, HasSubstr("nope.yaml: cannot read"));
+  EXPECT_THAT(checked.errors + checked.output, Not(HasSubstr("rejected")));
+}
+
+TEST_F(BadInput, AnEvaluationDoesNotMixWithAnother) {
+  fs::create_directories(*place_ / "used");
+  std::ofstream(*place_ / "used/summary.json") << "{}";
+  for (const char* mode : {"--json", "--probe"}) {
+    const Result result =
+        place_->run({"eval", "--checkpoint", "runs/none", "--output", "used", mode});
+    EXPECT_EQ(result.status, 1);
+    EXPECT_THAT(result.errors, HasSubstr("used: --output: the folder is in use"));
+  }
+}
+
 TEST_F(BadInput, AMissingDataFolderSaysHowToCollect) {
   EXPECT_THAT(error_of({"data.path=no_such_folder"}), HasSubstr("no_such_folder"));
 }
@@ -137,7 +200,7 @@ TEST_F(BadInput, NoOpenGlSaysWhatWasTried) {
                   {{"MUJOCO_GL", "nonsense"}});
   EXPECT_NE(result.status, 0);
   EXPECT_THAT(result.errors, HasSubstr("MUJOCO_GL"));
-  EXPECT_FALSE(fs::exists(*place_ / "no_gl/episode_0.hdf5"));
+  EXPECT_FALSE(fs::exists(*place_ / "no_gl"));
 }
 
 TEST_F(BadInput, AFullDiskLeavesNoHalfFile) {

@@ -11,4 +11,8 @@ namespace roboimi {
 // in the source tree. Empty when the system does not tell.
 ROBOIMI_EXPORT std::filesystem::path install_prefix();
 
+// The source tree that a build folder of CMake was made from. Empty for any other folder: an
+// installed copy has no source tree, and must not take files from folders above it.
+ROBOIMI_EXPORT std::filesystem::path source_tree(const std::filesystem::path& prefix);
+
 }  // namespace roboimi

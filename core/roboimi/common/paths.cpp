@@ -4,57 +4,136 @@
 #include <unistd.h>
 
 #include <array>
+#include <cctype>
+#include <cerrno>
+#include <climits>
 #include <cstdlib>
+#include <cstring>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
 
 namespace roboimi {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kAccountBytes = 16384;  // of one line of /etc/passwd
+// Below a run's folder: rollouts/step_00000000/trajectory_000.png and checkpoints' temporary names.
+constexpr std::size_t kRoomBelow = 160;
+constexpr std::size_t kRoomForTemporary = 16;  // ".NAME.tmp12345678"
 
-fs::path folder_of(const passwd* account) {
-  return account != nullptr && account->pw_dir != nullptr ? account->pw_dir : "";
-}
-
-fs::path home_of_user(const std::string& name) {
-  passwd account{};
+// The home folder in the user database; empty when there is none. No `user`: of this process.
+std::string home_of(const std::string& user) {
+  std::array<char, 16384> buffer;
+  passwd entry{};
   passwd* found = nullptr;
-  std::array<char, kAccountBytes> buffer;
-  ::getpwnam_r(name.c_str(), &account, buffer.data(), buffer.size(), &found);
-  return folder_of(found);
+  if (user.empty()) {
+    ::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found);
+  } else {
+    ::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  }
+  return found != nullptr && found->pw_dir != nullptr ? found->pw_dir : "";
 }
 
 }  // namespace
 
 fs::path home_folder() {
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') return home;
-  passwd account{};
-  passwd* found = nullptr;
-  std::array<char, kAccountBytes> buffer;
-  ::getpwuid_r(::getuid(), &account, buffer.data(), buffer.size(), &found);
-  return folder_of(found);
+  const char* home = std::getenv("HOME");
+  return home != nullptr && *home != '\0' ? home : home_of("");
 }
 
-fs::path expand_home(const fs::path& path) {
-  const std::string text = path.string();
-  if (!text.starts_with('~')) return path;
-  const std::size_t end = text.find('/');
-  const std::string user = text.substr(1, end == std::string::npos ? end : end - 1);
-  const fs::path home = user.empty() ? home_folder() : home_of_user(user);
-  if (home.empty()) return path;
-  const std::size_t rest = end == std::string::npos ? end : text.find_first_not_of('/', end);
-  return rest == std::string::npos ? home : home / text.substr(rest);
+std::string expand_home(std::string_view path) {
+  if (!path.starts_with('~')) return std::string(path);
+  const std::string_view user = path.substr(1, path.find('/') - 1);
+  const std::string_view rest = path.substr(1 + user.size());
+  const std::string home = user.empty() ? home_folder().string() : home_of(std::string(user));
+  if (!home.empty()) return home + std::string(rest);
+  throw Error({.what = user.empty() ? "'~' has no meaning: no home folder is known"
+                                    : "no user '" + printable(user) + "'",
+               .where = printable(path),
+               .expected = "~/FOLDER, ~USER/FOLDER or a path without '~' in front",
+               .next = user.empty() ? "set HOME, or write the path in full"
+                                    : "for a file of this name write ./" + printable(path)});
 }
 
 fs::path absolute_path(const fs::path& path) {
   if (path.empty()) return path;
   fs::path tidy;
   // `a/../b` stays: with a link at `a` it is not `b`.
-  for (const fs::path& part : fs::absolute(expand_home(path))) {
+  for (const fs::path& part : fs::absolute(expand_home(path.string()))) {
     if (part != ".") tidy /= part;
   }
   return tidy;
+}
+
+fs::path nearest_existing(const fs::path& folder) {
+  fs::path existing = fs::absolute(folder).lexically_normal();
+  if (!existing.has_filename()) existing = existing.parent_path();
+  std::error_code error;
+  while (!fs::exists(existing, error) && existing.has_relative_path()) {
+    existing = existing.parent_path();
+  }
+  return existing;
+}
+
+void require_writable_folder(const fs::path& folder, const std::string& named_by) {
+  const auto fail = [&](const std::string& what, const std::string& expected,
+                        const std::string& found) {
+    throw Error({.what = named_by + ": " + what,
+                 .where = printable(folder.string()),
+                 .expected = expected,
+                 .found = found,
+                 .next = "name another folder"});
+  };
+  if (folder.empty()) fail("an empty path", "a folder", "");
+  for (const fs::path& name : folder) {
+    if (name.native().size() <= NAME_MAX) continue;
+    fail("a name in the path is too long", "at most " + std::to_string(NAME_MAX) + " bytes",
+         std::to_string(name.native().size()));
+  }
+  const std::size_t length = fs::absolute(folder).native().size();
+  if (length + kRoomBelow > PATH_MAX) {
+    fail("the path is too long", "at most " + std::to_string(PATH_MAX - kRoomBelow) + " bytes",
+         std::to_string(length));
+  }
+  const fs::path existing = nearest_existing(folder);
+  if (!fs::is_directory(existing)) fail("not a folder", "a folder", existing.string() + ", a file");
+  if (::access(existing.c_str(), W_OK | X_OK) != 0) {
+    fail(std::string("cannot be written: ") + std::strerror(errno),
+         "write permission in " + printable(existing.string()), "");
+  }
+}
+
+void require_writable_file(const fs::path& file, const std::string& named_by) {
+  std::error_code error;
+  if (!fs::is_directory(file, error) && file.has_filename()) {
+    const fs::path folder = file.parent_path();
+    require_writable_folder(folder.empty() ? fs::path(".") : folder, named_by);
+    if (file.filename().native().size() + kRoomForTemporary <= NAME_MAX) return;
+    throw Error({.what = named_by + ": the file's name is too long",
+                 .where = printable(file.string()),
+                 .expected = "at most " + std::to_string(NAME_MAX - kRoomForTemporary) + " bytes"});
+  }
+  throw Error({.what = named_by + ": not a file",
+               .where = printable(file.string()),
+               .expected = "the name of a file to write",
+               .found = "a folder"});
+}
+
+std::string shell_quote(const std::string& word) {
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string shell_word(const std::string& word) {
+  const auto is_plain = [](char letter) {
+    return std::isalnum(static_cast<unsigned char>(letter)) != 0 ||
+           std::strchr("_-./=:,+@%", letter) != nullptr;
+  };
+  bool plain = !word.empty();
+  for (const char letter : word) plain = plain && letter != '\0' && is_plain(letter);
+  return plain ? word : shell_quote(word);
 }
 
 }  // namespace roboimi

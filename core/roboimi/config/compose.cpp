@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/defaults.h"
 #include "roboimi/config/describe.h"
@@ -68,6 +69,28 @@ void apply_overrides(ConfigNode& root, const std::vector<Override>& changes,
   }
 }
 
+// `env=null` means no `env`, whatever files of other groups (`size=small`) say of its keys.
+void remove_unchosen(ConfigNode& root, const Choices& given) {
+  for (const auto& [group, choice] : given) {
+    if (!choice.used || !choice.none) continue;
+    std::string place = group;
+    std::replace(place.begin(), place.end(), '/', '.');
+    root.erase_path(place);
+  }
+}
+
+// Libraries are named by the key `plugin` of any component.
+void expand_plugin_paths(ConfigNode& node) {
+  for (ConfigNode& item : node.items()) expand_plugin_paths(item);
+  for (auto& [key, value] : node.entries()) {
+    if (key == "plugin" && value.is_scalar()) {
+      value = ConfigNode::scalar(expand_home(value.text()), value.location(), value.quoted());
+    } else {
+      expand_plugin_paths(value);
+    }
+  }
+}
+
 // The folder of the experiment first; each folder once.
 config::Folders folders_of(const fs::path& experiment, const config::Folders& search_path) {
   config::Folders folders;
@@ -96,9 +119,11 @@ ComposedConfig compose_config(const std::string& config, const std::vector<std::
   for (const std::string& text : overrides) changes.push_back(config::parse_override(text));
   config::DefaultsComposer composer(folders, possible_choices(changes, folders));
   ConfigNode root = composer.compose(result.file);
+  remove_unchosen(root, composer.given());
   apply_overrides(root, changes, composer);
 
   result.root = config::interpolate(root);
+  expand_plugin_paths(result.root);
   result.choices = composer.choices();
   result.sources = composer.sources();
   return result;

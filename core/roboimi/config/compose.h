@@ -13,7 +13,8 @@
 // then as GROUP/NAME.yaml, in each search folder, and is placed at the key GROUP under P's own
 // place. An entry `- NAME` merges a file of the same folder, `- FOLDER/NAME` one of a folder below
 // it (where that file's own groups are then looked for first), both in place; `- GROUP: null`
-// selects nothing. A later merge wins, map by map. The choice is addressed by its place with
+// selects nothing; on the command line (`env=null`) it also drops what other files put there. A
+// later merge wins, map by map. The choice is addressed by its place with
 // slashes: `agent/backbone=resnet18` on the command line swaps what agent's own file chose at
 // `agent.backbone`.
 //
@@ -48,8 +49,8 @@ struct ComposedConfig {
 };
 
 // The folders searched: the config's own folder, `config_dirs` (--config-dir), ROBOIMI_CONFIG_PATH
-// (colon-separated), <install_prefix()>/share/roboimi/configs, and the source tree's configs folder
-// for an uninstalled build (<install_prefix()>/../../configs).
+// (colon-separated), <install_prefix()>/share/roboimi/configs, and for a build that is not
+// installed the configs folder of its source tree.
 ROBOIMI_EXPORT std::vector<std::filesystem::path> config_search_path(
     const std::vector<std::filesystem::path>& config_dirs);
 

@@ -6,6 +6,7 @@
 #include "roboimi/config/describe.h"
 #include "roboimi/config/overrides.h"
 #include "roboimi/config/scalar.h"
+#include "roboimi/config/text_file.h"
 
 namespace roboimi::config {
 namespace {
@@ -24,9 +25,11 @@ std::string with_dots(std::string path) {
 }
 
 // The word after `# @package` in the comment lines at the head of a file, or nothing.
-std::string package_of(const fs::path& file) {
-  std::ifstream lines(file);
-  for (std::string line; std::getline(lines, line) && (line.empty() || line[0] == '#');) {
+std::string package_of(const std::string& text) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const bool is_blank = line.find_first_not_of(" \t\r") == std::string::npos;
+    if (!is_blank && line[0] != '#') break;
     std::istringstream words(line.substr(std::min<std::size_t>(1, line.size())));
     std::string keyword, package;
     if (words >> keyword >> package && keyword == "@package") return package;
@@ -83,7 +86,8 @@ void DefaultsComposer::add_file(const fs::path& file, Standing standing) {
                  .where = file.string()});
   }
   sources_.push_back(file);
-  ConfigNode body = load_yaml(file.string());
+  const std::string text = read_config_text(file);
+  ConfigNode body = parse_yaml(text, file.string());
   if (body.is_null()) body = ConfigNode::map({file.string(), 1, 1});
   if (!body.is_map()) {
     throw Error({.what = "not a config",
@@ -91,7 +95,7 @@ void DefaultsComposer::add_file(const fs::path& file, Standing standing) {
                  .expected = "a table of keys",
                  .found = describe(body)});
   }
-  const std::string package = package_of(file);
+  const std::string package = package_of(text);
   if (package == "_global_") {
     standing.place.clear();
   } else if (!package.empty() && package != "_group_") {

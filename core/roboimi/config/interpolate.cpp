@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/describe.h"
 #include "roboimi/config/did_you_mean.h"
@@ -132,8 +133,9 @@ class Interpolator {
   static ConfigNode file(const ConfigNode& node, const std::string& path) {
     namespace fs = std::filesystem;
     const fs::path own = fs::absolute(node.location().file).parent_path();
-    return ConfigNode::scalar(escape_references((own / path).lexically_normal().string()),
-                              node.location(), /*quoted=*/true);
+    return ConfigNode::scalar(
+        escape_references((own / expand_home(path)).lexically_normal().string()), node.location(),
+        /*quoted=*/true);
   }
 
   ConfigNode environment(const ConfigNode& node, const std::string& body) const {

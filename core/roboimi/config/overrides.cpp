@@ -1,9 +1,12 @@
 #include "roboimi/config/overrides.h"
 
+#include <algorithm>
+
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/describe.h"
 #include "roboimi/config/did_you_mean.h"
+#include "roboimi/config/scalar.h"
 #include "roboimi/config/search.h"
 
 namespace roboimi::config {
@@ -26,9 +29,56 @@ void place_everywhere(ConfigNode& node, const SourceLocation& location) {
   for (auto& [key, value] : node.entries()) place_everywhere(value, location);
 }
 
+bool is_control(char letter) { return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f; }
+
+// A value is one line of text that a saved config can hold.
+void require_one_line(const std::string& text) {
+  const bool is_line = std::none_of(
+      text.begin(), text.end(), [](char letter) { return letter != '\t' && is_control(letter); });
+  if (is_line && is_utf8(text)) return;
+  throw Error({.what = "the override '" + printable(text) +
+                       "': " + (is_line ? "not UTF-8" : "a control character in the value"),
+               .where = kCommandLine,
+               .expected = "one line of UTF-8"});
+}
+
+void replace_in_texts(ConfigNode& node, const std::string& from, const std::string& to) {
+  if (node.is_scalar()) {
+    node = ConfigNode::scalar(replace_all(node.text(), from, to), node.location(), node.quoted());
+  }
+  for (ConfigNode& item : node.items()) replace_in_texts(item, from, to);
+  for (auto& [key, value] : node.entries()) {
+    key = replace_all(key, from, to);
+    replace_in_texts(value, from, to);
+  }
+}
+
+// A list, a table, or a text in quotes. The parser sees another letter for '#', which would begin a
+// comment: there are none in a value.
+ConfigNode parse_structured(const std::string& value) {
+  std::string stand_in = "\uE000";
+  while (value.find(stand_in) != std::string::npos) ++stand_in.back();
+  ConfigNode node = parse_yaml(replace_all(value, "#", stand_in), kCommandLine);
+  replace_in_texts(node, stand_in, "#");
+  return node;
+}
+
+// One YAML value. What does not begin like a list, a table, a quoted text or a tag is taken as it
+// stands: `set #2`, `a: b` and `*.ckpt` are texts.
+ConfigNode read_value(const std::string& value) {
+  const std::size_t begin = value.find_first_not_of(" \t");
+  if (begin == std::string::npos) return {};
+  if (std::string_view("[{\"'!").find(value[begin]) != std::string_view::npos) {
+    return parse_structured(value);
+  }
+  const std::string text = value.substr(begin, value.find_last_not_of(" \t") + 1 - begin);
+  return reads_as_null(text) ? ConfigNode() : ConfigNode::scalar(text);
+}
+
 ConfigNode parse_value(const std::string& text, const std::string& value) {
+  require_one_line(text);
   try {
-    ConfigNode node = parse_yaml(value, kCommandLine);
+    ConfigNode node = read_value(value);
     place_everywhere(node, {kCommandLine});
     return node;
   } catch (const Error& error) {
@@ -41,7 +91,8 @@ ConfigNode parse_value(const std::string& text, const std::string& value) {
 }
 
 bool is_key(const std::string& key) {
-  if (key.empty() || key.find_first_of(" \t\n") != std::string::npos) return false;
+  const auto is_blank = [](char letter) { return letter == ' ' || is_control(letter); };
+  if (key.empty() || std::any_of(key.begin(), key.end(), is_blank)) return false;
   for (const char separator : {'.', '/'}) {
     const std::string doubled(2, separator);
     if (key.front() == separator || key.back() == separator) return false;
@@ -117,7 +168,10 @@ Override parse_override(const std::string& text) {
     throw Error({.what = "not an override",
                  .where = kCommandLine,
                  .expected = "KEY=VALUE, +KEY=VALUE, ++KEY=VALUE, ~KEY or GROUP=NAME",
-                 .found = "'" + printable(text) + "'"});
+                 .found = "'" + printable(text) + "'",
+                 .next = equals == std::string::npos
+                             ? "write key and value in one word, without spaces around '='"
+                             : ""});
   }
   if (!removes) change.value = parse_value(text, text.substr(equals + 1));
   return change;

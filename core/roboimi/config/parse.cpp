@@ -3,21 +3,19 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
-#include <filesystem>
 #include <map>
 #include <sstream>
 
 #include "roboimi/common/error.h"
-#include "roboimi/common/files.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/node.h"
+#include "roboimi/config/text_file.h"
 
 namespace roboimi {
 namespace {
 
 // Far above any experiment; aliases of aliases reach it at once.
 constexpr std::size_t kMostNodes = 1'000'000;
-constexpr std::uintmax_t kMostBytes = 16 << 20;
 
 std::size_t count_nodes(const ConfigNode& node) {
   std::size_t count = 1;
@@ -246,25 +244,18 @@ ConfigNode parse_yaml(const std::string& text, const std::string& file_name) {
   } catch (const YAML::Exception& error) {
     SourceLocation location{file_name};
     if (!error.mark.is_null()) location = {file_name, error.mark.line + 1, error.mark.column + 1};
-    const bool refers = text.find("${") != std::string::npos;
+    std::string next = config::tab_hint(text, location.line);
+    if (next.empty() && text.find("${") != std::string::npos) {
+      next = "inside [ ] and { } a reference stands in quotes: \"${a.b}\"";
+    }
     throw Error(
-        {.what = "not valid YAML: " + error.msg,
-         .where = location.to_string(),
-         .next = refers ? "inside [ ] and { } a reference stands in quotes: \"${a.b}\"" : ""});
+        {.what = "not valid YAML: " + error.msg, .where = location.to_string(), .next = next});
   }
   return builder.take_root();
 }
 
 ConfigNode load_yaml(const std::string& path) {
-  std::error_code error;
-  const std::uintmax_t bytes = std::filesystem::file_size(path, error);
-  if (!error && bytes > kMostBytes) {
-    throw Error({.what = "too large for a config",
-                 .where = path,
-                 .expected = "at most " + std::to_string(kMostBytes) + " bytes",
-                 .found = std::to_string(bytes)});
-  }
-  return parse_yaml(read_text(path), path);
+  return parse_yaml(config::read_config_text(path), path);
 }
 
 }  // namespace roboimi

@@ -1,5 +1,7 @@
 // parse_options: a node read by the table of a schema.
 #include <algorithm>
+#include <cctype>
+#include <sstream>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/paths.h"
@@ -18,6 +20,12 @@ std::string join_path(std::string_view path, std::string_view key) {
   return path.empty() ? std::string(key) : std::string(path) + "." + std::string(key);
 }
 
+std::string lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  return text;
+}
+
 std::string range_of(const OptionSpec& spec) {
   const bool low = spec.minimum > -std::numeric_limits<double>::infinity();
   const bool high = spec.maximum < std::numeric_limits<double>::infinity();
@@ -27,6 +35,39 @@ std::string range_of(const OptionSpec& spec) {
   }
   if (low) return " of at least " + config::write_number(spec.minimum);
   if (high) return " of at most " + config::write_number(spec.maximum);
+  return "";
+}
+
+// What is probably meant by a text that should be a number.
+std::string number_hint(const ConfigNode& node) {
+  if (!node.is_scalar()) return "";
+  const std::string& text = node.text();
+  if (node.quoted() && config::read_number(text)) return "leave out the quotes";
+  // The minus signs, dashes and wide signs of word processors.
+  for (const char* sign : {"\u2212", "\u2013", "\u2014", "\uFF0D", "\uFE63"}) {
+    if (config::read_number(config::replace_all(text, sign, "-"))) {
+      return "write the minus sign as '-'";
+    }
+  }
+  if (text.find(',') == std::string::npos) return "";
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    if (!config::read_number(part)) return "";
+  }
+  const std::string decimal = config::replace_all(text, ",", ".");
+  return (config::read_number(decimal) ? "the decimal point is '.', as in " + decimal + "; "
+                                       : std::string()) +
+         "--multirun runs each of several values";
+}
+
+std::string boolean_hint(const ConfigNode& node) {
+  if (!node.is_scalar()) return "";
+  for (const char* word : {"yes", "on", "y", "1", "true"}) {
+    if (lower_case(node.text()) == word) return "write true";
+  }
+  for (const char* word : {"no", "off", "n", "0", "false"}) {
+    if (lower_case(node.text()) == word) return "write false";
+  }
   return "";
 }
 
@@ -46,7 +87,7 @@ class ValueReader {
       case OptionType::kText:
         return read_text(node);
       case OptionType::kPath:
-        return absolute_path(read_text(node)).string();
+        return read_path(node);
       case OptionType::kIntegers:
         return read_list<std::int64_t>(node, &ValueReader::read_integer);
       case OptionType::kNumbers:
@@ -73,28 +114,21 @@ class ValueReader {
                  .next = next});
   }
 
-  // What is wrong with a scalar that should be a number may be its quotes.
-  std::string quotes_hint(const ConfigNode& node) const {
-    return node.is_scalar() && node.quoted() && config::read_number(node.text())
-               ? "leave out the quotes"
-               : "";
-  }
-
   bool read_boolean(const ConfigNode& node) const {
     const bool plain = node.is_scalar() && !node.quoted();
     const auto value = plain ? config::read_boolean(node.text()) : std::nullopt;
-    if (!value) fail(node, "true or false");
+    if (!value) fail(node, "true or false", boolean_hint(node));
     return *value;
   }
 
   std::int64_t read_integer(const ConfigNode& node) const {
     const bool plain = node.is_scalar() && !node.quoted();
-    const auto value = plain ? config::read_integer(node.text()) : std::nullopt;
+    const auto value = plain ? config::read_whole_number(node.text()) : std::nullopt;
     const auto in_range = [&](std::int64_t number) {
       return static_cast<double>(number) >= spec_.minimum &&
              static_cast<double>(number) <= spec_.maximum;
     };
-    if (!value || !in_range(*value)) fail(node, "an integer" + range_of(spec_), quotes_hint(node));
+    if (!value || !in_range(*value)) fail(node, "an integer" + range_of(spec_), number_hint(node));
     return *value;
   }
 
@@ -102,7 +136,7 @@ class ValueReader {
     const bool plain = node.is_scalar() && !node.quoted();
     const auto value = plain ? config::read_number(node.text()) : std::nullopt;
     if (!value || *value < spec_.minimum || *value > spec_.maximum) {
-      fail(node, "a finite number" + range_of(spec_), quotes_hint(node));
+      fail(node, "a finite number" + range_of(spec_), number_hint(node));
     }
     return *value;
   }
@@ -116,6 +150,15 @@ class ValueReader {
       fail(node, "one of " + join(choices), did_you_mean(text, choices));
     }
     return text;
+  }
+
+  std::string read_path(const ConfigNode& node) const {
+    const std::string text = read_text(node);
+    const bool is_line = std::none_of(text.begin(), text.end(), [](char letter) {
+      return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f;
+    });
+    if (text.empty() || !is_line) fail(node, "a path");
+    return absolute_path(text).string();
   }
 
   template <typename Element>
@@ -160,7 +203,10 @@ void refuse_unknown_keys(const ConfigNode& node, const Schema& schema, std::stri
 OptionValue read_option(const ConfigNode& table, const ConfigNode* value, const OptionSpec& spec,
                         const std::string& name) {
   const bool has_default = !std::holds_alternative<std::monostate>(spec.default_value);
-  const bool is_absent = value == nullptr || (value->is_null() && !has_default);
+  // An optional path may come from a variable that is empty.
+  const bool is_empty_path = value != nullptr && spec.type == OptionType::kPath &&
+                             value->is_scalar() && value->text().empty() && !has_default;
+  const bool is_absent = value == nullptr || (value->is_null() && !has_default) || is_empty_path;
   if (is_absent && !spec.required) {
     if (spec.type != OptionType::kPath || !has_default) return spec.default_value;
     return absolute_path(std::get<std::string>(spec.default_value)).string();

@@ -12,6 +12,8 @@ namespace roboimi::config {
 std::optional<bool> read_boolean(std::string_view text);
 // Decimal digits with a sign; nothing when it does not fit into 64 bits.
 std::optional<std::int64_t> read_integer(std::string_view text);
+// The same, and an integer written in another way: "1e4", "10.0", "1_000". Exact: no rounding.
+std::optional<std::int64_t> read_whole_number(std::string_view text);
 // A finite decimal number: "3", "-1.5", ".5", "1e-4".
 std::optional<double> read_number(std::string_view text);
 // "null", "~" or nothing at all.
@@ -23,6 +25,9 @@ bool reads_as_text(std::string_view text);
 
 // The shortest decimal that reads back as the same number.
 std::string write_number(double value);
+
+// `text` with every `from` replaced by `to`.
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 
 // "\${" <-> "${": how a literal dollar brace is written in a config.
 std::string escape_references(std::string_view text);

@@ -6,6 +6,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/install_prefix.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/config/describe.h"
@@ -15,17 +16,18 @@ namespace roboimi {
 namespace fs = std::filesystem;
 
 std::vector<fs::path> config_search_path(const std::vector<fs::path>& config_dirs) {
-  std::vector<fs::path> folders = config_dirs;
+  std::vector<fs::path> folders;
+  for (const fs::path& folder : config_dirs) folders.emplace_back(expand_home(folder.string()));
   if (const char* variable = std::getenv("ROBOIMI_CONFIG_PATH")) {
     std::istringstream entries(variable);
     for (std::string entry; std::getline(entries, entry, ':');) {
-      if (!entry.empty()) folders.emplace_back(entry);
+      if (!entry.empty()) folders.emplace_back(expand_home(entry));
     }
   }
   const fs::path prefix = install_prefix();
-  if (!prefix.empty()) {
-    folders.push_back(prefix / "share/roboimi/configs");
-    folders.push_back(prefix.parent_path().parent_path() / "configs");
+  if (!prefix.empty()) folders.push_back(prefix / "share/roboimi/configs");
+  if (const fs::path source = source_tree(prefix); !source.empty()) {
+    folders.push_back(source / "configs");
   }
   return folders;
 }
@@ -67,8 +69,9 @@ std::string join_paths(const Folders& folders) {
 
 }  // namespace
 
-fs::path find_experiment(const std::string& config, const Folders& folders) {
-  if (config.empty()) throw Error({.what = "no config named", .next = "give --config FILE"});
+fs::path find_experiment(const std::string& given, const Folders& folders) {
+  if (given.empty()) throw Error({.what = "no config named", .next = "give --config FILE"});
+  const std::string config = expand_home(given);
   Folders bases = {fs::path()};
   if (!fs::path(config).is_absolute()) bases.insert(bases.end(), folders.begin(), folders.end());
   for (const fs::path& base : bases) {

@@ -26,8 +26,10 @@ bool make_writable(const fs::path& folder) {
 
 // Empty when the user has no home folder: a folder that anybody can fill is no place for it.
 fs::path user_cache_folder() {
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  if (cache != nullptr && fs::path(cache).is_absolute()) return fs::path(cache) / "roboimi";
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr) {
+    const fs::path folder = expand_home(cache);
+    if (folder.is_absolute()) return folder / "roboimi";
+  }
   const fs::path home = home_folder();
   return home.is_absolute() ? home / ".cache" / "roboimi" : fs::path();
 }

@@ -9,6 +9,7 @@
 #include "roboimi/common/worker_processes.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/env/evaluation_state.h"
+#include "roboimi/env/fit.h"
 #include "roboimi/env/rollout_files.h"
 #include "roboimi/model/agent.h"
 
@@ -31,16 +32,6 @@ class StopWatch {
   Clock::time_point last_ = Clock::now();
 };
 
-void check_fit(const Agent& agent, const Environment& environment) {
-  const std::string difference = agent.spec().difference(environment.spec());
-  if (difference.empty()) return;
-  throw Error(
-      {.what = "the policy does not fit the environment: " + difference,
-       .where = "rollout",
-       .expected = "the sizes and cameras of the training data",
-       .next = "set env.camera_names and image sizes as they were when the data was collected"});
-}
-
 void add_plan(PlanTimings& plans, double plan_ms, double granted_ms) {
   if (plan_ms <= 0.0) return;
   ++plans.count;
@@ -51,7 +42,7 @@ void add_plan(PlanTimings& plans, double plan_ms, double granted_ms) {
 
 EpisodeOutcome run_episode(Agent& agent, Environment& environment, const RolloutOptions& options,
                            std::int64_t index) {
-  check_fit(agent, environment);
+  require_fit(agent.spec(), environment.spec());
   EpisodeOutcome outcome;
   outcome.seed = options.first_seed + static_cast<std::uint64_t>(index);
   RolloutTimings& total = outcome.timings;

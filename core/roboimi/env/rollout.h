@@ -29,7 +29,6 @@ struct RolloutOptions {
   std::uint64_t first_seed = 500;
   std::filesystem::path output_folder = {};  // empty: nothing is written
   std::int64_t num_videos = 1;               // episodes recorded as MP4, the first ones
-  std::string video_camera = "front";
   // What is rolled out, in words, for summary.json: {"checkpoint": "runs/...", ...}.
   std::map<std::string, std::string> subject = {};
   // Called after every episode with the number that have ended.
@@ -40,7 +39,7 @@ struct RolloutOptions {
 
 // Writes, under output_folder: summary.json, episodes.csv, of each episode trajectory_000.csv (a
 // row a state: the executed end-effector paths in metres, the robot's state) and trajectory_000.png
-// (front view with the paths in red), and episode_000.mp4.
+// (the view of filming_camera() with the paths in red), and episode_000.mp4 of the same view.
 ROBOIMI_EXPORT RolloutSummary run_rollouts(Agent& agent, Environment& environment,
                                            const RolloutOptions& options);
 

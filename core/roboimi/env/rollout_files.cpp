@@ -4,25 +4,27 @@
 
 #include "roboimi/common/files.h"
 #include "roboimi/env/environment.h"
+#include "roboimi/env/fit.h"
 #include "roboimi/io/image.h"
 
 namespace roboimi {
 namespace {
 
-constexpr ImageSize kPictureSize{.height = 480, .width = 640};
 constexpr std::array<std::uint8_t, 3> kRed{230, 30, 30};
 constexpr double kLineThickness = 2.5;  // pixels
 constexpr double kDefaultFps = 20.0;
-constexpr const char* kTrajectoryCamera = "front";
 
 }  // namespace
 
 EpisodeRecorder::EpisodeRecorder(const RolloutOptions& options, Environment& environment,
                                  std::int64_t episode)
-    : options_(options), environment_(environment), episode_(episode) {
-  if (options_.output_folder.empty() || episode_ >= options_.num_videos) return;
+    : options_(options), environment_(environment), episode_(episode) {}
+
+void EpisodeRecorder::start_film() {
+  camera_ = filming_camera(environment_);
+  if (!camera_ || episode_ >= options_.num_videos) return;
   const double control_hz = environment_.spec().control_hz;
-  video_ = std::make_unique<VideoWriter>(file("episode", "mp4"), kPictureSize,
+  video_ = std::make_unique<VideoWriter>(file("episode", "mp4"), kFilmSize,
                                          control_hz > 0 ? control_hz : kDefaultFps);
 }
 
@@ -32,11 +34,12 @@ std::filesystem::path EpisodeRecorder::file(const char* stem, const char* suffix
 
 void EpisodeRecorder::add_state(const at::Tensor& state) {
   if (options_.output_folder.empty()) return;
+  if (states_.empty()) start_film();
   states_.push_back(state.to(at::kDouble).contiguous());
   const auto positions = environment_.end_effector_positions();
   paths_.resize(positions.size());
   for (std::size_t i = 0; i < positions.size(); ++i) paths_[i].push_back(positions[i]);
-  if (video_) video_->add(environment_.render(options_.video_camera, kPictureSize));
+  if (video_) video_->add(environment_.render(*camera_, kFilmSize));
 }
 
 std::string EpisodeRecorder::table() const {
@@ -64,11 +67,12 @@ std::string EpisodeRecorder::table() const {
 void EpisodeRecorder::close() {
   if (options_.output_folder.empty()) return;
   write_text_atomically(file("trajectory", "csv"), table());
-  at::Tensor picture = environment_.render(kTrajectoryCamera, kPictureSize).clone();
+  if (!camera_) return;
+  at::Tensor picture = environment_.render(*camera_, kFilmSize).clone();
   for (const auto& path : paths_) {
     std::vector<PixelPoint> pixels;
     for (const auto& point : path) {
-      const auto pixel = environment_.project(kTrajectoryCamera, kPictureSize, point);
+      const auto pixel = environment_.project(*camera_, kFilmSize, point);
       if (pixel) pixels.push_back(*pixel);
     }
     draw_polyline(picture, pixels, kRed, kLineThickness);

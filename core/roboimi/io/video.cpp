@@ -223,6 +223,14 @@ void VideoWriter::close() {
   });
 }
 
+void VideoWriter::require_encoder(ImageSize size, double fps) {
+  silence_ffmpeg();
+  State state;
+  state.path = "video";
+  state.size = size;
+  state.open_codec(fps);
+}
+
 std::string VideoWriter::encoder() const {
   ROBOIMI_CHECK(state_ != nullptr, "encoder() after close()");
   return state_->codec->codec->name;

@@ -34,6 +34,9 @@ class ROBOIMI_EXPORT VideoWriter {
   // Finishes the file. At least one frame must have been added (Error).
   void close();
 
+  // Error unless FFmpeg can encode such frames. Writes nothing.
+  static void require_encoder(ImageSize size, double fps);
+
   // The FFmpeg name of the encoder in use.
   std::string encoder() const;
 

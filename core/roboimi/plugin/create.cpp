@@ -62,8 +62,11 @@ Error unknown_type(const Registry::State& state, ComponentKind kind, const Confi
   std::string next = did_you_mean(type, names);
   if (!next.empty()) next += " ";
   const ConfigNode* place = node.find("type");
+  if (kind == ComponentKind::kEnvironment && path == "env") {
+    next += "env=null trains without a simulator; ";
+  }
   return Error({.what = type.empty()
-                            ? fmt::format("{} says no type", path)
+                            ? fmt::format("{} has no 'type'", path)
                             : fmt::format("{}: unknown {} '{}'", path, to_string(kind), type),
                 .where = (place != nullptr ? *place : node).location().to_string(),
                 .expected = "type: one of " + joined(names),

@@ -21,7 +21,7 @@ fs::path resolve_plugin_file(const ConfigNode& component) {
   if (text.empty()) return {};
   const fs::path given = absolute_path(text);
   std::error_code ignored;
-  if (expand_home(text).is_absolute() || fs::exists(given, ignored)) return given;
+  if (fs::path(expand_home(text)).is_absolute() || fs::exists(given, ignored)) return given;
   const fs::path beside = absolute_path(fs::path(value->location().file).parent_path() / text);
   return fs::exists(beside, ignored) ? beside : given;
 }

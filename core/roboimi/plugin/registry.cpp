@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "roboimi/common/install_prefix.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/plugin/registry_state.h"
 
 namespace roboimi {
@@ -17,8 +18,9 @@ namespace fs = std::filesystem;
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
-// Links resolved and made absolute, so that one file has one name in every text.
-fs::path tidy(const fs::path& file) {
+// `~` and links resolved and made absolute, so that one file has one name in every text.
+fs::path tidy(const fs::path& written) {
+  const fs::path file = expand_home(written.string());
   std::error_code ignored;
   const fs::path canonical = fs::canonical(file, ignored);
   return canonical.empty() ? fs::absolute(file) : canonical;

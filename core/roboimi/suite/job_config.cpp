@@ -12,7 +12,7 @@ namespace {
 std::int64_t integer_at(const ConfigNode& config, const char* key, std::int64_t otherwise) {
   const ConfigNode* node = config.find_path(key);
   if (node == nullptr || !node->is_scalar()) return otherwise;
-  return config::read_integer(node->text()).value_or(otherwise);
+  return config::read_whole_number(node->text()).value_or(otherwise);
 }
 
 void set_integer(ConfigNode& config, const char* key, std::int64_t value) {

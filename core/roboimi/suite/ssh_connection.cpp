@@ -1,6 +1,7 @@
 #include "roboimi/suite/ssh_connection.h"
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/common/text.h"
 
 namespace roboimi {
@@ -41,12 +42,6 @@ bool says(const ProcessResult& result, const char* words) {
 }
 
 }  // namespace
-
-std::string shell_quote(const std::string& word) {
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
 
 std::vector<std::string> SshConnection::ssh_words() const {
   std::vector<std::string> words = {"ssh",

@@ -19,9 +19,6 @@
 
 namespace roboimi {
 
-// One word of a POSIX shell: 'it'\''s'.
-ROBOIMI_EXPORT std::string shell_quote(const std::string& word);
-
 class ROBOIMI_EXPORT SshConnection {
  public:
   explicit SshConnection(TargetSpec target) : target_(std::move(target)) {}

@@ -10,6 +10,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/origin.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/config/scalar.h"
 #include "roboimi/suite/job_config.h"
 #include "roboimi/suite/shipment.h"

@@ -60,6 +60,19 @@ void check_ssh(const Options& options) {
   if (options.text("folder").empty()) options.fail("folder", "no folder", "a path");
 }
 
+// Words arrive there in quotes, in which a shell expands no `~`; relative paths start at the home
+// folder anyway.
+std::string folder_there(const Options& options) {
+  const std::string& folder = options.text("folder");
+  if (!folder.starts_with('~')) return folder;
+  if (folder != "~" && !folder.starts_with("~/")) {
+    options.fail("folder", "the home folder of another user",
+                 "a path from the own home folder, or an absolute one");
+  }
+  const std::size_t below = folder.find_first_not_of('/', 1);
+  return below == std::string::npos ? "." : folder.substr(below);
+}
+
 void check_sbatch(const Options& options) {
   for (const std::string& line : options.texts("sbatch")) {
     if (line.starts_with("--") && line.find('\n') == std::string::npos) continue;
@@ -89,7 +102,7 @@ TargetSpec parse_target(const std::string& name, const ConfigNode& node) {
     check_ssh(options);
     target.host = options.text("host");
     target.port = options.integer("port");
-    target.folder = options.text("folder");
+    target.folder = folder_there(options);
     target.identity = options.text("identity");
     target.known_hosts = options.text("known_hosts");
   }

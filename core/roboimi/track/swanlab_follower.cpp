@@ -26,11 +26,10 @@ constexpr int kRefused = 4;  // the script's status: the package is there, but n
 fs::path find_script() {
   const fs::path prefix = install_prefix();
   const std::string name = "scripts/swanlab_follow.py";
-  // Installed, or in the source tree above build/PRESET.
-  for (const fs::path& file :
-       {prefix / "share/roboimi" / name, prefix.parent_path().parent_path() / name}) {
+  // Installed, or in the source tree of this build.
+  for (const fs::path& folder : {prefix / "share/roboimi", source_tree(prefix)}) {
     std::error_code error;
-    if (fs::is_regular_file(file, error)) return file;
+    if (!folder.empty() && fs::is_regular_file(folder / name, error)) return folder / name;
   }
   throw Error({.what = "track.swanlab: its script is missing",
                .where = (prefix / "share/roboimi" / name).string(),

@@ -14,6 +14,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/io/safetensors.h"
 #include "roboimi/train/checkpoint_json.h"
 
@@ -214,7 +215,8 @@ Checkpoint read_checkpoint(const fs::path& folder, bool with_optimizer) {
   return checkpoint;
 }
 
-fs::path find_checkpoint(const fs::path& given) {
+fs::path find_checkpoint(const fs::path& written) {
+  const fs::path given = expand_home(written.string());
   if (fs::exists(given / "state.json")) return given;
   for (const fs::path& folder : {given, given / kCheckpointsFolder}) {
     std::optional<fs::path> newest;

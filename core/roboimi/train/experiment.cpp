@@ -4,8 +4,12 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <iostream>
+
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/paths.h"
+#include "roboimi/config/difference.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/env/rollout.h"
 #include "roboimi/model/backbone.h"
@@ -14,8 +18,8 @@
 #include "roboimi/track/metrics_file.h"
 #include "roboimi/track/swanlab_follower.h"
 #include "roboimi/track/tensorboard_file.h"
-#include "roboimi/train/agent_to_train.h"
 #include "roboimi/train/load_agent.h"
+#include "roboimi/train/preflight.h"
 #include "roboimi/train/run_folder.h"
 #include "roboimi/train/stop_request.h"
 #include "roboimi/train/team.h"
@@ -48,17 +52,20 @@ class Experiment {
   int run();
 
  private:
+  bool prepare();
   void open_folder();
+  void note_changes();
   void write_record();
   void conclude(const std::string& status);
   void resume(Trainer& trainer);
   void apply_threads();
   int train();
-  void build_agent();
+  void prepare_data();
   void build_trackers();
   bool rolls_out() const {
     return train_.rollout_num_episodes > 0 && options_.has("env") && agent_->acts();
   }
+  TrainingDataOptions data_options() const;
   Scalars validate(std::int64_t step);
   Scalars roll_out(std::int64_t step);
 
@@ -71,9 +78,11 @@ class Experiment {
   ConfigNode config_;  // resolved: saved, it alone gives the same run
   const RunOptions& run_;
   StopRequest stop_;
+  LogKeeper early_log_;  // of what is done before there is a folder
   fs::path folder_;
   RunRecord record_;
   std::optional<Checkpoint> resumed_;
+  std::string changes_;  // of the configuration since, in words
   std::unique_ptr<CheckpointStore> checkpoints_;
   std::shared_ptr<Environment> environment_;
   std::shared_ptr<Agent> agent_;
@@ -88,9 +97,13 @@ int Experiment::run() {
     swanlab_ = find_swanlab({.mode = mode, .project = options_.group("track").text("project")});
   }
   require_same_configuration(config_.to_yaml(), *communicator_);
+  if (!prepare()) return 0;
   open_folder();
   std::optional<LogFile> log;
-  if (leads_) log.emplace(folder_ / "log.txt");
+  if (leads_) {
+    early_log_.write_to(folder_ / "log.txt");
+    log.emplace(folder_ / "log.txt");
+  }
   spdlog::info("run folder {}", folder_.string());
   try {
     const int status = train();
@@ -122,6 +135,29 @@ void Experiment::conclude(const std::string& status) {
   trackers_.finish();
 }
 
+// All that can be known before anything is written. False for a dry run, which ends there.
+bool Experiment::prepare() {
+  // Before the agent draws its weights.
+  if (train_.threads > 0) at::set_num_threads(static_cast<int>(train_.threads));
+  const TrainingDataOptions data = data_options();
+  const PreflightOptions question{.experiment = options_,
+                                  .train = train_,
+                                  .data = data,
+                                  .resume = run_.resume,
+                                  .communicator = *communicator_};
+  Preflight found = run_preflight(question);
+  if (run_.dry_run) {
+    if (leads_) std::cout << describe_plan(found, question) << std::flush;
+    communicator_->finish();
+    return false;
+  }
+  agent_ = found.agent;
+  environment_ = found.environment;
+  data_ = std::move(found.data);
+  record_.num_parameters = found.num_parameters;
+  return true;
+}
+
 // Rank 0 names the folder, and clears it up before the others look.
 void Experiment::open_folder() {
   if (leads_) {
@@ -142,12 +178,19 @@ void Experiment::open_folder() {
     }
     record_.resumed_step = resumed_->state.step;
   }
-  const std::string yaml = config_.to_yaml();
-  if (leads_ && resumed_ && resumed_->config_yaml != yaml) {
-    spdlog::warn("the configuration differs from the one this run was started with");
-  }
+  note_changes();
   // A run that goes on keeps its configuration until another one is known to fit.
-  if (leads_ && !resumed_) write_text_atomically(folder_ / "config.yaml", yaml);
+  if (leads_ && !resumed_) write_text_atomically(folder_ / "config.yaml", config_.to_yaml());
+}
+
+// What is different from the run that is continued.
+void Experiment::note_changes() {
+  if (!resumed_ || resumed_->config_yaml == config_.to_yaml()) return;
+  changes_ = summary_of_changes(
+      config_changes(parse_yaml(resumed_->config_yaml, "the checkpoint's config.yaml"), config_));
+  if (leads_ && !changes_.empty()) {
+    spdlog::warn("the configuration differs from the one this run was started with: {}", changes_);
+  }
 }
 
 void Experiment::resume(Trainer& trainer) {
@@ -156,8 +199,9 @@ void Experiment::resume(Trainer& trainer) {
   } catch (const Error& error) {
     Error::Parts parts = error.parts();
     parts.where = fmt::format("{}: {}", step_name(resumed_->state.step), parts.where);
-    parts.next =
-        "resume with the configuration of the run: roboimi run --resume " + folder_.string();
+    parts.next = changes_.empty() ? "" : "changed since it was started: " + changes_ + "; ";
+    parts.next += "resume with the configuration of the run: roboimi run --resume " +
+                  shell_word(folder_.string());
     throw Error(std::move(parts));
   }
   if (leads_) write_text_atomically(folder_ / "config.yaml", config_.to_yaml());
@@ -182,7 +226,8 @@ int Experiment::train() {
   record_.processes = communicator_->size();
   write_record();
 
-  build_agent();
+  if (leads_) keep_run_files(folder_, *agent_);
+  prepare_data();
   build_trackers();
   Trainer trainer(
       {.agent = *agent_,
@@ -206,34 +251,28 @@ int Experiment::train() {
   spdlog::info("{} after {} steps: {}", end == TrainEnd::kFinished ? "finished" : "interrupted",
                trainer.step(), latest ? latest->string() : folder_.string());
   if (end == TrainEnd::kFinished) return 0;
-  spdlog::info("to continue: roboimi run --resume {}", folder_.string());
+  spdlog::info("to continue: roboimi run --resume {}", shell_word(folder_.string()));
   return kInterruptedStatus;
 }
 
-void Experiment::build_agent() {
+TrainingDataOptions Experiment::data_options() const {
   Registry& registry = Registry::instance();
-  const std::shared_ptr<const Dataset> dataset =
-      registry.create_dataset(options_.component("data"), "data");
-  agent_ = create_agent_to_train(options_.component("agent"), dataset->spec(), seed_, run_.resume);
-  if (leads_) keep_run_files(folder_, *agent_);
-  agent_->to(device_);
-  // A simulator that cannot start should say so now, not after hours of training.
-  if (leads_ && rolls_out()) {
-    environment_ = registry.create_environment(options_.component("env"), "env");
-  }
-  const TrainingDataOptions preparation{
-      .batch_size = train_.batch_size,
-      .seed = seed_,
-      .device = device_,
-      .backbone_identity = feature_identity(registry, options_.component("agent")),
-      .data_identity = component_identity(registry, ComponentKind::kDataset,
-                                          options_.component("data"), "data"),
-      .num_held_out = train_.held_out_episodes,
-      .rank = communicator_->rank(),
-      .num_processes = communicator_->size(),
-      .should_stop = [this] { return stop_.requested(); }};
+  return {.batch_size = train_.batch_size,
+          .seed = seed_,
+          .device = device_,
+          .backbone_identity = feature_identity(registry, options_.component("agent")),
+          .data_identity = component_identity(registry, ComponentKind::kDataset,
+                                              options_.component("data"), "data"),
+          .num_held_out = train_.held_out_episodes,
+          .rank = communicator_->rank(),
+          .num_processes = communicator_->size(),
+          .should_stop = [this] { return stop_.requested(); }};
+}
+
+void Experiment::prepare_data() {
+  const TrainingDataOptions preparation = data_options();
   first_rank_first(*communicator_, [&] {
-    data_ = prepare_training_data(dataset, *agent_, options_.group("cache"), preparation);
+    fill_training_data(data_, *agent_, options_.group("cache"), preparation);
   });
   agent_->set_statistics(data_.statistics);
   if (leads_ && data_.held_out_sampler) {
@@ -241,12 +280,10 @@ void Experiment::build_agent() {
         *agent_, data_,
         ValidationOptions{.batch_size = train_.batch_size, .seed = seed_, .device = device_});
   }
-  spdlog::info("{} episodes, {} windows", dataset->num_episodes(), data_.sampler->num_windows());
   record_.data_fingerprint = data_.fingerprint;
-  record_.num_episodes = dataset->num_episodes();
+  record_.num_episodes = data_.dataset->num_episodes();
   record_.num_windows = data_.sampler->num_windows();
-  record_.num_parameters = 0;
-  for (const at::Tensor& weights : agent_->parameters()) record_.num_parameters += weights.numel();
+  spdlog::info("{} episodes, {} windows", record_.num_episodes, record_.num_windows);
   write_record();
 }
 

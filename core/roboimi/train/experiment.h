@@ -35,6 +35,7 @@ namespace roboimi {
 struct RunOptions {
   // The run to continue, bit for bit where the conditions are the same.
   std::optional<std::filesystem::path> resume = std::nullopt;
+  bool dry_run = false;  // checks everything, prints what would be done and writes nothing
   std::vector<std::string> command = {};            // for run.json
   std::map<std::string, std::string> choices = {};  // of the composition, for run.json
 };
@@ -50,10 +51,11 @@ ROBOIMI_EXPORT Options experiment_options(const ConfigNode& root);
 // the same run. The registry's plugins must be loaded.
 ROBOIMI_EXPORT ConfigNode resolved_experiment(const Options& options, const ConfigNode& root);
 
-// Trains. Returns the exit status: 0, or 130 after Ctrl-C (SIGINT, SIGTERM), when the step was
-// finished and a checkpoint written. The registry's plugins must be loaded. Prints the run's folder
-// and its last results to the log. Errors leave run.json saying so; the process that they end
-// takes the others of its training with it.
+// Trains, once all that can be known before has been checked (train/preflight.h): what fails there
+// leaves no folder. Returns the exit status: 0, or 130 after Ctrl-C (SIGINT, SIGTERM), when the
+// step was finished and a checkpoint written. The registry's plugins must be loaded. Prints the
+// run's folder and its last results to the log. Later errors leave run.json saying so; the process
+// that they end takes the others of its training with it.
 ROBOIMI_EXPORT int run_experiment(const ConfigNode& root, const RunOptions& options);
 
 }  // namespace roboimi

@@ -3,12 +3,15 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
 #include <spdlog/spdlog.h>
 #include <torch/version.h>
 #include <unistd.h>
 
 #include <ctime>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
@@ -35,6 +38,21 @@ nlohmann::ordered_json plugins_json() {
     plugins.push_back(entry);
   }
   return plugins;
+}
+
+// Whether the folder is a run of exactly this name: as its run.json says, or where that cannot be
+// read by its own name <date>_<time>_<name>.
+bool is_run_of(const fs::path& folder, const std::string& name) {
+  std::error_code error;
+  if (fs::is_regular_file(folder / "run.json", error)) {
+    const auto record =
+        nlohmann::json::parse(read_text(folder / "run.json"), nullptr, /*allow_exceptions=*/false);
+    if (record.is_object() && record.contains("name")) return record["name"] == name;
+  }
+  static const std::regex pattern("[0-9]{8}_[0-9]{6}_(.*)");
+  std::smatch match;
+  const std::string own = folder.filename().string();
+  return std::regex_match(own, match, pattern) && match[1] == name;
 }
 
 }  // namespace
@@ -65,9 +83,7 @@ fs::path newest_run_folder(const fs::path& output_dir, const std::string& name) 
   if (fs::is_directory(output_dir)) {
     for (const auto& item : fs::directory_iterator(output_dir)) {
       const std::string folder = item.path().filename().string();
-      const bool is_ours =
-          folder.ends_with("_" + name) || folder.find("_" + name + "_") != std::string::npos;
-      if (!is_ours || !has_checkpoint(item.path())) continue;
+      if (!is_run_of(item.path(), name) || !has_checkpoint(item.path())) continue;
       if (!newest || folder > newest->filename().string()) newest = item.path();
     }
   }
@@ -125,6 +141,23 @@ std::string observed_status(const fs::path& run_folder) {
   } catch (const nlohmann::json::exception&) {
     return "";
   }
+}
+
+LogKeeper::LogKeeper() {
+  constexpr std::size_t kMostLines = 1000;
+  sink_ = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(kMostLines);
+  spdlog::default_logger()->sinks().push_back(sink_);
+}
+
+LogKeeper::~LogKeeper() { detach(); }
+
+void LogKeeper::detach() { std::erase(spdlog::default_logger()->sinks(), sink_); }
+
+void LogKeeper::write_to(const fs::path& file) {
+  detach();
+  std::ofstream log(file, std::ios::app);
+  auto& kept = static_cast<spdlog::sinks::ringbuffer_sink_mt&>(*sink_);
+  for (const std::string& line : kept.last_formatted()) log << line;
 }
 
 LogFile::LogFile(const fs::path& file) {

@@ -57,6 +57,22 @@ ROBOIMI_EXPORT void write_run_record(const std::filesystem::path& folder, const 
 // process was one of this machine and is gone. Empty when there is no run.json to read.
 ROBOIMI_EXPORT std::string observed_status(const std::filesystem::path& run_folder);
 
+// Keeps what is logged while there is no folder yet, for the log that comes.
+class ROBOIMI_EXPORT LogKeeper {
+ public:
+  LogKeeper();
+  ~LogKeeper();
+  LogKeeper(const LogKeeper&) = delete;
+  LogKeeper& operator=(const LogKeeper&) = delete;
+
+  // Appends the lines to `file`, and keeps no more.
+  void write_to(const std::filesystem::path& file);
+
+ private:
+  void detach();
+  std::shared_ptr<spdlog::sinks::sink> sink_;
+};
+
 // While alive, everything that is logged also goes to `file`, in detail.
 class ROBOIMI_EXPORT LogFile {
  public:

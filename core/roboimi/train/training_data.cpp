@@ -27,7 +27,12 @@ ProgressCallback progress_callback(const std::string& label) {
   };
 }
 
-// Whether the features of this backbone can be had from the cache; says why not where it matters.
+bool caches_features(const Backbone& backbone, const Options& cache) {
+  const bool needs_variants = backbone.has_random_transform() && cache.integer("variants") == 1;
+  return backbone.frozen() && cache.boolean("enabled") && !needs_variants;
+}
+
+// The same; says why not where it matters.
 bool is_cacheable(const Backbone& backbone, const Options& cache) {
   if (!backbone.frozen()) return false;
   if (!cache.boolean("enabled")) {
@@ -74,12 +79,31 @@ Schema cache_schema() {
   return s;
 }
 
-TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent& agent,
-                                   const Options& cache, const TrainingDataOptions& options) {
-  const std::filesystem::path folder =
-      cache.has("folder") ? std::filesystem::path(cache.text("folder")) : cache_folder(*dataset);
-  TrainingData data{.dataset = dataset,
-                    .fingerprint = data_fingerprint(*dataset, cache.boolean("verify"))};
+std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone, const Options& cache) {
+  if (backbone == nullptr) return 0;
+  std::uintmax_t bytes = 0;
+  for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
+    const auto rows = static_cast<std::uintmax_t>(dataset.episode(i).length);
+    if (caches_features(*backbone, cache)) {
+      const std::int64_t variants =
+          backbone->has_random_transform() ? cache.integer("variants") : 1;
+      bytes += rows * static_cast<std::uintmax_t>(variants * backbone->feature_dim()) *
+               c10::elementSize(backbone->cached_dtype());
+      continue;
+    }
+    for (const std::string& camera : backbone->camera_names()) {
+      const auto size = dataset.spec().images.find(camera);
+      // Frames that their file holds uncompressed are mapped where they are.
+      if (size == dataset.spec().images.end() || dataset.frame_extent(i, camera, 0)) continue;
+      bytes += rows * static_cast<std::uintmax_t>(size->second.height * size->second.width * 3);
+    }
+  }
+  return bytes;
+}
+
+TrainingData lay_out_training_data(std::shared_ptr<const Dataset> dataset, const Agent& agent,
+                                   const TrainingDataOptions& options) {
+  TrainingData data{.dataset = dataset};
   check_finite(*dataset);
   split_episodes(data, options.num_held_out);
   const auto sampler_of = [&](const std::vector<std::int64_t>& episodes) {
@@ -94,6 +118,22 @@ TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent
   };
   data.sampler = sampler_of(data.training_episodes);
   if (options.num_held_out > 0) data.held_out_sampler = sampler_of(data.held_out_episodes);
+  return data;
+}
+
+TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent& agent,
+                                   const Options& cache, const TrainingDataOptions& options) {
+  TrainingData data = lay_out_training_data(std::move(dataset), agent, options);
+  fill_training_data(data, agent, cache, options);
+  return data;
+}
+
+void fill_training_data(TrainingData& data, Agent& agent, const Options& cache,
+                        const TrainingDataOptions& options) {
+  const std::shared_ptr<const Dataset> dataset = data.dataset;
+  const std::filesystem::path folder =
+      cache.has("folder") ? std::filesystem::path(cache.text("folder")) : cache_folder(*dataset);
+  data.fingerprint = data_fingerprint(*dataset, cache.boolean("verify"));
   Backbone* backbone = agent.backbone();
   if (backbone != nullptr && is_cacheable(*backbone, cache)) {
     data.embeddings = cached_embeddings(
@@ -129,7 +169,6 @@ TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent
     data.statistics.features =
         sampled_feature_statistics(*backbone, *dataset, data.training_episodes, options.device);
   }
-  return data;
 }
 
 ProbeData TrainingData::probe_data(Agent& agent, const std::vector<std::int64_t>& episodes,

@@ -20,6 +20,8 @@
 
 namespace roboimi {
 
+class Backbone;
+
 // The `cache` section of an experiment.
 ROBOIMI_EXPORT Schema cache_schema();
 
@@ -50,7 +52,19 @@ struct TrainingData {
                                       c10::Device device) const;
 };
 
-// Decodes or encodes what is not cached yet. The agent is on the device.
+// Episodes and windows, before any frame is read. Error for data that cannot be trained on.
+ROBOIMI_EXPORT TrainingData lay_out_training_data(std::shared_ptr<const Dataset> dataset,
+                                                  const Agent& agent,
+                                                  const TrainingDataOptions& options);
+// The rest of it: decodes or encodes what is not cached yet. The agent is on the device.
+ROBOIMI_EXPORT void fill_training_data(TrainingData& data, Agent& agent, const Options& cache,
+                                       const TrainingDataOptions& options);
+// Bytes of the cache files that fill_training_data() makes where there are none yet. No `backbone`:
+// none.
+ROBOIMI_EXPORT std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
+                                          const Options& cache);
+
+// Both, one after the other.
 ROBOIMI_EXPORT TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset,
                                                   Agent& agent, const Options& cache,
                                                   const TrainingDataOptions& options);

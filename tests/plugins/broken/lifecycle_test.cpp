@@ -199,7 +199,7 @@ TEST(Type, ThatIsUnknownGivesTheNearestNameTheOthersAndTheFolders) {
                         "rejected: .*libolder.so \\(`roboimi plugins list` says why\\)"));
   EXPECT_THAT(
       error_text([&] { registry.create_backbone(yaml("{}"), "agent.backbone", one_camera()); }),
-      HasSubstr("agent.backbone says no type"));
+      HasSubstr("agent.backbone has no 'type'"));
   EXPECT_THAT(
       error_text([&] { registry.create_backbone(yaml("good"), "agent.backbone", one_camera()); }),
       HasSubstr("agent.backbone is no backbone: expected a table"));

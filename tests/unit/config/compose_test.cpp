@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "roboimi/common/install_prefix.h"
+#include "roboimi/config/difference.h"
 #include "tests/error_text.h"
 #include "tests/unit/config/config_folder.h"
 
@@ -115,6 +117,61 @@ TEST_F(Compose, AddsAGroupThatNoListNames) {
   EXPECT_THAT(failure({"+train=default"}),
               HasSubstr("the group 'train' is chosen already: found default; leave out the '+'"));
   EXPECT_THAT(failure({"+track=bord"}), HasSubstr("did you mean 'board'?"));
+}
+
+TEST_F(Compose, AGroupOfNoneStaysNoneWhateverOtherFilesSayOfIt) {
+  folder_.write("scene.yaml", "defaults:\n  - env: sim\n  - size: null\n");
+  folder_.write("env/sim.yaml", "type: sim\nwidth: 256\n");
+  folder_.write("size/tiny.yaml", "# @package _global_\nenv: {width: 8}\nseed: 1\n");
+  const auto composed = [&](const std::vector<std::string>& overrides) {
+    return compose_config(folder_.file("scene.yaml"), overrides).root.to_yaml();
+  };
+  EXPECT_EQ(composed({"size=tiny"}), "env:\n  type: sim\n  width: 8\nseed: 1\n");
+  EXPECT_EQ(composed({"env=null", "size=tiny"}), "seed: 1\n");
+  EXPECT_EQ(composed({"size=tiny", "env=null"}), "seed: 1\n");
+}
+
+TEST_F(Compose, ReadsThePackageOfAFileOfAWindowsEditor) {
+  folder_.write("scene.yaml", "seed: 0\ndefaults:\n  - _self_\n  - size: windows\n");
+  folder_.write("size/windows.yaml", "\xef\xbb\xbf\r\n# @package _global_\r\nseed: 3\r\n");
+  EXPECT_EQ(compose_config(folder_.file("scene.yaml"), {}).root.to_yaml(), "seed: 3\n");
+}
+
+TEST_F(Compose, ExpandsTheHomeFolderWhereverAPathEnters) {
+  const char* former = std::getenv("HOME");
+  const std::string home = former != nullptr ? former : "";
+  ::setenv("HOME", folder_.path().c_str(), 1);
+  folder_.write("mine/scene.yaml", "part: {type: a, plugin: ~/a.so}\nfile: \"${file:~/w.ckpt}\"\n");
+  const std::string in_home = "part:\n  type: a\n  plugin: " + folder_.file("a.so") + "\nfile: \"" +
+                              folder_.file("w.ckpt") + "\"\n";
+  EXPECT_EQ(compose_config("~/mine/scene.yaml", {}).root.to_yaml(), in_home);
+  EXPECT_EQ(compose_config("scene", {}, {"~/mine"}).root.to_yaml(), in_home);
+  ::setenv("ROBOIMI_CONFIG_PATH", "~/mine", 1);
+  EXPECT_EQ(compose_config("scene", {}).root.to_yaml(), in_home);
+  ::unsetenv("ROBOIMI_CONFIG_PATH");
+  ::setenv("HOME", home.c_str(), 1);
+}
+
+TEST(SourceTree, IsThatOfABuildAndOfNothingInstalled) {
+  const ConfigFolder folder;
+  EXPECT_EQ(source_tree(folder.path()), "");
+  EXPECT_EQ(source_tree(""), "");
+  folder.write("CMakeCache.txt", "A:STRING=b\nCMAKE_HOME_DIRECTORY:INTERNAL=/src/roboimi\n");
+  EXPECT_EQ(source_tree(folder.path()), "/src/roboimi");
+}
+
+TEST(ConfigChanges, NameEveryKeyThatDiffers) {
+  const ConfigNode before =
+      parse_yaml("{a: {b: 1, c: x}, list: [1, 2], gone: 3, same: 4}", "a.yaml");
+  const ConfigNode after =
+      parse_yaml("{a: {b: 2, c: x}, list: [1], same: 4, new: {k: 5}}", "b.yaml");
+  EXPECT_EQ(config_changes(before, after),
+            (std::vector<std::string>{"a.b: 1 -> 2", "list: [1, 2] -> [1]", "gone: 3 -> none",
+                                      "new: none -> a table with the keys k"}));
+  EXPECT_TRUE(config_changes(before, before).empty());
+  EXPECT_EQ(summary_of_changes({"a", "b"}), "a, b");
+  EXPECT_EQ(summary_of_changes({"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}),
+            "1, 2, 3, 4, 5, 6, 7, 8 and 2 more");
 }
 
 TEST_F(Compose, AnUnknownChoiceListsTheFilesOfTheGroupAndTheFolders) {

@@ -77,8 +77,60 @@ TEST(ParseOptions, MakesPathsAbsolute) {
   EXPECT_EQ(relative.text("output"), here + "/runs") << "a default as well";
   EXPECT_EQ(relative.to_node().find("data")->text(), here + "/set \\${x}");
   EXPECT_EQ(read("data: /a/../b").text("data"), "/a/../b");
-  EXPECT_EQ(read("data: ''").text("data"), "");
   EXPECT_EQ(read("data: ~/set").text("data"), std::string(std::getenv("HOME")) + "/set");
+}
+
+TEST(ParseOptions, TakesAnIntegerHoweverItIsWritten) {
+  const auto read = [](const std::string& text) {
+    return parse("{cond_dim: " + text + "}").integer("cond_dim");
+  };
+  for (const char* text : {"10", "1e1", "1E1", "1.0e1", "100e-1", "10.0", "10.", "+10", "0.1e2"}) {
+    EXPECT_EQ(read(text), 10) << text;
+  }
+  EXPECT_EQ(read("1_000"), 1000);
+  EXPECT_EQ(read("5e4"), 50000);
+  EXPECT_EQ(read("9.223372036854775807e18"), 9223372036854775807);
+  for (const char* text : {"1.5", "15e-1", "1e-1", "10.00000000000000000001", "1e19", "1e99",
+                           "1__0", "_10", "10_", "0x10", "1e", "e1", "ten", ".nan", "1 0"}) {
+    EXPECT_THAT(failure(std::string("cond_dim: ") + text), HasSubstr("expected an integer"))
+        << text;
+  }
+}
+
+TEST(ParseOptions, HintsAtWhatWasMeantByANumberOrASwitch) {
+  EXPECT_THAT(failure("dropout: 1,0e-4"),
+              HasSubstr("found '1,0e-4'; the decimal point is '.', as in 1.0e-4; --multirun runs "
+                        "each of several values"));
+  EXPECT_THAT(failure("n_emb: 8,16,32"),
+              HasSubstr("found '8,16,32'; --multirun runs each of several values"));
+  EXPECT_THAT(failure("dropout: 1e\u22124"), HasSubstr("write the minus sign as '-'"));
+  EXPECT_THAT(failure("dropout: \u20131"), HasSubstr("write the minus sign as '-'"));
+  EXPECT_THAT(failure("frozen: yes"), HasSubstr("found 'yes'; write true"));
+  EXPECT_THAT(failure("frozen: Off"), HasSubstr("found 'Off'; write false"));
+  EXPECT_THAT(failure("frozen: 1"), HasSubstr("found '1'; write true"));
+  EXPECT_THAT(failure("frozen: maybe"), ::testing::EndsWith("found 'maybe'"));
+}
+
+TEST(ParseOptions, ExpandsTheHomeFolderInPathsAndInNothingElse) {
+  const char* former = std::getenv("HOME");
+  const std::string home = former != nullptr ? former : "";
+  ::setenv("HOME", "/home/somebody", 1);
+  EXPECT_EQ(parse("checkpoint: ~/a.ckpt").text("checkpoint"), "/home/somebody/a.ckpt");
+  EXPECT_EQ(parse("checkpoint: ./~/a.ckpt").text("checkpoint"),
+            (std::filesystem::current_path() / "~/a.ckpt").string());
+  EXPECT_EQ(parse("cameras: [~/a]").texts("cameras")[0], "~/a");
+  EXPECT_THAT(failure("checkpoint: ~nobody_of_that_name/a"),
+              HasSubstr("no user 'nobody_of_that_name'"));
+  ::setenv("HOME", home.c_str(), 1);
+}
+
+TEST(ParseOptions, TakesAnEmptyPathForNoneWhereItIsOptional) {
+  EXPECT_FALSE(parse("checkpoint: ''").has("checkpoint"));
+  Schema schema;
+  schema.required_path("path", "folder of episodes");
+  EXPECT_THAT(error_text([&] { parse_options(parse_yaml("path: ''", "b.yaml"), schema, "data"); }),
+              HasSubstr("wrong value of 'data.path': expected a path"));
+  EXPECT_THAT(failure("checkpoint: \"a\\nb\""), HasSubstr("expected a path; found 'a\\x0ab'"));
 }
 
 TEST(ParseOptions, SuggestsTheNearestNameForAnUnknownKey) {

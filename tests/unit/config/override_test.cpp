@@ -46,6 +46,39 @@ TEST_F(Override, ChangesAKeyToAnyYamlValue) {
   EXPECT_EQ(value("name", {"name=1", "name=2"}), "2\n");
 }
 
+TEST_F(Override, TakesEveryLetterOfAValueAndNoneForAComment) {
+  const auto text_of = [&](const std::string& override_text) {
+    const ConfigNode root = compose({override_text});
+    // What is saved reads back as the same.
+    EXPECT_TRUE(parse_yaml(root.to_yaml(), "saved.yaml") == root) << root.to_yaml();
+    return root.find("name")->text();
+  };
+  for (const char* value :
+       {"/mnt/set #2", "#3",  "a # b",   "#",     "it's", "a: b",     "- a",     "? a",
+        "*.ckpt",      "R&D", "@x",      "`x`",   "%d",   "|",        ">x",      "---",
+        "...",         "a,b", "lr=1e-4", "x {y}", "x [1", "C:\\data", "\ta\"b\""}) {
+    const std::string expected = std::string(value).substr(value[0] == '\t' ? 1 : 0);
+    EXPECT_EQ(text_of(std::string("name=") + value), expected);
+  }
+  EXPECT_EQ(text_of("name=\"a #1\""), "a #1");
+  EXPECT_EQ(text_of("name='#1'"), "#1");
+  EXPECT_EQ(text_of("name= x "), "x");
+  EXPECT_EQ(value("cameras", {"cameras=[a #1, '#2', {k #3: v}]"}),
+            "- \"a #1\"\n- \"#2\"\n- \"k #3\": v\n");
+}
+
+TEST_F(Override, IsOneLineOfUtf8AndOneValue) {
+  EXPECT_EQ(failure({"name=a\nb"}),
+            "command line: the override 'name=a\\x0ab': a control character in the value: expected "
+            "one line of UTF-8");
+  EXPECT_THAT(failure({std::string("name=a\0b", 8)}), HasSubstr("a control character"));
+  EXPECT_THAT(failure({"name=caf\xe9"}), HasSubstr("'name=caf\\xe9': not UTF-8"));
+  EXPECT_THAT(failure({"name=\"a\" # b"}), HasSubstr("the override 'name=\"a\" # b': "));
+  EXPECT_THAT(failure({"cameras=[a] # b"}), HasSubstr("the override 'cameras=[a] # b': "));
+  EXPECT_THAT(failure({"cameras", "[a]"}),
+              HasSubstr("write key and value in one word, without spaces around '='"));
+}
+
 TEST_F(Override, OfATableChangesOnlyTheKeysItNames) {
   EXPECT_EQ(value("agent.head", {"agent.head={n_emb: 8}"}), "n_emb: 8\nn_layer: 12\n");
 }

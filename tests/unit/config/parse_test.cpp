@@ -2,6 +2,7 @@
 
 #include "roboimi/config/node.h"
 #include "tests/error_text.h"
+#include "tests/unit/config/config_folder.h"
 
 namespace roboimi {
 namespace {
@@ -105,6 +106,41 @@ TEST(ParseYaml, TakesBytesThatAreNoTextForAnErrorOrAText) {
       EXPECT_THAT(error.what(), StartsWith("a.yaml"));
     }
   }
+}
+
+TEST(LoadYaml, ReadsTheFilesOfWindowsEditors) {
+  const ConfigFolder folder;
+  folder.write("a.yaml", "\xef\xbb\xbfname: x\r\nlist:\r\n  - 1\r\n");
+  const ConfigNode root = load_yaml(folder.file("a.yaml"));
+  EXPECT_EQ(root.to_yaml(), "name: x\nlist: [1]\n");
+  EXPECT_EQ(root.find("name")->location().to_string(), folder.file("a.yaml") + ":1:1");
+}
+
+TEST(LoadYaml, NamesAnEncodingThatIsNotUtf8) {
+  const ConfigFolder folder;
+  const auto failure_of = [&](const std::string& bytes) {
+    folder.write("a.yaml", bytes);
+    return error_text([&] { load_yaml(folder.file("a.yaml")); });
+  };
+  EXPECT_EQ(failure_of(std::string("\xff\xfen\0a\0:\0", 8)),
+            folder.file("a.yaml") +
+                ": not UTF-8: expected a text file in UTF-8; found UTF-16; save "
+                "the file again as UTF-8");
+  EXPECT_THAT(failure_of(std::string("\xfe\xff\0n\0a", 6)), HasSubstr("found UTF-16;"));
+  EXPECT_THAT(failure_of(std::string("\xff\xfe\0\0n\0\0\0", 8)), HasSubstr("found UTF-32;"));
+  EXPECT_THAT(failure_of(std::string("n\0a\0m\0e\0", 8)),
+              HasSubstr("found UTF-16 without a byte order mark"));
+  EXPECT_THAT(failure_of("a: 1\n# caf\xe9\n"),
+              HasSubstr("a.yaml:2: not UTF-8: expected a text file in UTF-8; found '# caf\\xe9', "
+                        "perhaps in Latin-1 or Windows-1252"));
+  EXPECT_THAT(failure_of(std::string("name: long enough\nx: \0\n", 23)),
+              HasSubstr("a.yaml:2: not UTF-8: expected a text file in UTF-8; found a zero byte"));
+}
+
+TEST(LoadYaml, SaysThatTabsDoNotIndent) {
+  EXPECT_THAT(failure("a:\n\t- b\n\t- c: d\n"),
+              HasSubstr("line 2 is indented with a tab: use spaces"));
+  EXPECT_THAT(failure("a:\n  b: 1\n\tc: 2\n"), HasSubstr("line 3 is indented with a tab"));
 }
 
 TEST(LoadYaml, NamesAMissingFile) {

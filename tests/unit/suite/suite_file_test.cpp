@@ -104,6 +104,23 @@ TEST(SuiteFile, ErrorsOfTargets) {
       HasSubstr("unknown target: expected one of here"));
 }
 
+TEST(SuiteFile, AFolderThereStartsAtTheHomeFolderAndIsNeverCalledTilde) {
+  const auto folder_of = [](const std::string& folder) {
+    const SuiteFile suite = read(
+        "name: s\nconfig: c\nruns: [{name: a}]\ntargets: {t: {kind: ssh, "
+        "host: node, folder: '" +
+        folder + "'}}\n");
+    return suite.targets.at("t").folder;
+  };
+  EXPECT_EQ(folder_of("~/suites/mine"), "suites/mine");
+  EXPECT_EQ(folder_of("~//suites"), "suites");
+  EXPECT_EQ(folder_of("~"), ".");
+  EXPECT_EQ(folder_of("/scratch/me"), "/scratch/me");
+  EXPECT_THAT(error_of("name: s\nconfig: c\nruns: [{name: a}]\n"
+                       "targets: {t: {kind: ssh, host: node, folder: ~other/suites}}\n"),
+              HasSubstr("targets.t.folder: the home folder of another user"));
+}
+
 TEST(SuiteFile, OfTheLewmTransferHasItsTwoRuns) {
   const SuiteFile suite = read_suite_file(
       ROBOIMI_SOURCE_DIR "/experiment_suites/2026-04-05-lewm-vit-transfer/suite.yaml");

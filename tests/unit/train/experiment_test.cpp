@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@
 #include "roboimi/common/files.h"
 #include "roboimi/env/rollout.h"
 #include "roboimi/train/load_agent.h"
+#include "roboimi/train/preflight.h"
 #include "roboimi/train/run_folder.h"
 #include "tests/error_text.h"
 #include "tests/unit/train/tiny_task.h"
@@ -125,6 +127,122 @@ TEST_F(ExperimentTest, RefusesWhatItDoesNotKnow) {
   EXPECT_FALSE(fs::exists(folder_ / "runs"));
 }
 
+TEST_F(ExperimentTest, LeavesNoFolderForWhatCanBeKnownBefore) {
+  const auto failure = [&](const std::string& key, const std::string& value) {
+    ConfigNode bad = config("bad", 10);
+    bad.set_path(key, parse_yaml(value, "test.yaml"));
+    return error_of(bad);
+  };
+  EXPECT_THAT(failure("name", "exp/one"),
+              HasSubstr("name: it ends the name of the run's folder: expected a name without '/'; "
+                        "found 'exp/one'; output_dir=FOLDER chooses where"));
+  EXPECT_THAT(failure("name", "''"), HasSubstr("expected a name"));
+  EXPECT_THAT(failure("name", ".."), HasSubstr("expected a name"));
+  EXPECT_THAT(failure("name", "\"a\\nb\""), HasSubstr("expected a name of one line"));
+  EXPECT_THAT(failure("name", std::string(300, 'x')), HasSubstr("at most 200 bytes, not 300"));
+  EXPECT_THAT(failure("output_dir", (folder_ / "data.bin" / "runs").string()),
+              HasSubstr("output_dir: not a folder"));
+  EXPECT_THAT(failure("output_dir", (folder_ / std::string(300, 'x')).string()),
+              HasSubstr("output_dir: a name in the path is too long"));
+  EXPECT_THAT(failure("agent", "{type: tiny, hidden: 0}"), HasSubstr("agent.hidden"));
+  EXPECT_THAT(failure("data", "{type: tinny, path: x}"),
+              HasSubstr("data: unknown dataset 'tinny'"));
+  EXPECT_THAT(failure("env", "{steps: 3}"),
+              HasSubstr("env has no 'type': expected type: one of tiny; env=null trains without a "
+                        "simulator"));
+  EXPECT_THAT(failure("train.held_out_episodes", "4"), HasSubstr("train.held_out_episodes"));
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+}
+
+TEST_F(ExperimentTest, FindsAnEnvironmentThatDoesNotFitBeforeTheFirstStep) {
+  ConfigNode other = config("other", 10);
+  other.set_path("env", parse_yaml("{type: tiny, state_dim: 5}", "test.yaml"));
+  EXPECT_THAT(error_of(other),
+              HasSubstr("env: the policy does not fit the environment: state_dim 3 against 5"));
+  EXPECT_THAT(error_of(other), HasSubstr("env=null trains without rollouts"));
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+  // Without rollouts it is not asked.
+  other.set_path("train.rollout_num_episodes", ConfigNode::scalar("0"));
+  EXPECT_EQ(run_experiment(other, {}), 0);
+}
+
+TEST_F(ExperimentTest, ADryRunTellsThePlanAndWritesNothing) {
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(run_experiment(config("dry", 40), {.dry_run = true}), 0);
+  const std::string plan = ::testing::internal::GetCapturedStdout();
+  EXPECT_THAT(plan, HasSubstr("parameters    126, of which 120 are trained\n"));
+  EXPECT_THAT(plan, HasSubstr("data          4 episodes to train on, 0 held out, 120 windows\n"));
+  EXPECT_THAT(plan, HasSubstr("training      40 steps, 5.3 epochs, on cpu\n"));
+  EXPECT_THAT(plan, HasSubstr("rollouts      3 episodes every 20 steps\n"));
+  EXPECT_THAT(plan, HasSubstr("disk          0.0 MB of derived data to write"));
+  EXPECT_THAT(plan,
+              HasSubstr("folder        " + (folder_ / "runs" / "<date>_<time>_dry").string()));
+  EXPECT_THAT(plan, ::testing::EndsWith("nothing was written\n"));
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+  ::testing::internal::CaptureStdout();
+  EXPECT_THAT(error_text([&] { run_experiment(config("exp/one", 40), {.dry_run = true}); }),
+              HasSubstr("a name without '/'"));
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
+}
+
+TEST_F(ExperimentTest, ResumesOnlyWhatIsARunAndCreatesNothing) {
+  const auto failure = [&](const fs::path& run) {
+    return error_text([&] { run_experiment(config("x", 10), {.resume = run}); });
+  };
+  EXPECT_THAT(failure(folder_ / "runs" / "none"),
+              HasSubstr("runs/none: no run to resume: expected the folder of a run, with a "
+                        "checkpoint in its checkpoints folder; found nothing of that name"));
+  EXPECT_THAT(failure(folder_ / "data.bin"), HasSubstr("found a file"));
+  EXPECT_THAT(failure(folder_), HasSubstr("found no checkpoints folder"));
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+  EXPECT_FALSE(fs::exists(folder_ / "checkpoints"));
+  fs::create_directories(folder_ / "empty" / "checkpoints");
+  EXPECT_THAT(failure(folder_ / "empty"), HasSubstr("start it again, without --resume"));
+  ASSERT_EQ(run_experiment(config("x", 10), {}), 0);
+  EXPECT_THAT(failure(run_of("x") / "checkpoints" / "step_00000010"),
+              HasSubstr("found one of its checkpoints; name the folder that its checkpoints folder "
+                        "is in"));
+  EXPECT_THAT(
+      error_text([&] { run_experiment(config("x", 5), {.resume = run_of("x")}); }),
+      HasSubstr("the run has gone further than train.max_steps: expected train.max_steps of "
+                "at least 10; found 5"));
+}
+
+TEST_F(ExperimentTest, ResumesTheNewestRunOfExactlyThatName) {
+  const fs::path runs = folder_ / "runs";
+  const auto make = [&](const std::string& folder, const std::string& record) {
+    fs::create_directories(runs / folder / "checkpoints" / "latest");
+    std::ofstream(runs / folder / "checkpoints" / "latest" / "state.json") << "{}";
+    if (!record.empty()) std::ofstream(runs / folder / "run.json") << record;
+  };
+  make("20260101_000000_lewm", R"({"name": "lewm"})");
+  make("20260102_000000_lewm_2", R"({"name": "lewm"})");  // the second of that time
+  make("20260103_000000_my_lewm", R"({"name": "my_lewm"})");
+  make("20260104_000000_lewm_imf", R"({"name": "lewm_imf"})");
+  make("20260105_000000_lewm", R"({"name": "renamed"})");
+  make("20260106_000000_lewm_imf", "");
+  make("20260107_000000_other_lewm", "{torn");
+  EXPECT_EQ(newest_run_folder(runs, "lewm"), runs / "20260102_000000_lewm_2");
+  EXPECT_EQ(newest_run_folder(runs, "my_lewm"), runs / "20260103_000000_my_lewm");
+  EXPECT_EQ(newest_run_folder(runs, "lewm_imf"), runs / "20260106_000000_lewm_imf");
+  EXPECT_EQ(newest_run_folder(runs, "other_lewm"), runs / "20260107_000000_other_lewm");
+  EXPECT_THAT(error_text([&] { newest_run_folder(runs, "imf"); }), HasSubstr("no run to resume"));
+  make("20260108_000000_lewm", "");  // of an older version, or damaged: by its name
+  EXPECT_EQ(newest_run_folder(runs, "lewm"), runs / "20260108_000000_lewm");
+}
+
+TEST_F(ExperimentTest, KeepsTheLogOfWhatCameBeforeItsFolder) {
+  const fs::path file = folder_ / "log.txt";
+  {
+    LogKeeper keeper;
+    spdlog::warn("an early warning");
+    keeper.write_to(file);
+    spdlog::warn("a late warning");
+  }
+  EXPECT_THAT(read_text(file), HasSubstr("an early warning\n"));
+  EXPECT_THAT(read_text(file), ::testing::Not(HasSubstr("a late warning")));
+}
+
 TEST_F(ExperimentTest, SaysWhyItFailedInItsRecord) {
   ConfigNode bad = config("broken", 10);
   bad.set_path("data.path", ConfigNode::scalar((folder_ / "missing.bin").string()));
@@ -145,6 +263,8 @@ TEST_F(ExperimentTest, KeepsItsConfigurationWhenAnotherOneDoesNotFit) {
     FAIL() << "resumed";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("step_00000010: "));
+    EXPECT_THAT(error.what(), HasSubstr("changed since it was started: train.ema: power -> none, "
+                                        "train.max_steps: 10 -> 20; "));
     EXPECT_THAT(error.what(), HasSubstr("resume with the configuration of the run: roboimi run "
                                         "--resume " +
                                         run.string()));
@@ -152,6 +272,15 @@ TEST_F(ExperimentTest, KeepsItsConfigurationWhenAnotherOneDoesNotFit) {
   EXPECT_EQ(read_text(run / "config.yaml"), before);
   ASSERT_EQ(run_experiment(config("kept", 20), {.resume = run}), 0);
   EXPECT_THAT(read_text(run / "config.yaml"), HasSubstr("max_steps: 20"));
+}
+
+TEST(RequireSpace, NamesTheDiskAndWhatIsMissing) {
+  const fs::path folder = fs::path(::testing::TempDir()) / "not" / "there";
+  EXPECT_NO_THROW(require_space(folder, 1, "a checkpoint", "free some"));
+  EXPECT_THAT(
+      error_text([&] { require_space(folder, ~std::uintmax_t{0}, "a checkpoint", "free some"); }),
+      ::testing::AllOf(HasSubstr("not enough disk space for a checkpoint: expected "),
+                       HasSubstr(" MB; found "), HasSubstr("; free some")));
 }
 
 TEST_F(ExperimentTest, NamesWhatItLookedForWhenThereIsNothingToResume) {

@@ -50,7 +50,9 @@ class TinyDataset final : public Dataset {
 // Success: the commanded action is near the demonstrator's, five steps long.
 class TinyEnvironment final : public Environment {
  public:
-  TinyEnvironment() : spec_(tiny_spec()) {}
+  explicit TinyEnvironment(std::int64_t state_dim = 3) : spec_(tiny_spec()) {
+    spec_.state_dim = state_dim;
+  }
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t max_steps() const override { return 5; }
   double max_reward() const override { return 1.0; }
@@ -115,11 +117,14 @@ inline void register_tiny_task() {
                        .create = [](const Options& options) {
                          return std::make_shared<TinyDataset>(options.text("path"));
                        }});
-    registrar.environment(
-        {.name = "tiny",
-         .description = "asks for the same function",
-         .schema = {},
-         .create = [](const Options&) { return std::make_shared<TinyEnvironment>(); }});
+    Schema environment_schema;
+    environment_schema.integer("state_dim", 3, "numbers that it says a state has");
+    registrar.environment({.name = "tiny",
+                           .description = "asks for the same function",
+                           .schema = environment_schema,
+                           .create = [](const Options& options) {
+                             return std::make_shared<TinyEnvironment>(options.integer("state_dim"));
+                           }});
     Registry::instance().add("tiny_task", std::move(registrar));
     return true;
   }();

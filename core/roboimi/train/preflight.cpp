@@ -1,0 +1,253 @@
+#include "roboimi/train/preflight.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/paths.h"
+#include "roboimi/env/fit.h"
+#include "roboimi/io/video.h"
+#include "roboimi/model/backbone.h"
+#include "roboimi/plugin/registry.h"
+#include "roboimi/train/agent_to_train.h"
+#include "roboimi/train/checkpoint.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The run's folder adds the date and a number, and files below add temporary names.
+constexpr std::size_t kLongestName = 200;
+// Beside the best ones: the newest, and the one that is being written.
+constexpr std::int64_t kOtherCheckpoints = 2;
+// In a checkpoint: the weights; of what trains also its average and the optimizer's two moments.
+constexpr std::uintmax_t kTrainedCopies = 3;
+constexpr double kMegabyte = 1e6;
+constexpr double kFilmRate = 20.0;  // any that encoders take
+
+void require_run_name(const Options& experiment) {
+  const std::string& name = experiment.text("name");
+  const bool is_line = std::none_of(name.begin(), name.end(),
+                                    [](unsigned char letter) { return std::iscntrl(letter) != 0; });
+  std::string expected;
+  if (name.empty() || name == "." || name == "..") expected = "a name";
+  if (name.find('/') != std::string::npos) expected = "a name without '/'";
+  if (!is_line) expected = "a name of one line";
+  if (name.size() > kLongestName) {
+    expected = fmt::format("at most {} bytes, not {}", kLongestName, name.size());
+  }
+  if (expected.empty()) return;
+  experiment.fail("name", "it ends the name of the run's folder", expected,
+                  "output_dir=FOLDER chooses where the run's folder is made");
+}
+
+void require_folders(const PreflightOptions& options) {
+  if (options.resume) {
+    require_run_to_resume(*options.resume);
+    require_writable_folder(*options.resume, "--resume");
+    return;
+  }
+  require_run_name(options.experiment);
+  require_writable_folder(options.experiment.text("output_dir"), "output_dir");
+}
+
+// A run that has gone further than it is asked to.
+void require_steps_left(const PreflightOptions& options) {
+  if (!options.resume) return;
+  const fs::path checkpoint = find_checkpoint(*options.resume);
+  std::int64_t step = 0;
+  try {
+    step = read_checkpoint_state(checkpoint).step;
+  } catch (const Error&) {
+    return;  // damaged: the run says so, and from which one to continue
+  }
+  if (step <= options.train.max_steps) return;
+  throw Error({.what = "the run has gone further than train.max_steps",
+               .where = checkpoint.string(),
+               .expected = fmt::format("train.max_steps of at least {}", step),
+               .found = std::to_string(options.train.max_steps)});
+}
+
+std::shared_ptr<Environment> make_environment(const PreflightOptions& options, Agent& agent) {
+  try {
+    const auto environment =
+        Registry::instance().create_environment(options.experiment.component("env"), "env");
+    require_fit(agent.spec(), environment->spec());
+    const bool sees = agent.backbone() != nullptr || agent.needs_images();
+    try_environment(*environment, options.train.rollout_seed, sees, /*films=*/true);
+    return environment;
+  } catch (const Error& error) {
+    Error::Parts parts = error.parts();
+    parts.next +=
+        (parts.next.empty() ? "" : "; ") + std::string("env=null trains without rollouts");
+    throw Error(std::move(parts));
+  }
+}
+
+// Where derived data will be; empty where that is the user's own cache.
+fs::path planned_cache_folder(const PreflightOptions& options, const Dataset& dataset) {
+  const Options& cache = options.experiment.group("cache");
+  if (cache.has("folder")) return cache.text("folder");
+  const fs::path beside = fs::absolute(dataset.episode(0).file).parent_path() / ".roboimi_cache";
+  return ::access(nearest_existing(beside).c_str(), W_OK | X_OK) == 0 ? beside : fs::path();
+}
+
+// Whether a cache file of an earlier run may be the one: then nothing is to be written.
+bool holds_cache_file(const fs::path& folder, std::uintmax_t bytes) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string extension = entry.path().extension().string();
+    const bool is_cache = extension == ".safetensors" || extension == ".bin";
+    if (is_cache && entry.is_regular_file(error) && entry.file_size(error) >= bytes) return true;
+  }
+  return false;
+}
+
+void measure(const PreflightOptions& options, Preflight& found) {
+  std::uintmax_t all = 0, trained = 0;
+  for (const at::Tensor& weights : found.agent->parameters()) {
+    found.num_parameters += weights.numel();
+    all += weights.nbytes();
+    if (!weights.requires_grad()) continue;
+    found.num_trained += weights.numel();
+    trained += weights.nbytes();
+  }
+  for (const at::Tensor& buffer : found.agent->buffers()) all += buffer.nbytes();
+  found.checkpoint_bytes = all + kTrainedCopies * trained;
+  const Dataset& dataset = *found.data.dataset;
+  const fs::path folder = planned_cache_folder(options, dataset);
+  found.cache_bytes =
+      cache_bytes(dataset, found.agent->backbone(), options.experiment.group("cache"));
+  if (folder.empty() || holds_cache_file(folder, found.cache_bytes)) found.cache_bytes = 0;
+  if (options.communicator.rank() != 0) return;
+  require_space(folder, found.cache_bytes, "derived data",
+                "set cache.folder to a folder with more space");
+  require_space(options.resume ? *options.resume : fs::path(options.experiment.text("output_dir")),
+                found.checkpoint_bytes, "a checkpoint", "set output_dir to one with more space");
+}
+
+Preflight check(const PreflightOptions& options) {
+  const bool leads = options.communicator.rank() == 0;
+  if (leads) {
+    require_folders(options);
+    require_steps_left(options);
+  }
+  Registry& registry = Registry::instance();
+  Preflight found;
+  const std::shared_ptr<const Dataset> dataset =
+      registry.create_dataset(options.experiment.component("data"), "data");
+  found.agent = create_agent_to_train(options.experiment.component("agent"), dataset->spec(),
+                                      options.data.seed, options.resume);
+  found.agent->to(options.data.device);
+  found.data = lay_out_training_data(dataset, *found.agent, options.data);
+  const bool rolls_out = options.train.rollout_num_episodes > 0 && options.experiment.has("env") &&
+                         found.agent->acts();
+  if (leads && rolls_out) {
+    found.environment = make_environment(options, *found.agent);
+    if (options.train.rollout_num_videos > 0) VideoWriter::require_encoder(kFilmSize, kFilmRate);
+  }
+  measure(options, found);
+  return found;
+}
+
+std::string row(const char* name, const std::string& text) {
+  return fmt::format("{:<14}{}\n", name, text);
+}
+
+std::string megabytes(std::uintmax_t bytes) {
+  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / kMegabyte);
+}
+
+}  // namespace
+
+Preflight run_preflight(const PreflightOptions& options) {
+  Preflight found;
+  std::exception_ptr failure;
+  try {
+    found = check(options);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  const bool failed = any_process(failure != nullptr, options.communicator);
+  if (failure) std::rethrow_exception(failure);
+  if (failed) {
+    throw Error({.what = "another process of this training found a fault",
+                 .where = fmt::format("rank {} of {}", options.communicator.rank(),
+                                      options.communicator.size()),
+                 .next = "see what that process says"});
+  }
+  return found;
+}
+
+std::string describe_plan(const Preflight& preflight, const PreflightOptions& options) {
+  const TrainOptions& train = options.train;
+  const std::int64_t windows = preflight.data.sampler->num_windows();
+  const std::int64_t kept = train.keep_top_k + kOtherCheckpoints;
+  const double drawn =
+      static_cast<double>(train.max_steps) *
+      static_cast<double>(train.batch_size * train.accumulate * options.communicator.size());
+  std::string rollouts = "none";
+  if (preflight.environment != nullptr) {
+    rollouts = train.rollout_every > 0 ? fmt::format("every {} steps", train.rollout_every)
+                                       : std::string("at the end");
+    rollouts = fmt::format("{} episodes {}", train.rollout_num_episodes, rollouts);
+  }
+  const std::string folder = options.resume ? options.resume->string() + ", continued"
+                                            : (fs::path(options.experiment.text("output_dir")) /
+                                               ("<date>_<time>_" + options.experiment.text("name")))
+                                                  .string();
+  return row("parameters", fmt::format("{}, of which {} are trained", preflight.num_parameters,
+                                       preflight.num_trained)) +
+         row("data", fmt::format("{} episodes to train on, {} held out, {} windows",
+                                 preflight.data.training_episodes.size(),
+                                 preflight.data.held_out_episodes.size(), windows)) +
+         row("training",
+             fmt::format("{} steps, {:.1f} epochs, on {}", train.max_steps,
+                         drawn / static_cast<double>(windows), options.data.device.str())) +
+         row("rollouts", rollouts) +
+         row("disk", fmt::format("{} of derived data to write, {} a checkpoint, at most {} of them",
+                                 megabytes(preflight.cache_bytes),
+                                 megabytes(preflight.checkpoint_bytes), kept)) +
+         row("folder", folder) + "nothing was written\n";
+}
+
+void require_run_to_resume(const fs::path& run) {
+  const auto fail = [&](const std::string& found, const std::string& next) {
+    throw Error({.what = "no run to resume",
+                 .where = run.string(),
+                 .expected = "the folder of a run, with a checkpoint in its checkpoints folder",
+                 .found = found,
+                 .next = next});
+  };
+  std::error_code error;
+  if (!fs::exists(run, error)) fail("nothing of that name", "");
+  if (!fs::is_directory(run, error)) fail("a file", "");
+  if (fs::exists(run / "state.json", error)) {
+    fail("one of its checkpoints", "name the folder that its checkpoints folder is in");
+  }
+  if (!fs::is_directory(run / kCheckpointsFolder, error)) fail("no checkpoints folder", "");
+  try {
+    find_checkpoint(run / kCheckpointsFolder);
+  } catch (const Error&) {
+    fail("no checkpoint", "it ended before its first: start it again, without --resume");
+  }
+}
+
+void require_space(const fs::path& folder, std::uintmax_t bytes, const std::string& what,
+                   const std::string& next) {
+  if (bytes == 0) return;
+  std::error_code error;
+  const fs::space_info space = fs::space(nearest_existing(folder), error);
+  if (error || space.available >= bytes) return;
+  throw Error({.what = "not enough disk space for " + what,
+               .where = folder.string(),
+               .expected = megabytes(bytes),
+               .found = megabytes(space.available),
+               .next = next});
+}
+
+}  // namespace roboimi
