@@ -49,12 +49,12 @@ Verdict judge(double amount, double little, double none) {
   return amount < none ? Verdict::kFail : amount < little ? Verdict::kWarn : Verdict::kOk;
 }
 
-// No fault where it is missing: fp32 is what every precision starts from.
+// Not a fault where it is missing: every default is fp32 or `auto`.
 std::string bfloat16_text() {
   const CpuBfloat16& found = cpu_bfloat16();
-  if (!found.works) return fmt::format("not available, `auto` takes fp32: {}", found.why_not);
-  if (found.is_native) return "by instructions of its own: `auto` takes it";
-  return "works, but slower than fp32 without AVX512-BF16: `auto` takes fp32";
+  if (!found.works) return fmt::format("not available, `auto` uses fp32: {}", found.why_not);
+  if (found.is_native) return "native: `auto` uses it";
+  return "works, but slower than fp32 without AVX512-BF16: `auto` uses fp32";
 }
 
 void check_versions(std::vector<Finding>& findings) {

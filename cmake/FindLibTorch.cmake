@@ -66,7 +66,7 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     file(CREATE_LINK "${LibTorch_SYSTEM_FMT}/fmt" "${_fmt_first}/fmt" SYMBOLIC)
   endif()
 
-  # Not libtorch.so: it holds nothing but an incomplete copy of std::filesystem.
+  # Not libtorch.so: it is empty but for a copy of std::filesystem, which is incomplete in some versions.
   set(_libraries "${LibTorch_LIBRARY_DIR}/libtorch_cpu.so" "${LibTorch_LIBRARY_DIR}/libc10.so")
   set(LibTorch_CUDA FALSE)
   if(EXISTS "${LibTorch_LIBRARY_DIR}/libtorch_cuda.so")

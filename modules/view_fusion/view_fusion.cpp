@@ -38,7 +38,7 @@ at::Tensor join_grid(std::vector<at::Tensor> views) {
   return at::cat(rows, 1);
 }
 
-// Of a byte to the normalised value, by channel.
+// From a byte to the normalized value, by channel.
 struct Affine {
   float gain[3], offset[3];
 };

@@ -102,15 +102,14 @@ at::Tensor ResNetBackbone::crop(const at::Tensor& pixels, std::int64_t steps,
   const std::int64_t samples = pixels.size(0) / steps;
   const at::Tensor ys = offsets(slack_y, samples, generator, pixels.device());
   const at::Tensor xs = offsets(slack_x, samples, generator, pixels.device());
-  // Gathered where the pixels are, since slicing would wait for the offsets: [samples, h, w, steps,
-  // 3].
+  // Gathered on the pixels' device, since slicing would wait for the offsets.
   const at::Tensor sample = at::arange(samples, ys.options()).view({-1, 1, 1});
   const at::Tensor rows = (ys.unsqueeze(1) + at::arange(window.height, ys.options())).unsqueeze(2);
   const at::Tensor columns =
       (xs.unsqueeze(1) + at::arange(window.width, xs.options())).unsqueeze(1);
   const at::Tensor windows = at::index(pixels.unflatten(0, {samples, steps}),
                                        {sample, std::nullopt, std::nullopt, rows, columns});
-  return windows.permute({0, 3, 4, 1, 2}).flatten(0, 1);
+  return windows.permute({0, 3, 4, 1, 2}).flatten(0, 1);  // from [samples, h, w, steps, 3]
 }
 
 // uint8 [B, T, H, W, 3] -> float [B * T, 3, h, w]

@@ -15,9 +15,17 @@ namespace {
 
 constexpr std::int64_t kRows = 8, kWidth = 32;
 
+// The instructions that oneDNN is held to; empty where it may use all.
+std::string isa_limit() {
+  const char* const limit = std::getenv("ONEDNN_MAX_CPU_ISA");
+  return limit == nullptr ? "" : limit;
+}
+
 bool has_instructions() {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512bf16");
+  const std::string limit = isa_limit();
+  const bool held_back = limit == "AVX512_CORE" || limit == "AVX512_CORE_VNNI";
+  return __builtin_cpu_supports("avx512bf16") && !held_back;
 #else
   return false;
 #endif
@@ -52,10 +60,8 @@ CpuBfloat16 try_product() {
   } catch (const std::exception& error) {
     found.why_not = one_line_message(error);
   }
-  // A processor's instructions are of no use where oneDNN may not take them.
-  const char* const limit = std::getenv("ONEDNN_MAX_CPU_ISA");
-  if (!found.works && limit != nullptr) {
-    found.why_not += fmt::format(" (ONEDNN_MAX_CPU_ISA is {})", limit);
+  if (!found.works && !isa_limit().empty()) {
+    found.why_not += fmt::format(" (ONEDNN_MAX_CPU_ISA is {})", isa_limit());
   }
   found.is_native = found.works && has_instructions();
   return found;

@@ -25,10 +25,8 @@ Autocast::~Autocast() {
 
 void warn_where_autocast_is_slow(c10::Device device) {
   if (!device.is_cpu() || cpu_bfloat16().works) return;
-  spdlog::warn(
-      "mixed precision has no fast kernels on this CPU ({}): train.precision=fp32 is faster "
-      "here",
-      cpu_bfloat16().why_not);
+  spdlog::warn("mixed precision is slow on this CPU ({}): train.precision=fp32 is faster here",
+               cpu_bfloat16().why_not);
 }
 
 }  // namespace roboimi
