@@ -9,12 +9,14 @@
 #include <boost/program_options.hpp>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "app/commands.h"
 #include "app/common_options.h"
+#include "roboimi/common/bfloat16.h"
 #include "roboimi/common/error.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/io/video.h"
@@ -47,6 +49,14 @@ Verdict judge(double amount, double little, double none) {
   return amount < none ? Verdict::kFail : amount < little ? Verdict::kWarn : Verdict::kOk;
 }
 
+// Not a fault where it is missing: every default is fp32 or `auto`.
+std::string bfloat16_text() {
+  const CpuBfloat16& found = cpu_bfloat16();
+  if (!found.works) return fmt::format("not available, `auto` uses fp32: {}", found.why_not);
+  if (found.is_native) return "native: `auto` uses it";
+  return "works, but slower than fp32 without AVX512-BF16: `auto` uses fp32";
+}
+
 void check_versions(std::vector<Finding>& findings) {
   findings.push_back({.subject = "roboimi", .text = ROBOIMI_VERSION});
   findings.push_back({.subject = "libtorch", .text = TORCH_VERSION});
@@ -54,6 +64,7 @@ void check_versions(std::vector<Finding>& findings) {
       {.subject = "CPU",
        .text = fmt::format("{}, {} threads of {}", at::get_cpu_capability(), at::get_num_threads(),
                            std::thread::hardware_concurrency())});
+  findings.push_back({.subject = "bfloat16 on the CPU", .text = bfloat16_text()});
   const bool cuda = torch::cuda::is_available();
   findings.push_back({.subject = "CUDA",
                       .text = cuda ? fmt::format("{} device(s)", torch::cuda::device_count())

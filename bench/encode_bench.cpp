@@ -16,6 +16,8 @@
 #include "bench/eager_worker.h"
 #include "modules/view_fusion/view_fusion.h"
 #include "modules/vit/vit_inference.h"
+#include "roboimi/common/bfloat16.h"
+#include "roboimi/common/error.h"
 #include "roboimi/common/memory.h"
 
 namespace roboimi {
@@ -58,8 +60,12 @@ int run(int frames, int rounds, int batch) {
                         {std::to_string(frames), std::to_string(batch), std::to_string(kThreads)});
   std::vector<Timing> timings = {
       {"transformers eager fp32", [&] { return reference.seconds("round"); }, {}},
-      {"roboimi fp32", ours(at::kFloat), {}},
-      {"roboimi bf16", ours(at::kBFloat16), {}}};
+      {"roboimi fp32", ours(at::kFloat), {}}};
+  if (cpu_bfloat16().works) {
+    timings.push_back({"roboimi bf16", ours(at::kBFloat16), {}});
+  } else {
+    std::cerr << "encode_bench: no bf16 on this CPU: " << cpu_bfloat16().why_not << "\n";
+  }
   for (Timing& timing : timings) timing.round();
   for (int i = 0; i < rounds; ++i) {
     for (Timing& timing : timings) timing.seconds.push_back(timing.round());
@@ -94,7 +100,7 @@ int main(int argc, char** argv) {
   try {
     return roboimi::run(frames, rounds, batch);
   } catch (const std::exception& error) {
-    std::cerr << argv[0] << ": " << error.what() << "\n";
+    std::cerr << argv[0] << ": " << roboimi::one_line_message(error) << "\n";
     return 1;
   }
 }

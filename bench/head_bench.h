@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "roboimi/common/error.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
 #include "roboimi/model/head.h"
@@ -97,7 +98,7 @@ inline int run_head_bench(HeadBench& bench, int argc, char** argv,
     if (!bench.json_file.empty()) std::ofstream(bench.json_file) << result.dump(2) << "\n";
     return 0;
   } catch (const std::exception& error) {
-    std::cerr << argv[0] << ": " << error.what() << "\n";
+    std::cerr << argv[0] << ": " << one_line_message(error) << "\n";
     return 1;
   }
 }

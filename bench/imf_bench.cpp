@@ -8,6 +8,7 @@
 #include "bench/eager_worker.h"
 #include "bench/head_bench.h"
 #include "plugins/imf_head/imf_head.h"
+#include "roboimi/common/bfloat16.h"
 
 namespace roboimi {
 namespace {
@@ -34,7 +35,9 @@ nlohmann::json measure(const ImfBench& bench) {
       {"--threads", std::to_string(bench.threads), "--width", std::to_string(bench.width),
        "--layers", std::to_string(bench.layers), "--batch", std::to_string(bench.batch)});
   HeadWorker ours(make_head(bench, false), bench.batch);
-  HeadWorker half(make_head(bench, true), bench.batch);
+  const bool has_half = cpu_bfloat16().works;
+  if (!has_half) std::cerr << "imf_bench: no bf16 on this CPU: " << cpu_bfloat16().why_not << "\n";
+  HeadWorker half(make_head(bench, has_half), bench.batch);
   std::vector<double> plain, restructured, step, plain_chunk, chunk, half_chunk;
   for (std::int64_t i = -1; i < bench.pairs; ++i) {
     const double a = eager.seconds("plain"), b = eager.seconds("restructured");
@@ -44,24 +47,25 @@ nlohmann::json measure(const ImfBench& bench) {
   }
   for (std::int64_t i = -3; i < bench.chunks; ++i) {
     const double a = eager.seconds("chunk"), b = seconds_of([&] { ours.chunk(); });
-    const double c = seconds_of([&] { half.chunk(); });
+    const double c = has_half ? seconds_of([&] { half.chunk(); }) : 0.0;
     if (i < 0) continue;
     plain_chunk.push_back(a), chunk.push_back(b), half_chunk.push_back(c);
   }
-  return {{"train_seconds",
-           {{"plain", median(plain)},
-            {"restructured", median(restructured)},
-            {"roboimi", median(step)}}},
-          {"train_ratio",
-           {{"to_plain", median_ratio(step, plain)},
-            {"to_restructured", median_ratio(step, restructured)}}},
-          {"chunk_seconds",
-           {{"plain", median(plain_chunk)},
-            {"roboimi", median(chunk)},
-            {"roboimi_bf16", median(half_chunk)}}},
-          {"chunk_ratio",
-           {{"to_plain", median_ratio(chunk, plain_chunk)},
-            {"bf16_to_plain", median_ratio(half_chunk, plain_chunk)}}}};
+  nlohmann::json result = {
+      {"train_seconds",
+       {{"plain", median(plain)},
+        {"restructured", median(restructured)},
+        {"roboimi", median(step)}}},
+      {"train_ratio",
+       {{"to_plain", median_ratio(step, plain)},
+        {"to_restructured", median_ratio(step, restructured)}}},
+      {"chunk_seconds", {{"plain", median(plain_chunk)}, {"roboimi", median(chunk)}}},
+      {"chunk_ratio", {{"to_plain", median_ratio(chunk, plain_chunk)}}}};
+  if (has_half) {
+    result["chunk_seconds"]["roboimi_bf16"] = median(half_chunk);
+    result["chunk_ratio"]["bf16_to_plain"] = median_ratio(half_chunk, plain_chunk);
+  }
+  return result;
 }
 
 void print_table(const ImfBench& b, const nlohmann::json& result) {
@@ -82,6 +86,7 @@ void print_table(const ImfBench& b, const nlohmann::json& result) {
   std::printf("one action chunk, batch 1, 1 step\n");
   row("PyTorch, plain", chunk["plain"], 1.0);
   row("roboimi (ratio to plain)", chunk["roboimi"], result["chunk_ratio"]["to_plain"]);
+  if (!chunk.contains("roboimi_bf16")) return;
   row("roboimi, bf16 (ratio to plain)", chunk["roboimi_bf16"],
       result["chunk_ratio"]["bf16_to_plain"]);
 }

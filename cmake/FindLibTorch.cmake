@@ -66,8 +66,8 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     file(CREATE_LINK "${LibTorch_SYSTEM_FMT}/fmt" "${_fmt_first}/fmt" SYMBOLIC)
   endif()
 
-  set(_libraries "${LibTorch_LIBRARY_DIR}/libtorch.so" "${LibTorch_LIBRARY_DIR}/libtorch_cpu.so"
-                 "${LibTorch_LIBRARY_DIR}/libc10.so")
+  # Not libtorch.so: it is empty but for a copy of std::filesystem, which is incomplete in some versions.
+  set(_libraries "${LibTorch_LIBRARY_DIR}/libtorch_cpu.so" "${LibTorch_LIBRARY_DIR}/libc10.so")
   set(LibTorch_CUDA FALSE)
   if(EXISTS "${LibTorch_LIBRARY_DIR}/libtorch_cuda.so")
     # Nothing of ours names a symbol of these, yet without them the CUDA backend is not registered.
@@ -82,5 +82,9 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     LibTorch::LibTorch SYSTEM INTERFACE "${LibTorch_ROOT_DIR}/include"
                                         "${LibTorch_ROOT_DIR}/include/torch/csrc/api/include")
   target_link_libraries(LibTorch::LibTorch INTERFACE ${_libraries})
-  target_link_options(LibTorch::LibTorch INTERFACE "-Wl,-rpath-link,${LibTorch_LIBRARY_DIR}")
+  # libtorch_cpu.so exports its own std::filesystem too. The loader takes a symbol from the first library
+  # that has it, so libstdc++ is named before libtorch: options come before libraries on the link line.
+  target_link_options(
+    LibTorch::LibTorch INTERFACE "-Wl,-rpath-link,${LibTorch_LIBRARY_DIR}"
+    "LINKER:--push-state,--no-as-needed,-lstdc++,--pop-state")
 endif()

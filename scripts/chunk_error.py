@@ -35,7 +35,7 @@ KNOWN = {"position": slice(0, 2), "pose": slice(0, 7)}  # of env_state
 
 def read(folder):
     """Robot states, actions [episodes, steps, 16] and box poses [episodes, steps, 7]."""
-    return [torch.stack(tables) for tables in zip(*imf_training.read_episodes(folder))]
+    return [torch.stack(tables) for tables in zip(*imf_training.read_episodes(folder), strict=True)]
 
 
 def normaliser(x, whiten):
@@ -125,7 +125,7 @@ def main():
                           (actions - action_scaling[0]) * action_scaling[1], arguments.steps, seed)
             commanded = commands(model, normalise(new_x), new_state, new_actions, state_scaling, action_scaling)
             off = np.array([millimetres_off(path, tool_path(episode[np.array(STEPS) - 1].numpy()))
-                            for path, episode in zip(paths, commanded)])
+                            for path, episode in zip(paths, commanded, strict=True)])
             print_row(f"{arguments.known or 'features'}, {kind}, {len(x)} demonstrations, seed {seed}", off)
 
 

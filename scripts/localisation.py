@@ -32,7 +32,9 @@ BINS_MM = [0, 5, 10, 15, 20, np.inf]
 
 def box_positions(folder):
     """Millimetres [episodes, 2], at the start."""
-    number = lambda path: int(re.findall(r"_(\d+)\.hdf5", path.name)[0])
+    def number(path):
+        return int(re.findall(r"_(\d+)\.hdf5", path.name)[0])
+
     positions = []
     for path in sorted(folder.glob("episode_*.hdf5"), key=number):
         with h5py.File(path) as file:

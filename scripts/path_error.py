@@ -68,7 +68,7 @@ def distances(evaluation, paths):
     if len(tables) != len(paths):
         raise SystemExit(f"path_error.py: {OUTPUT}/evaluations/{evaluation}: expected {len(paths)} trajectory_*.csv; "
                          f"found {len(tables)}; scripts/results.py makes them")
-    return np.array([millimetres_off(path, policy_path(table)) for table, path in zip(tables, paths)])
+    return np.array([millimetres_off(path, policy_path(table)) for table, path in zip(tables, paths, strict=True)])
 
 
 def print_header():

@@ -111,7 +111,8 @@ ROWS = {
     "lewm_velocity": ("LEWM, standardised features, IMF that predicts the velocity, without that noise, 1 step",
                       MEAN_STD + VELOCITY + NO_NOISE,
                       {"": ("", []),
-                       "2_steps": ("LEWM, standardised features, IMF that predicts the velocity, without it, 2 steps", TWO_STEPS)}),
+                       "2_steps": ("LEWM, standardised features, IMF that predicts the velocity, without it, 2 steps",
+                                   TWO_STEPS)}),
     "lewm_random_velocity": ("LEWM of random weights (control), the same",
                              MEAN_STD + VELOCITY + NO_NOISE + RANDOM_LEWM, {}),
     "resnet_random_mean_std": ("ResNet-18 of random weights, frozen (control), standardised features, IMF",
@@ -220,8 +221,8 @@ def wilson(successes, trials):
 
 def mcnemar(first, second):
     """Exact two-sided p-value for two lists of outcomes of the same episodes."""
-    only_first = sum(a and not b for a, b in zip(first, second))
-    only_second = sum(b and not a for a, b in zip(first, second))
+    only_first = sum(a and not b for a, b in zip(first, second, strict=True))
+    only_second = sum(b and not a for a, b in zip(first, second, strict=True))
     discordant = only_first + only_second
     if discordant == 0:
         return 1.0

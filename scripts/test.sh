@@ -20,6 +20,7 @@ scripts/setup.sh --tests
 
 echo "test.sh: format"
 git ls-files '*.h' '*.cpp' | xargs clang-format --dry-run --Werror
+git ls-files '*.py' | xargs .venv/bin/ruff check
 
 echo "test.sh: build"
 cmake --preset ci

@@ -114,7 +114,7 @@ class Head(nn.Module):
         for i, layer in enumerate(self.layers):
             sources.append(output)
             logits.append((output @ queries.T) * torch.rsqrt(output.pow(2).mean(-1, keepdim=True) + 1e-6))
-            weights = torch.softmax(torch.stack([l[..., i] for l in logits], -1), -1)
+            weights = torch.softmax(torch.stack([column[..., i] for column in logits], -1), -1)
             h = sources[0] * weights[..., :1]
             for j in range(1, len(sources)):
                 h = torch.addcmul(h, sources[j], weights[..., j : j + 1])
@@ -190,7 +190,7 @@ class Worker:
             loss = loss_of(self.model, self.data)
             loss.backward()
             results.append([loss.detach()] + [p.grad.clone() for p in self.model.parameters()])
-        return max((a - b).abs().max().item() for a, b in zip(*results))
+        return max((a - b).abs().max().item() for a, b in zip(*results, strict=True))
 
 
 def main():

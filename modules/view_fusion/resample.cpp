@@ -56,14 +56,14 @@ ResampleAxis make_resample_axis(std::int64_t input, std::int64_t output) {
         std::min<std::int64_t>(static_cast<std::int64_t>(center + support + 0.5), input);
     // Shifted left where the window would leave the input, with zeros in front.
     const std::int64_t first = std::min(low, input - axis.taps);
-    float* weights = axis.weights.data() + i * axis.taps - first;
+    float* weights = axis.weights.data() + i * axis.taps;
     float total = 0.0F;
     for (std::int64_t j = low; j < high; ++j) {
       const auto distance = static_cast<float>((static_cast<float>(j) - center + 0.5) * inverse);
-      weights[j] = std::max(1.0F - std::abs(distance), 0.0F);
-      total += weights[j];
+      weights[j - first] = std::max(1.0F - std::abs(distance), 0.0F);
+      total += weights[j - first];
     }
-    for (std::int64_t j = low; j < high; ++j) weights[j] /= total;
+    for (std::int64_t j = low; j < high; ++j) weights[j - first] /= total;
     axis.first[i] = static_cast<std::int32_t>(first);
   }
   return axis;

@@ -39,6 +39,22 @@ at::Tensor join_grid(std::vector<at::Tensor> views) {
   return at::cat(rows, 1);
 }
 
+// From a byte to the normalized value, by channel.
+struct Affine {
+  float gain[3], offset[3];
+};
+
+Affine imagenet_map() {
+  Affine map;
+  for (int c = 0; c < 3; ++c) {
+    const auto mean = static_cast<float>(kImageNetMean[c]);
+    const auto deviation = static_cast<float>(kImageNetStd[c]);
+    map.gain[c] = 1.0F / (255.0F * deviation);
+    map.offset[c] = -mean / deviation;
+  }
+  return map;
+}
+
 }  // namespace
 
 FusionLayout fusion_layout_from(const std::string& name) {
@@ -111,27 +127,23 @@ at::Tensor join_views(const std::vector<at::Tensor>& views, FusionLayout layout)
   return at::cat(views, layout == FusionLayout::kHorizontal ? 2 : 1);
 }
 
+at::Tensor normalize_and_resize_composed(const at::Tensor& images, const ImageSize& size) {
+  const at::Tensor planar = images.permute({0, 3, 1, 2}).to(at::kFloat);
+  // Numbers in place of constant tensors, which would be copied to the device for every call.
+  const Affine map = imagenet_map();
+  for (int c = 0; c < 3; ++c) planar.select(1, c).mul_(map.gain[c]).add_(map.offset[c]);
+  // Resampling keeps the memory format of its input, which is channels-last here.
+  return at::_upsample_bilinear2d_aa(planar, {size.height, size.width}, false).contiguous();
+}
+
 at::Tensor normalize_and_resize(const at::Tensor& images, const ImageSize& size) {
-  float gain[3], offset[3];
-  for (int c = 0; c < 3; ++c) {
-    const auto mean = static_cast<float>(kImageNetMean[c]);
-    const auto deviation = static_cast<float>(kImageNetStd[c]);
-    gain[c] = 1.0F / (255.0F * deviation);
-    offset[c] = -mean / deviation;
-  }
-  const auto float_options = images.options().dtype(at::kFloat);
-  if (!images.device().is_cpu()) {
-    const at::Tensor scale =
-        at::tensor(at::ArrayRef<float>(gain, 3), float_options).view({1, 3, 1, 1});
-    const at::Tensor shift =
-        at::tensor(at::ArrayRef<float>(offset, 3), float_options).view({1, 3, 1, 1});
-    const at::Tensor planar = images.permute({0, 3, 1, 2}).to(at::kFloat).mul(scale).add_(shift);
-    return at::_upsample_bilinear2d_aa(planar, {size.height, size.width}, false);
-  }
+  if (!images.device().is_cpu()) return normalize_and_resize_composed(images, size);
+  const Affine map = imagenet_map();
   const at::Tensor input = images.contiguous();
   const ResampleAxis rows = make_resample_axis(input.size(1), size.height);
   const ResampleAxis columns = make_resample_axis(input.size(2), size.width);
-  at::Tensor output = at::empty({input.size(0), 3, size.height, size.width}, float_options);
+  at::Tensor output =
+      at::empty({input.size(0), 3, size.height, size.width}, images.options().dtype(at::kFloat));
   const std::uint8_t* bytes = input.const_data_ptr<std::uint8_t>();
   float* planes = output.mutable_data_ptr<float>();
   const std::int64_t in_size = input.size(1) * input.size(2) * 3;
@@ -139,8 +151,8 @@ at::Tensor normalize_and_resize(const at::Tensor& images, const ImageSize& size)
   at::parallel_for(0, input.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> scratch;
     for (std::int64_t i = begin; i < end; ++i) {
-      resample_image(bytes + i * in_size, rows, columns, gain, offset, planes + i * out_size,
-                     scratch);
+      resample_image(bytes + i * in_size, rows, columns, map.gain, map.offset,
+                     planes + i * out_size, scratch);
     }
   });
   return output;

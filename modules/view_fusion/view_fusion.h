@@ -53,8 +53,10 @@ ImageSize resized_size(const ImageSize& joined, const FusionOptions& options);
 // names the sizes when they differ.
 at::Tensor join_views(const std::vector<at::Tensor>& views, FusionLayout layout);
 
-// uint8 [N, H, W, 3] -> float [N, 3, height, width], normalised and resized.
+// uint8 [N, H, W, 3] -> float [N, 3, height, width], contiguous, normalized and resized.
 at::Tensor normalize_and_resize(const at::Tensor& images, const ImageSize& size);
+// The same made of ATen's operators, on any device.
+at::Tensor normalize_and_resize_composed(const at::Tensor& images, const ImageSize& size);
 
 // join_views, then normalize_and_resize by the options.
 at::Tensor fuse_views(const std::vector<at::Tensor>& views, const FusionOptions& options);

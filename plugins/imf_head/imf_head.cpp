@@ -4,6 +4,7 @@
 #include <torch/nn/init.h>
 
 #include "plugins/imf_head/load_weights.h"
+#include "roboimi/common/bfloat16.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
@@ -51,7 +52,8 @@ at::Tensor frequencies(std::int64_t half, const at::Tensor& times) {
 
 }  // namespace
 
-ImfHead::ImfHead(const ImfOptions& options, const HeadSpec& spec) : options_(options), spec_(spec) {
+ImfHead::ImfHead(const ImfOptions& options, const HeadSpec& spec)
+    : options_(options), spec_(spec), latent_(options.latent) {
   check_sizes(options);
   check_memory(options);
   const std::int64_t width = options.n_emb;
@@ -188,12 +190,12 @@ at::Tensor ImfHead::compound_velocity(const at::Tensor& z, const Draw& draw, con
 LossReport ImfHead::objective(const at::Tensor& actions, const at::Tensor& cond,
                               const at::Tensor& is_pad, const Draw& draw,
                               at::Generator* generator) {
-  const at::Tensor x = encode(options_.latent, actions);
+  const at::Tensor x = latent_.encode(actions);
   const at::Tensor t = per_sample(draw.t);
   const at::Tensor z = (1.0 - t) * x + t * draw.noise;
   const at::Tensor velocity = compound_velocity(z, draw, cond, generator);
   // Padding is a matter of time steps: back from frequencies before it is masked.
-  const at::Tensor difference = decode(options_.latent, velocity - (draw.noise - x));
+  const at::Tensor difference = latent_.decode(velocity - (draw.noise - x));
   const at::Tensor valid = is_pad.logical_not().to(difference.scalar_type()).unsqueeze(-1);
   LossReport report;
   report.loss = reduce_loss(options_.loss, difference, valid);
@@ -212,6 +214,9 @@ LossReport ImfHead::loss(const at::Tensor& actions, const at::Tensor& cond,
 
 at::Tensor ImfHead::integrate(const at::Tensor& noise, const at::Tensor& cond) {
   at::NoGradGuard no_grad;
+  if (options_.infers_in_bfloat16 && cond.is_cpu()) {
+    require_cpu_bfloat16("agent.head.inference_precision");
+  }
   const std::int64_t steps = options_.num_inference_steps;
   at::Tensor z = noise;
   for (std::int64_t i = steps; i > 0; --i) {
@@ -220,7 +225,7 @@ at::Tensor ImfHead::integrate(const at::Tensor& noise, const at::Tensor& cond) {
     const at::Tensor u = to_velocity(read_out(backbone_->infer(embed(z, r, t, cond))), z, t);
     z = z - per_sample(t - r) * u;
   }
-  return decode(options_.latent, z);
+  return latent_.decode(z);
 }
 
 at::Tensor ImfHead::sample(const at::Tensor& cond, at::Generator& generator) {

@@ -102,6 +102,7 @@ class ImfHead : public Head {
 
   ImfOptions options_;
   HeadSpec spec_;
+  LatentSpace latent_;
   torch::nn::Linear input_emb_{nullptr}, cond_obs_emb_{nullptr}, time_token_proj_{nullptr};
   attnres::Transformer backbone_{nullptr};
   attnres::RmsNorm ln_f_{nullptr};

@@ -1,7 +1,10 @@
 // The option table, and its translation.
+#include <torch/cuda.h>
+
 #include <charconv>
 
 #include "plugins/imf_head/imf_head.h"
+#include "roboimi/common/bfloat16.h"
 #include "roboimi/common/error.h"
 #include "roboimi/model/condition.h"
 
@@ -46,11 +49,13 @@ void check_residual(const Options& options) {
   }
 }
 
-// fp32 where the processor has no instructions for bf16: it would be slower there.
+// Under auto fp32 where the processor has no instructions for bf16: it would be slower there.
 bool infers_in_bfloat16(const std::string& precision) {
-#if defined(__x86_64__)
-  if (precision == "auto") return __builtin_cpu_supports("avx512bf16");
-#endif
+  if (precision == "auto") return cpu_bfloat16().is_native;
+  // With a GPU the device is known only when a chunk is made.
+  if (precision == "bf16" && !torch::cuda::is_available()) {
+    require_cpu_bfloat16("agent.head.inference_precision");
+  }
   return precision == "bf16";
 }
 

@@ -16,14 +16,19 @@ at::Tensor dct_matrix(std::int64_t horizon, const at::TensorOptions& options) {
   return matrix.to(options);
 }
 
-at::Tensor encode(Latent latent, const at::Tensor& actions) {
-  if (latent == Latent::kIdentity) return actions;
-  return at::matmul(dct_matrix(actions.size(1), actions.options()), actions);
+const at::Tensor& LatentSpace::matrix_for(const at::Tensor& x) const {
+  const bool fits = matrix_.defined() && matrix_.size(0) == x.size(1) &&
+                    matrix_.scalar_type() == x.scalar_type() && matrix_.device() == x.device();
+  if (!fits) matrix_ = dct_matrix(x.size(1), x.options());
+  return matrix_;
 }
 
-at::Tensor decode(Latent latent, const at::Tensor& latents) {
-  if (latent == Latent::kIdentity) return latents;
-  return at::matmul(dct_matrix(latents.size(1), latents.options()).t(), latents);
+at::Tensor LatentSpace::encode(const at::Tensor& actions) const {
+  return latent_ == Latent::kIdentity ? actions : at::matmul(matrix_for(actions), actions);
+}
+
+at::Tensor LatentSpace::decode(const at::Tensor& latents) const {
+  return latent_ == Latent::kIdentity ? latents : at::matmul(matrix_for(latents).t(), latents);
 }
 
 }  // namespace roboimi::imf_head

@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "modules/view_fusion/fusion_settings.h"
+#include "roboimi/common/bfloat16.h"
 #include "roboimi/common/error.h"
 #include "roboimi/model/weights_follow.h"
 #include "roboimi/train/autocast.h"
@@ -14,6 +15,7 @@ namespace roboimi::lewm_vit_backbone {
 namespace {
 
 constexpr const char* kName = "lewm_vit_backbone";
+constexpr const char* kPrecision = "agent.backbone.precision";
 // Frames fused before they are encoded: bounds the memory that fused pixels take.
 constexpr std::int64_t kFusedFrames = 32;
 
@@ -181,6 +183,8 @@ at::Tensor LEWMViTBackbone::encode(const Images& images, at::Generator& /*genera
   at::NoGradGuard no_grad;
   freeze();
   if (!inference_ || inference_->stale()) {
+    const bool rounds = options_.precision == at::kBFloat16;
+    if (rounds && encoder->embeddings->cls_token.is_cpu()) require_cpu_bfloat16(kPrecision);
     inference_ = std::make_unique<VitInference>(encoder, projector, options_.precision);
   }
   std::vector<at::Tensor> views = ordered_images(images);
@@ -238,6 +242,10 @@ std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& 
                       .patch_size = integer("patch_size"),
                       .image_size = integer("image_size"),
                       .projector_hidden = integer("projector_hidden")};
+  // With a GPU the device is known only when frames are encoded.
+  if (made.precision == at::kBFloat16 && !torch::cuda::is_available()) {
+    require_cpu_bfloat16(kPrecision);
+  }
   if (options.has("checkpoint")) made.checkpoint = options.text("checkpoint");
   if (options.has("state_dict")) made.state_dict = options.text("state_dict");
   return std::make_shared<LEWMViTBackbone>(std::move(made), spec);

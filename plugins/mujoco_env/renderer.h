@@ -1,7 +1,7 @@
 // Pictures of a scene's cameras, drawn off-screen.
 //
-//   Renderer renderer(scene, {.backend = GlBackend::kAuto});
-//   at::Tensor picture = renderer.draw(data, "front", {256, 256});   // uint8 [256, 256, 3]
+//   Renderer renderer(scene, {.gl = "auto"});
+//   at::Tensor image = renderer.draw(data.get(), "front", {256, 256});   // uint8 [256, 256, 3]
 //
 // The OpenGL context is made by the first picture. Different renderers may draw at the same time
 // from different threads.

@@ -1,8 +1,8 @@
 // The simulated scene: a compiled MJCF model and the names that the task needs in it.
 //
 //   Scene scene = load_scene("");             // the scene inside the plugin
-//   mjData* data = scene.make_data();
-//   scene.arms[kRight].set_command(...);
+//   DataPointer data = scene.make_data();
+//   data->ctrl[scene.arms[kRight].actuator[0]] = 0.3;   // the first joint's command
 //
 // Left arm first everywhere: kLeft = 0, kRight = 1. Joint angles in radians, lengths in metres.
 #pragma once

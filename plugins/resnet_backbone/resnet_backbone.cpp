@@ -7,6 +7,7 @@
 #include "plugins/resnet_backbone/load_resnet.h"
 #include "roboimi/common/error.h"
 #include "roboimi/model/imagenet.h"
+#include "roboimi/model/normalize_channels.h"
 #include "roboimi/model/weights_follow.h"
 
 namespace roboimi::resnet_backbone {
@@ -26,6 +27,14 @@ void check_images(const ResNetBackboneOptions& options, const ObservationSpec& s
                    .next = "lower crop_height and crop_width"});
     }
   }
+}
+
+// Where each sample's window starts, [samples], on `device`.
+at::Tensor offsets(std::int64_t slack, std::int64_t samples, at::Generator& generator,
+                   c10::Device device) {
+  const auto options = at::TensorOptions().dtype(at::kLong).device(generator.device());
+  const at::Tensor drawn = at::randint(slack + 1, {samples}, generator, options);
+  return drawn.device() == device ? drawn : drawn.to(device);
 }
 
 }  // namespace
@@ -90,18 +99,16 @@ at::Tensor ResNetBackbone::crop(const at::Tensor& pixels, std::int64_t steps,
         .slice(3, slack_x / 2, slack_x / 2 + window.width);
   }
   const std::int64_t samples = pixels.size(0) / steps;
-  const auto options = at::TensorOptions().dtype(at::kLong).device(generator.device());
-  const at::Tensor ys = at::randint(slack_y + 1, {samples}, generator, options).cpu();
-  const at::Tensor xs = at::randint(slack_x + 1, {samples}, generator, options).cpu();
-  std::vector<at::Tensor> windows;
-  for (std::int64_t i = 0; i < samples; ++i) {
-    const std::int64_t y = ys.const_data_ptr<std::int64_t>()[i];
-    const std::int64_t x = xs.const_data_ptr<std::int64_t>()[i];
-    windows.push_back(pixels.slice(0, i * steps, (i + 1) * steps)
-                          .slice(2, y, y + window.height)
-                          .slice(3, x, x + window.width));
-  }
-  return at::cat(windows);
+  const at::Tensor ys = offsets(slack_y, samples, generator, pixels.device());
+  const at::Tensor xs = offsets(slack_x, samples, generator, pixels.device());
+  // Gathered on the pixels' device, since slicing would wait for the offsets.
+  const at::Tensor sample = at::arange(samples, ys.options()).view({-1, 1, 1});
+  const at::Tensor rows = (ys.unsqueeze(1) + at::arange(window.height, ys.options())).unsqueeze(2);
+  const at::Tensor columns =
+      (xs.unsqueeze(1) + at::arange(window.width, xs.options())).unsqueeze(1);
+  const at::Tensor windows = at::index(pixels.unflatten(0, {samples, steps}),
+                                       {sample, std::nullopt, std::nullopt, rows, columns});
+  return windows.permute({0, 3, 4, 1, 2}).flatten(0, 1);  // from [samples, h, w, steps, 3]
 }
 
 // uint8 [B, T, H, W, 3] -> float [B * T, 3, h, w]
@@ -112,11 +119,9 @@ at::Tensor ResNetBackbone::prepare(const at::Tensor& image, at::Generator& gener
     pixels = at::_upsample_bilinear2d_aa(pixels.to(at::kFloat), {size.height, size.width}, false);
   }
   if (options_.crop) pixels = crop(pixels, image.size(1), generator);
-  const auto options = at::TensorOptions().dtype(at::kFloat).device(image.device());
-  const at::Tensor mean =
-      at::tensor(at::ArrayRef<double>(kImageNetMean), options).view({1, 3, 1, 1});
-  const at::Tensor std = at::tensor(at::ArrayRef<double>(kImageNetStd), options).view({1, 3, 1, 1});
-  return pixels.to(at::kFloat).div(255.0).sub_(mean).div_(std).contiguous();
+  pixels = pixels.to(at::kFloat).div(255.0).contiguous();
+  normalize_channels_(pixels, kImageNetMean, kImageNetStd);
+  return pixels;
 }
 
 at::Tensor ResNetBackbone::encode(const Images& images, at::Generator& generator) {

@@ -12,6 +12,7 @@
 #include "roboimi/common/random.h"
 #include "roboimi/common/text.h"
 #include "roboimi/io/checkpoint_file.h"
+#include "roboimi/model/normalize_channels.h"
 
 namespace roboimi::torchscript_backbone {
 namespace {
@@ -21,10 +22,6 @@ constexpr const char* kName = "torchscript_backbone";
 constexpr std::int64_t kFrames = 32;
 
 const char* const kEvalFirst = "call model.eval() before torch.jit.trace, and export it again";
-
-at::Tensor per_channel(const std::vector<double>& values, const at::Tensor& like) {
-  return at::tensor(values, at::kFloat).view({1, 3, 1, 1}).to(like.device());
-}
 
 // A text as uint8, and back.
 at::Tensor bytes_of(std::string text) {
@@ -152,9 +149,9 @@ at::Tensor TorchScriptBackbone::prepare(const at::Tensor& frames) const {
     const ImageSize size = *options_.resize;
     pixels = at::_upsample_bilinear2d_aa(pixels, {size.height, size.width}, false);
   }
-  return pixels.sub(per_channel(options_.mean, pixels))
-      .div_(per_channel(options_.std, pixels))
-      .contiguous();
+  pixels = pixels.contiguous();
+  normalize_channels_(pixels, options_.mean, options_.std);
+  return pixels;
 }
 
 at::Tensor TorchScriptBackbone::run(const at::Tensor& pixels) {

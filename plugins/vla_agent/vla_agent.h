@@ -51,9 +51,9 @@ using Clock = std::chrono::steady_clock;
 
 class VlaAgent : public Agent {
  public:
-  // `backbone` may be nullptr. `head` was built for head_spec() of the same options, spec and
-  // backbone. Error: a camera of the backbone that `spec` lacks, horizons that do not fit, no
-  // env_state to show, actions not scaled by min_max for a head that clips them.
+  // `backbone` may be nullptr. `head` was built for these horizons and the condition_spec() of the
+  // same spec and backbone. Error: a camera of the backbone that `spec` lacks, horizons that do not
+  // fit, no env_state to show, actions not scaled by min_max for a head that clips them.
   VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
            std::shared_ptr<Backbone> backbone, std::shared_ptr<Head> head);
 

@@ -74,7 +74,7 @@ def chain(kind, prediction, clip, x, outputs, noises):
     rest = iter(noises)
     drawn, scheduling_ddpm.randn_tensor = scheduling_ddpm.randn_tensor, lambda *a, **k: next(rest)
     states = []
-    for t, output in zip(s.timesteps, outputs):
+    for t, output in zip(s.timesteps, outputs, strict=True):
         x = s.step(output, t, x).prev_sample
         states.append(x)
     scheduling_ddpm.randn_tensor = drawn
@@ -129,9 +129,11 @@ def main():
 
     for mask in ["causal", "full"]:
         out[f"output.{mask}"] = network(data["noise"], data["step"].double(), data["cond"], mask).detach()
-    for name, case in {"epsilon": ("epsilon",), "sample": ("sample",), "flow": ("flow",), "full": ("epsilon", "full")}.items():
+    cases = {"epsilon": ("epsilon",), "sample": ("sample",), "flow": ("flow",), "full": ("epsilon", "full")}
+    for name, case in cases.items():
         value = loss(network, data, *case)
-        grads = dict(zip(dict(network.named_parameters()), torch.autograd.grad(value, list(network.parameters()))))
+        grads = dict(zip(dict(network.named_parameters()), torch.autograd.grad(value, list(network.parameters())),
+                         strict=True))
         out[f"loss.{name}"] = value.detach()
         out |= {f"grad.{name}.{n}": g for n, g in grads.items() if name in ("epsilon", "flow") or n in FEW}
 

@@ -156,7 +156,7 @@ def gradients(p, data, **case):
     leaves = {name: value.clone().requires_grad_() for name, value in p.items()}
     value = loss(leaves, data, **case)
     grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
-    return value.detach(), {n: g for n, g in zip(leaves, grads) if g is not None}
+    return value.detach(), {n: g for n, g in zip(leaves, grads, strict=True) if g is not None}
 
 
 def sample(p, noise, cond, steps, latent="identity", **network):

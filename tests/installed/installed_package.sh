@@ -61,6 +61,12 @@ cmake --build embed_policy
 expect 'missed deadlines' embed_policy/embed_policy runs/*_lewm_imf_attnres 2 40
 cat output.txt
 
+say "take std::filesystem from libstdc++ in that program, not from libtorch"
+LD_BIND_NOW=1 LD_DEBUG=bindings LD_DEBUG_OUTPUT=$folder/bindings embed_policy/embed_policy > /dev/null 2>&1 || true
+grep -h 'binding file .*_ZNSt10filesystem' bindings.* | grep -v 'binding file [^ ]*/libtorch' > bound.txt
+grep -q 'to [^ ]*/libstdc++' bound.txt
+if grep 'to [^ ]*/libtorch' bound.txt; then exit 1; fi
+
 say "build what the plugin guide shows"
 mkdir guide
 # A fence that names a file, as in ```cpp my_encoder.cpp, is that file.

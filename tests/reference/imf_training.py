@@ -30,7 +30,9 @@ import imf_eager  # noqa: E402
 
 
 def read_episodes(folder):
-    number = lambda path: int(re.findall(r"_(\d+)\.hdf5", path.name)[0])
+    def number(path):
+        return int(re.findall(r"_(\d+)\.hdf5", path.name)[0])
+
     for path in sorted(pathlib.Path(folder).glob("episode_*.hdf5"), key=number):
         with h5py.File(path) as file:
             tables = file["observations/qpos"], file["action"], file["observations/env_state"]
@@ -104,7 +106,7 @@ def train(model, cond, actions, is_pad, options, head, seed):
         optimizer.step()
         decay = min(options["ema_decay"], 1 - (1 + step) ** -0.75)
         with torch.no_grad():
-            for kept, current in zip(average.parameters(), model.parameters()):
+            for kept, current in zip(average.parameters(), model.parameters(), strict=True):
                 kept.lerp_(current, 1 - decay)
         if (step + 1) % 100 == 0:
             print(f"step {step + 1}/{steps}  loss {loss.item():.5f}", flush=True)
@@ -155,9 +157,9 @@ def main():
     names = ["state", "action", "env_state"]
     statistics = {name: min_max(torch.cat([tables[i] for tables in episodes])) for i, name in enumerate(names)}
     check_statistics(weights, statistics)
-    normal = [[(table - shift) * scale for table, (shift, scale) in zip(tables, statistics.values())]
+    normal = [[(table - shift) * scale for table, (shift, scale) in zip(tables, statistics.values(), strict=True)]
               for tables in episodes]
-    parts = zip(*windows(normal, agent["obs_horizon"], agent["pred_horizon"]))
+    parts = zip(*windows(normal, agent["obs_horizon"], agent["pred_horizon"]), strict=True)
     cond, actions, is_pad = [torch.stack(part) for part in parts]
 
     imf_eager.COND = cond.shape[-1]

@@ -13,7 +13,6 @@ import sys
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from torch import nn
 
 CASES = {"resnet18_batch": (18, "batch"), "resnet18_group": (18, "group"),
          "resnet34_group": (34, "group"), "resnet50_batch": (50, "batch")}

@@ -1,6 +1,9 @@
 #include "roboimi/train/autocast.h"
 
 #include <ATen/autocast_mode.h>
+#include <spdlog/spdlog.h>
+
+#include "roboimi/common/bfloat16.h"
 
 namespace roboimi {
 
@@ -18,6 +21,12 @@ Autocast::~Autocast() {
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
   at::autocast::set_autocast_enabled(device_, was_enabled_);
   at::autocast::set_autocast_dtype(device_, old_dtype_);
+}
+
+void warn_where_autocast_is_slow(c10::Device device) {
+  if (!device.is_cpu() || cpu_bfloat16().works) return;
+  spdlog::warn("mixed precision is slow on this CPU ({}): train.precision=fp32 is faster here",
+               cpu_bfloat16().why_not);
 }
 
 }  // namespace roboimi

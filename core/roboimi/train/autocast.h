@@ -32,4 +32,7 @@ class ROBOIMI_EXPORT Autocast {
   at::ScalarType old_dtype_;
 };
 
+// One warning in the log where the CPU has no kernels for bfloat16, which then costs time.
+ROBOIMI_EXPORT void warn_where_autocast_is_slow(c10::Device device);
+
 }  // namespace roboimi

@@ -9,8 +9,8 @@
 //   device: auto
 //   output_dir: runs
 //   agent: {type: vla_agent, ...}
-//   data: {type: hdf5, path: ..., camera_names: [r_vis, top, front]}
-//   env: {type: mujoco_sim_transfer}      # for rollouts; may be left out
+//   data: {type: hdf5_dataset, path: ..., camera_names: [r_vis, top, front]}
+//   env: {type: mujoco_env}               # for rollouts; may be left out
 //   communicator: {type: mpi_communicator}   # several processes, see below; may be left out
 //   cache: {}
 //   train: {max_steps: 50000}

@@ -1,6 +1,6 @@
 // AdamW on flat buffers, and the learning rate of a step.
 //
-//   AdamW optimizer(flat, {.learning_rate = 1e-4});
+//   AdamW optimizer(flat, {.weight_decay = 1e-6});
 //   optimizer.step(schedule.learning_rate(step));
 //
 // The update is libtorch's fused AdamW (Loshchilov and Hutter, arXiv 1711.05101), one call per
@@ -18,7 +18,6 @@
 namespace roboimi {
 
 struct AdamWOptions {
-  double learning_rate = 1e-4;
   double beta1 = 0.95;
   double beta2 = 0.999;
   double epsilon = 1e-8;

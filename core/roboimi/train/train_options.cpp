@@ -51,8 +51,7 @@ TrainOptions train_options_from(const Options& options) {
   train.batch_size = options.integer("batch_size");
   train.accumulate = options.integer("accumulate");
   train.mixed_precision = options.text("precision") == "bf16";
-  train.optimizer = {.learning_rate = options.number("learning_rate"),
-                     .beta1 = betas[0],
+  train.optimizer = {.beta1 = betas[0],
                      .beta2 = betas[1],
                      .epsilon = options.number("epsilon"),
                      .weight_decay = options.number("weight_decay")};

@@ -50,6 +50,7 @@ TrainEnd Trainer::run() {
   parts_.agent.train();
   spdlog::info("training {} parameters from step {} to {} on {}", flat_->num_parameters(), step_,
                options_.max_steps, parts_.device.str());
+  if (options_.mixed_precision && leads()) warn_where_autocast_is_slow(parts_.device);
   progress_ = std::make_unique<Progress>("train", options_.max_steps, step_);
   window_ = std::make_unique<MetricsWindow>(parts_.device);
   // A run that was killed between a checkpoint and its rollouts still owes them.

@@ -73,9 +73,16 @@ TEST(NormalizeAndResize, EqualsTorchAtEverySize) {
         at::randint(0, 256, {2, in_height, in_width, 3}, generator, at::kByte);
     const at::Tensor found = normalize_and_resize(images, {height, width});
     const at::Tensor expected = reference(images, height, width);
+    const at::Tensor composed = normalize_and_resize_composed(images, {height, width});
     ASSERT_EQ(found.sizes(), expected.sizes());
+    ASSERT_EQ(composed.sizes(), expected.sizes());
     EXPECT_LE((found - expected).abs().max().item<double>(), 1e-5)
         << in_height << "x" << in_width << " to " << height << "x" << width;
+    EXPECT_LE((composed - expected).abs().max().item<double>(), 1e-5)
+        << in_height << "x" << in_width << " to " << height << "x" << width;
+    // An image is read as one row of numbers: its planes follow each other in memory.
+    EXPECT_TRUE(found.is_contiguous());
+    EXPECT_TRUE(composed.is_contiguous()) << composed.strides();
   }
 }
 

@@ -2,6 +2,7 @@
 #include <torch/optim/adam.h>
 
 #include "roboimi/common/random.h"
+#include "tests/device_traffic.h"
 #include "tests/plugins/diffusion_head/golden.h"
 
 namespace roboimi::diffusion_head {
@@ -48,6 +49,21 @@ double memorise(DenoisingHead& head, int steps, double share) {
   }
   EXPECT_LT(last, share * first);
   return (head.sample(batch.cond, generator) - batch.actions).abs().mean().item<double>();
+}
+
+std::string traffic_of_a_step(DenoisingHead& head) {
+  const Sample batch = small_batch(4);
+  at::Generator generator = make_generator(1);
+  return device_traffic_of(
+      [&] { head.loss(batch.actions, batch.cond, batch.is_pad, generator).loss.backward(); });
+}
+
+TEST(DenoisingHead, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
+  const SeededConstruction seeded(3);
+  DiffusionHead diffusion({.network = small_network(0.1)}, kSpec);
+  FlowMatchingHead flow({.network = small_network(0.1)}, kSpec);
+  EXPECT_EQ(traffic_of_a_step(diffusion), "");
+  EXPECT_EQ(traffic_of_a_step(flow), "");
 }
 
 TEST(DiffusionHead, MemorisesOneBatchAndSamplesItBack) {

@@ -71,7 +71,14 @@ TEST(DepthAttention, WeighsSourcesLikeTheReference) {
 TEST(Latent, IsTheOrthonormalCosineTransform) {
   EXPECT_LT(distance(dct_matrix(4, at::kDouble), golden("dct")), kTolerance);
   const at::Tensor actions = golden("data.actions");
-  EXPECT_LT(distance(decode(Latent::kDct, encode(Latent::kDct, actions)), actions), kTolerance);
+  const LatentSpace space(Latent::kDct);
+  const at::Tensor latents = space.encode(actions);
+  EXPECT_LT(distance(latents, at::matmul(golden("dct"), actions)), kTolerance);
+  EXPECT_LT(distance(space.decode(latents), actions), kTolerance);
+  // Another dtype and another horizon, with the first ones' matrix at hand.
+  EXPECT_EQ(space.encode(actions.to(at::kFloat)).scalar_type(), at::kFloat);
+  const at::Tensor shorter = actions.narrow(1, 0, 3);
+  EXPECT_LT(distance(space.decode(space.encode(shorter)), shorter), kTolerance);
 }
 
 TEST(ImfHead, VelocityMatchesTheReferenceInEveryNetworkKind) {

@@ -4,6 +4,7 @@
 #include <torch/optim/adam.h>
 
 #include "roboimi/common/random.h"
+#include "tests/device_traffic.h"
 #include "tests/plugins/imf_head/golden.h"
 
 namespace roboimi::imf_head {
@@ -57,6 +58,21 @@ TEST(ImfHead, OverfitsOneBatchAndSamplesItBack) {
   EXPECT_LT((sampled - batch.actions).abs().mean().item<double>(), 0.15);
 }
 
+TEST(ImfHead, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
+  // With dropout the network is made of ATen's operators, as on a GPU.
+  for (const double dropout : {0.0, 0.1}) {
+    for (const LossKind loss : {LossKind::kPseudoHuber, LossKind::kAdaptiveL2}) {
+      auto head = small_head({.dropout = dropout, .loss = loss, .latent = Latent::kDct});
+      const Sample batch = small_batch(4);
+      at::Generator generator = make_generator(1);
+      const auto step = [&] {
+        head->loss(batch.actions, batch.cond, batch.is_pad, generator).loss.backward();
+      };
+      EXPECT_EQ(device_traffic_of(step), "") << dropout;
+    }
+  }
+}
+
 TEST(ImfHead, PaddedActionsDoNotCountInAnyLoss) {
   for (const LossKind kind : {LossKind::kPseudoHuber, LossKind::kMse, LossKind::kAdaptiveL2}) {
     const at::Tensor difference = golden("data.actions");
@@ -73,15 +89,15 @@ TEST(ImfHead, PaddingStopsTheGradientOfItsOutputs) {
   auto head = golden_head();
   at::Tensor is_pad = golden("data.is_pad");
   is_pad[0] = true;
-  const auto bias_gradient = [&](const at::Tensor& noise_of_first) {
+  const auto input_gradient = [&](const at::Tensor& noise_of_first) {
     head->zero_grad();
     Draw draw = golden_draw();
     draw.noise[0] = noise_of_first;
     head->objective(golden("data.actions"), golden("data.cond"), is_pad, draw).loss.backward();
     return head->named_parameters()["input_emb.weight"].grad().clone();
   };
-  EXPECT_LT(distance(bias_gradient(at::zeros({4, 3}, at::kDouble)),
-                     bias_gradient(at::ones({4, 3}, at::kDouble))),
+  EXPECT_LT(distance(input_gradient(at::zeros({4, 3}, at::kDouble)),
+                     input_gradient(at::ones({4, 3}, at::kDouble))),
             1e-15);
 }
 

@@ -1,4 +1,5 @@
 // Full size, against the installed transformers.
+#include "tests/bfloat16.h"
 #include "tests/plugins/lewm_vit_backbone/lewm_cases.h"
 #include "tests/reference/run_reference.h"
 
@@ -37,6 +38,7 @@ TEST_F(TransformersParity, HoldsInFp32ForBothKeyLayouts) {
 }
 
 TEST_F(TransformersParity, HoldsInDirectionInBf16) {
+  ROBOIMI_SKIP_WITHOUT_BFLOAT16();
   const TensorFile all = cases();
   for (const std::string& name : kCases) {
     const Deviation found = deviation_of(weights("lewm5.safetensors"), case_of(all, name), name,

@@ -3,6 +3,7 @@
 
 #include "roboimi/env/environment.h"
 #include "roboimi/plugin/registry.h"
+#include "tests/bfloat16.h"
 #include "tests/plugins/lewm_vit_backbone/lewm_cases.h"
 
 namespace roboimi::lewm_vit_backbone {
@@ -50,6 +51,7 @@ at::Tensor encode(const Images& images, const ObservationSpec& spec, const Check
 }
 
 TEST(RealFrames, KeepTheirDirectionInBf16) {
+  ROBOIMI_SKIP_WITHOUT_BFLOAT16();
   Registry::instance().load(ROBOIMI_BINARY_DIR "/lib/roboimi/plugins/libmujoco_env.so");
   const auto environment = Registry::instance().create_environment(
       parse_yaml("{type: mujoco_env, task: sim_transfer, camera_names: [r_vis, top, front]}",

@@ -8,6 +8,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/train/autocast.h"
 #include "roboimi/train/communicator.h"
+#include "tests/device_traffic.h"
 #include "tests/plugins/lewm_world_model/world_model_cases.h"
 
 namespace roboimi::lewm_world_model {
@@ -62,6 +63,13 @@ TEST(LewmWorldModel, LosesLittleToMixedPrecision) {
   for (const auto& parameter : model->named_parameters()) {
     EXPECT_TRUE(parameter.value().grad().isfinite().all().item<bool>()) << parameter.key();
   }
+}
+
+TEST(LewmWorldModel, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
+  const auto model = golden_model(at::kFloat, with_dropout());
+  const Batch batch = golden_batch(at::kHalf, at::kFloat);
+  at::Generator generator = make_generator(1);
+  EXPECT_EQ(device_traffic_of([&] { model->loss(batch, generator).loss.backward(); }), "");
 }
 
 TEST(LewmWorldModel, TakesPixelsInHalfPrecision) {

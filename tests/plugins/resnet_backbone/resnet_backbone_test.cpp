@@ -7,6 +7,7 @@
 #include "roboimi/common/random.h"
 #include "roboimi/model/weights_follow.h"
 #include "roboimi/train/tensor_map.h"
+#include "tests/device_traffic.h"
 
 namespace roboimi::resnet_backbone {
 namespace {
@@ -141,6 +142,34 @@ TEST(ResNetBackbone, CropsAtRandomInTrainingAndInTheCentreOtherwise) {
   whole->train(false);
   EXPECT_TRUE(centre.allclose(whole->encode(cut, generator), 0.0, 1e-5));
   EXPECT_TRUE(default_state.equal(at::detail::getDefaultCPUGenerator().get_state()));
+}
+
+TEST(ResNetBackbone, EncodesTheWindowAtTheOffsetsThatItDraws) {
+  const ImageSize window{33, 31};
+  const Images images = random_images(3, 2);
+  auto cropped = make({.shared = true, .crop = window}), whole = make({.shared = true});
+  at::Generator generator = make_generator(1), same = make_generator(1);
+  const at::Tensor features = cropped->encode(images, generator);
+  Images cut;
+  for (const std::string& camera : cropped->camera_names()) {
+    const at::Tensor ys = at::randint(40 - window.height + 1, {3}, same, at::kLong);
+    const at::Tensor xs = at::randint(48 - window.width + 1, {3}, same, at::kLong);
+    std::vector<at::Tensor> windows;
+    for (std::int64_t i = 0; i < 3; ++i) {
+      const auto y = ys[i].item<std::int64_t>(), x = xs[i].item<std::int64_t>();
+      windows.push_back(
+          images.at(camera)[i].slice(1, y, y + window.height).slice(2, x, x + window.width));
+    }
+    cut[camera] = at::stack(windows);
+  }
+  EXPECT_TRUE(at::equal(features, whole->encode(cut, generator)));
+}
+
+TEST(ResNetBackbone, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
+  auto backbone = make({.shared = true, .resize = ImageSize{36, 40}, .crop = ImageSize{33, 33}});
+  const Images images = random_images(2, 1);
+  at::Generator generator = make_generator(1);
+  EXPECT_EQ(device_traffic_of([&] { backbone->encode(images, generator).sum().backward(); }), "");
 }
 
 TEST(ResNetBackbone, ResizesBeforeItCrops) {

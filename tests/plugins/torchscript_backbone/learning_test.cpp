@@ -6,6 +6,7 @@
 #include "roboimi/common/hash.h"
 #include "roboimi/train/flat_parameters.h"
 #include "roboimi/train/tensor_map.h"
+#include "tests/device_traffic.h"
 #include "tests/plugins/torchscript_backbone/cases.h"
 
 namespace roboimi::torchscript_backbone {
@@ -49,6 +50,12 @@ TEST(TorchScriptFrozen, RegistersTheTensorsUnderTheirNamesInTheFile) {
   const TensorMap joint = tensors_of(*make("joint.pt", {.mode = Mode::kJoint}));
   EXPECT_TRUE(joint.contains("module.factors"));
   EXPECT_TRUE(joint.contains("module.encoder.stem.0.weight"));
+}
+
+TEST(TorchScriptLearning, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
+  auto backbone = make("scripted.pt", {.frozen = false});
+  backbone->train(true);
+  EXPECT_EQ(device_traffic_of([&] { encode(*backbone, frames()).sum().backward(); }), "");
 }
 
 TEST(TorchScriptLearning, GradientReachesWhatWasExportedTrainable) {

@@ -5,6 +5,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "tests/device_traffic.h"
 #include "tests/error_text.h"
 #include "tests/plugins/vla_agent/fake_parts.h"
 
@@ -143,6 +144,17 @@ TEST(VlaAgent, CachedFeaturesAndImagesGiveOneLoss) {
   batch.features = fixture.backbone->encode(batch.images, generator);
   batch.images.clear();
   EXPECT_TRUE(fixture.agent->loss(batch, generator).loss.equal(from_images));
+}
+
+TEST(VlaAgent, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
+  Fixture fixture;
+  Batch batch;
+  batch.state = at::zeros({4, 2, kState});
+  batch.features = at::zeros({4, 2, 2});
+  batch.actions = at::ones({4, kHorizon, kAction});
+  batch.is_pad = at::zeros({4, kHorizon}, at::kBool);
+  at::Generator generator = make_generator(0);
+  EXPECT_EQ(device_traffic_of([&] { fixture.agent->loss(batch, generator).loss.backward(); }), "");
 }
 
 // The condition [512, 2, 2 + kState] that the head is trained on, of a batch of zeros.

@@ -7,6 +7,7 @@
 
 #include "modules/attnres/gemm.h"
 #include "roboimi/common/random.h"
+#include "tests/bfloat16.h"
 
 namespace roboimi::attnres {
 namespace {
@@ -83,6 +84,7 @@ TEST(Transformer, FusedTangentsEqualForwardModeDifferentiation) {
 }
 
 TEST(Transformer, InfersInBfloat16Nearby) {
+  ROBOIMI_SKIP_WITHOUT_BFLOAT16();
   TransformerOptions options{.num_kv_heads = 2};
   Transformer net = random_transformer(options, at::kFloat);
   options.infers_in_bfloat16 = true;
@@ -144,6 +146,11 @@ TEST(ProductOf, EqualsTheMatrixProductForStridedArguments) {
   EXPECT_LT(distance(product_of(grad, w.t()), at::mm(grad, w)), 1e-5);
   EXPECT_LT(distance(product_of(grad.t(), x.t()), at::mm(grad.t(), x)), 1e-4);
   EXPECT_LT(distance(product_of(x, prepack(w, 40, false)), at::mm(x, w.t())), 1e-5);
+}
+
+TEST(ProductOf, RoundsToBfloat16WherePrepackedSo) {
+  ROBOIMI_SKIP_WITHOUT_BFLOAT16();
+  const at::Tensor x = random({40, 24}, 1, at::kFloat), w = random({16, 24}, 2, at::kFloat);
   const at::Tensor half = product_of(x, prepack(w, 40, true));
   EXPECT_EQ(half.scalar_type(), at::kFloat);
   const at::Tensor rounded =

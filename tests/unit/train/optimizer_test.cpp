@@ -9,6 +9,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/train/ema.h"
+#include "tests/device_traffic.h"
 #include "tests/unit/train/tiny_agent.h"
 
 namespace roboimi {
@@ -55,6 +56,21 @@ LearningRateSchedule reference_schedule() {
           .peak = reference()["peak"],
           .warmup_steps = reference()["warmup"],
           .max_steps = static_cast<std::int64_t>(reference()["steps"].size())};
+}
+
+TEST(AdamW, UpdatesWithoutReadingFromTheDeviceOrCopyingToIt) {
+  TwoParametersImpl module;
+  FlatParameters flat(module, decays_when_matrix);
+  AdamW optimizer(flat, {.weight_decay = 0.1});
+  Ema ema(flat, {});
+  EXPECT_EQ(device_traffic_of([&] {
+              flat.zero_gradients();
+              (module.weight.sum() * module.bias.sum()).backward();
+              flat.clip_gradients(1.0);
+              optimizer.step(1e-3);
+              ema.update();
+            }),
+            "");
 }
 
 TEST(AdamW, FollowsPyTorchOverSeveralClippedSteps) {

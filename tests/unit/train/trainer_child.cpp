@@ -27,7 +27,6 @@ int main(int argc, char** argv) {
     options.log_every = 5;
     options.save_every = 10;
     options.rollout_every = 0;
-    options.optimizer.learning_rate = 1e-2;
     options.schedule = {.peak = 1e-2, .warmup_steps = 5, .max_steps = 60};
     const auto agent = testing::make_tiny_agent(5);
     CheckpointStore store(folder / "checkpoints", 100);

@@ -1,0 +1,128 @@
+// What the program makes of the libraries that it finds on a machine.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <sstream>
+
+#include "tests/e2e/program.h"
+
+namespace roboimi::e2e {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// As on a CPU with AVX2 and no GPU: oneDNN then has no kernels for bfloat16.
+const std::map<std::string, std::string> kOnlyAvx2 = {
+    {"ONEDNN_MAX_CPU_ISA", "AVX2"}, {"ATEN_CPU_CAPABILITY", "avx2"}, {"CUDA_VISIBLE_DEVICES", ""}};
+
+class WithoutBfloat16 : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    place_ = new Workplace("libraries");
+    const Result collected =
+        place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
+                     "collect.output=data", "collect.num_episodes=1", "collect.workers=1"});
+    ASSERT_EQ(collected.status, 0) << collected.errors;
+  }
+  static void TearDownTestSuite() {
+    delete place_;
+    place_ = nullptr;
+  }
+
+  static Result train(const std::vector<std::string>& overrides) {
+    return place_->run(
+        words({"run", "--config", "lewm_imf_attnres.yaml", "size=small", "data.path=data",
+               "agent.head.n_emb=32", "agent.head.n_layer=1", "agent.head.n_head=4",
+               "agent.backbone.random_init=true", "agent.backbone.num_layers=1",
+               "train.batch_size=4", "train.max_steps=2", "train.rollout_num_episodes=0"},
+              overrides),
+        kOnlyAvx2);
+  }
+
+  static Workplace* place_;
+};
+
+Workplace* WithoutBfloat16::place_ = nullptr;
+
+TEST_F(WithoutBfloat16, TheDoctorSaysSo) {
+  const Result result = place_->run({"doctor", "--json"}, kOnlyAvx2);
+  std::string found;
+  for (const auto& finding : nlohmann::json::parse(result.output)) {
+    if (finding["subject"] == "bfloat16 on the CPU") found = finding["text"];
+  }
+  EXPECT_THAT(found, AllOf(HasSubstr("not available, `auto` uses fp32: "),
+                           HasSubstr("(ONEDNN_MAX_CPU_ISA is AVX2)")));
+}
+
+TEST_F(WithoutBfloat16, AutomaticPrecisionTrainsAndActs) {
+  const Result trained = train({"agent.head.inference_precision=auto"});
+  ASSERT_EQ(trained.status, 0) << trained.errors;
+  const Result evaluated =
+      place_->run({"eval", "--checkpoint", newest_run(*place_ / "runs").string(), "--episodes", "1",
+                   "--video", "0"},
+                  kOnlyAvx2);
+  EXPECT_EQ(evaluated.status, 0) << evaluated.errors;
+}
+
+TEST_F(WithoutBfloat16, AskingForItIsAnErrorThatNamesTheOption) {
+  for (const std::string option : {"agent.backbone.precision", "agent.head.inference_precision"}) {
+    const Result result = train({option + "=bf16"});
+    EXPECT_EQ(result.status, 1);
+    EXPECT_THAT(result.errors,
+                AllOf(HasSubstr(option + ": this CPU cannot compute in bfloat16: expected a CPU"),
+                      HasSubstr("set " + option + "=fp32\n")));
+    EXPECT_EQ(std::ranges::count(result.errors, '\n'), 1) << result.errors;
+  }
+}
+
+TEST_F(WithoutBfloat16, MixedPrecisionTrainsAndSaysThatItIsSlower) {
+  const Result result = train({"train.precision=bf16"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.errors, HasSubstr("train.precision=fp32 is faster here"));
+}
+
+// The dynamic linker's own account of what it bound, "binding file A [0] to B [0]: normal symbol
+// `S'".
+std::vector<std::string> bound_files_of_filesystem(const std::string& account,
+                                                   const std::string& ours) {
+  static const std::regex kBinding(R"(binding file (\S+) \[\d+\] to (\S+) \[\d+\]: .*`(\S+)')");
+  std::vector<std::string> files;
+  std::istringstream lines(account);
+  std::smatch match;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("_ZNSt10filesystem") == std::string::npos) continue;
+    if (!std::regex_search(line, match, kBinding)) continue;
+    if (match[1].str().find(ours) != std::string::npos) files.push_back(match[2]);
+  }
+  return files;
+}
+
+// libtorch exports a copy of std::filesystem, in some versions an incomplete one.
+TEST(Filesystem, IsTheOneOfLibstdcxxInTheProgramTheLibraryAndThePlugins) {
+  const Workplace place("bindings");
+  const Result result =
+      place.run({"plugins", "list"},
+                {{"LD_BIND_NOW", "1"}, {"LD_DEBUG", "bindings"}, {"LD_DEBUG_OUTPUT", "account"}});
+  ASSERT_EQ(result.status, 0) << result.errors;
+  std::string account;
+  for (const auto& entry : fs::directory_iterator(place.folder())) {
+    if (entry.path().filename().string().starts_with("account.")) account += read_text(entry);
+  }
+  EXPECT_THAT(account, HasSubstr("_ZNSt10filesystem10remove_allERKNS_7__cxx114pathE"));
+  for (const char* ours :
+       {"/bin/roboimi", "/libroboimi.so", "/roboimi/plugins/libhdf5_dataset.so"}) {
+    const auto files = bound_files_of_filesystem(account, ours);
+    // What a header defines may be bound to a file of roboimi.
+    EXPECT_THAT(files, Contains(HasSubstr("/libstdc++.so"))) << ours;
+    EXPECT_THAT(files, Not(Contains(HasSubstr("/libtorch")))) << ours;
+  }
+}
+
+}  // namespace
+}  // namespace roboimi::e2e
