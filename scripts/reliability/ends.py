@@ -1,5 +1,6 @@
 """Signals that ask for an end, and two processes at one folder."""
 
+import os
 import re
 import signal
 import time
@@ -29,23 +30,38 @@ def wait_for_steps(running, output, count):
 
 
 class Signals(Experiment):
-    """A training that is asked to end: it saves a checkpoint, exits 130, and goes on where it was."""
+    """Commands that are asked to end: they save what is done, exit 130, and are continued."""
 
     name = "signals"
-    share = 2.0
+    share = 2.5
+    sent = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
 
     def __init__(self, lab, folder):
         super().__init__(lab, folder)
         self.data = runs.write_data(folder / "data")
         self.reference = reference_run(lab, folder, self.data, LONG)
+        self.others = {"collect": collection, "encode": self._encoding}
+        self.seconds = {}
+        for name, words in self.others.items():
+            began = time.monotonic()
+            lab.must(*words(folder / name))
+            self.seconds[name] = time.monotonic() - began
+
+    def _encoding(self, place):
+        return runs.encoding(self.data, place / "out.safetensors", place / "cache")
 
     def trial(self, number, rng, folder):
-        sent = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2][number % 5]
+        kind, which = number % 7, rng.choice(self.sent)
+        if kind < 5:
+            return self._training(self.sent[kind], rng, folder)
+        return self._other("collect" if kind == 5 else "encode", which, rng, folder)
+
+    def _training(self, sent, rng, folder):
         running = self.lab.start(*runs.training(self.data, folder, LONG))
         run = wait_for_steps(running, folder, rng.randrange(1, LONG // runs.LOG_EVERY - 20))
-        running.process.send_signal(sent)
+        os.killpg(running.pid, sent)
         ended = running.wait()
-        name = signal.Signals(sent).name
+        name = sent.name
         if ended.status != 130:
             yield f"{name}: {ended.told()}"
             return
@@ -61,6 +77,26 @@ class Signals(Experiment):
             return
         for difference in runs.run_differences(self.reference, run):
             yield f"{name}: {difference}"
+
+    def _other(self, job, sent, rng, folder):
+        """A collection, with its workers as by Ctrl-C or alone as by `kill`; or an encoding."""
+        words = self.others[job](folder / "place")
+        running = self.lab.start(*words)
+        # Before its folder is there, a program may not have come to its handlers.
+        while running.alive() and not (folder / "place").exists():
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, self.seconds[job]))
+        asked = running.alive()
+        (os.killpg if rng.random() < 0.5 else os.kill)(running.pid, sent)
+        ended = running.wait()
+        if ended.status != 130 and not (ended.status == 0 and "100%" in ended.err) and asked:
+            yield f"{job}, {sent.name}: {ended.told()}"
+        ended = self.lab.run(*words)
+        if ended.status != 0:
+            yield f"{job}, {sent.name}: the second time: {ended.told()}"
+            return
+        for difference in runs.file_differences(self.folder / job, folder / "place"):
+            yield f"{job}, {sent.name}: {difference}"
 
 
 class TwoProcesses(Experiment):

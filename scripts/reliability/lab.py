@@ -29,10 +29,11 @@ class Skip(Exception):
 
 
 class Ended:
-    """A process that ended: its status, what it printed, and the largest memory it held."""
+    """A process that ended: its status, what it printed, its processor time and the largest memory it held."""
 
-    def __init__(self, words, status, out, err, peak_bytes):
-        self.words, self.status, self.out, self.err, self.peak_bytes = words, status, out, err, peak_bytes
+    def __init__(self, words, status, out, err, seconds=0.0, peak_bytes=0):
+        self.words, self.status, self.out, self.err = words, status, out, err
+        self.seconds, self.peak_bytes = seconds, peak_bytes
 
     @property
     def signal_name(self):
@@ -104,7 +105,8 @@ class Running:
             time.sleep(0.002)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         out, err = (log.read_text(errors="replace") for log in self._logs)
-        return Ended(self.words, self.process.returncode, out, err, usage.ru_maxrss * 1024)
+        return Ended(self.words, self.process.returncode, out, err, usage.ru_utime + usage.ru_stime,
+                     usage.ru_maxrss * 1024)
 
 
 class Lab:
