@@ -24,7 +24,8 @@ import kills
 import links
 import moved
 import mutations
-from lab import ROOT, Lab, run_experiment
+from experiment import run_experiment
+from lab import ROOT, Lab
 
 EXPERIMENTS = [kills.KillTrain, kills.KillCollect, kills.KillCache, ends.Signals, ends.TwoProcesses, disk.DiskFull,
                disk.FileLimit, mutations.MutateSafetensors, mutations.MutateTorch, mutations.MutateCheckpoint,

@@ -10,7 +10,7 @@ import h5py
 import torch
 
 import runs
-from lab import Experiment
+from experiment import Experiment
 
 READ_SECONDS = 2.0  # of processor time, for a file of a few megabytes, start of the program included
 

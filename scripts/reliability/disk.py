@@ -6,8 +6,7 @@ import shutil
 import subprocess
 
 import runs
-from kills import collection
-from lab import Experiment, Skip
+from experiment import Experiment, Skip
 
 
 class SmallDisk:
@@ -44,7 +43,7 @@ class DiskExperiment(Experiment):
         super().__init__(lab, folder)
         self.data = runs.write_data(folder / "data")
         reference = folder / "reference"
-        self.jobs = {"run": runs.training(self.data, "{}/runs"), "collect": collection("{}/data"),
+        self.jobs = {"run": runs.training(self.data, "{}/runs"), "collect": runs.collection("{}/data"),
                      "encode": runs.encoding(self.data, "{}/out.safetensors", "{}/cache"), "eval": None}
         for job, words in self.jobs.items():
             if words is not None:

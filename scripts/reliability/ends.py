@@ -6,8 +6,7 @@ import signal
 import time
 
 import runs
-from kills import collection
-from lab import Experiment
+from experiment import Experiment
 
 LONG = 400  # steps: time for a second process to come
 # What a process prints that came when there was nothing left to do.
@@ -40,7 +39,7 @@ class Signals(Experiment):
         super().__init__(lab, folder)
         self.data = runs.write_data(folder / "data")
         self.reference = reference_run(lab, folder, self.data, LONG)
-        self.others = {"collect": collection, "encode": self._encoding}
+        self.others = {"collect": runs.collection, "encode": self._encoding}
         self.seconds = {}
         for name, words in self.others.items():
             began = time.monotonic()
@@ -110,7 +109,7 @@ class TwoProcesses(Experiment):
         self.data = runs.write_data(folder / "data")
         self.reference = reference_run(lab, folder, self.data, LONG)
         self.collected = folder / "collected"
-        lab.must(*collection(self.collected))
+        lab.must(*runs.collection(self.collected))
         self.encoded = folder / "encoded"
         lab.must(*self._encoding(self.encoded))
 
@@ -145,7 +144,7 @@ class TwoProcesses(Experiment):
         yield from (f"resume of a live run: {text}" for text in runs.run_differences(self.reference, run))
 
     def _two_collections(self, rng, folder):
-        yield from self._compete([collection(folder / "data")] * 2, rng.uniform(0, 0.3))
+        yield from self._compete([runs.collection(folder / "data")] * 2, rng.uniform(0, 0.3))
         yield from (f"two collections: {text}" for text in runs.file_differences(self.collected, folder / "data"))
 
     def _two_encodings(self, rng, folder):

@@ -5,7 +5,7 @@ import time
 
 import runs
 import system_calls
-from lab import Experiment
+from experiment import Experiment
 
 
 class Killed:
@@ -22,8 +22,9 @@ class Killed:
             return self._before_call(words, rng, folder)
         delay = rng.uniform(0, self.seconds)
         running = self.lab.start(*words)
-        while time.sleep(0.001) is None and running.alive() and time.monotonic() < running.began + delay:
-            pass
+        until = time.monotonic() + delay
+        while running.alive() and time.monotonic() < until:
+            time.sleep(0.001)
         killed = running.alive()
         running.kill(whole_group=rng.random() < 0.5)
         running.wait()
@@ -112,17 +113,17 @@ class KillCollect(Experiment):
         super().__init__(lab, folder)
         self.reference = folder / "reference/data"
         began = time.monotonic()
-        lab.must(*collection(self.reference))
+        lab.must(*runs.collection(self.reference))
         seconds = time.monotonic() - began
         calls = []
         if system_calls.available():
-            _, calls = system_calls.trace(lab, collection(folder / "traced/data"), folder / "traced", lambda call: False)
+            _, calls = system_calls.trace(lab, runs.collection(folder / "traced/data"), folder / "traced", lambda call: False)
         self.killed = Killed(lab, folder, calls, seconds)
 
     def trial(self, number, rng, folder):
-        where = [self.killed.once(collection(folder / "data"), rng, folder) for _ in range(rng.randint(1, 2))]
+        where = [self.killed.once(runs.collection(folder / "data"), rng, folder) for _ in range(rng.randint(1, 2))]
         # A worker that outlives its leader may still be writing.
-        ended = self.lab.run(*collection(folder / "data"))
+        ended = self.lab.run(*runs.collection(folder / "data"))
         if ended.status != 0:
             yield f"{'; '.join(where)}; the second collection ends by {ended.told()}"
             return
@@ -131,12 +132,6 @@ class KillCollect(Experiment):
 
     def note(self):
         return self.killed.note()
-
-
-def collection(output, episodes=2):
-    """Words of a collection of small images; of two workers, as a user would."""
-    return ["collect", "--config", "collect_sim_transfer.yaml", "env.camera_names=[top]", "env.image_height=16",
-            "env.image_width=16", f"collect.output={output}", f"collect.num_episodes={episodes}", "collect.workers=2"]
 
 
 class KillCache(Experiment):

@@ -4,8 +4,7 @@ import os
 import shutil
 
 import runs
-from kills import collection
-from lab import Experiment
+from experiment import Experiment
 
 
 def snapshot(folder):
@@ -99,27 +98,27 @@ class HostileLinks(Experiment):
 
     def _collected(self, folder):
         data = folder / "collected"
-        self.lab.must(*collection(data, 1))
+        self.lab.must(*runs.collection(data, 1))
         return data
 
     def _staged(self, folder, run, outside):
         data = self._collected(folder)
         (data / ".staged").symlink_to(outside)
         (data / "episode_0.hdf5").unlink()
-        return collection(data, 1)
+        return runs.collection(data, 1)
 
     def _staged_file(self, folder, run, outside):
         data = self._collected(folder)
         (data / ".staged").mkdir()
         (data / ".staged/episode_0.hdf5").symlink_to(outside / "notes.txt")
         (data / "episode_0.hdf5").unlink()
-        return collection(data, 1)
+        return runs.collection(data, 1)
 
     def _episode(self, folder, run, outside):
         data = self._collected(folder)
         (data / "episode_0.hdf5").unlink()
         (data / "episode_0.hdf5").symlink_to(outside / "notes.txt")
-        return collection(data, 1)
+        return runs.collection(data, 1)
 
     def _cache_folder(self, folder, run, outside):
         # A cache on another disk is a use of links, too; what lies there stays as it is.

@@ -8,7 +8,7 @@ import torch
 
 import runs
 from damage import damaged
-from lab import Experiment
+from experiment import Experiment
 
 
 class Mutation(Experiment):

@@ -72,6 +72,12 @@ def encoding(data, out, cache, encoder=ENCODER):
             f"cache.folder={cache}", "cache.block_size=4"]
 
 
+def collection(output, episodes=2):
+    """Words of a collection of small images; of two workers, as a user would."""
+    return ["collect", "--config", "collect_sim_transfer.yaml", "env.camera_names=[top]", "env.image_height=16",
+            "env.image_width=16", f"collect.output={output}", f"collect.num_episodes={episodes}", "collect.workers=2"]
+
+
 def only_run(output):
     """The run folder under `output`, or None."""
     folders = [path for path in sorted(output.iterdir()) if path.is_dir()] if output.is_dir() else []
