@@ -1,0 +1,181 @@
+"""Signals that ask for an end, and two processes at one folder."""
+
+import os
+import re
+import signal
+import time
+
+import runs
+from experiment import Experiment
+
+LONG = 400  # steps: time for a second process to come
+# What a process prints that came when there was nothing left to do.
+LATE = re.compile(r"from step (\d+) to \1 |\(2 were there before")
+
+
+def reference_run(lab, folder, data, steps):
+    lab.must(*runs.training(data, folder / "reference", steps))
+    return runs.only_run(folder / "reference")
+
+
+def wait_for_steps(running, output, count):
+    """The run folder, once it has so many lines of metrics."""
+    while running.alive():
+        run = runs.only_run(output)
+        if runs.logged_steps(run) >= count:
+            return run
+        time.sleep(0.001)
+    raise RuntimeError(f"the training has ended before: {running.wait().told()}")
+
+
+class Signals(Experiment):
+    """Commands that are asked to end: they save what is done, exit 130, and are continued."""
+
+    name = "signals"
+    share = 2.5
+    sent = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+
+    def __init__(self, lab, folder):
+        super().__init__(lab, folder)
+        self.data = runs.write_data(folder / "data")
+        self.reference = reference_run(lab, folder, self.data, LONG)
+        self.others = {"collect": runs.collection, "encode": self._encoding}
+        self.seconds = {}
+        for name, words in self.others.items():
+            began = time.monotonic()
+            lab.must(*words(folder / name))
+            self.seconds[name] = time.monotonic() - began
+
+    def _encoding(self, place):
+        return runs.encoding(self.data, place / "out.safetensors", place / "cache")
+
+    def trial(self, number, rng, folder):
+        kind, which = number % 7, rng.choice(self.sent)
+        if kind < 5:
+            return self._training(self.sent[kind], rng, folder)
+        return self._other("collect" if kind == 5 else "encode", which, rng, folder)
+
+    def _training(self, sent, rng, folder):
+        running = self.lab.start(*runs.training(self.data, folder, LONG))
+        run = wait_for_steps(running, folder, rng.randrange(1, LONG // runs.LOG_EVERY - 20))
+        os.killpg(running.pid, sent)
+        ended = running.wait()
+        name = sent.name
+        if ended.status != 130:
+            yield f"{name}: {ended.told()}"
+            return
+        kept = runs.whole_checkpoints(run)
+        if not kept:
+            yield f"{name}: no checkpoint was saved"
+            return
+        if runs.read_metrics(run / "metrics.jsonl")[-1]["step"] > int(kept[-1].name.split("_")[1]):
+            yield f"{name}: metrics.jsonl goes on after the checkpoint {kept[-1].name}"
+        ended = self.lab.run("run", "--resume", run)
+        if ended.status != 0:
+            yield f"{name}: the resume ends by {ended.told()}"
+            return
+        for difference in runs.run_differences(self.reference, run):
+            yield f"{name}: {difference}"
+
+    def _other(self, job, sent, rng, folder):
+        """A collection, with its workers as by Ctrl-C or alone as by `kill`; or an encoding."""
+        words = self.others[job](folder / "place")
+        running = self.lab.start(*words)
+        # Before its folder is there, a program may not have come to its handlers.
+        while running.alive() and not (folder / "place").exists():
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, self.seconds[job]))
+        asked = running.alive()
+        (os.killpg if rng.random() < 0.5 else os.kill)(running.pid, sent)
+        ended = running.wait()
+        if ended.status != 130 and not (ended.status == 0 and "100%" in ended.err) and asked:
+            yield f"{job}, {sent.name}: {ended.told()}"
+        ended = self.lab.run(*words)
+        if ended.status != 0:
+            yield f"{job}, {sent.name}: the second time: {ended.told()}"
+            return
+        for difference in runs.file_differences(self.folder / job, folder / "place"):
+            yield f"{job}, {sent.name}: {difference}"
+
+
+class TwoProcesses(Experiment):
+    """Two processes that want to write to one run, one collection or one cache."""
+
+    name = "two_processes"
+    share = 2.5
+
+    def __init__(self, lab, folder):
+        super().__init__(lab, folder)
+        self.data = runs.write_data(folder / "data")
+        self.reference = reference_run(lab, folder, self.data, LONG)
+        self.collected = folder / "collected"
+        lab.must(*runs.collection(self.collected))
+        self.encoded = folder / "encoded"
+        lab.must(*self._encoding(self.encoded))
+
+    def _encoding(self, place):
+        return runs.encoding(self.data, place / "out.safetensors", place / "cache")
+
+    def trial(self, number, rng, folder):
+        kinds = [self._two_resumes, self._resume_of_a_live_run, self._two_collections, self._two_encodings]
+        return kinds[number % len(kinds)](rng, folder)
+
+    def _two_resumes(self, rng, folder):
+        running = self.lab.start(*runs.training(self.data, folder, LONG))
+        run = wait_for_steps(running, folder, 5)
+        running.kill()
+        running.wait()
+        yield from self._compete([["run", "--resume", run]] * 2, rng.uniform(0, 0.3))
+        yield from (f"two resumes: {text}" for text in runs.run_differences(self.reference, run))
+
+    def _resume_of_a_live_run(self, rng, folder):
+        running = self.lab.start(*runs.training(self.data, folder, LONG))
+        run = wait_for_steps(running, folder, rng.randint(2, 60))
+        # Alive, but at no risk of finishing first.
+        running.process.send_signal(signal.SIGSTOP)
+        second = self.lab.run("run", "--resume", run, seconds=60)
+        running.process.send_signal(signal.SIGCONT)
+        if second.status != 1 or not runs.errors_with_process(second, running.pid):
+            yield f"resume of a live run: process {running.pid} is not named: {second.told()}"
+        first = running.wait()
+        if first.status != 0:
+            yield f"resume of a live run: the first: {first.told()}"
+            return
+        yield from (f"resume of a live run: {text}" for text in runs.run_differences(self.reference, run))
+
+    def _two_collections(self, rng, folder):
+        yield from self._compete([runs.collection(folder / "data")] * 2, rng.uniform(0, 0.3))
+        yield from (f"two collections: {text}" for text in runs.file_differences(self.collected, folder / "data"))
+
+    def _two_encodings(self, rng, folder):
+        second = folder / "second.safetensors"
+        ends = self._both([self._encoding(folder), runs.encoding(self.data, second, folder / "cache")],
+                          rng.uniform(0, 0.3))
+        # The second waits, and then finds the cache.
+        for ended, _ in ends:
+            if ended.status != 0:
+                yield f"two encodings: {ended.told()}"
+        if second.exists() and second.read_bytes() != (self.encoded / "out.safetensors").read_bytes():
+            yield "two encodings: the second output differs"
+        second.unlink(missing_ok=True)
+        yield from (f"two encodings: {text}" for text in runs.file_differences(self.encoded, folder))
+
+    def _both(self, commands, delay):
+        first = self.lab.start(*commands[0])
+        time.sleep(delay)
+        second = self.lab.start(*commands[1])
+        return [(running.wait(), running.pid) for running in (first, second)]
+
+    def _compete(self, commands, delay):
+        """One wins; the other's message names the winner's process."""
+        ends = self._both(commands, delay)
+        what = f"two of '{commands[0][0]}'"
+        winners = [pid for ended, pid in ends if ended.status == 0]
+        losers = [ended for ended, _ in ends if ended.status != 0]
+        if len(winners) == 2 and any(LATE.search(ended.out + ended.err) for ended, _ in ends):
+            return
+        if len(winners) != 1:
+            yield f"{what}: {len(winners)} finish in place of one: {'; '.join(ended.told() for ended, _ in ends)}"
+            return
+        if losers[0].bad_end() or not runs.errors_with_process(losers[0], winners[0]):
+            yield f"{what}: process {winners[0]} is not named: {losers[0].told()}"

@@ -1,0 +1,175 @@
+"""SIGKILL at random instants and before chosen system calls; what is continued then must equal what never stopped."""
+
+import shutil
+import time
+
+import runs
+import system_calls
+from experiment import Experiment
+
+
+class Killed:
+    """Runs commands that are killed somewhere, and counts where."""
+
+    def __init__(self, lab, folder_of_interest, calls, seconds):
+        self.lab, self.folder = lab, folder_of_interest
+        self.calls, self.seconds = calls, seconds  # of the uninterrupted command
+        self.at_random = self.at_calls = 0
+
+    def once(self, words, rng, folder):
+        """Starts the command and kills it: at an instant, or before a call; tells where in words."""
+        if self.calls and rng.random() < 0.7:
+            return self._before_call(words, rng, folder)
+        delay = rng.uniform(0, self.seconds)
+        running = self.lab.start(*words)
+        until = time.monotonic() + delay
+        while running.alive() and time.monotonic() < until:
+            time.sleep(0.001)
+        killed = running.alive()
+        running.kill(whole_group=rng.random() < 0.5)
+        running.wait()
+        self.at_random += killed
+        return f"killed after {delay:.3f} s" if killed else "not killed"
+
+    def _before_call(self, words, rng, folder):
+        # Any kind of call is as likely as another: most are lines of logs.
+        kind = rng.choice(sorted({call.kind for call in self.calls}))
+        which = rng.randrange(sum(call.kind == kind for call in self.calls))
+        seen = []
+
+        def stop(call):
+            seen.append(call.kind)
+            return call.kind == kind and seen.count(kind) > which
+
+        ended, calls = system_calls.trace(self.lab, words, folder, stop)
+        if ended.status >= 0:
+            return "not killed"
+        self.at_calls += 1
+        return f"killed before {calls[-1]}"
+
+    def note(self):
+        return f"kills: {self.at_calls} before a call, {self.at_random} at an instant"
+
+
+class KillTrain(Experiment):
+    """A training killed up to three times."""
+
+    name = "kill_train"
+    share = 4.0
+
+    def __init__(self, lab, folder):
+        super().__init__(lab, folder)
+        self.data = runs.write_data(folder / "data")
+        began = time.monotonic()
+        lab.must(*runs.training(self.data, folder / "reference"))
+        seconds = time.monotonic() - began
+        self.reference = runs.only_run(folder / "reference")
+        calls = []
+        if system_calls.available():
+            ended, calls = system_calls.trace(lab, runs.training(self.data, folder / "traced"), folder / "traced",
+                                              lambda call: False)
+            differences = list(runs.run_differences(self.reference, runs.only_run(folder / "traced")))
+            if ended.status != 0 or differences:
+                raise RuntimeError(f"two uninterrupted trainings differ: {ended.told()} {differences}")
+        self.killed = Killed(lab, folder, calls, seconds)
+        self.without_checkpoint = 0
+
+    def trial(self, number, rng, folder):
+        words, where = runs.training(self.data, folder), []
+        for _ in range(rng.randint(1, 3)):
+            where.append(self.killed.once(words, rng, folder))
+            run = runs.only_run(folder)
+            if where[-1] == "not killed" or run is None:
+                break
+            words = ["run", "--resume", run]
+        run = runs.only_run(folder)
+        if run is None:
+            self.without_checkpoint += 1
+            return
+        had_checkpoint = bool(runs.whole_checkpoints(run))
+        ended = self.lab.run("run", "--resume", run)
+        if not had_checkpoint:
+            self.without_checkpoint += 1
+            if ended.status != 1 or ended.bad_end():
+                yield f"{'; '.join(where)}; nothing to resume from, but: {ended.told()}"
+            return
+        if ended.status != 0:
+            yield f"{'; '.join(where)}; the resume ends by {ended.told()}"
+            return
+        for difference in runs.run_differences(self.reference, run):
+            yield f"{'; '.join(where)}; {difference}"
+
+    def note(self):
+        return f"{self.killed.note()}; {self.without_checkpoint} before the first checkpoint"
+
+
+class KillCollect(Experiment):
+    """A collection killed, its leader alone or with its workers."""
+
+    name = "kill_collect"
+    share = 3.0
+
+    def __init__(self, lab, folder):
+        super().__init__(lab, folder)
+        self.reference = folder / "reference/data"
+        began = time.monotonic()
+        lab.must(*runs.collection(self.reference))
+        seconds = time.monotonic() - began
+        calls = []
+        if system_calls.available():
+            _, calls = system_calls.trace(lab, runs.collection(folder / "traced/data"), folder / "traced", lambda call: False)
+        self.killed = Killed(lab, folder, calls, seconds)
+
+    def trial(self, number, rng, folder):
+        where = [self.killed.once(runs.collection(folder / "data"), rng, folder) for _ in range(rng.randint(1, 2))]
+        # A worker that outlives its leader may still be writing.
+        ended = self.lab.run(*runs.collection(folder / "data"))
+        if ended.status != 0:
+            yield f"{'; '.join(where)}; the second collection ends by {ended.told()}"
+            return
+        for difference in runs.file_differences(self.reference, folder / "data"):
+            yield f"{'; '.join(where)}; {difference}"
+
+    def note(self):
+        return self.killed.note()
+
+
+class KillCache(Experiment):
+    """An embedding cache killed while it is written, by `encode` or by a training."""
+
+    name = "kill_cache"
+    share = 2.0
+
+    def __init__(self, lab, folder):
+        super().__init__(lab, folder)
+        self.data = runs.write_data(folder / "data")
+        self.reference = folder / "reference"
+        began = time.monotonic()
+        lab.must(*self.encoding(self.reference))
+        seconds = time.monotonic() - began
+        calls = []
+        if system_calls.available():
+            _, calls = system_calls.trace(lab, self.encoding(folder / "traced"), folder / "traced", lambda call: False)
+        self.killed = Killed(lab, folder, calls, seconds)
+
+    def encoding(self, place):
+        return runs.encoding(self.data, place / "out.safetensors", place / "cache")
+
+    def trial(self, number, rng, folder):
+        trains = rng.random() < 0.5
+        words = self.encoding(folder)
+        if trains:
+            words = [*runs.camera_training(self.data, folder / "runs", steps=1), f"cache.folder={folder}/cache",
+                     "cache.block_size=4"]
+        where = [self.killed.once(words, rng, folder) for _ in range(rng.randint(1, 2))]
+        for command in ([words, self.encoding(folder)] if trains else [words]):
+            ended = self.lab.run(*command)
+            if ended.status != 0:
+                yield f"{'; '.join(where)}; then {command[0]} ends by {ended.told()}"
+                return
+        shutil.rmtree(folder / "runs", ignore_errors=True)
+        for difference in runs.file_differences(self.reference, folder):
+            yield f"{'; '.join(where)}; {difference}"
+
+    def note(self):
+        return self.killed.note()

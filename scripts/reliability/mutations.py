@@ -1,0 +1,211 @@
+"""Damaged files given to the commands that read them: an error of one line, and nothing accepted that has sums."""
+
+import json
+import shutil
+import struct
+
+import torch
+
+import runs
+from damage import damaged
+from experiment import Experiment
+
+
+class Mutation(Experiment):
+    """One damaged file for each trial; `accepted` counts those that the program took for whole."""
+
+    def __init__(self, lab, folder):
+        super().__init__(lab, folder)
+        self.accepted = 0
+
+    def judge(self, ended, how, refuse):
+        """Failures of a reader; `refuse` says that the damage must not be accepted."""
+        reason = ended.bad_end()
+        if reason:
+            yield f"{how}: {ended.words[1]} {ended.words[2]}: {reason}"
+        elif ended.status == 0:
+            self.accepted += 1
+            if refuse:
+                yield f"{how}: {ended.words[1]} {ended.words[2]}: accepted silently"
+
+    def note(self):
+        return f"accepted: {self.accepted}"
+
+
+class Inspected(Mutation):
+    """`checkpoint inspect` of one file. It tells what a file holds; whether it is the right one, it cannot know."""
+
+    file = None
+
+    def trial(self, number, rng, folder):
+        data, how = damaged(self.file.read_bytes(), rng, self.head())
+        target = folder / self.file.name
+        target.write_bytes(data)
+        ended = self.lab.read("checkpoint", "inspect", target)
+        yield from self.judge(ended, how, refuse=False)
+        if ended.status == 0 and not self.same(target):
+            yield f"{how}: other numbers are accepted silently"
+
+    def same(self, target):
+        """Whether a file that was accepted holds what the sound one holds, as far as its format can tell."""
+        return True
+
+
+class MutateSafetensors(Inspected):
+    """A damaged safetensors file."""
+
+    name = "mutate_safetensors"
+
+    def __init__(self, lab, folder):
+        super().__init__(lab, folder)
+        self.file = runs.ENCODER
+
+    def head(self):
+        (size,) = struct.unpack("<Q", self.file.read_bytes()[:8])
+        return 8 + size
+
+
+class MutateTorch(Inspected):
+    """A damaged file of torch.save, whose zip archive has checksums."""
+
+    name = "mutate_torch"
+
+    def __init__(self, lab, folder):
+        super().__init__(lab, folder)
+        self.file = folder / "weights.pth"
+        torch.manual_seed(0)
+        layers = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.Linear(16, 4))
+        torch.save({"state_dict": layers.state_dict(), "epoch": 3, "names": ["a", "b"]}, self.file)
+
+    def head(self):
+        return None
+
+    def same(self, target):
+        try:
+            there, here = (torch.load(path, weights_only=True) for path in (self.file, target))
+        except Exception:  # stricter than the program about what surrounds the numbers
+            return True
+        weights = zip(there["state_dict"].values(), here["state_dict"].values())
+        return there["epoch"] == here["epoch"] and all(torch.equal(*pair) for pair in weights)
+
+
+class MutateCheckpoint(Mutation):
+    """A damaged file of a run's newest checkpoint, given to `run --resume` and `eval --open-loop`."""
+
+    name = "mutate_checkpoint"
+    share = 1.5
+    files = ("model.safetensors", "ema.safetensors", "optimizer.safetensors", "config.yaml")
+
+    def __init__(self, lab, folder):
+        super().__init__(lab, folder)
+        data = runs.write_data(folder / "data")
+        lab.must(*runs.training(data, folder / "reference"), "train.rollout_num_episodes=0")
+        self.run = runs.only_run(folder / "reference")
+
+    def trial(self, number, rng, folder):
+        name = self.files[number % len(self.files)]
+        run = folder / "run"
+        shutil.copytree(self.run, run, symlinks=True)
+        file = runs.whole_checkpoints(run)[-1] / name
+        data, how = damaged(file.read_bytes(), rng, 512)
+        if not self.differs(file.read_bytes(), data):
+            return
+        file.write_bytes(data)
+        # An evaluation neither needs the optimizer nor, by default, the weights before averaging.
+        commands = [["run", "--resume", run]]
+        if name not in ("optimizer.safetensors", "model.safetensors"):
+            commands.append(["eval", "--open-loop", "--checkpoint", run, "--device", "cpu"])
+        for words in commands:
+            yield from self.judge(self.lab.read(*words), f"{name}, {how}", refuse=True)
+
+    def differs(self, before, after):
+        return True
+
+
+class MutateState(MutateCheckpoint):
+    """A damaged state.json: what it says must not change."""
+
+    name = "mutate_state"
+    share = 1.0
+    files = ("state.json",)
+
+    def differs(self, before, after):
+        # White space in another place says the same.
+        try:
+            return json.loads(after) != json.loads(before)
+        except ValueError:
+            return True
+
+
+class MutateHdf5(Mutation):
+    """A damaged episode: its numbers read by a training, its images by `encode`. HDF5 keeps no sums of its own."""
+
+    name = "mutate_hdf5"
+
+    def trial(self, number, rng, folder):
+        images = number % 2
+        data = runs.write_data(folder / "data", 2, size=8 if not images else 32,
+                               compression="gzip" if rng.random() < 0.5 else None)
+        file = data / "episode_1.hdf5"
+        # The structure lies in the first bytes and between the data.
+        changed, how = damaged(file.read_bytes(), rng, 4096)
+        file.write_bytes(changed)
+        words = runs.training(data, folder / "runs", 1)
+        if images:
+            words = runs.encoding(data, folder / "out.safetensors", folder / "cache")
+        else:
+            words.append("train.rollout_num_episodes=0")
+        yield from self.judge(self.lab.read(*words), how, refuse=False)
+
+
+class MutateConfig(Mutation):
+    """A damaged YAML file, given to `config show`."""
+
+    name = "mutate_config"
+
+    def __init__(self, lab, folder):
+        super().__init__(lab, folder)
+        self.text = lab.must("config", "show", "lewm_imf_attnres.yaml").out.encode()
+
+    def trial(self, number, rng, folder):
+        changed, how = damaged(self.text, rng)
+        file = folder / "experiment.yaml"
+        file.write_bytes(changed)
+        yield from self.judge(self.lab.read("config", "show", file), how, refuse=False)
+
+
+class MutatePlugin(Mutation):
+    """A damaged plugin in a folder of --plugin-path: it is refused by name, and the others still work."""
+
+    name = "mutate_plugin"
+    share = 1.5
+    file = "libresnet_backbone.so"
+
+    def __init__(self, lab, folder):
+        super().__init__(lab, folder)
+        self.plugin = lab.program.parent.parent / "lib/roboimi/plugins" / self.file
+
+    def trial(self, number, rng, folder):
+        data, how = damaged(self.plugin.read_bytes(), rng, 4096)
+        (folder / self.file).write_bytes(data)
+        # The sound one of the same name must not hide it.
+        listed = self.lab.read("plugins", "list", "--json", "--plugin-path", folder)
+        # It exits 1 where it lists a file that it refused, and has no error of its own then.
+        reason = listed.bad_end() if not listed.out else listed.crash()
+        if reason:
+            yield f"{how}: plugins list: {reason}"
+            return
+        if not self.refused(listed.out, folder):
+            self.accepted += 1
+            yield f"{how}: plugins list: accepted silently"
+        inspected = self.lab.read("plugins", "inspect", "imf_head", "--plugin-path", folder)
+        if inspected.status != 0:
+            yield f"{how}: plugins inspect: {inspected.told()}"
+
+    def refused(self, text, folder):
+        """Whether `plugins list --json` names the damaged file among what it did not load."""
+        listed = json.loads(text)
+        return any(entry.get("file") == str(folder / self.file) for entry in listed.get("rejected", []))
+
+    def note(self):
+        return f"accepted: {self.accepted}"

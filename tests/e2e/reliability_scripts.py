@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""That scripts/reliability finds what it looks for, and runs to its end: reliability_scripts.py PROGRAM"""
+
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
+SCRIPTS = SOURCE / "scripts/reliability"
+PROGRAM = pathlib.Path(sys.argv.pop(1)).resolve()
+sys.path.insert(0, str(SCRIPTS))
+
+import damage  # noqa: E402
+import lab  # noqa: E402
+import runs  # noqa: E402
+import system_calls  # noqa: E402
+
+
+class InAFolder(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="roboimi_reliability_test_"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def reliability(self, *words, program=PROGRAM):
+        return subprocess.run([sys.executable, SCRIPTS, "--program", program, "--work", self.folder / "work", *words],
+                              capture_output=True, text=True)
+
+
+class Checks(InAFolder):
+    def test_damage_always_changes_the_file(self):
+        rng = random.Random(0)
+        data = bytes(range(1, 101))
+        changed = [damage.damaged(data, rng, head) for head in (None, 10) for _ in range(200)]
+        self.assertNotIn(data, [after for after, _ in changed])
+        self.assertEqual({how for _, how in changed}, {kind.__name__ for kind in damage.KINDS})
+
+    def test_steps_are_compared_one_by_one(self):
+        whole = [{"step": step, "train/loss": 1.0} for step in range(1, 6)]
+        found = [dict(line) for line in whole]
+        self.assertEqual(list(runs.metrics_differences(whole, found)), [])
+        found[4]["train/loss"] = 1.5
+        found.insert(2, found[1])
+        del found[0]
+        self.assertEqual(list(runs.metrics_differences(whole, found)),
+                         ["metrics.jsonl: lines missing at 1 steps, the first 1",
+                          "metrics.jsonl: lines twice at 1 steps, the first 2",
+                          "metrics.jsonl: other numbers at 1 steps, the first 5"])
+
+    def test_one_bit_of_the_weights_is_a_difference(self):
+        for name in ("there", "here"):
+            (self.folder / name).mkdir()
+            shutil.copy(runs.ENCODER, self.folder / name / "model.safetensors")
+        there, here = self.folder / "there", self.folder / "here"
+        self.assertEqual(list(runs.tensor_differences(there, here)), [])
+        file = here / "model.safetensors"
+        data = bytearray(file.read_bytes())
+        data[-1] ^= 1
+        file.write_bytes(data)
+        (text,) = runs.tensor_differences(there, here)
+        self.assertRegex(text, "here/model.safetensors: 1 tensors differ")
+
+    def test_a_process_is_killed_before_the_call_that_was_chosen(self):
+        if not system_calls.available():
+            self.skipTest("processes cannot be traced here")
+        place = lab.Lab(pathlib.Path(sys.executable), self.folder, 60, 0)
+        code = "import os; open('data/a', 'w').write('x'); os.rename('data/a', 'data/b'); open('data/c', 'w')"
+        (self.folder / "data").mkdir()
+        ended, calls = system_calls.trace(place, ["-c", code], self.folder / "data", lambda call: call.name == "rename")
+        self.assertEqual(ended.status, -signal.SIGKILL)
+        self.assertEqual([str(call) for call in calls], ["openat a", "write a", "rename b"])
+        self.assertEqual([path.name for path in (self.folder / "data").iterdir()], ["a"])
+
+    def test_only_one_line_of_error_is_a_good_end(self):
+        end = lambda status, err: lab.Ended(["roboimi"], status, "", err).bad_end()
+        self.assertEqual(end(0, ""), "")
+        self.assertEqual(end(1, "12:00 info x\nroboimi run: no such file\n"), "")
+        self.assertIn("0 lines of error", end(1, "what\n"))
+        self.assertIn("signal SIGSEGV", end(-signal.SIGSEGV, ""))
+        self.assertIn("hangs", end(-signal.SIGXCPU, ""))
+        self.assertIn("terminate called", end(1, "roboimi run: x\nterminate called\n"))
+
+
+class Program(InAFolder):
+    def test_a_sound_program_passes_and_nothing_is_left(self):
+        names = ["kill_train", "mutate_checkpoint", "mutate_plugin", "hostile_files"]
+        ended = self.reliability("--only", ",".join(names), "--trials", "1", "--seconds", "60")
+        self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
+        rows = [line.split()[:3] for line in ended.stdout.splitlines()[1:]]
+        self.assertEqual(rows, [[name, "1", "0"] for name in names])
+        self.assertFalse((self.folder / "work").exists())
+
+    def test_a_program_that_crashes_is_found(self):
+        broken = self.folder / "broken"
+        broken.write_text(f'#!/bin/sh\ncase "$*" in *experiment.yaml) kill -SEGV $$;; esac\nexec "{PROGRAM}" "$@"\n')
+        broken.chmod(0o755)
+        ended = self.reliability("--only", "mutate_config", "--trials", "2", program=broken)
+        self.assertEqual(ended.returncode, 1, ended.stdout + ended.stderr)
+        self.assertRegex(ended.stdout, "FAILED mutate_config trial 1: .*signal SIGSEGV")
+        self.assertRegex(ended.stdout, "again: .*--only mutate_config --seed 0 --trial 1")
+        self.assertTrue((self.folder / "work/mutate_config/trial_1/experiment.yaml").exists())
+
+    def test_an_unknown_experiment_is_refused(self):
+        ended = self.reliability("--only", "kill_tran")
+        self.assertEqual(ended.returncode, 2)
+        self.assertIn("no experiment 'kill_tran': expected kill_train, ", ended.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
