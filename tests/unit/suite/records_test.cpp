@@ -5,7 +5,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "roboimi/common/process_lock.h"
 #include "roboimi/suite/run_progress.h"
 #include "roboimi/train/run_folder.h"
 #include "tests/error_text.h"
@@ -167,15 +166,6 @@ TEST(Processes, AreNotWaitedForLongerThanTheLimit) {
   // One that goes on in silence.
   EXPECT_EQ(run_process({"sh", "-c", "exec >&- 2>&-; exec sleep 60"}, "", limit).status, kTimedOut);
   EXPECT_EQ(run_process({"true"}, "", std::chrono::seconds(60)).status, 0);
-}
-
-TEST(ProcessLock, IsOneProcesssAtATime) {
-  const SuiteFolder folder;
-  auto lock = ProcessLock::try_take(folder / "lock");
-  ASSERT_TRUE(lock);
-  EXPECT_FALSE(ProcessLock::try_take(folder / "lock"));
-  lock.reset();
-  EXPECT_TRUE(ProcessLock::try_take(folder / "lock"));
 }
 
 }  // namespace
