@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
-#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -120,8 +119,7 @@ std::string settings_of(const Job& job) {
 }
 
 int work(const Job& job) {
-  // Ctrl-C reaches the whole group; the owner decides what becomes of it.
-  std::signal(SIGINT, SIG_IGN);
+  leave_stopping_to_the_owner();
   at::set_num_threads(1);
   Registry& registry = Registry::instance();
   const auto environment = registry.create_environment(job.root.component("env"), "env");

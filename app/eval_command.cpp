@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
-#include <csignal>
 #include <iostream>
 
 #include "app/commands.h"
@@ -198,8 +197,7 @@ std::int64_t num_workers(const po::variables_map& values) {
 }
 
 int work(const ParsedArguments& parsed) {
-  // Ctrl-C reaches the whole group; the owner decides what becomes of it.
-  std::signal(SIGINT, SIG_IGN);
+  leave_stopping_to_the_owner();
   const Evaluation evaluation = prepare(parsed);
   serve_rollouts(*evaluation.loaded.agent, *evaluation.environment, evaluation.options);
   return EXIT_SUCCESS;

@@ -50,16 +50,27 @@ def write_json(file, values):
 # ---- How far the run is ----------------------------------------------------------------------------------------------
 
 
-def started_at(pid):
-    """When a living process of this machine began, in seconds since 1970; None when there is none."""
+def started_ticks(pid):
+    """When a living process of this machine began, as the kernel counts; None when there is none."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    if fields[0] in "ZX":
-        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def is_lost(record, written):
+    """Whether the process of a record that says "running", written at a time, is gone from this machine."""
+    began = started_ticks(record["pid"])
+    if began is None:
+        return True
+    if start := record.get("process_start"):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return (began, boot) != (start["ticks"], start["boot_id"])
+    # An older record. A later process of that number is another one; the clock may have been set since.
+    clock_slack = 60
     boot = int(re.search(r"^btime (\d+)", Path("/proc/stat").read_text(), re.MULTILINE)[1])
-    return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return boot + began / os.sysconf("SC_CLK_TCK") > written + clock_slack
 
 
 def end_of(folder, pid):
@@ -71,12 +82,7 @@ def end_of(folder, pid):
         return record["status"]
     if record["host"] != socket.gethostname():
         return None  # its processes cannot be seen from here
-    began = started_at(pid)
-    # A later process of that number is another one; the machine's clock may have been set since.
-    clock_slack = 60
-    if began is None or began > (folder / "run.json").stat().st_mtime + clock_slack:
-        return "killed"
-    return None
+    return "lost" if is_lost(record, (folder / "run.json").stat().st_mtime) else None
 
 
 class MetricLines:
@@ -233,7 +239,7 @@ def follow(folder, mode, project):
         say(f"the end: {end}")
         if end == "finished":
             run.finish()
-        elif end == "killed" or end.startswith("failed"):
+        elif end == "lost" or end.startswith("failed"):
             run.finish(state="crashed", error=end)
         else:
             run.finish(state="aborted", error=end)

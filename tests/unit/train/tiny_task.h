@@ -113,7 +113,11 @@ inline void register_tiny_task() {
                        .description = "random states and a function of them",
                        .schema = data_schema,
                        .create = [](const Options& options) {
-                         return std::make_shared<TinyDataset>(options.text("path"));
+                         const std::string path = options.text("path");
+                         if (!std::filesystem::exists(path)) {
+                           throw Error({.what = "no such file", .where = path});
+                         }
+                         return std::make_shared<TinyDataset>(path);
                        }});
     registrar.environment(
         {.name = "tiny",
