@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/checkpoint_layouts.h"
+#include "app/checkpoint_verify.h"
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
@@ -25,7 +26,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kUsage =
     "usage: roboimi checkpoint inspect FILE [--json]\n"
-    "       roboimi checkpoint convert IN OUT.safetensors --layout lewm [options]\n\n"
+    "       roboimi checkpoint convert IN OUT.safetensors --layout lewm [options]\n"
+    "       roboimi checkpoint verify RUN_DIR|CHECKPOINT_DIR\n\n"
     "FILE is safetensors, or what torch.save wrote: a state_dict, a Lightning checkpoint, a whole\n"
     "module; or the index of a list of shards, or the folder that holds one. Nothing in it is\n"
     "executed.\n\n";
@@ -285,8 +287,9 @@ int checkpoint_command(const Arguments& arguments) {
   const std::string action = words.empty() ? "" : words[0];
   if (action == "inspect") return inspect(options, {words.begin() + 1, words.end()});
   if (action == "convert") return convert(options, {words.begin() + 1, words.end()});
+  if (action == "verify") return verify_checkpoints({words.begin() + 1, words.end()});
   throw Error({.what = action.empty() ? "what to do is missing" : "unknown action '" + action + "'",
-               .expected = "inspect or convert",
+               .expected = "inspect, convert or verify",
                .next = "see roboimi checkpoint --help"});
 }
 

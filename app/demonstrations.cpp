@@ -2,6 +2,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/plugin/registry.h"
+#include "roboimi/train/load_agent.h"
 #include "roboimi/train/train_options.h"
 
 namespace roboimi::app {
@@ -12,11 +13,10 @@ std::shared_ptr<const Dataset> demonstrations(const ConfigNode& config,
   if (found == nullptr || !found->is_map()) {
     throw Error({.what = "the experiment has no data", .expected = "a section `data`"});
   }
+  if (values.count("data") == 0) return open_recorded_data(*found);
   ConfigNode node = *found;
-  if (values.count("data") != 0) {
-    node.set("path", ConfigNode::scalar(values["data"].as<std::string>(), {.file = "command line"},
-                                        /*quoted=*/true));
-  }
+  node.set("path", ConfigNode::scalar(values["data"].as<std::string>(), {.file = "command line"},
+                                      /*quoted=*/true));
   return Registry::instance().create_dataset(node, "data");
 }
 

@@ -50,8 +50,8 @@ def write_json(file, values):
 # ---- How far the run is ----------------------------------------------------------------------------------------------
 
 
-def start_ticks(pid):
-    """When a living process of this machine began, in clock ticks since the boot; None when there is none."""
+def started_ticks(pid):
+    """When a living process of this machine began, as the kernel counts; None when there is none."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -59,24 +59,18 @@ def start_ticks(pid):
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def started_at(pid):
-    """The same in seconds since 1970."""
-    ticks = start_ticks(pid)
-    boot = int(re.search(r"^btime (\d+)", Path("/proc/stat").read_text(), re.MULTILINE)[1])
-    return None if ticks is None else boot + ticks / os.sysconf("SC_CLK_TCK")
-
-
-def is_alive(record, file):
-    """Whether the process that wrote the record still runs."""
-    start = record.get("process_start")
-    if start:
+def is_lost(record, written):
+    """Whether the process of a record that says "running", written at a time, is gone from this machine."""
+    began = started_ticks(record["pid"])
+    if began is None:
+        return True
+    if start := record.get("process_start"):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return start["boot_id"] == boot and start["ticks"] == start_ticks(record["pid"])
-    # An older record does not say. A later process of that number is another one; the machine's clock may have been
-    # set since.
+        return (began, boot) != (start["ticks"], start["boot_id"])
+    # An older record. A later process of that number is another one; the clock may have been set since.
     clock_slack = 60
-    began = started_at(record["pid"])
-    return began is not None and began <= file.stat().st_mtime + clock_slack
+    boot = int(re.search(r"^btime (\d+)", Path("/proc/stat").read_text(), re.MULTILINE)[1])
+    return boot + began / os.sysconf("SC_CLK_TCK") > written + clock_slack
 
 
 def end_of(folder, pid):
@@ -88,9 +82,7 @@ def end_of(folder, pid):
         return record["status"]
     if record["host"] != socket.gethostname():
         return None  # its processes cannot be seen from here
-    if not is_alive(record, folder / "run.json"):
-        return "killed"
-    return None
+    return "lost" if is_lost(record, (folder / "run.json").stat().st_mtime) else None
 
 
 class MetricLines:
@@ -249,7 +241,7 @@ def follow(folder, mode, project):
         say(f"the end: {end}")
         if end == "finished":
             run.finish()
-        elif end == "killed" or end.startswith("failed"):
+        elif end == "lost" or end.startswith("failed"):
             run.finish(state="crashed", error=end)
         else:
             run.finish(state="aborted", error=end)

@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <system_error>
 
@@ -39,8 +42,30 @@ fs::path parent_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+// ".NAME.tmp4711-9f3ac2d1": whose it is, and a part that nobody can guess and prepare.
 fs::path temporary_name(const fs::path& path) {
-  return parent_of(path) / ("." + path.filename().string() + ".tmp" + std::to_string(::getpid()));
+  thread_local std::random_device random;
+  std::array<char, 64> end{};
+  std::snprintf(end.data(), end.size(), ".tmp%d-%08x", static_cast<int>(::getpid()), random());
+  return parent_of(path) / ("." + path.filename().string() + end.data());
+}
+
+// Calls `make` with temporary names until it has made one that was free.
+fs::path create_temporary(const fs::path& path, const char* what,
+                          const std::function<bool(const fs::path&)>& make) {
+  constexpr int kAttempts = 16;
+  for (int attempt = 1;; ++attempt) {
+    const fs::path temporary = temporary_name(path);
+    if (make(temporary)) return temporary;
+    if (errno != EEXIST || attempt == kAttempts) throw_system_error(what, path, errno);
+  }
+}
+
+bool create_empty_file(const fs::path& path) {
+  const int descriptor =
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+  if (descriptor >= 0) ::close(descriptor);
+  return descriptor >= 0;
 }
 
 // Removes what it names unless released.
@@ -64,15 +89,40 @@ void create_parent(const fs::path& path) {
   if (error) throw_system_error("cannot create the folder", parent_of(path), error.value());
 }
 
-void rename_synced(const fs::path& from, const fs::path& to) {
+void rename_or_throw(const fs::path& from, const fs::path& to) {
   if (std::rename(from.c_str(), to.c_str()) != 0) throw_system_error("cannot rename to", to, errno);
-  sync_path(parent_of(to));
 }
+
+// Gives a filled folder its name. What had the name before gets `from`, or where the file system
+// cannot exchange two names, ".replaced_NAME". Returns where that is; empty when there was nothing.
+fs::path put_in_place(const fs::path& from, const fs::path& to) {
+  if (std::rename(from.c_str(), to.c_str()) == 0) return {};
+  if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) {
+    throw_system_error("cannot rename to", to, errno);
+  }
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return from;
+  const fs::path replaced = parent_of(to) / (".replaced_" + to.filename().string());
+  std::error_code ignored;
+  fs::remove_all(replaced, ignored);
+  rename_or_throw(to, replaced);
+  rename_or_throw(from, to);
+  return replaced;
+}
+
+// The folder that write_folder_atomically() fills in this thread. It syncs the files in it, and
+// nobody sees them before it has its name: they need neither again.
+thread_local fs::path folder_being_filled;
+
+class Filling {
+ public:
+  explicit Filling(const fs::path& folder) { folder_being_filled = folder; }
+  ~Filling() { folder_being_filled.clear(); }
+};
 
 }  // namespace
 
 OutputFile::OutputFile(const fs::path& path, fs::path shown_as) : shown_as_(std::move(shown_as)) {
-  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (descriptor_ < 0) throw_system_error("cannot create", shown_as_, errno);
 }
 
@@ -91,13 +141,15 @@ void OutputFile::write(const void* data, std::size_t size) {
 
 void write_file_atomically(const fs::path& path,
                            const std::function<void(const fs::path&)>& write) {
+  if (!folder_being_filled.empty() && parent_of(path) == folder_being_filled) return write(path);
   create_parent(path);
-  const fs::path temporary = temporary_name(path);
+  const fs::path temporary = create_temporary(path, "cannot create", create_empty_file);
   RemoveOnFailure guard(temporary);
   write(temporary);
   sync_path(temporary);
-  rename_synced(temporary, path);
+  rename_or_throw(temporary, path);
   guard.release();
+  sync_path(parent_of(path));
 }
 
 void write_text_atomically(const fs::path& path, std::string_view text) {
@@ -108,20 +160,23 @@ void write_text_atomically(const fs::path& path, std::string_view text) {
 void write_folder_atomically(const fs::path& path,
                              const std::function<void(const fs::path&)>& fill) {
   create_parent(path);
-  const fs::path temporary = temporary_name(path);
-  std::error_code ignored;
-  fs::remove_all(temporary, ignored);
+  const fs::path temporary =
+      create_temporary(path, "cannot create the folder",
+                       [](const fs::path& name) { return ::mkdir(name.c_str(), 0777) == 0; });
   RemoveOnFailure guard(temporary);
-  std::error_code error;
-  fs::create_directory(temporary, error);
-  if (error) throw_system_error("cannot create the folder", temporary, error.value());
-  fill(temporary);
+  {
+    const Filling filling(temporary);
+    fill(temporary);
+  }
   for (const auto& entry : fs::recursive_directory_iterator(temporary)) {
     if (entry.is_regular_file()) sync_path(entry.path());
   }
   sync_path(temporary);
-  rename_synced(temporary, path);
+  const fs::path former = put_in_place(temporary, path);
   guard.release();
+  sync_path(parent_of(path));
+  std::error_code ignored;
+  if (!former.empty()) fs::remove_all(former, ignored);
 }
 
 std::string read_text(const fs::path& path) {

@@ -38,7 +38,10 @@ ROBOIMI_EXPORT void write_file_atomically(
 // The same for text held in memory.
 ROBOIMI_EXPORT void write_text_atomically(const std::filesystem::path& path, std::string_view text);
 
-// Fills the folder `path` through a temporary one, synced and renamed; `path` must not exist.
+// Fills the folder `path` through a temporary one, synced and renamed. A folder that had the name
+// is replaced at one instant, where the file system can exchange names (NFS cannot: for an instant
+// that folder is ".replaced_NAME"). Files directly in the folder that `fill` writes by the
+// functions above are written plainly and synced once.
 ROBOIMI_EXPORT void write_folder_atomically(
     const std::filesystem::path& path,
     const std::function<void(const std::filesystem::path& temporary)>& fill);

@@ -22,14 +22,16 @@ namespace fs = std::filesystem;
 
 constexpr std::chrono::milliseconds kPoll{50};
 
-int open_lock(const fs::path& file) {
+void make_folder_of(const fs::path& file) {
   std::error_code error;
   if (file.has_parent_path()) fs::create_directories(file.parent_path(), error);
-  if (error) {
-    throw Error({.what = "cannot create the folder: " + error.message(),
-                 .where = file.parent_path().string(),
-                 .next = "check the permissions and the free space"});
-  }
+  if (!error) return;
+  throw Error({.what = "cannot create the folder: " + error.message(),
+               .where = file.parent_path().string(),
+               .next = "check the permissions and the free space"});
+}
+
+int open_lock(const fs::path& file) {
   const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (descriptor >= 0) return descriptor;
   const int reason = errno;
@@ -75,6 +77,7 @@ int ProcessLock::lock(int operation) const {
 }
 
 std::optional<ProcessLock> ProcessLock::try_take(const fs::path& file) {
+  make_folder_of(file);
   ProcessLock lock(open_lock(file));
   const int error = lock.lock(LOCK_EX | LOCK_NB);
   if (error == EWOULDBLOCK) return std::nullopt;
@@ -83,6 +86,7 @@ std::optional<ProcessLock> ProcessLock::try_take(const fs::path& file) {
 }
 
 ProcessLock ProcessLock::take(const fs::path& file, const std::function<bool()>& should_stop) {
+  make_folder_of(file);
   ProcessLock lock(open_lock(file));
   const int operation = should_stop ? LOCK_EX | LOCK_NB : LOCK_EX;
   for (int error = lock.lock(operation); error != 0; error = lock.lock(operation)) {

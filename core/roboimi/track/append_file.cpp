@@ -12,11 +12,14 @@ namespace roboimi {
 
 AppendFile::AppendFile(const std::filesystem::path& path)
     : path_(path),
-      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
-  if (descriptor_ < 0) {
-    throw Error(
-        {.what = std::string("cannot open: ") + std::strerror(errno), .where = path.string()});
-  }
+      descriptor_(
+          ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644)) {
+  if (descriptor_ >= 0) return;
+  const bool is_link = errno == ELOOP;
+  throw Error({.what = std::string("cannot open: ") + (is_link ? "a link" : std::strerror(errno)),
+               .where = path.string(),
+               .expected = is_link ? "a file, so that nothing outside this folder is written" : "",
+               .next = is_link ? "remove it" : ""});
 }
 
 AppendFile::~AppendFile() {

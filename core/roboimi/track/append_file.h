@@ -10,7 +10,7 @@ namespace roboimi {
 
 class ROBOIMI_EXPORT AppendFile {
  public:
-  // Created when missing. Error when it cannot be opened.
+  // Created when missing. Error when it cannot be opened, or is a link.
   explicit AppendFile(const std::filesystem::path& path);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;

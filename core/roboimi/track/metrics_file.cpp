@@ -1,5 +1,6 @@
 #include "roboimi/track/metrics_file.h"
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
@@ -17,7 +18,24 @@ void MetricsFile::scalars(std::int64_t step, const Scalars& values) {
   file_.append(line.dump() + "\n");
 }
 
-void cut_metrics_back(const std::filesystem::path& path, std::int64_t step) {
+namespace {
+
+// Whether a run that goes on after `step` will not write this line again.
+bool line_stays(const nlohmann::json& line, std::int64_t step, bool rolled_out) {
+  if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer())
+    return false;
+  const auto own = line["step"].get<std::int64_t>();
+  if (own != step || rolled_out) return own <= step;
+  const auto is_of_rollout = [](const auto& item) {
+    return item.key().starts_with(kRolloutPrefix);
+  };
+  const auto items = line.items();
+  return std::none_of(items.begin(), items.end(), is_of_rollout);
+}
+
+}  // namespace
+
+void cut_metrics_back(const std::filesystem::path& path, std::int64_t step, bool rolled_out) {
   if (!std::filesystem::exists(path)) return;
   const std::string text = read_text(path);
   std::string kept;
@@ -27,10 +45,7 @@ void cut_metrics_back(const std::filesystem::path& path, std::int64_t step) {
     if (end == std::string::npos) break;  // torn
     const std::string line = text.substr(begin, end - begin);
     const auto parsed = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (parsed.is_object() && parsed.contains("step") && parsed["step"].is_number_integer() &&
-        parsed["step"].get<std::int64_t>() <= step) {
-      kept += line + "\n";
-    }
+    if (line_stays(parsed, step, rolled_out)) kept += line + "\n";
     begin = end + 1;
   }
   if (kept != text) write_text_atomically(path, kept);

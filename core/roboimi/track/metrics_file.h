@@ -27,7 +27,9 @@ class ROBOIMI_EXPORT MetricsFile final : public Tracker {
 };
 
 // For resuming from the checkpoint of `step`: drops the lines of later steps and a torn last line,
-// atomically. A file that does not exist is left so.
-ROBOIMI_EXPORT void cut_metrics_back(const std::filesystem::path& path, std::int64_t step);
+// atomically, and when that checkpoint has not `rolled_out`, that step's line of rollouts, which
+// are made up for. A file that does not exist is left so.
+ROBOIMI_EXPORT void cut_metrics_back(const std::filesystem::path& path, std::int64_t step,
+                                     bool rolled_out);
 
 }  // namespace roboimi

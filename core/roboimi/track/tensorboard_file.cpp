@@ -10,6 +10,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/origin.h"
+#include "roboimi/track/event_format.h"
 
 namespace roboimi {
 namespace {
@@ -39,13 +40,6 @@ std::string record_of(const std::string& data) {
 
 // ---- Protocol buffers ---------------------------------------------------------------------------
 
-// Field numbers of event.proto and summary.proto.
-constexpr int kEventWallTime = 1, kEventStep = 2, kEventFileVersion = 3, kEventSummary = 5,
-              kEventSessionLog = 7;
-constexpr int kSummaryValue = 1;
-constexpr int kValueTag = 1, kValueSimpleValue = 2, kValueImage = 4;
-constexpr int kImageHeight = 1, kImageWidth = 2, kImageColorspace = 3, kImageEncoded = 4;
-constexpr int kSessionLogStatus = 1, kSessionLogStart = 1;
 constexpr int kColorspaceRgb = 3;
 
 std::string varint(std::uint64_t value) {
@@ -88,7 +82,7 @@ std::pair<std::int64_t, std::int64_t> png_size(const std::string& png, const std
 }  // namespace
 
 TensorBoardFile::TensorBoardFile(const std::filesystem::path& folder, std::int64_t resumed_step)
-    : path_(folder / fmt::format("events.out.tfevents.{}.{}.{}",
+    : path_(folder / fmt::format("{}{}.{}.{}", kEventFilePrefix,
                                  static_cast<std::int64_t>(seconds_now()), host_name(),
                                  ::getpid())),
       file_(path_) {

@@ -12,6 +12,8 @@
 
 namespace roboimi {
 
+inline constexpr const char* kEventFilePrefix = "events.out.tfevents.";
+
 class ROBOIMI_EXPORT TensorBoardFile final : public Tracker {
  public:
   // Creates events.out.tfevents.SECONDS.HOST.PID in `folder`. A run that continues after
@@ -31,5 +33,10 @@ class ROBOIMI_EXPORT TensorBoardFile final : public Tracker {
   std::filesystem::path path_;
   AppendFile file_;
 };
+
+// For resuming from the checkpoint of `step`: drops from the event files of `folder` what
+// cut_metrics_back() drops from metrics.jsonl, and a torn end. A link is left alone.
+ROBOIMI_EXPORT void cut_events_back(const std::filesystem::path& folder, std::int64_t step,
+                                    bool rolled_out);
 
 }  // namespace roboimi

@@ -17,6 +17,9 @@
 
 namespace roboimi {
 
+// Begins the names of what rollouts measured.
+inline constexpr const char* kRolloutPrefix = "rollout/";
+
 using Scalars = std::map<std::string, double>;  // "train/loss" -> value
 
 class ROBOIMI_EXPORT Tracker {

@@ -10,14 +10,16 @@
 //
 // model.safetensors holds every parameter and buffer of the agent, those of frozen parts and the
 // normaliser included, so that a checkpoint needs no other file of weights. ema.safetensors holds
-// the averages of the trainable parameters. What is best is read from the folders themselves: no
-// list is kept elsewhere that could disagree after a crash.
+// the averages of the trainable parameters. state.json holds the SHA-256 of each file and of
+// itself, which reading checks. What is best is read from the folders themselves: no list is kept
+// elsewhere that could disagree after a crash.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,13 @@ struct NumericConditions {
   ROBOIMI_EXPORT std::string difference(const NumericConditions& other) const;
 };
 
+// Sums of metrics since the last line of metrics.jsonl, so that the next line of a run that goes on
+// is the one of a run that was never stopped. Time is not in them.
+struct MetricsSums {
+  std::int64_t steps = 0;
+  std::vector<std::map<std::string, double>> processes = {};  // one of each; empty without steps
+};
+
 // state.json.
 struct CheckpointState {
   std::int64_t step = 0;                 // finished training steps
@@ -51,10 +60,12 @@ struct CheckpointState {
   std::uint64_t seed = 0;                // of every generator: each is a function of (seed, step)
   std::string config_sha256;             // of config.yaml
   NumericConditions conditions;
-  ObservationSpec spec;                          // of the training data
-  std::optional<ActionRange> action_range = {};  // of the training data; empty: none was recorded
-  std::map<std::string, double> metrics;         // of the last logged step
-  std::map<std::string, double> rollouts;        // "success_rate", ...; empty until rolled out
+  ObservationSpec spec;                            // of the training data
+  std::optional<ActionRange> action_range = {};    // of the training data; empty: none was recorded
+  std::map<std::string, double> metrics;           // of the last logged step
+  std::map<std::string, double> rollouts;          // "success_rate", ...; empty until rolled out
+  MetricsSums unlogged = {};                       // since that line
+  std::map<std::string, std::string> sha256 = {};  // of each file; empty in older checkpoints
 };
 
 struct Checkpoint {
@@ -66,11 +77,12 @@ struct Checkpoint {
 
 class ROBOIMI_EXPORT CheckpointStore {
  public:
-  // Keeps the newest checkpoint and the `keep_top_k` best. Half-removed folders of a process that
-  // was killed are cleared away.
+  // Keeps the newest checkpoint and the `keep_top_k` best. What a process that was killed left is
+  // cleared away before the first save.
   CheckpointStore(std::filesystem::path folder, std::int64_t keep_top_k);
 
-  // Writes step_NNNNNNNN, points `latest` at it and prunes. One of the same step is replaced.
+  // Writes step_NNNNNNNN, points `latest` at it and prunes. One of the same step is replaced at one
+  // instant, and one whose state.json is damaged is passed over with a warning.
   // Error when the disk is full: nothing has changed then. Returns the folder.
   std::filesystem::path save(const Checkpoint& checkpoint);
   // Adds results to a checkpoint that was saved, points `best` at the best and prunes. Ranked by
@@ -90,13 +102,19 @@ class ROBOIMI_EXPORT CheckpointStore {
 
   std::filesystem::path folder_;
   std::int64_t keep_top_k_;
+  bool is_cleared_ = false;
+  mutable std::set<std::filesystem::path> passed_over_ = {};  // with a warning
 };
 
-// Error when a file is missing or damaged. The optimiser's tensors are only needed to go on
-// training.
+// Error when a file is missing, damaged or not the one that was saved. The optimiser's tensors are
+// only needed to go on training.
 ROBOIMI_EXPORT Checkpoint read_checkpoint(const std::filesystem::path& folder,
                                           bool with_optimizer = true);
 ROBOIMI_EXPORT CheckpointState read_checkpoint_state(const std::filesystem::path& folder);
+
+// What is wrong with each file of a checkpoint, one line each; empty when it is as it was saved. Of
+// an older one without sums: whether it can be read.
+ROBOIMI_EXPORT std::vector<std::string> problems_of_checkpoint(const std::filesystem::path& folder);
 
 // The checkpoint that a user means: a checkpoint's folder, one of the links, a `checkpoints` folder
 // or a run's folder (its newest). Error saying what was looked for.

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/hash.h"
 
 namespace roboimi {
 namespace {
@@ -41,6 +42,33 @@ ActionRange range_from_json(const json& node) {
   return {.min = node.at("min"), .max = node.at("max"), .largest_step = node.at("largest_step")};
 }
 
+// Everything of state.json before this is what its own sum covers.
+constexpr std::string_view kBodySum = ",\n  \"body_sha256\": \"";
+
+std::string with_body_sum(std::string text) {
+  text.resize(text.rfind("\n}"));
+  const std::string sum = Sha256().update(text.data(), text.size()).hex();
+  return text.append(kBodySum).append(sum).append("\"\n}\n");
+}
+
+// Error when the text has sums and is not what was written.
+void check_body_sum(const json& node, const std::string& text, const std::string& where) {
+  if (!node.contains("sha256") && !node.contains("body_sha256")) return;  // an older one
+  const std::size_t end = std::min(text.rfind(kBodySum), text.size());
+  const std::string found = Sha256().update(text.data(), end).hex();
+  const std::string expected = node.value("body_sha256", "none");
+  if (found == expected) return;
+  throw Error({.what = "not the file that was saved: damaged or changed",
+               .where = where,
+               .expected = "SHA-256 " + expected + " of all before that line",
+               .found = found,
+               .next = "copy it again from where it is whole, or take another checkpoint"});
+}
+
+ordered_json sums_to_json(const MetricsSums& sums) {
+  return {{"steps", sums.steps}, {"processes", sums.processes}};
+}
+
 std::map<std::string, double> numbers_from_json(const json& node) {
   std::map<std::string, double> numbers;
   // A number that is not finite was written as null.
@@ -49,6 +77,14 @@ std::map<std::string, double> numbers_from_json(const json& node) {
         value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
   }
   return numbers;
+}
+
+MetricsSums sums_from_json(const json& node) {
+  MetricsSums sums{.steps = node.at("steps")};
+  for (const json& process : node.at("processes")) {
+    sums.processes.push_back(numbers_from_json(process));
+  }
+  return sums;
 }
 
 }  // namespace
@@ -67,7 +103,9 @@ std::string checkpoint_state_to_json(const CheckpointState& state) {
   if (state.action_range) node["action_range"] = range_to_json(*state.action_range);
   node["metrics"] = state.metrics;
   node["rollouts"] = state.rollouts;
-  return node.dump(2) + "\n";
+  node["unlogged"] = sums_to_json(state.unlogged);
+  node["sha256"] = state.sha256;
+  return with_body_sum(node.dump(2));
 }
 
 CheckpointState checkpoint_state_from_json(const std::string& text, const std::string& where) {
@@ -80,6 +118,7 @@ CheckpointState checkpoint_state_from_json(const std::string& text, const std::s
                    .expected = "format " + std::to_string(kFormat),
                    .found = node.at("format").dump()});
     }
+    check_body_sum(node, text, where);
     node.at("step").get_to(state.step);
     if (!node.at("ema_step").is_null()) state.ema_step = node.at("ema_step").get<std::int64_t>();
     node.at("generators").at("seed").get_to(state.seed);
@@ -95,6 +134,8 @@ CheckpointState checkpoint_state_from_json(const std::string& text, const std::s
     if (node.contains("action_range")) state.action_range = range_from_json(node["action_range"]);
     state.metrics = numbers_from_json(node.at("metrics"));
     state.rollouts = numbers_from_json(node.at("rollouts"));
+    if (node.contains("unlogged")) state.unlogged = sums_from_json(node["unlogged"]);
+    if (node.contains("sha256")) node["sha256"].get_to(state.sha256);
     return state;
   } catch (const json::exception& error) {
     throw Error({.what = std::string("a damaged checkpoint: ") + error.what(), .where = where});

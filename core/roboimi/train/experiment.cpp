@@ -80,6 +80,7 @@ class Experiment {
   StopRequest stop_;
   LogKeeper early_log_;  // of what is done before there is a folder
   fs::path folder_;
+  std::optional<ProcessLock> lock_;  // of the folder
   RunRecord record_;
   std::optional<Checkpoint> resumed_;
   std::string changes_;  // of the configuration since, in words
@@ -165,17 +166,19 @@ void Experiment::open_folder() {
                           : create_run_folder(options_.text("output_dir"), options_.text("name"));
   }
   folder_ = broadcast_text(folder_.string(), *communicator_);
+  // Before anything in the folder is touched.
+  if (run_.resume && !has_checkpoint(folder_)) {
+    throw Error({.what = "nothing to resume from",
+                 .where = folder_.string(),
+                 .expected = "a checkpoint in its checkpoints folder"});
+  }
+  if (leads_) lock_.emplace(lock_run_folder(folder_));
   first_rank_first(*communicator_, [this] {
     checkpoints_ =
         std::make_unique<CheckpointStore>(folder_ / kCheckpointsFolder, train_.keep_top_k);
   });
   if (run_.resume) {
     resumed_ = checkpoints_->read_latest();
-    if (!resumed_) {
-      throw Error({.what = "nothing to resume from",
-                   .where = folder_.string(),
-                   .expected = "a checkpoint in its checkpoints folder"});
-    }
     record_.resumed_step = resumed_->state.step;
   }
   note_changes();
@@ -291,7 +294,11 @@ void Experiment::build_trackers() {
   if (!leads_) return;
   const std::int64_t step = resumed_ ? resumed_->state.step : 0;
   const fs::path metrics = folder_ / "metrics.jsonl";
-  if (resumed_) cut_metrics_back(metrics, step);
+  if (resumed_) {
+    const bool rolled_out = !resumed_->state.rollouts.empty();
+    cut_metrics_back(metrics, step, rolled_out);
+    cut_events_back(folder_, step, rolled_out);
+  }
   trackers_.add(std::make_unique<MetricsFile>(metrics));
   trackers_.add(std::make_unique<TensorBoardFile>(folder_, step));
   if (swanlab_) {

@@ -112,11 +112,19 @@ void FlatParameters::check_views() const {
              view.offset * buffer.element_size();
     };
     for (const FlatView& view : group.views) {
-      ROBOIMI_CHECK(view.parameter.const_data_ptr() == address(group.parameters, view),
-                    view.name + " left the flat buffer (was the module moved or cast?)");
-      ROBOIMI_CHECK(view.parameter.grad().defined() &&
-                        view.parameter.grad().const_data_ptr() == address(group.gradients, view),
-                    "the gradient of " + view.name + " left the flat buffer (zero_grad()?)");
+      if (view.parameter.numel() == 0) continue;  // has no address
+      if (view.parameter.const_data_ptr() != address(group.parameters, view)) {
+        throw Error({.what = "the parameter left the trainer's buffer, and would not be trained",
+                     .where = view.name,
+                     .next = "do not move, cast or replace parameters while training"});
+      }
+      const at::Tensor& gradient = view.parameter.grad();
+      if (!gradient.defined() || gradient.const_data_ptr() != address(group.gradients, view)) {
+        throw Error({.what = "the gradient left the trainer's buffer, and would train nothing",
+                     .where = view.name,
+                     .next = "do not call zero_grad() or replace gradients in loss(): the trainer "
+                             "zeroes them"});
+      }
     }
   }
 }

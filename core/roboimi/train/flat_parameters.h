@@ -59,7 +59,7 @@ class ROBOIMI_EXPORT FlatParameters {
   // (torch.nn.utils.clip_grad_norm_); 0 never scales. Returns the norm before, 0-d, not read.
   at::Tensor clip_gradients(double max_norm);
 
-  // Aborts unless every parameter and gradient still is the view it was made.
+  // Error naming a parameter that is, or whose gradient is, no longer the view it was made.
   void check_views() const;
 
  private:

@@ -49,6 +49,18 @@ LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
   return loaded;
 }
 
+std::shared_ptr<const Dataset> open_recorded_data(const ConfigNode& data) {
+  try {
+    return Registry::instance().create_dataset(data, "data");
+  } catch (const Error& error) {
+    const ConfigNode* path = data.find("path");
+    if (path == nullptr || !path->is_scalar() || std::filesystem::exists(path->text())) throw;
+    Error::Parts parts = error.parts();
+    parts.next = "if the data has moved, say where it is: data.path=FOLDER";
+    throw Error(std::move(parts));
+  }
+}
+
 c10::Device device_from(const std::string& name) {
   const bool has_cuda = torch::cuda::is_available();
   if (name == "auto") return has_cuda ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);

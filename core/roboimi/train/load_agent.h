@@ -21,6 +21,7 @@
 
 #include "roboimi/common/export.h"
 #include "roboimi/config/node.h"
+#include "roboimi/data/dataset.h"
 #include "roboimi/model/agent.h"
 #include "roboimi/train/checkpoint.h"
 
@@ -44,6 +45,10 @@ struct LoadedAgent {
 // unexpected or misshapen.
 ROBOIMI_EXPORT LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
                                                       const LoadAgentOptions& options);
+
+// The demonstrations of a run that was trained before; `data` is that section of its configuration.
+// Where their folder is gone, the Error says how to name another one.
+ROBOIMI_EXPORT std::shared_ptr<const Dataset> open_recorded_data(const ConfigNode& data);
 
 // "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1". Error when there is no such device.
 ROBOIMI_EXPORT c10::Device device_from(const std::string& name);

@@ -38,18 +38,56 @@ void MetricsWindow::add(const std::string& name, const at::Tensor& value, std::i
 Scalars MetricsWindow::means(Communicator& communicator) const {
   ROBOIMI_CHECK(steps_ > 0, "no step in the window");
   const auto steps = static_cast<double>(steps_);
-  std::vector<at::Tensor> values;
-  for (const auto& item : sums_) values.push_back(item.second);
-  // All are read from the device at once.
-  const at::Tensor read = at::stack(values).to(at::kDouble).cpu();
-  const at::Tensor data = at::full({1}, 1e3 * seconds_of(data_time_), at::kDouble);
-  const at::Tensor mean = average(at::cat({read, data}) / steps, communicator);
+  const auto timed_steps = static_cast<double>(steps_ - restored_steps_);
+  const at::Tensor data = at::full({1}, 1e3 * seconds_of(data_time_) / timed_steps, at::kDouble);
+  const at::Tensor mean = average(at::cat({read_sums() / steps, data}), communicator);
   Scalars means;
   std::int64_t i = 0;
   for (const auto& item : sums_) means["train/" + item.first] = mean[i++].item<double>();
   means["train/data_ms"] = mean[i].item<double>();
-  means["train/steps_per_second"] = steps / seconds_of(std::chrono::steady_clock::now() - started_);
+  means["train/steps_per_second"] =
+      timed_steps / seconds_of(std::chrono::steady_clock::now() - started_);
   return means;
+}
+
+// All are read from the device at once.
+at::Tensor MetricsWindow::read_sums() const {
+  std::vector<at::Tensor> values;
+  for (const auto& item : sums_) values.push_back(item.second);
+  return at::stack(values).to(at::kDouble).cpu();
+}
+
+MetricsSums MetricsWindow::sums(Communicator& communicator) const {
+  MetricsSums sums{.steps = steps_};
+  if (steps_ == 0) return sums;
+  // A row of each process: adding zeros leaves its bits.
+  const at::Tensor own = read_sums();
+  at::Tensor rows = at::zeros({communicator.size(), own.size(0)}, at::kDouble);
+  rows[communicator.rank()].copy_(own);
+  communicator.all_reduce(rows);
+  for (std::int64_t process = 0; process < communicator.size(); ++process) {
+    std::map<std::string, double>& values = sums.processes.emplace_back();
+    std::int64_t i = 0;
+    for (const auto& item : sums_) values[item.first] = rows[process][i++].item<double>();
+  }
+  return sums;
+}
+
+void MetricsWindow::restore(const MetricsSums& sums, const Communicator& communicator) {
+  if (sums.steps == 0 || sums.processes.empty()) return;
+  steps_ = restored_steps_ = sums.steps;
+  std::map<std::string, double> values;
+  const auto count = static_cast<std::int64_t>(sums.processes.size());
+  if (count == communicator.size()) {
+    values = sums.processes[static_cast<std::size_t>(communicator.rank())];
+  } else {
+    // With another number of processes the line is the mean of all those before.
+    for (const auto& process : sums.processes) {
+      for (const auto& [name, value] : process) values[name] += value / static_cast<double>(count);
+    }
+  }
+  const auto options = at::TensorOptions(at::kFloat).device(first_bad_step_.device());
+  for (const auto& [name, value] : values) sums_[name] = at::full({}, value, options);
 }
 
 }  // namespace roboimi

@@ -16,6 +16,7 @@
 
 #include "roboimi/model/head.h"
 #include "roboimi/track/tracker.h"
+#include "roboimi/train/checkpoint.h"
 #include "roboimi/train/communicator.h"
 
 namespace roboimi {
@@ -34,15 +35,21 @@ class MetricsWindow {
   // The means over the steps and the processes, "train/data_ms" and this process's
   // "train/steps_per_second" among them. Collective. Not to be called before a step.
   Scalars means(Communicator& communicator) const;
+  // For a checkpoint: what the next line has of the steps so far. Collective.
+  MetricsSums sums(Communicator& communicator) const;
+  // Goes on from there, in an empty window: the next line covers those steps as well.
+  void restore(const MetricsSums& sums, const Communicator& communicator);
   // The first step whose loss or gradient was no finite number; -1: there is none.
   std::int64_t first_bad_step() const { return first_bad_step_.item<std::int64_t>(); }
 
  private:
   void add(const std::string& name, const at::Tensor& value, std::int64_t parts);
+  at::Tensor read_sums() const;
 
   std::map<std::string, at::Tensor> sums_;  // 0-d
   at::Tensor first_bad_step_;               // 0-d int64
   std::int64_t steps_ = 0;
+  std::int64_t restored_steps_ = 0;  // of them, which took this process no time
   std::chrono::steady_clock::duration data_time_{};
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };

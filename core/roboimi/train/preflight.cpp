@@ -14,6 +14,7 @@
 #include "roboimi/plugin/registry.h"
 #include "roboimi/train/agent_to_train.h"
 #include "roboimi/train/checkpoint.h"
+#include "roboimi/train/load_agent.h"
 
 namespace roboimi {
 namespace {
@@ -138,8 +139,9 @@ Preflight check(const PreflightOptions& options) {
   }
   Registry& registry = Registry::instance();
   Preflight found;
+  const ConfigNode& data = options.experiment.component("data");
   const std::shared_ptr<const Dataset> dataset =
-      registry.create_dataset(options.experiment.component("data"), "data");
+      options.resume ? open_recorded_data(data) : registry.create_dataset(data, "data");
   found.agent = create_agent_to_train(options.experiment.component("agent"), dataset->spec(),
                                       options.data.seed, options.resume);
   found.agent->to(options.data.device);

@@ -2,14 +2,14 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/ringbuffer_sink.h>
 #include <spdlog/spdlog.h>
 #include <torch/version.h>
 #include <unistd.h>
 
 #include <ctime>
-#include <fstream>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <regex>
 
@@ -19,8 +19,10 @@
 #include "roboimi/common/origin.h"
 #include "roboimi/common/processes.h"
 #include "roboimi/plugin/registry.h"
+#include "roboimi/track/append_file.h"
 #include "roboimi/track/swanlab_follower.h"
 #include "roboimi/train/checkpoint.h"
+#include "roboimi/train/checkpoint_folder.h"
 
 namespace roboimi {
 namespace {
@@ -40,20 +42,39 @@ nlohmann::ordered_json plugins_json() {
   return plugins;
 }
 
+nlohmann::json read_record(const fs::path& run) {
+  const fs::path file = run / "run.json";
+  std::error_code error;
+  if (!fs::is_regular_file(file, error)) return {};
+  return nlohmann::json::parse(read_text(file), nullptr, /*allow_exceptions=*/false);
+}
+
 // Whether the folder is a run of exactly this name: as its run.json says, or where that cannot be
 // read by its own name <date>_<time>_<name>.
-bool is_run_of(const fs::path& folder, const std::string& name) {
-  std::error_code error;
-  if (fs::is_regular_file(folder / "run.json", error)) {
-    const auto record =
-        nlohmann::json::parse(read_text(folder / "run.json"), nullptr, /*allow_exceptions=*/false);
-    if (record.is_object() && record.contains("name")) return record["name"] == name;
-  }
+bool is_run_of(const fs::path& run, const std::string& name) {
+  const auto record = read_record(run);
+  if (record.is_object() && record.contains("name")) return record["name"] == name;
   static const std::regex pattern("[0-9]{8}_[0-9]{6}_(.*)");
   std::smatch match;
-  const std::string own = folder.filename().string();
+  const std::string own = run.filename().string();
   return std::regex_match(own, match, pattern) && match[1] == name;
 }
+
+// Detailed lines of the log, each in one write to a file that is not reached through a link.
+class LogSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit LogSink(const fs::path& file) : file_(file) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    file_.append({line.data(), line.size()});
+  }
+  void flush_() override {}
+
+  AppendFile file_;
+};
 
 }  // namespace
 
@@ -73,18 +94,40 @@ fs::path create_run_folder(const fs::path& output_dir, const std::string& name) 
                .next = "set output_dir to a folder that can be written"});
 }
 
+ProcessLock lock_run_folder(const fs::path& run) {
+  ProcessLock lock = ProcessLock::take_folder(run, "run");
+  // Nobody else writes here: what write_text_atomically() did not rename is nobody's.
+  static const std::regex pattern(
+      "\\.(run\\.json|config\\.yaml|metrics\\.jsonl|events\\.out\\.tfevents"
+      "\\..*)\\.tmp[0-9]+(-[0-9a-f]+)?");
+  std::vector<fs::path> leftovers;
+  for (const auto& item : fs::directory_iterator(run)) {
+    const bool is_file = item.is_symlink() || item.is_regular_file();
+    if (is_file && std::regex_match(item.path().filename().string(), pattern)) {
+      leftovers.push_back(item.path());
+    }
+  }
+  std::error_code ignored;  // harmless where they are
+  for (const fs::path& leftover : leftovers) fs::remove(leftover, ignored);
+  return lock;
+}
+
 bool has_checkpoint(const fs::path& run) {
-  std::error_code error;
-  return !run.empty() && fs::exists(run / kCheckpointsFolder / "latest" / "state.json", error);
+  if (run.empty()) return false;
+  for (const CheckpointFolder& item : checkpoints_in(run / kCheckpointsFolder)) {
+    std::error_code error;
+    if (fs::exists(item.path / "state.json", error)) return true;
+  }
+  return false;
 }
 
 fs::path newest_run_folder(const fs::path& output_dir, const std::string& name) {
   std::optional<fs::path> newest;
   if (fs::is_directory(output_dir)) {
     for (const auto& item : fs::directory_iterator(output_dir)) {
-      const std::string folder = item.path().filename().string();
-      if (!is_run_of(item.path(), name) || !has_checkpoint(item.path())) continue;
-      if (!newest || folder > newest->filename().string()) newest = item.path();
+      const fs::path& folder = item.path();
+      if (!is_run_of(folder, name) || !has_checkpoint(folder)) continue;
+      if (!newest || folder.filename() > newest->filename()) newest = folder;
     }
   }
   if (newest) return *newest;
@@ -117,15 +160,13 @@ void write_run_record(const fs::path& folder, const RunRecord& record) {
                   {"num_windows", record.num_windows}};
   json["num_parameters"] = record.num_parameters;
   json["tracker_urls"] = tracker_urls(folder);
-  write_text_atomically(folder / "run.json", json.dump(2) + "\n");
+  // A command or a file's name may hold any bytes.
+  const auto replace = nlohmann::ordered_json::error_handler_t::replace;
+  write_text_atomically(folder / "run.json", json.dump(2, ' ', false, replace) + "\n");
 }
 
 std::string observed_status(const fs::path& run_folder) {
-  if (run_folder.empty()) return "";
-  const fs::path file = run_folder / "run.json";
-  std::error_code error;
-  if (!fs::is_regular_file(file, error)) return "";
-  const auto record = nlohmann::json::parse(read_text(file), nullptr, /*allow_exceptions=*/false);
+  const auto record = read_record(run_folder);
   try {
     const std::string status = record.at("status");
     if (status != kRunning || record.at("host") != host_name()) return status;
@@ -155,18 +196,12 @@ void LogKeeper::detach() { std::erase(spdlog::default_logger()->sinks(), sink_);
 
 void LogKeeper::write_to(const fs::path& file) {
   detach();
-  std::ofstream log(file, std::ios::app);
+  AppendFile log(file);
   auto& kept = static_cast<spdlog::sinks::ringbuffer_sink_mt&>(*sink_);
-  for (const std::string& line : kept.last_formatted()) log << line;
+  for (const std::string& line : kept.last_formatted()) log.append(line);
 }
 
-LogFile::LogFile(const fs::path& file) {
-  try {
-    sink_ = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string());
-  } catch (const spdlog::spdlog_ex& error) {
-    throw Error(
-        {.what = std::string("cannot write the log: ") + error.what(), .where = file.string()});
-  }
+LogFile::LogFile(const fs::path& file) : sink_(std::make_shared<LogSink>(file)) {
   sink_->set_level(spdlog::level::debug);
   // Details go to the file alone: the sinks that were there stay as talkative as they were.
   spdlog::logger& logger = *spdlog::default_logger();
@@ -176,7 +211,6 @@ LogFile::LogFile(const fs::path& file) {
   }
   logger.sinks().push_back(sink_);
   logger.set_level(std::min(logger.level(), spdlog::level::debug));
-  logger.flush_on(spdlog::level::info);
 }
 
 LogFile::~LogFile() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
+#include "roboimi/common/process_lock.h"
 
 namespace spdlog::sinks {
 class sink;
@@ -22,10 +23,15 @@ namespace roboimi {
 ROBOIMI_EXPORT std::filesystem::path create_run_folder(const std::filesystem::path& output_dir,
                                                        const std::string& name);
 
+// Locks a run's folder for the process that trains it, or throws an Error naming the one that does
+// (ProcessLock::take_folder()), and removes what a killed one left half written in it.
+ROBOIMI_EXPORT ProcessLock lock_run_folder(const std::filesystem::path& run);
+
 // Whether `roboimi run --resume` has something to continue from; false for an empty path.
 ROBOIMI_EXPORT bool has_checkpoint(const std::filesystem::path& run);
 
-// The newest run of this name in `output_dir` that has a checkpoint. Error when there is none.
+// The newest run in `output_dir` whose run.json has this name and that has a checkpoint. Error when
+// there is none.
 ROBOIMI_EXPORT std::filesystem::path newest_run_folder(const std::filesystem::path& output_dir,
                                                        const std::string& name);
 
@@ -49,8 +55,8 @@ struct RunRecord {
   std::string status = kRunning;  // "finished", "interrupted", "failed: ..."
 };
 
-// Writes run.json, atomically; adds pid, when that process started, host, time, versions, the loaded plugins with the hash of
-// their files, and where trackers show the run (tracker_urls()).
+// Writes run.json, atomically; adds pid, when that process started, host, time, versions, the
+// loaded plugins with the hash of their files, and where trackers show the run (tracker_urls()).
 ROBOIMI_EXPORT void write_run_record(const std::filesystem::path& folder, const RunRecord& record);
 
 // What a reader of run.json should show: its status, but "lost" in place of "running" when its
@@ -73,7 +79,7 @@ class ROBOIMI_EXPORT LogKeeper {
   std::shared_ptr<spdlog::sinks::sink> sink_;
 };
 
-// While alive, everything that is logged also goes to `file`, in detail.
+// While alive, everything that is logged also goes to `file`, in detail. Error when it is a link.
 class ROBOIMI_EXPORT LogFile {
  public:
   explicit LogFile(const std::filesystem::path& file);

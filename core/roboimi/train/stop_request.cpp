@@ -9,20 +9,24 @@ volatile std::sig_atomic_t stop_requested = 0;
 
 StopRequest::StopRequest() {
   stop_requested = 0;
-  struct sigaction action {};
-  action.sa_handler = [](int) { stop_requested = 1; };
-  // The second signal finds the default action.
-  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
-  ::sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, &former_interrupt_);
-  ::sigaction(SIGTERM, &action, &former_terminate_);
-  ::sigaction(SIGUSR1, &action, &former_user_);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    const int number = kSignals[i];
+    struct sigaction action {};
+    action.sa_handler = [](int) { stop_requested = 1; };
+    action.sa_flags = static_cast<int>(SA_RESTART);
+    // The second signal finds the default action. Those that machines send come in twos.
+    if (number != SIGHUP && number != SIGUSR2) action.sa_flags |= static_cast<int>(SA_RESETHAND);
+    ::sigemptyset(&action.sa_mask);
+    ::sigaction(number, &action, &former_[i]);
+    const bool was_ignored = former_[i].sa_handler == SIG_IGN;
+    if (number == SIGHUP && was_ignored) ::sigaction(number, &former_[i], nullptr);
+  }
 }
 
 StopRequest::~StopRequest() {
-  ::sigaction(SIGINT, &former_interrupt_, nullptr);
-  ::sigaction(SIGTERM, &former_terminate_, nullptr);
-  ::sigaction(SIGUSR1, &former_user_, nullptr);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    ::sigaction(kSignals[i], &former_[i], nullptr);
+  }
 }
 
 bool StopRequest::requested() const { return stop_requested != 0; }

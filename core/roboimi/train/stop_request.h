@@ -1,11 +1,14 @@
-// Ctrl-C asks a long job to finish what it is at. While a StopRequest lives, SIGINT, SIGTERM and
-// SIGUSR1 only set a flag; a second one ends the process at once, as without it. SIGUSR1 is what
-// launchers pass on to the processes that they started: mpirun does, and batch systems can.
+// Lets a long job finish its current step on Ctrl-C. While a StopRequest lives, SIGINT, SIGTERM,
+// SIGHUP, SIGUSR1 and SIGUSR2 only set a flag. A second SIGINT, SIGTERM or SIGUSR1 ends the process
+// at once, as without it. SIGUSR1 is what mpirun passes on to the processes that it started;
+// SIGUSR2 is what Slurm jobs and submitit ask for before their time is up; SIGHUP comes when a
+// terminal closes, more than once, and stays ignored where it was (nohup).
 //
 //   StopRequest stop;
 //   while (!stop.requested()) work();
 #pragma once
 
+#include <array>
 #include <csignal>
 
 #include "roboimi/common/export.h"
@@ -22,9 +25,8 @@ class ROBOIMI_EXPORT StopRequest {
   bool requested() const;
 
  private:
-  struct sigaction former_interrupt_ {};
-  struct sigaction former_terminate_ {};
-  struct sigaction former_user_ {};
+  static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+  std::array<struct sigaction, kSignals.size()> former_{};
 };
 
 // What a shell reports for a process ended by Ctrl-C.

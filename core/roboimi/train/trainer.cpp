@@ -53,10 +53,13 @@ TrainEnd Trainer::run() {
   if (options_.mixed_precision && leads()) warn_where_autocast_is_slow(parts_.device);
   progress_ = std::make_unique<Progress>("train", options_.max_steps, step_);
   window_ = std::make_unique<MetricsWindow>(parts_.device);
+  window_->restore(unlogged_, *parts_.communicator);
+  const std::int64_t first = step_;
   // A run that was killed between a checkpoint and its rollouts still owes them.
   if (saved_step_ == step_ && rollouts_due()) roll_out();
   while (step_ < options_.max_steps && !any_process(stop_requested(), *parts_.communicator)) {
     train_step();
+    if (step_ == first + 1) check_views();
     if (step_ % options_.log_every == 0 || step_ == options_.max_steps) log();
     if (validation_due()) validate();
     const bool rolls_out = rollouts_due();
@@ -92,9 +95,6 @@ void Trainer::train_step() {
   for (std::int64_t part = 0; part < options_.accumulate; ++part) {
     window_->add_batch(add_gradients(step_ * options_.accumulate + part), options_.accumulate);
   }
-#ifndef NDEBUG
-  flat_->check_views();
-#endif
   if (parts_.communicator->size() > 1) {
     for (const FlatGroup& group : flat_->groups()) {
       at::Tensor gradients = group.gradients;
@@ -107,6 +107,17 @@ void Trainer::train_step() {
   if (ema_) ema_->update();
   ++step_;
   window_->finish_step(step_, norm);
+}
+
+// A zero_grad() in a plugin would otherwise train nothing, without a word.
+void Trainer::check_views() const {
+  try {
+    flat_->check_views();
+  } catch (const Error& error) {
+    Error::Parts parts = error.parts();
+    parts.where = fmt::format("agent {}, {}", parts_.agent.name(), parts.where);
+    throw Error(std::move(parts));
+  }
 }
 
 void Trainer::check_finite() const {
@@ -122,6 +133,7 @@ void Trainer::check_finite() const {
 }
 
 void Trainer::log() {
+  check_views();
   check_finite();
   Scalars values = window_->means(*parts_.communicator);
   values["train/learning_rate"] = options_.schedule.learning_rate(step_ - 1);
@@ -140,6 +152,7 @@ void Trainer::save() {
     require_same_parameters(*flat_, *parts_.communicator, fmt::format("training step {}", step_));
     share_buffers(parts_.agent, *parts_.communicator);
   }
+  MetricsSums unlogged = window_->sums(*parts_.communicator);
   if (parts_.checkpoints == nullptr || !leads()) return;
   Checkpoint checkpoint{.state = {.step = step_,
                                   .seed = parts_.seed,
@@ -147,7 +160,8 @@ void Trainer::save() {
                                   .conditions = conditions(),
                                   .spec = parts_.agent.spec(),
                                   .action_range = parts_.action_range,
-                                  .metrics = metrics_},
+                                  .metrics = metrics_,
+                                  .unlogged = std::move(unlogged)},
                         .model = tensors_of(parts_.agent),
                         .optimizer = optimizer_->state(),
                         .model_metadata = parts_.agent.metadata(),
@@ -174,6 +188,7 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   step_ = saved_step_ = state.step;
   if (!state.rollouts.empty()) rolled_out_step_ = state.step;
   metrics_ = state.metrics;
+  unlogged_ = state.unlogged;
   const std::string difference = state.conditions.difference(conditions());
   if (!difference.empty() && leads()) spdlog::warn("resuming is not bit-exact: {}", difference);
 }
@@ -227,8 +242,12 @@ void Trainer::roll_out() {
   rolled_out_step_ = step_;
   if (results) {
     Scalars values;
-    for (const auto& [name, value] : *results) values["rollout/" + name] = value;
-    if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
+    for (const auto& [name, value] : *results) values[kRolloutPrefix + name] = value;
+    if (parts_.tracker != nullptr) {
+      // On the disk first: a resumed run drops a line that the checkpoint does not know of.
+      parts_.tracker->scalars(step_, values);
+      parts_.tracker->flush();
+    }
     if (parts_.checkpoints != nullptr) parts_.checkpoints->record_rollouts(step_, *results);
   }
   // Rollouts are not to count as slow training.

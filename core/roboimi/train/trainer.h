@@ -85,6 +85,7 @@ class ROBOIMI_EXPORT Trainer {
   LossReport add_gradients(std::int64_t batch_index);
   void log();
   void check_memory() const;
+  void check_views() const;
   void check_finite() const;
   void save();
   NumericConditions conditions() const;
@@ -105,6 +106,7 @@ class ROBOIMI_EXPORT Trainer {
   std::unique_ptr<MetricsWindow> window_;  // since the last line of metrics
   std::unique_ptr<Progress> progress_;
   std::map<std::string, double> metrics_;  // of the last line
+  MetricsSums unlogged_;                   // of the checkpoint that is gone on from
   std::int64_t step_ = 0;
   std::int64_t saved_step_ = -1;       // of the last checkpoint
   std::int64_t rolled_out_step_ = -1;  // of the last rollouts

@@ -8,6 +8,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "tests/deny_system_call.h"
 
 namespace roboimi {
 namespace {
@@ -70,6 +71,69 @@ TEST_F(Files, AFolderAppearsWholeOrNotAtAll) {
     write_text_atomically(temporary / "model", "x");
   });
   EXPECT_EQ(read_text(folder_ / "step" / "model"), "x");
+}
+
+TEST_F(Files, AFolderIsReplacedWithoutAnInstantUnderAnotherName) {
+  const auto write = [&](const std::string& text) {
+    write_folder_atomically(folder_ / "step", [&](const fs::path& temporary) {
+      write_text_atomically(temporary / "model", text);
+      // The former one is there for as long as the new one is not whole.
+      EXPECT_EQ(fs::exists(folder_ / "step"), text == "new");
+    });
+  };
+  write("old");
+  write("new");
+  EXPECT_EQ(read_text(folder_ / "step" / "model"), "new");
+  EXPECT_EQ(entries(), 1u);
+}
+
+TEST_F(Files, AFolderIsReplacedWhereNamesCannotBeExchanged) {
+  EXPECT_EXIT(
+      {
+        testing::deny_system_call(SYS_renameat2, EINVAL);
+        for (const char* text : {"old", "new"}) {
+          write_folder_atomically(folder_ / "step", [&](const fs::path& temporary) {
+            write_text_atomically(temporary / "model", text);
+          });
+        }
+        std::_Exit(read_text(folder_ / "step" / "model") == "new" && entries() == 1 ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(Files, AFileOfAFolderThatIsBeingWrittenIsSyncedWithItAlone) {
+  EXPECT_EXIT(
+      {
+        std::string text = "no error";
+        try {
+          write_folder_atomically(folder_ / "step", [&](const fs::path& temporary) {
+            testing::deny_system_call(SYS_fsync, EIO);
+            write_text_atomically(temporary / "model", "x");  // would fail here
+            if (!fs::exists(temporary / "model")) std::_Exit(1);
+          });
+        } catch (const Error& error) {
+          text = error.what();
+        }
+        std::_Exit(text.find("cannot sync") != std::string::npos && entries() == 0 ? 0 : 2);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(Files, ATemporaryNameIsNewAndNotReachedThroughALink) {
+  std::vector<fs::path> names;
+  for (int i = 0; i < 2; ++i) {
+    write_file_atomically(folder_ / "a", [&](const fs::path& temporary) {
+      EXPECT_TRUE(fs::exists(temporary));  // nobody can put another file there
+      names.push_back(temporary);
+      std::ofstream(temporary) << "x";
+    });
+  }
+  EXPECT_NE(names[0], names[1]);
+  EXPECT_TRUE(names[0].filename().string().starts_with(".a.tmp" + std::to_string(::getpid()) + "-"))
+      << names[0];
+  fs::create_symlink(folder_ / "a", folder_ / "link");
+  EXPECT_THROW(OutputFile(folder_ / "link", folder_ / "link"), Error);
+  EXPECT_EQ(read_text(folder_ / "a"), "x");
 }
 
 TEST_F(Files, APipeIsRefusedInsteadOfWaitedFor) {

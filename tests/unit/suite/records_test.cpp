@@ -5,7 +5,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "roboimi/common/process_lock.h"
 #include "roboimi/suite/run_progress.h"
 #include "roboimi/train/run_folder.h"
 #include "tests/error_text.h"
@@ -200,15 +199,6 @@ TEST(Processes, AreNotTakenForGoodWhenTheirStatusIsLost) {
   const std::string text = error_text([] { run_process({"false"}); });
   ::signal(SIGCHLD, former);
   EXPECT_THAT(text, HasSubstr("false: the exit status is lost"));
-}
-
-TEST(ProcessLock, IsOneProcesssAtATime) {
-  const SuiteFolder folder;
-  auto lock = ProcessLock::try_take(folder / "lock");
-  ASSERT_TRUE(lock);
-  EXPECT_FALSE(ProcessLock::try_take(folder / "lock"));
-  lock.reset();
-  EXPECT_TRUE(ProcessLock::try_take(folder / "lock"));
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ TEST_F(MetricsFileTest, IsCutBackToTheCheckpointAndLosesATornLine) {
     for (const std::int64_t step : {50, 100, 150}) file.scalars(step, {{"x", 1.0}});
   }
   std::ofstream(path_, std::ios::app) << R"({"step": 100, "torn)";
-  cut_metrics_back(path_, 100);
+  cut_metrics_back(path_, 100, /*rolled_out=*/true);
   ASSERT_EQ(lines().size(), 2U);
   EXPECT_EQ(lines()[1]["step"], 100);
   MetricsFile continued(path_);
@@ -62,8 +62,38 @@ TEST_F(MetricsFileTest, IsCutBackToTheCheckpointAndLosesATornLine) {
   EXPECT_EQ(lines()[2]["x"], 2.0);
 }
 
+TEST_F(MetricsFileTest, LosesTheRolloutsThatTheCheckpointDoesNotKnow) {
+  const auto write_and_cut = [&](bool rolled_out) {
+    fs::remove(path_);
+    MetricsFile file(path_);
+    for (const std::int64_t step : {50, 100}) {
+      file.scalars(step, {{"train/loss", 1.0}});
+      file.scalars(step, {{"validation/loss", 1.0}});
+      file.scalars(step, {{"rollout/success_rate", 1.0}});
+    }
+    cut_metrics_back(path_, 100, rolled_out);
+    return lines().size();
+  };
+  EXPECT_EQ(write_and_cut(/*rolled_out=*/true), 6U);
+  EXPECT_EQ(write_and_cut(/*rolled_out=*/false), 5U);
+  EXPECT_TRUE(lines()[2].contains("rollout/success_rate"));
+  EXPECT_TRUE(lines()[4].contains("validation/loss"));
+}
+
+TEST_F(MetricsFileTest, IsNotWrittenThroughALink) {
+  std::ofstream(folder_ / "elsewhere") << "kept";
+  fs::create_symlink("elsewhere", path_);
+  try {
+    MetricsFile file(path_);
+    FAIL() << "opened";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("metrics.jsonl: cannot open: a link; expected a "
+                                                   "file, so that nothing outside this folder"));
+  }
+}
+
 TEST_F(MetricsFileTest, ThatDoesNotExistIsNotCut) {
-  cut_metrics_back(path_, 100);
+  cut_metrics_back(path_, 100, /*rolled_out=*/true);
   EXPECT_FALSE(fs::exists(path_));
 }
 

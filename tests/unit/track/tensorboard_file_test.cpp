@@ -78,6 +78,31 @@ TEST_F(TensorBoardFileTest, OfAResumedRunReplacesTheLaterSteps) {
             nlohmann::json::parse("[[10, 1.0], [20, 1.0], [30, 1.0], [40, 2.0]]"));
 }
 
+TEST_F(TensorBoardFileTest, IsCutBackToTheCheckpointAndLosesATornEnd) {
+  fs::path path;
+  {
+    TensorBoardFile first(folder_ / "events");
+    path = first.path();
+    first.scalars(10, {{"loss", 1.0}});
+    first.scalars(20, {{"loss", 2.0}});
+    first.image(20, "rollout/trajectory_000", write_png(3, 4));
+    first.scalars(20, {{"rollout/success_rate", 1.0}});
+  }
+  const std::string whole = read_text(path);
+  cut_events_back(folder_ / "events", 20, /*rolled_out=*/true);
+  EXPECT_TRUE(read_text(path) == whole);
+  std::ofstream(path, std::ios::app) << whole.substr(0, 30);  // torn
+  cut_events_back(folder_ / "events", 20, /*rolled_out=*/true);
+  EXPECT_TRUE(read_text(path) == whole);
+
+  cut_events_back(folder_ / "events", 20, /*rolled_out=*/false);
+  const auto read = read_by_tensorboard();
+  EXPECT_EQ(read["scalars"], nlohmann::json::parse(R"({"loss": [[10, 1.0], [20, 2.0]]})"));
+  EXPECT_TRUE(read["images"].empty());
+  cut_events_back(folder_ / "events", 10, /*rolled_out=*/true);
+  EXPECT_EQ(read_by_tensorboard()["scalars"], nlohmann::json::parse(R"({"loss": [[10, 1.0]]})"));
+}
+
 TEST_F(TensorBoardFileTest, RefusesAPictureThatIsNotPng) {
   std::ofstream(folder_ / "picture.png") << "JPEG";
   TensorBoardFile file(folder_ / "events");

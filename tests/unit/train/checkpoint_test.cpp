@@ -7,8 +7,11 @@
 #include <csignal>
 #include <fstream>
 
-#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/common/hash.h"
 #include "roboimi/train/checkpoint_json.h"
+#include "tests/deny_system_call.h"
+#include "tests/error_text.h"
 #include "tests/unit/train/tiny_agent.h"
 
 namespace roboimi {
@@ -131,7 +134,7 @@ TEST_F(CheckpointTest, ThatIsDamagedNamesThePreviousOne) {
     return "no error";
   };
   EXPECT_THAT(error(), HasSubstr("step_00000030/model.safetensors: the newest checkpoint is "
-                                 "damaged: not a valid safetensors file"));
+                                 "damaged: not the file that was saved"));
   EXPECT_THAT(error(), HasSubstr("to continue from step_00000010, remove " +
                                  (folder_ / "step_00000030").string()));
   fs::remove_all(folder_ / "step_00000010");
@@ -158,11 +161,57 @@ TEST_F(CheckpointTest, ThatDoesNotFitTheDiskLeavesThePreviousOne) {
   EXPECT_EQ(read_checkpoint(find_checkpoint(folder_)).state.step, 10);
 }
 
-TEST_F(CheckpointTest, OfAKilledWriterIsClearedAway) {
-  fs::create_directories(folder_ / ".step_00000020.tmp123");
-  fs::create_directories(folder_ / ".removed_step_00000010");
-  const CheckpointStore store(folder_, 3);
-  EXPECT_THAT(names(), ElementsAre());
+TEST_F(CheckpointTest, OfAKilledWriterIsClearedAwayBeforeTheNextIsSaved) {
+  CheckpointStore(folder_, 3).save(small_checkpoint(5));
+  for (const char* name : {".step_00000020.tmp123", ".step_00000020.tmp123-0badcafe",
+                           ".removed_step_00000010", ".latest.123-0badcafe"}) {
+    fs::create_directories(folder_ / name);
+  }
+  fs::create_symlink("step_00000007", folder_ / ".best.77");
+  std::ofstream(folder_ / "step_00000005" / ".state.json.tmp123") << "{";
+  CheckpointStore store(folder_, 3);
+  EXPECT_EQ(names().size(), 7U);
+  store.save(small_checkpoint(10));
+  EXPECT_THAT(names(), ElementsAre("latest", "step_00000005", "step_00000010"));
+  EXPECT_FALSE(fs::exists(folder_ / "step_00000005" / ".state.json.tmp123"));
+}
+
+TEST_F(CheckpointTest, LeavesWhatIsNotItsOwnAlone) {
+  // A folder of checkpoints that is a link to a home folder, and links out of it.
+  const fs::path home = folder_ / "home", outside = folder_ / "outside";
+  fs::create_directories(home / ".ssh");
+  fs::create_directories(outside);
+  std::ofstream(home / ".profile") << "kept";
+  std::ofstream(outside / "file") << "kept";
+  fs::create_directory_symlink(outside, home / ".step_00000020.tmp123");
+  fs::create_directory_symlink(outside, home / ".removed_step_00000001");
+  fs::create_directory_symlink(home, folder_ / "checkpoints");
+  CheckpointStore store(folder_ / "checkpoints", 0);
+  store.save(small_checkpoint(10));
+  store.save(small_checkpoint(20));
+  EXPECT_TRUE(fs::is_directory(home / ".ssh"));
+  EXPECT_TRUE(fs::exists(home / ".profile"));
+  EXPECT_TRUE(fs::exists(outside / "file"));
+  EXPECT_FALSE(fs::is_symlink(home / ".step_00000020.tmp123"));
+  EXPECT_EQ(fs::read_symlink(home / "latest"), "step_00000020");
+  EXPECT_FALSE(fs::exists(home / "step_00000010"));
+}
+
+TEST_F(CheckpointTest, ThatIsALinkIsReadAndNotPruned) {
+  CheckpointStore(folder_ / "archive", 3).save(small_checkpoint(10));
+  fs::create_directories(folder_ / "run");
+  fs::create_directory_symlink("../archive/step_00000010", folder_ / "run" / "step_00000010");
+  CheckpointStore store(folder_ / "run", 0);
+  EXPECT_EQ(store.read_latest()->state.step, 10);
+  store.save(small_checkpoint(20));
+  EXPECT_TRUE(fs::is_symlink(folder_ / "run" / "step_00000010"));
+  EXPECT_TRUE(fs::exists(folder_ / "archive" / "step_00000010" / "state.json"));
+}
+
+TEST_F(CheckpointTest, HasItsNameBackWhenItsReplacementWasKilled) {
+  CheckpointStore(folder_, 3).save(small_checkpoint(10));
+  fs::rename(folder_ / "step_00000010", folder_ / ".replaced_step_00000010");
+  EXPECT_EQ(CheckpointStore(folder_, 3).read_latest()->state.step, 10);
 }
 
 TEST_F(CheckpointTest, IsFoundByRunByFolderAndByLink) {
@@ -179,6 +228,180 @@ TEST_F(CheckpointTest, IsFoundByRunByFolderAndByLink) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("nowhere: no checkpoint here: expected a run's folder"));
   }
+}
+
+// ---- Runs that travelled ------------------------------------------------------------------------
+
+// As zip, cp -rL, rsync -L and hubs leave a link.
+void replace_by_copy(const fs::path& link) {
+  const fs::path target = link.parent_path() / fs::read_symlink(link);
+  fs::remove(link);
+  fs::copy(target, link);
+}
+
+TEST_F(CheckpointTest, IsSavedOnWhereTheLinksBecameFolders) {
+  {
+    CheckpointStore store(folder_, 3);
+    save(store, 10, 0.5);
+  }
+  replace_by_copy(folder_ / "latest");
+  replace_by_copy(folder_ / "best");
+  CheckpointStore store(folder_, 3);
+  EXPECT_EQ(store.read_latest()->state.step, 10);
+  EXPECT_EQ(find_checkpoint(folder_ / "latest"), folder_ / "step_00000010");
+  EXPECT_EQ(find_checkpoint(folder_ / "best/"), folder_ / "step_00000010");
+  save(store, 20, 0.9);
+  EXPECT_THAT(names(), ElementsAre("best", "latest", "step_00000010", "step_00000020"));
+  EXPECT_EQ(fs::read_symlink(folder_ / "latest"), "step_00000020");
+  EXPECT_EQ(fs::read_symlink(folder_ / "best"), "step_00000020");
+}
+
+TEST_F(CheckpointTest, IsTheNewestOfAllWhereLatestIsACopy) {
+  {
+    CheckpointStore store(folder_, 3);
+    save(store, 10);
+    replace_by_copy(folder_ / "latest");
+  }
+  CheckpointStore(folder_ / "elsewhere", 3).save(small_checkpoint(20));
+  fs::rename(folder_ / "elsewhere/step_00000020", folder_ / "step_00000020");
+  EXPECT_EQ(find_checkpoint(folder_ / "latest"), folder_ / "step_00000020");
+}
+
+TEST_F(CheckpointTest, ThatOnlyLatestHoldsIsKeptUnderANameOfItsOwn) {
+  CheckpointStore(folder_, 3).save(small_checkpoint(10));
+  fs::remove(folder_ / "latest");
+  fs::rename(folder_ / "step_00000010", folder_ / "latest");
+  EXPECT_EQ(find_checkpoint(folder_), folder_ / "latest");
+  CheckpointStore store(folder_, 1);
+  EXPECT_EQ(store.read_latest()->state.step, 10);
+  store.record_rollouts(10, {{"success_rate", 0.5}});  // owed by it
+  store.save(small_checkpoint(20));
+  EXPECT_THAT(names(), ElementsAre("latest", "step_00000010_latest", "step_00000020"));
+  EXPECT_EQ(fs::read_symlink(folder_ / "latest"), "step_00000020");
+  EXPECT_EQ(store.read_latest()->state.step, 20);
+}
+
+TEST_F(CheckpointTest, OfAnotherNameIsTakenWhereThereIsNoOther) {
+  CheckpointStore(folder_, 3).save(small_checkpoint(10));
+  fs::rename(folder_ / "step_00000010", folder_ / "step_00000010_good");
+  fs::remove(folder_ / "latest");
+  EXPECT_EQ(find_checkpoint(folder_), folder_ / "step_00000010_good");
+  CheckpointStore store(folder_, 0);
+  EXPECT_EQ(store.read_latest()->state.step, 10);
+  store.save(small_checkpoint(5));
+  // One that roboimi named wins, whatever its step; the other is the user's.
+  EXPECT_EQ(find_checkpoint(folder_), folder_ / "step_00000005");
+  store.save(small_checkpoint(6));
+  EXPECT_THAT(names(), ElementsAre("latest", "step_00000006", "step_00000010_good"));
+}
+
+TEST_F(CheckpointTest, IsPointedAtByAFileWhereThereAreNoLinks) {
+  EXPECT_EXIT(
+      {
+        testing::deny_links(EPERM);
+        CheckpointStore store(folder_, 3);
+        save(store, 10, 0.5);
+        save(store, 20, 0.1);
+        std::_Exit(names().size() == 4 ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+  EXPECT_EQ(read_text(folder_ / "latest"), "step_00000020\n");
+  EXPECT_EQ(read_text(folder_ / "best"), "step_00000010\n");
+  EXPECT_EQ(find_checkpoint(folder_ / "latest"), folder_ / "step_00000020");
+  EXPECT_EQ(find_checkpoint(folder_ / "best"), folder_ / "step_00000010");
+  // Back on a file system with links.
+  CheckpointStore store(folder_, 3);
+  save(store, 30);
+  EXPECT_EQ(fs::read_symlink(folder_ / "latest"), "step_00000030");
+  EXPECT_EQ(read_text(folder_ / "best"), "step_00000010\n");
+}
+
+TEST_F(CheckpointTest, IsFoundWhereLatestPointsNowhereButNotForBest) {
+  CheckpointStore(folder_, 3).save(small_checkpoint(10));
+  fs::remove(folder_ / "latest");
+  fs::create_symlink("step_00000020", folder_ / "latest");
+  fs::create_symlink("step_00000020", folder_ / "best");
+  EXPECT_EQ(find_checkpoint(folder_ / "latest"), folder_ / "step_00000010");
+  EXPECT_THAT(error_text([&] { find_checkpoint(folder_ / "best"); }),
+              HasSubstr("best: the best checkpoint is not here: expected step_00000020; found "
+                        "step_00000010; name the checkpoint that you mean"));
+}
+
+TEST_F(CheckpointTest, IsNamedWhenOneOfItsFilesIsGiven) {
+  CheckpointStore(folder_, 3).save(small_checkpoint(10));
+  const fs::path checkpoint = folder_ / "step_00000010";
+  EXPECT_THAT(error_text([&] { find_checkpoint(checkpoint / "model.safetensors"); }),
+              HasSubstr("found a file of a checkpoint; name its folder: " + checkpoint.string()));
+}
+
+// ---- Sums ---------------------------------------------------------------------------------------
+
+// Changes one byte.
+void damage(const fs::path& file, std::streamoff at) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekg(at);
+  const int byte = stream.get();
+  stream.seekp(at);
+  stream.put(static_cast<char>(byte ^ 1));
+}
+
+TEST_F(CheckpointTest, NamesTheFileThatIsNotWhatWasSaved) {
+  for (const std::string name :
+       {"model.safetensors", "ema.safetensors", "optimizer.safetensors", "config.yaml"}) {
+    const fs::path folder = CheckpointStore(folder_, 3).save(small_checkpoint(10));
+    EXPECT_THAT(problems_of_checkpoint(folder), ElementsAre());
+    const std::string before = sha256_file(folder / name);
+    damage(folder / name, static_cast<std::streamoff>(fs::file_size(folder / name)) - 2);
+    const std::string text = error_text([&] { read_checkpoint(folder); });
+    EXPECT_THAT(text, HasSubstr((folder / name).string() +
+                                ": not the file that was saved: damaged "
+                                "or changed: expected SHA-256 " +
+                                before + "; found " + sha256_file(folder / name)));
+    EXPECT_THAT(problems_of_checkpoint(folder), ElementsAre(text));
+  }
+}
+
+TEST_F(CheckpointTest, NeedsTheOptimizersSumOnlyToGoOn) {
+  const fs::path folder = CheckpointStore(folder_, 3).save(small_checkpoint(10));
+  fs::remove(folder / "optimizer.safetensors");
+  EXPECT_NO_THROW(read_checkpoint(folder, /*with_optimizer=*/false));
+  EXPECT_THAT(problems_of_checkpoint(folder),
+              ElementsAre(HasSubstr("optimizer.safetensors: cannot open: No such file")));
+}
+
+TEST_F(CheckpointTest, NoticesAnyChangeOfItsState) {
+  const fs::path folder = CheckpointStore(folder_, 3).save(small_checkpoint(10));
+  const std::string good = read_text(folder / "state.json");
+  EXPECT_THAT(good, HasSubstr("\n  \"body_sha256\": \""));
+  for (std::size_t i = 0; i + 3 < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 1);
+    EXPECT_THROW(checkpoint_state_from_json(bad, "state.json"), Error) << i << ": " << bad[i];
+  }
+  CheckpointStore store(folder_, 3);
+  store.record_rollouts(10, {{"success_rate", 0.25}});
+  EXPECT_EQ(read_checkpoint(folder).state.rollouts.at("success_rate"), 0.25);
+}
+
+TEST_F(CheckpointTest, WithADamagedOldStateIsPassedOver) {
+  CheckpointStore store(folder_, 1);
+  save(store, 10, 0.9);
+  damage(folder_ / "step_00000010" / "state.json", 30);
+  save(store, 20, 0.5);
+  save(store, 30);
+  EXPECT_EQ(store.latest(), folder_ / "step_00000030");
+  EXPECT_EQ(fs::read_symlink(folder_ / "best"), "step_00000020");
+  // It is not pruned: somebody may want to look at it.
+  EXPECT_THAT(names(),
+              ElementsAre("best", "latest", "step_00000010", "step_00000020", "step_00000030"));
+}
+
+TEST_F(CheckpointTest, KeepsWhatTheNextLineOfMetricsHasOfTheStepsSoFar) {
+  Checkpoint saved = small_checkpoint(10);
+  saved.state.unlogged = {.steps = 3, .processes = {{{"loss", 0.1F}}, {{"loss", 2.5}}}};
+  const Checkpoint read = read_checkpoint(CheckpointStore(folder_, 3).save(saved));
+  EXPECT_EQ(read.state.unlogged.steps, 3);
+  EXPECT_EQ(read.state.unlogged.processes, saved.state.unlogged.processes);
 }
 
 TEST_F(CheckpointTest, WithDamagedStateSaysSo) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -290,6 +291,113 @@ TEST_F(ExperimentTest, NamesWhatItLookedForWhenThereIsNothingToResume) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("no run to resume: expected a folder <date>_<time>_demo"));
   }
+}
+
+TEST_F(ExperimentTest, IsNotResumedBesideTheProcessThatTrainsIt) {
+  ASSERT_EQ(run_experiment(config("busy", 10), {}), 0);
+  const fs::path run = run_of("busy");
+  const std::string before = read_text(run / "metrics.jsonl");
+  {
+    const ProcessLock lock = ProcessLock::take_folder(run, "run");
+    const std::string text =
+        error_text([&] { run_experiment(config("busy", 20), {.resume = run}); });
+    EXPECT_THAT(text, HasSubstr(run.string() +
+                                ": another process is at work on this run; found "
+                                "process " +
+                                std::to_string(::getpid()) + " on "));
+  }
+  EXPECT_EQ(read_text(run / "metrics.jsonl"), before);
+  EXPECT_EQ(run_experiment(config("busy", 20), {.resume = run}), 0);
+}
+
+TEST_F(ExperimentTest, TouchesNothingWhereThereIsNothingToResume) {
+  const fs::path folder = folder_ / "home";
+  fs::create_directories(folder / "checkpoints" / ".ssh");
+  std::ofstream(folder / "log.txt") << "kept";
+  for (const fs::path& run : {folder, folder_ / "missing"}) {
+    EXPECT_THAT(error_text([&] { run_experiment(config("x", 10), {.resume = run}); }),
+                HasSubstr(run.string() + ": nothing to resume from: expected a checkpoint"));
+  }
+  EXPECT_TRUE(fs::exists(folder / "checkpoints" / ".ssh"));
+  EXPECT_FALSE(fs::exists(folder / ".lock"));
+  EXPECT_EQ(read_text(folder / "log.txt"), "kept");
+  EXPECT_FALSE(fs::exists(folder_ / "missing"));
+}
+
+TEST_F(ExperimentTest, RemovesWhatAKilledProcessLeftAndNothingElse) {
+  ASSERT_EQ(run_experiment(config("killed", 10), {}), 0);
+  const fs::path run = run_of("killed");
+  for (const char* name : {".run.json.tmp123", ".run.json.tmp123-0badcafe", ".config.yaml.tmp9",
+                           ".notes.tmp123", ".run.json.mine"}) {
+    std::ofstream(run / name) << "{";
+  }
+  ASSERT_EQ(run_experiment(config("killed", 20), {.resume = run}), 0);
+  for (const char* name : {".run.json.tmp123", ".run.json.tmp123-0badcafe", ".config.yaml.tmp9"}) {
+    EXPECT_FALSE(fs::exists(run / name)) << name;
+  }
+  EXPECT_TRUE(fs::exists(run / ".notes.tmp123"));
+  EXPECT_TRUE(fs::exists(run / ".run.json.mine"));
+}
+
+TEST_F(ExperimentTest, DoesNotWriteItsLogThroughALink) {
+  ASSERT_EQ(run_experiment(config("linked", 10), {}), 0);
+  const fs::path run = run_of("linked");
+  std::ofstream(folder_ / "outside") << "kept";
+  fs::remove(run / "log.txt");
+  fs::create_symlink(folder_ / "outside", run / "log.txt");
+  EXPECT_THAT(error_text([&] { run_experiment(config("linked", 20), {.resume = run}); }),
+              HasSubstr("log.txt: cannot open: a link"));
+  EXPECT_EQ(read_text(folder_ / "outside"), "kept");
+}
+
+TEST_F(ExperimentTest, SaysHowToNameDataThatHasMoved) {
+  ASSERT_EQ(run_experiment(config("moved", 10), {}), 0);
+  const fs::path run = run_of("moved");
+  ConfigNode moved = config("moved", 20);
+  moved.set_path("data.path", ConfigNode::scalar((folder_ / "gone.bin").string()));
+  EXPECT_THAT(error_text([&] { run_experiment(moved, {.resume = run}); }),
+              HasSubstr("if the data has moved, say where it is: data.path=FOLDER"));
+  // A new run has not moved.
+  EXPECT_THAT(error_of(moved), ::testing::Not(HasSubstr("has moved")));
+}
+
+TEST_F(ExperimentTest, IsTheNewestOfItsNameAlone) {
+  ASSERT_EQ(run_experiment(config("demo", 10), {}), 0);
+  const fs::path run = run_of("demo");
+  for (const char* other : {"my_demo", "demo_2", "demo_long"}) {
+    ASSERT_EQ(run_experiment(config(other, 10), {}), 0);
+  }
+  EXPECT_EQ(run_of("demo"), run);
+}
+
+// ---- What run.json says of a process ------------------------------------------------------------
+
+TEST_F(ExperimentTest, IsLostWhenItsProcessIsGone) {
+  ASSERT_EQ(run_experiment(config("seen", 10), {}), 0);
+  const fs::path run = run_of("seen");
+  EXPECT_EQ(observed_status(run), "finished");
+  EXPECT_EQ(observed_status(folder_), "");
+  write_run_record(run, {.name = "seen"});
+  EXPECT_EQ(observed_status(run), "running");  // this process
+
+  const auto written = nlohmann::json::parse(read_text(run / "run.json"));
+  const auto status_of = [&](auto change) {
+    nlohmann::json record = written;
+    change(record);
+    std::ofstream(run / "run.json") << record.dump();
+    return observed_status(run);
+  };
+  EXPECT_EQ(status_of([](auto& record) { record["process_start"]["ticks"] = 1; }), "lost");
+  EXPECT_EQ(status_of([](auto& record) { record["process_start"]["boot_id"] = "other"; }), "lost");
+  EXPECT_EQ(status_of([](auto& record) { record["pid"] = 1 << 30; }), "lost");
+  EXPECT_EQ(status_of([](auto& record) { record["pid"] = 1 << 30, record.erase("process_start"); }),
+            "lost");
+  EXPECT_EQ(status_of([](auto& record) { record.erase("process_start"); }), "running");
+  EXPECT_EQ(status_of([](auto& record) { record["pid"] = 1 << 30, record["host"] = "other"; }),
+            "running");  // cannot be seen from here
+  EXPECT_EQ(status_of([](auto& record) { record["pid"] = 1 << 30, record["status"] = "finished"; }),
+            "finished");
+  EXPECT_EQ(status_of([](auto& record) { record["pid"] = "x"; }), "");
 }
 
 }  // namespace

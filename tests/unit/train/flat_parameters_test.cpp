@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "roboimi/common/error.h"
+#include "tests/error_text.h"
 #include "tests/unit/train/tiny_agent.h"
 
 namespace roboimi {
@@ -67,11 +68,21 @@ TEST(FlatParameters, AccumulatesTheGradientsOfThePlainModuleInPlace) {
   flat.check_views();
 }
 
-TEST(FlatParametersDeathTest, NoticeAModulesOwnZeroGrad) {
+TEST(FlatParameters, NoticeAModulesOwnZeroGrad) {
   const auto agent = testing::make_tiny_agent();
   const FlatParameters flat = flatten(*agent);
   agent->zero_grad();
-  EXPECT_DEATH(flat.check_views(), "the gradient of first.weight left the flat buffer");
+  EXPECT_THAT(error_text([&] { flat.check_views(); }),
+              HasSubstr("first.weight: the gradient left the trainer's buffer, and would train "
+                        "nothing; do not call zero_grad()"));
+}
+
+TEST(FlatParameters, NoticeAParameterThatWasReplaced) {
+  const auto agent = testing::make_tiny_agent();
+  const FlatParameters flat = flatten(*agent);
+  agent->to(at::kDouble);
+  EXPECT_THAT(error_text([&] { flat.check_views(); }),
+              HasSubstr("first.weight: the parameter left the trainer's buffer"));
 }
 
 TEST(FlatParameters, RefuseAModuleWithNothingToTrain) {

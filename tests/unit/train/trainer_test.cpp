@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "roboimi/common/error.h"
 #include "roboimi/io/safetensors.h"
+#include "tests/error_text.h"
 #include "tests/unit/train/tiny_agent.h"
 
 namespace roboimi {
@@ -230,6 +230,62 @@ TEST_F(TrainerTest, RollsOutWhatACheckpointStillOwes) {
   trainer.resume(read_checkpoint(*store.latest()));
   EXPECT_EQ(trainer.run(), TrainEnd::kFinished);
   EXPECT_EQ(rollouts, 1);
+}
+
+TEST_F(TrainerTest, WritesTheSameLinesWhereverItWasStopped) {
+  options_.save_every = 1000;
+  const auto whole = testing::make_tiny_agent();
+  Recorder expected;
+  TrainerParts all = parts(*whole);
+  all.tracker = &expected;
+  Trainer(all, options_).run();
+
+  CheckpointStore store(folder_, 10);
+  Recorder found;
+  for (const std::int64_t stop_at : {3, 4, 12, 30}) {
+    const auto agent = testing::make_tiny_agent();
+    TrainerParts part = parts(*agent, &store);
+    part.tracker = &found;
+    const Trainer* running = nullptr;
+    part.should_stop = [&] { return running->step() == stop_at; };
+    Trainer trainer(part, options_);
+    running = &trainer;
+    if (stop_at > 3) trainer.resume(*store.read_latest());
+    trainer.run();
+  }
+  ASSERT_EQ(found.lines.size(), expected.lines.size());
+  for (auto& [step, line] : expected.lines) {
+    for (const char* timing : {"train/data_ms", "train/steps_per_second"}) {
+      EXPECT_GE(found.lines[step][timing], 0.0);
+      line.erase(timing);
+      found.lines[step].erase(timing);
+    }
+    EXPECT_EQ(found.lines[step], line) << "step " << step;
+  }
+}
+
+TEST_F(TrainerTest, NamesAnAgentWhoseLossDropsTheGradients) {
+  class CarelessAgent : public testing::TinyAgent {
+   public:
+    using TinyAgent::TinyAgent;
+    LossReport loss(const Batch& batch, at::Generator& generator) override {
+      if (call_++ == careless_call_) zero_grad();
+      return TinyAgent::loss(batch, generator);
+    }
+    std::int64_t careless_call_ = 0, call_ = 0;
+  };
+  for (const std::int64_t call : {0, 7}) {
+    const SeededConstruction guard(0);
+    CarelessAgent agent(testing::tiny_spec());
+    agent.careless_call_ = call;
+    agent.set_statistics(
+        {.state = Statistics::of(at::eye(3)), .action = Statistics::of(at::eye(2))});
+    Trainer trainer(parts(agent), options_);
+    const std::string text = error_text([&] { trainer.run(); });
+    EXPECT_THAT(text, HasSubstr("CarelessAgent, first.weight: the gradient left the trainer's "
+                                "buffer, and would train nothing; do not call zero_grad()"));
+    EXPECT_EQ(trainer.step(), call == 0 ? 1 : 10);  // the first step, or the next line
+  }
 }
 
 TEST_F(TrainerTest, StopsBetweenStepsWhenAskedAndSaves) {

@@ -1,0 +1,36 @@
+// Lets a system call fail in this process, as on a file system that does not have it. For the body
+// of EXPECT_EXIT, which is a process of its own: it cannot be taken back.
+#pragma once
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cstddef>
+#include <cstdlib>
+
+namespace roboimi::testing {
+
+inline void deny_system_call(long number, int error) {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(number), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog program{.len = 4, .filter = filter};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+    std::_Exit(125);
+  }
+}
+
+// symlink(2), whichever of its numbers the C library uses.
+inline void deny_links(int error) {
+#ifdef SYS_symlink
+  deny_system_call(SYS_symlink, error);
+#endif
+  deny_system_call(SYS_symlinkat, error);
+}
+
+}  // namespace roboimi::testing
