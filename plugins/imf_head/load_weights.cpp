@@ -3,12 +3,12 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 
 #include <map>
 #include <string_view>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/io/checkpoint_file.h"
 
 namespace roboimi::imf_head {
@@ -79,7 +79,7 @@ std::vector<std::string> load_weights(torch::nn::Module& module,
                  .next = "check n_layer, output and residual against the file"});
   }
   if (!ignored.empty()) {
-    spdlog::warn("{}: not part of the head, ignored: {}", file.string(), fmt::join(ignored, ", "));
+    logger().warn("{}: not part of the head, ignored: {}", file.string(), fmt::join(ignored, ", "));
   }
   return ignored;
 }

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 #include <torch/torch.h>
 
 #include <filesystem>
 
 #include "modules/view_fusion/fusion_settings.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/model/weights_follow.h"
 #include "roboimi/train/autocast.h"
 
@@ -47,8 +47,8 @@ void check_metadata(const CheckpointFile& file, const std::string& source,
     }
   }
   if (unverified.empty()) return;
-  spdlog::info("{}: {} does not say how its encoder was fed; unverified: {}", kName, source,
-               fmt::join(unverified, ", "));
+  logger().info("{}: {} does not say how its encoder was fed; unverified: {}", kName, source,
+                fmt::join(unverified, ", "));
 }
 
 void check_architecture(const LewmVitOptions& options, const LewmArchitecture& found,
@@ -151,8 +151,8 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
   } else {
     architecture_ = architecture_of(options_);
     if (!WeightsFollow::active()) {
-      spdlog::warn("{}: random weights, frozen: a baseline, not a trained encoder{}", kName,
-                   options_.checkpoint ? "; random_init leaves the checkpoint unread" : "");
+      logger().warn("{}: random weights, frozen: a baseline, not a trained encoder{}", kName,
+                    options_.checkpoint ? "; random_init leaves the checkpoint unread" : "");
     }
   }
   check_heads(architecture_.vit, source);
@@ -162,8 +162,8 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
                                 architecture_.output_dim));
   if (weights) {
     load_lewm(*weights, *encoder, *projector);
-    spdlog::info("{}: {} tensors from {} ({} entries of other parts ignored)", kName,
-                 weights->tensors.size(), source, weights->ignored);
+    logger().info("{}: {} tensors from {} ({} entries of other parts ignored)", kName,
+                  weights->tensors.size(), source, weights->ignored);
   }
   train(false);
 }

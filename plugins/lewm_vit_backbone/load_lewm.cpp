@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 #include <torch/torch.h>
 
 #include <string_view>
 
 #include "modules/lewm/checkpoint_names.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/io/checkpoint_file.h"
 
 namespace roboimi::lewm_vit_backbone {
@@ -198,12 +198,12 @@ std::int64_t load_lewm(const LewmWeights& weights, VitEncoderImpl& encoder,
     target.copy_(weights.tensors.at(name));
     const std::int64_t count = count_not_finite(target);
     if (count == 0) continue;
-    spdlog::warn("{}: {} numbers of '{}' are NaN or infinite", weights.source, count, name);
+    logger().warn("{}: {} numbers of '{}' are NaN or infinite", weights.source, count, name);
     not_finite += count;
   }
   if (not_finite > 0) {
-    spdlog::warn("{}: {} weights are NaN or infinite; the embeddings may be NaN", weights.source,
-                 not_finite);
+    logger().warn("{}: {} weights are NaN or infinite; the embeddings may be NaN", weights.source,
+                  not_finite);
   }
   return not_finite;
 }

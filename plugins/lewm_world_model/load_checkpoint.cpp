@@ -1,13 +1,12 @@
 #include "plugins/lewm_world_model/load_checkpoint.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <array>
 #include <string_view>
 
 #include "modules/lewm/checkpoint_names.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/io/checkpoint_file.h"
 #include "roboimi/train/tensor_map.h"
 
@@ -43,8 +42,8 @@ void load_checkpoint(torch::nn::Module& model, const std::filesystem::path& path
     if (!is_of_a_part(name)) found.emplace(name, tensor);
   }
   load_tensors_strictly(model, found, path.string());
-  spdlog::info("lewm_world_model: {} tensors from {} ({} entries of other parts ignored)", count,
-               path.string(), file.tensors.size() - count);
+  logger().info("lewm_world_model: {} tensors from {} ({} entries of other parts ignored)", count,
+                path.string(), file.tensors.size() - count);
 }
 
 }  // namespace roboimi::lewm_world_model

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/random.h"
 #include "roboimi/common/text.h"
 #include "roboimi/io/checkpoint_file.h"
@@ -104,10 +104,10 @@ void TorchScriptBackbone::probe(const ObservationSpec& spec) {
   }
   check_learns(feature);
   if (count_not_finite(feature) > 0) {
-    spdlog::warn("{}: {} gives NaN or infinite features of a black picture", kName,
-                 options_.file.string());
+    logger().warn("{}: {} gives NaN or infinite features of a black picture", kName,
+                  options_.file.string());
   }
-  spdlog::info("{}: {} gives {} numbers", kName, options_.file.string(), output_dim_);
+  logger().info("{}: {} gives {} numbers", kName, options_.file.string(), output_dim_);
 }
 
 void TorchScriptBackbone::check_learns(const at::Tensor& feature) const {

@@ -1,13 +1,12 @@
 #include "roboimi/data/collect.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <fstream>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/log.h"
 
 namespace roboimi {
 namespace {
@@ -104,7 +103,7 @@ void Collection::find_existing() {
     try {
       seed = writer_->read_header(file).seed;
     } catch (const Error& error) {
-      spdlog::warn("recording {} again: {}", file.string(), error.what());
+      logger().warn("recording {} again: {}", file.string(), error.what());
       fs::remove(file);
       before.reset();
       continue;

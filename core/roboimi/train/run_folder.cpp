@@ -3,7 +3,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/spdlog.h>
 #include <torch/version.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/track/swanlab_follower.h"
@@ -110,7 +110,7 @@ LogFile::LogFile(const fs::path& file) {
   }
   sink_->set_level(spdlog::level::debug);
   // Details go to the file alone: the sinks that were there stay as talkative as they were.
-  spdlog::logger& logger = *spdlog::default_logger();
+  spdlog::logger& logger = roboimi::logger();
   former_level_ = static_cast<int>(logger.level());
   for (const auto& sink : logger.sinks()) {
     sink->set_level(std::max(sink->level(), logger.level()));
@@ -121,7 +121,7 @@ LogFile::LogFile(const fs::path& file) {
 }
 
 LogFile::~LogFile() {
-  spdlog::logger& logger = *spdlog::default_logger();
+  spdlog::logger& logger = roboimi::logger();
   std::erase(logger.sinks(), sink_);
   logger.set_level(static_cast<spdlog::level::level_enum>(former_level_));
 }
