@@ -10,6 +10,7 @@
 #include "roboimi/config/compose.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/train/experiment.h"
+#include "roboimi/train/recorded_plugins.h"
 #include "roboimi/train/run_folder.h"
 #include "roboimi/train/stop_request.h"
 
@@ -40,6 +41,8 @@ po::options_description described_options() {
       "more folders with configurations")("plugin-path",
                                           po::value<std::vector<std::string>>()->composing(),
                                           "more folders with plugins")(
+      "trust-plugins", po::bool_switch(),
+      "open the libraries that a run's configuration names, though the run did not record them")(
       "multirun,m", po::bool_switch(), "run every combination of a=1,2 after one another")(
       "help,h", "show this text");
   return options;
@@ -66,6 +69,12 @@ int run_one(const po::variables_map& values, const std::vector<std::string>& ove
   const bool resumes = values.count("resume") != 0;
   fs::path resume = resumes ? values["resume"].as<std::string>() : "";
   const ComposedConfig config = config_of(values, overrides, resume);
+  const bool trusts_plugins = values["trust-plugins"].as<bool>();
+  if (values.count("config") != 0) {
+    restrict_plugins_of(config, trusts_plugins);
+  } else if (!trusts_plugins) {
+    restrict_to_recorded_plugins(config.root, resume);
+  }
   RunOptions options{.command = {"roboimi", "run"}, .choices = config.choices};
   options.command.insert(options.command.end(), arguments.begin(), arguments.end());
   if (resumes) {
