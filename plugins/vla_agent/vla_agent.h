@@ -42,8 +42,11 @@ struct VlaAgentOptions {
   Normalization feature_normalization = Normalization::kMeanStd;
   double state_noise = 0.0;  // standard deviation; added to the normalised state in training
 
-  ExecutionOptions execution() const {
-    return {.horizons = horizons, .latency_steps = latency_steps, .ensemble_decay = ensemble_decay};
+  ExecutionOptions execution(std::int64_t action_dim) const {
+    return {.horizons = horizons,
+            .action_dim = action_dim,
+            .latency_steps = latency_steps,
+            .ensemble_decay = ensemble_decay};
   }
 };
 
@@ -51,7 +54,7 @@ using Clock = std::chrono::steady_clock;
 
 class VlaAgent : public Agent {
  public:
-  // `backbone` may be nullptr. `head` was built for head_spec() of the same options, spec and
+  // `backbone` may be nullptr. `head` was built for the HeadSpec of the same options, spec and
   // backbone. Error: a camera of the backbone that `spec` lacks, horizons that do not fit, no
   // env_state to show, actions not scaled by min_max for a head that clips them.
   VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
@@ -93,6 +96,7 @@ class VlaAgent : public Agent {
 
   void require_statistics();
   at::Device device() const;
+  at::Tensor sample_chunk(const at::Tensor& condition, at::Generator& generator);
   at::Tensor features_of(const Batch& batch, at::Generator& generator);
   bool computes_aside() const;
   void check(const Observation& observation) const;
@@ -113,6 +117,7 @@ class VlaAgent : public Agent {
   std::shared_ptr<Head> head_;
   std::shared_ptr<Normalizer> state_normalizer_, action_normalizer_, env_state_normalizer_,
       feature_normalizer_;
+  at::Tensor moved_along_;  // a buffer, which knows the agent's device; a head may have no weights
   bool statistics_known_ = false;
 
   std::optional<std::chrono::nanoseconds> deadline_;
