@@ -2,10 +2,11 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/log.h"
+#include "roboimi/data/statistics.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/env/rollout.h"
 #include "roboimi/model/backbone.h"
@@ -89,7 +90,7 @@ int Experiment::run() {
   open_folder();
   std::optional<LogFile> log;
   if (leads_) log.emplace(folder_ / "log.txt");
-  spdlog::info("run folder {}", folder_.string());
+  logger().info("run folder {}", folder_.string());
   try {
     const int status = train();
     conclude(status == 0 ? "finished" : "interrupted");
@@ -98,11 +99,11 @@ int Experiment::run() {
   } catch (const std::exception& error) {
     // Ctrl-C while data is prepared ends that by an exception.
     const std::string end = stop_.requested() ? "interrupted" : kFailed + one_line_message(error);
-    spdlog::debug("{}", end);
+    logger().debug("{}", end);
     try {
       conclude(end);
     } catch (const std::exception& second) {
-      spdlog::debug("run.json was not written: {}", one_line_message(second));
+      logger().debug("run.json was not written: {}", one_line_message(second));
     }
     if (stop_.requested()) return kInterruptedStatus;
     throw;
@@ -142,7 +143,7 @@ void Experiment::open_folder() {
   }
   const std::string yaml = config_.to_yaml();
   if (leads_ && resumed_ && resumed_->config_yaml != yaml) {
-    spdlog::warn("the configuration differs from the one this run was started with");
+    logger().warn("the configuration differs from the one this run was started with");
   }
   // A run that goes on keeps its configuration until another one is known to fit.
   if (leads_ && !resumed_) write_text_atomically(folder_ / "config.yaml", yaml);
@@ -196,15 +197,16 @@ int Experiment::train() {
        .seed = seed_,
        .device = device_,
        .config_yaml = config_.to_yaml(),
-       .action_range = data_.action_range},
+       .action_range = data_.action_range,
+       .state_range = state_range(data_.statistics.state)},
       train_);
   if (resumed_) resume(trainer);
   const TrainEnd end = trainer.run();
   const auto latest = checkpoints_->latest();
-  spdlog::info("{} after {} steps: {}", end == TrainEnd::kFinished ? "finished" : "interrupted",
-               trainer.step(), latest ? latest->string() : folder_.string());
+  logger().info("{} after {} steps: {}", end == TrainEnd::kFinished ? "finished" : "interrupted",
+                trainer.step(), latest ? latest->string() : folder_.string());
   if (end == TrainEnd::kFinished) return 0;
-  spdlog::info("to continue: roboimi run --resume {}", folder_.string());
+  logger().info("to continue: roboimi run --resume {}", folder_.string());
   return kInterruptedStatus;
 }
 
@@ -236,7 +238,7 @@ void Experiment::build_agent() {
         *agent_, data_,
         ValidationOptions{.batch_size = train_.batch_size, .seed = seed_, .device = device_});
   }
-  spdlog::info("{} episodes, {} windows", dataset->num_episodes(), data_.sampler->num_windows());
+  logger().info("{} episodes, {} windows", dataset->num_episodes(), data_.sampler->num_windows());
   record_.data_fingerprint = data_.fingerprint;
   record_.num_episodes = dataset->num_episodes();
   record_.num_windows = data_.sampler->num_windows();
@@ -266,7 +268,7 @@ Scalars Experiment::validate(std::int64_t step) {
   }
   std::string text;
   for (const auto& [name, value] : figures) text += fmt::format("  {} {:.4g}", name, value);
-  spdlog::info("step {}: validation{}", step, text);
+  logger().info("step {}: validation{}", step, text);
   return figures;
 }
 
@@ -283,9 +285,9 @@ Scalars Experiment::roll_out(std::int64_t step) {
                     .should_stop = [this] { return stop_.requested(); }});
   const fs::path picture = folder / "trajectory_000.png";
   if (fs::exists(picture)) trackers_.image(step, "rollout/trajectory_000", picture);
-  spdlog::info("step {}: success {:.0f} % of {} episodes, mean highest reward {:.2f}; {}", step,
-               100 * summary.success_rate(), summary.episodes.size(), summary.mean_highest_reward(),
-               folder.string());
+  logger().info("step {}: success {:.0f} % of {} episodes, mean highest reward {:.2f}; {}", step,
+                100 * summary.success_rate(), summary.episodes.size(),
+                summary.mean_highest_reward(), folder.string());
   return {{"success_rate", summary.success_rate()},
           {"mean_highest_reward", summary.mean_highest_reward()},
           {"inference_ms", summary.timings().inference_ms},
