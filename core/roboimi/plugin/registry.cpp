@@ -83,7 +83,8 @@ const Registry::State::Loaded* Registry::State::open(const fs::path& file,
                            .next = "take one of the two away"});
   }
   const std::string stranger = who_else_can_write(file);
-  if (!stranger.empty() && is_new(stranger)) {
+  // Once a folder, though all of its files may be so.
+  if (!stranger.empty() && is_new("strangers: " + file.parent_path().string())) {
     logger().warn("opening the plugin '{}', though {}: its code runs with your rights", name,
                   stranger);
   }
