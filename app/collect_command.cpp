@@ -126,17 +126,13 @@ std::string settings_of(const Job& job) {
 // The plugin that simulates, and its build.
 std::string simulator_of(const Job& job) {
   Registry& registry = Registry::instance();
-  const ConfigNode node =
-      registry.resolved(ComponentKind::kEnvironment, job.root.component("env"), "env");
-  const std::string type = node.find("type")->text();
-  for (const ComponentInfo& component : registry.components()) {
-    if (component.kind != ComponentKind::kEnvironment || component.name != type) continue;
-    for (const LoadedPlugin& plugin : registry.plugins()) {
-      if (plugin.name != component.plugin || plugin.file.empty()) continue;
-      return fmt::format("{} {} sha256 {}", plugin.name, plugin.version, sha256_file(plugin.file));
-    }
+  const ComponentInfo component =
+      registry.selected(ComponentKind::kEnvironment, job.root.component("env"), "env");
+  for (const LoadedPlugin& plugin : registry.plugins()) {
+    if (component.file.empty() || plugin.file != component.file) continue;
+    return fmt::format("{} {} sha256 {}", plugin.name, plugin.version, sha256_file(plugin.file));
   }
-  return type + ", linked in";
+  return component.name + ", linked in";
 }
 
 int work(const Job& job) {

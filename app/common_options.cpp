@@ -6,6 +6,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/config/did_you_mean.h"
+#include "roboimi/train/recorded_plugins.h"
 
 namespace roboimi::app {
 
@@ -148,6 +149,11 @@ std::vector<fs::path> paths_of(const po::variables_map& values, const std::strin
     paths.emplace_back(path);
   }
   return paths;
+}
+
+void restrict_plugins_of(const ComposedConfig& config, bool trusted) {
+  if (trusted || !is_configuration_of_run(config.file)) return;
+  restrict_to_recorded_plugins(config.root, config.file.parent_path());
 }
 
 }  // namespace roboimi::app

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/commands.h"
+#include "roboimi/config/compose.h"
 
 namespace roboimi::app {
 
@@ -33,5 +34,9 @@ void require_new_folder(const std::filesystem::path& folder, const std::string& 
 // The values of an option that may be given several times.
 std::vector<std::filesystem::path> paths_of(const boost::program_options::variables_map& values,
                                             const std::string& option);
+
+// Of a configuration that lies in a run's folder: only the libraries that the run recorded, and
+// those in plugin folders, are opened, unless `trusted`.
+void restrict_plugins_of(const ComposedConfig& config, bool trusted);
 
 }  // namespace roboimi::app

@@ -26,7 +26,7 @@ class Registered : public Kind {
   explicit Registered(const ConformanceRun& run) : run_(run) {}
 
   std::map<std::string, std::string> skipped() const override {
-    std::map<std::string, std::string> skipped;
+    std::map<std::string, std::string> skipped = run_.component.check.skip;
     for (const std::string& check : run_.skip) skipped[check] = "left out by --skip";
     return skipped;
   }
@@ -120,7 +120,9 @@ void check_names(const std::vector<Check<Kind>>& checks, const std::vector<std::
 template <typename Kind, typename Subject>
 std::vector<CheckResult> run_all(const ConformanceRun& run, const std::vector<Check<Kind>>& checks,
                                  const Subject& subject) {
-  check_names(checks, run.skip);
+  std::vector<std::string> skip = run.skip;
+  for (const auto& [name, reason] : run.component.check.skip) skip.push_back(name);
+  check_names(checks, skip);
   const auto announce = [&](const std::string& check) {
     if (run.before) run.before(check);
   };

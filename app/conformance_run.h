@@ -15,7 +15,7 @@ struct ConformanceRun {
   ComponentInfo component;
   ConfigNode options;                // with its `type`
   std::vector<std::string> cameras;  // empty: the kit's own
-  std::vector<std::string> skip;
+  std::vector<std::string> skip;     // besides those that the component names itself
   // Called before each check: should the process end in it, this name was the last.
   std::function<void(const std::string& check)> before = {};
 };

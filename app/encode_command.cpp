@@ -44,7 +44,7 @@ struct Request {
   std::optional<std::string> checkpoint, data, out;
   std::vector<std::string> overrides;
   std::vector<std::filesystem::path> config_dirs, plugin_dirs;
-  bool json = false, help = false;
+  bool json = false, help = false, trust_plugins = false;
 };
 
 po::options_description visible_options() {
@@ -57,8 +57,10 @@ po::options_description visible_options() {
       "config-dir", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
       "another folder of configs; may be repeated")(
       "plugin-path", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
-      "another folder of plugins; may be repeated")("json", "print the summary as JSON")(
-      "help,h", "print this");
+      "another folder of plugins; may be repeated")(
+      "trust-plugins", po::bool_switch(),
+      "open the libraries that a run's configuration names, though the run did not record them")(
+      "json", "print the summary as JSON")("help,h", "print this");
   return options;
 }
 
@@ -80,6 +82,7 @@ Request parse_request(const Arguments& words) {
   request.overrides = overrides;
   request.config_dirs = paths_of(values, "config-dir");
   request.plugin_dirs = paths_of(values, "plugin-path");
+  request.trust_plugins = values["trust-plugins"].as<bool>();
   if (!request.help && (request.config.empty() || !request.out)) {
     throw Error({.what = request.config.empty() ? "no config named" : "no output file named",
                  .expected = "roboimi encode --config CONFIG --out FILE.safetensors",
@@ -112,6 +115,7 @@ struct Job {
 Job read_job(const Request& request) {
   const ComposedConfig config =
       compose_config(request.config, request.overrides, request.config_dirs);
+  restrict_plugins_of(config, request.trust_plugins);
   const bool has_agent = config.root.find_path("agent.backbone") != nullptr;
   const std::string path = has_agent ? "agent.backbone" : "backbone";
   const ConfigNode* cache = config.root.find("cache");

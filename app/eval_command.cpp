@@ -87,7 +87,10 @@ po::options_description described_options() {
       "no-ema", po::bool_switch(), "use the last weights, not the averaged ones")(
       "device", po::value<std::string>()->default_value("auto"), "auto, cpu, cuda or cuda:N")(
       "plugin-path", po::value<std::vector<std::string>>()->composing(),
-      "more folders with plugins")("help,h", "show this text");
+      "more folders with plugins")(
+      "trust-plugins", po::bool_switch(),
+      "open the libraries that a run's configuration names, though the run did not record them")(
+      "help,h", "show this text");
   return options;
 }
 
@@ -175,13 +178,13 @@ Evaluation prepare(const ParsedArguments& parsed) {
                                   ? fs::path(values["worker"].as<std::string>())
                                   : find_checkpoint(values["checkpoint"].as<std::string>());
   const bool uses_ema = !values["no-ema"].as<bool>();
-  Evaluation evaluation{
-      .checkpoint = checkpoint,
-      .loaded = load_agent_from_checkpoint(
-          checkpoint, {.use_ema = uses_ema,
-                       .overrides = parsed.words,
-                       .device = device_from(values["device"].as<std::string>())}),
-      .options = wanted};
+  Evaluation evaluation{.checkpoint = checkpoint,
+                        .loaded = load_agent_from_checkpoint(
+                            checkpoint, {.use_ema = uses_ema,
+                                         .overrides = parsed.words,
+                                         .device = device_from(values["device"].as<std::string>()),
+                                         .trust_plugins = values["trust-plugins"].as<bool>()}),
+                        .options = wanted};
   const ConfigNode& environment = environment_node(evaluation.loaded, checkpoint);
   evaluation.environment = controlled(
       control, [&] { return Registry::instance().create_environment(environment, "env"); });

@@ -1,6 +1,5 @@
 // The `roboimi` program: finds the subcommand, and turns every exception into one line and a
 // status.
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "app/commands.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/config/schema.h"
 
@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);
   roboimi::keep_freed_memory();
   // Standard output is for results, which another program may read.
-  spdlog::set_default_logger(spdlog::stderr_color_mt("roboimi"));
+  spdlog::set_default_logger(roboimi::shared_logger());
   spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (words.empty()) {

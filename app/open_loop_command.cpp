@@ -101,7 +101,8 @@ int open_loop(const po::variables_map& values, const std::vector<std::string>& o
   const LoadedAgent loaded = load_agent_from_checkpoint(
       checkpoint, {.use_ema = !values["no-ema"].as<bool>(),
                    .overrides = overrides,
-                   .device = device_from(values["device"].as<std::string>())});
+                   .device = device_from(values["device"].as<std::string>()),
+                   .trust_plugins = values["trust-plugins"].as<bool>()});
   const auto dataset = demonstrations(loaded.config, values);
   const Comparison compared = comparison(values, loaded.config, *dataset);
   const ActionRange range = range_of(loaded, checkpoint);

@@ -78,14 +78,12 @@ nlohmann::json fatal(const CheckRequest& request, const std::string& reason, con
           {"components", nlohmann::json::array()}};
 }
 
-// The options of a component, as a config has them.
-ConfigNode options_node(const CheckRequest& request, const std::string& name) {
-  ConfigNode node = ConfigNode::map();
-  if (request.options) {
-    node = load_yaml(request.options->string());
-    if (node.is_null()) node = ConfigNode::map();
-  }
-  if (node.is_map()) node.set("type", ConfigNode::scalar(name));
+// The options of a component, as a config has them: those of --config, or else its own for checks.
+ConfigNode options_node(const CheckRequest& request, const ComponentInfo& info) {
+  ConfigNode node = request.options ? load_yaml(request.options->string())
+                                    : parse_yaml(info.check.options, "ComponentCheck::options");
+  if (node.is_null()) node = ConfigNode::map();
+  if (node.is_map()) node.set("type", ConfigNode::scalar(info.name));
   return node;
 }
 
@@ -93,7 +91,7 @@ nlohmann::json run_checks(const CheckRequest& request, const ComponentInfo& info
   const std::string who = fmt::format("{} {}", to_string(info.kind), info.name);
   nlohmann::json results = nlohmann::json::array();
   const ConformanceRun run{.component = info,
-                           .options = options_node(request, info.name),
+                           .options = options_node(request, info),
                            .cameras = request.cameras,
                            .skip = request.skip,
                            .before = [&](const std::string& check) {
@@ -169,6 +167,7 @@ void judge(const CheckRequest& request, nlohmann::json& verdict) {
     verdict["components"].push_back({{"kind", to_string(info.kind)},
                                      {"name", info.name},
                                      {"description", info.description},
+                                     {"options", request.options ? "" : info.check.options},
                                      {"checks", checks}});
   }
   if (verdict["verdict"] == "failed") verdict["reason"] = "it loads, and does not keep to its kind";

@@ -19,8 +19,8 @@ struct CheckRequest {
 };
 
 // {"file", "verdict": "accepted" | "rejected" | "failed" | "fatal", "reason", "plugin", "version",
-//  "description", "components": [{"kind", "name", "description", "checks": [{"check", "reason",
-//  "status", "message", "seconds"}]}], "output"}. "failed": it loads, and a check failed.
+//  "description", "components": [{"kind", "name", "description", "options", "checks": [{"check",
+//  "reason", "status", "message", "seconds"}]}], "output"}. "failed": it loads, and a check failed.
 nlohmann::json check_in_child(const CheckRequest& request);
 
 // What the child does: loads the file into this process, runs the checks of its components and

@@ -80,11 +80,11 @@ std::string load_plugins(const Request& request) {
   return "";
 }
 
-const LoadedPlugin& plugin_of(const std::vector<LoadedPlugin>& plugins, const std::string& name) {
+const LoadedPlugin& plugin_of(const std::vector<LoadedPlugin>& plugins, const ComponentInfo& info) {
   for (const LoadedPlugin& plugin : plugins) {
-    if (plugin.name == name) return plugin;
+    if (plugin.name == info.plugin && plugin.file == info.file) return plugin;
   }
-  throw Error("no plugin '" + name + "'");
+  throw Error("no plugin '" + info.plugin + "'");
 }
 
 json component_json(const ComponentInfo& info, const LoadedPlugin& plugin) {
@@ -103,12 +103,17 @@ int list(const Request& request) {
   const auto plugins = registry.plugins();
   const auto rejected = registry.rejected();
   if (request.json) {
-    json all = {{"components", json::array()}, {"rejected", json::array()}};
+    json all = {
+        {"components", json::array()}, {"rejected", json::array()}, {"shadowed", json::array()}};
     for (const ComponentInfo& info : registry.components()) {
-      all["components"].push_back(component_json(info, plugin_of(plugins, info.plugin)));
+      all["components"].push_back(component_json(info, plugin_of(plugins, info)));
     }
     for (const RejectedPlugin& file : rejected) {
       all["rejected"].push_back({{"file", file.file.string()}, {"reason", file.reason}});
+    }
+    for (const ShadowedPlugin& plugin : registry.shadowed()) {
+      all["shadowed"].push_back(
+          {{"name", plugin.name}, {"file", plugin.file.string()}, {"by", plugin.by.string()}});
     }
     for (const fs::path& folder : plugin_search_path(request.plugin_dirs)) {
       all["searched"].push_back(folder.string());
@@ -120,12 +125,12 @@ int list(const Request& request) {
     fmt::print("| kind | name | version | what it is |\n|---|---|---|---|\n");
     for (const ComponentInfo& info : registry.components()) {
       fmt::print("| {} | `{}` | {} | {} |\n", to_string(info.kind), info.name,
-                 plugin_of(plugins, info.plugin).version, info.description);
+                 plugin_of(plugins, info).version, info.description);
     }
     return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
   }
   for (const ComponentInfo& info : registry.components()) {
-    const LoadedPlugin& plugin = plugin_of(plugins, info.plugin);
+    const LoadedPlugin& plugin = plugin_of(plugins, info);
     fmt::print("{:<15} {:<22} {:<8} {}\n{:<15} {}{}\n", to_string(info.kind), info.name,
                plugin.version, info.description, "", plugin.file.string(),
                plugin.changed_on_disk ? " (changed since: restart to use it)" : "");
@@ -139,6 +144,12 @@ int list(const Request& request) {
   if (!rejected.empty()) fmt::print("\nrejected:\n");
   for (const RejectedPlugin& file : rejected) {
     fmt::print("  {}\n    {}\n", file.file.string(), file.reason);
+  }
+  const auto shadowed = registry.shadowed();
+  if (!shadowed.empty()) fmt::print("\nshadowed by an earlier folder:\n");
+  for (const ShadowedPlugin& plugin : shadowed) {
+    fmt::print("  {}\n    the plugin '{}' is taken from {}\n", plugin.file.string(), plugin.name,
+               plugin.by.string());
   }
   return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -162,7 +173,7 @@ int inspect(const Request& request) {
   const auto plugins = Registry::instance().plugins();
   json all = json::array();
   for (const ComponentInfo& info : components_named(request.name)) {
-    const LoadedPlugin& plugin = plugin_of(plugins, info.plugin);
+    const LoadedPlugin& plugin = plugin_of(plugins, info);
     json described = component_json(info, plugin);
     described["options"] = option_json(info.schema);
     all.push_back(described);
@@ -232,6 +243,8 @@ int check(const Request& request) {
     fmt::print("  {} {}: {}\n", component.at("kind").get<std::string>(),
                component.at("name").get<std::string>(),
                component.at("description").get<std::string>());
+    const auto options = component.at("options").get<std::string>();
+    if (!options.empty()) fmt::print("    with its options for checks: {}\n", options);
     print_checks(component.at("checks"));
   }
   return accepted ? EXIT_SUCCESS : EXIT_FAILURE;

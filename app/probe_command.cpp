@@ -43,8 +43,10 @@ c10::Device device_of(const po::variables_map& values) {
 
 Subject trained_subject(const po::variables_map& values) {
   const fs::path checkpoint = find_checkpoint(values["checkpoint"].as<std::string>());
-  LoadedAgent loaded = load_agent_from_checkpoint(
-      checkpoint, {.use_ema = !values["no-ema"].as<bool>(), .device = device_of(values)});
+  LoadedAgent loaded =
+      load_agent_from_checkpoint(checkpoint, {.use_ema = !values["no-ema"].as<bool>(),
+                                              .device = device_of(values),
+                                              .trust_plugins = values["trust-plugins"].as<bool>()});
   return {.name = checkpoint.string(),
           .config = loaded.config,
           .dataset = demonstrations(loaded.config, values),
@@ -55,6 +57,7 @@ Subject trained_subject(const po::variables_map& values) {
 Subject fresh_subject(const po::variables_map& values, const std::vector<std::string>& overrides) {
   const ComposedConfig composed =
       compose_config(values["config"].as<std::string>(), overrides, paths_of(values, "config-dir"));
+  restrict_plugins_of(composed, values["trust-plugins"].as<bool>());
   const Options options = experiment_options(composed.root);
   Subject subject{.name = composed.file.string(),
                   .config = composed.root,

@@ -10,6 +10,7 @@
 #include "roboimi/plugin/registry.h"
 #include "roboimi/train/experiment.h"
 #include "roboimi/train/preflight.h"
+#include "roboimi/train/recorded_plugins.h"
 #include "roboimi/train/run_folder.h"
 
 namespace roboimi::app {
@@ -40,6 +41,8 @@ po::options_description described_options() {
       "more folders with configurations")("plugin-path",
                                           po::value<std::vector<std::string>>()->composing(),
                                           "more folders with plugins")(
+      "trust-plugins", po::bool_switch(),
+      "open the libraries that a run's configuration names, though the run did not record them")(
       "multirun,m", po::bool_switch(),
       "run all combinations of comma-separated values (seed=0,1,2), one after another")(
       "dry-run", po::bool_switch(),
@@ -77,6 +80,12 @@ int run_one(const po::variables_map& values, const SweepJob& job, const Argument
   if (!resume.empty()) require_run_to_resume(resume);
   ComposedConfig config = config_of(values, job.overrides, resume);
   add_to_name(config.root, job.suffix);
+  const bool trusts_plugins = values["trust-plugins"].as<bool>();
+  if (values.count("config") != 0) {
+    restrict_plugins_of(config, trusts_plugins);
+  } else if (!trusts_plugins) {
+    restrict_to_recorded_plugins(config.root, resume);
+  }
   RunOptions options{.dry_run = values["dry-run"].as<bool>(),
                      .command = {"roboimi", "run"},
                      .choices = config.choices};

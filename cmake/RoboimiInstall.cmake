@@ -8,7 +8,7 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS roboimi_core EXPORT roboimi LIBRARY DESTINATION lib)
-install(TARGETS roboimi EXPORT roboimi RUNTIME DESTINATION bin)
+install(TARGETS roboimi roboimi_plugin_checksum EXPORT roboimi RUNTIME DESTINATION bin)
 install(DIRECTORY core/roboimi DESTINATION include FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY configs DESTINATION share/roboimi)
 install(DIRECTORY assets/checkpoints DESTINATION share/roboimi/assets)

@@ -2,7 +2,8 @@
 #                    [COMPONENT <name>] [CHECK_CONFIG <options.yaml>] [CHECK_ARGUMENTS <arguments>...])
 #
 # Builds lib<name>.so, a plugin of roboimi: hidden visibility, undefined symbols found now instead of by
-# the user who loads it, installed into lib/roboimi/plugins with a run path that finds libroboimi.so.
+# the user who loads it, installed into lib/roboimi/plugins with a run path that finds libroboimi.so. A
+# checksum in its note lets the loader refuse a damaged copy.
 #
 # Outside the source tree it lies in the build folder, and where testing is enabled the conformance kit
 # is the test <name>_conformance:
@@ -37,7 +38,25 @@ function(roboimi_add_plugin)
                LINKER_LANGUAGE CXX
                INSTALL_RPATH "$ORIGIN/../..;$ORIGIN/../external;${ROBOIMI_INSTALL_RPATH}"
                INSTALL_RPATH_USE_LINK_PATH ${ROBOIMI_RPATH_USES_LINK_PATH})
+  roboimi_add_plugin_checksum(${ARG_NAME})
   install(TARGETS ${ARG_NAME} LIBRARY DESTINATION lib/roboimi/plugins)
+endfunction()
+
+# roboimi_add_plugin_checksum(<target>)
+#
+# For a plugin that is not built by roboimi_add_plugin(): after each link the checksum of the library is
+# written into its note. It holds through strip and `cmake --install`. Left out where the build's programs
+# cannot run here.
+function(roboimi_add_plugin_checksum target)
+  if(CMAKE_CROSSCOMPILING)
+    return()
+  endif()
+  if(ROBOIMI_SANITIZE)
+    set(environment ${CMAKE_COMMAND} -E env ASAN_OPTIONS=detect_leaks=0)
+  endif()
+  add_custom_command(TARGET ${target} POST_BUILD VERBATIM
+                     COMMAND ${environment} $<TARGET_FILE:roboimi::plugin_checksum> $<TARGET_FILE:${target}>)
+  add_dependencies(${target} roboimi::plugin_checksum)
 endfunction()
 
 function(_roboimi_plugin_of_the_tree name sources libraries)

@@ -1,8 +1,10 @@
 // A robot's control loop in real time; the robot here is the simulator of the policy's own run.
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <iostream>
 #include <numeric>
+#include <string_view>
 #include <thread>
 
 #include "roboimi/common/error.h"
@@ -25,7 +27,9 @@ static void drive(const std::string& checkpoint, double seconds, std::optional<d
   for (bool over = true; double& ms : act_ms) {
     if (over) {
       robot->reset(episodes, false);
-      policy->reset(episodes++);
+      // The simulator does not say what its arms are commanded. A robot does: give it that command,
+      // policy->reset(seed, robot.commanded()), and the step to the first one is limited too.
+      policy->reset(episodes++, roboimi::Policy::kUnknownCommand);
       next = Clock::now();
     }
     const roboimi::PolicyStep step = policy->act(robot->observe(policy->needs_images()));
@@ -50,10 +54,21 @@ static void drive(const std::string& checkpoint, double seconds, std::optional<d
             << sum(report.limited_by_range) << ", by step " << sum(report.limited_by_step) << "\n";
 }
 
+// A positive number, all of `text`.
+static double number_from(const char* name, std::string_view text) {
+  double number = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size() && number > 0) return number;
+  throw roboimi::Error({.what = std::string(name) + " is no positive number",
+                        .expected = "such as 2 or 12.5",
+                        .found = "'" + std::string(text) + "'",
+                        .next = "usage: embed_policy CHECKPOINT [SECONDS [DEADLINE_MS]]"});
+}
+
 int main(int argc, char** argv) try {
   if (argc < 2) throw roboimi::Error("usage: embed_policy CHECKPOINT [SECONDS [DEADLINE_MS]]");
-  drive(argv[1], argc > 2 ? std::stod(argv[2]) : 10.0,
-        argc > 3 ? std::optional(std::stod(argv[3])) : std::nullopt);
+  drive(argv[1], argc > 2 ? number_from("SECONDS", argv[2]) : 10.0,
+        argc > 3 ? std::optional(number_from("DEADLINE_MS", argv[3])) : std::nullopt);
 } catch (const std::exception& error) {
   std::cerr << "embed_policy: " << roboimi::one_line_message(error) << "\n";
   return 1;

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 
 namespace roboimi::hdf5_dataset {
 namespace {
@@ -53,7 +53,7 @@ double common_control_rate(const std::vector<RecordedRate>& rates) {
   if (*lowest < (1.0 - kTolerance) * middle || *highest > (1.0 + kTolerance) * middle) {
     throw different_rates(rates, middle);
   }
-  spdlog::info(
+  logger().info(
       "hdf5_dataset: control rates from {:.4g} to {:.4g} Hz are taken for one of {:.4g} Hz",
       *lowest, *highest, middle);
   return middle;

@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +15,7 @@
 #include "plugins/hdf5_dataset/hdf5_file.h"
 #include "plugins/hdf5_dataset/reading_notes.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/config/did_you_mean.h"
 
 namespace roboimi::hdf5_dataset {
@@ -54,8 +54,8 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) {
   // The privileged state counts only when every episode has it.
   const auto missing = std::count(env_state_names_.begin(), env_state_names_.end(), "");
   if (missing > 0 && spec_.env_state_dim > 0) {
-    spdlog::info("hdf5_dataset: env_state is left out: {} of {} episodes have none", missing,
-                 num_episodes());
+    logger().info("hdf5_dataset: env_state is left out: {} of {} episodes have none", missing,
+                  num_episodes());
     spec_.env_state_dim = 0;
   }
   notes.log();

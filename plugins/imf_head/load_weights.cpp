@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 
 #include <string_view>
 
+#include "roboimi/common/log.h"
 #include "roboimi/io/checkpoint_file.h"
 #include "roboimi/io/foreign_weights.h"
 #include "roboimi/train/tensor_map.h"
@@ -36,7 +36,7 @@ std::vector<std::string> load_weights(torch::nn::Module& module, const std::file
                         .next = "check n_emb, n_layer, n_head, n_kv_head, output, residual and the "
                                 "data's dimensions against the file"});
   if (!ignored.empty()) {
-    spdlog::warn("{}: not part of the head, ignored: {}", file.string(), fmt::join(ignored, ", "));
+    logger().warn("{}: not part of the head, ignored: {}", file.string(), fmt::join(ignored, ", "));
   }
   return ignored;
 }

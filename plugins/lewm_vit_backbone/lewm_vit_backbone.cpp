@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 #include <torch/torch.h>
 
 #include "modules/view_fusion/fusion_settings.h"
 #include "roboimi/common/bfloat16.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/model/weights_follow.h"
 #include "roboimi/train/autocast.h"
 
@@ -47,8 +47,8 @@ void check_metadata(const CheckpointFile& file, const std::string& source,
     }
   }
   if (unverified.empty()) return;
-  spdlog::info("{}: {} does not say how its encoder was fed; unverified: {}", kName, source,
-               fmt::join(unverified, ", "));
+  logger().info("{}: {} does not say how its encoder was fed; unverified: {}", kName, source,
+                fmt::join(unverified, ", "));
 }
 
 void check_architecture(const LewmVitOptions& options, const LewmArchitecture& found,
@@ -153,8 +153,8 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
   } else {
     architecture_ = architecture_of(options_);
     if (!WeightsFollow::active()) {
-      spdlog::warn("{}: random weights, frozen: a baseline, not a trained encoder{}", kName,
-                   options_.checkpoint ? "; random_init leaves the checkpoint unread" : "");
+      logger().warn("{}: random weights, frozen: a baseline, not a trained encoder{}", kName,
+                    options_.checkpoint ? "; random_init leaves the checkpoint unread" : "");
     }
   }
   check_heads(architecture_.vit, source);

@@ -1,10 +1,9 @@
 #include "plugins/lewm_world_model/load_checkpoint.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 
 #include "modules/lewm/checkpoint_names.h"
+#include "roboimi/common/log.h"
 #include "roboimi/io/checkpoint_file.h"
 #include "roboimi/io/foreign_weights.h"
 #include "roboimi/train/tensor_map.h"

@@ -2,7 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <torch/types.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "plugins/mpi_communicator/mpi_process.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 
 namespace roboimi::mpi_communicator {
 namespace {
@@ -79,11 +79,11 @@ MpiCommunicator::MpiCommunicator(const MpiOptions& options) : options_(options) 
   check_mpi(MPI_Comm_free(&machine), what, name());
   if (rank_ != 0) return;
   if (size_ == 1) {
-    spdlog::warn(
+    logger().warn(
         "mpi_communicator: this is the only process; several are started by mpirun, as in "
         "`mpirun -np 4 roboimi run ...`");
   } else {
-    spdlog::info("{} processes train together", size_);
+    logger().info("{} processes train together", size_);
   }
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "plugins/mujoco_env/simulator_call.h"
+
 namespace roboimi::mujoco_env {
 namespace {
 
@@ -23,8 +25,10 @@ InverseKinematics::InverseKinematics(const Scene& scene, int arm)
 std::array<double, 6> InverseKinematics::error_to(const Pose& target, const JointAngles& angles) {
   const mjModel* model = scene_.model.get();
   for (int i = 0; i < kNumJoints; ++i) data_->qpos[arm_.position[i]] = angles[i];
-  mj_kinematics(model, data_.get());
-  mj_comPos(model, data_.get());
+  simulator_call([&] {
+    mj_kinematics(model, data_.get());
+    mj_comPos(model, data_.get());
+  });
 
   std::array<double, 6> error;
   mju_sub3(error.data(), target.position.data(), data_->site_xpos + 3 * arm_.tool_site);
@@ -41,7 +45,9 @@ JointAngles InverseKinematics::step_for(const std::array<double, 6>& error,
                                         const JointAngles& towards_rest) {
   const mjModel* model = scene_.model.get();
   const int nv = static_cast<int>(model->nv);
-  mj_jacSite(model, data_.get(), jacobian_.data(), jacobian_.data() + 3 * nv, arm_.tool_site);
+  simulator_call([&] {
+    mj_jacSite(model, data_.get(), jacobian_.data(), jacobian_.data() + 3 * nv, arm_.tool_site);
+  });
   double arm_jacobian[6][kNumJoints];
   for (int row = 0; row < 6; ++row) {
     for (int i = 0; i < kNumJoints; ++i) {

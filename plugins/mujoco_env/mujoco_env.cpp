@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "plugins/mujoco_env/simulator_call.h"
 #include "plugins/mujoco_env/transfer_expert.h"
 #include "plugins/mujoco_env/transfer_task.h"
 #include "roboimi/common/error.h"
@@ -134,7 +135,9 @@ void MujocoEnv::apply(const at::Tensor& action) {
 StepResult MujocoEnv::step(const at::Tensor& action, bool render) {
   check_running();
   apply(action);
-  for (int i = 0; i < kSubSteps; ++i) mj_step(scene_.model.get(), data_.get());
+  simulator_call([&] {
+    for (int i = 0; i < kSubSteps; ++i) mj_step(scene_.model.get(), data_.get());
+  });
   if (is_unstable(data_.get())) {
     running_ = false;
     throw Error({.what = "the simulation became unstable",
@@ -144,7 +147,7 @@ StepResult MujocoEnv::step(const at::Tensor& action, bool render) {
   }
   // mj_step leaves poses and contacts one sub-step behind; this brings them up to the positions and
   // leaves the solver's warm start alone.
-  mj_fwdPosition(scene_.model.get(), data_.get());
+  simulator_call([&] { mj_fwdPosition(scene_.model.get(), data_.get()); });
 
   ++steps_;
   const int stage = current_stage(scene_, data_.get());

@@ -10,6 +10,7 @@
 #include <numbers>
 #include <vector>
 
+#include "plugins/mujoco_env/simulator_call.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::mujoco_env {
@@ -45,9 +46,11 @@ struct Renderer::Canvas {
     mjv_defaultOption(&visual);
     mjv_defaultScene(&geometry);
     mjr_defaultContext(&context);
-    mjr_makeContext(scene.model.get(), &context, mjFONTSCALE_50);
-    mjr_setBuffer(mjFB_OFFSCREEN, &context);
-    mjv_makeScene(scene.model.get(), &geometry, kMaxGeoms);
+    simulator_call([&] {
+      mjr_makeContext(scene.model.get(), &context, mjFONTSCALE_50);
+      mjr_setBuffer(mjFB_OFFSCREEN, &context);
+      mjv_makeScene(scene.model.get(), &geometry, kMaxGeoms);
+    });
     geometry.flags[mjRND_SHADOW] = options.shadows;
     geometry.flags[mjRND_REFLECTION] = 0;
   }
@@ -77,7 +80,7 @@ Renderer::Canvas& Renderer::canvas(ImageSize size) {
   const int height = std::max(static_cast<int>(size.height), context.offHeight);
   if (width > context.offWidth || height > context.offHeight) {
     const GlContext::Current current(*canvas_->gl);
-    mjr_resizeOffscreen(width, height, &context);
+    simulator_call([&] { mjr_resizeOffscreen(width, height, &context); });
   }
   return *canvas_;
 }
@@ -95,11 +98,13 @@ at::Tensor Renderer::draw(const mjData* data, const std::string& camera, ImageSi
   {
     const GlContext::Current current(*on.gl);
     // MuJoCo takes the data as mutable, and writes only to its scratch stack.
-    mjv_updateScene(scene_.model.get(), const_cast<mjData*>(data), &on.visual, nullptr, &view,
-                    mjCAT_ALL, &on.geometry);
     const mjrRect viewport = {0, 0, static_cast<int>(size.width), static_cast<int>(size.height)};
-    mjr_render(viewport, &on.geometry, &on.context);
-    mjr_readPixels(on.pixels.data(), nullptr, viewport, &on.context);
+    simulator_call([&] {
+      mjv_updateScene(scene_.model.get(), const_cast<mjData*>(data), &on.visual, nullptr, &view,
+                      mjCAT_ALL, &on.geometry);
+      mjr_render(viewport, &on.geometry, &on.context);
+      mjr_readPixels(on.pixels.data(), nullptr, viewport, &on.context);
+    });
   }
   at::Tensor picture = at::empty({size.height, size.width, 3}, at::kByte);
   std::uint8_t* target = picture.data_ptr<std::uint8_t>();

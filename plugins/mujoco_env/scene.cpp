@@ -1,30 +1,16 @@
 #include "plugins/mujoco_env/scene.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <cstring>
 #include <filesystem>
 #include <mutex>
 
+#include "plugins/mujoco_env/simulator_call.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::mujoco_env {
 namespace {
-
-// MuJoCo's own handlers end the process and write MUJOCO_LOG.TXT into the working folder.
-void throw_simulator_error(const char* message) {
-  throw Error({.what = "MuJoCo stopped", .where = "mujoco_env", .found = message});
-}
-void log_simulator_warning(const char* message) { spdlog::warn("mujoco_env: {}", message); }
-
-void install_handlers() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    if (mju_user_error == nullptr) mju_user_error = throw_simulator_error;
-    if (mju_user_warning == nullptr) mju_user_warning = log_simulator_warning;
-  });
-}
 
 // A virtual file system that holds the embedded texts.
 class EmbeddedFiles {
@@ -112,10 +98,12 @@ ArmIndices find_arm(const mjModel* model, const std::string& arm) {
 
 }  // namespace
 
-DataPointer Scene::make_data() const { return DataPointer(mj_makeData(model.get())); }
+DataPointer Scene::make_data() const {
+  return DataPointer(simulator_call([&] { return mj_makeData(model.get()); }));
+}
 
 Scene load_scene(const std::string& model_file) {
-  install_handlers();
+  install_simulator_handlers();
   Scene scene;
   scene.model = compile(model_file);
   const mjModel* model = scene.model.get();

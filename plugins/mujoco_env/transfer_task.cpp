@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "plugins/mujoco_env/simulator_call.h"
 #include "roboimi/common/random.h"
 
 namespace roboimi::mujoco_env {
@@ -57,7 +58,7 @@ BoxPlacement draw_placement(std::uint64_t seed) {
 }
 
 void start_episode(const Scene& scene, const BoxPlacement& placement, mjData* data) {
-  mj_resetData(scene.model.get(), data);
+  simulator_call([&] { mj_resetData(scene.model.get(), data); });
   for (const ArmIndices& arm : scene.arms) {
     for (int i = 0; i < kNumJoints; ++i) {
       data->qpos[arm.position[i]] = kHome[i];
@@ -75,7 +76,7 @@ void start_episode(const Scene& scene, const BoxPlacement& placement, mjData* da
   box[3] = std::cos(placement.yaw / 2);
   box[4] = box[5] = 0.0;
   box[6] = std::sin(placement.yaw / 2);
-  mj_forward(scene.model.get(), data);
+  simulator_call([&] { mj_forward(scene.model.get(), data); });
 }
 
 int current_stage(const Scene& scene, const mjData* data) {

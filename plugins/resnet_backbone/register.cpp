@@ -5,5 +5,6 @@ ROBOIMI_PLUGIN("resnet_backbone", "1.0.0", "ResNet-18, -34 and -50 on every came
   registrar.backbone({.name = "resnet_backbone",
                       .description = "ResNet with spatial softmax, one feature per camera",
                       .schema = roboimi::resnet_backbone::schema(),
-                      .create = roboimi::resnet_backbone::create});
+                      .create = roboimi::resnet_backbone::create,
+                      .check = {.options = "{depth: 18, keypoints: 8}"}});
 }

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/random.h"
 #include "roboimi/common/text.h"
 #include "roboimi/io/checkpoint_file.h"

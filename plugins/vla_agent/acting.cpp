@@ -128,6 +128,15 @@ bool VlaAgent::sees_enough() const {
          std::ranges::all_of(observations_, [](const auto& step) { return step->with_images; });
 }
 
+// What the head gives, float [H, A]: checked here, where a plan that fails is made again.
+at::Tensor VlaAgent::sample_chunk(const at::Tensor& condition, at::Generator& generator) {
+  at::Tensor chunk = head_->sample(condition, generator);
+  const bool is_batch_of_one = chunk.defined() && chunk.dim() == 3 && chunk.size(0) == 1;
+  if (is_batch_of_one) chunk = chunk.squeeze(0);
+  schedule_.check(chunk, head_->name());
+  return chunk.to(at::kFloat);
+}
+
 // `seen`: when its last observation came.
 void VlaAgent::start_plan(Clock::time_point seen) {
   at::Generator generator = make_generator(mix_seed(seed_, num_plans_++), device());
@@ -135,9 +144,8 @@ void VlaAgent::start_plan(Clock::time_point seen) {
   auto compute = [this, steps = std::move(steps), generator, seen]() mutable {
     const torch::NoGradGuard no_grad;  // of this thread
     for (const auto& step : steps) encode(*step);
-    const at::Tensor chunk = head_->sample(condition_of(steps), generator);
-    const at::Tensor commands =
-        action_normalizer_->unnormalize(chunk.squeeze(0).to(at::kFloat)).to(at::kCPU);
+    const at::Tensor chunk = sample_chunk(condition_of(steps), generator);
+    const at::Tensor commands = action_normalizer_->unnormalize(chunk).to(at::kCPU);
     return Plan{.commands = commands, .milliseconds = milliseconds_since(seen)};
   };
   plan_step_ = step_;

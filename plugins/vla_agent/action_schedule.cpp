@@ -43,9 +43,21 @@ std::int64_t ActionSchedule::next_plan(std::int64_t step) const {
   return std::max<std::int64_t>(change, 1) * period - options_.latency_steps;
 }
 
+void ActionSchedule::check(const at::Tensor& chunk, const std::string& head) const {
+  const bool fits = chunk.defined() && chunk.is_floating_point() &&
+                    chunk.sizes() == at::IntArrayRef({options_.horizons.pred, options_.action_dim});
+  if (fits) return;
+  throw Error({.what = "the head's action chunk has the wrong shape or dtype",
+               .where = head,
+               .expected = fmt::format("float [{}, {}] (pred_horizon, action_dim)",
+                                       options_.horizons.pred, options_.action_dim),
+               .found = chunk.defined() ? c10::str(chunk.scalar_type(), " ", chunk.sizes())
+                                        : "an undefined tensor",
+               .next = "mend Head::sample of that plugin; `roboimi plugins check` tests it"});
+}
+
 void ActionSchedule::add(std::int64_t plan, const at::Tensor& chunk) {
-  ROBOIMI_CHECK(chunk.dim() == 2 && chunk.size(0) == options_.horizons.pred,
-                c10::str(chunk.sizes()));
+  check(chunk, "vla_agent");
   if (!options_.ensemble_decay) chunks_.clear();
   chunks_.push_back({.start = plan - options_.horizons.first_action(), .actions = chunk});
 }

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <string>
 
 #include "roboimi/model/agent.h"
 
@@ -24,6 +25,7 @@ namespace roboimi::vla_agent {
 
 struct ExecutionOptions {
   Horizons horizons;
+  std::int64_t action_dim = 0;  // A
   std::int64_t latency_steps = 0;
   std::optional<double> ensemble_decay = {};  // none: the newest chunk commands alone
 };
@@ -44,6 +46,8 @@ class ActionSchedule {
   std::int64_t arrival(std::int64_t plan) const {
     return plan == 0 ? 0 : plan + options_.latency_steps;
   }
+  // Error unless `chunk`, which a head returned, is floating [H, A]. `head` names it.
+  void check(const at::Tensor& chunk, const std::string& head) const;
   // A chunk float [H, A], un-normalised, conditioned on the observations up to step `plan`. Chunks
   // come in the order of their plans, and not before they have arrived.
   void add(std::int64_t plan, const at::Tensor& chunk);

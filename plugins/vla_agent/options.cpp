@@ -82,7 +82,7 @@ Schema schema() {
 std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spec,
                               Registry& registry) {
   const VlaAgentOptions own = read(options);
-  check_execution(own.execution());
+  check_execution(own.execution(spec.action_dim));
   if (own.horizons.alignment == Alignment::kAct && own.horizons.obs != 1) {
     options.fail("obs_horizon", "the act alignment takes one observation", "1");
   }

@@ -38,7 +38,7 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
       spec_(spec),
       backbone_(std::move(backbone)),
       head_(std::move(head)),
-      schedule_(options.execution()) {
+      schedule_(options.execution(spec.action_dim)) {
   if (backbone_) {
     check_cameras(*backbone_, spec_);
     register_module("backbone", backbone_);
@@ -59,6 +59,7 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
   };
   state_normalizer_ = normalizer("state", spec_.state_dim, options_.state_normalization);
   action_normalizer_ = normalizer("action", spec_.action_dim, options_.action_normalization);
+  moved_along_ = action_normalizer_->buffers().front();
   if (condition_.env_state_dim > 0) {
     env_state_normalizer_ =
         normalizer("env_state", condition_.env_state_dim, options_.state_normalization);
@@ -71,7 +72,7 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
   }
 }
 
-at::Device VlaAgent::device() const { return head_->parameters().front().device(); }
+at::Device VlaAgent::device() const { return moved_along_.device(); }
 
 void VlaAgent::set_statistics(const DatasetStatistics& statistics) {
   state_normalizer_->fit(statistics.state);

@@ -42,8 +42,11 @@ struct VlaAgentOptions {
   Normalization feature_normalization = Normalization::kMeanStd;
   double state_noise = 0.0;  // standard deviation; added to the normalised state in training
 
-  ExecutionOptions execution() const {
-    return {.horizons = horizons, .latency_steps = latency_steps, .ensemble_decay = ensemble_decay};
+  ExecutionOptions execution(std::int64_t action_dim) const {
+    return {.horizons = horizons,
+            .action_dim = action_dim,
+            .latency_steps = latency_steps,
+            .ensemble_decay = ensemble_decay};
   }
 };
 
@@ -93,6 +96,7 @@ class VlaAgent : public Agent {
 
   void require_statistics();
   at::Device device() const;
+  at::Tensor sample_chunk(const at::Tensor& condition, at::Generator& generator);
   at::Tensor features_of(const Batch& batch, at::Generator& generator);
   bool computes_aside() const;
   void check(const Observation& observation) const;
@@ -113,6 +117,7 @@ class VlaAgent : public Agent {
   std::shared_ptr<Head> head_;
   std::shared_ptr<Normalizer> state_normalizer_, action_normalizer_, env_state_normalizer_,
       feature_normalizer_;
+  at::Tensor moved_along_;  // a buffer, which knows the agent's device; a head may have no weights
   bool statistics_known_ = false;
 
   std::optional<std::chrono::nanoseconds> deadline_;

@@ -77,6 +77,10 @@ TEST_F(EmbedPolicy, SaysInOneLineWhatIsWrong) {
   const Result alone = drive({});
   EXPECT_EQ(alone.status, 1);
   EXPECT_THAT(alone.errors, HasSubstr("usage: embed_policy CHECKPOINT"));
+  const Result unreadable = drive({"runs", "x"});
+  EXPECT_EQ(unreadable.status, 1);
+  EXPECT_THAT(unreadable.errors, HasSubstr("SECONDS is no positive number: expected such as 2 or "
+                                           "12.5; found 'x'"));
 }
 
 }  // namespace

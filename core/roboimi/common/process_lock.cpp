@@ -1,7 +1,6 @@
 #include "roboimi/common/process_lock.h"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <thread>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/origin.h"
 
 namespace roboimi {
@@ -63,7 +63,7 @@ void write_holder(int descriptor) {
   const std::string text = "process " + std::to_string(::getpid()) + " on " + host_name() +
                            " since " + time_now() + "\n";
   if (::ftruncate(descriptor, 0) != 0 || ::pwrite(descriptor, text.data(), text.size(), 0) < 0) {
-    spdlog::debug("the lock does not say who has it: {}", std::strerror(errno));
+    logger().debug("the lock does not say who has it: {}", std::strerror(errno));
   }
 }
 
@@ -111,8 +111,9 @@ ProcessLock ProcessLock::take_folder(const fs::path& folder, const std::string& 
                  .next = "wait for it to end, or stop it"});
   }
   if (means_no_locks(error)) {
-    spdlog::warn("{}: this file system has no locks ({}): do not start a second process on this {}",
-                 folder.string(), std::strerror(error), kind);
+    logger().warn(
+        "{}: this file system has no locks ({}): do not start a second process on this {}",
+        folder.string(), std::strerror(error), kind);
     return lock;
   }
   if (error != 0) throw cannot_lock(file, error);

@@ -30,12 +30,21 @@ struct ToNode {
   }
 };
 
+// The mistake of a component's author, whom a host program must survive.
+[[noreturn]] void fail_as_authors(const std::string& what, std::string_view key) {
+  throw Error({.what = "the component " + what,
+               .where = "option '" + std::string(key) + "'",
+               .next = "mend its code or its schema"});
+}
+
 template <typename Type>
 const Type& get(const OptionValue& value, std::string_view key) {
   const Type* found = std::get_if<Type>(&value);
-  ROBOIMI_CHECK(found != nullptr, "option '" + std::string(key) +
-                                      (value.index() == 0 ? "' has no value: ask has() first"
-                                                          : "' is of another type"));
+  if (found == nullptr) {
+    fail_as_authors(value.index() == 0 ? "reads an option that has no value: ask has() first"
+                                       : "reads an option as another type than its schema declares",
+                    key);
+  }
   return *found;
 }
 
@@ -43,7 +52,7 @@ const Type& get(const OptionValue& value, std::string_view key) {
 
 const OptionValue& Options::value(std::string_view key) const {
   const auto found = values_.find(key);
-  ROBOIMI_CHECK(found != values_.end(), "no option '" + std::string(key) + "' in the schema");
+  if (found == values_.end()) fail_as_authors("reads an option that its schema lacks", key);
   return found->second;
 }
 
@@ -82,7 +91,7 @@ const ConfigNode& Options::component(std::string_view key) const {
 
 const Options& Options::group(std::string_view key) const {
   const auto found = groups_.find(key);
-  ROBOIMI_CHECK(found != groups_.end(), "no group '" + std::string(key) + "' in the schema");
+  if (found == groups_.end()) fail_as_authors("reads a group that its schema lacks", key);
   return found->second;
 }
 

@@ -53,7 +53,10 @@ const char* to_string(OptionType type) {
 }
 
 OptionSpec& OptionSpec::range(double low, double high) {
-  ROBOIMI_CHECK(low <= high, key);
+  if (!(low <= high)) {
+    throw Error({.what = "the schema's range of '" + key + "' is empty",
+                 .expected = "the lower limit first"});
+  }
   minimum = low;
   maximum = high;
   return *this;
@@ -76,8 +79,13 @@ OptionSpec& OptionSpec::one_of(std::vector<std::string> names) {
 
 OptionSpec& Schema::add(std::string key, OptionType type, std::string meaning, OptionValue value,
                         bool required) {
-  ROBOIMI_CHECK(find(key) == nullptr, "the schema declares '" + key + "' twice");
-  ROBOIMI_CHECK(key != "type" && key != "plugin", "'" + key + "' belongs to the registry");
+  if (find(key) != nullptr) {
+    throw Error({.what = "the schema declares '" + key + "' twice", .next = "rename one of them"});
+  }
+  if (key == "type" || key == "plugin") {
+    throw Error({.what = "the schema declares '" + key + "', by which components are chosen",
+                 .next = "rename the option"});
+  }
   OptionSpec spec;
   spec.key = std::move(key);
   spec.type = type;

@@ -1,6 +1,5 @@
 #include "roboimi/data/cache_folder.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/paths.h"
 
 namespace roboimi {
@@ -42,8 +42,8 @@ bool is_trusted(const fs::path& folder, uid_t also) {
   const bool is_owned = status.st_uid == ::geteuid() || status.st_uid == 0 || status.st_uid == also;
   const bool is_open = (status.st_mode & S_IWOTH) != 0;
   if (is_owned && !is_open) return true;
-  spdlog::warn("{}: not used for cached data: {}", folder.string(),
-               is_open ? "everybody may write there (chmod o-w)" : "it is another user's");
+  logger().warn("{}: not used for cached data: {}", folder.string(),
+                is_open ? "everybody may write there (chmod o-w)" : "it is another user's");
   return false;
 }
 

@@ -1,13 +1,12 @@
 #include "roboimi/data/collect.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <sstream>
 #include <utility>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/text.h"
 
 namespace roboimi {
@@ -152,7 +151,7 @@ void Collection::check_simulator(const std::string& recorded) const {
   if (recorded == options_.simulator) return;
   const fs::path file = options_.output / kSettingsFile;
   if (recorded.empty()) {
-    spdlog::info(
+    logger().info(
         "{} does not say which build of the simulator recorded the episodes: going on with {}",
         file.string(), options_.simulator);
     return;
@@ -179,7 +178,7 @@ void Collection::find_existing() {
     try {
       seed = writer_->read_header(file).seed;
     } catch (const Error& error) {
-      spdlog::warn("recording {} again: {}", file.string(), error.what());
+      logger().warn("recording {} again: {}", file.string(), error.what());
       before.reset();
       continue;
     }

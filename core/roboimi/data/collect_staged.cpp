@@ -1,12 +1,11 @@
 #include "roboimi/data/collect_staged.h"
 
-#include <spdlog/spdlog.h>
-
 #include <cctype>
 #include <charconv>
 #include <vector>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 
 namespace roboimi {
 namespace {
@@ -61,7 +60,7 @@ std::map<std::uint64_t, fs::path> StagedEpisodes::find() const {
   for (const auto& entry : fs::directory_iterator(folder_, error)) {
     switch (kind_of(entry)) {
       case Kind::kForeign:
-        spdlog::warn("{}: not a file of the collection, left alone", entry.path().string());
+        logger().warn("{}: not a file of the collection, left alone", entry.path().string());
         break;
       case Kind::kTemporary:
         break;

@@ -54,7 +54,12 @@ bool hand_out_seeds(Collection& collection, WorkerProcesses& workers,
     ROBOIMI_CHECK(!busy.empty(), "a collection that is not complete has nothing to do");
     const auto reply = workers.receive(100ms);
     if (!reply) continue;
-    ROBOIMI_CHECK(reply->line == kSuccess || reply->line == kFailure, reply->line);
+    if (reply->line != kSuccess && reply->line != kFailure) {
+      throw Error({.what = "a worker answered something else than how its attempt ended",
+                   .expected = "'" + kSuccess + "' or '" + kFailure + "'",
+                   .found = "'" + reply->line + "'",
+                   .next = "keep the environment's plugin from writing to stdout"});
+    }
     const std::uint64_t seed = busy.at(reply->worker);
     busy.erase(reply->worker);
     collection.finish(seed, reply->line == kSuccess);

@@ -44,9 +44,9 @@ ConfigNode values_of(Registry& registry, const Options& options, const Schema& s
   return values;
 }
 
-std::string build_of(const Registry& registry, const std::string& plugin) {
+std::string build_of(const Registry& registry, const ComponentInfo& component) {
   for (const LoadedPlugin& loaded : registry.plugins()) {
-    if (loaded.name != plugin || loaded.file.empty()) continue;
+    if (component.file.empty() || loaded.file != component.file) continue;
     // The code that runs is no longer what the file holds.
     const std::string contents =
         loaded.changed_on_disk ? "replaced since it was loaded" : sha256_file(loaded.file);
@@ -59,11 +59,11 @@ std::string build_of(const Registry& registry, const std::string& plugin) {
 
 ComponentIdentity component_identity(Registry& registry, ComponentKind kind, const ConfigNode& node,
                                      const std::string& path) {
-  const ComponentInfo component = registry.component_of(kind, node, path);
+  const ComponentInfo component = registry.selected(kind, node, path);
   const Options options = registry.options_of(kind, node, path);
   return {.component = fmt::format("{} '{}' of plugin '{}'", to_string(kind), component.name,
                                    component.plugin),
-          .build = build_of(registry, component.plugin),
+          .build = build_of(registry, component),
           .options = values_of(registry, options, component.schema, kind, path).to_yaml()};
 }
 

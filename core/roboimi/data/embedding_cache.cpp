@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/random.h"
 #include "roboimi/data/binary_file.h"
 #include "roboimi/data/cache_folder.h"
@@ -136,7 +136,7 @@ std::int64_t complete_partial(const Encoder& encoder, const fs::path& partial,
     if (done < total) done -= done % options.block_size;
   }
   const std::int64_t found = done;
-  if (found > 0) spdlog::info("embedding cache: {} of {} frames were done before", found, total);
+  if (found > 0) logger().info("embedding cache: {} of {} frames were done before", found, total);
   BinaryFile out(partial, static_cast<std::uint64_t>(done * row_bytes));
   while (done < total) {
     if (options.should_stop && options.should_stop()) {

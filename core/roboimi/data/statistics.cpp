@@ -86,6 +86,15 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
   return statistics;
 }
 
+StateRange state_range(const Statistics& states) {
+  const auto numbers = [](const at::Tensor& values) {
+    const at::Tensor doubles = values.to(at::kCPU, at::kDouble).contiguous();
+    const double* first = doubles.const_data_ptr<double>();
+    return std::vector<double>(first, first + doubles.numel());
+  };
+  return {.min = numbers(states.min), .max = numbers(states.max)};
+}
+
 ActionRange action_range(const Dataset& dataset, const std::vector<std::int64_t>& episodes) {
   at::Tensor low, high, step;
   for (const std::int64_t episode : all_unless_named(dataset, episodes)) {

@@ -21,6 +21,9 @@ ROBOIMI_EXPORT DatasetStatistics dataset_statistics(const Dataset& dataset,
                                                     const std::vector<std::int64_t>& episodes,
                                                     const Embeddings* embeddings = nullptr);
 
+// Of the rows that the statistics were taken of.
+ROBOIMI_EXPORT StateRange state_range(const Statistics& states);
+
 // Over all rows of `episodes` (empty: all); a step is one from row to row of one episode.
 ROBOIMI_EXPORT ActionRange action_range(const Dataset& dataset,
                                         const std::vector<std::int64_t>& episodes);

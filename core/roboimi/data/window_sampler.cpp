@@ -41,12 +41,18 @@ bool is_whole(const Horizons& horizons, const WindowRows& rows, std::int64_t len
 WindowSampler::WindowSampler(std::shared_ptr<const Dataset> dataset,
                              const WindowSamplerOptions& options)
     : dataset_(std::move(dataset)), options_(options) {
-  ROBOIMI_CHECK(options_.horizons.obs >= 1 && options_.horizons.obs_stride >= 1 &&
-                    options_.horizons.pred >= 1 && options_.batch_size >= 1 && options_.rank >= 0 &&
-                    options_.rank < options_.world_size,
-                c10::str("obs ", options_.horizons.obs, " every ", options_.horizons.obs_stride,
-                         ", pred ", options_.horizons.pred, ", batch ", options_.batch_size,
-                         ", rank ", options_.rank, " of ", options_.world_size));
+  const Horizons& horizons = options_.horizons;
+  if (horizons.obs < 1 || horizons.obs_stride < 1 || horizons.pred < 1) {
+    throw Error({.what = "the agent's horizons are not positive",
+                 .where = "Agent::horizons",
+                 .expected = "at least 1 each",
+                 .found = c10::str("obs ", horizons.obs, ", obs_stride ", horizons.obs_stride,
+                                   ", pred ", horizons.pred)});
+  }
+  ROBOIMI_CHECK(
+      options_.batch_size >= 1 && options_.rank >= 0 && options_.rank < options_.world_size,
+      c10::str("batch ", options_.batch_size, ", rank ", options_.rank, " of ",
+               options_.world_size));
   if (options_.episodes.empty()) {
     options_.episodes.resize(static_cast<std::size_t>(dataset_->num_episodes()));
     std::iota(options_.episodes.begin(), options_.episodes.end(), std::int64_t{0});

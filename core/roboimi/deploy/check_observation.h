@@ -9,8 +9,8 @@
 namespace roboimi {
 
 // Error naming what does not fit `spec`: the state's size, type or a number of it that is not
-// finite; of `cameras`, one that is missing, or the size or type of its picture. Other pictures are
-// not looked at.
+// finite; of `cameras`, one that is missing, or the size or type of its image. Other images are not
+// looked at.
 void check_observation(const Observation& observation, const ObservationSpec& spec,
                        const std::vector<std::string>& cameras);
 

@@ -47,6 +47,25 @@ void check_command(const at::Tensor& command, std::int64_t action_dim, Error::Pa
   throw Error(std::move(parts));
 }
 
+// Exceptions that are no Error, which say nothing of where they come from, become one.
+template <typename Call>
+auto calling_agent(const char* function, const std::string& where, Call call) {
+  const auto failed = [&](const std::string& found) {
+    return Error({.what = fmt::format("the agent failed in {}()", function),
+                  .where = where,
+                  .found = found});
+  };
+  try {
+    return call();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw failed(one_line_message(error));
+  } catch (...) {
+    throw failed("something thrown that is not a std::exception");
+  }
+}
+
 void add(const std::vector<std::int64_t>& joints, std::vector<std::int64_t>& counts) {
   for (const std::int64_t joint : joints) ++counts[static_cast<std::size_t>(joint)];
 }
@@ -55,9 +74,11 @@ void add(const std::vector<std::int64_t>& joints, std::vector<std::int64_t>& cou
 
 Policy::Policy(LoadedAgent loaded, const PolicyOptions& options, const std::string& where)
     : loaded_(std::move(loaded)),
+      where_(where),
       threads_(options.threads),
       deadline_ms_(options.deadline_ms),
-      limits_(options.limits, loaded_.state.action_range, spec().action_dim, where) {
+      limits_(options.limits, loaded_.state.action_range, spec().action_dim, where),
+      watch_(loaded_.state.state_range, spec().state_dim, where) {
   Agent& agent = *loaded_.agent;
   check(agent, options, where);
   agent.eval();
@@ -68,45 +89,65 @@ Policy::Policy(LoadedAgent loaded, const PolicyOptions& options, const std::stri
   const auto action_dim = static_cast<std::size_t>(spec().action_dim);
   report_.limited_by_range.assign(action_dim, 0);
   report_.limited_by_step.assign(action_dim, 0);
-  agent.reset(0);
+  report_.state_outside.assign(static_cast<std::size_t>(spec().state_dim), 0);
 }
 
 Policy::~Policy() = default;
 
-void Policy::reset(std::uint64_t seed, const std::optional<at::Tensor>& last_command) {
+void Policy::reset(std::uint64_t seed, const at::Tensor& last_command) {
   const std::lock_guard lock(mutex_);
-  if (last_command) {
-    check_command(*last_command, spec().action_dim,
-                  {.what = "the last command does not fit the policy", .where = "Policy::reset"});
-  }
-  loaded_.agent->reset(seed);
-  last_ = last_command ? last_command->to(at::kCPU, at::kFloat, /*non_blocking=*/false,
-                                          /*copy=*/true)
-                       : at::Tensor();
+  check_command(last_command, spec().action_dim,
+                {.what = "the last command does not fit the policy",
+                 .where = "Policy::reset",
+                 .next = "give what the robot is commanded now, or Policy::kUnknownCommand"});
+  start(seed, last_command.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true));
+}
+
+void Policy::reset(std::uint64_t seed, UnknownCommand) {
+  const std::lock_guard lock(mutex_);
+  start(seed, at::Tensor());
+}
+
+void Policy::start(std::uint64_t seed, const at::Tensor& last_command) {
+  calling_agent("reset", where_, [&] { loaded_.agent->reset(seed); });
+  last_ = last_command;
+  is_started_ = true;
 }
 
 bool Policy::needs_images() const {
   const std::lock_guard lock(mutex_);
-  return loaded_.agent->needs_images();
+  return calling_agent("needs_images", where_, [&] { return loaded_.agent->needs_images(); });
 }
 
-PolicyStep Policy::act(const Observation& observation) {
-  const std::lock_guard lock(mutex_);
-  const torch::NoGradGuard no_grad;
-  const auto start = Clock::now();
+// What the agent wants, before the limits.
+at::Tensor Policy::command_for(const Observation& observation) {
   Agent& agent = *loaded_.agent;
   const bool looks = agent.backbone() != nullptr && agent.needs_images();
   check_observation(observation, spec(),
                     looks ? agent.backbone()->camera_names() : std::vector<std::string>());
   // Setting it costs caches of libtorch's, so only where it differs.
   if (at::get_num_threads() != threads_) at::set_num_threads(threads_);
-  const at::Tensor wanted = agent.act(observation).to(at::kCPU, at::kFloat);
+  at::Tensor wanted = agent.act(observation);
+  if (wanted.defined()) wanted = wanted.to(at::kCPU, at::kFloat);
   check_command(wanted, spec().action_dim,
                 {.what = "the policy's command is not one",
                  .where = "Policy::act",
                  .next = "stop the robot; look at the weights: roboimi checkpoint inspect FILE"});
+  return wanted;
+}
 
-  PolicyStep step{.timing = agent.last_timing()};
+PolicyStep Policy::act(const Observation& observation) {
+  const std::lock_guard lock(mutex_);
+  const torch::NoGradGuard no_grad;
+  const auto start = Clock::now();
+  if (!is_started_) {
+    throw Error({.what = "act() before reset()",
+                 .where = "Policy::act",
+                 .next = "start each episode by reset(seed, the robot's last command)"});
+  }
+  const at::Tensor wanted = calling_agent("act", where_, [&] { return command_for(observation); });
+  PolicyStep step{.state_outside = watch_.outside(observation.state),
+                  .timing = loaded_.agent->last_timing()};
   if (step.held() && last_.defined()) {
     step.action = last_.clone();
   } else {
@@ -128,6 +169,7 @@ void Policy::count(const PolicyStep& step) {
   report_.missed_deadlines += deadline_ms_ && step.act_ms > *deadline_ms_ ? 1 : 0;
   add(step.limited_by_range, report_.limited_by_range);
   add(step.limited_by_step, report_.limited_by_step);
+  add(step.state_outside, report_.state_outside);
   report_.total_act_ms += step.act_ms;
   report_.max_act_ms = std::max(report_.max_act_ms, step.act_ms);
 }
@@ -144,7 +186,8 @@ std::unique_ptr<Policy> load_policy(const std::filesystem::path& checkpoint,
   return std::make_unique<Policy>(
       load_agent_from_checkpoint(folder, {.use_ema = options.use_ema,
                                           .overrides = options.overrides,
-                                          .device = device_from(options.device)}),
+                                          .device = device_from(options.device),
+                                          .trust_plugins = options.trust_plugins}),
       options, folder.string());
 }
 

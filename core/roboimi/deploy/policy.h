@@ -2,7 +2,7 @@
 // each within a deadline.
 //
 //   auto policy = load_policy("runs/2026...", {.deadline_ms = 20.0});
-//   policy->reset(seed);
+//   policy->reset(seed, robot.commanded());       // where each episode begins
 //   PolicyStep step = policy->act(observation);   // once a control step
 //   robot.command(step.action);
 //   PolicyReport so_far = policy->report();       // steps late, held and limited
@@ -13,10 +13,14 @@
 // is queued reaches so far, the last command is held. The first chunk after reset() is waited for:
 // call act() once before the robot moves. Without a deadline act() waits for every chunk.
 //
-// Commands are held to the training data's actions (action_limits.h), unless turned off. The first
-// command after reset() is limited in range alone, since actions need not lie in the state's space;
-// where the robot's command of that moment is known, give it to reset(), and the step to the first
-// command is limited too.
+// Commands are held to the training data's actions (action_limits.h), unless turned off. reset()
+// takes the command that the robot has at that moment, so that the step to the first one is limited
+// too. Where it is not known, reset(seed, Policy::kUnknownCommand) says so: then the first command
+// is limited in range alone, and the robot may jump to it.
+//
+// A state far outside the training data's is reported (state_watch.h), and acted on.
+//
+// roboimi writes its log to stderr; log_route.h takes it elsewhere.
 //
 // Every member may be called from any thread; calls are serialised by a mutex, so that report()
 // waits for an act() under way. Nothing grows from call to call.
@@ -32,6 +36,7 @@
 
 #include "roboimi/common/export.h"
 #include "roboimi/deploy/action_limits.h"
+#include "roboimi/deploy/state_watch.h"
 #include "roboimi/model/agent.h"
 #include "roboimi/train/load_agent.h"
 
@@ -40,6 +45,9 @@ namespace roboimi {
 struct PolicyOptions {
   // Searched for plugins before ROBOIMI_PLUGIN_PATH and roboimi's own.
   std::vector<std::filesystem::path> plugin_dirs = {};
+  // Opens whatever libraries the run's configuration names, in place of those of the plugin folders
+  // and those that the run recorded by SHA-256: they are code, and may be somebody else's.
+  bool trust_plugins = false;
   bool use_ema = true;                      // the averaged weights, where there are
   std::vector<std::string> overrides = {};  // {"agent.latency_steps=1"}
   std::string device = "cpu";               // auto, cpu, cuda or cuda:N
@@ -52,6 +60,7 @@ struct PolicyOptions {
 struct PolicyStep {
   at::Tensor action;  // float [A], on the CPU, the caller's own
   std::vector<std::int64_t> limited_by_range, limited_by_step;  // joints, ascending
+  std::vector<std::int64_t> state_outside;                      // elements, see StateWatch
   double act_ms = 0.0;                                          // the whole call
   Agent::Timing timing;
 
@@ -65,6 +74,7 @@ struct PolicyReport {
   std::int64_t late = 0, held = 0;
   std::int64_t missed_deadlines = 0;  // act() took longer; first chunks count too
   std::vector<std::int64_t> limited_by_range, limited_by_step;  // [A], steps in which a joint was
+  std::vector<std::int64_t> state_outside;  // [S], steps in which an element was
   double total_act_ms = 0.0, max_act_ms = 0.0;
 };
 
@@ -85,25 +95,35 @@ class ROBOIMI_EXPORT Policy {
   // Starts an episode: forgets what was seen and queued, and seeds the policy's noise. It waits for
   // a chunk that is being computed. `last_command` float [A] is what the robot is commanded now, in
   // the space of the actions; Error when it is not [A] finite numbers.
-  void reset(std::uint64_t seed, const std::optional<at::Tensor>& last_command = {});
+  void reset(std::uint64_t seed, const at::Tensor& last_command);
+  // The step to the first command is not limited.
+  struct UnknownCommand {};
+  static constexpr UnknownCommand kUnknownCommand = {};
+  void reset(std::uint64_t seed, UnknownCommand);
   // Whether the next act() will look at the pictures; between, they may be left out.
   bool needs_images() const;
   // The next command. The observation's tensors may be changed when it returns. The calling thread
   // is left with `threads` threads of libtorch. Error, after which the policy is usable as before:
-  // an observation that does not fit (state, a camera that is needed, a number that is not finite),
-  // or a command of the model that is not finite.
+  // no reset() came first, an observation that does not fit (state, a camera that is needed, a
+  // number that is not finite), a command of the model that is not finite, or whatever the agent
+  // throws.
   PolicyStep act(const Observation& observation);
   PolicyReport report() const;
 
  private:
+  void start(std::uint64_t seed, const at::Tensor& last_command);
+  at::Tensor command_for(const Observation& observation);
   void count(const PolicyStep& step);
 
   LoadedAgent loaded_;
+  std::string where_;
   int threads_;
   std::optional<double> deadline_ms_;
   ActionLimits limits_;
   mutable std::mutex mutex_;  // of everything below, and of the agent
-  at::Tensor last_;           // the command before, or undefined
+  StateWatch watch_;
+  bool is_started_ = false;  // reset() came
+  at::Tensor last_;          // the command before, or undefined
   PolicyReport report_;
 };
 

@@ -102,7 +102,12 @@ at::Tensor half_ranges(const ActionRange& range) {
 }
 
 double normalized(const at::Tensor& mean_square, const ActionRange& range) {
-  ROBOIMI_CHECK(std::ssize(range.min) == mean_square.size(0), "a range of another action's width");
+  if (std::ssize(range.min) != mean_square.size(0)) {
+    throw Error({.what = "the range of the actions does not fit the actions",
+                 .expected = fmt::format("{} numbers", mean_square.size(0)),
+                 .found = std::to_string(range.min.size()),
+                 .next = "compare with the data that the policy was trained on"});
+  }
   return std::sqrt((mean_square / half_ranges(range).square()).mean().item<double>());
 }
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <optional>
@@ -11,6 +10,7 @@
 #include <unordered_set>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/text.h"
 
 namespace roboimi {
@@ -133,8 +133,8 @@ std::string Selector::chosen_prefix() const {
   if (fitting.size() == 1) return fitting.front();
   if (plain.size() != 1) fail_several(fitting);
   std::erase(fitting, plain.front());
-  spdlog::info("{}: takes {} under '{}'; the option state_dict chooses another: {}", source_,
-               names_.model, plain.front(), fmt::join(fitting, ", "));
+  logger().info("{}: takes {} under '{}'; the option state_dict chooses another: {}", source_,
+                names_.model, plain.front(), fmt::join(fitting, ", "));
   return plain.front();
 }
 
@@ -143,10 +143,10 @@ void Selector::say_place() const {
   std::vector<std::string> others = file_.state_dicts;
   std::erase(others, file_.state_dict);
   if (file_.state_dict.empty() || (file_.state_dict == "state_dict" && others.empty())) return;
-  spdlog::info("{}: takes the weights at '{}'{}", source_, file_.state_dict,
-               others.empty() ? ""
-                              : fmt::format("; the option state_dict chooses another: {}",
-                                            fmt::join(others, ", ")));
+  logger().info("{}: takes the weights at '{}'{}", source_, file_.state_dict,
+                others.empty() ? ""
+                               : fmt::format("; the option state_dict chooses another: {}",
+                                             fmt::join(others, ", ")));
 }
 
 // The model's name for a tensor of the file; empty, and noted as left out, when it is not its own.

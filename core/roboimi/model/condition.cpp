@@ -62,7 +62,11 @@ at::Tensor build_cond(const ConditionSpec& spec, const at::Tensor& features,
   append(parts, "visual features", features, spec.visual_dim);
   append(parts, "state", state, spec.state_dim);
   append(parts, "env_state", env_state, spec.env_state_dim);
-  ROBOIMI_CHECK(!parts.empty(), "a condition needs at least one part");
+  if (parts.empty()) {
+    throw Error({.what = "a condition without any part",
+                 .expected = "visual features, state or env_state",
+                 .next = "give the agent a backbone, or data with a state"});
+  }
   return parts.size() == 1 ? parts.front() : at::cat(parts, 2);
 }
 

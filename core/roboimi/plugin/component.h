@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,6 +33,14 @@ using EpisodeWriterFactory = std::function<std::shared_ptr<EpisodeWriter>(const 
 using EnvironmentFactory = std::function<std::shared_ptr<Environment>(const Options&)>;
 using CommunicatorFactory = std::function<std::shared_ptr<Communicator>(const Options&)>;
 
+// How `roboimi plugins check` tests a component when it is given no --config.
+struct ComponentCheck {
+  // YAML, as a config has them. Small sizes, with which the checks take seconds: "{n_emb: 32}".
+  std::string options = {};
+  // Checks that do not apply, each with the reason.
+  std::map<std::string, std::string> skip = {};
+};
+
 // `name` is what a config says in `type:`. One name may be used once per kind.
 template <typename Factory>
 struct Component {
@@ -39,6 +48,7 @@ struct Component {
   std::string description;  // one line
   Schema schema;
   Factory create;
+  ComponentCheck check = {};
 };
 
 // Collects what a plugin's register function adds. Nothing reaches the registry unless the function

@@ -35,13 +35,15 @@ void check_complete(ComponentKind kind, const std::string& name, bool has_factor
 
 }  // namespace
 
-void ComponentTable::add(const std::string& plugin, Registrar registrar) {
+void ComponentTable::add(const std::string& plugin, const std::filesystem::path& file,
+                         Registrar registrar, TakenName taken) {
   // First everything that can be wrong, then everything that is added.
   std::set<std::pair<ComponentKind, std::string>> seen;
   for_each_list(registrar, [&](ComponentKind kind, const auto& components) {
     for (const auto& component : components) {
       check_complete(kind, component.name, component.create != nullptr);
-      const ComponentInfo* earlier = find(kind, component.name);
+      const ComponentInfo* earlier =
+          taken == TakenName::kError ? find(kind, component.name) : nullptr;
       if (earlier != nullptr || !seen.emplace(kind, component.name).second) {
         const std::string owner = earlier != nullptr ? earlier->plugin : plugin;
         throw Error(
@@ -59,25 +61,28 @@ void ComponentTable::add(const std::string& plugin, Registrar registrar) {
                         .name = component.name,
                         .description = component.description,
                         .plugin = plugin,
-                        .schema = std::move(component.schema)});
-      std::get<std::map<std::string, Factory>>(factories_)
-          .emplace(component.name, std::move(component.create));
+                        .schema = std::move(component.schema),
+                        .file = file,
+                        .needs_file = find(kind, component.name) != nullptr,
+                        .check = std::move(component.check)});
+      std::get<Factories<Factory>>(factories_)
+          .emplace(std::pair(file, component.name), std::move(component.create));
     }
   });
 }
 
 const ComponentInfo* ComponentTable::find(ComponentKind kind, const std::string& name) const {
   for (const ComponentInfo& info : infos_) {
-    if (info.kind == kind && info.name == name) return &info;
+    if (info.kind == kind && info.name == name && !info.needs_file) return &info;
   }
   return nullptr;
 }
 
-std::vector<const ComponentInfo*> ComponentTable::of_plugin(ComponentKind kind,
-                                                            const std::string& plugin) const {
+std::vector<const ComponentInfo*> ComponentTable::of_library(
+    ComponentKind kind, const std::filesystem::path& file) const {
   std::vector<const ComponentInfo*> found;
   for (const ComponentInfo& info : infos_) {
-    if (info.kind == kind && info.plugin == plugin) found.push_back(&info);
+    if (info.kind == kind && info.file == file) found.push_back(&info);
   }
   return found;
 }
@@ -88,6 +93,7 @@ std::vector<std::string> ComponentTable::names(ComponentKind kind) const {
     if (info.kind == kind) found.push_back(info.name);
   }
   std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 

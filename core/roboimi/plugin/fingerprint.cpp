@@ -8,7 +8,7 @@ namespace roboimi {
 namespace {
 
 // Magic, size and API version: the part of every fingerprint, old or new, that never moves.
-constexpr std::size_t kFixedSize = offsetof(Fingerprint, plugin_name);
+constexpr std::size_t kFixedSize = offsetof(Fingerprint, checksum_kind);
 
 // A field up to its zero byte, or all of it when there is none.
 template <std::size_t kField>

@@ -27,24 +27,28 @@
 namespace roboimi {
 
 // Rises whenever a class or a table that plugins and core share changes its layout or its meaning.
-inline constexpr std::uint32_t kPluginApiVersion = 2;
+inline constexpr std::uint32_t kPluginApiVersion = 3;
 
 inline constexpr char kNoteOwner[8] = "roboimi";
 inline constexpr std::uint32_t kNoteType = 1;
 inline constexpr char kFingerprintMagic[8] = {'r', 'b', 'i', 'm', 'i', 'p', 'l', 'g'};
 
 // The note's content. The first sixteen bytes never move: they say whether the rest can be read.
-// Texts end with a zero byte.
+// Strings end with a zero byte.
 struct Fingerprint {
   char magic[8];
   std::uint32_t size;  // sizeof(Fingerprint)
   std::uint32_t api_version;
+  std::uint32_t checksum_kind;  // 0: the library has no checksum; 1: SHA-256 (checksum.h)
   char plugin_name[64];
   char plugin_version[32];
   char torch_version[32];
   char compiler[64];
   char cxx_abi[64];
   char sanitizer[32];
+  // Written into the linked library, see checksum.h.
+  std::uint32_t run_path_offset, run_path_size;  // bytes of the file that installing may change
+  char checksum[64];                             // hexadecimal digits
 };
 
 // An ELF note: Elf64_Nhdr, the owner's name, the content.
@@ -55,7 +59,7 @@ struct PluginNote {
   char owner[8];
   Fingerprint content;
 };
-static_assert(sizeof(Fingerprint) == 304 && sizeof(PluginNote) == 20 + 304);
+static_assert(sizeof(Fingerprint) == 380 && sizeof(PluginNote) == 20 + 380);
 
 #define ROBOIMI_TEXT_OF(x) #x
 #define ROBOIMI_TEXT(x) ROBOIMI_TEXT_OF(x)

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "roboimi/common/files.h"
+#include "roboimi/plugin/checksum.h"
 #include "roboimi/plugin/note_reader.h"
 
 namespace roboimi {
@@ -92,11 +93,14 @@ std::optional<FileIdentity> identity_of(const std::filesystem::path& file) {
 
 Fingerprint check_plugin_file(const std::filesystem::path& file) {
   const MappedFile mapped(file);
+  const elf::Bytes bytes(mapped.data(), mapped.size());
   Error::Parts problem;
-  const auto note = find_plugin_note({mapped.data(), mapped.size()}, problem);
+  const auto note = find_plugin_note(bytes, problem);
   if (!note) throw Error(problem);
   const auto fingerprint = check_fingerprint(*note, host_fingerprint(), problem);
   if (!fingerprint) throw Error(problem);
+  const auto view = elf::View::of(bytes, problem);
+  if (!view || !checksum_agrees(*view, *fingerprint, problem)) throw Error(problem);
   return *fingerprint;
 }
 

@@ -37,7 +37,7 @@ struct FileIdentity {
 // Empty when there is no such file.
 ROBOIMI_EXPORT std::optional<FileIdentity> identity_of(const std::filesystem::path& file);
 
-// Reads the note of `file` and compares it with this host.
+// Reads the note of `file`, compares it with this host and the file with its checksum.
 ROBOIMI_EXPORT Fingerprint check_plugin_file(const std::filesystem::path& file);
 
 // Opens the library (RTLD_NOW | RTLD_LOCAL) and checks its descriptor against the note.

@@ -8,19 +8,19 @@
 // time linear in its size, and so may be given hostile files. It understands ELF64, little-endian.
 #pragma once
 
-#include <cstdint>
 #include <optional>
-#include <span>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/export.h"
+#include "roboimi/plugin/elf_view.h"
 
 namespace roboimi {
 
 // A view into `file` of the content of the first note whose owner is "roboimi". Empty when this is
 // no shared library for this machine, when a segment reaches beyond the end (such a file would
 // kill the process that opens it), or when there is no such note; `problem` then says which.
-ROBOIMI_EXPORT std::optional<std::span<const std::uint8_t>> find_plugin_note(
-    std::span<const std::uint8_t> file, Error::Parts& problem);
+ROBOIMI_EXPORT std::optional<elf::Bytes> find_plugin_note(elf::Bytes file, Error::Parts& problem);
+// The same of a file that is known to be a shared library; empty when there is no such note.
+std::optional<elf::Bytes> find_plugin_note(const elf::View& view);
 
 }  // namespace roboimi

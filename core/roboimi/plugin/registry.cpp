@@ -2,13 +2,12 @@
 #include "roboimi/plugin/registry.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cstdlib>
 
-#include "roboimi/common/install_prefix.h"
-#include "roboimi/common/paths.h"
+#include "roboimi/common/log.h"
+#include "roboimi/plugin/crash_note.h"
+#include "roboimi/plugin/plugin_folder.h"
 #include "roboimi/plugin/registry_state.h"
 
 namespace roboimi {
@@ -18,32 +17,9 @@ namespace fs = std::filesystem;
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
-// `~` and links resolved and made absolute, so that one file has one name in every text.
-fs::path tidy(const fs::path& written) {
-  const fs::path file = expand_home(written.string());
-  std::error_code ignored;
-  const fs::path canonical = fs::canonical(file, ignored);
-  return canonical.empty() ? fs::absolute(file) : canonical;
-}
-
 Error named(const fs::path& file, Error::Parts parts) {
   parts.where = file.string();
   return Error(std::move(parts));
-}
-
-// The *.so files of a folder, in the order of their names; none when it cannot be read.
-std::vector<fs::path> libraries_in(const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error)) {
-    std::error_code ignored;
-    if (entry->path().extension() == ".so" && !entry->is_directory(ignored)) {
-      files.push_back(entry->path());
-    }
-  }
-  std::sort(files.begin(), files.end());
-  return files;
 }
 
 // A name that two files claim is the one rejection that load_search_path() may not swallow.
@@ -77,7 +53,7 @@ const Registry::State::Loaded* Registry::State::find_loaded(const fs::path& file
     if (!known.identity->same_inode(identity) && known.plugin.file != file) continue;
     if (*known.identity != identity && !known.reported_change) {
       known.reported_change = true;
-      spdlog::warn(
+      logger().warn(
           "{}: the file changed after the plugin '{}' was loaded from it: restart to use "
           "it",
           file.string(), known.plugin.name);
@@ -87,11 +63,18 @@ const Registry::State::Loaded* Registry::State::find_loaded(const fs::path& file
   return nullptr;
 }
 
-Registry::State::Loaded Registry::State::open(const fs::path& file, const FileIdentity& identity) {
+// Opens what no file of its name stands in the way of.
+const Registry::State::Loaded* Registry::State::open(const fs::path& file,
+                                                     const FileIdentity& identity, Origin origin,
+                                                     const fs::path& folder) {
   const Fingerprint fingerprint = check_plugin_file(file);
   const std::string name = plugin_name_of(fingerprint);
   for (const Loaded& known : loaded) {
-    if (known.plugin.name != name) continue;
+    if (known.plugin.name != name || origin == Origin::kConfig) continue;
+    if (origin == Origin::kSearchPath && known.folder != folder) {
+      shadowed.push_back({.name = name, .file = file, .by = known.plugin.file});
+      return nullptr;
+    }
     const std::string other =
         known.identity ? known.plugin.file.string() : std::string("this program");
     throw DuplicatePlugin({.what = fmt::format("a plugin '{}' is loaded already", name),
@@ -99,16 +82,30 @@ Registry::State::Loaded Registry::State::open(const fs::path& file, const FileId
                            .found = fmt::format("{} and {}", other, file.string()),
                            .next = "take one of the two away"});
   }
+  const std::string stranger = who_else_can_write(file);
+  // Once a folder, though all of its files may be so.
+  if (!stranger.empty() && is_new("strangers: " + file.parent_path().string())) {
+    logger().warn("opening the plugin '{}', though {}: its code runs with your rights", name,
+                  stranger);
+  }
+  const CrashNote note(fmt::format(
+      "the plugin file {} ended the process while it was opened; `roboimi plugins check` on it may "
+      "say why",
+      file.string()));
   const PluginDescriptor& descriptor = open_plugin(file, fingerprint);
-  components.add(name, collect_components(descriptor));
-  return {.plugin = {.name = name,
-                     .version = descriptor.version,
-                     .description = descriptor.description,
-                     .file = file},
-          .identity = identity};
+  components.add(name, file, collect_components(descriptor),
+                 origin == Origin::kConfig ? ComponentTable::TakenName::kByFileOnly
+                                           : ComponentTable::TakenName::kError);
+  return &loaded.emplace_back(Loaded{.plugin = {.name = name,
+                                                .version = descriptor.version,
+                                                .description = descriptor.description,
+                                                .file = file},
+                                     .identity = identity,
+                                     .folder = folder});
 }
 
-std::string Registry::State::load(const fs::path& given) {
+const Registry::State::Loaded* Registry::State::load(const fs::path& given, Origin origin,
+                                                     const fs::path& folder) {
   const auto identity = identity_of(given);
   const fs::path file = tidy(given);
   if (!identity || fs::is_directory(file)) {
@@ -117,17 +114,25 @@ std::string Registry::State::load(const fs::path& given) {
                         .found = identity ? "a folder" : "no such file",
                         .next = "give the path of a .so, from the current folder or absolute"});
   }
-  if (const Loaded* known = find_loaded(file, *identity)) return known->plugin.name;
+  if (const Loaded* known = find_loaded(file, *identity)) return known;
+  if (origin == Origin::kSearchPath &&
+      std::ranges::find(shadowed, file, &ShadowedPlugin::file) != shadowed.end()) {
+    return nullptr;
+  }
   // A file that was rejected and has not changed since would only be rejected again.
   for (const Rejected& known : rejected) {
-    if (known.identity == *identity) throw named(known.plugin.file, known.problem);
+    if (known.identity == *identity && !known.is_duplicate) {
+      throw named(known.plugin.file, known.problem);
+    }
   }
+  const Loaded* opened = nullptr;
   try {
-    loaded.push_back(open(file, *identity));
+    opened = open(file, *identity, origin, folder);
   } catch (const DuplicatePlugin& error) {
     try {
       reject(file, *identity, error.parts());
     } catch (const Error& named_error) {
+      rejected.back().is_duplicate = true;
       throw DuplicatePlugin(named_error.parts());
     }
   } catch (const Error& error) {
@@ -136,8 +141,11 @@ std::string Registry::State::load(const fs::path& given) {
     reject(file, *identity, {.what = one_line_message(error)});
   }
   std::erase_if(rejected, [&](const Rejected& r) { return r.plugin.file == file; });
-  spdlog::debug("loaded the plugin '{}' from {}", loaded.back().plugin.name, file.string());
-  return loaded.back().plugin.name;
+  if (opened != nullptr) {
+    std::erase_if(shadowed, [&](const ShadowedPlugin& s) { return s.file == file; });
+    logger().debug("loaded the plugin '{}' from {}", opened->plugin.name, file.string());
+  }
+  return opened;
 }
 
 void Registry::load_search_path(const std::vector<fs::path>& plugin_dirs) {
@@ -149,11 +157,11 @@ void Registry::load_search_path(const std::vector<fs::path>& plugin_dirs) {
     }
     for (const fs::path& file : libraries_in(folder)) {
       try {
-        state_->load(file);
+        state_->load(file, State::Origin::kSearchPath, folder);
       } catch (const DuplicatePlugin& error) {
         if (!duplicate) duplicate = error;
       } catch (const Error& error) {
-        spdlog::debug("passed over a plugin: {}", error.what());
+        logger().debug("passed over a plugin: {}", error.what());
       }
     }
   }
@@ -162,7 +170,7 @@ void Registry::load_search_path(const std::vector<fs::path>& plugin_dirs) {
 
 std::string Registry::load(const fs::path& file) {
   const Lock lock(state_->mutex);
-  return state_->load(file);
+  return state_->load(file, State::Origin::kCaller)->plugin.name;
 }
 
 void Registry::add(const std::string& plugin, Registrar registrar) {
@@ -174,7 +182,7 @@ void Registry::add(const std::string& plugin, Registrar registrar) {
                    .next = "give the linked components another plugin name"});
     }
   }
-  state_->components.add(plugin, std::move(registrar));
+  state_->components.add(plugin, {}, std::move(registrar));
   state_->loaded.push_back({.plugin = {.name = plugin, .description = "linked into this program"}});
 }
 
@@ -197,27 +205,14 @@ std::vector<RejectedPlugin> Registry::rejected() const {
   return all;
 }
 
+std::vector<ShadowedPlugin> Registry::shadowed() const {
+  const Lock lock(state_->mutex);
+  return state_->shadowed;
+}
+
 std::vector<ComponentInfo> Registry::components() const {
   const Lock lock(state_->mutex);
   return state_->components.infos();
-}
-
-std::vector<fs::path> plugin_search_path(const std::vector<fs::path>& plugin_dirs) {
-  std::vector<fs::path> folders;
-  const auto add = [&](const fs::path& folder) {
-    const fs::path tidied = tidy(folder);
-    if (std::ranges::find(folders, tidied) == folders.end()) folders.push_back(tidied);
-  };
-  for (const fs::path& folder : plugin_dirs) add(folder);
-  if (const char* variable = std::getenv("ROBOIMI_PLUGIN_PATH")) {
-    std::stringstream list(variable);
-    for (std::string folder; std::getline(list, folder, ':');) {
-      if (!folder.empty()) add(folder);
-    }
-  }
-  const fs::path prefix = install_prefix();
-  if (!prefix.empty()) add(prefix / "lib" / "roboimi" / "plugins");
-  return folders;
 }
 
 }  // namespace roboimi

@@ -8,7 +8,8 @@
 // and `type` may be left out when it has one component of the kind. When the library lacks the
 // `type` named, its only component of the kind takes the place: the options in files were meant for
 // the other component and are passed over, those of the command line are kept. So
-// `agent.backbone.plugin=./libmy_backbone.so` alone drops a backbone in.
+// `agent.backbone.plugin=./libmy_backbone.so` alone drops a backbone in. A library that `plugin:`
+// names may have the plugin name and the components of another one: it is used for that node alone.
 //
 // A factory that throws becomes an Error with the node's path before the text. The registry is
 // never destroyed and libraries are never unloaded; every member may be called from any thread.
@@ -35,30 +36,56 @@ struct RejectedPlugin {
   std::string reason;  // expected, found, what to do
 };
 
+// A file in the search path whose plugin name an earlier folder has: it is not opened.
+struct ShadowedPlugin {
+  std::string name;
+  std::filesystem::path file;
+  std::filesystem::path by;  // the file that is used
+};
+
 // A component as `plugins list` shows it.
 struct ComponentInfo {
   ComponentKind kind;
   std::string name, description, plugin;
   Schema schema;
+  std::filesystem::path file = {};  // the library it is of; empty when it is linked in
+  bool needs_file = false;          // another one has its name: a config reaches it by `plugin:`
+  ComponentCheck check = {};
+};
+
+// A plugin as a run's run.json has it.
+struct RecordedPlugin {
+  std::string name;
+  std::filesystem::path file;
+  std::string sha256;  // of the file, hexadecimal
 };
 
 class ROBOIMI_EXPORT Registry {
  public:
   static Registry& instance();
 
-  // Opens every *.so of the folders (see plugin_search_path), keeping rejections. Error only when
-  // two different files claim one plugin name, after the others are loaded. Calling it again opens
-  // what has appeared since.
+  // Opens every *.so of the folders (see plugin_search_path), keeping rejections. Of two files of
+  // one plugin name in different folders the first is opened and the other kept as shadowed. Error
+  // only when one folder has two, after the others are loaded. Calling it again opens what has
+  // appeared since. A folder or file that somebody else can write to is warned of, once.
   void load_search_path(const std::vector<std::filesystem::path>& plugin_dirs);
-  // Opens one file, now; Error when it is rejected. A file already loaded (same inode) is a no-op.
-  // Returns the plugin's name.
+  // Opens one file, now; Error when it is rejected or another file of its plugin name is loaded. A
+  // file already loaded (same inode) is a no-op. Returns the plugin's name.
   std::string load(const std::filesystem::path& file);
   // For programs that link components in: no library, no note.
   void add(const std::string& plugin, Registrar registrar);
 
   std::vector<LoadedPlugin> plugins() const;
   std::vector<RejectedPlugin> rejected() const;
+  std::vector<ShadowedPlugin> shadowed() const;
   std::vector<ComponentInfo> components() const;
+
+  // For a configuration that came with somebody's weights. A library that a `plugin:` of it names
+  // is from now on opened only when it lies in a folder that was searched, or its SHA-256 is that
+  // of one of `recorded`; otherwise the plugin of the same name in the search path is taken, with a
+  // line in the log, or creating the component is an Error. A `plugin:` of the command line is
+  // free.
+  void restrict_plugins(const ConfigNode& config, const std::vector<RecordedPlugin>& recorded);
 
   // `path` is the node's place in the config, for errors ("agent.backbone"). Each checks the
   // options by the component's schema. An agent and its parts are constructed under
@@ -76,8 +103,9 @@ class ROBOIMI_EXPORT Registry {
   std::shared_ptr<Communicator> create_communicator(const ConfigNode& node,
                                                     const std::string& path);
 
-  // The component that a node means, after loading its `plugin:` and whatever that substitutes.
-  ComponentInfo component_of(ComponentKind kind, const ConfigNode& node, const std::string& path);
+  // The component that create_*() makes of a node, after loading its `plugin:`. Its `file` and name
+  // tell it apart from every other.
+  ComponentInfo selected(ComponentKind kind, const ConfigNode& node, const std::string& path);
   // The schema behind a node (after loading its `plugin:`), and the node's validated options with
   // defaults filled in: what a run's config.yaml and cache keys hold.
   Options options_of(ComponentKind kind, const ConfigNode& node, const std::string& path);

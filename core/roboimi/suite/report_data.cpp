@@ -2,7 +2,6 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +9,7 @@
 #include <tuple>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/suite/records.h"
 #include "roboimi/suite/run_progress.h"
 #include "roboimi/suite/target.h"
@@ -61,7 +61,7 @@ std::vector<Summary> summaries_in(const fs::path& parent) {
     if (!fs::is_regular_file(file, error)) continue;
     Json json = Json::parse(std::ifstream(file), nullptr, /*allow_exceptions=*/false);
     if (!json.is_object() || !json.contains("episodes")) {
-      spdlog::warn("{}: not a summary of rollouts, passed over", file.string());
+      logger().warn("{}: not a summary of rollouts, passed over", file.string());
       continue;
     }
     const fs::file_time_type modified = fs::last_write_time(file, error);

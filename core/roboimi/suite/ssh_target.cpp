@@ -1,7 +1,6 @@
 #include "roboimi/suite/ssh_target.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -9,6 +8,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/config/scalar.h"
@@ -65,8 +65,8 @@ std::vector<std::string> SshTarget::ship(const std::string& objects,
         alike.push_back(objects + "/" + other);
       }
     }
-    spdlog::info("target {}: sending {} files of {}", spec_.name, shipment.files.size(),
-                 shipment.base.string());
+    logger().info("target {}: sending {} files of {}", spec_.name, shipment.files.size(),
+                  shipment.base.string());
     // Whole or not there: the name is given last.
     const std::string partial = objects + "/.partial-" + shipment.name;
     connection_.send(shipment.base, shipment.files, partial, alike);

@@ -1,7 +1,6 @@
 #include "roboimi/suite/supervisor.h"
 
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <thread>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/common/process_lock.h"
 #include "roboimi/suite/gpu_users.h"
@@ -110,7 +110,7 @@ void Supervisor::conclude(const Active& active, std::optional<int> status) {
     read_progress(folder_.runs(ended.name), ended);
     judge_training(folder_, status, ended);
   }
-  spdlog::info("{} is {}: {}", ended.name, to_string(ended.state), ended.text);
+  logger().info("{} is {}: {}", ended.name, to_string(ended.state), ended.text);
 }
 
 void Supervisor::conclude_trial(const Active& active, std::optional<int> status, RunStatus& ended) {
@@ -202,8 +202,8 @@ void Supervisor::start(const WorkJob& job, const WorkSlot& slot, bool trial) {
   }
   started.state = trial ? RunState::kSmoke : RunState::kRunning;
   active_.push_back({.name = job.name, .slot = slot.name});
-  spdlog::info("{} is {} on {}, process {}", job.name, to_string(started.state), started.slot,
-               started.process.pid);
+  logger().info("{} is {} on {}, process {}", job.name, to_string(started.state), started.slot,
+                started.process.pid);
   // Before anything else: whoever comes after this process should find the run.
   rows_.save();
 }

@@ -1,10 +1,9 @@
 #include "roboimi/suite/work_rows.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/suite/records.h"
 
@@ -142,7 +141,7 @@ void WorkRows::save() {
 
 // It is tried again soon: the log says it once.
 void WorkRows::warn(const std::string& message) {
-  if (message != warning_) spdlog::warn("{}", message);
+  if (message != warning_) logger().warn("{}", message);
   warning_ = message;
 }
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 #include <sys/wait.h>
 
 #include <chrono>
@@ -13,6 +12,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/install_prefix.h"
+#include "roboimi/common/log.h"
 
 namespace roboimi {
 namespace {
@@ -130,8 +130,8 @@ void SwanlabFollower::finish() {
   }
   look();
   if (process_.pid <= 0) return;
-  spdlog::warn("SwanLab's follower is still at work, and goes on by itself: {}",
-               (folder_ / "swanlab.log").string());
+  logger().warn("SwanLab's follower is still at work, and goes on by itself: {}",
+                (folder_ / "swanlab.log").string());
 }
 
 void SwanlabFollower::look() {
@@ -140,10 +140,10 @@ void SwanlabFollower::look() {
     std::vector<std::string> urls = tracker_urls(folder_);
     if (urls == known_urls_) return;
     known_urls_ = std::move(urls);
-    for (const std::string& url : known_urls_) spdlog::info("SwanLab: {}", url);
+    for (const std::string& url : known_urls_) logger().info("SwanLab: {}", url);
     on_news_();
   } catch (const std::exception& error) {
-    spdlog::warn("what SwanLab's follower tells was not recorded: {}", one_line_message(error));
+    logger().warn("what SwanLab's follower tells was not recorded: {}", one_line_message(error));
   }
 }
 
@@ -154,7 +154,7 @@ bool SwanlabFollower::has_ended() {
   if (::waitpid(static_cast<pid_t>(process_.pid), &status, WNOHANG) == 0) return false;
   process_ = {};
   if (status != 0) {
-    spdlog::warn(
+    logger().warn(
         "SwanLab's follower ended with status {}, and the run goes on without it; see {}; "
         "to continue: scripts/swanlab_follow.py {}",
         shell_status(status), (folder_ / "swanlab.log").string(), folder_.string());

@@ -1,9 +1,9 @@
 #include "roboimi/train/autocast.h"
 
 #include <ATen/autocast_mode.h>
-#include <spdlog/spdlog.h>
 
 #include "roboimi/common/bfloat16.h"
+#include "roboimi/common/log.h"
 
 namespace roboimi {
 
@@ -25,8 +25,8 @@ Autocast::~Autocast() {
 
 void warn_where_autocast_is_slow(c10::Device device) {
   if (!device.is_cpu() || cpu_bfloat16().works) return;
-  spdlog::warn("mixed precision is slow on this CPU ({}): train.precision=fp32 is faster here",
-               cpu_bfloat16().why_not);
+  logger().warn("mixed precision is slow on this CPU ({}): train.precision=fp32 is faster here",
+                cpu_bfloat16().why_not);
 }
 
 }  // namespace roboimi

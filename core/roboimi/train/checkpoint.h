@@ -62,6 +62,7 @@ struct CheckpointState {
   NumericConditions conditions;
   ObservationSpec spec;                            // of the training data
   std::optional<ActionRange> action_range = {};    // of the training data; empty: none was recorded
+  std::optional<StateRange> state_range = {};      // likewise
   std::map<std::string, double> metrics;           // of the last logged step
   std::map<std::string, double> rollouts;          // "success_rate", ...; empty until rolled out
   MetricsSums unlogged = {};                       // since that line

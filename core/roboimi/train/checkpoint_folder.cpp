@@ -1,7 +1,6 @@
 #include "roboimi/train/checkpoint_folder.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/log.h"
 #include "roboimi/train/checkpoint.h"
 
 namespace roboimi {
@@ -109,7 +109,7 @@ bool set_copy_aside(const fs::path& pointer, fs::path& hidden) {
   if (is_repeated) {
     hidden = aside;
   } else {
-    spdlog::warn("{} was a folder, not a link: it is now {}", pointer.string(), name_of(aside));
+    logger().warn("{} was a folder, not a link: it is now {}", pointer.string(), name_of(aside));
   }
   return true;
 }
@@ -122,7 +122,7 @@ bool means_no_links(int error) {
 void remove_quietly(const fs::path& path) {
   std::error_code error;
   fs::remove_all(path, error);
-  if (error) spdlog::warn("cannot remove {}: {}", path.string(), error.message());
+  if (error) logger().warn("cannot remove {}: {}", path.string(), error.message());
 }
 
 }  // namespace
@@ -186,8 +186,8 @@ std::optional<fs::path> pointed_at(const fs::path& pointer) {
                  .next = "name the checkpoint that you mean"});
   }
   if (!name.empty()) {
-    spdlog::warn("{} points to {}, which is not here: taking {}", pointer.string(), name,
-                 name_of(beside.back().path));
+    logger().warn("{} points to {}, which is not here: taking {}", pointer.string(), name,
+                  name_of(beside.back().path));
   }
   return beside.back().path;
 }
@@ -197,7 +197,7 @@ void point_at(const fs::path& pointer, const fs::path& target) {
   if (!is_real_folder(pointer) && target_name(pointer) == name) return;
   fs::path former;
   if (is_real_folder(pointer) && !set_copy_aside(pointer, former)) {
-    spdlog::warn("{} is a folder without a checkpoint: it is left alone", pointer.string());
+    logger().warn("{} is a folder without a checkpoint: it is left alone", pointer.string());
     return;
   }
   const fs::path temporary = hidden_name(pointer);
@@ -231,7 +231,7 @@ void restore_replaced(const fs::path& folder) {
     const fs::path own = folder / name.substr(std::strlen(kReplaced));
     if (!step_of(own) || !has_state(entry) || fs::exists(fs::symlink_status(own))) continue;
     fs::rename(entry, own);
-    spdlog::warn("{} has its name back: a process was killed while it replaced it", own.string());
+    logger().warn("{} has its name back: a process was killed while it replaced it", own.string());
   }
 }
 

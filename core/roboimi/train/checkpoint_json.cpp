@@ -101,6 +101,9 @@ std::string checkpoint_state_to_json(const CheckpointState& state) {
       {"device", conditions.device},     {"processes", conditions.processes}};
   node["observation_spec"] = spec_to_json(state.spec);
   if (state.action_range) node["action_range"] = range_to_json(*state.action_range);
+  if (state.state_range) {
+    node["state_range"] = {{"min", state.state_range->min}, {"max", state.state_range->max}};
+  }
   node["metrics"] = state.metrics;
   node["rollouts"] = state.rollouts;
   node["unlogged"] = sums_to_json(state.unlogged);
@@ -132,6 +135,10 @@ CheckpointState checkpoint_state_from_json(const std::string& text, const std::s
     state.conditions.processes = conditions.value("processes", std::int64_t{1});
     state.spec = spec_from_json(node.at("observation_spec"));
     if (node.contains("action_range")) state.action_range = range_from_json(node["action_range"]);
+    if (node.contains("state_range")) {
+      const json& range = node["state_range"];
+      state.state_range = {.min = range.at("min"), .max = range.at("max")};
+    }
     state.metrics = numbers_from_json(node.at("metrics"));
     state.rollouts = numbers_from_json(node.at("rollouts"));
     if (node.contains("unlogged")) state.unlogged = sums_from_json(node["unlogged"]);

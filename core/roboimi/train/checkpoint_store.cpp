@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +7,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/log.h"
 #include "roboimi/io/safetensors.h"
 #include "roboimi/train/checkpoint.h"
 #include "roboimi/train/checkpoint_folder.h"
@@ -48,7 +48,7 @@ std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
       }
     } catch (const Error& error) {
       if (passed_over_.insert(item.path).second) {
-        spdlog::warn("{} is passed over: {}", item.path.filename().string(), error.what());
+        logger().warn("{} is passed over: {}", item.path.filename().string(), error.what());
       }
       continue;
     }

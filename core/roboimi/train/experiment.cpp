@@ -2,14 +2,15 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <iostream>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/config/difference.h"
+#include "roboimi/data/statistics.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/env/rollout.h"
 #include "roboimi/model/backbone.h"
@@ -105,7 +106,7 @@ int Experiment::run() {
     early_log_.write_to(folder_ / "log.txt");
     log.emplace(folder_ / "log.txt");
   }
-  spdlog::info("run folder {}", folder_.string());
+  logger().info("run folder {}", folder_.string());
   try {
     const int status = train();
     conclude(status == 0 ? "finished" : "interrupted");
@@ -114,11 +115,11 @@ int Experiment::run() {
   } catch (const std::exception& error) {
     // Ctrl-C while data is prepared ends that by an exception.
     const std::string end = stop_.requested() ? "interrupted" : kFailed + one_line_message(error);
-    spdlog::debug("{}", end);
+    logger().debug("{}", end);
     try {
       conclude(end);
     } catch (const std::exception& second) {
-      spdlog::debug("run.json was not written: {}", one_line_message(second));
+      logger().debug("run.json was not written: {}", one_line_message(second));
     }
     if (stop_.requested()) return kInterruptedStatus;
     throw;
@@ -192,7 +193,7 @@ void Experiment::note_changes() {
   changes_ = summary_of_changes(
       config_changes(parse_yaml(resumed_->config_yaml, "the checkpoint's config.yaml"), config_));
   if (leads_ && !changes_.empty()) {
-    spdlog::warn("the configuration differs from the one this run was started with: {}", changes_);
+    logger().warn("the configuration differs from the one this run was started with: {}", changes_);
   }
 }
 
@@ -246,15 +247,16 @@ int Experiment::train() {
        .seed = seed_,
        .device = device_,
        .config_yaml = config_.to_yaml(),
-       .action_range = data_.action_range},
+       .action_range = data_.action_range,
+       .state_range = state_range(data_.statistics.state)},
       train_);
   if (resumed_) resume(trainer);
   const TrainEnd end = trainer.run();
   const auto latest = checkpoints_->latest();
-  spdlog::info("{} after {} steps: {}", end == TrainEnd::kFinished ? "finished" : "interrupted",
-               trainer.step(), latest ? latest->string() : folder_.string());
+  logger().info("{} after {} steps: {}", end == TrainEnd::kFinished ? "finished" : "interrupted",
+                trainer.step(), latest ? latest->string() : folder_.string());
   if (end == TrainEnd::kFinished) return 0;
-  spdlog::info("to continue: roboimi run --resume {}", shell_word(folder_.string()));
+  logger().info("to continue: roboimi run --resume {}", shell_word(folder_.string()));
   return kInterruptedStatus;
 }
 
@@ -286,7 +288,7 @@ void Experiment::prepare_data() {
   record_.data_fingerprint = data_.fingerprint;
   record_.num_episodes = data_.dataset->num_episodes();
   record_.num_windows = data_.sampler->num_windows();
-  spdlog::info("{} episodes, {} windows", record_.num_episodes, record_.num_windows);
+  logger().info("{} episodes, {} windows", record_.num_episodes, record_.num_windows);
   write_record();
 }
 
@@ -315,7 +317,7 @@ Scalars Experiment::validate(std::int64_t step) {
   }
   std::string text;
   for (const auto& [name, value] : figures) text += fmt::format("  {} {:.4g}", name, value);
-  spdlog::info("step {}: validation{}", step, text);
+  logger().info("step {}: validation{}", step, text);
   return figures;
 }
 
@@ -332,9 +334,9 @@ Scalars Experiment::roll_out(std::int64_t step) {
                     .should_stop = [this] { return stop_.requested(); }});
   const fs::path picture = folder / "trajectory_000.png";
   if (fs::exists(picture)) trackers_.image(step, "rollout/trajectory_000", picture);
-  spdlog::info("step {}: success {:.0f} % of {} episodes, mean highest reward {:.2f}; {}", step,
-               100 * summary.success_rate(), summary.episodes.size(), summary.mean_highest_reward(),
-               folder.string());
+  logger().info("step {}: success {:.0f} % of {} episodes, mean highest reward {:.2f}; {}", step,
+                100 * summary.success_rate(), summary.episodes.size(),
+                summary.mean_highest_reward(), folder.string());
   return {{"success_rate", summary.success_rate()},
           {"mean_highest_reward", summary.mean_highest_reward()},
           {"inference_ms", summary.timings().inference_ms},

@@ -7,6 +7,7 @@
 #include "roboimi/model/run_files.h"
 #include "roboimi/model/weights_follow.h"
 #include "roboimi/plugin/registry.h"
+#include "roboimi/train/recorded_plugins.h"
 
 namespace roboimi {
 namespace {
@@ -30,6 +31,7 @@ LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
                                    ? parse_yaml(checkpoint.config_yaml, config_file)
                                    : compose_config(config_file, options.overrides).root,
                      .state = checkpoint.state};
+  if (!options.trust_plugins) restrict_to_recorded_plugins(loaded.config, folder);
   const ConfigNode* node = loaded.config.find("agent");
   if (node == nullptr) throw Error({.what = "no agent is configured", .where = config_file});
   {

@@ -33,6 +33,9 @@ struct LoadAgentOptions {
   // its weights are.
   std::vector<std::string> overrides = {};
   c10::Device device = c10::kCPU;
+  // Opens whatever libraries its configuration names. Otherwise: those in a plugin folder, and
+  // those whose SHA-256 the run recorded (recorded_plugins.h).
+  bool trust_plugins = false;
 };
 
 struct LoadedAgent {

@@ -37,7 +37,14 @@ at::Tensor representation_of(Agent& agent, const Embeddings& embeddings,
   std::vector<at::Tensor> parts;
   for (std::int64_t start = 0; start < features.size(0); start += kFramesAtATime) {
     const at::Tensor block = features.slice(0, start, start + kFramesAtATime).to(device);
-    parts.push_back(agent.represent(block).to(at::kCPU, at::kFloat));
+    const at::Tensor values = agent.represent(block);
+    if (!values.defined() || values.dim() != 2 || values.size(0) != block.size(0)) {
+      throw Error({.what = "the agent's representation has the wrong shape",
+                   .where = agent.name() + "::represent",
+                   .expected = c10::str("[", block.size(0), ", D]"),
+                   .found = values.defined() ? c10::str(values.sizes()) : "an undefined tensor"});
+    }
+    parts.push_back(values.to(at::kCPU, at::kFloat));
   }
   ROBOIMI_CHECK(!parts.empty(), "no frames to represent");
   return at::cat(parts);

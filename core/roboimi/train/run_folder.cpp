@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/ringbuffer_sink.h>
-#include <spdlog/spdlog.h>
 #include <torch/version.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/common/processes.h"
 #include "roboimi/plugin/registry.h"
@@ -187,12 +187,12 @@ std::string observed_status(const fs::path& run_folder) {
 LogKeeper::LogKeeper() {
   constexpr std::size_t kMostLines = 1000;
   sink_ = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(kMostLines);
-  spdlog::default_logger()->sinks().push_back(sink_);
+  logger().sinks().push_back(sink_);
 }
 
 LogKeeper::~LogKeeper() { detach(); }
 
-void LogKeeper::detach() { std::erase(spdlog::default_logger()->sinks(), sink_); }
+void LogKeeper::detach() { std::erase(logger().sinks(), sink_); }
 
 void LogKeeper::write_to(const fs::path& file) {
   detach();
@@ -204,7 +204,7 @@ void LogKeeper::write_to(const fs::path& file) {
 LogFile::LogFile(const fs::path& file) : sink_(std::make_shared<LogSink>(file)) {
   sink_->set_level(spdlog::level::debug);
   // Details go to the file alone: the sinks that were there stay as talkative as they were.
-  spdlog::logger& logger = *spdlog::default_logger();
+  spdlog::logger& logger = roboimi::logger();
   former_level_ = static_cast<int>(logger.level());
   for (const auto& sink : logger.sinks()) {
     sink->set_level(std::max(sink->level(), logger.level()));
@@ -214,7 +214,7 @@ LogFile::LogFile(const fs::path& file) : sink_(std::make_shared<LogSink>(file)) 
 }
 
 LogFile::~LogFile() {
-  spdlog::logger& logger = *spdlog::default_logger();
+  spdlog::logger& logger = roboimi::logger();
   std::erase(logger.sinks(), sink_);
   logger.set_level(static_cast<spdlog::level::level_enum>(former_level_));
 }

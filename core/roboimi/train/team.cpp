@@ -3,9 +3,9 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <sched.h>
-#include <spdlog/spdlog.h>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi {
@@ -14,7 +14,7 @@ std::shared_ptr<Communicator> join_team(const Options& experiment) {
   if (!experiment.has("communicator")) return std::make_shared<SingleProcess>();
   const auto communicator = Registry::instance().create_communicator(
       experiment.component("communicator"), "communicator");
-  if (communicator->rank() != 0) spdlog::set_level(spdlog::level::warn);
+  if (communicator->rank() != 0) logger().set_level(spdlog::level::warn);
   return communicator;
 }
 
@@ -34,7 +34,7 @@ void warn_of_few_cores(const Communicator& communicator) {
   if (::sched_getaffinity(0, sizeof(cores), &cores) != 0) return;
   const int threads = at::get_num_threads(), available = CPU_COUNT(&cores);
   if (threads <= available) return;
-  spdlog::warn(
+  logger().warn(
       "a process computes with {} threads and may use {} core(s): give it more, as by `mpirun "
       "--bind-to none`, or set train.threads={}",
       threads, available, available);

@@ -1,12 +1,12 @@
 #include "roboimi/train/trainer.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <chrono>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
 #include "roboimi/train/autocast.h"
@@ -48,8 +48,8 @@ void Trainer::check_memory() const {
 
 TrainEnd Trainer::run() {
   parts_.agent.train();
-  spdlog::info("training {} parameters from step {} to {} on {}", flat_->num_parameters(), step_,
-               options_.max_steps, parts_.device.str());
+  logger().info("training {} parameters from step {} to {} on {}", flat_->num_parameters(), step_,
+                options_.max_steps, parts_.device.str());
   if (options_.mixed_precision && leads()) warn_where_autocast_is_slow(parts_.device);
   progress_ = std::make_unique<Progress>("train", options_.max_steps, step_);
   window_ = std::make_unique<MetricsWindow>(parts_.device);
@@ -160,6 +160,7 @@ void Trainer::save() {
                                   .conditions = conditions(),
                                   .spec = parts_.agent.spec(),
                                   .action_range = parts_.action_range,
+                                  .state_range = parts_.state_range,
                                   .metrics = metrics_,
                                   .unlogged = std::move(unlogged)},
                         .model = tensors_of(parts_.agent),
@@ -172,7 +173,7 @@ void Trainer::save() {
   }
   if (parts_.tracker != nullptr) parts_.tracker->flush();
   const auto folder = parts_.checkpoints->save(checkpoint);
-  spdlog::debug("saved {}", folder.string());
+  logger().debug("saved {}", folder.string());
 }
 
 void Trainer::resume(const Checkpoint& checkpoint) {
@@ -190,7 +191,7 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   metrics_ = state.metrics;
   unlogged_ = state.unlogged;
   const std::string difference = state.conditions.difference(conditions());
-  if (!difference.empty() && leads()) spdlog::warn("resuming is not bit-exact: {}", difference);
+  if (!difference.empty() && leads()) logger().warn("resuming is not bit-exact: {}", difference);
 }
 
 NumericConditions Trainer::conditions() const {

@@ -60,6 +60,7 @@ struct TrainerParts {
   // Go into every checkpoint.
   std::string config_yaml = {};
   std::optional<ActionRange> action_range = {};
+  std::optional<StateRange> state_range = {};
 };
 
 enum class TrainEnd { kFinished, kInterrupted };

@@ -1,11 +1,11 @@
 #include "roboimi/train/training_data.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <optional>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/data/cache_folder.h"
 #include "roboimi/data/embedding_cache.h"
 #include "roboimi/data/frame_store.h"
@@ -36,14 +36,14 @@ bool caches_features(const Backbone& backbone, const Options& cache) {
 bool is_cacheable(const Backbone& backbone, const Options& cache) {
   if (!backbone.frozen()) return false;
   if (!cache.boolean("enabled")) {
-    spdlog::warn("cache.enabled is false: the frozen backbone is run again in every step");
+    logger().warn("cache.enabled is false: the frozen backbone is run again in every step");
     return false;
   }
   if (!backbone.has_random_transform() && cache.integer("variants") > 1) {
-    spdlog::warn("cache.variants is without effect: the backbone draws no random crops");
+    logger().warn("cache.variants is without effect: the backbone draws no random crops");
   }
   if (backbone.has_random_transform() && cache.integer("variants") == 1) {
-    spdlog::warn(
+    logger().warn(
         "the backbone is frozen, but its random image transform bypasses the cache: every step "
         "runs it. Set cache.variants=K to store K random crops of each frame instead");
     return false;
@@ -148,8 +148,8 @@ void fill_training_data(TrainingData& data, Agent& agent, const Options& cache,
          .device = options.device,
          .progress = progress_callback("encode frames"),
          .should_stop = options.should_stop});
-    spdlog::info("embedding cache: {} frames, {} encoded now: {}", data.embeddings->values.size(0),
-                 data.embeddings->num_encoded, data.embeddings->file.string());
+    logger().info("embedding cache: {} frames, {} encoded now: {}", data.embeddings->values.size(0),
+                  data.embeddings->num_encoded, data.embeddings->file.string());
     data.sampler->set_features(*data.embeddings);
     if (data.held_out_sampler) data.held_out_sampler->set_features(*data.embeddings);
   } else if (backbone != nullptr) {

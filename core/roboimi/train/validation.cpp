@@ -1,10 +1,10 @@
 #include "roboimi/train/validation.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <torch/torch.h>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/random.h"
 #include "roboimi/model/mode_guard.h"
 #include "roboimi/train/probe.h"
@@ -49,7 +49,7 @@ std::map<std::string, double> Validation::representation(
   const ProbeData held_out = data_.probe_data(agent_, data_.held_out_episodes, options_.device);
   std::map<std::string, double> figures = representation_figures(held_out.representation);
   if (const std::string collapse = collapse_of(figures); !collapse.empty()) {
-    spdlog::warn("the representation has collapsed: {}", collapse);
+    logger().warn("the representation has collapsed: {}", collapse);
   }
   for (const ProbeResult& result : linear_probes(train, held_out, {})) {
     figures["probe/" + result.name + "_r2"] = result.r2;

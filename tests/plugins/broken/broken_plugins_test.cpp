@@ -127,7 +127,7 @@ const std::vector<Case>& rejected_cases() {
         "update roboimi"}},
       {"wrong_note_size",
        [] { return built("wrong_note_size"); },
-       {"its roboimi note has a wrong size", "expected 304 bytes", "said to be 320"}},
+       {"its roboimi note has a wrong size", "expected 380 bytes", "said to be 396"}},
       {"other_libtorch",
        [] { return built("other_libtorch"); },
        {"built for another libtorch", "expected libtorch " TORCH_VERSION, "found libtorch 2.1.0"}},

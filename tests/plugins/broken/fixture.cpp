@@ -100,10 +100,13 @@ ROBOIMI_PLUGIN(TEXT(FIXTURE), VERSION, "A backbone for the loader's tests") {
 #if defined(THROWING_REGISTER)
   throw std::runtime_error("the register function gave up");
 #endif
-  registrar.backbone({.name = COMPONENT,
-                      .description = "mean colour, then a linear map",
-                      .schema = roboimi::FIXTURE::schema(),
-                      .create = roboimi::FIXTURE::create});
+  registrar.backbone({
+    .name = COMPONENT, .description = "mean colour, then a linear map",
+    .schema = roboimi::FIXTURE::schema(), .create = roboimi::FIXTURE::create,
+#if defined(CHECK_OPTIONS)
+    .check = {.options = CHECK_OPTIONS, .skip = {{CHECK_SKIP, "left out by the component"}}},
+#endif
+  });
 #if defined(SECOND_BACKBONE)
   registrar.backbone({.name = SECOND_BACKBONE,
                       .description = "the same again",

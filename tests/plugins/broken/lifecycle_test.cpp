@@ -102,18 +102,6 @@ TEST(SearchPath, TakesOneFileUnderSeveralNamesForOnePlugin) {
   EXPECT_EQ(registry.plugins().size(), count);
 }
 
-TEST(SearchPath, NamesBothFilesThatClaimOneName) {
-  Registry& registry = Registry::instance();
-  registry.load(built("good"));
-  const fs::path folder = empty_folder("twice");
-  install(built("good"), folder / "libcopy.so");
-  install(built("stripped"), folder / "libstripped.so");
-  const std::string text = error_text([&] { registry.load_search_path({folder}); });
-  EXPECT_THAT(text, HasSubstr("a plugin 'good' is loaded already"));
-  EXPECT_THAT(text, HasSubstr(built("good").string() + " and " + (folder / "libcopy.so").string()));
-  EXPECT_TRUE(loaded("stripped")) << "the others are loaded nevertheless";
-}
-
 TEST(SearchPath, IsTheOptionThenTheVariableThenTheProgramsOwnFolder) {
   setenv("ROBOIMI_PLUGIN_PATH", "/tmp::/usr", 1);
   const auto folders = plugin_search_path({"/var"});
@@ -155,7 +143,7 @@ TEST(PluginOption, NeedsNoTypeWhenTheLibraryHasOneComponentOfTheKind) {
 
 TEST(PluginOption, AsksForATypeWhenTheLibraryLeavesAChoice) {
   Registry& registry = Registry::instance();
-  // One name may have one file only, and another test may have loaded it from its own folder.
+  // Another test may have loaded it from its own folder.
   const auto earlier = loaded("two_backbones");
   const fs::path file = earlier ? earlier->file : built("two_backbones");
   const std::string text = error_text([&] {

@@ -84,6 +84,7 @@ class IndexHead : public Head {
     gate.pass();
     if (fails) throw Error("the head has failed");
     last_cond = cond.clone();
+    if (returns) return *returns;
     at::Tensor chunk = at::zeros({cond.size(0), spec_.pred_horizon, spec_.action_dim});
     chunk.select(2, 0).copy_(at::arange(spec_.pred_horizon).to(at::kFloat));
     chunk.select(2, 1).copy_(at::randn({cond.size(0), spec_.pred_horizon}, generator));
@@ -93,6 +94,7 @@ class IndexHead : public Head {
   at::Tensor last_cond;
   bool clips = false;
   std::atomic<bool> fails = false;
+  std::optional<at::Tensor> returns;  // in place of a chunk
   std::atomic<int> calls = 0;
   Gate gate;
 

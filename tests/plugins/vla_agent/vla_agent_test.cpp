@@ -289,6 +289,50 @@ TEST(VlaAgent, AveragesTheChunksThatCoverAStep) {
   EXPECT_NEAR(action[0].item<float>(), sum / weights, 1e-6);
 }
 
+TEST(VlaAgent, NamesTheHeadWhoseChunkIsNotOneAndGoesOn) {
+  Fixture fixture;
+  fixture.agent->reset(0);
+  const auto error = [&](const std::optional<at::Tensor>& chunk) {
+    fixture.head->returns = chunk;
+    return error_or_accepted([&] { fixture.agent->act(observation(0, true)); });
+  };
+  EXPECT_THAT(error(at::zeros({1, kHorizon - 1, kAction})),
+              AllOf(HasSubstr("IndexHead: the head's action chunk has the wrong shape or dtype"),
+                    HasSubstr("expected float [16, 2] (pred_horizon, action_dim); found Float [15, "
+                              "2]")));
+  EXPECT_THAT(error(at::zeros({2, kHorizon, kAction})), HasSubstr("found Float [2, 16, 2]"));
+  EXPECT_THAT(error(at::zeros({1, kHorizon, kAction + 1})), HasSubstr("found Float [16, 3]"));
+  EXPECT_THAT(error(at::zeros({1, kHorizon, kAction}, at::kLong)), HasSubstr("found Long"));
+  EXPECT_THAT(error(at::Tensor()), HasSubstr("found an undefined tensor"));
+  EXPECT_EQ(error({}), "accepted");
+}
+
+// An action head that only answers, such as one that looks up a table.
+class TableHead : public Head {
+ public:
+  const HeadSpec& spec() const override { return spec_; }
+  LossReport loss(const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                  at::Generator&) override {
+    return {.loss = at::zeros({})};
+  }
+  at::Tensor sample(const at::Tensor&, at::Generator&) override {
+    return at::ones({1, kHorizon, kAction});
+  }
+
+ private:
+  HeadSpec spec_{kAction, kHorizon, 2, 2 + kState};
+};
+
+TEST(VlaAgent, ActsByAHeadWithoutParameters) {
+  VlaAgent agent({.horizons = {2, kHorizon, 8, Alignment::kDiffusion}}, spec(),
+                 std::make_shared<MeanBackbone>(), std::make_shared<TableHead>());
+  agent.set_statistics({.state = identity_statistics(kState),
+                        .action = identity_statistics(kAction),
+                        .features = identity_statistics(2)});
+  agent.reset(0);
+  EXPECT_EQ(agent.act(observation(0, true))[0].item<float>(), 1.0F);
+}
+
 TEST(CheckExecution, NamesTheOptionThatDoesNotFit) {
   EXPECT_NO_THROW(check_execution({.horizons = {2, 16, 15, Alignment::kDiffusion}}));
   EXPECT_NO_THROW(check_execution({.horizons = {1, 16, 16, Alignment::kAct}}));

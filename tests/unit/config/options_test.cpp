@@ -215,11 +215,28 @@ TEST(Options, WrittenAsANodeParseToTheSame) {
   EXPECT_TRUE(node.find("cond_dim")->is_null());
 }
 
-TEST(OptionsDeathTest, AbortWhenAskedForWhatTheSchemaLacks) {
+// A component's author may get them wrong, and the program that runs it must go on.
+TEST(Options, SayWhatTheSchemaLacksWhenTheyAreAskedForIt) {
   const Options options = parse("");
-  EXPECT_DEATH(options.integer("widht"), "no option 'widht' in the schema");
-  EXPECT_DEATH(options.text("n_emb"), "of another type");
-  EXPECT_DEATH(options.integer("cond_dim"), "has no value: ask has");
+  EXPECT_THAT(error_text([&] { options.integer("widht"); }),
+              HasSubstr("option 'widht': the component reads an option that its schema lacks"));
+  EXPECT_THAT(error_text([&] { options.text("n_emb"); }),
+              HasSubstr("reads an option as another type than its schema declares"));
+  EXPECT_THAT(error_text([&] { options.integer("cond_dim"); }),
+              HasSubstr("reads an option that has no value: ask has() first"));
+  EXPECT_THAT(error_text([&] { options.group("cache"); }),
+              HasSubstr("option 'cache': the component reads a group that its schema lacks"));
+}
+
+TEST(Schema, NamesWhatItsAuthorDeclaredWrongly) {
+  Schema schema;
+  schema.integer("width", 1, "of a token");
+  EXPECT_THAT(error_text([&] { schema.number("width", 1.0, "again"); }),
+              HasSubstr("the schema declares 'width' twice"));
+  EXPECT_THAT(error_text([&] { schema.text("plugin", "", "a library"); }),
+              HasSubstr("the schema declares 'plugin', by which components are chosen"));
+  EXPECT_THAT(error_text([&] { schema.integer("depth", 1, "of a tree").range(2, 1); }),
+              HasSubstr("the schema's range of 'depth' is empty"));
 }
 
 TEST(NearestName, FindsSlipsAndNothingFurther) {

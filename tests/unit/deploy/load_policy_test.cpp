@@ -54,11 +54,13 @@ class LoadPolicy : public ::testing::Test {
 
 TEST_F(LoadPolicy, ActsAsTheCheckpointsAgentDoes) {
   const auto policy = load_policy(run_, {.limits = {.range = false, .step = false}});
+  policy->reset(0, Policy::kUnknownCommand);
   const LoadedAgent averaged = load_agent_from_checkpoint(find_checkpoint(run_), {});
   const Observation observation{.state = at::tensor({0.3F, -0.2F, 0.1F})};
   EXPECT_TRUE(policy->act(observation).action.equal(averaged.agent->act(observation)));
   const auto last =
       load_policy(run_, {.use_ema = false, .limits = {.range = false, .step = false}});
+  last->reset(0, Policy::kUnknownCommand);
   EXPECT_FALSE(last->act(observation).action.equal(averaged.agent->act(observation)));
   EXPECT_EQ(policy->config().find_path("env.type")->text(), "tiny");
 }
@@ -79,6 +81,8 @@ TEST_F(LoadPolicy, IsHeldToTheActionsOfItsTrainingData) {
 
   const auto held = load_policy(run_, {.limits = {.step = false, .range_margin = 0.0}});
   const auto free = load_policy(run_, {.limits = {.range = false, .step = false}});
+  held->reset(0, Policy::kUnknownCommand);
+  free->reset(0, Policy::kUnknownCommand);
   for (const float far : {-1e3F, 1e3F}) {
     const Observation observation{.state = at::full({3}, far)};
     const at::Tensor wanted = free->act(observation).action;
@@ -92,6 +96,8 @@ TEST_F(LoadPolicy, IsHeldToTheActionsOfItsTrainingData) {
   }
   const PolicyReport report = held->report();
   EXPECT_GT(report.limited_by_range[0] + report.limited_by_range[1], 0);
+  // The checkpoint knows how far the states of its data go.
+  EXPECT_THAT(report.state_outside, ::testing::ElementsAre(2, 2, 2));
 }
 
 TEST_F(LoadPolicy, OfACheckpointWithoutTheRangeNeedsLimitsGivenOrTurnedOff) {

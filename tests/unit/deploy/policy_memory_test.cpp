@@ -19,11 +19,12 @@ std::int64_t growth(const vla_agent::VlaAgentOptions& acting, const PolicyOption
   const Horizons horizons = {2, 16, 8, Alignment::kDiffusion};
   const vla_agent::Fixture parts(horizons, true, acting);
   Policy policy({.agent = parts.agent}, options, "test");
+  policy.reset(0, Policy::kUnknownCommand);
   const auto play = [&](int calls) {
     for (int step = 0; step < calls; ++step) {
       policy.act(vla_agent::observation(step % 100, policy.needs_images()));
     }
-    policy.reset(0);  // waits for the worker
+    policy.reset(0, Policy::kUnknownCommand);  // waits for the worker
     return allocated();
   };
   const std::int64_t before = play(400);

@@ -50,7 +50,7 @@ std::vector<float> numbers(const at::Tensor& action) {
 
 TEST(Policy, CommandsWhatTheAgentDoes) {
   Policy policy(loaded(always(0.5, 0.05F)), {}, "test");
-  policy.reset(1);
+  policy.reset(1, Policy::kUnknownCommand);
   const PolicyStep step = policy.act(observation());
   EXPECT_THAT(numbers(step.action), ElementsAre(0.5F, 0.05F));
   EXPECT_FALSE(step.late());
@@ -65,7 +65,7 @@ TEST(Policy, LimitsTheFirstCommandInRangeAndTheNextInStepToo) {
                   return step == 0 ? command(9, -0.5) : command(0.5, 0.5);
                 }),
                 {}, "test");
-  policy.reset(1);
+  policy.reset(1, Policy::kUnknownCommand);
   const PolicyStep first = policy.act(observation());
   EXPECT_THAT(numbers(first.action), ElementsAre(1.1F, -0.5F));
   EXPECT_THAT(first.limited_by_range, ElementsAre(0));
@@ -73,7 +73,7 @@ TEST(Policy, LimitsTheFirstCommandInRangeAndTheNextInStepToo) {
   const PolicyStep second = policy.act(observation());
   EXPECT_FLOAT_EQ(second.action[1].item<float>(), -0.35F);
   EXPECT_THAT(second.limited_by_step, ElementsAre(1));
-  policy.reset(2);
+  policy.reset(2, Policy::kUnknownCommand);
   EXPECT_THAT(policy.act(observation()).limited_by_step, IsEmpty());
   const PolicyReport report = policy.report();
   EXPECT_EQ(report.steps, 3);
@@ -98,7 +98,7 @@ TEST(Policy, RepeatsTheCommandThatWasGivenWhenTheAgentHolds) {
                   return command(0, step == 0 ? 0.F : 1.F);
                 }),
                 {}, "test");
-  policy.reset(0);
+  policy.reset(0, Policy::kUnknownCommand);
   policy.act(observation());
   EXPECT_FLOAT_EQ(policy.act(observation()).action[1].item<float>(), 0.15F);
   const PolicyStep held = policy.act(observation());
@@ -111,12 +111,14 @@ TEST(Policy, RepeatsTheCommandThatWasGivenWhenTheAgentHolds) {
 
 TEST(Policy, GivesActionsThatTheCallerMayChange) {
   Policy policy(loaded(always(0, 0)), {}, "test");
+  policy.reset(0, Policy::kUnknownCommand);
   policy.act(observation()).action.fill_(5);
   EXPECT_THAT(numbers(policy.act(observation()).action), ElementsAre(0.F, 0.F));
 }
 
 TEST(Policy, NamesWhatDoesNotFitAndGoesOn) {
   Policy policy(loaded(always(0, 0), /*with_camera=*/true), {}, "test");
+  policy.reset(0, Policy::kUnknownCommand);
   const auto error = [&](const std::function<void(Observation&)>& change) {
     Observation now = observation();
     now.images["front"] = at::zeros({4, 6, 3}, at::kByte);
@@ -124,24 +126,24 @@ TEST(Policy, NamesWhatDoesNotFitAndGoesOn) {
     return error_or_accepted([&] { policy.act(now); });
   };
   EXPECT_THAT(error([](Observation& o) { o.state = at::zeros({4}); }),
-              HasSubstr("observation.state: the state does not fit the policy: expected Float [3]; "
-                        "found Float [4]"));
+              HasSubstr("observation.state: the state does not fit the policy: expected float32 "
+                        "[3]; found float32 [4]"));
   EXPECT_THAT(error([](Observation& o) { o.state = at::Tensor(); }), HasSubstr("found nothing"));
   EXPECT_THAT(error([](Observation& o) { o.state = at::zeros({3}, at::kLong); }),
-              HasSubstr("found Long [3]"));
+              HasSubstr("found int64 [3]"));
   EXPECT_THAT(error([](Observation& o) { o.state[1] = std::nanf(""); }),
               HasSubstr("the state is not finite: expected finite numbers; found nan at 1"));
   EXPECT_THAT(error([](Observation& o) { o.images.clear(); }),
-              HasSubstr("observation.images['front']: camera 'front' is missing: expected Byte "
-                        "[4, 6, 3]; found no camera"));
+              HasSubstr("observation.images['front']: camera 'front' is missing: expected uint8 "
+                        "[4, 6, 3] (RGB, HWC); found no camera"));
   EXPECT_THAT(error([](Observation& o) {
                 o.images["front"] = at::zeros({6, 4, 3}, at::kByte);
               }),
-              HasSubstr("found Byte [6, 4, 3]"));
+              HasSubstr("found uint8 [6, 4, 3]"));
   EXPECT_THAT(error([](Observation& o) {
                 o.images["front"] = at::zeros({4, 6, 3});
               }),
-              HasSubstr("found Float [4, 6, 3]"));
+              HasSubstr("found float32 [4, 6, 3]"));
   EXPECT_EQ(policy.report().steps, 0);
   EXPECT_TRUE(policy.needs_images());
   EXPECT_EQ(error([](Observation&) {}), "accepted");
@@ -150,11 +152,53 @@ TEST(Policy, NamesWhatDoesNotFitAndGoesOn) {
   EXPECT_EQ(error([](Observation& o) { o.images.clear(); }), "accepted");
 }
 
+TEST(Policy, GivesNoCommandBeforeItsFirstReset) {
+  Policy policy(loaded(always(0, 0)), {}, "test");
+  EXPECT_THAT(error_or_accepted([&] { policy.act(observation()); }),
+              HasSubstr("Policy::act: act() before reset(); start each episode by reset("));
+  policy.reset(1, command(0, 0));
+  EXPECT_THAT(numbers(policy.act(observation()).action), ElementsAre(0.F, 0.F));
+}
+
+TEST(Policy, TurnsWhateverTheAgentThrowsIntoAnErrorAndGoesOn) {
+  Policy policy(loaded([](int step, Agent::Timing&) -> at::Tensor {
+                  if (step == 0) throw std::out_of_range("map::at");
+                  if (step == 1) throw 7;
+                  if (step == 2) throw Error("the head has failed");
+                  if (step == 3) return {};
+                  return step == 4 ? at::zeros({1, 2}) : command(0, 0.05F);
+                }),
+                {}, "runs/x");
+  policy.reset(0, Policy::kUnknownCommand);
+  const auto error = [&] { return error_or_accepted([&] { policy.act(observation()); }); };
+  EXPECT_EQ(error(), "runs/x: the agent failed in act(): found map::at");
+  EXPECT_EQ(error(),
+            "runs/x: the agent failed in act(): found something thrown that is not a "
+            "std::exception");
+  EXPECT_EQ(error(), "the head has failed");
+  EXPECT_THAT(error(), HasSubstr("the policy's command is not one"));
+  EXPECT_THAT(error(), HasSubstr("expected 2 finite numbers; found another size"));
+  EXPECT_EQ(error(), "accepted");
+  EXPECT_EQ(policy.report().steps, 1);
+}
+
+TEST(Policy, ReportsAStateFarOutsideTheTrainingData) {
+  LoadedAgent agent = loaded(always(0, 0));
+  agent.state.state_range = {.min = {-1, -1, -1}, .max = {1, 1, 1}};
+  Policy policy(std::move(agent), {}, "test");
+  policy.reset(0, Policy::kUnknownCommand);
+  EXPECT_THAT(policy.act({.state = at::tensor({0.1F, 0.2F, 0.3F})}).state_outside, IsEmpty());
+  EXPECT_THAT(policy.act({.state = at::tensor({5.7F, 0.2F, 17.F})}).state_outside,
+              ElementsAre(0, 2));
+  EXPECT_THAT(policy.report().state_outside, ElementsAre(1, 0, 1));
+}
+
 TEST(Policy, GivesNoCommandThatIsNotFinite) {
   Policy policy(loaded([](int step, Agent::Timing&) {
                   return command(0, step == 1 ? std::numeric_limits<float>::quiet_NaN() : 0.F);
                 }),
                 {}, "test");
+  policy.reset(0, Policy::kUnknownCommand);
   policy.act(observation());
   EXPECT_THAT(error_or_accepted([&] { policy.act(observation()); }),
               HasSubstr("expected 2 finite numbers; found a number that is not finite"));
@@ -169,6 +213,7 @@ TEST(Policy, CountsTheDeadlinesThatItMisses) {
   const auto& agent = static_cast<testing::ScriptedAgent&>(*slow.agent);
   Policy policy(std::move(slow), {.deadline_ms = 1000.0}, "test");
   EXPECT_EQ(agent.deadline, std::chrono::seconds(1));
+  policy.reset(0, Policy::kUnknownCommand);
   for (int i = 0; i < 3; ++i) policy.act(observation());
   EXPECT_EQ(policy.report().missed_deadlines, 1);
   EXPECT_GE(policy.report().max_act_ms, 1500.0);
@@ -197,6 +242,7 @@ TEST(Policy, ComputesOnItsNumberOfThreads) {
                   return command(0, 0);
                 }),
                 {.threads = 2}, "test");
+  policy.reset(0, Policy::kUnknownCommand);
   std::thread([&] { policy.act(observation()); }).join();
   EXPECT_EQ(seen, 2);
   at::set_num_threads(before);
@@ -211,6 +257,7 @@ TEST(Policy, MayBeCalledFromAnyThread) {
                   return command(5, 0);
                 }),
                 {}, "test");
+  policy.reset(0, Policy::kUnknownCommand);
   std::vector<std::thread> threads;
   std::atomic<int> wrong = 0;
   for (int i = 0; i < kThreads; ++i) {
@@ -218,7 +265,7 @@ TEST(Policy, MayBeCalledFromAnyThread) {
       for (int call = 0; call < kCalls; ++call) {
         const PolicyStep step = policy.act(observation());
         wrong += step.action[0].item<float>() == 1.1F ? 0 : 1;
-        if (call % 50 == i) policy.reset(static_cast<std::uint64_t>(call));
+        if (call % 50 == i) policy.reset(static_cast<std::uint64_t>(call), Policy::kUnknownCommand);
         wrong += policy.report().steps > 0 && !policy.needs_images() ? 0 : 1;
       }
     });

@@ -41,7 +41,7 @@ TEST(Fingerprint, SaysTheApiVersionBeforeTheSizeItExplains) {
 }
 
 TEST(Fingerprint, OfAWrongSizeIsNotRead) {
-  EXPECT_THAT(problem_with(sample(), sizeof(Fingerprint) + 4), HasSubstr("found 308 bytes"));
+  EXPECT_THAT(problem_with(sample(), sizeof(Fingerprint) + 4), HasSubstr("found 384 bytes"));
   EXPECT_THAT(problem_with(sample(), 15), HasSubstr("found a note of 15 bytes"));
   EXPECT_THAT(problem_with(sample(), 0), HasSubstr("found a note of 0 bytes"));
 }

@@ -1,0 +1,21 @@
+// The log of the library and of the plugins in this tree. Not installed API: see log_route.h.
+//
+//   logger().info("{} episodes", count);
+//
+// It is a logger of its own: spdlog's default one writes to stdout and belongs to the program.
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+#include "roboimi/common/export.h"
+
+namespace roboimi {
+
+ROBOIMI_EXPORT spdlog::logger& logger();
+
+// The same, for a program that makes it its own: spdlog::set_default_logger(shared_logger()).
+ROBOIMI_EXPORT std::shared_ptr<spdlog::logger> shared_logger();
+
+}  // namespace roboimi
