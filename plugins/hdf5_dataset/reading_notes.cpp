@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
+
+#include "roboimi/common/log.h"
 
 namespace roboimi::hdf5_dataset {
 namespace {
@@ -50,14 +51,14 @@ void ReadingNotes::add_attribute(const Hdf5File& file, const std::string& name,
 
 void ReadingNotes::log() const {
   for (const auto& [name, found] : attributes_) {
-    spdlog::warn("hdf5_dataset: passing over the attribute '{}', which is {}", name, found);
+    logger().warn("hdf5_dataset: passing over the attribute '{}', which is {}", name, found);
   }
   if (unread_.empty()) return;
   std::vector<std::string> listed;
   for (const auto& [name, what] : unread_) listed.push_back(name + " " + what);
   if (has_more_) listed.emplace_back("...");
-  spdlog::info("hdf5_dataset: the episodes also hold, and training does not read: {}",
-               fmt::join(listed, ", "));
+  logger().info("hdf5_dataset: the episodes also hold, and training does not read: {}",
+                fmt::join(listed, ", "));
 }
 
 }  // namespace roboimi::hdf5_dataset

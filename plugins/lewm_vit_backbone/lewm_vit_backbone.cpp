@@ -164,8 +164,8 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
                                 architecture_.output_dim));
   if (weights) {
     load_lewm(*weights, *encoder, *projector);
-    spdlog::info("{}: {} tensors from {} ({} entries of other parts ignored)", kName,
-                 weights->tensors.size(), source, weights->left_out.size());
+    logger().info("{}: {} tensors from {} ({} entries of other parts ignored)", kName,
+                  weights->tensors.size(), source, weights->left_out.size());
   }
   train(false);
 }

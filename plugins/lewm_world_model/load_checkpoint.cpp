@@ -28,8 +28,8 @@ void load_checkpoint(torch::nn::Module& model, const std::filesystem::path& path
   load_foreign_weights(
       std::move(network), selected,
       {.model = "the world model", .next = "set the sizes of the network to the checkpoint's"});
-  spdlog::info("lewm_world_model: {} tensors from {} ({} entries of other parts ignored)",
-               selected.tensors.size(), path.string(), selected.left_out.size());
+  logger().info("lewm_world_model: {} tensors from {} ({} entries of other parts ignored)",
+                selected.tensors.size(), path.string(), selected.left_out.size());
 }
 
 }  // namespace roboimi::lewm_world_model

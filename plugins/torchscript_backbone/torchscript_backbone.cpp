@@ -100,9 +100,10 @@ void TorchScriptBackbone::probe(const ObservationSpec& spec) {
   }
   check_learns(feature);
   if (count_not_finite(feature) > 0) {
-    spdlog::warn("{}: {} gives NaN or infinite features of a black picture", kName, file_.string());
+    logger().warn("{}: {} gives NaN or infinite features of a black picture", kName,
+                  file_.string());
   }
-  spdlog::info("{}: {} gives {} numbers", kName, file_.string(), output_dim_);
+  logger().info("{}: {} gives {} numbers", kName, file_.string(), output_dim_);
 }
 
 void TorchScriptBackbone::check_learns(const at::Tensor& feature) const {
