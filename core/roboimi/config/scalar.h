@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "roboimi/common/export.h"
+
 namespace roboimi::config {
 
 // true, True, TRUE, false, False, FALSE; `yes` and `on` are texts.
@@ -31,6 +33,6 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
 
 // "\${" <-> "${": how a literal dollar brace is written in a config.
 std::string escape_references(std::string_view text);
-std::string unescape_references(std::string_view text);
+ROBOIMI_EXPORT std::string unescape_references(std::string_view text);
 
 }  // namespace roboimi::config
