@@ -32,7 +32,7 @@ std::string write_number(double value);
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 
 // "\${" <-> "${": how a literal dollar brace is written in a config.
-std::string escape_references(std::string_view text);
+ROBOIMI_EXPORT std::string escape_references(std::string_view text);
 ROBOIMI_EXPORT std::string unescape_references(std::string_view text);
 
 }  // namespace roboimi::config
