@@ -69,7 +69,7 @@ Error no_choice(const Registry::State& state, ComponentKind kind, const ConfigNo
   return Error(
       {.what = type.empty() ? fmt::format("{}: the plugin '{}' leaves open which {} is meant", path,
                                           plugin.name, to_string(kind))
-                            : fmt::format("{}: the plugin '{}' has no {} '{}'", path, plugin,
+                            : fmt::format("{}: the plugin '{}' has no {} '{}'", path, plugin.name,
                                           to_string(kind), type),
        .where = node.find("plugin")->location().to_string(),
        .expected = fmt::format("a {} of that library", to_string(kind)),
