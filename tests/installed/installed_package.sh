@@ -41,6 +41,15 @@ expect ': accepted' "$roboimi" plugins check my_backbone/libmy_backbone.so
 expect my_backbone "$roboimi" plugins list --plugin-path my_backbone
 expect 'channels of the first stage' "$roboimi" plugins inspect my_backbone --plugin-path my_backbone
 
+say "refuse a damaged copy of it by name, and go on"
+mkdir damaged
+cp my_backbone/libmy_backbone.so damaged/
+size=$(stat -c %s damaged/libmy_backbone.so)
+printf 'XXXX' | dd of=damaged/libmy_backbone.so bs=1 seek=$((size / 4)) conv=notrunc status=none
+expect 'damaged/libmy_backbone.so' "$roboimi" plugins list --plugin-path damaged
+expect 'the file is damaged' "$roboimi" plugins list --plugin-path damaged
+"$prefix/bin/roboimi_plugin_checksum" damaged/libmy_backbone.so
+
 say "train two steps with it"
 "$roboimi" collect --config collect_sim_transfer.yaml size=small collect.num_episodes=2 \
   collect.output=data collect.workers=1 > /dev/null
