@@ -7,6 +7,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 #include "roboimi/data/cache_folder.h"
+#include "tests/error_text.h"
 #include "tests/unit/data/embedding_cache_fixture.h"
 
 namespace roboimi {
@@ -64,6 +65,21 @@ TEST_F(EmbeddingCacheTest, ContinuesAfterTheLastWholeBlock) {
   EXPECT_THAT(progress, ElementsAre(12, 15));
   EXPECT_TRUE(at::allclose(cached.values.slice(0, 0, 9).squeeze(1), direct(data_, 0)));
   EXPECT_TRUE(at::allclose(cached.values.slice(0, 9, 15).squeeze(1), direct(data_, 1)));
+}
+
+TEST_F(EmbeddingCacheTest, RemovesWhatAKilledProcessLeftAndFollowsNoLink) {
+  const Embeddings cached = cached_embeddings(backbone_, data_, options());
+  const fs::path partial = fs::path(cached.file).replace_extension(".partial");
+  std::ofstream(partial) << "left";
+  cached_embeddings(backbone_, data_, options());
+  EXPECT_FALSE(fs::exists(partial));
+
+  fs::remove(cached.file);
+  std::ofstream(folder_ / "elsewhere") << "precious";
+  fs::create_symlink(folder_ / "elsewhere", partial);
+  EXPECT_THAT(error_text([&] { cached_embeddings(backbone_, data_, options()); }),
+              HasSubstr("a symbolic link is in its place"));
+  EXPECT_EQ(read_text(folder_ / "elsewhere"), "precious");
 }
 
 TEST_F(EmbeddingCacheTest, DrawsVariantsFromSeedFrameAndNumberAlone) {
