@@ -11,7 +11,7 @@
 namespace roboimi {
 
 BinaryFile::BinaryFile(const std::filesystem::path& path, std::uint64_t keep) : path_(path) {
-  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (descriptor_ < 0) fail("cannot create", errno);
   if (::ftruncate(descriptor_, static_cast<off_t>(keep)) != 0) {
     const int error = errno;
@@ -41,6 +41,7 @@ void BinaryFile::fail(const char* what, int error) const {
   std::string next;
   if (error == ENOSPC || error == EDQUOT) next = "the disk is full: free some space and try again";
   if (error == EFBIG) next = "the file would exceed the size limit of this process (ulimit -f)";
+  if (error == ELOOP) next = "a symbolic link is in its place: delete the link";
   throw Error({.what = std::string(what) + ": " + std::strerror(error),
                .where = path_.string(),
                .next = next});

@@ -11,6 +11,7 @@ namespace roboimi {
 class ROBOIMI_EXPORT BinaryFile {
  public:
   // Opens for appending; the file is created when absent, and cut to `keep` bytes.
+  // A link in its place is an Error: what it leads to is not this program's.
   explicit BinaryFile(const std::filesystem::path& path, std::uint64_t keep = 0);
   ~BinaryFile();
   BinaryFile(const BinaryFile&) = delete;

@@ -273,13 +273,18 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
   const fs::path folder = options.folder.empty() ? cache_folder(dataset) : options.folder;
   const fs::path file = folder / ("embeddings-" + key.substr(0, 32) + ".safetensors");
   const Encoder encoder(backbone, dataset, options);
-  if (fs::exists(file)) return load(file, key, backbone, options.variants, encoder.first());
+  const fs::path partial = fs::path(file).replace_extension(".partial");
+  if (fs::exists(file)) {
+    // Left by a process that was killed after it had renamed the finished file.
+    std::error_code ignored;
+    fs::remove(partial, ignored);
+    return load(file, key, backbone, options.variants, encoder.first());
+  }
 
   const ProcessLock lock = lock_cached_file(file, options.should_stop);
   std::int64_t num_encoded = 0;
   if (!fs::exists(file)) {
     const ModeGuard mode(backbone, options.variants > 1);
-    const fs::path partial = fs::path(file).replace_extension(".partial");
     const std::int64_t row_bytes =
         static_cast<std::int64_t>(c10::elementSize(backbone.cached_dtype())) * options.variants *
         backbone.feature_dim();

@@ -67,6 +67,21 @@ TEST_F(EmbeddingCacheTest, ContinuesAfterTheLastWholeBlock) {
   EXPECT_TRUE(at::allclose(cached.values.slice(0, 9, 15).squeeze(1), direct(data_, 1)));
 }
 
+TEST_F(EmbeddingCacheTest, RemovesWhatAKilledProcessLeftAndFollowsNoLink) {
+  const Embeddings cached = cached_embeddings(backbone_, data_, options());
+  const fs::path partial = fs::path(cached.file).replace_extension(".partial");
+  std::ofstream(partial) << "left";
+  cached_embeddings(backbone_, data_, options());
+  EXPECT_FALSE(fs::exists(partial));
+
+  fs::remove(cached.file);
+  std::ofstream(folder_ / "elsewhere") << "precious";
+  fs::create_symlink(folder_ / "elsewhere", partial);
+  EXPECT_THAT(error_text([&] { cached_embeddings(backbone_, data_, options()); }),
+              HasSubstr("a symbolic link is in its place"));
+  EXPECT_EQ(read_text(folder_ / "elsewhere"), "precious");
+}
+
 TEST_F(EmbeddingCacheTest, DrawsVariantsFromSeedFrameAndNumberAlone) {
   MeanBackbone random({"top", "front"}, /*random=*/true);
   EmbeddingCacheOptions variants = options();
