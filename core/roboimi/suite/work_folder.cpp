@@ -43,11 +43,6 @@ WorkQueue queue_from(const Json& json) {
   return queue;
 }
 
-bool has_requests(const WorkFolder& folder) {
-  std::error_code error;
-  return fs::exists(folder.requests(), error) && !fs::is_empty(folder.requests(), error);
-}
-
 // Two supervisors of one folder cannot be: the second finds the lock taken and ends.
 void start_supervisor(const WorkFolder& folder) {
   const std::string program = fs::read_symlink("/proc/self/exe").string();
@@ -91,6 +86,18 @@ void WorkFolder::write_queue(const WorkQueue& queue) const {
   write_text_atomically(folder_ / "queue.json", json.dump(2) + "\n");
 }
 
+std::vector<fs::path> WorkFolder::request_files() const {
+  std::vector<fs::path> files;
+  std::error_code error;
+  if (fs::is_symlink(requests(), error)) return files;
+  for (const auto& entry : fs::directory_iterator(requests(), error)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_ours = name.starts_with("start-") || name.starts_with("stop-");
+    if (is_ours && fs::is_regular_file(entry.symlink_status(error))) files.push_back(entry.path());
+  }
+  return files;
+}
+
 std::vector<RunStatus> WorkFolder::read_state() const {
   const fs::path file = folder_ / "state.json";
   return fs::exists(file) ? run_statuses_from(read_json(file)) : std::vector<RunStatus>();
@@ -124,6 +131,13 @@ std::vector<std::string> WorkFolder::smoke_command(const WorkQueue& queue,
 void request_work(const WorkFolder& folder, const std::string& what,
                   const std::vector<std::string>& names) {
   std::error_code ignored;  // what is not there needs no taking back
+  if (fs::is_symlink(folder.requests(), ignored)) {
+    throw Error({.what = "cannot ask for work",
+                 .where = folder.requests().string(),
+                 .expected = "a folder",
+                 .found = "a link",
+                 .next = "remove it"});
+  }
   for (const std::string& name : names) {
     fs::remove(folder.request(what == "start" ? "stop" : "start", name), ignored);
     write_text_atomically(folder.request(what, name), "");
@@ -131,7 +145,7 @@ void request_work(const WorkFolder& folder, const std::string& what,
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::seconds(30);
   auto started = Clock::time_point();
-  while (has_requests(folder)) {
+  while (!folder.request_files().empty()) {
     if (Clock::now() > deadline) {
       for (const std::string& name : names) fs::remove(folder.request(what, name), ignored);
       throw Error({.what = "no supervisor takes the work",

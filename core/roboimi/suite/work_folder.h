@@ -68,6 +68,9 @@ class ROBOIMI_EXPORT WorkFolder {
   std::filesystem::path request(const std::string& what, const std::string& name) const {
     return requests() / (what + "-" + name);
   }
+  // The requests that are there, whole: files of others in that folder are none, and a link in its
+  // place holds none.
+  std::vector<std::filesystem::path> request_files() const;
 
   bool has_queue() const { return std::filesystem::exists(folder_ / "queue.json"); }
   WorkQueue read_queue() const;

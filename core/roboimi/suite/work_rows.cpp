@@ -18,12 +18,9 @@ WorkRows::WorkRows(const WorkFolder& folder)
     : folder_(folder), queue_(folder.read_queue()), rows_(folder.read_state()) {}
 
 void WorkRows::take_requests(const std::function<void(RunStatus&)>& interrupt) {
-  std::error_code error;
   std::set<fs::path> asked;
-  for (const auto& entry : fs::directory_iterator(folder_.requests(), error)) {
-    // A name with a dot in front is still being written.
-    if (entry.path().filename().string().starts_with(".")) continue;
-    if (!taken_.contains(entry.path())) asked.insert(entry.path());
+  for (const fs::path& file : folder_.request_files()) {
+    if (!taken_.contains(file)) asked.insert(file);
   }
   if (asked.empty()) return;
   queue_ = folder_.read_queue();

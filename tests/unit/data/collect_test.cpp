@@ -7,6 +7,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/data/collect_workers.h"
 #include "tests/error_text.h"
 #include "tests/unit/data/table_dataset.h"
 
@@ -255,6 +256,20 @@ TEST_F(CollectionTest, GivesUpAfterMaxAttempts) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("expected 5 successes in 4 attempts; found 3"));
   }
+}
+
+// A batch system signals all processes of a job: a worker may end before its owner knows.
+TEST_F(CollectionTest, EndsAsAskedWhenASignalEndsItsWorkersFirst) {
+  const std::vector<std::string> ended_worker = {"/bin/sh", "-c", "kill -TERM $$"};
+  int asked = 0;
+  {
+    Collection collection = open(2);
+    EXPECT_FALSE(collect_episodes(collection, ended_worker, 1,
+                                  {.should_stop = [&] { return ++asked > 3; }}));
+  }
+  Collection collection = open(2);
+  EXPECT_THAT(error_text([&] { collect_episodes(collection, ended_worker, 1, {}); }),
+              HasSubstr("a worker process ended before its work: found signal 15 (Terminated)"));
 }
 
 // Counts: state is the step, and the task ends after five.

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "roboimi/common/process_lock.h"
+#include "tests/error_text.h"
 #include "tests/unit/suite/supervisor_fixture.h"
 
 namespace roboimi {
@@ -148,6 +149,25 @@ TEST_F(SupervisorTest, ANewSupervisorSendsNoSecondInterrupt) {
   ::kill(static_cast<pid_t>(left.process.pid), SIGKILL);
   reaper.join();
   supervisor.join();
+}
+
+TEST_F(SupervisorTest, RemovesNoFileButRequests) {
+  queue("echo $NAME >> trace", 1, 1);
+  request("start-a");
+  folder_.write("home/stop-thesis", "years of work");
+  folder_.write("work/requests/notes.txt", "mine");
+  supervise(work_);
+  EXPECT_EQ(row("a").state, RunState::kFinished);
+  EXPECT_TRUE(std::filesystem::exists(work_.requests() / "notes.txt"));
+  EXPECT_FALSE(std::filesystem::exists(work_.request("start", "a")));
+
+  std::filesystem::remove_all(work_.requests());
+  std::filesystem::create_directory_symlink(folder_ / "home", work_.requests());
+  EXPECT_THAT(error_text([&] { request_work(work_, "stop", {"thesis"}); }),
+              ::testing::HasSubstr(work_.requests().string() +
+                                   ": cannot ask for work: expected a folder; found a link"));
+  supervise(work_);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "home/stop-thesis"));
 }
 
 TEST_F(SupervisorTest, AStateThatCannotBeWrittenEndsNoRunAndIsWrittenLater) {
