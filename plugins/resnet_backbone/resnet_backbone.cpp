@@ -101,14 +101,13 @@ at::Tensor ResNetBackbone::crop(const at::Tensor& pixels, std::int64_t steps,
   const std::int64_t samples = pixels.size(0) / steps;
   const at::Tensor ys = offsets(slack_y, samples, generator, pixels.device());
   const at::Tensor xs = offsets(slack_x, samples, generator, pixels.device());
-  // Gathered on the pixels' device, since slicing would wait for the offsets.
-  const at::Tensor sample = at::arange(samples, ys.options()).view({-1, 1, 1});
-  const at::Tensor rows = (ys.unsqueeze(1) + at::arange(window.height, ys.options())).unsqueeze(2);
-  const at::Tensor columns =
-      (xs.unsqueeze(1) + at::arange(window.width, xs.options())).unsqueeze(1);
-  const at::Tensor windows = at::index(pixels.unflatten(0, {samples, steps}),
-                                       {sample, std::nullopt, std::nullopt, rows, columns});
-  return windows.permute({0, 3, 4, 1, 2}).flatten(0, 1);  // from [samples, h, w, steps, 3]
+  // All windows of a row are one view. Those drawn are gathered on the pixels' device, since
+  // slicing would wait for the offsets.
+  const at::Tensor places = pixels.unfold(3, window.width, 1).permute({0, 2, 3, 4, 1});
+  const at::Tensor frame = at::arange(pixels.size(0), ys.options()).view({samples, steps, 1});
+  const at::Tensor row = (ys.unsqueeze(1) + at::arange(window.height, ys.options())).unsqueeze(1);
+  const at::Tensor windows = at::index(places, {frame, row, xs.view({samples, 1, 1})});
+  return windows.flatten(0, 1).permute({0, 3, 1, 2});  // from [samples, steps, h, w, 3]
 }
 
 // uint8 [B, T, H, W, 3] -> float [B * T, 3, h, w]
