@@ -11,14 +11,29 @@ from experiment import Experiment
 class Killed:
     """Runs commands that are killed somewhere, and counts where."""
 
-    def __init__(self, lab, folder_of_interest, calls, seconds):
-        self.lab, self.folder = lab, folder_of_interest
-        self.calls, self.seconds = calls, seconds  # of the uninterrupted command
+    def __init__(self, lab, folder, words, begin=lambda call: True):
+        """`words(place)` is a command that writes into a folder. It is run without a kill, in reference and traced.
+
+        Most kills come after the first call for which `begin` holds: before, there is nothing to lose yet.
+        """
+        self.lab = lab
         self.at_random = self.at_calls = 0
+        began = time.monotonic()
+        lab.must(*words(folder / "reference"))
+        self.seconds = time.monotonic() - began
+        self.places = []  # (kind of call, how many of its kind come before)
+        self.begin = 0
+        if system_calls.available():
+            ended, calls = system_calls.trace(lab, words(folder / "traced"), folder / "traced", lambda call: False)
+            if ended.status != 0:
+                raise RuntimeError(f"traced, the command ends by {ended.told()}")
+            kinds = [call.kind for call in calls]
+            self.places = [(kind, kinds[:index].count(kind)) for index, kind in enumerate(kinds)]
+            self.begin = next(index for index, call in enumerate(calls) if begin(call))
 
     def once(self, words, rng, folder):
         """Starts the command and kills it: at an instant, or before a call; tells where in words."""
-        if self.calls and rng.random() < 0.7:
+        if self.places and rng.random() < 0.7:
             return self._before_call(words, rng, folder)
         delay = rng.uniform(0, self.seconds)
         running = self.lab.start(*words)
@@ -32,9 +47,10 @@ class Killed:
         return f"killed after {delay:.3f} s" if killed else "not killed"
 
     def _before_call(self, words, rng, folder):
+        places = self.places[self.begin:] if rng.random() < 0.8 else self.places
         # Any kind of call is as likely as another: most are lines of logs.
-        kind = rng.choice(sorted({call.kind for call in self.calls}))
-        which = rng.randrange(sum(call.kind == kind for call in self.calls))
+        kind = rng.choice(sorted({kind for kind, _ in places}))
+        which = rng.choice([before for other, before in places if other == kind])
         seen = []
 
         def stop(call):
@@ -60,18 +76,13 @@ class KillTrain(Experiment):
     def __init__(self, lab, folder):
         super().__init__(lab, folder)
         self.data = runs.write_data(folder / "data")
-        began = time.monotonic()
-        lab.must(*runs.training(self.data, folder / "reference"))
-        seconds = time.monotonic() - began
+        self.killed = Killed(lab, folder, lambda place: runs.training(self.data, place),
+                             begin=lambda call: call.name == "rename" and "/checkpoints/step_" in call.path)
         self.reference = runs.only_run(folder / "reference")
-        calls = []
-        if system_calls.available():
-            ended, calls = system_calls.trace(lab, runs.training(self.data, folder / "traced"), folder / "traced",
-                                              lambda call: False)
-            differences = list(runs.run_differences(self.reference, runs.only_run(folder / "traced")))
-            if ended.status != 0 or differences:
-                raise RuntimeError(f"two uninterrupted trainings differ: {ended.told()} {differences}")
-        self.killed = Killed(lab, folder, calls, seconds)
+        traced = runs.only_run(folder / "traced")
+        differences = list(runs.run_differences(self.reference, traced)) if traced else []
+        if differences:
+            raise RuntimeError(f"two trainings that were not killed differ: {differences}")
         self.without_checkpoint = 0
 
     def trial(self, number, rng, folder):
@@ -112,13 +123,7 @@ class KillCollect(Experiment):
     def __init__(self, lab, folder):
         super().__init__(lab, folder)
         self.reference = folder / "reference/data"
-        began = time.monotonic()
-        lab.must(*runs.collection(self.reference))
-        seconds = time.monotonic() - began
-        calls = []
-        if system_calls.available():
-            _, calls = system_calls.trace(lab, runs.collection(folder / "traced/data"), folder / "traced", lambda call: False)
-        self.killed = Killed(lab, folder, calls, seconds)
+        self.killed = Killed(lab, folder, lambda place: runs.collection(place / "data"))
 
     def trial(self, number, rng, folder):
         where = [self.killed.once(runs.collection(folder / "data"), rng, folder) for _ in range(rng.randint(1, 2))]
@@ -144,13 +149,7 @@ class KillCache(Experiment):
         super().__init__(lab, folder)
         self.data = runs.write_data(folder / "data")
         self.reference = folder / "reference"
-        began = time.monotonic()
-        lab.must(*self.encoding(self.reference))
-        seconds = time.monotonic() - began
-        calls = []
-        if system_calls.available():
-            _, calls = system_calls.trace(lab, self.encoding(folder / "traced"), folder / "traced", lambda call: False)
-        self.killed = Killed(lab, folder, calls, seconds)
+        self.killed = Killed(lab, folder, self.encoding)
 
     def encoding(self, place):
         return runs.encoding(self.data, place / "out.safetensors", place / "cache")

@@ -85,8 +85,8 @@ class MutateTorch(Inspected):
             there, here = (torch.load(path, weights_only=True) for path in (self.file, target))
         except Exception:  # stricter than the program about what surrounds the numbers
             return True
-        weights = zip(there["state_dict"].values(), here["state_dict"].values())
-        return there["epoch"] == here["epoch"] and all(torch.equal(*pair) for pair in weights)
+        weights, others = there.pop("state_dict"), here.pop("state_dict")
+        return there == here and all(torch.equal(tensor, others[name]) for name, tensor in weights.items())
 
 
 class MutateCheckpoint(Mutation):

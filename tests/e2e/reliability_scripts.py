@@ -76,7 +76,9 @@ class Checks(InAFolder):
         self.assertEqual([path.name for path in (self.folder / "data").iterdir()], ["a"])
 
     def test_only_one_line_of_error_is_a_good_end(self):
-        end = lambda status, err: lab.Ended(["roboimi"], status, "", err).bad_end()
+        def end(status, err):
+            return lab.Ended(["roboimi"], status, "", err).bad_end()
+
         self.assertEqual(end(0, ""), "")
         self.assertEqual(end(1, "12:00 info x\nroboimi run: no such file\n"), "")
         self.assertIn("0 lines of error", end(1, "what\n"))
