@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/files.h"
+#include "roboimi/common/process_lock.h"
 #include "roboimi/env/rollout.h"
 #include "roboimi/train/load_agent.h"
 #include "roboimi/train/preflight.h"
@@ -322,21 +323,6 @@ TEST_F(ExperimentTest, TouchesNothingWhereThereIsNothingToResume) {
   EXPECT_FALSE(fs::exists(folder / ".lock"));
   EXPECT_EQ(read_text(folder / "log.txt"), "kept");
   EXPECT_FALSE(fs::exists(folder_ / "missing"));
-}
-
-TEST_F(ExperimentTest, RemovesWhatAKilledProcessLeftAndNothingElse) {
-  ASSERT_EQ(run_experiment(config("killed", 10), {}), 0);
-  const fs::path run = run_of("killed");
-  for (const char* name : {".run.json.tmp123", ".run.json.tmp123-0badcafe", ".config.yaml.tmp9",
-                           ".notes.tmp123", ".run.json.mine"}) {
-    std::ofstream(run / name) << "{";
-  }
-  ASSERT_EQ(run_experiment(config("killed", 20), {.resume = run}), 0);
-  for (const char* name : {".run.json.tmp123", ".run.json.tmp123-0badcafe", ".config.yaml.tmp9"}) {
-    EXPECT_FALSE(fs::exists(run / name)) << name;
-  }
-  EXPECT_TRUE(fs::exists(run / ".notes.tmp123"));
-  EXPECT_TRUE(fs::exists(run / ".run.json.mine"));
 }
 
 TEST_F(ExperimentTest, DoesNotWriteItsLogThroughALink) {
