@@ -70,7 +70,8 @@ TEST_F(RunFolder, NamesTheFileThatIsDamaged) {
   const fs::path model = run / "checkpoints" / "step_00000002" / "model.safetensors";
   std::fstream file(model, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(static_cast<std::streamoff>(fs::file_size(model)) - 8);
-  file.put('x').close();
+  file.put('x');
+  file.close();
   const std::string problem =
       "model.safetensors: not the file that was saved: damaged or changed: "
       "expected SHA-256 ";
