@@ -110,7 +110,7 @@ TEST_F(RunFolder, IsResumedByOneProcessAtATime) {
   const std::string before = read_text(run / "metrics.jsonl");
   const Result second = place_->run({"run", "--resume", "locked", "train.max_steps=3"});
   EXPECT_EQ(second.status, 1);
-  EXPECT_THAT(second.errors, HasSubstr("locked: another process is at work on this run; found "
+  EXPECT_THAT(second.errors, HasSubstr("locked: another process is at work on this run: found "
                                        "process " +
                                        std::to_string(::getpid())));
   EXPECT_EQ(read_text(run / "metrics.jsonl"), before);

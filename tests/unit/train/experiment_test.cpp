@@ -303,7 +303,7 @@ TEST_F(ExperimentTest, IsNotResumedBesideTheProcessThatTrainsIt) {
     const std::string text =
         error_text([&] { run_experiment(config("busy", 20), {.resume = run}); });
     EXPECT_THAT(text, HasSubstr(run.string() +
-                                ": another process is at work on this run; found "
+                                ": another process is at work on this run: found "
                                 "process " +
                                 std::to_string(::getpid()) + " on "));
   }
