@@ -317,7 +317,7 @@ TEST_F(ExperimentTest, TouchesNothingWhereThereIsNothingToResume) {
   std::ofstream(folder / "log.txt") << "kept";
   for (const fs::path& run : {folder, folder_ / "missing"}) {
     EXPECT_THAT(error_text([&] { run_experiment(config("x", 10), {.resume = run}); }),
-                HasSubstr(run.string() + ": nothing to resume from: expected a checkpoint"));
+                HasSubstr(run.string() + ": no run to resume: expected the folder of a run"));
   }
   EXPECT_TRUE(fs::exists(folder / "checkpoints" / ".ssh"));
   EXPECT_FALSE(fs::exists(folder / ".lock"));
