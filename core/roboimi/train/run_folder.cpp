@@ -10,6 +10,7 @@
 #include <ctime>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
