@@ -5,16 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <random>
 #include <sstream>
 #include <system_error>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/temporary_names.h"
 
 namespace roboimi {
 namespace {
@@ -40,14 +39,6 @@ void sync_path(const fs::path& path) {
 
 fs::path parent_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
-// ".NAME.tmp4711-9f3ac2d1": whose it is, and a part that nobody can guess and prepare.
-fs::path temporary_name(const fs::path& path) {
-  thread_local std::random_device random;
-  std::array<char, 64> end{};
-  std::snprintf(end.data(), end.size(), ".tmp%d-%08x", static_cast<int>(::getpid()), random());
-  return parent_of(path) / ("." + path.filename().string() + end.data());
 }
 
 // Calls `make` with temporary names until it has made one that was free.
@@ -143,6 +134,7 @@ void write_file_atomically(const fs::path& path,
                            const std::function<void(const fs::path&)>& write) {
   if (!folder_being_filled.empty() && parent_of(path) == folder_being_filled) return write(path);
   create_parent(path);
+  remove_leftovers_of(path);
   const fs::path temporary = create_temporary(path, "cannot create", create_empty_file);
   RemoveOnFailure guard(temporary);
   write(temporary);

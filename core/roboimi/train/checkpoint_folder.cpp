@@ -7,14 +7,15 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <random>
 #include <regex>
 #include <set>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/log.h"
+#include "roboimi/common/temporary_names.h"
 #include "roboimi/train/checkpoint.h"
+#include "roboimi/train/run_folder.h"
 
 namespace roboimi {
 namespace {
@@ -86,22 +87,15 @@ bool repeats(const fs::path& copy, const fs::path& original) {
          a.metrics == b.metrics && a.sha256 == b.sha256;
 }
 
-// A free hidden name beside the pointer, of the pattern that clear_leftovers() knows.
-fs::path hidden_name(const fs::path& pointer) {
-  thread_local std::random_device random;
-  return pointer.parent_path() /
-         fmt::format(".{}.{}-{:08x}", name_of(pointer), ::getpid(), random());
-}
-
 // Takes a copy of a checkpoint from the pointer's name; false when what is there is none. `hidden`
 // is to be removed afterwards.
 bool set_copy_aside(const fs::path& pointer, fs::path& hidden) {
   const auto step = stated_step(pointer);
   if (!step) return false;
-  const fs::path original = pointer.parent_path() / fmt::format("step_{:08}", *step);
+  const fs::path original = pointer.parent_path() / step_name(*step);
   const bool is_repeated = repeats(pointer, original);
   fs::path aside =
-      is_repeated ? hidden_name(pointer) : fs::path(original.string() + "_" + name_of(pointer));
+      is_repeated ? temporary_name(pointer) : fs::path(original.string() + "_" + name_of(pointer));
   for (int i = 2; fs::exists(fs::symlink_status(aside)); ++i) {
     aside = fmt::format("{}_{}_{}", original.string(), name_of(pointer), i);
   }
@@ -172,8 +166,12 @@ std::optional<fs::path> pointed_at(const fs::path& pointer) {
     return chosen || !has_state(pointer) ? chosen : pointer;
   }
   const std::string name = target_name(pointer);
-  if (!name.empty() && has_state(folder / name)) return folder / name;
-  if (has_state(pointer)) return pointer;  // a link to another folder
+  const fs::path sibling = folder / name;
+  if (has_state(pointer)) {
+    std::error_code error;  // a link may lead elsewhere
+    return fs::equivalent(pointer, sibling, error) ? sibling : pointer;
+  }
+  if (!name.empty() && has_state(sibling)) return sibling;
   std::vector<CheckpointFolder> beside = checkpoints_in(folder);
   std::erase_if(beside, [](const CheckpointFolder& item) { return !has_state(item.path); });
   if (beside.empty()) return std::nullopt;
@@ -200,7 +198,7 @@ void point_at(const fs::path& pointer, const fs::path& target) {
     logger().warn("{} is a folder without a checkpoint: it is left alone", pointer.string());
     return;
   }
-  const fs::path temporary = hidden_name(pointer);
+  const fs::path temporary = temporary_name(pointer);
   const bool is_linked = ::symlink(name.c_str(), temporary.c_str()) == 0;
   if (!is_linked && means_no_links(errno)) {
     write_text_atomically(pointer, name + "\n");
@@ -214,13 +212,8 @@ void point_at(const fs::path& pointer, const fs::path& target) {
 void clear_leftovers(const fs::path& folder) {
   static const std::regex pattern(
       "\\.(step_[0-9]{8,18}\\.tmp.*|(removed|replaced)_step_[0-9]{8,18}|(latest|best)\\..*)");
-  static const std::regex inside("\\.state\\.json\\.tmp.*");
   for (const fs::path& entry : entries_of(folder)) {
     if (std::regex_match(name_of(entry), pattern)) remove_quietly(entry);
-    if (!step_of(entry) || !is_real_folder(entry)) continue;
-    for (const fs::path& file : entries_of(entry)) {
-      if (std::regex_match(name_of(file), inside)) remove_quietly(file);
-    }
   }
 }
 

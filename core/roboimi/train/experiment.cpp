@@ -9,6 +9,7 @@
 #include "roboimi/common/files.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/paths.h"
+#include "roboimi/common/process_lock.h"
 #include "roboimi/config/difference.h"
 #include "roboimi/data/statistics.h"
 #include "roboimi/env/environment.h"
@@ -173,7 +174,7 @@ void Experiment::open_folder() {
                  .where = folder_.string(),
                  .expected = "a checkpoint in its checkpoints folder"});
   }
-  if (leads_) lock_.emplace(lock_run_folder(folder_));
+  if (leads_) lock_.emplace(ProcessLock::take_folder(folder_, "run"));
   first_rank_first(*communicator_, [this] {
     checkpoints_ =
         std::make_unique<CheckpointStore>(folder_ / kCheckpointsFolder, train_.keep_top_k);

@@ -94,24 +94,6 @@ fs::path create_run_folder(const fs::path& output_dir, const std::string& name) 
                .next = "set output_dir to a folder that can be written"});
 }
 
-ProcessLock lock_run_folder(const fs::path& run) {
-  ProcessLock lock = ProcessLock::take_folder(run, "run");
-  // Nobody else writes here: what write_text_atomically() did not rename is nobody's.
-  static const std::regex pattern(
-      "\\.(run\\.json|config\\.yaml|metrics\\.jsonl|events\\.out\\.tfevents"
-      "\\..*)\\.tmp[0-9]+(-[0-9a-f]+)?");
-  std::vector<fs::path> leftovers;
-  for (const auto& item : fs::directory_iterator(run)) {
-    const bool is_file = item.is_symlink() || item.is_regular_file();
-    if (is_file && std::regex_match(item.path().filename().string(), pattern)) {
-      leftovers.push_back(item.path());
-    }
-  }
-  std::error_code ignored;  // harmless where they are
-  for (const fs::path& leftover : leftovers) fs::remove(leftover, ignored);
-  return lock;
-}
-
 bool has_checkpoint(const fs::path& run) {
   if (run.empty()) return false;
   for (const CheckpointFolder& item : checkpoints_in(run / kCheckpointsFolder)) {

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/common/process_lock.h"
 
 namespace spdlog::sinks {
 class sink;
@@ -22,10 +21,6 @@ namespace roboimi {
 // Creates a folder of its own: a second run of the same second and name gets "_2" behind its name.
 ROBOIMI_EXPORT std::filesystem::path create_run_folder(const std::filesystem::path& output_dir,
                                                        const std::string& name);
-
-// Locks a run's folder for the process that trains it, or throws an Error naming the one that does
-// (ProcessLock::take_folder()), and removes what a killed one left half written in it.
-ROBOIMI_EXPORT ProcessLock lock_run_folder(const std::filesystem::path& run);
 
 // Whether `roboimi run --resume` has something to continue from; false for an empty path.
 ROBOIMI_EXPORT bool has_checkpoint(const std::filesystem::path& run);

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "tests/deny_system_call.h"
@@ -134,6 +136,38 @@ TEST_F(Files, ATemporaryNameIsNewAndNotReachedThroughALink) {
   fs::create_symlink(folder_ / "a", folder_ / "link");
   EXPECT_THROW(OutputFile(folder_ / "link", folder_ / "link"), Error);
   EXPECT_EQ(read_text(folder_ / "a"), "x");
+}
+
+TEST_F(Files, WhatAKilledProcessLeftOfAFileIsRemovedWhenItIsWrittenAgain) {
+  constexpr const char* kGone = "2000000000";  // no process has this number
+  const std::string own = std::to_string(::getpid());
+  fs::path written_now;
+  write_file_atomically(folder_ / "other", [&](const fs::path& temporary) {
+    written_now = temporary.filename();
+    std::ofstream(temporary) << "x";
+  });
+  const std::string tag = written_now.string().substr(written_now.string().find('-'), 9);
+  const std::string foreign = "-00000000-9f3ac2d1";
+  for (const std::string& name :
+       {".a.tmp" + std::string(kGone), ".a.tmp" + std::string(kGone) + tag + "-9f3ac2d1",
+        ".a.tmp" + own, ".a.tmp" + std::string(kGone) + foreign,
+        ".a.tmp" + std::string(kGone) + ".x", ".ab.tmp" + std::string(kGone)}) {
+    std::ofstream(folder_ / name) << "half";
+  }
+  fs::create_symlink("other", folder_ / (".a.tmp2000000001"));
+  EXPECT_EQ(entries(), 8u);
+  write_text_atomically(folder_ / "a", "new");
+  // Gone: this machine's two, and the link.
+  EXPECT_EQ(entries(), 6u);
+  EXPECT_FALSE(fs::exists(folder_ / (".a.tmp" + std::string(kGone))));
+  EXPECT_TRUE(fs::exists(folder_ / (".a.tmp" + own)));
+  EXPECT_TRUE(fs::exists(folder_ / (".ab.tmp" + std::string(kGone))));
+  // Another machine's after a day.
+  const fs::path of_another = folder_ / (".a.tmp" + std::string(kGone) + foreign);
+  fs::last_write_time(of_another, fs::file_time_type::clock::now() - std::chrono::hours(25));
+  write_text_atomically(folder_ / "a", "new");
+  EXPECT_FALSE(fs::exists(of_another));
+  EXPECT_EQ(read_text(folder_ / "other"), "x");
 }
 
 TEST_F(Files, APipeIsRefusedInsteadOfWaitedFor) {

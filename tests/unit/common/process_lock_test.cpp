@@ -46,7 +46,7 @@ TEST_F(ProcessLockTest, OfAFolderNamesTheProcessThatHasIt) {
   std::optional<ProcessLock> lock = ProcessLock::take_folder(folder_, "run");
   const std::string text = error_text([&] { ProcessLock::take_folder(folder_, "run"); });
   EXPECT_THAT(text, HasSubstr(folder_.string() +
-                              ": another process is at work on this run; found "
+                              ": another process is at work on this run: found "
                               "process " +
                               std::to_string(::getpid()) + " on " + host_name() + " since 20"));
   EXPECT_THAT(text, HasSubstr("wait for it to end, or stop it"));

@@ -87,7 +87,7 @@ TEST_F(MetricsFileTest, IsNotWrittenThroughALink) {
     MetricsFile file(path_);
     FAIL() << "opened";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("metrics.jsonl: cannot open: a link; expected a "
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("metrics.jsonl: cannot open: a link: expected a "
                                                    "file, so that nothing outside this folder"));
   }
 }

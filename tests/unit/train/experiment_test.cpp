@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/files.h"
+#include "roboimi/common/process_lock.h"
 #include "roboimi/env/rollout.h"
 #include "roboimi/train/load_agent.h"
 #include "roboimi/train/preflight.h"
@@ -302,7 +303,7 @@ TEST_F(ExperimentTest, IsNotResumedBesideTheProcessThatTrainsIt) {
     const std::string text =
         error_text([&] { run_experiment(config("busy", 20), {.resume = run}); });
     EXPECT_THAT(text, HasSubstr(run.string() +
-                                ": another process is at work on this run; found "
+                                ": another process is at work on this run: found "
                                 "process " +
                                 std::to_string(::getpid()) + " on "));
   }
@@ -316,27 +317,12 @@ TEST_F(ExperimentTest, TouchesNothingWhereThereIsNothingToResume) {
   std::ofstream(folder / "log.txt") << "kept";
   for (const fs::path& run : {folder, folder_ / "missing"}) {
     EXPECT_THAT(error_text([&] { run_experiment(config("x", 10), {.resume = run}); }),
-                HasSubstr(run.string() + ": nothing to resume from: expected a checkpoint"));
+                HasSubstr(run.string() + ": no run to resume: expected the folder of a run"));
   }
   EXPECT_TRUE(fs::exists(folder / "checkpoints" / ".ssh"));
   EXPECT_FALSE(fs::exists(folder / ".lock"));
   EXPECT_EQ(read_text(folder / "log.txt"), "kept");
   EXPECT_FALSE(fs::exists(folder_ / "missing"));
-}
-
-TEST_F(ExperimentTest, RemovesWhatAKilledProcessLeftAndNothingElse) {
-  ASSERT_EQ(run_experiment(config("killed", 10), {}), 0);
-  const fs::path run = run_of("killed");
-  for (const char* name : {".run.json.tmp123", ".run.json.tmp123-0badcafe", ".config.yaml.tmp9",
-                           ".notes.tmp123", ".run.json.mine"}) {
-    std::ofstream(run / name) << "{";
-  }
-  ASSERT_EQ(run_experiment(config("killed", 20), {.resume = run}), 0);
-  for (const char* name : {".run.json.tmp123", ".run.json.tmp123-0badcafe", ".config.yaml.tmp9"}) {
-    EXPECT_FALSE(fs::exists(run / name)) << name;
-  }
-  EXPECT_TRUE(fs::exists(run / ".notes.tmp123"));
-  EXPECT_TRUE(fs::exists(run / ".run.json.mine"));
 }
 
 TEST_F(ExperimentTest, DoesNotWriteItsLogThroughALink) {

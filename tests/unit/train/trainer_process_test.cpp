@@ -134,7 +134,8 @@ TEST_F(TrainerProcess, KilledAtAnyInstantLeavesEveryLineOnce) {
   ASSERT_EQ(status_of(start(folder_ / "whole", 60, 0, log_every)), 0);
   const auto expected = lines(folder_ / "whole");
   ASSERT_EQ(expected.size(), 9U + 6U);  // 7, 14, ..., 56, 60; rollouts at 10, 20, ..., 60
-  for (const std::size_t num_lines : {1, 4, 7, 10, 13}) {
+  // The second line is of rollouts, and so after the first checkpoint.
+  for (const std::size_t num_lines : {2, 5, 8, 11, 13}) {
     const pid_t pid = start(folder_ / "killed", 60, 20, log_every);
     await([&] { return num_lines_of(folder_ / "killed") >= num_lines; });
     std::this_thread::sleep_for(std::chrono::milliseconds(3 * num_lines));
