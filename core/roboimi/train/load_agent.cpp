@@ -58,7 +58,9 @@ std::shared_ptr<const Dataset> open_recorded_data(const ConfigNode& data) {
     const ConfigNode* path = data.find("path");
     if (path == nullptr || !path->is_scalar() || std::filesystem::exists(path->text())) throw;
     Error::Parts parts = error.parts();
-    parts.next = "if the data has moved, say where it is: data.path=FOLDER";
+    const std::string hint = "if the data has moved, say where it is: data.path=FOLDER";
+    const bool is_about_path = parts.where.find(path->text()) != std::string::npos;
+    parts.next = is_about_path || parts.next.empty() ? hint : parts.next + "; " + hint;
     throw Error(std::move(parts));
   }
 }

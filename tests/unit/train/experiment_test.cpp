@@ -3,13 +3,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/files.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/process_lock.h"
 #include "roboimi/env/rollout.h"
 #include "roboimi/train/load_agent.h"
@@ -213,8 +213,8 @@ TEST_F(ExperimentTest, ResumesOnlyWhatIsARunAndCreatesNothing) {
 TEST_F(ExperimentTest, ResumesTheNewestRunOfExactlyThatName) {
   const fs::path runs = folder_ / "runs";
   const auto make = [&](const std::string& folder, const std::string& record) {
-    fs::create_directories(runs / folder / "checkpoints" / "latest");
-    std::ofstream(runs / folder / "checkpoints" / "latest" / "state.json") << "{}";
+    fs::create_directories(runs / folder / "checkpoints" / "step_00000001");
+    std::ofstream(runs / folder / "checkpoints" / "step_00000001" / "state.json") << "{}";
     if (!record.empty()) std::ofstream(runs / folder / "run.json") << record;
   };
   make("20260101_000000_lewm", R"({"name": "lewm"})");
@@ -237,9 +237,9 @@ TEST_F(ExperimentTest, KeepsTheLogOfWhatCameBeforeItsFolder) {
   const fs::path file = folder_ / "log.txt";
   {
     LogKeeper keeper;
-    spdlog::warn("an early warning");
+    logger().warn("an early warning");
     keeper.write_to(file);
-    spdlog::warn("a late warning");
+    logger().warn("a late warning");
   }
   EXPECT_THAT(read_text(file), HasSubstr("an early warning\n"));
   EXPECT_THAT(read_text(file), ::testing::Not(HasSubstr("a late warning")));
@@ -337,23 +337,14 @@ TEST_F(ExperimentTest, DoesNotWriteItsLogThroughALink) {
 }
 
 TEST_F(ExperimentTest, SaysHowToNameDataThatHasMoved) {
-  ASSERT_EQ(run_experiment(config("moved", 10), {}), 0);
-  const fs::path run = run_of("moved");
-  ConfigNode moved = config("moved", 20);
-  moved.set_path("data.path", ConfigNode::scalar((folder_ / "gone.bin").string()));
-  EXPECT_THAT(error_text([&] { run_experiment(moved, {.resume = run}); }),
-              HasSubstr("if the data has moved, say where it is: data.path=FOLDER"));
-  // A new run has not moved.
-  EXPECT_THAT(error_of(moved), ::testing::Not(HasSubstr("has moved")));
-}
-
-TEST_F(ExperimentTest, IsTheNewestOfItsNameAlone) {
-  ASSERT_EQ(run_experiment(config("demo", 10), {}), 0);
-  const fs::path run = run_of("demo");
-  for (const char* other : {"my_demo", "demo_2", "demo_long"}) {
-    ASSERT_EQ(run_experiment(config(other, 10), {}), 0);
-  }
-  EXPECT_EQ(run_of("demo"), run);
+  const auto error_of_data = [&](const fs::path& path) {
+    const std::string node = "{type: tiny, path: " + path.string() + ", pats: 1}";
+    return error_text([&] { open_recorded_data(parse_yaml(node, "test.yaml")); });
+  };
+  const std::string hint = "if the data has moved, say where it is: data.path=FOLDER";
+  EXPECT_THAT(error_of_data(folder_ / "gone.bin"), HasSubstr(hint));
+  EXPECT_THAT(error_of_data(folder_ / "gone.bin"), HasSubstr("'path'"));
+  EXPECT_THAT(error_of_data(folder_ / "data.bin"), ::testing::Not(HasSubstr(hint)));
 }
 
 // ---- What run.json says of a process ------------------------------------------------------------

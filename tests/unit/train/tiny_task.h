@@ -115,11 +115,7 @@ inline void register_tiny_task() {
                        .description = "random states and a function of them",
                        .schema = data_schema,
                        .create = [](const Options& options) {
-                         const std::string path = options.text("path");
-                         if (!std::filesystem::exists(path)) {
-                           throw Error({.what = "no such file", .where = path});
-                         }
-                         return std::make_shared<TinyDataset>(path);
+                         return std::make_shared<TinyDataset>(options.text("path"));
                        }});
     Schema environment_schema;
     environment_schema.integer("state_dim", 3, "numbers that it says a state has");
