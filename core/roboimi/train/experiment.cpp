@@ -203,7 +203,8 @@ void Experiment::resume(Trainer& trainer) {
     trainer.resume(*resumed_);
   } catch (const Error& error) {
     Error::Parts parts = error.parts();
-    parts.where = fmt::format("{}: {}", step_name(resumed_->state.step), parts.where);
+    const std::string step = step_name(resumed_->state.step);
+    parts.where = parts.where.empty() ? step : step + ": " + parts.where;
     parts.next = changes_.empty() ? "" : "changed since it was started: " + changes_ + "; ";
     parts.next += "resume with the configuration of the run: roboimi run --resume " +
                   shell_word(folder_.string());

@@ -264,7 +264,7 @@ TEST_F(ExperimentTest, KeepsItsConfigurationWhenAnotherOneDoesNotFit) {
     run_experiment(other, {.resume = run});
     FAIL() << "resumed";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("step_00000010: "));
+    EXPECT_THAT(error.what(), HasSubstr("step_00000010: the checkpoint was trained with"));
     EXPECT_THAT(error.what(), HasSubstr("changed since it was started: train.ema: power -> none, "
                                         "train.max_steps: 10 -> 20; "));
     EXPECT_THAT(error.what(), HasSubstr("resume with the configuration of the run: roboimi run "
