@@ -14,7 +14,7 @@ install(DIRECTORY configs DESTINATION share/roboimi)
 install(DIRECTORY assets/checkpoints DESTINATION share/roboimi/assets)
 install(PROGRAMS scripts/swanlab_follow.py DESTINATION share/roboimi/scripts)
 install(FILES scripts/requirements-swanlab.txt DESTINATION share/roboimi/scripts)
-install(FILES LICENSE README.md DESTINATION share/doc/roboimi)
+install(FILES LICENSE README.md CHANGELOG.md SECURITY.md DESTINATION share/doc/roboimi)
 install(DIRECTORY docs DESTINATION share/doc/roboimi FILES_MATCHING PATTERN "*.md")
 
 if(ROBOIMI_BUNDLE_LIBRARIES)
