@@ -114,9 +114,8 @@ FrameStorage frame_storage(const Hdf5File& file, const std::string& name, const 
     return FrameStorage::kVariableBytes;
   }
   look_at_type(type, findings);
-  if (type.kind != ElementKind::kVariableString && type.kind != ElementKind::kOther) {
-    look_at_shape(shape, findings);
-  }
+  const bool is_color = is_byte || type.name.starts_with("float");
+  if (is_color) look_at_shape(shape, findings);
   if (!findings.faults.empty()) throw unreadable(file, name, camera, num_rows, findings);
   return FrameStorage::kPlain;
 }

@@ -39,7 +39,9 @@ std::string_view text_of(std::span<const std::uint8_t> bytes) {
 }
 
 [[noreturn]] void refuse(std::string_view bytes) {
-  const Error::Parts parts = {.what = "cannot decode the frame", .expected = "a JPEG or a PNG"};
+  const Error::Parts parts = {.what = "cannot decode the frame",
+                              .expected = "a JPEG or a PNG",
+                              .next = "store each frame as a JPEG or a PNG: cv2.imencode"};
   const auto failed = [&](const std::string& found) {
     Error::Parts named = parts;
     named.found = found;
@@ -61,7 +63,8 @@ at::Tensor decode(std::span<const std::uint8_t> bytes) {
   if (bytes.size() > kPngBitDepth && bytes[kPngBitDepth] == 16) {
     throw Error({.what = "cannot decode the frame",
                  .expected = "8 bits a channel",
-                 .found = "a PNG of 16 bits, as depth is stored"});
+                 .found = "a PNG of 16 bits, as depth is stored",
+                 .next = "leave a camera of depth out of camera_names"});
   }
   return decode_png(bytes);
 }
@@ -76,7 +79,9 @@ at::Tensor decode_frame(std::span<const std::uint8_t> bytes, const std::filesyst
     Error::Parts parts = error.parts();
     parts.what = fmt::format("row {} of camera '{}': {}", row, camera, parts.what);
     parts.where = file.string();
-    parts.next = "record or copy the episode again, or take it out of the folder";
+    if (parts.next.empty()) {
+      parts.next = "record or copy the episode again, or take it out of the folder";
+    }
     throw Error(std::move(parts));
   }
 }

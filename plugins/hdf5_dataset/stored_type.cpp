@@ -133,12 +133,12 @@ std::vector<std::string> missing_filters(hid_t dataset) {
   const Handle creation(H5Dget_create_plist(dataset));
   const int count = H5Pget_nfilters(creation.get());
   for (int i = 0; i < count; ++i) {
-    unsigned flags = 0, configuration = 0;
+    unsigned flags = 0;
     std::size_t num_values = 0;
     std::array<char, 64> stored{};
     const H5Z_filter_t id =
         H5Pget_filter2(creation.get(), static_cast<unsigned>(i), &flags, &num_values, nullptr,
-                       stored.size() - 1, stored.data(), &configuration);
+                       stored.size() - 1, stored.data(), nullptr);
     if (id < 0 || H5Zfilter_avail(id) > 0) continue;
     missing.push_back(fmt::format("{} (filter {})", filter_name(id, stored.data()), id));
   }

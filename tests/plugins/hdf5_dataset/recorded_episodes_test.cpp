@@ -2,16 +2,13 @@
 // error that names the fault and the way out.
 #include <fcntl.h>
 #include <gmock/gmock.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-#include <sstream>
 
 #include "plugins/hdf5_dataset/hdf5_dataset.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/log_route.h"
 #include "tests/error_text.h"
 #include "tests/reference/run_reference.h"
 #include "tests/unit/data/table_dataset.h"
@@ -41,18 +38,14 @@ at::Tensor frames() {
 // What is logged while it lives.
 class LoggedLines {
  public:
-  LoggedLines() : before_(spdlog::default_logger()) {
-    const auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(text_);
-    const auto logger = std::make_shared<spdlog::logger>("test", sink);
-    logger->set_pattern("%v");
-    spdlog::set_default_logger(logger);
+  LoggedLines() {
+    set_log_handler([this](LogLevel, std::string_view line) { (text_ += line) += '\n'; });
   }
-  ~LoggedLines() { spdlog::set_default_logger(before_); }
-  std::string text() const { return text_.str(); }
+  ~LoggedLines() { set_log_handler({}); }
+  const std::string& text() const { return text_; }
 
  private:
-  std::ostringstream text_;
-  std::shared_ptr<spdlog::logger> before_;
+  std::string text_;
 };
 
 class RecordedEpisodes : public ::testing::Test {
@@ -110,7 +103,7 @@ TEST_F(RecordedEpisodes, AreDecodedFromEveryWayOfStoringBytes) {
 
 TEST_F(RecordedEpisodes, NameTheFormatOfBytesThatAreNotDecoded) {
   EXPECT_THAT(error_of("bmp"), AllOf(HasSubstr("row 0 of camera 'top': cannot decode the frame"),
-                                     HasSubstr("expected a JPEG or a PNG; found BMP")));
+                                     HasSubstr("expected a JPEG or a PNG; found BMP; store each")));
   EXPECT_THAT(error_of("png_depth"), HasSubstr("found a PNG of 16 bits"));
 }
 
