@@ -82,8 +82,8 @@ TEST(ComponentIdentity, IsTheSameOfAResolvedCopy) {
 
 TEST(ComponentIdentity, FindsAPluginBesideItsConfig) {
   ConfigNode node = substituted();
-  node.set("plugin", ConfigNode::scalar("./libhdf5_dataset.so",
-                                        {.file = std::string(kFolder) + "/config.yaml"}));
+  const std::string config = std::string(kFolder) + "/config.yaml";
+  node.set("plugin", *parse_yaml("plugin: ./libhdf5_dataset.so", config).find("plugin"));
   EXPECT_EQ(identity_of(node).build, identity_of(substituted()).build);
 }
 
