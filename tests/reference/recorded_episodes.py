@@ -157,7 +157,7 @@ def write_tables(write):
     write("qpos_text", qpos=np.full((LENGTH, STATE), b"x"))
     for name, rows in (("env_more", LENGTH + 1), ("env_less", LENGTH - 1)):
         write(name)
-        write(name, index=1, change=lambda file: file.create_dataset("env_state", data=table(7, rows)))
+        write(name, index=1, change=lambda file, rows=rows: file.create_dataset("env_state", data=table(7, rows)))
     write("labels_less", change=lambda file: file.create_dataset("observations/labels/box",
                                                                  data=table(7, LENGTH - 1)))
     write("env_in_some")
