@@ -78,6 +78,7 @@ bool exchange(int input_end, const std::string& input, std::array<int, 2> output
     if (open_input && sent == input.size()) {
       ::close(input_end);
       open_input = false;
+      continue;  // the outputs may be closed already: then there is nothing to wait for
     }
     std::array<pollfd, 3> waiting = {{{outputs[0], POLLIN, 0},
                                       {outputs[1], POLLIN, 0},
