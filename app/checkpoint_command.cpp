@@ -13,6 +13,7 @@
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/did_you_mean.h"
 #include "roboimi/io/checkpoint_file.h"
@@ -279,7 +280,8 @@ po::options_description visible_options() {
 
 int checkpoint_command(const Arguments& arguments) {
   const po::options_description visible = visible_options();
-  const auto [options, words] = parse_arguments(arguments, visible);
+  auto [options, words] = parse_arguments(arguments, visible);
+  for (std::string& word : words) word = expand_home(word);
   if (options.contains("help")) {
     std::cout << kUsage << visible << kExample;
     return EXIT_SUCCESS;

@@ -85,8 +85,8 @@ void tidy_paths(po::parsed_options& parsed) {
 std::string next_for_unknown(const std::string& name, const po::options_description& options) {
   const std::string key = name.substr(std::min(name.size(), name.find_first_not_of('-')));
   if (key.find('.') != std::string::npos) {
-    return "keys of the config are written without dashes: " + key.substr(0, key.find('=')) +
-           "=VALUE";
+    return "keys of the config are written without dashes: " + key +
+           (key.find('=') == std::string::npos ? "=VALUE" : "");
   }
   std::vector<std::string> names;
   for (const auto& option : options.options()) names.push_back("--" + option->long_name());

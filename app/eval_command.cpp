@@ -10,6 +10,7 @@
 
 #include "app/commands.h"
 #include "app/common_options.h"
+#include "app/evaluation_output.h"
 #include "app/interruptible.h"
 #include "app/open_loop_command.h"
 #include "app/probe_command.h"
@@ -221,13 +222,14 @@ int work(const ParsedArguments& parsed) {
 int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   const po::variables_map& values = parsed.values;
   if (values.count("output") != 0) {
-    require_new_folder(values["output"].as<std::string>(), "--output");
+    require_output_folder(values["output"].as<std::string>());
   }
   const std::int64_t workers = num_workers(values);
   const StopRequest stop;
   // Made here too where workers do the work: what does not fit is told once, before they start.
   Evaluation evaluation = prepare(parsed);
   check_environment(evaluation);
+  clear_unfinished_evaluation(evaluation.options.output_folder);
   RolloutOptions& options = evaluation.options;
   Progress progress("eval", options.num_episodes);
   options.progress = [&](std::int64_t done) { progress.update(done, ""); };

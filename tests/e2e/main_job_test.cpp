@@ -177,7 +177,10 @@ TEST_F(MainJob, AnEvaluationNamesTheOverrideThatDoesNotFit) {
   };
   EXPECT_THAT(error_of("agent.latency_steps=8"), HasSubstr("expected 0 to 7"));
   EXPECT_THAT(error_of("agent.latencysteps=1"), HasSubstr("latency_steps"));
-  EXPECT_THAT(error_of("agent.head.n_emb=64"), HasSubstr("head."));
+  EXPECT_THAT(
+      error_of("agent.head.n_emb=64"),
+      ::testing::AllOf(HasSubstr("head."), HasSubstr("overrides may not change the sizes of "
+                                                     "weights: agent.head.n_emb=64")));
   EXPECT_THAT(error_of("--control=blind"), HasSubstr("none, hold_pose, black, shuffled"));
   EXPECT_THAT(error_of("--data=elsewhere"), HasSubstr("--data has no part in rollouts"));
 }

@@ -1,5 +1,6 @@
 #include "roboimi/train/load_agent.h"
 
+#include <fmt/ranges.h>
 #include <torch/cuda.h>
 
 #include "roboimi/common/error.h"
@@ -45,7 +46,15 @@ LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
     file = "ema.safetensors";
     for (auto& [name, average] : checkpoint.ema) checkpoint.model[name] = average;
   }
-  load_tensors_strictly(*loaded.agent, checkpoint.model, (folder / file).string());
+  try {
+    load_tensors_strictly(*loaded.agent, checkpoint.model, (folder / file).string());
+  } catch (const Error& error) {
+    if (options.overrides.empty()) throw;
+    Error::Parts parts = error.parts();
+    parts.next = fmt::format("overrides may not change the sizes of weights: {}",
+                             fmt::join(options.overrides, " "));
+    throw Error(std::move(parts));
+  }
   loaded.agent->to(options.device);
   loaded.agent->eval();
   return loaded;

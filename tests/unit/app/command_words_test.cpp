@@ -98,8 +98,8 @@ TEST_F(CommandWords, NameWhatIsEmptyOrUnknown) {
             }),
             "--checkpoint is empty: expected a path");
   EXPECT_EQ(error_text([] { parse({"--train.max_steps=10"}); }),
-            "unknown option '--train.max_steps'; keys of the config are written without dashes: "
-            "train.max_steps=VALUE");
+            "unknown option '--train.max_steps=10'; keys of the config are written without dashes: "
+            "train.max_steps=10");
   EXPECT_THAT(error_text([] { parse({"--confg", "x"}); }), HasSubstr("did you mean '--config'?"));
 }
 
