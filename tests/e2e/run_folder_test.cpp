@@ -94,7 +94,8 @@ TEST_F(RunFolder, SaysHowToNameDataThatHasMoved) {
   fs::rename(*place_ / "data", *place_ / "elsewhere");
   const std::vector<std::string> resume = {"run", "--resume", "moved", "train.max_steps=3"};
   const std::vector<std::string> compare = {"eval", "--open-loop", "--checkpoint", "moved"};
-  for (const std::vector<std::string>& command : {resume, compare}) {
+  // The comparison first: a run that goes on keeps the new path.
+  for (const std::vector<std::string>& command : {compare, resume}) {
     const Result lost = place_->run(command);
     EXPECT_EQ(lost.status, 1);
     EXPECT_THAT(lost.errors, HasSubstr("if the data has moved, say where it is: data.path=FOLDER"));
