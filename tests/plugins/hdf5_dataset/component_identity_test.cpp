@@ -16,7 +16,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const char kFolder[] = ROBOIMI_BINARY_DIR "/lib/roboimi/plugins";
+const char kConfigThere[] = ROBOIMI_BINARY_DIR
+    "/lib/roboimi/plugins"
+    "/config.yaml";
 const char kPlugin[] = ROBOIMI_BINARY_DIR "/lib/roboimi/plugins/libhdf5_dataset.so";
 
 // A dataset and a backbone of this program.
@@ -82,8 +84,8 @@ TEST(ComponentIdentity, IsTheSameOfAResolvedCopy) {
 
 TEST(ComponentIdentity, FindsAPluginBesideItsConfig) {
   ConfigNode node = substituted();
-  const std::string config = std::string(kFolder) + "/config.yaml";
-  node.set("plugin", *parse_yaml("plugin: ./libhdf5_dataset.so", config).find("plugin"));
+  const ConfigNode config = parse_yaml("plugin: ./libhdf5_dataset.so", kConfigThere);
+  node.set("plugin", *config.find("plugin"));
   EXPECT_EQ(identity_of(node).build, identity_of(substituted()).build);
 }
 
