@@ -13,6 +13,8 @@
 #include <fstream>
 #include <string_view>
 
+#include "roboimi/common/text.h"
+
 namespace roboimi::hdf5_dataset {
 namespace {
 
@@ -95,18 +97,19 @@ std::optional<Superblock> superblock(const fs::path& file) {
   return std::nullopt;
 }
 
+// UTF-8 without control characters. The head may end inside a character.
 bool is_text(std::string_view bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte >= 0x20 || c == '\n' || c == '\r' || c == '\t';
+  while (!bytes.empty() && static_cast<unsigned char>(bytes.back()) >= 0x80) bytes.remove_suffix(1);
+  return !bytes.empty() && is_utf8(bytes) && std::all_of(bytes.begin(), bytes.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t';
   });
 }
 
 std::string shown(std::string_view bytes) {
-  std::string text(bytes.substr(0, kShownText));
+  std::string text(bytes);
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < 0x20; }, ' ');
-  return text;
+  return printable(text, kShownText);
 }
 
 Error not_hdf5(const fs::path& file) {
