@@ -52,7 +52,7 @@ TEST(SelectWeights, UnderstandsEveryNestingOfWrappers) {
 }
 
 TEST(SelectWeights, UnderstandsWrappersInsideNames) {
-  for (const std::string& word : {"module.", "_orig_mod.", "_checkpoint_wrapped_module."}) {
+  for (const std::string word : {"module.", "_orig_mod.", "_checkpoint_wrapped_module."}) {
     expect_all(file_with([&](const std::string& name) {
                  return name.starts_with("layer1.") ? "layer1." + word + name.substr(7) : name;
                }),
