@@ -80,6 +80,14 @@ class Checks(InAFolder):
                   for step, process in ((4, "71"), (12, "9-e7a2"), (20, "10-0b"))}
         self.assertEqual(len(shapes), 1)
 
+    def test_the_time_given_ends_what_runs(self):
+        place = lab.Lab(pathlib.Path("/bin/sleep"), self.folder, 0.1, 0)
+        running = place.start("60")
+        with self.assertRaises(lab.OutOfTime):
+            running.wait()
+        place.end_all()
+        self.assertFalse(running.proc().exists())
+
     def test_only_one_line_of_error_is_a_good_end(self):
         def end(status, err):
             return lab.Ended(["roboimi"], status, "", err).bad_end()
