@@ -76,6 +76,8 @@ def run_experiment(kind, lab, seconds, trials, only_trial):
         row.note = f"skipped: {reason}"
     except OutOfTime:
         row.note = "the last trial was cut short"
+    except RuntimeError as error:
+        row.failures.append((0, f"the preparation fails: {error}"))
     finally:
         lab.end_all()
         if experiment is not None:

@@ -93,7 +93,7 @@ class Running:
             if time.monotonic() > until:
                 self.kill()
                 if time.monotonic() > self.lab.deadline:
-                    os.wait4(self.pid, 0)
+                    self.process.returncode = os.waitstatus_to_exitcode(os.wait4(self.pid, 0)[1])
                     raise OutOfTime
             time.sleep(0.002)
         self.process.returncode = os.waitstatus_to_exitcode(status)

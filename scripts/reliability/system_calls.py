@@ -41,8 +41,8 @@ class SyscallInfo(ctypes.Structure):
 
 
 def shape_of(path):
-    """A path without its numbers, so that the same file of another step or process has the same name."""
-    return re.sub(r"[0-9]+", "N", path)
+    """A path without numbers and random endings, so that the same file of another step or process has the same name."""
+    return re.sub(r"[0-9]+", "N", re.sub(r"\.tmp[\w-]+", ".tmp", path))
 
 
 class Call:

@@ -75,6 +75,19 @@ class Checks(InAFolder):
         self.assertEqual([str(call) for call in calls], ["openat a", "write a", "rename b"])
         self.assertEqual([path.name for path in (self.folder / "data").iterdir()], ["a"])
 
+    def test_a_file_has_the_same_shape_in_every_process_and_step(self):
+        shapes = {system_calls.shape_of(f"run/step_{step:08}/.state.json.tmp{process}")
+                  for step, process in ((4, "71"), (12, "9-e7a2"), (20, "10-0b"))}
+        self.assertEqual(len(shapes), 1)
+
+    def test_the_time_given_ends_what_runs(self):
+        place = lab.Lab(pathlib.Path("/bin/sleep"), self.folder, 0.1, 0)
+        running = place.start("60")
+        with self.assertRaises(lab.OutOfTime):
+            running.wait()
+        place.end_all()
+        self.assertFalse(running.proc().exists())
+
     def test_only_one_line_of_error_is_a_good_end(self):
         def end(status, err):
             return lab.Ended(["roboimi"], status, "", err).bad_end()
