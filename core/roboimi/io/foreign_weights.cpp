@@ -26,7 +26,7 @@ void check_finite(const WeightSelection& weights) {
   throw Error({.what = "weights are NaN or infinite",
                .where = weights.source,
                .expected = "finite numbers",
-               .found = list_some("such tensors", bad),
+               .found = list_some("not finite", bad),
                .next = "the training that saved them diverged: use an earlier checkpoint of it"});
 }
 
