@@ -9,10 +9,10 @@
 namespace roboimi {
 namespace {
 
-// Another program's file may keep the same numbers in another width.
+// Another program's file may keep the same numbers in another width, and an average keeps the
+// integers of BatchNorm's counter as floating-point numbers.
 bool fits_after_cast(const at::Tensor& source, const at::Tensor& target) {
-  return source.sizes() == target.sizes() && source.is_complex() == target.is_complex() &&
-         source.is_floating_point() == target.is_floating_point();
+  return source.sizes() == target.sizes() && source.is_complex() == target.is_complex();
 }
 
 void check_finite(const WeightSelection& weights) {
@@ -26,7 +26,7 @@ void check_finite(const WeightSelection& weights) {
   throw Error({.what = "weights are NaN or infinite",
                .where = weights.source,
                .expected = "finite numbers",
-               .found = list_some("such tensors", bad),
+               .found = list_some("not finite", bad),
                .next = "the training that saved them diverged: use an earlier checkpoint of it"});
 }
 

@@ -20,7 +20,7 @@ struct ForeignWeights {
   std::function<bool(const std::string& name)> may_be_missing = {};
 };
 
-// Fills `targets`, a model's own tensors, in place. Any floating-point type fits another. Error
+// Fills `targets`, a model's own tensors, in place. Any real type fits another. Error
 // that lists missing, unexpected and misshapen names; and for NaN and infinity, with the tensor and
 // how many, because the weights of a training that diverged serve for nothing. Nothing is copied
 // then.

@@ -152,7 +152,7 @@ TEST_F(CheckpointCommand, MistakesAreOneLine) {
               "expected a number of pixels");
   expect_line(run("inspect " + path("bomb.pt")), "the archive inflates to too much");
   expect_line(run("inspect"), "inspect takes one file");
-  expect_line(run("examine x"), "expected inspect or convert");
+  expect_line(run("examine x"), "expected inspect, convert or verify");
   EXPECT_FALSE(fs::exists(output));
 }
 

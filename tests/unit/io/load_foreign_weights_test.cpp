@@ -32,16 +32,19 @@ class LoadForeignWeights : public ::testing::Test {
 };
 
 TEST_F(LoadForeignWeights, CastsAndLeavesWhatMayBeMissing) {
+  EXPECT_EQ(error_for({.tensors = {{"a", at::zeros({2})}, {"n", at::full({}, 9.0)}}}), "");
+  EXPECT_EQ(targets_.at("n").item<std::int64_t>(), 9);
+  targets_.at("n").fill_(7);
   EXPECT_EQ(error_for({.tensors = {{"a", at::ones({2}, at::kHalf)}}}), "");
   EXPECT_TRUE(at::equal(targets_.at("a"), at::ones({2})));
   EXPECT_EQ(targets_.at("n").item<std::int64_t>(), 7);
 }
 
 TEST_F(LoadForeignWeights, ListsWhatDoesNotFitByTheFilesNames) {
-  const std::string text = error_for({.tensors = {{"b", at::ones({1})}, {"n", at::ones({})}}});
+  const std::string text = error_for({.tensors = {{"b", at::ones({1})}, {"n", at::ones({3})}}});
   EXPECT_THAT(text, HasSubstr("foreign.pt: the weights do not fit the network"));
   EXPECT_THAT(text, HasSubstr("1 missing (a); 1 unexpected (model.b)"));
-  EXPECT_THAT(text, HasSubstr("model.n: Float [] against the model's Long []"));
+  EXPECT_THAT(text, HasSubstr("model.n: Float [3] against the model's Long []"));
   EXPECT_THAT(text, HasSubstr("set the sizes"));
   EXPECT_THAT(error_for({.unread = {{"a", "quantized"}}}),
               HasSubstr("1 missing (a: the file's tensor is quantized)"));
