@@ -90,6 +90,10 @@ class ROBOIMI_EXPORT CheckpointStore {
   // "success_rate"; of equals the later is better, and one without results is behind all others.
   void record_rollouts(std::int64_t step, const std::map<std::string, double>& results);
 
+  // Completes what a killed process left undone: removes its temporary files, points the links at
+  // the newest and the best checkpoint, and removes those that are not kept.
+  void recover();
+
   // The newest complete checkpoint, whatever the links say.
   std::optional<std::filesystem::path> latest() const;
   // The same, read whole. When it is damaged, an Error names the newest one that is not.
@@ -98,6 +102,7 @@ class ROBOIMI_EXPORT CheckpointStore {
  private:
   struct Entry;
   std::vector<Entry> entries() const;  // oldest first
+  void clear_once();
   void update_links_and_prune();
   void remove(const std::filesystem::path& folder) const;
 

@@ -57,9 +57,18 @@ std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
   return found;
 }
 
-fs::path CheckpointStore::save(const Checkpoint& checkpoint) {
+void CheckpointStore::recover() {
+  clear_once();
+  update_links_and_prune();
+}
+
+void CheckpointStore::clear_once() {
   if (!is_cleared_) clear_leftovers(folder_);
   is_cleared_ = true;
+}
+
+fs::path CheckpointStore::save(const Checkpoint& checkpoint) {
+  clear_once();
   const fs::path folder = folder_ / step_name(checkpoint.state.step);
   write_folder_atomically(folder, [&](const fs::path& temporary) {
     CheckpointState state = checkpoint.state;

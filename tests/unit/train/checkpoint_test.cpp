@@ -195,6 +195,21 @@ TEST_F(CheckpointTest, LeavesWhatIsNotItsOwnAlone) {
   EXPECT_FALSE(fs::exists(home / "step_00000010"));
 }
 
+TEST_F(CheckpointTest, IsPointedAtOnceMoreWhereTheLinksWereNotUpdated) {
+  CheckpointStore writer(folder_, 1);
+  save(writer, 10, 0.25);
+  save(writer, 20, 0.75);
+  // As after a kill between the record of the rollouts and the links.
+  writer.save(small_checkpoint(30));
+  fs::remove(folder_ / "best");
+  fs::create_directory_symlink("step_00000010", folder_ / "best");
+  fs::create_directory_symlink("step_00000030", folder_ / ".best.tmp999999-1-2");
+  CheckpointStore(folder_, 1).recover();
+  EXPECT_EQ(fs::read_symlink(folder_ / "best"), "step_00000020");
+  EXPECT_EQ(fs::read_symlink(folder_ / "latest"), "step_00000030");
+  EXPECT_THAT(names(), ElementsAre("best", "latest", "step_00000020", "step_00000030"));
+}
+
 TEST_F(CheckpointTest, ThatIsALinkIsReadAndNotPruned) {
   CheckpointStore(folder_ / "archive", 3).save(small_checkpoint(10));
   fs::create_directories(folder_ / "run");
