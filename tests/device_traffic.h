@@ -9,6 +9,7 @@
 
 #include <ATen/record_function.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -23,8 +24,9 @@ class DeviceTraffic {
   DeviceTraffic() {
     const std::lock_guard lock(mutex());
     counts().clear();
-    handle_ = at::addGlobalCallback(
-        at::RecordFunctionCallback(&DeviceTraffic::count).scopes({at::RecordScope::FUNCTION}));
+    handle_ = at::addGlobalCallback(at::RecordFunctionCallback(&DeviceTraffic::count)
+                                        .needsInputs(true)
+                                        .scopes({at::RecordScope::FUNCTION}));
   }
   ~DeviceTraffic() { at::removeCallback(handle_); }
   DeviceTraffic(const DeviceTraffic&) = delete;
@@ -57,10 +59,17 @@ class DeviceTraffic {
     if (!name) return nullptr;
     const std::string full =
         name->overload_name.empty() ? name->name : name->name + "." + name->overload_name;
-    if (!kNames.contains(full)) return nullptr;
+    if (!kNames.contains(full) || goes_nowhere(function)) return nullptr;
     const std::lock_guard lock(mutex());
     ++counts()[full];
     return nullptr;
+  }
+  // Autograd works out the sizes of tangents that are zero on the meta device.
+  static bool goes_nowhere(const at::RecordFunction& function) {
+    const auto inputs = function.inputs();
+    return std::any_of(inputs.begin(), inputs.end(), [](const c10::IValue& input) {
+      return input.isDevice() && input.toDevice().is_meta();
+    });
   }
   static std::map<std::string, int>& counts() {
     static std::map<std::string, int> all;

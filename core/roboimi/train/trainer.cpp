@@ -56,7 +56,7 @@ TrainEnd Trainer::run() {
   window_->restore(unlogged_, *parts_.communicator);
   const std::int64_t first = step_;
   const bool is_resumed = saved_step_ == step_;
-  if (is_resumed && leads()) parts_.checkpoints->recover();
+  if (is_resumed && leads() && parts_.checkpoints != nullptr) parts_.checkpoints->recover();
   // A run that was killed between a checkpoint and its rollouts still owes them.
   if (is_resumed && rollouts_due()) roll_out();
   while (step_ < options_.max_steps && !any_process(stop_requested(), *parts_.communicator)) {

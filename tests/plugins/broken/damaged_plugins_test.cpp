@@ -118,7 +118,9 @@ TEST(Checksum, HoldsThroughStripAndWhatInstallingDoesToTheRunPath) {
   const fs::path script = file.parent_path() / "run_path.cmake";
   const auto change = [&](const std::string& command) {
     write_text_atomically(script, "file(READ_ELF \"" + file.string() +
-                                      "\" RUNPATH run_path)\nfile(" + command + ")\n");
+                                      "\" RUNPATH run_path)\nstring(REPLACE \";\" \":\" run_path "
+                                      "\"${run_path}\")\nfile(" +
+                                      command + ")\n");
     const Finished done = run(std::string(CMAKE) + " -P " + script.string());
     EXPECT_EQ(done.status, 0) << done.output;
     return problem_with(file);

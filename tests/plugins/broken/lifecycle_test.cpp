@@ -167,7 +167,7 @@ TEST(PluginOption, NamesTheFileThatIsMissing) {
     Registry::instance().create_backbone(yaml("plugin: ./libnowhere.so"), "agent.backbone",
                                          one_camera());
   });
-  EXPECT_THAT(text, HasSubstr("./libnowhere.so: agent.backbone.plugin: cannot load the plugin"));
+  EXPECT_THAT(text, HasSubstr("/libnowhere.so: agent.backbone.plugin: cannot load the plugin"));
   EXPECT_THAT(text, HasSubstr("found no such file"));
 }
 
