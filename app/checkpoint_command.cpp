@@ -13,6 +13,7 @@
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/did_you_mean.h"
@@ -145,8 +146,7 @@ int inspect(const po::variables_map& options, const std::vector<std::string>& fi
   const CheckpointFile file =
       inspect_checkpoint_file(files[0], options["state-dict"].as<std::string>());
   if (options.contains("json")) {
-    std::cout << to_json(file, files[0]).dump(2, ' ', false, Json::error_handler_t::replace)
-              << "\n";
+    std::cout << json_text(to_json(file, files[0])) << "\n";
   } else {
     print_text(file, files[0]);
   }

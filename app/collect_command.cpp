@@ -11,6 +11,7 @@
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/common/worker_processes.h"
 #include "roboimi/config/compose.h"
@@ -155,7 +156,7 @@ void print_summary(const Collection& collection, const Job& job, double seconds,
                                             {"num_failed", collection.num_failed()},
                                             {"complete", collection.complete()},
                                             {"seconds", seconds}};
-    std::cout << summary.dump(2) << "\n";
+    std::cout << json_text(summary) << "\n";
     return;
   }
   std::cout << fmt::format(

@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/config/compose.h"
 
 namespace roboimi::app {
@@ -106,7 +107,7 @@ int config_command(const Arguments& words) {
   const ComposedConfig config =
       compose_config(arguments.config, arguments.overrides, arguments.config_dirs);
   if (arguments.json) {
-    std::cout << to_json(config).dump(2) << "\n";
+    std::cout << json_text(to_json(config)) << "\n";
   } else if (arguments.choices) {
     print_choices(config);
   } else {

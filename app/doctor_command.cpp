@@ -18,6 +18,7 @@
 #include "app/common_options.h"
 #include "roboimi/common/bfloat16.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/io/video.h"
 #include "roboimi/plugin/registry.h"
@@ -206,7 +207,7 @@ void print(const std::vector<Finding>& findings, bool as_json) {
                    {"text", finding.text},
                    {"next", finding.next}});
   }
-  fmt::print("{}\n", all.dump(2));
+  fmt::print("{}\n", json_text(all));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/common/random.h"
 #include "roboimi/config/compose.h"
@@ -162,7 +163,7 @@ void write_output(const std::string& out, const Embeddings& embeddings, const Da
        {"frame", embeddings.frame}},
       {{"fingerprint", embeddings.fingerprint},
        {"backbone", fmt::format("{} {}\n{}", identity.component, identity.build, identity.options)},
-       {"files", files.dump()}});
+       {"files", json_text(files, -1)}});
 }
 
 void print_summary(const std::string& out, const Embeddings& embeddings, bool json) {
@@ -173,7 +174,7 @@ void print_summary(const std::string& out, const Embeddings& embeddings, bool js
                                             {"num_encoded", embeddings.num_encoded},
                                             {"cache", embeddings.file.string()},
                                             {"fingerprint", embeddings.fingerprint}};
-    std::cout << summary.dump(2) << "\n";
+    std::cout << json_text(summary) << "\n";
     return;
   }
   std::cout << fmt::format("{}: {} embeddings of {} numbers, {} encoded now; cache {}\n", out,

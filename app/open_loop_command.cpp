@@ -11,6 +11,7 @@
 #include "app/demonstrations.h"
 #include "app/interruptible.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/env/open_loop.h"
 #include "roboimi/track/progress.h"
 #include "roboimi/train/load_agent.h"
@@ -115,7 +116,7 @@ int open_loop(const po::variables_map& values, const std::vector<std::string>& o
          .progress = [&progress](std::int64_t done) { progress.update(done, ""); }});
     progress.clear();
     if (values["json"].as<bool>()) {
-      std::cout << to_json(error, range, checkpoint, compared).dump(2) << std::endl;
+      std::cout << json_text(to_json(error, range, checkpoint, compared)) << std::endl;
     } else {
       print(error, range, checkpoint, compared);
     }

@@ -10,6 +10,7 @@
 
 #include "app/conformance_run.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/processes.h"
 #include "roboimi/plugin/registry.h"
 
@@ -63,7 +64,7 @@ Told read_told(const std::string& text, const std::string& errors) {
 }
 
 void tell(const nlohmann::json& message) {
-  fmt::print("{}{}\n", kMarker, message.dump());
+  fmt::print("{}{}\n", kMarker, json_text(message, -1));
   std::fflush(stdout);
 }
 

@@ -14,6 +14,7 @@
 #include "app/option_table.h"
 #include "app/plugins_check.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/config/did_you_mean.h"
 #include "roboimi/plugin/registry.h"
 
@@ -118,7 +119,7 @@ int list(const Request& request) {
     for (const fs::path& folder : plugin_search_path(request.plugin_dirs)) {
       all["searched"].push_back(folder.string());
     }
-    fmt::print("{}\n", all.dump(2));
+    fmt::print("{}\n", json_text(all));
     return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
   }
   if (request.markdown) {
@@ -184,7 +185,7 @@ int inspect(const Request& request) {
     fmt::print("{}\n",
                info.schema.options().empty() ? "  no options\n" : option_table(info.schema));
   }
-  if (request.json) fmt::print("{}\n", all.dump(2));
+  if (request.json) fmt::print("{}\n", json_text(all));
   return EXIT_SUCCESS;
 }
 
@@ -231,7 +232,7 @@ int check(const Request& request) {
   const json verdict = check_in_child(request.check());
   const bool accepted = verdict.at("verdict") == "accepted";
   if (request.json) {
-    fmt::print("{}\n", verdict.dump(2));
+    fmt::print("{}\n", json_text(verdict));
     return accepted ? EXIT_SUCCESS : EXIT_FAILURE;
   }
   const std::string output = verdict.value("output", "");

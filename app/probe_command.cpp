@@ -10,6 +10,7 @@
 #include "app/demonstrations.h"
 #include "app/interruptible.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/model/backbone.h"
 #include "roboimi/plugin/registry.h"
@@ -151,7 +152,7 @@ int probe(const po::variables_map& values, const std::vector<std::string>& overr
                         held_out.representation.slice(0, 0, held_out.first[1]));
     }
     if (values["json"].as<bool>()) {
-      std::cout << to_json(figures, results).dump(2) << std::endl;
+      std::cout << json_text(to_json(figures, results)) << std::endl;
     } else {
       print(subject, data, figures, results);
     }

@@ -13,6 +13,7 @@
 #include "app/suite_runs.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/suite/records.h"
 #include "roboimi/suite/report.h"
@@ -57,7 +58,7 @@ int suite_status(const SuiteArguments& arguments) {
   const auto rows = chosen_rows(read_status(suite.file.parent_path()), arguments.names);
   if (json) {
     const nlohmann::ordered_json status = {{"suite", suite.name}, {"runs", to_json(rows)}};
-    std::cout << status.dump(2) << "\n";
+    std::cout << json_text(status) << "\n";
   } else if (rows.empty()) {
     spdlog::info("nothing was launched; roboimi suite launch {} does", arguments.suite);
   } else {

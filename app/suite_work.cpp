@@ -12,6 +12,7 @@
 
 #include "app/suite_command.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/suite/batch_job.h"
 #include "roboimi/suite/supervisor.h"
 
@@ -30,7 +31,7 @@ int suite_work(const SuiteArguments& arguments) {
   } else if (what == "start" || what == "stop") {
     request_work(folder, what, runs);
   } else if (what == "observe") {
-    std::cout << to_json(observe_work(folder)).dump() << std::endl;
+    std::cout << json_text(to_json(observe_work(folder)), -1) << std::endl;
   } else if (what == "batch" && runs.size() == 1) {
     const char* task = std::getenv("SLURM_ARRAY_TASK_ID");
     if (task == nullptr) throw Error("suite work batch: Slurm has not set SLURM_ARRAY_TASK_ID");

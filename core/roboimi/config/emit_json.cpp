@@ -1,6 +1,7 @@
 // ConfigNode -> JSON text, for programs.
 #include <nlohmann/json.hpp>
 
+#include "roboimi/common/json_text.h"
 #include "roboimi/config/node.h"
 #include "roboimi/config/scalar.h"
 
@@ -42,7 +43,7 @@ Json convert(const ConfigNode& node) {
 
 std::string ConfigNode::to_json() const {
   // Bytes that are no UTF-8 become U+FFFD instead of an exception.
-  return convert(*this).dump(2, ' ', false, Json::error_handler_t::replace);
+  return json_text(convert(*this));
 }
 
 }  // namespace roboimi

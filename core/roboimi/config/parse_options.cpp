@@ -45,7 +45,8 @@ std::string number_hint(const ConfigNode& node) {
   if (node.quoted() && config::read_number(text)) return "leave out the quotes";
   // The minus signs, dashes and wide signs of word processors.
   for (const char* sign : {"\u2212", "\u2013", "\u2014", "\uFF0D", "\uFE63"}) {
-    if (config::read_number(config::replace_all(text, sign, "-"))) {
+    if (text.find(sign) != std::string::npos &&
+        config::read_number(config::replace_all(text, sign, "-"))) {
       return "write the minus sign as '-'";
     }
   }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/files.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/origin.h"
 
 namespace roboimi {
@@ -56,7 +57,7 @@ std::string EpisodeOutcome::to_json() const {
                    {"late", plans.late},
                    {"total_ms", plans.total_ms},
                    {"max_ms", plans.max_ms}};
-  return json.dump();
+  return json_text(json, -1);
 }
 
 EpisodeOutcome EpisodeOutcome::from_json(const std::string& line) {
@@ -141,13 +142,13 @@ std::string RolloutSummary::to_json() const {
                    {"mean_ms", all.count > 0 ? all.total_ms / static_cast<double>(all.count) : 0.0},
                    {"max_ms", all.max_ms}};
   for (const EpisodeOutcome& episode : episodes) json["episodes"].push_back(json_of(episode));
-  return json.dump(2) + "\n";
+  return json_text(json) + "\n";
 }
 
 void write_rollout_tables(const RolloutSummary& summary, const std::filesystem::path& folder) {
   Json json = Json::parse(summary.to_json());
   json["written"] = time_now();
-  write_text_atomically(folder / "summary.json", json.dump(2) + "\n");
+  write_text_atomically(folder / "summary.json", json_text(json) + "\n");
   std::string table =
       "seed,success,stable_success,highest_reward,total_reward,stage,stage_name,length\n";
   for (const EpisodeOutcome& episode : summary.episodes) {

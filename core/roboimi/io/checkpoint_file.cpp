@@ -7,7 +7,9 @@
 #include <algorithm>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/text.h"
 #include "roboimi/io/checkpoint_folder.h"
 #include "roboimi/io/pickled_weights.h"
 #include "roboimi/io/readable_tensors.h"
@@ -78,6 +80,22 @@ CheckpointFile read_shards(const ShardIndex& index, const std::string& state_dic
   return result;
 }
 
+// A file that comes with its sum, as sha256sum writes it, must still have it.
+void check_stated_sum(const fs::path& path, const std::string& found) {
+  const fs::path beside = path.string() + ".sha256";
+  std::error_code error;
+  if (!fs::is_regular_file(beside, error)) return;
+  constexpr std::size_t kDigits = 64;
+  const std::string stated = read_text(beside).substr(0, kDigits);
+  if (stated == found) return;
+  throw Error({.what = "the file is not the one that its sum was written for",
+               .where = path.string(),
+               .expected = "SHA-256 " + printable(stated) + ", as " + beside.filename().string() +
+                           " states",
+               .found = found,
+               .next = "copy the file again, or remove the sum of a file that you changed"});
+}
+
 }  // namespace
 
 CheckpointFile inspect_checkpoint_file(const fs::path& path, const std::string& state_dict) {
@@ -88,6 +106,7 @@ CheckpointFile inspect_checkpoint_file(const fs::path& path, const std::string& 
 
 CheckpointFile read_checkpoint_file(const fs::path& path, const std::string& state_dict) {
   CheckpointFile file = inspect_checkpoint_file(path, state_dict);
+  check_stated_sum(path, file.sha256);
   if (!file.tensors.empty()) return file;
   std::vector<std::string> found;
   for (const auto& [name, kind] : file.unread) found.push_back(name + ": tensor, " + kind);

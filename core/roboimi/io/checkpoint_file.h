@@ -39,7 +39,8 @@ struct CheckpointFile {
 // A tensor may be strided, share its memory with another, or be a read-only view of the file
 // (safetensors.h): clone() before writing to one.
 // Error: no such file, a folder, damaged, a format that is not understood (says how to convert), no
-// weights, no such `state_dict`.
+// weights, no such `state_dict`, or another SHA-256 than FILE.sha256 beside it states (as sha256sum
+// writes it).
 ROBOIMI_EXPORT CheckpointFile read_checkpoint_file(const std::filesystem::path& path,
                                                    const std::string& state_dict = "");
 

@@ -6,6 +6,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/json_text.h"
 
 namespace roboimi {
 namespace {
@@ -68,7 +69,7 @@ void write_list(const fs::path& run, const std::vector<KeptFile>& kept) {
                     {"file", file.place().generic_string()},
                     {"sha256", file.sha256}});
   }
-  write_text_atomically(run / kFilesFolder / kFilesList, json.dump(2) + "\n");
+  write_text_atomically(run / kFilesFolder / kFilesList, json_text(json) + "\n");
 }
 
 // What the agent and the modules in it name.

@@ -10,6 +10,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/suite/run_outcome.h"
 #include "roboimi/suite/run_progress.h"
@@ -63,7 +64,7 @@ void write_submissions(const WorkFolder& folder, const std::vector<Submission>& 
   for (const Submission& entry : submissions) {
     list.push_back({{"job_id", entry.job_id}, {"trial", entry.trial}, {"names", entry.names}});
   }
-  write_text_atomically(folder.path() / "submissions.json", list.dump(2) + "\n");
+  write_text_atomically(folder.path() / "submissions.json", json_text(list) + "\n");
 }
 
 std::optional<RunStatus> read_job_row(const WorkFolder& folder, const std::string& name,
@@ -74,7 +75,7 @@ std::optional<RunStatus> read_job_row(const WorkFolder& folder, const std::strin
 }
 
 void write_job_row(const WorkFolder& folder, const RunStatus& row, bool trial) {
-  write_text_atomically(row_file(folder, row.name, trial), to_json(row).dump(2) + "\n");
+  write_text_atomically(row_file(folder, row.name, trial), json_text(to_json(row)) + "\n");
 }
 
 int run_batch_job(const WorkFolder& folder, std::size_t submission, std::size_t task) {

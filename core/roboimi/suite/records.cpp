@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/files.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/common/process_lock.h"
 
@@ -45,7 +46,7 @@ void write_status(const fs::path& suite_folder, std::vector<RunStatus> rows) {
   const Json status = {{"suite", manifest.value("suite", suite_folder.filename().string())},
                        {"updated", time_now()},
                        {"runs", to_json(rows)}};
-  write_text_atomically(suite_folder / "status.json", status.dump(2) + "\n");
+  write_text_atomically(suite_folder / "status.json", json_text(status) + "\n");
   const fs::path notes = suite_folder / "notes.md";
   const std::string former = fs::exists(notes) ? read_text(notes) : "";
   write_text_atomically(notes, notes_text(manifest, rows, former));
@@ -53,7 +54,7 @@ void write_status(const fs::path& suite_folder, std::vector<RunStatus> rows) {
 
 void flatten(const Json& node, const std::string& path, std::map<std::string, std::string>& out) {
   if (!node.is_object() || node.empty()) {
-    out[path] = node.dump();
+    out[path] = json_text(node, -1);
     return;
   }
   for (const auto& [key, value] : node.items()) {
@@ -72,7 +73,7 @@ void change_manifest(const fs::path& suite_folder, const std::function<void(Json
   const ProcessLock lock = lock_of(suite_folder);
   Json manifest = read_manifest(suite_folder);
   change(manifest);
-  write_text_atomically(suite_folder / "manifest.json", manifest.dump(2) + "\n");
+  write_text_atomically(suite_folder / "manifest.json", json_text(manifest) + "\n");
 }
 
 std::vector<RunStatus> read_status(const fs::path& suite_folder) {

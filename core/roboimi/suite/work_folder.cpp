@@ -6,6 +6,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/common/process_lock.h"
 #include "roboimi/suite/run_progress.h"
@@ -83,7 +84,7 @@ void WorkFolder::write_queue(const WorkQueue& queue) const {
                             {"max_steps", job.max_steps},
                             {"smoke", job.smoke}});
   }
-  write_text_atomically(folder_ / "queue.json", json.dump(2) + "\n");
+  write_text_atomically(folder_ / "queue.json", json_text(json) + "\n");
 }
 
 std::vector<fs::path> WorkFolder::request_files() const {
@@ -104,7 +105,7 @@ std::vector<RunStatus> WorkFolder::read_state() const {
 }
 
 void WorkFolder::write_state(const std::vector<RunStatus>& rows) const {
-  write_text_atomically(folder_ / "state.json", to_json(rows).dump(2) + "\n");
+  write_text_atomically(folder_ / "state.json", json_text(to_json(rows)) + "\n");
 }
 
 std::vector<std::string> WorkFolder::training_command(const WorkQueue& queue,

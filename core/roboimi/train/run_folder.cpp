@@ -15,6 +15,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/origin.h"
 #include "roboimi/common/processes.h"
@@ -142,9 +143,7 @@ void write_run_record(const fs::path& folder, const RunRecord& record) {
                   {"num_windows", record.num_windows}};
   json["num_parameters"] = record.num_parameters;
   json["tracker_urls"] = tracker_urls(folder);
-  // A command or a file's name may hold any bytes.
-  const auto replace = nlohmann::ordered_json::error_handler_t::replace;
-  write_text_atomically(folder / "run.json", json.dump(2, ' ', false, replace) + "\n");
+  write_text_atomically(folder / "run.json", json_text(json) + "\n");
 }
 
 std::string observed_status(const fs::path& run_folder) {

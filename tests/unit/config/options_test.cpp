@@ -105,6 +105,7 @@ TEST(ParseOptions, HintsAtWhatWasMeantByANumberOrASwitch) {
               HasSubstr("found '8,16,32'; --multirun runs each of several values"));
   EXPECT_THAT(failure("dropout: 1e\u22124"), HasSubstr("write the minus sign as '-'"));
   EXPECT_THAT(failure("dropout: \u20131"), HasSubstr("write the minus sign as '-'"));
+  EXPECT_THAT(failure("n_emb: -1"), ::testing::Not(HasSubstr("minus")));
   EXPECT_THAT(failure("frozen: yes"), HasSubstr("found 'yes'; write true"));
   EXPECT_THAT(failure("frozen: Off"), HasSubstr("found 'Off'; write false"));
   EXPECT_THAT(failure("frozen: 1"), HasSubstr("found '1'; write true"));

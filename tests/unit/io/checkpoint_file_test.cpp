@@ -57,6 +57,24 @@ class CheckpointFiles : public ::testing::Test {
 
 fs::path CheckpointFiles::folder_;
 
+TEST_F(CheckpointFiles, WithASumBesideThemMustHaveIt) {
+  const fs::path file = folder_ / "summed.safetensors";
+  write_safetensors(file, {{"weight", at::ones({3})}});
+  const std::string sum = sha256_file(file);
+  write_text_atomically(file.string() + ".sha256", sum + "  summed.safetensors\n");
+  EXPECT_EQ(read_checkpoint_file(file).tensors.size(), 1u);
+  write_safetensors(file, {{"weight", at::zeros({3})}});
+  EXPECT_THAT(error_for("summed.safetensors"),
+              AllOf(HasSubstr("summed.safetensors: the file is not the one that its sum was"),
+                    HasSubstr("expected SHA-256 " + sum + ", as summed.safetensors.sha256 states"),
+                    HasSubstr("found " + sha256_file(file))));
+}
+
+TEST_F(CheckpointFiles, TheShippedEncoderComesWithItsSum) {
+  const fs::path file = ROBOIMI_SOURCE_DIR "/assets/checkpoints/lewm_sim_transfer.safetensors";
+  EXPECT_THAT(read_text(file.string() + ".sha256"), HasSubstr(sha256_file(file)));
+}
+
 TEST_F(CheckpointFiles, EveryLayoutGivesTheTensorsThatPythonSaved) {
   const std::map<std::string, std::string> layouts = {
       {"state_dict.pt", "state_dict"},      {"protocol_4.pt", "state_dict"},
