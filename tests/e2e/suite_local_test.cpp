@@ -42,13 +42,16 @@ TEST_F(SuiteLocal, AKilledRunIsToldAndResumedAndTheOtherIsNotTouched) {
   EXPECT_EQ(place_->row(suite, "brief")["attempts"], 1);
   // The same run folder, from its checkpoint.
   EXPECT_EQ(resumed["run_folder"], killed["run_folder"]);
+  const fs::path record_file = fs::path(resumed["run_folder"].get<std::string>()) / "run.json";
+  const auto read_record = [&] { return Json::parse(read_text(record_file)); };
+  // It checks everything before it takes the folder over.
+  ASSERT_TRUE(place_->wait_for([&] { return read_record().contains("resumed_step"); }));
 
   ASSERT_EQ(place_->suite("stop", suite, {"long_one"}).status, 0);
   ASSERT_TRUE(place_->reaches(suite, "long_one", "stopped"));
   EXPECT_THAT(place_->row(suite, "long_one")["text"].get<std::string>(),
               HasSubstr("with a checkpoint"));
-  const Json record =
-      Json::parse(read_text(fs::path(resumed["run_folder"].get<std::string>()) / "run.json"));
+  const Json record = read_record();
   EXPECT_EQ(record["status"], "interrupted");
   EXPECT_GE(record["resumed_step"], 100);
 
