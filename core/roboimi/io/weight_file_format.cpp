@@ -25,7 +25,7 @@ constexpr KnownFormat kOtherFormats[] = {
      "download the file itself: git lfs pull"},
     {"<?xml", "an XML document, such as a storage service's error", "download the file itself"},
     {"\x93NUMPY", "a NumPy array", kSaveAgain},
-    {"\x89HDF\r\n", "an HDF5 file", kSaveAgain},
+    {"\x89HDF\r\n", "an .h5 file, as Keras saves weights", kSaveAgain},
     {"GGUF", "a GGUF file", kSaveAgain},
     {"\x1f\x8b", "a gzip archive", "unpack it first: gunzip, or tar xf"},
     {"BZh", "a bzip2 archive", "unpack it first: bunzip2, or tar xf"},

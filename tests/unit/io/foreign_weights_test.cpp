@@ -180,7 +180,7 @@ TEST_F(ForeignWeights, ThatWereNeverDownloadedAreNamed) {
       {"\n <HTML><head></head></HTML>", "a web page"},
       {"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>", "an XML document"},
       {"\x1f\x8b\x08 packed", "a gzip archive"},
-      {"\x89HDF\r\n\x1a\n", "an HDF5 file"}};
+      {"\x89HDF\r\n\x1a\n", "an .h5 file, as Keras saves weights"}};
   for (const auto& [start, found] : starts) {
     for (const char* name : {"page.pth", "page.safetensors"}) {
       write_quickly(folder_ / name, start);
