@@ -58,6 +58,8 @@ std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
 }
 
 void CheckpointStore::recover() {
+  // A folder elsewhere is written to by a save alone.
+  if (fs::is_symlink(folder_)) return;
   clear_once();
   update_links_and_prune();
 }
