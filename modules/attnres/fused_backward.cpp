@@ -1,18 +1,20 @@
 // The backward half of FusedPass, and the autograd function around it.
 #include <ATen/ATen.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
 
 #include "modules/attnres/fused_pass.h"
 #include "modules/attnres/gemm.h"
+#include "modules/attnres/gpu/gpu_pass.h"
 #include "modules/attnres/parallel_rows.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::attnres {
 
 template <typename T>
-typename FusedPass<T>::Gradients FusedPass<T>::backward(const at::Tensor& grad) {
+FusedGradients FusedPass<T>::backward(const at::Tensor& grad) {
   ROBOIMI_CHECK(keep_ && saved_.size() == weights_.layers.size(), "backward without forward");
   const std::size_t layers = weights_.layers.size();
   const at::Tensor rows = grad.reshape({value_rows_, shape_.width}).contiguous();
@@ -25,7 +27,7 @@ typename FusedPass<T>::Gradients FusedPass<T>::backward(const at::Tensor& grad) 
     grad_total_ = rows;
   }
 
-  Gradients gradients;
+  FusedGradients gradients;
   gradients.weights.layers.resize(layers);
   gradients.weights.queries = at::zeros_like(weights_.queries);
   for (std::size_t i = layers; i-- > 0;) {
@@ -141,20 +143,20 @@ Variables flatten(const FusedWeights& weights) {
 }
 
 // Carries the pass from forward to backward.
-template <typename T>
+template <typename Pass>
 struct Carrier : torch::CustomClassHolder {
-  explicit Carrier(FusedPass<T> p) : pass(std::move(p)) {}
-  FusedPass<T> pass;
+  explicit Carrier(Pass p) : pass(std::move(p)) {}
+  Pass pass;
 };
 
-template <typename T>
-class FusedFunction : public torch::autograd::Function<FusedFunction<T>> {
+// make(weights, keep) gives the pass.
+template <typename Pass, typename Make>
+class FusedFunction : public torch::autograd::Function<FusedFunction<Pass, Make>> {
  public:
-  static Variables forward(torch::autograd::AutogradContext* context, const FusedShape& shape,
-                           const RopeAngles& angles, const at::Tensor& value,
-                           const std::optional<at::Tensor>& tangent, at::TensorList weights) {
-    auto carrier =
-        c10::make_intrusive<Carrier<T>>(FusedPass<T>(shape, weights_from(weights), angles, true));
+  static Variables forward(torch::autograd::AutogradContext* context, const Make& make,
+                           const at::Tensor& value, const std::optional<at::Tensor>& tangent,
+                           at::TensorList weights) {
+    auto carrier = c10::make_intrusive<Carrier<Pass>>(make(weights_from(weights), true));
     const Dual y = carrier->pass.forward({value.detach(), tangent.value_or(at::Tensor())});
     context->saved_data["pass"] = at::IValue::make_capsule(std::move(carrier));
     if (!y.tangent.defined()) return {y.value};
@@ -164,32 +166,51 @@ class FusedFunction : public torch::autograd::Function<FusedFunction<T>> {
 
   static Variables backward(torch::autograd::AutogradContext* context, Variables grads) {
     const auto capsule = context->saved_data["pass"].toCapsule();
-    auto gradients = static_cast<Carrier<T>*>(capsule.get())->pass.backward(grads[0]);
-    // One entry for each argument of forward: shape, angles, value, tangent, weights.
-    Variables all = {at::Tensor(), at::Tensor(), gradients.x, at::Tensor()};
+    auto gradients = static_cast<Carrier<Pass>*>(capsule.get())->pass.backward(grads[0]);
+    // One entry for each argument of forward: make, value, tangent, weights.
+    Variables all = {at::Tensor(), gradients.x, at::Tensor()};
     for (at::Tensor& grad : flatten(gradients.weights)) all.push_back(std::move(grad));
     return all;
   }
 };
 
-template <typename T>
-Dual run(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
-         const Dual& x) {
-  if (!at::GradMode::is_enabled()) return FusedPass<T>(shape, weights, angles, false).forward(x);
+template <typename Make>
+Dual run(const Make& make, const FusedWeights& weights, const Dual& x) {
+  using Pass = decltype(make(weights, true));
+  if (!at::GradMode::is_enabled()) return make(weights, false).forward(x);
   const Variables flat = flatten(weights);
   // An undefined tensor is no argument; an empty optional is.
   const auto tangent = x.tangent.defined() ? std::optional(x.tangent) : std::nullopt;
   const Variables y =
-      FusedFunction<T>::apply(shape, angles, x.value, tangent, at::TensorList(flat));
+      FusedFunction<Pass, Make>::apply(make, x.value, tangent, at::TensorList(flat));
   return {y[0], y.size() > 1 ? y[1] : at::Tensor()};
+}
+
+template <typename T>
+Dual run_on_cpu(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
+                const Dual& x) {
+  const auto make = [&](FusedWeights w, bool keep) {
+    return FusedPass<T>(shape, std::move(w), angles, keep);
+  };
+  return run(make, weights, x);
 }
 
 }  // namespace
 
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
                    const Dual& x) {
-  return x.value.scalar_type() == at::kDouble ? run<double>(shape, weights, angles, x)
-                                              : run<float>(shape, weights, angles, x);
+  return x.value.scalar_type() == at::kDouble ? run_on_cpu<double>(shape, weights, angles, x)
+                                              : run_on_cpu<float>(shape, weights, angles, x);
+}
+
+Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
+                   const Dual& x, const gpu::Launcher& launcher, bool half) {
+  // The pass chooses its own precision.
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  const auto make = [&](FusedWeights w, bool keep) {
+    return gpu::GpuPass(shape, std::move(w), angles, launcher, half, keep);
+  };
+  return run(make, weights, x);
 }
 
 }  // namespace roboimi::attnres

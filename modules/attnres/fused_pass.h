@@ -1,5 +1,6 @@
 // The full attention-residual transformer as one hand-written pass: values, their derivatives along
-// given directions, and the backward of the values. On CPU, in float or double, without dropout.
+// given directions, and the backward of the values, without dropout. On CPU in float or double; on
+// a GPU in float (gpu/gpu_pass.h).
 //
 // Against the composed operators it saves the graph of the tangents (only their value is wanted),
 // re-reading for every elementwise step, and gradient accumulation per source: the gradient of a
@@ -17,6 +18,10 @@
 
 namespace roboimi::attnres {
 
+namespace gpu {
+class Launcher;
+}
+
 struct FusedShape {
   std::int64_t width, num_heads, num_kv_heads;
   bool final_reader;  // the output is one more depth attention, not the sum of all sources
@@ -32,6 +37,11 @@ struct FusedWeights {
   at::Tensor queries;  // [readers, D]
 };
 
+struct FusedGradients {
+  at::Tensor x;
+  FusedWeights weights;
+};
+
 template <typename T>
 class FusedPass {
  public:
@@ -40,12 +50,8 @@ class FusedPass {
 
   Dual forward(const Dual& x);
 
-  struct Gradients {
-    at::Tensor x;
-    FusedWeights weights;
-  };
   // grad [B, T, D] of the output's value. Once, after forward().
-  Gradients backward(const at::Tensor& grad);
+  FusedGradients backward(const at::Tensor& grad);
 
  private:
   // What backward() reads again: value rows, except where tangents lie behind them.
@@ -94,5 +100,8 @@ extern template class FusedPass<double>;
 // The pass as a differentiable function of x.value and the weights. [B, T, D] -> [B, T, D]
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
                    const Dual& x);
+// The same by the kernels of a GPU, in float32; half: with matrices in bfloat16.
+Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
+                   const Dual& x, const gpu::Launcher& launcher, bool half);
 
 }  // namespace roboimi::attnres

@@ -1,11 +1,22 @@
 #include "modules/attnres/transformer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
 
 #include "modules/attnres/dual_level.h"
+#include "modules/attnres/gpu/gpu_pass.h"
+#include "modules/attnres/gpu/usable_launcher.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::attnres {
+namespace {
+
+bool autocasts_to_bfloat16() {
+  return at::autocast::is_autocast_enabled(at::kCUDA) &&
+         at::autocast::get_autocast_dtype(at::kCUDA) == at::kBFloat16;
+}
+
+}  // namespace
 
 PseudoQueryImpl::PseudoQueryImpl(std::int64_t width) {
   pseudo_query = register_parameter("pseudo_query", at::zeros({width}));
@@ -52,10 +63,25 @@ at::Tensor TransformerImpl::pseudo_queries() const {
   return at::stack(rows);
 }
 
-bool TransformerImpl::can_fuse(const at::Tensor& x, const at::Generator* generator) const {
+bool TransformerImpl::can_fuse(const at::Generator* generator) const {
   const bool drops = generator != nullptr && options_.dropout > 0.0;
+  return options_.residual == Residual::kAttention && options_.sublayers_per_source == 1 && !drops;
+}
+
+bool TransformerImpl::can_fuse_on_cpu(const at::Tensor& x, const at::Generator* generator) const {
   return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble) &&
-         options_.residual == Residual::kAttention && options_.sublayers_per_source == 1 && !drops;
+         can_fuse(generator);
+}
+
+const gpu::Launcher* TransformerImpl::launcher_for(const at::Tensor& x,
+                                                   const at::Generator* generator) const {
+  const bool is_float = x.scalar_type() == at::kFloat ||
+                        (x.scalar_type() == at::kBFloat16 && autocasts_to_bfloat16());
+  if (!x.is_cuda() || !is_float || !can_fuse(generator)) return nullptr;
+  const gpu::Launcher* launcher = gpu::usable_launcher(x.device());
+  const bool fits = launcher != nullptr &&
+                    gpu::fits(*launcher, fused_shape(), std::int64_t(layers_.size()), x.size(1));
+  return fits ? launcher : nullptr;
 }
 
 FusedShape TransformerImpl::fused_shape() const {
@@ -84,20 +110,33 @@ FusedWeights TransformerImpl::fused_weights() const {
 }
 
 at::Tensor TransformerImpl::forward(const at::Tensor& x, at::Generator* generator) {
-  if (!can_fuse(x, generator)) return forward_composed(x, generator);
+  if (const gpu::Launcher* launcher = launcher_for(x, generator)) {
+    return forward_dual_on({x, {}}, *launcher, autocasts_to_bfloat16()).value;
+  }
+  if (!can_fuse_on_cpu(x, generator)) return forward_composed(x, generator);
   const RopeAngles& angles = rope_.angles(x.size(1), x.options());
   return fused_forward(fused_shape(), fused_weights(), angles, {x, {}}).value;
 }
 
 Dual TransformerImpl::forward_dual(const Dual& x, at::Generator* generator) {
-  if (!can_fuse(x.value, generator)) return forward_dual_composed(x, generator);
+  if (const gpu::Launcher* launcher = launcher_for(x.value, generator)) {
+    return forward_dual_on(x, *launcher, autocasts_to_bfloat16());
+  }
+  if (!can_fuse_on_cpu(x.value, generator)) return forward_dual_composed(x, generator);
   const RopeAngles& angles = rope_.angles(x.value.size(1), x.value.options());
   return fused_forward(fused_shape(), fused_weights(), angles, x);
 }
 
+Dual TransformerImpl::forward_dual_on(const Dual& x, const gpu::Launcher& launcher, bool half) {
+  const auto as_float = [](const at::Tensor& t) { return t.defined() ? t.to(at::kFloat) : t; };
+  const Dual input{.value = as_float(x.value), .tangent = as_float(x.tangent)};
+  const RopeAngles& angles = rope_.angles(input.value.size(1), input.value.options());
+  return fused_forward(fused_shape(), fused_weights(), angles, input, launcher, half);
+}
+
 at::Tensor TransformerImpl::infer(const at::Tensor& x) {
   at::NoGradGuard no_grad;
-  if (!can_fuse(x, nullptr)) return forward_composed(x);
+  if (!can_fuse_on_cpu(x, nullptr)) return forward(x);
   const FusedWeights& weights =
       packed_.get(parameters_, x.size(0) * x.size(1), options_.infers_in_bfloat16,
                   [this] { return fused_weights(); });

@@ -80,6 +80,9 @@ class TransformerImpl : public torch::nn::Module {
   // tangent is detached.
   Dual forward_dual(const Dual& x, at::Generator* generator = nullptr);
 
+  // forward_dual() by the kernels of a GPU; half: with matrices in bfloat16. x float32, no dropout.
+  Dual forward_dual_on(const Dual& x, const gpu::Launcher& launcher, bool half);
+
   // forward() without gradients and with weights laid out for few rows. They are laid out again
   // when the parameters have changed, which is told from a few elements of each: change a parameter
   // as a whole, as an optimiser or a checkpoint does.
@@ -91,7 +94,11 @@ class TransformerImpl : public torch::nn::Module {
   Dual forward_dual_composed(const Dual& x, at::Generator* generator = nullptr);
 
  private:
-  bool can_fuse(const at::Tensor& x, const at::Generator* generator) const;
+  // Whether the options are those of the fused pass.
+  bool can_fuse(const at::Generator* generator) const;
+  bool can_fuse_on_cpu(const at::Tensor& x, const at::Generator* generator) const;
+  // nullptr: the kernels of x's device cannot compute this.
+  const gpu::Launcher* launcher_for(const at::Tensor& x, const at::Generator* generator) const;
   FusedShape fused_shape() const;
   FusedWeights fused_weights() const;
   // The readers' queries, [sublayers (+ 1 for the output), D].

@@ -1,0 +1,144 @@
+#include "modules/attnres/gpu/usable_launcher.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+#include <fmt/format.h>
+#include <torch/types.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "modules/attnres/transformer.h"
+#include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
+
+namespace roboimi::attnres::gpu {
+namespace {
+
+// Wrong kernels differ by about 1; products rounded to TF32 or bfloat16 by about 0.005 and 0.05.
+constexpr double kTolerance = 0.2;
+
+struct Results {
+  Dual y;
+  std::vector<at::Tensor> gradients;
+};
+
+Results run(Transformer& net, const Dual& x, const at::Tensor& grad,
+            const std::function<Dual(const Dual&)>& forward) {
+  net->zero_grad();
+  const at::Tensor value = x.value.detach().clone().requires_grad_();
+  Results results{.y = forward({value, x.tangent})};
+  results.y.value.backward(grad);
+  results.gradients.push_back(value.grad());
+  for (const at::Tensor& parameter : net->parameters()) {
+    results.gradients.push_back(parameter.grad().clone());
+  }
+  return results;
+}
+
+// The largest difference, relative to the largest number that is expected. The first reader's query
+// has no gradient: what is left of it is noise.
+double difference_of(const at::Tensor& found, const at::Tensor& expected) {
+  const double scale = expected.detach().abs().max().item<double>();
+  return (found - expected).detach().abs().max().item<double>() / std::max(scale, 0.1);
+}
+
+double largest_difference(const Results& found, const Results& expected) {
+  std::vector<double> all = {difference_of(found.y.value, expected.y.value),
+                             difference_of(found.y.tangent, expected.y.tangent)};
+  for (std::size_t i = 0; i < found.gradients.size(); ++i) {
+    all.push_back(difference_of(found.gradients[i], expected.gradients[i]));
+  }
+  // NaN compares with nothing.
+  for (double& each : all)
+    each = std::isfinite(each) ? each : std::numeric_limits<double>::infinity();
+  return *std::max_element(all.begin(), all.end());
+}
+
+// A small network of random weights, whose sizes are no multiples of a warp or a block.
+void check_on(c10::Device device, const Launcher& launcher) {
+  const at::AutoGradMode with_gradients(true);
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(1);
+  const auto random = [&](at::IntArrayRef sizes) {
+    return at::randn(sizes, generator, at::TensorOptions(at::kFloat)).to(device);
+  };
+  for (const Output output : {Output::kSum, Output::kDepthAttention}) {
+    Transformer net(TransformerOptions{
+        .width = 72, .num_blocks = 2, .num_heads = 6, .num_kv_heads = 3, .output = output});
+    net->to(device);
+    {
+      const at::NoGradGuard no_grad;
+      for (at::Tensor& parameter : net->parameters()) {
+        parameter.copy_(random(parameter.sizes()) * 0.3);
+      }
+    }
+    const Dual x{.value = random({5, 7, 72}), .tangent = random({2, 7, 72})};
+    const at::Tensor grad = random({5, 7, 72});
+    const Results expected =
+        run(net, x, grad, [&](const Dual& d) { return net->forward_dual_composed(d); });
+    for (const bool half : {false, true}) {
+      const Results found =
+          run(net, x, grad, [&](const Dual& d) { return net->forward_dual_on(d, launcher, half); });
+      const double difference = largest_difference(found, expected);
+      if (difference <= kTolerance) continue;
+      throw Error({.what = "the GPU kernels of the attention-residual transformer differ from "
+                           "libtorch's operators",
+                   .where = fmt::format("{}, {}", device.str(), half ? "bfloat16" : "float32"),
+                   .expected = fmt::format("a relative difference of at most {}", kTolerance),
+                   .found = fmt::format("{:.3g}", difference)});
+    }
+  }
+}
+
+std::unique_ptr<Launcher> try_device(c10::Device device) {
+  try {
+    std::unique_ptr<Launcher> launcher = make_cuda_launcher(device);
+    check_on(device, *launcher);
+    logger().debug(
+        "the GPU kernels of the attention-residual transformer agree with libtorch's "
+        "operators on {}",
+        device.str());
+    return launcher;
+  } catch (const std::exception& error) {
+    logger().warn(
+        "training and inference on {} go on with libtorch's operators, several times slower: {}",
+        device.str(), error.what());
+    return nullptr;
+  }
+}
+
+bool is_switched_off() {
+  const char* setting = std::getenv("ROBOIMI_GPU_KERNELS");
+  return setting != nullptr && std::string_view(setting) == "off";
+}
+
+}  // namespace
+
+const Launcher* usable_launcher(c10::Device device) {
+  static const bool off = is_switched_off();
+  if (off || !device.is_cuda()) return nullptr;
+  static std::mutex mutex;
+  static std::map<c10::DeviceIndex, std::unique_ptr<Launcher>> launchers;
+  const std::lock_guard lock(mutex);
+  const auto known = launchers.find(device.index());
+  if (known != launchers.end()) return known->second.get();
+  try {
+    if (is_capturing(device)) return nullptr;
+  } catch (const std::exception&) {
+    // try_device() says what is missing.
+  }
+  // check_on() asks for launchers only by name: no recursion into this function.
+  return (launchers[device.index()] = try_device(device)).get();
+}
+
+}  // namespace roboimi::attnres::gpu

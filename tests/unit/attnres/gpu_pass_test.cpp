@@ -1,0 +1,138 @@
+// The GPU's pass, its kernels emulated on the CPU, against the composed operators.
+#include "modules/attnres/gpu/gpu_pass.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/autograd.h>
+
+#include <algorithm>
+
+#include "modules/attnres/transformer.h"
+#include "roboimi/common/random.h"
+#include "tests/unit/attnres/emulated_gpu.h"
+
+namespace roboimi::attnres {
+namespace {
+
+using gpu::EmulatedGpu;
+
+// Odd sizes: neither the width nor a sample is a multiple of a warp.
+constexpr std::int64_t kWidth = 40, kLength = 5, kBatch = 4;
+
+at::Tensor random(at::IntArrayRef sizes, std::uint64_t seed) {
+  at::Generator generator = make_generator(seed);
+  return at::randn(sizes, generator, at::TensorOptions(at::kFloat));
+}
+
+Transformer random_transformer(std::int64_t num_kv_heads, Output output) {
+  Transformer net(TransformerOptions{.width = kWidth,
+                                     .num_blocks = 2,
+                                     .num_heads = 4,
+                                     .num_kv_heads = num_kv_heads,
+                                     .output = output});
+  at::NoGradGuard no_grad;
+  at::Generator generator = make_generator(9);
+  for (at::Tensor& parameter : net->parameters()) parameter.normal_(0.0, 0.3, generator);
+  return net;
+}
+
+struct Results {
+  at::Tensor value, tangent;
+  std::vector<at::Tensor> gradients;  // of x, then of the parameters
+};
+
+template <typename Forward>
+Results run(TransformerImpl& net, std::int64_t with_tangent, Forward forward) {
+  const at::Tensor x = random({kBatch, kLength, kWidth}, 1).requires_grad_();
+  const Dual input{
+      .value = x,
+      .tangent = with_tangent == 0 ? at::Tensor() : random({with_tangent, kLength, kWidth}, 2)};
+  const Dual y = forward(input);
+  std::vector<at::Tensor> inputs = net.parameters();
+  inputs.insert(inputs.begin(), x);
+  return {y.value.detach(), y.tangent,
+          torch::autograd::grad({(y.value * random(y.value.sizes(), 5)).sum()}, inputs)};
+}
+
+// Relative to the largest number that is expected. The first reader's query has no gradient.
+double distance(const at::Tensor& found, const at::Tensor& expected) {
+  EXPECT_EQ(found.sizes(), expected.sizes());
+  const double scale = std::max(expected.abs().max().item<double>(), 0.1);
+  return (found - expected).abs().max().item<double>() / scale;
+}
+
+void expect_near(const Results& found, const Results& expected, double tolerance) {
+  EXPECT_LT(distance(found.value, expected.value), tolerance);
+  ASSERT_EQ(found.tangent.defined(), expected.tangent.defined());
+  if (found.tangent.defined()) {
+    EXPECT_LT(distance(found.tangent, expected.tangent), tolerance);
+  }
+  for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
+    EXPECT_LT(distance(found.gradients[i], expected.gradients[i]), tolerance) << "gradient " << i;
+  }
+}
+
+void expect_equal(const Results& found, const Results& expected) {
+  EXPECT_TRUE(at::equal(found.value, expected.value));
+  EXPECT_TRUE(at::equal(found.tangent, expected.tangent));
+  for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
+    EXPECT_TRUE(at::equal(found.gradients[i], expected.gradients[i])) << "gradient " << i;
+  }
+}
+
+struct Case {
+  std::int64_t num_kv_heads;
+  Output output;
+  std::int64_t with_tangent;
+};
+
+class GpuPass : public testing::TestWithParam<Case> {};
+
+TEST_P(GpuPass, EqualsTheComposedOperators) {
+  const Case& c = GetParam();
+  Transformer net = random_transformer(c.num_kv_heads, c.output);
+  const EmulatedGpu device;
+  const Results expected = run(*net, c.with_tangent, [&](const Dual& x) {
+    return c.with_tangent == 0 ? Dual{net->forward_composed(x.value), {}}
+                               : net->forward_dual_composed(x);
+  });
+  const auto on_device = [&](bool half) {
+    return [&, half](const Dual& x) { return net->forward_dual_on(x, device, half); };
+  };
+  expect_near(run(*net, c.with_tangent, on_device(false)), expected, 2e-5);
+  expect_near(run(*net, c.with_tangent, on_device(true)), expected, 0.15);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, GpuPass,
+                         testing::Values(Case{4, Output::kSum, 2}, Case{2, Output::kSum, kBatch},
+                                         Case{1, Output::kDepthAttention, 3},
+                                         Case{4, Output::kDepthAttention, 0}));
+
+TEST(GpuPassTest, TheOrderOfThreadsChangesNoBit) {
+  Transformer net = random_transformer(2, Output::kDepthAttention);
+  const auto with = [&](EmulatedGpu::Order order) {
+    const EmulatedGpu device(order);
+    return run(*net, 2, [&](const Dual& x) { return net->forward_dual_on(x, device, false); });
+  };
+  expect_equal(with(EmulatedGpu::Order::kBackward), with(EmulatedGpu::Order::kForward));
+}
+
+TEST(GpuPassTest, WithoutGradientsTheValuesAreTheSame) {
+  Transformer net = random_transformer(2, Output::kSum);
+  const EmulatedGpu device;
+  const at::Tensor x = random({kBatch, kLength, kWidth}, 1);
+  const at::Tensor with = net->forward_dual_on({x, {}}, device, false).value.detach();
+  at::NoGradGuard no_grad;
+  EXPECT_TRUE(at::equal(net->forward_dual_on({x, {}}, device, false).value, with));
+}
+
+TEST(GpuPassTest, RefusesWhatSharedMemoryDoesNotHold) {
+  const EmulatedGpu device;
+  const FusedShape shape{.width = 384, .num_heads = 8, .num_kv_heads = 8, .final_reader = false};
+  EXPECT_TRUE(gpu::fits(device, shape, 24, 20));
+  EXPECT_FALSE(gpu::fits(device, shape, 24, 100));
+  EXPECT_FALSE(gpu::fits(device, {.width = 8192, .num_heads = 256, .num_kv_heads = 8}, 24, 4));
+}
+
+}  // namespace
+}  // namespace roboimi::attnres
