@@ -96,7 +96,7 @@ class Head(nn.Module):
 
     def time_features(self, t):
         half = self.width // 2
-        angle = t[:, None] * torch.exp(torch.arange(half) * (-math.log(1e4) / (half - 1)))
+        angle = t[:, None] * torch.exp(torch.arange(half, device=t.device) * (-math.log(1e4) / (half - 1)))
         return torch.cat([angle.sin(), angle.cos()], -1)
 
     def depth_stacked(self, x):

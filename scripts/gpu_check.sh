@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# What a GPU gives: tests, graph against eager, speeds beside PyTorch's, in the order of their value.
+#
+#   scripts/gpu_check.sh --package roboimi-gpu.tar.xz --output gpu_output/check
+#
+# Ends within 300 s unless told otherwise. Writes gpu_check.md (the rows of docs/gpu.md), gpu_check.json and
+# logs.tar.gz. Fails where there is no GPU, and when a test or the comparison fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/gpu_common.sh
+budget=${ROBOIMI_GPU_BUDGET:-300}
+gpu_start "$@"
+
+# The ways of running a step, and the sizes. One place to change them.
+without_kernels="ROBOIMI_GPU_KERNELS=off"
+eager="train.cuda_graph=off"
+graph="train.cuda_graph=auto"
+tf32="train.matmul=tf32"
+bf16="train.matmul=tf32 train.precision=bf16"
+small="agent.head.n_emb=128 agent.head.n_layer=4 agent.head.n_head=4"
+long="train.max_steps=400 train.log_every=100"
+short="train.max_steps=40 train.log_every=10"
+episodes=40 encode_episodes=14 evaluated=100
+lewm="agent.head.n_emb=384"
+pretrain_size=""
+if $dry_run; then
+  lewm="agent.head.n_emb=32 agent.head.n_layer=1 agent.head.n_head=2 train.batch_size=4"
+  small=$lewm long="train.max_steps=6 train.log_every=2" short="train.max_steps=4 train.log_every=2"
+  episodes=2 encode_episodes=2 evaluated=2
+  pretrain_size="agent.image_height=28 agent.image_width=28 agent.num_layers=1 agent.predictor_depth=1 train.batch_size=2"
+fi
+
+# A training whose speed is a row of the table: ID | TITLE | SECONDS | ENVIRONMENT | CONFIG | DATA | OVERRIDES
+train() {
+  local id title needed environment config data overrides words=()
+  IFS='|' read -r id title needed environment config data overrides <<< "$1"
+  read -ra environment <<< "$environment"
+  read -ra words <<< "$overrides"
+  supported "${words[@]}"
+  local status=0
+  stage "$id" "$needed" 90 env "${environment[@]}" "$roboimi" run --config "$config" data.path="$work/$data" device="$device" \
+    train.rollout_num_episodes=0 train.save_every=1000000 train.keep_top_k=1 output_dir="$work/runs" name="$id" \
+    "${words[@]}" || status=$?
+  local run
+  run=$(run_of "$id")
+  if [ "$status" != 10 ]; then printf '%s\t%s\t%s\t%s\n' "$id" "$title" "$status" "$run" >> "$work/rows.tsv"; fi
+  if [ "$status" = 0 ]; then
+    say "$title: $(report speed "$run")"
+    # That a component is not captured, or that kernels are not used.
+    grep -E ' (warn|warning|error) ' "$work/$id.log" | head -n 3 | cut -c1-250 || true
+  fi
+  # A checkpoint of 340 MB that nobody needs; the one that is evaluated stays.
+  if [ -n "$run" ] && [ "$id" != "$evaluated_row" ]; then rm -rf "$run/checkpoints"; fi
+  return 0
+}
+evaluated_row=imf384_graph_tf32
+views="env.image_height=128 env.image_width=128"
+imf() { train "$1|$2|$3|$4|lewm_imf_attnres.yaml|demonstrations|$5 $views"; }
+
+failed=0
+write_results() {
+  report check "$work" "$output" || true
+  gpu_finish
+}
+trap write_results EXIT
+
+cat "$work/doctor.log" 2> /dev/null || "$roboimi" doctor | tee "$work/doctor.log" || true
+collect demonstrations "$episodes" size=small
+if has_program cuda_test; then
+  program_command cuda_test
+  stage cuda_test 5 90 "${command[@]}" || failed=1
+  grep -E '^\[  (PASSED|FAILED|SKIPPED)' "$work/cuda_test.log" || true
+else
+  say "no cuda_test in this build: its tests are not run"
+fi
+
+# The first row also encodes the frames, and tells which size 300 eager steps are affordable at.
+imf imf384_eager "IMF 384x12, eager, fp32" 25 "" "$lewm $eager $short"
+pair_size=$lewm
+eager_speed=$(report speed "$(run_of imf384_eager)" --number || echo 0)
+awk -v s="${eager_speed:-0}" 'BEGIN {exit !(s > 0 && 300 / s > 45)}' && pair_size=$small
+pair="train.max_steps=300 train.log_every=10"
+if $dry_run; then pair="train.max_steps=6 train.log_every=2"; fi
+imf pair_graph "300 steps as one graph" 15 "" "$pair_size $graph $pair"
+imf pair_eager "the same 300 steps, eager" 20 "" "$pair_size $eager $pair"
+report compare "$(run_of pair_graph)" "$(run_of pair_eager)" | tee "$work/compare.log" || failed=1
+
+imf imf384_graph_tf32 "IMF 384x12, one graph, TF32" 10 "" "$lewm $graph $tf32 $long"
+imf imf384_graph_bf16 "IMF 384x12, one graph, bf16" 10 "" "$lewm $graph $bf16 $long"
+imf imf384_graph "IMF 384x12, one graph, fp32" 10 "" "$lewm $graph $long"
+imf imf384_plain_graph_tf32 "IMF 384x12, one graph, TF32, without the fused kernels" 15 "$without_kernels" "$lewm $graph $tf32 $long"
+
+reference=(--device "$device")
+if $dry_run; then reference+=(--width 32 --layers 1 --heads 2 --batch 4 --eager-repeats 1); fi
+stage reference384 15 60 "$python" bench/reference/imf_gpu.py "${reference[@]}" || true
+cat "$work/reference384.log" 2> /dev/null || true
+
+imf imf256_graph_tf32 "IMF 256x12, one graph, TF32" 10 "" "$lewm agent.head.n_emb=256 $graph $tf32 $long"
+
+# Calls that wait for the GPU: the difference of two trainings that differ by 40 steps, none of them logged.
+count_calls() { # ID STEPS OVERRIDES
+  local preload=${package_folder:+$package_folder/lib/libcount_cuda_calls.so}
+  imf "$1" "(calls counted over $2 steps)" 8 "LD_PRELOAD=$preload ROBOIMI_CUDA_CALLS=$work/$1.calls" \
+    "$3 train.max_steps=$2 train.log_every=1000"
+}
+if [ -n "$package_folder" ]; then
+  count_calls calls_graph_40 40 "$lewm $graph $tf32"
+  count_calls calls_graph_80 80 "$lewm $graph $tf32"
+  report calls "$work" calls_graph_40 calls_graph_80 40 | tee "$work/calls_graph.json" || true
+fi
+
+# Episodes: the policies on the processor's cores, and on the GPU.
+run=$(run_of $evaluated_row)
+if [ -n "$run" ]; then
+  stage evaluate_cpu 15 90 "$roboimi" eval --checkpoint "$run" --episodes $evaluated --seed 1000 --video 0 --device cpu \
+    --workers "$cores" --output "$work/evaluate_cpu" && tail -n 8 "$work/evaluate_cpu.log"
+  if ! $dry_run; then
+    stage evaluate_gpu 20 90 "$roboimi" eval --checkpoint "$run" --episodes $evaluated --seed 1000 --video 0 \
+      --workers 8 --output "$work/evaluate_gpu" && tail -n 8 "$work/evaluate_gpu.log"
+  fi
+fi || true
+
+# Pretraining and encoding at full size.
+collect views256 "$encode_episodes" || true
+pretrain="train.held_out_episodes=0 train.validate_every=1000000 cache.block_size=256 $pretrain_size $short"
+train "pretrain_graph|LEWM pretraining 224x224, batch 128 x 4, bf16, one graph|20||lewm_pretrain.yaml|views256|$pretrain $graph $tf32"
+imf imf384_eager_tf32 "IMF 384x12, eager, TF32" 10 "" "$lewm $eager $tf32 $short"
+encode() { # ID OVERRIDES
+  local words
+  read -ra words <<< "$2"
+  stage "$1" 8 60 "$roboimi" encode --config lewm_imf_attnres.yaml --data "$work/demonstrations" --out "$work/$1.safetensors" \
+    device="$device" cache.folder="$work/cache_$1" "${words[@]}" && tail -n 2 "$work/$1.log"
+  rm -rf "$work/$1.safetensors" "$work/cache_$1"
+}
+encode encode_fp32 "cache.block_size=256" || true
+encode encode_bf16 "cache.block_size=256 agent.backbone.precision=bf16" || true
+
+train "pretrain_eager|LEWM pretraining 224x224, batch 128 x 4, bf16, eager|15||lewm_pretrain.yaml|views256|$pretrain $eager $tf32"
+resnet="agent.head.n_emb=384 $short"
+if $dry_run; then resnet="agent.head.n_emb=32 agent.head.n_layer=1 agent.head.n_head=2 train.batch_size=2 train.max_steps=2 train.log_every=1"; fi
+train "resnet_graph|trainable ResNet-18 x 3 + IMF 384x12, one graph, TF32|15||resnet_imf_attnres.yaml|demonstrations|$resnet $graph $tf32"
+
+# The rest of the table, while there is time.
+while IFS='|' read -r id title needed environment overrides; do
+  imf "$id" "$title" "$needed" "$environment" "$overrides"
+done << END
+imf256_graph_bf16|IMF 256x12, one graph, bf16|8||$lewm agent.head.n_emb=256 $graph $bf16 $long
+imf128_graph_tf32|IMF 128x4, one graph, TF32|8||$small $graph $tf32 $long
+imf384_plain_eager|IMF 384x12, eager, fp32, without the fused kernels|20|$without_kernels|$lewm $eager $short
+imf384_plain_graph|IMF 384x12, one graph, fp32, without the fused kernels|15|$without_kernels|$lewm $graph $long
+imf384_plain_graph_bf16|IMF 384x12, one graph, bf16, without the fused kernels|15|$without_kernels|$lewm $graph $bf16 $long
+imf256_graph|IMF 256x12, one graph, fp32|8||$lewm agent.head.n_emb=256 $graph $long
+imf256_eager|IMF 256x12, eager, fp32|10||$lewm agent.head.n_emb=256 $eager $short
+imf256_plain_graph_tf32|IMF 256x12, one graph, TF32, without the fused kernels|15|$without_kernels|$lewm agent.head.n_emb=256 $graph $tf32 $long
+imf128_graph_bf16|IMF 128x4, one graph, bf16|8||$small $graph $bf16 $long
+imf128_graph|IMF 128x4, one graph, fp32|8||$small $graph $long
+imf128_eager|IMF 128x4, eager, fp32|8||$small $eager $short
+imf128_plain_eager|IMF 128x4, eager, fp32, without the fused kernels|10|$without_kernels|$small $eager $short
+END
+if $dry_run; then reference+=(--width 16); else reference+=(--width 256); fi
+stage reference256 15 60 "$python" bench/reference/imf_gpu.py "${reference[@]}" || true
+
+trap - EXIT
+write_results
+[ "$failed" = 0 ] || fail "a test or the comparison of graph and eager failed: see above and logs.tar.gz"
+say "done: $output"

@@ -1,0 +1,174 @@
+# What the scripts for a GPU that is there for ten minutes share. Sourced by them, from the repository's root:
+#
+#   . scripts/gpu_common.sh
+#   gpu_start "$@"                       # options, time limit, program; refuses without a GPU
+#   stage check 20 60 "$roboimi" doctor  # needs 20 s, gets at most 60; skipped in one line when less is left
+#   gpu_finish                           # the logs, packed
+#
+# A script ends itself: a stage gets no more than what is left of the budget, and whatever happens the
+# whole script is ended 8 s after it. What it found is in the output folder: few files, below 16 MiB each.
+# shellcheck shell=bash
+script=$(basename "$0" .sh)
+budget=${ROBOIMI_GPU_BUDGET:-560}
+reserve=12  # seconds kept back for what is written at the end
+output='' work='' package='' program='' dry_run=false
+
+say() { echo "### ${SECONDS}s $*"; }
+fail() { echo "$script.sh: $1" >&2; exit "${2:-1}"; }
+left() { echo $((budget - reserve - SECONDS)); }
+
+gpu_usage() {
+  sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | grep -v '^set '
+  cat <<'END'
+
+  --package FILE   unpack and use a package of scripts/gpu_package.sh
+  --program FILE   use this roboimi; default: build/cuda/bin/roboimi
+  --output DIR     where the results go; default: gpu_output/NAME
+  --work DIR       where runs, data and logs go; default: /tmp/roboimi_NAME, which is emptied first
+  --budget S       end within so many seconds; default: ROBOIMI_GPU_BUDGET, or the script's own
+  --dry-run        every step in tiny sizes on the processor, to find a script's mistakes without a GPU
+END
+}
+
+# The options; then everything again under a limit that nothing outlasts.
+gpu_start() {
+  local given=("$@")
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --package | --program | --output | --work | --budget)
+        [ $# -ge 2 ] || fail "expected a value after $1" 2
+        declare -g "${1#--}=$2"
+        shift 2 ;;
+      --dry-run) dry_run=true; shift ;;
+      --help | -h) gpu_usage; exit 0 ;;
+      *) fail "unknown option '$1': see $script.sh --help" 2 ;;
+    esac
+  done
+  [[ $budget =~ ^[0-9]+$ ]] && [ "$budget" -gt "$reserve" ] \
+    || fail "--budget: expected a number of seconds above $reserve, found '$budget'" 2
+  if [ -z "${ROBOIMI_GPU_LIMITED:-}" ]; then
+    ROBOIMI_GPU_LIMITED=1 exec timeout --kill-after=5 $((budget + 8)) bash "$0" "${given[@]}"
+  fi
+  output=$(realpath -m "${output:-gpu_output/$script}")
+  work=$(realpath -m "${work:-${TMPDIR:-/tmp}/roboimi_$script}")
+  python=${ROBOIMI_TORCH_PYTHON:-python3}
+  if $dry_run && [ -x .venv/bin/python ]; then python=$PWD/.venv/bin/python; fi
+  export ROBOIMI_TORCH_PYTHON=$python ROBOIMI_TREE=$PWD
+  # A processor's threads must not spin while others work.
+  export OMP_WAIT_POLICY=passive
+  # shellcheck disable=SC2034
+  if $dry_run; then device=cpu cores=2; else device=cuda cores=$(nproc); fi
+  if ! $dry_run && ! [ -e /dev/nvidiactl ] && ! nvidia-smi -L > /dev/null 2>&1; then
+    fail "no GPU: expected an NVIDIA driver (nvidia-smi, /dev/nvidiactl), found none; run it where there is one, or with --dry-run to try its steps on the processor" 3
+  fi
+  rm -rf "$work"
+  mkdir -p "$work" "$output"
+  gpu_program
+  if ! $dry_run; then
+    "$roboimi" doctor > "$work/doctor.log" 2>&1 || true
+    grep -q '^ok *CUDA *[0-9]* device' "$work/doctor.log" \
+      || fail "no GPU: expected a CUDA device that roboimi's libtorch sees, found: $(grep ' CUDA ' "$work/doctor.log" || tail -n 1 "$work/doctor.log"); build against the CUDA torch of this machine (docs/gpu.md)" 3
+  fi
+}
+
+# Finds or unpacks the program: `roboimi` runs it, `package_folder` is empty for a build.
+gpu_program() {
+  package_folder=
+  if [ -n "$package" ]; then
+    [ -e "$package" ] || fail "--package: expected a file of scripts/gpu_package.sh, found no $package"
+    "$python" -W ignore -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$package" "$work" \
+      || fail "--package: $package cannot be unpacked"
+    package_folder=$work/roboimi-gpu
+    roboimi=$package_folder/roboimi-gpu
+    gpu_place_of_build
+  else
+    roboimi=$(realpath -m "${program:-build/cuda/bin/roboimi}")
+    [ -x "$roboimi" ] || fail "expected a build in $roboimi, found none: build it (docs/gpu.md), or give --package or --program"
+  fi
+}
+
+# Tests look for the tree and the build where they were compiled.
+gpu_place_of_build() {
+  local path
+  while read -r path; do
+    if [ -e "$path" ] || ! mkdir -p "$(dirname "$path")" 2> /dev/null; then continue; fi
+    case "$path" in
+      */build/*) ln -s "$package_folder" "$path" ;;
+      *) ln -s "$PWD" "$path" ;;
+    esac
+  done < "$package_folder/built_from"
+}
+
+# Sets `command` to what runs a program of the package or of the build's bin folder.
+# shellcheck disable=SC2034
+program_command() { # PROGRAM
+  if [ -n "$package_folder" ]; then
+    # shellcheck disable=SC2016
+    command=(bash -c '. "$0/env.sh" && exec "$0/bin/$1" "${@:2}"' "$package_folder" "$1")
+  else
+    command=("$(dirname "$roboimi")/$1")
+  fi
+}
+has_program() { [ -x "${package_folder:-$(dirname "$(dirname "$roboimi")")}/bin/$1" ]; }
+
+# A command with a log and a limit. Status 10: skipped for want of time.
+stage() { # NAME NEEDED_SECONDS MOST_SECONDS COMMAND...
+  local name=$1 needed=$2 most=$3 status=0 start=$SECONDS rest
+  shift 3
+  rest=$(left)
+  if [ "$rest" -lt "$needed" ]; then
+    say "skipped $name: it needs $needed s, $rest s are left"
+    printf '%s\tskipped\t0\n' "$name" >> "$work/stages.tsv"
+    return 10
+  fi
+  timeout --signal=INT --kill-after=4 $((rest < most ? rest : most)) "$@" > "$work/$name.log" 2>&1 < /dev/null || status=$?
+  printf '%s\t%s\t%s\n' "$name" "$status" $((SECONDS - start)) >> "$work/stages.tsv"
+  if [ "$status" = 0 ]; then
+    say "$name: done in $((SECONDS - start)) s"
+  else
+    say "$name: ended with status $status after $((SECONDS - start)) s$([ "$status" -ge 124 ] && echo ' (its time limit)'):"
+    tail -n 5 "$work/$name.log" | cut -c1-300
+  fi
+  return "$status"
+}
+
+# Sets `words` to the given overrides without the switches that this build does not have, each told once.
+declare -A gpu_known_keys=()
+supported() { # OVERRIDE...
+  local word key
+  words=()
+  for word in "$@"; do
+    key=${word%%=*}
+    case "$key" in
+      train.cuda_graph | train.matmul)
+        if [ -z "${gpu_known_keys[$key]:-}" ]; then
+          gpu_known_keys[$key]=yes
+          if ! "$roboimi" config show lewm_imf_attnres.yaml "$word" > /dev/null 2> "$work/config.err"; then
+            gpu_known_keys[$key]=no
+            say "left out $key everywhere: $(head -n 1 "$work/config.err" | cut -c1-200)"
+          fi
+        fi
+        if [ "${gpu_known_keys[$key]}" = yes ]; then words+=("$word"); fi ;;
+      *) words+=("$word") ;;
+    esac
+  done
+}
+
+run_of() { find "$work/runs" -maxdepth 1 -name "*_$1" 2> /dev/null | sort | tail -n 1; }
+report() { "$python" scripts/gpu_report.py "$@"; }
+
+collect() { # NAME EPISODES OVERRIDE...
+  stage "collect_$1" 3 120 "$roboimi" collect --config collect_sim_transfer.yaml collect.num_episodes="$2" \
+    collect.workers=$((cores > 2 ? cores - 2 : 2)) collect.output="$work/$1" "${@:3}"
+}
+
+gpu_finish() { # the machine, and every log in one file
+  if [ -d "$work" ]; then
+    { nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2> /dev/null || echo 'no GPU'
+      nproc
+      "$python" -c 'import torch; print("torch", torch.__version__)' 2> /dev/null || true
+      cat "$work/doctor.log" 2> /dev/null || true; } > "$work/machine.log" || true
+    (cd "$work" && find . -maxdepth 1 \( -name '*.log' -o -name '*.tsv' -o -name '*.json' \) -printf '%P\n' \
+      | tar -czf "$output/logs.tar.gz" -T -) || true
+  fi
+}
