@@ -18,6 +18,7 @@ graph="train.cuda_graph=auto"
 tf32="train.matmul=tf32"
 bf16="train.matmul=tf32 train.precision=bf16"
 small="agent.head.n_emb=128 agent.head.n_layer=4 agent.head.n_head=4"
+reactvla="agent.head.n_emb=768 agent.head.n_layer=16 agent.head.n_head=12 agent.head.dropout=0.05"
 long="train.max_steps=400 train.log_every=100"
 short="train.max_steps=40 train.log_every=10"
 episodes=40 encode_episodes=14 evaluated=100
@@ -25,7 +26,7 @@ lewm="agent.head.n_emb=384"
 pretrain_size=""
 if $dry_run; then
   lewm="agent.head.n_emb=32 agent.head.n_layer=1 agent.head.n_head=2 train.batch_size=4"
-  small=$lewm long="train.max_steps=6 train.log_every=2" short="train.max_steps=4 train.log_every=2"
+  small=$lewm reactvla="$lewm agent.head.dropout=0.05" long="train.max_steps=6 train.log_every=2" short="train.max_steps=4 train.log_every=2"
   episodes=2 encode_episodes=2 evaluated=2
   pretrain_size="agent.image_height=28 agent.image_width=28 agent.num_layers=1 agent.predictor_depth=1 train.batch_size=2"
 fi
@@ -146,6 +147,7 @@ while IFS='|' read -r id title needed environment overrides; do
 done << END
 imf256_graph_bf16|IMF 256x12, one graph, bf16|8||$lewm agent.head.n_emb=256 $graph $bf16 $long
 imf128_graph_tf32|IMF 128x4, one graph, TF32|8||$small $graph $tf32 $long
+imf768_graph_bf16|IMF 768x16, dropout 0.05, one graph, bf16|15||$reactvla $graph $bf16 $long
 imf384_plain_eager|IMF 384x12, eager, fp32, without the fused kernels|20|$without_kernels|$lewm $eager $short
 imf384_plain_graph|IMF 384x12, one graph, fp32, without the fused kernels|15|$without_kernels|$lewm $graph $long
 imf384_plain_graph_bf16|IMF 384x12, one graph, bf16, without the fused kernels|15|$without_kernels|$lewm $graph $bf16 $long

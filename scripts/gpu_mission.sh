@@ -45,11 +45,11 @@ write_results() {
 }
 trap write_results EXIT
 
-# The records below 4 MiB, then each run's weights as far as 62 MiB go, the smaller run first.
+# The records below 3 MiB, then each run's weights as far as 63 MiB go, the smaller run first.
 bring_back() {
   (cd "$work" && find "$suite_name" -type f ! -name '*.safetensors' ! -name '*.mp4' ! -name 'trajectory_*' ! -name '*.lock' ! -path '*/queue*' -size -4096k \
     | tar -czf "$output/records.tar.gz" -T -)
-  if [ "$(stat -c %s "$output/records.tar.gz")" -gt $((4 * 1048576)) ]; then
+  if [ "$(stat -c %s "$output/records.tar.gz")" -gt $((3 * 1048576)) ]; then
     say "records of $(du -m "$output/records.tar.gz" | cut -f1) MiB: left out the pictures and the report"
     (cd "$work" && find "$suite_name" -type f \( -name '*.json' -o -name '*.jsonl' -o -name '*.md' -o -name '*.yaml' -o -name '*.csv' -o -name '*.txt' \) \
       | tar -czf "$output/records.tar.gz" -T -)
@@ -61,7 +61,7 @@ bring_back() {
     [ -e "$folder/checkpoints/latest/model.safetensors" ] || continue
     report half "$folder/checkpoints/latest" "$output/$run.fp16.safetensors"
     size=$(du -sm "$output" | cut -f1)
-    if [ "$size" -gt 62 ] || [ "$(find "$output" -type f | wc -l)" -gt 6 ]; then
+    if [ "$size" -gt 63 ] || [ "$(find "$output" -type f | wc -l)" -gt 6 ]; then
       rm -f "$output/$run".fp16.safetensors.part*
       echo "- the weights of $run are not brought back: the files would be $size MiB" >> "$decision"
     fi
