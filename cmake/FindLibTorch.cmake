@@ -70,10 +70,24 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   set(_libraries "${LibTorch_LIBRARY_DIR}/libtorch_cpu.so" "${LibTorch_LIBRARY_DIR}/libc10.so")
   set(LibTorch_CUDA FALSE)
   if(EXISTS "${LibTorch_LIBRARY_DIR}/libtorch_cuda.so")
-    # Nothing of ours names a symbol of these, yet without them the CUDA backend is not registered.
+    # Few of our libraries name a symbol of these, yet without them the CUDA backend is not registered.
     list(APPEND _libraries "-Wl,--no-as-needed" "${LibTorch_LIBRARY_DIR}/libtorch_cuda.so"
          "${LibTorch_LIBRARY_DIR}/libc10_cuda.so" "-Wl,--as-needed")
     set(LibTorch_CUDA TRUE)
+    # The headers of CUDA's runtime: of the wheels beside torch's, or of a toolkit.
+    file(GLOB _cuda_wheels "${LibTorch_ROOT_DIR}/../nvidia/*/include")
+    find_path(LibTorch_CUDA_INCLUDE_DIR cuda_runtime_api.h
+              HINTS ${_cuda_wheels} ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda
+              PATH_SUFFIXES include)
+    # Wheels of CUDA 13 have the headers in crt/ apart.
+    foreach(_header cuda_runtime_api.h crt/host_config.h)
+      if(NOT EXISTS "${LibTorch_CUDA_INCLUDE_DIR}/${_header}")
+        message(FATAL_ERROR "LibTorch in ${LibTorch_ROOT_DIR} is a CUDA build, but ${_header} was not found "
+                            "beside it or in a toolkit. Install the wheels nvidia-cuda-runtime and "
+                            "nvidia-cuda-crt of the same CUDA version beside torch, or pass "
+                            "-DLibTorch_CUDA_INCLUDE_DIR=DIR.")
+      endif()
+    endforeach()
   endif()
 
   add_library(LibTorch::LibTorch INTERFACE IMPORTED)
@@ -82,6 +96,12 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     LibTorch::LibTorch SYSTEM INTERFACE "${LibTorch_ROOT_DIR}/include"
                                         "${LibTorch_ROOT_DIR}/include/torch/csrc/api/include")
   target_link_libraries(LibTorch::LibTorch INTERFACE ${_libraries})
+  if(LibTorch_CUDA)
+    target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE "${LibTorch_CUDA_INCLUDE_DIR}")
+    # CUDA's own libraries are needed on the machine with the GPU, not on the one that builds.
+    target_link_options(LibTorch::LibTorch INTERFACE "LINKER:--allow-shlib-undefined"
+                        "LINKER:--unresolved-symbols=ignore-in-shared-libs")
+  endif()
   # libtorch_cpu.so exports its own std::filesystem too. The loader takes a symbol from the first library
   # that has it, so libstdc++ is named before libtorch: options come before libraries on the link line.
   target_link_options(

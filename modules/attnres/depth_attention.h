@@ -6,8 +6,9 @@
 //   h = depth.read(0);  depth.push(f(h));
 //   h = depth.read(1);  ...
 //
-// Sources are never stacked again: when a source is pushed, its logits against all pseudo-queries
-// are computed in one product, and a reader needs nothing of it but these and its values.
+// On a CPU sources are never stacked again: when a source is pushed, its logits against all
+// pseudo-queries are computed in one product, and a reader needs nothing of it but these and its
+// values.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -29,6 +30,12 @@ class DepthAttention {
 
   // sum_i softmax_i(w_n . RMS(v_i)) v_i over the sources pushed so far. [B, T, D]
   at::Tensor read(std::int64_t reader) const;
+
+  // sum_i weights_i sources_i, weights [B, T, N] for N sources [B, T, D]: one after the other, or
+  // stacked and in one product, which is few kernels and so what a GPU does.
+  static at::Tensor sum_one_by_one(const std::vector<at::Tensor>& sources,
+                                   const at::Tensor& weights);
+  static at::Tensor sum_stacked(const std::vector<at::Tensor>& sources, const at::Tensor& weights);
 
  private:
   at::Tensor queries_;

@@ -1,5 +1,6 @@
 #include "roboimi/train/autocast.h"
 
+#include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 
 #include "roboimi/common/bfloat16.h"
@@ -21,6 +22,12 @@ Autocast::~Autocast() {
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
   at::autocast::set_autocast_enabled(device_, was_enabled_);
   at::autocast::set_autocast_dtype(device_, old_dtype_);
+}
+
+void set_tf32(c10::Device device, bool enabled) {
+  if (!device.is_cuda()) return;
+  at::globalContext().setAllowTF32CuBLAS(enabled);
+  at::globalContext().setAllowTF32CuDNN(enabled);
 }
 
 void warn_where_autocast_is_slow(c10::Device device) {

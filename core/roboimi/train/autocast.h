@@ -32,6 +32,10 @@ class ROBOIMI_EXPORT Autocast {
   at::ScalarType old_dtype_;
 };
 
+// Whether float32 matrix products and convolutions on CUDA may round their factors to TF32 (10 bits
+// of fraction), in this process from now on. Without effect for another device.
+ROBOIMI_EXPORT void set_tf32(c10::Device device, bool enabled);
+
 // One warning in the log where the CPU has no kernels for bfloat16, which then costs time.
 ROBOIMI_EXPORT void warn_where_autocast_is_slow(c10::Device device);
 

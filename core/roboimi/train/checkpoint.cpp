@@ -65,6 +65,8 @@ std::string NumericConditions::difference(const NumericConditions& other) const 
   compare("precision", precision, other.precision);
   compare("device", device, other.device);
   compare("processes", processes, other.processes);
+  compare("matmul", matmul, other.matmul);
+  compare("CUDA graph", cuda_graph, other.cuda_graph);
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 

@@ -35,11 +35,13 @@ inline constexpr const char* kCheckpointsFolder = "checkpoints";  // in a run's 
 // What the bits of a training step depend on beside its inputs.
 struct NumericConditions {
   std::int64_t threads = 0;
-  std::string cpu_capability;  // "AVX512"
-  std::string libtorch;        // "2.13.0"
-  std::string precision;       // "float32"
-  std::string device;          // "cpu", "cuda:0"
-  std::int64_t processes = 1;  // that trained together
+  std::string cpu_capability;   // "AVX512"
+  std::string libtorch;         // "2.13.0"
+  std::string precision;        // "float32"
+  std::string device;           // "cpu", "cuda:0"
+  std::int64_t processes = 1;   // that trained together
+  std::string matmul = "fp32";  // of float32 products on CUDA, or "tf32"
+  bool cuda_graph = false;      // a step was recorded and replayed
 
   ROBOIMI_EXPORT static NumericConditions current(const std::string& device);
   // "threads 2 against 4, ..."; empty when equal.

@@ -98,7 +98,8 @@ std::string checkpoint_state_to_json(const CheckpointState& state) {
   node["conditions"] = {
       {"threads", conditions.threads},   {"cpu_capability", conditions.cpu_capability},
       {"libtorch", conditions.libtorch}, {"precision", conditions.precision},
-      {"device", conditions.device},     {"processes", conditions.processes}};
+      {"device", conditions.device},     {"processes", conditions.processes},
+      {"matmul", conditions.matmul},     {"cuda_graph", conditions.cuda_graph}};
   node["observation_spec"] = spec_to_json(state.spec);
   if (state.action_range) node["action_range"] = range_to_json(*state.action_range);
   if (state.state_range) {
@@ -133,6 +134,8 @@ CheckpointState checkpoint_state_from_json(const std::string& text, const std::s
     conditions.at("precision").get_to(state.conditions.precision);
     conditions.at("device").get_to(state.conditions.device);
     state.conditions.processes = conditions.value("processes", std::int64_t{1});
+    state.conditions.matmul = conditions.value("matmul", std::string("fp32"));
+    state.conditions.cuda_graph = conditions.value("cuda_graph", false);
     state.spec = spec_from_json(node.at("observation_spec"));
     if (node.contains("action_range")) state.action_range = range_from_json(node["action_range"]);
     if (node.contains("state_range")) {

@@ -19,7 +19,15 @@ double Ema::decay(std::int64_t step) const {
 
 void Ema::update() {
   const torch::NoGradGuard no_grad;
-  const double weight = 1.0 - decay(step_++);
+  const double weight = next_weight();
+  for (std::size_t i = 0; i < averages_.size(); ++i) {
+    averages_[i].lerp_(parameters_.groups()[i].parameters, weight);
+  }
+  count_update();
+}
+
+void Ema::update_with(const at::Tensor& weight) {
+  const torch::NoGradGuard no_grad;
   for (std::size_t i = 0; i < averages_.size(); ++i) {
     averages_[i].lerp_(parameters_.groups()[i].parameters, weight);
   }

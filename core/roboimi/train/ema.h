@@ -35,6 +35,12 @@ class ROBOIMI_EXPORT Ema {
   Ema(FlatParameters& parameters, const EmaOptions& options);
 
   void update();
+  // The same in two halves, as a CUDA graph needs them: the averages, with the parameters' weight
+  // on the device (0-d, of their type), and the count.
+  void update_with(const at::Tensor& weight);
+  void count_update() { ++step_; }
+  // Of the parameters in the next update: 1 - decay.
+  double next_weight() const { return 1.0 - decay(step_); }
   double decay(std::int64_t step) const;
   std::int64_t step() const { return step_; }  // updates so far; part of a checkpoint
 

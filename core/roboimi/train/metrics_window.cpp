@@ -23,10 +23,28 @@ void MetricsWindow::add_batch(const LossReport& report, std::int64_t accumulate)
 
 void MetricsWindow::finish_step(std::int64_t step, const at::Tensor& gradient_norm) {
   add("gradient_norm", gradient_norm, 1);
-  // A loss that is not finite has such gradients, and a sum of losses stays so.
+  first_bad_step_.masked_fill_(is_first_bad(gradient_norm), step);
+  count_step();
+}
+
+void MetricsWindow::add_norm(const at::Tensor& step, const at::Tensor& gradient_norm) {
+  add("gradient_norm", gradient_norm, 1);
+  // Filling by a mask would read the number from the device.
+  first_bad_step_.copy_(at::where(is_first_bad(gradient_norm), step, first_bad_step_));
+}
+
+// A loss that is not finite has such gradients, and a sum of losses stays so.
+at::Tensor MetricsWindow::is_first_bad(const at::Tensor& gradient_norm) const {
   const at::Tensor bad = at::isfinite(sums_.at("loss") + gradient_norm).logical_not();
-  first_bad_step_.masked_fill_(bad.logical_and(first_bad_step_ < 0), step);
-  ++steps_;
+  return bad.logical_and(first_bad_step_ < 0);
+}
+
+void MetricsWindow::clear_in_place() {
+  for (auto& [name, sum] : sums_) sum.zero_();
+  first_bad_step_.fill_(-1);
+  steps_ = restored_steps_ = 0;
+  data_time_ = {};
+  started_ = std::chrono::steady_clock::now();
 }
 
 void MetricsWindow::add(const std::string& name, const at::Tensor& value, std::int64_t parts) {

@@ -19,7 +19,9 @@ AdamW::AdamW(FlatParameters& parameters, const AdamWOptions& options)
   }
 }
 
-void AdamW::step(double learning_rate) {
+// libtorch takes the rate as a number or as a tensor.
+template <typename Rate>
+void AdamW::update(const Rate& learning_rate) {
   const torch::NoGradGuard no_grad;
   for (std::size_t i = 0; i < moments_.size(); ++i) {
     const FlatGroup& group = parameters_.groups()[i];
@@ -32,6 +34,10 @@ void AdamW::step(double learning_rate) {
                       /*amsgrad=*/false, /*maximize=*/false);
   }
 }
+
+void AdamW::step(double learning_rate) { update(learning_rate); }
+
+void AdamW::step(const at::Tensor& learning_rate) { update(learning_rate); }
 
 std::map<std::string, at::Tensor> AdamW::state() const {
   std::map<std::string, at::Tensor> state;

@@ -31,6 +31,8 @@ class ROBOIMI_EXPORT AdamW {
 
   // One update with the gradients as they are. Nothing is read back from the device.
   void step(double learning_rate);
+  // The same with the rate on the device, 0-d float: a CUDA graph reads it there.
+  void step(const at::Tensor& learning_rate);
 
   // "exp_avg.NAME", "exp_avg_sq.NAME" of every parameter, and "step" (0-d): copies.
   std::map<std::string, at::Tensor> state() const;
@@ -42,6 +44,9 @@ class ROBOIMI_EXPORT AdamW {
     at::Tensor exp_avg, exp_avg_sq;  // [N] of the group
     at::Tensor step;                 // 0-d float, on the device
   };
+  template <typename Rate>
+  void update(const Rate& learning_rate);
+
   FlatParameters& parameters_;
   AdamWOptions options_;
   std::vector<Moments> moments_;  // one a group

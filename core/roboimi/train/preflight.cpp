@@ -14,6 +14,7 @@
 #include "roboimi/plugin/registry.h"
 #include "roboimi/train/agent_to_train.h"
 #include "roboimi/train/checkpoint.h"
+#include "roboimi/train/graphed_step.h"
 #include "roboimi/train/load_agent.h"
 
 namespace roboimi {
@@ -133,6 +134,7 @@ void measure(const PreflightOptions& options, Preflight& found) {
 
 Preflight check(const PreflightOptions& options) {
   const bool leads = options.communicator.rank() == 0;
+  check_cuda_graph(options.train.cuda_graph, options.data.device);
   if (leads) {
     require_folders(options);
     require_steps_left(options);

@@ -10,6 +10,14 @@ Schema train_schema() {
   s.text("precision", "fp32",
          "of the forward pass: `bf16` is mixed precision, the weights stay fp32")
       .one_of({"fp32", "bf16"});
+  s.text("matmul", "fp32",
+         "of fp32 matrix products and convolutions on CUDA: `tf32` keeps 10 bits of the factors' "
+         "fractions and is several times faster; no effect on a CPU")
+      .one_of({"fp32", "tf32"});
+  s.text("cuda_graph", "auto",
+         "a training step as one CUDA graph, without the host's time for each kernel: `auto` where "
+         "it can be (one process on CUDA), `on` or an error")
+      .one_of({"auto", "on", "off"});
   s.number("learning_rate", 1e-4, "peak learning rate of AdamW").at_least(0.0);
   s.numbers("betas", {0.95, 0.999}, "decay of AdamW's two moments").range(0.0, 1.0);
   s.number("epsilon", 1e-8, "AdamW's epsilon").at_least(0.0);
@@ -51,6 +59,11 @@ TrainOptions train_options_from(const Options& options) {
   train.batch_size = options.integer("batch_size");
   train.accumulate = options.integer("accumulate");
   train.mixed_precision = options.text("precision") == "bf16";
+  train.tf32 = options.text("matmul") == "tf32";
+  const std::string& graph = options.text("cuda_graph");
+  train.cuda_graph = graph == "on"    ? CudaGraphUse::kOn
+                     : graph == "off" ? CudaGraphUse::kOff
+                                      : CudaGraphUse::kAuto;
   train.optimizer = {.beta1 = betas[0],
                      .beta2 = betas[1],
                      .epsilon = options.number("epsilon"),

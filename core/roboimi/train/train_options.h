@@ -10,11 +10,16 @@
 
 namespace roboimi {
 
+// Whether a step is one CUDA graph: where it can be, always (else an Error), never.
+enum class CudaGraphUse { kAuto, kOn, kOff };
+
 struct TrainOptions {
   std::int64_t max_steps = 50000;
   std::int64_t batch_size = 64;
   std::int64_t accumulate = 1;   // batches whose gradients make one step
   bool mixed_precision = false;  // bf16 autocast in the forward pass
+  bool tf32 = false;             // of float32 matrix products and convolutions on CUDA
+  CudaGraphUse cuda_graph = CudaGraphUse::kAuto;
   AdamWOptions optimizer;
   double clip_norm = 10.0;  // 0: gradients are not clipped
   LearningRateSchedule schedule;

@@ -10,6 +10,7 @@
 #include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
 #include "roboimi/train/autocast.h"
+#include "roboimi/train/graphed_step.h"
 #include "roboimi/train/metrics_window.h"
 #include "roboimi/train/replicas.h"
 
@@ -19,6 +20,8 @@ namespace roboimi {
 Trainer::Trainer(TrainerParts parts, const TrainOptions& options)
     : parts_(std::move(parts)), options_(options) {
   if (parts_.communicator == nullptr) parts_.communicator = &single_process_;
+  check_cuda_graph(options_.cuda_graph, parts_.device);
+  set_tf32(parts_.device, options_.tf32);
   Agent& agent = parts_.agent;
   check_memory();
   flat_ = std::make_unique<FlatParameters>(
@@ -31,6 +34,7 @@ Trainer::Trainer(TrainerParts parts, const TrainOptions& options)
   }
   optimizer_ = std::make_unique<AdamW>(*flat_, options_.optimizer);
   if (options_.use_ema) ema_ = std::make_unique<Ema>(*flat_, options_.ema);
+  graph_steps();
 }
 
 Trainer::~Trainer() = default;
@@ -52,6 +56,7 @@ TrainEnd Trainer::run() {
                 options_.max_steps, parts_.device.str());
   if (options_.mixed_precision && leads()) warn_where_autocast_is_slow(parts_.device);
   progress_ = std::make_unique<Progress>("train", options_.max_steps, step_);
+  drop_graph();  // it would add to the window of another call
   window_ = std::make_unique<MetricsWindow>(parts_.device);
   window_->restore(unlogged_, *parts_.communicator);
   const std::int64_t first = step_;
@@ -75,14 +80,26 @@ TrainEnd Trainer::run() {
   return interrupted ? TrainEnd::kInterrupted : TrainEnd::kFinished;
 }
 
-// Forward and backward of one batch, its loss weighted as its part of the step.
-LossReport Trainer::add_gradients(std::int64_t batch_index) {
+Batch Trainer::next_batch(std::int64_t batch_index) {
   const auto asked = std::chrono::steady_clock::now();
-  const Batch batch = parts_.batches(batch_index);
+  Batch batch = parts_.batches(batch_index);
   window_->add_data_time(std::chrono::steady_clock::now() - asked);
+  return batch;
+}
+
+std::uint64_t Trainer::seed_of(std::int64_t batch_index) const {
   const auto rank = static_cast<std::uint64_t>(parts_.communicator->rank());
-  at::Generator generator = make_generator(
-      mix_seed(parts_.seed, static_cast<std::uint64_t>(batch_index), rank), parts_.device);
+  return mix_seed(parts_.seed, static_cast<std::uint64_t>(batch_index), rank);
+}
+
+LossReport Trainer::add_gradients(std::int64_t batch_index) {
+  const Batch batch = next_batch(batch_index);
+  at::Generator generator = make_generator(seed_of(batch_index), parts_.device);
+  return add_gradients(batch, generator);
+}
+
+// Forward and backward of one batch, its loss weighted as its part of the step.
+LossReport Trainer::add_gradients(const Batch& batch, at::Generator& generator) {
   const LossReport report = [&] {
     const Autocast mixed(parts_.device, options_.mixed_precision);
     return parts_.agent.loss(batch, generator);
@@ -93,6 +110,7 @@ LossReport Trainer::add_gradients(std::int64_t batch_index) {
 }
 
 void Trainer::train_step() {
+  if (train_graphed_step()) return;
   flat_->zero_gradients();
   for (std::int64_t part = 0; part < options_.accumulate; ++part) {
     window_->add_batch(add_gradients(step_ * options_.accumulate + part), options_.accumulate);
@@ -110,6 +128,99 @@ void Trainer::train_step() {
   ++step_;
   window_->finish_step(step_, norm);
 }
+
+// ---- A step as one CUDA graph -------------------------------------------------------------------
+
+void Trainer::graph_steps() {
+  if (options_.cuda_graph == CudaGraphUse::kOff || !parts_.device.is_cuda()) return;
+  if (!CudaGraph::available()) return;
+  if (parts_.communicator->size() > 1) {
+    if (options_.cuda_graph == CudaGraphUse::kOn && leads()) {
+      logger().warn(
+          "train.cuda_graph=on has no effect with several processes: their gradients are "
+          "averaged by the host");
+    }
+    return;
+  }
+  graphed_ = std::make_unique<GraphedStep>(
+      parts_.device,
+      GraphedStep::Options{.parts = options_.accumulate,
+                           .weight_type = flat_->groups().front().parameters.scalar_type()},
+      [this](StepInputs& inputs) { graphed_body(inputs); });
+}
+
+// All of a step that the device does. Of the trainer's own numbers it may read constants alone.
+void Trainer::graphed_body(StepInputs& inputs) {
+  const std::size_t known = window_->num_sums();
+  flat_->zero_gradients();
+  for (std::size_t part = 0; part < inputs.batches.size(); ++part) {
+    const LossReport report = add_gradients(inputs.batches[part].batch(), inputs.generators[part]);
+    if (inputs.is_recording) check_recordable(report);
+    window_->add_batch(report, options_.accumulate);
+  }
+  const at::Tensor norm = flat_->clip_gradients(options_.clip_norm);
+  optimizer_->step(inputs.learning_rate);
+  if (ema_) ema_->update_with(inputs.average_weight);
+  window_->add_norm(inputs.step, norm);
+  // Its sum would be made anew by every replay.
+  if (inputs.is_recording && window_->num_sums() != known) {
+    throw Error({.what = "the loss reports a metric that it did not report before",
+                 .where = fmt::format("agent {}", parts_.agent.name())});
+  }
+}
+
+// A metric on the CPU would be added once and never again.
+void Trainer::check_recordable(const LossReport& report) const {
+  for (const auto& [name, value] : report.metrics) {
+    if (value.device().type() == parts_.device.type()) continue;
+    throw Error({.what = fmt::format("metric '{}' is not on the training device", name),
+                 .where = fmt::format("agent {}", parts_.agent.name()),
+                 .expected = parts_.device.str(),
+                 .found = value.device().str()});
+  }
+}
+
+// False where the step is still to be done, in the other way.
+bool Trainer::train_graphed_step() {
+  if (!graphed_) return false;
+  const auto first = step_ * options_.accumulate;
+  StepNumbers numbers{.learning_rate = options_.schedule.learning_rate(step_),
+                      .average_weight = ema_ ? ema_->next_weight() : 0.0,
+                      .step = step_ + 1};
+  try {
+    for (std::int64_t part = 0; part < options_.accumulate; ++part) {
+      graphed_->set_batch(part, next_batch(first + part));
+      numbers.seeds.push_back(seed_of(first + part));
+    }
+    graphed_->run(numbers);
+  } catch (const CannotRecord& reason) {
+    give_up_graph(reason.what());
+    return false;
+  }
+  if (ema_) ema_->count_update();
+  ++step_;
+  window_->count_step();
+  return true;
+}
+
+void Trainer::give_up_graph(const std::string& reason) {
+  graphed_.reset();
+  if (options_.cuda_graph == CudaGraphUse::kOn) {
+    throw Error({.what = "the training step cannot be recorded as a CUDA graph",
+                 .where = fmt::format("train.cuda_graph: on, training step {}", step_ + 1),
+                 .expected = "a loss() that reads nothing from the device and copies nothing to it",
+                 .found = reason,
+                 .next = "set train.cuda_graph=auto to train without one"});
+  }
+  logger().warn("training goes on without a CUDA graph, which costs speed: {}", reason);
+}
+
+// After work that may have replaced what the agent keeps beside its weights.
+void Trainer::drop_graph() {
+  if (graphed_) graphed_->drop();
+}
+
+// ---- Metrics ------------------------------------------------------------------------------------
 
 // A zero_grad() in a plugin would otherwise train nothing, without a word.
 void Trainer::check_views() const {
@@ -142,7 +253,11 @@ void Trainer::log() {
   if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
   if (leads()) progress_->update(step_, fmt::format("loss {:.4g}", values.at("train/loss")));
   metrics_ = values;
-  window_ = std::make_unique<MetricsWindow>(parts_.device);
+  if (graphed_) {
+    window_->clear_in_place();
+  } else {
+    window_ = std::make_unique<MetricsWindow>(parts_.device);
+  }
 }
 
 // ---- Checkpoints --------------------------------------------------------------------------------
@@ -180,6 +295,7 @@ void Trainer::save() {
 
 void Trainer::resume(const Checkpoint& checkpoint) {
   const CheckpointState& state = checkpoint.state;
+  drop_graph();
   if (state.ema_step.has_value() != options_.use_ema) {
     throw Error({.what = "the checkpoint was trained with another train.ema",
                  .expected = options_.use_ema ? "averaged weights" : "none",
@@ -200,6 +316,8 @@ NumericConditions Trainer::conditions() const {
   NumericConditions current = NumericConditions::current(parts_.device.str());
   if (options_.mixed_precision) current.precision = "bfloat16 autocast";
   current.processes = parts_.communicator->size();
+  if (options_.tf32 && parts_.device.is_cuda()) current.matmul = "tf32";
+  current.cuda_graph = graphed_ != nullptr;
   return current;
 }
 
@@ -223,6 +341,7 @@ void Trainer::validate() {
     }
   }
   parts_.agent.train();
+  drop_graph();
   if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
   window_->leave_out(std::chrono::steady_clock::now() - started);
 }
@@ -269,6 +388,7 @@ std::optional<std::map<std::string, double>> Trainer::measure_rollouts() {
     throw;
   }
   parts_.agent.train();
+  drop_graph();
   return results;
 }
 

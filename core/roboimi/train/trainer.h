@@ -8,7 +8,8 @@
 //
 // Everything a step draws comes from a generator seeded by (seed, step), so that a run that was
 // stopped, however, continues to the bit from its last checkpoint. A step never waits for the
-// device: losses are read once every log_every steps. A loss or gradient that is not finite stops
+// device: losses are read once every log_every steps. On CUDA a step is one graph where the agent
+// allows it (TrainOptions::cuda_graph). A loss or gradient that is not finite stops
 // the run with an Error that names the step, and is never saved.
 //
 // With several processes each has a Trainer of the same options, with batches of its own. Gradients
@@ -36,7 +37,9 @@
 
 namespace roboimi {
 
+class GraphedStep;
 class MetricsWindow;
+struct StepInputs;
 
 struct TrainerParts {
   Agent& agent;  // on the device, with statistics
@@ -83,7 +86,16 @@ class ROBOIMI_EXPORT Trainer {
 
  private:
   void train_step();
+  bool train_graphed_step();
+  void graph_steps();
+  void graphed_body(StepInputs& inputs);
+  void check_recordable(const LossReport& report) const;
+  void give_up_graph(const std::string& reason);
+  void drop_graph();
+  Batch next_batch(std::int64_t batch_index);
+  std::uint64_t seed_of(std::int64_t batch_index) const;
   LossReport add_gradients(std::int64_t batch_index);
+  LossReport add_gradients(const Batch& batch, at::Generator& generator);
   void log();
   void check_memory() const;
   void check_views() const;
@@ -105,6 +117,7 @@ class ROBOIMI_EXPORT Trainer {
   std::unique_ptr<AdamW> optimizer_;
   std::unique_ptr<Ema> ema_;
   std::unique_ptr<MetricsWindow> window_;  // since the last line of metrics
+  std::unique_ptr<GraphedStep> graphed_;   // nullptr: steps are not recorded
   std::unique_ptr<Progress> progress_;
   std::map<std::string, double> metrics_;  // of the last line
   MetricsSums unlogged_;                   // of the checkpoint that is gone on from

@@ -55,6 +55,17 @@ class CheckpointTest : public ::testing::Test {
   fs::path folder_ = fs::path(::testing::TempDir()) / "roboimi_checkpoint_test";
 };
 
+TEST_F(CheckpointTest, SaysHowItsStepsWereComputed) {
+  CheckpointState state = small_checkpoint(1).state;
+  const NumericConditions plain = state.conditions;
+  state.conditions.matmul = "tf32";
+  state.conditions.cuda_graph = true;
+  const NumericConditions found =
+      checkpoint_state_from_json(checkpoint_state_to_json(state), "state.json").conditions;
+  EXPECT_EQ(found.difference(state.conditions), "");
+  EXPECT_EQ(found.difference(plain), "matmul tf32 against fp32, CUDA graph true against false");
+}
+
 TEST_F(CheckpointTest, ComesBackAsItWasSaved) {
   CheckpointStore store(folder_, 3);
   Checkpoint saved = small_checkpoint(50000);

@@ -91,6 +91,43 @@ TEST(AdamW, FollowsPyTorchOverSeveralClippedSteps) {
   }
 }
 
+// A CUDA graph reads the rate and the weight from the device. In double here, for a CPU's kernel
+// reads the tensor as one.
+TEST(AdamW, TakesItsLearningRateFromATensorToTheSameBits) {
+  TwoParametersImpl number, tensor;
+  FlatParameters flat_number(number, decays_when_matrix), flat_tensor(tensor, decays_when_matrix);
+  AdamW by_number(flat_number, {.weight_decay = 0.1}),
+      by_tensor(flat_tensor, {.weight_decay = 0.1});
+  std::int64_t step = 0;
+  for (const json& record : reference()["steps"]) {
+    for (TwoParametersImpl* module : {&number, &tensor}) {
+      module->weight.mutable_grad().copy_(tensor_of(record["weight_grad"]));
+      module->bias.mutable_grad().copy_(tensor_of(record["bias_grad"]));
+    }
+    const double rate = reference_schedule().learning_rate(step++);
+    by_number.step(rate);
+    by_tensor.step(at::full({}, rate, at::kDouble));
+  }
+  EXPECT_TRUE(at::equal(number.weight, tensor.weight));
+  EXPECT_TRUE(at::equal(number.bias, tensor.bias));
+}
+
+TEST(Ema, TakesItsWeightFromATensor) {
+  TwoParametersImpl module;
+  FlatParameters flat(module, decays_when_matrix);
+  const torch::NoGradGuard no_grad;
+  Ema by_number(flat, {}), by_tensor(flat, {});
+  for (int i = 0; i < 8; ++i) {
+    module.weight.mul_(0.9).add_(0.01);
+    EXPECT_EQ(by_number.next_weight(), by_tensor.next_weight());
+    by_tensor.update_with(at::full({}, by_tensor.next_weight()));
+    by_tensor.count_update();
+    by_number.update();
+    EXPECT_TRUE(at::equal(by_number.state().at("weight"), by_tensor.state().at("weight"))) << i;
+  }
+  EXPECT_EQ(by_tensor.step(), 8);
+}
+
 TEST(LearningRateSchedule, FollowsPyTorchsLinearWarmupAndCosine) {
   std::int64_t step = 0;
   for (const json& expected : reference()["steps"]) {

@@ -125,6 +125,34 @@ TEST_F(TrainerTest, RunsTheForwardPassInMixedPrecisionAndKeepsTheWeightsWhole) {
   EXPECT_EQ(read_checkpoint_state(*store.latest()).conditions.precision, "bfloat16 autocast");
 }
 
+TEST_F(TrainerTest, RefusesACudaGraphOnACpuAndDoesWithoutWhereItMay) {
+  const auto agent = testing::make_tiny_agent();
+  CheckpointStore store(folder_, 10);
+  options_.tf32 = true;  // no effect on a CPU
+  Trainer(parts(*agent, &store), options_).run();
+  const NumericConditions conditions = read_checkpoint_state(*store.latest()).conditions;
+  EXPECT_FALSE(conditions.cuda_graph);
+  EXPECT_EQ(conditions.matmul, "fp32");
+  options_.cuda_graph = CudaGraphUse::kOn;
+  EXPECT_EQ(
+      error_text([&] { Trainer(parts(*agent), options_); }),
+      "train.cuda_graph: a CUDA graph needs a CUDA device: expected device: cuda, or "
+      "cuda_graph: auto or off; found cuda_graph: on with device: cpu; `roboimi doctor` shows "
+      "the devices that this libtorch finds");
+}
+
+TEST_F(TrainerTest, ReadsHowProductsAndStepsAreComputed) {
+  const auto read = [](const std::string& yaml) {
+    return train_options_from(parse_options(parse_yaml(yaml, "t.yaml"), train_schema(), "train"));
+  };
+  EXPECT_EQ(read("{}").cuda_graph, CudaGraphUse::kAuto);
+  EXPECT_FALSE(read("{}").tf32);
+  EXPECT_EQ(read("{cuda_graph: on}").cuda_graph, CudaGraphUse::kOn);
+  EXPECT_EQ(read("{cuda_graph: off, matmul: tf32}").cuda_graph, CudaGraphUse::kOff);
+  EXPECT_TRUE(read("{cuda_graph: off, matmul: tf32}").tf32);
+  EXPECT_THAT(error_text([&] { read("{cuda_graph: yes}"); }), HasSubstr("one of auto, on, off"));
+}
+
 TEST_F(TrainerTest, ValidatesWithTheAveragedWeightsAndGoesOnTraining) {
   const auto agent = testing::make_tiny_agent();
   Recorder recorder;

@@ -1,0 +1,104 @@
+#include "roboimi/train/cuda_graph.h"
+
+#include <ATen/core/CachingHostAllocator.h>
+#include <ATen/cuda/CUDAGeneratorImpl.h>
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+
+#include <exception>
+
+namespace roboimi {
+namespace {
+
+using at::cuda::CUDAGraph;
+
+bool succeeds(const std::function<void()>& work) {
+  try {
+    work();
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+// A capture that CUDA refused leaves libtorch's allocators and the default generator as they are
+// during one. What they point to in `graph` must outlive them.
+void abandon(std::unique_ptr<CUDAGraph> graph, c10::DeviceIndex device, c10::MempoolId_t pool) {
+  namespace allocator = c10::cuda::CUDACachingAllocator;
+  // Not recording to it: capture_end() went further, and the graph releases what it took.
+  if (succeeds([&] { allocator::endAllocateToPool(device, pool); })) {
+    succeeds([&] { allocator::releasePool(device, pool); });
+    at::HostAllocator* host = at::getHostAllocator(at::kCUDA);
+    succeeds([&] { host->end_allocate_to_pool(pool); });
+    succeeds([&] { host->release_pool(pool); });
+    (void)graph.release();
+  }
+  succeeds([&] {
+    at::Generator shared = at::cuda::detail::getDefaultCUDAGenerator(device);
+    const std::lock_guard lock(shared.mutex());
+    shared.graphsafe_set_state(shared.clone());
+  });
+}
+
+}  // namespace
+
+struct CudaGraph::State {
+  c10::cuda::CUDAStream stream;
+  std::unique_ptr<CUDAGraph> graph;
+};
+
+bool CudaGraph::available() { return true; }
+
+CudaGraph::CudaGraph(c10::Device device)
+    : state_(new State{
+          .stream = c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())}) {}
+
+CudaGraph::~CudaGraph() {
+  succeeds([this] { reset(); });  // a device that has failed has told whoever used it last
+}
+
+void CudaGraph::run_beside(const std::function<void()>& work) {
+  c10::cuda::getCurrentCUDAStream(state_->stream.device_index()).synchronize();
+  const c10::StreamGuard guard(state_->stream.unwrap());
+  work();
+  state_->stream.synchronize();
+}
+
+void CudaGraph::record(const std::vector<at::Generator>& generators,
+                       const std::function<void()>& work) {
+  reset();
+  const c10::DeviceIndex device = state_->stream.device_index();
+  c10::cuda::getCurrentCUDAStream(device).synchronize();
+  // What eager steps left cached cannot serve the recording, which has memory of its own.
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  const c10::StreamGuard guard(state_->stream.unwrap());
+  const c10::MempoolId_t pool = at::cuda::graph_pool_handle();
+  auto graph = std::make_unique<CUDAGraph>();
+  bool is_ended = false;
+  try {
+    for (const at::Generator& generator : generators) graph->register_generator_state(generator);
+    graph->capture_begin(pool, cudaStreamCaptureModeThreadLocal);
+    work();
+    is_ended = true;
+    graph->capture_end();
+  } catch (...) {
+    // Without its end the stream would record for ever.
+    const bool is_clean = !is_ended && succeeds([&] { graph->capture_end(); });
+    if (!is_clean) abandon(std::move(graph), device, pool);
+    throw;
+  }
+  state_->graph = std::move(graph);
+}
+
+bool CudaGraph::is_recorded() const { return state_->graph != nullptr; }
+
+void CudaGraph::replay() { state_->graph->replay(); }
+
+void CudaGraph::reset() {
+  if (!is_recorded()) return;
+  c10::cuda::getCurrentCUDAStream(state_->stream.device_index()).synchronize();
+  state_->graph.reset();
+}
+
+}  // namespace roboimi

@@ -1,0 +1,22 @@
+// In place of cuda_graph.cpp in a build without CUDA.
+#include "roboimi/common/error.h"
+#include "roboimi/train/cuda_graph.h"
+
+namespace roboimi {
+
+struct CudaGraph::State {};
+
+bool CudaGraph::available() { return false; }
+
+CudaGraph::CudaGraph(c10::Device device) {
+  ROBOIMI_CHECK(false, c10::str("a CUDA graph on ", device, " in a build without CUDA"));
+}
+CudaGraph::~CudaGraph() = default;
+
+void CudaGraph::run_beside(const std::function<void()>&) {}
+void CudaGraph::record(const std::vector<at::Generator>&, const std::function<void()>&) {}
+bool CudaGraph::is_recorded() const { return false; }
+void CudaGraph::replay() {}
+void CudaGraph::reset() {}
+
+}  // namespace roboimi

@@ -1,0 +1,74 @@
+// The kernels of the attention-residual pass on the device itself, at the size of the default head.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/autograd.h>
+#include <torch/cuda.h>
+
+#include <algorithm>
+
+#include "modules/attnres/gpu/usable_launcher.h"
+#include "modules/attnres/transformer.h"
+#include "roboimi/common/random.h"
+
+namespace roboimi::attnres {
+namespace {
+
+at::Tensor random(at::IntArrayRef sizes, std::uint64_t seed) {
+  at::Generator generator = make_generator(seed);
+  return at::randn(sizes, generator, at::TensorOptions(at::kFloat)).to(at::kCUDA);
+}
+
+double distance(const at::Tensor& found, const at::Tensor& expected) {
+  const double scale = std::max(expected.abs().max().item<double>(), 0.1);
+  return (found - expected).abs().max().item<double>() / scale;
+}
+
+struct Results {
+  Dual y;
+  std::vector<at::Tensor> gradients;
+};
+
+template <typename Forward>
+Results run(TransformerImpl& net, const Dual& x, Forward forward) {
+  const Dual input{.value = x.value.detach().clone().requires_grad_(), .tangent = x.tangent};
+  Results results{.y = forward(input)};
+  std::vector<at::Tensor> inputs = net.parameters();
+  inputs.insert(inputs.begin(), input.value);
+  const at::Tensor weights = random(x.value.sizes(), 5);
+  results.gradients = torch::autograd::grad({(results.y.value * weights).sum()}, inputs);
+  return results;
+}
+
+TEST(GpuKernels, EqualTheComposedOperatorsAtFullSize) {
+  if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
+  const c10::Device device(at::kCUDA, 0);
+  Transformer net(TransformerOptions{.num_kv_heads = 4});
+  {
+    const at::NoGradGuard no_grad;
+    at::Generator generator = make_generator(9);
+    for (at::Tensor& parameter : net->parameters()) {
+      if (parameter.dim() == 2) parameter.normal_(0.0, 0.05, generator);
+      if (parameter.dim() == 1) parameter.uniform_(0.0, 0.5, generator);
+    }
+  }
+  net->to(device);
+  const Dual x{.value = random({64, 20, 384}, 1), .tangent = random({32, 20, 384}, 2)};
+  const Results expected =
+      run(*net, x, [&](const Dual& d) { return net->forward_dual_composed(d); });
+  const gpu::Launcher* launcher = gpu::usable_launcher(device);
+  ASSERT_NE(launcher, nullptr);
+  for (const bool half : {false, true}) {
+    const Results found =
+        run(*net, x, [&](const Dual& d) { return net->forward_dual_on(d, *launcher, half); });
+    const double tolerance = half ? 0.1 : 1e-3;
+    EXPECT_LT(distance(found.y.value, expected.y.value), tolerance);
+    EXPECT_LT(distance(found.y.tangent, expected.y.tangent), tolerance);
+    for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
+      EXPECT_LT(distance(found.gradients[i], expected.gradients[i]), tolerance)
+          << "gradient " << i << (half ? " in bfloat16" : "");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace roboimi::attnres

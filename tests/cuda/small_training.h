@@ -1,0 +1,101 @@
+// Trainings of a few steps on a CUDA device, of agents from plugins and of one made here.
+#pragma once
+
+#include <torch/torch.h>
+
+#include "roboimi/common/random.h"
+#include "roboimi/config/node.h"
+#include "roboimi/plugin/registry.h"
+#include "roboimi/train/trainer.h"
+
+namespace roboimi::testing {
+
+inline const c10::Device kCuda(c10::kCUDA, 0);
+
+inline ObservationSpec small_spec(bool with_camera) {
+  ObservationSpec spec{.state_dim = 5, .action_dim = 3};
+  if (with_camera) {
+    spec.camera_names = {"front"};
+    spec.images["front"] = {56, 84};
+  }
+  return spec;
+}
+
+inline DatasetStatistics small_statistics() {
+  at::Generator generator = make_generator(99);
+  return {.state = Statistics::of(at::randn({50, 5}, generator)),
+          .action = Statistics::of(at::randn({50, 3}, generator))};
+}
+
+// An agent of the plugins, on the device.
+inline std::shared_ptr<Agent> make_plugin_agent(const std::string& yaml, bool with_camera) {
+  Registry& registry = Registry::instance();
+  registry.load_search_path(plugin_search_path({ROBOIMI_BINARY_DIR "/lib/roboimi/plugins"}));
+  auto agent = registry.create_agent(parse_yaml(yaml, "cuda_test"), "agent",
+                                     small_spec(with_camera), /*seed=*/3);
+  agent->set_statistics(small_statistics());
+  agent->to(kCuda);
+  return agent;
+}
+
+// Two layers on a noisy state; `reads` makes its loss wait for the device, which no graph can hold.
+class SmallAgent : public Agent {
+ public:
+  explicit SmallAgent(bool reads) : reads_(reads) {
+    const SeededConstruction guard(5);
+    first_ = register_module("first", torch::nn::Linear(5, 16));
+    norm_ = register_module("norm", torch::nn::BatchNorm1d(16));
+    second_ = register_module("second", torch::nn::Linear(16, 12));
+    to(kCuda);
+  }
+  const ObservationSpec& spec() const override { return spec_; }
+  const Horizons& horizons() const override { return horizons_; }
+  Backbone* backbone() const override { return nullptr; }
+  void set_statistics(const DatasetStatistics&) override {}
+  bool has_statistics() const override { return true; }
+  LossReport loss(const Batch& batch, at::Generator& generator) override {
+    const at::Tensor state = batch.state.select(1, 0);
+    const at::Tensor noisy = state + 0.1 * at::randn(state.sizes(), generator, state.options());
+    const at::Tensor hidden = norm_->forward(first_->forward(noisy)).tanh();
+    const at::Tensor output = second_->forward(hidden).view({-1, 4, 3});
+    const at::Tensor loss = (output - batch.actions).square().mean();
+    if (reads_ && loss.item<double>() < 0.0) return {};
+    return {.loss = loss, .metrics = {{"twice", 2 * loss.detach()}}};
+  }
+
+ private:
+  bool reads_;
+  ObservationSpec spec_ = small_spec(false);
+  Horizons horizons_{.obs = 1, .pred = 4, .num_action = 2};
+  torch::nn::Linear first_{nullptr}, second_{nullptr};
+  torch::nn::BatchNorm1d norm_{nullptr};
+};
+
+// The n-th batch for an agent, a function of n, on the device.
+inline Batch small_batch(const Agent& agent, std::int64_t n, std::int64_t size = 8) {
+  const ObservationSpec& spec = agent.spec();
+  const Horizons& horizons = agent.horizons();
+  at::Generator generator = make_generator(mix_seed(7, static_cast<std::uint64_t>(n)));
+  Batch batch{
+      .state = at::randn({size, horizons.obs, spec.state_dim}, generator).to(kCuda),
+      .actions = at::randn({size, horizons.pred, spec.action_dim}, generator).tanh().to(kCuda),
+      .is_pad = at::zeros({size, horizons.pred}, at::kBool).to(kCuda)};
+  for (const auto& [camera, image] : spec.images) {
+    batch.images[camera] = at::randint(0, 256, {size, horizons.obs, image.height, image.width, 3},
+                                       generator, at::TensorOptions(at::kByte))
+                               .to(kCuda);
+  }
+  return batch;
+}
+
+class Recorder final : public Tracker {
+ public:
+  void scalars(std::int64_t step, const Scalars& values) override {
+    lines[step].merge(Scalars(values));
+  }
+  void image(std::int64_t, const std::string&, const std::filesystem::path&) override {}
+  void flush() override {}
+  std::map<std::int64_t, Scalars> lines;
+};
+
+}  // namespace roboimi::testing
