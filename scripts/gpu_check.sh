@@ -65,7 +65,7 @@ write_results() {
 }
 trap write_results EXIT
 
-cat "$work/doctor.log" 2> /dev/null || "$roboimi" doctor | tee "$work/doctor.log" || true
+cat "$work/doctor.log"
 collect demonstrations "$episodes" size=small
 if has_program cuda_test; then
   program_command cuda_test

@@ -52,7 +52,7 @@ gpu_start() {
   output=$(realpath -m "${output:-gpu_output/$script}")
   work=$(realpath -m "${work:-${TMPDIR:-/tmp}/roboimi_$script}")
   python=${ROBOIMI_TORCH_PYTHON:-python3}
-  if $dry_run && [ -x .venv/bin/python ]; then python=$PWD/.venv/bin/python; fi
+  if $dry_run && [ -z "${ROBOIMI_TORCH_PYTHON:-}" ] && [ -x .venv/bin/python ]; then python=$PWD/.venv/bin/python; fi
   export ROBOIMI_TORCH_PYTHON=$python ROBOIMI_TREE=$PWD
   # A processor's threads must not spin while others work.
   export OMP_WAIT_POLICY=passive
@@ -64,8 +64,8 @@ gpu_start() {
   rm -rf "$work"
   mkdir -p "$work" "$output"
   gpu_program
+  "$roboimi" doctor > "$work/doctor.log" 2>&1 || true
   if ! $dry_run; then
-    "$roboimi" doctor > "$work/doctor.log" 2>&1 || true
     grep -q '^ok *CUDA *[0-9]* device' "$work/doctor.log" \
       || fail "no GPU: expected a CUDA device that roboimi's libtorch sees, found: $(grep ' CUDA ' "$work/doctor.log" || tail -n 1 "$work/doctor.log"); build against the CUDA torch of this machine (docs/gpu.md)" 3
   fi
