@@ -6,6 +6,7 @@
 #include "modules/attnres/dual_level.h"
 #include "modules/attnres/gpu/gpu_pass.h"
 #include "modules/attnres/gpu/usable_launcher.h"
+#include "modules/attnres/joined_rows.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::attnres {
@@ -97,12 +98,13 @@ FusedWeights TransformerImpl::fused_weights() const {
     if (layer->attention) {
       const GroupedQueryAttentionImpl& fn = *layer->attention;
       weights.layers.push_back({layer->norm->weight,
-                                at::cat({fn.w_q->weight, fn.w_k->weight, fn.w_v->weight}),
+                                joined_rows({fn.w_q->weight, fn.w_k->weight, fn.w_v->weight}),
                                 fn.w_o->weight});
     } else {
       const SwiGluImpl& fn = *layer->feed_forward;
-      weights.layers.push_back(
-          {layer->norm->weight, at::cat({fn.w_gate->weight, fn.w_up->weight}), fn.w_down->weight});
+      weights.layers.push_back({layer->norm->weight,
+                                joined_rows({fn.w_gate->weight, fn.w_up->weight}),
+                                fn.w_down->weight});
     }
   }
   weights.queries = pseudo_queries();

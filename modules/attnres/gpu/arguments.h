@@ -39,7 +39,7 @@ struct ReadBackwardArguments {
   const float* sum;          // [of values, width]
   const float* norm;         // [width], or null
   const float* grad_normed;  // [of values, width]
-  float* grad_norm;          // [blocks, width]: a block's part of the sum over rows
+  float* grad_norm;          // [of values, width]: a row's part of the sum
   const float* grad_total;   // [of values, width], of the plain sum of all sources, or null
   // [num_sources, of values, num_readers]: transposed and times the source, it is the source's part
   // of the queries' gradient.

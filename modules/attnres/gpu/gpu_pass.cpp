@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "roboimi/common/error.h"
 
@@ -11,16 +12,12 @@ namespace {
 
 // Two numbers for each lane of a warp, where a block adds up.
 constexpr std::int64_t kScratch = 64;
-// Blocks of the backward kernel, each of which has a part of the norms' gradients: enough to fill
-// today's devices twice.
-constexpr std::int64_t kBackwardBlocks = 264;
-
 std::size_t read_floats(std::int64_t width, std::int64_t sources) {
   return static_cast<std::size_t>(kScratch + 2 * width + 2 * sources);
 }
 
 std::size_t read_backward_floats(std::int64_t width, std::int64_t sources, std::int64_t readers) {
-  return static_cast<std::size_t>(kScratch + 2 * width + 2 * readers + sources);
+  return static_cast<std::size_t>(kScratch + width + 2 * readers + sources);
 }
 
 std::size_t attend_floats(std::int64_t length, std::int64_t head_dim) {
@@ -28,6 +25,11 @@ std::size_t attend_floats(std::int64_t length, std::int64_t head_dim) {
 }
 
 float* data_or_null(const at::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
+
+// The kernels load 16 bytes at a time.
+at::Tensor aligned(const at::Tensor& x) {
+  return reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % 16 == 0 ? x : x.clone();
+}
 
 const float* const_data_or_null(const at::Tensor& x) {
   return x.defined() ? x.const_data_ptr<float>() : nullptr;
@@ -90,7 +92,7 @@ Dual GpuPass::forward(const Dual& x) {
     saved.out = half_ ? layer.out.to(at::kBFloat16) : layer.out;
     if (keep_) saved.sum = at::empty({value_rows_, width}, options_);
     saved.normed = for_product(rows, width);
-    read(i, layer.norm, saved.sum, saved.normed);
+    read(i, aligned(layer.norm), saved.sum, saved.normed);
     saved.inner = product(saved.normed, saved.in.t());
     saved.mixed = for_product(rows, saved.out.size(1));
     activate(static_cast<std::size_t>(i), saved.inner, saved.mixed);
@@ -180,12 +182,12 @@ FusedGradients GpuPass::backward(const at::Tensor& grad) {
   ROBOIMI_CHECK(keep_ && saved_.size() == weights_.layers.size(), "backward without forward");
   const auto layers = static_cast<std::int64_t>(weights_.layers.size());
   const std::int64_t readers = num_readers(), width = shape_.width;
-  const at::Tensor rows = grad.reshape({value_rows_, width}).to(at::kFloat).contiguous();
+  const at::Tensor rows = aligned(grad.reshape({value_rows_, width}).to(at::kFloat).contiguous());
   grad_logits_ = at::empty_like(logits_);
   grad_sums_ = at::empty({readers, value_rows_, width}, options_);
   // The sources that are read are as many as the readers.
   coefficients_ = at::empty({readers, value_rows_, readers}, options_);
-  grad_norms_ = at::empty({layers, std::min(value_rows_, kBackwardBlocks), width}, options_);
+  grad_norms_ = at::empty({layers, value_rows_, width}, options_);
   at::Tensor grad_out;
   if (shape_.final_reader) {
     grad_sums_[layers].copy_(rows);
@@ -204,7 +206,8 @@ FusedGradients GpuPass::backward(const at::Tensor& grad) {
     grads.out = product(grad_out.t(), values_of(saved.mixed));
     const at::Tensor grad_inner = activate_backward(layer, product(grad_out, saved.out));
     grads.in = product(grad_inner.t(), values_of(saved.normed));
-    grad_out = read_backward(i, weights_.layers[layer].norm, product(grad_inner, saved.in));
+    grad_out =
+        read_backward(i, aligned(weights_.layers[layer].norm), product(grad_inner, saved.in));
     saved_[layer] = {};
   }
   gradients.x = grad_out.view({batch_, length_, width});
@@ -248,7 +251,7 @@ at::Tensor GpuPass::read_backward(std::int64_t reader, const at::Tensor& norm,
     a.grad_normed = grad_normed.const_data_ptr<float>();
     a.grad_norm = grad_norms_[reader].data_ptr<float>();
   }
-  launcher_.launch(Kernel::kReadDepthBackward, {.x = std::min(value_rows_, kBackwardBlocks)},
+  launcher_.launch(Kernel::kReadDepthBackward, {.x = value_rows_},
                    read_backward_floats(shape_.width, sources_.size(0), num_readers()), &a);
   return grad;
 }
@@ -277,6 +280,8 @@ at::Tensor GpuPass::activate_backward(std::size_t layer, const at::Tensor& grad)
 
 bool fits(const Launcher& launcher, const FusedShape& shape, std::int64_t num_layers,
           std::int64_t length) {
+  // The kernels move four numbers at a time.
+  if (shape.width % (4 * shape.num_heads) != 0) return false;
   const std::int64_t sources = num_layers + 1;
   const std::size_t most = std::max({read_floats(shape.width, sources),
                                      read_backward_floats(shape.width, sources, sources),

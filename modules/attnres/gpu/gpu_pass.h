@@ -60,10 +60,11 @@ class GpuPass {
   at::Tensor inverse_rms_, logits_, logit_tangents_, mixture_;
   std::vector<Saved> saved_;
   at::Tensor grad_logits_, grad_sums_, grad_total_, coefficients_;
-  at::Tensor grad_norms_;  // [layers, blocks, D]
+  at::Tensor grad_norms_;  // [layers, of values, D]: a row's part
 };
 
-// Whether a block's shared memory holds what the kernels need for tokens [*, length, D].
+// Whether the kernels can compute these sizes: a head has a multiple of four numbers, and a block's
+// shared memory holds what is needed for tokens [*, length, D].
 bool fits(const Launcher& launcher, const FusedShape& shape, std::int64_t num_layers,
           std::int64_t length);
 

@@ -52,16 +52,51 @@ __device__ inline Pair sum_of_block(float first, float second, float* scratch) {
   return total;
 }
 
-// Writes a float, or a bfloat16 rounded to nearest even.
-__device__ inline void store(void* out, Index i, float x, int half) {
+// Four neighbors, moved by one instruction. Widths are multiples of four.
+struct alignas(16) Four {
+  float x, y, z, w;
+};
+
+__device__ inline Four load(const float* from, Index four) {
+  return reinterpret_cast<const Four*>(from)[four];
+}
+__device__ inline void store(float* to, Index four, const Four& v) {
+  reinterpret_cast<Four*>(to)[four] = v;
+}
+__device__ inline Four scaled(const Four& v, float s) {
+  return {v.x * s, v.y * s, v.z * s, v.w * s};
+}
+__device__ inline Four product(const Four& a, const Four& b) {
+  return {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w};
+}
+__device__ inline void add(Four& sum, const Four& v) {
+  sum.x += v.x, sum.y += v.y, sum.z += v.z, sum.w += v.w;
+}
+__device__ inline void add_scaled(Four& sum, float s, const Four& v) {
+  sum.x += s * v.x, sum.y += s * v.y, sum.z += s * v.z, sum.w += s * v.w;
+}
+__device__ inline float dot(const Four& a, const Four& b) {
+  return a.x * b.x + a.y * b.y + a.z * b.z + a.w * b.w;
+}
+
+// A bfloat16's bits, rounded to nearest even.
+__device__ inline unsigned rounded(float x) {
+  const unsigned bits = __float_as_uint(x);
+  const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
+  return is_nan ? 0x7fc0u : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+}
+
+// Writes an operand of a matrix product: floats, or bfloat16.
+struct alignas(8) FourHalves {
+  unsigned first, second;
+};
+__device__ inline void store_operand(void* to, Index four, const Four& v, int half) {
   if (!half) {
-    static_cast<float*>(out)[i] = x;
+    store(static_cast<float*>(to), four, v);
     return;
   }
-  unsigned bits = __float_as_uint(x);
-  const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
-  bits = is_nan ? 0x7fc00000u : bits + 0x7fffu + ((bits >> 16) & 1u);
-  static_cast<unsigned short*>(out)[i] = static_cast<unsigned short>(bits >> 16);
+  static_cast<FourHalves*>(to)[four] = {rounded(v.x) | rounded(v.y) << 16,
+                                        rounded(v.z) | rounded(v.w) << 16};
 }
 
 __device__ inline float inverse_rms_of(float sum_of_squares, int width) {
@@ -72,8 +107,9 @@ __device__ inline float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
 // ---- Depth attention and RMSNorm ----------------------------------------------------------------
 
-// A block a value row. With its tangent, if it has one.
-extern "C" __global__ void read_depth(const ReadArguments a) {
+// A block a value row. With its tangent, if it has one. Ten blocks fit on a multiprocessor: the default batch
+// of 1,280 rows runs at once.
+extern "C" __global__ void __launch_bounds__(128, 10) read_depth(const ReadArguments a) {
   extern __shared__ float shared[];
   float* scratch = shared;
   float* value = scratch + 2 * WARP;
@@ -81,41 +117,46 @@ extern "C" __global__ void read_depth(const ReadArguments a) {
   float* weight = tangent + a.width;
   float* weight_tangent = weight + a.num_sources;
 
-  const int row = blockIdx.x, source = a.reader;
+  const int row = blockIdx.x, source = a.reader, fours = a.width / 4;
   const int tangent_row = row - (a.value_rows - a.tangent_rows);
   const bool is_dual = tangent_row >= 0;
-  const Index stride = Index(a.value_rows + a.tangent_rows) * a.width;
-  const float* x = a.sources + Index(row) * a.width;
-  const float* dx = a.sources + (Index(a.value_rows) + tangent_row) * a.width;
+  const Index first = Index(row) * fours, tangent_first = (Index(a.value_rows) + tangent_row) * fours;
+  const Index stride = Index(a.value_rows + a.tangent_rows) * fours;
 
   // The new source: logit = (v . q) s with s = 1 / rms(v); dlogit = (dv . q) s - logit s^2 mean(v dv).
-  float square = 0.0f, product = 0.0f;
-  for (int k = threadIdx.x; k < a.width; k += blockDim.x) {
-    value[k] = x[source * stride + k];
-    tangent[k] = is_dual ? dx[source * stride + k] : 0.0f;
-    square += value[k] * value[k];
-    product += value[k] * tangent[k];
+  float square = 0.0f, along_sum = 0.0f;
+  for (int k = threadIdx.x; k < fours; k += blockDim.x) {
+    const Four v = load(a.sources, source * stride + first + k);
+    Four dv = {0.0f, 0.0f, 0.0f, 0.0f};
+    if (is_dual) dv = load(a.sources, source * stride + tangent_first + k);
+    store(value, k, v);
+    store(tangent, k, dv);
+    square += dot(v, v);
+    along_sum += dot(v, dv);
   }
-  Pair sums = sum_of_block(square, product, scratch);
+  Pair sums = sum_of_block(square, along_sum, scratch);
   float scale = inverse_rms_of(sums.first, a.width);
   float along = scale * scale * sums.second / a.width;
   if (threadIdx.x == 0) a.inverse_rms[Index(row) * a.num_sources + source] = scale;
   const Index table = Index(row) * a.num_readers, tangent_table = Index(tangent_row) * a.num_readers;
   for (int n = a.reader + warp(); n < a.num_readers; n += num_warps()) {
-    const float* query = a.queries + Index(n) * a.width;
-    float dot = 0.0f, tangent_dot = 0.0f;
-    for (int k = lane(); k < a.width; k += WARP) {
-      dot += value[k] * query[k];
-      tangent_dot += tangent[k] * query[k];
+    float sum = 0.0f, tangent_sum = 0.0f;
+#pragma unroll 4
+    for (int k = lane(); k < fours; k += WARP) {
+      const Four q = load(a.queries, Index(n) * fours + k);
+      sum += dot(load(value, k), q);
+      tangent_sum += dot(load(tangent, k), q);
     }
-    dot = sum_of_warp(dot);
-    tangent_dot = sum_of_warp(tangent_dot);
+    for (int offset = WARP / 2; offset > 0; offset /= 2) {
+      sum += __shfl_xor_sync(ALL_LANES, sum, offset);
+      if (is_dual) tangent_sum += __shfl_xor_sync(ALL_LANES, tangent_sum, offset);
+    }
     if (lane() == 0) {
-      const float logit = dot * scale;
+      const float logit = sum * scale;
       a.logits[(table + n) * a.num_sources + source] = logit;
       if (is_dual) {
         a.logit_tangents[(tangent_table + n) * a.num_sources + source] =
-            tangent_dot * scale - logit * along;
+            tangent_sum * scale - logit * along;
       }
     }
   }
@@ -148,140 +189,159 @@ extern "C" __global__ void read_depth(const ReadArguments a) {
   __syncthreads();
 
   // The mixture of sources. From here on a thread reads no other's elements of value and tangent.
-  square = product = 0.0f;
-  for (int k = threadIdx.x; k < a.width; k += blockDim.x) {
-    float h = 0.0f, dh = 0.0f;
+  square = along_sum = 0.0f;
+  for (int k = threadIdx.x; k < fours; k += blockDim.x) {
+    Four h = {0.0f, 0.0f, 0.0f, 0.0f}, dh = h;
     if (is_dual) {
 #pragma unroll 4
       for (int i = 0; i <= source; ++i) {
-        const float v = x[i * stride + k], dv = dx[i * stride + k];
-        h += weight[i] * v;
-        dh += weight_tangent[i] * v + weight[i] * dv;
+        const Four v = load(a.sources, i * stride + first + k);
+        const Four dv = load(a.sources, i * stride + tangent_first + k);
+        add_scaled(h, weight[i], v);
+        add_scaled(dh, weight_tangent[i], v);
+        add_scaled(dh, weight[i], dv);
       }
     } else {
 #pragma unroll 8
-      for (int i = 0; i <= source; ++i) h += weight[i] * x[i * stride + k];
+      for (int i = 0; i <= source; ++i) {
+        add_scaled(h, weight[i], load(a.sources, i * stride + first + k));
+      }
     }
-    value[k] = h;
-    tangent[k] = dh;
-    square += h * h;
-    product += h * dh;
-    if (a.sum != nullptr) a.sum[Index(row) * a.width + k] = h;
-    if (a.sum_tangent != nullptr && is_dual) a.sum_tangent[Index(tangent_row) * a.width + k] = dh;
+    store(value, k, h);
+    store(tangent, k, dh);
+    square += dot(h, h);
+    along_sum += dot(h, dh);
+    if (a.sum != nullptr) store(a.sum, first + k, h);
+    if (a.sum_tangent != nullptr && is_dual) store(a.sum_tangent, Index(tangent_row) * fours + k, dh);
   }
   if (a.norm == nullptr) return;
 
   // y = w s h; dy = w s (dh - h s^2 mean(h dh)).
-  sums = sum_of_block(square, product, scratch);
+  sums = sum_of_block(square, along_sum, scratch);
   scale = inverse_rms_of(sums.first, a.width);
   along = scale * scale * sums.second / a.width;
-  for (int k = threadIdx.x; k < a.width; k += blockDim.x) {
-    const float scaled = a.norm[k] * scale;
-    store(a.normed, Index(row) * a.width + k, value[k] * scaled, a.half);
+  for (int k = threadIdx.x; k < fours; k += blockDim.x) {
+    const Four w = scaled(load(a.norm, k), scale), h = load(value, k);
+    store_operand(a.normed, first + k, product(w, h), a.half);
     if (is_dual) {
-      store(a.normed, (Index(a.value_rows) + tangent_row) * a.width + k,
-            scaled * (tangent[k] - value[k] * along), a.half);
+      Four dy = load(tangent, k);
+      add_scaled(dy, -along, h);
+      store_operand(a.normed, tangent_first + k, product(w, dy), a.half);
     }
   }
 }
 
-// A block has the value rows blockIdx.x, blockIdx.x + gridDim.x, ...
-extern "C" __global__ void read_depth_backward(const ReadBackwardArguments a) {
+// A block a value row.
+extern "C" __global__ void __launch_bounds__(128, 10) read_depth_backward(const ReadBackwardArguments a) {
   extern __shared__ float shared[];
   float* scratch = shared;
   float* grad_sum = scratch + 2 * WARP;
-  float* grad_norm = grad_sum + a.width;
-  float* weight = grad_norm + a.width;           // of the readers of this source
-  float* coefficient = weight + a.num_readers;   // likewise
+  float* weight = grad_sum + a.width;               // of the readers of this source
+  float* coefficient = weight + a.num_readers;      // likewise
   float* grad_logit = coefficient + a.num_readers;  // of this reader's sources
 
-  const int source = a.reader;
-  const Index stride = Index(a.value_rows + a.tangent_rows) * a.width;
-  const Index sum_stride = Index(a.value_rows) * a.width;
-  for (int k = threadIdx.x; k < a.width; k += blockDim.x) grad_norm[k] = 0.0f;
+  const int row = blockIdx.x, source = a.reader, fours = a.width / 4;
+  const Index first = Index(row) * fours, table = Index(row) * a.num_readers;
+  const Index stride = Index(a.value_rows + a.tangent_rows) * fours;
+  const Index sum_stride = Index(a.value_rows) * fours;
 
-  for (int row = blockIdx.x; row < a.value_rows; row += gridDim.x) {
-    const Index first = Index(row) * a.width;
-    const Index table = Index(row) * a.num_readers;
-
-    // RMSNorm, with n = h s: grad_h = s (g w - n mean(g w n)), grad_w = sum over rows of g n.
-    float* own_grad_sum = a.grad_sums + a.reader * sum_stride + first;
-    if (a.norm != nullptr) {
-      float square = 0.0f, product = 0.0f;
-      for (int k = threadIdx.x; k < a.width; k += blockDim.x) {
-        const float h = a.sum[first + k];
-        square += h * h;
-        product += a.grad_normed[first + k] * a.norm[k] * h;
-      }
-      const Pair sums = sum_of_block(square, product, scratch);
-      const float scale = inverse_rms_of(sums.first, a.width);
-      const float along = scale * scale * sums.second / a.width;
-      for (int k = threadIdx.x; k < a.width; k += blockDim.x) {
-        const float h = a.sum[first + k], g = a.grad_normed[first + k];
-        grad_sum[k] = scale * (g * a.norm[k] - h * along);
-        grad_norm[k] += g * h * scale;
-        own_grad_sum[k] = grad_sum[k];
-      }
-    } else {
-      for (int k = threadIdx.x; k < a.width; k += blockDim.x) grad_sum[k] = own_grad_sum[k];
-    }
-    __syncthreads();
-
-    // grad_logit_i = w_i (p_i - sum_j w_j p_j), p_i = grad_h . v_i.
-    for (int i = warp(); i <= source; i += num_warps()) {
-      const float* v = a.sources + i * stride + first;
-      float dot = 0.0f;
-#pragma unroll 4
-      for (int k = lane(); k < a.width; k += WARP) dot += grad_sum[k] * v[k];
-      dot = sum_of_warp(dot);
-      if (lane() == 0) grad_logit[i] = dot;
-    }
-    __syncthreads();
-    if (warp() == 0) {
-      const float* weights = a.weights + (table + a.reader) * a.num_sources;
-      float mean = 0.0f;
-      for (int i = lane(); i <= source; i += WARP) mean += weights[i] * grad_logit[i];
-      mean = sum_of_warp(mean);
-      for (int i = lane(); i <= source; i += WARP) {
-        grad_logit[i] = weights[i] * (grad_logit[i] - mean);
-        a.grad_logits[(table + a.reader) * a.num_sources + i] = grad_logit[i];
-      }
-    }
-    __syncthreads();
-
-    // grad_v = sum over its readers of (w grad_h + grad_logit s q) - v s^2 / D sum grad_logit logit.
-    const float scale = a.inverse_rms[Index(row) * a.num_sources + source];
-    float* coefficients = a.coefficients + (Index(source) * a.value_rows + row) * a.num_readers;
-    float along = 0.0f;
-    for (int n = threadIdx.x; n < a.num_readers; n += blockDim.x) {
+  // What the readers after this one have found, for the gradient of the source below.
+  const float inverse_rms = a.inverse_rms[Index(row) * a.num_sources + source];
+  float* coefficients = a.coefficients + (Index(source) * a.value_rows + row) * a.num_readers;
+  float along_logits = 0.0f;
+  for (int n = threadIdx.x; n < a.num_readers; n += blockDim.x) {
+    float c = 0.0f;
+    if (n > a.reader) {
       const Index entry = (table + n) * a.num_sources + source;
-      float c = 0.0f;
-      if (n >= a.reader) {
-        const float g = n == a.reader ? grad_logit[source] : a.grad_logits[entry];
-        c = g * scale;
-        along += g * a.logits[entry];
-        weight[n] = a.weights[entry];
-        coefficient[n] = c;
-      }
-      coefficients[n] = c;
+      const float g = a.grad_logits[entry];
+      c = g * inverse_rms;
+      along_logits += g * a.logits[entry];
+      weight[n] = a.weights[entry];
+      coefficient[n] = c;
     }
-    along = sum_of_block(along, 0.0f, scratch).first * scale * scale / a.width;
-    for (int k = threadIdx.x; k < a.width; k += blockDim.x) {
-      float grad = a.grad_total == nullptr ? 0.0f : a.grad_total[first + k];
-      grad -= along * a.sources[source * stride + first + k];
-      grad += weight[a.reader] * grad_sum[k] + coefficient[a.reader] * a.queries[Index(a.reader) * a.width + k];
-#pragma unroll 4
-      for (int n = a.reader + 1; n < a.num_readers; ++n) {
-        grad += weight[n] * a.grad_sums[n * sum_stride + first + k] +
-                coefficient[n] * a.queries[Index(n) * a.width + k];
-      }
-      store(a.grad_source, first + k, grad, a.half);
-    }
-    __syncthreads();
+    if (n != a.reader) coefficients[n] = c;
   }
-  if (a.norm == nullptr) return;
-  for (int k = threadIdx.x; k < a.width; k += blockDim.x) {
-    a.grad_norm[Index(blockIdx.x) * a.width + k] = grad_norm[k];
+
+  // RMSNorm, with n = h s: grad_h = s (g w - n mean(g w n)), grad_w = sum over rows of g n.
+  const Index own_sum = a.reader * sum_stride + first;
+  if (a.norm != nullptr) {
+    float square = 0.0f, along_sum = 0.0f;
+    for (int k = threadIdx.x; k < fours; k += blockDim.x) {
+      const Four h = load(a.sum, first + k);
+      square += dot(h, h);
+      along_sum += dot(product(load(a.grad_normed, first + k), load(a.norm, k)), h);
+    }
+    const Pair sums = sum_of_block(square, along_sum, scratch);
+    const float scale = inverse_rms_of(sums.first, a.width);
+    const float along = scale * scale * sums.second / a.width;
+    for (int k = threadIdx.x; k < fours; k += blockDim.x) {
+      const Four h = load(a.sum, first + k), g = load(a.grad_normed, first + k);
+      Four grad = product(g, load(a.norm, k));
+      add_scaled(grad, -along, h);
+      grad = scaled(grad, scale);
+      store(grad_sum, k, grad);
+      store(a.grad_sums, own_sum + k, grad);
+      store(a.grad_norm, first + k, scaled(product(g, h), scale));
+    }
+  } else {
+    for (int k = threadIdx.x; k < fours; k += blockDim.x) {
+      store(grad_sum, k, load(a.grad_sums, own_sum + k));
+    }
+  }
+  __syncthreads();
+
+  // grad_logit_i = w_i (p_i - sum_j w_j p_j), p_i = grad_h . v_i. A warp takes two sources at a time.
+  for (int i = warp(); i <= source; i += 2 * num_warps()) {
+    const int j = i + num_warps();
+    const bool has_second = j <= source;
+    float sum = 0.0f, second_sum = 0.0f;
+#pragma unroll 4
+    for (int k = lane(); k < fours; k += WARP) {
+      const Four g = load(grad_sum, k);
+      sum += dot(g, load(a.sources, i * stride + first + k));
+      if (has_second) second_sum += dot(g, load(a.sources, j * stride + first + k));
+    }
+    for (int offset = WARP / 2; offset > 0; offset /= 2) {
+      sum += __shfl_xor_sync(ALL_LANES, sum, offset);
+      second_sum += __shfl_xor_sync(ALL_LANES, second_sum, offset);
+    }
+    if (lane() == 0) {
+      grad_logit[i] = sum;
+      if (has_second) grad_logit[j] = second_sum;
+    }
+  }
+  __syncthreads();
+  if (warp() == 0) {
+    const Index entry = (table + a.reader) * a.num_sources;
+    float mean = 0.0f;
+    for (int i = lane(); i <= source; i += WARP) mean += a.weights[entry + i] * grad_logit[i];
+    mean = sum_of_warp(mean);
+    for (int i = lane(); i <= source; i += WARP) {
+      const float grad = a.weights[entry + i] * (grad_logit[i] - mean);
+      a.grad_logits[entry + i] = grad;
+      if (i == source) {
+        along_logits += grad * a.logits[entry + i];
+        weight[a.reader] = a.weights[entry + i];
+        coefficient[a.reader] = coefficients[a.reader] = grad * inverse_rms;
+      }
+    }
+  }
+
+  // grad_v = sum over its readers of (w grad_h + grad_logit s q) - v s^2 / D sum grad_logit logit.
+  const float along =
+      sum_of_block(along_logits, 0.0f, scratch).first * inverse_rms * inverse_rms / a.width;
+  for (int k = threadIdx.x; k < fours; k += blockDim.x) {
+    Four grad = {0.0f, 0.0f, 0.0f, 0.0f};
+    if (a.grad_total != nullptr) grad = load(a.grad_total, first + k);
+    add_scaled(grad, -along, load(a.sources, source * stride + first + k));
+    add_scaled(grad, weight[a.reader], load(grad_sum, k));
+    add_scaled(grad, coefficient[a.reader], load(a.queries, Index(a.reader) * fours + k));
+#pragma unroll 4
+    for (int n = a.reader + 1; n < a.num_readers; ++n) {
+      add_scaled(grad, weight[n], load(a.grad_sums, n * sum_stride + first + k));
+      add_scaled(grad, coefficient[n], load(a.queries, Index(n) * fours + k));
+    }
+    store_operand(a.grad_source, first + k, grad, a.half);
   }
 }
 
@@ -296,34 +356,48 @@ __device__ inline int row_width(const AttendArguments& a) {
 }
 
 // One head of the rows at `rows`, as it is.
-__device__ inline void load_head(const AttendArguments& a, const float* rows, int width, int column,
-                                 float* out) {
-  for (int at = threadIdx.x; at < a.length * a.head_dim; at += blockDim.x) {
-    const int i = at / a.head_dim, c = at % a.head_dim;
-    out[i * head_stride(a) + c] = rows[Index(i) * width + column + c];
+__device__ inline void load_head(const AttendArguments& a, const float* __restrict__ rows, int width,
+                                 int column, float* __restrict__ out) {
+  const int fours = a.head_dim / 4;
+#pragma unroll 4
+  for (int at = threadIdx.x; at < a.length * fours; at += blockDim.x) {
+    const int i = at / fours, c = at % fours;
+    const Four v = load(rows + Index(i) * width + column, c);
+    float* to = out + i * head_stride(a) + 4 * c;
+    to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
   }
 }
 
 // The same, its pairs turned by their position's angle.
-__device__ inline void load_turned(const AttendArguments& a, const float* rows, int width, int column,
-                                   float* out) {
-  const int half = a.head_dim / 2;
-  for (int at = threadIdx.x; at < a.length * half; at += blockDim.x) {
-    const int i = at / half, c = at % half;
-    const float* pair = rows + Index(i) * width + column + 2 * c;
-    const float cosine = a.cosine[at], sine = a.sine[at];
-    out[i * head_stride(a) + 2 * c] = pair[0] * cosine - pair[1] * sine;
-    out[i * head_stride(a) + 2 * c + 1] = pair[0] * sine + pair[1] * cosine;
+__device__ inline void load_turned(const AttendArguments& a, const float* __restrict__ rows, int width,
+                                   int column, float* __restrict__ out) {
+  const int fours = a.head_dim / 4;
+#pragma unroll 4
+  for (int at = threadIdx.x; at < a.length * fours; at += blockDim.x) {
+    const int i = at / fours, c = at % fours;
+    const Four v = load(rows + Index(i) * width + column, c);
+    const float* cosine = a.cosine + 2 * at;
+    const float* sine = a.sine + 2 * at;
+    float* to = out + i * head_stride(a) + 4 * c;
+    to[0] = v.x * cosine[0] - v.y * sine[0];
+    to[1] = v.x * sine[0] + v.y * cosine[0];
+    to[2] = v.z * cosine[1] - v.w * sine[1];
+    to[3] = v.z * sine[1] + v.w * cosine[1];
   }
 }
 
-// Writes one pair of a gradient, turned back.
-__device__ inline void store_turned_back(const AttendArguments& a, int i, int c, float even, float odd,
-                                         Index at) {
-  const float cosine = a.cosine[i * (a.head_dim / 2) + c], sine = a.sine[i * (a.head_dim / 2) + c];
-  store(a.grad_qkv, at, even * cosine + odd * sine, a.half);
-  store(a.grad_qkv, at + 1, odd * cosine - even * sine, a.half);
+// Writes four neighbors of a gradient in row i, turned back.
+__device__ inline void store_turned_back(const AttendArguments& a, int i, int c, const Four& v,
+                                         Index four) {
+  const float* cosine = a.cosine + i * (a.head_dim / 2) + 2 * c;
+  const float* sine = a.sine + i * (a.head_dim / 2) + 2 * c;
+  store_operand(a.grad_qkv, four,
+                {v.x * cosine[0] + v.y * sine[0], v.y * cosine[0] - v.x * sine[0],
+                 v.z * cosine[1] + v.w * sine[1], v.w * cosine[1] - v.z * sine[1]},
+                a.half);
 }
+
+__device__ inline Four four_of(const float* x) { return {x[0], x[1], x[2], x[3]}; }
 
 __device__ inline float dot_of_rows(const float* x, const float* y, int size) {
   float sum = 0.0f;
@@ -372,7 +446,7 @@ extern "C" __global__ void attend(const AttendArguments a) {
   const int sample = blockIdx.x, shared_head = blockIdx.y, group = a.num_heads / a.num_kv_heads;
   const int tangent_sample = sample - (a.samples - a.tangent_samples);
   const bool is_dual = tangent_sample >= 0;
-  const int width = row_width(a), out_width = a.num_heads * a.head_dim;
+  const int width = row_width(a), out_fours = a.num_heads * a.head_dim / 4, fours = a.head_dim / 4;
   const Index row = Index(sample) * a.length;
   const Index tangent_row = (Index(a.samples) + tangent_sample) * a.length;
   const float* rows = a.qkv + row * width;
@@ -403,17 +477,22 @@ extern "C" __global__ void attend(const AttendArguments a) {
     __syncthreads();
     softmax_rows(a, p, is_dual ? dp : nullptr);
     __syncthreads();
-    for (int at = threadIdx.x; at < a.length * a.head_dim; at += blockDim.x) {
-      const int i = at / a.head_dim, c = at % a.head_dim;
-      float y = 0.0f, dy = 0.0f;
+    for (int at = threadIdx.x; at < a.length * fours; at += blockDim.x) {
+      const int i = at / fours, c = at % fours;
+      Four y = {0.0f, 0.0f, 0.0f, 0.0f}, dy = y;
+#pragma unroll 4
       for (int j = 0; j < a.length; ++j) {
-        const int ij = i * table_stride(a) + j, jc = j * head_stride(a) + c;
-        y += p[ij] * v[jc];
-        if (is_dual) dy += dp[ij] * v[jc] + p[ij] * dv[jc];
+        const int ij = i * table_stride(a) + j, jc = j * head_stride(a) + 4 * c;
+        const Four value = four_of(v + jc);
+        add_scaled(y, p[ij], value);
+        if (is_dual) {
+          add_scaled(dy, dp[ij], value);
+          add_scaled(dy, p[ij], four_of(dv + jc));
+        }
       }
-      const Index column = head * a.head_dim + c;
-      store(a.y, (row + i) * out_width + column, y, a.half);
-      if (is_dual) store(a.y, (tangent_row + i) * out_width + column, dy, a.half);
+      const Index column = head * fours + c;
+      store_operand(a.y, (row + i) * out_fours + column, y, a.half);
+      if (is_dual) store_operand(a.y, (tangent_row + i) * out_fours + column, dy, a.half);
     }
     __syncthreads();  // the next head overwrites q and p
   }
@@ -434,7 +513,7 @@ extern "C" __global__ void attend_backward(const AttendArguments a) {
   float* grad_z = grad_v + head_size;
 
   const int sample = blockIdx.x, shared_head = blockIdx.y, group = a.num_heads / a.num_kv_heads;
-  const int width = row_width(a), out_width = a.num_heads * a.head_dim, half = a.head_dim / 2;
+  const int width = row_width(a), out_width = a.num_heads * a.head_dim, fours = a.head_dim / 4;
   const Index row = Index(sample) * a.length;
   const float* rows = a.qkv + row * width;
   const int key_column = (a.num_heads + shared_head) * a.head_dim;
@@ -457,65 +536,77 @@ extern "C" __global__ void attend_backward(const AttendArguments a) {
     __syncthreads();
     softmax_rows(a, p, grad_z);
     __syncthreads();
-    for (int at = threadIdx.x; at < a.length * half; at += blockDim.x) {
-      const int i = at / half, c = at % half, even = 2 * c, odd = 2 * c + 1;
-      float q_even = 0.0f, q_odd = 0.0f, k_even = 0.0f, k_odd = 0.0f, v_even = 0.0f, v_odd = 0.0f;
+    for (int at = threadIdx.x; at < a.length * fours; at += blockDim.x) {
+      const int i = at / fours, c = at % fours;
+      Four sum_q = {0.0f, 0.0f, 0.0f, 0.0f}, sum_k = sum_q, sum_v = sum_q;
+#pragma unroll 4
       for (int j = 0; j < a.length; ++j) {
-        const int ij = i * table_stride(a) + j, ji = j * table_stride(a) + i, rj = j * head_stride(a);
-        q_even += grad_z[ij] * k[rj + even];
-        q_odd += grad_z[ij] * k[rj + odd];
-        k_even += grad_z[ji] * q[rj + even];
-        k_odd += grad_z[ji] * q[rj + odd];
-        v_even += p[ji] * grad_y[rj + even];
-        v_odd += p[ji] * grad_y[rj + odd];
+        const int ij = i * table_stride(a) + j, ji = j * table_stride(a) + i;
+        const int jc = j * head_stride(a) + 4 * c;
+        add_scaled(sum_q, grad_z[ij], four_of(k + jc));
+        add_scaled(sum_k, grad_z[ji], four_of(q + jc));
+        add_scaled(sum_v, p[ji], four_of(grad_y + jc));
       }
-      const int ri = i * head_stride(a);
-      grad_k[ri + even] += scale * k_even;
-      grad_k[ri + odd] += scale * k_odd;
-      grad_v[ri + even] += v_even;
-      grad_v[ri + odd] += v_odd;
-      store_turned_back(a, i, c, scale * q_even, scale * q_odd,
-                        (row + i) * width + head * a.head_dim + even);
+      float* of_k = grad_k + i * head_stride(a) + 4 * c;
+      float* of_v = grad_v + i * head_stride(a) + 4 * c;
+      of_k[0] += scale * sum_k.x, of_k[1] += scale * sum_k.y;
+      of_k[2] += scale * sum_k.z, of_k[3] += scale * sum_k.w;
+      of_v[0] += sum_v.x, of_v[1] += sum_v.y, of_v[2] += sum_v.z, of_v[3] += sum_v.w;
+      store_turned_back(a, i, c, scaled(sum_q, scale), ((row + i) * width + head * a.head_dim) / 4 + c);
     }
     __syncthreads();  // the next head overwrites q, grad_y and the tables
   }
-  // A thread wrote the pairs that it reads here.
-  for (int at = threadIdx.x; at < a.length * half; at += blockDim.x) {
-    const int i = at / half, c = at % half, ri = i * head_stride(a) + 2 * c;
-    const Index first = (row + i) * width + 2 * c;
-    store_turned_back(a, i, c, grad_k[ri], grad_k[ri + 1], first + key_column);
-    store(a.grad_qkv, first + value_column, grad_v[ri], a.half);
-    store(a.grad_qkv, first + value_column + 1, grad_v[ri + 1], a.half);
+  // A thread wrote the numbers that it reads here.
+  for (int at = threadIdx.x; at < a.length * fours; at += blockDim.x) {
+    const int i = at / fours, c = at % fours, ic = i * head_stride(a) + 4 * c;
+    const Index first = (row + i) * width;
+    store_turned_back(a, i, c, four_of(grad_k + ic), (first + key_column) / 4 + c);
+    store_operand(a.grad_qkv, (first + value_column) / 4 + c, four_of(grad_v + ic), a.half);
   }
 }
 
 // ---- SwiGLU -------------------------------------------------------------------------------------
 
-// A block a value row. silu'(x) = s (1 + x (1 - s)) with s = sigmoid(x).
+struct Activation {
+  Four value, slope;  // silu(x), and silu'(x) = s (1 + x (1 - s)) with s = sigmoid(x)
+};
+
+__device__ inline Activation silu(const Four& x) {
+  const Four s = {sigmoid(x.x), sigmoid(x.y), sigmoid(x.z), sigmoid(x.w)};
+  return {product(x, s),
+          {s.x * (1.0f + x.x * (1.0f - s.x)), s.y * (1.0f + x.y * (1.0f - s.y)),
+           s.z * (1.0f + x.z * (1.0f - s.z)), s.w * (1.0f + x.w * (1.0f - s.w))}};
+}
+
+// A block a value row.
 extern "C" __global__ void swiglu(const SwiGluArguments a) {
   const int row = blockIdx.x, tangent_row = row - (a.value_rows - a.tangent_rows);
-  const float* gate = a.x + Index(row) * 2 * a.width;
-  const float* up = gate + a.width;
+  const int fours = a.width / 4;
   const Index other = Index(a.value_rows) + tangent_row;
-  const float* dgate = a.x + other * 2 * a.width;
-  const float* dup = dgate + a.width;
-  for (int k = threadIdx.x; k < a.width; k += blockDim.x) {
-    const float s = sigmoid(gate[k]), silu = gate[k] * s;
-    store(a.y, Index(row) * a.width + k, silu * up[k], a.half);
+  const float* gate = a.x + Index(row) * 2 * a.width;
+  const float* tangent = a.x + other * 2 * a.width;
+#pragma unroll 2
+  for (int k = threadIdx.x; k < fours; k += blockDim.x) {
+    const Four up = load(gate, fours + k);
+    const Activation activation = silu(load(gate, k));
     if (tangent_row >= 0) {
-      const float slope = s * (1.0f + gate[k] * (1.0f - s));
-      store(a.y, other * a.width + k, slope * dgate[k] * up[k] + silu * dup[k], a.half);
+      Four dy = product(product(activation.slope, load(tangent, k)), up);
+      add(dy, product(activation.value, load(tangent, fours + k)));
+      store_operand(a.y, other * fours + k, dy, a.half);
     }
+    store_operand(a.y, Index(row) * fours + k, product(activation.value, up), a.half);
   }
 }
 
 extern "C" __global__ void swiglu_backward(const SwiGluArguments a) {
+  const int fours = a.width / 4;
   const Index row = blockIdx.x;
   const float* gate = a.x + row * 2 * a.width;
-  const float* up = gate + a.width;
-  for (int k = threadIdx.x; k < a.width; k += blockDim.x) {
-    const float s = sigmoid(gate[k]), g = a.grad_y[row * a.width + k];
-    store(a.grad_x, row * 2 * a.width + k, g * up[k] * s * (1.0f + gate[k] * (1.0f - s)), a.half);
-    store(a.grad_x, row * 2 * a.width + a.width + k, g * gate[k] * s, a.half);
+#pragma unroll 2
+  for (int k = threadIdx.x; k < fours; k += blockDim.x) {
+    const Four up = load(gate, fours + k), g = load(a.grad_y, row * fours + k);
+    const Activation activation = silu(load(gate, k));
+    store_operand(a.grad_x, row * 2 * fours + k, product(product(g, up), activation.slope), a.half);
+    store_operand(a.grad_x, row * 2 * fours + fours + k, product(g, activation.value), a.half);
   }
 }

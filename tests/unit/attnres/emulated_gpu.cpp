@@ -106,10 +106,12 @@ void run_block(const std::function<void()>& kernel, bool backward) {
 #define __global__
 #define __device__
 #define __shared__
+#define __launch_bounds__(threads, blocks)
 #include "modules/attnres/gpu/kernels.cu"
 #undef __global__
 #undef __device__
 #undef __shared__
+#undef __launch_bounds__
 
 template <typename Arguments>
 std::function<void()> bind(void (*kernel)(Arguments), const void* arguments) {

@@ -17,7 +17,7 @@ namespace {
 using gpu::EmulatedGpu;
 
 // Odd sizes: neither the width nor a sample is a multiple of a warp.
-constexpr std::int64_t kWidth = 40, kLength = 5, kBatch = 4;
+constexpr std::int64_t kWidth = 48, kLength = 5, kBatch = 4;
 
 at::Tensor random(at::IntArrayRef sizes, std::uint64_t seed) {
   at::Generator generator = make_generator(seed);
@@ -126,11 +126,12 @@ TEST(GpuPassTest, WithoutGradientsTheValuesAreTheSame) {
   EXPECT_TRUE(at::equal(net->forward_dual_on({x, {}}, device, false).value, with));
 }
 
-TEST(GpuPassTest, RefusesWhatSharedMemoryDoesNotHold) {
+TEST(GpuPassTest, RefusesSizesThatTheKernelsDoNotHave) {
   const EmulatedGpu device;
   const FusedShape shape{.width = 384, .num_heads = 8, .num_kv_heads = 8, .final_reader = false};
   EXPECT_TRUE(gpu::fits(device, shape, 24, 20));
   EXPECT_FALSE(gpu::fits(device, shape, 24, 100));
+  EXPECT_FALSE(gpu::fits(device, {.width = 60, .num_heads = 6, .num_kv_heads = 6}, 24, 4));
   EXPECT_FALSE(gpu::fits(device, {.width = 8192, .num_heads = 256, .num_kv_heads = 8}, 24, 4));
 }
 

@@ -4,8 +4,10 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/autograd.h>
 
 #include "modules/attnres/gemm.h"
+#include "modules/attnres/joined_rows.h"
 #include "roboimi/common/random.h"
 #include "tests/bfloat16.h"
 
@@ -137,6 +139,28 @@ TEST(Transformer, NewQueriesAverageTheDepth) {
   const at::Tensor sources = random({4, 1, 2, 3}, 8);
   for (const at::Tensor& source : sources.unbind(0)) depth.push(source);
   EXPECT_LT(distance(depth.read(0), sources.mean(0)), kTolerance);
+}
+
+TEST(JoinedRows, NeighborsAreJoinedWithoutACopy) {
+  const at::Tensor flat = random({60}, 1);
+  const auto part = [&](std::int64_t begin, std::int64_t rows) {
+    return flat.narrow(0, begin, rows * 6).view({rows, 6}).detach().requires_grad_();
+  };
+  const std::vector<at::Tensor> neighbors = {part(6, 2), part(18, 3)},
+                                apart = {part(0, 2), part(18, 3)};
+  const at::Tensor joined = joined_rows(neighbors), copied = joined_rows(apart);
+  EXPECT_TRUE(joined.is_alias_of(flat));
+  EXPECT_FALSE(copied.is_alias_of(flat));
+  EXPECT_TRUE(at::equal(joined, at::cat(neighbors)));
+  EXPECT_TRUE(at::equal(copied, at::cat(apart)));
+  const at::Tensor weights = random({5, 6}, 2);
+  const auto gradients = [&](const at::Tensor& y) {
+    return torch::autograd::grad({(y * weights).sum()}, neighbors);
+  };
+  const auto found = gradients(joined), expected = gradients(at::cat(neighbors));
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(at::equal(found[i], expected[i]));
+  at::NoGradGuard no_grad;
+  EXPECT_TRUE(joined_rows(neighbors).is_alias_of(flat));
 }
 
 TEST(ProductOf, EqualsTheMatrixProductForStridedArguments) {
