@@ -1,0 +1,35 @@
+#include "roboimi/train/stop_request.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+namespace roboimi {
+namespace {
+
+TEST(StopRequest, SignalsThatComeTogetherAreOneRequest) {
+  const StopRequest stop;
+  EXPECT_FALSE(stop.requested());
+  std::raise(SIGTERM);
+  std::raise(SIGTERM);
+  std::raise(SIGINT);
+  EXPECT_TRUE(stop.requested());
+}
+
+void ask_twice(int signal) {
+  const StopRequest stop;
+  std::raise(signal);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  std::raise(signal);
+  std::_Exit(0);
+}
+
+TEST(StopRequestDeathTest, ALaterSignalEndsTheProcess) {
+  EXPECT_EXIT(ask_twice(SIGINT), testing::KilledBySignal(SIGINT), "");
+  EXPECT_EXIT(ask_twice(SIGTERM), testing::KilledBySignal(SIGTERM), "");
+  EXPECT_EXIT(ask_twice(SIGHUP), testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace roboimi
