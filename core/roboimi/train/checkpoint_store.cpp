@@ -77,14 +77,16 @@ fs::path CheckpointStore::save(const Checkpoint& checkpoint) {
     state.sha256.clear();
     const auto write_tensors = [&](const std::string& name, const TensorMap& tensors,
                                    const std::map<std::string, std::string>& metadata = {}) {
-      write_safetensors(temporary / name, tensors, metadata);
-      state.sha256[name] = sha256_file(temporary / name);
+      Sha256 sum;
+      write_safetensors(temporary / name, tensors, metadata, &sum);
+      state.sha256[name] = sum.hex();
     };
     write_tensors("model.safetensors", checkpoint.model, checkpoint.model_metadata);
     if (state.ema_step) write_tensors("ema.safetensors", checkpoint.ema);
     write_tensors("optimizer.safetensors", checkpoint.optimizer);
-    write_text_atomically(temporary / "config.yaml", checkpoint.config_yaml);
-    state.sha256["config.yaml"] = sha256_file(temporary / "config.yaml");
+    const std::string& config = checkpoint.config_yaml;
+    write_text_atomically(temporary / "config.yaml", config);
+    state.sha256["config.yaml"] = Sha256().update(config.data(), config.size()).hex();
     write_text_atomically(temporary / "state.json", checkpoint_state_to_json(state));
   });
   update_links_and_prune();
