@@ -137,11 +137,15 @@ std::optional<fs::path> CheckpointStore::latest() const {
 }
 
 std::optional<Checkpoint> CheckpointStore::read_latest() const {
-  const std::vector<CheckpointFolder> folders = checkpoints_in(folder_);
+  return read_newest_checkpoint(folder_);
+}
+
+std::optional<Checkpoint> read_newest_checkpoint(const fs::path& folder) {
+  const std::vector<CheckpointFolder> folders = checkpoints_in(folder);
   if (folders.empty()) return std::nullopt;
-  const auto read = [](const fs::path& folder) -> std::variant<Checkpoint, Error> {
+  const auto read = [](const fs::path& path) -> std::variant<Checkpoint, Error> {
     try {
-      return read_checkpoint(folder);
+      return read_checkpoint(path);
     } catch (const Error& error) {
       return error;
     }
