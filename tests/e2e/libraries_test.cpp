@@ -21,19 +21,9 @@ using ::testing::Not;
 const std::map<std::string, std::string> kOnlyAvx2 = {
     {"ONEDNN_MAX_CPU_ISA", "AVX2"}, {"ATEN_CPU_CAPABILITY", "avx2"}, {"CUDA_VISIBLE_DEVICES", ""}};
 
-class WithoutBfloat16 : public ::testing::Test {
+class WithoutBfloat16 : public WithDemonstrations {
  protected:
-  static void SetUpTestSuite() {
-    place_ = new Workplace("libraries");
-    const Result collected =
-        place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
-                     "collect.output=data", "collect.num_episodes=1", "collect.workers=1"});
-    ASSERT_EQ(collected.status, 0) << collected.errors;
-  }
-  static void TearDownTestSuite() {
-    delete place_;
-    place_ = nullptr;
-  }
+  static void SetUpTestSuite() { collect("libraries", /*episodes=*/1); }
 
   static Result train(const std::vector<std::string>& overrides) {
     return place_->run(
@@ -44,11 +34,7 @@ class WithoutBfloat16 : public ::testing::Test {
               overrides),
         kOnlyAvx2);
   }
-
-  static Workplace* place_;
 };
-
-Workplace* WithoutBfloat16::place_ = nullptr;
 
 TEST_F(WithoutBfloat16, TheDoctorSaysSo) {
   const Result result = place_->run({"doctor", "--json"}, kOnlyAvx2);
