@@ -152,7 +152,7 @@ class MutateHdf5(Mutation):
         file.write_bytes(changed)
         words = runs.training(data, folder / "runs", 1)
         if images:
-            words = runs.encoding(data, folder / "out.safetensors", folder / "cache")
+            words = runs.encoding(data, folder)
         else:
             words.append("train.rollout_num_episodes=0")
         yield from self.judge(self.lab.read(*words), how, refuse=False)
