@@ -199,8 +199,9 @@ TEST(Deadline, WithLatencyTheChunkMayTakeThatLongAndNoLonger) {
 }
 
 TEST(Deadline, WithAnEnsembleTheChunksThatHaveComeAreAveraged) {
-  Player player(kShort, {.ensemble_decay = 0.01}, {1, 4, 1, Alignment::kAct});
-  player.act(3);
+  Player player(kAmple, {.ensemble_decay = 0.01}, {1, 4, 1, Alignment::kAct});
+  player.act(3);  // each with a chunk of its own
+  player.agent->set_deadline(kShort);
   player.head->gate.close();
   // Step 3: rows 3, 2, 1 of the chunks of steps 0, 1, 2; the chunk of step 3 is late.
   const double w = std::exp(-0.01);
