@@ -101,6 +101,12 @@ void check_plugins(const std::vector<fs::path>& plugin_dirs, std::vector<Finding
                         .text = plugin.file.string() + " changed after it was loaded",
                         .next = "restart to use it"});
   }
+  for (const ShadowedPlugin& plugin : registry.shadowed()) {
+    findings.push_back(
+        {.subject = "shadowed plugin",
+         .text = fmt::format("{}: the plugin '{}' is taken from {}", plugin.file.string(),
+                             plugin.name, plugin.by.string())});
+  }
   for (const RejectedPlugin& plugin : registry.rejected()) {
     findings.push_back({.verdict = Verdict::kWarn,
                         .subject = "rejected plugin",

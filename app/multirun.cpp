@@ -1,5 +1,7 @@
 #include "app/multirun.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -34,12 +36,6 @@ std::string name_part(const std::string& override_text) {
   return "_" + key + (is_number ? "" : "_") + value;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += " " + word;
-  return text;
-}
-
 }  // namespace
 
 std::vector<SweepJob> sweep_jobs(const std::vector<std::string>& overrides) {
@@ -60,7 +56,7 @@ int run_jobs(const std::vector<SweepJob>& jobs,
              const std::function<int(const SweepJob&)>& run_one) {
   int failures = 0;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    const std::string text = joined(jobs[i].overrides);
+    const std::string text = fmt::format(" {}", fmt::join(jobs[i].overrides, " "));
     spdlog::info("run {} of {}:{}", i + 1, jobs.size(), text);
     try {
       const int status = run_one(jobs[i]);

@@ -18,9 +18,11 @@ install(FILES LICENSE README.md CHANGELOG.md SECURITY.md DESTINATION share/doc/r
 install(DIRECTORY docs DESTINATION share/doc/roboimi FILES_MATCHING PATTERN "*.md")
 
 if(ROBOIMI_BUNDLE_LIBRARIES)
-  # What a program loads, without the archives, Python's part and the tests' libraries.
+  # What a program loads, without the archives, Python's part and the tests' libraries. Nothing links
+  # libtorch.so; see FindLibTorch.cmake.
   file(GLOB libraries "${LibTorch_LIBRARY_DIR}/*.so" "${LibTorch_LIBRARY_DIR}/*.so.*" "${MuJoCo_LIBRARY}")
-  list(FILTER libraries EXCLUDE REGEX "libtorch_python|libshm|libtorchbind|libbackend|libaoti|libjitbackend")
+  list(FILTER libraries EXCLUDE REGEX "libtorch\\.so|libtorch_global_deps|libtorch_python|libshm|libtorchbind")
+  list(FILTER libraries EXCLUDE REGEX "libbackend|libaoti|libjitbackend")
   install(FILES ${libraries} DESTINATION lib/roboimi/external)
 endif()
 

@@ -105,15 +105,36 @@ at::Tensor compress(const at::Tensor& frames, int quality) {
   return padded;
 }
 
-void check(const EpisodeRecord& record) {
-  const bool tables = record.state.defined() && record.state.dim() == 2 &&
-                      record.actions.defined() && record.actions.dim() == 2 &&
-                      record.state.size(0) == record.actions.size(0);
-  ROBOIMI_CHECK(tables, "state [L, S] and actions [L, A] must have as many rows");
+std::string shown(const at::Tensor& tensor) {
+  return tensor.defined() ? c10::str(tensor.scalar_type(), " ", tensor.sizes()) : "nothing";
+}
+
+// What was recorded comes from an environment, which may be anybody's.
+void check(const fs::path& file, const EpisodeRecord& record) {
+  const auto require = [&](bool fits, const std::string& what, const std::string& expected,
+                           const std::string& found) {
+    if (fits) return;
+    throw Error({.what = what + " cannot be written as an episode",
+                 .where = file.string(),
+                 .expected = expected,
+                 .found = found,
+                 .next = "correct the environment that gives it"});
+  };
+  const at::Tensor& state = record.state;
+  require(state.defined() && state.dim() == 2, "the state", "a table [L, S]", shown(state));
+  const auto require_rows = [&](const std::string& what, const at::Tensor& values) {
+    require(values.defined() && values.dim() == 2 && values.size(0) == state.size(0), what,
+            fmt::format("a table [{}, N]", state.size(0)), shown(values));
+  };
+  require_rows("the action", record.actions);
+  if (record.velocity.defined()) require_rows("the velocity", record.velocity);
+  if (record.env_state.defined()) require_rows("env_state", record.env_state);
+  for (const auto& [name, values] : record.labels) require_rows("label '" + name + "'", values);
   for (const auto& [camera, frames] : record.images) {
-    ROBOIMI_CHECK(frames.dim() == 4 && frames.scalar_type() == at::kByte && frames.size(3) == 3 &&
-                      frames.size(0) == record.state.size(0),
-                  c10::str("frames of ", camera, ": ", frames.sizes()));
+    require(frames.defined() && frames.dim() == 4 && frames.scalar_type() == at::kByte &&
+                frames.size(3) == 3 && frames.size(0) == state.size(0),
+            "camera '" + camera + "'", fmt::format("Byte [{}, H, W, 3]", state.size(0)),
+            shown(frames));
   }
 }
 
@@ -124,7 +145,7 @@ fs::path Hdf5EpisodeWriter::file_of(const fs::path& folder, std::int64_t index) 
 }
 
 void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record) const {
-  check(record);
+  check(file, record);
   const bool is_compressed = options_.compress == Compression::kJpeg;
   Images images;
   for (const auto& [camera, frames] : record.images) {

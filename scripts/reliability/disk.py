@@ -44,7 +44,7 @@ class DiskExperiment(Experiment):
         self.data = runs.write_data(folder / "data")
         reference = folder / "reference"
         self.jobs = {"run": runs.training(self.data, "{}/runs"), "collect": runs.collection("{}/data"),
-                     "encode": runs.encoding(self.data, "{}/out.safetensors", "{}/cache"), "eval": None}
+                     "encode": runs.encoding(self.data, "{}"), "eval": None}
         for job, words in self.jobs.items():
             if words is not None:
                 lab.must(*self.words(job, reference / job))

@@ -39,15 +39,8 @@ class Signals(Experiment):
         super().__init__(lab, folder)
         self.data = runs.write_data(folder / "data")
         self.reference = reference_run(lab, folder, self.data, LONG)
-        self.others = {"collect": runs.collection, "encode": self._encoding}
-        self.seconds = {}
-        for name, words in self.others.items():
-            began = time.monotonic()
-            lab.must(*words(folder / name))
-            self.seconds[name] = time.monotonic() - began
-
-    def _encoding(self, place):
-        return runs.encoding(self.data, place / "out.safetensors", place / "cache")
+        self.others = {"collect": runs.collection, "encode": lambda place: runs.encoding(self.data, place)}
+        self.seconds = {name: lab.seconds_of(*words(folder / name)) for name, words in self.others.items()}
 
     def trial(self, number, rng, folder):
         kind, which = number % 7, rng.choice(self.sent)
@@ -70,12 +63,8 @@ class Signals(Experiment):
             return
         if runs.read_metrics(run / "metrics.jsonl")[-1]["step"] > int(kept[-1].name.split("_")[1]):
             yield f"{name}: metrics.jsonl goes on after the checkpoint {kept[-1].name}"
-        ended = self.lab.run("run", "--resume", run)
-        if ended.status != 0:
-            yield f"{name}: the resume ends by {ended.told()}"
-            return
-        for difference in runs.run_differences(self.reference, run):
-            yield f"{name}: {difference}"
+        yield from runs.go_on(self.lab, name, [["run", "--resume", run]],
+                              lambda: runs.run_differences(self.reference, run))
 
     def _other(self, job, sent, rng, folder):
         """A collection, with its workers as by Ctrl-C or alone as by `kill`; or an encoding."""
@@ -90,12 +79,8 @@ class Signals(Experiment):
         ended = running.wait()
         if ended.status != 130 and not (ended.status == 0 and "100%" in ended.err) and asked:
             yield f"{job}, {sent.name}: {ended.told()}"
-        ended = self.lab.run(*words)
-        if ended.status != 0:
-            yield f"{job}, {sent.name}: the second time: {ended.told()}"
-            return
-        for difference in runs.file_differences(self.folder / job, folder / "place"):
-            yield f"{job}, {sent.name}: {difference}"
+        yield from runs.go_on(self.lab, f"{job}, {sent.name}", [words],
+                              lambda: runs.file_differences(self.folder / job, folder / "place"))
 
 
 class TwoProcesses(Experiment):
@@ -111,10 +96,7 @@ class TwoProcesses(Experiment):
         self.collected = folder / "collected"
         lab.must(*runs.collection(self.collected))
         self.encoded = folder / "encoded"
-        lab.must(*self._encoding(self.encoded))
-
-    def _encoding(self, place):
-        return runs.encoding(self.data, place / "out.safetensors", place / "cache")
+        lab.must(*runs.encoding(self.data, self.encoded))
 
     def trial(self, number, rng, folder):
         kinds = [self._two_resumes, self._resume_of_a_live_run, self._two_collections, self._two_encodings]
@@ -149,7 +131,7 @@ class TwoProcesses(Experiment):
 
     def _two_encodings(self, rng, folder):
         second = folder / "second.safetensors"
-        ends = self._both([self._encoding(folder), runs.encoding(self.data, second, folder / "cache")],
+        ends = self._both([runs.encoding(self.data, folder), runs.encoding(self.data, folder, second.name)],
                           rng.uniform(0, 0.3))
         # The second waits, and then finds the cache.
         for ended, _ in ends:

@@ -18,9 +18,7 @@ class Killed:
         """
         self.lab = lab
         self.at_random = self.at_calls = 0
-        began = time.monotonic()
-        lab.must(*words(folder / "reference"))
-        self.seconds = time.monotonic() - began
+        self.seconds = lab.seconds_of(*words(folder / "reference"))
         self.places = []  # (kind of call, how many of its kind come before)
         self.begin = 0
         if system_calls.available():
@@ -97,18 +95,15 @@ class KillTrain(Experiment):
         if run is None:
             self.without_checkpoint += 1
             return
-        had_checkpoint = bool(runs.whole_checkpoints(run))
-        ended = self.lab.run("run", "--resume", run)
-        if not had_checkpoint:
-            self.without_checkpoint += 1
-            if ended.status != 1 or ended.bad_end():
-                yield f"{'; '.join(where)}; nothing to resume from, but: {ended.told()}"
+        resume = ["run", "--resume", run]
+        if runs.whole_checkpoints(run):
+            yield from runs.go_on(self.lab, "; ".join(where), [resume],
+                                  lambda: runs.run_differences(self.reference, run))
             return
-        if ended.status != 0:
-            yield f"{'; '.join(where)}; the resume ends by {ended.told()}"
-            return
-        for difference in runs.run_differences(self.reference, run):
-            yield f"{'; '.join(where)}; {difference}"
+        self.without_checkpoint += 1
+        ended = self.lab.run(*resume)
+        if ended.status != 1 or ended.bad_end():
+            yield f"{'; '.join(where)}: nothing to resume from, but {ended.told()}"
 
     def note(self):
         return f"{self.killed.note()}; {self.without_checkpoint} before the first checkpoint"
@@ -128,12 +123,8 @@ class KillCollect(Experiment):
     def trial(self, number, rng, folder):
         where = [self.killed.once(runs.collection(folder / "data"), rng, folder) for _ in range(rng.randint(1, 2))]
         # A worker that outlives its leader may still be writing.
-        ended = self.lab.run(*runs.collection(folder / "data"))
-        if ended.status != 0:
-            yield f"{'; '.join(where)}; the second collection ends by {ended.told()}"
-            return
-        for difference in runs.file_differences(self.reference, folder / "data"):
-            yield f"{'; '.join(where)}; {difference}"
+        yield from runs.go_on(self.lab, "; ".join(where), [runs.collection(folder / "data")],
+                              lambda: runs.file_differences(self.reference, folder / "data"))
 
     def note(self):
         return self.killed.note()
@@ -149,26 +140,22 @@ class KillCache(Experiment):
         super().__init__(lab, folder)
         self.data = runs.write_data(folder / "data")
         self.reference = folder / "reference"
-        self.killed = Killed(lab, folder, self.encoding)
-
-    def encoding(self, place):
-        return runs.encoding(self.data, place / "out.safetensors", place / "cache")
+        self.killed = Killed(lab, folder, lambda place: runs.encoding(self.data, place))
 
     def trial(self, number, rng, folder):
         trains = rng.random() < 0.5
-        words = self.encoding(folder)
+        encoding = runs.encoding(self.data, folder)
+        words = encoding
         if trains:
             words = [*runs.camera_training(self.data, folder / "runs", steps=1), f"cache.folder={folder}/cache",
                      "cache.block_size=4"]
         where = [self.killed.once(words, rng, folder) for _ in range(rng.randint(1, 2))]
-        for command in ([words, self.encoding(folder)] if trains else [words]):
-            ended = self.lab.run(*command)
-            if ended.status != 0:
-                yield f"{'; '.join(where)}; then {command[0]} ends by {ended.told()}"
-                return
-        shutil.rmtree(folder / "runs", ignore_errors=True)
-        for difference in runs.file_differences(self.reference, folder):
-            yield f"{'; '.join(where)}; {difference}"
+
+        def differences():
+            shutil.rmtree(folder / "runs", ignore_errors=True)
+            return runs.file_differences(self.reference, folder)
+
+        yield from runs.go_on(self.lab, "; ".join(where), [words, encoding] if trains else [words], differences)
 
     def note(self):
         return self.killed.note()

@@ -155,6 +155,12 @@ class Lab:
             raise RuntimeError(f"{shlex.join(ended.words)}\n{ended.told()}")
         return ended
 
+    def seconds_of(self, *words):
+        """How long something that must work takes."""
+        began = time.monotonic()
+        self.must(*words)
+        return time.monotonic() - began
+
     def end_all(self):
         """Ends every process that was started here, and what those left."""
         for running in self._running:

@@ -23,7 +23,7 @@ class HostileLinks(Experiment):
         self.data = runs.write_data(folder / "data")
         lab.must(*runs.training(self.data, folder / "reference", 8), "train.rollout_every=4")
         self.run = runs.only_run(folder / "reference")
-        lab.must(*runs.encoding(self.data, folder / "out.safetensors", folder / "cache"))
+        lab.must(*runs.encoding(self.data, folder))
         (self.cached,) = (path.stem for path in (folder / "cache").glob("embeddings-*.safetensors"))
         self.cases = [self._checkpoints, self._checkpoints_with_one, self._step, self._temporary_step, self._log,
                       self._metrics, self._rollouts, self._staged, self._staged_file, self._episode, self._cache_folder,
@@ -136,4 +136,4 @@ class HostileLinks(Experiment):
         return self._encode(folder)
 
     def _encode(self, folder):
-        return runs.encoding(self.data, folder / "out.safetensors", folder / "cache")
+        return runs.encoding(self.data, folder)

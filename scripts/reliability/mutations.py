@@ -152,7 +152,7 @@ class MutateHdf5(Mutation):
         file.write_bytes(changed)
         words = runs.training(data, folder / "runs", 1)
         if images:
-            words = runs.encoding(data, folder / "out.safetensors", folder / "cache")
+            words = runs.encoding(data, folder)
         else:
             words.append("train.rollout_num_episodes=0")
         yield from self.judge(self.lab.read(*words), how, refuse=False)
@@ -174,12 +174,17 @@ class MutateConfig(Mutation):
         yield from self.judge(self.lab.read("config", "show", file), how, refuse=False)
 
 
-def loaded_bytes(data):
-    """How many bytes of a 64-bit ELF file a process gets to see; symbol and section tables, which `strip` takes, follow."""
-    (table,) = struct.unpack_from("<Q", data, 32)
-    size, count = struct.unpack_from("<HH", data, 54)
-    headers = [struct.unpack_from("<IIQQQQ", data, table + index * size) for index in range(count)]
-    return max(offset + length for kind, _, offset, _, _, length in headers if kind == 1)
+def loaded_bytes(whole, data):
+    """What a process gets to see of `data`, a damaged copy of the 64-bit ELF file `whole`: its loaded segments.
+
+    Symbol and section tables and the fields of the header that point to them, which `strip` takes, are none of it,
+    and neither is the padding between segments.
+    """
+    (table,) = struct.unpack_from("<Q", whole, 32)
+    size, count = struct.unpack_from("<HH", whole, 54)
+    headers = [struct.unpack_from("<IIQQQQ", whole, table + index * size) for index in range(count)]
+    without_sections = data[:40] + bytes(8) + data[48:58] + bytes(6) + data[64:]
+    return [without_sections[offset:offset + length] for kind, _, offset, _, _, length in headers if kind == 1]
 
 
 class MutatePlugin(Mutation):
@@ -194,7 +199,8 @@ class MutatePlugin(Mutation):
         self.plugin = lab.program.parent.parent / "lib/roboimi/plugins" / self.file
 
     def trial(self, number, rng, folder):
-        data, how = damaged(self.plugin.read_bytes(), rng, 4096)
+        whole = self.plugin.read_bytes()
+        data, how = damaged(whole, rng, 4096)
         (folder / self.file).write_bytes(data)
         # The sound one of the same name must not hide it.
         listed = self.lab.read("plugins", "list", "--json", "--plugin-path", folder)
@@ -203,8 +209,7 @@ class MutatePlugin(Mutation):
         if reason:
             yield f"{how}: plugins list: {reason}"
             return
-        end = loaded_bytes(self.plugin.read_bytes())
-        if data[:end] != self.plugin.read_bytes()[:end] and not self.refused(listed.out, folder):
+        if loaded_bytes(whole, data) != loaded_bytes(whole, whole) and not self.refused(listed.out, folder):
             self.accepted += 1
             yield f"{how}: plugins list: accepted silently"
         inspected = self.lab.read("plugins", "inspect", "imf_head", "--plugin-path", folder)

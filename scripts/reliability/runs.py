@@ -67,9 +67,10 @@ def encoder_options(encoder):
             "agent.head.cond_dim=48"]
 
 
-def encoding(data, out, cache, encoder=ENCODER):
-    return ["encode", "--config", "lewm_imf_attnres.yaml", *encoder_options(encoder), f"data.path={data}", "--out", out,
-            f"cache.folder={cache}", "cache.block_size=4"]
+def encoding(data, place, out="out.safetensors", encoder=ENCODER):
+    """Words of an encoding that writes `out` and the folder `cache` into a folder."""
+    return ["encode", "--config", "lewm_imf_attnres.yaml", *encoder_options(encoder), f"data.path={data}", "--out",
+            f"{place}/{out}", f"cache.folder={place}/cache", "cache.block_size=4"]
 
 
 def collection(output, episodes=2):
@@ -187,6 +188,16 @@ def file_differences(expected, found):
         if there.get(name) != here.get(name):
             state = "missing" if name not in here else "unexpected" if name not in there else "different"
             yield f"{name}: {state}"
+
+
+def go_on(lab, label, commands, differences):
+    """Runs commands that must work now. One line for each failure: a command's, or else what `differences()` gives."""
+    for words in commands:
+        ended = lab.run(*words)
+        if ended.status != 0:
+            yield f"{label}: then '{words[0]}' ends by {ended.told()}"
+            return
+    yield from (f"{label}: {text}" for text in differences())
 
 
 def errors_with_process(ended, pid):

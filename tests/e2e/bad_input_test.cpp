@@ -13,19 +13,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class BadInput : public ::testing::Test {
+class BadInput : public WithDemonstrations {
  protected:
-  static void SetUpTestSuite() {
-    place_ = new Workplace("bad_input");
-    const Result collected =
-        place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
-                     "collect.output=data", "collect.num_episodes=1", "collect.workers=1"});
-    ASSERT_EQ(collected.status, 0) << collected.errors;
-  }
-  static void TearDownTestSuite() {
-    delete place_;
-    place_ = nullptr;
-  }
+  static void SetUpTestSuite() { collect("bad_input", /*episodes=*/1); }
 
   // The one line that is written for a training with these overrides.
   static std::string error_of(const std::vector<std::string>& overrides,
@@ -46,11 +36,7 @@ class BadInput : public ::testing::Test {
     EXPECT_THAT(result.errors, Not(HasSubstr("Exception raised from")));
     return last;
   }
-
-  static Workplace* place_;
 };
-
-Workplace* BadInput::place_ = nullptr;
 
 TEST_F(BadInput, AnUnknownKeyNamesTheNearestOne) {
   EXPECT_THAT(error_of({"agent.head.n_embd=64"}), HasSubstr("n_emb"));

@@ -12,24 +12,16 @@ namespace {
 using ::testing::HasSubstr;
 
 // A policy on states alone, of two steps' training on two episodes.
-class EmbedPolicy : public ::testing::Test {
+class EmbedPolicy : public WithDemonstrations {
  protected:
   static void SetUpTestSuite() {
-    place_ = new Workplace("embed_policy");
-    const Result collected =
-        place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
-                     "collect.output=data", "collect.num_episodes=2", "collect.workers=2"});
-    ASSERT_EQ(collected.status, 0) << collected.errors;
+    collect("embed_policy", /*episodes=*/2);
     const Result trained = place_->run(
         {"run", "--config", "lewm_imf_attnres.yaml", "size=small", "agent=state_imf_attnres",
          "agent.use_env_state=false", "agent.head.n_emb=32", "agent.head.n_layer=2",
          "agent.head.n_head=4", "data.path=data", "output_dir=runs", "train.batch_size=8",
          "train.max_steps=2", "train.rollout_num_episodes=0", "train.threads=2"});
     ASSERT_EQ(trained.status, 0) << trained.errors;
-  }
-  static void TearDownTestSuite() {
-    delete place_;
-    place_ = nullptr;
   }
 
   static Result drive(const std::vector<std::string>& arguments) {
@@ -45,11 +37,7 @@ class EmbedPolicy : public ::testing::Test {
     result.status = child.exit_code();
     return result;
   }
-
-  static Workplace* place_;
 };
-
-Workplace* EmbedPolicy::place_ = nullptr;
 
 TEST_F(EmbedPolicy, DrivesTheSimulatorAtItsControlRate) {
   const auto start = std::chrono::steady_clock::now();

@@ -21,19 +21,9 @@ using ::testing::Not;
 const std::map<std::string, std::string> kOnlyAvx2 = {
     {"ONEDNN_MAX_CPU_ISA", "AVX2"}, {"ATEN_CPU_CAPABILITY", "avx2"}, {"CUDA_VISIBLE_DEVICES", ""}};
 
-class WithoutBfloat16 : public ::testing::Test {
+class WithoutBfloat16 : public WithDemonstrations {
  protected:
-  static void SetUpTestSuite() {
-    place_ = new Workplace("libraries");
-    const Result collected =
-        place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
-                     "collect.output=data", "collect.num_episodes=1", "collect.workers=1"});
-    ASSERT_EQ(collected.status, 0) << collected.errors;
-  }
-  static void TearDownTestSuite() {
-    delete place_;
-    place_ = nullptr;
-  }
+  static void SetUpTestSuite() { collect("libraries", /*episodes=*/1); }
 
   static Result train(const std::vector<std::string>& overrides) {
     return place_->run(
@@ -44,11 +34,7 @@ class WithoutBfloat16 : public ::testing::Test {
               overrides),
         kOnlyAvx2);
   }
-
-  static Workplace* place_;
 };
-
-Workplace* WithoutBfloat16::place_ = nullptr;
 
 TEST_F(WithoutBfloat16, TheDoctorSaysSo) {
   const Result result = place_->run({"doctor", "--json"}, kOnlyAvx2);
@@ -76,8 +62,8 @@ TEST_F(WithoutBfloat16, AskingForItIsAnErrorThatNamesTheOption) {
     EXPECT_EQ(result.status, 1);
     EXPECT_THAT(
         result.errors,
-        AllOf(HasSubstr("roboimi run: " + option + ": "),
-              HasSubstr("this CPU cannot compute in bfloat16: expected a CPU"),
+        AllOf(HasSubstr("roboimi run: " + option +
+                        ": this CPU cannot compute in bfloat16: expected a CPU"),
               HasSubstr("(ONEDNN_MAX_CPU_ISA is AVX2)"), EndsWith("; set " + option + "=fp32\n")));
   }
 }
@@ -86,6 +72,22 @@ TEST_F(WithoutBfloat16, MixedPrecisionTrainsAndSaysThatItIsSlower) {
   const Result result = train({"train.precision=bf16"});
   EXPECT_EQ(result.status, 0);
   EXPECT_THAT(result.errors, HasSubstr("train.precision=fp32 is faster here"));
+}
+
+TEST(Doctor, ListsThePluginThatAnEarlierFolderShadows) {
+  const Workplace place("shadowed");
+  const fs::path shipped = ROBOIMI_BINARY_DIR "/lib/roboimi/plugins/libresnet_backbone.so";
+  const fs::path own = place / "own" / shipped.filename();
+  fs::create_directories(own.parent_path());
+  fs::copy(shipped, own);
+  const Result result =
+      place.run({"doctor", "--json", "--plugin-path", own.parent_path().string()});
+  std::string found;
+  for (const auto& finding : nlohmann::json::parse(result.output)) {
+    if (finding["subject"] == "shadowed plugin") found = finding["text"];
+  }
+  EXPECT_EQ(found,
+            shipped.string() + ": the plugin 'resnet_backbone' is taken from " + own.string());
 }
 
 // The dynamic linker's own account of what it bound, "binding file A [0] to B [0]: normal symbol

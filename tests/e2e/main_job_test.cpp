@@ -16,19 +16,9 @@ namespace {
 using ::testing::HasSubstr;
 
 // Collected once for all tests of this program.
-class MainJob : public ::testing::Test {
+class MainJob : public WithDemonstrations {
  protected:
-  static void SetUpTestSuite() {
-    place_ = new Workplace("main_job");
-    const Result collected =
-        place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
-                     "collect.output=data", "collect.num_episodes=2", "collect.workers=2"});
-    ASSERT_EQ(collected.status, 0) << collected.errors;
-  }
-  static void TearDownTestSuite() {
-    delete place_;
-    place_ = nullptr;
-  }
+  static void SetUpTestSuite() { collect("main_job", /*episodes=*/2); }
 
   // A training small enough for a test, on real frames and the real model classes.
   static std::vector<std::string> training(const std::string& runs,
@@ -42,11 +32,7 @@ class MainJob : public ::testing::Test {
   static std::vector<std::string> random_lewm() {
     return {"agent.backbone.random_init=true", "agent.backbone.num_layers=2"};
   }
-
-  static Workplace* place_;
 };
-
-Workplace* MainJob::place_ = nullptr;
 
 TEST_F(MainJob, TrainsEvaluatesAndLeavesARunFolder) {
   const Result trained =

@@ -18,19 +18,10 @@ using ::testing::HasSubstr;
 
 const std::string kRoboimi = ROBOIMI_BINARY_DIR "/bin/roboimi";
 
-class MpiTraining : public ::testing::Test {
+class MpiTraining : public WithDemonstrations {
  protected:
   static void SetUpTestSuite() {
-    place_ = new Workplace("mpi");
-    const Result collected =
-        place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
-                     "collect.output=data", "collect.num_episodes=2", "collect.workers=2",
-                     "env.image_height=48", "env.image_width=64"});
-    ASSERT_EQ(collected.status, 0) << collected.errors;
-  }
-  static void TearDownTestSuite() {
-    delete place_;
-    place_ = nullptr;
+    collect("mpi", /*episodes=*/2, {"env.image_height=48", "env.image_width=64"});
   }
 
   // LEWM's pretraining, as small as it gets, in the folder of this test.
@@ -117,11 +108,7 @@ class MpiTraining : public ::testing::Test {
     EXPECT_TRUE(fs::exists(run / "checkpoints" / "latest" / "model.safetensors"));
     EXPECT_THAT(result.errors, HasSubstr("to continue: roboimi run --resume"));
   }
-
-  static Workplace* place_;
 };
-
-Workplace* MpiTraining::place_ = nullptr;
 
 // The lines of metrics that say this.
 std::vector<json> lines_with(const fs::path& run, const std::string& key) {

@@ -1,6 +1,8 @@
 // Runs the built `roboimi` as a user would, in a folder of its own.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <boost/process.hpp>
 #include <filesystem>
 #include <map>
@@ -79,6 +81,33 @@ inline std::vector<std::string> words(std::vector<std::string> first,
   first.insert(first.end(), more.begin(), more.end());
   return first;
 }
+
+// Tests that share a place with demonstrations in its folder `data`, collected once for the
+// program:
+//
+//   class MainJob : public WithDemonstrations {
+//    protected:
+//     static void SetUpTestSuite() { collect("main_job", /*episodes=*/2); }
+//   };
+class WithDemonstrations : public ::testing::Test {
+ protected:
+  static void collect(const std::string& name, int episodes,
+                      const std::vector<std::string>& overrides = {}) {
+    place_ = new Workplace(name);
+    const std::string count = std::to_string(episodes);
+    const Result collected = place_->run(
+        words({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
+               "collect.output=data", "collect.num_episodes=" + count, "collect.workers=" + count},
+              overrides));
+    ASSERT_EQ(collected.status, 0) << collected.errors;
+  }
+  static void TearDownTestSuite() {
+    delete place_;
+    place_ = nullptr;
+  }
+
+  inline static Workplace* place_ = nullptr;
+};
 
 // The only run folder under `runs`, or the newest.
 inline fs::path newest_run(const fs::path& runs) {

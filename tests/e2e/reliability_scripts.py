@@ -5,6 +5,7 @@ import pathlib
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 import damage  # noqa: E402
 import lab  # noqa: E402
+import mutations  # noqa: E402
 import runs  # noqa: E402
 import system_calls  # noqa: E402
 
@@ -74,6 +76,19 @@ class Checks(InAFolder):
         self.assertEqual(ended.status, -signal.SIGKILL)
         self.assertEqual([str(call) for call in calls], ["openat a", "write a", "rename b"])
         self.assertEqual([path.name for path in (self.folder / "data").iterdir()], ["a"])
+
+    def test_only_what_a_process_sees_of_a_library_counts(self):
+        header = struct.pack("<16x2HI3QI6H", 3, 62, 1, 0, 64, 4000, 0, 64, 56, 2, 64, 9, 8)
+        segments = [struct.pack("<2I6Q", 1, 4, offset, offset, offset, 300, 300, 16) for offset in (0, 600)]
+        whole = b"".join([header, *segments]).ljust(1000, b"\0")
+
+        def counts(at):
+            data = bytearray(whole)
+            data[at] ^= 1
+            return mutations.loaded_bytes(whole, bytes(data)) != mutations.loaded_bytes(whole, whole)
+
+        self.assertTrue(all(counts(at) for at in (32, 64, 299, 600, 899)))
+        self.assertFalse(any(counts(at) for at in (40, 63, 300, 599, 900)))  # sections, padding, the end
 
     def test_a_file_has_the_same_shape_in_every_process_and_step(self):
         shapes = {system_calls.shape_of(f"run/step_{step:08}/.state.json.tmp{process}")

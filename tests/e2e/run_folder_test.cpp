@@ -14,14 +14,10 @@ namespace {
 using ::testing::HasSubstr;
 
 // Trained once for all tests of this program.
-class RunFolder : public ::testing::Test {
+class RunFolder : public WithDemonstrations {
  protected:
   static void SetUpTestSuite() {
-    place_ = new Workplace("run_folder");
-    const Result collected =
-        place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
-                     "collect.output=data", "collect.num_episodes=1", "collect.workers=1"});
-    ASSERT_EQ(collected.status, 0) << collected.errors;
+    collect("run_folder", /*episodes=*/1);
     const Result trained = place_->run(
         {"run", "--config", "lewm_imf_attnres.yaml", "size=small", "data.path=data",
          "output_dir=runs", "agent.backbone.random_init=true", "agent.backbone.num_layers=1",
@@ -29,10 +25,6 @@ class RunFolder : public ::testing::Test {
          "train.threads=1", "train.rollout_num_episodes=0", "train.max_steps=2",
          "train.save_every=1", "train.keep_top_k=10"});
     ASSERT_EQ(trained.status, 0) << trained.errors;
-  }
-  static void TearDownTestSuite() {
-    delete place_;
-    place_ = nullptr;
   }
 
   // As zip, cp -rL, rsync -L and hubs leave it: every link is a copy of what it pointed to.
@@ -42,11 +34,7 @@ class RunFolder : public ::testing::Test {
     EXPECT_FALSE(fs::is_symlink(run / "checkpoints" / "latest"));
     return run;
   }
-
-  static Workplace* place_;
 };
-
-Workplace* RunFolder::place_ = nullptr;
 
 TEST_F(RunFolder, GoesOnWhereItsLinksBecameFolders) {
   const fs::path run = copy_without_links("copied");

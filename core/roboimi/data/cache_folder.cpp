@@ -66,7 +66,10 @@ std::string file_state(const fs::path& file) {
 }  // namespace
 
 fs::path cache_folder(const Dataset& dataset) {
-  ROBOIMI_CHECK(dataset.num_episodes() > 0, "a dataset without episodes");
+  if (dataset.num_episodes() == 0) {
+    throw Error(
+        {.what = "the dataset has no episodes", .where = "data", .expected = "at least one"});
+  }
   const fs::path data = fs::absolute(dataset.episode(0).file).parent_path();
   const fs::path beside = data / ".roboimi_cache";
   // Who owns the data is trusted with it already.

@@ -83,7 +83,8 @@ class ROBOIMI_EXPORT WindowSampler {
   // that are their present: window n's is row n of the chosen episodes laid end to end, less the
   // rows without a window.
   at::Tensor indices(std::int64_t step) const;
-  // Everything on the device. Nothing synchronises. From one thread at a time.
+  // Everything on the device. The first batch of an epoch waits until the epoch's order is copied
+  // there; no other batch waits for the device. From one thread at a time.
   Batch batch(std::int64_t step);
   // The windows given, for evaluation: int64 [B] on the CPU. Features are those of variant 0.
   Batch batch_of(const at::Tensor& windows) const;

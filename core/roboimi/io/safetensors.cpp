@@ -4,11 +4,13 @@
 
 #include <bit>
 #include <cstring>
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/hash.h"
 #include "roboimi/common/text.h"
 #include "roboimi/io/dtype_names.h"
 #include "roboimi/io/readable_tensors.h"
@@ -21,6 +23,7 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 
 constexpr std::uint64_t kMaxHeader = 100'000'000;  // the reference implementation's limit
 constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kWorthAThread = 1 << 20;  // bytes, which take about a millisecond to hash
 
 at::Tensor tensor_of(const std::shared_ptr<MappedFile>& file, const std::string& name,
                      const SafetensorsEntry& entry, std::uint64_t data_start) {
@@ -74,6 +77,17 @@ std::string header_of(const std::vector<std::pair<std::string, at::Tensor>>& ord
   return text;
 }
 
+// Large tensors are hashed at the same time as they are written.
+void write_and_hash(OutputFile& file, Sha256* sum, const void* data, std::size_t size) {
+  std::future<void> hashed;  // waits when it is destroyed
+  if (sum != nullptr && size >= kWorthAThread) {
+    hashed = std::async(std::launch::async, [=] { sum->update(data, size); });
+  } else if (sum != nullptr) {
+    sum->update(data, size);
+  }
+  file.write(data, size);
+}
+
 ReadableTensors read_tensors(const std::filesystem::path& path, UnknownDtype unknown) {
   const auto file = std::make_shared<MappedFile>(path);
   std::uint64_t header_size = 0;
@@ -121,17 +135,17 @@ ReadableTensors read_readable_tensors(const std::filesystem::path& path) {
 
 void write_safetensors(const std::filesystem::path& path,
                        const std::map<std::string, at::Tensor>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+                       const std::map<std::string, std::string>& metadata, Sha256* sum) {
   const auto ordered = in_file_order(tensors);
   const std::string header = header_of(ordered, metadata);
   const std::uint64_t header_size = header.size();
   write_file_atomically(path, [&](const std::filesystem::path& temporary) {
     OutputFile file(temporary, path);
-    file.write(&header_size, sizeof(header_size));
-    file.write(header);
+    write_and_hash(file, sum, &header_size, sizeof(header_size));
+    write_and_hash(file, sum, header.data(), header.size());
     for (const auto& [name, tensor] : ordered) {
       const at::Tensor data = tensor.detach().cpu().contiguous();
-      file.write(data.const_data_ptr(), data.nbytes());
+      write_and_hash(file, sum, data.const_data_ptr(), data.nbytes());
     }
   });
 }

@@ -12,6 +12,8 @@
 
 namespace roboimi {
 
+class Sha256;
+
 struct TensorFile {
   std::map<std::string, at::Tensor> tensors;
   std::map<std::string, std::string> metadata;
@@ -24,9 +26,11 @@ ROBOIMI_EXPORT TensorFile read_safetensors(const std::filesystem::path& path);
 
 // Atomic (common/files.h), and the same bytes for the same contents. Tensors may be strided or on
 // any device. The format allows no holes, so tensors of a multiple of 64 bytes come first, 64-byte
-// aligned; the others follow, aligned to their element size.
+// aligned; the others follow, aligned to their element size. `sum`, where given, is updated with
+// the file's bytes while they are written, so that the file need not be read for its sum.
 ROBOIMI_EXPORT void write_safetensors(const std::filesystem::path& path,
                                       const std::map<std::string, at::Tensor>& tensors,
-                                      const std::map<std::string, std::string>& metadata = {});
+                                      const std::map<std::string, std::string>& metadata = {},
+                                      Sha256* sum = nullptr);
 
 }  // namespace roboimi

@@ -108,8 +108,9 @@ void tell_replaced(Registry::State& state, const ComponentInfo& taken, const std
 
 Error factory_error(const Error& error, const std::string& path) {
   Error::Parts parts = error.parts();
-  const bool named =
-      parts.what.starts_with(path) || parts.what.find(path + ".") != std::string::npos;
+  const bool named = parts.what.starts_with(path) ||
+                     parts.what.find(path + ".") != std::string::npos || parts.where == path ||
+                     parts.where.starts_with(path + ".");
   if (!named) parts.what = path + ": " + parts.what;
   return Error(std::move(parts));
 }

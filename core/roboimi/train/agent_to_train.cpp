@@ -1,22 +1,19 @@
 #include "roboimi/train/agent_to_train.h"
 
-#include "roboimi/io/safetensors.h"
 #include "roboimi/model/run_files.h"
 #include "roboimi/model/weights_follow.h"
 #include "roboimi/plugin/registry.h"
-#include "roboimi/train/checkpoint.h"
 
 namespace roboimi {
 
-std::shared_ptr<Agent> create_agent_to_train(
-    const ConfigNode& agent, const ObservationSpec& spec, std::uint64_t seed,
-    const std::optional<std::filesystem::path>& resumed_run) {
+std::shared_ptr<Agent> create_agent_to_train(const ConfigNode& agent, const ObservationSpec& spec,
+                                             std::uint64_t seed,
+                                             const std::optional<ResumedRun>& resumed) {
   Registry& registry = Registry::instance();
-  if (!resumed_run) return registry.create_agent(agent, "agent", spec, seed);
-  const TensorMap saved =
-      read_safetensors(find_checkpoint(*resumed_run) / "model.safetensors").tensors;
+  if (!resumed) return registry.create_agent(agent, "agent", spec, seed);
+  const TensorMap& saved = resumed->weights;
   const WeightsFollow weights_follow(saved);
-  const RunFiles run_files(*resumed_run);
+  const RunFiles run_files(resumed->folder);
   auto made = registry.create_agent(agent, "agent", spec, seed);
   const torch::NoGradGuard no_grad;
   for (auto& [name, target] : tensors_of(*made)) {

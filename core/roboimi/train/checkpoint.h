@@ -98,7 +98,7 @@ class ROBOIMI_EXPORT CheckpointStore {
 
   // The newest complete checkpoint, whatever the links say.
   std::optional<std::filesystem::path> latest() const;
-  // The same, read whole. When it is damaged, an Error names the newest one that is not.
+  // See read_newest_checkpoint().
   std::optional<Checkpoint> read_latest() const;
 
  private:
@@ -119,6 +119,11 @@ class ROBOIMI_EXPORT CheckpointStore {
 ROBOIMI_EXPORT Checkpoint read_checkpoint(const std::filesystem::path& folder,
                                           bool with_optimizer = true);
 ROBOIMI_EXPORT CheckpointState read_checkpoint_state(const std::filesystem::path& folder);
+
+// The newest in a folder of checkpoints, read whole; nothing where there is none. When it is
+// damaged, an Error names the newest one that is not.
+ROBOIMI_EXPORT std::optional<Checkpoint> read_newest_checkpoint(
+    const std::filesystem::path& folder);
 
 // What is wrong with each file of a checkpoint, one line each; empty when it is as it was saved. Of
 // an older one without sums: whether it can be read.

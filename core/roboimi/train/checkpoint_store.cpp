@@ -77,14 +77,16 @@ fs::path CheckpointStore::save(const Checkpoint& checkpoint) {
     state.sha256.clear();
     const auto write_tensors = [&](const std::string& name, const TensorMap& tensors,
                                    const std::map<std::string, std::string>& metadata = {}) {
-      write_safetensors(temporary / name, tensors, metadata);
-      state.sha256[name] = sha256_file(temporary / name);
+      Sha256 sum;
+      write_safetensors(temporary / name, tensors, metadata, &sum);
+      state.sha256[name] = sum.hex();
     };
     write_tensors("model.safetensors", checkpoint.model, checkpoint.model_metadata);
     if (state.ema_step) write_tensors("ema.safetensors", checkpoint.ema);
     write_tensors("optimizer.safetensors", checkpoint.optimizer);
-    write_text_atomically(temporary / "config.yaml", checkpoint.config_yaml);
-    state.sha256["config.yaml"] = sha256_file(temporary / "config.yaml");
+    const std::string& config = checkpoint.config_yaml;
+    write_text_atomically(temporary / "config.yaml", config);
+    state.sha256["config.yaml"] = Sha256().update(config.data(), config.size()).hex();
     write_text_atomically(temporary / "state.json", checkpoint_state_to_json(state));
   });
   update_links_and_prune();
@@ -135,11 +137,15 @@ std::optional<fs::path> CheckpointStore::latest() const {
 }
 
 std::optional<Checkpoint> CheckpointStore::read_latest() const {
-  const std::vector<CheckpointFolder> folders = checkpoints_in(folder_);
+  return read_newest_checkpoint(folder_);
+}
+
+std::optional<Checkpoint> read_newest_checkpoint(const fs::path& folder) {
+  const std::vector<CheckpointFolder> folders = checkpoints_in(folder);
   if (folders.empty()) return std::nullopt;
-  const auto read = [](const fs::path& folder) -> std::variant<Checkpoint, Error> {
+  const auto read = [](const fs::path& path) -> std::variant<Checkpoint, Error> {
     try {
-      return read_checkpoint(folder);
+      return read_checkpoint(path);
     } catch (const Error& error) {
       return error;
     }

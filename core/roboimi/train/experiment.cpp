@@ -55,6 +55,7 @@ class Experiment {
 
  private:
   bool prepare();
+  void claim_folder();
   void open_folder();
   void note_changes();
   void write_record();
@@ -138,8 +139,23 @@ void Experiment::conclude(const std::string& status) {
   trackers_.finish();
 }
 
+// No other process writes to the folder from here on. Rank 0 clears it up before the others look.
+void Experiment::claim_folder() {
+  first_rank_first(*communicator_, [this] {
+    if (leads_) lock_.emplace(ProcessLock::take_folder(folder_, "run"));
+    checkpoints_ =
+        std::make_unique<CheckpointStore>(folder_ / kCheckpointsFolder, train_.keep_top_k);
+  });
+}
+
 // All that can be known before anything is written. False for a dry run, which ends there.
 bool Experiment::prepare() {
+  // Before the checkpoint is read that the run goes on from.
+  if (run_.resume && !run_.dry_run) {
+    folder_ = *run_.resume;
+    require_run_to_resume(folder_);
+    claim_folder();
+  }
   // Before the agent draws its weights.
   if (train_.threads > 0) at::set_num_threads(static_cast<int>(train_.threads));
   const TrainingDataOptions data = data_options();
@@ -154,6 +170,7 @@ bool Experiment::prepare() {
     communicator_->finish();
     return false;
   }
+  resumed_ = std::move(found.resumed);
   agent_ = found.agent;
   environment_ = found.environment;
   data_ = std::move(found.data);
@@ -161,28 +178,14 @@ bool Experiment::prepare() {
   return true;
 }
 
-// Rank 0 names the folder, and clears it up before the others look.
+// Rank 0 names the folder.
 void Experiment::open_folder() {
-  if (leads_) {
-    folder_ = run_.resume ? *run_.resume
-                          : create_run_folder(options_.text("output_dir"), options_.text("name"));
+  if (leads_ && !run_.resume) {
+    folder_ = create_run_folder(options_.text("output_dir"), options_.text("name"));
   }
   folder_ = broadcast_text(folder_.string(), *communicator_);
-  // Before anything in the folder is touched.
-  if (run_.resume && !has_checkpoint(folder_)) {
-    throw Error({.what = "nothing to resume from",
-                 .where = folder_.string(),
-                 .expected = "a checkpoint in its checkpoints folder"});
-  }
-  if (leads_) lock_.emplace(ProcessLock::take_folder(folder_, "run"));
-  first_rank_first(*communicator_, [this] {
-    checkpoints_ =
-        std::make_unique<CheckpointStore>(folder_ / kCheckpointsFolder, train_.keep_top_k);
-  });
-  if (run_.resume) {
-    resumed_ = checkpoints_->read_latest();
-    record_.resumed_step = resumed_->state.step;
-  }
+  if (!run_.resume) claim_folder();
+  if (resumed_) record_.resumed_step = resumed_->state.step;
   note_changes();
   // A run that goes on keeps its configuration until another one is known to fit.
   if (leads_ && !resumed_) write_text_atomically(folder_ / "config.yaml", config_.to_yaml());

@@ -49,7 +49,6 @@ void require_run_name(const Options& experiment) {
 
 void require_folders(const PreflightOptions& options) {
   if (options.resume) {
-    require_run_to_resume(*options.resume);
     require_writable_folder(*options.resume, "--resume");
     return;
   }
@@ -57,19 +56,18 @@ void require_folders(const PreflightOptions& options) {
   require_writable_folder(options.experiment.text("output_dir"), "output_dir");
 }
 
+std::optional<Checkpoint> read_resumed(const PreflightOptions& options) {
+  if (!options.resume) return std::nullopt;
+  require_run_to_resume(*options.resume);
+  return read_newest_checkpoint(*options.resume / kCheckpointsFolder);
+}
+
 // A run that has gone further than it is asked to.
-void require_steps_left(const PreflightOptions& options) {
-  if (!options.resume) return;
-  const fs::path checkpoint = find_checkpoint(*options.resume);
-  std::int64_t step = 0;
-  try {
-    step = read_checkpoint_state(checkpoint).step;
-  } catch (const Error&) {
-    return;  // damaged: the run says so, and from which one to continue
-  }
+void require_steps_left(const PreflightOptions& options, const Checkpoint& resumed) {
+  const std::int64_t step = resumed.state.step;
   if (step <= options.train.max_steps) return;
   throw Error({.what = "the run has gone further than train.max_steps",
-               .where = checkpoint.string(),
+               .where = options.resume->string(),
                .expected = fmt::format("train.max_steps of at least {}", step),
                .found = std::to_string(options.train.max_steps)});
 }
@@ -135,17 +133,17 @@ void measure(const PreflightOptions& options, Preflight& found) {
 Preflight check(const PreflightOptions& options) {
   const bool leads = options.communicator.rank() == 0;
   check_cuda_graph(options.train.cuda_graph, options.data.device);
-  if (leads) {
-    require_folders(options);
-    require_steps_left(options);
-  }
+  Preflight found{.resumed = read_resumed(options)};
+  if (leads) require_folders(options);
+  if (leads && found.resumed) require_steps_left(options, *found.resumed);
   Registry& registry = Registry::instance();
-  Preflight found;
   const ConfigNode& data = options.experiment.component("data");
   const std::shared_ptr<const Dataset> dataset =
       options.resume ? open_recorded_data(data) : registry.create_dataset(data, "data");
+  std::optional<ResumedRun> resumed;
+  if (found.resumed) resumed = {.folder = *options.resume, .weights = found.resumed->model};
   found.agent = create_agent_to_train(options.experiment.component("agent"), dataset->spec(),
-                                      options.data.seed, options.resume);
+                                      options.data.seed, resumed);
   found.agent->to(options.data.device);
   found.data = lay_out_training_data(dataset, *found.agent, options.data);
   const bool rolls_out = options.train.rollout_num_episodes > 0 && options.experiment.has("env") &&

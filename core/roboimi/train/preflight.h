@@ -13,6 +13,7 @@
 #include "roboimi/config/schema.h"
 #include "roboimi/env/environment.h"
 #include "roboimi/model/agent.h"
+#include "roboimi/train/checkpoint.h"
 #include "roboimi/train/communicator.h"
 #include "roboimi/train/train_options.h"
 #include "roboimi/train/training_data.h"
@@ -28,6 +29,7 @@ struct PreflightOptions {
 };
 
 struct Preflight {
+  std::optional<Checkpoint> resumed;         // the newest of the run to continue
   std::shared_ptr<Agent> agent;              // on the device
   TrainingData data;                         // its windows; see lay_out_training_data()
   std::shared_ptr<Environment> environment;  // in rank 0, where the run rolls out

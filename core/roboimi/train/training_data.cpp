@@ -54,6 +54,10 @@ bool is_cacheable(const Backbone& backbone, const Options& cache) {
 // The dataset's last episodes are held out.
 void split_episodes(TrainingData& data, std::int64_t num_held_out) {
   const std::int64_t count = data.dataset->num_episodes();
+  if (count == 0) {
+    throw Error(
+        {.what = "the dataset has no episodes", .where = "data", .expected = "at least one"});
+  }
   if (num_held_out >= count && num_held_out > 0) {
     throw Error({.what = "holding these episodes out leaves nothing to train on",
                  .where = "train.held_out_episodes",
@@ -104,8 +108,8 @@ std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone, con
 TrainingData lay_out_training_data(std::shared_ptr<const Dataset> dataset, const Agent& agent,
                                    const TrainingDataOptions& options) {
   TrainingData data{.dataset = dataset};
-  check_finite(*dataset);
   split_episodes(data, options.num_held_out);
+  check_finite(*dataset);
   const auto sampler_of = [&](const std::vector<std::int64_t>& episodes) {
     return std::make_unique<WindowSampler>(
         dataset, WindowSamplerOptions{.horizons = agent.horizons(),

@@ -13,6 +13,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/data/frame_store.h"
+#include "tests/error_text.h"
 #include "tests/unit/data/table_dataset.h"
 
 namespace roboimi::hdf5_dataset {
@@ -181,6 +182,32 @@ TEST_F(Hdf5DatasetTest, WritesFilesThatH5pyReadsAsTheyWereMeant) {
   EXPECT_EQ(plain.read_header(file).seed, kSeed);
   EXPECT_TRUE(plain.read_header(file).success);
   EXPECT_EQ(plain.read_header(file).control_hz, 20.0);
+}
+
+TEST_F(Hdf5DatasetTest, NamesWhatOfARecordingIsNoEpisode) {
+  const Hdf5EpisodeWriter writer({});
+  const std::string file = folder("refused/episode_0.hdf5").string();
+  const auto error_with = [&](const std::function<void(EpisodeRecord&)>& spoil) {
+    EpisodeRecord spoilt = record(false);
+    spoil(spoilt);
+    return error_text([&] { writer.write(file, spoilt); });
+  };
+  EXPECT_EQ(error_with([](EpisodeRecord& r) { r.actions = r.actions.slice(0, 1); }),
+            file +
+                ": the action cannot be written as an episode: expected a table [6, N]; found "
+                "Float [5, 14]; correct the environment that gives it");
+  EXPECT_THAT(error_with([](EpisodeRecord& r) { r.state = at::Tensor(); }),
+              HasSubstr("the state cannot be written as an episode: expected a table [L, S]; "
+                        "found nothing"));
+  EXPECT_THAT(error_with([](EpisodeRecord& r) {
+                r.labels["tip_position"] = at::zeros({7, 2});
+              }),
+              HasSubstr("label 'tip_position'"));
+  EXPECT_THAT(
+      error_with([](EpisodeRecord& r) { r.images["top"] = r.images["top"].to(at::kFloat); }),
+      HasSubstr("camera 'top' cannot be written as an episode: expected Byte [6, H, W, 3]; found "
+                "Float [6, 16, 24, 3]"));
+  EXPECT_FALSE(fs::exists(file));
 }
 
 TEST_F(Hdf5DatasetTest, ReadsBackWhatItWroteWithFramesInPlace) {

@@ -74,7 +74,9 @@ TEST(Deadline, ChangesNoCommandWhereTheChunksAreInTime) {
       EXPECT_TRUE(player.agent->act(now).equal(waiting.agent->act(now))) << "step " << step;
       EXPECT_FALSE(player.late()) << "step " << step;
     }
+    // Both may have a chunk or an image under way that the last step did not need yet.
     player.finish();
+    waiting.agent->wait_until_idle();
     EXPECT_EQ(player.backbone->calls, waiting.backbone->calls);
   }
 }
@@ -197,8 +199,9 @@ TEST(Deadline, WithLatencyTheChunkMayTakeThatLongAndNoLonger) {
 }
 
 TEST(Deadline, WithAnEnsembleTheChunksThatHaveComeAreAveraged) {
-  Player player(kShort, {.ensemble_decay = 0.01}, {1, 4, 1, Alignment::kAct});
-  player.act(3);
+  Player player(kAmple, {.ensemble_decay = 0.01}, {1, 4, 1, Alignment::kAct});
+  player.act(3);  // each with a chunk of its own
+  player.agent->set_deadline(kShort);
   player.head->gate.close();
   // Step 3: rows 3, 2, 1 of the chunks of steps 0, 1, 2; the chunk of step 3 is late.
   const double w = std::exp(-0.01);

@@ -179,6 +179,13 @@ TEST(CacheFolder, LiesBesideTheDataOrInTheUsersCache) {
   ::unsetenv("XDG_CACHE_HOME");
 }
 
+TEST(CacheFolder, NeedsADatasetWithEpisodes) {
+  const ScratchFolder folder;
+  const TableDataset data(folder / "data", {}, {});
+  EXPECT_THAT(error_text([&] { cache_folder(data); }),
+              HasSubstr("data: the dataset has no episodes: expected at least one"));
+}
+
 TEST(CacheFolder, IsNoneThatEverybodyMayFill) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {2}, {});

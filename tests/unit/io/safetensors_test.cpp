@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "roboimi/common/files.h"
+#include "roboimi/common/hash.h"
 #include "tests/unit/io/io_test_support.h"
 
 namespace roboimi {
@@ -88,6 +89,17 @@ TEST_F(Safetensors, TheSameContentsGiveTheSameBytes) {
   write_safetensors(folder_ / "a", tensors, {{"k", "v"}});
   write_safetensors(folder_ / "b", tensors, {{"k", "v"}});
   EXPECT_EQ(read_text(folder_ / "a"), read_text(folder_ / "b"));
+}
+
+TEST_F(Safetensors, TheSumIsThatOfTheFile) {
+  // Some hashed in a thread of their own, and some not.
+  const std::map<std::string, at::Tensor> tensors = {{"large", at::rand({700, 1000})},
+                                                     {"strided", at::rand({700, 1000}).t()},
+                                                     {"small", at::rand({3})},
+                                                     {"empty", at::empty({0})}};
+  Sha256 sum;
+  write_safetensors(folder_ / "a", tensors, {{"k", "v"}}, &sum);
+  EXPECT_EQ(sum.hex(), sha256_file(folder_ / "a"));
 }
 
 TEST_F(Safetensors, DataOffItsElementSizeIsCopied) {

@@ -81,6 +81,15 @@ Component<HeadFactory> failing_head() {
           }};
 }
 
+// Names the option that it refuses.
+Component<HeadFactory> refusing_head() {
+  return {.name = "refusing",
+          .description = "throws",
+          .create = [](const Options&, const HeadSpec&) -> std::shared_ptr<Head> {
+            throw Error({.what = "cannot be had here", .where = "agent.head.precision"});
+          }};
+}
+
 Component<AgentFactory> head_only_agent() {
   Schema schema;
   schema.component("head", ComponentKind::kHead, "the action head");
@@ -98,6 +107,7 @@ Registry& registry() {
   static Registry& filled = [&]() -> Registry& {
     Registrar registrar;
     registrar.head(linear_head("linear"));
+    registrar.head(refusing_head());
     registrar.head(failing_head());
     registrar.agent(head_only_agent());
     Registry::instance().add("linked", std::move(registrar));
@@ -114,7 +124,8 @@ TEST(Registry, ListsLinkedComponents) {
     EXPECT_EQ(info.plugin, "linked");
     names.push_back(std::string(to_string(info.kind)) + " " + info.name);
   }
-  EXPECT_THAT(names, ElementsAre("head linear", "head failing", "agent head_only"));
+  EXPECT_THAT(names,
+              ElementsAre("head linear", "head refusing", "head failing", "agent head_only"));
   ASSERT_EQ(registry().plugins().size(), 1u);
   EXPECT_FALSE(registry().plugins()[0].changed_on_disk);
 }
@@ -126,7 +137,7 @@ TEST(Registry, AddsNothingOfAPluginWithOneDuplicateName) {
   const std::string text = error_text([&] { registry().add("second", std::move(registrar)); });
   EXPECT_THAT(text, HasSubstr("the head 'linear' is there already"));
   EXPECT_THAT(text, HasSubstr("one of the plugin 'linked'"));
-  EXPECT_EQ(registry().components().size(), 3u);
+  EXPECT_EQ(registry().components().size(), 4u);
   EXPECT_EQ(registry().plugins().size(), 1u);
 }
 
@@ -157,10 +168,13 @@ TEST(Registry, MakesAnAgentAndItsPartsFromTheSeedAlone) {
 }
 
 TEST(Registry, KeepsTheTextOfAFactorysErrorAndNamesTheInnermostNodeOnce) {
-  const std::string text = error_text([] {
-    registry().create_agent(yaml("type: head_only\nhead: {type: failing}"), "agent", {}, 0);
-  });
-  EXPECT_EQ(text, "weights.pt: agent.head: no weights; train some");
+  const auto text = [](const std::string& head) {
+    return error_text([&] {
+      registry().create_agent(yaml("type: head_only\nhead: {type: " + head + "}"), "agent", {}, 0);
+    });
+  };
+  EXPECT_EQ(text("failing"), "weights.pt: agent.head: no weights; train some");
+  EXPECT_EQ(text("refusing"), "agent.head.precision: cannot be had here");
 }
 
 TEST(Registry, ResolvesTheNodesOfParts) {

@@ -210,6 +210,14 @@ TEST_F(ExperimentTest, ResumesOnlyWhatIsARunAndCreatesNothing) {
                 "at least 10; found 5"));
 }
 
+TEST_F(ExperimentTest, ResumesFromACheckpointWhoseReplacementWasKilled) {
+  ASSERT_EQ(run_experiment(config("x", 20), {}), 0);
+  const fs::path checkpoints = run_of("x") / "checkpoints";
+  fs::rename(checkpoints / "step_00000020", checkpoints / ".replaced_step_00000020");
+  ASSERT_EQ(run_experiment(config("x", 30), {.resume = run_of("x")}), 0);
+  EXPECT_EQ(nlohmann::json::parse(read_text(run_of("x") / "run.json"))["resumed_step"], 20);
+}
+
 TEST_F(ExperimentTest, ResumesTheNewestRunOfExactlyThatName) {
   const fs::path runs = folder_ / "runs";
   const auto make = [&](const std::string& folder, const std::string& record) {
