@@ -18,13 +18,29 @@ from safetensors.numpy import load_file
 
 def embeddings(arguments, data):
     out = pathlib.Path(arguments.work) / f"located_{arguments.name}_{data.name}.safetensors"
-    subprocess.run([arguments.roboimi, "encode", "--config", "lewm_imf_attnres.yaml", "--data", data, "--out", out,
-                    f"device={arguments.device}", "cache.block_size=256", f"cache.folder={arguments.work}/cache",
-                    *arguments.overrides], check=True)
+    subprocess.run(
+        [
+            arguments.roboimi,
+            "encode",
+            "--config",
+            "lewm_imf_attnres.yaml",
+            "--data",
+            data,
+            "--out",
+            out,
+            f"device={arguments.device}",
+            "cache.block_size=256",
+            f"cache.folder={arguments.work}/cache",
+            *arguments.overrides,
+        ],
+        check=True,
+    )
     tensors = load_file(out)
     out.unlink()
-    rows = [np.flatnonzero((tensors["episode"] == episode) & np.isin(tensors["frame"], FRAMES))
-            for episode in np.unique(tensors["episode"])]
+    rows = [
+        np.flatnonzero((tensors["episode"] == episode) & np.isin(tensors["frame"], FRAMES))
+        for episode in np.unique(tensors["episode"])
+    ]
     return tensors["embeddings"][np.array(rows)].astype(np.float64)
 
 
@@ -40,8 +56,10 @@ def main():
     y, new_y = box_positions(data), box_positions(tested)
     width, ridge = min(itertools.product(WIDTHS, RIDGES), key=lambda choice: left_out_error(x, y, *choice))
     errors = np.linalg.norm(predict(x, y, new_x, width, ridge) - new_y, axis=1)
-    print(f"{len(x)} demonstrations, kernel width {width}, ridge {ridge}: error on {len(new_x)} unseen episodes "
-          f"rms {np.sqrt((errors**2).mean()):.1f} mm, median {np.median(errors):.1f} mm")
+    print(
+        f"{len(x)} demonstrations, kernel width {width}, ridge {ridge}: error on {len(new_x)} unseen episodes "
+        f"rms {np.sqrt((errors**2).mean()):.1f} mm, median {np.median(errors):.1f} mm"
+    )
 
 
 if __name__ == "__main__":

@@ -53,19 +53,26 @@ def command_speed(arguments):
 
 
 def command_compare(arguments):
-    first, second = ({row["step"]: row["train/loss"] for row in metrics_of(run)} for run in (arguments.first, arguments.second))
+    first, second = (
+        {row["step"]: row["train/loss"] for row in metrics_of(run)} for run in (arguments.first, arguments.second)
+    )
     steps = sorted(set(first) & set(second))
     if not steps:
         raise SystemExit("gpu_report.py compare: expected two runs with logged losses of the same steps, found none")
     differences = {step: abs(first[step] - second[step]) / max(abs(second[step]), 1e-12) for step in steps}
     print("| step | loss, one graph | loss, eager | relative difference |\n|---|---|---|---|")
-    for step in steps[:: max(1, len(steps) // 10)] + ([steps[-1]] if steps[-1] not in steps[:: max(1, len(steps) // 10)] else []):
+    for step in steps[:: max(1, len(steps) // 10)] + (
+        [steps[-1]] if steps[-1] not in steps[:: max(1, len(steps) // 10)] else []
+    ):
         print(f"| {step} | {first[step]:.7f} | {second[step]:.7f} | {differences[step]:.1e} |")
     early = max(differences[step] for step in steps[: max(1, len(steps) // 5)])
     late = max(differences.values())
     verdict = early <= EARLY and late <= LATE
-    print(f"{'equal' if verdict else 'NOT equal'} up to rounding over {steps[-1]} steps: {early:.1e} at most in the first fifth "
-          f"(expected at most {EARLY:g}), {late:.1e} in all (expected at most {LATE:g})")
+    print(
+        f"{'equal' if verdict else 'NOT equal'} up to rounding over {steps[-1]} steps: "
+        f"{early:.1e} at most in the first fifth "
+        f"(expected at most {EARLY:g}), {late:.1e} in all (expected at most {LATE:g})"
+    )
     if not verdict:
         raise SystemExit(1)
 
@@ -97,10 +104,18 @@ def training_rows(work):
             continue
         speed = speed_of(run) if run else None
         logged = metrics_of(run) if run else []
-        rows.append({"id": name, "title": title, "status": int(status), "steps_per_second": speed,
-                     "ms": 1e3 / speed if speed else None,
-                     "loss": logged[-1]["train/loss"] if logged else None, "step": logged[-1]["step"] if logged else None,
-                     "warnings": re.findall(r"^.* (?:warn|warning|error) .*$", read_text(work / f"{name}.log"), re.MULTILINE)[:3]})
+        rows.append(
+            {
+                "id": name,
+                "title": title,
+                "status": int(status),
+                "steps_per_second": speed,
+                "ms": 1e3 / speed if speed else None,
+                "loss": logged[-1]["train/loss"] if logged else None,
+                "step": logged[-1]["step"] if logged else None,
+                "warnings": re.findall(r"^.* (?:warn|warning|error) .*$", read_text(work / f"{name}.log"), re.MULTILINE)[:3],
+            }
+        )
     return rows
 
 
@@ -125,8 +140,11 @@ def machine_of(work):
 
     gpu = answer("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader") or "no GPU"
     version = re.search(r"libtorch\s+(\S+)", read_text(work / "doctor.log"))
-    return {"gpu": gpu, "libtorch": version.group(1) if version else "unknown",
-            "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")}
+    return {
+        "gpu": gpu,
+        "libtorch": version.group(1) if version else "unknown",
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+    }
 
 
 def evaluation_rows(work):
@@ -136,8 +154,15 @@ def evaluation_rows(work):
         file = work / name / "summary.json"
         if file.exists():
             summary = json.loads(file.read_text())
-            rows.append({"title": title, "episodes": len(summary["episodes"]), "seconds": float(seconds.get(name, 0)),
-                         "timings": summary.get("timings"), "plans": summary.get("plans")})
+            rows.append(
+                {
+                    "title": title,
+                    "episodes": len(summary["episodes"]),
+                    "seconds": float(seconds.get(name, 0)),
+                    "timings": summary.get("timings"),
+                    "plans": summary.get("plans"),
+                }
+            )
     return rows
 
 
@@ -146,35 +171,55 @@ def encode_rows(work):
     for file in sorted(work.glob("encode_*.log")):
         rates = re.findall(r"(\d+)/\1\s+100%\s+([\d.]+) /s", read_text(file))
         if rates:
-            rows.append({"title": file.stem.removeprefix("encode_"), "frames": int(rates[-1][0]), "frames_per_second": float(rates[-1][1])})
+            rows.append(
+                {
+                    "title": file.stem.removeprefix("encode_"),
+                    "frames": int(rates[-1][0]),
+                    "frames_per_second": float(rates[-1][1]),
+                }
+            )
     return rows
 
 
 def markdown(found):
     machine = found["machine"]
-    lines = [f"Measured on {machine['date']}: {machine['gpu']}, libtorch {machine['libtorch']}, one run.", "",
-             "| a training step | ms | steps/s | 50k steps | loss at step |", "|---|---|---|---|---|"]
+    lines = [
+        f"Measured on {machine['date']}: {machine['gpu']}, libtorch {machine['libtorch']}, one run.",
+        "",
+        "| a training step | ms | steps/s | 50k steps | loss at step |",
+        "|---|---|---|---|---|",
+    ]
     for row in found["training"]:
         if row["steps_per_second"]:
             minutes = 5e4 / row["steps_per_second"] / 60
-            lines.append(f"| {row['title']} | {row['ms']:.2f} | {row['steps_per_second']:.1f} | {minutes:.1f} min | "
-                         f"{row['loss']:.4f} at {row['step']} |")
+            lines.append(
+                f"| {row['title']} | {row['ms']:.2f} | {row['steps_per_second']:.1f} | {minutes:.1f} min | "
+                f"{row['loss']:.4f} at {row['step']} |"
+            )
         else:
             lines.append(f"| {row['title']} | failed (status {row['status']}), see its log | | | |")
     for row in found["reference"]:
-        cells = f"{row['ms']:.2f} | {1e3 / row['ms']:.1f} | {5e1 * row['ms'] / 60:.1f} min |" if "ms" in row else f"{row['error'][:80]} | | |"
+        cells = (
+            f"{row['ms']:.2f} | {1e3 / row['ms']:.1f} | {5e1 * row['ms'] / 60:.1f} min |"
+            if "ms" in row
+            else f"{row['error'][:80]} | | |"
+        )
         lines.append(f"| PyTorch, {row['size']}: {row['name']} | {cells} |")
     if found["calls_a_step"]:
         lines += ["", "| calls of CUDA's run time a step, one graph | |", "|---|---|"]
         lines += [f"| {name} | {value:.2f} |" for name, value in found["calls_a_step"].items()]
     if found["encoding"]:
         lines += ["", "| frames encoded for the cache | a second |", "|---|---|"]
-        lines += [f"| three 128x128 views, LEWM 112x112, {row['title']}, {row['frames']} frames | {row['frames_per_second']:.0f} |"
-                  for row in found["encoding"]]
+        lines += [
+            f"| three 128x128 views, LEWM 112x112, {row['title']}, {row['frames']} frames | {row['frames_per_second']:.0f} |"
+            for row in found["encoding"]
+        ]
     if found["evaluation"]:
         lines += ["", "| episodes | seconds | ms a chunk |", "|---|---|---|"]
-        lines += [f"| {row['episodes']} {row['title']} | {row['seconds']:.0f} | {(row['plans'] or {}).get('mean_ms', 0):.2f} |"
-                  for row in found["evaluation"]]
+        lines += [
+            f"| {row['episodes']} {row['title']} | {row['seconds']:.0f} | {(row['plans'] or {}).get('mean_ms', 0):.2f} |"
+            for row in found["evaluation"]
+        ]
     warnings = sorted({warning.partition(" ")[2] for row in found["training"] for warning in row["warnings"]})
     if warnings:
         lines += ["", "Warnings:", ""] + [f"- {warning}" for warning in warnings]
@@ -182,20 +227,30 @@ def markdown(found):
         lines += ["", found["comparison"]]
     if found["tests"]:
         lines += ["", "CUDA tests: " + "; ".join(found["tests"])]
-    lines += ["", "Stages: " + ", ".join(f"{name} {seconds} s" + ("" if status == "0" else f" ({status})")
-                                         for name, status, seconds in found["stages"])]
+    lines += [
+        "",
+        "Stages: "
+        + ", ".join(
+            f"{name} {seconds} s" + ("" if status == "0" else f" ({status})") for name, status, seconds in found["stages"]
+        ),
+    ]
     return "\n".join(lines) + "\n"
 
 
 def command_check(arguments):
     work, output = pathlib.Path(arguments.work), pathlib.Path(arguments.output)
     calls = read_text(work / "calls_graph.json").strip()
-    found = {"machine": machine_of(work), "training": training_rows(work), "reference": reference_rows(work),
-             "calls_a_step": json.loads(calls) if calls.startswith("{") else {},
-             "encoding": encode_rows(work), "evaluation": evaluation_rows(work),
-             "comparison": read_text(work / "compare.log").strip(),
-             "tests": re.findall(r"^\[  (?:PASSED|FAILED|SKIPPED) .*", read_text(work / "cuda_test.log"), re.MULTILINE),
-             "stages": [line.split("\t") for line in read_text(work / "stages.tsv").splitlines()]}
+    found = {
+        "machine": machine_of(work),
+        "training": training_rows(work),
+        "reference": reference_rows(work),
+        "calls_a_step": json.loads(calls) if calls.startswith("{") else {},
+        "encoding": encode_rows(work),
+        "evaluation": evaluation_rows(work),
+        "comparison": read_text(work / "compare.log").strip(),
+        "tests": re.findall(r"^\[  (?:PASSED|FAILED|SKIPPED) .*", read_text(work / "cuda_test.log"), re.MULTILINE),
+        "stages": [line.split("\t") for line in read_text(work / "stages.tsv").splitlines()],
+    }
     output.mkdir(parents=True, exist_ok=True)
     (output / "gpu_check.json").write_text(json.dumps(found, indent=1) + "\n")
     (output / "gpu_check.md").write_text(markdown(found))
@@ -206,18 +261,33 @@ def command_mission(arguments):
     """mission.md: what was decided, and what came of each run."""
     work, suite, output = map(pathlib.Path, (arguments.work, arguments.suite, arguments.output))
     machine = machine_of(work)
-    lines = [f"# The suite of the LEWM transfer on one GPU, {machine['date']}", "",
-             f"{machine['gpu']}, libtorch {machine['libtorch']}.", "", read_text(pathlib.Path(arguments.decision)).strip(), ""]
-    lines += ["| run | state | step | loss | training, steps/s | minutes | episodes | success |", "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        f"# The suite of the LEWM transfer on one GPU, {machine['date']}",
+        "",
+        f"{machine['gpu']}, libtorch {machine['libtorch']}.",
+        "",
+        read_text(pathlib.Path(arguments.decision)).strip(),
+        "",
+    ]
+    lines += [
+        "| run | state | step | loss | training, steps/s | minutes | episodes | success |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     status = json.loads(read_text(suite / "status.json") or '{"runs": []}')
     for row in status["runs"]:
         runs = sorted((suite / "work").glob(f"*/jobs/{row['name']}/runs/*"))
         logged = metrics_of(runs[-1]) if runs else []
         speed = speed_of(runs[-1]) if runs else None
         minutes = (logged[-1]["time"] - logged[0]["time"]) / 60 if logged else 0
-        head = (f"| {row['name']} | {row['state']} | {row.get('step')} | {logged[-1]['train/loss']:.4f} | {speed:.1f} | {minutes:.1f} |"
-                if logged else f"| {row['name']} | {row['state']} | {row.get('step')} | | | |")
-        summaries = [json.loads(file.read_text()) for file in sorted(runs[-1].glob("evaluations/*/summary.json"))] if runs else []
+        head = (
+            f"| {row['name']} | {row['state']} | {row.get('step')} | {logged[-1]['train/loss']:.4f} "
+            f"| {speed:.1f} | {minutes:.1f} |"
+            if logged
+            else f"| {row['name']} | {row['state']} | {row.get('step')} | | | |"
+        )
+        summaries = (
+            [json.loads(file.read_text()) for file in sorted(runs[-1].glob("evaluations/*/summary.json"))] if runs else []
+        )
         for summary in sorted(summaries, key=lambda summary: len(summary["episodes"])):
             solved = sum(bool(episode["success"]) for episode in summary["episodes"])
             lines.append(f"{head} {len(summary['episodes'])} | {solved} |")
@@ -235,8 +305,14 @@ def read_safetensors(path):
     size = struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8 : 8 + size])
     header.pop("__metadata__", None)
-    return {name: (entry["dtype"], entry["shape"], data[8 + size + entry["data_offsets"][0] : 8 + size + entry["data_offsets"][1]])
-            for name, entry in header.items()}
+    return {
+        name: (
+            entry["dtype"],
+            entry["shape"],
+            data[8 + size + entry["data_offsets"][0] : 8 + size + entry["data_offsets"][1]],
+        )
+        for name, entry in header.items()
+    }
 
 
 def safetensors_bytes(tensors, metadata):
@@ -250,12 +326,15 @@ def safetensors_bytes(tensors, metadata):
 
 
 def command_half(arguments):
-    """The agent without its frozen encoder: the head's averaged weights in fp16, the normalization statistics as they are."""
+    """The agent without its frozen encoder: the head's averaged weights in fp16, the statistics as they are."""
     import torch
 
     folder, output = pathlib.Path(arguments.checkpoint), pathlib.Path(arguments.output)
-    tensors = {name: value for name, value in read_safetensors(folder / "model.safetensors").items()
-               if not name.startswith("backbone.")}
+    tensors = {
+        name: value
+        for name, value in read_safetensors(folder / "model.safetensors").items()
+        if not name.startswith("backbone.")
+    }
     averaged = folder / "ema.safetensors"
     if averaged.exists():
         tensors |= {name: value for name, value in read_safetensors(averaged).items() if not name.startswith("backbone.")}

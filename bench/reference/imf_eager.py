@@ -50,8 +50,9 @@ class Attention(nn.Module):
         return x.unflatten(-1, (self.heads, self.size))
 
     def rope(self, x):
-        turned = torch.view_as_complex(x.unflatten(-1, (-1, 2))) * self.turns[: x.shape[1], None]
-        return torch.view_as_real(turned).flatten(-2)
+        # In mixed precision too: there are no complex numbers of bfloat16.
+        turned = torch.view_as_complex(x.float().unflatten(-1, (-1, 2))) * self.turns[: x.shape[1], None]
+        return torch.view_as_real(turned).flatten(-2).to(x.dtype)
 
     def forward(self, x):
         q, k, v = self.rope(self.split(self.w_q(x))), self.rope(self.split(self.w_k(x))), self.split(self.w_v(x))

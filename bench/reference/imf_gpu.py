@@ -55,8 +55,9 @@ class Step:
         for p in self.parameters:
             p.grad = torch.zeros_like(p)
         rate = torch.tensor(1e-4, device=self.device) if on_gpu else 1e-4
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=rate, betas=(0.95, 0.999), weight_decay=1e-6, fused=True,
-                                           capturable=on_gpu)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=rate, betas=(0.95, 0.999), weight_decay=1e-6, fused=True, capturable=on_gpu
+        )
         self.data = {name: value.to(self.device) for name, value in imf_eager.make_data(args.batch).items()}
         self.bf16 = False
 
@@ -137,15 +138,24 @@ def report(name, measure):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in [("width", 384), ("layers", 12), ("heads", 8), ("batch", 64), ("eager-repeats", 8), ("repeats", 50)]:
+    for name, default in [
+        ("width", 384),
+        ("layers", 12),
+        ("heads", 8),
+        ("batch", 64),
+        ("eager-repeats", 8),
+        ("repeats", 50),
+    ]:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--device", default="cuda")
     args = parser.parse_args()
     forms = {"plain": False, "restructured": True}
     for name, restructured in forms.items():
         step = Step(args)
-        report(f"{name}, eager, fp32",
-               lambda s=step, r=restructured: milliseconds(lambda: s(r), args.eager_repeats, args.device))
+        report(
+            f"{name}, eager, fp32",
+            lambda s=step, r=restructured: milliseconds(lambda: s(r), args.eager_repeats, args.device),
+        )
     if args.device == "cpu":
         return
     for precision in PRECISIONS:
@@ -153,8 +163,10 @@ def main():
         for name, restructured in reversed(forms.items()):
             step = Step(args)
             step.bf16 = precision == "bf16"
-            report(f"{name}, one graph, {precision}",
-                   lambda s=step, r=restructured: milliseconds(captured(lambda: s(r)), args.repeats, args.device))
+            report(
+                f"{name}, one graph, {precision}",
+                lambda s=step, r=restructured: milliseconds(captured(lambda: s(r)), args.repeats, args.device),
+            )
         work = products(args, torch.bfloat16 if precision == "bf16" else torch.float32)
         report(f"products, one graph, {precision}", lambda w=work: milliseconds(captured(w), args.repeats, args.device))
 

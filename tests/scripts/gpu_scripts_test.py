@@ -29,21 +29,35 @@ class InAFolder(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
 
     def run_command(self, *words, **variables):
-        return subprocess.run(list(map(str, words)), cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True)
+        return subprocess.run(
+            list(map(str, words)), cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True
+        )
 
     def shell(self, text, *arguments):
         """`text` after gpu_common.sh, in a script of its own."""
         script = self.folder / "gpu_try.sh"
         script.write_text(f"set -euo pipefail\ncd {ROOT}\n. scripts/gpu_common.sh\n{text}\n")
-        return self.run_command("bash", script, "--dry-run", "--program", PROGRAM, "--work", self.folder / "work",
-                                "--output", self.folder / "out", *arguments)
+        return self.run_command(
+            "bash",
+            script,
+            "--dry-run",
+            "--program",
+            PROGRAM,
+            "--work",
+            self.folder / "work",
+            "--output",
+            self.folder / "out",
+            *arguments,
+        )
 
 
 class Refusal(InAFolder):
     @unittest.skipIf(HAS_GPU, "this machine has a GPU")
     def test_each_script_says_that_there_is_no_gpu(self):
         for name in ["gpu_check", "gpu_mission", "gpu_lewm", "gpu_rows"]:
-            result = self.run_command(SCRIPTS / f"{name}.sh", "--work", self.folder / "work", "--output", self.folder / "out")
+            result = self.run_command(
+                SCRIPTS / f"{name}.sh", "--work", self.folder / "work", "--output", self.folder / "out"
+            )
             self.assertEqual(result.returncode, 3, name)
             self.assertRegex(result.stderr, f"^{name}.sh: no GPU: expected an NVIDIA driver .* found none; .*--dry-run")
             self.assertEqual(len(result.stderr.splitlines()), 1)
@@ -55,8 +69,16 @@ class Refusal(InAFolder):
         self.assertIn("gpu_check.sh: unknown option '--quick': see gpu_check.sh --help", result.stderr)
 
     def test_a_missing_build_is_named(self):
-        result = self.run_command(SCRIPTS / "gpu_check.sh", "--dry-run", "--program", "none/roboimi", "--work",
-                                  self.folder / "work", "--output", self.folder / "out")
+        result = self.run_command(
+            SCRIPTS / "gpu_check.sh",
+            "--dry-run",
+            "--program",
+            "none/roboimi",
+            "--work",
+            self.folder / "work",
+            "--output",
+            self.folder / "out",
+        )
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stderr, "expected a build in .*none/roboimi, found none: build it")
 
@@ -68,7 +90,9 @@ class Refusal(InAFolder):
 
 class TimeLimits(InAFolder):
     def test_a_stage_ends_at_its_limit(self):
-        result = self.shell('gpu_start "$@"; status=0; stage long 1 2 sleep 60 || status=$?; echo "status $status, ${SECONDS} s"')
+        result = self.shell(
+            'gpu_start "$@"; status=0; stage long 1 2 sleep 60 || status=$?; echo "status $status, ${SECONDS} s"'
+        )
         self.assertIn("long: ended with status 124 after 2 s (its time limit)", result.stdout)
         self.assertRegex(result.stdout, "status 124, [23] s")
         self.assertIn("long\t124\t2\n", (self.folder / "work/stages.tsv").read_text())
@@ -91,8 +115,10 @@ class Report(InAFolder):
     def a_run(self, name, losses, rate=10.0):
         folder = self.folder / name
         folder.mkdir()
-        rows = [{"step": 10 * (i + 1), "time": float(i), "train/loss": loss, "train/steps_per_second": rate if i else 1.0}
-                for i, loss in enumerate(losses)]
+        rows = [
+            {"step": 10 * (i + 1), "time": float(i), "train/loss": loss, "train/steps_per_second": rate if i else 1.0}
+            for i, loss in enumerate(losses)
+        ]
         (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         return folder
 
@@ -100,8 +126,10 @@ class Report(InAFolder):
         self.assertEqual(gpu_report.speed_of(self.a_run("run", [1.0, 0.9, 0.8])), 10.0)
 
     def test_losses_that_differ_by_more_than_rounding_fail(self):
-        first, close, far = (self.a_run(name, losses) for name, losses in [
-            ("first", [1.0, 0.5]), ("close", [1.0001, 0.501]), ("far", [1.0001, 0.6])])
+        first, close, far = (
+            self.a_run(name, losses)
+            for name, losses in [("first", [1.0, 0.5]), ("close", [1.0001, 0.501]), ("far", [1.0001, 0.6])]
+        )
         equal = self.run_command(sys.executable, SCRIPTS / "gpu_report.py", "compare", close, first)
         self.assertEqual(equal.returncode, 0, equal.stderr)
         self.assertIn("| 20 | 0.5010000 | 0.5000000 | 2.0e-03 |", equal.stdout)
@@ -113,16 +141,26 @@ class Report(InAFolder):
         checkpoint = self.folder / "step_00000002"
         checkpoint.mkdir()
         draw = np.random.default_rng(0)
-        save_file({"head.w": np.zeros((3000, 3000), np.float32), "state_normalizer.scale": np.full(3, 0.1, np.float32),
-                   "backbone.w": np.zeros(5, np.float32)}, checkpoint / "model.safetensors")
+        save_file(
+            {
+                "head.w": np.zeros((3000, 3000), np.float32),
+                "state_normalizer.scale": np.full(3, 0.1, np.float32),
+                "backbone.w": np.zeros(5, np.float32),
+            },
+            checkpoint / "model.safetensors",
+        )
         weights = draw.normal(size=(3000, 3000)).astype(np.float32)
         save_file({"head.w": weights}, checkpoint / "ema.safetensors")
-        result = self.run_command(sys.executable, SCRIPTS / "gpu_report.py", "half", checkpoint, self.folder / "w.safetensors")
+        result = self.run_command(
+            sys.executable, SCRIPTS / "gpu_report.py", "half", checkpoint, self.folder / "w.safetensors"
+        )
         self.assertEqual(result.returncode, 0, result.stderr)
         parts = sorted(self.folder.glob("w.safetensors.part*"))
         self.assertEqual([part.name[-1] for part in parts], ["0", "1"])
         self.assertLess(max(part.stat().st_size for part in parts), 16 * 2**20)
-        self.run_command(sys.executable, SCRIPTS / "gpu_report.py", "whole", *parts, "--output", self.folder / "back.safetensors")
+        self.run_command(
+            sys.executable, SCRIPTS / "gpu_report.py", "whole", *parts, "--output", self.folder / "back.safetensors"
+        )
         back = load_file(self.folder / "back.safetensors")
         self.assertEqual(set(back), {"head.w", "state_normalizer.scale"})
         np.testing.assert_array_equal(back["head.w"], weights.astype(np.float16))
@@ -132,18 +170,28 @@ class Report(InAFolder):
 class Package(InAFolder):
     @unittest.skipIf(IS_CUDA_BUILD and not HAS_GPU, "CUDA's libraries may be missing here")
     def test_a_packed_build_runs_elsewhere(self):
-        packed = self.run_command(SCRIPTS / "gpu_package.sh", BUILD, self.folder / "roboimi-gpu.tar.xz", ROBOIMI_PACKAGE_XZ="-1",
-                                  ROBOIMI_PACKAGE_LIMIT="80")
+        packed = self.run_command(
+            SCRIPTS / "gpu_package.sh",
+            BUILD,
+            self.folder / "roboimi-gpu.tar.xz",
+            ROBOIMI_PACKAGE_XZ="-1",
+            ROBOIMI_PACKAGE_LIMIT="80",
+        )
         self.assertEqual(packed.returncode, 0, packed.stderr)
-        result = self.shell('gpu_start "$@"; "$roboimi" doctor; "$roboimi" config show lewm_imf_attnres.yaml agent.backbone.precision=bf16; '
-                            'bash -c \'. "$0/env.sh" && ldd "$0/bin/roboimi"\' "$package_folder"',
-                            "--package", self.folder / "roboimi-gpu.tar.xz")
+        result = self.shell(
+            'gpu_start "$@"; "$roboimi" doctor; "$roboimi" config show lewm_imf_attnres.yaml agent.backbone.precision=bf16; '
+            'bash -c \'. "$0/env.sh" && ldd "$0/bin/roboimi"\' "$package_folder"',
+            "--package",
+            self.folder / "roboimi-gpu.tar.xz",
+        )
         self.assertEqual(result.returncode, 0, result.stderr + result.stdout)
         unpacked = self.folder / "work/roboimi-gpu"
         self.assertRegex(result.stdout, r"ok +plugins +\d+ loaded")
         self.assertNotIn("rejected plugin", result.stdout)
         # The encoder is that of the tree, the libraries and configs are those of the package.
-        self.assertRegex(result.stdout, f"checkpoint: .*{unpacked}/share/roboimi/.*assets/checkpoints/lewm_sim_transfer.safetensors")
+        self.assertRegex(
+            result.stdout, f"checkpoint: .*{unpacked}/share/roboimi/.*assets/checkpoints/lewm_sim_transfer.safetensors"
+        )
         self.assertEqual((unpacked / "share/roboimi/assets").resolve(), ROOT / "assets")
         self.assertRegex(result.stdout, f"libyaml-cpp[^ ]* => {unpacked}/libs/")
         self.assertNotIn("not found", result.stdout)
