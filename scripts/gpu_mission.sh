@@ -4,7 +4,8 @@
 #   scripts/gpu_mission.sh --package roboimi-gpu.tar.xz --output gpu_output/mission
 #
 # Measures the speed first, and says at once what fits into the time: both runs, in TF32 or else in bf16; the
-# one of width 256 alone; or a pair of fewer steps, whose names tell how many. What was chosen stands in the
+# one of width 256 alone; or runs of fewer steps, whose names tell how many. ROBOIMI_MISSION_WIDTHS=384 runs that
+# one alone. What was chosen stands in the
 # suite's notes.md. Writes mission.md, records.tar.gz (manifest, status, notes, report, evaluations, metrics),
 # the averaged weights in fp16 in parts, and logs.tar.gz: at most 8 files of 16 MiB, 64 MiB together.
 set -euo pipefail
@@ -18,7 +19,7 @@ steps=50000 shortest=2000 episodes=200 measured_steps=300
 evaluation_seconds=35  # 10 and 100 episodes of the last run, with the start of the program
 start_seconds=9        # of a training: data, capture, its checkpoints
 tail_seconds=12        # report and weights
-sizes=(384 256)
+read -ra sizes <<< "${ROBOIMI_MISSION_WIDTHS:-384 256}"  # the narrowest last
 of_every_run=(train.cuda_graph=auto "data.path=$work/demonstrations" env.image_height=128 env.image_width=128
   train.rollout_num_episodes=0 train.save_every=25000 train.keep_top_k=1 train.log_every=100 "device=$device")
 tf32=(train.matmul=tf32)
@@ -102,23 +103,26 @@ if ! fits "$steps" tf32 "${sizes[@]}"; then
     precision=bf16
   else
     # The faster way for what is left.
-    awk -v a="${speed[256,tf32]}" -v b="${speed[256,bf16]}" 'BEGIN {exit !(b > a)}' && precision=bf16
-    if fits "$steps" "$precision" 256; then
-      chosen=(256)
+    narrow=${sizes[-1]}
+    awk -v a="${speed[$narrow,tf32]}" -v b="${speed[$narrow,bf16]}" 'BEGIN {exit !(b > a)}' && precision=bf16
+    if [ ${#sizes[@]} -gt 1 ] && fits "$steps" "$precision" "$narrow"; then
+      chosen=("$narrow")
     else
-      available=$(($(left) - evaluation_seconds - tail_seconds - 2 * start_seconds))
-      planned=$(awk -v s="$available" -v a="${speed[384,$precision]}" -v b="${speed[256,$precision]}" -v most="$steps" \
-        'BEGIN {n = (a > 0 && b > 0 && s > 0) ? s / (1 / a + 1 / b) : 0; if (n > most) n = most; print (n >= 1000) ? int(n / 1000) * 1000 : int(n)}')
+      available=$(($(left) - evaluation_seconds - tail_seconds - start_seconds * ${#sizes[@]}))
+      seconds_a_step=$(for size in "${sizes[@]}"; do echo "${speed[$size,$precision]}"; done \
+        | awk '{if ($1 > 0) n += 1 / $1; else bad = 1} END {print bad ? 0 : n}')
+      planned=$(awk -v s="$available" -v each="$seconds_a_step" -v most="$steps" \
+        'BEGIN {n = (each > 0 && s > 0) ? s / each : 0; if (n > most) n = most; print (n >= 1000) ? int(n / 1000) * 1000 : int(n)}')
       [ "$planned" -ge "$shortest" ] || { decide "not even $shortest steps of each run fit into the $(left) s left: nothing is trained"; fail "too slow or too little time: see $output/mission.md"; }
     fi
   fi
 fi
 if [ "$planned" != "$steps" ]; then
-  decide "a SHORTER PAIR: $planned steps in place of $steps each, in $precision, since $steps do not fit"
-elif [ ${#chosen[@]} = 1 ]; then
-  decide "the run of width 256 ALONE, $steps steps in $precision, since both do not fit"
+  decide "SHORTER RUNS of width ${chosen[*]}: $planned steps in place of $steps each, in $precision, since $steps do not fit"
+elif [ ${#chosen[@]} != ${#sizes[@]} ]; then
+  decide "the run of width ${chosen[*]} ALONE, $steps steps in $precision, since both do not fit"
 else
-  decide "both runs, $steps steps each, one after the other, in $precision"
+  decide "the runs of width ${chosen[*]}, $steps steps each, one after the other, in $precision"
 fi
 
 # The suite as it is in the tree, with this machine's settings after its own.
