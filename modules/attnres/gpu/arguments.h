@@ -9,6 +9,8 @@
 
 namespace roboimi::attnres::gpu {
 
+constexpr int kThreads = 128;  // of a block, at most
+
 // Depth attention of one reader, then RMSNorm. Source `reader` is new: its logits against the
 // reader and all later ones are computed and kept; the reader then sees sources 0 .. reader.
 struct ReadArguments {

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "modules/attnres/gpu/arguments.h"
 #include "modules/attnres/gpu/launcher.h"
 #include "modules/attnres/gpu/source.h"
 #include "roboimi/common/error.h"
@@ -33,7 +34,6 @@ using Program = struct _nvrtcProgram*;
 constexpr int kMaxSharedPerBlock = 97;   // CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
 constexpr int kMajor = 75, kMinor = 76;  // ..._COMPUTE_CAPABILITY_MAJOR, MINOR
 constexpr int kMaxDynamicShared = 8;     // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-constexpr unsigned kThreads = 128;
 
 struct Api {
   // clang-format off

@@ -109,7 +109,7 @@ __device__ inline float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
 // A block a value row. With its tangent, if it has one. Ten blocks fit on a multiprocessor: the default batch
 // of 1,280 rows runs at once.
-extern "C" __global__ void __launch_bounds__(128, 10) read_depth(const ReadArguments a) {
+extern "C" __global__ void __launch_bounds__(kThreads, 10) read_depth(const ReadArguments a) {
   extern __shared__ float shared[];
   float* scratch = shared;
   float* value = scratch + 2 * WARP;
@@ -232,7 +232,7 @@ extern "C" __global__ void __launch_bounds__(128, 10) read_depth(const ReadArgum
 }
 
 // A block a value row.
-extern "C" __global__ void __launch_bounds__(128, 10) read_depth_backward(const ReadBackwardArguments a) {
+extern "C" __global__ void __launch_bounds__(kThreads, 10) read_depth_backward(const ReadBackwardArguments a) {
   extern __shared__ float shared[];
   float* scratch = shared;
   float* grad_sum = scratch + 2 * WARP;

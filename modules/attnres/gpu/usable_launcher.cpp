@@ -137,7 +137,6 @@ const Launcher* usable_launcher(c10::Device device) {
   } catch (const std::exception&) {
     // try_device() says what is missing.
   }
-  // check_on() asks for launchers only by name: no recursion into this function.
   return (launchers[device.index()] = try_device(device)).get();
 }
 

@@ -23,7 +23,7 @@ struct Dim {
 Dim threadIdx, blockIdx, blockDim, gridDim;
 float shared[16 * 1024];
 
-constexpr unsigned kThreads = 96;  // three warps
+constexpr unsigned kNumThreads = 96;  // three warps: fewer than a GPU's block has
 constexpr unsigned kWarp = 32;
 constexpr std::size_t kStackBytes = 64 * 1024;
 
@@ -35,10 +35,10 @@ struct Fiber {
   State state = State::kDone;
 };
 
-std::vector<Fiber> fibers(kThreads);
+std::vector<Fiber> fibers(kNumThreads);
 ucontext_t scheduler;
 const std::function<void()>* body = nullptr;
-float exchanged[kThreads];
+float exchanged[kNumThreads];
 
 void run_body() {
   (*body)();
@@ -72,8 +72,8 @@ bool release(unsigned begin, unsigned end, State barrier) {
 }
 
 bool release_any() {
-  bool any = release(0, kThreads, State::kAtBlockBarrier);
-  for (unsigned warp = 0; warp < kThreads; warp += kWarp) {
+  bool any = release(0, kNumThreads, State::kAtBlockBarrier);
+  for (unsigned warp = 0; warp < kNumThreads; warp += kWarp) {
     any = release(warp, warp + kWarp, State::kAtWarpBarrier) || any;
   }
   return any;
@@ -91,8 +91,8 @@ void run_block(const std::function<void()>& kernel, bool backward) {
     fiber.state = State::kReady;
   }
   do {
-    for (unsigned i = 0; i < kThreads; ++i) {
-      threadIdx.x = backward ? kThreads - 1 - i : i;
+    for (unsigned i = 0; i < kNumThreads; ++i) {
+      threadIdx.x = backward ? kNumThreads - 1 - i : i;
       Fiber& fiber = fibers[threadIdx.x];
       if (fiber.state == State::kReady) swapcontext(&scheduler, &fiber.context);
     }
@@ -144,7 +144,7 @@ void EmulatedGpu::launch(Kernel kernel, Grid grid, std::size_t shared_floats,
                          const void* arguments) const {
   if (shared_floats > max_shared_floats()) throw std::logic_error("too much shared memory");
   const std::function<void()> run = emulation::bind(kernel, arguments);
-  emulation::blockDim = {.x = emulation::kThreads, .y = 1};
+  emulation::blockDim = {.x = emulation::kNumThreads, .y = 1};
   emulation::gridDim = {.x = static_cast<unsigned>(grid.x), .y = static_cast<unsigned>(grid.y)};
   for (unsigned y = 0; y < emulation::gridDim.y; ++y) {
     for (unsigned x = 0; x < emulation::gridDim.x; ++x) {
