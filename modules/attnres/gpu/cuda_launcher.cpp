@@ -7,19 +7,17 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "modules/attnres/gpu/arguments.h"
+#include "modules/attnres/gpu/kernel_cache.h"
 #include "modules/attnres/gpu/launcher.h"
 #include "modules/attnres/gpu/source.h"
 #include "roboimi/common/error.h"
-#include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
-#include "roboimi/common/log.h"
 
 namespace roboimi::attnres::gpu {
 namespace {
@@ -163,44 +161,24 @@ class CompiledProgram {
   Program program_ = nullptr;
 };
 
-// Compiling takes some seconds: the user's cache keeps what it gave. Empty: there is no such
-// folder.
-std::filesystem::path cached_file(const std::string& architecture) {
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  const char* home = std::getenv("HOME");
-  if ((cache == nullptr || *cache == '\0') && home == nullptr) return {};
-  const std::filesystem::path folder = cache != nullptr && *cache != '\0'
-                                           ? std::filesystem::path(cache)
-                                           : std::filesystem::path(home) / ".cache";
+std::string key_of(const std::string& architecture) {
   int major = 0, minor = 0;
   api().nvrtcVersion(&major, &minor);
   Sha256 hash;
   hash.update_text(kKernelsSource).update_text(kArgumentsSource).update_text(architecture);
-  hash.update_text(fmt::format("{}.{}", major, minor));
-  return folder / "roboimi" / "kernels" / (hash.hex() + ".cubin");
-}
-
-void keep(const std::filesystem::path& file, const std::vector<char>& cubin) {
-  try {
-    std::filesystem::create_directories(file.parent_path());
-    write_text_atomically(file, std::string_view(cubin.data(), cubin.size()));
-  } catch (const std::exception& error) {
-    logger().debug("compiled GPU kernels are not kept: {}", error.what());
-  }
+  return hash.update_text(fmt::format("{}.{}", major, minor)).hex();
 }
 
 Module load_module(const std::string& architecture) {
-  const std::filesystem::path file = cached_file(architecture);
+  const KernelCache cache(KernelCache::default_folder());
+  const std::string key = key_of(architecture);
   Module module = nullptr;
-  std::error_code ignored;
-  if (!file.empty() && std::filesystem::is_regular_file(file, ignored)) {
-    // A damaged file is compiled again.
-    const std::string kept = read_text(file);
-    if (api().cuModuleLoadData(&module, kept.data()) == 0) return module;
-  }
+  // What the driver does not take, being damaged, is compiled again.
+  const std::optional<std::string> kept = cache.find(key);
+  if (kept && api().cuModuleLoadData(&module, kept->data()) == 0) return module;
   const std::vector<char> cubin = CompiledProgram(architecture).cubin();
   check(api().cuModuleLoadData(&module, cubin.data()), "cuModuleLoadData");
-  if (!file.empty()) keep(file, cubin);
+  cache.keep(key, {cubin.data(), cubin.size()});
   return module;
 }
 

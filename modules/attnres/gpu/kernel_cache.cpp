@@ -1,0 +1,59 @@
+#include "modules/attnres/gpu/kernel_cache.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "roboimi/common/files.h"
+#include "roboimi/common/log.h"
+
+namespace roboimi::attnres::gpu {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_own(const fs::path& path, mode_t kind) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 || (status.st_mode & S_IFMT) != kind) return false;
+  return status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+const char* environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? nullptr : value;
+}
+
+}  // namespace
+
+fs::path KernelCache::default_folder() {
+  if (const char* cache = environment("XDG_CACHE_HOME")) return fs::path(cache) / "roboimi/kernels";
+  if (const char* home = environment("HOME")) return fs::path(home) / ".cache/roboimi/kernels";
+  return {};
+}
+
+std::optional<std::string> KernelCache::find(const std::string& key) const {
+  const fs::path file = file_of(key);
+  if (folder_.empty() || !is_own(folder_, S_IFDIR) || !is_own(file, S_IFREG)) return std::nullopt;
+  try {
+    return read_text(file);
+  } catch (const std::exception& error) {
+    logger().debug("kept GPU kernels cannot be read: {}", error.what());
+    return std::nullopt;
+  }
+}
+
+void KernelCache::keep(const std::string& key, std::string_view bytes) const {
+  if (folder_.empty()) return;
+  try {
+    fs::create_directories(folder_);
+    // A group that may write by default has no business here.
+    fs::permissions(folder_, fs::perms::owner_all);
+    write_text_atomically(file_of(key), bytes);
+    fs::permissions(file_of(key), fs::perms::owner_read | fs::perms::owner_write);
+  } catch (const std::exception& error) {
+    logger().debug("compiled GPU kernels are not kept: {}", error.what());
+  }
+}
+
+}  // namespace roboimi::attnres::gpu
