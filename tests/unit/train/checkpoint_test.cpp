@@ -1,5 +1,6 @@
 // Checkpoints are saved, read, ranked and found.
 #include "roboimi/common/error.h"
+#include "roboimi/train/checkpoint_json.h"
 #include "tests/unit/train/checkpoint_fixture.h"
 
 namespace roboimi {
