@@ -165,7 +165,8 @@ extern "C" __global__ void __launch_bounds__(kThreads, 10) read_depth(const Read
   // The reader's weights: softmax, and dw_i = w_i (dlogit_i - sum_j w_j dlogit_j).
   if (warp() == 0) {
     const float* logits = a.logits + (table + a.reader) * a.num_sources;
-    const float* dlogits = a.logit_tangents + (tangent_table + a.reader) * a.num_sources;
+    const float* dlogits =
+        is_dual ? a.logit_tangents + (tangent_table + a.reader) * a.num_sources : nullptr;
     float largest = logits[0];
     for (int i = lane(); i <= source; i += WARP) largest = fmaxf(largest, logits[i]);
     largest = max_of_warp(largest);
