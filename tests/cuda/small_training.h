@@ -7,6 +7,7 @@
 #include "roboimi/config/node.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/train/trainer.h"
+#include "tests/unit/train/recorder.h"
 
 namespace roboimi::testing {
 
@@ -87,15 +88,5 @@ inline Batch small_batch(const Agent& agent, std::int64_t n, std::int64_t size =
   }
   return batch;
 }
-
-class Recorder final : public Tracker {
- public:
-  void scalars(std::int64_t step, const Scalars& values) override {
-    lines[step].merge(Scalars(values));
-  }
-  void image(std::int64_t, const std::string&, const std::filesystem::path&) override {}
-  void flush() override {}
-  std::map<std::int64_t, Scalars> lines;
-};
 
 }  // namespace roboimi::testing

@@ -5,22 +5,14 @@
 #include "roboimi/common/error.h"
 #include "roboimi/train/tensor_map.h"
 #include "roboimi/train/trainer.h"
+#include "tests/unit/train/recorder.h"
 #include "tests/unit/train/tiny_agent.h"
 
 namespace roboimi::mpi_communicator {
 namespace {
 
 using ::testing::HasSubstr;
-
-class Recorder final : public Tracker {
- public:
-  void scalars(std::int64_t step, const Scalars& values) override {
-    lines[step].merge(Scalars(values));
-  }
-  void image(std::int64_t, const std::string&, const std::filesystem::path&) override {}
-  void flush() override {}
-  std::map<std::int64_t, Scalars> lines;
-};
+using testing::Recorder;
 
 class MpiTraining : public ::testing::Test {
  protected:

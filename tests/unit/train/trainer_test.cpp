@@ -6,12 +6,14 @@
 
 #include "roboimi/io/safetensors.h"
 #include "tests/error_text.h"
+#include "tests/unit/train/recorder.h"
 #include "tests/unit/train/tiny_agent.h"
 
 namespace roboimi {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::Recorder;
 namespace fs = std::filesystem;
 
 class TrainerTest : public ::testing::Test {
@@ -35,16 +37,6 @@ class TrainerTest : public ::testing::Test {
 
   fs::path folder_ = fs::path(::testing::TempDir()) / "roboimi_trainer_test";
   TrainOptions options_;
-};
-
-class Recorder final : public Tracker {
- public:
-  void scalars(std::int64_t step, const Scalars& values) override {
-    lines[step].merge(Scalars(values));
-  }
-  void image(std::int64_t, const std::string&, const fs::path&) override {}
-  void flush() override {}
-  std::map<std::int64_t, Scalars> lines;
 };
 
 TEST_F(TrainerTest, LearnsAndTracksTheMeansOfItsSteps) {

@@ -1,6 +1,8 @@
 #include "modules/attnres/depth_attention.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/autograd.h>
 
 #include "roboimi/common/random.h"
 #include "roboimi/train/autocast.h"
