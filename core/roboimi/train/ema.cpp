@@ -17,21 +17,21 @@ double Ema::decay(std::int64_t step) const {
   return std::min(decay, options_.max_decay);
 }
 
-void Ema::update() {
+// libtorch takes the weight as a number or as a tensor.
+template <typename Weight>
+void Ema::move(const Weight& weight) {
   const torch::NoGradGuard no_grad;
-  const double weight = next_weight();
   for (std::size_t i = 0; i < averages_.size(); ++i) {
     averages_[i].lerp_(parameters_.groups()[i].parameters, weight);
   }
+}
+
+void Ema::update() {
+  move(next_weight());
   count_update();
 }
 
-void Ema::update_with(const at::Tensor& weight) {
-  const torch::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < averages_.size(); ++i) {
-    averages_[i].lerp_(parameters_.groups()[i].parameters, weight);
-  }
-}
+void Ema::update_with(const at::Tensor& weight) { move(weight); }
 
 std::map<std::string, at::Tensor> Ema::state() const {
   std::map<std::string, at::Tensor> state;

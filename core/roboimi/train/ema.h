@@ -50,6 +50,9 @@ class ROBOIMI_EXPORT Ema {
 
  private:
   friend class EmaWeights;
+  template <typename Weight>
+  void move(const Weight& weight);
+
   FlatParameters& parameters_;
   EmaOptions options_;
   std::vector<at::Tensor> averages_;  // [N] a group
