@@ -1,6 +1,5 @@
 // The backward half of FusedPass, and the autograd function around it.
 #include <ATen/ATen.h>
-#include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
@@ -10,6 +9,7 @@
 #include "modules/attnres/gpu/gpu_pass.h"
 #include "modules/attnres/parallel_rows.h"
 #include "roboimi/common/error.h"
+#include "roboimi/train/autocast.h"
 
 namespace roboimi::attnres {
 
@@ -206,7 +206,7 @@ Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const R
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
                    const Dual& x, const gpu::Launcher& launcher, bool half) {
   // The pass chooses its own precision.
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  const Autocast full_precision(x.value.device(), false);
   const auto make = [&](FusedWeights w, bool keep) {
     return gpu::GpuPass(shape, std::move(w), angles, launcher, half, keep);
   };

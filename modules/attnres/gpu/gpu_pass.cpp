@@ -115,20 +115,27 @@ Dual GpuPass::forward(const Dual& x) {
   return out;
 }
 
-// With norm the values' sum goes to `sum`, where it is defined, and `normed` has both; without it
-// `sum` has both.
-void GpuPass::read(std::int64_t reader, const at::Tensor& norm, const at::Tensor& sum,
-                   const at::Tensor& normed) const {
-  ReadArguments a{};
+// What the forward and the backward of a reader have in common.
+template <typename Arguments>
+Arguments GpuPass::depth_of(std::int64_t reader) const {
+  Arguments a{};
   a.width = static_cast<int>(shape_.width);
   a.value_rows = static_cast<int>(value_rows_);
   a.tangent_rows = static_cast<int>(tangent_rows_);
   a.num_sources = static_cast<int>(sources_.size(0));
   a.num_readers = static_cast<int>(num_readers());
   a.reader = static_cast<int>(reader);
-  a.half = half_;
   a.sources = sources_.const_data_ptr<float>();
   a.queries = weights_.queries.const_data_ptr<float>();
+  return a;
+}
+
+// With norm the values' sum goes to `sum`, where it is defined, and `normed` has both; without it
+// `sum` has both.
+void GpuPass::read(std::int64_t reader, const at::Tensor& norm, const at::Tensor& sum,
+                   const at::Tensor& normed) const {
+  auto a = depth_of<ReadArguments>(reader);
+  a.half = half_;
   a.inverse_rms = inverse_rms_.data_ptr<float>();
   a.logits = logits_.data_ptr<float>();
   a.logit_tangents = logit_tangents_.data_ptr<float>();
@@ -159,6 +166,16 @@ AttendArguments GpuPass::attention(const at::Tensor& inner) const {
   return a;
 }
 
+SwiGluArguments GpuPass::gate(const at::Tensor& inner) const {
+  SwiGluArguments a{};
+  a.width = static_cast<int>(inner.size(1) / 2);
+  a.value_rows = static_cast<int>(value_rows_);
+  a.tangent_rows = static_cast<int>(tangent_rows_);
+  a.half = half_;
+  a.x = inner.const_data_ptr<float>();
+  return a;
+}
+
 // inner [of both, q + k + v] or [of both, gate + up] to the input of the sublayer's last product.
 void GpuPass::activate(std::size_t layer, const at::Tensor& inner, const at::Tensor& mixed) const {
   if (attends(layer)) {
@@ -168,12 +185,7 @@ void GpuPass::activate(std::size_t layer, const at::Tensor& inner, const at::Ten
                      attend_floats(length_, a.head_dim), &a);
     return;
   }
-  SwiGluArguments a{};
-  a.width = static_cast<int>(mixed.size(1));
-  a.value_rows = static_cast<int>(value_rows_);
-  a.tangent_rows = static_cast<int>(tangent_rows_);
-  a.half = half_;
-  a.x = inner.const_data_ptr<float>();
+  SwiGluArguments a = gate(inner);
   a.y = mixed.data_ptr();
   launcher_.launch(Kernel::kSwiGlu, {.x = value_rows_}, 0, &a);
 }
@@ -227,16 +239,8 @@ at::Tensor GpuPass::read_backward(std::int64_t reader, const at::Tensor& norm,
   const bool is_first = reader == 0;
   const at::Tensor grad = is_first ? at::empty({value_rows_, shape_.width}, options_)
                                    : for_product(value_rows_, shape_.width);
-  ReadBackwardArguments a{};
-  a.width = static_cast<int>(shape_.width);
-  a.value_rows = static_cast<int>(value_rows_);
-  a.tangent_rows = static_cast<int>(tangent_rows_);
-  a.num_sources = static_cast<int>(sources_.size(0));
-  a.num_readers = static_cast<int>(num_readers());
-  a.reader = static_cast<int>(reader);
+  auto a = depth_of<ReadBackwardArguments>(reader);
   a.half = half_ && !is_first;
-  a.sources = sources_.const_data_ptr<float>();
-  a.queries = weights_.queries.const_data_ptr<float>();
   a.inverse_rms = inverse_rms_.const_data_ptr<float>();
   a.logits = logits_.const_data_ptr<float>();
   a.weights = mixture_.const_data_ptr<float>();
@@ -267,11 +271,7 @@ at::Tensor GpuPass::activate_backward(std::size_t layer, const at::Tensor& grad)
                      attend_floats(length_, a.head_dim), &a);
     return grad_inner;
   }
-  SwiGluArguments a{};
-  a.width = static_cast<int>(inner.size(1) / 2);
-  a.value_rows = static_cast<int>(value_rows_);
-  a.half = half_;
-  a.x = inner.const_data_ptr<float>();
+  SwiGluArguments a = gate(inner);
   a.grad_y = grad.const_data_ptr<float>();
   a.grad_x = grad_inner.data_ptr();
   launcher_.launch(Kernel::kSwiGluBackward, {.x = value_rows_}, 0, &a);

@@ -44,7 +44,10 @@ class GpuPass {
                            const at::Tensor& grad_normed) const;
   at::Tensor activate_backward(std::size_t layer, const at::Tensor& grad) const;
 
+  template <typename Arguments>
+  Arguments depth_of(std::int64_t reader) const;
   AttendArguments attention(const at::Tensor& inner) const;
+  SwiGluArguments gate(const at::Tensor& inner) const;
   std::int64_t num_readers() const { return weights_.queries.size(0); }
   bool attends(std::size_t layer) const { return layer % 2 == 0; }
 

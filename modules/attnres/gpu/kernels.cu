@@ -352,8 +352,24 @@ extern "C" __global__ void __launch_bounds__(kThreads, 10) read_depth_backward(c
 // meet in a bank.
 __device__ inline int head_stride(const AttendArguments& a) { return a.head_dim + 1; }
 __device__ inline int table_stride(const AttendArguments& a) { return a.length + 1; }
-__device__ inline int row_width(const AttendArguments& a) {
-  return (a.num_heads + 2 * a.num_kv_heads) * a.head_dim;
+
+// What a block has: a sample (x), a key and value head (y), and the query heads that share it.
+struct Place {
+  int first_head, end_head, row_width, key_column, value_column;
+  Index row;  // the sample's first
+  float scale;
+};
+
+__device__ inline Place place_of(const AttendArguments& a) {
+  const int group = a.num_heads / a.num_kv_heads, shared_head = blockIdx.y;
+  const int key_column = (a.num_heads + shared_head) * a.head_dim;
+  return {shared_head * group,
+          (shared_head + 1) * group,
+          (a.num_heads + 2 * a.num_kv_heads) * a.head_dim,
+          key_column,
+          key_column + a.num_kv_heads * a.head_dim,
+          Index(blockIdx.x) * a.length,
+          1.0f / sqrtf(float(a.head_dim))};
 }
 
 // One head of the rows at `rows`, as it is.
@@ -444,34 +460,31 @@ extern "C" __global__ void attend(const AttendArguments a) {
   float* dv = dk + head_size;
   float* dp = dv + head_size;
 
-  const int sample = blockIdx.x, shared_head = blockIdx.y, group = a.num_heads / a.num_kv_heads;
-  const int tangent_sample = sample - (a.samples - a.tangent_samples);
+  const Place place = place_of(a);
+  const int tangent_sample = int(blockIdx.x) - (a.samples - a.tangent_samples);
   const bool is_dual = tangent_sample >= 0;
-  const int width = row_width(a), out_fours = a.num_heads * a.head_dim / 4, fours = a.head_dim / 4;
-  const Index row = Index(sample) * a.length;
+  const int width = place.row_width, fours = a.head_dim / 4, out_fours = a.num_heads * fours;
+  const Index row = place.row;
   const Index tangent_row = (Index(a.samples) + tangent_sample) * a.length;
   const float* rows = a.qkv + row * width;
   const float* tangent_rows = a.qkv + tangent_row * width;
-  const int key_column = (a.num_heads + shared_head) * a.head_dim;
-  const int value_column = key_column + a.num_kv_heads * a.head_dim;
-  const float scale = 1.0f / sqrtf(float(a.head_dim));
 
-  load_turned(a, rows, width, key_column, k);
-  load_head(a, rows, width, value_column, v);
+  load_turned(a, rows, width, place.key_column, k);
+  load_head(a, rows, width, place.value_column, v);
   if (is_dual) {
-    load_turned(a, tangent_rows, width, key_column, dk);
-    load_head(a, tangent_rows, width, value_column, dv);
+    load_turned(a, tangent_rows, width, place.key_column, dk);
+    load_head(a, tangent_rows, width, place.value_column, dv);
   }
-  for (int head = shared_head * group; head < (shared_head + 1) * group; ++head) {
+  for (int head = place.first_head; head < place.end_head; ++head) {
     load_turned(a, rows, width, head * a.head_dim, q);
     if (is_dual) load_turned(a, tangent_rows, width, head * a.head_dim, dq);
     __syncthreads();
     for (int at = threadIdx.x; at < a.length * a.length; at += blockDim.x) {
       const int i = at / a.length, j = at % a.length;
       const int qi = i * head_stride(a), kj = j * head_stride(a), ij = i * table_stride(a) + j;
-      p[ij] = scale * dot_of_rows(q + qi, k + kj, a.head_dim);
+      p[ij] = place.scale * dot_of_rows(q + qi, k + kj, a.head_dim);
       if (is_dual) {
-        dp[ij] = scale * (dot_of_rows(dq + qi, k + kj, a.head_dim) +
+        dp[ij] = place.scale * (dot_of_rows(dq + qi, k + kj, a.head_dim) +
                           dot_of_rows(q + qi, dk + kj, a.head_dim));
       }
     }
@@ -513,18 +526,16 @@ extern "C" __global__ void attend_backward(const AttendArguments a) {
   float* grad_v = grad_k + head_size;
   float* grad_z = grad_v + head_size;
 
-  const int sample = blockIdx.x, shared_head = blockIdx.y, group = a.num_heads / a.num_kv_heads;
-  const int width = row_width(a), out_width = a.num_heads * a.head_dim, fours = a.head_dim / 4;
-  const Index row = Index(sample) * a.length;
+  const Place place = place_of(a);
+  const int width = place.row_width, out_width = a.num_heads * a.head_dim, fours = a.head_dim / 4;
+  const Index row = place.row;
+  const float scale = place.scale;
   const float* rows = a.qkv + row * width;
-  const int key_column = (a.num_heads + shared_head) * a.head_dim;
-  const int value_column = key_column + a.num_kv_heads * a.head_dim;
-  const float scale = 1.0f / sqrtf(float(a.head_dim));
 
-  load_turned(a, rows, width, key_column, k);
-  load_head(a, rows, width, value_column, v);
+  load_turned(a, rows, width, place.key_column, k);
+  load_head(a, rows, width, place.value_column, v);
   for (int at = threadIdx.x; at < head_size; at += blockDim.x) grad_k[at] = grad_v[at] = 0.0f;
-  for (int head = shared_head * group; head < (shared_head + 1) * group; ++head) {
+  for (int head = place.first_head; head < place.end_head; ++head) {
     load_turned(a, rows, width, head * a.head_dim, q);
     load_head(a, a.grad_y + row * out_width, out_width, head * a.head_dim, grad_y);
     __syncthreads();
@@ -561,8 +572,8 @@ extern "C" __global__ void attend_backward(const AttendArguments a) {
   for (int at = threadIdx.x; at < a.length * fours; at += blockDim.x) {
     const int i = at / fours, c = at % fours, ic = i * head_stride(a) + 4 * c;
     const Index first = (row + i) * width;
-    store_turned_back(a, i, c, four_of(grad_k + ic), (first + key_column) / 4 + c);
-    store_operand(a.grad_qkv, (first + value_column) / 4 + c, four_of(grad_v + ic), a.half);
+    store_turned_back(a, i, c, four_of(grad_k + ic), (first + place.key_column) / 4 + c);
+    store_operand(a.grad_qkv, (first + place.value_column) / 4 + c, four_of(grad_v + ic), a.half);
   }
 }
 

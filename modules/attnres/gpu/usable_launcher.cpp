@@ -2,9 +2,8 @@
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
-#include <c10/core/impl/LocalDispatchKeySet.h>
 #include <fmt/format.h>
-#include <torch/types.h>
+#include <torch/autograd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -20,6 +19,7 @@
 #include "modules/attnres/transformer.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
+#include "roboimi/train/autocast.h"
 
 namespace roboimi::attnres::gpu {
 namespace {
@@ -32,16 +32,13 @@ struct Results {
   std::vector<at::Tensor> gradients;
 };
 
-Results run(Transformer& net, const Dual& x, const at::Tensor& grad,
+Results run(TransformerImpl& net, const Dual& x, const at::Tensor& grad,
             const std::function<Dual(const Dual&)>& forward) {
-  net->zero_grad();
   const at::Tensor value = x.value.detach().clone().requires_grad_();
   Results results{.y = forward({value, x.tangent})};
-  results.y.value.backward(grad);
-  results.gradients.push_back(value.grad());
-  for (const at::Tensor& parameter : net->parameters()) {
-    results.gradients.push_back(parameter.grad().clone());
-  }
+  std::vector<at::Tensor> inputs = net.parameters();
+  inputs.push_back(value);
+  results.gradients = torch::autograd::grad({results.y.value}, inputs, {grad});
   return results;
 }
 
@@ -64,46 +61,10 @@ double largest_difference(const Results& found, const Results& expected) {
   return *std::max_element(all.begin(), all.end());
 }
 
-// A small network of random weights, whose sizes are no multiples of a warp or a block.
-void check_on(c10::Device device, const Launcher& launcher) {
-  const at::AutoGradMode with_gradients(true);
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(1);
-  const auto random = [&](at::IntArrayRef sizes) {
-    return at::randn(sizes, generator, at::TensorOptions(at::kFloat)).to(device);
-  };
-  for (const Output output : {Output::kSum, Output::kDepthAttention}) {
-    Transformer net(TransformerOptions{
-        .width = 72, .num_blocks = 2, .num_heads = 6, .num_kv_heads = 3, .output = output});
-    net->to(device);
-    {
-      const at::NoGradGuard no_grad;
-      for (at::Tensor& parameter : net->parameters()) {
-        parameter.copy_(random(parameter.sizes()) * 0.3);
-      }
-    }
-    const Dual x{.value = random({5, 7, 72}), .tangent = random({2, 7, 72})};
-    const at::Tensor grad = random({5, 7, 72});
-    const Results expected =
-        run(net, x, grad, [&](const Dual& d) { return net->forward_dual_composed(d); });
-    for (const bool half : {false, true}) {
-      const Results found =
-          run(net, x, grad, [&](const Dual& d) { return net->forward_dual_on(d, launcher, half); });
-      const double difference = largest_difference(found, expected);
-      if (difference <= kTolerance) continue;
-      throw Error({.what = "the GPU kernels of the attention-residual transformer differ from "
-                           "libtorch's operators",
-                   .where = fmt::format("{}, {}", device.str(), half ? "bfloat16" : "float32"),
-                   .expected = fmt::format("a relative difference of at most {}", kTolerance),
-                   .found = fmt::format("{:.3g}", difference)});
-    }
-  }
-}
-
 std::unique_ptr<Launcher> try_device(c10::Device device) {
   try {
     std::unique_ptr<Launcher> launcher = make_cuda_launcher(device);
-    check_on(device, *launcher);
+    check_kernels(device, *launcher);
     logger().debug(
         "the GPU kernels of the attention-residual transformer agree with libtorch's "
         "operators on {}",
@@ -123,6 +84,42 @@ bool is_switched_off() {
 }
 
 }  // namespace
+
+// On a small network of random weights, whose sizes are no multiples of a warp or a block.
+void check_kernels(c10::Device device, const Launcher& launcher) {
+  const at::AutoGradMode with_gradients(true);
+  const Autocast full_precision(device, false);
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(1);
+  const auto random = [&](at::IntArrayRef sizes) {
+    return at::randn(sizes, generator, at::TensorOptions(at::kFloat)).to(device);
+  };
+  for (const Output output : {Output::kSum, Output::kDepthAttention}) {
+    Transformer net(TransformerOptions{
+        .width = 72, .num_blocks = 2, .num_heads = 6, .num_kv_heads = 3, .output = output});
+    net->to(device);
+    {
+      const at::NoGradGuard no_grad;
+      for (at::Tensor& parameter : net->parameters()) {
+        parameter.copy_(random(parameter.sizes()) * 0.3);
+      }
+    }
+    const Dual x{.value = random({5, 7, 72}), .tangent = random({2, 7, 72})};
+    const at::Tensor grad = random({5, 7, 72});
+    const Results expected =
+        run(*net, x, grad, [&](const Dual& d) { return net->forward_dual_composed(d); });
+    for (const bool half : {false, true}) {
+      const Results found = run(
+          *net, x, grad, [&](const Dual& d) { return net->forward_dual_on(d, launcher, half); });
+      const double difference = largest_difference(found, expected);
+      if (difference <= kTolerance) continue;
+      throw Error({.what = "the GPU kernels of the attention-residual transformer differ from "
+                           "libtorch's operators",
+                   .where = fmt::format("{}, {}", device.str(), half ? "bfloat16" : "float32"),
+                   .expected = fmt::format("a relative difference of at most {}", kTolerance),
+                   .found = fmt::format("{:.3g}", difference)});
+    }
+  }
+}
 
 const Launcher* usable_launcher(c10::Device device) {
   static const bool off = is_switched_off();

@@ -15,4 +15,7 @@ namespace roboimi::attnres::gpu {
 // ROBOIMI_GPU_KERNELS=off in the environment goes without on every device.
 const Launcher* usable_launcher(c10::Device device);
 
+// That comparison. Error where a value, a tangent or a gradient differs.
+void check_kernels(c10::Device device, const Launcher& launcher);
+
 }  // namespace roboimi::attnres::gpu

@@ -2,13 +2,16 @@
 #include "modules/attnres/gpu/gpu_pass.h"
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
 
 #include <algorithm>
 
+#include "modules/attnres/gpu/usable_launcher.h"
 #include "modules/attnres/transformer.h"
 #include "roboimi/common/random.h"
+#include "tests/error_text.h"
 #include "tests/unit/attnres/emulated_gpu.h"
 
 namespace roboimi::attnres {
@@ -124,6 +127,24 @@ TEST(GpuPassTest, WithoutGradientsTheValuesAreTheSame) {
   const at::Tensor with = net->forward_dual_on({x, {}}, device, false).value.detach();
   at::NoGradGuard no_grad;
   EXPECT_TRUE(at::equal(net->forward_dual_on({x, {}}, device, false).value, with));
+}
+
+// Of one kernel the results, in float32, are zeros.
+class WithAWrongKernel : public EmulatedGpu {
+ public:
+  void launch(gpu::Kernel kernel, gpu::Grid grid, std::size_t shared_floats,
+              const void* arguments) const override {
+    EmulatedGpu::launch(kernel, grid, shared_floats, arguments);
+    if (kernel != gpu::Kernel::kSwiGluBackward) return;
+    const auto& a = *static_cast<const gpu::SwiGluArguments*>(arguments);
+    if (!a.half) std::fill_n(static_cast<float*>(a.grad_x), a.value_rows * 2 * a.width, 0.0f);
+  }
+};
+
+TEST(GpuPassTest, TheCheckBeforeTheFirstUseFindsAWrongKernel) {
+  gpu::check_kernels(c10::kCPU, EmulatedGpu());
+  EXPECT_THAT(error_text([] { gpu::check_kernels(c10::kCPU, WithAWrongKernel()); }),
+              testing::HasSubstr("differ from libtorch's operators"));
 }
 
 TEST(GpuPassTest, RefusesSizesThatTheKernelsDoNotHave) {
