@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <iostream>
 
+#include "roboimi/checkpoint/checkpoint.h"
+#include "roboimi/checkpoint/checkpoint_folder.h"
 #include "roboimi/common/error.h"
-#include "roboimi/train/checkpoint.h"
-#include "roboimi/train/checkpoint_folder.h"
 
 namespace roboimi::app {
 namespace {

@@ -16,9 +16,9 @@
 #include "roboimi/common/worker_processes.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/config/schema.h"
-#include "roboimi/data/collect_workers.h"
-#include "roboimi/env/fit.h"
 #include "roboimi/plugin/registry.h"
+#include "roboimi/rollout/collect_workers.h"
+#include "roboimi/rollout/fit.h"
 #include "roboimi/track/progress.h"
 #include "roboimi/train/stop_request.h"
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "roboimi/checkpoint/recorded_plugins.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/config/did_you_mean.h"
-#include "roboimi/train/recorded_plugins.h"
 
 namespace roboimi::app {
 

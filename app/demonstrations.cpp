@@ -1,8 +1,8 @@
 #include "app/demonstrations.h"
 
+#include "roboimi/checkpoint/load_agent.h"
 #include "roboimi/common/error.h"
 #include "roboimi/plugin/registry.h"
-#include "roboimi/train/load_agent.h"
 #include "roboimi/train/train_options.h"
 
 namespace roboimi::app {

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "roboimi/config/node.h"
-#include "roboimi/data/dataset.h"
+#include "roboimi/contract/dataset.h"
 
 namespace roboimi::app {
 

@@ -19,7 +19,7 @@
 #include "roboimi/common/bfloat16.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
-#include "roboimi/env/environment.h"
+#include "roboimi/contract/environment.h"
 #include "roboimi/io/video.h"
 #include "roboimi/plugin/registry.h"
 

@@ -10,11 +10,11 @@
 
 #include "app/demonstrations.h"
 #include "app/interruptible.h"
+#include "roboimi/checkpoint/load_agent.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
-#include "roboimi/env/open_loop.h"
+#include "roboimi/rollout/open_loop.h"
 #include "roboimi/track/progress.h"
-#include "roboimi/train/load_agent.h"
 #include "roboimi/train/run_folder.h"
 #include "roboimi/train/stop_request.h"
 

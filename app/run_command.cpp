@@ -5,12 +5,12 @@
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "app/multirun.h"
+#include "roboimi/checkpoint/recorded_plugins.h"
 #include "roboimi/common/error.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/train/experiment.h"
 #include "roboimi/train/preflight.h"
-#include "roboimi/train/recorded_plugins.h"
 #include "roboimi/train/run_folder.h"
 
 namespace roboimi::app {

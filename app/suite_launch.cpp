@@ -15,7 +15,7 @@
 #include "roboimi/common/process_lock.h"
 #include "roboimi/config/did_you_mean.h"
 #include "roboimi/plugin/registry.h"
-#include "roboimi/suite/records.h"
+#include "suite/records.h"
 
 namespace roboimi::app {
 namespace {

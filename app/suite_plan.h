@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "roboimi/config/compose.h"
-#include "roboimi/suite/suite_file.h"
-#include "roboimi/suite/target.h"
+#include "suite/suite_file.h"
+#include "suite/target.h"
 
 namespace roboimi::app {
 

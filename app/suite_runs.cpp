@@ -7,8 +7,8 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/did_you_mean.h"
-#include "roboimi/suite/records.h"
-#include "roboimi/suite/target.h"
+#include "suite/records.h"
+#include "suite/target.h"
 
 namespace roboimi::app {
 namespace {

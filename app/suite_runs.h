@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "roboimi/suite/run_status.h"
-#include "roboimi/suite/suite_file.h"
+#include "suite/run_status.h"
+#include "suite/suite_file.h"
 
 namespace roboimi::app {
 

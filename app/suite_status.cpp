@@ -15,10 +15,10 @@
 #include "roboimi/common/files.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/common/origin.h"
-#include "roboimi/suite/records.h"
-#include "roboimi/suite/report.h"
-#include "roboimi/suite/target.h"
 #include "roboimi/train/stop_request.h"
+#include "suite/records.h"
+#include "suite/report.h"
+#include "suite/target.h"
 
 namespace roboimi::app {
 namespace {

@@ -13,8 +13,8 @@
 #include "app/suite_command.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
-#include "roboimi/suite/batch_job.h"
-#include "roboimi/suite/supervisor.h"
+#include "suite/batch_job.h"
+#include "suite/supervisor.h"
 
 namespace roboimi::app {
 

@@ -38,20 +38,20 @@ int run(int frames, int rounds, int batch) {
   at::set_num_threads(kThreads);
   torch::NoGradGuard no_grad;
   torch::manual_seed(1);
-  VitEncoder encoder(VitOptions{});
-  MlpProjector projector(192, 2048, 192);
+  vit::VitEncoder encoder(vit::VitOptions{});
+  vit::MlpProjector projector(192, 2048, 192);
   encoder->eval();
   projector->eval();
   std::vector<at::Tensor> views;
   for (int i = 0; i < 3; ++i)
     views.push_back(at::randint(0, 256, {frames, 256, 256, 3}, at::kByte));
   auto ours = [&](at::ScalarType precision) {
-    return [&, inference = std::make_shared<VitInference>(encoder, projector, precision)] {
+    return [&, inference = std::make_shared<vit::VitInference>(encoder, projector, precision)] {
       return seconds_of([&] {
         for (int start = 0; start < frames; start += batch) {
           std::vector<at::Tensor> chunk;
           for (const at::Tensor& view : views) chunk.push_back(view.slice(0, start, start + batch));
-          inference->forward(fuse_views(chunk, FusionOptions{}));
+          inference->forward(view_fusion::fuse_views(chunk, view_fusion::FusionOptions{}));
         }
       });
     };

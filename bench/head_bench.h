@@ -14,7 +14,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
-#include "roboimi/model/head.h"
+#include "roboimi/contract/head.h"
 #include "roboimi/train/flat_parameters.h"
 #include "roboimi/train/optimizer.h"
 

@@ -29,7 +29,7 @@ import imf_training  # noqa: E402
 
 HORIZON, EXECUTED = 16, 8
 STATE_NOISE = 0.02
-WHITENING_FLOOR = 1e-3  # as core/roboimi/model/normalizer.cpp
+WHITENING_FLOOR = 1e-3  # as core/roboimi/contract/normalizer.cpp
 KNOWN = {"position": slice(0, 2), "pose": slice(0, 7)}  # of env_state
 
 

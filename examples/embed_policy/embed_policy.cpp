@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "roboimi/common/error.h"
+#include "roboimi/contract/environment.h"
 #include "roboimi/deploy/policy.h"
-#include "roboimi/env/environment.h"
 #include "roboimi/plugin/registry.h"
 
 using Clock = std::chrono::steady_clock;

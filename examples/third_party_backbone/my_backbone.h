@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "roboimi/config/schema.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
 
 namespace roboimi::my_backbone {
 

@@ -4,7 +4,7 @@
 
 #include "modules/attnres/layers.h"
 #include "roboimi/common/error.h"
-#include "roboimi/train/autocast.h"
+#include "roboimi/contract/autocast.h"
 
 namespace roboimi::attnres {
 

@@ -9,7 +9,7 @@
 #include "modules/attnres/gpu/gpu_pass.h"
 #include "modules/attnres/parallel_rows.h"
 #include "roboimi/common/error.h"
-#include "roboimi/train/autocast.h"
+#include "roboimi/contract/autocast.h"
 
 namespace roboimi::attnres {
 

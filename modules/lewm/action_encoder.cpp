@@ -4,7 +4,7 @@
 
 #include "roboimi/common/error.h"
 
-namespace roboimi {
+namespace roboimi::lewm {
 namespace {
 
 constexpr std::int64_t kChannels = 10;
@@ -29,4 +29,4 @@ at::Tensor ActionEncoderImpl::forward(const at::Tensor& actions) {
   return last_->forward(at::silu(first_->forward(mixed)));
 }
 
-}  // namespace roboimi
+}  // namespace roboimi::lewm

@@ -17,7 +17,7 @@
 
 #include <cstdint>
 
-namespace roboimi {
+namespace roboimi::lewm {
 
 class ActionEncoderImpl : public torch::nn::Module {
  public:
@@ -35,4 +35,4 @@ class ActionEncoderImpl : public torch::nn::Module {
 };
 TORCH_MODULE(ActionEncoder);
 
-}  // namespace roboimi
+}  // namespace roboimi::lewm

@@ -2,7 +2,7 @@
 
 #include "roboimi/io/transformers_names.h"
 
-namespace roboimi {
+namespace roboimi::lewm {
 
 std::string lewm_name(const std::string& name) {
   const std::string encoder = "encoder.";
@@ -29,4 +29,4 @@ WeightNames lewm_encoder_names() {
   return names;
 }
 
-}  // namespace roboimi
+}  // namespace roboimi::lewm

@@ -8,7 +8,7 @@
 
 #include "roboimi/io/weight_selection.h"
 
-namespace roboimi {
+namespace roboimi::lewm {
 
 // Gives an encoder's parameters the names of transformers 5.x (vit.h). Any other name stays.
 std::string lewm_name(const std::string& name);
@@ -16,4 +16,4 @@ std::string lewm_name(const std::string& name);
 // Of the encoder and its projector, whatever their sizes.
 WeightNames lewm_encoder_names();
 
-}  // namespace roboimi
+}  // namespace roboimi::lewm

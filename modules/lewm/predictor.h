@@ -24,7 +24,7 @@
 
 #include <cstdint>
 
-namespace roboimi {
+namespace roboimi::lewm {
 
 struct PredictorOptions {
   std::int64_t width = 192;  // D, of the embeddings
@@ -102,4 +102,4 @@ class PredictorImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Predictor);
 
-}  // namespace roboimi
+}  // namespace roboimi::lewm

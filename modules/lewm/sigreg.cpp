@@ -3,9 +3,9 @@
 #include <ATen/ATen.h>
 
 #include "roboimi/common/error.h"
-#include "roboimi/train/autocast.h"
+#include "roboimi/contract/autocast.h"
 
-namespace roboimi {
+namespace roboimi::lewm {
 namespace {
 
 constexpr double kLastKnot = 3.0;
@@ -49,4 +49,4 @@ at::Tensor SigReg::statistic(const at::Tensor& embeddings, const at::Tensor& dir
   return at::matmul(error, weights * normal).mean() * batch;
 }
 
-}  // namespace roboimi
+}  // namespace roboimi::lewm

@@ -21,7 +21,7 @@
 #include <cstdint>
 #include <functional>
 
-namespace roboimi {
+namespace roboimi::lewm {
 
 struct SigRegOptions {
   std::int64_t projections = 1024;  // directions drawn for each call
@@ -54,4 +54,4 @@ class SigReg {
   SigRegOptions options_;
 };
 
-}  // namespace roboimi
+}  // namespace roboimi::lewm

@@ -6,7 +6,7 @@
 
 #include "roboimi/common/error.h"
 
-namespace roboimi {
+namespace roboimi::resnet {
 namespace {
 
 constexpr std::int64_t kChannelsPerGroup = 16;
@@ -123,4 +123,4 @@ at::Tensor SpatialSoftmaxImpl::forward(const at::Tensor& features) {
   return at::stack({x, y}, -1).flatten(1);
 }
 
-}  // namespace roboimi
+}  // namespace roboimi::resnet

@@ -15,7 +15,7 @@
 
 #include <cstdint>
 
-namespace roboimi {
+namespace roboimi::resnet {
 
 enum class ResNetNorm {
   kGroup,  // GroupNorm with C / 16 groups (Diffusion Policy)
@@ -77,4 +77,4 @@ class SpatialSoftmaxImpl : public torch::nn::Module {
 };
 TORCH_MODULE(SpatialSoftmax);
 
-}  // namespace roboimi
+}  // namespace roboimi::resnet

@@ -5,7 +5,7 @@
 
 #include "roboimi/common/error.h"
 
-namespace roboimi {
+namespace roboimi::view_fusion {
 
 FusedPixels::FusedPixels(std::vector<std::string> camera_names, const FusionOptions& fusion,
                          const ObservationSpec& spec)
@@ -26,4 +26,4 @@ at::Tensor FusedPixels::encode(const Images& images, at::Generator& /*generator*
   return fuse_views(views, fusion_).view({batch, steps, output_dim()});
 }
 
-}  // namespace roboimi
+}  // namespace roboimi::view_fusion

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "modules/view_fusion/view_fusion.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
 
-namespace roboimi {
+namespace roboimi::view_fusion {
 
 class FusedPixels : public Backbone {
  public:
@@ -42,4 +42,4 @@ class FusedPixels : public Backbone {
   ImageSize size_;
 };
 
-}  // namespace roboimi
+}  // namespace roboimi::view_fusion

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-namespace roboimi {
+namespace roboimi::view_fusion {
 
 void add_fusion_options(Schema& schema) {
   schema.texts("camera_names", {"front", "top", "r_vis"},
@@ -42,4 +42,4 @@ std::map<std::string, std::string> fusion_metadata(const FusionOptions& fusion,
           {"roboimi.preprocessing", kPreprocessing}};
 }
 
-}  // namespace roboimi
+}  // namespace roboimi::view_fusion

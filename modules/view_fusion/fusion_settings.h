@@ -14,7 +14,7 @@
 #include "modules/view_fusion/view_fusion.h"
 #include "roboimi/config/schema.h"
 
-namespace roboimi {
+namespace roboimi::view_fusion {
 
 // The value of roboimi.preprocessing: what normalize_and_resize() does.
 constexpr const char* kPreprocessing = "imagenet_then_antialiased_bilinear";
@@ -28,4 +28,4 @@ FusionOptions fusion_options_from(const Options& options);
 std::map<std::string, std::string> fusion_metadata(const FusionOptions& fusion,
                                                    const std::vector<std::string>& camera_names);
 
-}  // namespace roboimi
+}  // namespace roboimi::view_fusion

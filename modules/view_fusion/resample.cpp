@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace roboimi {
+namespace roboimi::view_fusion {
 namespace {
 
 // row[x] = sum over taps of weight * image byte, for one output row of interleaved pixels.
@@ -84,4 +84,4 @@ void resample_image(const std::uint8_t* image, const ResampleAxis& rows,
   }
 }
 
-}  // namespace roboimi
+}  // namespace roboimi::view_fusion

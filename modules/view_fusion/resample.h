@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace roboimi {
+namespace roboimi::view_fusion {
 
 // One axis: output i is the sum over j of weights[i * taps + j] * input[first[i] + j]. Indices past
 // the input's end carry weight 0 and are clamped into it.
@@ -24,4 +24,4 @@ void resample_image(const std::uint8_t* image, const ResampleAxis& rows,
                     const ResampleAxis& columns, const float gain[3], const float offset[3],
                     float* planes, std::vector<float>& scratch);
 
-}  // namespace roboimi
+}  // namespace roboimi::view_fusion

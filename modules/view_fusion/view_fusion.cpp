@@ -7,10 +7,10 @@
 
 #include "modules/view_fusion/resample.h"
 #include "roboimi/common/error.h"
-#include "roboimi/model/backbone.h"
-#include "roboimi/model/imagenet.h"
+#include "roboimi/contract/backbone.h"
+#include "roboimi/contract/imagenet.h"
 
-namespace roboimi {
+namespace roboimi::view_fusion {
 namespace {
 
 void check_equal_sizes(const std::vector<at::Tensor>& views) {
@@ -163,4 +163,4 @@ at::Tensor fuse_views(const std::vector<at::Tensor>& views, const FusionOptions&
   return normalize_and_resize(joined, resized_size({joined.size(1), joined.size(2)}, options));
 }
 
-}  // namespace roboimi
+}  // namespace roboimi::view_fusion

@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "roboimi/model/observation.h"
+#include "roboimi/contract/observation.h"
 
-namespace roboimi {
+namespace roboimi::view_fusion {
 
 enum class FusionLayout {
   kHorizontal,  // side by side, first view left
@@ -61,4 +61,4 @@ at::Tensor normalize_and_resize_composed(const at::Tensor& images, const ImageSi
 // join_views, then normalize_and_resize by the options.
 at::Tensor fuse_views(const std::vector<at::Tensor>& views, const FusionOptions& options);
 
-}  // namespace roboimi
+}  // namespace roboimi::view_fusion

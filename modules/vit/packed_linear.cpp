@@ -7,7 +7,7 @@
 
 #include <string_view>
 
-namespace roboimi {
+namespace roboimi::vit {
 namespace {
 
 using OptionalTensor = std::optional<at::Tensor>;
@@ -76,4 +76,4 @@ at::Tensor PackedLinear::forward_add(const at::Tensor& x, const at::Tensor& resi
   return at::linear(x, weight_, bias_).add_(residual);
 }
 
-}  // namespace roboimi
+}  // namespace roboimi::vit

@@ -8,7 +8,7 @@
 
 #include <optional>
 
-namespace roboimi {
+namespace roboimi::vit {
 
 enum class Activation { kNone, kGelu };  // kGelu: exact, by erf
 
@@ -30,4 +30,4 @@ class PackedLinear {
   bool packed_ = false;
 };
 
-}  // namespace roboimi
+}  // namespace roboimi::vit

@@ -21,7 +21,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace roboimi {
+namespace roboimi::vit {
 
 struct VitOptions {
   std::int64_t hidden_size = 192;
@@ -123,4 +123,4 @@ class MlpProjectorImpl : public torch::nn::Module {
 };
 TORCH_MODULE(MlpProjector);
 
-}  // namespace roboimi
+}  // namespace roboimi::vit

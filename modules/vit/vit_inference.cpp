@@ -6,7 +6,7 @@
 
 #include "roboimi/common/error.h"
 
-namespace roboimi {
+namespace roboimi::vit {
 namespace {
 
 // Tokens that keep a block's activations in the second-level cache of two cores.
@@ -183,4 +183,4 @@ at::Tensor VitInference::forward(const at::Tensor& pixels) {
   return project_last_.forward(project_first_.forward(cls, Activation::kGelu));
 }
 
-}  // namespace roboimi
+}  // namespace roboimi::vit

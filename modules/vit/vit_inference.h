@@ -16,7 +16,7 @@
 #include "modules/vit/packed_linear.h"
 #include "modules/vit/vit.h"
 
-namespace roboimi {
+namespace roboimi::vit {
 
 class VitInference {
  public:
@@ -62,4 +62,4 @@ class VitInference {
   std::map<std::pair<std::int64_t, std::int64_t>, at::Tensor> positions_;  // by pixel grid
 };
 
-}  // namespace roboimi
+}  // namespace roboimi::vit

@@ -12,8 +12,8 @@ namespace {
 
 at::Tensor copy_of(const at::Tensor& parameter) { return parameter.detach().clone(); }
 
-PackedLinear packed(const at::Tensor& weight, const at::Tensor& bias, std::int64_t rows) {
-  return PackedLinear(weight, bias, weight.scalar_type(), rows);
+vit::PackedLinear packed(const at::Tensor& weight, const at::Tensor& bias, std::int64_t rows) {
+  return vit::PackedLinear(weight, bias, weight.scalar_type(), rows);
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ class Denoiser {
  private:
   struct Layer {
     at::Tensor norm1_weight, norm1_bias, norm2_weight, norm2_bias, norm3_weight, norm3_bias;
-    PackedLinear qkv, out, fc1, fc2;
+    vit::PackedLinear qkv, out, fc1, fc2;
   };
   // Of N memory tokens for all layers: logit = x . key + offset; out = sum of weighted values.
   struct Folded {

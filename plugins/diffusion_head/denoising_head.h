@@ -9,7 +9,7 @@
 
 #include "plugins/diffusion_head/denoiser.h"
 #include "plugins/diffusion_head/transformer.h"
-#include "roboimi/model/head.h"
+#include "roboimi/contract/head.h"
 
 namespace roboimi::diffusion_head {
 

@@ -3,7 +3,7 @@
 
 #include "plugins/diffusion_head/diffusion_head.h"
 #include "plugins/diffusion_head/flow_matching_head.h"
-#include "roboimi/model/condition.h"
+#include "roboimi/contract/condition.h"
 
 namespace roboimi::diffusion_head {
 namespace {

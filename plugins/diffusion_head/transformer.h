@@ -19,7 +19,7 @@
 
 #include <cstdint>
 
-#include "roboimi/model/head.h"
+#include "roboimi/contract/head.h"
 
 namespace roboimi::diffusion_head {
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "roboimi/config/schema.h"
-#include "roboimi/data/dataset.h"
+#include "roboimi/contract/dataset.h"
 
 namespace roboimi::hdf5_dataset {
 

@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "roboimi/config/schema.h"
-#include "roboimi/data/episode_writer.h"
+#include "roboimi/contract/episode_writer.h"
 
 namespace roboimi::hdf5_dataset {
 

@@ -8,7 +8,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
-#include "roboimi/model/weights_follow.h"
+#include "roboimi/contract/weights_follow.h"
 
 namespace roboimi::imf_head {
 namespace {

@@ -23,7 +23,7 @@
 #include "plugins/imf_head/latent.h"
 #include "plugins/imf_head/objective.h"
 #include "roboimi/config/schema.h"
-#include "roboimi/model/head.h"
+#include "roboimi/contract/head.h"
 
 namespace roboimi::imf_head {
 

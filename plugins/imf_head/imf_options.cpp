@@ -6,7 +6,7 @@
 #include "plugins/imf_head/imf_head.h"
 #include "roboimi/common/bfloat16.h"
 #include "roboimi/common/error.h"
-#include "roboimi/model/condition.h"
+#include "roboimi/contract/condition.h"
 
 namespace roboimi::imf_head {
 namespace {

@@ -8,8 +8,8 @@
 #include "roboimi/common/bfloat16.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
-#include "roboimi/model/weights_follow.h"
-#include "roboimi/train/autocast.h"
+#include "roboimi/contract/autocast.h"
+#include "roboimi/contract/weights_follow.h"
 
 namespace roboimi::lewm_vit_backbone {
 namespace {
@@ -84,7 +84,7 @@ LewmArchitecture architecture_of(const LewmVitOptions& options) {
   return made;
 }
 
-void check_heads(const VitOptions& vit, const std::string& source) {
+void check_heads(const vit::VitOptions& vit, const std::string& source) {
   if (vit.num_heads > 0 && vit.hidden_size % vit.num_heads == 0) return;
   throw Error({.what = "num_heads does not divide hidden_size",
                .where = source,
@@ -96,8 +96,8 @@ void check_fused_size(const LewmVitOptions& options, const ObservationSpec& spec
                       std::int64_t patch) {
   const ImageSize view = spec.images.at(options.camera_names[0]);
   const ImageSize joined =
-      joined_size(view, std::ssize(options.camera_names), options.fusion.layout);
-  const ImageSize size = resized_size(joined, options.fusion);
+      view_fusion::joined_size(view, std::ssize(options.camera_names), options.fusion.layout);
+  const ImageSize size = view_fusion::resized_size(joined, options.fusion);
   if (size.height >= patch && size.width >= patch) return;
   throw Error({.what = "the fused image is smaller than one patch",
                .where = kName,
@@ -109,7 +109,7 @@ void check_fused_size(const LewmVitOptions& options, const ObservationSpec& spec
 
 LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec)
     : Backbone(), options_(std::move(options)) {
-  check_fusable(options_.camera_names, spec, kName);
+  view_fusion::check_fusable(options_.camera_names, spec, kName);
   // A run's own checkpoint brings weights and sizes; the original file may be gone or changed.
   if (options_.checkpoint && !options_.random_init && !WeightsFollow::active()) {
     const CheckpointFile file = read_checkpoint_file(*options_.checkpoint, options_.state_dict);
@@ -123,7 +123,7 @@ LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& 
 LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec,
                                  const CheckpointFile* file, const std::string& source)
     : options_(std::move(options)) {
-  check_fusable(options_.camera_names, spec, kName);
+  view_fusion::check_fusable(options_.camera_names, spec, kName);
   if (file != nullptr) options_.checkpoint = source;
   build(file, source);
   check_fused_size(options_, spec, architecture_.vit.patch_size);
@@ -158,10 +158,10 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
     }
   }
   check_heads(architecture_.vit, source);
-  encoder = register_module("encoder", VitEncoder(architecture_.vit));
+  encoder = register_module("encoder", vit::VitEncoder(architecture_.vit));
   projector = register_module(
-      "projector", MlpProjector(architecture_.vit.hidden_size, architecture_.projector_hidden,
-                                architecture_.output_dim));
+      "projector", vit::MlpProjector(architecture_.vit.hidden_size, architecture_.projector_hidden,
+                                     architecture_.output_dim));
   if (weights) {
     load_lewm(*weights, *encoder, *projector);
     logger().info("{}: {} tensors from {} ({} entries of other parts ignored)", kName,
@@ -185,7 +185,7 @@ at::Tensor LEWMViTBackbone::encode(const Images& images, at::Generator& /*genera
   if (!inference_ || inference_->stale()) {
     const bool rounds = options_.precision == at::kBFloat16;
     if (rounds && encoder->embeddings->cls_token.is_cpu()) require_cpu_bfloat16(kPrecision);
-    inference_ = std::make_unique<VitInference>(encoder, projector, options_.precision);
+    inference_ = std::make_unique<vit::VitInference>(encoder, projector, options_.precision);
   }
   std::vector<at::Tensor> views = ordered_images(images);
   const Autocast own_precision(views[0].device(), false);  // options_.precision says it
@@ -196,7 +196,7 @@ at::Tensor LEWMViTBackbone::encode(const Images& images, at::Generator& /*genera
     std::vector<at::Tensor> chunk;
     for (const at::Tensor& view : views)
       chunk.push_back(view.slice(0, start, start + kFusedFrames));
-    features.push_back(inference_->forward(fuse_views(chunk, options_.fusion)));
+    features.push_back(inference_->forward(view_fusion::fuse_views(chunk, options_.fusion)));
   }
   if (features.empty()) return at::empty({batch, steps, output_dim()});
   return at::cat(features).view({batch, steps, output_dim()});
@@ -207,7 +207,7 @@ Schema schema() {
   s.optional_path("checkpoint", "LEWM weights: Lightning .ckpt, .pt, pickled module, safetensors");
   s.optional_text("state_dict", "which weights, where the checkpoint holds several: ema_model");
   s.boolean("random_init", false, "random frozen weights; a checkpoint is left unread");
-  add_fusion_options(s);
+  view_fusion::add_fusion_options(s);
   s.text("precision", "fp32", "precision of weights and activations").one_of({"fp32", "bf16"});
   s.optional_integer("hidden_size", "width; read from the checkpoint, 192 for random_init")
       .at_least(1);
@@ -233,7 +233,7 @@ std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& 
   };
   LewmVitOptions made{.random_init = options.boolean("random_init"),
                       .camera_names = options.texts("camera_names"),
-                      .fusion = fusion_options_from(options),
+                      .fusion = view_fusion::fusion_options_from(options),
                       .precision = options.text("precision") == "bf16" ? at::kBFloat16 : at::kFloat,
                       .hidden_size = integer("hidden_size"),
                       .num_layers = integer("num_layers"),

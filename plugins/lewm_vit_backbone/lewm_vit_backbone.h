@@ -20,8 +20,8 @@
 #include "modules/vit/vit_inference.h"
 #include "plugins/lewm_vit_backbone/load_lewm.h"
 #include "roboimi/config/schema.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/io/checkpoint_file.h"
-#include "roboimi/model/backbone.h"
 
 namespace roboimi::lewm_vit_backbone {
 
@@ -29,7 +29,7 @@ struct LewmVitOptions {
   std::optional<std::filesystem::path> checkpoint;
   bool random_init = false;  // must be said when there is no checkpoint; leaves one unread
   std::vector<std::string> camera_names = {"front", "top", "r_vis"};  // the order of joining
-  FusionOptions fusion;
+  view_fusion::FusionOptions fusion;
   at::ScalarType precision = at::kFloat;  // kFloat or kBFloat16
   // Checked against the checkpoint where given; LewmArchitecture's values for random_init.
   std::optional<std::int64_t> hidden_size, num_layers, num_heads, intermediate_size, patch_size,
@@ -58,8 +58,8 @@ class LEWMViTBackbone : public Backbone {
   void train(bool on = true) override;
 
   const LewmArchitecture& architecture() const { return architecture_; }
-  VitEncoder encoder{nullptr};
-  MlpProjector projector{nullptr};
+  vit::VitEncoder encoder{nullptr};
+  vit::MlpProjector projector{nullptr};
 
  private:
   void build(const CheckpointFile* file, const std::string& source);
@@ -67,7 +67,7 @@ class LEWMViTBackbone : public Backbone {
 
   LewmVitOptions options_;
   LewmArchitecture architecture_;
-  std::unique_ptr<VitInference> inference_;
+  std::unique_ptr<vit::VitInference> inference_;
 };
 
 Schema schema();

@@ -4,9 +4,9 @@
 #include <torch/torch.h>
 
 #include "modules/lewm/checkpoint_names.h"
+#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/error.h"
 #include "roboimi/io/foreign_weights.h"
-#include "roboimi/train/tensor_map.h"
 
 namespace roboimi::lewm_vit_backbone {
 namespace {
@@ -37,7 +37,7 @@ at::IntArrayRef shape_of(const WeightSelection& weights, const std::string& name
 }
 
 // Every parameter and buffer that the file must hold.
-TensorMap targets_of(const VitEncoderImpl& encoder, const MlpProjectorImpl& projector) {
+TensorMap targets_of(const vit::VitEncoderImpl& encoder, const vit::MlpProjectorImpl& projector) {
   TensorMap targets;
   auto add = [&](const std::string& prefix, const torch::nn::Module& module) {
     for (const auto& [name, tensor] : tensors_of(module)) targets[prefix + name] = tensor;
@@ -50,7 +50,7 @@ TensorMap targets_of(const VitEncoderImpl& encoder, const MlpProjectorImpl& proj
 }  // namespace
 
 WeightSelection select_lewm(const CheckpointFile& file, const std::string& source) {
-  return select_weights(file, lewm_encoder_names(), source);
+  return select_weights(file, lewm::lewm_encoder_names(), source);
 }
 
 namespace {
@@ -121,8 +121,8 @@ LewmArchitecture infer_architecture(const WeightSelection& weights,
   return found;
 }
 
-void load_lewm(const WeightSelection& weights, VitEncoderImpl& encoder,
-               MlpProjectorImpl& projector) {
+void load_lewm(const WeightSelection& weights, vit::VitEncoderImpl& encoder,
+               vit::MlpProjectorImpl& projector) {
   load_foreign_weights(
       targets_of(encoder, projector), weights,
       {.model = "LEWM's encoder and projector",

@@ -17,7 +17,7 @@
 namespace roboimi::lewm_vit_backbone {
 
 struct LewmArchitecture {
-  VitOptions vit;
+  vit::VitOptions vit;
   std::int64_t projector_hidden = 2048;
   std::int64_t output_dim = 192;
 };
@@ -34,7 +34,7 @@ LewmArchitecture infer_architecture(const WeightSelection& weights,
 
 // Copies every parameter and buffer in place. Error that lists missing, unexpected and misshapen
 // names and the renaming tried, or weights that are not finite; nothing is written then.
-void load_lewm(const WeightSelection& weights, VitEncoderImpl& encoder,
-               MlpProjectorImpl& projector);
+void load_lewm(const WeightSelection& weights, vit::VitEncoderImpl& encoder,
+               vit::MlpProjectorImpl& projector);
 
 }  // namespace roboimi::lewm_vit_backbone

@@ -7,15 +7,15 @@
 #include "modules/vit/vit_inference.h"
 #include "plugins/lewm_world_model/load_checkpoint.h"
 #include "roboimi/common/error.h"
-#include "roboimi/model/weights_follow.h"
-#include "roboimi/train/communicator.h"
+#include "roboimi/contract/communicator.h"
+#include "roboimi/contract/weights_follow.h"
 
 namespace roboimi::lewm_world_model {
 namespace {
 
 constexpr const char* kName = "lewm_world_model";
 
-void check_sizes(const VitOptions& vit, const ImageSize& image) {
+void check_sizes(const vit::VitOptions& vit, const ImageSize& image) {
   if (vit.hidden_size % vit.num_heads != 0) {
     throw Error({.what = "num_heads does not divide hidden_size",
                  .where = kName,
@@ -40,7 +40,8 @@ LewmWorldModel::LewmWorldModel(const WorldModelOptions& options, const Observati
                .alignment = Alignment::kDiffusion,
                .obs_stride = options_.frameskip,
                .whole_windows = true};
-  pixels_ = std::make_shared<FusedPixels>(options_.camera_names, options_.fusion, spec_);
+  pixels_ =
+      std::make_shared<view_fusion::FusedPixels>(options_.camera_names, options_.fusion, spec_);
   const ImageSize image = pixels_->image_size();
   check_sizes(options_.vit, image);
   options_.vit.image_size = std::min(image.height, image.width);
@@ -57,12 +58,14 @@ LewmWorldModel::~LewmWorldModel() = default;
 
 void LewmWorldModel::build() {
   const std::int64_t width = options_.vit.hidden_size;
-  encoder = register_module("encoder", VitEncoder(options_.vit));
-  predictor = register_module("predictor", Predictor(options_.predictor));
-  action_encoder = register_module("action_encoder",
-                                   ActionEncoder(options_.frameskip * spec_.action_dim, width));
-  projector = register_module("projector", MlpProjector(width, options_.projector_hidden, width));
-  pred_proj = register_module("pred_proj", MlpProjector(width, options_.projector_hidden, width));
+  encoder = register_module("encoder", vit::VitEncoder(options_.vit));
+  predictor = register_module("predictor", lewm::Predictor(options_.predictor));
+  action_encoder = register_module(
+      "action_encoder", lewm::ActionEncoder(options_.frameskip * spec_.action_dim, width));
+  projector =
+      register_module("projector", vit::MlpProjector(width, options_.projector_hidden, width));
+  pred_proj =
+      register_module("pred_proj", vit::MlpProjector(width, options_.projector_hidden, width));
   action_normalizer_ = register_module(
       "action_normalizer",
       std::make_shared<Normalizer>("action", spec_.action_dim, Normalization::kMeanStd));
@@ -121,7 +124,7 @@ LossReport LewmWorldModel::objective(const at::Tensor& features, const at::Tenso
   const at::ScalarType wide = encoder->embeddings->cls_token.scalar_type();
   const at::Tensor e = embedded.to(wide);
   const at::Tensor error = (predicted.to(wide) - e.slice(1, 1)).square().mean();
-  SharedBatch shared;
+  lewm::SharedBatch shared;
   if (communicator_ != nullptr) {
     shared = {.processes = communicator_->size(),
               .average = [this](const at::Tensor& mean) { return average(mean, *communicator_); }};
@@ -149,7 +152,7 @@ LossReport LewmWorldModel::loss(const Batch& batch, at::Generator& generator) {
 at::Tensor LewmWorldModel::represent(const at::Tensor& features) {
   const torch::NoGradGuard no_grad;
   // Packed anew for each call: training writes the weights between calls.
-  return VitInference(encoder, projector, at::kFloat).forward(images_of(features));
+  return vit::VitInference(encoder, projector, at::kFloat).forward(images_of(features));
 }
 
 std::map<std::string, std::string> LewmWorldModel::metadata() const {

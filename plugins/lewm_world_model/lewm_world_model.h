@@ -27,7 +27,7 @@
 #include "modules/view_fusion/fused_pixels.h"
 #include "modules/vit/vit.h"
 #include "roboimi/config/schema.h"
-#include "roboimi/model/agent.h"
+#include "roboimi/contract/agent.h"
 
 namespace roboimi {
 class Registry;
@@ -41,12 +41,12 @@ struct WorldModelOptions {
   std::int64_t history = 3;     // frames that a prediction looks back to
   std::int64_t frameskip = 5;   // rows, and actions, from frame to frame
   std::vector<std::string> camera_names = {"front", "top", "r_vis"};  // the order of joining
-  FusionOptions fusion;
-  VitOptions vit;  // image_size follows the fused image: its shorter side
+  view_fusion::FusionOptions fusion;
+  vit::VitOptions vit;  // image_size follows the fused image: its shorter side
   std::int64_t projector_hidden = 2048;
-  PredictorOptions predictor;  // width and frames follow the encoder and the history
+  lewm::PredictorOptions predictor;  // width and frames follow the encoder and the history
   double sigreg_weight = 0.09;
-  SigRegOptions sigreg;
+  lewm::SigRegOptions sigreg;
 };
 
 class LewmWorldModel : public Agent {
@@ -81,10 +81,10 @@ class LewmWorldModel : public Agent {
   // Pixels [N, 3 H W] of any floating type -> embeddings [N, D], differentiable.
   at::Tensor embed(const at::Tensor& features);
 
-  VitEncoder encoder{nullptr};
-  Predictor predictor{nullptr};
-  ActionEncoder action_encoder{nullptr};
-  MlpProjector projector{nullptr}, pred_proj{nullptr};
+  vit::VitEncoder encoder{nullptr};
+  lewm::Predictor predictor{nullptr};
+  lewm::ActionEncoder action_encoder{nullptr};
+  vit::MlpProjector projector{nullptr}, pred_proj{nullptr};
 
  private:
   void build();
@@ -94,9 +94,9 @@ class LewmWorldModel : public Agent {
   WorldModelOptions options_;
   ObservationSpec spec_;
   Horizons horizons_;
-  std::shared_ptr<FusedPixels> pixels_;
+  std::shared_ptr<view_fusion::FusedPixels> pixels_;
   std::shared_ptr<Normalizer> action_normalizer_;
-  SigReg sigreg_;
+  lewm::SigReg sigreg_;
   Communicator* communicator_ = nullptr;  // nullptr: the only process
   bool statistics_known_ = false;
 };

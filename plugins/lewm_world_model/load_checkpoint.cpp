@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "modules/lewm/checkpoint_names.h"
+#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/log.h"
 #include "roboimi/io/checkpoint_file.h"
 #include "roboimi/io/foreign_weights.h"
-#include "roboimi/train/tensor_map.h"
 
 namespace roboimi::lewm_world_model {
 
@@ -15,7 +15,7 @@ void load_checkpoint(torch::nn::Module& model, const std::filesystem::path& path
   WeightNames names{
       .model = "a LEWM world model",
       .parts = {"encoder.", "predictor.", "action_encoder.", "projector.", "pred_proj."},
-      .rename = lewm_name};
+      .rename = lewm::lewm_name};
   // What is no part of the network stays as it is.
   TensorMap network = tensors_of(model);
   std::erase_if(network, [&](const auto& entry) {

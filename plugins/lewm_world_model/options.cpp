@@ -29,7 +29,7 @@ Schema schema() {
   s.integer("frameskip", 5, "rows, and so actions, from one frame to the next")
       .range(1, 1024)
       .with_unit("steps");
-  add_fusion_options(s);
+  view_fusion::add_fusion_options(s);
   add_network_options(s);
   s.number("sigreg_weight", 0.09, "weight of SIGReg in the loss").at_least(0.0);
   s.integer("sigreg_projections", 1024, "directions that SIGReg draws for each batch").at_least(1);
@@ -42,7 +42,7 @@ std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spe
   WorldModelOptions made{.history = options.integer("history"),
                          .frameskip = options.integer("frameskip"),
                          .camera_names = options.texts("camera_names"),
-                         .fusion = fusion_options_from(options),
+                         .fusion = view_fusion::fusion_options_from(options),
                          .vit = {.hidden_size = options.integer("hidden_size"),
                                  .num_layers = options.integer("num_layers"),
                                  .num_heads = options.integer("num_heads"),

@@ -16,7 +16,7 @@
 #include "plugins/mujoco_env/renderer.h"
 #include "plugins/mujoco_env/scene.h"
 #include "roboimi/config/schema.h"
-#include "roboimi/env/environment.h"
+#include "roboimi/contract/environment.h"
 
 namespace roboimi::mujoco_env {
 

@@ -16,7 +16,7 @@
 
 #include "plugins/mujoco_env/gl_context.h"
 #include "plugins/mujoco_env/scene.h"
-#include "roboimi/model/observation.h"
+#include "roboimi/contract/observation.h"
 
 namespace roboimi::mujoco_env {
 

@@ -10,7 +10,7 @@
 
 #include "plugins/mujoco_env/inverse_kinematics.h"
 #include "plugins/mujoco_env/scene.h"
-#include "roboimi/env/environment.h"
+#include "roboimi/contract/environment.h"
 
 namespace roboimi::mujoco_env {
 

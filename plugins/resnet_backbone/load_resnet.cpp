@@ -1,11 +1,12 @@
 #include "plugins/resnet_backbone/load_resnet.h"
 
+#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/io/foreign_weights.h"
-#include "roboimi/train/tensor_map.h"
 
 namespace roboimi::resnet_backbone {
 
-void load_resnet(const CheckpointFile& file, ResNetImpl& encoder, const std::string& source) {
+void load_resnet(const CheckpointFile& file, resnet::ResNetImpl& encoder,
+                 const std::string& source) {
   const TensorMap targets = tensors_of(encoder);
   WeightNames names{.model = "a ResNet"};
   for (const auto& [name, target] : targets) names.expected.push_back(name);

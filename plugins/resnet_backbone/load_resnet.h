@@ -11,6 +11,7 @@ namespace roboimi::resnet_backbone {
 // Names as torchvision has them, behind any prefix (io/weight_selection.h); fc.* is passed over,
 // and a GroupNorm needs no running statistics. Error that lists missing, unexpected and misshapen
 // names, and weights that are not finite.
-void load_resnet(const CheckpointFile& file, ResNetImpl& encoder, const std::string& source);
+void load_resnet(const CheckpointFile& file, resnet::ResNetImpl& encoder,
+                 const std::string& source);
 
 }  // namespace roboimi::resnet_backbone

@@ -6,9 +6,9 @@
 
 #include "plugins/resnet_backbone/load_resnet.h"
 #include "roboimi/common/error.h"
-#include "roboimi/model/imagenet.h"
-#include "roboimi/model/normalize_channels.h"
-#include "roboimi/model/weights_follow.h"
+#include "roboimi/contract/imagenet.h"
+#include "roboimi/contract/normalize_channels.h"
+#include "roboimi/contract/weights_follow.h"
 
 namespace roboimi::resnet_backbone {
 namespace {
@@ -46,12 +46,12 @@ ResNetBackbone::ResNetBackbone(ResNetBackboneOptions options, const ObservationS
   const std::int64_t copies = options_.shared ? 1 : std::ssize(options_.camera_names);
   for (std::int64_t i = 0; i < copies; ++i) {
     const std::string suffix = options_.shared ? "" : "_" + options_.camera_names[i];
-    encoders_.push_back(
-        register_module("encoder" + suffix, ResNet(ResNetOptions{options_.depth, options_.norm})));
+    encoders_.push_back(register_module(
+        "encoder" + suffix, resnet::ResNet(resnet::ResNetOptions{options_.depth, options_.norm})));
     output_dim_ = encoders_.back()->channels();
     if (options_.pooling == Pooling::kSpatialSoftmax) {
-      pools_.push_back(
-          register_module("pool" + suffix, SpatialSoftmax(output_dim_, options_.keypoints)));
+      pools_.push_back(register_module("pool" + suffix,
+                                       resnet::SpatialSoftmax(output_dim_, options_.keypoints)));
       output_dim_ = 2 * options_.keypoints;
     }
   }
@@ -66,7 +66,7 @@ ResNetBackbone::ResNetBackbone(ResNetBackboneOptions options, const ObservationS
 ResNetBackbone::~ResNetBackbone() = default;
 
 void ResNetBackbone::load_weights(const CheckpointFile& file, const std::string& source) {
-  for (ResNet& encoder : encoders_) load_resnet(file, *encoder, source);
+  for (resnet::ResNet& encoder : encoders_) load_resnet(file, *encoder, source);
 }
 
 void ResNetBackbone::freeze() {

@@ -17,16 +17,17 @@
 
 #include "modules/resnet/resnet.h"
 #include "roboimi/config/schema.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/io/checkpoint_file.h"
-#include "roboimi/model/backbone.h"
 
 namespace roboimi::resnet_backbone {
 
 enum class Pooling { kSpatialSoftmax, kAverage };
 
 struct ResNetBackboneOptions {
-  std::int64_t depth = 18;               // 18, 34 or 50
-  ResNetNorm norm = ResNetNorm::kGroup;  // batch: statistics and affine stay as loaded
+  std::int64_t depth = 18;  // 18, 34 or 50
+  resnet::ResNetNorm norm =
+      resnet::ResNetNorm::kGroup;  // batch: statistics and affine stay as loaded
   Pooling pooling = Pooling::kSpatialSoftmax;
   std::int64_t keypoints = 32;  // of the spatial softmax; two numbers each
   bool shared = false;          // one encoder for all cameras
@@ -66,8 +67,8 @@ class ResNetBackbone : public Backbone {
   std::int64_t output_dim_ = 0;
   // How encode() treats crops: train(true) asks for random ones, also of a frozen backbone.
   bool random_crops_ = true;
-  std::vector<ResNet> encoders_;       // one, or one per camera
-  std::vector<SpatialSoftmax> pools_;  // as many; empty for the average
+  std::vector<resnet::ResNet> encoders_;       // one, or one per camera
+  std::vector<resnet::SpatialSoftmax> pools_;  // as many; empty for the average
 };
 
 Schema schema();

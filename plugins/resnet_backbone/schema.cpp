@@ -43,17 +43,18 @@ std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& 
   if (depth != 18 && depth != 34 && depth != 50) {
     options.fail("depth", "unknown ResNet depth", "one of 18, 34, 50");
   }
-  ResNetBackboneOptions made{
-      .depth = depth,
-      .norm = options.text("norm") == "batch" ? ResNetNorm::kBatch : ResNetNorm::kGroup,
-      .pooling =
-          options.text("pooling") == "average" ? Pooling::kAverage : Pooling::kSpatialSoftmax,
-      .keypoints = options.integer("keypoints"),
-      .shared = options.boolean("shared"),
-      .frozen = options.boolean("frozen"),
-      .camera_names = options.texts("camera_names"),
-      .resize = size_of(options, "resize_height", "resize_width"),
-      .crop = size_of(options, "crop_height", "crop_width")};
+  ResNetBackboneOptions made{.depth = depth,
+                             .norm = options.text("norm") == "batch" ? resnet::ResNetNorm::kBatch
+                                                                     : resnet::ResNetNorm::kGroup,
+                             .pooling = options.text("pooling") == "average"
+                                            ? Pooling::kAverage
+                                            : Pooling::kSpatialSoftmax,
+                             .keypoints = options.integer("keypoints"),
+                             .shared = options.boolean("shared"),
+                             .frozen = options.boolean("frozen"),
+                             .camera_names = options.texts("camera_names"),
+                             .resize = size_of(options, "resize_height", "resize_width"),
+                             .crop = size_of(options, "crop_height", "crop_width")};
   if (options.has("checkpoint")) made.checkpoint = options.text("checkpoint");
   if (options.has("state_dict")) made.state_dict = options.text("state_dict");
   return std::make_shared<ResNetBackbone>(std::move(made), spec);

@@ -5,8 +5,8 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/contract/weights_follow.h"
 #include "roboimi/io/zip_archive.h"
-#include "roboimi/model/weights_follow.h"
 
 namespace roboimi::torchscript_backbone {
 

@@ -11,8 +11,8 @@
 #include "roboimi/common/log.h"
 #include "roboimi/common/random.h"
 #include "roboimi/common/text.h"
+#include "roboimi/contract/normalize_channels.h"
 #include "roboimi/io/checkpoint_file.h"
-#include "roboimi/model/normalize_channels.h"
 
 namespace roboimi::torchscript_backbone {
 namespace {

@@ -22,9 +22,9 @@
 
 #include "plugins/torchscript_backbone/scripted_module.h"
 #include "roboimi/config/schema.h"
-#include "roboimi/model/backbone.h"
-#include "roboimi/model/imagenet.h"
-#include "roboimi/model/run_files.h"
+#include "roboimi/contract/backbone.h"
+#include "roboimi/contract/imagenet.h"
+#include "roboimi/contract/run_files.h"
 
 namespace roboimi::torchscript_backbone {
 

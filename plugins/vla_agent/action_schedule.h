@@ -19,7 +19,7 @@
 #include <optional>
 #include <string>
 
-#include "roboimi/model/agent.h"
+#include "roboimi/contract/agent.h"
 
 namespace roboimi::vla_agent {
 

@@ -3,7 +3,7 @@
 
 #include "plugins/vla_agent/vla_agent.h"
 #include "roboimi/common/error.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi::vla_agent {

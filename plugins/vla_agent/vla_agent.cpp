@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "roboimi/common/error.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
 
 namespace roboimi::vla_agent {
 namespace {

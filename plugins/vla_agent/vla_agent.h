@@ -22,8 +22,8 @@
 
 #include "plugins/vla_agent/action_schedule.h"
 #include "plugins/vla_agent/worker.h"
-#include "roboimi/model/agent.h"
-#include "roboimi/model/condition.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/condition.h"
 
 namespace roboimi {
 class Registry;

@@ -10,8 +10,8 @@
 #include "roboimi/common/files.h"
 #include "roboimi/io/image.h"
 #include "roboimi/io/video.h"
-#include "roboimi/suite/records.h"
-#include "roboimi/suite/report.h"
+#include "suite/records.h"
+#include "suite/report.h"
 
 namespace roboimi {
 namespace {

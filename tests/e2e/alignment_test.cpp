@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "plugins/vla_agent/vla_agent.h"
+#include "roboimi/contract/environment.h"
 #include "roboimi/data/window_sampler.h"
-#include "roboimi/env/environment.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi::e2e {

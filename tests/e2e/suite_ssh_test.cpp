@@ -4,7 +4,7 @@
 #include <optional>
 #include <thread>
 
-#include "roboimi/suite/ssh_connection.h"
+#include "suite/ssh_connection.h"
 #include "tests/e2e/suite_support.h"
 
 namespace roboimi::e2e {

@@ -8,7 +8,7 @@
 
 #include "roboimi/common/export.h"
 #include "roboimi/common/process_lock.h"
-#include "roboimi/data/dataset.h"
+#include "roboimi/contract/dataset.h"
 
 namespace roboimi {
 

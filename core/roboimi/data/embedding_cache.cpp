@@ -12,13 +12,13 @@
 #include "roboimi/common/hash.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/random.h"
+#include "roboimi/contract/backbone.h"
+#include "roboimi/contract/mode_guard.h"
 #include "roboimi/data/binary_file.h"
 #include "roboimi/data/cache_folder.h"
 #include "roboimi/data/checked_reads.h"
 #include "roboimi/data/numerics.h"
 #include "roboimi/io/safetensors.h"
-#include "roboimi/model/backbone.h"
-#include "roboimi/model/mode_guard.h"
 
 namespace roboimi {
 namespace {

@@ -22,9 +22,9 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/data/component_identity.h"
-#include "roboimi/data/dataset.h"
+#include "roboimi/contract/dataset.h"
 #include "roboimi/data/frame_store.h"
+#include "roboimi/plugin/identity.h"
 
 namespace roboimi {
 

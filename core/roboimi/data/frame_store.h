@@ -22,8 +22,8 @@
 
 #include "roboimi/common/export.h"
 #include "roboimi/common/files.h"
-#include "roboimi/data/component_identity.h"
-#include "roboimi/data/dataset.h"
+#include "roboimi/contract/dataset.h"
+#include "roboimi/plugin/identity.h"
 
 namespace roboimi {
 

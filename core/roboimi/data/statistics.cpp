@@ -9,8 +9,8 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "roboimi/contract/mode_guard.h"
 #include "roboimi/data/checked_reads.h"
-#include "roboimi/model/mode_guard.h"
 
 namespace roboimi {
 namespace {

@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/data/dataset.h"
+#include "roboimi/contract/action_range.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/backbone.h"
+#include "roboimi/contract/dataset.h"
 #include "roboimi/data/embedding_cache.h"
-#include "roboimi/model/action_range.h"
-#include "roboimi/model/agent.h"
-#include "roboimi/model/backbone.h"
 
 namespace roboimi {
 

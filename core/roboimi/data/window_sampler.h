@@ -31,12 +31,12 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/data/dataset.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/dataset.h"
+#include "roboimi/contract/observation.h"
 #include "roboimi/data/embedding_cache.h"
 #include "roboimi/data/frame_store.h"
 #include "roboimi/data/prefetcher.h"
-#include "roboimi/model/agent.h"
-#include "roboimi/model/observation.h"
 
 namespace roboimi {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "roboimi/model/observation.h"
+#include "roboimi/contract/observation.h"
 
 namespace roboimi {
 

@@ -9,8 +9,8 @@
 #include <chrono>
 
 #include "roboimi/common/error.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/deploy/check_observation.h"
-#include "roboimi/model/backbone.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi {

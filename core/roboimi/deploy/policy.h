@@ -34,11 +34,11 @@
 #include <string>
 #include <vector>
 
+#include "roboimi/checkpoint/load_agent.h"
 #include "roboimi/common/export.h"
+#include "roboimi/contract/agent.h"
 #include "roboimi/deploy/action_limits.h"
 #include "roboimi/deploy/state_watch.h"
-#include "roboimi/model/agent.h"
-#include "roboimi/train/load_agent.h"
 
 namespace roboimi {
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/model/action_range.h"
+#include "roboimi/contract/action_range.h"
 
 namespace roboimi {
 

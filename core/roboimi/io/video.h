@@ -16,7 +16,7 @@
 #include <string>
 
 #include "roboimi/common/export.h"
-#include "roboimi/model/observation.h"
+#include "roboimi/contract/observation.h"
 
 namespace roboimi {
 

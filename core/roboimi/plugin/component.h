@@ -9,8 +9,8 @@
 
 #include "roboimi/common/export.h"
 #include "roboimi/config/schema.h"
-#include "roboimi/model/head.h"
-#include "roboimi/model/observation.h"
+#include "roboimi/contract/head.h"
+#include "roboimi/contract/observation.h"
 
 namespace roboimi {
 

@@ -3,15 +3,15 @@
 
 #include "roboimi/common/random.h"
 #include "roboimi/config/scalar.h"
-#include "roboimi/data/dataset.h"
-#include "roboimi/data/episode_writer.h"
-#include "roboimi/env/environment.h"
-#include "roboimi/model/agent.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/backbone.h"
+#include "roboimi/contract/communicator.h"
+#include "roboimi/contract/dataset.h"
+#include "roboimi/contract/environment.h"
+#include "roboimi/contract/episode_writer.h"
 #include "roboimi/plugin/plugin_file.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/plugin/registry_state.h"
-#include "roboimi/train/communicator.h"
 
 namespace roboimi {
 namespace {

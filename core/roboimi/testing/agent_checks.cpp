@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "roboimi/common/random.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/testing/sample_data.h"
 
 namespace roboimi::testing {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/model/agent.h"
+#include "roboimi/contract/agent.h"
 #include "roboimi/testing/check.h"
 
 namespace roboimi::testing {

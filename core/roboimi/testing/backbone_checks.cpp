@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <set>
 
+#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/random.h"
+#include "roboimi/contract/autocast.h"
 #include "roboimi/testing/sample_data.h"
-#include "roboimi/train/autocast.h"
-#include "roboimi/train/tensor_map.h"
 
 namespace roboimi::testing {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/testing/check.h"
 
 namespace roboimi::testing {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/data/dataset.h"
+#include "roboimi/contract/dataset.h"
 #include "roboimi/testing/check.h"
 
 namespace roboimi::testing {

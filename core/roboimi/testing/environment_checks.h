@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/env/environment.h"
+#include "roboimi/contract/environment.h"
 #include "roboimi/testing/check.h"
 
 namespace roboimi::testing {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/model/head.h"
+#include "roboimi/contract/head.h"
 #include "roboimi/testing/check.h"
 
 namespace roboimi::testing {

@@ -7,8 +7,8 @@
 #include <functional>
 #include <string>
 
-#include "roboimi/model/agent.h"
-#include "roboimi/train/tensor_map.h"
+#include "roboimi/checkpoint/tensor_map.h"
+#include "roboimi/contract/agent.h"
 
 namespace roboimi::testing {
 

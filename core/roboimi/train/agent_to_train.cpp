@@ -1,7 +1,7 @@
 #include "roboimi/train/agent_to_train.h"
 
-#include "roboimi/model/run_files.h"
-#include "roboimi/model/weights_follow.h"
+#include "roboimi/contract/run_files.h"
+#include "roboimi/contract/weights_follow.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi {

@@ -6,10 +6,10 @@
 #include <memory>
 #include <optional>
 
+#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/export.h"
 #include "roboimi/config/node.h"
-#include "roboimi/model/agent.h"
-#include "roboimi/train/tensor_map.h"
+#include "roboimi/contract/agent.h"
 
 namespace roboimi {
 

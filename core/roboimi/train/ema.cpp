@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "roboimi/train/tensor_map.h"
+#include "roboimi/checkpoint/tensor_map.h"
 
 namespace roboimi {
 

@@ -28,7 +28,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/model/observation.h"
+#include "roboimi/contract/observation.h"
 #include "roboimi/train/cuda_graph.h"
 #include "roboimi/train/train_options.h"
 

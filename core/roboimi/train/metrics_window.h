@@ -14,11 +14,11 @@
 #include <map>
 #include <string>
 
+#include "roboimi/checkpoint/checkpoint.h"
 #include "roboimi/common/export.h"
-#include "roboimi/model/head.h"
+#include "roboimi/contract/communicator.h"
+#include "roboimi/contract/head.h"
 #include "roboimi/track/tracker.h"
-#include "roboimi/train/checkpoint.h"
-#include "roboimi/train/communicator.h"
 
 namespace roboimi {
 

@@ -6,16 +6,16 @@
 #include <algorithm>
 #include <cctype>
 
+#include "roboimi/checkpoint/checkpoint.h"
+#include "roboimi/checkpoint/load_agent.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/paths.h"
-#include "roboimi/env/fit.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/io/video.h"
-#include "roboimi/model/backbone.h"
 #include "roboimi/plugin/registry.h"
+#include "roboimi/rollout/fit.h"
 #include "roboimi/train/agent_to_train.h"
-#include "roboimi/train/checkpoint.h"
 #include "roboimi/train/graphed_step.h"
-#include "roboimi/train/load_agent.h"
 
 namespace roboimi {
 namespace {

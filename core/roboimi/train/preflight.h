@@ -9,12 +9,12 @@
 #include <optional>
 #include <string>
 
+#include "roboimi/checkpoint/checkpoint.h"
 #include "roboimi/common/export.h"
 #include "roboimi/config/schema.h"
-#include "roboimi/env/environment.h"
-#include "roboimi/model/agent.h"
-#include "roboimi/train/checkpoint.h"
-#include "roboimi/train/communicator.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/communicator.h"
+#include "roboimi/contract/environment.h"
 #include "roboimi/train/train_options.h"
 #include "roboimi/train/training_data.h"
 

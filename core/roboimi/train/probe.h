@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/data/dataset.h"
+#include "roboimi/contract/dataset.h"
 
 namespace roboimi {
 

@@ -6,8 +6,8 @@
 
 #include <string>
 
-#include "roboimi/model/agent.h"
-#include "roboimi/train/communicator.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/communicator.h"
 #include "roboimi/train/flat_parameters.h"
 
 namespace roboimi {

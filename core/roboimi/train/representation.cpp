@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "roboimi/common/error.h"
+#include "roboimi/contract/mode_guard.h"
 #include "roboimi/io/image.h"
-#include "roboimi/model/mode_guard.h"
 
 namespace roboimi {
 namespace {

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
+#include "roboimi/contract/agent.h"
 #include "roboimi/data/embedding_cache.h"
-#include "roboimi/model/agent.h"
 
 namespace roboimi {
 

@@ -12,6 +12,8 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "roboimi/checkpoint/checkpoint.h"
+#include "roboimi/checkpoint/checkpoint_folder.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
@@ -22,8 +24,6 @@
 #include "roboimi/plugin/registry.h"
 #include "roboimi/track/append_file.h"
 #include "roboimi/track/swanlab_follower.h"
-#include "roboimi/train/checkpoint.h"
-#include "roboimi/train/checkpoint_folder.h"
 
 namespace roboimi {
 namespace {
@@ -119,8 +119,6 @@ fs::path newest_run_folder(const fs::path& output_dir, const std::string& name) 
                .expected = "a folder <date>_<time>_" + name + " with a checkpoint",
                .next = "name one: --resume RUN_DIR"});
 }
-
-std::string step_name(std::int64_t step) { return fmt::format("step_{:08}", step); }
 
 void write_run_record(const fs::path& folder, const RunRecord& record) {
   nlohmann::ordered_json json = {{"name", record.name}, {"status", record.status}};

@@ -30,9 +30,6 @@ ROBOIMI_EXPORT bool has_checkpoint(const std::filesystem::path& run);
 ROBOIMI_EXPORT std::filesystem::path newest_run_folder(const std::filesystem::path& output_dir,
                                                        const std::string& name);
 
-// "step_00050000".
-ROBOIMI_EXPORT std::string step_name(std::int64_t step);
-
 inline constexpr const char* kRunning = "running";
 inline constexpr const char* kLost = "lost";  // see observed_status()
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "roboimi/config/schema.h"
-#include "roboimi/train/communicator.h"
+#include "roboimi/contract/communicator.h"
 
 namespace roboimi {
 

@@ -9,7 +9,7 @@
 #include "roboimi/common/log.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
-#include "roboimi/train/autocast.h"
+#include "roboimi/contract/autocast.h"
 #include "roboimi/train/graphed_step.h"
 #include "roboimi/train/metrics_window.h"
 #include "roboimi/train/replicas.h"

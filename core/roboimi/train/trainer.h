@@ -27,12 +27,12 @@
 #include <optional>
 #include <string>
 
+#include "roboimi/checkpoint/checkpoint.h"
 #include "roboimi/common/export.h"
-#include "roboimi/model/agent.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/communicator.h"
 #include "roboimi/track/progress.h"
 #include "roboimi/track/tracker.h"
-#include "roboimi/train/checkpoint.h"
-#include "roboimi/train/communicator.h"
 #include "roboimi/train/train_options.h"
 
 namespace roboimi {

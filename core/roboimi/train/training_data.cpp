@@ -6,11 +6,11 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/data/cache_folder.h"
 #include "roboimi/data/embedding_cache.h"
 #include "roboimi/data/frame_store.h"
 #include "roboimi/data/statistics.h"
-#include "roboimi/model/backbone.h"
 #include "roboimi/track/progress.h"
 #include "roboimi/train/representation.h"
 

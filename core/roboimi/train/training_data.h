@@ -11,11 +11,11 @@
 
 #include "roboimi/common/export.h"
 #include "roboimi/config/schema.h"
-#include "roboimi/data/component_identity.h"
-#include "roboimi/data/dataset.h"
+#include "roboimi/contract/action_range.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/dataset.h"
 #include "roboimi/data/window_sampler.h"
-#include "roboimi/model/action_range.h"
-#include "roboimi/model/agent.h"
+#include "roboimi/plugin/identity.h"
 #include "roboimi/train/probe.h"
 
 namespace roboimi {

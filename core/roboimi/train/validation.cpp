@@ -6,7 +6,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/random.h"
-#include "roboimi/model/mode_guard.h"
+#include "roboimi/contract/mode_guard.h"
 #include "roboimi/train/probe.h"
 #include "roboimi/train/representation.h"
 

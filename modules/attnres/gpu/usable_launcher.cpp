@@ -19,7 +19,7 @@
 #include "modules/attnres/transformer.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
-#include "roboimi/train/autocast.h"
+#include "roboimi/contract/autocast.h"
 
 namespace roboimi::attnres::gpu {
 namespace {

@@ -25,8 +25,9 @@ Images images() {
 }
 
 TEST(FusedPixels, AreWhatAnEncoderOfTheseViewsTakesIn) {
-  const FusionOptions fusion{.layout = FusionLayout::kVertical, .height = 8, .width = 6};
-  FusedPixels pixels({"front", "top"}, fusion, spec());
+  const view_fusion::FusionOptions fusion{
+      .layout = view_fusion::FusionLayout::kVertical, .height = 8, .width = 6};
+  view_fusion::FusedPixels pixels({"front", "top"}, fusion, spec());
   EXPECT_EQ(pixels.image_size(), (ImageSize{8, 6}));
   EXPECT_EQ(pixels.joint_output_dim(), 3 * 8 * 6);
   EXPECT_TRUE(pixels.frozen());
@@ -34,8 +35,8 @@ TEST(FusedPixels, AreWhatAnEncoderOfTheseViewsTakesIn) {
   at::Generator unused = make_generator(0);
   const at::Tensor features = pixels.encode(views, unused);
   EXPECT_EQ(features.sizes(), (std::vector<std::int64_t>{2, 3, 144}));
-  const at::Tensor expected =
-      fuse_views({views.at("front").flatten(0, 1), views.at("top").flatten(0, 1)}, fusion);
+  const at::Tensor expected = view_fusion::fuse_views(
+      {views.at("front").flatten(0, 1), views.at("top").flatten(0, 1)}, fusion);
   EXPECT_TRUE(at::equal(features.view({6, 3, 8, 6}), expected));
   // What half precision loses is less than a tenth of a grey level.
   const at::Tensor kept = features.to(pixels.cached_dtype()).to(at::kFloat);
@@ -43,23 +44,23 @@ TEST(FusedPixels, AreWhatAnEncoderOfTheseViewsTakesIn) {
 }
 
 TEST(FusedPixels, NameTheirGeometryForTheCache) {
-  const auto identity = [](const FusionOptions& fusion) {
-    return FusedPixels({"front", "top"}, fusion, spec()).cache_identity();
+  const auto identity = [](const view_fusion::FusionOptions& fusion) {
+    return view_fusion::FusedPixels({"front", "top"}, fusion, spec()).cache_identity();
   };
   EXPECT_EQ(identity({.height = 8, .width = 6}), "fused pixels 1: horizontal exact 8x6");
-  EXPECT_NE(identity({.layout = FusionLayout::kGrid, .height = 8, .width = 6}),
+  EXPECT_NE(identity({.layout = view_fusion::FusionLayout::kGrid, .height = 8, .width = 6}),
             identity({.height = 8, .width = 6}));
 }
 
 TEST(FusedPixels, RefuseViewsThatCannotBeJoined) {
   try {
-    FusedPixels pixels({"front", "top"}, {}, spec(/*top_width=*/13));
+    view_fusion::FusedPixels pixels({"front", "top"}, {}, spec(/*top_width=*/13));
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("front 10x12, top 10x13"));
   }
   try {
-    FusedPixels pixels({"front", "r_vis"}, {}, spec());
+    view_fusion::FusedPixels pixels({"front", "r_vis"}, {}, spec());
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("camera 'r_vis' is missing"));

@@ -14,18 +14,18 @@ at::Tensor filled(std::int64_t height, std::int64_t width, int value) {
 
 TEST(JoinViews, PlacesTheFirstViewLeftOrOnTop) {
   const std::vector<at::Tensor> views = {filled(2, 4, 1), filled(2, 4, 2), filled(2, 4, 3)};
-  const at::Tensor row = join_views(views, FusionLayout::kHorizontal);
+  const at::Tensor row = view_fusion::join_views(views, view_fusion::FusionLayout::kHorizontal);
   EXPECT_EQ(row.sizes(), (std::vector<std::int64_t>{1, 2, 12, 3}));
   EXPECT_TRUE(row.slice(2, 0, 4).eq(1).all().item<bool>());
   EXPECT_TRUE(row.slice(2, 8).eq(3).all().item<bool>());
-  const at::Tensor column = join_views(views, FusionLayout::kVertical);
+  const at::Tensor column = view_fusion::join_views(views, view_fusion::FusionLayout::kVertical);
   EXPECT_EQ(column.sizes(), (std::vector<std::int64_t>{1, 6, 4, 3}));
   EXPECT_TRUE(column.slice(1, 2, 4).eq(2).all().item<bool>());
 }
 
 TEST(JoinViews, LeavesTheGridsFourthCellBlack) {
-  const at::Tensor grid =
-      join_views({filled(2, 4, 1), filled(2, 4, 2), filled(2, 4, 3)}, FusionLayout::kGrid);
+  const at::Tensor grid = view_fusion::join_views(
+      {filled(2, 4, 1), filled(2, 4, 2), filled(2, 4, 3)}, view_fusion::FusionLayout::kGrid);
   EXPECT_EQ(grid.sizes(), (std::vector<std::int64_t>{1, 4, 8, 3}));
   EXPECT_TRUE(grid.slice(1, 0, 2).slice(2, 4).eq(2).all().item<bool>());
   EXPECT_TRUE(grid.slice(1, 2).slice(2, 0, 4).eq(3).all().item<bool>());
@@ -34,7 +34,8 @@ TEST(JoinViews, LeavesTheGridsFourthCellBlack) {
 
 TEST(JoinViews, NamesSizesThatDiffer) {
   try {
-    join_views({filled(2, 4, 1), filled(3, 4, 2)}, FusionLayout::kHorizontal);
+    view_fusion::join_views({filled(2, 4, 1), filled(3, 4, 2)},
+                            view_fusion::FusionLayout::kHorizontal);
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), ::testing::HasSubstr("2x4, 3x4"));
@@ -42,15 +43,19 @@ TEST(JoinViews, NamesSizesThatDiffer) {
 }
 
 TEST(ResizedSize, KeepsTheAspectOfTheShorterSide) {
-  const FusionOptions options{.resize = FusionResize::kShorterSide, .shorter_side = 224};
-  EXPECT_EQ(resized_size({256, 768}, options), (ImageSize{224, 672}));
-  EXPECT_EQ(resized_size({768, 256}, options), (ImageSize{672, 224}));
-  EXPECT_EQ(resized_size({100, 151}, options), (ImageSize{224, 338}));  // 338.24 rounded down
-  for (const FusionLayout layout :
-       {FusionLayout::kHorizontal, FusionLayout::kVertical, FusionLayout::kGrid}) {
-    const at::Tensor joined = join_views({filled(2, 4, 1), filled(2, 4, 2)}, layout);
-    EXPECT_EQ(joined_size({2, 4}, 2, layout), (ImageSize{joined.size(1), joined.size(2)}));
-    EXPECT_EQ(fusion_layout_from(to_string(layout)), layout);
+  const view_fusion::FusionOptions options{.resize = view_fusion::FusionResize::kShorterSide,
+                                           .shorter_side = 224};
+  EXPECT_EQ(view_fusion::resized_size({256, 768}, options), (ImageSize{224, 672}));
+  EXPECT_EQ(view_fusion::resized_size({768, 256}, options), (ImageSize{672, 224}));
+  EXPECT_EQ(view_fusion::resized_size({100, 151}, options),
+            (ImageSize{224, 338}));  // 338.24 rounded down
+  for (const view_fusion::FusionLayout layout :
+       {view_fusion::FusionLayout::kHorizontal, view_fusion::FusionLayout::kVertical,
+        view_fusion::FusionLayout::kGrid}) {
+    const at::Tensor joined = view_fusion::join_views({filled(2, 4, 1), filled(2, 4, 2)}, layout);
+    EXPECT_EQ(view_fusion::joined_size({2, 4}, 2, layout),
+              (ImageSize{joined.size(1), joined.size(2)}));
+    EXPECT_EQ(view_fusion::fusion_layout_from(to_string(layout)), layout);
   }
 }
 
@@ -71,9 +76,9 @@ TEST(NormalizeAndResize, EqualsTorchAtEverySize) {
   for (const auto& [in_height, in_width, height, width] : sizes) {
     const at::Tensor images =
         at::randint(0, 256, {2, in_height, in_width, 3}, generator, at::kByte);
-    const at::Tensor found = normalize_and_resize(images, {height, width});
+    const at::Tensor found = view_fusion::normalize_and_resize(images, {height, width});
     const at::Tensor expected = reference(images, height, width);
-    const at::Tensor composed = normalize_and_resize_composed(images, {height, width});
+    const at::Tensor composed = view_fusion::normalize_and_resize_composed(images, {height, width});
     ASSERT_EQ(found.sizes(), expected.sizes());
     ASSERT_EQ(composed.sizes(), expected.sizes());
     EXPECT_LE((found - expected).abs().max().item<double>(), 1e-5)
@@ -90,8 +95,8 @@ TEST(NormalizeAndResize, ReadsStridedViews) {
   at::Generator generator = at::detail::createCPUGenerator(6);
   const at::Tensor images = at::randint(0, 256, {4, 20, 30, 3}, generator, at::kByte);
   const at::Tensor strided = images.slice(0, 0, 4, 2).slice(2, 5, 25);
-  EXPECT_TRUE(normalize_and_resize(strided, {9, 11})
-                  .equal(normalize_and_resize(strided.contiguous(), {9, 11})));
+  EXPECT_TRUE(view_fusion::normalize_and_resize(strided, {9, 11})
+                  .equal(view_fusion::normalize_and_resize(strided.contiguous(), {9, 11})));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/plugin/fingerprint.h"
 #include "roboimi/plugin/registry.h"
 

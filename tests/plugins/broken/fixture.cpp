@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "roboimi/common/error.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/plugin/plugin.h"
 
 namespace roboimi {

@@ -7,7 +7,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/random.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/plugin/registry.h"
 #include "tests/error_text.h"
 

@@ -2,12 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "roboimi/checkpoint/recorded_plugins.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/log_route.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/plugin/registry.h"
-#include "roboimi/train/recorded_plugins.h"
 #include "tests/error_text.h"
 
 namespace roboimi {

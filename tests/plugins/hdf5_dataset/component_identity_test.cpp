@@ -1,12 +1,11 @@
 // What names a component in a cache's key, with a plugin that takes another component's place.
-#include "roboimi/data/component_identity.h"
-
 #include <gmock/gmock.h>
 
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
-#include "roboimi/data/dataset.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
+#include "roboimi/contract/dataset.h"
+#include "roboimi/plugin/identity.h"
 #include "roboimi/plugin/registry.h"
 #include "tests/unit/data/table_dataset.h"
 

@@ -6,7 +6,7 @@
 #include "plugins/imf_head/load_weights.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
-#include "roboimi/model/weights_follow.h"
+#include "roboimi/contract/weights_follow.h"
 #include "tests/bfloat16.h"
 #include "tests/error_text.h"
 #include "tests/plugins/imf_head/golden.h"

@@ -125,7 +125,7 @@ TEST(LewmEncode, EqualsTheTrainingPath) {
   }
   Images images = random_images(3, 2);
   at::Generator generator = make_generator(1);
-  const at::Tensor pixels = fuse_views(
+  const at::Tensor pixels = view_fusion::fuse_views(
       {images["front"].flatten(0, 1), images["top"].flatten(0, 1), images["r_vis"].flatten(0, 1)},
       small_options().fusion);
   const at::Tensor expected = backbone->projector->forward(backbone->encoder->forward(pixels));

@@ -22,8 +22,8 @@ TEST(LewmGolden, PreprocessingEqualsTorchUpAndDownAtOddSizes) {
   for (; cases.tensors.contains(fmt::format("resize.{}.image", count)); ++count) {
     const at::Tensor& expected = cases.tensors.at(fmt::format("resize.{}.pixels", count));
     const at::Tensor found =
-        normalize_and_resize(cases.tensors.at(fmt::format("resize.{}.image", count)),
-                             {expected.size(2), expected.size(3)});
+        view_fusion::normalize_and_resize(cases.tensors.at(fmt::format("resize.{}.image", count)),
+                                          {expected.size(2), expected.size(3)});
     EXPECT_LE((found - expected).abs().max().item<double>(), 1e-5) << expected.sizes();
   }
   EXPECT_EQ(count, 4);

@@ -26,11 +26,11 @@ inline Deviation compare(const at::Tensor& found, const at::Tensor& expected) {
 }
 
 // The fusion by which the reference made a case. `side` is the encoder's trained size.
-inline FusionOptions fusion_of(const std::string& name, std::int64_t side) {
-  FusionOptions fusion{.height = side, .width = side, .shorter_side = side};
-  if (name == "vertical") fusion.layout = FusionLayout::kVertical;
-  if (name == "grid") fusion.layout = FusionLayout::kGrid;
-  if (name == "nonsquare") fusion.resize = FusionResize::kShorterSide;
+inline view_fusion::FusionOptions fusion_of(const std::string& name, std::int64_t side) {
+  view_fusion::FusionOptions fusion{.height = side, .width = side, .shorter_side = side};
+  if (name == "vertical") fusion.layout = view_fusion::FusionLayout::kVertical;
+  if (name == "grid") fusion.layout = view_fusion::FusionLayout::kGrid;
+  if (name == "nonsquare") fusion.resize = view_fusion::FusionResize::kShorterSide;
   return fusion;
 }
 

@@ -2,8 +2,8 @@
 
 #include "modules/view_fusion/fusion_settings.h"
 #include "roboimi/common/error.h"
+#include "roboimi/contract/weights_follow.h"
 #include "roboimi/io/transformers_names.h"
-#include "roboimi/model/weights_follow.h"
 #include "tests/plugins/lewm_vit_backbone/lewm_cases.h"
 
 namespace roboimi::lewm_vit_backbone {
@@ -132,7 +132,7 @@ TEST(LewmLoad, RefusesMetadataOfAnotherFusionWithBothValues) {
   file.metadata = {{"roboimi.fusion.layout", "horizontal"},
                    {"roboimi.fusion.camera_names", "[\"front\", \"top\", \"r_vis\"]"},
                    {"roboimi.fusion.width", "32"},
-                   {"roboimi.preprocessing", kPreprocessing}};
+                   {"roboimi.preprocessing", view_fusion::kPreprocessing}};
   EXPECT_EQ(error_of(file), "no error");
 }
 

@@ -53,10 +53,10 @@ TEST_F(TransformersParity, HoldsForTheDifferentiableEncoder) {
   LewmVitOptions options{.fusion = fusion_of("nonsquare", kSide)};
   const CheckpointFile file = weights("lewm5.safetensors");
   LEWMViTBackbone backbone(options, test.spec, &file, "reference");
-  const at::Tensor pixels =
-      fuse_views({test.images.at("front").flatten(0, 1), test.images.at("top").flatten(0, 1),
-                  test.images.at("r_vis").flatten(0, 1)},
-                 options.fusion);
+  const at::Tensor pixels = view_fusion::fuse_views(
+      {test.images.at("front").flatten(0, 1), test.images.at("top").flatten(0, 1),
+       test.images.at("r_vis").flatten(0, 1)},
+      options.fusion);
   EXPECT_EQ(pixels.sizes(), (std::vector<std::int64_t>{1, 3, 224, 672}));
   const at::Tensor found = backbone.projector->forward(backbone.encoder->forward(pixels));
   const Deviation deviation = compare(found, test.embedding);

@@ -1,7 +1,7 @@
 // bf16 against fp32 on what the simulator's cameras show while the expert works.
 #include <cmath>
 
-#include "roboimi/env/environment.h"
+#include "roboimi/contract/environment.h"
 #include "roboimi/plugin/registry.h"
 #include "tests/bfloat16.h"
 #include "tests/plugins/lewm_vit_backbone/lewm_cases.h"

@@ -142,8 +142,8 @@ TEST(LewmWorldModel, TrainsWhatTheFrozenBackboneLoads) {
       lewm_vit_backbone::select_lewm({.tensors = tensors_of(*model)}, "the world model");
   const auto architecture = lewm_vit_backbone::infer_architecture(weights, 3);
   EXPECT_EQ(architecture.vit.image_size, kGoldenImage);
-  VitEncoder encoder(architecture.vit);
-  MlpProjector projector(kGoldenWidth, architecture.projector_hidden, architecture.output_dim);
+  vit::VitEncoder encoder(architecture.vit);
+  vit::MlpProjector projector(kGoldenWidth, architecture.projector_hidden, architecture.output_dim);
   lewm_vit_backbone::load_lewm(weights, *encoder, *projector);
   encoder->eval();
   projector->eval();
@@ -153,7 +153,7 @@ TEST(LewmWorldModel, TrainsWhatTheFrozenBackboneLoads) {
 }
 
 // A backbone from the model's checkpoint: one number of features, or the error's text.
-std::string backbone_of(const LewmWorldModel& model, const FusionOptions& fusion) {
+std::string backbone_of(const LewmWorldModel& model, const view_fusion::FusionOptions& fusion) {
   CheckpointFile file;
   file.layout = "safetensors";
   file.tensors = tensors_of(model);
@@ -172,9 +172,9 @@ std::string backbone_of(const LewmWorldModel& model, const FusionOptions& fusion
 
 TEST(LewmWorldModel, TellsTheBackboneHowItsEncoderWasFed) {
   const auto model = golden_model(at::kFloat);
-  FusionOptions fusion{.height = kGoldenImage, .width = kGoldenImage};
+  view_fusion::FusionOptions fusion{.height = kGoldenImage, .width = kGoldenImage};
   EXPECT_EQ(backbone_of(*model, fusion), "12");
-  fusion.layout = FusionLayout::kVertical;
+  fusion.layout = view_fusion::FusionLayout::kVertical;
   EXPECT_THAT(backbone_of(*model, fusion), HasSubstr("'horizontal' (the checkpoint's metadata)"));
 }
 

@@ -7,7 +7,7 @@ namespace {
 constexpr double kTolerance = 1e-9, kFloatTolerance = 1e-5;
 
 TEST(Predictor, PredictsLikeTheReference) {
-  Predictor predictor(golden_predictor());
+  lewm::Predictor predictor(golden_predictor());
   predictor->to(at::kDouble);
   fill_from_golden(*predictor, "predictor.");
   at::Generator generator = make_generator(0);
@@ -20,7 +20,7 @@ TEST(Predictor, PredictsLikeTheReference) {
 }
 
 TEST(Predictor, LooksAtNoLaterFrame) {
-  Predictor predictor(golden_predictor());
+  lewm::Predictor predictor(golden_predictor());
   predictor->to(at::kDouble);
   fill_from_golden(*predictor, "predictor.");
   at::Generator generator = make_generator(0);
@@ -33,7 +33,7 @@ TEST(Predictor, LooksAtNoLaterFrame) {
 }
 
 TEST(ActionEncoder, EncodesLikeTheReference) {
-  ActionEncoder encoder(6, kGoldenWidth);
+  lewm::ActionEncoder encoder(6, kGoldenWidth);
   encoder->to(at::kDouble);
   fill_from_golden(*encoder, "action_encoder.");
   EXPECT_LT(distance(encoder->forward(golden("action_encoder.x")), golden("action_encoder.y")),
@@ -41,7 +41,8 @@ TEST(ActionEncoder, EncodesLikeTheReference) {
 }
 
 TEST(SigReg, MeasuresLikeTheReference) {
-  const at::Tensor found = SigReg({}).statistic(golden("sigreg.z"), golden("data.directions"));
+  const at::Tensor found =
+      lewm::SigReg({}).statistic(golden("sigreg.z"), golden("data.directions"));
   EXPECT_LT(distance(found, golden("sigreg.y")), kTolerance);
 }
 

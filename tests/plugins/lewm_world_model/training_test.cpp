@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "roboimi/common/error.h"
-#include "roboimi/train/autocast.h"
-#include "roboimi/train/communicator.h"
+#include "roboimi/contract/autocast.h"
+#include "roboimi/contract/communicator.h"
 #include "tests/device_traffic.h"
 #include "tests/plugins/lewm_world_model/world_model_cases.h"
 
@@ -81,7 +81,7 @@ TEST(LewmWorldModel, TakesPixelsInHalfPrecision) {
 }
 
 TEST(SigReg, IgnoresMixedPrecision) {
-  const SigReg sigreg({});
+  const lewm::SigReg sigreg({});
   const at::Tensor z = golden("sigreg.z").to(at::kFloat);
   const at::Tensor directions = golden("data.directions").to(at::kFloat);
   const at::Tensor full = sigreg.statistic(z, directions);
@@ -91,13 +91,13 @@ TEST(SigReg, IgnoresMixedPrecision) {
 
 TEST(SigReg, DrawsUnitDirections) {
   at::Generator generator = make_generator(3);
-  const at::Tensor directions = SigReg({.projections = 50}).draw(12, generator, at::kCPU);
+  const at::Tensor directions = lewm::SigReg({.projections = 50}).draw(12, generator, at::kCPU);
   EXPECT_EQ(directions.sizes(), (std::vector<std::int64_t>{12, 50}));
   EXPECT_LT((directions.square().sum(0) - 1).abs().max().item<double>(), 1e-6);
 }
 
 TEST(SigReg, TellsAGaussianFromACollapse) {
-  const SigReg sigreg({});
+  const lewm::SigReg sigreg({});
   at::Generator generator = make_generator(4);
   const at::Tensor directions = sigreg.draw(16, generator, at::kCPU);
   const at::Tensor gaussian = at::randn({256, 2, 16}, generator);
@@ -110,7 +110,7 @@ TEST(SigReg, TellsAGaussianFromACollapse) {
 
 // Two processes, each with half of the batch.
 TEST(SigReg, OfABatchSharedByTwoProcessesIsThatOfTheWhole) {
-  const SigReg sigreg({});
+  const lewm::SigReg sigreg({});
   const at::Tensor directions = golden("data.directions");
   const at::Tensor whole = golden("sigreg.z").slice(0, 0, 8).clone().requires_grad_();
   const at::Tensor expected = sigreg.statistic(whole, directions);
@@ -126,7 +126,7 @@ TEST(SigReg, OfABatchSharedByTwoProcessesIsThatOfTheWhole) {
   }
   const auto average = [&](const at::Tensor&) { return (local[0] + local[1]) / 2; };
   for (int i = 0; i < 2; ++i) {
-    const SharedBatch shared{.processes = 2, .average = average};
+    const lewm::SharedBatch shared{.processes = 2, .average = average};
     const at::Tensor found = sigreg.statistic(halves[i], directions, shared);
     EXPECT_LT(distance(found, expected), 1e-12) << i;
   }
@@ -235,7 +235,7 @@ TEST(LewmWorldModel, LosesNothingButSigRegOnceAllFramesAreOnePoint) {
   const double healthy = golden_objective(*model).metrics.at("sigreg").item<double>();
   {
     const torch::NoGradGuard no_grad;
-    for (const MlpProjector& projector : {model->projector, model->pred_proj}) {
+    for (const vit::MlpProjector& projector : {model->projector, model->pred_proj}) {
       projector->last()->weight.zero_();
       projector->last()->bias.zero_();
     }

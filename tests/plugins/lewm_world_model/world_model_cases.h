@@ -8,9 +8,9 @@
 #include <string>
 
 #include "plugins/lewm_world_model/lewm_world_model.h"
+#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/random.h"
 #include "roboimi/io/safetensors.h"
-#include "roboimi/train/tensor_map.h"
 
 namespace roboimi::lewm_world_model {
 
@@ -32,7 +32,7 @@ inline ObservationSpec spec_of(std::int64_t side, std::int64_t action_dim) {
   return spec;
 }
 
-inline PredictorOptions golden_predictor() {
+inline lewm::PredictorOptions golden_predictor() {
   return {.width = kGoldenWidth,
           .frames = 3,
           .depth = 2,

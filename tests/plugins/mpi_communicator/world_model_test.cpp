@@ -21,16 +21,16 @@ class SharedWorldModel : public ::testing::Test {
 };
 
 TEST_F(SharedWorldModel, HasTheSigRegOfTheWholeBatchAndItsGradient) {
-  const SigReg sigreg({});
+  const lewm::SigReg sigreg({});
   const at::Tensor directions = golden("data.directions");
   const at::Tensor whole = whole_of(golden("sigreg.z")).clone().requires_grad_();
   const at::Tensor expected = sigreg.statistic(whole, directions);
   expected.backward();
 
   const at::Tensor part = part_of(whole.detach()).clone().requires_grad_();
-  const SharedBatch shared{.processes = mpi_.size(), .average = [this](const at::Tensor& mean) {
-                             return average(mean, mpi_);
-                           }};
+  const lewm::SharedBatch shared{
+      .processes = mpi_.size(),
+      .average = [this](const at::Tensor& mean) { return average(mean, mpi_); }};
   const at::Tensor found = sigreg.statistic(part, directions, shared);
   found.backward();
   EXPECT_LT(distance(found, expected), 1e-12);

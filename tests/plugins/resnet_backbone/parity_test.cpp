@@ -24,18 +24,18 @@ class ResNetParity : public ::testing::Test {
 };
 
 TEST_F(ResNetParity, HoldsForTorchvisionsWeightsAtEveryDepth) {
-  const std::vector<std::tuple<std::string, std::int64_t, ResNetNorm>> cases = {
-      {"resnet18_batch", 18, ResNetNorm::kBatch},
-      {"resnet18_group", 18, ResNetNorm::kGroup},
-      {"resnet34_group", 34, ResNetNorm::kGroup},
-      {"resnet50_batch", 50, ResNetNorm::kBatch}};
+  const std::vector<std::tuple<std::string, std::int64_t, resnet::ResNetNorm>> cases = {
+      {"resnet18_batch", 18, resnet::ResNetNorm::kBatch},
+      {"resnet18_group", 18, resnet::ResNetNorm::kGroup},
+      {"resnet34_group", 34, resnet::ResNetNorm::kGroup},
+      {"resnet50_batch", 50, resnet::ResNetNorm::kBatch}};
   const TensorFile expected = results();
   for (const auto& [name, depth, norm] : cases) {
     const ObservationSpec spec{.camera_names = {"top"}, .images = {{"top", {70, 61}}}};
     ResNetBackbone backbone({.depth = depth, .norm = norm, .pooling = Pooling::kAverage}, spec);
     backbone.load_weights(
         read_checkpoint_file(folder_->path() / fmt::format("{}_weights.safetensors", name)), name);
-    backbone.train(norm == ResNetNorm::kGroup);  // BatchNorm's statistics count either way
+    backbone.train(norm == resnet::ResNetNorm::kGroup);  // BatchNorm's statistics count either way
     at::Generator generator = make_generator(1);
     const at::Tensor image = expected.tensors.at(fmt::format("{}.image", name)).unsqueeze(0);
     const at::Tensor features = backbone.encode({{"top", image}}, generator).squeeze(0);
@@ -47,7 +47,7 @@ TEST_F(ResNetParity, HoldsForTorchvisionsWeightsAtEveryDepth) {
 
 TEST_F(ResNetParity, HoldsForTheSpatialSoftmax) {
   const TensorFile expected = results();
-  SpatialSoftmax pool(8, 6);
+  resnet::SpatialSoftmax pool(8, 6);
   torch::NoGradGuard no_grad;
   pool->named_parameters()["nets.weight"].copy_(expected.tensors.at("softmax.weight"));
   pool->named_parameters()["nets.bias"].copy_(expected.tensors.at("softmax.bias"));

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
-#include "roboimi/model/weights_follow.h"
-#include "roboimi/train/tensor_map.h"
+#include "roboimi/contract/weights_follow.h"
 #include "tests/device_traffic.h"
 
 namespace roboimi::resnet_backbone {
@@ -74,7 +74,7 @@ TEST(ResNetBackbone, SharesOneEncoderOrKeepsOnePerCamera) {
 }
 
 TEST(ResNetBackbone, GradientReachesEveryTrainableParameter) {
-  for (const ResNetNorm norm : {ResNetNorm::kGroup, ResNetNorm::kBatch}) {
+  for (const resnet::ResNetNorm norm : {resnet::ResNetNorm::kGroup, resnet::ResNetNorm::kBatch}) {
     auto backbone = make({.norm = norm});
     at::Generator generator = make_generator(1);
     backbone->encode(random_images(1, 2), generator).pow(2).sum().backward();
@@ -86,12 +86,12 @@ TEST(ResNetBackbone, GradientReachesEveryTrainableParameter) {
       EXPECT_GT(item.value().grad().abs().sum().item<double>(), 0.0) << item.key();
     }
     // 20 convolutions and the pool's weight and bias; GroupNorm adds 20 weights and 20 biases.
-    EXPECT_EQ(trainable, 2 * (norm == ResNetNorm::kGroup ? 62 : 22));
+    EXPECT_EQ(trainable, 2 * (norm == resnet::ResNetNorm::kGroup ? 62 : 22));
   }
 }
 
 TEST(ResNetBackbone, BatchNormStaysAsLoadedInTraining) {
-  auto backbone = make({.norm = ResNetNorm::kBatch, .shared = true});
+  auto backbone = make({.norm = resnet::ResNetNorm::kBatch, .shared = true});
   std::vector<at::Tensor> before;
   for (const at::Tensor& buffer : backbone->buffers()) before.push_back(buffer.clone());
   ASSERT_FALSE(before.empty());
@@ -190,7 +190,7 @@ TEST(ResNetBackbone, ResizesBeforeItCrops) {
 }
 
 TEST(ResNetBackbone, GivesAFrameTheSameFeatureAmongOtherNeighbours) {
-  auto backbone = make({.norm = ResNetNorm::kBatch, .shared = true});
+  auto backbone = make({.norm = resnet::ResNetNorm::kBatch, .shared = true});
   at::Generator generator = make_generator(1);
   const Images images = random_images(5, 1);
   Images one;
@@ -242,14 +242,14 @@ CheckpointFile weights_of(ResNetBackbone& backbone,
 }
 
 TEST(ResNetWeights, AreFoundUnderEveryPrefixAndInsideCompiledParts) {
-  auto source = make({.norm = ResNetNorm::kBatch});
+  auto source = make({.norm = resnet::ResNetNorm::kBatch});
   for (const std::string prefix :
        {"module._orig_mod.", "_orig_mod.module.", "module.module.", "model.backbone.", "layer1"}) {
     const CheckpointFile file = weights_of(*source, [&](const std::string& name) {
       if (prefix != "layer1") return prefix + name;
       return name.starts_with("layer1.") ? "layer1._orig_mod." + name.substr(7) : name;
     });
-    auto backbone = make({.norm = ResNetNorm::kBatch});
+    auto backbone = make({.norm = resnet::ResNetNorm::kBatch});
     backbone->load_weights(file, "weights.pth");
     const TensorMap loaded = tensors_of(*backbone), given = tensors_of(*source);
     for (const char* name :

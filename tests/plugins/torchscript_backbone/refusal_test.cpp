@@ -7,7 +7,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
-#include "roboimi/model/weights_follow.h"
+#include "roboimi/contract/weights_follow.h"
 #include "tests/plugins/torchscript_backbone/cases.h"
 
 namespace roboimi::torchscript_backbone {

@@ -8,7 +8,7 @@
 #include "plugins/vla_agent/vla_agent.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/backbone.h"
 
 namespace roboimi::vla_agent {
 

@@ -101,17 +101,17 @@ TEST(IncludeLines, PointFromPluginsToModulesToCoreAndFromTheProgramToCore) {
 TEST(IncludeLines, AreJudgedByTheseRules) {
   EXPECT_EQ(violation("plugins/a/a.cpp", "plugins/a/a.h"), "");
   EXPECT_EQ(violation("plugins/a/a.cpp", "modules/vit/vit.h"), "");
-  EXPECT_EQ(violation("plugins/a/a.cpp", "roboimi/model/head.h"), "");
+  EXPECT_EQ(violation("plugins/a/a.cpp", "roboimi/contract/head.h"), "");
   EXPECT_EQ(violation("modules/vit/vit.cpp", "modules/rope/rope.h"), "");
   EXPECT_EQ(violation("app/main.cpp", "roboimi/plugin/registry.h"), "");
   EXPECT_EQ(violation("plugins/a/a.cpp", "plugins/b/b.h"), "plugins/a includes plugins/b/b.h");
   EXPECT_NE(violation("plugins/a/a.cpp", "plugins/ab/ab.h"), "");
   EXPECT_NE(violation("modules/vit/vit.cpp", "plugins/a/a.h"), "");
-  EXPECT_NE(violation("core/roboimi/model/head.cpp", "modules/vit/vit.h"), "");
-  EXPECT_NE(violation("core/roboimi/model/head.cpp", "plugins/a/a.h"), "");
+  EXPECT_NE(violation("core/roboimi/contract/head.cpp", "modules/vit/vit.h"), "");
+  EXPECT_NE(violation("core/roboimi/contract/head.cpp", "plugins/a/a.h"), "");
   EXPECT_NE(violation("app/main.cpp", "modules/vit/vit.h"), "");
   EXPECT_NE(violation("app/main.cpp", "plugins/a/a.h"), "");
-  EXPECT_NE(violation("core/roboimi/model/head.cpp", "head.h"), "") << "paths start at the root";
+  EXPECT_NE(violation("core/roboimi/contract/head.cpp", "head.h"), "") << "paths start at the root";
 }
 
 TEST(Core, NamesNoPluginNoSimulatorAndNoDatasetFormat) {

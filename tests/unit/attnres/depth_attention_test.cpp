@@ -5,7 +5,7 @@
 #include <torch/autograd.h>
 
 #include "roboimi/common/random.h"
-#include "roboimi/train/autocast.h"
+#include "roboimi/contract/autocast.h"
 
 namespace roboimi::attnres {
 namespace {

@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "roboimi/common/files.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/data/embedding_cache.h"
-#include "roboimi/model/backbone.h"
 #include "tests/unit/data/table_dataset.h"
 
 namespace roboimi {

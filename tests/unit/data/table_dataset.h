@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "roboimi/data/dataset.h"
+#include "roboimi/contract/dataset.h"
 
 namespace roboimi {
 

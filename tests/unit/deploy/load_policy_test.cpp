@@ -5,9 +5,9 @@
 
 #include <fstream>
 
+#include "roboimi/checkpoint/checkpoint_json.h"
 #include "roboimi/common/files.h"
 #include "roboimi/deploy/policy.h"
-#include "roboimi/train/checkpoint_json.h"
 #include "roboimi/train/experiment.h"
 #include "roboimi/train/run_folder.h"
 #include "tests/error_text.h"

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "roboimi/common/error.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/deploy/policy.h"
-#include "roboimi/model/backbone.h"
 
 namespace roboimi::testing {
 

@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "roboimi/common/error.h"
-#include "roboimi/model/agent.h"
-#include "roboimi/model/backbone.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/backbone.h"
 #include "tests/error_text.h"
 
 namespace roboimi {

@@ -1,12 +1,12 @@
-#include "roboimi/suite/records.h"
+#include "suite/records.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "roboimi/suite/run_progress.h"
 #include "roboimi/train/run_folder.h"
+#include "suite/run_progress.h"
 #include "tests/error_text.h"
 #include "tests/unit/suite/suite_folder.h"
 

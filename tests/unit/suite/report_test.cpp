@@ -1,4 +1,4 @@
-#include "roboimi/suite/report.h"
+#include "suite/report.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
-#include "roboimi/suite/records.h"
-#include "roboimi/suite/report_data.h"
-#include "roboimi/suite/statistics.h"
+#include "suite/records.h"
+#include "suite/report_data.h"
+#include "suite/statistics.h"
 #include "tests/error_text.h"
 #include "tests/unit/suite/suite_folder.h"
 

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "roboimi/suite/slurm_commands.h"
+#include "suite/slurm_commands.h"
 
 namespace roboimi {
 namespace {

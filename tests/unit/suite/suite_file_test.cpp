@@ -1,4 +1,4 @@
-#include "roboimi/suite/suite_file.h"
+#include "suite/suite_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

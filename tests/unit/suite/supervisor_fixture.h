@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "roboimi/suite/supervisor.h"
+#include "suite/supervisor.h"
 #include "tests/unit/suite/suite_folder.h"
 #include "tests/wait_for.h"
 

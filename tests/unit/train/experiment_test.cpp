@@ -8,11 +8,11 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "roboimi/checkpoint/load_agent.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/process_lock.h"
-#include "roboimi/env/rollout.h"
-#include "roboimi/train/load_agent.h"
+#include "roboimi/rollout/rollout.h"
 #include "roboimi/train/preflight.h"
 #include "roboimi/train/run_folder.h"
 #include "tests/error_text.h"

@@ -3,7 +3,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
-#include "roboimi/model/agent.h"
+#include "roboimi/contract/agent.h"
 
 namespace roboimi::testing {
 

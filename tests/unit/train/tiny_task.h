@@ -1,8 +1,8 @@
 // A dataset and an environment for the tiny agent: imitate a function of a random state.
 #pragma once
 
-#include "roboimi/data/dataset.h"
-#include "roboimi/env/environment.h"
+#include "roboimi/contract/dataset.h"
+#include "roboimi/contract/environment.h"
 #include "roboimi/plugin/registry.h"
 #include "tests/unit/train/tiny_agent.h"
 

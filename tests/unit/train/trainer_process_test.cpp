@@ -12,9 +12,9 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "roboimi/checkpoint/checkpoint.h"
 #include "roboimi/common/files.h"
 #include "roboimi/io/safetensors.h"
-#include "roboimi/train/checkpoint.h"
 #include "tests/wait_for.h"
 
 extern char** environ;

@@ -1,0 +1,155 @@
+#include "roboimi/checkpoint/checkpoint_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/hash.h"
+
+namespace roboimi {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr int kFormat = 1;
+
+ordered_json spec_to_json(const ObservationSpec& spec) {
+  ordered_json images = ordered_json::object();
+  for (const auto& [camera, size] : spec.images) images[camera] = {size.height, size.width};
+  return {{"camera_names", spec.camera_names},   {"images", images},
+          {"state_dim", spec.state_dim},         {"action_dim", spec.action_dim},
+          {"env_state_dim", spec.env_state_dim}, {"control_hz", spec.control_hz}};
+}
+
+ObservationSpec spec_from_json(const json& node) {
+  ObservationSpec spec;
+  node.at("camera_names").get_to(spec.camera_names);
+  for (const auto& [camera, size] : node.at("images").items()) {
+    spec.images[camera] = {.height = size.at(0), .width = size.at(1)};
+  }
+  node.at("state_dim").get_to(spec.state_dim);
+  node.at("action_dim").get_to(spec.action_dim);
+  node.at("env_state_dim").get_to(spec.env_state_dim);
+  node.at("control_hz").get_to(spec.control_hz);
+  return spec;
+}
+
+ordered_json range_to_json(const ActionRange& range) {
+  return {{"min", range.min}, {"max", range.max}, {"largest_step", range.largest_step}};
+}
+
+ActionRange range_from_json(const json& node) {
+  return {.min = node.at("min"), .max = node.at("max"), .largest_step = node.at("largest_step")};
+}
+
+// Everything of state.json before this is what its own sum covers.
+constexpr std::string_view kBodySum = ",\n  \"body_sha256\": \"";
+
+std::string with_body_sum(std::string text) {
+  text.resize(text.rfind("\n}"));
+  const std::string sum = Sha256().update(text.data(), text.size()).hex();
+  return text.append(kBodySum).append(sum).append("\"\n}\n");
+}
+
+// Error when the text has sums and is not what was written.
+void check_body_sum(const json& node, const std::string& text, const std::string& where) {
+  if (!node.contains("sha256") && !node.contains("body_sha256")) return;  // an older one
+  const std::size_t end = std::min(text.rfind(kBodySum), text.size());
+  const std::string found = Sha256().update(text.data(), end).hex();
+  const std::string expected = node.value("body_sha256", "none");
+  if (found == expected) return;
+  throw Error({.what = "not the file that was saved: damaged or changed",
+               .where = where,
+               .expected = "SHA-256 " + expected + " of all before that line",
+               .found = found,
+               .next = "copy it again from where it is whole, or take another checkpoint"});
+}
+
+ordered_json sums_to_json(const MetricsSums& sums) {
+  return {{"steps", sums.steps}, {"processes", sums.processes}};
+}
+
+std::map<std::string, double> numbers_from_json(const json& node) {
+  std::map<std::string, double> numbers;
+  // A number that is not finite was written as null.
+  for (const auto& [name, value] : node.items()) {
+    numbers[name] =
+        value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+  }
+  return numbers;
+}
+
+MetricsSums sums_from_json(const json& node) {
+  MetricsSums sums{.steps = node.at("steps")};
+  for (const json& process : node.at("processes")) {
+    sums.processes.push_back(numbers_from_json(process));
+  }
+  return sums;
+}
+
+}  // namespace
+
+std::string checkpoint_state_to_json(const CheckpointState& state) {
+  const NumericConditions& conditions = state.conditions;
+  ordered_json node = {{"format", kFormat}, {"step", state.step}};
+  node["ema_step"] = state.ema_step ? ordered_json(*state.ema_step) : ordered_json(nullptr);
+  node["generators"] = {{"rule", "functions of (seed, step)"}, {"seed", state.seed}};
+  node["config_sha256"] = state.config_sha256;
+  node["conditions"] = {
+      {"threads", conditions.threads},   {"cpu_capability", conditions.cpu_capability},
+      {"libtorch", conditions.libtorch}, {"precision", conditions.precision},
+      {"device", conditions.device},     {"processes", conditions.processes},
+      {"matmul", conditions.matmul},     {"cuda_graph", conditions.cuda_graph}};
+  node["observation_spec"] = spec_to_json(state.spec);
+  if (state.action_range) node["action_range"] = range_to_json(*state.action_range);
+  if (state.state_range) {
+    node["state_range"] = {{"min", state.state_range->min}, {"max", state.state_range->max}};
+  }
+  node["metrics"] = state.metrics;
+  node["rollouts"] = state.rollouts;
+  node["unlogged"] = sums_to_json(state.unlogged);
+  node["sha256"] = state.sha256;
+  return with_body_sum(node.dump(2));
+}
+
+CheckpointState checkpoint_state_from_json(const std::string& text, const std::string& where) {
+  try {
+    const json node = json::parse(text);
+    CheckpointState state;
+    if (node.at("format") != kFormat) {
+      throw Error({.what = "a checkpoint of another format",
+                   .where = where,
+                   .expected = "format " + std::to_string(kFormat),
+                   .found = node.at("format").dump()});
+    }
+    check_body_sum(node, text, where);
+    node.at("step").get_to(state.step);
+    if (!node.at("ema_step").is_null()) state.ema_step = node.at("ema_step").get<std::int64_t>();
+    node.at("generators").at("seed").get_to(state.seed);
+    node.at("config_sha256").get_to(state.config_sha256);
+    const json& conditions = node.at("conditions");
+    conditions.at("threads").get_to(state.conditions.threads);
+    conditions.at("cpu_capability").get_to(state.conditions.cpu_capability);
+    conditions.at("libtorch").get_to(state.conditions.libtorch);
+    conditions.at("precision").get_to(state.conditions.precision);
+    conditions.at("device").get_to(state.conditions.device);
+    state.conditions.processes = conditions.value("processes", std::int64_t{1});
+    state.conditions.matmul = conditions.value("matmul", std::string("fp32"));
+    state.conditions.cuda_graph = conditions.value("cuda_graph", false);
+    state.spec = spec_from_json(node.at("observation_spec"));
+    if (node.contains("action_range")) state.action_range = range_from_json(node["action_range"]);
+    if (node.contains("state_range")) {
+      const json& range = node["state_range"];
+      state.state_range = {.min = range.at("min"), .max = range.at("max")};
+    }
+    state.metrics = numbers_from_json(node.at("metrics"));
+    state.rollouts = numbers_from_json(node.at("rollouts"));
+    if (node.contains("unlogged")) state.unlogged = sums_from_json(node["unlogged"]);
+    if (node.contains("sha256")) node["sha256"].get_to(state.sha256);
+    return state;
+  } catch (const json::exception& error) {
+    throw Error({.what = std::string("a damaged checkpoint: ") + error.what(), .where = where});
+  }
+}
+
+}  // namespace roboimi

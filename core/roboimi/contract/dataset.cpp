@@ -1,0 +1,24 @@
+#include "roboimi/contract/dataset.h"
+
+#include "roboimi/contract/episode_writer.h"
+
+namespace roboimi {
+
+Dataset::~Dataset() = default;
+
+EpisodeWriter::~EpisodeWriter() = default;
+
+std::map<std::string, at::Tensor> Dataset::labels(std::int64_t) const { return {}; }
+
+std::optional<FrameExtent> Dataset::frame_extent(std::int64_t, const std::string&,
+                                                 std::int64_t) const {
+  return std::nullopt;
+}
+
+std::vector<std::filesystem::path> Dataset::files() const {
+  std::vector<std::filesystem::path> files;
+  for (std::int64_t i = 0; i < num_episodes(); ++i) files.push_back(episode(i).file);
+  return files;
+}
+
+}  // namespace roboimi

@@ -1,0 +1,149 @@
+#include "roboimi/contract/normalizer.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "roboimi/common/error.h"
+#include "roboimi/contract/min_max.h"
+
+namespace roboimi {
+namespace {
+
+// In the order of Normalization.
+constexpr std::array<const char*, 4> kNames = {"min_max", "mean_std", "whiten", "identity"};
+constexpr double kSmallestRange = 1e-4;
+constexpr double kSmallestStd = 1e-2;
+constexpr double kWhiteningFloor = 1e-3;  // of variances whose mean is 1
+
+struct PrincipalAxes {
+  at::Tensor axes;       // float64 [D, D], an axis a column
+  at::Tensor variances;  // float64 [D], growing
+};
+
+// Of x * scale. The sign of an axis is free: its largest component is positive.
+PrincipalAxes principal_axes(const at::Tensor& covariance, const at::Tensor& scale) {
+  const at::Tensor wide = scale.to(at::kDouble);
+  auto [variances, axes] = at::linalg_eigh(covariance * wide.unsqueeze(0) * wide.unsqueeze(1));
+  const at::Tensor largest = axes.gather(0, axes.abs().argmax(0, /*keepdim=*/true));
+  return {axes * largest.sign(), variances.clamp_min(0)};
+}
+
+}  // namespace
+
+at::Tensor half_range(const at::Tensor& min, const at::Tensor& max) {
+  const at::Tensor range = max - min;
+  return at::where(range < kSmallestRange, at::ones_like(range), range / 2);
+}
+
+Statistics Statistics::of(const at::Tensor& rows) {
+  if (rows.dim() != 2 || rows.size(0) < 1) {
+    throw Error({.what = "statistics need rows",
+                 .expected = "[N, D] with N >= 1",
+                 .found = c10::str(rows.sizes())});
+  }
+  const at::Tensor wide = rows.to(at::kDouble);
+  if (!wide.isfinite().all().item<bool>()) {
+    throw Error(
+        {.what = "statistics of values that are not finite",
+         .expected = "finite numbers",
+         .found = c10::str((~wide.isfinite()).sum().item<std::int64_t>(), " NaN or infinite"),
+         .next = "look for broken episodes in the data"});
+  }
+  auto single = [](const at::Tensor& x) { return x.to(at::kFloat); };
+  const at::Tensor mean = wide.mean(0);
+  at::Tensor covariance;
+  if (wide.size(1) <= kLargestCovariance) {
+    const at::Tensor centred = wide - mean;
+    covariance = centred.t().mm(centred) / wide.size(0);
+  }
+  return {.min = single(wide.amin(0)),
+          .max = single(wide.amax(0)),
+          .mean = single(mean),
+          .std = single(wide.std(0, /*unbiased=*/false)),
+          .covariance = covariance};
+}
+
+std::string to_string(Normalization kind) { return kNames.at(static_cast<std::size_t>(kind)); }
+
+Normalization normalization_from(const std::string& name) {
+  const auto* found = std::find(kNames.begin(), kNames.end(), name);
+  if (found != kNames.end()) return static_cast<Normalization>(found - kNames.begin());
+  throw Error({.what = "unknown normalisation",
+               .expected = fmt::format("one of {}", fmt::join(kNames, ", ")),
+               .found = name});
+}
+
+Normalizer::Normalizer(std::string what, std::int64_t dim, Normalization kind)
+    : torch::nn::Module("Normalizer"), what_(std::move(what)), dim_(dim), kind_(kind) {
+  shift_ = register_buffer("shift", at::zeros({dim}));
+  scale_ = register_buffer("scale", at::ones({dim}));
+  is_fitted_ = register_buffer("is_fitted", at::zeros({}, at::kBool));
+  if (kind == Normalization::kWhiten) {
+    axes_ = register_buffer("axes", at::eye(dim));
+    widths_ = register_buffer("widths", at::ones({dim}));
+  }
+}
+
+Normalizer::~Normalizer() = default;
+
+void Normalizer::fit(const Statistics& statistics) {
+  torch::NoGradGuard no_grad;
+  if (statistics.min.numel() != dim_) {
+    throw Error({.what = "statistics of '" + what_ + "' have the wrong size",
+                 .expected = std::to_string(dim_),
+                 .found = std::to_string(statistics.min.numel())});
+  }
+  at::Tensor shift = at::zeros({dim_});
+  at::Tensor scale = at::ones({dim_});
+  if (kind_ == Normalization::kMinMax) {
+    shift = (statistics.max + statistics.min) / 2;
+    scale = 1 / half_range(statistics.min, statistics.max);
+  } else if (kind_ == Normalization::kMeanStd || kind_ == Normalization::kWhiten) {
+    shift = statistics.mean;
+    scale = 1 / statistics.std.clamp_min(kSmallestStd);
+  }
+  if (kind_ == Normalization::kWhiten) {
+    if (!statistics.covariance.defined()) {
+      throw Error({.what = "'" + what_ + "' has too many dimensions to be whitened",
+                   .expected = "at most " + std::to_string(Statistics::kLargestCovariance),
+                   .found = std::to_string(dim_),
+                   .next = "normalise it by mean_std"});
+    }
+    const auto [axes, variances] = principal_axes(statistics.covariance, scale);
+    axes_.copy_(axes);
+    widths_.copy_((variances + kWhiteningFloor).sqrt());
+  }
+  shift_.copy_(shift);
+  scale_.copy_(scale);
+  is_fitted_.fill_(true);
+}
+
+bool Normalizer::fitted() const {
+  return kind_ == Normalization::kIdentity || is_fitted_.item<bool>();
+}
+
+void Normalizer::check(const at::Tensor& x) const {
+  if (x.dim() < 1 || x.size(-1) != dim_) {
+    throw Error({.what = "'" + what_ + "' does not fit its normaliser",
+                 .expected = "[..., " + std::to_string(dim_) + "]",
+                 .found = c10::str(x.sizes())});
+  }
+}
+
+at::Tensor Normalizer::normalize(const at::Tensor& x) const {
+  check(x);
+  const at::Tensor scaled = (x - shift_) * scale_;
+  return kind_ == Normalization::kWhiten ? scaled.matmul(axes_) / widths_ : scaled;
+}
+
+at::Tensor Normalizer::unnormalize(const at::Tensor& x) const {
+  check(x);
+  const at::Tensor scaled = kind_ == Normalization::kWhiten ? (x * widths_).matmul(axes_.t()) : x;
+  return scaled / scale_ + shift_;
+}
+
+}  // namespace roboimi

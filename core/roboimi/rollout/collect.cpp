@@ -1,0 +1,260 @@
+#include "roboimi/rollout/collect.h"
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/common/log.h"
+#include "roboimi/common/text.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+const char* const kSettingsFile = "collection.txt";
+const char* const kSimulatorKey = "simulator: ";  // begins a line of that file
+
+// What std::filesystem throws, as an Error with advice.
+template <typename Work>
+void with_advice(const fs::path& folder, Work work) {
+  try {
+    work();
+  } catch (const fs::filesystem_error& error) {
+    const bool is_full = error.code() == std::errc::no_space_on_device;
+    throw Error(
+        {.what = "cannot collect into the folder: " + error.code().message(),
+         .where = error.path1().empty() ? folder.string() : error.path1().string(),
+         .next = is_full ? "free some space; the same command continues"
+                         : "check the permissions, and that nobody else changes the folder; the "
+                           "same command continues"});
+  }
+}
+
+// Takes the line of the simulator out of the text of a collection.txt; empty when there is none.
+std::string take_simulator(std::string& text) {
+  const std::size_t begin = text.rfind(std::string("\n") + kSimulatorKey);
+  if (begin == std::string::npos) return "";
+  const std::string line = text.substr(begin + 1, text.find('\n', begin + 1) - begin - 1);
+  text.erase(begin + 1, line.size() + 1);
+  return line.substr(std::string(kSimulatorKey).size());
+}
+
+// The first lines in which two texts differ.
+std::pair<std::string, std::string> first_difference(const std::string& a, const std::string& b) {
+  std::istringstream lines_a(a), lines_b(b);
+  std::string line_a, line_b;
+  do {
+    const bool more_a = static_cast<bool>(std::getline(lines_a, line_a));
+    const bool more_b = static_cast<bool>(std::getline(lines_b, line_b));
+    if (!more_a) line_a.clear();
+    if (!more_b) line_b.clear();
+    if (!more_a && !more_b) break;
+  } while (line_a == line_b);
+  const auto shown = [](const std::string& line) {
+    return line.empty() ? std::string("nothing") : "'" + printable(line, 100) + "'";
+  };
+  return {shown(line_a), shown(line_b)};
+}
+
+}  // namespace
+
+EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, double noise) {
+  Observation observation = environment.reset(seed, /*render=*/true);
+  const std::unique_ptr<Expert> expert = environment.make_expert(noise, seed);
+  if (!expert) {
+    throw Error({.what = "this environment has no scripted expert",
+                 .next = "collect with an environment that demonstrates its task"});
+  }
+  std::map<std::string, std::vector<at::Tensor>> images;
+  std::map<std::string, std::vector<at::Tensor>> labels;
+  std::vector<at::Tensor> states, velocities, env_states, actions;
+  EpisodeRecord record;
+  for (std::int64_t row = 0;; ++row) {
+    const at::Tensor action = expert->act();
+    for (const auto& [camera, frame] : observation.images) images[camera].push_back(frame);
+    states.push_back(observation.state);
+    if (observation.velocity.defined()) velocities.push_back(observation.velocity);
+    if (observation.env_state.defined()) env_states.push_back(observation.env_state);
+    for (const auto& [name, value] : environment.labels()) labels[name].push_back(value);
+    actions.push_back(action.to(at::kFloat));
+    // What follows the last action is not recorded, so it need not be drawn.
+    StepResult result = environment.step(action, row + 1 < environment.max_steps());
+    record.success = record.success || result.info.success;
+    if (result.terminated || result.truncated) break;
+    observation = std::move(result.observation);
+  }
+  for (auto& [camera, frames] : images) {
+    record.images[camera] = at::stack(frames);
+    frames.clear();
+  }
+  record.state = at::stack(states);
+  if (velocities.size() == states.size()) record.velocity = at::stack(velocities);
+  if (env_states.size() == states.size()) record.env_state = at::stack(env_states);
+  for (const auto& [name, values] : labels) record.labels[name] = at::stack(values);
+  record.actions = at::stack(actions);
+  record.control_hz = environment.spec().control_hz;
+  record.seed = seed;
+  return record;
+}
+
+Collection::Collection(CollectionOptions options, std::shared_ptr<const EpisodeWriter> writer)
+    : options_(std::move(options)), writer_(std::move(writer)), next_(options_.first_seed) {
+  with_advice(options_.output, [this] { open(); });
+}
+
+Collection::~Collection() = default;
+
+void Collection::open() {
+  fs::create_directories(options_.output);
+  lock_.emplace(ProcessLock::take_folder(options_.output, "collection"));
+  staged_.emplace(options_.output, writer_);
+  check_settings();
+  find_existing();
+  find_staged();
+  advance();
+  clean_up();  // what a killed collection left
+}
+
+// Episodes of other settings must not be mixed into one folder.
+void Collection::check_settings() const {
+  const fs::path file = options_.output / kSettingsFile;
+  std::string text =
+      "first_seed: " + std::to_string(options_.first_seed) + "\n" + options_.settings;
+  if (!text.ends_with('\n')) text += '\n';
+  if (fs::exists(file)) {
+    std::string recorded = read_text(file);
+    check_simulator(take_simulator(recorded));
+    if (!recorded.ends_with('\n')) recorded += '\n';
+    if (recorded == text) return;
+    const auto [before, now] = first_difference(recorded, text);
+    throw Error({.what = "the folder holds episodes that were collected with other settings",
+                 .where = options_.output.string(),
+                 .expected = before + ", as in " + file.string(),
+                 .found = now,
+                 .next = "choose another collect.output, or remove the folder"});
+  }
+  if (fs::exists(writer_->file_of(options_.output, 0))) {
+    throw Error({.what = "the folder holds episodes of unknown origin",
+                 .where = options_.output.string(),
+                 .expected = file.string() + " beside them",
+                 .next = "choose another collect.output"});
+  }
+  if (!options_.simulator.empty()) text += kSimulatorKey + options_.simulator + "\n";
+  write_text_atomically(file, text);
+}
+
+// Another build may simulate something else: its episodes would differ from those that are there.
+void Collection::check_simulator(const std::string& recorded) const {
+  if (recorded == options_.simulator) return;
+  const fs::path file = options_.output / kSettingsFile;
+  if (recorded.empty()) {
+    logger().info(
+        "{} does not say which build of the simulator recorded the episodes: going on with {}",
+        file.string(), options_.simulator);
+    return;
+  }
+  throw Error({.what = "the folder holds episodes of another build of the simulator",
+               .where = options_.output.string(),
+               .expected = recorded + ", as in " + file.string(),
+               .found = options_.simulator.empty() ? "one that is not named" : options_.simulator,
+               .next = "take that build again, choose another collect.output, or remove the line "
+                       "'simulator:' from collection.txt to mix them"});
+}
+
+// Episodes are numbered in the order of their seeds: between two that follow each other, and before
+// the first, every seed has failed.
+void Collection::find_existing() {
+  std::optional<std::uint64_t> before = options_.first_seed;  // first seed not accounted for
+  for (std::int64_t index = 0; index < options_.num_episodes; ++index) {
+    const fs::path file = writer_->file_of(options_.output, index);
+    if (!fs::exists(file)) {
+      before.reset();
+      continue;
+    }
+    std::uint64_t seed = 0;
+    try {
+      seed = writer_->read_header(file).seed;
+    } catch (const Error& error) {
+      logger().warn("recording {} again: {}", file.string(), error.what());
+      before.reset();
+      continue;
+    }
+    for (std::uint64_t failed = before.value_or(seed); failed < seed; ++failed) {
+      outcomes_[failed] = false;
+    }
+    outcomes_[seed] = true;
+    files_[seed] = file;
+    ++num_kept_;
+    before = seed + 1;
+  }
+}
+
+// Attempts that were finished, but whose place was not known yet.
+void Collection::find_staged() {
+  for (const auto& [seed, file] : staged_->find()) {
+    if (outcomes_.count(seed) != 0) continue;
+    outcomes_[seed] = true;
+    files_[seed] = file;
+  }
+}
+
+fs::path Collection::staged_file(std::uint64_t seed) const { return staged_->file_of(seed); }
+
+std::optional<std::uint64_t> Collection::next_seed() {
+  // What is known or under way, were it all to succeed, may be enough already.
+  std::int64_t promised = num_written_ + static_cast<std::int64_t>(in_progress_.size());
+  for (auto outcome = outcomes_.lower_bound(next_); outcome != outcomes_.end(); ++outcome) {
+    if (outcome->second) ++promised;
+  }
+  std::uint64_t seed = next_;
+  while (promised < options_.num_episodes) {
+    const bool under_way = std::count(in_progress_.begin(), in_progress_.end(), seed) != 0;
+    if (outcomes_.count(seed) == 0 && !under_way) {
+      if (seed - options_.first_seed >= static_cast<std::uint64_t>(options_.max_attempts)) break;
+      in_progress_.push_back(seed);
+      return seed;
+    }
+    ++seed;
+  }
+  return std::nullopt;
+}
+
+void Collection::finish(std::uint64_t seed, bool success) {
+  const auto removed = std::erase(in_progress_, seed);
+  ROBOIMI_CHECK(removed == 1, "seed " + std::to_string(seed) + " was not under way");
+  outcomes_[seed] = success;
+  if (success) files_[seed] = staged_file(seed);
+  with_advice(options_.output, [this] { advance(); });
+}
+
+// Gives every attempt its place, as far as all earlier ones are known.
+void Collection::advance() {
+  while (num_written_ < options_.num_episodes) {
+    if (next_ - options_.first_seed >= static_cast<std::uint64_t>(options_.max_attempts)) {
+      throw Error({.what = "too few attempts succeeded",
+                   .where = options_.output.string(),
+                   .expected = std::to_string(options_.num_episodes) + " successes in " +
+                               std::to_string(options_.max_attempts) + " attempts",
+                   .found = std::to_string(num_written_),
+                   .next = "raise collect.max_attempts, or lower collect.noise"});
+    }
+    const auto outcome = outcomes_.find(next_);
+    if (outcome == outcomes_.end()) return;
+    if (outcome->second) {
+      const fs::path place = writer_->file_of(options_.output, num_written_);
+      if (files_[next_] != place) fs::rename(files_[next_], place);
+      files_[next_] = place;
+      ++num_written_;
+    } else {
+      ++num_failed_;
+    }
+    ++next_;
+  }
+}
+
+void Collection::clean_up() const { staged_->clean_up(/*all=*/complete()); }
+
+}  // namespace roboimi

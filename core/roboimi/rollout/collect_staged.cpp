@@ -1,0 +1,92 @@
+#include "roboimi/rollout/collect_staged.h"
+
+#include <cctype>
+#include <charconv>
+#include <vector>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+
+}  // namespace
+
+StagedEpisodes::StagedEpisodes(const fs::path& output, std::shared_ptr<const EpisodeWriter> writer)
+    : folder_(output / ".staged"), writer_(std::move(writer)) {
+  std::error_code ignored;
+  const fs::file_status status = fs::symlink_status(folder_, ignored);
+  if (!fs::exists(status) || fs::is_directory(status)) return;
+  throw Error({.what = "cannot keep unfinished episodes",
+               .where = folder_.string(),
+               .expected = "a folder of the collection's own, or nothing",
+               .found = fs::is_symlink(status) ? "a link" : "a file",
+               .next = "remove it"});
+}
+
+fs::path StagedEpisodes::file_of(std::uint64_t seed) const {
+  return folder_ / writer_->file_of(folder_, static_cast<std::int64_t>(seed)).filename();
+}
+
+// The seed whose file has this name: one of the numbers in the name.
+std::optional<std::uint64_t> StagedEpisodes::seed_named(const std::string& name) const {
+  for (std::size_t begin = 0; begin < name.size(); ++begin) {
+    if (begin > 0 && std::isdigit(static_cast<unsigned char>(name[begin - 1]))) continue;
+    std::uint64_t seed = 0;
+    const auto [end, error] = std::from_chars(&name[begin], name.data() + name.size(), seed);
+    if (error == std::errc() && file_of(seed).filename() == name) return seed;
+  }
+  return std::nullopt;
+}
+
+StagedEpisodes::Kind StagedEpisodes::kind_of(const fs::directory_entry& entry) const {
+  std::error_code ignored;
+  if (!fs::is_regular_file(entry.symlink_status(ignored))) return Kind::kForeign;
+  const std::string name = entry.path().filename().string();
+  if (seed_named(name)) return Kind::kWhole;
+  // As write_file_atomically() names what is not whole yet: .NAME.tmp...
+  const std::size_t end = name.rfind(".tmp");
+  const bool is_ours = name.starts_with('.') && end != std::string::npos && end > 0 &&
+                       seed_named(name.substr(1, end - 1));
+  return is_ours ? Kind::kTemporary : Kind::kForeign;
+}
+
+std::map<std::uint64_t, fs::path> StagedEpisodes::find() const {
+  std::map<std::uint64_t, fs::path> found;
+  std::error_code error;
+  std::vector<fs::path> damaged;
+  for (const auto& entry : fs::directory_iterator(folder_, error)) {
+    switch (kind_of(entry)) {
+      case Kind::kForeign:
+        logger().warn("{}: not a file of the collection, left alone", entry.path().string());
+        break;
+      case Kind::kTemporary:
+        break;
+      case Kind::kWhole:
+        try {
+          const std::uint64_t seed = writer_->read_header(entry.path()).seed;
+          if (entry.path() == file_of(seed)) found[seed] = entry.path();
+        } catch (const Error&) {
+          damaged.push_back(entry.path());
+        }
+    }
+  }
+  for (const fs::path& file : damaged) fs::remove(file, error);
+  return found;
+}
+
+void StagedEpisodes::clean_up(bool all) const {
+  std::error_code ignored;
+  std::vector<fs::path> ours;
+  for (fs::directory_iterator entry(folder_, ignored); entry != fs::directory_iterator();
+       entry.increment(ignored)) {
+    const Kind kind = kind_of(*entry);
+    if (kind == Kind::kTemporary || (all && kind == Kind::kWhole)) ours.push_back(entry->path());
+  }
+  for (const fs::path& file : ours) fs::remove(file, ignored);
+  fs::remove(folder_, ignored);  // fails, as it should, while something is in it
+}
+
+}  // namespace roboimi

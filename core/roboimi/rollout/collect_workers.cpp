@@ -1,0 +1,99 @@
+#include "roboimi/rollout/collect_workers.h"
+
+#include <chrono>
+#include <map>
+#include <sstream>
+#include <thread>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/worker_processes.h"
+
+namespace roboimi {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A task is "SEED FILE"; its answer is "success" or "failure".
+const std::string kSuccess = "success";
+const std::string kFailure = "failure";
+
+// Removes half-done files, however the work ends.
+class CleanUp {
+ public:
+  explicit CleanUp(const Collection& collection) : collection_(collection) {}
+  ~CleanUp() { collection_.clean_up(); }
+  CleanUp(const CleanUp&) = delete;
+  CleanUp& operator=(const CleanUp&) = delete;
+
+ private:
+  const Collection& collection_;
+};
+
+// Whether this process is asked to stop, or is so within a moment: a signal to all processes of a
+// job may end a worker before it reaches the owner.
+bool is_stopping(const CollectCallbacks& callbacks) {
+  if (!callbacks.should_stop) return false;
+  constexpr int kTries = 10;
+  for (int i = 0; i < kTries && !callbacks.should_stop(); ++i) std::this_thread::sleep_for(50ms);
+  return callbacks.should_stop();
+}
+
+// Until the collection is complete: true; or should_stop: false.
+bool hand_out_seeds(Collection& collection, WorkerProcesses& workers,
+                    const CollectCallbacks& callbacks) {
+  std::map<std::int64_t, std::uint64_t> busy;  // worker -> seed
+  while (!collection.complete()) {
+    for (std::int64_t worker = 0; worker < workers.size(); ++worker) {
+      if (busy.count(worker) != 0) continue;
+      const auto seed = collection.next_seed();
+      if (!seed) break;
+      workers.send(worker, std::to_string(*seed) + " " + collection.staged_file(*seed).string());
+      busy[worker] = *seed;
+    }
+    if (callbacks.should_stop && callbacks.should_stop()) return false;
+    ROBOIMI_CHECK(!busy.empty(), "a collection that is not complete has nothing to do");
+    const auto reply = workers.receive(100ms);
+    if (!reply) continue;
+    if (reply->line != kSuccess && reply->line != kFailure) {
+      throw Error({.what = "a worker answered something else than how its attempt ended",
+                   .expected = "'" + kSuccess + "' or '" + kFailure + "'",
+                   .found = "'" + reply->line + "'",
+                   .next = "keep the environment's plugin from writing to stdout"});
+    }
+    const std::uint64_t seed = busy.at(reply->worker);
+    busy.erase(reply->worker);
+    collection.finish(seed, reply->line == kSuccess);
+    if (callbacks.progress) callbacks.progress(collection);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool collect_episodes(Collection& collection, const std::vector<std::string>& worker_command,
+                      std::int64_t num_workers, const CollectCallbacks& callbacks) {
+  const CleanUp clean_up(collection);  // after the workers have ended
+  if (collection.complete()) return true;
+  WorkerProcesses workers(worker_command, num_workers);
+  try {
+    return hand_out_seeds(collection, workers, callbacks);
+  } catch (const WorkerEnded&) {
+    if (is_stopping(callbacks)) return false;
+    throw;
+  }
+}
+
+void serve_attempts(Environment& environment, const EpisodeWriter& writer, double noise) {
+  serve_tasks([&](const std::string& task) {
+    std::istringstream words(task);
+    std::uint64_t seed = 0;
+    std::string file;
+    words >> seed >> std::ws;
+    std::getline(words, file);
+    const EpisodeRecord record = record_episode(environment, seed, noise);
+    if (record.success) writer.write(file, record);
+    return record.success ? kSuccess : kFailure;
+  });
+}
+
+}  // namespace roboimi

@@ -1,0 +1,149 @@
+#include "roboimi/rollout/controls.h"
+
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi {
+namespace {
+
+// Passes everything on; what a control changes is overridden.
+class ControlledEnvironment : public Environment {
+ public:
+  explicit ControlledEnvironment(std::shared_ptr<Environment> inner) : inner_(std::move(inner)) {}
+
+  const ObservationSpec& spec() const override { return inner_->spec(); }
+  std::int64_t max_steps() const override { return inner_->max_steps(); }
+  double max_reward() const override { return inner_->max_reward(); }
+  std::vector<std::string> stage_names() const override { return inner_->stage_names(); }
+  Observation reset(std::uint64_t seed, bool render) override {
+    return shown(inner_->reset(seed, render));
+  }
+  StepResult step(const at::Tensor& action, bool render) override {
+    StepResult result = inner_->step(action, render);
+    result.observation = shown(std::move(result.observation));
+    return result;
+  }
+  Observation observe(bool render) override { return shown(inner_->observe(render)); }
+  std::unique_ptr<Expert> make_expert(double noise, std::uint64_t seed) override {
+    return inner_->make_expert(noise, seed);
+  }
+  std::vector<std::array<double, 3>> end_effector_positions() const override {
+    return inner_->end_effector_positions();
+  }
+  std::vector<std::string> end_effector_names() const override {
+    return inner_->end_effector_names();
+  }
+  std::map<std::string, at::Tensor> labels() const override { return inner_->labels(); }
+  at::Tensor render(const std::string& camera, ImageSize size) override {
+    return inner_->render(camera, size);
+  }
+  std::optional<std::array<double, 2>> project(const std::string& camera, ImageSize size,
+                                               const std::array<double, 3>& point) const override {
+    return inner_->project(camera, size, point);
+  }
+
+ protected:
+  virtual Observation shown(Observation observation) { return observation; }
+
+  std::shared_ptr<Environment> inner_;
+};
+
+class HoldPose : public ControlledEnvironment {
+ public:
+  explicit HoldPose(std::shared_ptr<Environment> inner) : ControlledEnvironment(std::move(inner)) {
+    if (spec().state_dim == spec().action_dim) return;
+    throw Error({.what = "commands are no states here: there is no pose to hold",
+                 .where = "control hold_pose",
+                 .expected = "as many numbers in a command as in a state",
+                 .found = fmt::format("{} and {}", spec().action_dim, spec().state_dim)});
+  }
+  Observation reset(std::uint64_t seed, bool render) override {
+    Observation observation = ControlledEnvironment::reset(seed, render);
+    pose_ = observation.state.clone();
+    return observation;
+  }
+  StepResult step(const at::Tensor&, bool render) override {
+    return ControlledEnvironment::step(pose_, render);
+  }
+
+ private:
+  at::Tensor pose_;
+};
+
+class BlackPictures : public ControlledEnvironment {
+ public:
+  using ControlledEnvironment::ControlledEnvironment;
+
+ private:
+  Observation shown(Observation observation) override {
+    for (auto& [camera, image] : observation.images) image = at::zeros_like(image);
+    return observation;
+  }
+};
+
+class OtherEpisode : public ControlledEnvironment {
+ public:
+  OtherEpisode(std::shared_ptr<Environment> inner, std::shared_ptr<Environment> other)
+      : ControlledEnvironment(std::move(inner)), other_(std::move(other)) {}
+  Observation reset(std::uint64_t seed, bool render) override {
+    other_->reset(seed + 1, false);
+    other_has_ended_ = false;
+    return ControlledEnvironment::reset(seed, render);
+  }
+  StepResult step(const at::Tensor& action, bool render) override {
+    // Its last picture stays, where it ends first.
+    if (!other_has_ended_) {
+      const StepResult result = other_->step(action, false);
+      other_has_ended_ = result.terminated || result.truncated;
+    }
+    return ControlledEnvironment::step(action, render);
+  }
+
+ private:
+  Observation shown(Observation observation) override {
+    if (!observation.images.empty()) observation.images = other_->observe(true).images;
+    return observation;
+  }
+
+  std::shared_ptr<Environment> other_;
+  bool other_has_ended_ = false;
+};
+
+}  // namespace
+
+const std::vector<std::string>& control_names() {
+  static const std::vector<std::string> kNames = {"none", "hold_pose", "black", "shuffled"};
+  return kNames;
+}
+
+Control control_from(const std::string& name) {
+  const auto found = std::find(control_names().begin(), control_names().end(), name);
+  if (found != control_names().end()) {
+    return static_cast<Control>(found - control_names().begin());
+  }
+  throw Error({.what = "unknown control '" + name + "'",
+               .where = "--control",
+               .expected = fmt::format("{}", fmt::join(control_names(), ", "))});
+}
+
+std::shared_ptr<Environment> controlled(Control control,
+                                        const std::function<std::shared_ptr<Environment>()>& make) {
+  switch (control) {
+    case Control::kHoldPose:
+      return std::make_shared<HoldPose>(make());
+    case Control::kBlack:
+      return std::make_shared<BlackPictures>(make());
+    case Control::kShuffled:
+      return std::make_shared<OtherEpisode>(make(), make());
+    case Control::kNone:
+      break;
+  }
+  return make();
+}
+
+}  // namespace roboimi

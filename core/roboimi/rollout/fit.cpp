@@ -1,0 +1,80 @@
+#include "roboimi/rollout/fit.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "roboimi/common/error.h"
+#include "roboimi/contract/environment.h"
+
+namespace roboimi {
+namespace {
+
+constexpr double kSameRate = 0.02;
+constexpr const char* kFavorite = "front";
+
+std::string rate_difference(double policy_hz, double environment_hz) {
+  const bool known = policy_hz > 0.0 && environment_hz > 0.0;
+  if (!known || std::abs(policy_hz - environment_hz) <= kSameRate * policy_hz) return "";
+  return fmt::format("control rate {:.4g} Hz against {:.4g} Hz", policy_hz, environment_hz);
+}
+
+void require_image(const at::Tensor& image, const std::string& camera, ImageSize size) {
+  const bool fits = image.defined() && image.scalar_type() == at::kByte && image.dim() == 3 &&
+                    image.size(0) == size.height && image.size(1) == size.width &&
+                    image.size(2) == 3;
+  if (fits) return;
+  throw Error(
+      {.what = fmt::format("the environment's image of camera '{}' is not what it says", camera),
+       .where = "env",
+       .expected = fmt::format("uint8 [{}, {}, 3]", size.height, size.width),
+       .found = image.defined()
+                    ? fmt::format("{} of {} dimensions, {} numbers",
+                                  c10::toString(image.scalar_type()), image.dim(), image.numel())
+                    : "none"});
+}
+
+}  // namespace
+
+void require_fit(const ObservationSpec& policy, const ObservationSpec& environment) {
+  std::string difference = policy.difference(environment);
+  if (difference.empty()) difference = rate_difference(policy.control_hz, environment.control_hz);
+  if (difference.empty()) return;
+  throw Error({.what = "the policy does not fit the environment: " + difference,
+               .where = "env",
+               .expected = "the sizes, cameras and control rate of the training data",
+               .next = "set env.camera_names and image sizes as they were when the data was "
+                       "collected"});
+}
+
+std::optional<std::string> filming_camera(Environment& environment) {
+  const std::vector<std::string>& cameras = environment.spec().camera_names;
+  if (std::find(cameras.begin(), cameras.end(), kFavorite) != cameras.end()) return kFavorite;
+  try {
+    // A scene may have cameras that no observation shows.
+    environment.render(kFavorite, kFilmSize);
+    return kFavorite;
+  } catch (const std::exception&) {
+    if (cameras.empty()) return std::nullopt;
+  }
+  return cameras.front();
+}
+
+void try_environment(Environment& environment, std::uint64_t seed, bool with_images, bool films) {
+  environment.reset(seed, false);
+  if (with_images) {
+    const Observation observation = environment.observe(true);
+    for (const auto& [camera, size] : environment.spec().images) {
+      const auto image = observation.images.find(camera);
+      require_image(image == observation.images.end() ? at::Tensor() : image->second, camera, size);
+    }
+  }
+  if (!films) return;
+  if (const auto camera = filming_camera(environment)) {
+    require_image(environment.render(*camera, kFilmSize), *camera, kFilmSize);
+  }
+}
+
+}  // namespace roboimi

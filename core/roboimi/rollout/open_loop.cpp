@@ -1,0 +1,158 @@
+#include "roboimi/rollout/open_loop.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iterator>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/dataset.h"
+#include "roboimi/contract/min_max.h"
+#include "roboimi/data/window_sampler.h"
+#include "roboimi/rollout/evaluation_state.h"
+
+namespace roboimi {
+namespace {
+
+void check_fit(const Agent& agent, const Dataset& dataset,
+               const std::vector<std::int64_t>& episodes) {
+  if (!agent.acts()) {
+    throw Error({.what = "the agent does not act", .expected = "a policy", .next = "see --probe"});
+  }
+  if (const std::string difference = agent.spec().difference(dataset.spec()); !difference.empty()) {
+    throw Error({.what = "the policy does not fit the data: " + difference,
+                 .expected = "the sizes and cameras of its training data"});
+  }
+  if (episodes.empty()) throw Error("there are no episodes to compare with");
+  for (const std::int64_t index : episodes) {
+    if (index >= 0 && index < dataset.num_episodes()) continue;
+    throw Error({.what = "no such episode",
+                 .expected = fmt::format("0 .. {}", dataset.num_episodes() - 1),
+                 .found = std::to_string(index)});
+  }
+}
+
+// The rows of an episode one after another, as a robot would show them.
+class Replay {
+ public:
+  Replay(const Agent& agent, const Dataset& dataset, std::int64_t episode)
+      : agent_(agent),
+        dataset_(dataset),
+        episode_(episode),
+        state_(dataset.state(episode)),
+        env_state_(dataset.env_state(episode)) {}
+
+  Observation row(std::int64_t index) const {
+    Observation observation{.state = state_[index]};
+    if (env_state_.defined()) observation.env_state = env_state_[index];
+    if (!agent_.needs_images()) return observation;
+    for (const std::string& camera : agent_.spec().camera_names) {
+      observation.images[camera] = dataset_.frames(episode_, camera, index, 1)[0];
+    }
+    return observation;
+  }
+
+ private:
+  const Agent& agent_;
+  const Dataset& dataset_;
+  std::int64_t episode_;
+  at::Tensor state_, env_state_;
+};
+
+// Mean squares [A] of the second differences of rows [L, A].
+at::Tensor roughness(const at::Tensor& rows) {
+  if (rows.size(0) < 3) return at::zeros({rows.size(1)}, at::kDouble);
+  return at::diff(rows.to(at::kDouble), 2, 0).square().mean(0);
+}
+
+// [L, A]: the recorded action that the policy was trained to give at each row.
+at::Tensor targets(const Horizons& horizons, const Dataset& dataset, std::int64_t episode) {
+  const EpisodeInfo& info = dataset.episode(episode);
+  std::vector<std::int64_t> rows;
+  for (std::int64_t row = 0; row < info.length; ++row) {
+    rows.push_back(window_rows(horizons, info.is_sim, row).first_action + horizons.first_action());
+  }
+  return dataset.actions(episode).index_select(0, at::tensor(rows));
+}
+
+OpenLoopError::Episode compare(Agent& agent, const Dataset& dataset, std::int64_t episode,
+                               const OpenLoopOptions& options) {
+  const Replay replay(agent, dataset, episode);
+  const at::Tensor recorded = targets(agent.horizons(), dataset, episode);
+  std::vector<at::Tensor> commands;
+  agent.reset(mix_seed(options.seed, static_cast<std::uint64_t>(episode)));
+  for (std::int64_t row = 0; row < recorded.size(0); ++row) {
+    if (options.should_stop && options.should_stop()) throw Error("the evaluation was interrupted");
+    commands.push_back(agent.act(replay.row(row)).clone());
+  }
+  const at::Tensor commanded = at::stack(commands);
+  return {.index = episode,
+          .num_steps = recorded.size(0),
+          .mean_square = (commanded - recorded).to(at::kDouble).square().mean(0),
+          .command_roughness = roughness(commanded),
+          .recorded_roughness = roughness(recorded)};
+}
+
+// [A]: what a dimension is divided by.
+at::Tensor half_ranges(const ActionRange& range) {
+  return half_range(at::tensor(range.min, at::kDouble), at::tensor(range.max, at::kDouble));
+}
+
+double normalized(const at::Tensor& mean_square, const ActionRange& range) {
+  if (std::ssize(range.min) != mean_square.size(0)) {
+    throw Error({.what = "the range of the actions does not fit the actions",
+                 .expected = fmt::format("{} numbers", mean_square.size(0)),
+                 .found = std::to_string(range.min.size()),
+                 .next = "compare with the data that the policy was trained on"});
+  }
+  return std::sqrt((mean_square / half_ranges(range).square()).mean().item<double>());
+}
+
+// [A], over all steps of all episodes.
+at::Tensor mean_over(const std::vector<OpenLoopError::Episode>& episodes,
+                     at::Tensor OpenLoopError::Episode::*figure) {
+  ROBOIMI_CHECK(!episodes.empty(), "no episodes were compared");
+  at::Tensor sum = at::zeros_like(episodes.front().*figure);
+  double steps = 0.0;
+  for (const OpenLoopError::Episode& episode : episodes) {
+    const auto count = static_cast<double>(episode.num_steps);
+    sum += episode.*figure * count;
+    steps += count;
+  }
+  return sum / steps;
+}
+
+}  // namespace
+
+at::Tensor OpenLoopError::rms() const { return mean_over(episodes, &Episode::mean_square).sqrt(); }
+
+double OpenLoopError::normalized_rms(const ActionRange& range) const {
+  return normalized(mean_over(episodes, &Episode::mean_square), range);
+}
+
+double OpenLoopError::normalized_rms(const Episode& episode, const ActionRange& range) {
+  return normalized(episode.mean_square, range);
+}
+
+double OpenLoopError::roughness_ratio(const ActionRange& range) const {
+  return normalized(mean_over(episodes, &Episode::command_roughness), range) /
+         normalized(mean_over(episodes, &Episode::recorded_roughness), range);
+}
+
+OpenLoopError open_loop_error(Agent& agent, const Dataset& dataset,
+                              const std::vector<std::int64_t>& episodes,
+                              const OpenLoopOptions& options) {
+  check_fit(agent, dataset, episodes);
+  const EvaluationState evaluation(agent);
+  OpenLoopError error;
+  for (const std::int64_t episode : episodes) {
+    error.episodes.push_back(compare(agent, dataset, episode, options));
+    if (options.progress) options.progress(static_cast<std::int64_t>(error.episodes.size()));
+  }
+  return error;
+}
+
+}  // namespace roboimi

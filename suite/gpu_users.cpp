@@ -1,0 +1,46 @@
+#include "suite/gpu_users.h"
+
+#include <sstream>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/processes.h"
+#include "roboimi/common/text.h"
+
+namespace roboimi {
+namespace {
+
+std::string ask(std::int64_t gpu) {
+  ProcessResult answer;
+  try {
+    answer = run_process({"nvidia-smi", "--query-compute-apps=pid,process_name",
+                          "--format=csv,noheader", "-i", std::to_string(gpu)},
+                         "", std::chrono::seconds(10));
+  } catch (const Error&) {
+    return "";  // without a driver's tool the run itself will tell
+  }
+  // A driver that hangs is no free GPU, and must not keep the supervisor from its runs.
+  if (answer.timed_out) return "something: nvidia-smi does not answer";
+  std::string users;
+  std::istringstream lines(answer.status == 0 ? answer.output : "");
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t comma = line.find(", ");
+    if (comma == std::string::npos) continue;
+    users += (users.empty() ? "process " : ", process ") + printable(line.substr(0, comma)) + " (" +
+             printable(line.substr(comma + 2)) + ")";
+  }
+  return users;
+}
+
+}  // namespace
+
+std::string GpuUsers::of(std::int64_t gpu) {
+  const auto now = std::chrono::steady_clock::now();
+  const auto known = answers_.find(gpu);
+  if (known != answers_.end() && now - known->second.when < std::chrono::seconds(5)) {
+    return known->second.users;
+  }
+  answers_[gpu] = {now, ask(gpu)};
+  return answers_[gpu].users;
+}
+
+}  // namespace roboimi

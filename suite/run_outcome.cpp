@@ -1,0 +1,69 @@
+#include "suite/run_outcome.h"
+
+#include <signal.h>
+
+#include <cstdlib>
+
+#include "roboimi/common/processes.h"
+#include "roboimi/train/run_folder.h"
+#include "suite/run_progress.h"
+
+namespace roboimi {
+namespace {
+
+constexpr int kInterrupted =
+    kSignalStatus + SIGINT;  // and what `roboimi run` ends with after Ctrl-C
+
+std::string at_step(const RunStatus& row) {
+  return row.step ? " at step " + std::to_string(*row.step) : "";
+}
+
+// What it said last. A process that a signal ended said nothing of that.
+std::string words_of(const std::filesystem::path& log, int status) {
+  const std::string words = status > kSignalStatus ? "" : last_words(log);
+  return words.empty() ? "" : ": " + words;
+}
+
+}  // namespace
+
+void judge_training(const WorkFolder& folder, std::optional<int> status, RunStatus& row) {
+  if (!status) {
+    judge_ended(row);
+  } else if (*status == 0) {
+    row.state = RunState::kFinished;
+    row.text.clear();
+  } else if (*status == kInterrupted) {
+    row.state = RunState::kStopped;
+    row.text = "stopped" + at_step(row) +
+               (has_checkpoint(row.run_folder) ? ", with a checkpoint" : ", before a checkpoint");
+  } else {
+    row.state = RunState::kFailed;
+    row.text = status_text(*status) + at_step(row) + words_of(folder.log(row.name), *status);
+  }
+}
+
+bool judge_trial(const WorkFolder& folder, bool asked_to_stop, std::optional<int> status,
+                 RunStatus& row) {
+  const int code = status ? *status
+                   : observed_status(newest_folder(folder.smoke_runs(row.name))) == "finished"
+                       ? EXIT_SUCCESS
+                       : EXIT_FAILURE;
+  if (asked_to_stop) {
+    row.state = RunState::kStopped;
+    row.text = "stopped in its trial";
+    return false;
+  }
+  if (code != 0) {
+    row.state = RunState::kFailed;
+    row.text = "its trial failed: " + (status ? status_text(code) : std::string("ended unseen"));
+    if (status) row.text += words_of(folder.log(row.name), code);
+    return false;
+  }
+  std::error_code ignored;  // what is left is only in the way of nobody
+  std::filesystem::remove_all(folder.smoke_runs(row.name), ignored);
+  row.state = RunState::kQueued;
+  row.text = "its trial went well";
+  return true;
+}
+
+}  // namespace roboimi

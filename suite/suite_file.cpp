@@ -1,0 +1,257 @@
+#include "suite/suite_file.h"
+
+#include <algorithm>
+#include <set>
+
+#include "roboimi/common/error.h"
+#include "roboimi/config/schema.h"
+#include "suite/target_options.h"
+
+namespace roboimi {
+namespace {
+
+constexpr std::size_t kMostRuns = 1000;
+constexpr std::size_t kLongestName = 100;
+
+bool is_name_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("._=+-").find(c) != std::string_view::npos;
+}
+
+bool is_name(const std::string& text) {
+  return !text.empty() && text.size() <= kLongestName && text[0] != '.' && text[0] != '-' &&
+         std::all_of(text.begin(), text.end(), is_name_letter);
+}
+
+void check_name(const std::string& text, const SourceLocation& where) {
+  if (is_name(text)) return;
+  throw Error({.what = "not a name",
+               .where = where.to_string(),
+               .expected = "at most 100 letters, digits and . _ = + -, not starting with . or -",
+               .found = "'" + text + "'"});
+}
+
+Schema suite_schema() {
+  Schema s;
+  s.required_text("name", "of the suite");
+  s.optional_text("config", "experiment of the runs that name none");
+  s.texts("overrides", {}, "of every run, before its own");
+  s.integers("seeds", {}, "each run once a seed; none: the config's own seed").range(0, 1e15);
+  s.optional_text("target", "of the runs that name none; may be left out when there is one");
+  return s;
+}
+
+Schema run_schema() {
+  Schema s;
+  s.required_text("name", "of the run, and of its folder");
+  s.optional_text("config", "experiment, by path or name");
+  s.texts("overrides", {}, "as on the command line of roboimi run");
+  s.integers("seeds", {}, "in place of the suite's").range(0, 1e15);
+  s.optional_text("target", "where it runs");
+  s.optional_integer("gpu", "which of the target's gpus").at_least(0);
+  return s;
+}
+
+// The section `key` of `node`, taken out of it: what remains is for a schema.
+ConfigNode take(ConfigNode& node, const std::string& key) {
+  const ConfigNode* found = node.find(key);
+  const ConfigNode section = found == nullptr ? ConfigNode() : *found;
+  if (found != nullptr) node.erase_path(key);
+  return section;
+}
+
+// One point of a grid: its overrides, and what it adds to the run's name.
+struct GridPoint {
+  std::vector<std::string> overrides;
+  std::string suffix;
+};
+
+// "n_layer_6" for agent.head.n_layer=6; letters that no name has become "_".
+std::string point_name(const std::string& key, std::string value) {
+  std::replace_if(
+      value.begin(), value.end(), [](char c) { return !is_name_letter(c); }, '_');
+  return "_" + key.substr(key.find_last_of("./") + 1) + "_" + value;
+}
+
+std::vector<GridPoint> expand_grid(const ConfigNode& grid) {
+  std::vector<GridPoint> points(1);
+  if (grid.is_null()) return points;
+  const std::string expected = "a table of KEY: [A, B, ...]";
+  if (!grid.is_map()) {
+    throw Error({.what = "not a grid", .where = grid.location().to_string(), .expected = expected});
+  }
+  for (const auto& [key, values] : grid.entries()) {
+    if (!values.is_sequence() || values.items().empty()) {
+      throw Error({.what = "no values of '" + key + "'",
+                   .where = values.location().to_string(),
+                   .expected = expected});
+    }
+    std::vector<GridPoint> longer;
+    for (const GridPoint& point : points) {
+      for (const ConfigNode& value : values.items()) {
+        std::string text = value.to_yaml();
+        text.erase(text.find_last_not_of('\n') + 1);
+        longer.push_back(point);
+        longer.back().overrides.push_back(key + "=" + text);
+        longer.back().suffix += point_name(key, value.is_scalar() ? value.text() : text);
+      }
+    }
+    points = std::move(longer);
+    if (points.size() > kMostRuns) {
+      throw Error({.what = "the grid is too large",
+                   .where = grid.location().to_string(),
+                   .expected = "at most " + std::to_string(kMostRuns) + " runs"});
+    }
+  }
+  return points;
+}
+
+class Reader {
+ public:
+  Reader(const ConfigNode& root, SuiteFile& suite) : suite_(suite) {
+    ConfigNode own = root;
+    const ConfigNode runs = take(own, "runs"), targets = take(own, "targets");
+    defaults_ = parse_options(own, suite_schema());
+    suite_.name = defaults_.text("name");
+    check_name(suite_.name, defaults_.location("name"));
+    read_targets(targets);
+    read_runs(runs);
+  }
+
+ private:
+  void read_targets(const ConfigNode& targets) {
+    if (!targets.is_map() || targets.entries().empty()) {
+      throw Error({.what = "no targets",
+                   .where = place_of(targets),
+                   .expected = "targets: {NAME: {kind: local}}, one at least"});
+    }
+    for (const auto& [name, node] : targets.entries()) {
+      check_name(name, node.location());
+      suite_.targets[name] = parse_target(name, node);
+    }
+  }
+
+  void read_runs(const ConfigNode& runs) {
+    if (!runs.is_sequence() || runs.items().empty()) {
+      throw Error({.what = "no runs",
+                   .where = place_of(runs),
+                   .expected = "runs: [{name: NAME, overrides: [...]}, ...], one at least"});
+    }
+    std::size_t rounds = 1;
+    for (std::size_t round = 0; round < rounds; ++round) {
+      for (std::size_t i = 0; i < runs.items().size(); ++i) {
+        rounds = std::max(rounds, add_runs(runs.items()[i], "runs." + std::to_string(i), round));
+      }
+    }
+  }
+
+  // Adds the run's points of its seed number `round`, if it has so many; returns how many it has.
+  std::size_t add_runs(ConfigNode node, const std::string& path, std::size_t round) {
+    const ConfigNode grid = take(node, "grid");
+    const Options options = parse_options(node, run_schema(), path);
+    const auto& own_seeds = options.integers("seeds");
+    const auto& seeds = own_seeds.empty() ? defaults_.integers("seeds") : own_seeds;
+    if (round >= std::max<std::size_t>(1, seeds.size())) return seeds.size();
+    for (const GridPoint& point : expand_grid(grid)) {
+      SuiteRun run = base_run(options);
+      run.group += point.suffix;
+      run.overrides.insert(run.overrides.end(), point.overrides.begin(), point.overrides.end());
+      run.name = run.group;
+      if (!seeds.empty()) {
+        run.seed = seeds[round];
+        run.name += "_seed" + std::to_string(*run.seed);
+      }
+      add(std::move(run), options.location("name"));
+    }
+    return seeds.size();
+  }
+
+  SuiteRun base_run(const Options& options) const {
+    SuiteRun run;
+    run.group = options.text("name");
+    const Options& config = options.has("config") ? options : defaults_;
+    if (!config.has("config")) {
+      options.fail("name", "the run has no config", "config: FILE, here or at the suite's root");
+    }
+    run.config = config.text("config");
+    run.overrides = defaults_.texts("overrides");
+    run.overrides.insert(run.overrides.end(), options.texts("overrides").begin(),
+                         options.texts("overrides").end());
+    run.target = target_of(options);
+    if (options.has("gpu")) run.gpu = checked_gpu(options, suite_.targets.at(run.target));
+    return run;
+  }
+
+  std::string target_of(const Options& options) const {
+    const Options& chosen = options.has("target") ? options : defaults_;
+    if (!chosen.has("target")) {
+      if (suite_.targets.size() == 1) return suite_.targets.begin()->first;
+      options.fail("name", "the run has no target", "target: one of " + target_names());
+    }
+    if (!suite_.targets.contains(chosen.text("target"))) {
+      chosen.fail("target", "unknown target", "one of " + target_names());
+    }
+    return chosen.text("target");
+  }
+
+  std::string target_names() const {
+    std::string names;
+    for (const auto& [name, target] : suite_.targets) names += (names.empty() ? "" : ", ") + name;
+    return names;
+  }
+
+  static std::int64_t checked_gpu(const Options& options, const TargetSpec& target) {
+    const std::int64_t gpu = options.integer("gpu");
+    if (std::find(target.gpus.begin(), target.gpus.end(), gpu) == target.gpus.end()) {
+      options.fail("gpu", "the target has no such GPU", "one of targets." + target.name + ".gpus");
+    }
+    return gpu;
+  }
+
+  void add(SuiteRun run, const SourceLocation& where) {
+    check_name(run.name, where);
+    if (!names_.insert(run.name).second) {
+      throw Error({.what = "two runs of one name",
+                   .where = where.to_string(),
+                   .found = "'" + run.name + "' again",
+                   .next = "give each run a name of its own"});
+    }
+    if (names_.size() > kMostRuns) {
+      throw Error({.what = "the suite is too large",
+                   .where = where.to_string(),
+                   .expected = "at most " + std::to_string(kMostRuns) + " runs"});
+    }
+    suite_.runs.push_back(std::move(run));
+  }
+
+  std::string place_of(const ConfigNode& node) const {
+    return node.is_null() ? suite_.file.string() : node.location().to_string();
+  }
+
+  SuiteFile& suite_;
+  Options defaults_;
+  std::set<std::string> names_;
+};
+
+}  // namespace
+
+const char* to_string(TargetKind kind) {
+  switch (kind) {
+    case TargetKind::kLocal:
+      return "local";
+    case TargetKind::kSsh:
+      return "ssh";
+    case TargetKind::kSlurm:
+      return "slurm";
+  }
+  return "unknown";
+}
+
+SuiteFile read_suite_file(const std::filesystem::path& file) {
+  SuiteFile suite;
+  suite.file = std::filesystem::absolute(file);
+  Reader(load_yaml(file.string()), suite);
+  return suite;
+}
+
+}  // namespace roboimi

@@ -1,0 +1,112 @@
+#include "suite/target_options.h"
+
+#include "roboimi/common/error.h"
+#include "roboimi/config/schema.h"
+
+namespace roboimi {
+namespace {
+
+constexpr TargetKind kKinds[] = {TargetKind::kLocal, TargetKind::kSsh, TargetKind::kSlurm};
+
+TargetKind kind_of(const std::string& name, const ConfigNode& node) {
+  const ConfigNode* kind = node.find("kind");
+  std::string known;
+  for (const TargetKind candidate : kKinds) {
+    if (kind != nullptr && kind->is_scalar() && kind->text() == to_string(candidate)) {
+      return candidate;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(to_string(candidate));
+  }
+  throw Error({.what = "target '" + name + "' is of no known kind",
+               .where = (kind == nullptr ? node : *kind).location().to_string(),
+               .expected = "kind: one of " + known,
+               .found = kind == nullptr     ? "no kind"
+                        : kind->is_scalar() ? "'" + kind->text() + "'"
+                                            : "no text"});
+}
+
+Schema target_schema(TargetKind kind) {
+  Schema s;
+  s.required_text("kind", "local, ssh or slurm");
+  s.integer("threads", 0, "train.threads of every run here; 0: as its config says").range(0, 1024);
+  if (kind == TargetKind::kSlurm) {
+    s.texts("sbatch", {}, "options for sbatch: --partition=gpu, --gres=gpu:1, ...");
+    return s;
+  }
+  s.integers("gpus", {}, "a slot for each").range(0, 1023);
+  s.integer("slots", 1, "without gpus: how many runs at a time").range(1, 1024);
+  if (kind == TargetKind::kSsh) {
+    s.required_text("host", "as ssh takes it");
+    s.integer("port", 0, "0: ssh's own").range(0, 65535);
+    s.text("folder", "roboimi_suites", "there, from the home folder");
+    s.text("identity", "", "file of a private key; empty: ssh's own").type = OptionType::kPath;
+    s.text("known_hosts", "", "file of host keys; empty: ssh's own").type = OptionType::kPath;
+  }
+  return s;
+}
+
+void check_ssh(const Options& options) {
+  const std::string& host = options.text("host");
+  // rsync takes what is before a colon for the host, and a slash before it for a path here.
+  const bool is_other = host.find_first_of(":/ \t\n'\"\\") != std::string::npos;
+  if (host.empty() || host[0] == '-' || is_other) {
+    options.fail("host", "not a host",
+                 "user@machine or machine, by a name, an IPv4 address or a Host of ~/.ssh/config");
+  }
+  for (const char* key : {"identity", "known_hosts"}) {
+    if (options.text(key).find("${") == std::string::npos) continue;
+    options.fail(key, "ssh would put a variable there", "a path without ${");
+  }
+  if (options.text("folder").empty()) options.fail("folder", "no folder", "a path");
+}
+
+// Words arrive there in quotes, in which a shell expands no `~`; relative paths start at the home
+// folder anyway.
+std::string folder_there(const Options& options) {
+  const std::string& folder = options.text("folder");
+  if (!folder.starts_with('~')) return folder;
+  if (folder != "~" && !folder.starts_with("~/")) {
+    options.fail("folder", "the home folder of another user",
+                 "a path from the own home folder, or an absolute one");
+  }
+  const std::size_t below = folder.find_first_not_of('/', 1);
+  return below == std::string::npos ? "." : folder.substr(below);
+}
+
+void check_sbatch(const Options& options) {
+  for (const std::string& line : options.texts("sbatch")) {
+    if (line.starts_with("--") && line.find('\n') == std::string::npos) continue;
+    options.fail("sbatch", "not an option of sbatch", "one line that starts with --");
+  }
+}
+
+}  // namespace
+
+TargetSpec parse_target(const std::string& name, const ConfigNode& node) {
+  if (!node.is_map()) {
+    throw Error({.what = "target '" + name + "' is no table",
+                 .where = node.location().to_string(),
+                 .expected = "{kind: local, gpus: [0, 1]}, say"});
+  }
+  TargetSpec target{.name = name, .kind = kind_of(name, node)};
+  const Options options = parse_options(node, target_schema(target.kind), "targets." + name);
+  target.threads = options.integer("threads");
+  if (target.kind == TargetKind::kSlurm) {
+    check_sbatch(options);
+    target.sbatch = options.texts("sbatch");
+    return target;
+  }
+  target.gpus = options.integers("gpus");
+  target.slots = options.integer("slots");
+  if (target.kind == TargetKind::kSsh) {
+    check_ssh(options);
+    target.host = options.text("host");
+    target.port = options.integer("port");
+    target.folder = folder_there(options);
+    target.identity = options.text("identity");
+    target.known_hosts = options.text("known_hosts");
+  }
+  return target;
+}
+
+}  // namespace roboimi

@@ -1,0 +1,129 @@
+// Checkpoints are saved, read, ranked and found.
+#include "roboimi/checkpoint/checkpoint_json.h"
+#include "roboimi/common/error.h"
+#include "tests/unit/checkpoint/checkpoint_fixture.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+TEST_F(CheckpointTest, SaysHowItsStepsWereComputed) {
+  CheckpointState state = small_checkpoint(1).state;
+  const NumericConditions plain = state.conditions;
+  state.conditions.matmul = "tf32";
+  state.conditions.cuda_graph = true;
+  const NumericConditions found =
+      checkpoint_state_from_json(checkpoint_state_to_json(state), "state.json").conditions;
+  EXPECT_EQ(found.difference(state.conditions), "");
+  EXPECT_EQ(found.difference(plain), "matmul tf32 against fp32, CUDA graph true against false");
+}
+
+TEST_F(CheckpointTest, ComesBackAsItWasSaved) {
+  CheckpointStore store(folder_, 3);
+  Checkpoint saved = small_checkpoint(50000);
+  saved.state.seed = 0xFFFFFFFFFFFFFFFFULL;
+  saved.state.metrics = {{"train/loss", 0.1}};
+  saved.state.action_range = {.min = {-0.1, 0}, .max = {1, 2}, .largest_step = {0.3, 1e-9}};
+  saved.state.spec.camera_names = {"front", "top"};
+  saved.state.spec.images = {{"front", {48, 64}}, {"top", {32, 32}}};
+  const fs::path folder = store.save(saved);
+  EXPECT_EQ(folder.filename(), "step_00050000");
+  const Checkpoint read = read_checkpoint(folder);
+  EXPECT_EQ(read.state.step, 50000);
+  EXPECT_EQ(read.state.ema_step, 50000);
+  EXPECT_EQ(read.state.seed, 0xFFFFFFFFFFFFFFFFULL);
+  EXPECT_EQ(read.state.metrics.at("train/loss"), 0.1);
+  EXPECT_EQ(read.state.action_range->min, saved.state.action_range->min);
+  EXPECT_EQ(read.state.action_range->max, saved.state.action_range->max);
+  EXPECT_EQ(read.state.action_range->largest_step, saved.state.action_range->largest_step);
+  EXPECT_EQ(read.state.spec.difference(saved.state.spec), "");
+  EXPECT_EQ(read.state.spec.camera_names, saved.state.spec.camera_names);
+  EXPECT_EQ(read.state.conditions.difference(saved.state.conditions), "");
+  EXPECT_EQ(read.config_yaml, "name: test\n");
+  EXPECT_TRUE(at::equal(read.model.at("weight"), saved.model.at("weight")));
+  EXPECT_TRUE(at::equal(read.ema.at("weight"), saved.ema.at("weight")));
+  EXPECT_TRUE(at::equal(read.optimizer.at("step"), saved.optimizer.at("step")));
+}
+
+TEST_F(CheckpointTest, KeepsTheBestTheNewestAndOfEqualsTheLater) {
+  CheckpointStore store(folder_, 2);
+  save(store, 10, 0.5);
+  save(store, 20, 0.9);
+  save(store, 30, 0.5);
+  EXPECT_THAT(names(), ElementsAre("best", "latest", "step_00000020", "step_00000030"));
+  save(store, 40, 0.2);
+  EXPECT_THAT(names(),
+              ElementsAre("best", "latest", "step_00000020", "step_00000030", "step_00000040"));
+  save(store, 50, 0.9);
+  EXPECT_THAT(names(), ElementsAre("best", "latest", "step_00000020", "step_00000050"));
+  EXPECT_EQ(fs::read_symlink(folder_ / "best"), "step_00000050");
+  EXPECT_EQ(fs::read_symlink(folder_ / "latest"), "step_00000050");
+}
+
+TEST_F(CheckpointTest, RanksTheSameAfterARestart) {
+  {
+    CheckpointStore store(folder_, 1);
+    save(store, 10, 0.8);
+  }
+  CheckpointStore store(folder_, 1);
+  save(store, 20, 0.3);
+  save(store, 30);
+  EXPECT_THAT(names(), ElementsAre("best", "latest", "step_00000010", "step_00000030"));
+}
+
+TEST_F(CheckpointTest, ReplacesOneOfTheSameStep) {
+  CheckpointStore store(folder_, 3);
+  store.save(small_checkpoint(10));
+  Checkpoint other = small_checkpoint(10);
+  other.model["weight"].fill_(-1.0);
+  store.save(other);
+  EXPECT_THAT(names(), ElementsAre("latest", "step_00000010"));
+  EXPECT_EQ(read_checkpoint(folder_ / "latest").model.at("weight")[0].item<float>(), -1.0F);
+}
+
+TEST_F(CheckpointTest, IsFoundByRunByFolderAndByLink) {
+  CheckpointStore store(folder_ / "checkpoints", 3);
+  store.save(small_checkpoint(10));
+  store.save(small_checkpoint(20));
+  EXPECT_EQ(find_checkpoint(folder_).filename(), "step_00000020");
+  EXPECT_EQ(find_checkpoint(folder_ / "checkpoints").filename(), "step_00000020");
+  EXPECT_EQ(find_checkpoint(folder_ / "checkpoints" / "step_00000010").filename(), "step_00000010");
+  EXPECT_EQ(read_checkpoint_state(find_checkpoint(folder_ / "checkpoints" / "latest")).step, 20);
+  try {
+    find_checkpoint(folder_ / "nowhere");
+    FAIL() << "found";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("nowhere: no checkpoint here: expected a run's folder"));
+  }
+}
+
+TEST_F(CheckpointTest, KeepsWhatTheNextLineOfMetricsHasOfTheStepsSoFar) {
+  Checkpoint saved = small_checkpoint(10);
+  saved.state.unlogged = {.steps = 3, .processes = {{{"loss", 0.1F}}, {{"loss", 2.5}}}};
+  const Checkpoint read = read_checkpoint(CheckpointStore(folder_, 3).save(saved));
+  EXPECT_EQ(read.state.unlogged.steps, 3);
+  EXPECT_EQ(read.state.unlogged.processes, saved.state.unlogged.processes);
+}
+
+TEST(LoadTensorsStrictly, ListsWhatIsMissingUnexpectedAndMisshapen) {
+  const auto agent = testing::make_tiny_agent();
+  TensorMap tensors;
+  for (const auto& [name, tensor] : tensors_of(*agent)) tensors[name] = tensor.detach().clone();
+  tensors.erase("first.bias");
+  tensors["extra"] = at::zeros({1});
+  tensors["second.bias"] = at::zeros({3});
+  try {
+    load_tensors_strictly(*agent, tensors, "model.safetensors");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("1 missing (first.bias)"));
+    EXPECT_THAT(error.what(), HasSubstr("1 unexpected (extra)"));
+    EXPECT_THAT(error.what(), HasSubstr("second.bias: Float [3] against the model's Float [8]"));
+  }
+}
+
+}  // namespace
+}  // namespace roboimi

@@ -1,0 +1,368 @@
+#include "roboimi/rollout/collect.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <deque>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/rollout/collect_workers.h"
+#include "tests/error_text.h"
+#include "tests/unit/data/table_dataset.h"
+
+namespace roboimi {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// An episode is a text file that holds its seed.
+class SeedWriter : public EpisodeWriter {
+ public:
+  fs::path file_of(const fs::path& folder, std::int64_t index) const override {
+    return folder / ("episode_" + std::to_string(index) + ".txt");
+  }
+  void write(const fs::path& file, const EpisodeRecord& record) const override {
+    write_text_atomically(file, std::to_string(record.seed));
+  }
+  EpisodeRecord read_header(const fs::path& file) const override {
+    const std::string text = read_text(file);
+    if (text.empty()) throw Error({.what = "empty", .where = file.string()});
+    EpisodeRecord record;
+    record.seed = std::stoull(text);
+    record.success = true;
+    return record;
+  }
+};
+
+// Every third seed fails.
+bool succeeds(std::uint64_t seed) { return seed % 3 != 0; }
+
+class CollectionTest : public ::testing::Test {
+ protected:
+  CollectionOptions options(std::int64_t num_episodes) const {
+    return {.output = folder_ / "out",
+            .num_episodes = num_episodes,
+            .first_seed = 10,
+            .max_attempts = 100,
+            .settings = "noise: 0"};
+  }
+  Collection open(std::int64_t num_episodes) const {
+    return Collection(options(num_episodes), writer_);
+  }
+  void attempt(Collection& collection, std::uint64_t seed) const {
+    EpisodeRecord record;
+    record.seed = seed;
+    if (succeeds(seed)) writer_->write(collection.staged_file(seed), record);
+    collection.finish(seed, succeeds(seed));
+  }
+  // Seeds of the episodes in place.
+  std::vector<std::uint64_t> seeds() const {
+    std::vector<std::uint64_t> found;
+    for (std::int64_t i = 0; fs::exists(writer_->file_of(folder_ / "out", i)); ++i) {
+      found.push_back(writer_->read_header(writer_->file_of(folder_ / "out", i)).seed);
+    }
+    return found;
+  }
+  ScratchFolder folder_;
+  std::shared_ptr<SeedWriter> writer_ = std::make_shared<SeedWriter>();
+};
+
+TEST_F(CollectionTest, NumbersTheSuccessesInTheOrderOfTheirSeeds) {
+  Collection collection = open(5);
+  std::int64_t attempts = 0;
+  while (const auto seed = collection.next_seed()) {
+    attempt(collection, *seed);
+    ++attempts;
+  }
+  EXPECT_TRUE(collection.complete());
+  EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
+  EXPECT_EQ(collection.num_failed(), 2);  // 12 and 15
+  EXPECT_EQ(attempts, 7);
+}
+
+TEST_F(CollectionTest, GivesTheSameEpisodesWhateverTheOrderInWhichWorkersFinish) {
+  Collection collection = open(5);
+  std::deque<std::uint64_t> busy;
+  while (!collection.complete()) {
+    while (busy.size() < 4) {
+      const auto seed = collection.next_seed();
+      if (!seed) break;
+      busy.push_back(*seed);
+    }
+    ASSERT_FALSE(busy.empty());
+    attempt(collection, busy.back());  // the latest first
+    busy.pop_back();
+  }
+  for (const std::uint64_t seed : busy) attempt(collection, seed);
+  collection.clean_up();
+  EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
+  EXPECT_EQ(collection.num_failed(), 2);
+  EXPECT_FALSE(fs::exists(folder_ / "out/.staged"));
+}
+
+TEST_F(CollectionTest, ContinuesWithoutRepeatingWhatIsKnown) {
+  {
+    Collection collection = open(5);
+    const std::uint64_t first = *collection.next_seed(), second = *collection.next_seed(),
+                        third = *collection.next_seed(), fourth = *collection.next_seed();
+    attempt(collection, first);
+    attempt(collection, second);
+    attempt(collection, fourth);  // 13 waits for 12
+    EXPECT_EQ(third, 12U);
+    EXPECT_EQ(collection.num_written(), 2);
+    write_text_atomically(folder_ / "out/.staged/.episode_12.txt.tmp77", "half");
+    collection.clean_up();
+  }
+  {
+    Collection collection = open(5);
+    EXPECT_EQ(collection.num_kept(), 2);
+    std::vector<std::uint64_t> attempted;
+    while (const auto seed = collection.next_seed()) {
+      attempted.push_back(*seed);
+      attempt(collection, *seed);
+    }
+    EXPECT_THAT(attempted, ElementsAre(12, 14, 15, 16));
+  }
+  EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
+  // Asking for more later continues as well, and counts the failures from the start.
+  Collection more = open(7);
+  EXPECT_EQ(more.num_kept(), 5);
+  EXPECT_EQ(more.num_failed(), 2);
+  while (const auto seed = more.next_seed()) attempt(more, *seed);
+  EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16, 17, 19));
+}
+
+TEST_F(CollectionTest, RecordsADamagedEpisodeAgain) {
+  {
+    Collection collection = open(5);
+    while (const auto seed = collection.next_seed()) attempt(collection, *seed);
+  }
+  fs::resize_file(folder_ / "out/episode_2.txt", 0);
+  Collection collection = open(5);
+  EXPECT_FALSE(collection.complete());
+  std::vector<std::uint64_t> attempted;
+  while (const auto seed = collection.next_seed()) {
+    attempted.push_back(*seed);
+    attempt(collection, *seed);
+  }
+  EXPECT_THAT(attempted, ElementsAre(12, 13));
+  EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
+}
+
+TEST_F(CollectionTest, RefusesAFolderOfOtherSettings) {
+  { Collection collection = open(2); }
+  CollectionOptions other = options(2);
+  other.settings = "noise: 0.1";
+  const std::string text = error_text([&] { Collection(other, writer_); });
+  EXPECT_THAT(text, HasSubstr("collected with other settings: expected 'noise: 0', as in " +
+                              (folder_ / "out/collection.txt").string() + "; found 'noise: 0.1'"));
+  EXPECT_THAT(text, HasSubstr("choose another collect.output"));
+}
+
+TEST_F(CollectionTest, RefusesAnotherBuildOfTheSimulator) {
+  CollectionOptions built = options(2);
+  built.simulator = "mujoco_env 0.1.0 sha256 aaaa";
+  { Collection collection(built, writer_); }
+  { Collection same(built, writer_); }
+  built.simulator = "mujoco_env 0.1.0 sha256 bbbb";
+  EXPECT_THAT(
+      error_text([&] { Collection(built, writer_); }),
+      HasSubstr("the folder holds episodes of another build of the simulator: expected mujoco_env "
+                "0.1.0 sha256 aaaa, as in " +
+                (folder_ / "out/collection.txt").string() +
+                "; found mujoco_env 0.1.0 sha256 bbbb; take that build again"));
+}
+
+TEST_F(CollectionTest, ContinuesAFolderThatDoesNotNameItsSimulator) {
+  write_text_atomically(folder_ / "out/collection.txt", "first_seed: 10\nnoise: 0\n");
+  CollectionOptions built = options(2);
+  built.simulator = "mujoco_env 0.1.0 sha256 aaaa";
+  Collection collection(built, writer_);
+  EXPECT_FALSE(collection.complete());
+}
+
+TEST_F(CollectionTest, OwnsItsFolderAlone) {
+  Collection collection = open(2);
+  EXPECT_THAT(error_text([&] { open(2); }),
+              ::testing::AllOf(HasSubstr((folder_ / "out").string() +
+                                         ": another process is at work on this collection"),
+                               HasSubstr("process " + std::to_string(::getpid()) + " on ")));
+}
+
+// Files that are no episodes, in a folder of somebody else.
+TEST_F(CollectionTest, FollowsNoLinkInThePlaceOfItsStages) {
+  { Collection collection = open(2); }
+  write_text_atomically(folder_ / "home/thesis.tex", "years of work");
+  fs::create_directory_symlink(folder_ / "home", folder_ / "out/.staged");
+  EXPECT_THAT(error_text([&] { open(2); }),
+              HasSubstr((folder_ / "out/.staged").string() +
+                        ": cannot keep unfinished episodes: expected a folder of the collection's "
+                        "own, or nothing; found a link; remove it"));
+  EXPECT_EQ(read_text(folder_ / "home/thesis.tex"), "years of work");
+}
+
+TEST_F(CollectionTest, RemovesOnlyItsOwnFilesFromItsStages) {
+  const fs::path staged = folder_ / "out/.staged";
+  write_text_atomically(staged / "notes.txt", "mine");
+  write_text_atomically(staged / ".hidden.tmp5", "mine");
+  write_text_atomically(staged / "episode_x.txt", "mine");
+  write_text_atomically(staged / "episode_99.txt", "");  // damaged
+  write_text_atomically(staged / ".episode_98.txt.tmp123", "half");
+  write_text_atomically(folder_ / "elsewhere", "97");
+  fs::create_symlink(folder_ / "elsewhere", staged / "episode_97.txt");
+  {
+    Collection collection = open(2);
+    while (const auto seed = collection.next_seed()) attempt(collection, *seed);
+    collection.clean_up();
+  }
+  for (const char* name : {"notes.txt", ".hidden.tmp5", "episode_x.txt", "episode_97.txt"}) {
+    EXPECT_TRUE(fs::exists(staged / name)) << name;
+  }
+  EXPECT_FALSE(fs::exists(staged / "episode_99.txt"));
+  EXPECT_FALSE(fs::exists(staged / ".episode_98.txt.tmp123"));
+  EXPECT_EQ(read_text(folder_ / "elsewhere"), "97");
+}
+
+TEST_F(CollectionTest, RemovesTheEmptyStagesOfAKilledOne) {
+  fs::create_directories(folder_ / "out/.staged");
+  Collection collection = open(2);
+  EXPECT_FALSE(fs::exists(folder_ / "out/.staged"));
+}
+
+TEST_F(CollectionTest, TurnsErrorsOfTheFileSystemIntoAdvice) {
+  write_text_atomically(folder_ / "out", "a file");
+  EXPECT_THAT(
+      error_text([&] { open(2); }),
+      HasSubstr((folder_ / "out").string() +
+                ": cannot collect into the folder: Not a directory; check the permissions"));
+  fs::remove(folder_ / "out");
+  Collection collection = open(2);
+  const std::uint64_t seed = *collection.next_seed();
+  // A success whose record somebody took away.
+  EXPECT_THAT(error_text([&] { collection.finish(seed, true); }),
+              HasSubstr("cannot collect into the folder: No such file or directory"));
+}
+
+TEST_F(CollectionTest, GivesUpAfterMaxAttempts) {
+  CollectionOptions few = options(5);
+  few.max_attempts = 4;
+  Collection collection(few, writer_);
+  try {
+    while (const auto seed = collection.next_seed()) attempt(collection, *seed);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("expected 5 successes in 4 attempts; found 3"));
+  }
+}
+
+// A batch system signals all processes of a job: a worker may end before its owner knows.
+TEST_F(CollectionTest, EndsAsAskedWhenASignalEndsItsWorkersFirst) {
+  const std::vector<std::string> ended_worker = {"/bin/sh", "-c", "kill -TERM $$"};
+  int asked = 0;
+  {
+    Collection collection = open(2);
+    EXPECT_FALSE(collect_episodes(collection, ended_worker, 1,
+                                  {.should_stop = [&] { return ++asked > 3; }}));
+  }
+  Collection collection = open(2);
+  EXPECT_THAT(error_text([&] { collect_episodes(collection, ended_worker, 1, {}); }),
+              HasSubstr("a worker process ended before its work: found signal 15 (Terminated)"));
+}
+
+// Counts: state is the step, and the task ends after five.
+class CountingEnvironment : public Environment {
+ public:
+  class CountingExpert : public Expert {
+   public:
+    CountingExpert(CountingEnvironment& environment, double noise)
+        : environment_(environment), noise_(noise) {}
+    at::Tensor act() override {
+      return at::full({2}, static_cast<double>(environment_.step_) + noise_, at::kDouble);
+    }
+
+   private:
+    CountingEnvironment& environment_;
+    double noise_;
+  };
+
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t max_steps() const override { return 5; }
+  double max_reward() const override { return 1; }
+  std::vector<std::string> stage_names() const override { return {"start"}; }
+  Observation reset(std::uint64_t seed, bool render) override {
+    seed_ = seed;
+    step_ = 0;
+    return observe(render);
+  }
+  StepResult step(const at::Tensor& action, bool render) override {
+    EXPECT_EQ(action[0].item<double>(), static_cast<double>(step_) + 0.5);
+    ++step_;
+    StepResult result;
+    result.observation = observe(render);
+    result.truncated = step_ == max_steps();
+    result.info.success = step_ == 3;
+    return result;
+  }
+  Observation observe(bool render) override {
+    Observation observation;
+    observation.state = at::full({3}, static_cast<double>(step_), at::kFloat);
+    if (render) {
+      ++num_rendered;
+      observation.images["front"] = at::full({2, 2, 3}, step_, at::kByte);
+    }
+    return observation;
+  }
+  std::unique_ptr<Expert> make_expert(double noise, std::uint64_t seed) override {
+    EXPECT_EQ(seed, seed_);
+    return has_expert ? std::make_unique<CountingExpert>(*this, noise) : nullptr;
+  }
+  std::vector<std::array<double, 3>> end_effector_positions() const override {
+    return {{0.5, static_cast<double>(step_), 0.0}};
+  }
+  std::vector<std::string> end_effector_names() const override { return {"tip"}; }
+  at::Tensor render(const std::string&, ImageSize size) override {
+    return at::zeros({size.height, size.width, 3}, at::kByte);
+  }
+  std::optional<std::array<double, 2>> project(const std::string&, ImageSize,
+                                               const std::array<double, 3>&) const override {
+    return std::nullopt;
+  }
+
+  bool has_expert = true;
+  int num_rendered = 0;
+
+ private:
+  ObservationSpec spec_{.control_hz = 20.0};
+  std::uint64_t seed_ = 0;
+  std::int64_t step_ = 0;
+};
+
+TEST(RecordEpisode, PairsEachObservationWithTheCommandGivenAfterIt) {
+  CountingEnvironment environment;
+  const EpisodeRecord record = record_episode(environment, 42, 0.5);
+  EXPECT_TRUE(at::equal(record.state.select(1, 0), at::arange(5, at::kFloat)));
+  EXPECT_TRUE(at::equal(record.actions.select(1, 0), at::arange(5, at::kFloat) + 0.5));
+  EXPECT_THAT(record.images.at("front").sizes(), ElementsAre(5, 2, 2, 3));
+  EXPECT_TRUE(at::equal(record.images.at("front").select(1, 0).select(1, 0).select(1, 0),
+                        at::arange(5, at::kByte)));
+  EXPECT_FALSE(record.env_state.defined());
+  ASSERT_EQ(record.labels.size(), 1U);
+  EXPECT_THAT(record.labels.at("tip_position").sizes(), ElementsAre(5, 3));
+  EXPECT_TRUE(at::equal(record.labels.at("tip_position").select(1, 1), at::arange(5, at::kFloat)));
+  EXPECT_EQ(record.seed, 42U);
+  EXPECT_EQ(record.control_hz, 20.0);
+  EXPECT_TRUE(record.success) << "met at one step is met";
+  EXPECT_EQ(environment.num_rendered, 5) << "what follows the last action is not drawn";
+}
+
+TEST(RecordEpisode, NeedsAnExpert) {
+  CountingEnvironment environment;
+  environment.has_expert = false;
+  EXPECT_THROW(record_episode(environment, 1, 0.0), Error);
+}
+
+}  // namespace
+}  // namespace roboimi

@@ -1,0 +1,166 @@
+#include "roboimi/rollout/fit.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "roboimi/common/files.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/environment.h"
+#include "roboimi/rollout/rollout.h"
+#include "tests/error_text.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+// A scene with cameras of any names, one step long.
+class SceneEnvironment : public Environment {
+ public:
+  explicit SceneEnvironment(std::vector<std::string> observed, std::vector<std::string> others = {})
+      : scene_(std::move(others)) {
+    spec_ = {.camera_names = observed, .state_dim = 1, .action_dim = 1, .control_hz = 20.0};
+    for (const std::string& camera : observed) spec_.images[camera] = {8, 8};
+    scene_.insert(scene_.end(), observed.begin(), observed.end());
+  }
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t max_steps() const override { return 1; }
+  double max_reward() const override { return 1.0; }
+  std::vector<std::string> stage_names() const override { return {"none"}; }
+  Observation reset(std::uint64_t, bool render) override { return observe(render); }
+  Observation observe(bool render) override {
+    Observation o{.state = at::zeros({1})};
+    if (!render) return o;
+    for (const auto& [camera, size] : spec_.images) o.images[camera] = this->render(camera, shown);
+    return o;
+  }
+  StepResult step(const at::Tensor&, bool render) override {
+    return {.observation = observe(render), .truncated = true};
+  }
+  std::vector<std::array<double, 3>> end_effector_positions() const override { return {{}}; }
+  std::vector<std::string> end_effector_names() const override { return {"point"}; }
+  at::Tensor render(const std::string& camera, ImageSize size) override {
+    if (std::find(scene_.begin(), scene_.end(), camera) == scene_.end()) {
+      throw Error({.what = "no camera '" + camera + "'"});
+    }
+    last_camera = camera;
+    return at::zeros({size.height, size.width, 3}, at::kByte);
+  }
+  std::optional<std::array<double, 2>> project(const std::string& camera, ImageSize,
+                                               const std::array<double, 3>&) const override {
+    EXPECT_EQ(camera, last_camera);
+    return std::array<double, 2>{1.0, 1.0};
+  }
+
+  ImageSize shown{8, 8};  // of the images in observations
+  std::string last_camera;
+
+ private:
+  ObservationSpec spec_;
+  std::vector<std::string> scene_;
+};
+
+// Stands still.
+class StillAgent : public Agent {
+ public:
+  explicit StillAgent(ObservationSpec spec) : spec_(std::move(spec)) {}
+  const ObservationSpec& spec() const override { return spec_; }
+  const Horizons& horizons() const override { return horizons_; }
+  Backbone* backbone() const override { return nullptr; }
+  void set_statistics(const DatasetStatistics&) override {}
+  bool has_statistics() const override { return true; }
+  LossReport loss(const Batch&, at::Generator&) override { return {.loss = at::zeros({})}; }
+  void reset(std::uint64_t) override {}
+  bool needs_images() const override { return false; }
+  at::Tensor act(const Observation&) override { return at::zeros({1}); }
+  Timing last_timing() const override { return {}; }
+
+ private:
+  ObservationSpec spec_;
+  Horizons horizons_{1, 1, 1};
+};
+
+TEST(RequireFit, NamesWhatDiffers) {
+  const ObservationSpec policy = SceneEnvironment({"front"}).spec();
+  const auto failure = [&](ObservationSpec environment) {
+    return error_text([&] { require_fit(policy, environment); });
+  };
+  EXPECT_NO_THROW(require_fit(policy, policy));
+  ObservationSpec other = policy;
+  other.images["front"] = {8, 16};
+  EXPECT_THAT(failure(other), HasSubstr("env: the policy does not fit the environment: camera "
+                                        "'front' has 8x8 pixels against 8x16"));
+  other = policy;
+  other.state_dim = 2;
+  EXPECT_THAT(failure(other), HasSubstr("state_dim 1 against 2"));
+  other = policy;
+  other.action_dim = 7;
+  EXPECT_THAT(failure(other), HasSubstr("action_dim 1 against 7"));
+  other = SceneEnvironment({"top"}).spec();
+  EXPECT_THAT(failure(other), HasSubstr("camera 'front' is missing"));
+}
+
+TEST(RequireFit, ComparesControlRatesThatAreKnown) {
+  ObservationSpec policy = SceneEnvironment({"front"}).spec(), environment = policy;
+  environment.control_hz = 50.0;
+  EXPECT_THAT(error_text([&] { require_fit(policy, environment); }),
+              HasSubstr("control rate 20 Hz against 50 Hz"));
+  environment.control_hz = 20.3;  // measured
+  EXPECT_NO_THROW(require_fit(policy, environment));
+  environment.control_hz = 0.0;
+  EXPECT_NO_THROW(require_fit(policy, environment));
+}
+
+TEST(FilmingCamera, IsTheFrontOfTheSceneOrTheFirstThatThePolicySees) {
+  SceneEnvironment seen({"top", "front"}), unseen({"top"}, {"front"}), other({"wrist", "top"}),
+      none({});
+  EXPECT_EQ(filming_camera(seen), "front");
+  EXPECT_EQ(filming_camera(unseen), "front");
+  EXPECT_EQ(filming_camera(other), "wrist");
+  EXPECT_EQ(filming_camera(none), std::nullopt);
+}
+
+TEST(TryEnvironment, FindsWhatTheFirstRolloutWouldFind) {
+  SceneEnvironment fits({"wrist"}), wrong({"wrist"});
+  EXPECT_NO_THROW(try_environment(fits, 1, true, true));
+  wrong.shown = {8, 16};
+  EXPECT_NO_THROW(try_environment(wrong, 1, false, true));
+  EXPECT_THAT(error_text([&] { try_environment(wrong, 1, true, true); }),
+              HasSubstr("env: the environment's image of camera 'wrist' is not what it says: "
+                        "expected uint8 [8, 8, 3]"));
+  class Blind : public SceneEnvironment {
+   public:
+    using SceneEnvironment::SceneEnvironment;
+    at::Tensor render(const std::string&, ImageSize) override { throw Error("no OpenGL"); }
+  } blind({"wrist"}), blind_front({"front"});
+  EXPECT_EQ(error_text([&] { try_environment(blind, 1, true, true); }), "no OpenGL");
+  EXPECT_EQ(error_text([&] { try_environment(blind, 1, false, true); }), "no OpenGL");
+  EXPECT_EQ(error_text([&] { try_environment(blind_front, 1, false, true); }), "no OpenGL");
+  EXPECT_NO_THROW(try_environment(blind, 1, false, false));
+}
+
+TEST(RunRollouts, AreFilmedByACameraThatIsThere) {
+  const fs::path folder = fs::path(::testing::TempDir()) / "roboimi_fit_test";
+  fs::remove_all(folder);
+  SceneEnvironment environment({"wrist"});
+  StillAgent agent(environment.spec());
+  run_rollouts(agent, environment,
+               {.num_episodes = 1, .output_folder = folder / "wrist", .num_videos = 1});
+  EXPECT_EQ(environment.last_camera, "wrist");
+  EXPECT_GT(fs::file_size(folder / "wrist" / "episode_000.mp4"), 100u);
+  EXPECT_GT(fs::file_size(folder / "wrist" / "trajectory_000.png"), 100u);
+
+  SceneEnvironment dark({});
+  StillAgent blind(dark.spec());
+  run_rollouts(blind, dark, {.num_episodes = 1, .output_folder = folder / "dark", .num_videos = 1});
+  EXPECT_TRUE(fs::exists(folder / "dark" / "trajectory_000.csv"));
+  EXPECT_FALSE(fs::exists(folder / "dark" / "trajectory_000.png"));
+  EXPECT_FALSE(fs::exists(folder / "dark" / "episode_000.mp4"));
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace roboimi

@@ -1,0 +1,352 @@
+#include "roboimi/rollout/rollout.h"
+
+#include <ATen/Parallel.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/common/random.h"
+#include "roboimi/contract/agent.h"
+#include "roboimi/contract/environment.h"
+#include "roboimi/rollout/controls.h"
+
+namespace roboimi {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+namespace fs = std::filesystem;
+
+// A point on a line that starts at the seed's parity and moves by the action; reaching 5 succeeds.
+class LineEnvironment : public Environment {
+ public:
+  LineEnvironment() {
+    spec_ = {.camera_names = {"front"},
+             .images = {{"front", {8, 8}}},
+             .state_dim = 1,
+             .action_dim = 1,
+             .control_hz = 10.0};
+  }
+  const ObservationSpec& spec() const override { return spec_; }
+  std::int64_t max_steps() const override { return 12; }
+  double max_reward() const override { return 4.0; }
+  std::vector<std::string> stage_names() const override { return {"none", "there"}; }
+  Observation reset(std::uint64_t seed, bool render) override {
+    position_ = static_cast<double>(seed % 2);
+    steps_ = 0;
+    reached_ = false;
+    return observe(render);
+  }
+  Observation observe(bool render) override {
+    frames_drawn += render ? 1 : 0;
+    Observation o;
+    o.state = at::full({1}, position_);
+    if (render) o.images["front"] = at::zeros({8, 8, 3}, at::kByte);
+    return o;
+  }
+  StepResult step(const at::Tensor& action, bool render) override {
+    position_ += action[0].item<double>();
+    reached_ = reached_ || position_ >= 5.0;
+    ++steps_;
+    return {.observation = observe(render),
+            .reward = reached_ ? 4.0 : 1.0,
+            .terminated = false,
+            .truncated = steps_ == max_steps(),
+            .info = {.success = reached_, .stage = reached_ ? 1 : 0}};
+  }
+  std::vector<std::array<double, 3>> end_effector_positions() const override {
+    return {{position_, 0.0, 0.0}};
+  }
+  std::vector<std::string> end_effector_names() const override { return {"point"}; }
+  at::Tensor render(const std::string&, ImageSize size) override {
+    return at::full({size.height, size.width, 3}, 128, at::kByte);
+  }
+  std::optional<std::array<double, 2>> project(const std::string&, ImageSize,
+                                               const std::array<double, 3>& p) const override {
+    return std::array<double, 2>{100 + 10 * p[0], 50.0};
+  }
+  int frames_drawn = 0;
+
+ private:
+  ObservationSpec spec_;
+  double position_ = 0.0;
+  std::int64_t steps_ = 0;
+  bool reached_ = false;
+};
+
+// Moves by a constant; looks at every fourth frame.
+class ConstantAgent : public Agent {
+ public:
+  explicit ConstantAgent(double speed) : speed_(speed) {
+    spec_ = LineEnvironment().spec();
+    frozen = register_module("frozen", torch::nn::Dropout(0.5));
+  }
+  const ObservationSpec& spec() const override { return spec_; }
+  const Horizons& horizons() const override { return horizons_; }
+  Backbone* backbone() const override { return nullptr; }
+  void set_statistics(const DatasetStatistics&) override {}
+  bool has_statistics() const override { return true; }
+  LossReport loss(const Batch&, at::Generator&) override { return {.loss = at::zeros({})}; }
+  void reset(std::uint64_t seed) override {
+    seeds.push_back(seed);
+    step_ = 0;
+  }
+  bool needs_images() const override { return step_ % 4 == 0; }
+  at::Tensor act(const Observation& o) override {
+    EXPECT_FALSE(frozen->is_training());
+    EXPECT_EQ(o.images.size(), needs_images() ? 1u : 0u);
+    ++step_;
+    return at::full({1}, speed_);
+  }
+  Timing last_timing() const override { return {}; }
+  std::vector<std::uint64_t> seeds;
+  torch::nn::Dropout frozen{nullptr};
+
+ private:
+  double speed_;
+  ObservationSpec spec_;
+  Horizons horizons_{1, 1, 1};
+  int step_ = 0;
+};
+
+TEST(RunRollouts, SeedsEpisodesInOrderAndScoresThem) {
+  ConstantAgent agent(0.35);  // 12 steps: 4.2 from 0, 5.2 from 1
+  LineEnvironment environment;
+  const auto summary = run_rollouts(agent, environment, {.num_episodes = 4, .first_seed = 500});
+  EXPECT_EQ(agent.seeds, (std::vector<std::uint64_t>{500, 501, 502, 503}));
+  EXPECT_DOUBLE_EQ(summary.success_rate(), 0.5);
+  EXPECT_DOUBLE_EQ(summary.mean_highest_reward(), 2.5);
+  EXPECT_EQ(summary.episodes[1].length, 12);
+  EXPECT_EQ(summary.episodes[1].stage, 1);
+}
+
+TEST(RunRollouts, DrawOnlyTheFramesThatTheAgentLooksAt) {
+  ConstantAgent agent(0.1);
+  LineEnvironment environment;
+  run_rollouts(agent, environment, {.num_episodes = 2});
+  EXPECT_EQ(environment.frames_drawn, 6);
+}
+
+TEST(RunRollouts, PutEveryModuleBackIntoItsMode) {
+  ConstantAgent agent(0.1);
+  LineEnvironment environment;
+  agent.train();
+  agent.frozen->eval();
+  const at::Tensor generator = at::detail::getDefaultCPUGenerator().get_state();
+  run_rollouts(agent, environment, {.num_episodes = 1});
+  EXPECT_TRUE(agent.is_training());
+  EXPECT_FALSE(agent.frozen->is_training());
+  EXPECT_TRUE(generator.equal(at::detail::getDefaultCPUGenerator().get_state()));
+}
+
+TEST(RunRollouts, EndOnceTheAgentIsAtRestHoweverTheyEnd) {
+  class BusyAgent : public ConstantAgent {
+   public:
+    using ConstantAgent::ConstantAgent;
+    void wait_until_idle() override {
+      EXPECT_FALSE(is_training());  // its mode changes back after
+      ++waits;
+    }
+    int waits = 0;
+  } agent(0.1);
+  agent.train();
+  LineEnvironment environment;
+  run_rollouts(agent, environment, {.num_episodes = 2});
+  EXPECT_EQ(agent.waits, 1);
+  const RolloutOptions interrupted{.num_episodes = 1, .should_stop = [] { return true; }};
+  EXPECT_THROW(run_rollouts(agent, environment, interrupted), Error);
+  EXPECT_EQ(agent.waits, 2);
+  EXPECT_TRUE(agent.is_training());
+}
+
+TEST(RunRollouts, LeaveTablesPicturesAndVideos) {
+  const fs::path folder =
+      fs::temp_directory_path() / ("roboimi_rollout_" + std::to_string(::getpid()));
+  ConstantAgent agent(0.35);
+  LineEnvironment environment;
+  run_rollouts(agent, environment,
+               {.num_episodes = 2, .first_seed = 500, .output_folder = folder, .num_videos = 1});
+  const auto json = nlohmann::json::parse(read_text(folder / "summary.json"));
+  EXPECT_EQ(json["num_episodes"], 2);
+  EXPECT_DOUBLE_EQ(json["success_rate"].get<double>(), 0.5);
+  for (const char* key :
+       {"obs_read_ms", "preprocess_ms", "inference_ms", "env_step_ms", "loop_total_ms"}) {
+    EXPECT_GE(json["timings"][key].get<double>(), 0.0) << key;
+  }
+  EXPECT_THAT(read_text(folder / "episodes.csv"), HasSubstr("501,1,0,4,"));
+  EXPECT_THAT(read_text(folder / "episodes.csv"), HasSubstr(",1,there,12\n"));
+  for (const char* name : {"trajectory_000.png", "trajectory_001.png", "episode_000.mp4"}) {
+    EXPECT_GT(fs::file_size(folder / name), 100u) << name;
+  }
+  EXPECT_FALSE(fs::exists(folder / "episode_001.mp4"));
+  const std::string path = read_text(folder / "trajectory_001.csv");
+  EXPECT_THAT(path, StartsWith("step,point_x,point_y,point_z,state_0\n"
+                               "0,1.000000,0.000000,0.000000,1.000000\n"
+                               "1,1.350000,0.000000,0.000000,1.350000\n"));
+  EXPECT_EQ(std::count(path.begin(), path.end(), '\n'), 1 + 13);  // the start and twelve steps
+  fs::remove_all(folder);
+}
+
+TEST(RunRollouts, RefuseAnEnvironmentOfOtherSizes) {
+  class Wider : public LineEnvironment {
+   public:
+    Wider() : wide_(LineEnvironment::spec()) { wide_.images["front"] = {8, 16}; }
+    const ObservationSpec& spec() const override { return wide_; }
+
+   private:
+    ObservationSpec wide_;
+  } environment;
+  ConstantAgent agent(0.1);
+  try {
+    run_rollouts(agent, environment, {.num_episodes = 1});
+    FAIL() << "8x16 was accepted for 8x8";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("camera 'front' has 8x8 pixels against 8x16"));
+  }
+}
+
+TEST(RunRollouts, UseOneThreadWhateverThePolicyIsTrainedWith) {
+  class CountingAgent : public ConstantAgent {
+   public:
+    using ConstantAgent::ConstantAgent;
+    at::Tensor act(const Observation& o) override {
+      EXPECT_EQ(at::get_num_threads(), 1);
+      return ConstantAgent::act(o);
+    }
+  } agent(0.1);
+  LineEnvironment environment;
+  const int former = at::get_num_threads();
+  at::set_num_threads(2);
+  run_rollouts(agent, environment, {.num_episodes = 1});
+  EXPECT_EQ(at::get_num_threads(), 2);
+  at::set_num_threads(former);
+}
+
+TEST(RunRollouts, CountTheChunksThatCameTooLate) {
+  // A chunk every fourth step; one step of a tenth of a second is granted.
+  class SlowAgent : public ConstantAgent {
+   public:
+    using ConstantAgent::ConstantAgent;
+    std::int64_t latency_steps() const override { return 1; }
+    at::Tensor act(const Observation& o) override {
+      timing_.plan_ms = needs_images() ? (++plans_ == 2 ? 120.0 : 80.0) : 0.0;
+      return ConstantAgent::act(o);
+    }
+    Timing last_timing() const override { return timing_; }
+
+   private:
+    Timing timing_;
+    int plans_ = 0;
+  } agent(0.1);
+  LineEnvironment environment;
+  const PlanTimings plans = run_rollouts(agent, environment, {.num_episodes = 2}).plans();
+  EXPECT_EQ(plans.count, 6);
+  EXPECT_EQ(plans.late, 1);
+  EXPECT_DOUBLE_EQ(plans.max_ms, 120.0);
+  EXPECT_DOUBLE_EQ(plans.total_ms, 5 * 80.0 + 120.0);
+}
+
+TEST(EpisodeOutcome, SurvivesTheWayFromAWorkerToItsOwner) {
+  const EpisodeOutcome sent{.seed = 1099,
+                            .success = true,
+                            .highest_reward = 0.1 + 0.2,
+                            .total_reward = 1e-17,
+                            .stage = 4,
+                            .stage_name = "held, \"there\"",
+                            .length = 200,
+                            .timings = {.inference_ms = 1.0 / 3},
+                            .plans = {.count = 25, .late = 2, .total_ms = 7.5, .max_ms = 0.7}};
+  const EpisodeOutcome got = EpisodeOutcome::from_json(sent.to_json());
+  EXPECT_EQ(sent.to_json().find('\n'), std::string::npos);
+  EXPECT_EQ(got.to_json(), sent.to_json());
+  EXPECT_EQ(got.highest_reward, sent.highest_reward);
+  EXPECT_EQ(got.timings.inference_ms, sent.timings.inference_ms);
+}
+
+TEST(Controls, HoldPoseIgnoresThePolicy) {
+  ConstantAgent agent(0.35);
+  const auto environment =
+      controlled(Control::kHoldPose, [] { return std::make_shared<LineEnvironment>(); });
+  // Starting at 1, the command is 1: 5 is reached. Starting at 0 nothing moves.
+  const auto summary = run_rollouts(agent, *environment, {.num_episodes = 2, .first_seed = 500});
+  EXPECT_FALSE(summary.episodes[0].success);
+  EXPECT_TRUE(summary.episodes[1].success);
+}
+
+// Shows where it is in its pictures.
+class VisibleLine : public LineEnvironment {
+ public:
+  Observation observe(bool render) override {
+    Observation o = LineEnvironment::observe(render);
+    if (render) o.images["front"].fill_(10.0 * o.state[0].item<double>());
+    return o;
+  }
+};
+
+TEST(Controls, ShowBlackOrAnotherEpisodesPictures) {
+  const auto make = [] { return std::make_shared<VisibleLine>(); };
+  const auto shown = [&](Control control) {
+    const auto environment = controlled(control, make);
+    environment->reset(501, false);
+    environment->step(at::full({1}, 2.0), false);
+    const Observation o = environment->observe(true);
+    EXPECT_EQ(o.state[0].item<double>(), 3.0);
+    return o.images.at("front")[0][0][0].item<int>();
+  };
+  EXPECT_EQ(shown(Control::kNone), 30);
+  EXPECT_EQ(shown(Control::kBlack), 0);
+  EXPECT_EQ(shown(Control::kShuffled), 20);  // of seed 502, which starts at 0
+}
+
+// Ends at 3, and takes no step after that.
+class EndingLine : public VisibleLine {
+ public:
+  Observation reset(std::uint64_t seed, bool render) override {
+    has_ended_ = false;
+    return VisibleLine::reset(seed, render);
+  }
+  StepResult step(const at::Tensor& action, bool render) override {
+    EXPECT_FALSE(has_ended_);
+    StepResult result = VisibleLine::step(action, render);
+    has_ended_ = result.terminated = observe(false).state[0].item<double>() >= 3.0;
+    return result;
+  }
+
+ private:
+  bool has_ended_ = false;
+};
+
+TEST(Controls, KeepTheLastPictureOfAnEpisodeThatEndsFirst) {
+  const auto environment =
+      controlled(Control::kShuffled, [] { return std::make_shared<EndingLine>(); });
+  environment->reset(500, false);  // from 0; the other, of seed 501, from 1
+  for (int i = 0; i < 2; ++i) environment->step(at::full({1}, 1.0), false);
+  EXPECT_FALSE(environment->step(at::full({1}, 0.5), false).terminated);
+  EXPECT_EQ(environment->observe(true).images.at("front")[0][0][0].item<int>(), 30);
+}
+
+TEST(Controls, NameThemselvesAndRefuseOthers) {
+  EXPECT_EQ(control_from("shuffled"), Control::kShuffled);
+  try {
+    control_from("blind");
+    FAIL() << "'blind' was accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("none, hold_pose, black, shuffled"));
+  }
+}
+
+// Reference values: statsmodels' proportion_confint(k, n, method="wilson").
+TEST(WilsonInterval, IsThePublishedOne) {
+  EXPECT_NEAR(wilson_interval(8, 10).first, 0.49016247153664183, 1e-12);
+  EXPECT_NEAR(wilson_interval(8, 10).second, 0.9433178485456247, 1e-12);
+  EXPECT_EQ(wilson_interval(0, 10).first, 0.0);
+  EXPECT_NEAR(wilson_interval(0, 10).second, 0.2775327998628892, 1e-12);
+  EXPECT_EQ(wilson_interval(0, 0), (std::pair<double, double>{0.0, 1.0}));
+}
+
+}  // namespace
+}  // namespace roboimi
