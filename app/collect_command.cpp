@@ -140,8 +140,8 @@ int work(const Job& job) {
   leave_signals_to_owner();
   at::set_num_threads(1);
   Registry& registry = Registry::instance();
-  const auto environment = registry.create_environment(job.root.component("env"), "env");
-  const auto writer = registry.create_episode_writer(job.root.component("writer"), "writer");
+  const auto environment = registry.create<Environment>(job.root.component("env"), "env");
+  const auto writer = registry.create<EpisodeWriter>(job.root.component("writer"), "writer");
   serve_attempts(*environment, *writer, job.collect.number("noise"));
   return EXIT_SUCCESS;
 }
@@ -169,7 +169,7 @@ void print_summary(const Collection& collection, const Job& job, double seconds,
 void check_environment(const Job& job) {
   require_writable_folder(job.collect.text("output"), "collect.output");
   const auto environment =
-      Registry::instance().create_environment(job.root.component("env"), "env");
+      Registry::instance().create<Environment>(job.root.component("env"), "env");
   const auto seed = static_cast<std::uint64_t>(job.collect.integer("first_seed"));
   try_environment(*environment, seed, /*with_images=*/true, /*films=*/false);
   if (environment->make_expert(job.collect.number("noise"), seed) == nullptr) {
@@ -180,7 +180,7 @@ void check_environment(const Job& job) {
 int own(const Request& request, const Job& job, const Arguments& words) {
   Registry& registry = Registry::instance();
   const std::shared_ptr<EpisodeWriter> writer =
-      registry.create_episode_writer(job.root.component("writer"), "writer");
+      registry.create<EpisodeWriter>(job.root.component("writer"), "writer");
   check_environment(job);
   const std::int64_t wanted = job.collect.integer("num_episodes");
   Collection collection(

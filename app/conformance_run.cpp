@@ -50,7 +50,7 @@ class RegisteredBackbone final : public Registered<testing::BackboneQuirks> {
  public:
   using Registered::Registered;
   std::shared_ptr<Backbone> make(const ObservationSpec& spec) const override {
-    return registry_.create_backbone(run_.options, "backbone", spec);
+    return registry_.create<Backbone>(run_.options, "backbone", spec);
   }
   ObservationSpec spec() const override { return with_cameras(BackboneQuirks::spec()); }
 };
@@ -59,7 +59,7 @@ class RegisteredHead final : public Registered<testing::HeadQuirks> {
  public:
   using Registered::Registered;
   std::shared_ptr<Head> make(const HeadSpec& spec) const override {
-    return registry_.create_head(run_.options, "head", spec);
+    return registry_.create<Head>(run_.options, "head", spec);
   }
 };
 
@@ -76,7 +76,7 @@ class RegisteredDataset final : public Registered<testing::DatasetQuirks> {
  public:
   using Registered::Registered;
   std::shared_ptr<Dataset> make() const override {
-    return registry_.create_dataset(run_.options, "data");
+    return registry_.create<Dataset>(run_.options, "data");
   }
 };
 
@@ -84,7 +84,7 @@ class RegisteredEnvironment final : public Registered<testing::EnvironmentQuirks
  public:
   using Registered::Registered;
   std::shared_ptr<Environment> make() const override {
-    return registry_.create_environment(run_.options, "env");
+    return registry_.create<Environment>(run_.options, "env");
   }
 };
 

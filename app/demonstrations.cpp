@@ -17,7 +17,7 @@ std::shared_ptr<const Dataset> demonstrations(const ConfigNode& config,
   ConfigNode node = *found;
   node.set("path", ConfigNode::scalar(values["data"].as<std::string>(), {.file = "command line"},
                                       /*quoted=*/true));
-  return Registry::instance().create_dataset(node, "data");
+  return Registry::instance().create<Dataset>(node, "data");
 }
 
 std::int64_t held_out_in_training(const ConfigNode& config) {

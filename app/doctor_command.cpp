@@ -133,7 +133,7 @@ void check_environments(std::vector<Finding>& findings) {
     try {
       ConfigNode node = ConfigNode::map();
       node.set("type", ConfigNode::scalar(info.name));
-      const auto environment = registry.create_environment(node, "env");
+      const auto environment = registry.create<Environment>(node, "env");
       environment->reset(0, false);
       const auto start = std::chrono::steady_clock::now();
       const Observation observation = environment->reset(0, true);

@@ -187,10 +187,10 @@ int encode(const Request& request) {
   Registry& registry = Registry::instance();
   registry.load_search_path(plugin_search_path(request.plugin_dirs));
   const Job job = read_job(request);
-  const auto dataset = registry.create_dataset(job.data, "data");
+  const auto dataset = registry.create<Dataset>(job.data, "data");
   const auto backbone = [&] {
     const SeededConstruction seeded(0);
-    return registry.create_backbone(job.backbone, job.backbone_path, dataset->spec());
+    return registry.create<Backbone>(job.backbone, job.backbone_path, dataset->spec());
   }();
   backbone->to(job.device);
   const StopRequest stop;

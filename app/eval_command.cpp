@@ -189,7 +189,7 @@ Evaluation prepare(const ParsedArguments& parsed) {
                         .options = wanted};
   const ConfigNode& environment = environment_node(evaluation.loaded, checkpoint);
   evaluation.environment = controlled(
-      control, [&] { return Registry::instance().create_environment(environment, "env"); });
+      control, [&] { return Registry::instance().create<Environment>(environment, "env"); });
   evaluation.options.output_folder =
       output_folder(values, parsed.words, checkpoint, evaluation.loaded.state.step);
   evaluation.options.subject = {{"checkpoint", checkpoint.string()},

@@ -18,7 +18,7 @@ static void drive(const std::string& checkpoint, double seconds, std::optional<d
   const auto policy = roboimi::load_policy(checkpoint, {.deadline_ms = deadline});
   const roboimi::ConfigNode* node = policy->config().find("env");
   if (node == nullptr || node->is_null()) throw roboimi::Error("the run has no environment");
-  const auto robot = roboimi::Registry::instance().create_environment(*node, "env");
+  const auto robot = roboimi::Registry::instance().create<roboimi::Environment>(*node, "env");
   const double hz = robot->spec().control_hz;
   const auto period = std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / hz));
   std::vector<double> act_ms(std::max<std::size_t>(1, static_cast<std::size_t>(hz * seconds)));

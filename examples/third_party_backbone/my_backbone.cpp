@@ -68,8 +68,8 @@ std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& 
 }  // namespace roboimi::my_backbone
 
 ROBOIMI_PLUGIN("my_backbone", "1.0.0", "An example of a backbone outside the source tree") {
-  registrar.backbone({.name = "my_backbone",
-                      .description = "a small ConvNet, one feature per camera",
-                      .schema = roboimi::my_backbone::schema(),
-                      .create = roboimi::my_backbone::create});
+  registrar.add<roboimi::Backbone>({.name = "my_backbone",
+                                    .description = "a small ConvNet, one feature per camera",
+                                    .schema = roboimi::my_backbone::schema(),
+                                    .create = roboimi::my_backbone::create});
 }

@@ -4,12 +4,12 @@
 
 ROBOIMI_PLUGIN("hdf5_dataset", "1.0.0", "Episodes in ACT's HDF5 layout") {
   using namespace roboimi::hdf5_dataset;
-  registrar.dataset({.name = "hdf5_dataset",
-                     .description = "reads episode_N.hdf5 of ACT's layout",
-                     .schema = dataset_schema(),
-                     .create = create_dataset});
-  registrar.episode_writer({.name = "hdf5_episode_writer",
-                            .description = "writes episode_N.hdf5 of ACT's layout",
-                            .schema = writer_schema(),
-                            .create = create_writer});
+  registrar.add<roboimi::Dataset>({.name = "hdf5_dataset",
+                                   .description = "reads episode_N.hdf5 of ACT's layout",
+                                   .schema = dataset_schema(),
+                                   .create = create_dataset});
+  registrar.add<roboimi::EpisodeWriter>({.name = "hdf5_episode_writer",
+                                         .description = "writes episode_N.hdf5 of ACT's layout",
+                                         .schema = writer_schema(),
+                                         .create = create_writer});
 }

@@ -2,7 +2,7 @@
 #include "roboimi/plugin/plugin.h"
 
 ROBOIMI_PLUGIN("lewm_vit_backbone", "1.0.0", "LEWM's frozen Vision Transformer") {
-  registrar.backbone(
+  registrar.add<roboimi::Backbone>(
       {.name = "lewm_vit_backbone",
        .description = "frozen LEWM ViT; all cameras in one image, one feature a step",
        .schema = roboimi::lewm_vit_backbone::schema(),

@@ -2,7 +2,7 @@
 #include "roboimi/plugin/plugin.h"
 
 ROBOIMI_PLUGIN("lewm_world_model", "1.0.0", "LeWorldModel: pretrains LEWM's encoder on clips") {
-  registrar.agent(
+  registrar.add<roboimi::Agent>(
       {.name = "lewm_world_model",
        .description = "joint-embedding world model: predicts the next frame's embedding",
        .schema = roboimi::lewm_world_model::schema(),

@@ -2,7 +2,7 @@
 #include "roboimi/plugin/plugin.h"
 
 ROBOIMI_PLUGIN("mpi_communicator", "1.0.0", "Several processes that train together, over MPI") {
-  registrar.communicator(
+  registrar.add<roboimi::Communicator>(
       {.name = "mpi_communicator",
        .description = "the processes that mpirun started, on one machine or more",
        .schema = roboimi::mpi_communicator::schema(),

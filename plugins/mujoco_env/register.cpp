@@ -2,7 +2,7 @@
 #include "roboimi/plugin/plugin.h"
 
 ROBOIMI_PLUGIN("mujoco_env", "1.0.0", "Two arms hand over a box, simulated by MuJoCo") {
-  registrar.environment(
+  registrar.add<roboimi::Environment>(
       {.name = "mujoco_env",
        .description = "bimanual tasks in MuJoCo: sim_transfer",
        .schema = roboimi::mujoco_env::schema(),

@@ -2,7 +2,7 @@
 #include "roboimi/plugin/plugin.h"
 
 ROBOIMI_PLUGIN("resnet_backbone", "1.0.0", "ResNet-18, -34 and -50 on every camera") {
-  registrar.backbone(
+  registrar.add<roboimi::Backbone>(
       {.name = "resnet_backbone",
        .description = "ResNet with spatial softmax, one feature per camera",
        .schema = roboimi::resnet_backbone::schema(),

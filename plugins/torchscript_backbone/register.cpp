@@ -2,8 +2,9 @@
 #include "roboimi/plugin/plugin.h"
 
 ROBOIMI_PLUGIN("torchscript_backbone", "1.0.0", "Encoders that Python exported with torch.jit") {
-  registrar.backbone({.name = "torchscript_backbone",
-                      .description = "an encoder exported from Python with torch.jit, as it is",
-                      .schema = roboimi::torchscript_backbone::schema(),
-                      .create = roboimi::torchscript_backbone::create});
+  registrar.add<roboimi::Backbone>(
+      {.name = "torchscript_backbone",
+       .description = "an encoder exported from Python with torch.jit, as it is",
+       .schema = roboimi::torchscript_backbone::schema(),
+       .create = roboimi::torchscript_backbone::create});
 }

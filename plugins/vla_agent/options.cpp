@@ -88,17 +88,17 @@ std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spe
   }
   std::shared_ptr<Backbone> backbone;
   if (options.has("backbone")) {
-    backbone = registry.create_backbone(options.component("backbone"), "agent.backbone", spec);
+    backbone = registry.create<Backbone>(options.component("backbone"), "agent.backbone", spec);
   }
   const ConditionSpec condition =
       condition_spec(backbone.get(), spec.state_dim, own.use_env_state ? spec.env_state_dim : 0);
   const ConfigNode& head_node = options.component("head");
   check_stated_cond_dim(head_node, condition, registry);
-  auto head = registry.create_head(head_node, "agent.head",
-                                   {.action_dim = spec.action_dim,
-                                    .pred_horizon = own.horizons.pred,
-                                    .obs_horizon = own.horizons.obs,
-                                    .per_step_cond_dim = condition.per_step_cond_dim()});
+  auto head = registry.create<Head>(head_node, "agent.head",
+                                    {.action_dim = spec.action_dim,
+                                     .pred_horizon = own.horizons.pred,
+                                     .obs_horizon = own.horizons.obs,
+                                     .per_step_cond_dim = condition.per_step_cond_dim()});
   return std::make_shared<VlaAgent>(own, spec, std::move(backbone), std::move(head));
 }
 

@@ -2,7 +2,7 @@
 #include "roboimi/plugin/plugin.h"
 
 ROBOIMI_PLUGIN("vla_agent", "1.0.0", "Agent that joins a visual backbone and an action head") {
-  registrar.agent(
+  registrar.add<roboimi::Agent>(
       {.name = "vla_agent",
        .description = "receding-horizon policy: visual features + state -> action chunks",
        .schema = roboimi::vla_agent::schema(),

@@ -15,7 +15,7 @@ constexpr std::uint64_t kSeed = 3;
 
 std::shared_ptr<Environment> make_environment() {
   Registry::instance().load(ROBOIMI_BINARY_DIR "/lib/roboimi/plugins/libmujoco_env.so");
-  return Registry::instance().create_environment(
+  return Registry::instance().create<Environment>(
       parse_yaml("{type: mujoco_env, task: sim_transfer}", "test"), "env");
 }
 

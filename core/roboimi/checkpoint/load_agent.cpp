@@ -62,7 +62,7 @@ LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
 
 std::shared_ptr<const Dataset> open_recorded_data(const ConfigNode& data) {
   try {
-    return Registry::instance().create_dataset(data, "data");
+    return Registry::instance().create<Dataset>(data, "data");
   } catch (const Error& error) {
     const ConfigNode* path = data.find("path");
     if (path == nullptr || !path->is_scalar() || std::filesystem::exists(path->text())) throw;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "roboimi/checkpoint/load_agent.h"
 #include "roboimi/common/error.h"
 #include "roboimi/contract/backbone.h"
 #include "roboimi/deploy/check_observation.h"
@@ -73,13 +74,13 @@ void add(const std::vector<std::int64_t>& joints, std::vector<std::int64_t>& cou
 }  // namespace
 
 Policy::Policy(LoadedAgent loaded, const PolicyOptions& options, const std::string& where)
-    : loaded_(std::move(loaded)),
+    : loaded_(std::make_unique<LoadedAgent>(std::move(loaded))),
       where_(where),
       threads_(options.threads),
       deadline_ms_(options.deadline_ms),
-      limits_(options.limits, loaded_.state.action_range, spec().action_dim, where),
-      watch_(loaded_.state.state_range, spec().state_dim, where) {
-  Agent& agent = *loaded_.agent;
+      limits_(options.limits, loaded_->state.action_range, spec().action_dim, where),
+      watch_(loaded_->state.state_range, spec().state_dim, where) {
+  Agent& agent = *loaded_->agent;
   check(agent, options, where);
   agent.eval();
   if (deadline_ms_) {
@@ -93,6 +94,10 @@ Policy::Policy(LoadedAgent loaded, const PolicyOptions& options, const std::stri
 }
 
 Policy::~Policy() = default;
+
+const ObservationSpec& Policy::spec() const { return loaded_->agent->spec(); }
+
+const ConfigNode& Policy::config() const { return loaded_->config; }
 
 void Policy::reset(std::uint64_t seed, const at::Tensor& last_command) {
   const std::lock_guard lock(mutex_);
@@ -109,19 +114,19 @@ void Policy::reset(std::uint64_t seed, UnknownCommand) {
 }
 
 void Policy::start(std::uint64_t seed, const at::Tensor& last_command) {
-  calling_agent("reset", where_, [&] { loaded_.agent->reset(seed); });
+  calling_agent("reset", where_, [&] { loaded_->agent->reset(seed); });
   last_ = last_command;
   is_started_ = true;
 }
 
 bool Policy::needs_images() const {
   const std::lock_guard lock(mutex_);
-  return calling_agent("needs_images", where_, [&] { return loaded_.agent->needs_images(); });
+  return calling_agent("needs_images", where_, [&] { return loaded_->agent->needs_images(); });
 }
 
 // What the agent wants, before the limits.
 at::Tensor Policy::command_for(const Observation& observation) {
-  Agent& agent = *loaded_.agent;
+  Agent& agent = *loaded_->agent;
   const bool looks = agent.backbone() != nullptr && agent.needs_images();
   check_observation(observation, spec(),
                     looks ? agent.backbone()->camera_names() : std::vector<std::string>());
@@ -147,7 +152,7 @@ PolicyStep Policy::act(const Observation& observation) {
   }
   const at::Tensor wanted = calling_agent("act", where_, [&] { return command_for(observation); });
   PolicyStep step{.state_outside = watch_.outside(observation.state),
-                  .timing = loaded_.agent->last_timing()};
+                  .timing = loaded_->agent->last_timing()};
   if (step.held() && last_.defined()) {
     step.action = last_.clone();
   } else {

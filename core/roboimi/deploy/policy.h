@@ -34,13 +34,15 @@
 #include <string>
 #include <vector>
 
-#include "roboimi/checkpoint/load_agent.h"
 #include "roboimi/common/export.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/deploy/action_limits.h"
 #include "roboimi/deploy/state_watch.h"
 
 namespace roboimi {
+
+class ConfigNode;
+struct LoadedAgent;  // checkpoint/load_agent.h
 
 struct PolicyOptions {
   // Searched for plugins before ROBOIMI_PLUGIN_PATH and roboimi's own.
@@ -88,9 +90,9 @@ class ROBOIMI_EXPORT Policy {
   Policy(const Policy&) = delete;
   Policy& operator=(const Policy&) = delete;
 
-  const ObservationSpec& spec() const { return loaded_.agent->spec(); }
+  const ObservationSpec& spec() const;
   // The run's resolved configuration, with the overrides.
-  const ConfigNode& config() const { return loaded_.config; }
+  const ConfigNode& config() const;
 
   // Starts an episode: forgets what was seen and queued, and seeds the policy's noise. It waits for
   // a chunk that is being computed. `last_command` float [A] is what the robot is commanded now, in
@@ -115,7 +117,7 @@ class ROBOIMI_EXPORT Policy {
   at::Tensor command_for(const Observation& observation);
   void count(const PolicyStep& step);
 
-  LoadedAgent loaded_;
+  std::unique_ptr<LoadedAgent> loaded_;
   std::string where_;
   int threads_;
   std::optional<double> deadline_ms_;

@@ -4,11 +4,6 @@
 #include "roboimi/common/random.h"
 #include "roboimi/config/scalar.h"
 #include "roboimi/contract/agent.h"
-#include "roboimi/contract/backbone.h"
-#include "roboimi/contract/communicator.h"
-#include "roboimi/contract/dataset.h"
-#include "roboimi/contract/environment.h"
-#include "roboimi/contract/episode_writer.h"
 #include "roboimi/plugin/plugin_file.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/plugin/registry_state.h"
@@ -20,17 +15,18 @@ namespace fs = std::filesystem;
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
-// Selects, checks the options, calls the factory and turns what it throws into an Error.
-template <typename Factory, typename... Arguments>
-auto create(Registry::State& state, ComponentKind kind, const ConfigNode& node,
-            const std::string& path, Arguments&&... arguments) {
-  Factory factory;
+}  // namespace
+
+std::shared_ptr<void> Registry::create_component(ComponentKind kind, const ConfigNode& node,
+                                                 const std::string& path, const Make& make) {
+  std::shared_ptr<const void> factory;
   const auto selection = [&] {
-    const Lock lock(state.mutex);
-    auto selected = state.select(kind, node, path);
-    factory = state.components.template factory<Factory>(selected.component);
+    const Lock lock(state_->mutex);
+    auto selected = state_->select(kind, node, path);
+    factory = state_->components.factory(selected.component);
     return selected;
   }();
+  // Outside the lock: a factory may create parts, or take long.
   const Options options = parse_options(selection.node, selection.component.schema, path);
   const auto failed = [&](const std::string& found) {
     return Error({.what = fmt::format("{}: cannot make the {} '{}'", path, to_string(kind),
@@ -39,7 +35,7 @@ auto create(Registry::State& state, ComponentKind kind, const ConfigNode& node,
                   .found = found});
   };
   try {
-    auto component = factory(options, std::forward<Arguments>(arguments)...);
+    auto component = make(factory.get(), options);
     if (component == nullptr) throw failed("a factory that returned nothing");
     return component;
   } catch (const Error& error) {
@@ -51,41 +47,10 @@ auto create(Registry::State& state, ComponentKind kind, const ConfigNode& node,
   }
 }
 
-}  // namespace
-
-std::shared_ptr<Backbone> Registry::create_backbone(const ConfigNode& node, const std::string& path,
-                                                    const ObservationSpec& spec) {
-  return create<BackboneFactory>(*state_, ComponentKind::kBackbone, node, path, spec);
-}
-
-std::shared_ptr<Head> Registry::create_head(const ConfigNode& node, const std::string& path,
-                                            const HeadSpec& spec) {
-  return create<HeadFactory>(*state_, ComponentKind::kHead, node, path, spec);
-}
-
 std::shared_ptr<Agent> Registry::create_agent(const ConfigNode& node, const std::string& path,
                                               const ObservationSpec& spec, std::uint64_t seed) {
   const SeededConstruction guard(seed);
-  return create<AgentFactory>(*state_, ComponentKind::kAgent, node, path, spec, *this);
-}
-
-std::shared_ptr<Dataset> Registry::create_dataset(const ConfigNode& node, const std::string& path) {
-  return create<DatasetFactory>(*state_, ComponentKind::kDataset, node, path);
-}
-
-std::shared_ptr<EpisodeWriter> Registry::create_episode_writer(const ConfigNode& node,
-                                                               const std::string& path) {
-  return create<EpisodeWriterFactory>(*state_, ComponentKind::kEpisodeWriter, node, path);
-}
-
-std::shared_ptr<Environment> Registry::create_environment(const ConfigNode& node,
-                                                          const std::string& path) {
-  return create<EnvironmentFactory>(*state_, ComponentKind::kEnvironment, node, path);
-}
-
-std::shared_ptr<Communicator> Registry::create_communicator(const ConfigNode& node,
-                                                            const std::string& path) {
-  return create<CommunicatorFactory>(*state_, ComponentKind::kCommunicator, node, path);
+  return create<Agent>(node, path, spec, *this);
 }
 
 ComponentInfo Registry::selected(ComponentKind kind, const ConfigNode& node,

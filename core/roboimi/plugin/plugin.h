@@ -3,7 +3,7 @@
 //   #include "roboimi/plugin/plugin.h"
 //
 //   ROBOIMI_PLUGIN("my_backbone", "1.0.0", "A small ConvNet encoder") {
-//     registrar.backbone({.name = "my_backbone",
+//     registrar.add<roboimi::Backbone>({.name = "my_backbone",
 //                         .description = "ConvNet encoder, one feature per camera",
 //                         .schema = my_backbone::schema(),
 //                         .create = my_backbone::create});

@@ -2,7 +2,7 @@
 //
 //   Registry& registry = Registry::instance();
 //   registry.load_search_path({"./plugins"});
-//   auto backbone = registry.create_backbone(node, "agent.backbone", spec);
+//   auto backbone = registry.create<Backbone>(node, "agent.backbone", spec);
 //
 // A node says `type: NAME` and NAME's options. With `plugin: FILE` that library is loaded first,
 // and `type` may be left out when it has one component of the kind. When the library lacks the
@@ -15,12 +15,16 @@
 // never destroyed and libraries are never unloaded; every member may be called from any thread.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "roboimi/common/export.h"
+#include "roboimi/config/node.h"
+#include "roboimi/config/schema.h"
 #include "roboimi/plugin/component.h"
 
 namespace roboimi {
@@ -73,7 +77,7 @@ class ROBOIMI_EXPORT Registry {
   // file already loaded (same inode) is a no-op. Returns the plugin's name.
   std::string load(const std::filesystem::path& file);
   // For programs that link components in: no library, no note.
-  void add(const std::string& plugin, Registrar registrar);
+  void add(const std::string& plugin, const Registrar& registrar);
 
   std::vector<LoadedPlugin> plugins() const;
   std::vector<RejectedPlugin> rejected() const;
@@ -87,29 +91,29 @@ class ROBOIMI_EXPORT Registry {
   // free.
   void restrict_plugins(const ConfigNode& config, const std::vector<RecordedPlugin>& recorded);
 
-  // `path` is the node's place in the config, for errors ("agent.backbone"). Each checks the
-  // options by the component's schema. An agent and its parts are constructed under
-  // SeededConstruction(seed).
-  std::shared_ptr<Backbone> create_backbone(const ConfigNode& node, const std::string& path,
-                                            const ObservationSpec& spec);
-  std::shared_ptr<Head> create_head(const ConfigNode& node, const std::string& path,
-                                    const HeadSpec& spec);
+  // `path` is the node's place in the config, for errors ("agent.backbone"). The options are
+  // checked by the component's schema. `arguments` are those of ComponentTraits<Interface>:
+  //   registry.create<Backbone>(node, "agent.backbone", spec)
+  template <typename Interface, typename... Arguments>
+  std::shared_ptr<Interface> create(const ConfigNode& node, const std::string& path,
+                                    Arguments&&... arguments) {
+    const auto make = [&](const void* factory, const Options& options) -> std::shared_ptr<void> {
+      return (*static_cast<const ComponentFactory<Interface>*>(factory))(options, arguments...);
+    };
+    return std::static_pointer_cast<Interface>(
+        create_component(ComponentTraits<Interface>::kKind, node, path, make));
+  }
+  // An agent and its parts, constructed under SeededConstruction(seed).
   std::shared_ptr<Agent> create_agent(const ConfigNode& node, const std::string& path,
                                       const ObservationSpec& spec, std::uint64_t seed);
-  std::shared_ptr<Dataset> create_dataset(const ConfigNode& node, const std::string& path);
-  std::shared_ptr<EpisodeWriter> create_episode_writer(const ConfigNode& node,
-                                                       const std::string& path);
-  std::shared_ptr<Environment> create_environment(const ConfigNode& node, const std::string& path);
-  std::shared_ptr<Communicator> create_communicator(const ConfigNode& node,
-                                                    const std::string& path);
 
-  // The component that create_*() makes of a node, after loading its `plugin:`. Its `file` and name
+  // The component that create() makes of a node, after loading its `plugin:`. Its `file` and name
   // tell it apart from every other.
   ComponentInfo selected(ComponentKind kind, const ConfigNode& node, const std::string& path);
   // The schema behind a node (after loading its `plugin:`), and the node's validated options with
   // defaults filled in: what a run's config.yaml and cache keys hold.
   Options options_of(ComponentKind kind, const ConfigNode& node, const std::string& path);
-  // The node as create_*() understands it, and the nodes of the parts that its schema names: `type`
+  // The node as create() understands it, and the nodes of the parts that its schema names: `type`
   // is the component taken, and options that a substitution passes over are gone. It does not
   // depend on where the options were written, so a saved copy gives the same components.
   ConfigNode resolved(ComponentKind kind, const ConfigNode& node, const std::string& path);
@@ -117,6 +121,10 @@ class ROBOIMI_EXPORT Registry {
   struct State;  // core's own
 
  private:
+  using Make = std::function<std::shared_ptr<void>(const void* factory, const Options& options)>;
+  std::shared_ptr<void> create_component(ComponentKind kind, const ConfigNode& node,
+                                         const std::string& path, const Make& make);
+
   Registry();
   ~Registry() = delete;
   State* state_;

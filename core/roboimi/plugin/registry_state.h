@@ -3,6 +3,7 @@
 
 #include <list>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -24,7 +25,7 @@ class ComponentTable {
 
   // Adds all or none. Error when a name is used twice, a component is incomplete or, unless
   // kByFileOnly says that such a one is found by its library alone, when a name is taken.
-  void add(const std::string& plugin, const std::filesystem::path& file, Registrar registrar,
+  void add(const std::string& plugin, const std::filesystem::path& file, const Registrar& registrar,
            TakenName taken = TakenName::kError);
 
   const std::vector<ComponentInfo>& infos() const { return infos_; }
@@ -33,20 +34,16 @@ class ComponentTable {
                                                const std::filesystem::path& file) const;
   std::vector<std::string> names(ComponentKind kind) const;
 
-  template <typename Factory>
-  const Factory& factory(const ComponentInfo& info) const {
-    return std::get<Factories<Factory>>(factories_).at({info.file, info.name});
+  // The ComponentFactory of the component's kind.
+  std::shared_ptr<const void> factory(const ComponentInfo& info) const {
+    return factories_.at({info.kind, info.file, info.name});
   }
 
  private:
-  template <typename Factory>
-  using Factories = std::map<std::pair<std::filesystem::path, std::string>, Factory>;
+  using Key = std::tuple<ComponentKind, std::filesystem::path, std::string>;
 
   std::vector<ComponentInfo> infos_;
-  std::tuple<Factories<BackboneFactory>, Factories<HeadFactory>, Factories<AgentFactory>,
-             Factories<DatasetFactory>, Factories<EpisodeWriterFactory>,
-             Factories<EnvironmentFactory>, Factories<CommunicatorFactory>>
-      factories_;
+  std::map<Key, std::shared_ptr<const void>> factories_;
 };
 
 struct Registry::State {

@@ -75,7 +75,7 @@ void require_steps_left(const PreflightOptions& options, const Checkpoint& resum
 std::shared_ptr<Environment> make_environment(const PreflightOptions& options, Agent& agent) {
   try {
     const auto environment =
-        Registry::instance().create_environment(options.experiment.component("env"), "env");
+        Registry::instance().create<Environment>(options.experiment.component("env"), "env");
     require_fit(agent.spec(), environment->spec());
     const bool sees = agent.backbone() != nullptr || agent.needs_images();
     try_environment(*environment, options.train.rollout_seed, sees, /*films=*/true);
@@ -139,7 +139,7 @@ Preflight check(const PreflightOptions& options) {
   Registry& registry = Registry::instance();
   const ConfigNode& data = options.experiment.component("data");
   const std::shared_ptr<const Dataset> dataset =
-      options.resume ? open_recorded_data(data) : registry.create_dataset(data, "data");
+      options.resume ? open_recorded_data(data) : registry.create<Dataset>(data, "data");
   std::optional<ResumedRun> resumed;
   if (found.resumed) resumed = {.folder = *options.resume, .weights = found.resumed->model};
   found.agent = create_agent_to_train(options.experiment.component("agent"), dataset->spec(),

@@ -12,7 +12,7 @@ namespace roboimi {
 
 std::shared_ptr<Communicator> join_team(const Options& experiment) {
   if (!experiment.has("communicator")) return std::make_shared<SingleProcess>();
-  const auto communicator = Registry::instance().create_communicator(
+  const auto communicator = Registry::instance().create<Communicator>(
       experiment.component("communicator"), "communicator");
   if (communicator->rank() != 0) logger().set_level(spdlog::level::warn);
   return communicator;

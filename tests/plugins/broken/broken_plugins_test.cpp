@@ -210,7 +210,7 @@ ObservationSpec two_cameras() {
 TEST(GoodPlugin, IsAcceptedWhenStripped) {
   Registry& registry = Registry::instance();
   EXPECT_EQ(registry.load(built("stripped")), "stripped");
-  const auto backbone = registry.create_backbone(
+  const auto backbone = registry.create<Backbone>(
       parse_yaml("type: stripped\noutput_dim: 6", "test.yaml"), "agent.backbone", two_cameras());
   EXPECT_EQ(backbone->feature_dim(), 12);
   VerdictTable::row("stripped", "accepted", "");
@@ -219,8 +219,8 @@ TEST(GoodPlugin, IsAcceptedWhenStripped) {
 std::string creation_error(const std::string& plugin) {
   Registry::instance().load(built(plugin));
   try {
-    Registry::instance().create_backbone(parse_yaml("type: " + plugin, "test.yaml"),
-                                         "agent.backbone", two_cameras());
+    Registry::instance().create<Backbone>(parse_yaml("type: " + plugin, "test.yaml"),
+                                          "agent.backbone", two_cameras());
   } catch (const Error& error) {
     VerdictTable::row(plugin, "no part", error.what());
     return error.what();

@@ -100,7 +100,7 @@ ROBOIMI_PLUGIN(TEXT(FIXTURE), VERSION, "A backbone for the loader's tests") {
 #if defined(THROWING_REGISTER)
   throw std::runtime_error("the register function gave up");
 #endif
-  registrar.backbone({
+  registrar.add<roboimi::Backbone>({
     .name = COMPONENT, .description = "mean colour, then a linear map",
     .schema = roboimi::FIXTURE::schema(), .create = roboimi::FIXTURE::create,
 #if defined(CHECK_OPTIONS)
@@ -108,10 +108,10 @@ ROBOIMI_PLUGIN(TEXT(FIXTURE), VERSION, "A backbone for the loader's tests") {
 #endif
   });
 #if defined(SECOND_BACKBONE)
-  registrar.backbone({.name = SECOND_BACKBONE,
-                      .description = "the same again",
-                      .schema = roboimi::FIXTURE::schema(),
-                      .create = roboimi::FIXTURE::create});
+  registrar.add<roboimi::Backbone>({.name = SECOND_BACKBONE,
+                                    .description = "the same again",
+                                    .schema = roboimi::FIXTURE::schema(),
+                                    .create = roboimi::FIXTURE::create});
 #endif
 }
 #endif

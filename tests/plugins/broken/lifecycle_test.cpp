@@ -118,24 +118,24 @@ TEST(PluginOption, DropsABackboneInWhateverTypeTheFileSaid) {
   Registry& registry = Registry::instance();
   ConfigNode node = yaml("type: another\ncheckpoint: weights.pt\noutput_dim: 9");
   node.set("plugin", ConfigNode::scalar(built("good").string(), {.file = "command line"}));
-  const auto backbone = registry.create_backbone(node, "agent.backbone", one_camera());
+  const auto backbone = registry.create<Backbone>(node, "agent.backbone", one_camera());
   EXPECT_EQ(backbone->output_dim(), 4) << "the file's output_dim was meant for 'another'";
 
   // An option of the command line is meant for the new one, and a saved copy means the same.
   node.set("output_dim", ConfigNode::scalar("7", {.file = "command line"}));
-  EXPECT_EQ(registry.create_backbone(node, "agent.backbone", one_camera())->output_dim(), 7);
+  EXPECT_EQ(registry.create<Backbone>(node, "agent.backbone", one_camera())->output_dim(), 7);
   const ConfigNode saved =
       yaml(registry.resolved(ComponentKind::kBackbone, node, "agent.backbone").to_yaml());
   EXPECT_EQ(saved.find("type")->text(), "good");
   EXPECT_EQ(saved.find("checkpoint"), nullptr);
-  EXPECT_EQ(registry.create_backbone(saved, "agent.backbone", one_camera())->output_dim(), 7);
+  EXPECT_EQ(registry.create<Backbone>(saved, "agent.backbone", one_camera())->output_dim(), 7);
   EXPECT_EQ(
       registry.options_of(ComponentKind::kBackbone, saved, "agent.backbone").integer("output_dim"),
       7);
 }
 
 TEST(PluginOption, NeedsNoTypeWhenTheLibraryHasOneComponentOfTheKind) {
-  const auto backbone = Registry::instance().create_backbone(
+  const auto backbone = Registry::instance().create<Backbone>(
       yaml("plugin: " + built("good").string() + "\noutput_dim: 5"), "agent.backbone",
       one_camera());
   EXPECT_EQ(backbone->output_dim(), 5);
@@ -147,25 +147,25 @@ TEST(PluginOption, AsksForATypeWhenTheLibraryLeavesAChoice) {
   const auto earlier = loaded("two_backbones");
   const fs::path file = earlier ? earlier->file : built("two_backbones");
   const std::string text = error_text([&] {
-    registry.create_backbone(yaml("plugin: " + file.string()), "agent.backbone", one_camera());
+    registry.create<Backbone>(yaml("plugin: " + file.string()), "agent.backbone", one_camera());
   });
   EXPECT_THAT(text, HasSubstr("agent.backbone: the plugin 'two_backbones' leaves open which"));
   EXPECT_THAT(text, HasSubstr("found backbone 'two_backbones', backbone 'second_backbone'"));
   EXPECT_EQ(registry
-                .create_backbone(yaml("type: second_backbone\nplugin: " + file.string()),
-                                 "agent.backbone", one_camera())
+                .create<Backbone>(yaml("type: second_backbone\nplugin: " + file.string()),
+                                  "agent.backbone", one_camera())
                 ->output_dim(),
             4);
   EXPECT_THAT(error_text([&] {
-                registry.create_head(yaml("plugin: " + file.string()), "agent.head", HeadSpec{});
+                registry.create<Head>(yaml("plugin: " + file.string()), "agent.head", HeadSpec{});
               }),
               HasSubstr("agent.head: the plugin 'two_backbones' leaves open which head is meant"));
 }
 
 TEST(PluginOption, NamesTheFileThatIsMissing) {
   const std::string text = error_text([] {
-    Registry::instance().create_backbone(yaml("plugin: ./libnowhere.so"), "agent.backbone",
-                                         one_camera());
+    Registry::instance().create<Backbone>(yaml("plugin: ./libnowhere.so"), "agent.backbone",
+                                          one_camera());
   });
   EXPECT_THAT(text, HasSubstr("/libnowhere.so: agent.backbone.plugin: cannot load the plugin"));
   EXPECT_THAT(text, HasSubstr("found no such file"));
@@ -178,7 +178,7 @@ TEST(Type, ThatIsUnknownGivesTheNearestNameTheOthersAndTheFolders) {
   install(built("older_api"), folder / "libolder.so");
   registry.load_search_path({folder});
   const std::string text = error_text(
-      [&] { registry.create_backbone(yaml("type: goood"), "agent.backbone", one_camera()); });
+      [&] { registry.create<Backbone>(yaml("type: goood"), "agent.backbone", one_camera()); });
   EXPECT_THAT(text, HasSubstr("test.yaml:1:1: agent.backbone: unknown backbone 'goood'"));
   EXPECT_THAT(text, HasSubstr("expected type: one of good, late"));
   EXPECT_THAT(text, HasSubstr("did you mean 'good'?"));
@@ -186,18 +186,18 @@ TEST(Type, ThatIsUnknownGivesTheNearestNameTheOthersAndTheFolders) {
   EXPECT_THAT(text, testing::ContainsRegex(
                         "rejected: .*libolder.so \\(`roboimi plugins list` says why\\)"));
   EXPECT_THAT(
-      error_text([&] { registry.create_backbone(yaml("{}"), "agent.backbone", one_camera()); }),
+      error_text([&] { registry.create<Backbone>(yaml("{}"), "agent.backbone", one_camera()); }),
       HasSubstr("agent.backbone has no 'type'"));
   EXPECT_THAT(
-      error_text([&] { registry.create_backbone(yaml("good"), "agent.backbone", one_camera()); }),
+      error_text([&] { registry.create<Backbone>(yaml("good"), "agent.backbone", one_camera()); }),
       HasSubstr("agent.backbone is no backbone: expected a table"));
 }
 
 TEST(Options, OfTheWrongNameAreNamedWithTheirPlace) {
   Registry::instance().load(built("good"));
   const std::string text = error_text([] {
-    Registry::instance().create_backbone(yaml("type: good\noutput_dimm: 3"), "agent.backbone",
-                                         one_camera());
+    Registry::instance().create<Backbone>(yaml("type: good\noutput_dimm: 3"), "agent.backbone",
+                                          one_camera());
   });
   EXPECT_THAT(text, HasSubstr("test.yaml:2:1"));
   EXPECT_THAT(text, HasSubstr("output_dim"));
@@ -208,7 +208,7 @@ TEST(Component, IsTheSameForTheSameSeedAndLeavesTheDefaultGeneratorAlone) {
   registry.load(built("good"));
   const auto made = [&] {
     const SeededConstruction guard(7);
-    return registry.create_backbone(yaml("type: good"), "agent.backbone", one_camera());
+    return registry.create<Backbone>(yaml("type: good"), "agent.backbone", one_camera());
   };
   const at::Tensor before = at::rand({3});
   const auto first = made(), second = made();
@@ -223,7 +223,7 @@ TEST(Component, LivesThroughFiftyCyclesOfLoadingConstructingAndDestroying) {
   for (int cycle = 0; cycle < 50; ++cycle) {
     EXPECT_EQ(registry.load(built("good")), "good");
     const auto backbone =
-        registry.create_backbone(yaml("type: good"), "agent.backbone", one_camera());
+        registry.create<Backbone>(yaml("type: good"), "agent.backbone", one_camera());
     EXPECT_EQ(backbone->encode(images, generator).sizes(), (at::IntArrayRef{1, 2, 4}));
   }
 }

@@ -80,7 +80,7 @@ TEST(PluginsTwice, ByNameAreTheNamedOneForThatComponentAlone) {
   const ConfigNode node = naming(mine, "late", "test.yaml");
   const std::string log = logged([&] {
     EXPECT_EQ(taken(node).file, mine);
-    EXPECT_EQ(registry.create_backbone(node, "agent.backbone", one_camera())->output_dim(), 4);
+    EXPECT_EQ(registry.create<Backbone>(node, "agent.backbone", one_camera())->output_dim(), 4);
   });
   EXPECT_THAT(log, HasSubstr("agent.backbone: taking the backbone 'late' of " + mine.string() +
                              " in the place of the one of " + usual.string()));

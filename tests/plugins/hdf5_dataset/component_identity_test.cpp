@@ -27,15 +27,16 @@ Registry& registry() {
     Schema data, backbone;
     data.required_path("path", "a folder");
     data.integer("rate", 1, "of something");
-    registrar.dataset({.name = "linked_dataset",
-                       .description = "for tests",
-                       .schema = data,
-                       .create = [](const Options&) { return nullptr; }});
+    registrar.add<Dataset>({.name = "linked_dataset",
+                            .description = "for tests",
+                            .schema = data,
+                            .create = [](const Options&) { return nullptr; }});
     backbone.optional_path("checkpoint", "weights");
-    registrar.backbone({.name = "linked_backbone",
-                        .description = "for tests",
-                        .schema = backbone,
-                        .create = [](const Options&, const ObservationSpec&) { return nullptr; }});
+    registrar.add<Backbone>(
+        {.name = "linked_backbone",
+         .description = "for tests",
+         .schema = backbone,
+         .create = [](const Options&, const ObservationSpec&) { return nullptr; }});
     Registry::instance().add("linked", std::move(registrar));
     return Registry::instance();
   }();

@@ -53,7 +53,7 @@ at::Tensor encode(const Images& images, const ObservationSpec& spec, const Check
 TEST(RealFrames, KeepTheirDirectionInBf16) {
   ROBOIMI_SKIP_WITHOUT_BFLOAT16();
   Registry::instance().load(ROBOIMI_BINARY_DIR "/lib/roboimi/plugins/libmujoco_env.so");
-  const auto environment = Registry::instance().create_environment(
+  const auto environment = Registry::instance().create<Environment>(
       parse_yaml("{type: mujoco_env, task: sim_transfer, camera_names: [r_vis, top, front]}",
                  "test"),
       "env");

@@ -63,7 +63,7 @@ class HeadOnlyAgent : public Agent {
   std::shared_ptr<Head> head_;
 };
 
-Component<HeadFactory> linear_head(const std::string& name) {
+Component<Head> linear_head(const std::string& name) {
   return {.name = name,
           .description = "one linear map",
           .create = [](const Options&, const HeadSpec& spec) {
@@ -71,7 +71,7 @@ Component<HeadFactory> linear_head(const std::string& name) {
           }};
 }
 
-Component<HeadFactory> failing_head() {
+Component<Head> failing_head() {
   return {.name = "failing",
           .description = "throws",
           .create = [](const Options& options, const HeadSpec&) -> std::shared_ptr<Head> {
@@ -82,7 +82,7 @@ Component<HeadFactory> failing_head() {
 }
 
 // Names the option that it refuses.
-Component<HeadFactory> refusing_head() {
+Component<Head> refusing_head() {
   return {.name = "refusing",
           .description = "throws",
           .create = [](const Options&, const HeadSpec&) -> std::shared_ptr<Head> {
@@ -90,7 +90,7 @@ Component<HeadFactory> refusing_head() {
           }};
 }
 
-Component<AgentFactory> head_only_agent() {
+Component<Agent> head_only_agent() {
   Schema schema;
   schema.component("head", ComponentKind::kHead, "the action head");
   return {.name = "head_only",
@@ -98,7 +98,7 @@ Component<AgentFactory> head_only_agent() {
           .schema = schema,
           .create = [](const Options& options, const ObservationSpec&, Registry& registry) {
             return std::make_shared<HeadOnlyAgent>(
-                registry.create_head(options.component("head"), "agent.head", kHeadSpec));
+                registry.create<Head>(options.component("head"), "agent.head", kHeadSpec));
           }};
 }
 
@@ -106,10 +106,10 @@ Component<AgentFactory> head_only_agent() {
 Registry& registry() {
   static Registry& filled = [&]() -> Registry& {
     Registrar registrar;
-    registrar.head(linear_head("linear"));
-    registrar.head(refusing_head());
-    registrar.head(failing_head());
-    registrar.agent(head_only_agent());
+    registrar.add<Head>(linear_head("linear"));
+    registrar.add<Head>(refusing_head());
+    registrar.add<Head>(failing_head());
+    registrar.add<Agent>(head_only_agent());
     Registry::instance().add("linked", std::move(registrar));
     return Registry::instance();
   }();
@@ -132,8 +132,8 @@ TEST(Registry, ListsLinkedComponents) {
 
 TEST(Registry, AddsNothingOfAPluginWithOneDuplicateName) {
   Registrar registrar;
-  registrar.head(linear_head("another"));
-  registrar.head(linear_head("linear"));
+  registrar.add<Head>(linear_head("another"));
+  registrar.add<Head>(linear_head("linear"));
   const std::string text = error_text([&] { registry().add("second", std::move(registrar)); });
   EXPECT_THAT(text, HasSubstr("the head 'linear' is there already"));
   EXPECT_THAT(text, HasSubstr("one of the plugin 'linked'"));
@@ -143,10 +143,10 @@ TEST(Registry, AddsNothingOfAPluginWithOneDuplicateName) {
 
 TEST(Registry, RefusesIncompleteComponents) {
   Registrar nameless, without_factory, twice;
-  nameless.head(linear_head(""));
-  without_factory.head({.name = "hollow"});
-  twice.head(linear_head("twin"));
-  twice.head(linear_head("twin"));
+  nameless.add<Head>(linear_head(""));
+  without_factory.add<Head>({.name = "hollow"});
+  twice.add<Head>(linear_head("twin"));
+  twice.add<Head>(linear_head("twin"));
   EXPECT_THAT(error_text([&] { registry().add("nameless", nameless); }),
               HasSubstr("a head without a name"));
   EXPECT_THAT(error_text([&] { registry().add("hollow", without_factory); }),

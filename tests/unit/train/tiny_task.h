@@ -102,29 +102,31 @@ inline void register_tiny_task() {
     Schema agent_schema;
     agent_schema.number("noise", 0.1, "standard deviation of the noise on the state");
     agent_schema.integer("hidden", 8, "width").at_least(1);
-    registrar.agent({.name = "tiny",
-                     .description = "a small network on the state",
-                     .schema = agent_schema,
-                     .create = [](const Options& options, const ObservationSpec& spec, Registry&) {
-                       return std::make_shared<TinyAgent>(spec, options.number("noise"),
-                                                          options.integer("hidden"));
-                     }});
+    registrar.add<Agent>(
+        {.name = "tiny",
+         .description = "a small network on the state",
+         .schema = agent_schema,
+         .create = [](const Options& options, const ObservationSpec& spec, Registry&) {
+           return std::make_shared<TinyAgent>(spec, options.number("noise"),
+                                              options.integer("hidden"));
+         }});
     Schema data_schema;
     data_schema.required_path("path", "a file that stands for the recordings");
-    registrar.dataset({.name = "tiny",
-                       .description = "random states and a function of them",
-                       .schema = data_schema,
-                       .create = [](const Options& options) {
-                         return std::make_shared<TinyDataset>(options.text("path"));
-                       }});
+    registrar.add<Dataset>({.name = "tiny",
+                            .description = "random states and a function of them",
+                            .schema = data_schema,
+                            .create = [](const Options& options) {
+                              return std::make_shared<TinyDataset>(options.text("path"));
+                            }});
     Schema environment_schema;
     environment_schema.integer("state_dim", 3, "numbers that it says a state has");
-    registrar.environment({.name = "tiny",
-                           .description = "asks for the same function",
-                           .schema = environment_schema,
-                           .create = [](const Options& options) {
-                             return std::make_shared<TinyEnvironment>(options.integer("state_dim"));
-                           }});
+    registrar.add<Environment>({.name = "tiny",
+                                .description = "asks for the same function",
+                                .schema = environment_schema,
+                                .create = [](const Options& options) {
+                                  return std::make_shared<TinyEnvironment>(
+                                      options.integer("state_dim"));
+                                }});
     Registry::instance().add("tiny_task", std::move(registrar));
     return true;
   }();
