@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kModulatedNormEps = 1e-6;
 
-torch::nn::LayerNorm resnet::make_norm(std::int64_t width) {
+torch::nn::LayerNorm make_norm(std::int64_t width) {
   return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}));  // eps 1e-5
 }
 
@@ -27,7 +27,7 @@ at::Tensor modulated(const at::Tensor& x, const at::Tensor& shift, const at::Ten
 PredictorAttentionImpl::PredictorAttentionImpl(const PredictorOptions& options)
     : heads_(options.heads), dropout_(options.dropout) {
   const std::int64_t inner = options.heads * options.head_dim;
-  norm_ = register_module("norm", resnet::make_norm(options.width));
+  norm_ = register_module("norm", make_norm(options.width));
   to_qkv_ = register_module(
       "to_qkv", torch::nn::Linear(torch::nn::LinearOptions(options.width, 3 * inner).bias(false)));
   to_out_ = register_module("to_out", torch::nn::ModuleDict());
@@ -61,7 +61,7 @@ at::Tensor PredictorAttentionImpl::forward(const at::Tensor& x, at::Generator& g
 }
 
 PredictorMlpImpl::PredictorMlpImpl(const PredictorOptions& options) : dropout_(options.dropout) {
-  norm_ = resnet::make_norm(options.width);
+  norm_ = make_norm(options.width);
   first_ = torch::nn::Linear(options.width, options.mlp_dim);
   last_ = torch::nn::Linear(options.mlp_dim, options.width);
   net_ = register_module("net", torch::nn::ModuleDict());
@@ -94,7 +94,7 @@ at::Tensor PredictorBlockImpl::forward(const at::Tensor& x, const at::Tensor& co
 }
 
 PredictorImpl::TransformerImpl::TransformerImpl(const PredictorOptions& options) {
-  norm = register_module("norm", resnet::make_norm(options.width));
+  norm = register_module("norm", make_norm(options.width));
   layers = register_module("layers", torch::nn::ModuleList());
   for (std::int64_t i = 0; i < options.depth; ++i) layers->push_back(PredictorBlock(options));
 }

@@ -17,7 +17,7 @@ torch::nn::Linear make_linear(std::int64_t input, std::int64_t output) {
   return linear;
 }
 
-torch::nn::LayerNorm resnet::make_norm(std::int64_t width) {
+torch::nn::LayerNorm make_norm(std::int64_t width) {
   return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(kVitLayerNormEps));
 }
 
@@ -90,9 +90,9 @@ at::Tensor VitMlpImpl::forward(const at::Tensor& x) {
 }
 
 VitLayerImpl::VitLayerImpl(const VitOptions& options) {
-  layernorm_before = register_module("layernorm_before", resnet::make_norm(options.hidden_size));
+  layernorm_before = register_module("layernorm_before", make_norm(options.hidden_size));
   attention = register_module("attention", VitAttention(options));
-  layernorm_after = register_module("layernorm_after", resnet::make_norm(options.hidden_size));
+  layernorm_after = register_module("layernorm_after", make_norm(options.hidden_size));
   mlp = register_module("mlp", VitMlp(options));
 }
 
@@ -105,7 +105,7 @@ VitEncoderImpl::VitEncoderImpl(const VitOptions& options) : options_(options) {
   embeddings = register_module("embeddings", VitEmbeddings(options));
   layers = register_module("layers", torch::nn::ModuleList());
   for (std::int64_t i = 0; i < options.num_layers; ++i) layers->push_back(VitLayer(options));
-  layernorm = register_module("layernorm", resnet::make_norm(options.hidden_size));
+  layernorm = register_module("layernorm", make_norm(options.hidden_size));
 }
 
 at::Tensor VitEncoderImpl::forward(const at::Tensor& pixels) {

@@ -161,7 +161,7 @@ at::Tensor Denoiser::evaluate(const at::Tensor& z, std::int64_t step) {
     const Layer& layer = layers_[i];
     x = cross_attention(std::int64_t(i), self_attention(layer, x));
     const at::Tensor inner =
-        layer.fc1.forward(norm(x, layer.norm3_weight, layer.norm3_bias), Activation::kGelu);
+        layer.fc1.forward(norm(x, layer.norm3_weight, layer.norm3_bias), vit::Activation::kGelu);
     x = layer.fc2.forward_add(inner, x);
   }
   return at::linear(norm(x, norm_weight_, norm_bias_), head_weight_, head_bias_).view(z.sizes());

@@ -95,10 +95,10 @@ std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spe
   const ConfigNode& head_node = options.component("head");
   check_stated_cond_dim(head_node, condition, registry);
   auto head = registry.create<Head>(head_node, "agent.head",
-                                    {.action_dim = spec.action_dim,
-                                     .pred_horizon = own.horizons.pred,
-                                     .obs_horizon = own.horizons.obs,
-                                     .per_step_cond_dim = condition.per_step_cond_dim()});
+                                    HeadSpec{.action_dim = spec.action_dim,
+                                             .pred_horizon = own.horizons.pred,
+                                             .obs_horizon = own.horizons.obs,
+                                             .per_step_cond_dim = condition.per_step_cond_dim()});
   return std::make_shared<VlaAgent>(own, spec, std::move(backbone), std::move(head));
 }
 

@@ -1,5 +1,5 @@
-// The kinds of components that a plugin can provide, one row each: the interface, its kind, and what
-// a factory receives beside the component's options.
+// The kinds of components that a plugin can provide, one row each: the interface, its kind, and
+// what a factory receives beside the component's options.
 //
 //   ComponentTraits<Backbone>::kKind      // ComponentKind::kBackbone
 //   ComponentFactory<Backbone> factory;   // (const Options&, const ObservationSpec&)

@@ -173,7 +173,7 @@ std::string Registry::load(const fs::path& file) {
   return state_->load(file, State::Origin::kCaller)->plugin.name;
 }
 
-void Registry::add(const std::string& plugin, Registrar registrar) {
+void Registry::add(const std::string& plugin, const Registrar& registrar) {
   const Lock lock(state_->mutex);
   for (const State::Loaded& known : state_->loaded) {
     if (known.plugin.name == plugin) {
@@ -182,7 +182,7 @@ void Registry::add(const std::string& plugin, Registrar registrar) {
                    .next = "give the linked components another plugin name"});
     }
   }
-  state_->components.add(plugin, {}, std::move(registrar));
+  state_->components.add(plugin, {}, registrar);
   state_->loaded.push_back({.plugin = {.name = plugin, .description = "linked into this program"}});
 }
 
