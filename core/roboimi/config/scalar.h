@@ -15,7 +15,7 @@ std::optional<bool> read_boolean(std::string_view text);
 // Decimal digits with a sign; nothing when it does not fit into 64 bits.
 std::optional<std::int64_t> read_integer(std::string_view text);
 // The same, and an integer written in another way: "1e4", "10.0", "1_000". Exact: no rounding.
-std::optional<std::int64_t> read_whole_number(std::string_view text);
+ROBOIMI_EXPORT std::optional<std::int64_t> read_whole_number(std::string_view text);
 // A finite decimal number: "3", "-1.5", ".5", "1e-4".
 std::optional<double> read_number(std::string_view text);
 // "null", "~" or nothing at all.

@@ -8,6 +8,7 @@
 #include "roboimi/common/files.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/backbone.h"
+#include "roboimi/contract/head.h"
 #include "roboimi/plugin/registry.h"
 #include "tests/error_text.h"
 

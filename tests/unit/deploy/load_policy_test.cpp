@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "roboimi/checkpoint/checkpoint_json.h"
+#include "roboimi/checkpoint/load_agent.h"
 #include "roboimi/common/files.h"
 #include "roboimi/deploy/policy.h"
 #include "roboimi/train/experiment.h"
