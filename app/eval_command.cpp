@@ -203,7 +203,8 @@ Evaluation prepare(const ParsedArguments& parsed) {
 void check_environment(const Evaluation& evaluation) {
   Agent& agent = *evaluation.loaded.agent;
   require_fit(agent.spec(), evaluation.environment->spec());
-  const bool sees = agent.backbone() != nullptr || agent.needs_images();
+  const bool sees = agent.backbone() != nullptr ||
+                    require_actor(agent, {}, evaluation.checkpoint.string())->needs_images();
   try_environment(*evaluation.environment, evaluation.options.first_seed, sees, /*films=*/true);
   require_writable_folder(evaluation.options.output_folder, "the evaluation's folder");
 }

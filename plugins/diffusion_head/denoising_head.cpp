@@ -27,12 +27,12 @@ LossReport DenoisingHead::objective(const at::Tensor& actions, const at::Tensor&
   return {.loss = ((output - wanted.target) * valid).square().sum() / count.clamp_min(1.0)};
 }
 
-LossReport DenoisingHead::loss(const at::Tensor& actions, const at::Tensor& cond,
+LossReport DenoisingHead::loss(const at::Tensor& actions, const Condition& condition,
                                const at::Tensor& is_pad, at::Generator& generator) {
-  check_loss_arguments(actions, cond, is_pad);
+  check_loss_arguments(actions, condition, is_pad);
   const Draw random = draw(actions, generator);
   const bool drops = is_training() && (options_.p_drop_emb > 0.0 || options_.p_drop_attn > 0.0);
-  return objective(actions, cond, is_pad, random, drops ? &generator : nullptr);
+  return objective(actions, condition.steps, is_pad, random, drops ? &generator : nullptr);
 }
 
 Denoiser& DenoisingHead::fresh_denoiser() {
@@ -41,18 +41,20 @@ Denoiser& DenoisingHead::fresh_denoiser() {
 }
 
 at::Tensor DenoisingHead::denoise(const at::Tensor& noise, const at::Tensor& cond,
-                                  at::Generator& generator) {
+                                  const BatchGenerator& generator) {
   at::NoGradGuard no_grad;
   Denoiser& denoiser = fresh_denoiser();
   denoiser.observe(cond);
   return integrate(noise, denoiser, generator);
 }
 
-at::Tensor DenoisingHead::sample(const at::Tensor& cond, at::Generator& generator) {
-  check_sample_arguments(cond);
-  const at::Tensor noise =
-      at::randn({cond.size(0), spec_.pred_horizon, spec_.action_dim}, generator, cond.options());
-  return denoise(noise, cond, generator);
+at::Tensor DenoisingHead::sample(const Condition& condition, const BatchGenerator& noise,
+                                 const at::Tensor& prefix) {
+  check_sample_arguments(condition, prefix);
+  const at::Tensor& cond = condition.steps;
+  const at::Tensor start =
+      noise.randn({cond.size(0), spec_.pred_horizon, spec_.action_dim}, cond.options());
+  return denoise(start, cond, noise);
 }
 
 }  // namespace roboimi::diffusion_head

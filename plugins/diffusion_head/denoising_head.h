@@ -32,9 +32,10 @@ class DenoisingHead : public Head {
   ~DenoisingHead() override;
 
   const HeadSpec& spec() const override { return spec_; }
-  LossReport loss(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor& is_pad,
+  LossReport loss(const at::Tensor& actions, const Condition& condition, const at::Tensor& is_pad,
                   at::Generator& generator) override;
-  at::Tensor sample(const at::Tensor& cond, at::Generator& generator) override;
+  at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
+                    const at::Tensor& prefix = {}) override;
   // Matrices decay; biases, norms and positions do not.
   bool decays(const std::string& name, const at::Tensor& parameter) const override;
 
@@ -44,7 +45,8 @@ class DenoisingHead : public Head {
   LossReport objective(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor& is_pad,
                        const Draw& draw, at::Generator* generator = nullptr);
   // Sampling from given noise [B, H, A]; DDPM draws more from the generator.
-  at::Tensor denoise(const at::Tensor& noise, const at::Tensor& cond, at::Generator& generator);
+  at::Tensor denoise(const at::Tensor& noise, const at::Tensor& cond,
+                     const BatchGenerator& generator);
 
   virtual Draw draw(const at::Tensor& actions, at::Generator& generator) const = 0;
 
@@ -54,7 +56,7 @@ class DenoisingHead : public Head {
   virtual std::vector<double> evaluation_times() const = 0;
   // From noise to actions [B, H, A]; `denoiser` has observed the condition.
   virtual at::Tensor integrate(const at::Tensor& noise, Denoiser& denoiser,
-                               at::Generator& generator) = 0;
+                               const BatchGenerator& generator) = 0;
 
  private:
   Denoiser& fresh_denoiser();

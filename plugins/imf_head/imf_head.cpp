@@ -204,12 +204,12 @@ LossReport ImfHead::objective(const at::Tensor& actions, const at::Tensor& cond,
   return report;
 }
 
-LossReport ImfHead::loss(const at::Tensor& actions, const at::Tensor& cond,
+LossReport ImfHead::loss(const at::Tensor& actions, const Condition& condition,
                          const at::Tensor& is_pad, at::Generator& generator) {
-  check_loss_arguments(actions, cond, is_pad);
+  check_loss_arguments(actions, condition, is_pad);
   const Draw random = draw(actions, options_.one_step_share, generator);
   const bool drops = is_training() && options_.dropout > 0.0;
-  return objective(actions, cond, is_pad, random, drops ? &generator : nullptr);
+  return objective(actions, condition.steps, is_pad, random, drops ? &generator : nullptr);
 }
 
 at::Tensor ImfHead::integrate(const at::Tensor& noise, const at::Tensor& cond) {
@@ -228,11 +228,13 @@ at::Tensor ImfHead::integrate(const at::Tensor& noise, const at::Tensor& cond) {
   return latent_.decode(z);
 }
 
-at::Tensor ImfHead::sample(const at::Tensor& cond, at::Generator& generator) {
-  check_sample_arguments(cond);
-  const at::Tensor noise =
-      at::randn({cond.size(0), spec_.pred_horizon, spec_.action_dim}, generator, cond.options());
-  return integrate(noise, cond);
+at::Tensor ImfHead::sample(const Condition& condition, const BatchGenerator& noise,
+                           const at::Tensor& prefix) {
+  check_sample_arguments(condition, prefix);
+  const at::Tensor& cond = condition.steps;
+  const at::Tensor start =
+      noise.randn({cond.size(0), spec_.pred_horizon, spec_.action_dim}, cond.options());
+  return integrate(start, cond);
 }
 
 }  // namespace roboimi::imf_head

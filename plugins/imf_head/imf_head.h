@@ -59,9 +59,10 @@ class ImfHead : public Head {
   ~ImfHead() override;
 
   const HeadSpec& spec() const override { return spec_; }
-  LossReport loss(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor& is_pad,
+  LossReport loss(const at::Tensor& actions, const Condition& condition, const at::Tensor& is_pad,
                   at::Generator& generator) override;
-  at::Tensor sample(const at::Tensor& cond, at::Generator& generator) override;
+  at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
+                    const at::Tensor& prefix = {}) override;
   // All matrices; not biases, norms and pseudo-queries.
   bool decays(const std::string& name, const at::Tensor& parameter) const override;
 

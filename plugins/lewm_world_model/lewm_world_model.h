@@ -59,7 +59,6 @@ class LewmWorldModel : public Agent {
   const ObservationSpec& spec() const override { return spec_; }
   const Horizons& horizons() const override { return horizons_; }
   Backbone* backbone() const override { return pixels_.get(); }
-  bool acts() const override { return false; }
 
   void set_statistics(const DatasetStatistics& statistics) override;
   bool has_statistics() const override;

@@ -32,6 +32,20 @@ void check_execution(const ExecutionOptions& options) {
                .next = "raise it, or execute fewer actions of a chunk"});
 }
 
+void check_chunk(const ExecutionOptions& options, const at::Tensor& chunk,
+                 const std::string& head) {
+  const bool fits = chunk.defined() && chunk.is_floating_point() &&
+                    chunk.sizes() == at::IntArrayRef({options.horizons.pred, options.action_dim});
+  if (fits) return;
+  throw Error({.what = "the head's action chunk has the wrong shape or dtype",
+               .where = head,
+               .expected = fmt::format("float [{}, {}] (pred_horizon, action_dim)",
+                                       options.horizons.pred, options.action_dim),
+               .found = chunk.defined() ? c10::str(chunk.scalar_type(), " ", chunk.sizes())
+                                        : "an undefined tensor",
+               .next = "mend Head::sample of that plugin; `roboimi plugins check` tests it"});
+}
+
 ActionSchedule::ActionSchedule(const ExecutionOptions& options) : options_(options) {
   check_execution(options_);
 }
@@ -43,21 +57,8 @@ std::int64_t ActionSchedule::next_plan(std::int64_t step) const {
   return std::max<std::int64_t>(change, 1) * period - options_.latency_steps;
 }
 
-void ActionSchedule::check(const at::Tensor& chunk, const std::string& head) const {
-  const bool fits = chunk.defined() && chunk.is_floating_point() &&
-                    chunk.sizes() == at::IntArrayRef({options_.horizons.pred, options_.action_dim});
-  if (fits) return;
-  throw Error({.what = "the head's action chunk has the wrong shape or dtype",
-               .where = head,
-               .expected = fmt::format("float [{}, {}] (pred_horizon, action_dim)",
-                                       options_.horizons.pred, options_.action_dim),
-               .found = chunk.defined() ? c10::str(chunk.scalar_type(), " ", chunk.sizes())
-                                        : "an undefined tensor",
-               .next = "mend Head::sample of that plugin; `roboimi plugins check` tests it"});
-}
-
 void ActionSchedule::add(std::int64_t plan, const at::Tensor& chunk) {
-  check(chunk, "vla_agent");
+  check_chunk(options_, chunk, "vla_agent");
   if (!options_.ensemble_decay) chunks_.clear();
   chunks_.push_back({.start = plan - options_.horizons.first_action(), .actions = chunk});
 }
@@ -66,16 +67,26 @@ at::Tensor ActionSchedule::command(std::int64_t step) {
   while (!chunks_.empty() && step - chunks_.front().start >= options_.horizons.pred) {
     chunks_.pop_front();
   }
-  ROBOIMI_CHECK(covers(step), fmt::format("no chunk covers step {}", step));
-  const Chunk& newest = chunks_.back();
-  return chunks_.size() > 1 ? ensemble(step) : newest.actions[step - newest.start].clone();
+  return planned(step);
 }
 
-at::Tensor ActionSchedule::ensemble(std::int64_t step) const {
-  at::Tensor sum = at::zeros_like(chunks_.front().actions[0]);
-  double weight = 1.0, weights = 0.0;
+std::vector<const ActionSchedule::Chunk*> ActionSchedule::covering(std::int64_t step) const {
+  std::vector<const Chunk*> found;
   for (const Chunk& chunk : chunks_) {
-    sum.add_(chunk.actions[step - chunk.start], weight);
+    if (step - chunk.start < options_.horizons.pred) found.push_back(&chunk);
+  }
+  return found;
+}
+
+at::Tensor ActionSchedule::planned(std::int64_t step) const {
+  ROBOIMI_CHECK(covers(step), fmt::format("no chunk covers step {}", step));
+  const std::vector<const Chunk*> chunks = covering(step);
+  const auto action = [&](const Chunk& chunk) { return chunk.actions[step - chunk.start]; };
+  if (chunks.size() == 1) return action(*chunks.front()).clone();
+  at::Tensor sum = at::zeros_like(action(*chunks.front()));
+  double weight = 1.0, weights = 0.0;
+  for (const Chunk* chunk : chunks) {
+    sum.add_(action(*chunk), weight);
     weights += weight;
     weight *= std::exp(-*options_.ensemble_decay);
   }

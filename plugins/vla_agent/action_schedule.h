@@ -18,6 +18,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "roboimi/contract/agent.h"
 
@@ -34,6 +35,9 @@ struct ExecutionOptions {
 // has arrived before the next is asked for.
 void check_execution(const ExecutionOptions& options);
 
+// Error unless `chunk`, which a head returned, is floating [H, A]. `head` names it.
+void check_chunk(const ExecutionOptions& options, const at::Tensor& chunk, const std::string& head);
+
 class ActionSchedule {
  public:
   explicit ActionSchedule(const ExecutionOptions& options);
@@ -46,8 +50,6 @@ class ActionSchedule {
   std::int64_t arrival(std::int64_t plan) const {
     return plan == 0 ? 0 : plan + options_.latency_steps;
   }
-  // Error unless `chunk`, which a head returned, is floating [H, A]. `head` names it.
-  void check(const at::Tensor& chunk, const std::string& head) const;
   // A chunk float [H, A], un-normalised, conditioned on the observations up to step `plan`. Chunks
   // come in the order of their plans, and not before they have arrived.
   void add(std::int64_t plan, const at::Tensor& chunk);
@@ -57,6 +59,8 @@ class ActionSchedule {
   }
   // A step that is covered; steps must not decrease.
   at::Tensor command(std::int64_t step);
+  // What command(step) would give if no other chunk came.
+  at::Tensor planned(std::int64_t step) const;
 
  private:
   struct Chunk {
@@ -64,7 +68,7 @@ class ActionSchedule {
     at::Tensor actions;      // [H, A]
   };
 
-  at::Tensor ensemble(std::int64_t step) const;
+  std::vector<const Chunk*> covering(std::int64_t step) const;
 
   ExecutionOptions options_;
   std::deque<Chunk> chunks_;  // oldest first

@@ -2,8 +2,14 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <torch/utils.h>
 
+#include <map>
+#include <utility>
+
+#include "plugins/vla_agent/vla_actor.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
 #include "roboimi/contract/backbone.h"
 
 namespace roboimi::vla_agent {
@@ -72,8 +78,6 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
   }
 }
 
-at::Device VlaAgent::device() const { return moved_along_.device(); }
-
 void VlaAgent::set_statistics(const DatasetStatistics& statistics) {
   state_normalizer_->fit(statistics.state);
   action_normalizer_->fit(statistics.action);
@@ -120,6 +124,97 @@ LossReport VlaAgent::loss(const Batch& batch, at::Generator& generator) {
   }
   const at::Tensor cond = build_cond(condition_, features_of(batch, generator), state, env_state);
   return head_->loss(action_normalizer_->normalize(batch.actions), cond, batch.is_pad, generator);
+}
+
+std::unique_ptr<Actor> VlaAgent::make_actor(const ActorOptions& options) {
+  return std::make_unique<VlaActor>(*this, options);
+}
+
+void VlaAgent::check(const Observation& observation) const {
+  if (!sees_env_state() || observation.env_state.defined()) return;
+  throw Error({.what = "the observation lacks env_state",
+               .where = "vla_agent",
+               .expected = fmt::format("float [{}]", condition_.env_state_dim)});
+}
+
+EncodedObservation VlaAgent::encode(const Observation& observation, bool with_images) {
+  const torch::NoGradGuard no_grad;
+  EncodedObservation encoded;
+  if (with_images) {
+    Images batch;
+    for (const auto& [camera, image] : observation.images) {
+      batch[camera] = image.to(device()).unsqueeze(0).unsqueeze(0);
+    }
+    at::Generator unused = make_generator(0, device());
+    const std::lock_guard lock(models_);
+    encoded.features = feature_normalizer_->normalize(backbone_->encode(batch, unused)).flatten();
+  }
+  encoded.state = state_normalizer_->normalize(observation.state.to(device(), at::kFloat));
+  if (sees_env_state()) {
+    encoded.env_state =
+        env_state_normalizer_->normalize(observation.env_state.to(device(), at::kFloat));
+  }
+  return encoded;
+}
+
+Condition VlaAgent::condition_of(const std::vector<EncodedObservation>& steps) const {
+  std::vector<at::Tensor> features, states, env_states;
+  for (const EncodedObservation& step : steps) {
+    if (backbone_) features.push_back(step.features);
+    states.push_back(step.state);
+    if (sees_env_state()) env_states.push_back(step.env_state);
+  }
+  auto stack = [](const std::vector<at::Tensor>& parts) {
+    return parts.empty() ? at::Tensor() : at::stack(parts).unsqueeze(0);
+  };
+  return build_cond(condition_, stack(features), stack(states), stack(env_states)).squeeze(0);
+}
+
+// Requests with and without a prefix are batches of their own.
+at::Tensor VlaAgent::sample_plans(const std::vector<PlanRequest>& requests) {
+  std::map<std::int64_t, std::vector<std::size_t>> by_prefix;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const at::Tensor& prefix = requests[i].prefix;
+    by_prefix[prefix.defined() ? prefix.size(0) : 0].push_back(i);
+  }
+  std::vector<at::Tensor> chunks(requests.size());
+  for (const auto& [length, rows] : by_prefix) {
+    std::vector<at::Tensor> steps, prefixes;
+    std::vector<at::Generator> noise;
+    for (const std::size_t row : rows) {
+      steps.push_back(requests[row].condition.steps);
+      noise.push_back(requests[row].noise);
+      if (length > 0) prefixes.push_back(requests[row].prefix);
+    }
+    const at::Tensor sampled = sample(at::stack(steps), BatchGenerator(std::move(noise)),
+                                      length > 0 ? at::stack(prefixes) : at::Tensor());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      chunks[rows[i]] = sampled[static_cast<std::int64_t>(i)];
+    }
+  }
+  return at::stack(chunks);
+}
+
+// What the head returns, checked, float [N, H, A].
+at::Tensor VlaAgent::sample(const Condition& condition, const BatchGenerator& noise,
+                            const at::Tensor& prefix) {
+  const torch::NoGradGuard no_grad;
+  const at::Tensor chunks = [&] {
+    const std::lock_guard lock(models_);
+    return head_->sample(condition, noise, prefix);
+  }();
+  const std::int64_t count = condition.steps.size(0);
+  const bool is_batch = chunks.defined() && chunks.dim() == 3 && chunks.size(0) == count;
+  check_chunk(options_.execution(spec_.action_dim), is_batch ? chunks[0] : chunks, head_->name());
+  return chunks.to(at::kFloat);
+}
+
+at::Tensor VlaAgent::normalize_actions(const at::Tensor& actions) const {
+  return action_normalizer_->normalize(actions.to(device(), at::kFloat));
+}
+
+at::Tensor VlaAgent::commands_of(const at::Tensor& chunk) const {
+  return action_normalizer_->unnormalize(chunk).to(at::kCPU);
 }
 
 bool VlaAgent::decays(const std::string& name, const at::Tensor& parameter) const {

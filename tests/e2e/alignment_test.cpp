@@ -63,11 +63,10 @@ class RecordedHead : public Head {
     register_parameter("unused", at::zeros({1}));
   }
   const HeadSpec& spec() const override { return spec_; }
-  LossReport loss(const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                  at::Generator&) override {
+  LossReport loss(const at::Tensor&, const Condition&, const at::Tensor&, at::Generator&) override {
     return {.loss = at::zeros({})};
   }
-  at::Tensor sample(const at::Tensor&, at::Generator&) override {
+  at::Tensor sample(const Condition&, const BatchGenerator&, const at::Tensor&) override {
     const std::int64_t row =
         std::clamp<std::int64_t>(present + shift_, 0, sampler_.num_windows() - 1);
     return sampler_.batch_of(at::tensor({row}, at::kLong)).actions;
@@ -97,13 +96,14 @@ Replay replay(Environment& environment, const std::shared_ptr<Recording>& record
                                  .action_normalization = Normalization::kIdentity},
       spec, nullptr, head);
   Replay result;
-  agent->reset(0);
+  const auto actor = agent->make_actor({});
+  actor->reset(0);
   Observation observation = environment.reset(kSeed, false);
   for (bool done = false; !done; ++head->present) {
     const at::Tensor recorded = recording->state(0)[head->present];
     const double difference = (recorded - observation.state).abs().max().item<double>();
     result.largest_difference = std::max(result.largest_difference, difference);
-    const StepResult step = environment.step(agent->act(observation), false);
+    const StepResult step = environment.step(actor->act(observation), false);
     observation = step.observation;
     result.success = step.info.success;
     done = step.terminated || step.truncated;

@@ -2,8 +2,9 @@
 // loop.
 //
 //   LoadedAgent loaded = load_agent_from_checkpoint(find_checkpoint("runs/2026.../"), {});
-//   loaded.agent->reset(seed);
-//   at::Tensor command = loaded.agent->act(observation);
+//   std::unique_ptr<Actor> actor = loaded.agent->make_actor({});
+//   actor->reset(seed);
+//   at::Tensor command = actor->act(observation);
 //
 // The agent is constructed from the resolved configuration saved beside the weights, by the
 // registry (whose plugins must be loaded already), and then gets every parameter and buffer from

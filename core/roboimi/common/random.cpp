@@ -4,6 +4,10 @@
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 
+#include <string>
+
+#include "roboimi/common/error.h"
+
 namespace roboimi {
 namespace {
 
@@ -36,6 +40,22 @@ at::Tensor dropout(const at::Tensor& x, double p, at::Generator& generator) {
   if (p == 0.0) return x;
   const at::Tensor keep = at::empty_like(x).bernoulli_(1.0 - p, generator);
   return x * keep.div_(1.0 - p);
+}
+
+at::Tensor BatchGenerator::randn(at::IntArrayRef sizes, const at::TensorOptions& options) const {
+  if (generators_.size() == 1) return at::randn(sizes, generators_.front(), options);
+  if (sizes.empty() || sizes.front() != static_cast<std::int64_t>(generators_.size())) {
+    throw Error({.what = "random numbers of another batch",
+                 .expected = std::to_string(generators_.size()) + " rows, one a generator",
+                 .found = c10::str(sizes)});
+  }
+  std::vector<std::int64_t> row(sizes.begin(), sizes.end());
+  row.front() = 1;
+  std::vector<at::Tensor> rows;
+  for (const at::Generator& generator : generators_) {
+    rows.push_back(at::randn(row, generator, options));
+  }
+  return at::cat(rows);
 }
 
 SeededConstruction::SeededConstruction(std::uint64_t seed) : lock_(construction_mutex()) {

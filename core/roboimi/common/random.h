@@ -9,6 +9,8 @@
 
 #include <cstdint>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "roboimi/common/export.h"
 
@@ -25,6 +27,25 @@ ROBOIMI_EXPORT std::uint64_t mix_seed(std::uint64_t seed, std::uint64_t a, std::
 // Dropout that draws its mask from `generator` (at::dropout draws from the default one). `x` any
 // shape, floating; identity when p == 0.
 ROBOIMI_EXPORT at::Tensor dropout(const at::Tensor& x, double p, at::Generator& generator);
+
+// The source of a batch's random numbers: one generator for all rows, or one for each row, so that
+// a row's numbers do not depend on the rows beside it.
+//
+//   at::Generator generator = make_generator(seed);
+//   head.sample(condition, generator);                        // one for all rows
+//   head.sample(condition, BatchGenerator({first, second}));  // rows 0 and 1
+class ROBOIMI_EXPORT BatchGenerator {
+ public:
+  BatchGenerator(const at::Generator& generator) : generators_{generator} {}  // NOLINT: implicit
+  explicit BatchGenerator(std::vector<at::Generator> rows) : generators_(std::move(rows)) {}
+
+  // Standard normal numbers of shape `sizes` = [B, ...]. With a generator a row, row i holds what
+  // its generator alone gives for [1, ...]. Error: another number of rows than generators.
+  at::Tensor randn(at::IntArrayRef sizes, const at::TensorOptions& options) const;
+
+ private:
+  std::vector<at::Generator> generators_;
+};
 
 // Constructing a module draws from the default CPU generator. While alive, this guard holds that
 // generator seeded with `seed`; afterwards the old state is back. Not reentrant across threads: it

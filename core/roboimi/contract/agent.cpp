@@ -3,15 +3,6 @@
 #include "roboimi/common/error.h"
 
 namespace roboimi {
-namespace {
-
-[[noreturn]] void cannot_act(const Agent& agent) {
-  throw Error({.what = "this agent does not act: it is trained for its representation",
-               .where = agent.name(),
-               .next = "train a policy on its weights, or probe it: roboimi eval --probe"});
-}
-
-}  // namespace
 
 Agent::~Agent() = default;
 
@@ -21,21 +12,30 @@ bool Agent::decays(const std::string&, const at::Tensor& parameter) const {
 
 at::Tensor Agent::represent(const at::Tensor& features) { return features.to(at::kFloat); }
 
-void Agent::reset(std::uint64_t) { cannot_act(*this); }
-
-bool Agent::needs_images() const { cannot_act(*this); }
-
-at::Tensor Agent::act(const Observation&) { cannot_act(*this); }
-
 void Agent::share_batches(Communicator&) {}
 
-void Agent::set_deadline(std::optional<std::chrono::nanoseconds> deadline) {
-  if (!deadline) return;
-  throw Error({.what = "this agent keeps no deadline: it computes inside act()",
+std::unique_ptr<Actor> Agent::make_actor(const ActorOptions&) { return nullptr; }
+
+at::Tensor Agent::sample_plans(const std::vector<PlanRequest>&) {
+  throw Error({.what = "the agent samples no plans of several actors",
                .where = name(),
-               .next = "leave the deadline out, or use an agent that has one"});
+               .next = "let its actors act() one by one"});
 }
 
-Agent::Timing Agent::last_timing() const { cannot_act(*this); }
+std::unique_ptr<Actor> require_actor(Agent& agent, const ActorOptions& options,
+                                     const std::string& where) {
+  if (auto actor = agent.make_actor(options)) return actor;
+  throw Error({.what = "this agent does not act: it is trained for its representation",
+               .where = where,
+               .expected = "a policy's checkpoint",
+               .next = "train a policy on its weights, or probe it: roboimi eval --probe"});
+}
+
+void refuse_deadline(const ActorOptions& options, const std::string& agent) {
+  if (!options.deadline) return;
+  throw Error({.what = "this agent keeps no deadline: it computes inside act()",
+               .where = agent,
+               .next = "leave the deadline out, or use an agent that has one"});
+}
 
 }  // namespace roboimi

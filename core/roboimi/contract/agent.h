@@ -1,10 +1,9 @@
-// An agent joins a backbone and a head: it owns the normaliser, the observation queue and the
-// action queue, and is what the trainer trains and the rollout runs.
+// An agent: what is trained, saved and loaded. It joins a backbone and a head, owns the normalizers
+// and computes the loss. Its actors act (actor.h).
 #pragma once
 
 #include <torch/nn/module.h>
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
+#include "roboimi/contract/actor.h"
 #include "roboimi/contract/head.h"
 #include "roboimi/contract/normalizer.h"
 #include "roboimi/contract/observation.h"
@@ -42,7 +42,7 @@ struct Horizons {
   std::int64_t last_observation() const { return (obs - 1) * obs_stride; }
 };
 
-// What the data says of itself, for the agent to keep. Training episodes only.
+// Normalization statistics of the training episodes, stored in the agent.
 struct DatasetStatistics {
   Statistics state;                     // [S]
   Statistics action;                    // [A]
@@ -59,8 +59,8 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   // The visual encoder, or nullptr when the agent has none.
   virtual Backbone* backbone() const = 0;
 
-  // Training. Statistics first: loss() and act() without them are an Error. They are kept in
-  // buffers and so travel in the checkpoint.
+  // Statistics come first: loss() and acting without them are an Error. They are kept in buffers
+  // and so travel in the checkpoint.
   virtual void set_statistics(const DatasetStatistics& statistics) = 0;
   virtual bool has_statistics() const = 0;
   virtual LossReport loss(const Batch& batch, at::Generator& generator) = 0;
@@ -79,40 +79,19 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   // Kept in the header of every checkpoint's model.safetensors, for those who load the weights.
   virtual std::map<std::string, std::string> metadata() const { return {}; }
 
-  // Acting, one environment at a time. An agent that is trained for its representation alone
-  // returns false, and leaves out the rest: the defaults are an Error.
-  virtual bool acts() const { return true; }
-  // reset() empties both queues and seeds the policy's noise, which is a function of (seed, replan)
-  // alone.
-  virtual void reset(std::uint64_t seed);
-  // Whether the next act() will look at the images of its observation: those frames must be
-  // rendered.
-  virtual bool needs_images() const;
-  // Control steps from an observation to the first action of the chunk made for it, when the policy
-  // computes chunks while it plays; 0: the world waits for it.
-  virtual std::int64_t latency_steps() const { return 0; }
-  // From now on act() returns within this time of its call, whatever the models take, with what
-  // last_timing() then says of it; only the first chunk after reset() is waited for, since nothing
-  // can be commanded before it. None: act() waits for every chunk. The default: Error for any
-  // deadline, since an agent that computes inside act() cannot keep one.
-  virtual void set_deadline(std::optional<std::chrono::nanoseconds> deadline);
-  // Returns when no thread of the agent's own computes any more: only then may its weights or its
-  // mode change. The default: at once.
-  virtual void wait_until_idle() {}
-  // The next command, float [A], un-normalised. Times of the last call are in last_timing().
-  virtual at::Tensor act(const Observation& observation);
-
-  struct Timing {
-    // Images to visual features, state to the device; what is encoded beside act() does not count.
-    double preprocess_ms = 0.0;
-    double inference_ms = 0.0;  // waiting for the head; 0 when the action came from the queue
-    // From the last observation of the chunk that came in this call until it was there, its
-    // features included; 0: none came.
-    double plan_ms = 0.0;
-    bool late = false;  // a chunk was due and has not come: the command is of those before it
-    bool held = false;  // nor do those reach so far: the last command again
-  };
-  virtual Timing last_timing() const;
+  // A new actor of this agent, in evaluation mode and without gradients. nullptr: the agent does
+  // not act, it is trained for its representation (the default). Error: the agent keeps no
+  // deadline.
+  virtual std::unique_ptr<Actor> make_actor(const ActorOptions& options);
+  // The chunks of several actors as one batch: normalized actions float [requests.size(), H, A]. An
+  // actor's chunk is that of a batch of one to 1e-5 in fp32. The default: Error.
+  virtual at::Tensor sample_plans(const std::vector<PlanRequest>& requests);
 };
+
+// make_actor(), or an Error for an agent that does not act. `where` names the agent's checkpoint.
+ROBOIMI_EXPORT std::unique_ptr<Actor> require_actor(Agent& agent, const ActorOptions& options,
+                                                    const std::string& where);
+// For agents whose actors compute inside act(): Error where `options` asks for a deadline.
+ROBOIMI_EXPORT void refuse_deadline(const ActorOptions& options, const std::string& agent);
 
 }  // namespace roboimi

@@ -1,11 +1,12 @@
-// The condition that every agent gives its head: visual features, then state, for each observation
-// step. The same code for joint and per-camera backbones.
+// What an agent gives its head to go by: numbers for each observation step, and optionally tokens.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "roboimi/common/export.h"
 #include "roboimi/config/schema.h"
@@ -14,6 +15,18 @@ namespace roboimi {
 
 class Backbone;
 struct HeadSpec;
+
+// The condition of a batch. A tensor alone converts to one without tokens.
+struct Condition {
+  Condition() = default;
+  Condition(at::Tensor per_step) : steps(std::move(per_step)) {}  // NOLINT: implicit
+  Condition(at::Tensor per_step, at::Tensor token_rows, at::Tensor mask = {})
+      : steps(std::move(per_step)), tokens(std::move(token_rows)), token_mask(std::move(mask)) {}
+
+  at::Tensor steps;       // float [B, T, C]
+  at::Tensor tokens;      // float [B, N, D], or undefined: spatial features, words
+  at::Tensor token_mask;  // bool [B, N], true = counts; undefined: all tokens count
+};
 
 // What one observation step's condition is made of; any part may be 0.
 struct ConditionSpec {

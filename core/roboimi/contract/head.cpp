@@ -31,16 +31,40 @@ bool Head::decays(const std::string&, const at::Tensor& parameter) const {
 
 bool Head::clips_actions() const { return false; }
 
-void Head::check_loss_arguments(const at::Tensor& actions, const at::Tensor& cond,
+void Head::check_condition(const Condition& condition, std::int64_t batch) const {
+  const HeadSpec& s = spec();
+  check_shape("cond", condition.steps, at::kFloat, {batch, s.obs_horizon, s.per_step_cond_dim});
+  if (s.token_dim == 0) return;
+  batch = condition.steps.size(0);
+  check_shape("tokens", condition.tokens, at::kFloat, {batch, -1, s.token_dim});
+  if (!condition.token_mask.defined()) return;
+  check_shape("token_mask", condition.token_mask, at::kBool, {batch, condition.tokens.size(1)});
+}
+
+void Head::check_loss_arguments(const at::Tensor& actions, const Condition& condition,
                                 const at::Tensor& is_pad) const {
   const HeadSpec& s = spec();
   check_shape("actions", actions, at::kFloat, {-1, s.pred_horizon, s.action_dim});
-  check_shape("cond", cond, at::kFloat, {actions.size(0), s.obs_horizon, s.per_step_cond_dim});
+  check_condition(condition, actions.size(0));
   check_shape("is_pad", is_pad, at::kBool, {actions.size(0), s.pred_horizon});
 }
 
-void Head::check_sample_arguments(const at::Tensor& cond) const {
-  check_shape("cond", cond, at::kFloat, {-1, spec().obs_horizon, spec().per_step_cond_dim});
+void Head::check_sample_arguments(const Condition& condition, const at::Tensor& prefix) const {
+  check_condition(condition, -1);
+  if (!prefix.defined()) return;
+  if (!continues_prefix()) {
+    throw Error({.what = "the head continues no prefix",
+                 .where = name(),
+                 .expected = "an undefined tensor",
+                 .found = c10::str(prefix.sizes())});
+  }
+  check_shape("prefix", prefix, at::kFloat, {condition.steps.size(0), -1, spec().action_dim});
+  if (prefix.size(1) > spec().pred_horizon) {
+    throw Error({.what = "the prefix is longer than a chunk",
+                 .where = name(),
+                 .expected = c10::str("at most ", spec().pred_horizon, " actions"),
+                 .found = c10::str(prefix.size(1))});
+  }
 }
 
 }  // namespace roboimi

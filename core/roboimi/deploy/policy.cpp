@@ -20,12 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
-void check(const Agent& agent, const PolicyOptions& options, const std::string& where) {
-  if (!agent.acts()) {
-    throw Error({.what = "this agent does not act: it is trained for its representation",
-                 .where = where,
-                 .expected = "a policy's checkpoint"});
-  }
+void check(const PolicyOptions& options) {
   if (options.threads < 1) {
     throw Error({.what = "a policy needs a thread",
                  .where = "threads",
@@ -80,13 +75,14 @@ Policy::Policy(LoadedAgent loaded, const PolicyOptions& options, const std::stri
       deadline_ms_(options.deadline_ms),
       limits_(options.limits, loaded_->state.action_range, spec().action_dim, where),
       watch_(loaded_->state.state_range, spec().state_dim, where) {
-  Agent& agent = *loaded_->agent;
-  check(agent, options, where);
-  agent.eval();
+  check(options);
+  loaded_->agent->eval();
+  ActorOptions acting;
   if (deadline_ms_) {
-    agent.set_deadline(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(Milliseconds(*deadline_ms_)));
+    acting.deadline =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(Milliseconds(*deadline_ms_));
   }
+  actor_ = require_actor(*loaded_->agent, acting, where);
   const auto action_dim = static_cast<std::size_t>(spec().action_dim);
   report_.limited_by_range.assign(action_dim, 0);
   report_.limited_by_step.assign(action_dim, 0);
@@ -114,25 +110,25 @@ void Policy::reset(std::uint64_t seed, UnknownCommand) {
 }
 
 void Policy::start(std::uint64_t seed, const at::Tensor& last_command) {
-  calling_agent("reset", where_, [&] { loaded_->agent->reset(seed); });
+  calling_agent("reset", where_, [&] { actor_->reset(seed); });
   last_ = last_command;
   is_started_ = true;
 }
 
 bool Policy::needs_images() const {
   const std::lock_guard lock(mutex_);
-  return calling_agent("needs_images", where_, [&] { return loaded_->agent->needs_images(); });
+  return calling_agent("needs_images", where_, [&] { return actor_->needs_images(); });
 }
 
 // What the agent wants, before the limits.
 at::Tensor Policy::command_for(const Observation& observation) {
-  Agent& agent = *loaded_->agent;
-  const bool looks = agent.backbone() != nullptr && agent.needs_images();
+  const Backbone* backbone = loaded_->agent->backbone();
+  const bool looks = backbone != nullptr && actor_->needs_images();
   check_observation(observation, spec(),
-                    looks ? agent.backbone()->camera_names() : std::vector<std::string>());
+                    looks ? backbone->camera_names() : std::vector<std::string>());
   // Setting it costs caches of libtorch's, so only where it differs.
   if (at::get_num_threads() != threads_) at::set_num_threads(threads_);
-  at::Tensor wanted = agent.act(observation);
+  at::Tensor wanted = actor_->act(observation);
   if (wanted.defined()) wanted = wanted.to(at::kCPU, at::kFloat);
   check_command(wanted, spec().action_dim,
                 {.what = "the policy's command is not one",
@@ -152,7 +148,7 @@ PolicyStep Policy::act(const Observation& observation) {
   }
   const at::Tensor wanted = calling_agent("act", where_, [&] { return command_for(observation); });
   PolicyStep step{.state_outside = watch_.outside(observation.state),
-                  .timing = loaded_->agent->last_timing()};
+                  .timing = actor_->last_timing()};
   if (step.held() && last_.defined()) {
     step.action = last_.clone();
   } else {

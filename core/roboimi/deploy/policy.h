@@ -35,7 +35,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/contract/agent.h"
+#include "roboimi/contract/actor.h"
 #include "roboimi/deploy/action_limits.h"
 #include "roboimi/deploy/state_watch.h"
 
@@ -64,7 +64,7 @@ struct PolicyStep {
   std::vector<std::int64_t> limited_by_range, limited_by_step;  // joints, ascending
   std::vector<std::int64_t> state_outside;                      // elements, see StateWatch
   double act_ms = 0.0;                                          // the whole call
-  Agent::Timing timing;
+  ActTiming timing;
 
   bool late() const { return timing.late; }  // a chunk was due and had not come: a queued action
   bool held() const { return timing.held; }  // nothing queued reaches so far: the last command
@@ -118,11 +118,12 @@ class ROBOIMI_EXPORT Policy {
   void count(const PolicyStep& step);
 
   std::unique_ptr<LoadedAgent> loaded_;
+  std::unique_ptr<Actor> actor_;  // of the loaded agent
   std::string where_;
   int threads_;
   std::optional<double> deadline_ms_;
   ActionLimits limits_;
-  mutable std::mutex mutex_;  // of everything below, and of the agent
+  mutable std::mutex mutex_;  // of everything below, and of the actor
   StateWatch watch_;
   bool is_started_ = false;  // reset() came
   at::Tensor last_;          // the command before, or undefined

@@ -23,12 +23,10 @@ class SingleThread {
 };
 
 struct EvaluationState {
-  explicit EvaluationState(Agent& measured) : agent(measured), mode(measured, /*training=*/false) {}
-  ~EvaluationState() { agent.wait_until_idle(); }
+  explicit EvaluationState(Agent& measured) : mode(measured, /*training=*/false) {}
   EvaluationState(const EvaluationState&) = delete;
   EvaluationState& operator=(const EvaluationState&) = delete;
 
-  Agent& agent;
   ModeGuard mode;
   SingleThread single_thread;
   at::NoGradGuard no_grad;

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <iterator>
+#include <memory>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
@@ -19,9 +20,6 @@ namespace {
 
 void check_fit(const Agent& agent, const Dataset& dataset,
                const std::vector<std::int64_t>& episodes) {
-  if (!agent.acts()) {
-    throw Error({.what = "the agent does not act", .expected = "a policy", .next = "see --probe"});
-  }
   if (const std::string difference = agent.spec().difference(dataset.spec()); !difference.empty()) {
     throw Error({.what = "the policy does not fit the data: " + difference,
                  .expected = "the sizes and cameras of its training data"});
@@ -38,25 +36,25 @@ void check_fit(const Agent& agent, const Dataset& dataset,
 // The rows of an episode one after another, as a robot would show them.
 class Replay {
  public:
-  Replay(const Agent& agent, const Dataset& dataset, std::int64_t episode)
-      : agent_(agent),
+  Replay(const std::vector<std::string>& cameras, const Dataset& dataset, std::int64_t episode)
+      : cameras_(cameras),
         dataset_(dataset),
         episode_(episode),
         state_(dataset.state(episode)),
         env_state_(dataset.env_state(episode)) {}
 
-  Observation row(std::int64_t index) const {
+  Observation row(std::int64_t index, bool with_images) const {
     Observation observation{.state = state_[index]};
     if (env_state_.defined()) observation.env_state = env_state_[index];
-    if (!agent_.needs_images()) return observation;
-    for (const std::string& camera : agent_.spec().camera_names) {
+    if (!with_images) return observation;
+    for (const std::string& camera : cameras_) {
       observation.images[camera] = dataset_.frames(episode_, camera, index, 1)[0];
     }
     return observation;
   }
 
  private:
-  const Agent& agent_;
+  const std::vector<std::string>& cameras_;
   const Dataset& dataset_;
   std::int64_t episode_;
   at::Tensor state_, env_state_;
@@ -78,15 +76,15 @@ at::Tensor targets(const Horizons& horizons, const Dataset& dataset, std::int64_
   return dataset.actions(episode).index_select(0, at::tensor(rows));
 }
 
-OpenLoopError::Episode compare(Agent& agent, const Dataset& dataset, std::int64_t episode,
-                               const OpenLoopOptions& options) {
-  const Replay replay(agent, dataset, episode);
+OpenLoopError::Episode compare(const Agent& agent, Actor& actor, const Dataset& dataset,
+                               std::int64_t episode, const OpenLoopOptions& options) {
+  const Replay replay(agent.spec().camera_names, dataset, episode);
   const at::Tensor recorded = targets(agent.horizons(), dataset, episode);
   std::vector<at::Tensor> commands;
-  agent.reset(mix_seed(options.seed, static_cast<std::uint64_t>(episode)));
+  actor.reset(mix_seed(options.seed, static_cast<std::uint64_t>(episode)));
   for (std::int64_t row = 0; row < recorded.size(0); ++row) {
     if (options.should_stop && options.should_stop()) throw Error("the evaluation was interrupted");
-    commands.push_back(agent.act(replay.row(row)).clone());
+    commands.push_back(actor.act(replay.row(row, actor.needs_images())).clone());
   }
   const at::Tensor commanded = at::stack(commands);
   return {.index = episode,
@@ -147,9 +145,10 @@ OpenLoopError open_loop_error(Agent& agent, const Dataset& dataset,
                               const OpenLoopOptions& options) {
   check_fit(agent, dataset, episodes);
   const EvaluationState evaluation(agent);
+  const std::unique_ptr<Actor> actor = require_actor(agent, {}, agent.name());
   OpenLoopError error;
   for (const std::int64_t episode : episodes) {
-    error.episodes.push_back(compare(agent, dataset, episode, options));
+    error.episodes.push_back(compare(agent, *actor, dataset, episode, options));
     if (options.progress) options.progress(static_cast<std::int64_t>(error.episodes.size()));
   }
   return error;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <vector>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/worker_processes.h"
@@ -40,59 +42,174 @@ void add_plan(PlanTimings& plans, double plan_ms, double granted_ms) {
   plans.late += granted_ms > 0.0 && plan_ms > granted_ms ? 1 : 0;
 }
 
-EpisodeOutcome run_episode(Agent& agent, Environment& environment, const RolloutOptions& options,
-                           std::int64_t index) {
-  require_fit(agent.spec(), environment.spec());
-  EpisodeOutcome outcome;
-  outcome.seed = options.first_seed + static_cast<std::uint64_t>(index);
-  RolloutTimings& total = outcome.timings;
-  const double control_hz = environment.spec().control_hz;
-  EpisodeRecorder recorder(options, environment, index);
-  agent.reset(outcome.seed);
-  recorder.add_state(environment.reset(outcome.seed, false).state);
-  for (bool done = false; !done;) {
-    if (options.should_stop && options.should_stop()) throw Error("the evaluation was interrupted");
-    StopWatch watch;
-    const Observation observation = environment.observe(agent.needs_images());
-    const double obs_read_ms = watch.lap_ms();
-    const at::Tensor action = agent.act(observation);
-    const double act_ms = watch.lap_ms();
-    const StepResult result = environment.step(action, false);
-    const double env_step_ms = watch.lap_ms();
-    const Agent::Timing timing = agent.last_timing();
-    total.obs_read_ms += obs_read_ms;
-    total.preprocess_ms += timing.preprocess_ms;
-    total.inference_ms += timing.inference_ms;
-    total.env_step_ms += env_step_ms;
-    total.loop_total_ms += obs_read_ms + act_ms + env_step_ms;
-    add_plan(
-        outcome.plans, timing.plan_ms,
-        control_hz > 0.0 ? 1e3 * static_cast<double>(agent.latency_steps()) / control_hz : 0.0);
-
-    outcome.highest_reward = std::max(outcome.highest_reward, result.reward);
-    outcome.total_reward += result.reward;
-    outcome.success = result.info.success;
-    outcome.stable_success = result.info.stable_success;
-    outcome.stage = result.info.stage;
-    ++outcome.length;
-    done = result.terminated || result.truncated;
-    recorder.add_state(result.observation.state);
+// One episode under way: its actor in its environment. A control step is act(), or see() and, once
+// the actor has the plan that it wants, move().
+class Episode {
+ public:
+  Episode(Actor& actor, Environment& environment, const RolloutOptions& options, std::int64_t index)
+      : actor_(actor),
+        environment_(environment),
+        recorder_(options, environment, index),
+        granted_ms_(granted(actor, environment.spec().control_hz)) {
+    outcome_.seed = options.first_seed + static_cast<std::uint64_t>(index);
+    actor_.reset(outcome_.seed);
+    recorder_.add_state(environment_.reset(outcome_.seed, false).state);
   }
-  recorder.close();
-  const std::vector<std::string> stages = environment.stage_names();
-  const auto stage = static_cast<std::size_t>(outcome.stage);
-  if (stage < stages.size()) outcome.stage_name = stages[stage];
-  return outcome;
+
+  void act() {
+    const Observation observation = look();
+    move_by([&] { return actor_.act(observation); });
+  }
+  void see() {
+    const Observation observation = look();
+    StopWatch watch;
+    actor_.observe(observation);
+    outcome_.timings.loop_total_ms += watch.lap_ms();
+  }
+  void move() {
+    move_by([&] { return actor_.command(); });
+  }
+  Actor& actor() { return actor_; }
+  bool is_over() const { return is_over_; }
+
+  EpisodeOutcome finish() {
+    recorder_.close();
+    const std::vector<std::string> stages = environment_.stage_names();
+    const auto stage = static_cast<std::size_t>(outcome_.stage);
+    if (stage < stages.size()) outcome_.stage_name = stages[stage];
+    return outcome_;
+  }
+
+ private:
+  static double granted(const Actor& actor, double control_hz) {
+    return control_hz > 0.0 ? 1e3 * static_cast<double>(actor.latency_steps()) / control_hz : 0.0;
+  }
+
+  Observation look() {
+    StopWatch watch;
+    Observation observation = environment_.observe(actor_.needs_images());
+    const double elapsed = watch.lap_ms();
+    outcome_.timings.obs_read_ms += elapsed;
+    outcome_.timings.loop_total_ms += elapsed;
+    return observation;
+  }
+
+  template <typename Command>
+  void move_by(Command command) {
+    StopWatch watch;
+    const at::Tensor action = command();
+    const double command_ms = watch.lap_ms();
+    const StepResult result = environment_.step(action, false);
+    const double env_step_ms = watch.lap_ms();
+    const ActTiming timing = actor_.last_timing();
+    outcome_.timings.preprocess_ms += timing.preprocess_ms;
+    outcome_.timings.inference_ms += timing.inference_ms;
+    outcome_.timings.env_step_ms += env_step_ms;
+    outcome_.timings.loop_total_ms += command_ms + env_step_ms;
+    add_plan(outcome_.plans, timing.plan_ms, granted_ms_);
+    add(result);
+  }
+
+  void add(const StepResult& result) {
+    outcome_.highest_reward = std::max(outcome_.highest_reward, result.reward);
+    outcome_.total_reward += result.reward;
+    outcome_.success = result.info.success;
+    outcome_.stable_success = result.info.stable_success;
+    outcome_.stage = result.info.stage;
+    ++outcome_.length;
+    is_over_ = result.terminated || result.truncated;
+    recorder_.add_state(result.observation.state);
+  }
+
+  Actor& actor_;
+  Environment& environment_;
+  EpisodeOutcome outcome_;
+  EpisodeRecorder recorder_;
+  double granted_ms_;
+  bool is_over_ = false;
+};
+
+void require_going_on(const RolloutOptions& options) {
+  if (options.should_stop && options.should_stop()) throw Error("the evaluation was interrupted");
+}
+
+std::unique_ptr<Actor> actor_for(Agent& agent, const Environment& environment) {
+  require_fit(agent.spec(), environment.spec());
+  return require_actor(agent, {}, agent.name());
+}
+
+EpisodeOutcome run_episode(Actor& actor, Environment& environment, const RolloutOptions& options,
+                           std::int64_t index) {
+  Episode episode(actor, environment, options, index);
+  while (!episode.is_over()) {
+    require_going_on(options);
+    episode.act();
+  }
+  return episode.finish();
+}
+
+// One control step of several episodes, whose plans are one batch.
+void step_together(Agent& agent, const std::vector<Episode*>& episodes) {
+  std::vector<Actor*> planning;
+  std::vector<PlanRequest> requests;
+  for (Episode* episode : episodes) {
+    episode->see();
+    Actor& actor = episode->actor();
+    if (!actor.wants_plan()) continue;
+    planning.push_back(&actor);
+    requests.push_back(actor.plan_request());
+  }
+  if (!requests.empty()) {
+    const at::Tensor chunks = agent.sample_plans(requests);
+    for (std::size_t i = 0; i < planning.size(); ++i) {
+      planning[i]->accept(chunks[static_cast<std::int64_t>(i)]);
+    }
+  }
+  for (Episode* episode : episodes) episode->move();
 }
 
 }  // namespace
 
 RolloutSummary run_rollouts(Agent& agent, Environment& environment, const RolloutOptions& options) {
   const EvaluationState evaluation(agent);
+  const std::unique_ptr<Actor> actor = actor_for(agent, environment);
   RolloutSummary summary{.subject = options.subject};
   for (std::int64_t i = 0; i < options.num_episodes; ++i) {
-    summary.episodes.push_back(run_episode(agent, environment, options, i));
+    summary.episodes.push_back(run_episode(*actor, environment, options, i));
     if (options.progress) options.progress(i + 1);
+  }
+  if (!options.output_folder.empty()) write_rollout_tables(summary, options.output_folder);
+  return summary;
+}
+
+RolloutSummary run_rollouts_together(Agent& agent,
+                                     const std::vector<std::shared_ptr<Environment>>& environments,
+                                     const RolloutOptions& options) {
+  const EvaluationState evaluation(agent);
+  std::vector<std::unique_ptr<Actor>> actors;
+  for (const auto& environment : environments) actors.push_back(actor_for(agent, *environment));
+  std::vector<std::unique_ptr<Episode>> places(environments.size());
+  RolloutSummary summary{.subject = options.subject};
+  summary.episodes.resize(static_cast<std::size_t>(options.num_episodes));
+  std::int64_t next = 0, done = 0;
+  while (done < options.num_episodes) {
+    require_going_on(options);
+    std::vector<Episode*> under_way;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      if (!places[i] && next < options.num_episodes) {
+        places[i] = std::make_unique<Episode>(*actors[i], *environments[i], options, next++);
+      }
+      if (places[i]) under_way.push_back(places[i].get());
+    }
+    step_together(agent, under_way);
+    for (auto& place : places) {
+      if (!place || !place->is_over()) continue;
+      const EpisodeOutcome outcome = place->finish();
+      place.reset();
+      summary.episodes.at(static_cast<std::size_t>(outcome.seed - options.first_seed)) = outcome;
+      ++done;
+      if (options.progress) options.progress(done);
+    }
   }
   if (!options.output_folder.empty()) write_rollout_tables(summary, options.output_folder);
   return summary;
@@ -110,7 +227,7 @@ RolloutSummary run_rollouts_in_workers(const std::vector<std::string>& worker_co
   };
   for (std::int64_t worker = 0; worker < workers.size(); ++worker) hand_out(worker);
   while (done < options.num_episodes) {
-    if (options.should_stop && options.should_stop()) throw Error("the evaluation was interrupted");
+    require_going_on(options);
     const auto reply = workers.receive(100ms);
     if (!reply) continue;
     const EpisodeOutcome outcome = EpisodeOutcome::from_json(reply->line);
@@ -125,8 +242,9 @@ RolloutSummary run_rollouts_in_workers(const std::vector<std::string>& worker_co
 
 void serve_rollouts(Agent& agent, Environment& environment, const RolloutOptions& options) {
   const EvaluationState evaluation(agent);
+  const std::unique_ptr<Actor> actor = actor_for(agent, environment);
   serve_tasks([&](const std::string& task) {
-    return run_episode(agent, environment, options, std::stoll(task)).to_json();
+    return run_episode(*actor, environment, options, std::stoll(task)).to_json();
   });
 }
 

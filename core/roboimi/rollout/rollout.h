@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,13 @@ struct RolloutOptions {
 // (the view of filming_camera() with the paths in red), and episode_000.mp4 of the same view.
 ROBOIMI_EXPORT RolloutSummary run_rollouts(Agent& agent, Environment& environment,
                                            const RolloutOptions& options);
+
+// The same with an episode in each of `environments` at a time. The plans that fall due in one
+// control step are sampled as one batch, so chunks agree with those of run_rollouts() to 1e-5 in
+// fp32. Nothing is computed beside the environments' steps.
+ROBOIMI_EXPORT RolloutSummary
+run_rollouts_together(Agent& agent, const std::vector<std::shared_ptr<Environment>>& environments,
+                      const RolloutOptions& options);
 
 // The same by several processes, each started with `worker_command` (the program's path first),
 // which must reach serve_rollouts() with an equal policy, environment and options. Error: a worker

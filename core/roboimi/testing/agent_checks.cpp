@@ -1,9 +1,15 @@
 #include "roboimi/testing/agent_checks.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cmath>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "roboimi/common/random.h"
 #include "roboimi/contract/backbone.h"
@@ -60,26 +66,47 @@ LossReport loss(Agent& agent, const Batch& batch, std::uint64_t seed = 6) {
   return agent.loss(batch, generator);
 }
 
+Observation observation_at(const Agent& agent, std::int64_t step) {
+  return random_observation(agent.spec(), 50 + static_cast<std::uint64_t>(step));
+}
+
 // The commands of an episode's first steps, each for an observation of its own.
-std::vector<at::Tensor> act(Agent& agent, std::uint64_t seed, std::int64_t steps,
-                            bool leave_images_out = false) {
+std::vector<at::Tensor> act(const Agent& agent, Actor& actor, std::uint64_t seed,
+                            std::int64_t steps, bool leave_images_out = false) {
   const torch::NoGradGuard no_grad;
-  agent.reset(seed);
+  actor.reset(seed);
   std::vector<at::Tensor> commands;
   for (std::int64_t step = 0; step < steps; ++step) {
-    Observation observation =
-        random_observation(agent.spec(), 50 + static_cast<std::uint64_t>(step));
-    if (leave_images_out && !agent.needs_images()) observation.images.clear();
-    commands.push_back(agent.act(observation));
+    Observation observation = observation_at(agent, step);
+    if (leave_images_out && !actor.needs_images()) observation.images.clear();
+    commands.push_back(actor.act(observation));
   }
   return commands;
+}
+
+// The same of a new actor.
+std::vector<at::Tensor> act(Agent& agent, std::uint64_t seed, std::int64_t steps,
+                            bool leave_images_out = false) {
+  const auto actor = agent.make_actor({});
+  return act(agent, *actor, seed, steps, leave_images_out);
+}
+
+// An actor that keeps a deadline; skips the check for an agent that keeps none.
+std::unique_ptr<Actor> make_punctual(Agent& agent, std::chrono::nanoseconds deadline) {
+  try {
+    return agent.make_actor({.deadline = deadline});
+  } catch (const Error& error) {
+    skip(fmt::format("it keeps no deadline: {}", error.what()));
+  }
 }
 
 std::int64_t two_chunks(const Agent& agent) { return 2 * agent.horizons().num_action + 3; }
 
 Made make_acting(const AgentQuirks& quirks) {
   Made agent = make(quirks);
-  if (!agent->acts()) skip("it is trained for its representation and does not act");
+  if (agent->make_actor({}) == nullptr) {
+    skip("it is trained for its representation and does not act");
+  }
   agent->eval();
   return agent;
 }
@@ -95,7 +122,8 @@ void horizons_fit_together(const AgentQuirks& quirks) {
   const Made agent = make_untrained(quirks);
   const Horizons& h = agent->horizons();
   require(h.obs > 0 && h.pred > 0, "obs or pred of horizons() is not positive");
-  require(!agent->acts() || (h.num_action > 0 && h.first_action() + h.num_action <= h.pred),
+  require(agent->make_actor({}) == nullptr ||
+              (h.num_action > 0 && h.first_action() + h.num_action <= h.pred),
           "horizons() executes actions that the chunk does not have");
 }
 
@@ -104,7 +132,7 @@ void statistics_come_first(const AgentQuirks& quirks) {
   require(!agent->has_statistics(), "has_statistics() is true before set_statistics()");
   require_error("loss() without statistics", {"statistics"},
                 [&] { loss(*agent, random_batch(*agent)); });
-  if (agent->acts()) {
+  if (agent->make_actor({}) != nullptr) {
     agent->eval();
     require_error("act() without statistics", {"statistics"}, [&] { act(*agent, 1, 1); });
   }
@@ -128,7 +156,7 @@ void default_generator_is_untouched(const AgentQuirks& quirks) {
   const Made agent = make(quirks);
   const Batch batch = random_batch(*agent);
   require_default_generator_untouched("loss()", [&] { loss(*agent, batch); });
-  if (!agent->acts()) return;
+  if (agent->make_actor({}) == nullptr) return;
   agent->eval();
   require_default_generator_untouched("act()", [&] { act(*agent, 1, two_chunks(*agent)); });
 }
@@ -154,9 +182,10 @@ void commands_fit_the_robot(const AgentQuirks& quirks) {
 void reset_forgets_the_past(const AgentQuirks& quirks) {
   const Made agent = make_acting(quirks);
   const std::int64_t steps = two_chunks(*agent);
-  const auto first = act(*agent, 9, steps);
-  act(*agent, 10, steps / 2);
-  require_equal(act(*agent, 9, steps), first,
+  const auto actor = agent->make_actor({});
+  const auto first = act(*agent, *actor, 9, steps);
+  act(*agent, *actor, 10, steps / 2);
+  require_equal(act(*agent, *actor, 9, steps), first,
                 "after reset() with one seed the commands differ; empty the queues and seed the "
                 "noise in reset()");
 }
@@ -168,11 +197,100 @@ void unneeded_images_may_be_missing(const AgentQuirks& quirks) {
                 "act() looks at pictures where needs_images() said no");
 }
 
-void acting_is_refused_where_it_cannot_be(const AgentQuirks& quirks) {
-  const Made agent = make(quirks);
-  if (agent->acts()) skip("it acts");
-  require_error("act() of an agent that does not act", {},
-                [&] { agent->act(random_observation(agent->spec(), 1)); });
+void actors_do_not_disturb_each_other(const AgentQuirks& quirks) {
+  const Made agent = make_acting(quirks);
+  const std::int64_t steps = two_chunks(*agent);
+  const std::vector<std::uint64_t> seeds = {9, 10, 9};
+  std::vector<std::vector<at::Tensor>> alone, together(seeds.size());
+  for (const std::uint64_t seed : seeds) alone.push_back(act(*agent, seed, steps));
+  std::vector<std::string> errors(seeds.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < seeds.size(); ++i) {
+    threads.emplace_back([&, i, number = at::get_num_threads()] {
+      at::set_num_threads(number);
+      try {
+        together[i] = act(*agent, seeds[i], steps);
+      } catch (const std::exception& error) {
+        errors[i] = error.what();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t i = 0; i < seeds.size(); ++i) {
+    require(errors[i].empty(), "an actor fails while others act in other threads: " + errors[i]);
+    require_equal(together[i], alone[i],
+                  "an actor's commands depend on others that act in other threads; keep an "
+                  "episode's state in the actor, and let the models compute for one at a time");
+  }
+}
+
+void plans_may_be_one_batch(const AgentQuirks& quirks) {
+  const torch::NoGradGuard no_grad;
+  const Made agent = make_acting(quirks);
+  const std::vector<std::uint64_t> seeds = {3, 4, 5};
+  std::vector<std::unique_ptr<Actor>> actors;
+  std::vector<PlanRequest> requests;
+  for (const std::uint64_t seed : seeds) {
+    actors.push_back(agent->make_actor({}));
+    actors.back()->reset(seed);
+    actors.back()->observe(observation_at(*agent, 0));
+    if (!actors.back()->wants_plan()) skip("its actors plan inside act()");
+    requests.push_back(actors.back()->plan_request());
+    require(!actors.back()->wants_plan(), "wants_plan() is true after plan_request()");
+  }
+  const at::Tensor chunks = agent->sample_plans(requests);
+  const Horizons& horizons = agent->horizons();
+  require(chunks.sizes() == at::IntArrayRef({3, horizons.pred, agent->spec().action_dim}),
+          fmt::format("sample_plans() gives {} for 3 requests; [3, pred_horizon, action_dim] is "
+                      "asked for",
+                      c10::str(chunks.sizes())));
+  for (std::size_t i = 0; i < actors.size(); ++i) {
+    actors[i]->accept(chunks[static_cast<std::int64_t>(i)]);
+    const at::Tensor together = actors[i]->command(), alone = act(*agent, seeds[i], 1).front();
+    const double difference = (together - alone).abs().max().item<double>();
+    require(difference <= 1e-5 * (1.0 + alone.abs().max().item<double>()),
+            fmt::format("a plan of a batch differs from one alone by {:.1e}; draw each row's noise "
+                        "from its own request",
+                        difference));
+  }
+}
+
+void a_deadline_changes_no_command_in_time(const AgentQuirks& quirks) {
+  const Made agent = make_acting(quirks);
+  const auto actor = make_punctual(*agent, std::chrono::seconds(30));
+  const std::int64_t steps = two_chunks(*agent);
+  require_equal(act(*agent, *actor, 9, steps), act(*agent, 9, steps),
+                "with a deadline that is kept the commands are others than without");
+}
+
+void a_deadline_is_kept(const AgentQuirks& quirks) {
+  constexpr std::chrono::milliseconds kDeadline(5), kSlack(250);
+  const Made agent = make_acting(quirks);
+  const auto actor = make_punctual(*agent, kDeadline);
+  actor->reset(1);
+  actor->act(observation_at(*agent, 0));  // the first chunk is waited for
+  for (std::int64_t step = 1; step < two_chunks(*agent); ++step) {
+    const Observation observation = observation_at(*agent, step);
+    const auto start = std::chrono::steady_clock::now();
+    actor->act(observation);
+    require(std::chrono::steady_clock::now() - start < kDeadline + kSlack,
+            fmt::format("act() takes longer than its deadline (step {})", step));
+  }
+}
+
+void a_latency_is_granted_whole(const AgentQuirks& quirks) {
+  const Made agent = make_acting(quirks);
+  const auto actor = agent->make_actor({});
+  const std::int64_t latency = actor->latency_steps();
+  require(latency >= 0 && latency < agent->horizons().pred,
+          "latency_steps() is negative, or reaches beyond a chunk");
+  act(*agent, *actor, 1, agent->horizons().num_action - latency);
+  if (latency == 0) return;
+  // The chunk that is asked for now is first executed `latency` steps later.
+  for (std::int64_t step = 0; step < latency; ++step) {
+    actor->act(observation_at(*agent, 70 + step));
+    require(actor->last_timing().plan_ms == 0.0, "a chunk is taken before its latency is over");
+  }
 }
 
 void statistics_travel_with_the_weights(const AgentQuirks& quirks) {
@@ -189,10 +307,12 @@ void statistics_travel_with_the_weights(const AgentQuirks& quirks) {
 void memory_does_not_grow(const AgentQuirks& quirks) {
   const Made agent = make_acting(quirks);
   const std::int64_t steps = agent->horizons().num_action;
+  const auto actor = agent->make_actor({});
   require_no_growth("act()", [&] {
-    act(*agent, 1, steps);
-    agent->reset(1);  // and with it what is still being computed
+    act(*agent, *actor, 1, steps);
+    actor->reset(1);  // and with it what is still being computed
   });
+  require_no_growth("make_actor()", [&] { act(*agent, 1, 1); });
 }
 
 }  // namespace
@@ -222,9 +342,15 @@ const std::vector<Check<AgentQuirks>>& agent_checks() {
        reset_forgets_the_past},
       {"unneeded_images_may_be_missing", "frames that nobody looks at are not drawn",
        unneeded_images_may_be_missing},
-      {"acting_is_refused_where_it_cannot_be",
-       "a rollout of such an agent must say why it cannot be",
-       acting_is_refused_where_it_cannot_be},
+      {"actors_do_not_disturb_each_other", "one copy of the weights serves several robots",
+       actors_do_not_disturb_each_other},
+      {"plans_may_be_one_batch", "on a GPU many rollouts cost little more than one",
+       plans_may_be_one_batch},
+      {"a_deadline_changes_no_command_in_time", "a robot does what was evaluated",
+       a_deadline_changes_no_command_in_time},
+      {"a_deadline_is_kept", "a robot's control loop does not wait", a_deadline_is_kept},
+      {"a_latency_is_granted_whole", "rollouts count the chunks that a robot would miss",
+       a_latency_is_granted_whole},
       {"statistics_travel_with_the_weights", "a policy is deployed from its checkpoint",
        statistics_travel_with_the_weights},
       {"memory_does_not_grow", "a robot's process runs for days", memory_does_not_grow},

@@ -172,6 +172,41 @@ void samples_are_as_declared(const HeadQuirks& quirks) {
   }
 }
 
+void rows_draw_their_own_noise(const HeadQuirks& quirks) {
+  const torch::NoGradGuard no_grad;
+  const Made head = make(quirks);
+  head->eval();
+  const at::Tensor cond = random_input(quirks.spec()).cond.narrow(0, 0, 2);
+  const at::Tensor both =
+      head->sample(cond, BatchGenerator({make_generator(20), make_generator(21)}));
+  for (const std::int64_t row : {0, 1}) {
+    const at::Tensor alone =
+        sample(*head, cond.narrow(0, row, 1), 20 + static_cast<std::uint64_t>(row));
+    const double difference = (both[row] - alone[0]).abs().max().item<double>();
+    require(difference <= 1e-4,
+            fmt::format("row {} of a batch differs by {:.1e} from a batch of one with its "
+                        "generator; draw by BatchGenerator::randn()",
+                        row, difference));
+  }
+}
+
+void a_prefix_is_kept_or_refused(const HeadQuirks& quirks) {
+  const torch::NoGradGuard no_grad;
+  const Made head = make(quirks);
+  head->eval();
+  const HeadInput input = random_input(quirks.spec());
+  const at::Tensor prefix = input.actions.narrow(1, 0, 1);
+  at::Generator generator = make_generator(4);
+  if (!head->continues_prefix()) {
+    require_error("a prefix for a head that continues none", {"prefix"},
+                  [&] { head->sample(input.cond, generator, prefix); });
+    return;
+  }
+  const at::Tensor chunk = head->sample(input.cond, generator, prefix);
+  require((chunk.narrow(1, 0, 1) - prefix).abs().max().item<double>() <= 1e-5,
+          "the chunk does not begin with its prefix");
+}
+
 void wrong_sizes_are_refused(const HeadQuirks& quirks) {
   const Made head = make(quirks);
   const HeadInput good = random_input(quirks.spec());
@@ -254,6 +289,10 @@ const std::vector<Check<HeadQuirks>>& head_checks() {
       {"gradient_agrees_with_differences", "a wrong backward pass learns something else",
        gradient_agrees_with_differences},
       {"samples_are_as_declared", "the agent executes these rows", samples_are_as_declared},
+      {"rows_draw_their_own_noise", "the plans of several robots are one batch",
+       rows_draw_their_own_noise},
+      {"a_prefix_is_kept_or_refused", "what a robot is committed to cannot change",
+       a_prefix_is_kept_or_refused},
       {"wrong_sizes_are_refused", "a broadcast that nobody meant trains without a word",
        wrong_sizes_are_refused},
       {"overfits_one_batch", "what cannot learn one batch learns nothing", overfits_one_batch},

@@ -67,7 +67,8 @@ class Experiment {
   void prepare_data();
   void build_trackers();
   bool rolls_out() const {
-    return train_.rollout_num_episodes > 0 && options_.has("env") && agent_->acts();
+    return train_.rollout_num_episodes > 0 && options_.has("env") &&
+           agent_->make_actor({}) != nullptr;
   }
   TrainingDataOptions data_options() const;
   Scalars validate(std::int64_t step);

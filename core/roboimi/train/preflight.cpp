@@ -77,7 +77,7 @@ std::shared_ptr<Environment> make_environment(const PreflightOptions& options, A
     const auto environment =
         Registry::instance().create<Environment>(options.experiment.component("env"), "env");
     require_fit(agent.spec(), environment->spec());
-    const bool sees = agent.backbone() != nullptr || agent.needs_images();
+    const bool sees = agent.backbone() != nullptr || agent.make_actor({})->needs_images();
     try_environment(*environment, options.train.rollout_seed, sees, /*films=*/true);
     return environment;
   } catch (const Error& error) {
@@ -147,7 +147,7 @@ Preflight check(const PreflightOptions& options) {
   found.agent->to(options.data.device);
   found.data = lay_out_training_data(dataset, *found.agent, options.data);
   const bool rolls_out = options.train.rollout_num_episodes > 0 && options.experiment.has("env") &&
-                         found.agent->acts();
+                         found.agent->make_actor({}) != nullptr;
   if (leads && rolls_out) {
     found.environment = make_environment(options, *found.agent);
     if (options.train.rollout_num_videos > 0) VideoWriter::require_encoder(kFilmSize, kFilmRate);

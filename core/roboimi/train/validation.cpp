@@ -21,7 +21,7 @@ std::map<std::string, double> Validation::measure(const std::filesystem::path& f
   const torch::NoGradGuard no_grad;
   const ModeGuard evaluation(agent_, /*training=*/false);
   std::map<std::string, double> figures = loss();
-  if (!agent_.acts() && data_.embeddings) figures.merge(representation(folder));
+  if (agent_.make_actor({}) == nullptr && data_.embeddings) figures.merge(representation(folder));
   return figures;
 }
 

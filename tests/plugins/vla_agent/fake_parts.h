@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "plugins/vla_agent/vla_actor.h"
 #include "plugins/vla_agent/vla_agent.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
@@ -71,31 +72,39 @@ class IndexHead : public Head {
         "linear", torch::nn::Linear(spec.global_cond_dim(), spec.pred_horizon * spec.action_dim));
   }
   const HeadSpec& spec() const override { return spec_; }
-  LossReport loss(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor& is_pad,
+  LossReport loss(const at::Tensor& actions, const Condition& condition, const at::Tensor& is_pad,
                   at::Generator&) override {
-    check_loss_arguments(actions, cond, is_pad);
+    check_loss_arguments(actions, condition, is_pad);
+    const at::Tensor& cond = condition.steps;
     last_cond = cond.clone();
     const at::Tensor error = linear_(cond.flatten(1)).view_as(actions) - actions;
     return {.loss = (error.square() * (~is_pad).unsqueeze(2)).mean()};
   }
-  at::Tensor sample(const at::Tensor& cond, at::Generator& generator) override {
-    check_sample_arguments(cond);
+  at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
+                    const at::Tensor& prefix = {}) override {
+    check_sample_arguments(condition, prefix);
+    const at::Tensor& cond = condition.steps;
     ++calls;
+    prefixes.push_back(prefix);
     gate.pass();
     if (fails) throw Error("the head has failed");
     last_cond = cond.clone();
     if (returns) return *returns;
     at::Tensor chunk = at::zeros({cond.size(0), spec_.pred_horizon, spec_.action_dim});
     chunk.select(2, 0).copy_(at::arange(spec_.pred_horizon).to(at::kFloat));
-    chunk.select(2, 1).copy_(at::randn({cond.size(0), spec_.pred_horizon}, generator));
+    chunk.select(2, 1).copy_(noise.randn({cond.size(0), spec_.pred_horizon}, cond.options()));
+    ++finished;
     return chunk;
   }
+  bool continues_prefix() const override { return continues; }
   bool clips_actions() const override { return clips; }
   at::Tensor last_cond;
   bool clips = false;
+  bool continues = false;
+  std::vector<at::Tensor> prefixes;  // one a call
   std::atomic<bool> fails = false;
   std::optional<at::Tensor> returns;  // in place of a chunk
-  std::atomic<int> calls = 0;
+  std::atomic<int> calls = 0, finished = 0;
   Gate gate;
 
  private:
@@ -120,13 +129,16 @@ struct Fixture {
   std::shared_ptr<MeanBackbone> backbone = std::make_shared<MeanBackbone>();
   std::shared_ptr<IndexHead> head;
   std::shared_ptr<VlaAgent> agent;
+  std::unique_ptr<Actor> actor;
 
   explicit Fixture(Horizons horizons = {2, kHorizon, 8, Alignment::kDiffusion},
-                   bool with_statistics = true, VlaAgentOptions options = {}) {
+                   bool with_statistics = true, VlaAgentOptions options = {},
+                   const ActorOptions& acting = {}) {
     SeededConstruction guard(1);
     head = std::make_shared<IndexHead>(HeadSpec{kAction, horizons.pred, horizons.obs, 2 + kState});
     options.horizons = horizons;
     agent = std::make_shared<VlaAgent>(options, spec(), backbone, head);
+    actor = agent->make_actor(acting);
     if (with_statistics) {
       agent->set_statistics({.state = identity_statistics(kState),
                              .action = identity_statistics(kAction),

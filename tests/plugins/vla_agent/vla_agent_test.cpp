@@ -17,29 +17,29 @@ using ::testing::HasSubstr;
 
 TEST(VlaAgent, ExecutesTheChunkFromThePresentOn) {
   Fixture fixture;
-  fixture.agent->reset(0);
+  fixture.actor->reset(0);
   for (int step = 0; step < 24; ++step) {
-    const at::Tensor action = fixture.agent->act(observation(step, fixture.agent->needs_images()));
+    const at::Tensor action = fixture.actor->act(observation(step, fixture.actor->needs_images()));
     EXPECT_EQ(action[0].item<float>(), 1 + step % 8) << "step " << step;
   }
 }
 
 TEST(VlaAgent, ExecutesFromIndexZeroUnderTheActAlignment) {
   Fixture fixture({1, kHorizon, 8, Alignment::kAct});
-  fixture.agent->reset(0);
+  fixture.actor->reset(0);
   for (int step = 0; step < 16; ++step) {
-    EXPECT_EQ(fixture.agent->act(observation(step, true))[0].item<float>(), step % 8);
+    EXPECT_EQ(fixture.actor->act(observation(step, true))[0].item<float>(), step % 8);
   }
 }
 
 TEST(VlaAgent, LooksOnlyAtTheFramesItsPlansNeed) {
   Fixture fixture;
-  fixture.agent->reset(0);
+  fixture.actor->reset(0);
   std::vector<int> seen;
   for (int step = 0; step < 24; ++step) {
-    const bool needed = fixture.agent->needs_images();
+    const bool needed = fixture.actor->needs_images();
     if (needed) seen.push_back(step);
-    fixture.agent->act(observation(step, needed));
+    fixture.actor->act(observation(step, needed));
   }
   EXPECT_EQ(seen, (std::vector<int>{0, 7, 8, 15, 16, 23}));
   EXPECT_EQ(fixture.backbone->calls, 6);
@@ -47,8 +47,8 @@ TEST(VlaAgent, LooksOnlyAtTheFramesItsPlansNeed) {
 
 TEST(VlaAgent, ConditionsOnTheLastObservationsOldestFirst) {
   Fixture fixture;
-  fixture.agent->reset(0);
-  for (int step = 0; step < 9; ++step) fixture.agent->act(observation(step, true));
+  fixture.actor->reset(0);
+  for (int step = 0; step < 9; ++step) fixture.actor->act(observation(step, true));
   // The plan of step 8 sees steps 7 and 8: features in the backbone's order, then the state.
   const at::Tensor expected =
       at::tensor({7.F, 107.F, 7.F, 7.F, 7.F, 8.F, 108.F, 8.F, 8.F, 8.F}).view({1, 2, 5});
@@ -57,20 +57,20 @@ TEST(VlaAgent, ConditionsOnTheLastObservationsOldestFirst) {
 
 TEST(VlaAgent, FillsItsQueueWithTheFirstObservation) {
   Fixture fixture;
-  fixture.agent->reset(0);
-  fixture.agent->act(observation(5, true));
+  fixture.actor->reset(0);
+  fixture.actor->act(observation(5, true));
   EXPECT_TRUE(fixture.head->last_cond[0][0].equal(fixture.head->last_cond[0][1]));
 }
 
 TEST(VlaAgent, NoiseDependsOnSeedAndPlanAlone) {
   auto second_plan = [](std::uint64_t seed, int steps_before_reset) {
     Fixture fixture;
-    fixture.agent->reset(99);
+    fixture.actor->reset(99);
     for (int step = 0; step < steps_before_reset; ++step)
-      fixture.agent->act(observation(step, true));
-    fixture.agent->reset(seed);
+      fixture.actor->act(observation(step, true));
+    fixture.actor->reset(seed);
     at::Tensor action;
-    for (int step = 0; step < 9; ++step) action = fixture.agent->act(observation(step, true));
+    for (int step = 0; step < 9; ++step) action = fixture.actor->act(observation(step, true));
     return action[1].item<float>();
   };
   EXPECT_EQ(second_plan(1, 0), second_plan(1, 13));
@@ -79,9 +79,9 @@ TEST(VlaAgent, NoiseDependsOnSeedAndPlanAlone) {
 
 TEST(VlaAgent, WithoutStatisticsIsAnError) {
   Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, /*with_statistics=*/false);
-  fixture.agent->reset(0);
+  fixture.actor->reset(0);
   try {
-    fixture.agent->act(observation(0, true));
+    fixture.actor->act(observation(0, true));
     FAIL() << "acted without statistics";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("no normalisation statistics"));
@@ -90,11 +90,11 @@ TEST(VlaAgent, WithoutStatisticsIsAnError) {
 
 TEST(VlaAgent, NamesTheCameraThatAnObservationLacks) {
   Fixture fixture;
-  fixture.agent->reset(0);
+  fixture.actor->reset(0);
   Observation o = observation(0, true);
   o.images.erase("top");
   try {
-    fixture.agent->act(o);
+    fixture.actor->act(o);
     FAIL() << "acted without a camera";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("camera 'top' is missing"));
@@ -186,27 +186,27 @@ TEST(VlaAgent, AddsNoiseToTheStateInTrainingAlone) {
 
 TEST(VlaAgent, ComputesTheNextChunkWhileTheCurrentOnePlays) {
   Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
-  fixture.agent->reset(7);
+  fixture.actor->reset(7);
   std::vector<int> seen;
   for (int step = 0; step < 24; ++step) {
-    const bool needed = fixture.agent->needs_images();
+    const bool needed = fixture.actor->needs_images();
     if (needed) seen.push_back(step);
-    const at::Tensor action = fixture.agent->act(observation(step, needed));
+    const at::Tensor action = fixture.actor->act(observation(step, needed));
     // The first chunk from its present on; the later ones, asked for three steps before, from the
     // row that is then the present.
     EXPECT_EQ(action[0].item<float>(), (step < 8 ? 1 : 4) + step % 8) << "step " << step;
-    EXPECT_EQ(fixture.agent->last_timing().plan_ms > 0, step % 8 == 0) << "step " << step;
+    EXPECT_EQ(fixture.actor->last_timing().plan_ms > 0, step % 8 == 0) << "step " << step;
   }
   EXPECT_EQ(seen, (std::vector<int>{0, 4, 5, 12, 13, 20, 21}));
 }
 
 TEST(VlaAgent, EncodesBesideWhatPlaysWhereALatencyIsGranted) {
   Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
-  fixture.agent->reset(0);
+  fixture.actor->reset(0);
   int step = 0;
   const auto act = [&] {
-    const bool looks = fixture.agent->needs_images();
-    return fixture.agent->act(observation(step++, looks))[0].item<float>();
+    const bool looks = fixture.actor->needs_images();
+    return fixture.actor->act(observation(step++, looks))[0].item<float>();
   };
   for (int i = 0; i < 4; ++i) act();
   fixture.backbone->gate.close();
@@ -218,32 +218,32 @@ TEST(VlaAgent, EncodesBesideWhatPlaysWhereALatencyIsGranted) {
   fixture.backbone->gate.open();
   for (int i = 0; i < 3; ++i) act();  // 6, 7 and 8, at which it is due
   EXPECT_EQ(fixture.head->calls, 2);
-  EXPECT_GE(fixture.agent->last_timing().plan_ms, 20.0);  // features included
+  EXPECT_GE(fixture.actor->last_timing().plan_ms, 20.0);  // features included
 }
 
 TEST(VlaAgent, TimesAChunkFromItsObservationOn) {
   Fixture fixture;
-  fixture.agent->reset(0);
+  fixture.actor->reset(0);
   fixture.backbone->gate.close();
   std::thread opener([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     fixture.backbone->gate.open();
   });
-  fixture.agent->act(observation(0, true));
+  fixture.actor->act(observation(0, true));
   opener.join();
-  EXPECT_GE(fixture.agent->last_timing().preprocess_ms, 10.0);
-  EXPECT_GE(fixture.agent->last_timing().plan_ms, fixture.agent->last_timing().preprocess_ms);
+  EXPECT_GE(fixture.actor->last_timing().preprocess_ms, 10.0);
+  EXPECT_GE(fixture.actor->last_timing().plan_ms, fixture.actor->last_timing().preprocess_ms);
 }
 
-TEST(VlaAgent, IsIdleOnceItsLastChunkIsThere) {
+TEST(VlaAgent, AnActorEndsOnceItsLastChunkIsThere) {
   Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
-  fixture.agent->reset(0);
-  for (int step = 0; step < 5; ++step) fixture.agent->act(observation(step, true));
+  fixture.actor->reset(0);
+  for (int step = 0; step < 5; ++step) fixture.actor->act(observation(step, true));
   fixture.head->gate.close();
-  fixture.agent->act(observation(5, true));  // asks for a chunk
+  fixture.actor->act(observation(5, true));  // asks for a chunk
   std::atomic<bool> is_idle = false;
   std::thread waiting([&] {
-    fixture.agent->wait_until_idle();
+    fixture.actor.reset();
     is_idle = true;
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -255,31 +255,31 @@ TEST(VlaAgent, IsIdleOnceItsLastChunkIsThere) {
 
 TEST(VlaAgent, ALateChunkIsMadeForTheObservationsOfItsPlan) {
   Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
-  fixture.agent->reset(0);
-  for (int step = 0; step < 9; ++step) fixture.agent->act(observation(step, true));
+  fixture.actor->reset(0);
+  for (int step = 0; step < 9; ++step) fixture.actor->act(observation(step, true));
   EXPECT_EQ(fixture.head->last_cond[0][1][0].item<float>(), 5);  // step 8 less 3
 }
 
 TEST(VlaAgent, AnEpisodeThatEndsBeforeItsChunkLeavesNothingBehind) {
   const VlaAgentOptions late{.latency_steps = 3};
   Fixture cut({2, kHorizon, 8, Alignment::kDiffusion}, true, late);
-  cut.agent->reset(99);
-  for (int step = 0; step < 7; ++step) cut.agent->act(observation(step, true));
+  cut.actor->reset(99);
+  for (int step = 0; step < 7; ++step) cut.actor->act(observation(step, true));
   Fixture fresh({2, kHorizon, 8, Alignment::kDiffusion}, true, late);
-  cut.agent->reset(1);
-  fresh.agent->reset(1);
+  cut.actor->reset(1);
+  fresh.actor->reset(1);
   for (int step = 0; step < 12; ++step) {
     EXPECT_TRUE(
-        cut.agent->act(observation(step, true)).equal(fresh.agent->act(observation(step, true))))
+        cut.actor->act(observation(step, true)).equal(fresh.actor->act(observation(step, true))))
         << "step " << step;
   }
 }
 
 TEST(VlaAgent, AveragesTheChunksThatCoverAStep) {
   Fixture fixture({1, 4, 1, Alignment::kAct}, true, {.ensemble_decay = 0.01});
-  fixture.agent->reset(0);
+  fixture.actor->reset(0);
   at::Tensor action;
-  for (int step = 0; step < 8; ++step) action = fixture.agent->act(observation(step, true));
+  for (int step = 0; step < 8; ++step) action = fixture.actor->act(observation(step, true));
   // Rows 3, 2, 1, 0 of the chunks of steps 4 .. 7, the oldest weighing most.
   double sum = 0, weights = 0;
   for (int i = 0; i < 4; ++i) {
@@ -291,10 +291,10 @@ TEST(VlaAgent, AveragesTheChunksThatCoverAStep) {
 
 TEST(VlaAgent, NamesTheHeadWhoseChunkIsNotOneAndGoesOn) {
   Fixture fixture;
-  fixture.agent->reset(0);
+  fixture.actor->reset(0);
   const auto error = [&](const std::optional<at::Tensor>& chunk) {
     fixture.head->returns = chunk;
-    return error_or_accepted([&] { fixture.agent->act(observation(0, true)); });
+    return error_or_accepted([&] { fixture.actor->act(observation(0, true)); });
   };
   EXPECT_THAT(error(at::zeros({1, kHorizon - 1, kAction})),
               AllOf(HasSubstr("IndexHead: the head's action chunk has the wrong shape or dtype"),
@@ -311,11 +311,10 @@ TEST(VlaAgent, NamesTheHeadWhoseChunkIsNotOneAndGoesOn) {
 class TableHead : public Head {
  public:
   const HeadSpec& spec() const override { return spec_; }
-  LossReport loss(const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                  at::Generator&) override {
+  LossReport loss(const at::Tensor&, const Condition&, const at::Tensor&, at::Generator&) override {
     return {.loss = at::zeros({})};
   }
-  at::Tensor sample(const at::Tensor&, at::Generator&) override {
+  at::Tensor sample(const Condition&, const BatchGenerator&, const at::Tensor&) override {
     return at::ones({1, kHorizon, kAction});
   }
 
@@ -329,8 +328,9 @@ TEST(VlaAgent, ActsByAHeadWithoutParameters) {
   agent.set_statistics({.state = identity_statistics(kState),
                         .action = identity_statistics(kAction),
                         .features = identity_statistics(2)});
-  agent.reset(0);
-  EXPECT_EQ(agent.act(observation(0, true))[0].item<float>(), 1.0F);
+  const auto actor = agent.make_actor({});
+  actor->reset(0);
+  EXPECT_EQ(actor->act(observation(0, true))[0].item<float>(), 1.0F);
 }
 
 TEST(CheckExecution, NamesTheOptionThatDoesNotFit) {

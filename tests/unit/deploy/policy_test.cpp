@@ -39,7 +39,7 @@ LoadedAgent loaded(testing::ScriptedAgent::Script script, bool with_camera = fal
 at::Tensor command(float first, float second) { return at::tensor({first, second}); }
 
 testing::ScriptedAgent::Script always(float first, float second) {
-  return [=](int, Agent::Timing&) { return command(first, second); };
+  return [=](int, ActTiming&) { return command(first, second); };
 }
 
 Observation observation() { return {.state = at::zeros({3})}; }
@@ -61,10 +61,9 @@ TEST(Policy, CommandsWhatTheAgentDoes) {
 }
 
 TEST(Policy, LimitsTheFirstCommandInRangeAndTheNextInStepToo) {
-  Policy policy(loaded([](int step, Agent::Timing&) {
-                  return step == 0 ? command(9, -0.5) : command(0.5, 0.5);
-                }),
-                {}, "test");
+  Policy policy(
+      loaded([](int step, ActTiming&) { return step == 0 ? command(9, -0.5) : command(0.5, 0.5); }),
+      {}, "test");
   policy.reset(1, Policy::kUnknownCommand);
   const PolicyStep first = policy.act(observation());
   EXPECT_THAT(numbers(first.action), ElementsAre(1.1F, -0.5F));
@@ -93,7 +92,7 @@ TEST(Policy, LimitsTheFirstStepWhereTheRobotsCommandIsKnown) {
 }
 
 TEST(Policy, RepeatsTheCommandThatWasGivenWhenTheAgentHolds) {
-  Policy policy(loaded([](int step, Agent::Timing& timing) {
+  Policy policy(loaded([](int step, ActTiming& timing) {
                   timing.late = timing.held = step == 2;
                   return command(0, step == 0 ? 0.F : 1.F);
                 }),
@@ -161,7 +160,7 @@ TEST(Policy, GivesNoCommandBeforeItsFirstReset) {
 }
 
 TEST(Policy, TurnsWhateverTheAgentThrowsIntoAnErrorAndGoesOn) {
-  Policy policy(loaded([](int step, Agent::Timing&) -> at::Tensor {
+  Policy policy(loaded([](int step, ActTiming&) -> at::Tensor {
                   if (step == 0) throw std::out_of_range("map::at");
                   if (step == 1) throw 7;
                   if (step == 2) throw Error("the head has failed");
@@ -194,7 +193,7 @@ TEST(Policy, ReportsAStateFarOutsideTheTrainingData) {
 }
 
 TEST(Policy, GivesNoCommandThatIsNotFinite) {
-  Policy policy(loaded([](int step, Agent::Timing&) {
+  Policy policy(loaded([](int step, ActTiming&) {
                   return command(0, step == 1 ? std::numeric_limits<float>::quiet_NaN() : 0.F);
                 }),
                 {}, "test");
@@ -206,7 +205,7 @@ TEST(Policy, GivesNoCommandThatIsNotFinite) {
 }
 
 TEST(Policy, CountsTheDeadlinesThatItMisses) {
-  LoadedAgent slow = loaded([](int step, Agent::Timing&) {
+  LoadedAgent slow = loaded([](int step, ActTiming&) {
     if (step == 1) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
     return command(0, 0);
   });
@@ -237,7 +236,7 @@ TEST(Policy, RefusesWhatCannotBe) {
 TEST(Policy, ComputesOnItsNumberOfThreads) {
   const int before = at::get_num_threads();
   int seen = 0;
-  Policy policy(loaded([&](int, Agent::Timing&) {
+  Policy policy(loaded([&](int, ActTiming&) {
                   seen = at::get_num_threads();
                   return command(0, 0);
                 }),
@@ -251,7 +250,7 @@ TEST(Policy, ComputesOnItsNumberOfThreads) {
 TEST(Policy, MayBeCalledFromAnyThread) {
   constexpr int kThreads = 4, kCalls = 500;
   std::atomic<int> inside = 0, most_inside = 0;
-  Policy policy(loaded([&](int, Agent::Timing&) {
+  Policy policy(loaded([&](int, ActTiming&) {
                   most_inside = std::max(most_inside.load(), ++inside);
                   --inside;
                   return command(5, 0);

@@ -8,6 +8,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/contract/backbone.h"
 #include "roboimi/deploy/policy.h"
+#include "tests/acting_agent.h"
 
 namespace roboimi::testing {
 
@@ -23,10 +24,10 @@ class CameraList final : public Backbone {
   std::vector<std::string> cameras_ = {"front"};
 };
 
-class ScriptedAgent final : public Agent {
+class ScriptedAgent final : public ActingAgent {
  public:
   // What act() does at the step-th step after reset().
-  using Script = std::function<at::Tensor(int step, Timing& timing)>;
+  using Script = std::function<at::Tensor(int step, ActTiming& timing)>;
 
   ScriptedAgent(ObservationSpec spec, Script script)
       : spec_(std::move(spec)), script_(std::move(script)) {
@@ -38,17 +39,17 @@ class ScriptedAgent final : public Agent {
   void set_statistics(const DatasetStatistics&) override {}
   bool has_statistics() const override { return true; }
   LossReport loss(const Batch&, at::Generator&) override { throw Error("it is not trained"); }
-  bool acts() const override { return can_act; }
   void reset(std::uint64_t) override { step_ = 0; }
   bool needs_images() const override { return backbone_ != nullptr && step_ % 2 == 0; }
   at::Tensor act(const Observation&) override {
     timing_ = {};
     return script_(step_++, timing_);
   }
-  Timing last_timing() const override { return timing_; }
-  void set_deadline(std::optional<std::chrono::nanoseconds> wanted) override {
-    if (!keeps_deadlines) Agent::set_deadline(wanted);
-    deadline = wanted;
+  ActTiming last_timing() const override { return timing_; }
+  std::unique_ptr<Actor> make_actor(const ActorOptions& options) override {
+    if (!can_act) return nullptr;
+    deadline = options.deadline;
+    return ActingAgent::make_actor(keeps_deadlines ? ActorOptions() : options);
   }
 
   bool can_act = true, keeps_deadlines = true;
@@ -59,7 +60,7 @@ class ScriptedAgent final : public Agent {
   Horizons horizons_{.obs = 1, .pred = 1, .num_action = 1};
   Script script_;
   std::shared_ptr<Backbone> backbone_;
-  Timing timing_;
+  ActTiming timing_;
   int step_ = 0;
 };
 

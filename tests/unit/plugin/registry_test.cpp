@@ -22,12 +22,15 @@ class LinearHead : public Head {
     register_module("linear", linear_);
   }
   const HeadSpec& spec() const override { return spec_; }
-  LossReport loss(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor&,
+  LossReport loss(const at::Tensor& actions, const Condition& condition, const at::Tensor&,
                   at::Generator&) override {
-    return {.loss = (linear_->forward(cond).mean() - actions.mean()).square(), .metrics = {}};
+    return {.loss = (linear_->forward(condition.steps).mean() - actions.mean()).square(),
+            .metrics = {}};
   }
-  at::Tensor sample(const at::Tensor& cond, at::Generator&) override {
-    return linear_->forward(cond.select(1, 0)).unsqueeze(1).expand({-1, spec_.pred_horizon, -1});
+  at::Tensor sample(const Condition& condition, const BatchGenerator&, const at::Tensor&) override {
+    return linear_->forward(condition.steps.select(1, 0))
+        .unsqueeze(1)
+        .expand({-1, spec_.pred_horizon, -1});
   }
 
  private:
@@ -52,10 +55,6 @@ class HeadOnlyAgent : public Agent {
   LossReport loss(const Batch& batch, at::Generator& generator) override {
     return head_->loss(batch.actions, batch.state, batch.is_pad, generator);
   }
-  void reset(std::uint64_t) override {}
-  bool needs_images() const override { return false; }
-  at::Tensor act(const Observation& observation) override { return observation.state; }
-  Timing last_timing() const override { return {}; }
 
  private:
   ObservationSpec spec_;

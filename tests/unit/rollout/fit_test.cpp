@@ -9,6 +9,7 @@
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/environment.h"
 #include "roboimi/rollout/rollout.h"
+#include "tests/acting_agent.h"
 #include "tests/error_text.h"
 
 namespace roboimi {
@@ -64,7 +65,7 @@ class SceneEnvironment : public Environment {
 };
 
 // Stands still.
-class StillAgent : public Agent {
+class StillAgent : public ActingAgent {
  public:
   explicit StillAgent(ObservationSpec spec) : spec_(std::move(spec)) {}
   const ObservationSpec& spec() const override { return spec_; }
@@ -73,10 +74,7 @@ class StillAgent : public Agent {
   void set_statistics(const DatasetStatistics&) override {}
   bool has_statistics() const override { return true; }
   LossReport loss(const Batch&, at::Generator&) override { return {.loss = at::zeros({})}; }
-  void reset(std::uint64_t) override {}
-  bool needs_images() const override { return false; }
   at::Tensor act(const Observation&) override { return at::zeros({1}); }
-  Timing last_timing() const override { return {}; }
 
  private:
   ObservationSpec spec_;

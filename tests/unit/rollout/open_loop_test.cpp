@@ -8,6 +8,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/dataset.h"
+#include "tests/acting_agent.h"
 #include "tests/error_text.h"
 #include "tests/unit/data/table_dataset.h"
 
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 
 // Commands what TableDataset's demonstrator did at the state it sees, and `offset` more; looks at
 // the picture of every second step.
-class Imitator : public Agent {
+class Imitator : public ActingAgent {
  public:
   Imitator(const ObservationSpec& spec, double offset) : spec_(spec), offset_(offset) {}
   const ObservationSpec& spec() const override { return spec_; }
@@ -29,7 +30,9 @@ class Imitator : public Agent {
   void set_statistics(const DatasetStatistics&) override {}
   bool has_statistics() const override { return true; }
   LossReport loss(const Batch&, at::Generator&) override { return {}; }
-  bool acts() const override { return !is_mute; }
+  std::unique_ptr<Actor> make_actor(const ActorOptions& options) override {
+    return is_mute ? nullptr : ActingAgent::make_actor(options);
+  }
   void reset(std::uint64_t seed) override {
     seeds.push_back(seed);
     step_ = 0;

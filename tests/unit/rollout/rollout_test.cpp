@@ -13,6 +13,7 @@
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/environment.h"
 #include "roboimi/rollout/controls.h"
+#include "tests/acting_agent.h"
 
 namespace roboimi {
 namespace {
@@ -79,7 +80,7 @@ class LineEnvironment : public Environment {
 };
 
 // Moves by a constant; looks at every fourth frame.
-class ConstantAgent : public Agent {
+class ConstantAgent : public ActingAgent {
  public:
   explicit ConstantAgent(double speed) : speed_(speed) {
     spec_ = LineEnvironment().spec();
@@ -102,7 +103,6 @@ class ConstantAgent : public Agent {
     ++step_;
     return at::full({1}, speed_);
   }
-  Timing last_timing() const override { return {}; }
   std::vector<std::uint64_t> seeds;
   torch::nn::Dropout frozen{nullptr};
 
@@ -143,23 +143,23 @@ TEST(RunRollouts, PutEveryModuleBackIntoItsMode) {
   EXPECT_TRUE(generator.equal(at::detail::getDefaultCPUGenerator().get_state()));
 }
 
-TEST(RunRollouts, EndOnceTheAgentIsAtRestHoweverTheyEnd) {
+TEST(RunRollouts, EndOnceTheActorIsGoneHoweverTheyEnd) {
   class BusyAgent : public ConstantAgent {
    public:
     using ConstantAgent::ConstantAgent;
-    void wait_until_idle() override {
+    void at_rest() override {
       EXPECT_FALSE(is_training());  // its mode changes back after
-      ++waits;
+      ++rests;
     }
-    int waits = 0;
+    int rests = 0;
   } agent(0.1);
   agent.train();
   LineEnvironment environment;
   run_rollouts(agent, environment, {.num_episodes = 2});
-  EXPECT_EQ(agent.waits, 1);
+  EXPECT_EQ(agent.rests, 1);
   const RolloutOptions interrupted{.num_episodes = 1, .should_stop = [] { return true; }};
   EXPECT_THROW(run_rollouts(agent, environment, interrupted), Error);
-  EXPECT_EQ(agent.waits, 2);
+  EXPECT_EQ(agent.rests, 2);
   EXPECT_TRUE(agent.is_training());
 }
 
@@ -236,10 +236,10 @@ TEST(RunRollouts, CountTheChunksThatCameTooLate) {
       timing_.plan_ms = needs_images() ? (++plans_ == 2 ? 120.0 : 80.0) : 0.0;
       return ConstantAgent::act(o);
     }
-    Timing last_timing() const override { return timing_; }
+    ActTiming last_timing() const override { return timing_; }
 
    private:
-    Timing timing_;
+    ActTiming timing_;
     int plans_ = 0;
   } agent(0.1);
   LineEnvironment environment;

@@ -46,8 +46,9 @@ class FaultyHead : public Head {
 
   const HeadSpec& spec() const override { return spec_; }
 
-  LossReport loss(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor& is_pad,
+  LossReport loss(const at::Tensor& actions, const Condition& condition, const at::Tensor& is_pad,
                   at::Generator& generator) override {
+    const at::Tensor& cond = condition.steps;
     if (fault_ != Fault::kAcceptsAnything && fault_ != Fault::kOtherSizes) {
       check_loss_arguments(actions, cond, is_pad);
     }
@@ -79,14 +80,16 @@ class FaultyHead : public Head {
     return report;
   }
 
-  at::Tensor sample(const at::Tensor& cond, at::Generator& generator) override {
+  at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
+                    const at::Tensor&) override {
+    const at::Tensor& cond = condition.steps;
     if (fault_ != Fault::kAcceptsAnything && fault_ != Fault::kOtherSizes) {
       check_sample_arguments(cond);
     }
     at::Tensor chunk = predict(cond);
-    at::Generator own = at::detail::createCPUGenerator(static_cast<std::uint64_t>(made()++));
-    chunk =
-        chunk + 0.01 * at::randn(chunk.sizes(), fault_ == Fault::kUnseededSample ? own : generator);
+    const at::Generator own = at::detail::createCPUGenerator(static_cast<std::uint64_t>(made()++));
+    const BatchGenerator& source = fault_ == Fault::kUnseededSample ? BatchGenerator(own) : noise;
+    chunk = chunk + 0.01 * source.randn(chunk.sizes(), chunk.options());
     if (hidden_.defined()) chunk = chunk + hidden_;
     if (fault_ == Fault::kGrows) kept_.push_back(chunk);
     if (fault_ == Fault::kWrongSample) return chunk;

@@ -4,6 +4,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/agent.h"
+#include "tests/acting_agent.h"
 
 namespace roboimi::testing {
 
@@ -14,7 +15,7 @@ inline ObservationSpec tiny_spec() {
   return spec;
 }
 
-class TinyAgent : public Agent {
+class TinyAgent : public ActingAgent {
  public:
   explicit TinyAgent(ObservationSpec spec, double noise = 0.1, std::int64_t hidden = 8)
       : spec_(std::move(spec)), noise_(noise) {
@@ -48,12 +49,9 @@ class TinyAgent : public Agent {
     return {.loss = loss, .metrics = {{"twice", 2 * loss.detach()}}};
   }
 
-  void reset(std::uint64_t) override {}
-  bool needs_images() const override { return false; }
   at::Tensor act(const Observation& observation) override {
     return predict(normalizer_->normalize(observation.state.unsqueeze(0)))[0][0];
   }
-  Timing last_timing() const override { return {}; }
 
   void return_nan_at_call(std::int64_t call) { fail_at_ = call; }
   void set_noise(double noise) { noise_ = noise; }

@@ -1,0 +1,49 @@
+// An agent whose actor is the agent itself: for tests that script what is commanded.
+#pragma once
+
+#include <memory>
+
+#include "roboimi/contract/agent.h"
+
+namespace roboimi {
+
+class ActingAgent : public Agent {
+ public:
+  virtual void reset(std::uint64_t) {}
+  virtual bool needs_images() const { return false; }
+  virtual std::int64_t latency_steps() const { return 0; }
+  virtual at::Tensor act(const Observation& observation) = 0;
+  virtual ActTiming last_timing() const { return {}; }
+
+  std::unique_ptr<Actor> make_actor(const ActorOptions& options) override {
+    refuse_deadline(options, name());
+    return std::make_unique<Itself>(*this);
+  }
+
+  // Actors that live now.
+  int num_actors = 0;
+
+ private:
+  class Itself final : public Actor {
+   public:
+    explicit Itself(ActingAgent& agent) : agent_(agent) { ++agent_.num_actors; }
+    ~Itself() override {
+      // Modes and weights change back after the last actor is gone.
+      if (--agent_.num_actors == 0) agent_.at_rest();
+    }
+    void reset(std::uint64_t seed) override { agent_.reset(seed); }
+    bool needs_images() const override { return agent_.needs_images(); }
+    std::int64_t latency_steps() const override { return agent_.latency_steps(); }
+    at::Tensor act(const Observation& observation) override { return agent_.act(observation); }
+    ActTiming last_timing() const override { return agent_.last_timing(); }
+
+   private:
+    ActingAgent& agent_;
+  };
+
+ protected:
+  // Called when the last actor has gone.
+  virtual void at_rest() {}
+};
+
+}  // namespace roboimi
