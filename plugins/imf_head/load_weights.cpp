@@ -5,10 +5,10 @@
 
 #include <string_view>
 
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/log.h"
 #include "roboimi/io/checkpoint_file.h"
 #include "roboimi/io/foreign_weights.h"
+#include "roboimi/io/tensor_map.h"
 
 namespace roboimi::imf_head {
 namespace {

@@ -4,9 +4,9 @@
 #include <torch/torch.h>
 
 #include "modules/lewm/checkpoint_names.h"
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/error.h"
 #include "roboimi/io/foreign_weights.h"
+#include "roboimi/io/tensor_map.h"
 
 namespace roboimi::lewm_vit_backbone {
 namespace {

@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "modules/lewm/checkpoint_names.h"
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/log.h"
 #include "roboimi/io/checkpoint_file.h"
 #include "roboimi/io/foreign_weights.h"
+#include "roboimi/io/tensor_map.h"
 
 namespace roboimi::lewm_world_model {
 

@@ -1,7 +1,7 @@
 #include "plugins/resnet_backbone/load_resnet.h"
 
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/io/foreign_weights.h"
+#include "roboimi/io/tensor_map.h"
 
 namespace roboimi::resnet_backbone {
 

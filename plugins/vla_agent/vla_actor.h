@@ -49,8 +49,8 @@ class VlaActor final : public Actor {
     at::Tensor commands;  // [H, A], unnormalized, on the CPU
     double milliseconds = 0.0;
   };
-  // One observation: raw until it is encoded, then as the condition has it. Where chunks are computed
-  // aside, the worker alone touches it once it is queued.
+  // One observation: raw until it is encoded, then as the condition has it. Where chunks are
+  // computed aside, the worker alone touches it once it is queued.
   struct Step {
     Observation raw;
     bool with_images = false;  // otherwise no plan looks at them, and `features` stays undefined
@@ -78,12 +78,12 @@ class VlaActor final : public Actor {
   ActionSchedule schedule_;
   std::uint64_t seed_ = 0;
   std::uint64_t num_plans_ = 0;
-  std::int64_t step_ = 0;       // of the next command
-  std::int64_t plan_step_ = 0;  // of the plan under way
-  bool plan_owed_ = false;      // one is to start as soon as none is under way
-  bool is_asked_ = false;       // plan_request() was called, accept() was not
-  Clock::time_point observed_;  // when the last observation came
-  Clock::time_point planned_;   // when that of the plan under way came
+  std::int64_t step_ = 0;                 // of the next command
+  std::int64_t plan_step_ = 0;            // of the plan under way
+  bool plan_owed_ = false;                // one is to start as soon as none is under way
+  bool is_asked_ = false;                 // plan_request() was called, accept() was not
+  Clock::time_point observed_;            // when the last observation came
+  Clock::time_point planned_;             // when that of the plan under way came
   std::deque<at::Tensor> past_commands_;  // of the last first_action() steps, oldest first
   at::Tensor last_command_;               // undefined before the first
   ActTiming timing_;

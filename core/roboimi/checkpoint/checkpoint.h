@@ -23,10 +23,10 @@
 #include <string>
 #include <vector>
 
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/export.h"
 #include "roboimi/contract/action_range.h"
 #include "roboimi/contract/observation.h"
+#include "roboimi/io/tensor_map.h"
 
 namespace roboimi {
 

@@ -5,9 +5,9 @@
 //   at::Tensor command = actor->act(observation);   // once a control step
 //
 // The agent holds what is trained; an actor holds what an episode needs: the queue of observations,
-// the planned actions, the seed of the noise, the deadline and the thread that keeps it. Many actors
-// may act on one agent, each from a thread of its own, while nothing changes the agent's weights or
-// mode. The agent outlives its actors.
+// the planned actions, the seed of the noise, the deadline and the thread that keeps it. Many
+// actors may act on one agent, each from a thread of its own, while nothing changes the agent's
+// weights or mode. The agent outlives its actors.
 //
 // act() does a control step as a whole. Its parts let the plans of several actors be one batch:
 //
@@ -40,9 +40,9 @@ struct ActorOptions {
 
 // What a chunk of actions is sampled from: one row of a batch.
 struct PlanRequest {
-  Condition condition;   // of one row: steps [T, C], tokens [N, D], token_mask [N]
-  at::Generator noise;   // its numbers depend on the actor's seed and the plan's number alone
-  at::Tensor prefix;     // [P, A], normalized: see Head::sample(); undefined where none is committed
+  Condition condition;  // of one row: steps [T, C], tokens [N, D], token_mask [N]
+  at::Generator noise;  // its numbers depend on the actor's seed and the plan's number alone
+  at::Tensor prefix;    // [P, A], normalized: see Head::sample(); undefined where none is committed
 };
 
 struct ActTiming {

@@ -27,7 +27,7 @@
 namespace roboimi {
 
 // Rises whenever a class or a table that plugins and core share changes its layout or its meaning.
-inline constexpr std::uint32_t kPluginApiVersion = 3;
+inline constexpr std::uint32_t kPluginApiVersion = 4;
 
 inline constexpr char kNoteOwner[8] = "roboimi";
 inline constexpr std::uint32_t kNoteType = 1;

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <set>
 
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/autocast.h"
+#include "roboimi/io/tensor_map.h"
 #include "roboimi/testing/sample_data.h"
 
 namespace roboimi::testing {

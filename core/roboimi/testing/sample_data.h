@@ -7,8 +7,8 @@
 #include <functional>
 #include <string>
 
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/contract/agent.h"
+#include "roboimi/io/tensor_map.h"
 
 namespace roboimi::testing {
 

@@ -6,10 +6,10 @@
 #include <memory>
 #include <optional>
 
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/export.h"
 #include "roboimi/config/node.h"
 #include "roboimi/contract/agent.h"
+#include "roboimi/io/tensor_map.h"
 
 namespace roboimi {
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "roboimi/checkpoint/tensor_map.h"
+#include "roboimi/io/tensor_map.h"
 
 namespace roboimi {
 

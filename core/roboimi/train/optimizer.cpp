@@ -5,8 +5,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/error.h"
+#include "roboimi/io/tensor_map.h"
 
 namespace roboimi {
 

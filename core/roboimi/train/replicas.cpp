@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <torch/utils.h>
 
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/error.h"
+#include "roboimi/io/tensor_map.h"
 
 namespace roboimi {
 

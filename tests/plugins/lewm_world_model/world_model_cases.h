@@ -8,9 +8,9 @@
 #include <string>
 
 #include "plugins/lewm_world_model/lewm_world_model.h"
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/random.h"
 #include "roboimi/io/safetensors.h"
+#include "roboimi/io/tensor_map.h"
 
 namespace roboimi::lewm_world_model {
 

@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 
 #include "plugins/mpi_communicator/mpi_communicator.h"
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/error.h"
+#include "roboimi/io/tensor_map.h"
 #include "roboimi/train/trainer.h"
 #include "tests/unit/train/recorder.h"
 #include "tests/unit/train/tiny_agent.h"

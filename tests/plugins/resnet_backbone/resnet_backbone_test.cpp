@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/weights_follow.h"
+#include "roboimi/io/tensor_map.h"
 #include "tests/device_traffic.h"
 
 namespace roboimi::resnet_backbone {

@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
-#include "roboimi/checkpoint/tensor_map.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/io/tensor_map.h"
 #include "roboimi/train/flat_parameters.h"
 #include "tests/device_traffic.h"
 #include "tests/plugins/torchscript_backbone/cases.h"

@@ -1,4 +1,4 @@
-#include "roboimi/checkpoint/tensor_map.h"
+#include "roboimi/io/tensor_map.h"
 
 #include "roboimi/common/error.h"
 #include "roboimi/io/weight_differences.h"

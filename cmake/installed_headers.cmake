@@ -1,0 +1,25 @@
+# The headers that plugins and robots' programs may include. A folder is installed whole; of the others
+# only the files named. tests/unit/architecture checks that no installed header includes another one, and
+# that the plugin API version changes with their contents.
+set(ROBOIMI_INSTALLED_HEADERS
+    contract
+    common/error.h
+    common/export.h
+    common/log_route.h
+    common/random.h
+    config/node.h
+    config/schema.h
+    deploy/action_limits.h
+    deploy/policy.h
+    deploy/state_watch.h
+    plugin/component.h
+    plugin/fingerprint.h
+    plugin/plugin.h
+    plugin/registry.h
+    testing/agent_checks.h
+    testing/backbone_checks.h
+    testing/check.h
+    testing/conformance.h
+    testing/dataset_checks.h
+    testing/environment_checks.h
+    testing/head_checks.h)
