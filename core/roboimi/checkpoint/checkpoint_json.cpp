@@ -4,6 +4,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/io/dtype_names.h"
 
 namespace roboimi {
 namespace {
@@ -14,23 +15,51 @@ using nlohmann::ordered_json;
 constexpr int kFormat = 1;
 
 ordered_json spec_to_json(const ObservationSpec& spec) {
-  ordered_json images = ordered_json::object();
-  for (const auto& [camera, size] : spec.images) images[camera] = {size.height, size.width};
-  return {{"camera_names", spec.camera_names},   {"images", images},
-          {"state_dim", spec.state_dim},         {"action_dim", spec.action_dim},
-          {"env_state_dim", spec.env_state_dim}, {"control_hz", spec.control_hz}};
+  ordered_json streams = ordered_json::array();
+  for (const StreamSpec& stream : spec.streams) {
+    streams.push_back({{"name", stream.name},
+                       {"kind", to_string(stream.kind)},
+                       {"shape", stream.shape},
+                       {"dtype", dtype_name(stream.dtype)},
+                       {"unit", stream.unit},
+                       {"element_names", stream.element_names}});
+  }
+  return {{"streams", streams}, {"action_dim", spec.action_dim}, {"control_hz", spec.control_hz}};
+}
+
+// The table as it was written before streams had names.
+std::vector<StreamSpec> fixed_streams(const json& node) {
+  std::vector<StreamSpec> streams;
+  for (const std::string camera : node.at("camera_names")) {
+    const json& size = node.at("images").at(camera);
+    streams.push_back(rgb_stream(camera, {.height = size.at(0), .width = size.at(1)}));
+  }
+  streams.push_back(vector_stream(kState, node.at("state_dim")));
+  if (const std::int64_t size = node.at("env_state_dim"); size > 0) {
+    streams.push_back(vector_stream(kEnvState, size));
+  }
+  return streams;
+}
+
+at::ScalarType dtype_of(const std::string& name) {
+  if (const auto dtype = dtype_from_name(name)) return *dtype;
+  throw Error({.what = "unknown type '" + name + "'", .expected = all_dtype_names()});
 }
 
 ObservationSpec spec_from_json(const json& node) {
-  ObservationSpec spec;
-  node.at("camera_names").get_to(spec.camera_names);
-  for (const auto& [camera, size] : node.at("images").items()) {
-    spec.images[camera] = {.height = size.at(0), .width = size.at(1)};
+  ObservationSpec spec{.action_dim = node.at("action_dim"), .control_hz = node.at("control_hz")};
+  if (!node.contains("streams")) {
+    spec.streams = fixed_streams(node);
+    return spec;
   }
-  node.at("state_dim").get_to(spec.state_dim);
-  node.at("action_dim").get_to(spec.action_dim);
-  node.at("env_state_dim").get_to(spec.env_state_dim);
-  node.at("control_hz").get_to(spec.control_hz);
+  for (const json& stream : node.at("streams")) {
+    spec.streams.push_back({.name = stream.at("name"),
+                            .kind = stream_kind_from(stream.at("kind")),
+                            .shape = stream.at("shape"),
+                            .dtype = dtype_of(stream.at("dtype")),
+                            .unit = stream.at("unit"),
+                            .element_names = stream.at("element_names")});
+  }
   return spec;
 }
 

@@ -1,6 +1,10 @@
 #include "roboimi/contract/agent.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "roboimi/common/error.h"
+#include "roboimi/contract/backbone.h"
 
 namespace roboimi {
 
@@ -8,6 +12,17 @@ Agent::~Agent() = default;
 
 bool Agent::decays(const std::string&, const at::Tensor& parameter) const {
   return parameter.dim() >= 2;
+}
+
+std::vector<std::string> Agent::stream_names() const {
+  std::vector<std::string> names;
+  if (spec().find(kState) != nullptr) names.push_back(kState);
+  if (const Backbone* encoder = backbone()) {
+    for (std::string& name : encoder->stream_names()) {
+      if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+    }
+  }
+  return names;
 }
 
 at::Tensor Agent::represent(const at::Tensor& features) { return features.to(at::kFloat); }

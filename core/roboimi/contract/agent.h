@@ -44,10 +44,11 @@ struct Horizons {
 
 // Normalization statistics of the training episodes, stored in the agent.
 struct DatasetStatistics {
-  Statistics state;                     // [S]
-  Statistics action;                    // [A]
-  std::optional<Statistics> env_state;  // [E]
-  std::optional<Statistics> features;   // [V], of a frozen backbone
+  Statistics state;                                 // [S]
+  Statistics action;                                // [A]
+  std::optional<Statistics> env_state = {};         // [E]
+  std::optional<Statistics> features = {};          // [V], of a frozen backbone
+  std::map<std::string, Statistics> vectors = {};   // of the other vector streams, by name
 };
 
 class ROBOIMI_EXPORT Agent : public torch::nn::Module {
@@ -58,6 +59,9 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   virtual const Horizons& horizons() const = 0;
   // The visual encoder, or nullptr when the agent has none.
   virtual Backbone* backbone() const = 0;
+  // The streams that an actor's observation must have, images where it needs_images(). The default:
+  // the state, and what the backbone reads.
+  virtual std::vector<std::string> stream_names() const;
 
   // Statistics come first: loss() and acting without them are an Error. They are kept in buffers
   // and so travel in the checkpoint.

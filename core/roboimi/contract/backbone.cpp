@@ -15,15 +15,13 @@ std::int64_t Backbone::feature_dim() const {
   return joint_output_dim().value_or(output_dim() * num_cameras());
 }
 
-std::int64_t Backbone::tokens_per_step() const { return joint_output_dim() ? 1 : num_cameras(); }
-
-std::vector<at::Tensor> Backbone::ordered_images(const Images& images) const {
+std::vector<at::Tensor> Backbone::ordered_images(const Observation& observations) const {
   std::vector<at::Tensor> ordered;
   for (const std::string& camera : camera_names()) {
-    const auto found = images.find(camera);
-    if (found == images.end()) {
+    const auto found = observations.find(camera);
+    if (found == observations.end()) {
       std::vector<std::string> given;
-      for (const auto& [name, _] : images) given.push_back(name);
+      for (const auto& [name, _] : observations.images()) given.push_back(name);
       throw Error({.what = fmt::format("camera '{}' is missing", camera),
                    .where = name(),
                    .expected = fmt::format("{}", fmt::join(camera_names(), ", ")),
@@ -58,11 +56,12 @@ void check_camera_names(const std::vector<std::string>& camera_names, const Obse
                  .found = fmt::format("[{}]", fmt::join(camera_names, ", "))});
   }
   for (const std::string& camera : camera_names) {
-    if (spec.images.contains(camera)) continue;
+    const StreamSpec* stream = spec.find(camera);
+    if (stream != nullptr && stream->is_image()) continue;
     throw Error({.what = fmt::format("camera '{}' is missing", camera),
                  .where = where,
                  .expected = fmt::format("{}", fmt::join(camera_names, ", ")),
-                 .found = fmt::format("{}", fmt::join(spec.camera_names, ", ")),
+                 .found = fmt::format("{}", fmt::join(spec.camera_names(), ", ")),
                  .next = "name the cameras in data.camera_names, or set the backbone's "
                          "camera_names to the data's"});
   }

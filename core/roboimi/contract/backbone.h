@@ -1,4 +1,4 @@
-// A visual encoder.
+// A backbone: encodes images, and where it wants to other streams, into features.
 //
 // A backbone either fuses all its cameras into one feature per time step (joint_output_dim() is
 // set) or gives one feature per camera (joint_output_dim() is empty). Nothing else in the pipeline
@@ -20,8 +20,10 @@ class ROBOIMI_EXPORT Backbone : public torch::nn::Module {
  public:
   ~Backbone() override;
 
-  // The cameras encode() needs, in the backbone's own order.
+  // The image streams (RGB or depth) that encode() needs, in the backbone's own order.
   virtual const std::vector<std::string>& camera_names() const = 0;
+  // Every stream that encode() needs. The default: camera_names().
+  virtual std::vector<std::string> stream_names() const { return camera_names(); }
   // Numbers per camera per time step. A joint backbone returns joint_output_dim().
   virtual std::int64_t output_dim() const = 0;
   // Set when all cameras give ONE feature of this size per time step.
@@ -43,25 +45,23 @@ class ROBOIMI_EXPORT Backbone : public torch::nn::Module {
   // Empty: everything that the configuration says of the component.
   virtual std::string cache_identity() const { return {}; }
 
-  // images: camera -> uint8 [B, T, H, W, 3], at least the cameras of camera_names(), in any order;
-  // the tensors are not written. `generator` is for random transforms; evaluation draws nothing.
+  // observations: [B, T, ...] by name, at least those of stream_names(), raw; the tensors are not
+  // written. `generator` is for random transforms; evaluation draws nothing.
   // Returns float32 [B, T, feature_dim()]; per-camera features follow camera_names() order.
-  // Error: a camera missing, a wrong dtype, rank or size.
-  virtual at::Tensor encode(const Images& images, at::Generator& generator) = 0;
+  // Error: a stream missing, a wrong dtype, rank or size.
+  virtual at::Tensor encode(const Observation& observations, at::Generator& generator) = 0;
 
   std::int64_t num_cameras() const { return static_cast<std::int64_t>(camera_names().size()); }
   // joint_output_dim() where set, else output_dim() * num_cameras().
   std::int64_t feature_dim() const;
-  // Condition tokens per time step when features are kept apart: 1 if joint, else num_cameras().
-  std::int64_t tokens_per_step() const;
 
   // For implementations: checks what encode() was given against camera_names() and uint8 [B, T, H,
   // W, 3], and returns the tensors in camera_names() order. All must share B and T.
-  std::vector<at::Tensor> ordered_images(const Images& images) const;
+  std::vector<at::Tensor> ordered_images(const Observation& observations) const;
 };
 
-// For constructors: Error unless `camera_names` names at least one camera, each once, and `spec`
-// has them all. `where` names the backbone.
+// For constructors: Error unless `camera_names` names at least one image stream, each once, and
+// `spec` has them all. `where` names the backbone.
 ROBOIMI_EXPORT void check_camera_names(const std::vector<std::string>& camera_names,
                                        const ObservationSpec& spec, const std::string& where);
 

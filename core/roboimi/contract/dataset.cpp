@@ -21,4 +21,16 @@ std::vector<std::filesystem::path> Dataset::files() const {
   return files;
 }
 
+at::Tensor Dataset::read_all(std::int64_t index, const std::string& stream) const {
+  return read(index, stream, 0, episode(index).length);
+}
+
+at::Tensor Dataset::state(std::int64_t index) const {
+  return spec().find(kState) == nullptr ? at::Tensor() : read_all(index, kState);
+}
+
+at::Tensor Dataset::env_state(std::int64_t index) const {
+  return spec().find(kEnvState) == nullptr ? at::Tensor() : read_all(index, kEnvState);
+}
+
 }  // namespace roboimi

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "roboimi/common/export.h"
 #include "roboimi/contract/observation.h"
@@ -15,14 +16,18 @@ namespace roboimi {
 
 // One whole episode of L rows. Row t: what was observed, and the command sent after observing it.
 struct EpisodeRecord {
-  Images images;                             // camera -> uint8 [L, H, W, 3]
-  at::Tensor state;                          // float [L, S]
-  at::Tensor velocity;                       // float [L, S], or undefined (written as zeros)
-  at::Tensor env_state;                      // float [L, E], or undefined
+  std::vector<StreamSpec> streams = {};  // of `observations`
+  Observation observations;              // each [L, ...]
   std::map<std::string, at::Tensor> labels;  // name -> float [L, k]; see Dataset::labels()
   at::Tensor actions;                        // float [L, A]
   double control_hz = 0.0;
   std::uint64_t seed = 0;  // of the environment
+  bool success = false;
+};
+
+// What resuming a collection needs of an episode that was written before.
+struct EpisodeHeader {
+  std::uint64_t seed = 0;
   bool success = false;
 };
 
@@ -33,11 +38,11 @@ class ROBOIMI_EXPORT EpisodeWriter {
   // The file that episode `index` of `folder` is stored in.
   virtual std::filesystem::path file_of(const std::filesystem::path& folder,
                                         std::int64_t index) const = 0;
-  // Atomic: the file appears whole or not at all. Error when the disk is full.
+  // Atomic: the file appears whole or not at all. Error when the disk is full, or for a stream that
+  // the format cannot hold.
   virtual void write(const std::filesystem::path& file, const EpisodeRecord& record) const = 0;
-  // Seed and success of a file written before, for resuming a collection; Error when it cannot be
-  // read.
-  virtual EpisodeRecord read_header(const std::filesystem::path& file) const = 0;
+  // Of a file written before; Error when it cannot be read.
+  virtual EpisodeHeader read_header(const std::filesystem::path& file) const = 0;
 };
 
 }  // namespace roboimi

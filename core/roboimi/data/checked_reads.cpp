@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <typeinfo>
+#include <vector>
 
 #include "roboimi/common/error.h"
 
@@ -36,34 +37,38 @@ std::string tensor_in_words(const at::Tensor& tensor) {
                      tensor.device().is_cpu() ? "" : " on " + tensor.device().str());
 }
 
-at::Tensor read_state(const Dataset& dataset, std::int64_t episode) {
-  return checked_read(dataset, episode, "state()", dataset.state(episode), at::kFloat,
-                      {dataset.episode(episode).length, dataset.spec().state_dim});
-}
-
 at::Tensor read_actions(const Dataset& dataset, std::int64_t episode) {
   return checked_read(dataset, episode, "actions()", dataset.actions(episode), at::kFloat,
                       {dataset.episode(episode).length, dataset.spec().action_dim});
 }
 
-at::Tensor read_env_state(const Dataset& dataset, std::int64_t episode) {
-  const at::Tensor env_state = dataset.env_state(episode);
-  if (!env_state.defined()) return env_state;
-  return checked_read(dataset, episode, "env_state()", env_state, at::kFloat,
-                      {dataset.episode(episode).length, dataset.spec().env_state_dim});
+at::Tensor read_stream(const Dataset& dataset, std::int64_t episode, const std::string& stream,
+                       std::int64_t first, std::int64_t count) {
+  const StreamSpec* spec = dataset.spec().find(stream);
+  if (spec == nullptr) {
+    throw Error({.what = "the dataset has no camera or stream '" + stream + "'",
+                 .where = dataset.episode(episode).file.string(),
+                 .expected = fmt::format("{}", fmt::join(dataset.spec().names(), ", ")),
+                 .next = "name a camera in data.camera_names"});
+  }
+  std::vector<std::int64_t> shape = {count};
+  shape.insert(shape.end(), spec->shape.begin(), spec->shape.end());
+  return checked_read(dataset, episode, fmt::format("read('{}')", stream),
+                      dataset.read(episode, stream, first, count), spec->dtype, shape);
 }
 
-at::Tensor read_frames(const Dataset& dataset, std::int64_t episode, const std::string& camera,
-                       std::int64_t first, std::int64_t count) {
-  const auto size = dataset.spec().images.find(camera);
-  if (size == dataset.spec().images.end()) {
-    throw Error({.what = "the dataset has no camera '" + camera + "'",
-                 .where = dataset.episode(episode).file.string(),
-                 .expected = fmt::format("{}", fmt::join(dataset.spec().camera_names, ", ")),
-                 .next = "name it in data.camera_names"});
-  }
-  return checked_read(dataset, episode, "frames()", dataset.frames(episode, camera, first, count),
-                      at::kByte, {count, size->second.height, size->second.width, 3});
+at::Tensor read_stream(const Dataset& dataset, std::int64_t episode, const std::string& stream) {
+  return read_stream(dataset, episode, stream, 0, dataset.episode(episode).length);
+}
+
+at::Tensor read_state(const Dataset& dataset, std::int64_t episode) {
+  return dataset.spec().find(kState) == nullptr ? at::Tensor()
+                                                : read_stream(dataset, episode, kState);
+}
+
+at::Tensor read_env_state(const Dataset& dataset, std::int64_t episode) {
+  return dataset.spec().find(kEnvState) == nullptr ? at::Tensor()
+                                                   : read_stream(dataset, episode, kEnvState);
 }
 
 }  // namespace roboimi

@@ -12,14 +12,18 @@
 
 namespace roboimi {
 
-ROBOIMI_EXPORT at::Tensor read_state(const Dataset& dataset, std::int64_t episode);    // [L, S]
 ROBOIMI_EXPORT at::Tensor read_actions(const Dataset& dataset, std::int64_t episode);  // [L, A]
-// Float [L, E], or undefined.
-ROBOIMI_EXPORT at::Tensor read_env_state(const Dataset& dataset, std::int64_t episode);
-// uint8 [count, H, W, 3] on the CPU, of the size that the dataset's spec gives.
-ROBOIMI_EXPORT at::Tensor read_frames(const Dataset& dataset, std::int64_t episode,
-                                      const std::string& camera, std::int64_t first,
+// Rows of a stream, [count, ...] as the dataset's spec gives it, on the CPU. Error when the spec
+// lacks it.
+ROBOIMI_EXPORT at::Tensor read_stream(const Dataset& dataset, std::int64_t episode,
+                                      const std::string& stream, std::int64_t first,
                                       std::int64_t count);
+// All rows.
+ROBOIMI_EXPORT at::Tensor read_stream(const Dataset& dataset, std::int64_t episode,
+                                      const std::string& stream);
+// Float [L, S] and [L, E], or undefined where the spec has none.
+ROBOIMI_EXPORT at::Tensor read_state(const Dataset& dataset, std::int64_t episode);
+ROBOIMI_EXPORT at::Tensor read_env_state(const Dataset& dataset, std::int64_t episode);
 
 // "Float [12, 3]", with the device unless it is the CPU; "nothing" when undefined.
 ROBOIMI_EXPORT std::string tensor_in_words(const at::Tensor& tensor);

@@ -33,15 +33,18 @@ std::vector<std::int64_t> first_rows(const Dataset& dataset) {
   return first;
 }
 
-void check_cameras(const Backbone& backbone, const Dataset& dataset) {
-  const auto& images = dataset.spec().images;
-  for (const std::string& camera : backbone.camera_names()) {
-    if (images.count(camera) != 0) continue;
-    throw Error({.what = fmt::format("the backbone needs camera '{}', which is not loaded", camera),
+void check_streams(const Backbone& backbone, const Dataset& dataset) {
+  const ObservationSpec& spec = dataset.spec();
+  for (const std::string& stream : backbone.stream_names()) {
+    if (spec.find(stream) != nullptr) continue;
+    const auto& cameras = backbone.camera_names();
+    const bool is_camera = std::ranges::find(cameras, stream) != cameras.end();
+    throw Error({.what = fmt::format("the backbone needs {} '{}', which is not loaded",
+                                     is_camera ? "camera" : "the stream", stream),
                  .where = backbone.name(),
-                 .expected = fmt::format("{}", fmt::join(backbone.camera_names(), ", ")),
-                 .found = fmt::format("{}", fmt::join(dataset.spec().camera_names, ", ")),
-                 .next = "name it in data.camera_names"});
+                 .expected = fmt::format("{}", fmt::join(backbone.stream_names(), ", ")),
+                 .found = fmt::format("{}", fmt::join(spec.names(), ", ")),
+                 .next = "name a camera in data.camera_names"});
   }
 }
 
@@ -67,17 +70,17 @@ class Encoder {
 
  private:
   at::Tensor encode_exactly(std::int64_t begin, std::int64_t end) const {
-    const Images images = read(begin, end);
+    const Observation streams = read(begin, end);
     if (options_.variants == 1) {
       at::Generator unused = make_generator(options_.seed, options_.device);
-      return checked(backbone_.encode(images, unused), end - begin).unsqueeze(1).cpu();
+      return checked(backbone_.encode(streams, unused), end - begin).unsqueeze(1).cpu();
     }
     // One frame at a time: a crop is a function of (seed, frame, variant), not of the block.
     std::vector<at::Tensor> rows;
     for (std::int64_t frame = begin; frame < end; ++frame) {
-      Images one;
-      for (const auto& [camera, all] : images) {
-        one[camera] = all.slice(0, frame - begin, frame - begin + 1);
+      Observation one;
+      for (const auto& [name, all] : streams) {
+        one[name] = all.slice(0, frame - begin, frame - begin + 1);
       }
       for (std::int64_t variant = 0; variant < options_.variants; ++variant) {
         at::Generator generator =
@@ -90,21 +93,21 @@ class Encoder {
     return at::cat(rows).view({end - begin, options_.variants, -1});
   }
 
-  Images read(std::int64_t begin, std::int64_t end) const {
-    Images images;
-    for (const std::string& camera : backbone_.camera_names()) {
+  Observation read(std::int64_t begin, std::int64_t end) const {
+    Observation streams;
+    for (const std::string& name : backbone_.stream_names()) {
       std::vector<at::Tensor> parts;
       for (std::int64_t row = begin; row < end;) {
         const auto after = std::upper_bound(first_.begin(), first_.end(), row);
         const std::int64_t episode = after - first_.begin() - 1;
         const std::int64_t stop = std::min(end, *after);
-        parts.push_back(read_frames(dataset_, episode, camera, row - *(after - 1), stop - row));
+        parts.push_back(read_stream(dataset_, episode, name, row - *(after - 1), stop - row));
         row = stop;
       }
-      const at::Tensor frames = parts.size() == 1 ? parts[0] : at::cat(parts);
-      images[camera] = frames.unsqueeze(1).to(options_.device);
+      const at::Tensor rows = parts.size() == 1 ? parts[0] : at::cat(parts);
+      streams[name] = rows.unsqueeze(1).to(options_.device);
     }
-    return images;
+    return streams;
   }
 
   at::Tensor checked(const at::Tensor& features, std::int64_t count) const {
@@ -239,7 +242,7 @@ std::string embedding_fingerprint(const Backbone& backbone, const Dataset& datas
   for (const auto& buffer : backbone.named_buffers()) {
     hash.update_text(buffer.key()).update_tensor(buffer.value());
   }
-  for (const std::string& camera : backbone.camera_names()) hash.update_text(camera);
+  for (const std::string& stream : backbone.stream_names()) hash.update_text(stream);
   hash.update_text(fmt::format("{} variants", options.variants));
   if (options.variants > 1) hash.update_text(std::to_string(options.seed));
   hash.update_text(data_fingerprint(dataset, options.verify));
@@ -255,7 +258,7 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
                  .where = backbone.name(),
                  .next = "set frozen: true, or train without the cache"});
   }
-  check_cameras(backbone, dataset);
+  check_streams(backbone, dataset);
   if (!c10::isFloatingType(backbone.cached_dtype())) {
     throw Error({.what = "cached_dtype() returned a type that holds no features",
                  .where = name_of(backbone, options),

@@ -20,8 +20,16 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kRowsDecodedAtOnce = 32;
 
-std::uint64_t frame_bytes(ImageSize size) {
-  return static_cast<std::uint64_t>(size.height) * static_cast<std::uint64_t>(size.width) * 3;
+std::uint64_t bytes_of(const StreamSpec& stream) {
+  std::uint64_t bytes = c10::elementSize(stream.dtype);
+  for (const std::int64_t size : stream.shape) bytes *= static_cast<std::uint64_t>(size);
+  return bytes;
+}
+
+std::vector<std::int64_t> shape_of(const StreamSpec& stream, std::int64_t count) {
+  std::vector<std::int64_t> shape = {count};
+  shape.insert(shape.end(), stream.shape.begin(), stream.shape.end());
+  return shape;
 }
 
 }  // namespace
@@ -31,13 +39,14 @@ FrameStore::FrameStore(std::shared_ptr<const Dataset> dataset, std::vector<std::
     : dataset_(std::move(dataset)), cameras_(std::move(cameras)) {
   const ObservationSpec& spec = dataset_->spec();
   for (const std::string& camera : cameras_) {
-    const auto size = spec.images.find(camera);
-    if (size == spec.images.end()) {
+    const StreamSpec* stream = spec.find(camera);
+    if (stream == nullptr || !stream->is_image()) {
       throw Error({.what = "the dataset has no camera '" + camera + "'",
                    .next = "name it in data.camera_names"});
     }
     CameraTable& table = tables_[camera];
-    table.size = size->second;
+    table.stream = *stream;
+    table.frame_bytes = bytes_of(*stream);
     for (std::int64_t episode = 0; episode < dataset_->num_episodes(); ++episode) {
       const std::int64_t length = dataset_->episode(episode).length;
       table.rows.emplace_back(static_cast<std::size_t>(length), nullptr);
@@ -61,7 +70,7 @@ const MappedFile& FrameStore::mapping(const fs::path& file) {
 std::vector<FrameStore::DecodeTask> FrameStore::map_in_place() {
   std::vector<DecodeTask> tasks;
   for (auto& [camera, table] : tables_) {
-    const std::uint64_t bytes = frame_bytes(table.size);
+    const std::uint64_t bytes = table.frame_bytes;
     for (std::int64_t episode = 0; episode < dataset_->num_episodes(); ++episode) {
       auto& rows = table.rows[static_cast<std::size_t>(episode)];
       bool whole = true;
@@ -100,7 +109,7 @@ void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
   std::uint64_t total = 0;
   for (const DecodeTask& task : tasks) {
     key.update_text(task.camera).update_text(std::to_string(task.episode));
-    total += frame_bytes(tables_.at(task.camera).size) *
+    total += tables_.at(task.camera).frame_bytes *
              static_cast<std::uint64_t>(dataset_->episode(task.episode).length);
   }
   std::error_code error;
@@ -123,7 +132,7 @@ void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
     CameraTable& table = tables_.at(task.camera);
     for (const std::uint8_t*& row : table.rows[static_cast<std::size_t>(task.episode)]) {
       row = next;
-      next += frame_bytes(table.size);
+      next += table.frame_bytes;
     }
   }
 }
@@ -140,8 +149,8 @@ void FrameStore::write_decoded(const std::vector<DecodeTask>& tasks, const fs::p
       for (std::int64_t row = 0; row < length; row += kRowsDecodedAtOnce) {
         const std::int64_t count = std::min(kRowsDecodedAtOnce, length - row);
         const at::Tensor frames =
-            read_frames(*dataset_, task.episode, task.camera, row, count).contiguous();
-        out.append(frames.data_ptr<std::uint8_t>(), static_cast<std::size_t>(frames.nbytes()));
+            read_stream(*dataset_, task.episode, task.camera, row, count).contiguous();
+        out.append(frames.data_ptr(), static_cast<std::size_t>(frames.nbytes()));
         done += count;
         if (progress) progress(done, total);
       }
@@ -162,17 +171,18 @@ at::Tensor FrameStore::frame(FrameIndex index, const std::string& camera) const 
   const CameraTable& table = tables_.at(camera);
   // from_blob asks for a writable pointer; the mapping itself is read-only.
   return at::from_blob(const_cast<std::uint8_t*>(address(index, table)),
-                       {table.size.height, table.size.width, 3}, at::kByte);
+                       table.stream.shape, table.stream.dtype);
 }
 
-Images FrameStore::gather(const std::vector<FrameIndex>& rows, bool pinned) const {
+Observation FrameStore::gather(const std::vector<FrameIndex>& rows, bool pinned) const {
   const auto count = static_cast<std::int64_t>(rows.size());
-  Images images;
+  Observation images;
   for (const auto& [camera, table] : tables_) {
-    const at::Tensor gathered = at::empty({count, table.size.height, table.size.width, 3},
-                                          at::TensorOptions(at::kByte).pinned_memory(pinned));
-    auto* const destination = gathered.data_ptr<std::uint8_t>();
-    const std::uint64_t bytes = frame_bytes(table.size);
+    const at::Tensor gathered =
+        at::empty(shape_of(table.stream, count),
+                  at::TensorOptions(table.stream.dtype).pinned_memory(pinned));
+    auto* const destination = static_cast<std::uint8_t*>(gathered.data_ptr());
+    const std::uint64_t bytes = table.frame_bytes;
     at::parallel_for(0, count, 1, [&, &camera_table = table](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         std::memcpy(destination + static_cast<std::uint64_t>(i) * bytes,

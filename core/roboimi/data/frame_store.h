@@ -1,8 +1,8 @@
-// Frames of a dataset as uint8, addressed by (episode, camera, row), without copies.
+// Image frames of a dataset, addressed by (episode, camera, row), mapped from disk.
 //
 //   FrameStore store(dataset, {"front", "top"}, {.folder = cache_folder(*dataset)});
 //   at::Tensor frame = store.frame({.episode = 3, .row = 17}, "front");  // uint8 [H, W, 3], a view
-//   Images images = store.gather(rows);                                 // camera -> [N, H, W, 3]
+//   Observation images = store.gather(rows);                            // camera -> [N, H, W, 3]
 //
 // Frames that their files hold uncompressed (Dataset::frame_extent) are mapped in place. All others
 // are decoded once into one cache file, `frames-<fingerprint>.bin`, that appears whole or not at
@@ -45,18 +45,18 @@ struct FrameStoreOptions {
 // Const members may be called from several threads at once.
 class ROBOIMI_EXPORT FrameStore {
  public:
-  // `cameras` must be of dataset->spec().camera_names.
+  // `cameras` are image streams of the dataset: RGB or depth.
   FrameStore(std::shared_ptr<const Dataset> dataset, std::vector<std::string> cameras,
              const FrameStoreOptions& options);
   ~FrameStore();
   FrameStore(const FrameStore&) = delete;
   FrameStore& operator=(const FrameStore&) = delete;
 
-  // A view of mapped memory, uint8 [H, W, 3], valid while the store lives: never write to it.
+  // A view of mapped memory, [H, W, 3] or [H, W] of the stream's type, valid while the store lives: never write to it.
   at::Tensor frame(FrameIndex index, const std::string& camera) const;
-  // Copies of N frames of every camera, in parallel: camera -> uint8 [N, H, W, 3].
+  // Copies of N frames of every camera, in parallel: camera -> [N, ...].
   // `pinned` allocates page-locked memory, for the way to a GPU.
-  Images gather(const std::vector<FrameIndex>& rows, bool pinned = false) const;
+  Observation gather(const std::vector<FrameIndex>& rows, bool pinned = false) const;
 
   // Of all frames, how many are mapped where their data file has them.
   std::int64_t num_mapped_in_place() const { return num_mapped_in_place_; }
@@ -64,7 +64,8 @@ class ROBOIMI_EXPORT FrameStore {
 
  private:
   struct CameraTable {
-    ImageSize size;
+    StreamSpec stream;
+    std::uint64_t frame_bytes = 0;
     std::vector<std::vector<const std::uint8_t*>> rows;  // [episode][row]
   };
   struct DecodeTask {

@@ -5,7 +5,11 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
@@ -15,7 +19,14 @@
 namespace roboimi {
 namespace {
 
-void check_finite(const at::Tensor& rows, const char* what, const std::filesystem::path& file) {
+std::string in_words(const std::string& stream) {
+  if (stream == kState) return "a state";
+  if (stream == kEnvState) return "an env_state";
+  return fmt::format("the stream '{}'", stream);
+}
+
+void check_finite(const at::Tensor& rows, const std::string& what,
+                  const std::filesystem::path& file) {
   if (!rows.defined()) return;
   const at::Tensor bad = at::isfinite(rows).logical_not();
   const std::int64_t count = bad.sum().item<std::int64_t>();
@@ -53,9 +64,11 @@ Statistics statistics_of_features(const at::Tensor& features, const std::string&
 void check_finite(const Dataset& dataset) {
   for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
     const std::filesystem::path& file = dataset.episode(i).file;
-    check_finite(read_state(dataset, i), "a state", file);
     check_finite(read_actions(dataset, i), "an action", file);
-    check_finite(read_env_state(dataset, i), "an env_state", file);
+    for (const StreamSpec& stream : dataset.spec().streams) {
+      if (stream.kind != StreamKind::kVector) continue;
+      check_finite(read_stream(dataset, i, stream.name), in_words(stream.name), file);
+    }
   }
 }
 
@@ -63,21 +76,29 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
                                      const std::vector<std::int64_t>& episodes,
                                      const Embeddings* embeddings) {
   const std::vector<std::int64_t> chosen = all_unless_named(dataset, episodes);
-  std::vector<at::Tensor> states, actions, env_states;
+  std::vector<at::Tensor> actions;
+  std::map<std::string, std::vector<at::Tensor>> vectors;
+  std::int64_t num_rows = 0;
   for (const std::int64_t episode : chosen) {
-    states.push_back(read_state(dataset, episode));
+    num_rows += dataset.episode(episode).length;
     actions.push_back(read_actions(dataset, episode));
-    if (const at::Tensor env_state = read_env_state(dataset, episode); env_state.defined()) {
-      env_states.push_back(env_state);
+    for (const StreamSpec& stream : dataset.spec().streams) {
+      if (stream.kind != StreamKind::kVector) continue;
+      vectors[stream.name].push_back(read_stream(dataset, episode, stream.name));
     }
   }
-  if (states.empty()) throw Error({.what = "no episodes to take statistics of"});
-  DatasetStatistics statistics{.state = Statistics::of(at::cat(states)),
-                               .action = Statistics::of(at::cat(actions)),
-                               .env_state = std::nullopt,
-                               .features = std::nullopt};
-  if (env_states.size() == states.size()) {
-    statistics.env_state = Statistics::of(at::cat(env_states));
+  if (actions.empty()) throw Error({.what = "no episodes to take statistics of"});
+  DatasetStatistics statistics{.action = Statistics::of(at::cat(actions))};
+  if (!vectors.contains(kState)) vectors[kState] = {at::zeros({num_rows, 0})};
+  for (const auto& [name, rows] : vectors) {
+    Statistics found = Statistics::of(at::cat(rows));
+    if (name == kState) {
+      statistics.state = std::move(found);
+    } else if (name == kEnvState) {
+      statistics.env_state = std::move(found);
+    } else {
+      statistics.vectors[name] = std::move(found);
+    }
   }
   if (embeddings != nullptr && !embeddings->are_normalized) {
     const at::Tensor features = embeddings->of_episodes(chosen).flatten(0, 1).to(at::kFloat);
@@ -129,11 +150,11 @@ Statistics sampled_feature_statistics(Backbone& backbone, const Dataset& dataset
   for (const std::int64_t episode : chosen) {
     const std::int64_t length = dataset.episode(episode).length;
     for (std::int64_t row = (every - start % every) % every; row < length; row += every) {
-      Images images;
-      for (const std::string& camera : backbone.camera_names()) {
-        images[camera] = read_frames(dataset, episode, camera, row, 1).unsqueeze(1).to(device);
+      Observation streams;
+      for (const std::string& name : backbone.stream_names()) {
+        streams[name] = read_stream(dataset, episode, name, row, 1).unsqueeze(1).to(device);
       }
-      features.push_back(backbone.encode(images, unused).flatten(0, 1).cpu());
+      features.push_back(backbone.encode(streams, unused).flatten(0, 1).cpu());
     }
     start += length;
   }

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <numeric>
+#include <string>
+#include <vector>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
@@ -23,13 +26,12 @@ at::Tensor rows_at(const at::Tensor& table, const at::Tensor& rows) {
 
 }  // namespace
 
-WindowRows window_rows(const Horizons& horizons, bool is_sim, std::int64_t row) {
+WindowRows window_rows(const Horizons& horizons, std::int64_t row) {
   const std::int64_t first_observation = row - horizons.last_observation();
   if (horizons.alignment == Alignment::kDiffusion) {
     return {.first_observation = first_observation, .first_action = first_observation};
   }
-  return {.first_observation = first_observation,
-          .first_action = is_sim ? row : std::max<std::int64_t>(0, row - 1)};
+  return {.first_observation = first_observation, .first_action = row};
 }
 
 bool is_whole(const Horizons& horizons, const WindowRows& rows, std::int64_t length) {
@@ -64,13 +66,14 @@ WindowSampler::~WindowSampler() = default;
 
 // Lays the chosen episodes end to end, on the device.
 void WindowSampler::lay_out() {
-  std::vector<at::Tensor> states, actions, env_states;
+  std::vector<at::Tensor> actions;
+  std::map<std::string, std::vector<at::Tensor>> tables;
   std::vector<std::int64_t> first_row, last_row, observation_start, action_start;
   for (const std::int64_t episode : options_.episodes) {
     const EpisodeInfo& info = dataset_->episode(episode);
     const std::int64_t start = num_rows_;
     for (std::int64_t row = 0; row < info.length; ++row) {
-      const WindowRows rows = window_rows(options_.horizons, info.is_sim, row);
+      const WindowRows rows = window_rows(options_.horizons, row);
       if (options_.horizons.whole_windows && !is_whole(options_.horizons, rows, info.length)) {
         continue;
       }
@@ -82,10 +85,11 @@ void WindowSampler::lay_out() {
       action_start.push_back(start + rows.first_action);
     }
     num_rows_ += info.length;
-    states.push_back(read_state(*dataset_, episode));
     actions.push_back(read_actions(*dataset_, episode));
-    const at::Tensor env_state = read_env_state(*dataset_, episode);
-    if (env_state.defined()) env_states.push_back(env_state);
+    for (const StreamSpec& stream : dataset_->spec().streams) {
+      if (stream.is_image()) continue;
+      tables[stream.name].push_back(read_stream(*dataset_, episode, stream.name));
+    }
   }
   num_windows_ = std::ssize(present_);
   if (num_windows_ == 0) {
@@ -101,9 +105,8 @@ void WindowSampler::lay_out() {
   }
   const c10::Device device = options_.device;
   on_host_ = at::TensorOptions(at::kLong).pinned_memory(device.is_cuda());
-  state_ = at::cat(states).to(device);
   actions_ = at::cat(actions).to(device);
-  if (env_states.size() == states.size()) env_state_ = at::cat(env_states).to(device);
+  for (const auto& [name, rows] : tables) tables_[name] = at::cat(rows).to(device);
   first_row_ = at::tensor(first_row, at::kLong).to(device);
   last_row_ = at::tensor(last_row, at::kLong).to(device);
   observation_start_ = at::tensor(observation_start, at::kLong).to(device);
@@ -125,7 +128,7 @@ void WindowSampler::set_frames(std::shared_ptr<const FrameStore> frames) {
   prefetcher_.reset();
   frames_ = std::move(frames);
   if (!frames_ || options_.prefetch <= 0) return;
-  prefetcher_ = std::make_unique<Prefetcher<Images>>(
+  prefetcher_ = std::make_unique<Prefetcher<Observation>>(
       [this](std::int64_t step) { return images_of(indices(step)); }, options_.prefetch);
 }
 
@@ -180,9 +183,9 @@ Batch WindowSampler::batch(std::int64_t step) {
   }
   Batch batch = numbers_of(stretch(step, &Order::on_device), variants);
   if (frames_) {
-    const Images images = prefetcher_ ? prefetcher_->get(step) : images_of(indices(step));
+    const Observation images = prefetcher_ ? prefetcher_->get(step) : images_of(indices(step));
     for (const auto& [camera, frames] : images) {
-      batch.images[camera] = frames.to(options_.device, /*non_blocking=*/true);
+      batch.observations[camera] = frames.to(options_.device, /*non_blocking=*/true);
     }
   }
   return batch;
@@ -192,7 +195,7 @@ Batch WindowSampler::batch_of(const at::Tensor& windows) const {
   Batch batch = numbers_of(windows.to(options_.device), {});
   if (frames_) {
     for (const auto& [camera, frames] : images_of(windows)) {
-      batch.images[camera] = frames.to(options_.device);
+      batch.observations[camera] = frames.to(options_.device);
     }
   }
   return batch;
@@ -207,8 +210,7 @@ Batch WindowSampler::numbers_of(const at::Tensor& windows, const at::Tensor& var
       last);
   const at::Tensor commanded = action_start_.index_select(0, windows).unsqueeze(1) + action_steps_;
   Batch batch;
-  batch.state = rows_at(state_, observed);
-  if (env_state_.defined()) batch.env_state = rows_at(env_state_, observed);
+  for (const auto& [name, table] : tables_) batch.observations[name] = rows_at(table, observed);
   batch.actions = rows_at(actions_, at::minimum(at::maximum(commanded, first), last));
   batch.is_pad = at::logical_or(commanded.lt(first), commanded.gt(last));
   if (features_.defined()) {
@@ -220,8 +222,8 @@ Batch WindowSampler::numbers_of(const at::Tensor& windows, const at::Tensor& var
   return batch;
 }
 
-// windows int64 [B] on the CPU; camera -> uint8 [B, To, H, W, 3].
-Images WindowSampler::images_of(const at::Tensor& windows) const {
+// windows int64 [B] on the CPU; camera -> [B, To, ...].
+Observation WindowSampler::images_of(const at::Tensor& windows) const {
   const std::int64_t steps = options_.horizons.obs;
   std::vector<FrameIndex> rows;
   rows.reserve(static_cast<std::size_t>(windows.size(0) * steps));
@@ -235,9 +237,9 @@ Images WindowSampler::images_of(const at::Tensor& windows) const {
       rows.push_back({.episode = episode, .row = std::clamp<std::int64_t>(row, 0, last)});
     }
   }
-  Images images = frames_->gather(rows, options_.device.is_cuda());
+  Observation images = frames_->gather(rows, options_.device.is_cuda());
   for (auto& [camera, frames] : images) {
-    frames = frames.view({windows.size(0), steps, frames.size(1), frames.size(2), 3});
+    frames = frames.unflatten(0, {windows.size(0), steps});
   }
   return images;
 }

@@ -9,8 +9,7 @@
 // Every row t of every episode is the present of one window; nothing is dropped unless the
 // horizons ask for whole windows. With To observations and H actions:
 //   diffusion  observations t-To+1 .. t, actions t-To+1 .. t-To+H   (the window w = t-To+1)
-//   act        observations t-To+1 .. t, actions t .. t+H-1; episodes with sim = false start their
-//              actions at max(0, t-1)
+//   act        observations t-To+1 .. t, actions t .. t+H-1
 // Observations are Horizons::obs_stride rows apart; above, that is 1. Indices outside the episode
 // repeat its first or last row; is_pad is true for such actions. Under Horizons::whole_windows only
 // windows that need no such index are drawn.
@@ -59,7 +58,7 @@ struct WindowRows {
   std::int64_t first_action = 0;
 };
 // The alignment rule above, for the present `row`.
-ROBOIMI_EXPORT WindowRows window_rows(const Horizons& horizons, bool is_sim, std::int64_t row);
+ROBOIMI_EXPORT WindowRows window_rows(const Horizons& horizons, std::int64_t row);
 // Whether such a window lies inside an episode of `length` rows.
 ROBOIMI_EXPORT bool is_whole(const Horizons& horizons, const WindowRows& rows, std::int64_t length);
 
@@ -70,8 +69,8 @@ class ROBOIMI_EXPORT WindowSampler {
   WindowSampler(const WindowSampler&) = delete;
   WindowSampler& operator=(const WindowSampler&) = delete;
 
-  // One of the two gives batches their vision; neither leaves them with states only. Features are
-  // uploaded once; with several variants a window's is drawn from (seed, step).
+  // One of the two gives batches their vision; neither leaves them with vectors and texts only, which
+  // every batch holds. Features are uploaded once; with several variants a window's is drawn from (seed, step).
   void set_features(const Embeddings& embeddings);
   void set_frames(std::shared_ptr<const FrameStore> frames);
 
@@ -99,7 +98,7 @@ class ROBOIMI_EXPORT WindowSampler {
   Order order(std::int64_t epoch) const;
   at::Tensor stretch(std::int64_t step, at::Tensor Order::*where) const;
   Batch numbers_of(const at::Tensor& windows, const at::Tensor& variants) const;
-  Images images_of(const at::Tensor& windows) const;
+  Observation images_of(const at::Tensor& windows) const;
 
   std::shared_ptr<const Dataset> dataset_;
   WindowSamplerOptions options_;
@@ -108,7 +107,8 @@ class ROBOIMI_EXPORT WindowSampler {
   std::vector<FrameIndex> present_;              // [N], of each window
   std::vector<std::int64_t> first_observation_;  // [N], row in its episode, not clamped
   // On the device. Rows count through the chosen episodes laid end to end.
-  at::Tensor state_, actions_, env_state_;       // [R, D]
+  Observation tables_;                           // [R, D] each: vectors and texts
+  at::Tensor actions_;                           // [R, A]
   at::Tensor features_;                          // [R * K, V]
   at::Tensor first_row_, last_row_;              // int64 [N]: of the window's episode, inclusive
   at::Tensor observation_start_, action_start_;  // int64 [N], not clamped
@@ -118,7 +118,7 @@ class ROBOIMI_EXPORT WindowSampler {
   std::shared_ptr<const FrameStore> frames_;
   mutable std::mutex orders_mutex_;
   mutable std::map<std::int64_t, Order> orders_;  // of the latest epochs
-  std::unique_ptr<Prefetcher<Images>> prefetcher_;
+  std::unique_ptr<Prefetcher<Observation>> prefetcher_;
 };
 
 }  // namespace roboimi

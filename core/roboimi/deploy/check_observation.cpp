@@ -14,6 +14,8 @@ std::string dtype_name(at::ScalarType type) {
   switch (type) {
     case at::kByte:
       return "uint8";
+    case at::kUInt16:
+      return "uint16";
     case at::kChar:
       return "int8";
     case at::kShort:
@@ -40,8 +42,11 @@ std::string described(const at::Tensor& tensor) {
   return c10::str(dtype_name(tensor.scalar_type()), " ", tensor.sizes());
 }
 
-std::string expected_image(const ImageSize& size) {
-  return fmt::format("uint8 [{}, {}, 3] (RGB, HWC)", size.height, size.width);
+std::string expected(const StreamSpec& stream) {
+  const char* layout = stream.kind == StreamKind::kRgb     ? " (RGB, HWC)"
+                       : stream.kind == StreamKind::kDepth ? " (HW)"
+                                                           : "";
+  return fmt::format("{} [{}]{}", dtype_name(stream.dtype), fmt::join(stream.shape, ", "), layout);
 }
 
 void check_vector(const at::Tensor& values, std::int64_t size, const std::string& name) {
@@ -63,48 +68,59 @@ void check_vector(const at::Tensor& values, std::int64_t size, const std::string
                .next = "look at the sensor; the policy can go on with the next observation"});
 }
 
-void check_image(const Images& images, const std::string& camera, const ImageSize& size) {
-  const std::string where = fmt::format("observation.images['{}']", camera);
-  const auto found = images.find(camera);
-  if (found == images.end()) {
+void check_image(const Observation& observation, const StreamSpec& stream) {
+  const std::string where = fmt::format("observation['{}']", stream.name);
+  const auto found = observation.find(stream.name);
+  if (found == observation.end()) {
     std::vector<std::string> given;
-    for (const auto& [name, image] : images) given.push_back(name);
-    throw Error({.what = fmt::format("camera '{}' is missing", camera),
+    for (const auto& [name, image] : observation.images()) given.push_back(name);
+    throw Error({.what = fmt::format("camera '{}' is missing", stream.name),
                  .where = where,
-                 .expected = expected_image(size),
+                 .expected = expected(stream),
                  .found = given.empty() ? "no camera" : fmt::format("{}", fmt::join(given, ", ")),
                  .next = "give every camera while Policy::needs_images() is true"});
   }
   const at::Tensor& image = found->second;
-  if (image.defined() && image.scalar_type() == at::kByte &&
-      image.sizes() == at::IntArrayRef({size.height, size.width, 3})) {
+  if (image.defined() && image.scalar_type() == stream.dtype && image.sizes() == stream.shape) {
     return;
   }
-  throw Error({.what = fmt::format("image '{}' has the wrong shape or dtype", camera),
+  throw Error({.what = fmt::format("image '{}' has the wrong shape or dtype", stream.name),
                .where = where,
-               .expected = expected_image(size),
+               .expected = expected(stream),
                .found = described(image),
                .next = "give it as the training data has it"});
+}
+
+void check_text(const Observation& observation, const StreamSpec& stream) {
+  const at::Tensor text = observation.get(stream.name);
+  if (text.defined() && text.scalar_type() == at::kByte && text.sizes() == stream.shape) return;
+  throw Error({.what = fmt::format("the text '{}' does not fit the policy", stream.name),
+               .where = fmt::format("observation['{}']", stream.name),
+               .expected = expected(stream),
+               .found = described(text),
+               .next = fmt::format("give it by text_tensor(text, {})", stream.shape.front())});
 }
 
 }  // namespace
 
 void check_observation(const Observation& observation, const ObservationSpec& spec,
-                       const std::vector<std::string>& cameras) {
-  check_vector(observation.state, spec.state_dim, "state");
-  if (observation.env_state.defined() && spec.env_state_dim > 0) {
-    check_vector(observation.env_state, spec.env_state_dim, "env_state");
-  }
-  for (const std::string& camera : cameras) {
-    const auto size = spec.images.find(camera);
-    if (size == spec.images.end()) {
-      throw Error({.what = fmt::format("the backbone asks for camera '{}', which the policy's "
-                                       "training data does not have",
-                                       camera),
-                   .where = "Backbone::camera_names",
-                   .expected = fmt::format("of {}", fmt::join(spec.camera_names, ", "))});
+                       const std::vector<std::string>& streams, bool with_images) {
+  for (const std::string& name : streams) {
+    const StreamSpec* stream = spec.find(name);
+    if (stream == nullptr) {
+      throw Error({.what = fmt::format("the policy asks for the stream '{}', which its training "
+                                       "data does not have",
+                                       name),
+                   .where = "Agent::stream_names",
+                   .expected = fmt::format("of {}", fmt::join(spec.names(), ", "))});
     }
-    check_image(observation.images, camera, size->second);
+    if (stream->kind == StreamKind::kVector) {
+      check_vector(observation.get(name), stream->shape.front(), name);
+    } else if (stream->kind == StreamKind::kText) {
+      check_text(observation, *stream);
+    } else if (with_images) {
+      check_image(observation, *stream);
+    }
   }
 }
 

@@ -8,10 +8,10 @@
 
 namespace roboimi {
 
-// Error naming what does not fit `spec`: the state's size, type or a number of it that is not
-// finite; of `cameras`, one that is missing, or the size or type of its image. Other images are not
+// Error naming what does not fit `spec`: of `streams`, one that is missing or whose size or type is
+// wrong, or a number that is not finite. Images count where `with_images`; other streams are not
 // looked at.
 void check_observation(const Observation& observation, const ObservationSpec& spec,
-                       const std::vector<std::string>& cameras);
+                       const std::vector<std::string>& streams, bool with_images);
 
 }  // namespace roboimi

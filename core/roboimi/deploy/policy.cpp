@@ -10,7 +10,7 @@
 
 #include "roboimi/checkpoint/load_agent.h"
 #include "roboimi/common/error.h"
-#include "roboimi/contract/backbone.h"
+#include "roboimi/contract/agent.h"
 #include "roboimi/deploy/check_observation.h"
 #include "roboimi/plugin/registry.h"
 
@@ -74,7 +74,7 @@ Policy::Policy(LoadedAgent loaded, const PolicyOptions& options, const std::stri
       threads_(options.threads),
       deadline_ms_(options.deadline_ms),
       limits_(options.limits, loaded_->state.action_range, spec().action_dim, where),
-      watch_(loaded_->state.state_range, spec().state_dim, where) {
+      watch_(loaded_->state.state_range, spec().state_dim(), where) {
   check(options);
   loaded_->agent->eval();
   ActorOptions acting;
@@ -86,7 +86,7 @@ Policy::Policy(LoadedAgent loaded, const PolicyOptions& options, const std::stri
   const auto action_dim = static_cast<std::size_t>(spec().action_dim);
   report_.limited_by_range.assign(action_dim, 0);
   report_.limited_by_step.assign(action_dim, 0);
-  report_.state_outside.assign(static_cast<std::size_t>(spec().state_dim), 0);
+  report_.state_outside.assign(static_cast<std::size_t>(spec().state_dim()), 0);
 }
 
 Policy::~Policy() = default;
@@ -122,10 +122,8 @@ bool Policy::needs_images() const {
 
 // What the agent wants, before the limits.
 at::Tensor Policy::command_for(const Observation& observation) {
-  const Backbone* backbone = loaded_->agent->backbone();
-  const bool looks = backbone != nullptr && actor_->needs_images();
-  check_observation(observation, spec(),
-                    looks ? backbone->camera_names() : std::vector<std::string>());
+  const Agent& agent = *loaded_->agent;
+  check_observation(observation, spec(), agent.stream_names(), actor_->needs_images());
   // Setting it costs caches of libtorch's, so only where it differs.
   if (at::get_num_threads() != threads_) at::set_num_threads(threads_);
   at::Tensor wanted = actor_->act(observation);
@@ -147,7 +145,7 @@ PolicyStep Policy::act(const Observation& observation) {
                  .next = "start each episode by reset(seed, the robot's last command)"});
   }
   const at::Tensor wanted = calling_agent("act", where_, [&] { return command_for(observation); });
-  PolicyStep step{.state_outside = watch_.outside(observation.state),
+  PolicyStep step{.state_outside = watch_.outside(observation.state()),
                   .timing = actor_->last_timing()};
   if (step.held() && last_.defined()) {
     step.action = last_.clone();

@@ -68,16 +68,14 @@ EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, doubl
     throw Error({.what = "this environment has no scripted expert",
                  .next = "collect with an environment that demonstrates its task"});
   }
-  std::map<std::string, std::vector<at::Tensor>> images;
-  std::map<std::string, std::vector<at::Tensor>> labels;
-  std::vector<at::Tensor> states, velocities, env_states, actions;
-  EpisodeRecord record;
+  std::map<std::string, std::vector<at::Tensor>> streams, labels;
+  std::vector<at::Tensor> actions;
+  EpisodeRecord record{.streams = environment.spec().streams};
   for (std::int64_t row = 0;; ++row) {
     const at::Tensor action = expert->act();
-    for (const auto& [camera, frame] : observation.images) images[camera].push_back(frame);
-    states.push_back(observation.state);
-    if (observation.velocity.defined()) velocities.push_back(observation.velocity);
-    if (observation.env_state.defined()) env_states.push_back(observation.env_state);
+    for (const StreamSpec& stream : record.streams) {
+      streams[stream.name].push_back(observation.at(stream.name));
+    }
     for (const auto& [name, value] : environment.labels()) labels[name].push_back(value);
     actions.push_back(action.to(at::kFloat));
     // What follows the last action is not recorded, so it need not be drawn.
@@ -86,13 +84,10 @@ EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, doubl
     if (result.terminated || result.truncated) break;
     observation = std::move(result.observation);
   }
-  for (auto& [camera, frames] : images) {
-    record.images[camera] = at::stack(frames);
-    frames.clear();
+  for (auto& [name, values] : streams) {
+    record.observations[name] = at::stack(values);
+    values.clear();
   }
-  record.state = at::stack(states);
-  if (velocities.size() == states.size()) record.velocity = at::stack(velocities);
-  if (env_states.size() == states.size()) record.env_state = at::stack(env_states);
   for (const auto& [name, values] : labels) record.labels[name] = at::stack(values);
   record.actions = at::stack(actions);
   record.control_hz = environment.spec().control_hz;

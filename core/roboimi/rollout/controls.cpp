@@ -56,15 +56,15 @@ class ControlledEnvironment : public Environment {
 class HoldPose : public ControlledEnvironment {
  public:
   explicit HoldPose(std::shared_ptr<Environment> inner) : ControlledEnvironment(std::move(inner)) {
-    if (spec().state_dim == spec().action_dim) return;
+    if (spec().state_dim() == spec().action_dim) return;
     throw Error({.what = "commands are no states here: there is no pose to hold",
                  .where = "control hold_pose",
                  .expected = "as many numbers in a command as in a state",
-                 .found = fmt::format("{} and {}", spec().action_dim, spec().state_dim)});
+                 .found = fmt::format("{} and {}", spec().action_dim, spec().state_dim())});
   }
   Observation reset(std::uint64_t seed, bool render) override {
     Observation observation = ControlledEnvironment::reset(seed, render);
-    pose_ = observation.state.clone();
+    pose_ = observation.state().clone();
     return observation;
   }
   StepResult step(const at::Tensor&, bool render) override {
@@ -81,7 +81,11 @@ class BlackPictures : public ControlledEnvironment {
 
  private:
   Observation shown(Observation observation) override {
-    for (auto& [camera, image] : observation.images) image = at::zeros_like(image);
+    for (const StreamSpec& stream : spec().streams) {
+      const auto image = observation.find(stream.name);
+      if (!stream.is_image() || image == observation.end()) continue;
+      image->second = at::zeros_like(image->second);
+    }
     return observation;
   }
 };
@@ -106,7 +110,13 @@ class OtherEpisode : public ControlledEnvironment {
 
  private:
   Observation shown(Observation observation) override {
-    if (!observation.images.empty()) observation.images = other_->observe(true).images;
+    Observation other;
+    for (const StreamSpec& stream : spec().streams) {
+      const auto image = observation.find(stream.name);
+      if (!stream.is_image() || image == observation.end()) continue;
+      if (other.empty()) other = other_->observe(true);
+      image->second = other.at(stream.name);
+    }
     return observation;
   }
 

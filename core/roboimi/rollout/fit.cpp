@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -21,19 +22,21 @@ std::string rate_difference(double policy_hz, double environment_hz) {
   return fmt::format("control rate {:.4g} Hz against {:.4g} Hz", policy_hz, environment_hz);
 }
 
-void require_image(const at::Tensor& image, const std::string& camera, ImageSize size) {
-  const bool fits = image.defined() && image.scalar_type() == at::kByte && image.dim() == 3 &&
-                    image.size(0) == size.height && image.size(1) == size.width &&
-                    image.size(2) == 3;
-  if (fits) return;
-  throw Error(
-      {.what = fmt::format("the environment's image of camera '{}' is not what it says", camera),
-       .where = "env",
-       .expected = fmt::format("uint8 [{}, {}, 3]", size.height, size.width),
-       .found = image.defined()
-                    ? fmt::format("{} of {} dimensions, {} numbers",
-                                  c10::toString(image.scalar_type()), image.dim(), image.numel())
-                    : "none"});
+void require_image(const at::Tensor& image, const StreamSpec& stream) {
+  if (image.defined() && image.scalar_type() == stream.dtype && image.sizes() == stream.shape) {
+    return;
+  }
+  const bool is_rgb = stream.kind == StreamKind::kRgb;
+  throw Error({.what = fmt::format("the environment's image of camera '{}' is not what it says",
+                                   stream.name),
+               .where = "env",
+               .expected = fmt::format("{} [{}]", is_rgb ? "uint8" : c10::toString(stream.dtype),
+                                       fmt::join(stream.shape, ", ")),
+               .found = image.defined()
+                            ? fmt::format("{} of {} dimensions, {} numbers",
+                                          c10::toString(image.scalar_type()), image.dim(),
+                                          image.numel())
+                            : "none"});
 }
 
 }  // namespace
@@ -50,7 +53,7 @@ void require_fit(const ObservationSpec& policy, const ObservationSpec& environme
 }
 
 std::optional<std::string> filming_camera(Environment& environment) {
-  const std::vector<std::string>& cameras = environment.spec().camera_names;
+  const std::vector<std::string> cameras = environment.spec().camera_names();
   if (std::find(cameras.begin(), cameras.end(), kFavorite) != cameras.end()) return kFavorite;
   try {
     // A scene may have cameras that no observation shows.
@@ -66,14 +69,13 @@ void try_environment(Environment& environment, std::uint64_t seed, bool with_ima
   environment.reset(seed, false);
   if (with_images) {
     const Observation observation = environment.observe(true);
-    for (const auto& [camera, size] : environment.spec().images) {
-      const auto image = observation.images.find(camera);
-      require_image(image == observation.images.end() ? at::Tensor() : image->second, camera, size);
+    for (const StreamSpec& stream : environment.spec().streams) {
+      if (stream.is_image()) require_image(observation.get(stream.name), stream);
     }
   }
   if (!films) return;
   if (const auto camera = filming_camera(environment)) {
-    require_image(environment.render(*camera, kFilmSize), *camera, kFilmSize);
+    require_image(environment.render(*camera, kFilmSize), rgb_stream(*camera, kFilmSize));
   }
 }
 

@@ -36,28 +36,27 @@ void check_fit(const Agent& agent, const Dataset& dataset,
 // The rows of an episode one after another, as a robot would show them.
 class Replay {
  public:
-  Replay(const std::vector<std::string>& cameras, const Dataset& dataset, std::int64_t episode)
-      : cameras_(cameras),
-        dataset_(dataset),
-        episode_(episode),
-        state_(dataset.state(episode)),
-        env_state_(dataset.env_state(episode)) {}
+  Replay(const Dataset& dataset, std::int64_t episode) : dataset_(dataset), episode_(episode) {
+    for (const StreamSpec& stream : dataset.spec().streams) {
+      if (!stream.is_image()) tables_[stream.name] = dataset.read_all(episode, stream.name);
+    }
+  }
 
   Observation row(std::int64_t index, bool with_images) const {
-    Observation observation{.state = state_[index]};
-    if (env_state_.defined()) observation.env_state = env_state_[index];
+    Observation observation;
+    for (const auto& [name, table] : tables_) observation[name] = table[index];
     if (!with_images) return observation;
-    for (const std::string& camera : cameras_) {
-      observation.images[camera] = dataset_.frames(episode_, camera, index, 1)[0];
+    for (const StreamSpec& stream : dataset_.spec().streams) {
+      if (!stream.is_image()) continue;
+      observation[stream.name] = dataset_.read(episode_, stream.name, index, 1)[0];
     }
     return observation;
   }
 
  private:
-  const std::vector<std::string>& cameras_;
   const Dataset& dataset_;
   std::int64_t episode_;
-  at::Tensor state_, env_state_;
+  Observation tables_;
 };
 
 // Mean squares [A] of the second differences of rows [L, A].
@@ -71,14 +70,14 @@ at::Tensor targets(const Horizons& horizons, const Dataset& dataset, std::int64_
   const EpisodeInfo& info = dataset.episode(episode);
   std::vector<std::int64_t> rows;
   for (std::int64_t row = 0; row < info.length; ++row) {
-    rows.push_back(window_rows(horizons, info.is_sim, row).first_action + horizons.first_action());
+    rows.push_back(window_rows(horizons, row).first_action + horizons.first_action());
   }
   return dataset.actions(episode).index_select(0, at::tensor(rows));
 }
 
 OpenLoopError::Episode compare(const Agent& agent, Actor& actor, const Dataset& dataset,
                                std::int64_t episode, const OpenLoopOptions& options) {
-  const Replay replay(agent.spec().camera_names, dataset, episode);
+  const Replay replay(dataset, episode);
   const at::Tensor recorded = targets(agent.horizons(), dataset, episode);
   std::vector<at::Tensor> commands;
   actor.reset(mix_seed(options.seed, static_cast<std::uint64_t>(episode)));

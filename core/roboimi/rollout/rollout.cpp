@@ -53,7 +53,7 @@ class Episode {
         granted_ms_(granted(actor, environment.spec().control_hz)) {
     outcome_.seed = options.first_seed + static_cast<std::uint64_t>(index);
     actor_.reset(outcome_.seed);
-    recorder_.add_state(environment_.reset(outcome_.seed, false).state);
+    recorder_.add_state(environment_.reset(outcome_.seed, false).state());
   }
 
   void act() {
@@ -118,7 +118,7 @@ class Episode {
     outcome_.stage = result.info.stage;
     ++outcome_.length;
     is_over_ = result.terminated || result.truncated;
-    recorder_.add_state(result.observation.state);
+    recorder_.add_state(result.observation.state());
   }
 
   Actor& actor_;

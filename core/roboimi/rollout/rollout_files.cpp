@@ -47,7 +47,7 @@ std::string EpisodeRecorder::table() const {
   for (const std::string& name : environment_.end_effector_names()) {
     for (const char axis : {'x', 'y', 'z'}) text += fmt::format(",{}_{}", name, axis);
   }
-  for (std::int64_t i = 0; i < environment_.spec().state_dim; ++i) {
+  for (std::int64_t i = 0; i < environment_.spec().state_dim(); ++i) {
     text += fmt::format(",state_{}", i);
   }
   text += '\n';

@@ -37,9 +37,17 @@ Statistics random_statistics(std::int64_t dim, std::uint64_t seed) {
 Made make(const AgentQuirks& quirks) {
   Made agent = make_untrained(quirks);
   const ObservationSpec& spec = agent->spec();
-  DatasetStatistics statistics{.state = random_statistics(spec.state_dim, 1),
+  DatasetStatistics statistics{.state = random_statistics(spec.state_dim(), 1),
                                .action = random_statistics(spec.action_dim, 2)};
-  if (spec.env_state_dim > 0) statistics.env_state = random_statistics(spec.env_state_dim, 3);
+  if (spec.env_state_dim() > 0) {
+    statistics.env_state = random_statistics(spec.env_state_dim(), 3);
+  }
+  for (const StreamSpec& stream : spec.streams) {
+    if (stream.kind != StreamKind::kVector || stream.name == kState || stream.name == kEnvState) {
+      continue;
+    }
+    statistics.vectors[stream.name] = random_statistics(stream.shape.front(), 8);
+  }
   if (Backbone* backbone = agent->backbone(); backbone != nullptr && backbone->frozen()) {
     statistics.features = random_statistics(backbone->feature_dim(), 4);
   }
@@ -51,13 +59,9 @@ Batch random_batch(const Agent& agent) {
   const ObservationSpec& spec = agent.spec();
   const Horizons& horizons = agent.horizons();
   at::Generator generator = make_generator(5);
-  Batch batch{.state = at::rand({kBatch, horizons.obs, spec.state_dim}, generator),
+  Batch batch{.observations = random_streams(spec, kBatch, horizons.obs),
               .actions = at::rand({kBatch, horizons.pred, spec.action_dim}, generator),
               .is_pad = at::zeros({kBatch, horizons.pred}, at::kBool)};
-  if (agent.backbone() != nullptr) batch.images = random_images(spec, kBatch, horizons.obs);
-  if (spec.env_state_dim > 0) {
-    batch.env_state = at::rand({kBatch, horizons.obs, spec.env_state_dim}, generator);
-  }
   return batch;
 }
 
@@ -78,7 +82,11 @@ std::vector<at::Tensor> act(const Agent& agent, Actor& actor, std::uint64_t seed
   std::vector<at::Tensor> commands;
   for (std::int64_t step = 0; step < steps; ++step) {
     Observation observation = observation_at(agent, step);
-    if (leave_images_out && !actor.needs_images()) observation.images.clear();
+    if (leave_images_out && !actor.needs_images()) {
+      for (const StreamSpec& stream : agent.spec().streams) {
+        if (stream.is_image()) observation.erase(stream.name);
+      }
+    }
     commands.push_back(actor.act(observation));
   }
   return commands;
@@ -319,9 +327,9 @@ void memory_does_not_grow(const AgentQuirks& quirks) {
 
 ObservationSpec AgentQuirks::spec() const {
   ObservationSpec spec = three_cameras();
-  spec.state_dim = 4;
+  spec.set(vector_stream(kState, 4));
   spec.action_dim = 3;
-  spec.env_state_dim = 2;
+  spec.set(vector_stream(kEnvState, 2));
   spec.control_hz = 20;
   return spec;
 }

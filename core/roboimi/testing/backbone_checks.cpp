@@ -33,18 +33,18 @@ Made make_for_evaluation(const BackboneQuirks& quirks, std::uint64_t seed = 1) {
   return backbone;
 }
 
-at::Tensor encode(Backbone& backbone, const Images& images, std::uint64_t seed = 7) {
+at::Tensor encode(Backbone& backbone, const Observation& images, std::uint64_t seed = 7) {
   at::Generator generator = make_generator(seed);
   return backbone.encode(images, generator);
 }
 
-at::Tensor evaluate(Backbone& backbone, const Images& images) {
+at::Tensor evaluate(Backbone& backbone, const Observation& images) {
   const torch::NoGradGuard no_grad;
   return encode(backbone, images);
 }
 
-Images select(const Images& images, std::int64_t sample, std::int64_t step) {
-  Images one;
+Observation select(const Observation& images, std::int64_t sample, std::int64_t step) {
+  Observation one;
   for (const auto& [camera, image] : images) {
     one[camera] = image.narrow(0, sample, 1).narrow(1, step, 1);
   }
@@ -59,7 +59,7 @@ void declares_its_cameras(const BackboneQuirks& quirks) {
           fmt::format("camera_names() names one twice: {}", fmt::join(names, ", ")));
   for (const std::string& name : names) {
     require(
-        quirks.spec().images.contains(name),
+        is_image_of(quirks.spec(), name),
         fmt::format("camera_names() has '{}', which the ObservationSpec lacks; the factory must "
                     "refuse such options (check_camera_names)",
                     name));
@@ -79,7 +79,7 @@ void gives_what_it_declares(const BackboneQuirks& quirks) {
   const Made backbone = make_for_evaluation(quirks);
   for (const std::int64_t batch : {1, 3}) {
     for (const std::int64_t steps : {1, 2}) {
-      const at::Tensor features = evaluate(*backbone, random_images(quirks.spec(), batch, steps));
+      const at::Tensor features = evaluate(*backbone, random_streams(quirks.spec(), batch, steps));
       const std::vector<std::int64_t> expected = {batch, steps, backbone->feature_dim()};
       require(
           features.sizes() == expected,
@@ -94,8 +94,8 @@ void gives_what_it_declares(const BackboneQuirks& quirks) {
 void features_are_finite(const BackboneQuirks& quirks) {
   const Made backbone = make_for_evaluation(quirks);
   for (const int value : {0, 255}) {
-    Images images = random_images(quirks.spec(), 1, 1);
-    for (auto& [camera, image] : images) image.fill_(value);
+    Observation images = random_streams(quirks.spec(), 1, 1);
+    for (auto& [camera, image] : images.images()) image.fill_(value);
     require(
         evaluate(*backbone, images).isfinite().all().item<bool>(),
         fmt::format("pictures that are {} everywhere give features that are not finite", value));
@@ -116,12 +116,12 @@ at::Tensor reordered(const at::Tensor& features, const Backbone& other, const Ba
 
 void camera_order_does_not_matter(const BackboneQuirks& quirks) {
   ObservationSpec turned = quirks.spec();
-  if (turned.camera_names.size() < 2) skip("there is one camera");
-  std::reverse(turned.camera_names.begin(), turned.camera_names.end());
+  if (turned.streams.size() < 2) skip("there is one camera");
+  std::reverse(turned.streams.begin(), turned.streams.end());
   const Made backbone = make_for_evaluation(quirks), other = make(quirks, turned);
   copy_tensors(*backbone, *other);
   other->eval();
-  const Images images = random_images(quirks.spec(), 2, 1);
+  const Observation images = random_streams(quirks.spec(), 2, 1);
   const double difference = relative_difference(
       reordered(evaluate(*other, images), *other, *backbone), evaluate(*backbone, images));
   require(
@@ -133,8 +133,8 @@ void camera_order_does_not_matter(const BackboneQuirks& quirks) {
 
 void input_is_not_written(const BackboneQuirks& quirks) {
   const Made backbone = make(quirks);
-  const Images images = random_images(quirks.spec(), 2, 2);
-  Images before;
+  const Observation images = random_streams(quirks.spec(), 2, 2);
+  Observation before;
   for (const auto& [camera, image] : images) before[camera] = image.clone();
   for (const bool training : {false, true}) {
     backbone->train(training);
@@ -148,7 +148,7 @@ void input_is_not_written(const BackboneQuirks& quirks) {
 
 void same_seed_same_features(const BackboneQuirks& quirks) {
   const Made backbone = make(quirks);
-  const Images images = random_images(quirks.spec(), 2, 2);
+  const Observation images = random_streams(quirks.spec(), 2, 2);
   for (const bool training : {false, true}) {
     backbone->train(training);
     const TensorMap saved = cloned_tensors(*backbone);
@@ -165,14 +165,14 @@ void evaluation_draws_nothing(const BackboneQuirks& quirks) {
   at::Generator generator = make_generator(3);
   const at::Tensor before = generator.get_state().clone();
   const torch::NoGradGuard no_grad;
-  backbone->encode(random_images(quirks.spec(), 2, 1), generator);
+  backbone->encode(random_streams(quirks.spec(), 2, 1), generator);
   require(at::equal(before, generator.get_state()),
           "encode() draws random numbers in evaluation mode; transform at random in training only");
 }
 
 void default_generator_is_untouched(const BackboneQuirks& quirks) {
   const Made backbone = make(quirks);
-  const Images images = random_images(quirks.spec(), 2, 1);
+  const Observation images = random_streams(quirks.spec(), 2, 1);
   for (const bool training : {false, true}) {
     backbone->train(training);
     require_default_generator_untouched("encode()", [&] { encode(*backbone, images); });
@@ -181,7 +181,7 @@ void default_generator_is_untouched(const BackboneQuirks& quirks) {
 
 // How much a frame's features move with what is beside it in the batch.
 double neighbour_effect(Backbone& backbone, const ObservationSpec& spec) {
-  const Images images = random_images(spec, 3, 2);
+  const Observation images = random_streams(spec, 3, 2);
   const at::Tensor together = evaluate(backbone, images);
   double largest = 0.0;
   for (std::int64_t sample = 0; sample < 3; ++sample) {
@@ -206,7 +206,7 @@ void batch_neighbours_do_not_matter(const BackboneQuirks& quirks) {
 
 void bfloat16_stays_close(const BackboneQuirks& quirks) {
   const Made backbone = make_for_evaluation(quirks);
-  const Images images = random_images(quirks.spec(), 2, 1);
+  const Observation images = random_streams(quirks.spec(), 2, 1);
   const Autocast mixed(c10::Device(c10::kCPU), true);
   require(evaluate(*backbone, images).scalar_type() == at::kFloat,
           "features under bfloat16 autocast are not float32; convert them at the end");
@@ -219,7 +219,7 @@ void bfloat16_stays_close(const BackboneQuirks& quirks) {
 
 void training_mode_comes_back(const BackboneQuirks& quirks) {
   const Made backbone = make_for_evaluation(quirks);
-  const Images images = random_images(quirks.spec(), 2, 1);
+  const Observation images = random_streams(quirks.spec(), 2, 1);
   const at::Tensor before = evaluate(*backbone, images);
   backbone->train();
   backbone->eval();
@@ -231,7 +231,7 @@ void training_mode_comes_back(const BackboneQuirks& quirks) {
 void frozen_means_frozen(const BackboneQuirks& quirks) {
   const Made backbone = make(quirks);
   if (!backbone->frozen()) skip("it is trainable");
-  const Images images = random_images(quirks.spec(), 2, 1);
+  const Observation images = random_streams(quirks.spec(), 2, 1);
   const at::Tensor features = evaluate(*backbone, images);
   const TensorMap before = cloned_tensors(*backbone);
   backbone->train();
@@ -247,7 +247,7 @@ void frozen_means_frozen(const BackboneQuirks& quirks) {
   }
   require(!encode(*backbone, images).requires_grad(),
           "features of a frozen backbone ask for a gradient");
-  for (int i = 0; i < 3; ++i) encode(*backbone, random_images(quirks.spec(), 2, 1, 20 + i));
+  for (int i = 0; i < 3; ++i) encode(*backbone, random_streams(quirks.spec(), 2, 1, 20 + i));
   for (const auto& [name, tensor] : tensors_of(*backbone)) {
     require(at::equal(tensor, before.at(name)),
             fmt::format("'{}' of a frozen backbone changes when it encodes", name));
@@ -260,7 +260,7 @@ void gradient_reaches_every_parameter(const BackboneQuirks& quirks) {
   const Made backbone = make(quirks);
   if (backbone->frozen()) skip("it is frozen");
   backbone->train();
-  const at::Tensor features = encode(*backbone, random_images(quirks.spec(), 3, 2));
+  const at::Tensor features = encode(*backbone, random_streams(quirks.spec(), 3, 2));
   at::Generator generator = make_generator(5);
   require_gradients(*backbone, (features * at::randn(features.sizes(), generator)).sum());
 }
@@ -269,7 +269,7 @@ void saves_and_loads_to_the_bit(const BackboneQuirks& quirks) {
   const Made backbone = make_for_evaluation(quirks), other = make_for_evaluation(quirks, 2);
   perturb(*other);
   copy_through_file(*backbone, *other);
-  const Images images = random_images(quirks.spec(), 2, 1);
+  const Observation images = random_streams(quirks.spec(), 2, 1);
   require(at::equal(evaluate(*backbone, images), evaluate(*other, images)),
           "weights saved and loaded give other features; what encode() depends on must be a "
           "registered parameter or buffer");
@@ -277,7 +277,7 @@ void saves_and_loads_to_the_bit(const BackboneQuirks& quirks) {
 
 void copies_by_its_factory(const BackboneQuirks& quirks) {
   const Made backbone = make_for_evaluation(quirks);
-  const Images images = random_images(quirks.spec(), 2, 1);
+  const Observation images = random_streams(quirks.spec(), 2, 1);
   const at::Tensor before = evaluate(*backbone, images);
   const Made copy = make_for_evaluation(quirks);
   copy_tensors(*backbone, *copy);
@@ -289,7 +289,7 @@ void copies_by_its_factory(const BackboneQuirks& quirks) {
 
 void moves_between_types_and_devices(const BackboneQuirks& quirks) {
   const Made backbone = make_for_evaluation(quirks);
-  const Images images = random_images(quirks.spec(), 2, 1);
+  const Observation images = random_streams(quirks.spec(), 2, 1);
   const at::Tensor before = evaluate(*backbone, images);
   backbone->to(at::kDouble);
   backbone->to(at::kFloat);
@@ -298,7 +298,7 @@ void moves_between_types_and_devices(const BackboneQuirks& quirks) {
           "weight beside it");
   if (!torch::cuda::is_available()) return;
   backbone->to(c10::Device(c10::kCUDA, 0));
-  Images there;
+  Observation there;
   for (const auto& [camera, image] : images) there[camera] = image.cuda();
   const torch::NoGradGuard no_grad;
   at::Generator generator = make_generator(7, c10::Device(c10::kCUDA, 0));
@@ -309,28 +309,28 @@ void moves_between_types_and_devices(const BackboneQuirks& quirks) {
 void wrong_images_are_refused(const BackboneQuirks& quirks) {
   const Made backbone = make_for_evaluation(quirks);
   const std::string camera = backbone->camera_names().back();
-  const auto refuses = [&](const std::string& what, const std::function<void(Images&)>& spoil) {
-    Images images = random_images(quirks.spec(), 2, 1);
+  const auto refuses = [&](const std::string& what, const std::function<void(Observation&)>& spoil) {
+    Observation images = random_streams(quirks.spec(), 2, 1);
     spoil(images);
     require_error(what, {camera}, [&] { evaluate(*backbone, images); });
   };
-  refuses("a missing camera", [&](Images& images) { images.erase(camera); });
+  refuses("a missing camera", [&](Observation& images) { images.erase(camera); });
   refuses("float pictures",
-          [&](Images& images) { images[camera] = images[camera].to(at::kFloat); });
-  refuses("a picture without a batch", [&](Images& images) { images[camera] = images[camera][0]; });
-  refuses("four channels", [&](Images& images) {
+          [&](Observation& images) { images[camera] = images[camera].to(at::kFloat); });
+  refuses("a picture without a batch", [&](Observation& images) { images[camera] = images[camera][0]; });
+  refuses("four channels", [&](Observation& images) {
     images[camera] = at::cat({images[camera], images[camera]}, -1).narrow(-1, 0, 4);
   });
   if (backbone->num_cameras() > 1) {
     refuses("cameras of two batch sizes",
-            [&](Images& images) { images[camera] = images[camera].narrow(0, 0, 1); });
+            [&](Observation& images) { images[camera] = images[camera].narrow(0, 0, 1); });
   }
-  evaluate(*backbone, random_images(quirks.spec(), 1, 1));
+  evaluate(*backbone, random_streams(quirks.spec(), 1, 1));
 }
 
 void memory_does_not_grow(const BackboneQuirks& quirks) {
   const Made backbone = make_for_evaluation(quirks);
-  const Images images = random_images(quirks.spec(), 1, 1);
+  const Observation images = random_streams(quirks.spec(), 1, 1);
   require_no_growth("encode()", [&] { evaluate(*backbone, images); });
 }
 
@@ -338,7 +338,8 @@ void memory_does_not_grow(const BackboneQuirks& quirks) {
 
 ObservationSpec BackboneQuirks::spec() const {
   ObservationSpec spec = three_cameras();
-  spec.state_dim = spec.action_dim = 16;
+  spec.set(vector_stream(kState, 16));
+  spec.action_dim = 16;
   return spec;
 }
 

@@ -2,9 +2,14 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <fstream>
 #include <future>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "roboimi/testing/sample_data.h"
 
@@ -22,6 +27,8 @@ Made make(const DatasetQuirks& quirks) {
   return dataset;
 }
 
+bool is_positive(std::int64_t size) { return size > 0; }
+
 std::int64_t examined(const Dataset& dataset) {
   return std::min(dataset.num_episodes(), kMostEpisodes);
 }
@@ -34,14 +41,27 @@ void require_table(const at::Tensor& rows, std::int64_t length, std::int64_t dim
   require(rows.isfinite().all().item<bool>(), fmt::format("{} is not finite", what));
 }
 
+std::vector<StreamSpec> images_of(const Dataset& dataset) {
+  std::vector<StreamSpec> images;
+  for (const StreamSpec& stream : dataset.spec().streams) {
+    if (stream.is_image()) images.push_back(stream);
+  }
+  return images;
+}
+
 void spec_is_complete(const DatasetQuirks& quirks) {
   const Made dataset = make(quirks);
   const ObservationSpec& spec = dataset->spec();
-  require(spec.state_dim > 0 && spec.action_dim > 0, "spec() has no state or no action");
-  for (const std::string& camera : spec.camera_names) {
-    const auto size = spec.images.find(camera);
-    require(size != spec.images.end() && size->second.height > 0 && size->second.width > 0,
-            fmt::format("spec() has no size for camera '{}'", camera));
+  require(!spec.streams.empty() && spec.action_dim > 0, "spec() has no stream or no action");
+  std::set<std::string> names;
+  for (const StreamSpec& stream : spec.streams) {
+    require(!stream.name.empty() && names.insert(stream.name).second,
+            fmt::format("spec() has two streams '{}'", stream.name));
+    const std::size_t rank = stream.kind == StreamKind::kRgb     ? 3
+                             : stream.kind == StreamKind::kDepth ? 2
+                                                                 : 1;
+    require(stream.shape.size() == rank && std::ranges::all_of(stream.shape, is_positive),
+            fmt::format("spec() has no size for the {} '{}'", to_string(stream.kind), stream.name));
   }
 }
 
@@ -51,10 +71,14 @@ void rows_fit_the_spec(const DatasetQuirks& quirks) {
   for (std::int64_t episode = 0; episode < examined(*dataset); ++episode) {
     const std::int64_t length = dataset->episode(episode).length;
     require(length > 0, fmt::format("episode {} has no rows", episode));
-    require_table(dataset->state(episode), length, spec.state_dim, "state");
     require_table(dataset->actions(episode), length, spec.action_dim, "actions");
-    if (spec.env_state_dim > 0) {
-      require_table(dataset->env_state(episode), length, spec.env_state_dim, "env_state");
+    for (const StreamSpec& stream : spec.streams) {
+      if (stream.kind != StreamKind::kVector) continue;
+      const at::Tensor rows = dataset->read_all(episode, stream.name);
+      require_table(rows, length, stream.shape.front(), stream.name);
+      const at::Tensor last = dataset->read(episode, stream.name, length - 1, 1);
+      require(at::equal(rows.slice(0, length - 1), last),
+              fmt::format("one row of '{}' differs when it is read alone", stream.name));
     }
     for (const auto& [name, values] : dataset->labels(episode)) {
       require(values.dim() == 2 && values.size(0) == length,
@@ -65,16 +89,17 @@ void rows_fit_the_spec(const DatasetQuirks& quirks) {
 
 void frames_fit_the_spec(const DatasetQuirks& quirks) {
   const Made dataset = make(quirks);
-  for (const std::string& camera : dataset->spec().camera_names) {
-    const ImageSize size = dataset->spec().images.at(camera);
+  for (const StreamSpec& stream : images_of(*dataset)) {
+    const std::string& camera = stream.name;
     const std::int64_t length = dataset->episode(0).length;
     const std::int64_t count = std::min<std::int64_t>(length, 2);
-    const at::Tensor frames = dataset->frames(0, camera, length - count, count);
-    require(frames.scalar_type() == at::kByte &&
-                frames.sizes() == at::IntArrayRef({count, size.height, size.width, 3}),
-            fmt::format("frames of '{}' are not uint8 [{}, {}, {}, 3]", camera, count, size.height,
-                        size.width));
-    const at::Tensor last = dataset->frames(0, camera, length - 1, 1);
+    const at::Tensor frames = dataset->read(0, camera, length - count, count);
+    require(frames.scalar_type() == stream.dtype && frames.size(0) == count &&
+                frames[0].sizes() == stream.shape,
+            fmt::format("frames of '{}' are not {} [{}, {}]", camera,
+                        stream.kind == StreamKind::kRgb ? "uint8" : c10::toString(stream.dtype),
+                        count, fmt::join(stream.shape, ", ")));
+    const at::Tensor last = dataset->read(0, camera, length - 1, 1);
     require(at::equal(frames[count - 1], last[0]),
             fmt::format("one frame of '{}' differs when it is read alone", camera));
   }
@@ -84,11 +109,12 @@ void frames_fit_the_spec(const DatasetQuirks& quirks) {
 void mapped_frames_are_the_decoded(const DatasetQuirks& quirks) {
   const Made dataset = make(quirks);
   bool any = false;
-  for (const std::string& camera : dataset->spec().camera_names) {
+  for (const StreamSpec& stream : images_of(*dataset)) {
+    const std::string& camera = stream.name;
     const auto extent = dataset->frame_extent(0, camera, 0);
     if (!extent) continue;
     any = true;
-    const at::Tensor decoded = dataset->frames(0, camera, 0, 1).contiguous();
+    const at::Tensor decoded = dataset->read(0, camera, 0, 1).contiguous();
     at::Tensor mapped = at::empty_like(decoded);
     std::ifstream file(extent->file, std::ios::binary);
     file.seekg(static_cast<std::streamoff>(extent->offset));
@@ -97,7 +123,7 @@ void mapped_frames_are_the_decoded(const DatasetQuirks& quirks) {
             fmt::format("the frame of '{}' reaches beyond its file", camera));
     require(
         at::equal(mapped, decoded),
-        fmt::format("frame_extent() of '{}' points at other bytes than frames() gives", camera));
+        fmt::format("frame_extent() of '{}' points at other bytes than read() gives", camera));
   }
   if (!any) skip("no frame lies uncompressed");
 }
@@ -115,15 +141,15 @@ void reading_twice_gives_the_same(const DatasetQuirks& quirks) {
 
 void threads_may_read_at_once(const DatasetQuirks& quirks) {
   const Made dataset = make(quirks);
-  const at::Tensor expected = dataset->state(0);
+  const at::Tensor expected = dataset->actions(0);
   std::vector<std::future<bool>> readers;
   for (int i = 0; i < 4; ++i) {
     readers.push_back(std::async(std::launch::async, [&] {
       bool equal = true;
       for (int turn = 0; turn < 5; ++turn) {
-        equal = equal && at::equal(dataset->state(0), expected);
-        for (const std::string& camera : dataset->spec().camera_names) {
-          equal = equal && dataset->frames(0, camera, 0, 1).size(0) == 1;
+        equal = equal && at::equal(dataset->actions(0), expected);
+        for (const StreamSpec& stream : dataset->spec().streams) {
+          equal = equal && dataset->read(0, stream.name, 0, 1).size(0) == 1;
         }
       }
       return equal;
@@ -137,11 +163,12 @@ void threads_may_read_at_once(const DatasetQuirks& quirks) {
 void what_is_not_there_is_refused(const DatasetQuirks& quirks) {
   const Made dataset = make(quirks);
   const std::int64_t length = dataset->episode(0).length;
-  if (dataset->spec().camera_names.empty()) skip("it has no camera");
-  const std::string camera = dataset->spec().camera_names.front();
-  require_error("an unknown camera", {"no_such_camera"},
-                [&] { dataset->frames(0, "no_such_camera", 0, 1); });
-  require_error("frames beyond the end", {}, [&] { dataset->frames(0, camera, length, 1); });
+  require_error("an unknown stream", {"no_such_stream"},
+                [&] { dataset->read(0, "no_such_stream", 0, 1); });
+  for (const StreamSpec& stream : dataset->spec().streams) {
+    require_error("rows of '" + stream.name + "' beyond the end", {},
+                  [&] { dataset->read(0, stream.name, length, 1); });
+  }
 }
 
 }  // namespace

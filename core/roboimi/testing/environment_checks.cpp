@@ -2,8 +2,11 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "roboimi/testing/sample_data.h"
 
@@ -21,52 +24,41 @@ Made make(const EnvironmentQuirks& quirks) {
 // A command near the state where both are of one size, so that a robot moves gently.
 at::Tensor gentle_action(const Environment& environment, const Observation& observation) {
   const ObservationSpec& spec = environment.spec();
-  return spec.action_dim == spec.state_dim ? observation.state.clone()
-                                           : at::zeros({spec.action_dim});
+  return spec.action_dim == spec.state_dim() ? observation.state().clone()
+                                             : at::zeros({spec.action_dim});
 }
 
 void require_fit(const ObservationSpec& spec, const Observation& observation, bool rendered) {
-  const auto size_is = [](const at::Tensor& numbers, std::int64_t size, const char* what) {
-    require(numbers.defined() && numbers.sizes() == at::IntArrayRef({size}),
-            fmt::format("{} of an observation is not float [{}], as spec() says", what, size));
-    require(numbers.scalar_type() == at::kFloat && numbers.isfinite().all().item<bool>(),
-            fmt::format("{} of an observation is not finite float32", what));
-  };
-  size_is(observation.state, spec.state_dim, "state");
-  if (spec.env_state_dim > 0) size_is(observation.env_state, spec.env_state_dim, "env_state");
-  require(rendered || observation.images.empty(), "pictures are drawn that nobody asked for");
-  if (!rendered) return;
-  for (const std::string& camera : spec.camera_names) {
-    const auto found = observation.images.find(camera);
-    require(found != observation.images.end(),
-            fmt::format("camera '{}' of spec() is missing in an observation", camera));
-    const ImageSize size = spec.images.at(camera);
-    require(found->second.scalar_type() == at::kByte &&
-                found->second.sizes() == at::IntArrayRef({size.height, size.width, 3}),
-            fmt::format("a picture of '{}' is not uint8 [{}, {}, 3], as spec() says", camera,
-                        size.height, size.width));
+  for (const StreamSpec& stream : spec.streams) {
+    const at::Tensor values = observation.get(stream.name);
+    if (stream.is_image() && !rendered) {
+      require(!values.defined(), "pictures are drawn that nobody asked for");
+      continue;
+    }
+    require(values.defined(), fmt::format("{} '{}' of spec() is missing in an observation",
+                                          stream.is_image() ? "camera" : "stream", stream.name));
+    require(values.scalar_type() == stream.dtype && values.sizes() == stream.shape,
+            fmt::format("{} of an observation is not {} [{}], as spec() says", stream.name,
+                        stream.kind == StreamKind::kRgb ? "uint8" : c10::toString(stream.dtype),
+                        fmt::join(stream.shape, ", ")));
+    require(stream.kind != StreamKind::kVector || values.isfinite().all().item<bool>(),
+            fmt::format("{} of an observation is not finite", stream.name));
   }
 }
 
 bool same(const Observation& a, const Observation& b) {
-  if (!at::equal(a.state, b.state) || a.images.size() != b.images.size()) return false;
-  if (a.env_state.defined() && !at::equal(a.env_state, b.env_state)) return false;
-  for (const auto& [camera, image] : a.images) {
-    if (!at::equal(image, b.images.at(camera))) return false;
-  }
-  return true;
+  return a.size() == b.size() && std::ranges::all_of(a, [&](const auto& stream) {
+           return b.contains(stream.first) && at::equal(stream.second, b.at(stream.first));
+         });
 }
 
 void spec_is_complete(const EnvironmentQuirks& quirks) {
   const Made environment = make(quirks);
   const ObservationSpec& spec = environment->spec();
-  require(spec.state_dim > 0 && spec.action_dim > 0, "spec() has no state or no action");
+  require(!spec.streams.empty() && spec.action_dim > 0, "spec() has no stream or no action");
   require(environment->max_steps() > 0, "max_steps() is not positive; episodes must end");
   require(environment->max_reward() > 0, "max_reward() is not positive");
   require(!environment->stage_names().empty(), "stage_names() is empty; name stage 0");
-  for (const std::string& camera : spec.camera_names) {
-    require(spec.images.contains(camera), fmt::format("spec() has no size for '{}'", camera));
-  }
 }
 
 void observations_fit_the_spec(const EnvironmentQuirks& quirks) {
@@ -151,9 +143,9 @@ void bad_actions_are_refused(const EnvironmentQuirks& quirks) {
 
 void draws_any_size(const EnvironmentQuirks& quirks) {
   const Made environment = make(quirks);
-  if (environment->spec().camera_names.empty()) skip("it has no camera");
+  if (environment->spec().camera_names().empty()) skip("it has no camera");
   environment->reset(1, false);
-  const std::string camera = environment->spec().camera_names.front();
+  const std::string camera = environment->spec().camera_names().front();
   const at::Tensor picture = environment->render(camera, {48, 64});
   require(picture.scalar_type() == at::kByte && picture.sizes() == at::IntArrayRef({48, 64, 3}),
           "render() does not give uint8 [height, width, 3] of the size asked for");
@@ -171,7 +163,7 @@ void looking_changes_nothing(const EnvironmentQuirks& quirks) {
     const StepResult unseen = environment->step(action, false);
     const StepResult seen = other->step(action, true);
     other->observe(true);
-    require(at::equal(unseen.observation.state, seen.observation.state),
+    require(at::equal(unseen.observation.state(), seen.observation.state()),
             "drawing pictures changes what happens");
   }
 }

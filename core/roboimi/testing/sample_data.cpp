@@ -6,7 +6,10 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
@@ -20,9 +23,22 @@ namespace {
 constexpr int kFewCalls = 20, kManyCalls = 200;
 constexpr std::chrono::seconds kPatience{1};
 
-at::Tensor random_numbers(std::int64_t count, std::uint64_t seed) {
-  at::Generator generator = make_generator(seed);
-  return at::rand({count}, generator);
+// Bytes for RGB images, letters for texts, 0.25 to 3 m for depth, 0 to 1 for vectors.
+at::Tensor random_values(const StreamSpec& stream, const std::vector<std::int64_t>& shape,
+                         at::Generator& generator) {
+  switch (stream.kind) {
+    case StreamKind::kRgb:
+      return at::randint(0, 256, shape, generator, at::TensorOptions(at::kByte));
+    case StreamKind::kText:
+      return at::randint('a', 'z' + 1, shape, generator, at::TensorOptions(at::kByte));
+    case StreamKind::kDepth: {
+      const double per_meter = stream.unit == "mm" ? 1000.0 : 1.0;
+      return (at::rand(shape, generator) * 2.75 + 0.25).mul(per_meter).to(stream.dtype);
+    }
+    case StreamKind::kVector:
+      break;
+  }
+  return at::rand(shape, generator);
 }
 
 void load(torch::nn::Module& module, const TensorMap& tensors, const std::string& how) {
@@ -40,33 +56,31 @@ void load(torch::nn::Module& module, const TensorMap& tensors, const std::string
 }  // namespace
 
 ObservationSpec three_cameras() {
-  ObservationSpec spec{.camera_names = {"r_vis", "top", "front"}};
-  for (const std::string& camera : spec.camera_names) spec.images[camera] = {72, 96};
-  return spec;
+  return {.streams = {rgb_stream("r_vis", {72, 96}), rgb_stream("top", {72, 96}),
+                      rgb_stream("front", {72, 96})}};
 }
 
-Images random_images(const ObservationSpec& spec, std::int64_t batch, std::int64_t steps,
-                     std::uint64_t seed) {
-  Images images;
-  for (const std::string& camera : spec.camera_names) {
-    const ImageSize size = spec.images.at(camera);
-    // By the camera's name, so that another order of cameras gives each the same pictures.
-    at::Generator generator = make_generator(mix_seed(seed, std::hash<std::string>()(camera)));
-    images[camera] = at::randint(0, 256, {batch, steps, size.height, size.width, 3}, generator,
-                                 at::TensorOptions(at::kByte));
+Observation random_streams(const ObservationSpec& spec, std::int64_t batch, std::int64_t steps,
+                           std::uint64_t seed) {
+  Observation streams;
+  for (const StreamSpec& stream : spec.streams) {
+    std::vector<std::int64_t> shape = {batch, steps};
+    shape.insert(shape.end(), stream.shape.begin(), stream.shape.end());
+    // By the stream's name, so that another order of cameras gives each the same pictures.
+    at::Generator generator = make_generator(mix_seed(seed, std::hash<std::string>()(stream.name)));
+    streams[stream.name] = random_values(stream, shape, generator);
   }
-  return images;
+  return streams;
 }
 
 Observation random_observation(const ObservationSpec& spec, std::uint64_t seed) {
   Observation observation;
-  for (auto& [camera, image] : random_images(spec, 1, 1, seed)) {
-    observation.images[camera] = image.squeeze(0).squeeze(0);
+  for (const auto& [name, values] : random_streams(spec, 1, 1, seed)) {
+    observation[name] = values.squeeze(0).squeeze(0);
   }
-  observation.state = random_numbers(spec.state_dim, mix_seed(seed, 1));
-  observation.velocity = random_numbers(spec.state_dim, mix_seed(seed, 2));
-  if (spec.env_state_dim > 0) {
-    observation.env_state = random_numbers(spec.env_state_dim, mix_seed(seed, 3));
+  if (spec.state_dim() > 0) {
+    at::Generator generator = make_generator(mix_seed(seed, 2));
+    observation[kVelocity] = at::rand({spec.state_dim()}, generator);
   }
   return observation;
 }

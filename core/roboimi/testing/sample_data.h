@@ -15,10 +15,10 @@ namespace roboimi::testing {
 // Cameras r_vis, top and front of 72 x 96 pixels; states and actions are left to the caller.
 ObservationSpec three_cameras();
 
-// Every camera of `spec`, uint8 [batch, steps, H, W, 3], random.
-Images random_images(const ObservationSpec& spec, std::int64_t batch, std::int64_t steps,
-                     std::uint64_t seed = 1);
-// One control step's: images uint8 [H, W, 3], state, velocity and env_state.
+// Every stream of `spec`, [batch, steps, ...], random.
+Observation random_streams(const ObservationSpec& spec, std::int64_t batch, std::int64_t steps,
+                           std::uint64_t seed = 1);
+// One control step's, and a velocity.
 Observation random_observation(const ObservationSpec& spec, std::uint64_t seed);
 
 // The largest difference of two tensors over the largest magnitude in `expected`, at least 1.

@@ -21,13 +21,9 @@ using Fields = std::map<std::string, at::Tensor>;
 
 Fields fields_of(const Batch& batch) {
   // Names every member, so that a new one does not compile until it is here.
-  const auto& [images, features, state, env_state, actions, is_pad] = batch;
-  Fields fields = {{"features", features},
-                   {"state", state},
-                   {"env_state", env_state},
-                   {"actions", actions},
-                   {"is_pad", is_pad}};
-  for (const auto& [camera, frames] : images) fields["images." + camera] = frames;
+  const auto& [observations, features, actions, is_pad] = batch;
+  Fields fields = {{"features", features}, {"actions", actions}, {"is_pad", is_pad}};
+  for (const auto& [stream, values] : observations) fields["observations." + stream] = values;
   std::erase_if(fields, [](const auto& field) { return !field.second.defined(); });
   return fields;
 }
@@ -35,11 +31,9 @@ Fields fields_of(const Batch& batch) {
 Batch clone_of(const Batch& batch) {
   const auto clone = [](const at::Tensor& x) { return x.defined() ? x.clone() : at::Tensor(); };
   Batch copy{.features = clone(batch.features),
-             .state = clone(batch.state),
-             .env_state = clone(batch.env_state),
              .actions = clone(batch.actions),
              .is_pad = clone(batch.is_pad)};
-  for (const auto& [camera, frames] : batch.images) copy.images[camera] = clone(frames);
+  for (const auto& [name, values] : batch.observations) copy.observations[name] = clone(values);
   return copy;
 }
 

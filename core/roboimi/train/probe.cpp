@@ -105,7 +105,9 @@ std::map<std::string, at::Tensor> probe_labels(const Dataset& dataset,
                                                const std::vector<std::int64_t>& episodes) {
   std::map<std::string, std::vector<at::Tensor>> parts;
   for (const std::int64_t episode : episodes) {
-    parts["state"].push_back(dataset.state(episode));
+    if (const at::Tensor state = dataset.state(episode); state.defined()) {
+      parts["state"].push_back(state);
+    }
     for (const auto& [name, values] : dataset.labels(episode)) parts[name].push_back(values);
   }
   std::map<std::string, at::Tensor> labels;

@@ -96,10 +96,12 @@ std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone, con
       continue;
     }
     for (const std::string& camera : backbone->camera_names()) {
-      const auto size = dataset.spec().images.find(camera);
+      const StreamSpec* stream = dataset.spec().find(camera);
       // Frames that their file holds uncompressed are mapped where they are.
-      if (size == dataset.spec().images.end() || dataset.frame_extent(i, camera, 0)) continue;
-      bytes += rows * static_cast<std::uintmax_t>(size->second.height * size->second.width * 3);
+      if (stream == nullptr || dataset.frame_extent(i, camera, 0)) continue;
+      std::uintmax_t frame = c10::elementSize(stream->dtype);
+      for (const std::int64_t size : stream->shape) frame *= static_cast<std::uintmax_t>(size);
+      bytes += rows * frame;
     }
   }
   return bytes;
