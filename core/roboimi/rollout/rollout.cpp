@@ -9,6 +9,7 @@
 #include "roboimi/common/worker_processes.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/rollout/evaluation_state.h"
 #include "roboimi/rollout/fit.h"
 #include "roboimi/rollout/rollout_files.h"
@@ -38,6 +39,14 @@ void add_plan(PlanTimings& plans, double plan_ms, double granted_ms) {
   plans.total_ms += plan_ms;
   plans.max_ms = std::max(plans.max_ms, plan_ms);
   plans.late += granted_ms > 0.0 && plan_ms > granted_ms ? 1 : 0;
+}
+
+// Empty where no scene names the stages.
+std::string name_of_stage(Environment& environment, std::int64_t stage) {
+  Scene* const scene = environment.scene();
+  if (scene == nullptr) return "";
+  const std::vector<std::string> names = scene->stage_names();
+  return stage < std::ssize(names) ? names[static_cast<std::size_t>(stage)] : "";
 }
 
 EpisodeOutcome run_episode(Agent& agent, Environment& environment, const RolloutOptions& options,
@@ -79,9 +88,7 @@ EpisodeOutcome run_episode(Agent& agent, Environment& environment, const Rollout
     recorder.add_state(result.observation.state);
   }
   recorder.close();
-  const std::vector<std::string> stages = environment.stage_names();
-  const auto stage = static_cast<std::size_t>(outcome.stage);
-  if (stage < stages.size()) outcome.stage_name = stages[stage];
+  outcome.stage_name = name_of_stage(environment, outcome.stage);
   return outcome;
 }
 
