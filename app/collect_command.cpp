@@ -17,6 +17,7 @@
 #include "roboimi/config/compose.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/plugin/registry.h"
+#include "roboimi/rollout/collect.h"
 #include "roboimi/rollout/collect_workers.h"
 #include "roboimi/rollout/fit.h"
 #include "roboimi/track/progress.h"
@@ -171,10 +172,8 @@ void check_environment(const Job& job) {
   const auto environment =
       Registry::instance().create<Environment>(job.root.component("env"), "env");
   const auto seed = static_cast<std::uint64_t>(job.collect.integer("first_seed"));
+  start_demonstration(*environment, seed, job.collect.number("noise"));
   try_environment(*environment, seed, /*with_images=*/true, /*films=*/false);
-  if (environment->make_expert(job.collect.number("noise"), seed) == nullptr) {
-    throw Error({.what = "this environment has no scripted expert", .where = "env"});
-  }
 }
 
 int own(const Request& request, const Job& job, const Arguments& words) {

@@ -16,14 +16,14 @@ constexpr double kLargestStep = 0.3;  // radians per iteration
 
 }  // namespace
 
-InverseKinematics::InverseKinematics(const Scene& scene, int arm)
-    : scene_(scene),
-      arm_(scene.arms[arm]),
-      data_(scene.make_data()),
-      jacobian_(static_cast<std::size_t>(6 * scene.model->nv)) {}
+InverseKinematics::InverseKinematics(const World& world, int arm)
+    : world_(world),
+      arm_(world.arms[arm]),
+      data_(world.make_data()),
+      jacobian_(static_cast<std::size_t>(6 * world.model->nv)) {}
 
 std::array<double, 6> InverseKinematics::error_to(const Pose& target, const JointAngles& angles) {
-  const mjModel* model = scene_.model.get();
+  const mjModel* model = world_.model.get();
   for (int i = 0; i < kNumJoints; ++i) data_->qpos[arm_.position[i]] = angles[i];
   simulator_call([&] {
     mj_kinematics(model, data_.get());
@@ -43,7 +43,7 @@ std::array<double, 6> InverseKinematics::error_to(const Pose& target, const Join
 // dq = J# e + (I - J# J) r, with J# = J^T (J J^T + lambda^2 I)^-1.
 JointAngles InverseKinematics::step_for(const std::array<double, 6>& error,
                                         const JointAngles& towards_rest) {
-  const mjModel* model = scene_.model.get();
+  const mjModel* model = world_.model.get();
   const int nv = static_cast<int>(model->nv);
   simulator_call([&] {
     mj_jacSite(model, data_.get(), jacobian_.data(), jacobian_.data() + 3 * nv, arm_.tool_site);

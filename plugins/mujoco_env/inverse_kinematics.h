@@ -1,14 +1,16 @@
 // Joint angles that bring one gripper to a pose, by damped least squares on MuJoCo's Jacobians.
 //
-//   InverseKinematics solver(scene, kRight);
+//   InverseKinematics solver(world, kRight);
 //   JointAngles angles = solver.solve({.position = {0.1, 0, 0.2}, .orientation = q}, kHome);
 //
 // The seventh degree of freedom is spent on staying near `rest`.
 #pragma once
 
 #include <array>
+#include <vector>
 
-#include "plugins/mujoco_env/scene.h"
+#include "plugins/mujoco_env/arms.h"
+#include "plugins/mujoco_env/world.h"
 
 namespace roboimi::mujoco_env {
 
@@ -23,8 +25,8 @@ struct Pose {
 
 class InverseKinematics {
  public:
-  // Works on data of its own: the episode's state is not touched. `scene` must outlive the solver.
-  InverseKinematics(const Scene& scene, int arm);
+  // Works on data of its own: the episode's state is not touched. `world` must outlive the solver.
+  InverseKinematics(const World& world, int arm);
 
   // The angles nearest to `guess` found within the joints' ranges. When the pose is out of reach
   // they come as near as the arm does; residual() tells.
@@ -37,7 +39,7 @@ class InverseKinematics {
   std::array<double, 6> error_to(const Pose& target, const JointAngles& angles);
   JointAngles step_for(const std::array<double, 6>& error, const JointAngles& towards_rest);
 
-  const Scene& scene_;
+  const World& world_;
   const ArmIndices& arm_;
   DataPointer data_;
   std::vector<double> jacobian_;  // [6, nv]

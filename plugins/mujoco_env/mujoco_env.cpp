@@ -5,18 +5,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "plugins/mujoco_env/arms.h"
 #include "plugins/mujoco_env/simulator_call.h"
-#include "plugins/mujoco_env/transfer_expert.h"
-#include "plugins/mujoco_env/transfer_task.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::mujoco_env {
 namespace {
 
-constexpr int kBoxStateDim = 7;
-
-ObservationSpec make_spec(const MujocoEnvOptions& options) {
+ObservationSpec make_spec(const MujocoEnvOptions& options, const Task& task) {
   ObservationSpec spec;
   spec.camera_names = options.camera_names;
   for (const std::string& camera : options.camera_names) {
@@ -24,32 +22,26 @@ ObservationSpec make_spec(const MujocoEnvOptions& options) {
   }
   spec.state_dim = kStateDim;
   spec.action_dim = kStateDim;
-  spec.env_state_dim = kBoxStateDim;
+  spec.env_state_dim = task.object_state_dim();
   spec.control_hz = kControlHz;
   return spec;
 }
 
-void check_options(const MujocoEnvOptions& options, const Scene& scene) {
-  if (options.task != "sim_transfer") {
-    throw Error({.what = "unknown task",
-                 .where = "env.task",
-                 .expected = "sim_transfer",
-                 .found = options.task});
-  }
+void check_options(const MujocoEnvOptions& options, const mjModel* model) {
   if (options.max_steps < 1) {
     throw Error({.what = "an episode needs a step",
                  .where = "env.max_steps",
                  .expected = "1 or more",
                  .found = fmt::format("{}", options.max_steps)});
   }
-  for (const std::string& camera : options.camera_names) find_camera(scene, camera);
+  for (const std::string& camera : options.camera_names) find_camera(model, camera);
   if (options.gl != "auto") choose_gl_backend(options.gl);
-  const double control_period = scene.model->opt.timestep * kSubSteps;
+  const double control_period = model->opt.timestep * kSubSteps;
   if (std::abs(control_period * kControlHz - 1.0) > 1e-9) {
     throw Error({.what = "the scene's timestep does not give 20 Hz control",
-                 .where = options.model_file,
+                 .where = options.model_file.empty() ? "mujoco_env" : options.model_file,
                  .expected = "timestep 0.002",
-                 .found = fmt::format("{}", scene.model->opt.timestep)});
+                 .found = fmt::format("{}", model->opt.timestep)});
   }
 }
 
@@ -58,36 +50,30 @@ bool is_unstable(const mjData* data) {
          data->warning[mjWARN_BADQACC].number > 0;
 }
 
-// Joint values and the gripper's opening of one arm, from a position or a velocity vector.
-void read_arm(const mjtNum* values, const std::array<int, kNumJoints>& joints,
-              const std::array<int, 2>& fingers, float* out) {
-  for (int i = 0; i < kNumJoints; ++i) out[i] = static_cast<float>(values[joints[i]]);
-  const double travel = 0.5 * (values[fingers[0]] + values[fingers[1]]);
-  out[kNumJoints] = static_cast<float>(travel / kFingerTravel);
-}
-
 }  // namespace
 
-MujocoEnv::MujocoEnv(MujocoEnvOptions options)
+MujocoEnv::MujocoEnv(MujocoEnvOptions options) : MujocoEnv(options, find_task(options.task)) {}
+
+MujocoEnv::MujocoEnv(MujocoEnvOptions options, const TaskRow& task)
     : options_(std::move(options)),
-      scene_(load_scene(options_.model_file)),
-      data_(scene_.make_data()),
-      renderer_(scene_, {.gl = options_.gl, .shadows = options_.render_shadows}),
-      spec_(make_spec(options_)) {
-  check_options(options_, scene_);
+      world_(load_world(task.scene, options_.model_file)),
+      task_(task.make(world_)),
+      data_(world_.make_data()),
+      renderer_(world_.model.get(), {.gl = options_.gl, .shadows = options_.render_shadows}),
+      spec_(make_spec(options_, *task_)) {
+  check_options(options_, world_.model.get());
 }
 
 MujocoEnv::~MujocoEnv() = default;
 
-double MujocoEnv::max_reward() const { return kHighestStage; }
-std::vector<std::string> MujocoEnv::stage_names() const { return transfer_stage_names(); }
-
 Observation MujocoEnv::reset(std::uint64_t seed, bool render) {
-  start_episode(scene_, draw_placement(seed), data_.get());
+  start_at_home(world_, data_.get());
+  task_->place(seed, data_.get());
+  simulator_call([&] { mj_forward(world_.model.get(), data_.get()); });
   running_ = true;
   has_reset_ = true;
   steps_ = 0;
-  steps_at_highest_ = 0;
+  steps_achieved_ = 0;
   info_ = {};
   return observe(render);
 }
@@ -121,22 +107,12 @@ void MujocoEnv::apply(const at::Tensor& action) {
                  .where = "mujoco_env",
                  .found = fmt::format("{}", values[i])});
   }
-  for (int side = 0; side < kNumArms; ++side) {
-    const ArmIndices& arm = scene_.arms[side];
-    const double* command = values + side * kArmDim;
-    for (int i = 0; i < kNumJoints; ++i) {
-      data_->ctrl[arm.actuator[i]] = std::clamp(command[i], arm.lower[i], arm.upper[i]);
-    }
-    const double travel = kFingerTravel * std::clamp(command[kNumJoints], 0.0, 1.0);
-    for (const int actuator : arm.finger_actuator) data_->ctrl[actuator] = travel;
-  }
+  apply_action(world_.arms, values, data_.get());
 }
 
-StepResult MujocoEnv::step(const at::Tensor& action, bool render) {
-  check_running();
-  apply(action);
+void MujocoEnv::simulate_control_step() {
   simulator_call([&] {
-    for (int i = 0; i < kSubSteps; ++i) mj_step(scene_.model.get(), data_.get());
+    for (int i = 0; i < kSubSteps; ++i) mj_step(world_.model.get(), data_.get());
   });
   if (is_unstable(data_.get())) {
     running_ = false;
@@ -147,17 +123,26 @@ StepResult MujocoEnv::step(const at::Tensor& action, bool render) {
   }
   // mj_step leaves poses and contacts one sub-step behind; this brings them up to the positions and
   // leaves the solver's warm start alone.
-  simulator_call([&] { mj_fwdPosition(scene_.model.get(), data_.get()); });
+  simulator_call([&] { mj_fwdPosition(world_.model.get(), data_.get()); });
+}
 
+void MujocoEnv::note_score(const Score& score) {
+  steps_achieved_ = score.is_achieved ? steps_achieved_ + 1 : 0;
+  info_.stage = std::max<std::int64_t>(info_.stage, score.stage);
+  info_.success = info_.success || score.is_achieved;
+  info_.stable_success = info_.stable_success || steps_achieved_ >= kStableSteps;
+}
+
+StepResult MujocoEnv::step(const at::Tensor& action, bool render) {
+  check_running();
+  apply(action);
+  simulate_control_step();
   ++steps_;
-  const int stage = current_stage(scene_, data_.get());
-  steps_at_highest_ = stage == kHighestStage ? steps_at_highest_ + 1 : 0;
-  info_.stage = std::max<std::int64_t>(info_.stage, stage);
-  info_.success = info_.success || stage == kHighestStage;
-  info_.stable_success = info_.stable_success || steps_at_highest_ >= kStableSteps;
+  const Score score = task_->score(data_.get());
+  note_score(score);
 
   StepResult result;
-  result.reward = stage;
+  result.reward = score.reward;
   result.truncated = steps_ >= options_.max_steps;
   result.info = info_;
   running_ = !result.truncated;
@@ -170,18 +155,9 @@ Observation MujocoEnv::observe(bool render) {
   Observation observation;
   observation.state = at::empty({kStateDim}, at::kFloat);
   observation.velocity = at::empty({kStateDim}, at::kFloat);
-  observation.env_state = at::empty({kBoxStateDim}, at::kFloat);
-  for (int side = 0; side < kNumArms; ++side) {
-    const ArmIndices& arm = scene_.arms[side];
-    float* state = observation.state.data_ptr<float>() + side * kArmDim;
-    float* velocity = observation.velocity.data_ptr<float>() + side * kArmDim;
-    read_arm(data_->qpos, arm.position, arm.finger_position, state);
-    read_arm(data_->qvel, arm.velocity, arm.finger_velocity, velocity);
-  }
-  float* box = observation.env_state.data_ptr<float>();
-  for (int i = 0; i < kBoxStateDim; ++i) {
-    box[i] = static_cast<float>(data_->qpos[scene_.box_position + i]);
-  }
+  read_state(world_.arms, data_.get(), observation.state.data_ptr<float>());
+  read_velocity(world_.arms, data_.get(), observation.velocity.data_ptr<float>());
+  observation.env_state = task_->object_state(data_.get());
   if (!render) return observation;
   for (const std::string& camera : options_.camera_names) {
     observation.images[camera] = this->render(camera, spec_.images.at(camera));
@@ -191,15 +167,14 @@ Observation MujocoEnv::observe(bool render) {
 
 std::unique_ptr<Expert> MujocoEnv::make_expert(double noise, std::uint64_t seed) {
   check_running();
-  return std::make_unique<TransferExpert>(
-      scene_, data_.get(),
-      WayPointNoise{.everywhere = noise, .in_the_air = options_.expert_path_noise}, seed);
+  return task_->make_expert(data_.get(),
+                            {.everywhere = noise, .in_the_air = options_.expert_path_noise}, seed);
 }
 
 std::vector<std::array<double, 3>> MujocoEnv::end_effector_positions() const {
   check_begun();
   std::vector<std::array<double, 3>> positions;
-  for (const ArmIndices& arm : scene_.arms) {
+  for (const ArmIndices& arm : world_.arms) {
     const double* position = data_->xpos + 3 * arm.link7_body;
     positions.push_back({position[0], position[1], position[2]});
   }
@@ -211,9 +186,8 @@ std::vector<std::string> MujocoEnv::end_effector_names() const {
 }
 
 std::map<std::string, at::Tensor> MujocoEnv::labels() const {
-  std::map<std::string, at::Tensor> labels = Environment::labels();
-  labels["box_position"] =
-      at::tensor(at::ArrayRef<double>(data_->qpos + scene_.box_position, 3), at::kFloat);
+  std::map<std::string, at::Tensor> labels = Scene::labels();
+  labels.merge(task_->labels(data_.get()));
   return labels;
 }
 
@@ -225,7 +199,8 @@ at::Tensor MujocoEnv::render(const std::string& camera, ImageSize size) {
 std::optional<std::array<double, 2>> MujocoEnv::project(const std::string& camera, ImageSize size,
                                                         const std::array<double, 3>& point) const {
   check_begun();
-  return project_point(scene_, data_.get(), find_camera(scene_, camera), size, point);
+  return project_point(world_.model.get(), data_.get(), find_camera(world_.model.get(), camera),
+                       size, point);
 }
 
 }  // namespace roboimi::mujoco_env

@@ -1,4 +1,5 @@
-// The task sim_transfer in MuJoCo: two 7-joint arms hand over a red box.
+// Two 7-joint arms in MuJoCo that do a task: sim_transfer, in which they hand over a red box, or
+// another of tasks().
 //
 //   mujoco_env::MujocoEnv environment({});
 //   Observation observation = environment.reset(7, /*render=*/true);
@@ -9,20 +10,26 @@
 // physics. The same seed and actions give the same episode to the bit.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "plugins/mujoco_env/renderer.h"
-#include "plugins/mujoco_env/scene.h"
+#include "plugins/mujoco_env/task.h"
+#include "plugins/mujoco_env/world.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 
 namespace roboimi::mujoco_env {
 
 inline constexpr int kControlHz = 20;
 inline constexpr int kSubSteps = 25;     // of physics in a control step
-inline constexpr int kStableSteps = 10;  // in a row at the highest stage: stable_success
+inline constexpr int kStableSteps = 10;  // in a row in which the task is achieved: stable_success
 
 struct MujocoEnvOptions {
   std::string task = "sim_transfer";
@@ -30,30 +37,32 @@ struct MujocoEnvOptions {
   std::int64_t image_height = 256;  // pixels
   std::int64_t image_width = 256;   // pixels
   std::int64_t max_steps = 200;     // control steps
-  std::string model_file = {};      // MJCF with the same names; empty: the scene of the plugin
+  std::string model_file = {};      // MJCF with the same names; empty: the task's scene
   bool render_shadows = false;
   std::string gl = "auto";         // auto, egl, osmesa
-  double expert_path_noise = 0.0;  // metres; of the expert's way-points in the air
+  double expert_path_noise = 0.0;  // meters; of the expert's way-points in the air
 };
 
-class MujocoEnv final : public Environment {
+class MujocoEnv final : public Environment, public Scene {
  public:
+  // Error for a task that is none of tasks().
   explicit MujocoEnv(MujocoEnvOptions options);
+  // With a task that the plugin need not know; options.task is not read.
+  MujocoEnv(MujocoEnvOptions options, const TaskRow& task);
   ~MujocoEnv() override;
 
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t max_steps() const override { return options_.max_steps; }
-  double max_reward() const override;
-  std::vector<std::string> stage_names() const override;
 
   Observation reset(std::uint64_t seed, bool render) override;
   // Joint targets are clipped to the joints' ranges, openings to [0, 1]. Error for another size, a
   // value that is not finite, and a call before reset() or after the last step.
   StepResult step(const at::Tensor& action, bool render) override;
   Observation observe(bool render) override;
+  Scene* scene() override { return this; }
 
-  // `noise`: metres.
-  std::unique_ptr<Expert> make_expert(double noise, std::uint64_t seed) override;
+  double max_reward() const override { return task_->max_reward(); }
+  std::vector<std::string> stage_names() const override { return task_->stage_names(); }
 
   // Of left_link7 and right_link7.
   std::vector<std::array<double, 3>> end_effector_positions() const override;
@@ -64,8 +73,11 @@ class MujocoEnv final : public Environment {
   std::optional<std::array<double, 2>> project(const std::string& camera, ImageSize size,
                                                const std::array<double, 3>& point) const override;
 
+  // `noise`: meters.
+  std::unique_ptr<Expert> make_expert(double noise, std::uint64_t seed) override;
+
   // For tests and tools that look at the simulation itself.
-  const Scene& scene() const { return scene_; }
+  const World& world() const { return world_; }
   const mjData* data() const { return data_.get(); }
   std::string gl_name() const { return renderer_.backend_name(); }
 
@@ -73,16 +85,19 @@ class MujocoEnv final : public Environment {
   void check_running() const;
   void check_begun() const;
   void apply(const at::Tensor& action);
+  void simulate_control_step();
+  void note_score(const Score& score);
 
   const MujocoEnvOptions options_;
-  Scene scene_;
+  const World world_;
+  const std::unique_ptr<Task> task_;
   DataPointer data_;
   Renderer renderer_;
   ObservationSpec spec_;
   bool running_ = false;
   bool has_reset_ = false;
   std::int64_t steps_ = 0;
-  int steps_at_highest_ = 0;  // in a row
+  int steps_achieved_ = 0;  // in a row
   StepInfo info_;
 };
 

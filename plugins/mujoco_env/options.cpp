@@ -1,12 +1,13 @@
 // The table of options: parses the YAML, prints `plugins inspect`, and makes the reference.
 #include "plugins/mujoco_env/mujoco_env.h"
+#include "plugins/mujoco_env/task.h"
 
 namespace roboimi::mujoco_env {
 
 Schema schema() {
   const MujocoEnvOptions defaults;
   Schema table;
-  table.text("task", defaults.task, "what is to be done").one_of({"sim_transfer"});
+  table.text("task", defaults.task, "what is to be done").one_of(task_names());
   table.texts("camera_names", defaults.camera_names, "cameras of an observation");
   table.integer("image_height", defaults.image_height, "height of an observed picture")
       .range(8, 4096)

@@ -39,7 +39,7 @@ void check_size(ImageSize size) {
 
 // What one renderer owns in OpenGL.
 struct Renderer::Canvas {
-  Canvas(const Scene& scene, const RendererOptions& options)
+  Canvas(const mjModel* model, const RendererOptions& options)
       : gl(make_gl_context(choose_gl_backend(options.gl))) {
     const GlContext::Current current(*gl);
     const std::lock_guard<std::mutex> lock(loading_mutex());
@@ -47,9 +47,9 @@ struct Renderer::Canvas {
     mjv_defaultScene(&geometry);
     mjr_defaultContext(&context);
     simulator_call([&] {
-      mjr_makeContext(scene.model.get(), &context, mjFONTSCALE_50);
+      mjr_makeContext(model, &context, mjFONTSCALE_50);
       mjr_setBuffer(mjFB_OFFSCREEN, &context);
-      mjv_makeScene(scene.model.get(), &geometry, kMaxGeoms);
+      mjv_makeScene(model, &geometry, kMaxGeoms);
     });
     geometry.flags[mjRND_SHADOW] = options.shadows;
     geometry.flags[mjRND_REFLECTION] = 0;
@@ -67,14 +67,14 @@ struct Renderer::Canvas {
   std::vector<unsigned char> pixels;  // as OpenGL gives them, the lowest row first
 };
 
-Renderer::Renderer(const Scene& scene, RendererOptions options)
-    : scene_(scene), options_(std::move(options)) {}
+Renderer::Renderer(const mjModel* model, RendererOptions options)
+    : model_(model), options_(std::move(options)) {}
 Renderer::~Renderer() = default;
 
 std::string Renderer::backend_name() const { return canvas_ == nullptr ? "" : canvas_->gl->name(); }
 
 Renderer::Canvas& Renderer::canvas(ImageSize size) {
-  if (canvas_ == nullptr) canvas_ = std::make_unique<Canvas>(scene_, options_);
+  if (canvas_ == nullptr) canvas_ = std::make_unique<Canvas>(model_, options_);
   mjrContext& context = canvas_->context;
   const int width = std::max(static_cast<int>(size.width), context.offWidth);
   const int height = std::max(static_cast<int>(size.height), context.offHeight);
@@ -87,7 +87,7 @@ Renderer::Canvas& Renderer::canvas(ImageSize size) {
 
 at::Tensor Renderer::draw(const mjData* data, const std::string& camera, ImageSize size) {
   check_size(size);
-  const int camera_id = find_camera(scene_, camera);
+  const int camera_id = find_camera(model_, camera);
   Canvas& on = canvas(size);
   mjvCamera view;
   mjv_defaultCamera(&view);
@@ -100,8 +100,8 @@ at::Tensor Renderer::draw(const mjData* data, const std::string& camera, ImageSi
     // MuJoCo takes the data as mutable, and writes only to its scratch stack.
     const mjrRect viewport = {0, 0, static_cast<int>(size.width), static_cast<int>(size.height)};
     simulator_call([&] {
-      mjv_updateScene(scene_.model.get(), const_cast<mjData*>(data), &on.visual, nullptr, &view,
-                      mjCAT_ALL, &on.geometry);
+      mjv_updateScene(model_, const_cast<mjData*>(data), &on.visual, nullptr, &view, mjCAT_ALL,
+                      &on.geometry);
       mjr_render(viewport, &on.geometry, &on.context);
       mjr_readPixels(on.pixels.data(), nullptr, viewport, &on.context);
     });
@@ -115,8 +115,7 @@ at::Tensor Renderer::draw(const mjData* data, const std::string& camera, ImageSi
   return picture;
 }
 
-int find_camera(const Scene& scene, const std::string& name) {
-  const mjModel* model = scene.model.get();
+int find_camera(const mjModel* model, const std::string& name) {
   const int id = mj_name2id(model, mjOBJ_CAMERA, name.c_str());
   if (id >= 0) return id;
   std::string names;
@@ -129,7 +128,7 @@ int find_camera(const Scene& scene, const std::string& name) {
                .found = name});
 }
 
-std::optional<std::array<double, 2>> project_point(const Scene& scene, const mjData* data,
+std::optional<std::array<double, 2>> project_point(const mjModel* model, const mjData* data,
                                                    int camera, ImageSize size,
                                                    const std::array<double, 3>& point) {
   // In the camera's frame x is to the right, y upwards, and the camera looks along -z.
@@ -138,7 +137,7 @@ std::optional<std::array<double, 2>> project_point(const Scene& scene, const mjD
   mju_mulMatTVec3(seen, data->cam_xmat + 9 * camera, offset);
   const double depth = -seen[2];
   if (depth <= 0.0) return std::nullopt;
-  const double field_of_view = scene.model->cam_fovy[camera] * std::numbers::pi / 180.0;
+  const double field_of_view = model->cam_fovy[camera] * std::numbers::pi / 180.0;
   const double focal = 0.5 * static_cast<double>(size.height) / std::tan(0.5 * field_of_view);
   return std::array<double, 2>{0.5 * static_cast<double>(size.width) + focal * seen[0] / depth,
                                0.5 * static_cast<double>(size.height) - focal * seen[1] / depth};

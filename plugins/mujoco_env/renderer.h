@@ -1,6 +1,6 @@
 // Pictures of a scene's cameras, drawn off-screen.
 //
-//   Renderer renderer(scene, {.gl = "auto"});
+//   Renderer renderer(model, {.gl = "auto"});
 //   at::Tensor image = renderer.draw(data.get(), "front", {256, 256});   // uint8 [256, 256, 3]
 //
 // The OpenGL context is made by the first picture. Different renderers may draw at the same time
@@ -8,6 +8,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <mujoco/mujoco.h>
 
 #include <array>
 #include <memory>
@@ -15,7 +16,6 @@
 #include <string>
 
 #include "plugins/mujoco_env/gl_context.h"
-#include "plugins/mujoco_env/scene.h"
 #include "roboimi/contract/observation.h"
 
 namespace roboimi::mujoco_env {
@@ -27,8 +27,8 @@ struct RendererOptions {
 
 class Renderer {
  public:
-  // `scene` must outlive the renderer.
-  Renderer(const Scene& scene, RendererOptions options);
+  // `model` must outlive the renderer.
+  Renderer(const mjModel* model, RendererOptions options);
   ~Renderer();
 
   // RGB, uint8 [height, width, 3]. `data` must be up to date (mj_forward, or positions alone).
@@ -41,18 +41,18 @@ class Renderer {
   struct Canvas;
   Canvas& canvas(ImageSize size);
 
-  const Scene& scene_;
+  const mjModel* const model_;
   const RendererOptions options_;
   std::unique_ptr<Canvas> canvas_;
 };
 
 // The camera's number. Error naming the cameras there are.
-int find_camera(const Scene& scene, const std::string& name);
+int find_camera(const mjModel* model, const std::string& name);
 
 // Where a world point (metres) falls in a picture of `size`: x to the right and y downwards from
 // the upper left corner, pixel (i, j) covering [i, i+1) x [j, j+1). Empty when not before the
 // camera.
-std::optional<std::array<double, 2>> project_point(const Scene& scene, const mjData* data,
+std::optional<std::array<double, 2>> project_point(const mjModel* model, const mjData* data,
                                                    int camera, ImageSize size,
                                                    const std::array<double, 3>& point);
 

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "plugins/mujoco_env/transfer_task.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 
@@ -54,24 +53,23 @@ Pose drawn_back(const Pose& pose, double distance) {
 }
 
 // The yaw of a box that lies flat, folded into (-45, 45] degrees: its sides are all alike.
-double yaw_of_box(const double* quaternion) {
+double yaw_of_box(const Quaternion& quaternion) {
   const double yaw = 2.0 * std::atan2(quaternion[3], quaternion[0]);
   return yaw - 0.5 * kPi * std::round(yaw / (0.5 * kPi));
 }
 
-Pose pose_of_tool(const Scene& scene, const mjData* data, int arm) {
-  const int site = scene.arms[arm].tool_site;
+Pose pose_of_tool(const Arms& arms, const mjData* data, int arm) {
+  const int site = arms[arm].tool_site;
   Pose pose;
   mju_copy3(pose.position.data(), data->site_xpos + 3 * site);
   mju_mat2Quat(pose.orientation.data(), data->site_xmat + 9 * site);
   return pose;
 }
 
-ArmPlan plan_right(const Scene& scene, const mjData* data) {
-  const double* box = data->qpos + scene.box_position;
-  const Pose home = pose_of_tool(scene, data, kRight);
-  const Pose grasp = {{box[0], box[1], box[2] + kGripAbove},
-                      orient(kRight, kDownwards, yaw_of_box(box + 3), 0)};
+ArmPlan plan_right(const Arms& arms, const mjData* data, const Pose& box) {
+  const Pose home = pose_of_tool(arms, data, kRight);
+  const Pose grasp = {box.position + Vector3{0, 0, kGripAbove},
+                      orient(kRight, kDownwards, yaw_of_box(box.orientation), 0)};
   const Pose lifted = {grasp.position + Vector3{0, 0, 0.06}, grasp.orientation};
   const Pose exchange = {kExchange + Vector3{0, 0, kGripAbove}, orient(kRight, kDownwards, 0, 0)};
   ArmPlan plan;
@@ -83,8 +81,8 @@ ArmPlan plan_right(const Scene& scene, const mjData* data) {
   return plan;
 }
 
-ArmPlan plan_left(const Scene& scene, const mjData* data) {
-  const Pose home = pose_of_tool(scene, data, kLeft);
+ArmPlan plan_left(const Arms& arms, const mjData* data) {
+  const Pose home = pose_of_tool(arms, data, kLeft);
   const Pose grasp = {kExchange + Vector3{-kGripBehind, 0, 0},
                       orient(kLeft, kForwards, 0, 0.5 * kPi)};
   const Pose away = {grasp.position + Vector3{-0.10, 0, -0.02}, grasp.orientation};
@@ -133,8 +131,8 @@ std::pair<Pose, double> plan_at(const ArmPlan& plan, int step) {
 }
 
 // Fills one arm's half of every command.
-void command_arm(const Scene& scene, int arm, const ArmPlan& plan, std::vector<at::Tensor>* out) {
-  InverseKinematics solver(scene, arm);
+void command_arm(const World& world, int arm, const ArmPlan& plan, std::vector<at::Tensor>* out) {
+  InverseKinematics solver(world, arm);
   JointAngles angles = kHome;
   for (std::size_t step = 0; step < out->size(); ++step) {
     const auto [pose, opening] = plan_at(plan, static_cast<int>(step));
@@ -147,8 +145,8 @@ void command_arm(const Scene& scene, int arm, const ArmPlan& plan, std::vector<a
 
 }  // namespace
 
-TransferExpert::TransferExpert(const Scene& scene, const mjData* data, const WayPointNoise& noise,
-                               std::uint64_t seed) {
+TransferExpert::TransferExpert(const World& world, const mjData* data, const Pose& box,
+                               const WayPointNoise& noise, std::uint64_t seed) {
   for (const double deviation : {noise.everywhere, noise.in_the_air}) {
     if (deviation >= 0.0 && std::isfinite(deviation)) continue;
     throw Error({.what = "bad noise of the expert's way-points",
@@ -159,12 +157,12 @@ TransferExpert::TransferExpert(const Scene& scene, const mjData* data, const Way
   for (int step = 0; step <= kLastStep; ++step) {
     commands_.push_back(at::zeros({kStateDim}, at::kFloat));
   }
-  ArmPlan left = plan_left(scene, data);
-  ArmPlan right = plan_right(scene, data);
+  ArmPlan left = plan_left(world.arms, data);
+  ArmPlan right = plan_right(world.arms, data, box);
   perturb(noise, mix_seed(seed, kLeft), &left);
   perturb(noise, mix_seed(seed, kRight), &right);
-  command_arm(scene, kLeft, left, &commands_);
-  command_arm(scene, kRight, right, &commands_);
+  command_arm(world, kLeft, left, &commands_);
+  command_arm(world, kRight, right, &commands_);
 }
 
 at::Tensor TransferExpert::act() {

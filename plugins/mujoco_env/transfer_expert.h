@@ -9,16 +9,11 @@
 #include <vector>
 
 #include "plugins/mujoco_env/inverse_kinematics.h"
-#include "plugins/mujoco_env/scene.h"
-#include "roboimi/contract/environment.h"
+#include "plugins/mujoco_env/task.h"
+#include "plugins/mujoco_env/world.h"
+#include "roboimi/contract/scene.h"
 
 namespace roboimi::mujoco_env {
-
-// Standard deviations in metres of the offset of every place but the first.
-struct WayPointNoise {
-  double everywhere = 0.0;
-  double in_the_air = 0.0;  // in addition, where neither gripper closes, opens or meets the box
-};
 
 struct Place {
   Pose pose;
@@ -39,9 +34,10 @@ struct ArmPlan {
 
 class TransferExpert final : public Expert {
  public:
-  // `data` holds the episode just reset. Error for a negative noise.
-  TransferExpert(const Scene& scene, const mjData* data, const WayPointNoise& noise,
-                 std::uint64_t seed);
+  // `data` holds the episode just started, with the box at the pose `box`. Error for a negative
+  // noise.
+  TransferExpert(const World& world, const mjData* data, const Pose& box,
+                 const WayPointNoise& noise, std::uint64_t seed);
 
   // float [16]. After the last way-point it stays there.
   at::Tensor act() override;

@@ -6,20 +6,23 @@
 //   2  the right gripper holds it off everything else
 //   3  the left gripper touches the lifted box
 //   4  both left fingers hold it, and nothing else touches it: the right gripper has let go
+// A step's reward is its stage; the task is achieved in stage 4.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "plugins/mujoco_env/scene.h"
+#include "plugins/mujoco_env/task.h"
+#include "plugins/mujoco_env/world.h"
 
 namespace roboimi::mujoco_env {
 
-inline constexpr int kHighestStage = 4;
-inline constexpr double kBoxHalfSize = 0.025;  // metres
+inline constexpr double kBoxHalfSize = 0.025;  // meters
 
-// Where a box may stand at the start, metres and radians.
+// Where a box may stand at the start, meters and radians.
 struct PlacementRange {
   double x_low = 0.02, x_high = 0.16;
   double y_low = -0.08, y_high = 0.08;
@@ -27,20 +30,40 @@ struct PlacementRange {
 };
 
 struct BoxPlacement {
-  double x = 0.0, y = 0.0;  // metres
+  double x = 0.0, y = 0.0;  // meters
   double yaw = 0.0;         // radians, about the vertical
 };
 
 // Drawn evenly from the range; a function of the seed alone.
 BoxPlacement draw_placement(std::uint64_t seed);
 
-// Puts both arms at kHome with open grippers and the box at its place, everything at rest. Nothing
-// of an earlier episode remains (velocities, forces, the solver's warm start).
-void start_episode(const Scene& scene, const BoxPlacement& placement, mjData* data);
+class TransferTask final : public Task {
+ public:
+  // `world` must outlive the task. Error when it has no free body named box.
+  explicit TransferTask(const World& world);
 
-// The stage that the contacts of `data` show now.
-int current_stage(const Scene& scene, const mjData* data);
+  std::vector<std::string> stage_names() const override;
+  double max_reward() const override;
+  std::int64_t object_state_dim() const override;
 
-std::vector<std::string> transfer_stage_names();  // stage 0 first
+  void place(std::uint64_t seed, mjData* data) const override;
+  Score score(const mjData* data) const override;
+  // The box's position (meters) and quaternion (w x y z).
+  at::Tensor object_state(const mjData* data) const override;
+  std::map<std::string, at::Tensor> labels(const mjData* data) const override;
+  std::unique_ptr<Expert> make_expert(const mjData* data, const WayPointNoise& noise,
+                                      std::uint64_t seed) const override;
+
+  void put_box(const BoxPlacement& placement, mjData* data) const;
+  // Into qpos: x y z, then the quaternion w x y z.
+  int box_position() const { return box_position_; }
+
+ private:
+  int stage(const mjData* data) const;
+
+  const World& world_;
+  int box_body_ = 0;
+  int box_position_ = 0;
+};
 
 }  // namespace roboimi::mujoco_env

@@ -5,6 +5,7 @@
 
 #include "plugins/vla_agent/vla_agent.h"
 #include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/data/window_sampler.h"
 #include "roboimi/plugin/registry.h"
 
@@ -24,7 +25,7 @@ class Recording : public Dataset {
  public:
   explicit Recording(Environment& environment) : spec_(environment.spec()) {
     Observation observation = environment.reset(kSeed, false);
-    const auto expert = environment.make_expert(0.0, 0);
+    const auto expert = environment.scene()->make_expert(0.0, 0);
     std::vector<at::Tensor> states, actions;
     for (bool done = false; !done;) {
       states.push_back(observation.state);

@@ -61,13 +61,26 @@ std::pair<std::string, std::string> first_difference(const std::string& a, const
 
 }  // namespace
 
-EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, double noise) {
-  Observation observation = environment.reset(seed, /*render=*/true);
-  const std::unique_ptr<Expert> expert = environment.make_expert(noise, seed);
-  if (!expert) {
+Demonstration start_demonstration(Environment& environment, std::uint64_t seed, double noise) {
+  const auto fail = [](const char* found) {
     throw Error({.what = "this environment has no scripted expert",
-                 .next = "collect with an environment that demonstrates its task"});
-  }
+                 .where = "env",
+                 .expected = "a simulator whose scene demonstrates its task",
+                 .found = found,
+                 .next = "choose another env.type; what a person demonstrates on a robot is "
+                         "recorded by the robot's own tools and read by a dataset plugin"});
+  };
+  // Refused before the reset, which would move a robot.
+  if (environment.scene() == nullptr) fail("an environment without a scene, such as a robot");
+  Demonstration demonstration{.first = environment.reset(seed, /*render=*/true), .expert = nullptr};
+  demonstration.expert = environment.scene()->make_expert(noise, seed);
+  if (demonstration.expert == nullptr) fail("a scene without an expert");
+  return demonstration;
+}
+
+EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, double noise) {
+  auto [observation, expert] = start_demonstration(environment, seed, noise);
+  const Scene& scene = *environment.scene();
   std::map<std::string, std::vector<at::Tensor>> streams, labels;
   std::vector<at::Tensor> actions;
   EpisodeRecord record{.streams = environment.spec().streams};
@@ -76,7 +89,7 @@ EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, doubl
     for (const StreamSpec& stream : record.streams) {
       streams[stream.name].push_back(observation.at(stream.name));
     }
-    for (const auto& [name, value] : environment.labels()) labels[name].push_back(value);
+    for (const auto& [name, value] : scene.labels()) labels[name].push_back(value);
     actions.push_back(action.to(at::kFloat));
     // What follows the last action is not recorded, so it need not be drawn.
     StepResult result = environment.step(action, row + 1 < environment.max_steps());

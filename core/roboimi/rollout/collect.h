@@ -17,12 +17,25 @@
 #include "roboimi/common/process_lock.h"
 #include "roboimi/contract/environment.h"
 #include "roboimi/contract/episode_writer.h"
+#include "roboimi/contract/observation.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/rollout/collect_staged.h"
 
 namespace roboimi {
 
+// An episode that has just begun, and its demonstrator.
+struct Demonstration {
+  Observation first;  // with images
+  std::unique_ptr<Expert> expert;
+};
+
+// Resets the environment to `seed` and makes the expert. Error when the environment has no scene,
+// before anything moves, or when its scene has no expert.
+ROBOIMI_EXPORT Demonstration start_demonstration(Environment& environment, std::uint64_t seed,
+                                                 double noise);
+
 // Runs the environment's expert from `seed` to the end of the episode and records what it saw and
-// did. Error when the environment has no expert.
+// did. The same Errors.
 ROBOIMI_EXPORT EpisodeRecord record_episode(Environment& environment, std::uint64_t seed,
                                             double noise);
 

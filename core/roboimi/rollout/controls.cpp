@@ -18,8 +18,6 @@ class ControlledEnvironment : public Environment {
 
   const ObservationSpec& spec() const override { return inner_->spec(); }
   std::int64_t max_steps() const override { return inner_->max_steps(); }
-  double max_reward() const override { return inner_->max_reward(); }
-  std::vector<std::string> stage_names() const override { return inner_->stage_names(); }
   Observation reset(std::uint64_t seed, bool render) override {
     return shown(inner_->reset(seed, render));
   }
@@ -29,23 +27,7 @@ class ControlledEnvironment : public Environment {
     return result;
   }
   Observation observe(bool render) override { return shown(inner_->observe(render)); }
-  std::unique_ptr<Expert> make_expert(double noise, std::uint64_t seed) override {
-    return inner_->make_expert(noise, seed);
-  }
-  std::vector<std::array<double, 3>> end_effector_positions() const override {
-    return inner_->end_effector_positions();
-  }
-  std::vector<std::string> end_effector_names() const override {
-    return inner_->end_effector_names();
-  }
-  std::map<std::string, at::Tensor> labels() const override { return inner_->labels(); }
-  at::Tensor render(const std::string& camera, ImageSize size) override {
-    return inner_->render(camera, size);
-  }
-  std::optional<std::array<double, 2>> project(const std::string& camera, ImageSize size,
-                                               const std::array<double, 3>& point) const override {
-    return inner_->project(camera, size, point);
-  }
+  Scene* scene() override { return inner_->scene(); }
 
  protected:
   virtual Observation shown(Observation observation) { return observation; }
@@ -124,6 +106,21 @@ class OtherEpisode : public ControlledEnvironment {
   bool other_has_ended_ = false;
 };
 
+// A second environment of a robot would be a second connection to the same robot, which would then
+// receive every command twice.
+std::shared_ptr<Environment> other_episode(
+    const std::function<std::shared_ptr<Environment>()>& make) {
+  std::shared_ptr<Environment> inner = make();
+  if (inner->scene() == nullptr) {
+    throw Error({.what = "images of another episode need a second environment beside this one",
+                 .where = "control shuffled",
+                 .expected = "a simulator, that is, an environment with a scene",
+                 .found = "an environment without a scene, such as a robot",
+                 .next = "use the control black or hold_pose"});
+  }
+  return std::make_shared<OtherEpisode>(std::move(inner), make());
+}
+
 }  // namespace
 
 const std::vector<std::string>& control_names() {
@@ -149,7 +146,7 @@ std::shared_ptr<Environment> controlled(Control control,
     case Control::kBlack:
       return std::make_shared<BlackPictures>(make());
     case Control::kShuffled:
-      return std::make_shared<OtherEpisode>(make(), make());
+      return other_episode(make);
     case Control::kNone:
       break;
   }

@@ -9,6 +9,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 
 namespace roboimi {
 namespace {
@@ -53,11 +54,13 @@ void require_fit(const ObservationSpec& policy, const ObservationSpec& environme
 }
 
 std::optional<std::string> filming_camera(Environment& environment) {
+  Scene* const scene = environment.scene();
+  if (scene == nullptr) return std::nullopt;
   const std::vector<std::string> cameras = environment.spec().camera_names();
   if (std::find(cameras.begin(), cameras.end(), kFavorite) != cameras.end()) return kFavorite;
   try {
     // A scene may have cameras that no observation shows.
-    environment.render(kFavorite, kFilmSize);
+    scene->render(kFavorite, kFilmSize);
     return kFavorite;
   } catch (const std::exception&) {
     if (cameras.empty()) return std::nullopt;
@@ -75,7 +78,7 @@ void try_environment(Environment& environment, std::uint64_t seed, bool with_ima
   }
   if (!films) return;
   if (const auto camera = filming_camera(environment)) {
-    require_image(environment.render(*camera, kFilmSize), rgb_stream(*camera, kFilmSize));
+    require_image(environment.scene()->render(*camera, kFilmSize), rgb_stream(*camera, kFilmSize));
   }
 }
 

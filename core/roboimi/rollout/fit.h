@@ -20,12 +20,13 @@ inline constexpr ImageSize kFilmSize{.height = 480, .width = 640};
 ROBOIMI_EXPORT void require_fit(const ObservationSpec& policy, const ObservationSpec& environment);
 
 // The camera that rollouts are filmed by: "front" where the scene has it, else the first of the
-// observation's cameras. Nothing when there is neither: such rollouts leave tables alone.
+// observation's cameras. None when there is no scene, or neither camera: such rollouts write tables
+// only.
 ROBOIMI_EXPORT std::optional<std::string> filming_camera(Environment& environment);
 
 // Starts an episode from `seed` and draws what rollouts will need: the observation's images where
-// `with_images`, and a frame of the film where `films`. Error when that fails, as without OpenGL,
-// or when an image is not of the size that the environment's spec says.
+// `with_images`, and a frame of the film where `films` and there is a scene. Error when that fails,
+// as without OpenGL, or when an image is not of the size that the environment's spec says.
 ROBOIMI_EXPORT void try_environment(Environment& environment, std::uint64_t seed, bool with_images,
                                     bool films);
 

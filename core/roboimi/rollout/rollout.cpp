@@ -11,6 +11,7 @@
 #include "roboimi/common/worker_processes.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/rollout/evaluation_state.h"
 #include "roboimi/rollout/fit.h"
 #include "roboimi/rollout/rollout_files.h"
@@ -40,6 +41,14 @@ void add_plan(PlanTimings& plans, double plan_ms, double granted_ms) {
   plans.total_ms += plan_ms;
   plans.max_ms = std::max(plans.max_ms, plan_ms);
   plans.late += granted_ms > 0.0 && plan_ms > granted_ms ? 1 : 0;
+}
+
+// Empty where no scene names the stages.
+std::string name_of_stage(Environment& environment, std::int64_t stage) {
+  Scene* const scene = environment.scene();
+  if (scene == nullptr) return "";
+  const std::vector<std::string> names = scene->stage_names();
+  return stage < std::ssize(names) ? names[static_cast<std::size_t>(stage)] : "";
 }
 
 // One episode under way: its actor in its environment. A control step is act(), or see() and, once
@@ -74,9 +83,7 @@ class Episode {
 
   EpisodeOutcome finish() {
     recorder_.close();
-    const std::vector<std::string> stages = environment_.stage_names();
-    const auto stage = static_cast<std::size_t>(outcome_.stage);
-    if (stage < stages.size()) outcome_.stage_name = stages[stage];
+    outcome_.stage_name = name_of_stage(environment_, outcome_.stage);
     return outcome_;
   }
 

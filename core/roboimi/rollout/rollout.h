@@ -38,9 +38,10 @@ struct RolloutOptions {
   std::function<bool()> should_stop = {};
 };
 
-// Writes, under output_folder: summary.json, episodes.csv, of each episode trajectory_000.csv (a
-// row a state: the executed end-effector paths in metres, the robot's state) and trajectory_000.png
-// (the view of filming_camera() with the paths in red), and episode_000.mp4 of the same view.
+// Writes, under output_folder: summary.json, episodes.csv, and of each episode trajectory_000.csv
+// (a row a state: the executed end-effector paths in meters, the robot's state). Where the
+// environment has a scene also trajectory_000.png (the view of filming_camera() with the paths in
+// red) and episode_000.mp4 of the same view.
 ROBOIMI_EXPORT RolloutSummary run_rollouts(Agent& agent, Environment& environment,
                                            const RolloutOptions& options);
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "roboimi/common/files.h"
-#include "roboimi/contract/environment.h"
 #include "roboimi/io/image.h"
 #include "roboimi/rollout/fit.h"
 
@@ -18,7 +17,10 @@ constexpr double kDefaultFps = 20.0;
 
 EpisodeRecorder::EpisodeRecorder(const RolloutOptions& options, Environment& environment,
                                  std::int64_t episode)
-    : options_(options), environment_(environment), episode_(episode) {}
+    : options_(options),
+      environment_(environment),
+      scene_(environment.scene()),
+      episode_(episode) {}
 
 void EpisodeRecorder::start_film() {
   camera_ = filming_camera(environment_);
@@ -36,15 +38,17 @@ void EpisodeRecorder::add_state(const at::Tensor& state) {
   if (options_.output_folder.empty()) return;
   if (states_.empty()) start_film();
   states_.push_back(state.to(at::kDouble).contiguous());
-  const auto positions = environment_.end_effector_positions();
+  if (scene_ == nullptr) return;
+  const auto positions = scene_->end_effector_positions();
   paths_.resize(positions.size());
   for (std::size_t i = 0; i < positions.size(); ++i) paths_[i].push_back(positions[i]);
-  if (video_) video_->add(environment_.render(*camera_, kFilmSize));
+  if (video_) video_->add(scene_->render(*camera_, kFilmSize));
 }
 
 std::string EpisodeRecorder::table() const {
   std::string text = "step";
-  for (const std::string& name : environment_.end_effector_names()) {
+  const auto names = scene_ != nullptr ? scene_->end_effector_names() : std::vector<std::string>();
+  for (const std::string& name : names) {
     for (const char axis : {'x', 'y', 'z'}) text += fmt::format(",{}_{}", name, axis);
   }
   for (std::int64_t i = 0; i < environment_.spec().state_dim(); ++i) {
@@ -54,7 +58,7 @@ std::string EpisodeRecorder::table() const {
   for (std::size_t step = 0; step < states_.size(); ++step) {
     text += fmt::format("{}", step);
     for (const auto& path : paths_) {
-      for (const double metres : path[step]) text += fmt::format(",{:.6f}", metres);
+      for (const double meters : path[step]) text += fmt::format(",{:.6f}", meters);
     }
     const double* state = states_[step].const_data_ptr<double>();
     for (std::int64_t i = 0; i < states_[step].numel(); ++i)
@@ -64,20 +68,24 @@ std::string EpisodeRecorder::table() const {
   return text;
 }
 
-void EpisodeRecorder::close() {
-  if (options_.output_folder.empty()) return;
-  write_text_atomically(file("trajectory", "csv"), table());
-  if (!camera_) return;
-  at::Tensor picture = environment_.render(*camera_, kFilmSize).clone();
+// The current state as the camera sees it, with the paths that led there.
+at::Tensor EpisodeRecorder::drawn_paths() {
+  at::Tensor image = scene_->render(*camera_, kFilmSize).clone();
   for (const auto& path : paths_) {
     std::vector<PixelPoint> pixels;
     for (const auto& point : path) {
-      const auto pixel = environment_.project(*camera_, kFilmSize, point);
+      const auto pixel = scene_->project(*camera_, kFilmSize, point);
       if (pixel) pixels.push_back(*pixel);
     }
-    draw_polyline(picture, pixels, kRed, kLineThickness);
+    draw_polyline(image, pixels, kRed, kLineThickness);
   }
-  write_png(file("trajectory", "png"), picture);
+  return image;
+}
+
+void EpisodeRecorder::close() {
+  if (options_.output_folder.empty()) return;
+  write_text_atomically(file("trajectory", "csv"), table());
+  if (camera_) write_png(file("trajectory", "png"), drawn_paths());
   if (video_) video_->close();
 }
 

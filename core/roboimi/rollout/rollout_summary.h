@@ -32,7 +32,7 @@ struct EpisodeOutcome {
   double highest_reward = 0.0;
   double total_reward = 0.0;
   std::int64_t stage = 0;
-  std::string stage_name = {};
+  std::string stage_name = {};  // empty without a scene
   std::int64_t length = 0;      // control steps
   RolloutTimings timings = {};  // in all
   PlanTimings plans = {};

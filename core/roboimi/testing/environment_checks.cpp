@@ -8,7 +8,7 @@
 #include <cmath>
 #include <string>
 
-#include "roboimi/testing/sample_data.h"
+#include "roboimi/contract/scene.h"
 
 namespace roboimi::testing {
 namespace {
@@ -19,6 +19,13 @@ Made make(const EnvironmentQuirks& quirks) {
   Made environment = quirks.make();
   require(environment != nullptr, "the factory returns no environment");
   return environment;
+}
+
+// Skips the check for a robot.
+Scene& scene_of(Environment& environment) {
+  Scene* const scene = environment.scene();
+  if (scene == nullptr) skip("it has no scene");
+  return *scene;
 }
 
 // A command near the state where both are of one size, so that a robot moves gently.
@@ -57,8 +64,15 @@ void spec_is_complete(const EnvironmentQuirks& quirks) {
   const ObservationSpec& spec = environment->spec();
   require(!spec.streams.empty() && spec.action_dim > 0, "spec() has no stream or no action");
   require(environment->max_steps() > 0, "max_steps() is not positive; episodes must end");
-  require(environment->max_reward() > 0, "max_reward() is not positive");
-  require(!environment->stage_names().empty(), "stage_names() is empty; name stage 0");
+}
+
+void scene_is_complete(const EnvironmentQuirks& quirks) {
+  const Made environment = make(quirks);
+  Scene& scene = scene_of(*environment);
+  require(scene.max_reward() > 0, "max_reward() is not positive");
+  require(!scene.stage_names().empty(), "stage_names() is empty; name stage 0");
+  require(environment->scene() == &scene,
+          "scene() gives another scene at its second call; it lives as long as the environment");
 }
 
 void observations_fit_the_spec(const EnvironmentQuirks& quirks) {
@@ -73,7 +87,9 @@ void observations_fit_the_spec(const EnvironmentQuirks& quirks) {
 }
 
 void seed_decides_the_episode(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks), other = make(quirks);
+  const Made environment = make(quirks);
+  scene_of(*environment);
+  const Made other = make(quirks);
   const Observation first = environment->reset(11, true);
   other->reset(12, false);  // a history that must not matter
   require(same(first, other->reset(11, true)),
@@ -90,6 +106,7 @@ void seed_decides_the_episode(const EnvironmentQuirks& quirks) {
 
 void seeds_differ(const EnvironmentQuirks& quirks) {
   const Made environment = make(quirks);
+  scene_of(*environment);
   const Observation first = environment->reset(0, true);
   for (std::uint64_t seed = 1; seed < 10; ++seed) {
     if (!same(first, environment->reset(seed, true))) return;
@@ -97,8 +114,18 @@ void seeds_differ(const EnvironmentQuirks& quirks) {
   require(false, "ten seeds give one initial state; a policy is to be tested on several");
 }
 
+// What a scene promises of every step.
+void require_in_scene(const Scene& scene, const StepResult& result) {
+  require(
+      result.reward <= scene.max_reward(),
+      fmt::format("a reward of {} exceeds max_reward(), {}", result.reward, scene.max_reward()));
+  require(result.info.stage < std::ssize(scene.stage_names()),
+          fmt::format("stage {} has no name", result.info.stage));
+}
+
 void episodes_end(const EnvironmentQuirks& quirks) {
   const Made environment = make(quirks);
+  Scene* const scene = environment->scene();
   const Observation first = environment->reset(5, false);
   const at::Tensor action = gentle_action(*environment, first);
   StepResult result;
@@ -109,17 +136,19 @@ void episodes_end(const EnvironmentQuirks& quirks) {
             "max_steps() steps");
     result = environment->step(action, false);
     ++steps;
-    require(std::isfinite(result.reward) && result.reward <= environment->max_reward(),
-            fmt::format("a reward of {} at step {}; at most max_reward()", result.reward, steps));
-    require(result.info.stage >= 0 && result.info.stage < std::ssize(environment->stage_names()),
-            fmt::format("stage {} has no name", result.info.stage));
+    require(std::isfinite(result.reward) && result.info.stage >= 0,
+            fmt::format("step {} gives the reward {} and the stage {}; a reward is finite, a stage "
+                        "at least 0",
+                        steps, result.reward, result.info.stage));
+    if (scene != nullptr) require_in_scene(*scene, result);
   }
   require(
       !result.truncated || steps == environment->max_steps(),
       fmt::format("truncated after {} steps, max_steps() is {}", steps, environment->max_steps()));
   require_error("a step after the end", {"reset"}, [&] { environment->step(action, false); });
   const Observation again = environment->reset(5, false);
-  require(same(first, again), "reset() after an episode gives another initial state");
+  require(scene == nullptr || same(first, again),
+          "reset() after an episode gives another initial state");
   environment->step(action, false);
 }
 
@@ -143,19 +172,22 @@ void bad_actions_are_refused(const EnvironmentQuirks& quirks) {
 
 void draws_any_size(const EnvironmentQuirks& quirks) {
   const Made environment = make(quirks);
+  Scene& scene = scene_of(*environment);
   if (environment->spec().camera_names().empty()) skip("it has no camera");
   environment->reset(1, false);
   const std::string camera = environment->spec().camera_names().front();
-  const at::Tensor picture = environment->render(camera, {48, 64});
+  const at::Tensor picture = scene.render(camera, {48, 64});
   require(picture.scalar_type() == at::kByte && picture.sizes() == at::IntArrayRef({48, 64, 3}),
           "render() does not give uint8 [height, width, 3] of the size asked for");
   require_error("an unknown camera", {"no_such_camera"}, [&] {
-    environment->render("no_such_camera", {48, 64});
+    scene.render("no_such_camera", {48, 64});
   });
 }
 
 void looking_changes_nothing(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks), other = make(quirks);
+  const Made environment = make(quirks);
+  scene_of(*environment);
+  const Made other = make(quirks);
   const Observation first = environment->reset(8, false);
   other->reset(8, true);
   const at::Tensor action = gentle_action(*environment, first);
@@ -170,8 +202,9 @@ void looking_changes_nothing(const EnvironmentQuirks& quirks) {
 
 void end_effectors_have_names(const EnvironmentQuirks& quirks) {
   const Made environment = make(quirks);
+  Scene& scene = scene_of(*environment);
   environment->reset(1, false);
-  require(environment->end_effector_positions().size() == environment->end_effector_names().size(),
+  require(scene.end_effector_positions().size() == scene.end_effector_names().size(),
           "there are not as many end-effector positions as names");
 }
 
@@ -180,6 +213,7 @@ void end_effectors_have_names(const EnvironmentQuirks& quirks) {
 const std::vector<Check<EnvironmentQuirks>>& environment_checks() {
   static const std::vector<Check<EnvironmentQuirks>> checks = {
       {"spec_is_complete", "policies are built from it", spec_is_complete},
+      {"scene_is_complete", "rollouts report rewards and stages by it", scene_is_complete},
       {"observations_fit_the_spec", "a policy is made for these sizes", observations_fit_the_spec},
       {"seed_decides_the_episode", "policies are compared on the same seeds",
        seed_decides_the_episode},

@@ -1,4 +1,6 @@
-// What every Environment keeps to (env/environment.h): gymnasium's semantics.
+// What every Environment keeps to (contract/environment.h): gymnasium's semantics. Where there is a
+// Scene (contract/scene.h), also that the seed decides the episode and that the scene is complete.
+// Without one those checks are skipped: a robot's world is not drawn from a seed.
 #pragma once
 
 #include <memory>

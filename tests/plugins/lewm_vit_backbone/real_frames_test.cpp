@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/plugin/registry.h"
 #include "tests/bfloat16.h"
 #include "tests/plugins/lewm_vit_backbone/lewm_cases.h"
@@ -15,7 +16,7 @@ constexpr std::int64_t kSteps = 200, kRenderEvery = 10;
 Images expert_frames(Environment& environment) {
   std::map<std::string, std::vector<at::Tensor>> frames;
   Observation observation = environment.reset(/*seed=*/7, /*render=*/true);
-  const auto expert = environment.make_expert(0.0, 0);
+  const auto expert = environment.scene()->make_expert(0.0, 0);
   for (std::int64_t step = 1; step < kSteps; ++step) {
     for (const auto& [camera, frame] : observation.images) frames[camera].push_back(frame);
     const StepResult result = environment.step(expert->act(), step % kRenderEvery == 0);

@@ -9,6 +9,7 @@
 #include "plugins/mujoco_env/transfer_task.h"
 #include "roboimi/common/error.h"
 #include "tests/error_text.h"
+#include "tests/plugins/mujoco_env/transfer_scene.h"
 
 namespace roboimi::mujoco_env {
 namespace {
@@ -40,7 +41,7 @@ at::Tensor trace(MujocoEnv& environment, std::uint64_t seed) {
 }
 
 TEST(MujocoEnv, DescribesItself) {
-  const MujocoEnv environment({});
+  MujocoEnv environment({});
   const ObservationSpec& spec = environment.spec();
   EXPECT_THAT(spec.camera_names, testing::ElementsAre("front", "top", "r_vis"));
   EXPECT_EQ(spec.images.at("top"), (ImageSize{256, 256}));
@@ -51,7 +52,9 @@ TEST(MujocoEnv, DescribesItself) {
   EXPECT_EQ(environment.max_steps(), 200);
   EXPECT_EQ(environment.max_reward(), 4.0);
   EXPECT_EQ(environment.stage_names().size(), 5u);
+  EXPECT_EQ(environment.stage_names()[4], "left gripper holds the box alone");
   EXPECT_THAT(environment.end_effector_names(), testing::ElementsAre("left_link7", "right_link7"));
+  EXPECT_EQ(environment.scene(), &environment);
 }
 
 TEST(MujocoEnv, LabelsTheBoxAndTheEndEffectors) {
@@ -118,7 +121,7 @@ TEST(MujocoEnv, ClipsActionsToTheRanges) {
   action[6] = 50.0;
   action[7] = 9.0;
   environment.step(action, false);
-  const ArmIndices& left = environment.scene().arms[kLeft];
+  const ArmIndices& left = environment.world().arms[kLeft];
   EXPECT_EQ(environment.data()->ctrl[left.actuator[6]], left.upper[6]);
   EXPECT_EQ(environment.data()->ctrl[left.finger_actuator[0]], kFingerTravel);
 }
@@ -192,16 +195,19 @@ TEST(MujocoEnv, TheSceneInThePluginIsTheSceneInAssets) {
 
 // A state in which the box floats between the fingers of `arm`, whose joints stand at `fingers`.
 int stage_with_box_between(int arm, const std::array<double, 2>& fingers) {
-  const Scene scene = load_scene("");
-  const DataPointer data = scene.make_data();
-  start_episode(scene, draw_placement(0), data.get());
-  const ArmIndices& indices = scene.arms[arm];
-  double* box = data->qpos + scene.box_position;
+  TransferScene scene;
+  scene.start(draw_placement(0));
+  mjData* data = scene.data.get();
+  const ArmIndices& indices = scene.world.arms[arm];
+  double* box = data->qpos + scene.task.box_position();
   mju_copy3(box, data->site_xpos + 3 * indices.tool_site);
   mju_mat2Quat(box + 3, data->site_xmat + 9 * indices.tool_site);
   for (int i = 0; i < 2; ++i) data->qpos[indices.finger_position[i]] = fingers[i];
-  mj_forward(scene.model.get(), data.get());
-  return current_stage(scene, data.get());
+  mj_forward(scene.world.model.get(), data);
+  const Score score = scene.task.score(data);
+  EXPECT_EQ(score.reward, score.stage);
+  EXPECT_EQ(score.is_achieved, score.stage == 4);
+  return score.stage;
 }
 
 TEST(SimTransfer, StagesFollowFromWhatTouchesTheBox) {
@@ -216,7 +222,7 @@ TEST(SimTransfer, StagesFollowFromWhatTouchesTheBox) {
 
 TEST(MujocoEnv, UsesNoWeldAndNoOtherEqualityConstraint) {
   const MujocoEnv environment({});
-  EXPECT_EQ(environment.scene().model->neq, 0);
+  EXPECT_EQ(environment.world().model->neq, 0);
 }
 
 TEST(MujocoEnv, ItsTableOfOptionsMatchesItsDefaults) {

@@ -18,7 +18,7 @@ int write_episode(const std::filesystem::path& path) {
   MujocoEnv environment({});
   environment.reset(2, false);
   const std::unique_ptr<Expert> expert = environment.make_expert(0.0, 0);
-  const mjModel* model = environment.scene().model.get();
+  const mjModel* model = environment.world().model.get();
   const mjData* data = environment.data();
   const int nq = static_cast<int>(model->nq), nu = static_cast<int>(model->nu);
   std::ofstream out(path);

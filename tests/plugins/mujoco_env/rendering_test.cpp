@@ -10,6 +10,7 @@
 #include "plugins/mujoco_env/mujoco_env.h"
 #include "plugins/mujoco_env/transfer_task.h"
 #include "roboimi/common/error.h"
+#include "tests/plugins/mujoco_env/transfer_scene.h"
 
 namespace roboimi::mujoco_env {
 namespace {
@@ -44,14 +45,13 @@ std::vector<BoxPlacement> extreme_placements() {
 }
 
 TEST(Rendering, TheBoxIsAtLeastSixPixelsWideInTheFusedImageWhereverItStarts) {
-  const Scene scene = load_scene("");
-  const DataPointer data = scene.make_data();
-  Renderer renderer(scene, {});
+  TransferScene scene;
+  Renderer renderer(scene.world.model.get(), {});
   for (const BoxPlacement& placement : extreme_placements()) {
-    start_episode(scene, placement, data.get());
+    scene.start(placement);
     std::vector<at::Tensor> views;
     for (const char* camera : {"front", "top", "r_vis"}) {
-      const at::Tensor view = renderer.draw(data.get(), camera, kSize);
+      const at::Tensor view = renderer.draw(scene.data.get(), camera, kSize);
       // Three views side by side, squeezed to 224 pixels.
       const double width = red_columns(view) * 224.0 / (3.0 * 256.0);
       EXPECT_GE(width, 6.0) << camera << " x " << placement.x << " y " << placement.y;
@@ -68,7 +68,7 @@ TEST(Rendering, ProjectedCornersFrameTheBoxInThePicture) {
   MujocoEnv environment({});
   const Observation seen = environment.reset(11, true);
   const mjData* data = environment.data();
-  const int body = environment.scene().box_body;
+  const int body = mj_name2id(environment.world().model.get(), mjOBJ_BODY, "box");
   for (const auto& [camera, view] : seen.images) {
     double low[2] = {1e9, 1e9}, high[2] = {-1e9, -1e9};
     for (int corner = 0; corner < 8; ++corner) {

@@ -7,9 +7,12 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/rollout/collect_workers.h"
 #include "tests/error_text.h"
 #include "tests/unit/data/table_dataset.h"
+#include "tests/unit/rollout/line_robot.h"
 
 namespace roboimi {
 namespace {
@@ -273,7 +276,7 @@ TEST_F(CollectionTest, EndsAsAskedWhenASignalEndsItsWorkersFirst) {
 }
 
 // Counts: state is the step, and the task ends after five.
-class CountingEnvironment : public Environment {
+class CountingEnvironment : public Environment, public Scene {
  public:
   class CountingExpert : public Expert {
    public:
@@ -290,6 +293,7 @@ class CountingEnvironment : public Environment {
 
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t max_steps() const override { return 5; }
+  Scene* scene() override { return this; }
   double max_reward() const override { return 1; }
   std::vector<std::string> stage_names() const override { return {"start"}; }
   Observation reset(std::uint64_t seed, bool render) override {
@@ -361,7 +365,27 @@ TEST(RecordEpisode, PairsEachObservationWithTheCommandGivenAfterIt) {
 TEST(RecordEpisode, NeedsAnExpert) {
   CountingEnvironment environment;
   environment.has_expert = false;
-  EXPECT_THROW(record_episode(environment, 1, 0.0), Error);
+  EXPECT_EQ(error_text([&] { record_episode(environment, 1, 0.0); }),
+            "env: this environment has no scripted expert: expected a simulator whose scene "
+            "demonstrates its task; found a scene without an expert; choose another env.type; what "
+            "a person demonstrates on a robot is recorded by the robot's own tools and read by a "
+            "dataset plugin");
+}
+
+TEST(RecordEpisode, RefusesARobotBeforeItMoves) {
+  LineRobot robot;
+  EXPECT_THAT(error_text([&] { record_episode(robot, 1, 0.0); }),
+              HasSubstr("env: this environment has no scripted expert: expected a simulator whose "
+                        "scene demonstrates its task; found an environment without a scene, such "
+                        "as a robot; choose another env.type"));
+  EXPECT_EQ(robot.num_resets, 0);
+}
+
+TEST(StartDemonstration, GivesTheFirstObservationAndItsExpert) {
+  CountingEnvironment environment;
+  const Demonstration demonstration = start_demonstration(environment, 42, 0.5);
+  EXPECT_EQ(demonstration.first.images.size(), 1U);
+  EXPECT_EQ(demonstration.expert->act()[0].item<double>(), 0.5);
 }
 
 }  // namespace

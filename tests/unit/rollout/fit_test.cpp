@@ -8,9 +8,11 @@
 #include "roboimi/common/files.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/rollout/rollout.h"
 #include "tests/acting_agent.h"
 #include "tests/error_text.h"
+#include "tests/unit/rollout/line_robot.h"
 
 namespace roboimi {
 namespace {
@@ -19,16 +21,17 @@ using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
 // A scene with cameras of any names, one step long.
-class SceneEnvironment : public Environment {
+class SceneEnvironment : public Environment, public Scene {
  public:
   explicit SceneEnvironment(std::vector<std::string> observed, std::vector<std::string> others = {})
-      : scene_(std::move(others)) {
+      : cameras_(std::move(others)) {
     spec_ = {.camera_names = observed, .state_dim = 1, .action_dim = 1, .control_hz = 20.0};
     for (const std::string& camera : observed) spec_.images[camera] = {8, 8};
-    scene_.insert(scene_.end(), observed.begin(), observed.end());
+    cameras_.insert(cameras_.end(), observed.begin(), observed.end());
   }
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t max_steps() const override { return 1; }
+  Scene* scene() override { return this; }
   double max_reward() const override { return 1.0; }
   std::vector<std::string> stage_names() const override { return {"none"}; }
   Observation reset(std::uint64_t, bool render) override { return observe(render); }
@@ -44,7 +47,7 @@ class SceneEnvironment : public Environment {
   std::vector<std::array<double, 3>> end_effector_positions() const override { return {{}}; }
   std::vector<std::string> end_effector_names() const override { return {"point"}; }
   at::Tensor render(const std::string& camera, ImageSize size) override {
-    if (std::find(scene_.begin(), scene_.end(), camera) == scene_.end()) {
+    if (std::find(cameras_.begin(), cameras_.end(), camera) == cameras_.end()) {
       throw Error({.what = "no camera '" + camera + "'"});
     }
     last_camera = camera;
@@ -61,7 +64,7 @@ class SceneEnvironment : public Environment {
 
  private:
   ObservationSpec spec_;
-  std::vector<std::string> scene_;
+  std::vector<std::string> cameras_;
 };
 
 // Stands still.
@@ -119,6 +122,18 @@ TEST(FilmingCamera, IsTheFrontOfTheSceneOrTheFirstThatThePolicySees) {
   EXPECT_EQ(filming_camera(unseen), "front");
   EXPECT_EQ(filming_camera(other), "wrist");
   EXPECT_EQ(filming_camera(none), std::nullopt);
+}
+
+TEST(FilmingCamera, IsNoneOfARobot) {
+  LineRobot robot;
+  EXPECT_EQ(filming_camera(robot), std::nullopt);
+}
+
+TEST(TryEnvironment, LooksAtWhatARobotObservesAndFilmsNothing) {
+  LineRobot robot;
+  EXPECT_NO_THROW(try_environment(robot, 1, /*with_images=*/true, /*films=*/true));
+  EXPECT_EQ(robot.num_resets, 1);
+  EXPECT_EQ(robot.frames_drawn, 1);
 }
 
 TEST(TryEnvironment, FindsWhatTheFirstRolloutWouldFind) {

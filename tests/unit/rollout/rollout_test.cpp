@@ -12,8 +12,11 @@
 #include "roboimi/common/random.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/rollout/controls.h"
 #include "tests/acting_agent.h"
+#include "tests/error_text.h"
+#include "tests/unit/rollout/line_robot.h"
 
 namespace roboimi {
 namespace {
@@ -21,63 +24,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 namespace fs = std::filesystem;
-
-// A point on a line that starts at the seed's parity and moves by the action; reaching 5 succeeds.
-class LineEnvironment : public Environment {
- public:
-  LineEnvironment() {
-    spec_ = {.camera_names = {"front"},
-             .images = {{"front", {8, 8}}},
-             .state_dim = 1,
-             .action_dim = 1,
-             .control_hz = 10.0};
-  }
-  const ObservationSpec& spec() const override { return spec_; }
-  std::int64_t max_steps() const override { return 12; }
-  double max_reward() const override { return 4.0; }
-  std::vector<std::string> stage_names() const override { return {"none", "there"}; }
-  Observation reset(std::uint64_t seed, bool render) override {
-    position_ = static_cast<double>(seed % 2);
-    steps_ = 0;
-    reached_ = false;
-    return observe(render);
-  }
-  Observation observe(bool render) override {
-    frames_drawn += render ? 1 : 0;
-    Observation o;
-    o.state = at::full({1}, position_);
-    if (render) o.images["front"] = at::zeros({8, 8, 3}, at::kByte);
-    return o;
-  }
-  StepResult step(const at::Tensor& action, bool render) override {
-    position_ += action[0].item<double>();
-    reached_ = reached_ || position_ >= 5.0;
-    ++steps_;
-    return {.observation = observe(render),
-            .reward = reached_ ? 4.0 : 1.0,
-            .terminated = false,
-            .truncated = steps_ == max_steps(),
-            .info = {.success = reached_, .stage = reached_ ? 1 : 0}};
-  }
-  std::vector<std::array<double, 3>> end_effector_positions() const override {
-    return {{position_, 0.0, 0.0}};
-  }
-  std::vector<std::string> end_effector_names() const override { return {"point"}; }
-  at::Tensor render(const std::string&, ImageSize size) override {
-    return at::full({size.height, size.width, 3}, 128, at::kByte);
-  }
-  std::optional<std::array<double, 2>> project(const std::string&, ImageSize,
-                                               const std::array<double, 3>& p) const override {
-    return std::array<double, 2>{100 + 10 * p[0], 50.0};
-  }
-  int frames_drawn = 0;
-
- private:
-  ObservationSpec spec_;
-  double position_ = 0.0;
-  std::int64_t steps_ = 0;
-  bool reached_ = false;
-};
 
 // Moves by a constant; looks at every fourth frame.
 class ConstantAgent : public ActingAgent {
@@ -191,6 +137,29 @@ TEST(RunRollouts, LeaveTablesPicturesAndVideos) {
   fs::remove_all(folder);
 }
 
+TEST(RunRollouts, OfARobotLeaveTablesAlone) {
+  const fs::path folder =
+      fs::temp_directory_path() / ("roboimi_robot_rollout_" + std::to_string(::getpid()));
+  ConstantAgent agent(0.4);  // 12 steps: 5.05 from 0.25, 5.3 from 0.5
+  LineRobot robot;
+  const auto summary = run_rollouts(
+      agent, robot,
+      {.num_episodes = 2, .first_seed = 500, .output_folder = folder, .num_videos = 2});
+  EXPECT_DOUBLE_EQ(summary.success_rate(), 1.0);
+  EXPECT_EQ(summary.episodes[0].stage, 1);
+  EXPECT_EQ(summary.episodes[0].stage_name, "");
+  EXPECT_THAT(read_text(folder / "episodes.csv"), HasSubstr(",1,,12\n"));
+  EXPECT_THAT(read_text(folder / "trajectory_001.csv"),
+              StartsWith("step,state_0\n0,0.500000\n1,0.900000\n"));
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    names.push_back(entry.path().filename().string());
+  }
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("summary.json", "episodes.csv",
+                                                     "trajectory_000.csv", "trajectory_001.csv"));
+  fs::remove_all(folder);
+}
+
 TEST(RunRollouts, RefuseAnEnvironmentOfOtherSizes) {
   class Wider : public LineEnvironment {
    public:
@@ -275,6 +244,38 @@ TEST(Controls, HoldPoseIgnoresThePolicy) {
   const auto summary = run_rollouts(agent, *environment, {.num_episodes = 2, .first_seed = 500});
   EXPECT_FALSE(summary.episodes[0].success);
   EXPECT_TRUE(summary.episodes[1].success);
+}
+
+TEST(Controls, PassTheTrueSceneOn) {
+  for (const Control control :
+       {Control::kNone, Control::kHoldPose, Control::kBlack, Control::kShuffled}) {
+    std::vector<std::shared_ptr<LineEnvironment>> made;
+    const auto environment = controlled(control, [&] {
+      made.push_back(std::make_shared<LineEnvironment>());
+      return made.back();
+    });
+    EXPECT_EQ(environment->scene(), made.front()->scene());
+  }
+}
+
+TEST(Controls, WorkOnARobotAsFarAsOneRobotCan) {
+  int robots = 0;
+  const auto make = [&] {
+    ++robots;
+    return std::make_shared<LineRobot>();
+  };
+  const auto black = controlled(Control::kBlack, make);
+  EXPECT_EQ(black->scene(), nullptr);
+  EXPECT_EQ(black->reset(1, true).images.at("front").sum().item<int>(), 0);
+  const auto held = controlled(Control::kHoldPose, make);
+  held->reset(1, false);  // at 0.25, which is the command from now on
+  EXPECT_DOUBLE_EQ(held->step(at::zeros({1}), false).observation.state[0].item<double>(), 0.5);
+  robots = 0;
+  EXPECT_EQ(error_text([&] { controlled(Control::kShuffled, make); }),
+            "control shuffled: images of another episode need a second environment beside this "
+            "one: expected a simulator, that is, an environment with a scene; found an "
+            "environment without a scene, such as a robot; use the control black or hold_pose");
+  EXPECT_EQ(robots, 1);
 }
 
 // Shows where it is in its pictures.

@@ -6,9 +6,12 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/testing/agent_checks.h"
 #include "roboimi/testing/dataset_checks.h"
 #include "roboimi/testing/environment_checks.h"
+#include "tests/unit/rollout/line_robot.h"
 #include "tests/unit/testing/failing_checks.h"
 #include "tests/unit/train/tiny_agent.h"
 
@@ -16,7 +19,10 @@ namespace roboimi::testing {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+
+const std::string kNothing = "nothing";
 
 enum class Fault {
   kNone,
@@ -30,10 +36,13 @@ enum class Fault {
   kAcceptsNan,
   kOneSize,
   kLookingMoves,
+  kNoStages,
+  kUnnamedStage,
+  kRewardTooHigh,
 };
 
 // A point that goes where it is told, in a picture of one colour.
-class FaultyEnvironment : public Environment {
+class FaultyEnvironment : public Environment, public Scene {
  public:
   explicit FaultyEnvironment(Fault fault) : fault_(fault) {
     spec_ = {
@@ -41,8 +50,11 @@ class FaultyEnvironment : public Environment {
   }
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t max_steps() const override { return 6; }
+  Scene* scene() override { return this; }
   double max_reward() const override { return 1.0; }
-  std::vector<std::string> stage_names() const override { return {"nothing"}; }
+  std::vector<std::string> stage_names() const override {
+    return fault_ == Fault::kNoStages ? std::vector<std::string>() : std::vector{kNothing};
+  }
 
   Observation reset(std::uint64_t seed, bool render) override {
     if (fault_ == Fault::kUnseeded) seed = static_cast<std::uint64_t>(count_++);
@@ -67,6 +79,8 @@ class FaultyEnvironment : public Environment {
     StepResult result;
     result.truncated = ++steps_ >= max_steps() && fault_ != Fault::kNeverEnds;
     running_ = !result.truncated;
+    result.info.stage = fault_ == Fault::kUnnamedStage ? 1 : 0;
+    result.reward = fault_ == Fault::kRewardTooHigh ? 1.5 : 1.0;
     result.observation = observe(render);
     return result;
   }
@@ -133,7 +147,31 @@ INSTANTIATE_TEST_SUITE_P(
                       std::pair(Fault::kStepsBeforeReset, "step_needs_a_reset"),
                       std::pair(Fault::kAcceptsNan, "bad_actions_are_refused"),
                       std::pair(Fault::kOneSize, "draws_any_size"),
-                      std::pair(Fault::kLookingMoves, "looking_changes_nothing")));
+                      std::pair(Fault::kLookingMoves, "looking_changes_nothing"),
+                      std::pair(Fault::kNoStages, "scene_is_complete"),
+                      std::pair(Fault::kUnnamedStage, "episodes_end"),
+                      std::pair(Fault::kRewardTooHigh, "episodes_end")));
+
+// Only one robot exists: a check that made a second one would move it twice.
+class OneRobot : public EnvironmentQuirks {
+ public:
+  std::shared_ptr<Environment> make() const override {
+    EXPECT_TRUE(last_.expired()) << "two robots at once";
+    const auto robot = std::make_shared<LineRobot>();
+    last_ = robot;
+    return robot;
+  }
+
+ private:
+  mutable std::weak_ptr<Environment> last_;
+};
+
+TEST(EnvironmentKit, PassesARobotAndSkipsWhatOnlyASceneCanShow) {
+  EXPECT_THAT(failing_checks(environment_checks(), OneRobot()), IsEmpty());
+  EXPECT_THAT(checks_that(CheckStatus::kSkipped, environment_checks(), OneRobot()),
+              ElementsAre("draws_any_size", "end_effectors_have_names", "looking_changes_nothing",
+                          "scene_is_complete", "seed_decides_the_episode", "seeds_differ"));
+}
 
 enum class DataFault { kNone, kNoSize, kShortActions, kOtherFrame, kOtherOrder, kBeyondTheEnd };
 

@@ -1,4 +1,4 @@
-// Which checks of the kit a component fails.
+// Which checks of the kit a component fails, and which it skips.
 #pragma once
 
 #include <set>
@@ -11,13 +11,19 @@
 namespace roboimi::testing {
 
 template <typename Kind>
+std::set<std::string> checks_that(CheckStatus status, const std::vector<Check<Kind>>& checks,
+                                  const std::type_identity_t<Kind>& quirks) {
+  std::set<std::string> names;
+  for (const Check<Kind>& check : checks) {
+    if (run_check(check, quirks).status == status) names.insert(check.name);
+  }
+  return names;
+}
+
+template <typename Kind>
 std::set<std::string> failing_checks(const std::vector<Check<Kind>>& checks,
                                      const std::type_identity_t<Kind>& quirks) {
-  std::set<std::string> failing;
-  for (const Check<Kind>& check : checks) {
-    if (run_check(check, quirks).status == CheckStatus::kFailed) failing.insert(check.name);
-  }
-  return failing;
+  return checks_that(CheckStatus::kFailed, checks, quirks);
 }
 
 }  // namespace roboimi::testing

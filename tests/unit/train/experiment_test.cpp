@@ -82,6 +82,17 @@ TEST_F(ExperimentTest, LeavesAFolderWithEverythingInIt) {
   EXPECT_NO_THROW(experiment_options(resolved));
 }
 
+TEST_F(ExperimentTest, RollsOutARobotWithoutASceneIntoTables) {
+  ConfigNode robot = config("robot", 20);
+  robot.set_path("env", parse_yaml("{type: tiny, scene: false}", "test.yaml"));
+  ASSERT_EQ(run_experiment(robot, {}), 0);
+  const fs::path rollouts = run_of("robot") / "rollouts" / "step_00000020";
+  EXPECT_EQ(nlohmann::json::parse(read_text(rollouts / "summary.json"))["num_episodes"], 3);
+  EXPECT_TRUE(fs::exists(rollouts / "trajectory_002.csv"));
+  EXPECT_FALSE(fs::exists(rollouts / "trajectory_000.png"));
+  EXPECT_FALSE(fs::exists(rollouts / "episode_000.mp4"));
+}
+
 TEST_F(ExperimentTest, ResumedEndsWithTheSameBits) {
   ASSERT_EQ(run_experiment(config("whole", 40), {}), 0);
   ASSERT_EQ(run_experiment(config("halves", 20), {}), 0);

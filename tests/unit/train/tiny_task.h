@@ -3,6 +3,7 @@
 
 #include "roboimi/contract/dataset.h"
 #include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/plugin/registry.h"
 #include "tests/unit/train/tiny_agent.h"
 
@@ -48,15 +49,13 @@ class TinyDataset final : public Dataset {
 };
 
 // Success: the commanded action is near the demonstrator's, five steps long.
-class TinyEnvironment final : public Environment {
+class TinyRobot : public Environment {
  public:
-  explicit TinyEnvironment(std::int64_t state_dim = 3) : spec_(tiny_spec()) {
+  explicit TinyRobot(std::int64_t state_dim = 3) : spec_(tiny_spec()) {
     spec_.state_dim = state_dim;
   }
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t max_steps() const override { return 5; }
-  double max_reward() const override { return 1.0; }
-  std::vector<std::string> stage_names() const override { return {"start", "near"}; }
   Observation reset(std::uint64_t seed, bool render) override {
     generator_ = make_generator(seed);
     steps_ = 0;
@@ -75,8 +74,26 @@ class TinyEnvironment final : public Environment {
             .info = info_};
   }
   Observation observe(bool) override { return {.state = state_}; }
+
+ protected:
+  std::int64_t steps() const { return steps_; }
+
+ private:
+  ObservationSpec spec_;
+  at::Generator generator_;
+  at::Tensor state_;
+  StepInfo info_;
+  std::int64_t steps_ = 0;
+};
+
+class TinyEnvironment final : public TinyRobot, public Scene {
+ public:
+  using TinyRobot::TinyRobot;
+  Scene* scene() override { return this; }
+  double max_reward() const override { return 1.0; }
+  std::vector<std::string> stage_names() const override { return {"start", "near"}; }
   std::vector<std::array<double, 3>> end_effector_positions() const override {
-    return {{0.1 * static_cast<double>(steps_), 0.0, 0.0}};
+    return {{0.1 * static_cast<double>(steps()), 0.0, 0.0}};
   }
   std::vector<std::string> end_effector_names() const override { return {"tip"}; }
   at::Tensor render(const std::string&, ImageSize size) override {
@@ -86,14 +103,13 @@ class TinyEnvironment final : public Environment {
                                                const std::array<double, 3>& point) const override {
     return std::array<double, 2>{20.0 + 100.0 * point[0], 30.0};
   }
-
- private:
-  ObservationSpec spec_;
-  at::Generator generator_;
-  at::Tensor state_;
-  StepInfo info_;
-  std::int64_t steps_ = 0;
 };
+
+inline std::shared_ptr<Environment> make_tiny_environment(const Options& options) {
+  const std::int64_t state_dim = options.integer("state_dim");
+  if (!options.boolean("scene")) return std::make_shared<TinyRobot>(state_dim);
+  return std::make_shared<TinyEnvironment>(state_dim);
+}
 
 // Adds the components `tiny` of this program to the registry, once.
 inline void register_tiny_task() {
@@ -120,13 +136,11 @@ inline void register_tiny_task() {
                             }});
     Schema environment_schema;
     environment_schema.integer("state_dim", 3, "numbers that it says a state has");
+    environment_schema.boolean("scene", true, "whether it has a scene, as a simulator does");
     registrar.add<Environment>({.name = "tiny",
                                 .description = "asks for the same function",
                                 .schema = environment_schema,
-                                .create = [](const Options& options) {
-                                  return std::make_shared<TinyEnvironment>(
-                                      options.integer("state_dim"));
-                                }});
+                                .create = make_tiny_environment});
     Registry::instance().add("tiny_task", std::move(registrar));
     return true;
   }();

@@ -1,0 +1,24 @@
+// The scene of sim_transfer without an environment, for tests that put the box somewhere
+// themselves.
+#pragma once
+
+#include "plugins/mujoco_env/task.h"
+#include "plugins/mujoco_env/transfer_task.h"
+#include "plugins/mujoco_env/world.h"
+
+namespace roboimi::mujoco_env {
+
+struct TransferScene {
+  World world = load_world(find_task("sim_transfer").scene, "");
+  TransferTask task{world};
+  DataPointer data = world.make_data();
+
+  // Arms at home, the box where `placement` says.
+  void start(const BoxPlacement& placement) {
+    start_at_home(world, data.get());
+    task.put_box(placement, data.get());
+    mj_forward(world.model.get(), data.get());
+  }
+};
+
+}  // namespace roboimi::mujoco_env
