@@ -35,10 +35,9 @@ class Registered : public Kind {
   // The kit's own, or with the cameras asked for, of the same size.
   ObservationSpec with_cameras(ObservationSpec spec) const {
     if (run_.cameras.empty()) return spec;
-    const ImageSize size = spec.images.begin()->second;
-    spec.camera_names = run_.cameras;
-    spec.images.clear();
-    for (const std::string& camera : run_.cameras) spec.images[camera] = size;
+    const ImageSize size = spec.image_size(spec.camera_names().front());
+    std::erase_if(spec.streams, [](const StreamSpec& stream) { return stream.is_image(); });
+    for (const std::string& camera : run_.cameras) spec.set(rgb_stream(camera, size));
     return spec;
   }
 

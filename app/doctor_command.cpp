@@ -126,7 +126,7 @@ std::string try_to_draw(Environment& environment) {
   const auto start = std::chrono::steady_clock::now();
   const Observation observation = environment.reset(0, true);
   const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - start;
-  return fmt::format("drew {} camera(s) in {:.0f} ms", observation.images.size(), spent.count());
+  return fmt::format("drew {} camera(s) in {:.0f} ms", observation.images().size(), spent.count());
 }
 
 // Makes each environment with its default options and tries it.

@@ -30,7 +30,7 @@ nn::Sequential make_encoder(std::int64_t width) {
 }  // namespace
 
 MyBackbone::MyBackbone(std::int64_t width, std::int64_t output_dim, const ObservationSpec& spec)
-    : cameras_(spec.camera_names), output_dim_(output_dim) {
+    : cameras_(spec.camera_names()), output_dim_(output_dim) {
   check_camera_names(cameras_, spec, "my_backbone");
   for (const std::string& camera : cameras_) {
     nn::Sequential encoder = make_encoder(width);
@@ -39,7 +39,7 @@ MyBackbone::MyBackbone(std::int64_t width, std::int64_t output_dim, const Observ
   }
 }
 
-at::Tensor MyBackbone::encode(const Images& images, at::Generator&) {
+at::Tensor MyBackbone::encode(const Observation& images, at::Generator&) {
   const std::vector<at::Tensor> ordered = ordered_images(images);  // checked, by camera_names()
   std::vector<at::Tensor> features;
   for (std::size_t i = 0; i < cameras_.size(); ++i) {

@@ -22,7 +22,7 @@ class MyBackbone : public Backbone {
   const std::vector<std::string>& camera_names() const override { return cameras_; }
   std::int64_t output_dim() const override { return output_dim_; }
   bool frozen() const override { return false; }
-  at::Tensor encode(const Images& images, at::Generator& generator) override;
+  at::Tensor encode(const Observation& images, at::Generator& generator) override;
 
  private:
   std::vector<std::string> cameras_;

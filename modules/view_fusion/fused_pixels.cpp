@@ -19,7 +19,7 @@ std::string FusedPixels::cache_identity() const {
                      to_string(fusion_.resize), size_.height, size_.width);
 }
 
-at::Tensor FusedPixels::encode(const Images& images, at::Generator& /*generator*/) {
+at::Tensor FusedPixels::encode(const Observation& images, at::Generator& /*generator*/) {
   std::vector<at::Tensor> views = ordered_images(images);
   const std::int64_t batch = views[0].size(0), steps = views[0].size(1);
   for (at::Tensor& view : views) view = view.flatten(0, 1);

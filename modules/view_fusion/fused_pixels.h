@@ -31,7 +31,7 @@ class FusedPixels : public Backbone {
   at::ScalarType cached_dtype() const override { return at::kHalf; }
   bool features_are_normalized() const override { return true; }
   std::string cache_identity() const override;
-  at::Tensor encode(const Images& images, at::Generator& generator) override;
+  at::Tensor encode(const Observation& images, at::Generator& generator) override;
 
   // Of the fused image.
   const ImageSize& image_size() const { return size_; }

@@ -95,11 +95,11 @@ ImageSize check_fusable(const std::vector<std::string>& camera_names, const Obse
   std::vector<std::string> sizes;
   bool equal = true;
   for (const std::string& camera : camera_names) {
-    const ImageSize& size = spec.images.at(camera);
-    equal = equal && size == spec.images.at(camera_names[0]);
+    const ImageSize size = spec.image_size(camera);
+    equal = equal && size == spec.image_size(camera_names[0]);
     sizes.push_back(fmt::format("{} {}x{}", camera, size.height, size.width));
   }
-  if (equal) return spec.images.at(camera_names[0]);
+  if (equal) return spec.image_size(camera_names[0]);
   throw Error({.what = "camera views of different sizes cannot be joined into one image",
                .where = where,
                .expected = "one height x width for all cameras",

@@ -25,11 +25,40 @@ std::int64_t table_width(const Hdf5File& file, const std::string& name, std::int
                          const std::string& next) {
   const std::vector<std::int64_t> shape = table_shape(file, name);
   if (shape[0] == num_rows) return shape[1];
-  throw Error({.what = fmt::format("'{}' has another number of rows than '{}'", name, kState),
+  throw Error({.what = fmt::format("'{}' has another number of rows than '{}'", name, kQpos),
                .where = file.path().string(),
                .expected = fmt::format("{} rows", num_rows),
                .found = std::to_string(shape[0]),
                .next = next});
+}
+
+std::string stream_table(const std::string& name) { return "/observations/" + name; }
+
+StreamSpec stored_stream(const Hdf5File& file, const std::string& name, std::int64_t num_rows) {
+  const std::string table = stream_table(name);
+  file.check_readable(table);
+  const ElementType type = file.type(table);
+  const std::vector<std::int64_t> shape = file.shape(table);
+  const bool fits = !shape.empty() && shape[0] == num_rows;
+  if (fits && shape.size() == 3 && type.name == "uint16") {
+    return depth_stream(name, {shape[1], shape[2]}, at::kUInt16, "mm");
+  }
+  if (fits && shape.size() == 3 && type.name.starts_with("float")) {
+    return depth_stream(name, {shape[1], shape[2]});
+  }
+  if (fits && shape.size() == 2 && type.kind == ElementKind::kUint8) {
+    return text_stream(name, shape[1]);
+  }
+  if (fits && shape.size() == 2 && type.kind == ElementKind::kNumber) {
+    return vector_stream(name, shape[1]);
+  }
+  throw Error({.what = fmt::format("'{}' is no stream", table),
+               .where = file.path().string(),
+               .expected = fmt::format("depth [{0}, H, W] as uint16 (millimeters) or float "
+                                       "(meters), numbers [{0}, n], or text as uint8 [{0}, bytes]",
+                                       num_rows),
+               .found = file.describe(table),
+               .next = "take it out of data.stream_names, or record it so"});
 }
 
 std::string env_state_name(const Hdf5File& file) {
@@ -40,8 +69,8 @@ std::string env_state_name(const Hdf5File& file) {
 }
 
 bool has_velocities(const Hdf5File& file, std::int64_t num_rows) {
-  if (!file.is_dataset(kVelocity)) return false;
-  const std::vector<std::int64_t> shape = file.shape(kVelocity);
+  if (!file.is_dataset(kQvel)) return false;
+  const std::vector<std::int64_t> shape = file.shape(kQvel);
   return !shape.empty() && shape[0] == num_rows;
 }
 

@@ -6,11 +6,12 @@
 #include <vector>
 
 #include "plugins/hdf5_dataset/hdf5_file.h"
+#include "roboimi/contract/observation.h"
 
 namespace roboimi::hdf5_dataset {
 
-inline constexpr char kState[] = "/observations/qpos";
-inline constexpr char kVelocity[] = "/observations/qvel";
+inline constexpr char kQpos[] = "/observations/qpos";
+inline constexpr char kQvel[] = "/observations/qvel";
 inline constexpr char kAction[] = "/action";
 inline constexpr char kImages[] = "/observations/images";
 inline constexpr char kLabels[] = "/observations/labels";
@@ -22,6 +23,12 @@ std::vector<std::int64_t> table_shape(const Hdf5File& file, const std::string& n
 // do about it.
 std::int64_t table_width(const Hdf5File& file, const std::string& name, std::int64_t num_rows,
                          const std::string& next);
+
+// "/observations/NAME", where a further stream is stored.
+std::string stream_table(const std::string& name);
+// What is stored there, by its type and rank. Error for what no stream can be, or another number of
+// rows.
+StreamSpec stored_stream(const Hdf5File& file, const std::string& name, std::int64_t num_rows);
 
 // Where the privileged state is; empty when the episode has none.
 std::string env_state_name(const Hdf5File& file);

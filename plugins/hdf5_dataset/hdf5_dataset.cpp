@@ -36,8 +36,7 @@ std::string image_name(const std::string& camera) { return std::string(kImages) 
 
 }  // namespace
 
-Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) {
-  spec_.camera_names = options.camera_names;
+Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
   std::vector<fs::path> files = episode_files(options.path);
   if (options.max_episodes > 0 && files.size() > static_cast<std::size_t>(options.max_episodes)) {
     files.resize(static_cast<std::size_t>(options.max_episodes));
@@ -53,10 +52,11 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) {
   spec_.control_hz = common_control_rate(rates);
   // The privileged state counts only when every episode has it.
   const auto missing = std::count(env_state_names_.begin(), env_state_names_.end(), "");
-  if (missing > 0 && spec_.env_state_dim > 0) {
+  if (missing > 0 && spec_.env_state_dim() > 0) {
     logger().info("hdf5_dataset: env_state is left out: {} of {} episodes have none", missing,
                   num_episodes());
-    spec_.env_state_dim = 0;
+    std::erase_if(spec_.streams,
+                  [](const StreamSpec& stream) { return stream.name == roboimi::kEnvState; });
   }
   notes.log();
 }
@@ -64,7 +64,7 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) {
 Hdf5Dataset::~Hdf5Dataset() = default;
 
 void Hdf5Dataset::add_episode(const Hdf5File& file, ReadingNotes& notes) {
-  const auto states = table_shape(file, kState);
+  const auto states = table_shape(file, kQpos);
   const std::int64_t length = states[0];
   const std::int64_t action_dim =
       table_width(file, kAction, length,
@@ -80,30 +80,22 @@ void Hdf5Dataset::add_episode(const Hdf5File& file, ReadingNotes& notes) {
       env_state.empty() ? 0
                         : table_width(file, env_state, length,
                                       "record it with the states, or delete it: it is optional");
-  std::vector<std::string> read = {kState, kAction};
+  std::vector<std::string> read = {kQpos, kAction};
   if (!env_state.empty()) read.push_back(env_state);
-  if (has_velocities(file, length)) read.emplace_back(kVelocity);
+  if (has_velocities(file, length)) read.emplace_back(kQvel);
   for (const std::string& name : file.children(kLabels)) {
     read.push_back(fmt::format("{}/{}", kLabels, name));
     table_width(file, read.back(), length, "record it with the states, or delete it");
   }
   add_sizes(file, states[1], action_dim, env_state_dim);
-  for (const std::string& camera : spec_.camera_names) {
-    read.push_back(image_name(camera));
-    const ImageSize size = image_size(file, camera, length);
-    const ImageSize& expected = spec_.images.emplace(camera, size).first->second;
-    if (size != expected) {
-      fail_size(file, "frames of camera '" + camera + "' do not fit the other episodes",
-                fmt::format("{}x{}", expected.height, expected.width),
-                fmt::format("{}x{}", size.height, size.width));
-    }
-  }
+  add_cameras(file, length, read);
+  add_streams(file, length, read);
   for (const std::string& name : read) {
     for (const fs::path& other : file.other_files(name)) other_files_.insert(other);
   }
   notes.add_unread(file, read);
   EpisodeInfo info{.file = file.path(), .length = length};
-  info.is_sim = notes.value_of(file, "sim", file.boolean_attribute("sim")).value_or(true);
+  is_real_.push_back(!notes.value_of(file, "sim", file.boolean_attribute("sim")).value_or(true));
   info.seed = notes.value_of(file, "seed", file.integer_attribute("seed"));
   info.success = notes.value_of(file, "success", file.boolean_attribute("success"));
   episodes_.push_back(std::move(info));
@@ -114,18 +106,57 @@ void Hdf5Dataset::add_episode(const Hdf5File& file, ReadingNotes& notes) {
 void Hdf5Dataset::add_sizes(const Hdf5File& file, std::int64_t state_dim, std::int64_t action_dim,
                             std::int64_t env_state_dim) {
   if (episodes_.empty()) {
-    spec_.state_dim = state_dim;
+    spec_.set(vector_stream(roboimi::kState, state_dim));
     spec_.action_dim = action_dim;
   }
-  if (spec_.env_state_dim == 0) spec_.env_state_dim = env_state_dim;
-  if (spec_.state_dim == state_dim && spec_.action_dim == action_dim &&
-      (env_state_dim == 0 || spec_.env_state_dim == env_state_dim)) {
+  if (spec_.env_state_dim() == 0 && env_state_dim > 0) {
+    spec_.set(vector_stream(roboimi::kEnvState, env_state_dim));
+  }
+  if (spec_.state_dim() == state_dim && spec_.action_dim == action_dim &&
+      (env_state_dim == 0 || spec_.env_state_dim() == env_state_dim)) {
     return;
   }
   fail_size(file, "the episode does not fit the others",
-            fmt::format("state {}, action {}, env_state {}", spec_.state_dim, spec_.action_dim,
-                        spec_.env_state_dim),
+            fmt::format("state {}, action {}, env_state {}", spec_.state_dim(), spec_.action_dim,
+                        spec_.env_state_dim()),
             fmt::format("state {}, action {}, env_state {}", state_dim, action_dim, env_state_dim));
+}
+
+// Error unless it fits the other episodes.
+void Hdf5Dataset::add_stream(const Hdf5File& file, const StreamSpec& found) {
+  const StreamSpec* known = spec_.find(found.name);
+  if (known == nullptr) {
+    spec_.set(found);
+    return;
+  }
+  if (*known == found) return;
+  const auto in_words = [](const StreamSpec& stream) {
+    return stream.kind == StreamKind::kRgb
+               ? fmt::format("{}x{}", stream.shape[0], stream.shape[1])
+               : fmt::format("{} {} [{}]", to_string(stream.kind), c10::toString(stream.dtype),
+                             fmt::join(stream.shape, ", "));
+  };
+  fail_size(file,
+            found.kind == StreamKind::kRgb
+                ? "frames of camera '" + found.name + "' do not fit the other episodes"
+                : "the stream '" + found.name + "' does not fit the other episodes",
+            in_words(*known), in_words(found));
+}
+
+void Hdf5Dataset::add_cameras(const Hdf5File& file, std::int64_t length,
+                              std::vector<std::string>& read) {
+  for (const std::string& camera : options_.camera_names) {
+    read.push_back(image_name(camera));
+    add_stream(file, rgb_stream(camera, image_size(file, camera, length)));
+  }
+}
+
+void Hdf5Dataset::add_streams(const Hdf5File& file, std::int64_t length,
+                              std::vector<std::string>& read) {
+  for (const std::string& name : options_.stream_names) {
+    read.push_back(stream_table(name));
+    add_stream(file, stored_stream(file, name, length));
+  }
 }
 
 // Height and width, of plain or encoded frames.
@@ -137,7 +168,7 @@ ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camer
     throw Error(
         {.what = fmt::format("camera '{}' is missing", camera),
          .where = file.path().string(),
-         .expected = fmt::format("{}", fmt::join(spec_.camera_names, ", ")),
+         .expected = fmt::format("{}", fmt::join(options_.camera_names, ", ")),
          .found = there.empty() ? "no cameras" : fmt::format("{}", fmt::join(there, ", ")),
          .next = did_you_mean(camera, there, "name cameras of the file in data.camera_names")});
   }
@@ -147,9 +178,7 @@ ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camer
     return {.height = shape[1], .width = shape[2]};
   }
   // One size per camera is enough to know: frames() checks every frame it decodes.
-  if (const auto known = spec_.images.find(camera); known != spec_.images.end()) {
-    return known->second;
-  }
+  if (const StreamSpec* known = spec_.find(camera)) return known->size();
   const EncodedFrames first(file, name, storage, 0, 1);
   const at::Tensor frame = decode_frame(first[0], file.path(), camera, 0);
   return {.height = frame.size(0), .width = frame.size(1)};
@@ -164,18 +193,23 @@ const EpisodeInfo& Hdf5Dataset::episode(std::int64_t index) const {
   return episodes_[static_cast<std::size_t>(index)];
 }
 
-at::Tensor Hdf5Dataset::state(std::int64_t index) const {
-  return Hdf5File(episode(index).file).read_floats(kState);
+at::Tensor Hdf5Dataset::read(std::int64_t index, const std::string& name, std::int64_t first,
+                             std::int64_t count) const {
+  const StreamSpec& found = stream(name);
+  check_rows(index, first, count);
+  if (found.kind == StreamKind::kRgb) return frames(index, name, first, count);
+  const Hdf5File file(episode(index).file);
+  std::string table = stream_table(name);
+  if (name == roboimi::kState) table = kQpos;
+  if (name == roboimi::kEnvState) table = env_state_names_[static_cast<std::size_t>(index)];
+  return file.read_rows(table, first, count, found.dtype);
 }
 
 at::Tensor Hdf5Dataset::actions(std::int64_t index) const {
-  return Hdf5File(episode(index).file).read_floats(kAction);
-}
-
-at::Tensor Hdf5Dataset::env_state(std::int64_t index) const {
-  if (spec_.env_state_dim == 0) return {};
-  return Hdf5File(episode(index).file)
-      .read_floats(env_state_names_[static_cast<std::size_t>(index)]);
+  const at::Tensor rows = Hdf5File(episode(index).file).read_floats(kAction);
+  const bool is_shifted = options_.shift_real_actions && is_real_[static_cast<std::size_t>(index)];
+  if (!is_shifted || rows.size(0) == 1) return rows;
+  return at::cat({rows.slice(0, 0, 1), rows.slice(0, 0, -1)});
 }
 
 std::map<std::string, at::Tensor> Hdf5Dataset::labels(std::int64_t index) const {
@@ -193,12 +227,11 @@ std::vector<fs::path> Hdf5Dataset::files() const {
   return files;
 }
 
-const ImageSize& Hdf5Dataset::size_of(const std::string& camera) const {
-  const auto found = spec_.images.find(camera);
-  if (found != spec_.images.end()) return found->second;
-  throw Error({.what = fmt::format("camera '{}' is not loaded", camera),
+const StreamSpec& Hdf5Dataset::stream(const std::string& name) const {
+  if (const StreamSpec* found = spec_.find(name)) return *found;
+  throw Error({.what = fmt::format("camera '{}' is not loaded", name),
                .where = episodes_.front().file.parent_path().string(),
-               .expected = fmt::format("{}", fmt::join(spec_.camera_names, ", ")),
+               .expected = fmt::format("{}", fmt::join(spec_.names(), ", ")),
                .next = "name it in data.camera_names"});
 }
 
@@ -213,8 +246,7 @@ void Hdf5Dataset::check_rows(std::int64_t index, std::int64_t first, std::int64_
 
 at::Tensor Hdf5Dataset::frames(std::int64_t index, const std::string& camera, std::int64_t first,
                                std::int64_t count) const {
-  const ImageSize& size = size_of(camera);
-  check_rows(index, first, count);
+  const ImageSize size = stream(camera).size();
   const EpisodeInfo& info = episode(index);
   const Hdf5File file(info.file);
   const std::string name = image_name(camera);
@@ -240,7 +272,7 @@ at::Tensor Hdf5Dataset::frames(std::int64_t index, const std::string& camera, st
 
 std::optional<FrameExtent> Hdf5Dataset::frame_extent(std::int64_t index, const std::string& camera,
                                                      std::int64_t row) const {
-  size_of(camera);
+  if (stream(camera).kind != StreamKind::kRgb) return std::nullopt;
   check_rows(index, row, 1);
   const EpisodeInfo& info = episode(index);
   const std::lock_guard lock(offsets_mutex_);
@@ -258,7 +290,13 @@ Schema dataset_schema() {
   Schema schema;
   schema.required_path("path", "a folder of episode_N.hdf5, or one such file");
   schema.required_texts("camera_names", "cameras to load, by their names in the files");
+  schema.texts("stream_names", {},
+               "further streams to load, by their names in /observations: depth [L, H, W] as "
+               "float32 (meters) or uint16 (millimeters), vectors [L, n], texts uint8 [L, bytes]");
   schema.optional_integer("max_episodes", "use only the first ones").at_least(1);
+  schema.boolean("shift_real_actions", true,
+                 "row t of an episode with `sim` false has the action recorded at row t - 1, as "
+                 "ACT's training pairs them");
   return schema;
 }
 
@@ -266,7 +304,9 @@ std::shared_ptr<Dataset> create_dataset(const Options& options) {
   return std::make_shared<Hdf5Dataset>(DatasetOptions{
       .path = options.text("path"),
       .camera_names = options.texts("camera_names"),
-      .max_episodes = options.has("max_episodes") ? options.integer("max_episodes") : 0});
+      .stream_names = options.texts("stream_names"),
+      .max_episodes = options.has("max_episodes") ? options.integer("max_episodes") : 0,
+      .shift_real_actions = options.boolean("shift_real_actions")});
 }
 
 }  // namespace roboimi::hdf5_dataset

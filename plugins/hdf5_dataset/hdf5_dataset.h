@@ -23,9 +23,13 @@ class Hdf5File;
 class ReadingNotes;
 
 struct DatasetOptions {
-  std::filesystem::path path;             // a folder of episode_N.hdf5, or one file
-  std::vector<std::string> camera_names;  // those to load, in this order
-  std::int64_t max_episodes = 0;          // the first ones; 0: all
+  std::filesystem::path path;                  // a folder of episode_N.hdf5, or one file
+  std::vector<std::string> camera_names;       // those to load, in this order
+  std::vector<std::string> stream_names = {};  // further ones to load, of /observations
+  std::int64_t max_episodes = 0;               // the first ones; 0: all
+  // Of episodes whose attribute `sim` is false, row t has the action recorded at row t - 1, as
+  // ACT's training pairs them.
+  bool shift_real_actions = true;
 };
 
 class Hdf5Dataset : public Dataset {
@@ -39,12 +43,10 @@ class Hdf5Dataset : public Dataset {
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t num_episodes() const override;
   const EpisodeInfo& episode(std::int64_t index) const override;
-  at::Tensor state(std::int64_t episode) const override;
+  at::Tensor read(std::int64_t episode, const std::string& stream, std::int64_t first,
+                  std::int64_t count) const override;
   at::Tensor actions(std::int64_t episode) const override;
-  at::Tensor env_state(std::int64_t episode) const override;
   std::map<std::string, at::Tensor> labels(std::int64_t episode) const override;
-  at::Tensor frames(std::int64_t episode, const std::string& camera, std::int64_t first,
-                    std::int64_t count) const override;
   std::optional<FrameExtent> frame_extent(std::int64_t episode, const std::string& camera,
                                           std::int64_t row) const override;
   std::vector<std::filesystem::path> files() const override;
@@ -53,12 +55,19 @@ class Hdf5Dataset : public Dataset {
   void add_episode(const Hdf5File& file, ReadingNotes& notes);
   void add_sizes(const Hdf5File& file, std::int64_t state_dim, std::int64_t action_dim,
                  std::int64_t env_state_dim);
-  const ImageSize& size_of(const std::string& camera) const;  // Error when it is not loaded
+  void add_cameras(const Hdf5File& file, std::int64_t length, std::vector<std::string>& read);
+  void add_streams(const Hdf5File& file, std::int64_t length, std::vector<std::string>& read);
+  void add_stream(const Hdf5File& file, const StreamSpec& stream);
+  const StreamSpec& stream(const std::string& name) const;  // Error when it is not loaded
+  at::Tensor frames(std::int64_t episode, const std::string& camera, std::int64_t first,
+                    std::int64_t count) const;
   void check_rows(std::int64_t episode, std::int64_t first, std::int64_t count) const;
   ImageSize image_size(const Hdf5File& file, const std::string& camera, std::int64_t length) const;
 
+  DatasetOptions options_;
   ObservationSpec spec_;
   std::vector<EpisodeInfo> episodes_;
+  std::vector<bool> is_real_;                    // of each episode: its attribute `sim` is false
   std::vector<std::string> env_state_names_;     // of each episode; empty: not recorded
   std::set<std::filesystem::path> other_files_;  // that the episodes' files link to
   mutable std::mutex offsets_mutex_;

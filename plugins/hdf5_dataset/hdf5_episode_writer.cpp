@@ -2,7 +2,11 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <vector>
+
+#include "plugins/hdf5_dataset/episode_tables.h"
 #include "plugins/hdf5_dataset/hdf5_file.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
@@ -35,7 +39,9 @@ class MemoryFile {
   // `chunk_rows` > 0: in chunks of that many rows.
   void table(const std::string& name, const at::Tensor& values, hsize_t chunk_rows = 0) {
     const at::Tensor data = values.contiguous();
-    const hid_t type = data.scalar_type() == at::kByte ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT;
+    const hid_t type = data.scalar_type() == at::kByte     ? H5T_NATIVE_UINT8
+                       : data.scalar_type() == at::kUInt16 ? H5T_NATIVE_UINT16
+                                                           : H5T_NATIVE_FLOAT;
     std::vector<hsize_t> sizes(data.sizes().begin(), data.sizes().end());
     const int rank = static_cast<int>(sizes.size());
     const Handle space(checked(H5Screate_simple(rank, sizes.data(), nullptr)));
@@ -109,6 +115,12 @@ std::string shown(const at::Tensor& tensor) {
   return tensor.defined() ? c10::str(tensor.scalar_type(), " ", tensor.sizes()) : "nothing";
 }
 
+std::string in_words(const StreamSpec& stream) {
+  if (stream.name == roboimi::kVelocity) return "the velocity";
+  if (stream.name == roboimi::kEnvState) return "env_state";
+  return fmt::format("{} '{}'", stream.is_image() ? "camera" : "the stream", stream.name);
+}
+
 // What was recorded comes from an environment, which may be anybody's.
 void check(const fs::path& file, const EpisodeRecord& record) {
   const auto require = [&](bool fits, const std::string& what, const std::string& expected,
@@ -120,21 +132,30 @@ void check(const fs::path& file, const EpisodeRecord& record) {
                  .found = found,
                  .next = "correct the environment that gives it"});
   };
-  const at::Tensor& state = record.state;
+  const at::Tensor state = record.observations.state();
   require(state.defined() && state.dim() == 2, "the state", "a table [L, S]", shown(state));
   const auto require_rows = [&](const std::string& what, const at::Tensor& values) {
     require(values.defined() && values.dim() == 2 && values.size(0) == state.size(0), what,
             fmt::format("a table [{}, N]", state.size(0)), shown(values));
   };
   require_rows("the action", record.actions);
-  if (record.velocity.defined()) require_rows("the velocity", record.velocity);
-  if (record.env_state.defined()) require_rows("env_state", record.env_state);
   for (const auto& [name, values] : record.labels) require_rows("label '" + name + "'", values);
-  for (const auto& [camera, frames] : record.images) {
-    require(frames.defined() && frames.dim() == 4 && frames.scalar_type() == at::kByte &&
-                frames.size(3) == 3 && frames.size(0) == state.size(0),
-            "camera '" + camera + "'", fmt::format("Byte [{}, H, W, 3]", state.size(0)),
-            shown(frames));
+  for (const StreamSpec& stream : record.streams) {
+    const at::Tensor values = record.observations.get(stream.name);
+    if (stream.kind == StreamKind::kVector || stream.kind == StreamKind::kText) {
+      require_rows(in_words(stream), values);
+      continue;
+    }
+    std::vector<std::int64_t> shape = {state.size(0)};
+    shape.insert(shape.end(), stream.shape.begin(), stream.shape.end());
+    require(values.defined() && values.scalar_type() == stream.dtype && values.sizes() == shape,
+            in_words(stream),
+            fmt::format("{} [{}]", c10::toString(stream.dtype), fmt::join(shape, ", ")),
+            shown(values));
+    // The type of stored depth says its unit.
+    const char* unit = stream.dtype == at::kUInt16 ? "mm" : "m";
+    require(stream.kind == StreamKind::kRgb || stream.unit == unit, in_words(stream),
+            fmt::format("{} in {}", c10::toString(stream.dtype), unit), "in " + stream.unit);
   }
 }
 
@@ -147,9 +168,11 @@ fs::path Hdf5EpisodeWriter::file_of(const fs::path& folder, std::int64_t index) 
 void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record) const {
   check(file, record);
   const bool is_compressed = options_.compress == Compression::kJpeg;
-  Images images;
-  for (const auto& [camera, frames] : record.images) {
-    images[camera] = is_compressed ? compress(frames, options_.quality) : frames;
+  Observation images;
+  for (const StreamSpec& stream : record.streams) {
+    if (stream.kind != StreamKind::kRgb) continue;
+    const at::Tensor& frames = record.observations.at(stream.name);
+    images[stream.name] = is_compressed ? compress(frames, options_.quality) : frames;
   }
   std::string bytes;
   {
@@ -162,12 +185,15 @@ void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record)
     memory.attribute("control_hz", H5T_NATIVE_DOUBLE, &record.control_hz);
     memory.group("/observations");
     memory.group("/observations/images");
-    const at::Tensor state = record.state.to(at::kFloat);
-    memory.table("/observations/qpos", state);
-    memory.table("/observations/qvel", record.velocity.defined() ? record.velocity.to(at::kFloat)
-                                                                 : at::zeros_like(state));
-    if (record.env_state.defined()) {
-      memory.table("/observations/env_state", record.env_state.to(at::kFloat));
+    const at::Tensor state = record.observations.state().to(at::kFloat);
+    const at::Tensor velocity = record.observations.velocity();
+    memory.table(kQpos, state);
+    memory.table(kQvel, velocity.defined() ? velocity.to(at::kFloat) : at::zeros_like(state));
+    for (const StreamSpec& stream : record.streams) {
+      const bool has_place = stream.name == roboimi::kState || stream.name == roboimi::kVelocity;
+      if (has_place || stream.kind == StreamKind::kRgb) continue;
+      memory.table(stream_table(stream.name), record.observations.at(stream.name).to(stream.dtype),
+                   /*chunk_rows=*/stream.is_image() ? 1 : 0);
     }
     if (!record.labels.empty()) memory.group("/observations/labels");
     for (const auto& [name, values] : record.labels) {
@@ -182,7 +208,7 @@ void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record)
   write_text_atomically(file, bytes);
 }
 
-EpisodeRecord Hdf5EpisodeWriter::read_header(const fs::path& path) const {
+EpisodeHeader Hdf5EpisodeWriter::read_header(const fs::path& path) const {
   const Hdf5File file(path);
   const auto seed = file.integer_attribute("seed").value;
   if (!seed) {
@@ -190,11 +216,7 @@ EpisodeRecord Hdf5EpisodeWriter::read_header(const fs::path& path) const {
                  .where = path.string(),
                  .expected = "the attribute 'seed', as roboimi collect writes it"});
   }
-  EpisodeRecord record;
-  record.seed = *seed;
-  record.success = file.boolean_attribute("success").value.value_or(false);
-  record.control_hz = file.number_attribute("control_hz").value.value_or(0.0);
-  return record;
+  return {.seed = *seed, .success = file.boolean_attribute("success").value.value_or(false)};
 }
 
 Schema writer_schema() {

@@ -28,7 +28,7 @@ class Hdf5EpisodeWriter : public EpisodeWriter {
   std::filesystem::path file_of(const std::filesystem::path& folder,
                                 std::int64_t index) const override;
   void write(const std::filesystem::path& file, const EpisodeRecord& record) const override;
-  EpisodeRecord read_header(const std::filesystem::path& file) const override;
+  EpisodeHeader read_header(const std::filesystem::path& file) const override;
 
  private:
   WriterOptions options_;

@@ -179,6 +179,24 @@ at::Tensor Hdf5File::read_floats(const std::string& name) const {
   return values;
 }
 
+at::Tensor Hdf5File::read_rows(const std::string& name, std::int64_t first, std::int64_t count,
+                               at::ScalarType dtype) const {
+  const Hdf5Lock lock;
+  const Handle dataset = open(name);
+  std::vector<hsize_t> sizes = extents(dataset.get());
+  const Handle space = rows_of(dataset, first, count, sizes);
+  const Handle memory(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr));
+  const hid_t type = dtype == at::kUInt16 ? H5T_NATIVE_UINT16
+                     : dtype == at::kByte ? H5T_NATIVE_UINT8
+                                          : H5T_NATIVE_FLOAT;
+  const at::Tensor values = empty_like(sizes, dtype);
+  if (!space ||
+      H5Dread(dataset.get(), type, memory.get(), space.get(), H5P_DEFAULT, values.data_ptr()) < 0) {
+    fail("cannot read", name);
+  }
+  return values;
+}
+
 at::Tensor Hdf5File::read_bytes(const std::string& name, std::int64_t first,
                                 std::int64_t count) const {
   const Hdf5Lock lock;

@@ -58,6 +58,9 @@ class Hdf5File {
 
   // Any numbers as float32.
   at::Tensor read_floats(const std::string& name) const;
+  // Rows [first, first + count) as float32, uint16 or uint8.
+  at::Tensor read_rows(const std::string& name, std::int64_t first, std::int64_t count,
+                       at::ScalarType dtype) const;
   // Rows [first, first + count) as the bytes that are stored: one-byte numbers of any rank, or
   // fixed-length strings and opaque elements of n bytes [L], which give [count, n].
   at::Tensor read_bytes(const std::string& name, std::int64_t first, std::int64_t count) const;

@@ -94,7 +94,7 @@ void check_heads(const vit::VitOptions& vit, const std::string& source) {
 
 void check_fused_size(const LewmVitOptions& options, const ObservationSpec& spec,
                       std::int64_t patch) {
-  const ImageSize view = spec.images.at(options.camera_names[0]);
+  const ImageSize view = spec.image_size(options.camera_names[0]);
   const ImageSize joined =
       view_fusion::joined_size(view, std::ssize(options.camera_names), options.fusion.layout);
   const ImageSize size = view_fusion::resized_size(joined, options.fusion);
@@ -179,7 +179,7 @@ void LEWMViTBackbone::train(bool /*on*/) {
   freeze();
 }
 
-at::Tensor LEWMViTBackbone::encode(const Images& images, at::Generator& /*generator*/) {
+at::Tensor LEWMViTBackbone::encode(const Observation& images, at::Generator& /*generator*/) {
   at::NoGradGuard no_grad;
   freeze();
   if (!inference_ || inference_->stale()) {

@@ -52,7 +52,7 @@ class LEWMViTBackbone : public Backbone {
   std::int64_t output_dim() const override { return architecture_.output_dim; }
   std::optional<std::int64_t> joint_output_dim() const override { return output_dim(); }
   bool frozen() const override { return true; }
-  at::Tensor encode(const Images& images, at::Generator& generator) override;
+  at::Tensor encode(const Observation& images, at::Generator& generator) override;
 
   // Keeps evaluation mode, whatever is asked.
   void train(bool on = true) override;

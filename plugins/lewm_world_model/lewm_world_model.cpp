@@ -143,7 +143,7 @@ LossReport LewmWorldModel::objective(const at::Tensor& features, const at::Tenso
 LossReport LewmWorldModel::loss(const Batch& batch, at::Generator& generator) {
   require_statistics();
   const at::Tensor features =
-      batch.features.defined() ? batch.features : pixels_->encode(batch.images, generator);
+      batch.features.defined() ? batch.features : pixels_->encode(batch.observations, generator);
   at::Tensor directions = sigreg_.draw(options_.vit.hidden_size, generator, features.device());
   if (communicator_ != nullptr) communicator_->broadcast(directions, 0);
   return objective(features, batch.actions, directions, generator);

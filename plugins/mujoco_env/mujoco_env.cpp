@@ -14,16 +14,21 @@
 namespace roboimi::mujoco_env {
 namespace {
 
+// Of the stream that holds a camera's depth.
+constexpr const char* kDepthSuffix = "_depth";
+
 ObservationSpec make_spec(const MujocoEnvOptions& options, const Task& task) {
-  ObservationSpec spec;
-  spec.camera_names = options.camera_names;
-  for (const std::string& camera : options.camera_names) {
-    spec.images[camera] = {options.image_height, options.image_width};
+  const ImageSize size{options.image_height, options.image_width};
+  ObservationSpec spec{.action_dim = kStateDim, .control_hz = kControlHz};
+  for (const std::string& camera : options.camera_names) spec.set(rgb_stream(camera, size));
+  for (const std::string& camera : options.depth_camera_names) {
+    spec.set(depth_stream(camera + kDepthSuffix, size));
   }
-  spec.state_dim = kStateDim;
-  spec.action_dim = kStateDim;
-  spec.env_state_dim = task.object_state_dim();
-  spec.control_hz = kControlHz;
+  spec.set(vector_stream(kState, kStateDim));
+  spec.set(vector_stream(kVelocity, kStateDim));
+  if (const std::int64_t dim = task.object_state_dim(); dim > 0) {
+    spec.set(vector_stream(kEnvState, dim));
+  }
   return spec;
 }
 
@@ -35,6 +40,7 @@ void check_options(const MujocoEnvOptions& options, const mjModel* model) {
                  .found = fmt::format("{}", options.max_steps)});
   }
   for (const std::string& camera : options.camera_names) find_camera(model, camera);
+  for (const std::string& camera : options.depth_camera_names) find_camera(model, camera);
   if (options.gl != "auto") choose_gl_backend(options.gl);
   const double control_period = model->opt.timestep * kSubSteps;
   if (std::abs(control_period * kControlHz - 1.0) > 1e-9) {
@@ -153,14 +159,21 @@ StepResult MujocoEnv::step(const at::Tensor& action, bool render) {
 Observation MujocoEnv::observe(bool render) {
   check_begun();
   Observation observation;
-  observation.state = at::empty({kStateDim}, at::kFloat);
-  observation.velocity = at::empty({kStateDim}, at::kFloat);
-  read_state(world_.arms, data_.get(), observation.state.data_ptr<float>());
-  read_velocity(world_.arms, data_.get(), observation.velocity.data_ptr<float>());
-  observation.env_state = task_->object_state(data_.get());
+  const at::Tensor state = at::empty({kStateDim}), velocity = at::empty({kStateDim});
+  read_state(world_.arms, data_.get(), state.data_ptr<float>());
+  read_velocity(world_.arms, data_.get(), velocity.data_ptr<float>());
+  observation[kState] = state;
+  observation[kVelocity] = velocity;
+  if (const at::Tensor objects = task_->object_state(data_.get()); objects.defined()) {
+    observation[kEnvState] = objects;
+  }
   if (!render) return observation;
+  const ImageSize size{options_.image_height, options_.image_width};
   for (const std::string& camera : options_.camera_names) {
-    observation.images[camera] = this->render(camera, spec_.images.at(camera));
+    observation[camera] = this->render(camera, size);
+  }
+  for (const std::string& camera : options_.depth_camera_names) {
+    observation[camera + kDepthSuffix] = renderer_.draw_depth(data_.get(), camera, size);
   }
   return observation;
 }

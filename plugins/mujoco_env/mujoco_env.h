@@ -34,10 +34,11 @@ inline constexpr int kStableSteps = 10;  // in a row in which the task is achiev
 struct MujocoEnvOptions {
   std::string task = "sim_transfer";
   std::vector<std::string> camera_names = {"front", "top", "r_vis"};
-  std::int64_t image_height = 256;  // pixels
-  std::int64_t image_width = 256;   // pixels
-  std::int64_t max_steps = 200;     // control steps
-  std::string model_file = {};      // MJCF with the same names; empty: the task's scene
+  std::vector<std::string> depth_camera_names = {};  // streams "<camera>_depth", in meters
+  std::int64_t image_height = 256;                   // pixels
+  std::int64_t image_width = 256;                    // pixels
+  std::int64_t max_steps = 200;                      // control steps
+  std::string model_file = {};  // MJCF with the same names; empty: the task's scene
   bool render_shadows = false;
   std::string gl = "auto";         // auto, egl, osmesa
   double expert_path_noise = 0.0;  // meters; of the expert's way-points in the air

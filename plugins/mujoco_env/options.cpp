@@ -9,6 +9,8 @@ Schema schema() {
   Schema table;
   table.text("task", defaults.task, "what is to be done").one_of(task_names());
   table.texts("camera_names", defaults.camera_names, "cameras of an observation");
+  table.texts("depth_camera_names", defaults.depth_camera_names,
+              "cameras whose depth is observed too, as the stream NAME_depth: float32, meters");
   table.integer("image_height", defaults.image_height, "height of an observed picture")
       .range(8, 4096)
       .with_unit("pixels");
@@ -35,6 +37,7 @@ std::shared_ptr<Environment> create(const Options& options) {
   return std::make_shared<MujocoEnv>(
       MujocoEnvOptions{.task = options.text("task"),
                        .camera_names = options.texts("camera_names"),
+                       .depth_camera_names = options.texts("depth_camera_names"),
                        .image_height = options.integer("image_height"),
                        .image_width = options.integer("image_width"),
                        .max_steps = options.integer("max_steps"),

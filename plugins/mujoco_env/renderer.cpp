@@ -64,7 +64,6 @@ struct Renderer::Canvas {
   mjvOption visual;
   mjvScene geometry;
   mjrContext context;
-  std::vector<unsigned char> pixels;  // as OpenGL gives them, the lowest row first
 };
 
 Renderer::Renderer(const mjModel* model, RendererOptions options)
@@ -85,34 +84,49 @@ Renderer::Canvas& Renderer::canvas(ImageSize size) {
   return *canvas_;
 }
 
-at::Tensor Renderer::draw(const mjData* data, const std::string& camera, ImageSize size) {
-  check_size(size);
+// Either target may be nullptr. Rows come as OpenGL gives them, the lowest first.
+void Renderer::draw_pixels(const mjData* data, const std::string& camera, ImageSize size,
+                           unsigned char* rgb, float* depth) {
   const int camera_id = find_camera(model_, camera);
   Canvas& on = canvas(size);
   mjvCamera view;
   mjv_defaultCamera(&view);
   view.type = mjCAMERA_FIXED;
   view.fixedcamid = camera_id;
+  const GlContext::Current current(*on.gl);
+  // MuJoCo takes the data as mutable, and writes only to its scratch stack.
+  const mjrRect viewport = {0, 0, static_cast<int>(size.width), static_cast<int>(size.height)};
+  simulator_call([&] {
+    mjv_updateScene(model_, const_cast<mjData*>(data), &on.visual, nullptr, &view, mjCAT_ALL,
+                    &on.geometry);
+    mjr_render(viewport, &on.geometry, &on.context);
+    mjr_readPixels(rgb, depth, viewport, &on.context);
+  });
+}
+
+at::Tensor Renderer::draw(const mjData* data, const std::string& camera, ImageSize size) {
+  check_size(size);
   const std::int64_t row_bytes = 3 * size.width;
-  on.pixels.resize(static_cast<std::size_t>(size.height * row_bytes));
-  {
-    const GlContext::Current current(*on.gl);
-    // MuJoCo takes the data as mutable, and writes only to its scratch stack.
-    const mjrRect viewport = {0, 0, static_cast<int>(size.width), static_cast<int>(size.height)};
-    simulator_call([&] {
-      mjv_updateScene(model_, const_cast<mjData*>(data), &on.visual, nullptr, &view, mjCAT_ALL,
-                      &on.geometry);
-      mjr_render(viewport, &on.geometry, &on.context);
-      mjr_readPixels(on.pixels.data(), nullptr, viewport, &on.context);
-    });
-  }
+  pixels_.resize(static_cast<std::size_t>(size.height * row_bytes));
+  draw_pixels(data, camera, size, pixels_.data(), nullptr);
   at::Tensor picture = at::empty({size.height, size.width, 3}, at::kByte);
   std::uint8_t* target = picture.data_ptr<std::uint8_t>();
   for (std::int64_t row = 0; row < size.height; ++row) {
-    const unsigned char* source = on.pixels.data() + (size.height - 1 - row) * row_bytes;
+    const unsigned char* source = pixels_.data() + (size.height - 1 - row) * row_bytes;
     std::memcpy(target + row * row_bytes, source, static_cast<std::size_t>(row_bytes));
   }
   return picture;
+}
+
+at::Tensor Renderer::draw_depth(const mjData* data, const std::string& camera, ImageSize size) {
+  check_size(size);
+  const at::Tensor buffer = at::empty({size.height, size.width});
+  draw_pixels(data, camera, size, nullptr, buffer.data_ptr<float>());
+  // The depth buffer holds 0 at the near plane and 1 at the far one, and is linear in 1 / distance.
+  const double extent = model_->stat.extent;
+  const double nearest = model_->vis.map.znear * extent, farthest = model_->vis.map.zfar * extent;
+  return (nearest / (1.0 - buffer.flip(0).to(at::kDouble) * (1.0 - nearest / farthest)))
+      .to(at::kFloat);
 }
 
 int find_camera(const mjModel* model, const std::string& name) {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "plugins/mujoco_env/gl_context.h"
 #include "roboimi/contract/observation.h"
@@ -34,16 +35,23 @@ class Renderer {
   // RGB, uint8 [height, width, 3]. `data` must be up to date (mj_forward, or positions alone).
   at::Tensor draw(const mjData* data, const std::string& camera, ImageSize size);
 
+  // Distances along the camera's viewing direction in meters, float32 [height, width]. What lies
+  // beyond the far clipping plane has the distance of that plane.
+  at::Tensor draw_depth(const mjData* data, const std::string& camera, ImageSize size);
+
   // The renderer at work, "EGL device" for one; empty before the first picture.
   std::string backend_name() const;
 
  private:
   struct Canvas;
   Canvas& canvas(ImageSize size);
+  void draw_pixels(const mjData* data, const std::string& camera, ImageSize size,
+                   unsigned char* rgb, float* depth);
 
   const mjModel* const model_;
   const RendererOptions options_;
   std::unique_ptr<Canvas> canvas_;
+  std::vector<unsigned char> pixels_;  // as OpenGL gives them, the lowest row first
 };
 
 // The camera's number. Error naming the cameras there are.

@@ -18,7 +18,7 @@ constexpr const char* kName = "resnet_backbone";
 void check_images(const ResNetBackboneOptions& options, const ObservationSpec& spec) {
   check_camera_names(options.camera_names, spec, kName);
   for (const std::string& camera : options.camera_names) {
-    const ImageSize size = options.resize.value_or(spec.images.at(camera));
+    const ImageSize size = options.resize.value_or(spec.image_size(camera));
     if (options.crop && (options.crop->height > size.height || options.crop->width > size.width)) {
       throw Error({.what = fmt::format("the crop is larger than camera '{}'", camera),
                    .where = kName,
@@ -41,7 +41,7 @@ at::Tensor offsets(std::int64_t slack, std::int64_t samples, at::Generator& gene
 
 ResNetBackbone::ResNetBackbone(ResNetBackboneOptions options, const ObservationSpec& spec)
     : options_(std::move(options)) {
-  if (options_.camera_names.empty()) options_.camera_names = spec.camera_names;
+  if (options_.camera_names.empty()) options_.camera_names = spec.camera_names();
   check_images(options_, spec);
   const std::int64_t copies = options_.shared ? 1 : std::ssize(options_.camera_names);
   for (std::int64_t i = 0; i < copies; ++i) {
@@ -123,7 +123,7 @@ at::Tensor ResNetBackbone::prepare(const at::Tensor& image, at::Generator& gener
   return pixels;
 }
 
-at::Tensor ResNetBackbone::encode(const Images& images, at::Generator& generator) {
+at::Tensor ResNetBackbone::encode(const Observation& images, at::Generator& generator) {
   const std::vector<at::Tensor> ordered = ordered_images(images);
   at::AutoGradMode grad(!options_.frozen && at::GradMode::is_enabled());
   if (options_.frozen) freeze();

@@ -49,7 +49,7 @@ class ResNetBackbone : public Backbone {
   std::int64_t output_dim() const override { return output_dim_; }
   bool frozen() const override { return options_.frozen; }
   bool has_random_transform() const override { return options_.crop.has_value(); }
-  at::Tensor encode(const Images& images, at::Generator& generator) override;
+  at::Tensor encode(const Observation& images, at::Generator& generator) override;
 
   // Frozen encoders and all BatchNorms stay in evaluation mode.
   void train(bool on = true) override;

@@ -47,7 +47,7 @@ std::string text_of(const at::Tensor& bytes) {
 
 TorchScriptBackbone::TorchScriptBackbone(TorchScriptOptions options, const ObservationSpec& spec)
     : options_(std::move(options)), file_(RunFiles::find(options_.file)) {
-  if (options_.camera_names.empty()) options_.camera_names = spec.camera_names;
+  if (options_.camera_names.empty()) options_.camera_names = spec.camera_names();
   check_camera_names(options_.camera_names, spec, kName);
   module_ = register_module("module", std::make_shared<ScriptedModule>(file_, options_.output));
   file_sha256_ = sha256_file(file_);
@@ -81,7 +81,7 @@ void TorchScriptBackbone::probe(const ObservationSpec& spec) {
   for (const std::int64_t frames : {1, 2}) {
     std::vector<at::Tensor> views;
     for (const std::string& camera : options_.camera_names) {
-      const ImageSize size = spec.images.at(camera);
+      const ImageSize size = spec.image_size(camera);
       views.push_back(at::zeros({frames, size.height, size.width, 3}, at::kByte));
     }
     feature = features_of(views);
@@ -192,7 +192,7 @@ at::Tensor TorchScriptBackbone::features_of(const std::vector<at::Tensor>& views
   return run(at::stack(parts, 1));
 }
 
-at::Tensor TorchScriptBackbone::encode(const Images& images, at::Generator& /*generator*/) {
+at::Tensor TorchScriptBackbone::encode(const Observation& images, at::Generator& /*generator*/) {
   const at::AutoGradMode grad(!options_.frozen && at::GradMode::is_enabled());
   if (options_.frozen) freeze();
   check_same_file();

@@ -60,7 +60,7 @@ class TorchScriptBackbone : public Backbone, public KeepsFiles {
   // The program, which is in no checkpoint.
   std::vector<std::filesystem::path> run_files() const override { return {options_.file}; }
   // Error also when the state was loaded from a checkpoint that was made with another file.
-  at::Tensor encode(const Images& images, at::Generator& generator) override;
+  at::Tensor encode(const Observation& images, at::Generator& generator) override;
 
   // A frozen module stays in evaluation mode and without gradients.
   void train(bool on = true) override;

@@ -90,8 +90,8 @@ std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spe
   if (options.has("backbone")) {
     backbone = registry.create<Backbone>(options.component("backbone"), "agent.backbone", spec);
   }
-  const ConditionSpec condition =
-      condition_spec(backbone.get(), spec.state_dim, own.use_env_state ? spec.env_state_dim : 0);
+  const ConditionSpec condition = condition_spec(backbone.get(), spec.state_dim(),
+                                                 own.use_env_state ? spec.env_state_dim() : 0);
   const ConfigNode& head_node = options.component("head");
   check_stated_cond_dim(head_node, condition, registry);
   auto head = registry.create<Head>(head_node, "agent.head",

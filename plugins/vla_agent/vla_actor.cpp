@@ -50,14 +50,15 @@ bool VlaActor::needs_images() const {
 
 // What encode() will look at.
 Observation VlaActor::looked_at(const Observation& observation) const {
-  Observation seen{.state = observation.state};
-  if (agent_.sees_env_state()) seen.env_state = observation.env_state;
-  if (!needs_images()) return seen;
-  for (const std::string& camera : agent_.backbone()->camera_names()) {
-    const auto found = observation.images.find(camera);
+  Observation seen;
+  const auto look_at = [&](const std::string& stream) {
+    const auto found = observation.find(stream);
     // encode() names what is missing.
-    if (found != observation.images.end()) seen.images[camera] = found->second;
-  }
+    if (found != observation.end()) seen[stream] = found->second;
+  };
+  look_at(kState);
+  if (agent_.sees_env_state()) look_at(kEnvState);
+  if (needs_images()) std::ranges::for_each(agent_.backbone()->stream_names(), look_at);
   return seen;
 }
 
@@ -79,9 +80,7 @@ void VlaActor::observe(const Observation& observation) {
   step->raw = looked_at(observation);
   step->with_images = needs_images();
   if (computes_aside()) {
-    for (auto& [camera, image] : step->raw.images) image = image.clone();
-    step->raw.state = step->raw.state.clone();
-    if (agent_.sees_env_state()) step->raw.env_state = step->raw.env_state.clone();
+    for (auto& [stream, values] : step->raw) values = values.clone();
   } else {
     encode(*step);
   }

@@ -17,11 +17,11 @@ namespace {
 
 void check_cameras(const Backbone& backbone, const ObservationSpec& spec) {
   for (const std::string& camera : backbone.camera_names()) {
-    if (spec.images.contains(camera)) continue;
+    if (const StreamSpec* stream = spec.find(camera); stream && stream->is_image()) continue;
     throw Error({.what = fmt::format("the backbone needs camera '{}', which the data does not give",
                                      camera),
                  .where = "agent.backbone.camera_names",
-                 .expected = fmt::format("a subset of {}", fmt::join(spec.camera_names, ", ")),
+                 .expected = fmt::format("a subset of {}", fmt::join(spec.camera_names(), ", ")),
                  .found = fmt::format("{}", fmt::join(backbone.camera_names(), ", ")),
                  .next = "add the camera to data.camera_names, or change the backbone's"});
   }
@@ -51,19 +51,19 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
   }
   register_module("head", head_);
   check_clipping(*head_, options_.action_normalization);
-  if (options_.use_env_state && spec_.env_state_dim == 0) {
+  if (options_.use_env_state && spec_.env_state_dim() == 0) {
     throw Error({.what = "use_env_state asks for a state that the data does not record",
                  .where = "agent.use_env_state",
                  .expected = "data with env_state",
                  .next = "set agent.use_env_state=false, or collect the data again"});
   }
-  condition_ = condition_spec(backbone_.get(), spec_.state_dim,
-                              options_.use_env_state ? spec_.env_state_dim : 0);
+  condition_ = condition_spec(backbone_.get(), spec_.state_dim(),
+                              options_.use_env_state ? spec_.env_state_dim() : 0);
   auto normalizer = [&](const char* name, std::int64_t dim, Normalization kind) {
     return register_module(fmt::format("{}_normalizer", name),
                            std::make_shared<Normalizer>(name, dim, kind));
   };
-  state_normalizer_ = normalizer("state", spec_.state_dim, options_.state_normalization);
+  state_normalizer_ = normalizer("state", spec_.state_dim(), options_.state_normalization);
   action_normalizer_ = normalizer("action", spec_.action_dim, options_.action_normalization);
   moved_along_ = action_normalizer_->buffers().front();
   if (condition_.env_state_dim > 0) {
@@ -110,15 +110,16 @@ void VlaAgent::require_statistics() {
 at::Tensor VlaAgent::features_of(const Batch& batch, at::Generator& generator) {
   if (!backbone_) return {};
   const at::Tensor features =
-      batch.features.defined() ? batch.features : backbone_->encode(batch.images, generator);
+      batch.features.defined() ? batch.features : backbone_->encode(batch.observations, generator);
   return feature_normalizer_->normalize(features);
 }
 
 LossReport VlaAgent::loss(const Batch& batch, at::Generator& generator) {
   require_statistics();
   const at::Tensor env_state =
-      env_state_normalizer_ ? env_state_normalizer_->normalize(batch.env_state) : at::Tensor();
-  at::Tensor state = state_normalizer_->normalize(batch.state);
+      env_state_normalizer_ ? env_state_normalizer_->normalize(batch.observations.env_state())
+                            : at::Tensor();
+  at::Tensor state = state_normalizer_->normalize(batch.observations.state());
   if (is_training() && options_.state_noise > 0.0) {
     state = state + options_.state_noise * at::randn(state.sizes(), generator, state.options());
   }
@@ -131,7 +132,7 @@ std::unique_ptr<Actor> VlaAgent::make_actor(const ActorOptions& options) {
 }
 
 void VlaAgent::check(const Observation& observation) const {
-  if (!sees_env_state() || observation.env_state.defined()) return;
+  if (!sees_env_state() || observation.env_state().defined()) return;
   throw Error({.what = "the observation lacks env_state",
                .where = "vla_agent",
                .expected = fmt::format("float [{}]", condition_.env_state_dim)});
@@ -141,18 +142,20 @@ EncodedObservation VlaAgent::encode(const Observation& observation, bool with_im
   const torch::NoGradGuard no_grad;
   EncodedObservation encoded;
   if (with_images) {
-    Images batch;
-    for (const auto& [camera, image] : observation.images) {
-      batch[camera] = image.to(device()).unsqueeze(0).unsqueeze(0);
+    Observation batch;
+    for (const std::string& stream : backbone_->stream_names()) {
+      const at::Tensor values = observation.get(stream);
+      // encode() names what is missing.
+      if (values.defined()) batch[stream] = values.to(device()).unsqueeze(0).unsqueeze(0);
     }
     at::Generator unused = make_generator(0, device());
     const std::lock_guard lock(models_);
     encoded.features = feature_normalizer_->normalize(backbone_->encode(batch, unused)).flatten();
   }
-  encoded.state = state_normalizer_->normalize(observation.state.to(device(), at::kFloat));
+  encoded.state = state_normalizer_->normalize(observation.state().to(device(), at::kFloat));
   if (sees_env_state()) {
     encoded.env_state =
-        env_state_normalizer_->normalize(observation.env_state.to(device(), at::kFloat));
+        env_state_normalizer_->normalize(observation.env_state().to(device(), at::kFloat));
   }
   return encoded;
 }

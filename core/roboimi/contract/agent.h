@@ -44,11 +44,11 @@ struct Horizons {
 
 // Normalization statistics of the training episodes, stored in the agent.
 struct DatasetStatistics {
-  Statistics state;                                 // [S]
-  Statistics action;                                // [A]
-  std::optional<Statistics> env_state = {};         // [E]
-  std::optional<Statistics> features = {};          // [V], of a frozen backbone
-  std::map<std::string, Statistics> vectors = {};   // of the other vector streams, by name
+  Statistics state;                                // [S]
+  Statistics action;                               // [A]
+  std::optional<Statistics> env_state = {};        // [E]
+  std::optional<Statistics> features = {};         // [V], of a frozen backbone
+  std::map<std::string, Statistics> vectors = {};  // of the other vector streams, by name
 };
 
 class ROBOIMI_EXPORT Agent : public torch::nn::Module {

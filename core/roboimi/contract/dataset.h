@@ -38,19 +38,20 @@ class ROBOIMI_EXPORT Dataset {
   virtual std::int64_t num_episodes() const = 0;
   virtual const EpisodeInfo& episode(std::int64_t index) const = 0;
 
-  // Rows [first, first + count) of a stream: [count, ...] of the shape and type that spec() gives, on
-  // the CPU. Error: a stream that spec() does not list, rows beyond the episode.
+  // Rows [first, first + count) of a stream: [count, ...] of the shape and type that spec() gives,
+  // on the CPU. Error: a stream that spec() does not list, rows beyond the episode.
   virtual at::Tensor read(std::int64_t episode, const std::string& stream, std::int64_t first,
                           std::int64_t count) const = 0;
   // Float [L, A]. Row t: the command sent after row t was observed.
   virtual at::Tensor actions(std::int64_t episode) const = 0;
 
-  // Named quantities float [L, k] that a good representation of the frames should contain (positions
-  // of objects and end effectors): what probes are fitted to. Empty where none were recorded.
+  // Named quantities float [L, k] that a good representation of the frames should contain
+  // (positions of objects and end effectors): what probes are fitted to. Empty where none were
+  // recorded.
   virtual std::map<std::string, at::Tensor> labels(std::int64_t episode) const;
 
-  // Where row `row` of an image stream lies uncompressed, if it does: such frames are mapped in place
-  // and never copied.
+  // Where row `row` of an image stream lies uncompressed, if it does: such frames are mapped in
+  // place and never copied.
   virtual std::optional<FrameExtent> frame_extent(std::int64_t episode, const std::string& stream,
                                                   std::int64_t row) const;
 

@@ -49,7 +49,7 @@ class ROBOIMI_EXPORT Environment {
   virtual std::int64_t max_steps() const = 0;  // steps until truncated
 
   // Starts an episode. In a simulator the initial state depends on `seed` alone; a robot moves to
-  // its start pose and may ignore the seed. Without `render`, observation.images is empty and no
+  // its start pose and may ignore the seed. Without `render` the observation has no image and no
   // frame is drawn.
   virtual Observation reset(std::uint64_t seed, bool render) = 0;
   // action float [A]. Error for another size and for values that are not finite. After terminated

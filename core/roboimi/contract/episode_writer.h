@@ -16,8 +16,8 @@ namespace roboimi {
 
 // One whole episode of L rows. Row t: what was observed, and the command sent after observing it.
 struct EpisodeRecord {
-  std::vector<StreamSpec> streams = {};  // of `observations`
-  Observation observations;              // each [L, ...]
+  std::vector<StreamSpec> streams = {};      // of `observations`
+  Observation observations;                  // each [L, ...]
   std::map<std::string, at::Tensor> labels;  // name -> float [L, k]; see Dataset::labels()
   at::Tensor actions;                        // float [L, A]
   double control_hz = 0.0;

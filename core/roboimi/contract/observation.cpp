@@ -63,8 +63,8 @@ StreamKind stream_kind_from(const std::string& name) {
   for (const auto& [value, known] : kKinds) {
     if (name == known) return value;
   }
-  throw Error({.what = "unknown kind of stream '" + name + "'",
-               .expected = "rgb, depth, vector or text"});
+  throw Error(
+      {.what = "unknown kind of stream '" + name + "'", .expected = "rgb, depth, vector or text"});
 }
 
 StreamSpec rgb_stream(std::string name, ImageSize size) {
@@ -91,10 +91,7 @@ StreamSpec vector_stream(std::string name, std::int64_t size, std::string unit,
 }
 
 StreamSpec text_stream(std::string name, std::int64_t bytes) {
-  return {.name = std::move(name),
-          .kind = StreamKind::kText,
-          .shape = {bytes},
-          .dtype = at::kByte};
+  return {.name = std::move(name), .kind = StreamKind::kText, .shape = {bytes}, .dtype = at::kByte};
 }
 
 at::Tensor Observation::get(const std::string& name) const {
@@ -107,8 +104,8 @@ const at::Tensor& Observation::at(const std::string& name) const {
   if (found != end()) return found->second;
   std::vector<std::string> given;
   for (const auto& [stream, _] : *this) given.push_back(stream);
-  throw Error({.what = fmt::format("the observation lacks the stream '{}'", name),
-               .found = joined(given)});
+  throw Error(
+      {.what = fmt::format("the observation lacks the stream '{}'", name), .found = joined(given)});
 }
 
 Observation Observation::images() const {
@@ -157,8 +154,8 @@ std::vector<std::string> ObservationSpec::camera_names() const {
 ImageSize ObservationSpec::image_size(std::string_view camera) const {
   const StreamSpec& stream = at(camera);
   if (stream.is_image()) return stream.size();
-  throw Error({.what = fmt::format("the stream '{}' is no image", camera),
-               .found = described(stream)});
+  throw Error(
+      {.what = fmt::format("the stream '{}' is no image", camera), .found = described(stream)});
 }
 
 std::int64_t ObservationSpec::state_dim() const { return length_of(*this, kState); }

@@ -1,8 +1,8 @@
 // Observations: what a policy sees, as named streams, and the table that describes them.
 //
-// A stream is one sensor or signal: an RGB or depth camera, a vector of numbers, a text. A policy, a
-// data set and an environment each list their streams in an ObservationSpec; tensors travel by the
-// stream's name from there to the model:
+// A stream is one sensor or signal: an RGB or depth camera, a vector of numbers, a text. A policy,
+// a data set and an environment each list their streams in an ObservationSpec; tensors travel by
+// the stream's name from there to the model:
 //
 //   ObservationSpec spec{.streams = {rgb_stream("front", {480, 640}),
 //                                    depth_stream("front_depth", {480, 640}),
@@ -49,10 +49,10 @@ struct ImageSize {
 struct StreamSpec {
   std::string name;
   StreamKind kind = StreamKind::kVector;
-  std::vector<std::int64_t> shape = {};          // of one step
+  std::vector<std::int64_t> shape = {};  // of one step
   at::ScalarType dtype = at::kFloat;
-  std::string unit = {};                         // "rad", "m"; empty: none or unknown
-  std::vector<std::string> element_names = {};   // of a vector; empty: unknown
+  std::string unit = {};                        // "rad", "m"; empty: none or unknown
+  std::vector<std::string> element_names = {};  // of a vector; empty: unknown
 
   bool is_image() const { return kind == StreamKind::kRgb || kind == StreamKind::kDepth; }
   ImageSize size() const { return {shape.at(0), shape.at(1)}; }  // of an image
@@ -105,14 +105,15 @@ struct ObservationSpec {
   ROBOIMI_EXPORT std::int64_t state_dim() const;      // S; 0 without a state
   ROBOIMI_EXPORT std::int64_t env_state_dim() const;  // E; 0 without one
 
-  // Says what differs, in words; empty when a policy for *this can act on `other`. What is privileged
-  // or never shown may differ, and `other` may have more streams.
+  // Says what differs, in words; empty when a policy for *this can act on `other`. What is
+  // privileged or never shown may differ, and `other` may have more streams.
   ROBOIMI_EXPORT std::string difference(const ObservationSpec& other) const;
 };
 
 // Windows for training. Numbers are raw; the agent normalizes.
 struct Batch {
-  // Each [B, T, ...]. Images are those that the backbone reads, and none where `features` is defined.
+  // Each [B, T, ...]. Images are those that the backbone reads, and none where `features` is
+  // defined.
   Observation observations;
   at::Tensor features;  // float [B, T, V]: cached features of a frozen backbone, or undefined
   at::Tensor actions;   // float [B, H, A]

@@ -170,17 +170,16 @@ const std::uint8_t* FrameStore::address(FrameIndex index, const CameraTable& tab
 at::Tensor FrameStore::frame(FrameIndex index, const std::string& camera) const {
   const CameraTable& table = tables_.at(camera);
   // from_blob asks for a writable pointer; the mapping itself is read-only.
-  return at::from_blob(const_cast<std::uint8_t*>(address(index, table)),
-                       table.stream.shape, table.stream.dtype);
+  return at::from_blob(const_cast<std::uint8_t*>(address(index, table)), table.stream.shape,
+                       table.stream.dtype);
 }
 
 Observation FrameStore::gather(const std::vector<FrameIndex>& rows, bool pinned) const {
   const auto count = static_cast<std::int64_t>(rows.size());
   Observation images;
   for (const auto& [camera, table] : tables_) {
-    const at::Tensor gathered =
-        at::empty(shape_of(table.stream, count),
-                  at::TensorOptions(table.stream.dtype).pinned_memory(pinned));
+    const at::Tensor gathered = at::empty(
+        shape_of(table.stream, count), at::TensorOptions(table.stream.dtype).pinned_memory(pinned));
     auto* const destination = static_cast<std::uint8_t*>(gathered.data_ptr());
     const std::uint64_t bytes = table.frame_bytes;
     at::parallel_for(0, count, 1, [&, &camera_table = table](std::int64_t begin, std::int64_t end) {

@@ -52,7 +52,8 @@ class ROBOIMI_EXPORT FrameStore {
   FrameStore(const FrameStore&) = delete;
   FrameStore& operator=(const FrameStore&) = delete;
 
-  // A view of mapped memory, [H, W, 3] or [H, W] of the stream's type, valid while the store lives: never write to it.
+  // A view of mapped memory, [H, W, 3] or [H, W] of the stream's type, valid while the store lives:
+  // never write to it.
   at::Tensor frame(FrameIndex index, const std::string& camera) const;
   // Copies of N frames of every camera, in parallel: camera -> [N, ...].
   // `pinned` allocates page-locked memory, for the way to a GPU.

@@ -1,7 +1,7 @@
 // Computes the values of the steps to come on one thread of its own.
 //
-//   Prefetcher<Images> images([&](std::int64_t step) { return gather(step); }, 2);
-//   Images now = images.get(step);   // steps step+1 and step+2 are under way when it returns
+//   Prefetcher<Observation> images([&](std::int64_t step) { return gather(step); }, 2);
+//   Observation now = images.get(step);   // steps step+1 and step+2 are under way when it returns
 //
 // A value must be a function of its step alone; asking for the steps out of order costs time, not
 // correctness. An exception of the function comes out of get().

@@ -69,8 +69,9 @@ class ROBOIMI_EXPORT WindowSampler {
   WindowSampler(const WindowSampler&) = delete;
   WindowSampler& operator=(const WindowSampler&) = delete;
 
-  // One of the two gives batches their vision; neither leaves them with vectors and texts only, which
-  // every batch holds. Features are uploaded once; with several variants a window's is drawn from (seed, step).
+  // One of the two gives batches their vision; neither leaves them with vectors and texts only,
+  // which every batch holds. Features are uploaded once; with several variants a window's is drawn
+  // from (seed, step).
   void set_features(const Embeddings& embeddings);
   void set_frames(std::shared_ptr<const FrameStore> frames);
 

@@ -2,7 +2,7 @@
 // order of joints, millimeters for meters.
 //
 //   StateWatch watch(state.state_range, "runs/2026...");
-//   std::vector<std::int64_t> elements = watch.outside(observation.state);   // {3}: state[3] is
+//   std::vector<std::int64_t> elements = watch.outside(observation.state());   // {3}: state[3] is
 //
 // An element is outside when it lies further beyond the training data's range than that range is
 // wide. The first time that it does, the log says so. A checkpoint without the range of its states

@@ -33,11 +33,10 @@ void require_image(const at::Tensor& image, const StreamSpec& stream) {
                .where = "env",
                .expected = fmt::format("{} [{}]", is_rgb ? "uint8" : c10::toString(stream.dtype),
                                        fmt::join(stream.shape, ", ")),
-               .found = image.defined()
-                            ? fmt::format("{} of {} dimensions, {} numbers",
-                                          c10::toString(image.scalar_type()), image.dim(),
-                                          image.numel())
-                            : "none"});
+               .found = image.defined() ? fmt::format("{} of {} dimensions, {} numbers",
+                                                      c10::toString(image.scalar_type()),
+                                                      image.dim(), image.numel())
+                                        : "none"});
 }
 
 }  // namespace

@@ -51,6 +51,11 @@ Observation select(const Observation& images, std::int64_t sample, std::int64_t 
   return one;
 }
 
+bool is_image_of(const ObservationSpec& spec, const std::string& name) {
+  const StreamSpec* stream = spec.find(name);
+  return stream != nullptr && stream->is_image();
+}
+
 void declares_its_cameras(const BackboneQuirks& quirks) {
   const Made backbone = make(quirks);
   const auto& names = backbone->camera_names();
@@ -63,6 +68,15 @@ void declares_its_cameras(const BackboneQuirks& quirks) {
         fmt::format("camera_names() has '{}', which the ObservationSpec lacks; the factory must "
                     "refuse such options (check_camera_names)",
                     name));
+  }
+  const std::vector<std::string> streams = backbone->stream_names();
+  for (const std::string& name : names) {
+    require(std::ranges::find(streams, name) != streams.end(),
+            fmt::format("stream_names() lacks the camera '{}'", name));
+  }
+  for (const std::string& name : streams) {
+    require(quirks.spec().find(name) != nullptr,
+            fmt::format("stream_names() has '{}', which the ObservationSpec lacks", name));
   }
 }
 
@@ -309,18 +323,24 @@ void moves_between_types_and_devices(const BackboneQuirks& quirks) {
 void wrong_images_are_refused(const BackboneQuirks& quirks) {
   const Made backbone = make_for_evaluation(quirks);
   const std::string camera = backbone->camera_names().back();
-  const auto refuses = [&](const std::string& what, const std::function<void(Observation&)>& spoil) {
+  const bool is_rgb = quirks.spec().at(camera).kind == StreamKind::kRgb;
+  const auto refuses = [&](const std::string& what,
+                           const std::function<void(Observation&)>& spoil) {
     Observation images = random_streams(quirks.spec(), 2, 1);
     spoil(images);
     require_error(what, {camera}, [&] { evaluate(*backbone, images); });
   };
   refuses("a missing camera", [&](Observation& images) { images.erase(camera); });
-  refuses("float pictures",
-          [&](Observation& images) { images[camera] = images[camera].to(at::kFloat); });
-  refuses("a picture without a batch", [&](Observation& images) { images[camera] = images[camera][0]; });
-  refuses("four channels", [&](Observation& images) {
-    images[camera] = at::cat({images[camera], images[camera]}, -1).narrow(-1, 0, 4);
+  refuses("pictures of another type", [&](Observation& images) {
+    images[camera] = images[camera].to(is_rgb ? at::kFloat : at::kDouble);
   });
+  refuses("a picture without a batch",
+          [&](Observation& images) { images[camera] = images[camera][0]; });
+  if (is_rgb) {
+    refuses("four channels", [&](Observation& images) {
+      images[camera] = at::cat({images[camera], images[camera]}, -1).narrow(-1, 0, 4);
+    });
+  }
   if (backbone->num_cameras() > 1) {
     refuses("cameras of two batch sizes",
             [&](Observation& images) { images[camera] = images[camera].narrow(0, 0, 1); });

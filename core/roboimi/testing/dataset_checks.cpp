@@ -121,9 +121,8 @@ void mapped_frames_are_the_decoded(const DatasetQuirks& quirks) {
     file.read(static_cast<char*>(mapped.data_ptr()), static_cast<std::streamsize>(mapped.nbytes()));
     require(static_cast<bool>(file),
             fmt::format("the frame of '{}' reaches beyond its file", camera));
-    require(
-        at::equal(mapped, decoded),
-        fmt::format("frame_extent() of '{}' points at other bytes than read() gives", camera));
+    require(at::equal(mapped, decoded),
+            fmt::format("frame_extent() of '{}' points at other bytes than read() gives", camera));
   }
   if (!any) skip("no frame lies uncompressed");
 }

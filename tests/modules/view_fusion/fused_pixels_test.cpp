@@ -18,7 +18,7 @@ ObservationSpec spec(std::int64_t top_width = 12) {
   return made;
 }
 
-Images images() {
+Observation images() {
   at::Generator generator = make_generator(3);
   return {{"top", at::randint(0, 256, {2, 3, 10, 12, 3}, generator, at::kByte)},
           {"front", at::randint(0, 256, {2, 3, 10, 12, 3}, generator, at::kByte)}};
@@ -31,7 +31,7 @@ TEST(FusedPixels, AreWhatAnEncoderOfTheseViewsTakesIn) {
   EXPECT_EQ(pixels.image_size(), (ImageSize{8, 6}));
   EXPECT_EQ(pixels.joint_output_dim(), 3 * 8 * 6);
   EXPECT_TRUE(pixels.frozen());
-  const Images views = images();
+  const Observation views = images();
   at::Generator unused = make_generator(0);
   const at::Tensor features = pixels.encode(views, unused);
   EXPECT_EQ(features.sizes(), (std::vector<std::int64_t>{2, 3, 144}));

@@ -25,7 +25,7 @@ class FixtureBackbone : public Backbone {
   const std::vector<std::string>& camera_names() const override { return cameras_; }
   std::int64_t output_dim() const override { return options_.output_dim; }
   bool frozen() const override { return false; }
-  at::Tensor encode(const Images& images, at::Generator&) override {
+  at::Tensor encode(const Observation& images, at::Generator&) override {
 #if defined(CRASH_IN_ENCODE)
     std::raise(SIGSEGV);
 #endif

@@ -219,7 +219,7 @@ TEST(Component, IsTheSameForTheSameSeedAndLeavesTheDefaultGeneratorAlone) {
 
 TEST(Component, LivesThroughFiftyCyclesOfLoadingConstructingAndDestroying) {
   Registry& registry = Registry::instance();
-  const Images images = {{"top", at::ones({1, 2, 8, 8, 3}, at::kByte)}};
+  const Observation images = {{"top", at::ones({1, 2, 8, 8, 3}, at::kByte)}};
   at::Generator generator = make_generator(1);
   for (int cycle = 0; cycle < 50; ++cycle) {
     EXPECT_EQ(registry.load(built("good")), "good");

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr std::int64_t kLength = 6, kState = 14, kHeight = 16, kWidth = 24;
+constexpr std::int64_t kLength = 6, kQpos = 14, kHeight = 16, kWidth = 24;
 constexpr std::uint64_t kSeed = (std::uint64_t{1} << 63) + 17;
 
 int python(const std::string& arguments) {
@@ -61,10 +61,10 @@ EpisodeRecord record(bool smooth) {
   for (const std::string camera : {"front", "top"}) {
     record.images[camera] = smooth ? smooth_frames(camera) : frames(camera);
   }
-  record.state = table(0, kState);
+  record.state = table(0, kQpos);
   record.env_state = table(7, 3);
   record.labels = {{"box_position", table(40, 3)}, {"tip_position", table(50, 2)}};
-  record.actions = table(100, kState);
+  record.actions = table(100, kQpos);
   record.control_hz = 20.0;
   record.seed = kSeed;
   record.success = true;
@@ -93,8 +93,8 @@ class Hdf5DatasetTest : public ::testing::Test {
     return {.path = folder(name), .camera_names = {"top", "front"}};
   }
   static void expect_tables(const Dataset& dataset, std::int64_t episode) {
-    EXPECT_TRUE(at::equal(dataset.state(episode), table(0, kState)));
-    EXPECT_TRUE(at::equal(dataset.actions(episode), table(100, kState)));
+    EXPECT_TRUE(at::equal(dataset.state(episode), table(0, kQpos)));
+    EXPECT_TRUE(at::equal(dataset.actions(episode), table(100, kQpos)));
     EXPECT_EQ(dataset.state(episode).scalar_type(), at::kFloat);
   }
 
@@ -115,7 +115,7 @@ TEST_F(Hdf5DatasetTest, OpensActFilesOfFloat64InTheOrderOfTheirNumbers) {
   EXPECT_EQ(dataset.episode(0).length, kLength);
   EXPECT_THAT(dataset.spec().camera_names, ElementsAre("top", "front"));
   EXPECT_EQ(dataset.spec().images.at("top"), (ImageSize{kHeight, kWidth}));
-  EXPECT_EQ(dataset.spec().state_dim, kState);
+  EXPECT_EQ(dataset.spec().state_dim, kQpos);
   EXPECT_EQ(dataset.spec().env_state_dim, 0);
   EXPECT_FALSE(dataset.env_state(0).defined());
   expect_tables(dataset, 1);
@@ -271,7 +271,7 @@ TEST_F(Hdf5DatasetTest, RefusesEpisodesThatDoNotFitEachOther) {
   const Hdf5EpisodeWriter writer({});
   writer.write(folder("mixed/episode_0.hdf5"), record(false));
   EpisodeRecord other = record(false);
-  other.actions = table(100, kState + 1);
+  other.actions = table(100, kQpos + 1);
   writer.write(folder("mixed/episode_1.hdf5"), other);
   const std::string error = error_of(options("mixed"));
   EXPECT_THAT(error, HasSubstr("mixed/episode_1.hdf5: the episode does not fit the others"));
@@ -302,7 +302,7 @@ TEST_F(Hdf5DatasetTest, IsReadBySeveralThreadsAtOnce) {
       for (std::int64_t row = 0; row < kLength; ++row) {
         equal +=
             at::equal(dataset.frames(row % 3, "top", row, 1), frames("top").slice(0, row, row + 1));
-        equal += at::equal(dataset.state(row % 3), table(0, kState));
+        equal += at::equal(dataset.state(row % 3), table(0, kQpos));
       }
     });
   }

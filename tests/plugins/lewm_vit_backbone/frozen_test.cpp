@@ -24,9 +24,9 @@ ObservationSpec spec_of(const std::vector<std::string>& cameras) {
   return spec;
 }
 
-Images random_images(std::int64_t batch, std::int64_t steps) {
+Observation random_images(std::int64_t batch, std::int64_t steps) {
   at::Generator generator = make_generator(5);
-  Images images;
+  Observation images;
   for (const char* camera : {"front", "top", "r_vis"}) {
     images[camera] = at::randint(0, 256, {batch, steps, 20, 24, 3}, generator, at::kByte);
   }
@@ -77,7 +77,7 @@ TEST(LewmFrozen, LeavesEveryBitAfterAHundredTrainingSteps) {
   }
   EXPECT_EQ(trainable.size(), 2U);  // the head's
   torch::optim::AdamW optimizer(trainable, torch::optim::AdamWOptions(1e-2).weight_decay(0.1));
-  const Images images = random_images(4, 2);
+  const Observation images = random_images(4, 2);
   at::Generator generator = make_generator(1);
   for (int step = 0; step < 100; ++step) {
     parent->train(true);
@@ -100,7 +100,7 @@ TEST(LewmFrozen, LeavesEveryBitAfterAHundredTrainingSteps) {
 
 TEST(LewmEncode, FollowsWeightsThatAreLoadedLater) {
   auto backbone = make_small();
-  const Images images = random_images(1, 1);
+  const Observation images = random_images(1, 1);
   at::Generator generator = make_generator(1);
   const at::Tensor before = backbone->encode(images, generator);
   {
@@ -123,7 +123,7 @@ TEST(LewmEncode, EqualsTheTrainingPath) {
     backbone->projector->norm()->running_mean.normal_(0.0, 1.0, weights);
     backbone->projector->norm()->running_var.uniform_(0.2, 2.0, weights);
   }
-  Images images = random_images(3, 2);
+  Observation images = random_images(3, 2);
   at::Generator generator = make_generator(1);
   const at::Tensor pixels = view_fusion::fuse_views(
       {images["front"].flatten(0, 1), images["top"].flatten(0, 1), images["r_vis"].flatten(0, 1)},
@@ -135,7 +135,7 @@ TEST(LewmEncode, EqualsTheTrainingPath) {
 }
 
 TEST(LewmEncode, DoesNotDependOnTheOrderOfTheDatasCameras) {
-  const Images images = random_images(2, 2);
+  const Observation images = random_images(2, 2);
   at::Generator generator = make_generator(1);
   std::vector<at::Tensor> features;
   const std::vector<std::vector<std::string>> orders = {{"r_vis", "top", "front"},
@@ -154,10 +154,10 @@ TEST(LewmEncode, DoesNotDependOnTheOrderOfTheDatasCameras) {
 
 TEST(LewmEncode, GivesAFrameTheSameFeatureAmongOtherNeighbours) {
   auto backbone = make_small();
-  const Images images = random_images(9, 1);
+  const Observation images = random_images(9, 1);
   at::Generator generator = make_generator(1);
   const at::Tensor all = backbone->encode(images, generator);
-  Images one;
+  Observation one;
   for (const auto& [camera, image] : images) one[camera] = image.slice(0, 4, 5);
   EXPECT_TRUE(all.slice(0, 4, 5).allclose(backbone->encode(one, generator), 0.0, 1e-5));
 }

@@ -35,7 +35,7 @@ inline view_fusion::FusionOptions fusion_of(const std::string& name, std::int64_
 }
 
 struct Case {
-  Images images;  // [N, 1, H, W, 3]
+  Observation images;  // [N, 1, H, W, 3]
   ObservationSpec spec;
   at::Tensor embedding;  // [N, D]
 };

@@ -13,7 +13,7 @@ namespace {
 constexpr std::int64_t kSteps = 200, kRenderEvery = 10;
 
 // Frames of an episode, [N, 1, H, W, 3] a camera.
-Images expert_frames(Environment& environment) {
+Observation expert_frames(Environment& environment) {
   std::map<std::string, std::vector<at::Tensor>> frames;
   Observation observation = environment.reset(/*seed=*/7, /*render=*/true);
   const auto expert = environment.scene()->make_expert(0.0, 0);
@@ -23,7 +23,7 @@ Images expert_frames(Environment& environment) {
     observation = result.observation;
     if (result.terminated || result.truncated) break;
   }
-  Images images;
+  Observation images;
   for (const auto& [camera, all] : frames) images[camera] = at::stack(all).unsqueeze(1);
   return images;
 }
@@ -44,8 +44,8 @@ CheckpointFile random_weights(const ObservationSpec& spec) {
   return file;
 }
 
-at::Tensor encode(const Images& images, const ObservationSpec& spec, const CheckpointFile& file,
-                  at::ScalarType precision) {
+at::Tensor encode(const Observation& images, const ObservationSpec& spec,
+                  const CheckpointFile& file, at::ScalarType precision) {
   LEWMViTBackbone backbone({.precision = precision}, spec, &file, "random");
   at::Generator generator = make_generator(1);
   return backbone.encode(images, generator).select(1, 0);
@@ -59,7 +59,7 @@ TEST(RealFrames, KeepTheirDirectionInBf16) {
                  "test"),
       "env");
   const ObservationSpec& spec = environment->spec();
-  const Images images = expert_frames(*environment);
+  const Observation images = expert_frames(*environment);
   ASSERT_GE(images.at("front").size(0), 10);
   const CheckpointFile weights = random_weights(spec);
   const at::Tensor full = encode(images, spec, weights, at::kFloat);

@@ -23,9 +23,9 @@ std::shared_ptr<ResNetBackbone> make(ResNetBackboneOptions options) {
   return std::make_shared<ResNetBackbone>(std::move(options), kSpec);
 }
 
-Images random_images(std::int64_t batch, std::int64_t steps) {
+Observation random_images(std::int64_t batch, std::int64_t steps) {
   at::Generator generator = make_generator(4);
-  Images images;
+  Observation images;
   for (const char* camera : {"top", "r_vis"}) {
     images[camera] = at::randint(0, 256, {batch, steps, 40, 48, 3}, generator, at::kByte);
   }
@@ -40,11 +40,11 @@ TEST(ResNetBackbone, GivesSixtyFourNumbersPerCameraInTheDatasOrder) {
   EXPECT_EQ(backbone->joint_output_dim(), std::nullopt);
   EXPECT_EQ(backbone->feature_dim(), 128);
   EXPECT_EQ(backbone->tokens_per_step(), 2);
-  const Images images = random_images(2, 3);
+  const Observation images = random_images(2, 3);
   const at::Tensor features = backbone->encode(images, generator);
   EXPECT_EQ(features.sizes(), (std::vector<std::int64_t>{2, 3, 128}));
   // Another image in `top` changes the second half only.
-  Images changed = images;
+  Observation changed = images;
   changed["top"] = 255 - images.at("top");
   const at::Tensor other = backbone->encode(changed, generator);
   EXPECT_TRUE(features.slice(2, 0, 64).allclose(other.slice(2, 0, 64), 0.0, 1e-5));
@@ -54,9 +54,9 @@ TEST(ResNetBackbone, GivesSixtyFourNumbersPerCameraInTheDatasOrder) {
 TEST(ResNetBackbone, FollowsItsOwnCameraOrderWhenGiven) {
   auto backbone = make({.shared = true, .camera_names = {"top", "r_vis"}});
   at::Generator generator = make_generator(1);
-  const Images images = random_images(1, 1);
+  const Observation images = random_images(1, 1);
   const at::Tensor features = backbone->encode(images, generator);
-  const Images swapped = {{"top", images.at("r_vis")}, {"r_vis", images.at("top")}};
+  const Observation swapped = {{"top", images.at("r_vis")}, {"r_vis", images.at("top")}};
   const at::Tensor other = backbone->encode(swapped, generator);
   EXPECT_TRUE(features.slice(2, 0, 64).allclose(other.slice(2, 64), 0.0, 1e-5));
 }
@@ -120,7 +120,7 @@ TEST(ResNetBackbone, CropsAtRandomInTrainingAndInTheCentreOtherwise) {
   EXPECT_FALSE(make({})->has_random_transform());
   const at::Tensor default_state = at::detail::getDefaultCPUGenerator().get_state();
   // One frame repeated over time and over the batch.
-  Images images = random_images(1, 1);
+  Observation images = random_images(1, 1);
   for (auto& [camera, image] : images) image = image.expand({6, 2, -1, -1, -1}).contiguous();
   at::Generator generator = make_generator(1);
   const at::Tensor own = generator.get_state();
@@ -136,7 +136,7 @@ TEST(ResNetBackbone, CropsAtRandomInTrainingAndInTheCentreOtherwise) {
   const at::Tensor before = generator.get_state();
   const at::Tensor centre = backbone->encode(images, generator);
   EXPECT_TRUE(before.equal(generator.get_state()));
-  Images cut;
+  Observation cut;
   for (const auto& [camera, image] : images) cut[camera] = image.slice(2, 3, 36).slice(3, 7, 40);
   auto whole = make({.shared = true});
   whole->train(false);
@@ -146,11 +146,11 @@ TEST(ResNetBackbone, CropsAtRandomInTrainingAndInTheCentreOtherwise) {
 
 TEST(ResNetBackbone, EncodesTheWindowAtTheOffsetsThatItDraws) {
   const ImageSize window{33, 31};
-  const Images images = random_images(3, 2);
+  const Observation images = random_images(3, 2);
   auto cropped = make({.shared = true, .crop = window}), whole = make({.shared = true});
   at::Generator generator = make_generator(1), same = make_generator(1);
   const at::Tensor features = cropped->encode(images, generator);
-  Images cut;
+  Observation cut;
   for (const std::string& camera : cropped->camera_names()) {
     const at::Tensor ys = at::randint(40 - window.height + 1, {3}, same, at::kLong);
     const at::Tensor xs = at::randint(48 - window.width + 1, {3}, same, at::kLong);
@@ -167,7 +167,7 @@ TEST(ResNetBackbone, EncodesTheWindowAtTheOffsetsThatItDraws) {
 
 TEST(ResNetBackbone, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
   auto backbone = make({.shared = true, .resize = ImageSize{36, 40}, .crop = ImageSize{33, 33}});
-  const Images images = random_images(2, 1);
+  const Observation images = random_images(2, 1);
   at::Generator generator = make_generator(1);
   EXPECT_EQ(device_traffic_of([&] { backbone->encode(images, generator).sum().backward(); }), "");
 }
@@ -175,8 +175,8 @@ TEST(ResNetBackbone, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
 TEST(ResNetBackbone, ResizesBeforeItCrops) {
   auto backbone = make({.shared = true, .resize = ImageSize{20, 24}});
   at::Generator generator = make_generator(1);
-  const Images images = random_images(1, 1);
-  Images small;
+  const Observation images = random_images(1, 1);
+  Observation small;
   for (const auto& [camera, image] : images) {
     small[camera] = at::_upsample_bilinear2d_aa(
                         image.flatten(0, 1).permute({0, 3, 1, 2}).to(at::kFloat), {20, 24}, false)
@@ -192,8 +192,8 @@ TEST(ResNetBackbone, ResizesBeforeItCrops) {
 TEST(ResNetBackbone, GivesAFrameTheSameFeatureAmongOtherNeighbours) {
   auto backbone = make({.norm = resnet::ResNetNorm::kBatch, .shared = true});
   at::Generator generator = make_generator(1);
-  const Images images = random_images(5, 1);
-  Images one;
+  const Observation images = random_images(5, 1);
+  Observation one;
   for (const auto& [camera, image] : images) one[camera] = image.slice(0, 2, 3);
   EXPECT_TRUE(backbone->encode(images, generator)
                   .slice(0, 2, 3)

@@ -35,11 +35,11 @@ inline const std::map<std::string, at::Tensor>& expected() {
   return file.tensors;
 }
 
-inline Images frames() {
+inline Observation frames() {
   return {{"front", expected().at("front")}, {"top", expected().at("top")}};
 }
 
-inline at::Tensor encode(TorchScriptBackbone& backbone, const Images& images) {
+inline at::Tensor encode(TorchScriptBackbone& backbone, const Observation& images) {
   at::Generator generator = make_generator(1);
   return backbone.encode(images, generator);
 }

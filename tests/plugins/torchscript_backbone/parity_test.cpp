@@ -32,7 +32,7 @@ TEST(TorchScriptParity, HoldsForScriptedTracedAndFoldedModules) {
 
 TEST(TorchScriptParity, HoldsForOneFrameAndForMoreThanAreRunAtOnce) {
   auto backbone = make("scripted.pt");
-  Images one, many;
+  Observation one, many;
   for (const auto& [camera, image] : frames()) {
     one[camera] = image.slice(0, 1, 2).slice(1, 2, 3);
     many[camera] = image.repeat({15, 1, 1, 1, 1});  // 90 frames
@@ -116,7 +116,7 @@ TEST(TorchScriptBackbone, LeavesFramesAndGeneratorsAlone) {
   auto backbone = make("scripted.pt");
   at::Generator generator = make_generator(1);
   const at::Tensor own = generator.get_state();
-  Images images, copies;
+  Observation images, copies;
   for (const auto& [camera, image] : frames()) {
     images[camera] = image.clone();
     copies[camera] = image.clone();

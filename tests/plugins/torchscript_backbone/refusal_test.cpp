@@ -123,7 +123,7 @@ TEST(TorchScriptModule, WhoseSizeDiffersFromTheStatedOneIsRefused) {
   EXPECT_THAT(error_of("scripted.pt", {.output_dim = 9}),
               AllOf(HasSubstr("expected 9 numbers (output_dim)"), HasSubstr("found 8")));
   auto sized = make("sized.pt");
-  Images images = frames();
+  Observation images = frames();
   images["front"] = images["front"].slice(2, 0, 30);
   try {
     encode(*sized, images);
@@ -138,7 +138,7 @@ TEST(TorchScriptCameras, ThatAreMissingOrDoNotFitAreNamed) {
   EXPECT_THAT(error_of("scripted.pt", {.camera_names = {"wrist"}}),
               AllOf(HasSubstr("camera 'wrist' is missing"), HasSubstr("front, top")));
   auto joint = make("joint.pt", {.mode = Mode::kJoint});
-  Images images = frames();
+  Observation images = frames();
   images["top"] = images["top"].slice(2, 0, 30);
   try {
     encode(*joint, images);

@@ -47,7 +47,7 @@ class MeanBackbone : public Backbone {
   const std::vector<std::string>& camera_names() const override { return cameras_; }
   std::int64_t output_dim() const override { return 1; }
   bool frozen() const override { return true; }
-  at::Tensor encode(const Images& images, at::Generator&) override {
+  at::Tensor encode(const Observation& images, at::Generator&) override {
     ++calls;
     gate.pass();
     std::vector<at::Tensor> means;

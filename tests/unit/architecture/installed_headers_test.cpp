@@ -72,7 +72,8 @@ TEST(InstalledHeaders, IncludeNoHeaderThatIsNotInstalled) {
   std::vector<std::string> missing;
   for (const std::string& header : headers) {
     const std::string text = read_text(kCore / header);
-    for (std::sregex_iterator match(text.begin(), text.end(), include), end; match != end; ++match) {
+    for (std::sregex_iterator match(text.begin(), text.end(), include), end; match != end;
+         ++match) {
       if (!headers.contains((*match)[1])) missing.push_back(header + " includes " + match->str(1));
     }
   }

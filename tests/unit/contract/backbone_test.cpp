@@ -17,7 +17,7 @@ class TwoCameras : public Backbone {
   const std::vector<std::string>& camera_names() const override { return cameras_; }
   std::int64_t output_dim() const override { return 1; }
   bool frozen() const override { return true; }
-  at::Tensor encode(const Images& images, at::Generator&) override {
+  at::Tensor encode(const Observation& images, at::Generator&) override {
     std::vector<at::Tensor> means;
     for (const at::Tensor& image : ordered_images(images)) {
       means.push_back(image.to(at::kFloat).mean({2, 3, 4}));
@@ -29,13 +29,13 @@ class TwoCameras : public Backbone {
   std::vector<std::string> cameras_;
 };
 
-Images two_images() {
+Observation two_images() {
   return {{"top", at::full({1, 2, 4, 4, 3}, 20, at::kByte)},
           {"front", at::full({1, 2, 4, 4, 3}, 10, at::kByte)},
           {"other", at::full({1, 2, 4, 4, 3}, 30, at::kByte)}};
 }
 
-std::string error_of(const Images& images) {
+std::string error_of(const Observation& images) {
   TwoCameras backbone;
   return error_text([&] { backbone.ordered_images(images); });
 }
@@ -69,14 +69,14 @@ TEST(OrderedImages, FollowTheBackbonesOwnOrder) {
 }
 
 TEST(OrderedImages, NameTheMissingCamera) {
-  Images images = two_images();
+  Observation images = two_images();
   images.erase("front");
   EXPECT_THAT(error_of(images), HasSubstr("camera 'front' is missing"));
   EXPECT_THAT(error_of(images), HasSubstr("found other, top"));
 }
 
 TEST(OrderedImages, RefuseFloatsOtherRanksAndOtherBatches) {
-  Images images = two_images();
+  Observation images = two_images();
   images["top"] = at::zeros({1, 2, 4, 4, 3});
   EXPECT_THAT(error_of(images), HasSubstr("images of camera 'top' do not fit"));
   images = two_images();

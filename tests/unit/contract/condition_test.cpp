@@ -20,7 +20,7 @@ class SizedBackbone : public Backbone {
   std::int64_t output_dim() const override { return output_dim_; }
   std::optional<std::int64_t> joint_output_dim() const override { return joint_; }
   bool frozen() const override { return true; }
-  at::Tensor encode(const Images& images, at::Generator&) override {
+  at::Tensor encode(const Observation& images, at::Generator&) override {
     const auto ordered = ordered_images(images);
     return at::zeros({ordered[0].size(0), ordered[0].size(1), feature_dim()});
   }

@@ -25,7 +25,7 @@ class MeanBackbone : public Backbone {
   std::int64_t output_dim() const override { return 3; }
   bool frozen() const override { return is_frozen; }
   bool has_random_transform() const override { return random_; }
-  at::Tensor encode(const Images& images, at::Generator& generator) override {
+  at::Tensor encode(const Observation& images, at::Generator& generator) override {
     if (milliseconds > 0) std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
     std::vector<at::Tensor> features;
     for (at::Tensor image : ordered_images(images)) {

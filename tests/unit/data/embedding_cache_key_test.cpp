@@ -140,7 +140,7 @@ TEST_F(EmbeddingCacheTest, NamesThePluginWhoseFeaturesAreNotAsAnnounced) {
    public:
     using MeanBackbone::MeanBackbone;
     at::ScalarType cached_dtype() const override { return dtype; }
-    at::Tensor encode(const Images&, at::Generator&) override { return result; }
+    at::Tensor encode(const Observation&, at::Generator&) override { return result; }
     at::Tensor result;
     at::ScalarType dtype = at::kFloat;
   };

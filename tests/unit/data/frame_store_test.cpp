@@ -81,7 +81,7 @@ TEST_F(FrameStoreTest, DecodesAgainWhenADataFileChanged) {
 TEST_F(FrameStoreTest, GathersRowsInTheOrderAsked) {
   const auto data = dataset(1);
   const FrameStore store(data, data->spec().camera_names, options());
-  const Images images = store.gather({{1, 2}, {0, 39}, {0, 0}, {1, 2}});
+  const Observation images = store.gather({{1, 2}, {0, 39}, {0, 0}, {1, 2}});
   for (const auto& [camera, frames] : images) {
     EXPECT_TRUE(at::equal(
         frames, at::stack({data->all_frames(1, camera)[2], data->all_frames(0, camera)[39],

@@ -141,7 +141,7 @@ class MeanBackbone : public Backbone {
   const std::vector<std::string>& camera_names() const override { return cameras_; }
   std::int64_t output_dim() const override { return 1; }
   bool frozen() const override { return true; }
-  at::Tensor encode(const Images& images, at::Generator&) override {
+  at::Tensor encode(const Observation& images, at::Generator&) override {
     ++num_calls;
     const at::Tensor means = images.at("top").to(at::kFloat).mean({2, 3, 4}).unsqueeze(2);
     return is_training() ? means + 1000 : means;

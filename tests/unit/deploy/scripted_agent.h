@@ -18,7 +18,7 @@ class CameraList final : public Backbone {
   const std::vector<std::string>& camera_names() const override { return cameras_; }
   std::int64_t output_dim() const override { return 1; }
   bool frozen() const override { return true; }
-  at::Tensor encode(const Images&, at::Generator&) override { return at::zeros({1, 1, 1}); }
+  at::Tensor encode(const Observation&, at::Generator&) override { return at::zeros({1, 1, 1}); }
 
  private:
   std::vector<std::string> cameras_ = {"front"};

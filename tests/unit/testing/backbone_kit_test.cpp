@@ -72,7 +72,7 @@ class FaultyBackbone : public Backbone {
     if (fault_ == Fault::kStaysInTraining && on) linear_->bias.data().add_(1);
   }
 
-  at::Tensor encode(const Images& images, at::Generator& generator) override {
+  at::Tensor encode(const Observation& images, at::Generator& generator) override {
     if (fault_ == Fault::kForeignException && images.size() < cameras_.size()) {
       throw std::out_of_range("map::at");
     }
