@@ -71,6 +71,10 @@ po::options_description described_options() {
       "episodes recorded as MP4, the first ones")(
       "workers", po::value<std::int64_t>(),
       "processes that share the episodes; default: the cores, or one for a GPU")(
+      "together", po::value<std::int64_t>()->default_value(1),
+      "episodes that one process holds at a time; the chunks that they need in one control step "
+      "are "
+      "sampled as one batch")(
       "control", po::value<std::string>()->default_value("none"),
       "what the policy must beat: hold_pose (no policy), black (pictures), shuffled (pictures of "
       "another episode)")("output", po::value<std::string>(),
@@ -164,7 +168,8 @@ const ConfigNode& environment_node(const LoadedAgent& loaded, const fs::path& ch
 struct Evaluation {
   fs::path checkpoint;
   LoadedAgent loaded;
-  std::shared_ptr<Environment> environment;
+  std::function<std::shared_ptr<Environment>()> make_environment;
+  std::shared_ptr<Environment> environment;  // the first
   RolloutOptions options;
 };
 
@@ -187,9 +192,11 @@ Evaluation prepare(const ParsedArguments& parsed) {
                                          .device = device_from(values["device"].as<std::string>()),
                                          .trust_plugins = values["trust-plugins"].as<bool>()}),
                         .options = wanted};
-  const ConfigNode& environment = environment_node(evaluation.loaded, checkpoint);
-  evaluation.environment = controlled(
-      control, [&] { return Registry::instance().create<Environment>(environment, "env"); });
+  evaluation.make_environment = [control, node = environment_node(evaluation.loaded, checkpoint)] {
+    return controlled(control,
+                      [&] { return Registry::instance().create<Environment>(node, "env"); });
+  };
+  evaluation.environment = evaluation.make_environment();
   evaluation.options.output_folder =
       output_folder(values, parsed.words, checkpoint, evaluation.loaded.state.step);
   evaluation.options.subject = {{"checkpoint", checkpoint.string()},
@@ -210,8 +217,27 @@ void check_environment(const Evaluation& evaluation) {
 }
 
 std::int64_t num_workers(const po::variables_map& values) {
-  if (values.count("workers") != 0) return at_least(values, "workers", 1);
+  const bool holds_several = at_least(values, "together", 1) > 1;
+  if (values.count("workers") != 0) {
+    const std::int64_t workers = at_least(values, "workers", 1);
+    if (workers == 1 || !holds_several) return workers;
+    throw Error({.what = "--together is for one process",
+                 .where = "command line",
+                 .found = fmt::format("--workers {}", workers),
+                 .next = "leave one of them out"});
+  }
+  if (holds_several) return 1;
   return device_from(values["device"].as<std::string>()).is_cpu() ? at::get_num_threads() : 1;
+}
+
+// In this process, one episode after another or several at a time.
+RolloutSummary roll_out(const Evaluation& evaluation, std::int64_t together) {
+  Agent& agent = *evaluation.loaded.agent;
+  together = std::min(together, evaluation.options.num_episodes);
+  if (together == 1) return run_rollouts(agent, *evaluation.environment, evaluation.options);
+  std::vector<std::shared_ptr<Environment>> environments = {evaluation.environment};
+  while (std::ssize(environments) < together) environments.push_back(evaluation.make_environment());
+  return run_rollouts_together(agent, environments, evaluation.options);
 }
 
 int work(const ParsedArguments& parsed) {
@@ -240,9 +266,9 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
                                              "--worker=" + evaluation.checkpoint.string()};
   worker_command.insert(worker_command.end(), arguments.begin(), arguments.end());
   return interruptible(stop, [&] {
-    const RolloutSummary summary =
-        workers > 1 ? run_rollouts_in_workers(worker_command, workers, options)
-                    : run_rollouts(*evaluation.loaded.agent, *evaluation.environment, options);
+    const RolloutSummary summary = workers > 1
+                                       ? run_rollouts_in_workers(worker_command, workers, options)
+                                       : roll_out(evaluation, at_least(values, "together", 1));
     progress.clear();
     if (values["json"].as<bool>()) {
       std::cout << summary.to_json() << std::endl;
@@ -265,7 +291,7 @@ void refuse(const po::variables_map& values, const char* what,
 
 int open_loop_checked(const ParsedArguments& parsed) {
   refuse(parsed.values, "the open-loop error",
-         {"episodes", "video", "workers", "control", "output", "config", "config-dir"});
+         {"episodes", "video", "workers", "together", "control", "output", "config", "config-dir"});
   if (parsed.values.count("held-out") != 0) at_least(parsed.values, "held-out", 1);
   at_least(parsed.values, "seed", 0);
   return open_loop(parsed.values, parsed.words);
@@ -283,7 +309,7 @@ int probe_checked(const ParsedArguments& parsed) {
                  .expected = "overrides with --config alone",
                  .next = "see roboimi eval --help"});
   }
-  refuse(parsed.values, "probes", {"episodes", "seed", "video", "workers", "control"});
+  refuse(parsed.values, "probes", {"episodes", "seed", "video", "workers", "together", "control"});
   if (parsed.values.count("held-out") != 0) at_least(parsed.values, "held-out", 1);
   Registry::instance().load_search_path(paths_of(parsed.values, "plugin-path"));
   return probe(parsed.values, parsed.words);

@@ -98,7 +98,8 @@ std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spe
                                     HeadSpec{.action_dim = spec.action_dim,
                                              .pred_horizon = own.horizons.pred,
                                              .obs_horizon = own.horizons.obs,
-                                             .per_step_cond_dim = condition.per_step_cond_dim()});
+                                             .per_step_cond_dim = condition.per_step_cond_dim(),
+                                             .token_dim = backbone ? backbone->output_dim() : 0});
   return std::make_shared<VlaAgent>(own, spec, std::move(backbone), std::move(head));
 }
 

@@ -123,8 +123,11 @@ LossReport VlaAgent::loss(const Batch& batch, at::Generator& generator) {
   if (is_training() && options_.state_noise > 0.0) {
     state = state + options_.state_noise * at::randn(state.sizes(), generator, state.options());
   }
-  const at::Tensor cond = build_cond(condition_, features_of(batch, generator), state, env_state);
-  return head_->loss(action_normalizer_->normalize(batch.actions), cond, batch.is_pad, generator);
+  const at::Tensor features = features_of(batch, generator);
+  const Condition condition(build_cond(condition_, features, state, env_state),
+                            tokens_of(features));
+  return head_->loss(action_normalizer_->normalize(batch.actions), condition, batch.is_pad,
+                     generator);
 }
 
 std::unique_ptr<Actor> VlaAgent::make_actor(const ActorOptions& options) {
@@ -170,7 +173,16 @@ Condition VlaAgent::condition_of(const std::vector<EncodedObservation>& steps) c
   auto stack = [](const std::vector<at::Tensor>& parts) {
     return parts.empty() ? at::Tensor() : at::stack(parts).unsqueeze(0);
   };
-  return build_cond(condition_, stack(features), stack(states), stack(env_states)).squeeze(0);
+  const at::Tensor seen = stack(features);
+  const at::Tensor numbers = build_cond(condition_, seen, stack(states), stack(env_states));
+  const at::Tensor tokens = tokens_of(seen);
+  return {numbers.squeeze(0), tokens.defined() ? tokens.squeeze(0) : at::Tensor()};
+}
+
+// The features once more, as a token for each camera and step: [B, T, V] -> [B, T * cameras, D].
+at::Tensor VlaAgent::tokens_of(const at::Tensor& features) const {
+  if (!features.defined()) return {};
+  return features.reshape({features.size(0), -1, backbone_->output_dim()});
 }
 
 // Requests with and without a prefix are batches of their own.
@@ -182,15 +194,19 @@ at::Tensor VlaAgent::sample_plans(const std::vector<PlanRequest>& requests) {
   }
   std::vector<at::Tensor> chunks(requests.size());
   for (const auto& [length, rows] : by_prefix) {
-    std::vector<at::Tensor> steps, prefixes;
+    std::vector<at::Tensor> steps, tokens, prefixes;
     std::vector<at::Generator> noise;
     for (const std::size_t row : rows) {
       steps.push_back(requests[row].condition.steps);
+      if (backbone_) tokens.push_back(requests[row].condition.tokens);
       noise.push_back(requests[row].noise);
       if (length > 0) prefixes.push_back(requests[row].prefix);
     }
-    const at::Tensor sampled = sample(at::stack(steps), BatchGenerator(std::move(noise)),
-                                      length > 0 ? at::stack(prefixes) : at::Tensor());
+    const auto stack = [](const std::vector<at::Tensor>& parts) {
+      return parts.empty() ? at::Tensor() : at::stack(parts);
+    };
+    const at::Tensor sampled = sample({at::stack(steps), stack(tokens)},
+                                      BatchGenerator(std::move(noise)), stack(prefixes));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       chunks[rows[i]] = sampled[static_cast<std::int64_t>(i)];
     }

@@ -88,6 +88,7 @@ class VlaAgent : public Agent {
 
  private:
   at::Tensor features_of(const Batch& batch, at::Generator& generator);
+  at::Tensor tokens_of(const at::Tensor& features) const;
   at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
                     const at::Tensor& prefix);
 

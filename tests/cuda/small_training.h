@@ -14,11 +14,8 @@ namespace roboimi::testing {
 inline const c10::Device kCuda(c10::kCUDA, 0);
 
 inline ObservationSpec small_spec(bool with_camera) {
-  ObservationSpec spec{.state_dim = 5, .action_dim = 3};
-  if (with_camera) {
-    spec.camera_names = {"front"};
-    spec.images["front"] = {56, 84};
-  }
+  ObservationSpec spec{.streams = {vector_stream(kState, 5)}, .action_dim = 3};
+  if (with_camera) spec.set(rgb_stream("front", {56, 84}));
   return spec;
 }
 
@@ -55,7 +52,7 @@ class SmallAgent : public Agent {
   void set_statistics(const DatasetStatistics&) override {}
   bool has_statistics() const override { return true; }
   LossReport loss(const Batch& batch, at::Generator& generator) override {
-    const at::Tensor state = batch.state.select(1, 0);
+    const at::Tensor state = batch.observations.state().select(1, 0);
     const at::Tensor noisy = state + 0.1 * at::randn(state.sizes(), generator, state.options());
     const at::Tensor hidden = norm_->forward(first_->forward(noisy)).tanh();
     const at::Tensor output = second_->forward(hidden).view({-1, 4, 3});
@@ -78,13 +75,16 @@ inline Batch small_batch(const Agent& agent, std::int64_t n, std::int64_t size =
   const Horizons& horizons = agent.horizons();
   at::Generator generator = make_generator(mix_seed(7, static_cast<std::uint64_t>(n)));
   Batch batch{
-      .state = at::randn({size, horizons.obs, spec.state_dim}, generator).to(kCuda),
+      .observations = {{kState,
+                        at::randn({size, horizons.obs, spec.state_dim()}, generator).to(kCuda)}},
       .actions = at::randn({size, horizons.pred, spec.action_dim}, generator).tanh().to(kCuda),
       .is_pad = at::zeros({size, horizons.pred}, at::kBool).to(kCuda)};
-  for (const auto& [camera, image] : spec.images) {
-    batch.images[camera] = at::randint(0, 256, {size, horizons.obs, image.height, image.width, 3},
-                                       generator, at::TensorOptions(at::kByte))
-                               .to(kCuda);
+  for (const std::string& camera : spec.camera_names()) {
+    const ImageSize image = spec.image_size(camera);
+    batch.observations[camera] =
+        at::randint(0, 256, {size, horizons.obs, image.height, image.width, 3}, generator,
+                    at::TensorOptions(at::kByte))
+            .to(kCuda);
   }
   return batch;
 }

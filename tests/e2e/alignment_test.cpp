@@ -23,12 +23,15 @@ std::shared_ptr<Environment> make_environment() {
 // One episode, in memory.
 class Recording : public Dataset {
  public:
-  explicit Recording(Environment& environment) : spec_(environment.spec()) {
+  explicit Recording(Environment& environment)
+      : spec_{.streams = {environment.spec().at(kState)},
+              .action_dim = environment.spec().action_dim,
+              .control_hz = environment.spec().control_hz} {
     Observation observation = environment.reset(kSeed, false);
     const auto expert = environment.scene()->make_expert(0.0, 0);
     std::vector<at::Tensor> states, actions;
     for (bool done = false; !done;) {
-      states.push_back(observation.state);
+      states.push_back(observation.state());
       actions.push_back(expert->act());
       const StepResult result = environment.step(actions.back(), false);
       observation = result.observation;
@@ -42,12 +45,11 @@ class Recording : public Dataset {
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t num_episodes() const override { return 1; }
   const EpisodeInfo& episode(std::int64_t) const override { return info_; }
-  at::Tensor state(std::int64_t) const override { return states_; }
-  at::Tensor actions(std::int64_t) const override { return actions_; }
-  at::Tensor env_state(std::int64_t) const override { return {}; }
-  at::Tensor frames(std::int64_t, const std::string&, std::int64_t, std::int64_t) const override {
-    return {};
+  at::Tensor read(std::int64_t, const std::string&, std::int64_t first,
+                  std::int64_t count) const override {
+    return states_.slice(0, first, first + count);
   }
+  at::Tensor actions(std::int64_t) const override { return actions_; }
   bool success = false;
 
  private:
@@ -90,7 +92,7 @@ Replay replay(Environment& environment, const std::shared_ptr<Recording>& record
   const WindowSampler sampler(recording, {.horizons = horizons, .batch_size = 1});
   const ObservationSpec& spec = recording->spec();
   auto head = std::make_shared<RecordedHead>(
-      HeadSpec{spec.action_dim, horizons.pred, horizons.obs, spec.state_dim}, sampler, shift);
+      HeadSpec{spec.action_dim, horizons.pred, horizons.obs, spec.state_dim()}, sampler, shift);
   auto agent = std::make_shared<vla_agent::VlaAgent>(
       vla_agent::VlaAgentOptions{.horizons = horizons,
                                  .state_normalization = Normalization::kIdentity,
@@ -102,7 +104,7 @@ Replay replay(Environment& environment, const std::shared_ptr<Recording>& record
   Observation observation = environment.reset(kSeed, false);
   for (bool done = false; !done; ++head->present) {
     const at::Tensor recorded = recording->state(0)[head->present];
-    const double difference = (recorded - observation.state).abs().max().item<double>();
+    const double difference = (recorded - observation.state()).abs().max().item<double>();
     result.largest_difference = std::max(result.largest_difference, difference);
     const StepResult step = environment.step(actor->act(observation), false);
     observation = step.observation;

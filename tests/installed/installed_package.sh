@@ -57,6 +57,20 @@ expect 'finished after 2 steps' "$roboimi" run --config lewm_imf_attnres.yaml si
   train.max_steps=2 train.batch_size=2 train.rollout_num_episodes=0 agent.head.n_emb=32 agent.head.n_layer=1 \
   agent.backbone.plugin=./my_backbone/libmy_backbone.so agent.backbone.width=4
 
+say "streams that core knows nothing of: depth, state beside images, tokens, a text"
+cp -r "$source/tests/installed/streams" .
+cmake -S streams -B streams/build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release > /dev/null
+cmake --build streams/build -j 2
+"$roboimi" collect --config streams/collect.yaml --plugin-path streams/build > /dev/null
+train() {
+  expect 'finished after 2 steps' "$roboimi" run --config "streams/$1.yaml" --plugin-path streams/build name="$2" "${@:3}"
+  grep -q '"num_episodes": 2' runs/*_"$2"/rollouts/step_00000002/summary.json
+  expect 'acted 10 steps' streams/build/act runs/*_"$2" streams/build
+}
+train run depth
+train run proprio agent.backbone.type=proprio_backbone
+train text text
+
 say "show a run in SwanLab, with the installed script"
 ROBOIMI_PYTHON=$source/.venv/bin/python expect 'SwanLab: ' "$roboimi" run --config lewm_imf_attnres.yaml \
   size=small agent=state_imf_attnres data.path=data output_dir=shown train.max_steps=2 train.batch_size=2 \

@@ -12,10 +12,7 @@ namespace {
 using ::testing::HasSubstr;
 
 ObservationSpec spec(std::int64_t top_width = 12) {
-  ObservationSpec made;
-  made.camera_names = {"top", "front"};
-  made.images = {{"top", {10, top_width}}, {"front", {10, 12}}};
-  return made;
+  return {.streams = {rgb_stream("top", {10, top_width}), rgb_stream("front", {10, 12})}};
 }
 
 Observation images() {

@@ -201,9 +201,8 @@ INSTANTIATE_TEST_SUITE_P(All, BrokenPlugin, testing::ValuesIn(rejected_cases()),
                          [](const auto& info) { return info.param.name; });
 
 ObservationSpec two_cameras() {
-  return {.camera_names = {"left", "right"},
-          .images = {{"left", {8, 8}}, {"right", {8, 8}}},
-          .state_dim = 2,
+  return {.streams = {rgb_stream("left", {8, 8}), rgb_stream("right", {8, 8}),
+                      vector_stream(kState, 2)},
           .action_dim = 2};
 }
 

@@ -19,7 +19,7 @@ struct FixtureOptions {
 class FixtureBackbone : public Backbone {
  public:
   FixtureBackbone(const FixtureOptions& options, const ObservationSpec& spec)
-      : options_(options), cameras_(spec.camera_names), linear_(3, options.output_dim) {
+      : options_(options), cameras_(spec.camera_names()), linear_(3, options.output_dim) {
     register_module("linear", linear_);
   }
   const std::vector<std::string>& camera_names() const override { return cameras_; }

@@ -44,7 +44,7 @@ std::optional<LoadedPlugin> loaded(const std::string& name) {
 ConfigNode yaml(const std::string& text) { return parse_yaml(text, "test.yaml"); }
 
 ObservationSpec one_camera() {
-  return {.camera_names = {"top"}, .images = {{"top", {8, 8}}}, .state_dim = 2, .action_dim = 2};
+  return {.streams = {rgb_stream("top", {8, 8}), vector_stream(kState, 2)}, .action_dim = 2};
 }
 
 TEST(SearchPath, FindsAPluginThatAppearsWhileTheProcessRuns) {

@@ -46,7 +46,7 @@ std::string logged(Call call) {
 }
 
 ObservationSpec one_camera() {
-  return {.camera_names = {"top"}, .images = {{"top", {8, 8}}}, .state_dim = 2, .action_dim = 2};
+  return {.streams = {rgb_stream("top", {8, 8}), vector_stream(kState, 2)}, .action_dim = 2};
 }
 
 ConfigNode naming(const fs::path& file, const std::string& type, const std::string& config) {

@@ -59,10 +59,13 @@ at::Tensor smooth_frames(const std::string& camera) {
 EpisodeRecord record(bool smooth) {
   EpisodeRecord record;
   for (const std::string camera : {"front", "top"}) {
-    record.images[camera] = smooth ? smooth_frames(camera) : frames(camera);
+    record.streams.push_back(rgb_stream(camera, {kHeight, kWidth}));
+    record.observations[camera] = smooth ? smooth_frames(camera) : frames(camera);
   }
-  record.state = table(0, kQpos);
-  record.env_state = table(7, 3);
+  record.streams.push_back(vector_stream(roboimi::kState, kQpos));
+  record.streams.push_back(vector_stream(roboimi::kEnvState, 3));
+  record.observations[roboimi::kState] = table(0, kQpos);
+  record.observations[roboimi::kEnvState] = table(7, 3);
   record.labels = {{"box_position", table(40, 3)}, {"tip_position", table(50, 2)}};
   record.actions = table(100, kQpos);
   record.control_hz = 20.0;
@@ -90,7 +93,7 @@ class Hdf5DatasetTest : public ::testing::Test {
   static void TearDownTestSuite() { delete folder_; }
   static fs::path folder(const std::string& name) { return *folder_ / name; }
   static DatasetOptions options(const std::string& name) {
-    return {.path = folder(name), .camera_names = {"top", "front"}};
+    return {.path = folder(name), .camera_names = {"top", "front"}, .shift_real_actions = false};
   }
   static void expect_tables(const Dataset& dataset, std::int64_t episode) {
     EXPECT_TRUE(at::equal(dataset.state(episode), table(0, kQpos)));
@@ -108,18 +111,67 @@ TEST_F(Hdf5DatasetTest, OpensActFilesOfFloat64InTheOrderOfTheirNumbers) {
   ASSERT_EQ(dataset.num_episodes(), 3);
   EXPECT_EQ(dataset.episode(1).file.filename(), "episode_2.hdf5");
   EXPECT_EQ(dataset.episode(2).file.filename(), "episode_10.hdf5");
-  EXPECT_TRUE(dataset.episode(0).is_sim);
-  EXPECT_FALSE(dataset.episode(1).is_sim);
   EXPECT_FALSE(dataset.episode(0).seed.has_value());
   EXPECT_FALSE(dataset.episode(0).success.has_value());
   EXPECT_EQ(dataset.episode(0).length, kLength);
-  EXPECT_THAT(dataset.spec().camera_names, ElementsAre("top", "front"));
-  EXPECT_EQ(dataset.spec().images.at("top"), (ImageSize{kHeight, kWidth}));
-  EXPECT_EQ(dataset.spec().state_dim, kQpos);
-  EXPECT_EQ(dataset.spec().env_state_dim, 0);
+  EXPECT_THAT(dataset.spec().camera_names(), ElementsAre("top", "front"));
+  EXPECT_EQ(dataset.spec().image_size("top"), (ImageSize{kHeight, kWidth}));
+  EXPECT_EQ(dataset.spec().state_dim(), kQpos);
+  EXPECT_EQ(dataset.spec().env_state_dim(), 0);
   EXPECT_FALSE(dataset.env_state(0).defined());
   expect_tables(dataset, 1);
-  EXPECT_TRUE(at::equal(dataset.frames(1, "top", 2, 3), frames("top").slice(0, 2, 5)));
+  EXPECT_TRUE(at::equal(dataset.read(1, "top", 2, 3), frames("top").slice(0, 2, 5)));
+}
+
+TEST_F(Hdf5DatasetTest, PairsARealRobotsRowWithTheActionBeforeItAsActDoes) {
+  const Hdf5Dataset dataset({.path = folder("plain"), .camera_names = {"top"}});
+  const at::Tensor recorded = table(100, kQpos);
+  EXPECT_TRUE(at::equal(dataset.actions(0), recorded)) << "its attribute `sim` is true";
+  EXPECT_TRUE(at::equal(dataset.actions(1)[0], recorded[0]));
+  EXPECT_TRUE(at::equal(dataset.actions(1).slice(0, 1), recorded.slice(0, 0, -1)));
+  EXPECT_TRUE(at::equal(Hdf5Dataset(options("plain")).actions(1), recorded)) << "turned off";
+}
+
+TEST_F(Hdf5DatasetTest, HoldsDepthForcesAndTexts) {
+  EpisodeRecord episode = record(false);
+  const at::Tensor meters = at::arange(kLength * 4 * 5).view({kLength, 4, 5}).to(at::kFloat) / 7;
+  episode.streams.push_back(depth_stream("top_depth", {4, 5}));
+  episode.observations["top_depth"] = meters;
+  episode.streams.push_back(depth_stream("wrist_depth", {4, 5}, at::kUInt16, "mm"));
+  episode.observations["wrist_depth"] = (1000 * meters).to(at::kUInt16);
+  episode.streams.push_back(vector_stream("force", 6));
+  episode.observations["force"] = table(3, 6);
+  episode.streams.push_back(text_stream("task", 32));
+  episode.observations["task"] =
+      text_tensor("hand the box over", 32).unsqueeze(0).repeat({kLength, 1});
+  Hdf5EpisodeWriter({}).write(folder("streams/episode_0.hdf5"), episode);
+  const Hdf5Dataset dataset({.path = folder("streams"),
+                             .camera_names = {"top"},
+                             .stream_names = {"top_depth", "wrist_depth", "force", "task"}});
+  EXPECT_EQ(dataset.spec().at("wrist_depth"),
+            depth_stream("wrist_depth", {4, 5}, at::kUInt16, "mm"));
+  for (const char* stream : {"top_depth", "wrist_depth", "force", "task"}) {
+    const at::Tensor expected = episode.observations.at(stream);
+    EXPECT_EQ(dataset.spec().at(stream).dtype, expected.scalar_type()) << stream;
+    EXPECT_TRUE(at::equal(dataset.read_all(0, stream), expected)) << stream;
+    EXPECT_TRUE(at::equal(dataset.read(0, stream, 2, 3), expected.slice(0, 2, 5))) << stream;
+  }
+  EXPECT_EQ(text_of(dataset.read(0, "task", 1, 1)[0]), "hand the box over");
+  const at::Tensor depth =
+      depth_in_meters(dataset.read(0, "wrist_depth", 0, kLength), dataset.spec().at("wrist_depth"));
+  EXPECT_TRUE(at::allclose(depth, meters, 0, 1e-3));
+}
+
+TEST_F(Hdf5DatasetTest, RefusesStreamsThatItCannotHoldOrFind) {
+  EpisodeRecord episode = record(false);
+  episode.streams.push_back(depth_stream("top_depth", {4, 5}, at::kUInt16, "m"));
+  episode.observations["top_depth"] = at::zeros({kLength, 4, 5}, at::kUInt16);
+  EXPECT_THAT(
+      error_text([&] { Hdf5EpisodeWriter({}).write(folder("never/episode_0.hdf5"), episode); }),
+      HasSubstr("camera 'top_depth' cannot be written as an episode: expected UInt16 in mm; found "
+                "in m"));
+  EXPECT_THAT(error_of({.path = folder("plain"), .camera_names = {}, .stream_names = {"images"}}),
+              HasSubstr("'/observations/images' is no stream"));
 }
 
 TEST_F(Hdf5DatasetTest, MapsPlainFramesWhereTheFileHasThem) {
@@ -129,7 +181,7 @@ TEST_F(Hdf5DatasetTest, MapsPlainFramesWhereTheFileHasThem) {
   EXPECT_FALSE(fs::exists(folder("unused")));
   for (std::int64_t row = 0; row < kLength; ++row) {
     for (const std::string camera : {"top", "front"}) {
-      EXPECT_TRUE(at::equal(store.frame({2, row}, camera), dataset->frames(2, camera, row, 1)[0]));
+      EXPECT_TRUE(at::equal(store.frame({2, row}, camera), dataset->read(2, camera, row, 1)[0]));
       EXPECT_TRUE(at::equal(store.frame({2, row}, camera), frames(camera)[row]));
     }
   }
@@ -142,27 +194,26 @@ TEST_F(Hdf5DatasetTest, MapsContiguousAndMultiRowChunksAndReadsFilteredOnes) {
   EXPECT_TRUE(dataset->frame_extent(0, "top", 5).has_value());
   EXPECT_FALSE(dataset->frame_extent(0, "zipped", 0).has_value());
   EXPECT_FALSE(dataset->frame_extent(0, "tiled", 0).has_value());
-  const FrameStore store(dataset, dataset->spec().camera_names, {.folder = folder("decoded")});
+  const FrameStore store(dataset, dataset->spec().camera_names(), {.folder = folder("decoded")});
   EXPECT_EQ(store.num_mapped_in_place(), 2 * kLength);
   for (const std::string camera : {"front", "top", "zipped", "tiled"}) {
     for (std::int64_t row = 0; row < kLength; ++row) {
       EXPECT_TRUE(at::equal(store.frame({0, row}, camera), frames(camera)[row])) << camera << row;
     }
   }
-  EXPECT_EQ(dataset->spec().env_state_dim, 3);
+  EXPECT_EQ(dataset->spec().env_state_dim(), 3);
   EXPECT_TRUE(at::equal(dataset->env_state(0), table(7, 3)));
 }
 
 TEST_F(Hdf5DatasetTest, DecodesCompressedFramesInOpenCvsChannelOrder) {
   for (const std::string name : {"padded", "variable"}) {
     const Hdf5Dataset dataset(options(name));
-    EXPECT_FALSE(dataset.episode(0).is_sim);
     expect_tables(dataset, 0);
     for (const std::string camera : {"front", "top"}) {
       const std::string raw = read_text(folder(name) / ("decoded_" + camera + ".raw"));
       const at::Tensor expected =
           at::from_blob(const_cast<char*>(raw.data()), {kLength, kHeight, kWidth, 3}, at::kByte);
-      const at::Tensor decoded = dataset.frames(0, camera, 0, kLength);
+      const at::Tensor decoded = dataset.read(0, camera, 0, kLength);
       EXPECT_TRUE(at::equal(decoded, expected)) << name << " " << camera;
       EXPECT_LE((decoded.to(at::kInt) - smooth_frames(camera).to(at::kInt)).abs().max().item<int>(),
                 12);
@@ -181,7 +232,6 @@ TEST_F(Hdf5DatasetTest, WritesFilesThatH5pyReadsAsTheyWereMeant) {
   EXPECT_EQ(python("verify " + file.string() + " " + folder("written/episode_4.hdf5").string()), 0);
   EXPECT_EQ(plain.read_header(file).seed, kSeed);
   EXPECT_TRUE(plain.read_header(file).success);
-  EXPECT_EQ(plain.read_header(file).control_hz, 20.0);
 }
 
 TEST_F(Hdf5DatasetTest, NamesWhatOfARecordingIsNoEpisode) {
@@ -196,7 +246,7 @@ TEST_F(Hdf5DatasetTest, NamesWhatOfARecordingIsNoEpisode) {
             file +
                 ": the action cannot be written as an episode: expected a table [6, N]; found "
                 "Float [5, 14]; correct the environment that gives it");
-  EXPECT_THAT(error_with([](EpisodeRecord& r) { r.state = at::Tensor(); }),
+  EXPECT_THAT(error_with([](EpisodeRecord& r) { r.observations["state"] = at::Tensor(); }),
               HasSubstr("the state cannot be written as an episode: expected a table [L, S]; "
                         "found nothing"));
   EXPECT_THAT(error_with([](EpisodeRecord& r) {
@@ -204,8 +254,9 @@ TEST_F(Hdf5DatasetTest, NamesWhatOfARecordingIsNoEpisode) {
               }),
               HasSubstr("label 'tip_position'"));
   EXPECT_THAT(
-      error_with([](EpisodeRecord& r) { r.images["top"] = r.images["top"].to(at::kFloat); }),
-      HasSubstr("camera 'top' cannot be written as an episode: expected Byte [6, H, W, 3]; found "
+      error_with(
+          [](EpisodeRecord& r) { r.observations["top"] = r.observations["top"].to(at::kFloat); }),
+      HasSubstr("camera 'top' cannot be written as an episode: expected Byte [6, 16, 24, 3]; found "
                 "Float [6, 16, 24, 3]"));
   EXPECT_FALSE(fs::exists(file));
 }
@@ -301,7 +352,7 @@ TEST_F(Hdf5DatasetTest, IsReadBySeveralThreadsAtOnce) {
     threads.emplace_back([&] {
       for (std::int64_t row = 0; row < kLength; ++row) {
         equal +=
-            at::equal(dataset.frames(row % 3, "top", row, 1), frames("top").slice(0, row, row + 1));
+            at::equal(dataset.read(row % 3, "top", row, 1), frames("top").slice(0, row, row + 1));
         equal += at::equal(dataset.state(row % 3), table(0, kQpos));
       }
     });

@@ -82,7 +82,7 @@ class RecordedEpisodes : public ::testing::Test {
 TEST_F(RecordedEpisodes, AreReadThroughLzf) {
   for (const std::string name : {"lzf", "lzf_shuffled"}) {
     const Hdf5Dataset dataset(options(name));
-    EXPECT_TRUE(at::equal(dataset.frames(0, "top", 0, kLength), frames())) << name;
+    EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kLength), frames())) << name;
     EXPECT_FALSE(dataset.frame_extent(0, "top", 0).has_value()) << name;
   }
 }
@@ -91,13 +91,13 @@ TEST_F(RecordedEpisodes, AreDecodedFromEveryWayOfStoringBytes) {
   for (const std::string name :
        {"strings", "column_of_strings", "opaque", "signed", "lists", "signed_lists"}) {
     const Hdf5Dataset dataset(options(name));
-    EXPECT_TRUE(at::equal(dataset.frames(0, "top", 0, kLength), jpeg_frames())) << name;
-    EXPECT_TRUE(at::equal(dataset.frames(0, "top", 4, 1), jpeg_frames().slice(0, 4, 5))) << name;
+    EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kLength), jpeg_frames())) << name;
+    EXPECT_TRUE(at::equal(dataset.read(0, "top", 4, 1), jpeg_frames().slice(0, 4, 5))) << name;
     EXPECT_FALSE(dataset.frame_extent(0, "top", 0).has_value()) << name;
   }
   for (const std::string name : {"png", "png_lists"}) {
     const Hdf5Dataset dataset(options(name));
-    EXPECT_TRUE(at::equal(dataset.frames(0, "top", 0, kLength), frames())) << name;
+    EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kLength), frames())) << name;
   }
 }
 
@@ -135,7 +135,7 @@ TEST_F(RecordedEpisodes, NameAFilterThatIsMissingAndTheWayOut) {
                     HasSubstr("the file is whole"), HasSubstr("h5repack"),
                     HasSubstr("HDF5_PLUGIN_PATH"), Not(HasSubstr("damaged"))));
   const Hdf5Dataset dataset(options("blosc_left_out"));
-  EXPECT_TRUE(at::equal(dataset.frames(0, "top", 0, kLength), frames()));
+  EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kLength), frames()));
 }
 
 TEST_F(RecordedEpisodes, AreRefusedWhereZerosWouldStandForFrames) {
@@ -181,9 +181,15 @@ TEST_F(RecordedEpisodes, TellOnceWhatTheyHoldBesideTheLayout) {
 TEST_F(RecordedEpisodes, LeaveOutAnEnvStateThatSomeLack) {
   LoggedLines lines;
   const Hdf5Dataset dataset(options("env_in_some"));
-  EXPECT_EQ(dataset.spec().env_state_dim, 0);
+  EXPECT_EQ(dataset.spec().env_state_dim(), 0);
   EXPECT_FALSE(dataset.env_state(1).defined());
   EXPECT_THAT(lines.text(), HasSubstr("env_state is left out: 1 of 2 episodes have none"));
+}
+
+// Whether the actions are those of a real robot: each a row later than it was recorded.
+bool is_shifted(const Dataset& dataset, std::int64_t episode) {
+  const at::Tensor actions = dataset.actions(episode);
+  return at::equal(actions[0], actions[1]);
 }
 
 TEST_F(RecordedEpisodes, UnderstandAttributesOrPassOverThem) {
@@ -191,13 +197,13 @@ TEST_F(RecordedEpisodes, UnderstandAttributesOrPassOverThem) {
   const Hdf5Dataset dataset(options("attributes"));
   ASSERT_EQ(dataset.num_episodes(), 4);
   for (const std::int64_t episode : {0, 1}) {
-    EXPECT_FALSE(dataset.episode(episode).is_sim) << episode;
+    EXPECT_TRUE(is_shifted(dataset, episode)) << episode;
     EXPECT_EQ(dataset.episode(episode).seed, 12U) << episode;
   }
   EXPECT_EQ(dataset.episode(0).success, true);
   EXPECT_EQ(dataset.episode(1).success, false);
   for (const std::int64_t episode : {2, 3}) {
-    EXPECT_TRUE(dataset.episode(episode).is_sim) << episode;
+    EXPECT_FALSE(is_shifted(dataset, episode)) << episode;
     EXPECT_FALSE(dataset.episode(episode).seed.has_value()) << episode;
     EXPECT_FALSE(dataset.episode(episode).success.has_value()) << episode;
   }
@@ -221,7 +227,7 @@ TEST_F(RecordedEpisodes, ShareARateThatWasMeasured) {
 TEST_F(RecordedEpisodes, AreReadThroughLinksToOtherFiles) {
   const Hdf5Dataset dataset(options("linked"));
   EXPECT_FALSE(dataset.frame_extent(0, "top", 0).has_value()) << "the offset is another file's";
-  EXPECT_TRUE(at::equal(dataset.frames(0, "top", 0, kLength), frames()));
+  EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kLength), frames()));
   EXPECT_THAT(dataset.files(),
               ElementsAre(folder("linked/episode_0.hdf5"), folder("linked/frames.h5")));
   EXPECT_THAT(
@@ -283,7 +289,7 @@ TEST_F(RecordedEpisodes, AreToldFromFoldersOfOtherFormats) {
 
 TEST_F(RecordedEpisodes, AskedForWhatTheyLackIsAnError) {
   const Hdf5Dataset dataset(options("lzf"));
-  EXPECT_THAT(error_text([&] { dataset.frames(0, "wrist", 0, 1); }),
+  EXPECT_THAT(error_text([&] { dataset.read(0, "wrist", 0, 1); }),
               HasSubstr("camera 'wrist' is not loaded"));
   EXPECT_THAT(error_text([&] { dataset.frame_extent(0, "top", kLength); }),
               HasSubstr("rows that the episode does not have"));

@@ -57,7 +57,7 @@ TEST_F(SpoiltEpisodes, NamesTheFrameThatCannotBeDecoded) {
   spoil(folder("padded"), folder("no_jpeg"), spoilt(2));
   const Hdf5Dataset dataset(options("no_jpeg"));
   try {
-    dataset.frames(0, "top", 1, 3);
+    dataset.read(0, "top", 1, 3);
     FAIL() << "decoded";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("no_jpeg/episode_0.hdf5: row 2 of camera 'top': cannot "

@@ -19,8 +19,8 @@ LewmVitOptions small_options() {
 }
 
 ObservationSpec spec_of(const std::vector<std::string>& cameras) {
-  ObservationSpec spec{.camera_names = cameras};
-  for (const std::string& camera : cameras) spec.images[camera] = {20, 24};
+  ObservationSpec spec;
+  for (const std::string& camera : cameras) spec.set(rgb_stream(camera, {20, 24}));
   return spec;
 }
 

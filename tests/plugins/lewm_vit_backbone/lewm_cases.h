@@ -46,8 +46,7 @@ inline Case case_of(const TensorFile& cases, const std::string& name) {
     const auto found = cases.tensors.find(name + "." + camera);
     if (found == cases.tensors.end()) continue;
     made.images[camera] = found->second.unsqueeze(1);
-    made.spec.camera_names.push_back(camera);
-    made.spec.images[camera] = {found->second.size(1), found->second.size(2)};
+    made.spec.set(rgb_stream(camera, {found->second.size(1), found->second.size(2)}));
   }
   made.embedding = cases.tensors.at(name + ".embedding");
   return made;

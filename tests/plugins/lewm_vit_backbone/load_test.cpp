@@ -18,8 +18,8 @@ const std::filesystem::path kFolder =
 CheckpointFile golden() { return weights_of(kFolder / "lewm4.safetensors"); }
 
 ObservationSpec spec() {
-  ObservationSpec spec{.camera_names = {"r_vis", "top", "front"}};
-  for (const std::string& camera : spec.camera_names) spec.images[camera] = {20, 24};
+  ObservationSpec spec;
+  for (const char* camera : {"r_vis", "top", "front"}) spec.set(rgb_stream(camera, {20, 24}));
   return spec;
 }
 
@@ -223,7 +223,7 @@ TEST(LewmOptions, AskForACheckpointOrForRandomWeights) {
 
 TEST(LewmOptions, RefuseMissingCamerasAndUnequalSizes) {
   ObservationSpec other = spec();
-  other.images["top"] = {20, 30};
+  other.set(rgb_stream("top", {20, 30}));
   LewmVitOptions random = options();
   random.random_init = true;
   try {
@@ -233,8 +233,7 @@ TEST(LewmOptions, RefuseMissingCamerasAndUnequalSizes) {
     EXPECT_THAT(error.what(), HasSubstr("front 20x24, top 20x30, r_vis 20x24"));
   }
   other = spec();
-  other.images.erase("front");
-  other.camera_names = {"r_vis", "top"};
+  std::erase_if(other.streams, [](const StreamSpec& stream) { return stream.name == "front"; });
   try {
     LEWMViTBackbone backbone(random, other);
     FAIL();
@@ -247,8 +246,8 @@ TEST(LewmOptions, RefuseMissingCamerasAndUnequalSizes) {
 TEST(LewmOptions, DefaultToTheMissionsFusion) {
   const Options parsed = parse_options(parse_yaml("random_init: true", "test"), schema());
   const auto backbone = [&] {
-    ObservationSpec full{.camera_names = {"r_vis", "top", "front"}};
-    for (const std::string& camera : full.camera_names) full.images[camera] = {256, 256};
+    ObservationSpec full;
+    for (const char* camera : {"r_vis", "top", "front"}) full.set(rgb_stream(camera, {256, 256}));
     return create(parsed, full);
   }();
   EXPECT_EQ(backbone->joint_output_dim(), 192);

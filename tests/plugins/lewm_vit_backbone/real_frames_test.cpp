@@ -18,7 +18,7 @@ Observation expert_frames(Environment& environment) {
   Observation observation = environment.reset(/*seed=*/7, /*render=*/true);
   const auto expert = environment.scene()->make_expert(0.0, 0);
   for (std::int64_t step = 1; step < kSteps; ++step) {
-    for (const auto& [camera, frame] : observation.images) frames[camera].push_back(frame);
+    for (const auto& [camera, frame] : observation.images()) frames[camera].push_back(frame);
     const StepResult result = environment.step(expert->act(), step % kRenderEvery == 0);
     observation = result.observation;
     if (result.terminated || result.truncated) break;

@@ -25,10 +25,8 @@ inline const TensorFile& golden_file() {
 inline at::Tensor golden(const std::string& name) { return golden_file().tensors.at(name).clone(); }
 
 inline ObservationSpec spec_of(std::int64_t side, std::int64_t action_dim) {
-  ObservationSpec spec;
-  spec.camera_names = {"r_vis", "top", "front"};
-  spec.action_dim = action_dim;
-  for (const std::string& camera : spec.camera_names) spec.images[camera] = {side, side};
+  ObservationSpec spec{.action_dim = action_dim};
+  for (const char* camera : {"r_vis", "top", "front"}) spec.set(rgb_stream(camera, {side, side}));
   return spec;
 }
 

@@ -30,7 +30,7 @@ at::Tensor home_action() {
 at::Tensor trace(MujocoEnv& environment, std::uint64_t seed) {
   std::vector<at::Tensor> rows;
   const auto note = [&](const Observation& seen) {
-    rows.push_back(at::cat({seen.state, seen.velocity, seen.env_state}));
+    rows.push_back(at::cat({seen.state(), seen.velocity(), seen.env_state()}));
   };
   note(environment.reset(seed, false));
   for (int step = 0; step < 30; ++step) {
@@ -43,11 +43,11 @@ at::Tensor trace(MujocoEnv& environment, std::uint64_t seed) {
 TEST(MujocoEnv, DescribesItself) {
   MujocoEnv environment({});
   const ObservationSpec& spec = environment.spec();
-  EXPECT_THAT(spec.camera_names, testing::ElementsAre("front", "top", "r_vis"));
-  EXPECT_EQ(spec.images.at("top"), (ImageSize{256, 256}));
-  EXPECT_EQ(spec.state_dim, 16);
+  EXPECT_THAT(spec.camera_names(), testing::ElementsAre("front", "top", "r_vis"));
+  EXPECT_EQ(spec.image_size("top"), (ImageSize{256, 256}));
+  EXPECT_EQ(spec.state_dim(), 16);
   EXPECT_EQ(spec.action_dim, 16);
-  EXPECT_EQ(spec.env_state_dim, 7);
+  EXPECT_EQ(spec.env_state_dim(), 7);
   EXPECT_EQ(spec.control_hz, 20.0);
   EXPECT_EQ(environment.max_steps(), 200);
   EXPECT_EQ(environment.max_reward(), 4.0);
@@ -62,7 +62,7 @@ TEST(MujocoEnv, LabelsTheBoxAndTheEndEffectors) {
   const Observation observation = environment.reset(4, /*render=*/false);
   const auto labels = environment.labels();
   ASSERT_EQ(labels.size(), 3U);
-  EXPECT_TRUE(at::equal(labels.at("box_position"), observation.env_state.slice(0, 0, 3)));
+  EXPECT_TRUE(at::equal(labels.at("box_position"), observation.env_state().slice(0, 0, 3)));
   const auto positions = environment.end_effector_positions();
   EXPECT_NEAR(labels.at("right_link7_position")[2].item<double>(), positions[1][2], 1e-6);
 }
@@ -82,9 +82,9 @@ TEST(MujocoEnv, StartsAtHomeWithTheBoxInItsRange) {
   const PlacementRange range;
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     const Observation seen = environment.reset(seed, false);
-    EXPECT_TRUE(at::allclose(seen.state, home_action(), 0, 1e-6));
-    EXPECT_EQ(seen.velocity.abs().max().item<float>(), 0.0f);
-    const at::Tensor box = seen.env_state;
+    EXPECT_TRUE(at::allclose(seen.state(), home_action(), 0, 1e-6));
+    EXPECT_EQ(seen.velocity().abs().max().item<float>(), 0.0f);
+    const at::Tensor box = seen.env_state();
     EXPECT_GE(box[0].item<double>(), range.x_low);
     EXPECT_LE(box[0].item<double>(), range.x_high);
     EXPECT_LE(std::abs(box[1].item<double>()), range.y_high);
@@ -97,7 +97,7 @@ TEST(MujocoEnv, HoldsStillWhenToldTo) {
   environment.reset(0, false);
   StepResult result;
   for (int step = 0; step < 40; ++step) result = environment.step(home_action(), false);
-  EXPECT_LT((result.observation.state - home_action()).abs().max().item<float>(), 1e-3);
+  EXPECT_LT((result.observation.state() - home_action()).abs().max().item<float>(), 1e-3);
   EXPECT_EQ(result.reward, 0.0);
 }
 
@@ -111,7 +111,7 @@ TEST(MujocoEnv, FollowsJointTargetsWithinAMilliradian) {
   }
   StepResult result;
   for (int step = 0; step < 60; ++step) result = environment.step(target, false);
-  EXPECT_LT((result.observation.state - target).abs().max().item<float>(), 1e-3);
+  EXPECT_LT((result.observation.state() - target).abs().max().item<float>(), 1e-3);
 }
 
 TEST(MujocoEnv, ClipsActionsToTheRanges) {

@@ -69,7 +69,7 @@ TEST(Rendering, ProjectedCornersFrameTheBoxInThePicture) {
   const Observation seen = environment.reset(11, true);
   const mjData* data = environment.data();
   const int body = mj_name2id(environment.world().model.get(), mjOBJ_BODY, "box");
-  for (const auto& [camera, view] : seen.images) {
+  for (const auto& [camera, view] : seen.images()) {
     double low[2] = {1e9, 1e9}, high[2] = {-1e9, -1e9};
     for (int corner = 0; corner < 8; ++corner) {
       const double local[3] = {corner & 1 ? kBoxHalfSize : -kBoxHalfSize,
@@ -103,12 +103,12 @@ TEST(Rendering, APointBehindTheCameraHasNoPixel) {
 
 TEST(Rendering, DrawsOnlyTheCamerasAskedForAndOnlyWhenAsked) {
   MujocoEnv environment({.camera_names = {"top"}, .image_height = 96, .image_width = 128});
-  EXPECT_TRUE(environment.reset(0, false).images.empty());
+  EXPECT_TRUE(environment.reset(0, false).images().empty());
   EXPECT_EQ(environment.gl_name(), "");
   const Observation seen = environment.reset(0, true);
-  ASSERT_EQ(seen.images.size(), 1u);
-  EXPECT_EQ(seen.images.at("top").sizes(), (std::vector<std::int64_t>{96, 128, 3}));
-  EXPECT_EQ(seen.images.at("top").scalar_type(), at::kByte);
+  ASSERT_EQ(seen.images().size(), 1u);
+  EXPECT_EQ(seen.at("top").sizes(), (std::vector<std::int64_t>{96, 128, 3}));
+  EXPECT_EQ(seen.at("top").scalar_type(), at::kByte);
   EXPECT_NE(environment.gl_name(), "");
 }
 
@@ -121,7 +121,8 @@ TEST(Rendering, AnEpisodeIsTheSameWithAndWithoutPictures) {
     const at::Tensor action = expert->act();
     const Observation seen = with.step(action, step % 20 == 0).observation;
     const Observation blind = without.step(action, false).observation;
-    ASSERT_TRUE(at::equal(seen.state, blind.state) && at::equal(seen.env_state, blind.env_state));
+    ASSERT_TRUE(at::equal(seen.state(), blind.state()) &&
+                at::equal(seen.env_state(), blind.env_state()));
   }
 }
 
@@ -141,14 +142,14 @@ TEST(Rendering, SeveralEnvironmentsDrawAtOnceFromDifferentThreads) {
   std::vector<at::Tensor> alone, together(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     MujocoEnv environment({});
-    alone.push_back(environment.reset(i, true).images.at("front"));
+    alone.push_back(environment.reset(i, true).at("front"));
   }
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&together, i] {
       MujocoEnv environment({});
       for (int repeat = 0; repeat < 5; ++repeat) {
-        together[i] = environment.reset(i, true).images.at("front");
+        together[i] = environment.reset(i, true).at("front");
       }
     });
   }
@@ -158,9 +159,9 @@ TEST(Rendering, SeveralEnvironmentsDrawAtOnceFromDifferentThreads) {
 
 TEST(Rendering, AnEnvironmentMayMoveToAnotherThread) {
   MujocoEnv environment({});
-  const at::Tensor here = environment.reset(2, true).images.at("top");
+  const at::Tensor here = environment.reset(2, true).at("top");
   at::Tensor there;
-  std::thread([&] { there = environment.observe(true).images.at("top"); }).join();
+  std::thread([&] { there = environment.observe(true).at("top"); }).join();
   EXPECT_TRUE(at::equal(here, there));
 }
 
@@ -169,7 +170,7 @@ TEST(Rendering, AnEnvironmentMayMoveToAnotherThread) {
 void print_backend_or_error(const char* gl) {
   try {
     MujocoEnv environment({.gl = gl});
-    const at::Tensor view = environment.reset(0, true).images.at("front");
+    const at::Tensor view = environment.reset(0, true).at("front");
     std::cerr << "drew " << red_columns(view) << " columns by " << environment.gl_name() << "\n";
   } catch (const Error& error) {
     std::cerr << error.what() << "\n";

@@ -106,8 +106,8 @@ MujocoEnvOptions small_options() {
 
 TEST(SecondTask, DescribesItselfThroughTheEnvironment) {
   MujocoEnv environment(small_options(), kTask);
-  EXPECT_EQ(environment.spec().env_state_dim, 2);
-  EXPECT_EQ(environment.spec().state_dim, kStateDim);
+  EXPECT_EQ(environment.spec().env_state_dim(), 2);
+  EXPECT_EQ(environment.spec().state_dim(), kStateDim);
   EXPECT_THAT(environment.stage_names(), ElementsAre("open", "half", "closed"));
   EXPECT_EQ(environment.max_reward(), 10.0);
   EXPECT_THAT(error_text([] { MujocoEnv({}, kTask); }),
@@ -117,8 +117,8 @@ TEST(SecondTask, DescribesItselfThroughTheEnvironment) {
 TEST(SecondTask, StartsWhereItsSeedSaysAndLabelsItsObject) {
   MujocoEnv environment(small_options(), kTask);
   const Observation first = environment.reset(3, /*render=*/true);
-  EXPECT_NEAR(first.env_state[0].item<double>(), ball_start(3), 1e-6);
-  EXPECT_EQ(first.images.at("side").size(1), 48);
+  EXPECT_NEAR(first.env_state()[0].item<double>(), ball_start(3), 1e-6);
+  EXPECT_EQ(first.at("side").size(1), 48);
   const auto labels = environment.labels();
   EXPECT_EQ(labels.size(), 3U);
   EXPECT_NEAR(labels.at("ball_position")[2].item<double>(), 0.03, 1e-6);

@@ -20,7 +20,7 @@ struct Episode {
 
 void note(const StepResult& result, Episode* episode) {
   const Observation& seen = result.observation;
-  episode->states.push_back(at::cat({seen.state, seen.velocity, seen.env_state}));
+  episode->states.push_back(at::cat({seen.state(), seen.velocity(), seen.env_state()}));
   episode->rewards.push_back(result.reward);
   episode->info = result.info;
 }

@@ -31,7 +31,7 @@ TEST_F(ResNetParity, HoldsForTorchvisionsWeightsAtEveryDepth) {
       {"resnet50_batch", 50, resnet::ResNetNorm::kBatch}};
   const TensorFile expected = results();
   for (const auto& [name, depth, norm] : cases) {
-    const ObservationSpec spec{.camera_names = {"top"}, .images = {{"top", {70, 61}}}};
+    const ObservationSpec spec{.streams = {rgb_stream("top", {70, 61})}};
     ResNetBackbone backbone({.depth = depth, .norm = norm, .pooling = Pooling::kAverage}, spec);
     backbone.load_weights(
         read_checkpoint_file(folder_->path() / fmt::format("{}_weights.safetensors", name)), name);

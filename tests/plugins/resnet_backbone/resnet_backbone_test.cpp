@@ -15,8 +15,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const ObservationSpec kSpec{.camera_names = {"r_vis", "top"},
-                            .images = {{"r_vis", {40, 48}}, {"top", {40, 48}}}};
+const ObservationSpec kSpec{
+    .streams = {rgb_stream("r_vis", {40, 48}), rgb_stream("top", {40, 48})}};
 
 std::shared_ptr<ResNetBackbone> make(ResNetBackboneOptions options) {
   SeededConstruction guard(2);
@@ -39,7 +39,6 @@ TEST(ResNetBackbone, GivesSixtyFourNumbersPerCameraInTheDatasOrder) {
   EXPECT_EQ(backbone->output_dim(), 64);
   EXPECT_EQ(backbone->joint_output_dim(), std::nullopt);
   EXPECT_EQ(backbone->feature_dim(), 128);
-  EXPECT_EQ(backbone->tokens_per_step(), 2);
   const Observation images = random_images(2, 3);
   const at::Tensor features = backbone->encode(images, generator);
   EXPECT_EQ(features.sizes(), (std::vector<std::int64_t>{2, 3, 128}));

@@ -20,7 +20,7 @@ inline std::filesystem::path exported(const std::string& name) {
 }
 
 inline ObservationSpec two_cameras() {
-  return {.camera_names = {"front", "top"}, .images = {{"front", {40, 48}}, {"top", {40, 48}}}};
+  return {.streams = {rgb_stream("front", {40, 48}), rgb_stream("top", {40, 48})}};
 }
 
 inline std::shared_ptr<TorchScriptBackbone> make(const std::string& name,

@@ -23,7 +23,6 @@ TEST(TorchScriptParity, HoldsForScriptedTracedAndFoldedModules) {
     EXPECT_EQ(backbone->output_dim(), 8) << name;
     EXPECT_EQ(backbone->joint_output_dim(), std::nullopt);
     EXPECT_EQ(backbone->feature_dim(), 16);
-    EXPECT_EQ(backbone->tokens_per_step(), 2);
     const at::Tensor features = encode(*backbone, frames());
     EXPECT_EQ(features.sizes(), (std::vector<std::int64_t>{2, 3, 16}));
     EXPECT_TRUE(features.allclose(both("conv"), kTolerance, kTolerance)) << name;
@@ -78,7 +77,6 @@ TEST(TorchScriptParity, HoldsForAllCamerasInOneCall) {
   auto backbone = make("joint.pt", {.mode = Mode::kJoint});
   EXPECT_EQ(backbone->joint_output_dim(), 8);
   EXPECT_EQ(backbone->feature_dim(), 8);
-  EXPECT_EQ(backbone->tokens_per_step(), 1);
   EXPECT_TRUE(encode(*backbone, frames()).allclose(expected().at("joint"), kTolerance, kTolerance));
 }
 
@@ -96,7 +94,7 @@ TEST(TorchScriptParity, FollowsTheBackbonesOrderOfCameras) {
 }
 
 TEST(TorchScriptParity, LeavesPixelsBetweenZeroAndOneWhenNothingIsTakenFromThem) {
-  const ObservationSpec small{.camera_names = {"front"}, .images = {{"front", {2, 3}}}};
+  const ObservationSpec small{.streams = {rgb_stream("front", {2, 3})}};
   TorchScriptBackbone backbone({.file = exported("sized.pt"), .mean = {0, 0, 0}, .std = {1, 1, 1}},
                                small);
   EXPECT_EQ(backbone.output_dim(), 18);

@@ -162,8 +162,8 @@ TEST(Deadline, CopiesWhatItIsShown) {
   player.backbone->gate.close();
   Observation seen = observation(8, true);
   player.actor->act(seen);
-  seen.state.fill_(-1);
-  for (auto& [camera, image] : seen.images) image.zero_();
+  seen.state().fill_(-1);
+  for (auto& [camera, image] : seen.images()) image.zero_();
   ++player.step;
   player.finish(2);
   player.act();

@@ -86,6 +86,7 @@ class IndexHead : public Head {
     const at::Tensor& cond = condition.steps;
     ++calls;
     prefixes.push_back(prefix);
+    last_tokens = condition.tokens;
     gate.pass();
     if (fails) throw Error("the head has failed");
     last_cond = cond.clone();
@@ -98,7 +99,7 @@ class IndexHead : public Head {
   }
   bool continues_prefix() const override { return continues; }
   bool clips_actions() const override { return clips; }
-  at::Tensor last_cond;
+  at::Tensor last_cond, last_tokens;
   bool clips = false;
   bool continues = false;
   std::vector<at::Tensor> prefixes;  // one a call
@@ -113,11 +114,9 @@ class IndexHead : public Head {
 };
 
 inline ObservationSpec spec() {
-  return {.camera_names = {"top", "front"},
-          .images = {{"top", {4, 4}}, {"front", {4, 4}}},
-          .state_dim = kState,
+  return {.streams = {rgb_stream("top", {4, 4}), rgb_stream("front", {4, 4}),
+                      vector_stream("state", kState)},
           .action_dim = kAction,
-          .env_state_dim = 0,
           .control_hz = 20.0};
 }
 
@@ -149,10 +148,10 @@ struct Fixture {
 
 inline Observation observation(int step, bool images) {
   Observation o;
-  o.state = at::full({kState}, static_cast<float>(step));
+  o["state"] = at::full({kState}, static_cast<float>(step));
   if (images) {
-    o.images["front"] = at::full({4, 4, 3}, step, at::kByte);
-    o.images["top"] = at::full({4, 4, 3}, 100 + step, at::kByte);
+    o["front"] = at::full({4, 4, 3}, step, at::kByte);
+    o["top"] = at::full({4, 4, 3}, 100 + step, at::kByte);
   }
   return o;
 }

@@ -92,7 +92,7 @@ TEST(VlaAgent, NamesTheCameraThatAnObservationLacks) {
   Fixture fixture;
   fixture.actor->reset(0);
   Observation o = observation(0, true);
-  o.images.erase("top");
+  o.erase("top");
   try {
     fixture.actor->act(o);
     FAIL() << "acted without a camera";
@@ -132,24 +132,24 @@ TEST(VlaAgent, TakesMinMaxActionsAloneForAHeadThatClipsThem) {
 TEST(VlaAgent, CachedFeaturesAndImagesGiveOneLoss) {
   Fixture fixture;
   Batch batch;
-  batch.state = at::zeros({4, 2, kState});
+  batch.observations["state"] = at::zeros({4, 2, kState});
   batch.actions = at::ones({4, kHorizon, kAction});
   batch.is_pad = at::zeros({4, kHorizon}, at::kBool);
   for (const char* camera : {"front", "top"}) {
-    batch.images[camera] =
+    batch.observations[camera] =
         at::arange(4 * 2 * 4 * 4 * 3).remainder(255).to(at::kByte).view({4, 2, 4, 4, 3});
   }
   at::Generator generator = make_generator(0);
   const at::Tensor from_images = fixture.agent->loss(batch, generator).loss;
-  batch.features = fixture.backbone->encode(batch.images, generator);
-  batch.images.clear();
+  batch.features = fixture.backbone->encode(batch.observations, generator);
+  batch.observations.clear();
   EXPECT_TRUE(fixture.agent->loss(batch, generator).loss.equal(from_images));
 }
 
 TEST(VlaAgent, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
   Fixture fixture;
   Batch batch;
-  batch.state = at::zeros({4, 2, kState});
+  batch.observations["state"] = at::zeros({4, 2, kState});
   batch.features = at::zeros({4, 2, 2});
   batch.actions = at::ones({4, kHorizon, kAction});
   batch.is_pad = at::zeros({4, kHorizon}, at::kBool);
@@ -164,7 +164,7 @@ at::Tensor training_cond(double state_noise, bool training) {
   Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, options);
   fixture.agent->train(training);
   Batch batch;
-  batch.state = at::zeros({512, 2, kState});
+  batch.observations["state"] = at::zeros({512, 2, kState});
   batch.features = at::zeros({512, 2, 2});
   batch.actions = at::zeros({512, kHorizon, kAction});
   batch.is_pad = at::zeros({512, kHorizon}, at::kBool);
@@ -273,6 +273,68 @@ TEST(VlaAgent, AnEpisodeThatEndsBeforeItsChunkLeavesNothingBehind) {
         cut.actor->act(observation(step, true)).equal(fresh.actor->act(observation(step, true))))
         << "step " << step;
   }
+}
+
+TEST(VlaAgent, SamplesThePlansOfSeveralActorsAtOnce) {
+  Fixture fixture;
+  std::vector<std::unique_ptr<Actor>> actors;
+  std::vector<PlanRequest> requests;
+  for (const std::uint64_t seed : {7, 8, 7}) {
+    actors.push_back(fixture.agent->make_actor({}));
+    actors.back()->reset(seed);
+    actors.back()->observe(observation(static_cast<int>(seed), true));
+    ASSERT_TRUE(actors.back()->wants_plan());
+    requests.push_back(actors.back()->plan_request());
+    EXPECT_FALSE(actors.back()->wants_plan());
+  }
+  const at::Tensor chunks = fixture.agent->sample_plans(requests);
+  EXPECT_EQ(fixture.head->calls, 1);
+  EXPECT_TRUE(chunks[0].equal(chunks[2]));
+  EXPECT_FALSE(chunks[0].equal(chunks[1]));
+  for (std::size_t i = 0; i < actors.size(); ++i) {
+    actors[i]->accept(chunks[static_cast<std::int64_t>(i)]);
+    fixture.actor->reset(i == 1 ? 8 : 7);
+    const at::Tensor alone = fixture.actor->act(observation(i == 1 ? 8 : 7, true));
+    EXPECT_TRUE(actors[i]->command().equal(alone)) << i;
+    EXPECT_GT(actors[i]->last_timing().plan_ms, 0.0);
+  }
+  EXPECT_THROW(actors[0]->accept(chunks[0]), Error) << "nothing was asked for";
+}
+
+TEST(VlaAgent, AsksAgainForAPlanThatNobodyDelivered) {
+  Fixture fixture;
+  fixture.actor->reset(0);
+  fixture.actor->observe(observation(0, true));
+  fixture.actor->plan_request();  // and its sampling fails
+  fixture.actor->observe(observation(1, true));
+  EXPECT_TRUE(fixture.actor->wants_plan());
+}
+
+TEST(VlaAgent, GivesAHeadThatContinuesThemTheCommandsThatAreCommitted) {
+  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
+  fixture.head->continues = true;
+  fixture.actor->reset(0);
+  std::vector<at::Tensor> commands;
+  for (int step = 0; step < 8; ++step) {
+    commands.push_back(fixture.actor->act(observation(step, true)));
+  }
+  fixture.actor->act(observation(8, true));
+  ASSERT_EQ(fixture.head->prefixes.size(), 2u);
+  EXPECT_FALSE(fixture.head->prefixes[0].defined()) << "nothing is committed at the start";
+  // The plan of step 5: row 0 is step 4, and steps 5, 6 and 7 play meanwhile.
+  const at::Tensor expected =
+      at::stack({commands[4], commands[5], commands[6], commands[7]}).unsqueeze(0);
+  EXPECT_TRUE(fixture.head->prefixes[1].allclose(expected));
+}
+
+TEST(VlaAgent, GivesItsHeadATokenForEachCameraAndStep) {
+  Fixture fixture;
+  fixture.actor->reset(0);
+  fixture.actor->act(observation(5, true));
+  // Means of the front and the top camera, of both steps of the queue.
+  EXPECT_TRUE(
+      fixture.head->last_tokens.allclose(at::tensor({5.F, 105.F, 5.F, 105.F}).view({1, 4, 1})))
+      << fixture.head->last_tokens;
 }
 
 TEST(VlaAgent, AveragesTheChunksThatCoverAStep) {

@@ -27,8 +27,10 @@ TEST_F(CheckpointTest, ComesBackAsItWasSaved) {
   saved.state.seed = 0xFFFFFFFFFFFFFFFFULL;
   saved.state.metrics = {{"train/loss", 0.1}};
   saved.state.action_range = {.min = {-0.1, 0}, .max = {1, 2}, .largest_step = {0.3, 1e-9}};
-  saved.state.spec.camera_names = {"front", "top"};
-  saved.state.spec.images = {{"front", {48, 64}}, {"top", {32, 32}}};
+  saved.state.spec.streams = {rgb_stream("front", {48, 64}), rgb_stream("top", {32, 32}),
+                              depth_stream("wrist_depth", {8, 8}, at::kUInt16, "mm"),
+                              vector_stream("force", 6, "N", {"x", "y", "z", "a", "b", "c"}),
+                              text_stream("task", 64)};
   const fs::path folder = store.save(saved);
   EXPECT_EQ(folder.filename(), "step_00050000");
   const Checkpoint read = read_checkpoint(folder);
@@ -40,7 +42,7 @@ TEST_F(CheckpointTest, ComesBackAsItWasSaved) {
   EXPECT_EQ(read.state.action_range->max, saved.state.action_range->max);
   EXPECT_EQ(read.state.action_range->largest_step, saved.state.action_range->largest_step);
   EXPECT_EQ(read.state.spec.difference(saved.state.spec), "");
-  EXPECT_EQ(read.state.spec.camera_names, saved.state.spec.camera_names);
+  EXPECT_EQ(read.state.spec.streams, saved.state.spec.streams);
   EXPECT_EQ(read.state.conditions.difference(saved.state.conditions), "");
   EXPECT_EQ(read.config_yaml, "name: test\n");
   EXPECT_TRUE(at::equal(read.model.at("weight"), saved.model.at("weight")));

@@ -41,8 +41,7 @@ std::string error_of(const Observation& images) {
 }
 
 TEST(CameraNames, MustBeThereOnceAndInTheSpec) {
-  const ObservationSpec spec{.camera_names = {"top", "front"},
-                             .images = {{"top", {4, 4}}, {"front", {4, 4}}}};
+  const ObservationSpec spec{.streams = {rgb_stream("top", {4, 4}), rgb_stream("front", {4, 4})}};
   const auto error = [&](const std::vector<std::string>& names) -> std::string {
     try {
       check_camera_names(names, spec, "my_backbone");

@@ -36,7 +36,6 @@ TEST(ConditionSpec, TakesJointOutputDimWhereItIsSet) {
   const ConditionSpec spec = condition_spec(&joint, 16, 0);
   EXPECT_EQ(spec.per_step_cond_dim(), 208);
   EXPECT_EQ(spec.sum_text(), "joint_output_dim 192 + state 16 = 208");
-  EXPECT_EQ(joint.tokens_per_step(), 1);
 }
 
 TEST(ConditionSpec, TakesOutputDimTimesCamerasOtherwise) {
@@ -44,7 +43,6 @@ TEST(ConditionSpec, TakesOutputDimTimesCamerasOtherwise) {
   const ConditionSpec spec = condition_spec(&per_camera, 16, 7);
   EXPECT_EQ(spec.per_step_cond_dim(), 64 * 3 + 16 + 7);
   EXPECT_EQ(spec.sum_text(), "output_dim 64 * 3 cameras + state 16 + env_state 7 = 215");
-  EXPECT_EQ(per_camera.tokens_per_step(), 3);
 }
 
 TEST(ConditionSpec, WithoutABackboneIsTheState) {

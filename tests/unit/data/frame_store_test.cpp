@@ -30,7 +30,7 @@ class FrameStoreTest : public ::testing::Test {
   static void expect_all_frames(const FrameStore& store, const TableDataset& data) {
     for (std::int64_t episode = 0; episode < data.num_episodes(); ++episode) {
       for (std::int64_t row = 0; row < data.episode(episode).length; ++row) {
-        for (const std::string& camera : data.spec().camera_names) {
+        for (const std::string& camera : data.spec().camera_names()) {
           ASSERT_TRUE(
               at::equal(store.frame({episode, row}, camera), data.all_frames(episode, camera)[row]))
               << camera << " " << episode << " " << row;
@@ -43,7 +43,7 @@ class FrameStoreTest : public ::testing::Test {
 
 TEST_F(FrameStoreTest, MapsUncompressedFramesInPlaceWithoutReadingOrCopyingAny) {
   const auto data = dataset(2);
-  const FrameStore store(data, data->spec().camera_names, options());
+  const FrameStore store(data, data->spec().camera_names(), options());
   EXPECT_EQ(store.num_mapped_in_place(), 86);
   EXPECT_EQ(store.num_frames(), 86);
   EXPECT_EQ(data->num_frame_calls, 0);
@@ -56,14 +56,14 @@ TEST_F(FrameStoreTest, DecodesOtherFramesOnceIntoAFileThatTheNextStoreReuses) {
   std::vector<std::int64_t> progress;
   FrameStoreOptions with_progress = options();
   with_progress.progress = [&](std::int64_t done, std::int64_t) { progress.push_back(done); };
-  const FrameStore store(data, data->spec().camera_names, with_progress);
+  const FrameStore store(data, data->spec().camera_names(), with_progress);
   EXPECT_EQ(store.num_mapped_in_place(), 43);
   EXPECT_THAT(progress, ::testing::ElementsAre(32, 40, 43));
   EXPECT_EQ(num_cache_files(), 1U);
   expect_all_frames(store, *data);
 
   const int calls = data->num_frame_calls;
-  const FrameStore again(data, data->spec().camera_names, options());
+  const FrameStore again(data, data->spec().camera_names(), options());
   EXPECT_EQ(data->num_frame_calls, calls);
   expect_all_frames(again, *data);
 }
@@ -80,7 +80,7 @@ TEST_F(FrameStoreTest, DecodesAgainWhenADataFileChanged) {
 
 TEST_F(FrameStoreTest, GathersRowsInTheOrderAsked) {
   const auto data = dataset(1);
-  const FrameStore store(data, data->spec().camera_names, options());
+  const FrameStore store(data, data->spec().camera_names(), options());
   const Observation images = store.gather({{1, 2}, {0, 39}, {0, 0}, {1, 2}});
   for (const auto& [camera, frames] : images) {
     EXPECT_TRUE(at::equal(

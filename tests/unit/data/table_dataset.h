@@ -2,6 +2,7 @@
 // The number at a place says the place: state[e][t] = 100 e + t, actions[e][t] = -(100 e + t).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -20,11 +21,10 @@ class TableDataset : public Dataset {
                std::vector<std::string> cameras, ImageSize size = {4, 5}, std::size_t stored = 0)
       : stored_(stored) {
     std::filesystem::create_directories(folder);
-    spec_.camera_names = cameras;
-    spec_.state_dim = 1;
+    for (const std::string& camera : cameras) spec_.set(rgb_stream(camera, size));
+    spec_.set(vector_stream(kState, 1));
+    spec_.set(vector_stream(kEnvState, 2));
     spec_.action_dim = 1;
-    spec_.env_state_dim = 2;
-    for (const std::string& camera : cameras) spec_.images[camera] = size;
     for (std::size_t e = 0; e < lengths.size(); ++e) {
       EpisodeInfo info;
       info.file = folder / ("episode_" + std::to_string(e) + ".raw");
@@ -48,40 +48,41 @@ class TableDataset : public Dataset {
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t num_episodes() const override { return static_cast<std::int64_t>(episodes_.size()); }
   const EpisodeInfo& episode(std::int64_t i) const override { return episodes_.at(size_t(i)); }
-  EpisodeInfo& mutable_episode(std::int64_t i) { return episodes_.at(size_t(i)); }
 
-  at::Tensor state(std::int64_t e) const override {
-    return (at::arange(episode(e).length, at::kFloat) + 100 * e).unsqueeze(1);
-  }
-  at::Tensor actions(std::int64_t e) const override { return -state(e); }
-  at::Tensor env_state(std::int64_t e) const override { return at::cat({state(e), actions(e)}, 1); }
-
-  at::Tensor frames(std::int64_t e, const std::string& camera, std::int64_t first,
-                    std::int64_t count) const override {
+  at::Tensor read(std::int64_t e, const std::string& stream, std::int64_t first,
+                  std::int64_t count) const override {
+    const auto rows = [&](const at::Tensor& all) { return all.slice(0, first, first + count); };
+    if (stream == kState) return rows(places(e));
+    if (stream == kEnvState) return rows(at::cat({places(e), -places(e)}, 1));
     ++num_frame_calls;
-    return all_frames(e, camera).slice(0, first, first + count);
+    return rows(all_frames(e, stream));
   }
+  at::Tensor actions(std::int64_t e) const override { return -places(e); }
   std::optional<FrameExtent> frame_extent(std::int64_t e, const std::string& camera,
                                           std::int64_t row) const override {
     const std::size_t c = camera_index(camera);
     if (c >= stored_) return std::nullopt;
-    const ImageSize size = spec_.images.at(camera);
+    const ImageSize size = spec_.image_size(camera);
     const auto bytes = static_cast<std::uint64_t>(size.height * size.width * 3);
     const auto before = static_cast<std::uint64_t>(episode(e).length) * c;
     return FrameExtent{.file = episode(e).file,
                        .offset = 7 + (before + static_cast<std::uint64_t>(row)) * bytes};
   }
   const at::Tensor& all_frames(std::int64_t e, const std::string& camera) const {
-    return frames_.at(static_cast<std::size_t>(e) * spec_.camera_names.size() +
+    return frames_.at(static_cast<std::size_t>(e) * spec_.camera_names().size() +
                       camera_index(camera));
   }
 
   mutable std::atomic<int> num_frame_calls = 0;
 
  private:
+  at::Tensor places(std::int64_t e) const {
+    return (at::arange(episode(e).length, at::kFloat) + 100 * e).unsqueeze(1);
+  }
   std::size_t camera_index(const std::string& camera) const {
-    const auto found = std::find(spec_.camera_names.begin(), spec_.camera_names.end(), camera);
-    return static_cast<std::size_t>(found - spec_.camera_names.begin());
+    const std::vector<std::string> cameras = spec_.camera_names();
+    const auto found = std::find(cameras.begin(), cameras.end(), camera);
+    return static_cast<std::size_t>(found - cameras.begin());
   }
 
   ObservationSpec spec_;

@@ -36,17 +36,17 @@ TEST_F(WindowSamplerTest, AlignsADiffusionWindowSoThatTheLastObservationIsThePre
   WindowSampler sampler(dataset({10, 20}), {.horizons = kDiffusion});
   // Episode 1 begins at window 10; its row 6 is the present: w = 5.
   const Batch batch = sampler.batch_of(windows({16}));
-  EXPECT_THAT(integers(batch.state), ElementsAre(105, 106));
+  EXPECT_THAT(integers(batch.observations.state()), ElementsAre(105, 106));
   EXPECT_THAT(integers(batch.actions), ElementsAre(-105, -106, -107, -108));
   EXPECT_THAT(integers(batch.is_pad), ElementsAre(0, 0, 0, 0));
-  EXPECT_THAT(batch.env_state.sizes(), ElementsAre(1, 2, 2));
-  EXPECT_THAT(integers(batch.env_state), ElementsAre(105, -105, 106, -106));
+  EXPECT_THAT(batch.observations.env_state().sizes(), ElementsAre(1, 2, 2));
+  EXPECT_THAT(integers(batch.observations.env_state()), ElementsAre(105, -105, 106, -106));
 }
 
 TEST_F(WindowSamplerTest, RepeatsTheEdgesAndMarksTheirActions) {
   WindowSampler sampler(dataset({10, 20}), {.horizons = kDiffusion});
   const Batch first = sampler.batch_of(windows({10}));  // first row of episode 1
-  EXPECT_THAT(integers(first.state), ElementsAre(100, 100));
+  EXPECT_THAT(integers(first.state()), ElementsAre(100, 100));
   EXPECT_THAT(integers(first.actions), ElementsAre(-100, -100, -101, -102));
   EXPECT_THAT(integers(first.is_pad), ElementsAre(1, 0, 0, 0));
   const Batch last = sampler.batch_of(windows({9}));  // last row of episode 0
@@ -59,30 +59,15 @@ TEST_F(WindowSamplerTest, AlignsAnActWindowSoThatTheFirstActionIsThePresent) {
   const auto data = dataset({10, 20});
   WindowSampler sampler(data, {.horizons = kAct});
   const Batch batch = sampler.batch_of(windows({0, 7}));
-  EXPECT_THAT(integers(batch.state), ElementsAre(0, 7));
+  EXPECT_THAT(integers(batch.observations.state()), ElementsAre(0, 7));
   EXPECT_THAT(integers(batch.actions), ElementsAre(0, -1, -2, -3, -7, -8, -9, -9));
   EXPECT_THAT(integers(batch.is_pad), ElementsAre(0, 0, 0, 0, 0, 0, 0, 1));
-}
-
-TEST_F(WindowSamplerTest, StartsActionsOfRealEpisodesOneRowEarlierUnderActAlignment) {
-  const auto data = dataset({10, 20});
-  data->mutable_episode(1).is_sim = false;
-  WindowSampler sampler(data, {.horizons = kAct});
-  const Batch batch = sampler.batch_of(windows({5, 10, 15}));
-  EXPECT_THAT(integers(batch.state), ElementsAre(5, 100, 105));
-  EXPECT_THAT(integers(batch.actions), ElementsAre(-5, -6, -7, -8,          // sim
-                                                   -100, -101, -102, -103,  // max(0, 0 - 1)
-                                                   -104, -105, -106, -107));
-  // The diffusion alignment has no such rule.
-  WindowSampler diffusion(data, {.horizons = kDiffusion});
-  EXPECT_THAT(integers(diffusion.batch_of(windows({15})).actions),
-              ElementsAre(-104, -105, -106, -107));
 }
 
 TEST_F(WindowSamplerTest, ServesEpisodesShorterThanAWindow) {
   WindowSampler sampler(dataset({1}), {.horizons = kDiffusion, .batch_size = 3});
   const Batch batch = sampler.batch(0);
-  EXPECT_THAT(integers(batch.state), ElementsAre(0, 0, 0, 0, 0, 0));
+  EXPECT_THAT(integers(batch.observations.state()), ElementsAre(0, 0, 0, 0, 0, 0));
   EXPECT_THAT(integers(batch.is_pad[0]), ElementsAre(1, 0, 1, 1));
 }
 
@@ -144,7 +129,8 @@ TEST_F(WindowSamplerTest, SpacesObservationsAndKeepsToWholeWindows) {
   // 5 rows hold no clip of 6; 8 rows hold those that begin at rows 0, 1 and 2; 6 rows hold one.
   EXPECT_EQ(sampler.num_windows(), 4);
   const Batch batch = sampler.batch_of(windows({0, 2, 3}));
-  EXPECT_THAT(integers(batch.state), ElementsAre(100, 102, 104, 102, 104, 106, 200, 202, 204));
+  EXPECT_THAT(integers(batch.observations.state()),
+              ElementsAre(100, 102, 104, 102, 104, 106, 200, 202, 204));
   EXPECT_THAT(integers(batch.actions[1]), ElementsAre(-102, -103, -104, -105, -106, -107));
   EXPECT_FALSE(batch.is_pad.any().item<bool>());
 }
@@ -166,12 +152,12 @@ TEST_F(WindowSamplerTest, GathersImagesOfSpacedObservations) {
   const auto data = dataset({9});
   WindowSampler sampler(
       data, {.horizons = {.obs = 3, .pred = 1, .num_action = 1, .obs_stride = 3}, .prefetch = 0});
-  sampler.set_frames(std::make_shared<FrameStore>(data, data->spec().camera_names,
+  sampler.set_frames(std::make_shared<FrameStore>(data, data->spec().camera_names(),
                                                   FrameStoreOptions{.folder = folder_ / "cache"}));
   const Batch batch = sampler.batch_of(windows({7}));
   for (const std::int64_t step : {0, 1, 2}) {
     EXPECT_TRUE(
-        at::equal(batch.images.at("top")[0][step], data->all_frames(0, "top")[1 + 3 * step]));
+        at::equal(batch.observations.at("top")[0][step], data->all_frames(0, "top")[1 + 3 * step]));
   }
 }
 
@@ -196,7 +182,8 @@ TEST_F(WindowSamplerTest, DrawsAVariantPerWindowFromSeedAndStep) {
   WindowSampler sampler(data, options);
   sampler.set_features(embeddings);
   const Batch batch = sampler.batch(2);
-  const at::Tensor rows = batch.state.squeeze(2).to(at::kLong);  // state says the row
+  const at::Tensor rows =
+      batch.observations.state().squeeze(2).to(at::kLong);  // state says the row
   const at::Tensor variant = batch.features.squeeze(2).to(at::kLong) - 3 * rows;
   EXPECT_EQ(variant.min().item<std::int64_t>(), 0);
   EXPECT_EQ(variant.max().item<std::int64_t>(), 2);
@@ -209,7 +196,7 @@ TEST_F(WindowSamplerTest, DrawsAVariantPerWindowFromSeedAndStep) {
 
 TEST_F(WindowSamplerTest, PrefetchesTheImagesThatItWouldGatherAtOnce) {
   const auto data = dataset({6, 9});
-  const auto frames = std::make_shared<FrameStore>(data, data->spec().camera_names,
+  const auto frames = std::make_shared<FrameStore>(data, data->spec().camera_names(),
                                                    FrameStoreOptions{.folder = folder_ / "cache"});
   WindowSampler ahead(data, {.horizons = kDiffusion, .batch_size = 4, .prefetch = 3});
   WindowSampler at_once(data, {.horizons = kDiffusion, .batch_size = 4, .prefetch = 0});
@@ -218,14 +205,14 @@ TEST_F(WindowSamplerTest, PrefetchesTheImagesThatItWouldGatherAtOnce) {
   for (const std::int64_t step : {0, 1, 2, 3, 9, 10, 4, 5}) {  // a jump, as when resuming
     const Batch one = ahead.batch(step);
     const Batch other = at_once.batch(step);
-    EXPECT_THAT(one.images.at("top").sizes(), ElementsAre(4, 2, 4, 5, 3));
-    for (const auto& [camera, images] : one.images) {
-      EXPECT_TRUE(at::equal(images, other.images.at(camera))) << camera << ", step " << step;
+    EXPECT_THAT(one.observations.at("top").sizes(), ElementsAre(4, 2, 4, 5, 3));
+    for (const auto& [camera, images] : one.observations) {
+      EXPECT_TRUE(at::equal(images, other.observations.at(camera))) << camera << ", step " << step;
     }
     // The first window's last observation is its present.
     const std::int64_t window = integers(ahead.indices(step))[0];
     const std::int64_t episode = window < 6 ? 0 : 1;
-    EXPECT_TRUE(at::equal(one.images.at("front")[0][1],
+    EXPECT_TRUE(at::equal(one.observations.at("front")[0][1],
                           data->all_frames(episode, "front")[window - 6 * episode]));
   }
 }

@@ -57,7 +57,7 @@ TEST_F(LoadPolicy, ActsAsTheCheckpointsAgentDoes) {
   const auto policy = load_policy(run_, {.limits = {.range = false, .step = false}});
   policy->reset(0, Policy::kUnknownCommand);
   const LoadedAgent averaged = load_agent_from_checkpoint(find_checkpoint(run_), {});
-  const Observation observation{.state = at::tensor({0.3F, -0.2F, 0.1F})};
+  const Observation observation{{"state", at::tensor({0.3F, -0.2F, 0.1F})}};
   const auto actor = averaged.agent->make_actor({});
   actor->reset(0);
   const at::Tensor command = actor->act(observation);
@@ -88,7 +88,7 @@ TEST_F(LoadPolicy, IsHeldToTheActionsOfItsTrainingData) {
   held->reset(0, Policy::kUnknownCommand);
   free->reset(0, Policy::kUnknownCommand);
   for (const float far : {-1e3F, 1e3F}) {
-    const Observation observation{.state = at::full({3}, far)};
+    const Observation observation{{"state", at::full({3}, far)}};
     const at::Tensor wanted = free->act(observation).action;
     const PolicyStep step = held->act(observation);
     for (std::size_t i = 0; i < 2; ++i) {

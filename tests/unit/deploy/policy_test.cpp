@@ -21,11 +21,8 @@ using ::testing::IsEmpty;
 
 // A state of 3 numbers, 2 actions, and the camera `front` where asked for.
 ObservationSpec spec(bool with_camera = false) {
-  ObservationSpec spec{.state_dim = 3, .action_dim = 2};
-  if (with_camera) {
-    spec.camera_names = {"front"};
-    spec.images["front"] = {4, 6};
-  }
+  ObservationSpec spec{.streams = {vector_stream(kState, 3)}, .action_dim = 2};
+  if (with_camera) spec.set(rgb_stream("front", {4, 6}));
   return spec;
 }
 
@@ -42,7 +39,7 @@ testing::ScriptedAgent::Script always(float first, float second) {
   return [=](int, ActTiming&) { return command(first, second); };
 }
 
-Observation observation() { return {.state = at::zeros({3})}; }
+Observation observation() { return {{"state", at::zeros({3})}}; }
 
 std::vector<float> numbers(const at::Tensor& action) {
   return {action[0].item<float>(), action[1].item<float>()};
@@ -120,27 +117,27 @@ TEST(Policy, NamesWhatDoesNotFitAndGoesOn) {
   policy.reset(0, Policy::kUnknownCommand);
   const auto error = [&](const std::function<void(Observation&)>& change) {
     Observation now = observation();
-    now.images["front"] = at::zeros({4, 6, 3}, at::kByte);
+    now["front"] = at::zeros({4, 6, 3}, at::kByte);
     change(now);
     return error_or_accepted([&] { policy.act(now); });
   };
-  EXPECT_THAT(error([](Observation& o) { o.state = at::zeros({4}); }),
+  EXPECT_THAT(error([](Observation& o) { o["state"] = at::zeros({4}); }),
               HasSubstr("observation.state: the state does not fit the policy: expected float32 "
                         "[3]; found float32 [4]"));
-  EXPECT_THAT(error([](Observation& o) { o.state = at::Tensor(); }), HasSubstr("found nothing"));
-  EXPECT_THAT(error([](Observation& o) { o.state = at::zeros({3}, at::kLong); }),
+  EXPECT_THAT(error([](Observation& o) { o["state"] = at::Tensor(); }), HasSubstr("found nothing"));
+  EXPECT_THAT(error([](Observation& o) { o["state"] = at::zeros({3}, at::kLong); }),
               HasSubstr("found int64 [3]"));
-  EXPECT_THAT(error([](Observation& o) { o.state[1] = std::nanf(""); }),
+  EXPECT_THAT(error([](Observation& o) { o.state()[1] = std::nanf(""); }),
               HasSubstr("the state is not finite: expected finite numbers; found nan at 1"));
-  EXPECT_THAT(error([](Observation& o) { o.images.clear(); }),
-              HasSubstr("observation.images['front']: camera 'front' is missing: expected uint8 "
+  EXPECT_THAT(error([](Observation& o) { o.erase("front"); }),
+              HasSubstr("observation['front']: camera 'front' is missing: expected uint8 "
                         "[4, 6, 3] (RGB, HWC); found no camera"));
   EXPECT_THAT(error([](Observation& o) {
-                o.images["front"] = at::zeros({6, 4, 3}, at::kByte);
+                o["front"] = at::zeros({6, 4, 3}, at::kByte);
               }),
               HasSubstr("found uint8 [6, 4, 3]"));
   EXPECT_THAT(error([](Observation& o) {
-                o.images["front"] = at::zeros({4, 6, 3});
+                o["front"] = at::zeros({4, 6, 3});
               }),
               HasSubstr("found float32 [4, 6, 3]"));
   EXPECT_EQ(policy.report().steps, 0);
@@ -148,7 +145,7 @@ TEST(Policy, NamesWhatDoesNotFitAndGoesOn) {
   EXPECT_EQ(error([](Observation&) {}), "accepted");
   // The agent does not look at the next one.
   EXPECT_FALSE(policy.needs_images());
-  EXPECT_EQ(error([](Observation& o) { o.images.clear(); }), "accepted");
+  EXPECT_EQ(error([](Observation& o) { o.erase("front"); }), "accepted");
 }
 
 TEST(Policy, GivesNoCommandBeforeItsFirstReset) {
@@ -186,8 +183,8 @@ TEST(Policy, ReportsAStateFarOutsideTheTrainingData) {
   agent.state.state_range = {.min = {-1, -1, -1}, .max = {1, 1, 1}};
   Policy policy(std::move(agent), {}, "test");
   policy.reset(0, Policy::kUnknownCommand);
-  EXPECT_THAT(policy.act({.state = at::tensor({0.1F, 0.2F, 0.3F})}).state_outside, IsEmpty());
-  EXPECT_THAT(policy.act({.state = at::tensor({5.7F, 0.2F, 17.F})}).state_outside,
+  EXPECT_THAT(policy.act({{"state", at::tensor({0.1F, 0.2F, 0.3F})}}).state_outside, IsEmpty());
+  EXPECT_THAT(policy.act({{"state", at::tensor({5.7F, 0.2F, 17.F})}}).state_outside,
               ElementsAre(0, 2));
   EXPECT_THAT(policy.report().state_outside, ElementsAre(1, 0, 1));
 }

@@ -31,7 +31,7 @@ class ScriptedAgent final : public ActingAgent {
 
   ScriptedAgent(ObservationSpec spec, Script script)
       : spec_(std::move(spec)), script_(std::move(script)) {
-    if (!spec_.camera_names.empty()) backbone_ = std::make_shared<CameraList>();
+    if (!spec_.camera_names().empty()) backbone_ = std::make_shared<CameraList>();
   }
   const ObservationSpec& spec() const override { return spec_; }
   const Horizons& horizons() const override { return horizons_; }

@@ -53,7 +53,7 @@ class HeadOnlyAgent : public Agent {
   void set_statistics(const DatasetStatistics&) override {}
   bool has_statistics() const override { return true; }
   LossReport loss(const Batch& batch, at::Generator& generator) override {
-    return head_->loss(batch.actions, batch.state, batch.is_pad, generator);
+    return head_->loss(batch.actions, batch.observations.state(), batch.is_pad, generator);
   }
 
  private:

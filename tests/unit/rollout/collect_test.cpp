@@ -30,13 +30,10 @@ class SeedWriter : public EpisodeWriter {
   void write(const fs::path& file, const EpisodeRecord& record) const override {
     write_text_atomically(file, std::to_string(record.seed));
   }
-  EpisodeRecord read_header(const fs::path& file) const override {
+  EpisodeHeader read_header(const fs::path& file) const override {
     const std::string text = read_text(file);
     if (text.empty()) throw Error({.what = "empty", .where = file.string()});
-    EpisodeRecord record;
-    record.seed = std::stoull(text);
-    record.success = true;
-    return record;
+    return {.seed = std::stoull(text), .success = true};
   }
 };
 
@@ -312,10 +309,10 @@ class CountingEnvironment : public Environment, public Scene {
   }
   Observation observe(bool render) override {
     Observation observation;
-    observation.state = at::full({3}, static_cast<double>(step_), at::kFloat);
+    observation["state"] = at::full({3}, static_cast<double>(step_), at::kFloat);
     if (render) {
       ++num_rendered;
-      observation.images["front"] = at::full({2, 2, 3}, step_, at::kByte);
+      observation["front"] = at::full({2, 2, 3}, step_, at::kByte);
     }
     return observation;
   }
@@ -339,7 +336,9 @@ class CountingEnvironment : public Environment, public Scene {
   int num_rendered = 0;
 
  private:
-  ObservationSpec spec_{.control_hz = 20.0};
+  ObservationSpec spec_{.streams = {rgb_stream("front", {2, 2}), vector_stream(kState, 3)},
+                        .action_dim = 1,
+                        .control_hz = 20.0};
   std::uint64_t seed_ = 0;
   std::int64_t step_ = 0;
 };
@@ -347,12 +346,12 @@ class CountingEnvironment : public Environment, public Scene {
 TEST(RecordEpisode, PairsEachObservationWithTheCommandGivenAfterIt) {
   CountingEnvironment environment;
   const EpisodeRecord record = record_episode(environment, 42, 0.5);
-  EXPECT_TRUE(at::equal(record.state.select(1, 0), at::arange(5, at::kFloat)));
+  EXPECT_TRUE(at::equal(record.observations.state().select(1, 0), at::arange(5, at::kFloat)));
   EXPECT_TRUE(at::equal(record.actions.select(1, 0), at::arange(5, at::kFloat) + 0.5));
-  EXPECT_THAT(record.images.at("front").sizes(), ElementsAre(5, 2, 2, 3));
-  EXPECT_TRUE(at::equal(record.images.at("front").select(1, 0).select(1, 0).select(1, 0),
+  EXPECT_THAT(record.observations.at("front").sizes(), ElementsAre(5, 2, 2, 3));
+  EXPECT_TRUE(at::equal(record.observations.at("front").select(1, 0).select(1, 0).select(1, 0),
                         at::arange(5, at::kByte)));
-  EXPECT_FALSE(record.env_state.defined());
+  EXPECT_FALSE(record.observations.env_state().defined());
   ASSERT_EQ(record.labels.size(), 1U);
   EXPECT_THAT(record.labels.at("tip_position").sizes(), ElementsAre(5, 3));
   EXPECT_TRUE(at::equal(record.labels.at("tip_position").select(1, 1), at::arange(5, at::kFloat)));
@@ -384,7 +383,7 @@ TEST(RecordEpisode, RefusesARobotBeforeItMoves) {
 TEST(StartDemonstration, GivesTheFirstObservationAndItsExpert) {
   CountingEnvironment environment;
   const Demonstration demonstration = start_demonstration(environment, 42, 0.5);
-  EXPECT_EQ(demonstration.first.images.size(), 1U);
+  EXPECT_EQ(demonstration.first.images().size(), 1U);
   EXPECT_EQ(demonstration.expert->act()[0].item<double>(), 0.5);
 }
 

@@ -25,8 +25,9 @@ class SceneEnvironment : public Environment, public Scene {
  public:
   explicit SceneEnvironment(std::vector<std::string> observed, std::vector<std::string> others = {})
       : cameras_(std::move(others)) {
-    spec_ = {.camera_names = observed, .state_dim = 1, .action_dim = 1, .control_hz = 20.0};
-    for (const std::string& camera : observed) spec_.images[camera] = {8, 8};
+    spec_ = {.action_dim = 1, .control_hz = 20.0};
+    for (const std::string& camera : observed) spec_.set(rgb_stream(camera, {8, 8}));
+    spec_.set(vector_stream(kState, 1));
     cameras_.insert(cameras_.end(), observed.begin(), observed.end());
   }
   const ObservationSpec& spec() const override { return spec_; }
@@ -36,9 +37,9 @@ class SceneEnvironment : public Environment, public Scene {
   std::vector<std::string> stage_names() const override { return {"none"}; }
   Observation reset(std::uint64_t, bool render) override { return observe(render); }
   Observation observe(bool render) override {
-    Observation o{.state = at::zeros({1})};
+    Observation o{{"state", at::zeros({1})}};
     if (!render) return o;
-    for (const auto& [camera, size] : spec_.images) o.images[camera] = this->render(camera, shown);
+    for (const std::string& camera : spec_.camera_names()) o[camera] = this->render(camera, shown);
     return o;
   }
   StepResult step(const at::Tensor&, bool render) override {
@@ -91,11 +92,11 @@ TEST(RequireFit, NamesWhatDiffers) {
   };
   EXPECT_NO_THROW(require_fit(policy, policy));
   ObservationSpec other = policy;
-  other.images["front"] = {8, 16};
+  other.set(rgb_stream("front", {8, 16}));
   EXPECT_THAT(failure(other), HasSubstr("env: the policy does not fit the environment: camera "
                                         "'front' has 8x8 pixels against 8x16"));
   other = policy;
-  other.state_dim = 2;
+  other.set(vector_stream(kState, 2));
   EXPECT_THAT(failure(other), HasSubstr("state_dim 1 against 2"));
   other = policy;
   other.action_dim = 7;

@@ -20,9 +20,7 @@ namespace roboimi {
 class LineRobot : public Environment {
  public:
   LineRobot() {
-    spec_ = {.camera_names = {"front"},
-             .images = {{"front", {8, 8}}},
-             .state_dim = 1,
+    spec_ = {.streams = {rgb_stream("front", {8, 8}), vector_stream(kState, 1)},
              .action_dim = 1,
              .control_hz = 10.0};
   }
@@ -38,8 +36,8 @@ class LineRobot : public Environment {
   Observation observe(bool render) override {
     frames_drawn += render ? 1 : 0;
     Observation o;
-    o.state = at::full({1}, position_);
-    if (render) o.images["front"] = at::full({8, 8, 3}, 7, at::kByte);
+    o["state"] = at::full({1}, position_);
+    if (render) o["front"] = at::full({8, 8, 3}, 7, at::kByte);
     return o;
   }
   StepResult step(const at::Tensor& action, bool render) override {

@@ -45,7 +45,7 @@ class ConstantAgent : public ActingAgent {
   bool needs_images() const override { return step_ % 4 == 0; }
   at::Tensor act(const Observation& o) override {
     EXPECT_FALSE(frozen->is_training());
-    EXPECT_EQ(o.images.size(), needs_images() ? 1u : 0u);
+    EXPECT_EQ(o.images().size(), needs_images() ? 1u : 0u);
     ++step_;
     return at::full({1}, speed_);
   }
@@ -68,6 +68,86 @@ TEST(RunRollouts, SeedsEpisodesInOrderAndScoresThem) {
   EXPECT_DOUBLE_EQ(summary.mean_highest_reward(), 2.5);
   EXPECT_EQ(summary.episodes[1].length, 12);
   EXPECT_EQ(summary.episodes[1].stage, 1);
+}
+
+// Plans chunks of four steps; counts how many plans were sampled at once.
+class PlanningAgent : public Agent {
+ public:
+  const ObservationSpec& spec() const override { return spec_; }
+  const Horizons& horizons() const override { return horizons_; }
+  Backbone* backbone() const override { return nullptr; }
+  void set_statistics(const DatasetStatistics&) override {}
+  bool has_statistics() const override { return true; }
+  LossReport loss(const Batch&, at::Generator&) override { return {.loss = at::zeros({})}; }
+  std::unique_ptr<Actor> make_actor(const ActorOptions&) override {
+    return std::make_unique<Planner>(*this);
+  }
+  at::Tensor sample_plans(const std::vector<PlanRequest>& requests) override {
+    sizes.push_back(requests.size());
+    std::vector<at::Tensor> chunks;
+    for (const PlanRequest& request : requests) {
+      chunks.push_back(0.3 + 0.1 * at::rand({4, 1}, request.noise));
+    }
+    return at::stack(chunks);
+  }
+  std::vector<std::size_t> sizes;  // of the batches
+
+ private:
+  class Planner : public Actor {
+   public:
+    explicit Planner(PlanningAgent& agent) : agent_(agent) {}
+    void reset(std::uint64_t seed) override {
+      seed_ = seed;
+      step_ = 0;
+    }
+    bool needs_images() const override { return false; }
+    void observe(const Observation&) override { is_planned_ = step_ % 4 != 0; }
+    bool wants_plan() const override { return !is_planned_; }
+    PlanRequest plan_request() override {
+      is_planned_ = true;
+      return {.noise = make_generator(mix_seed(seed_, static_cast<std::uint64_t>(step_)))};
+    }
+    void accept(const at::Tensor& chunk) override { chunk_ = chunk; }
+    at::Tensor command() override { return chunk_[step_++ % 4]; }
+    at::Tensor act(const Observation& observation) override {
+      observe(observation);
+      if (wants_plan()) accept(agent_.sample_plans({plan_request()})[0]);
+      return command();
+    }
+
+   private:
+    PlanningAgent& agent_;
+    std::uint64_t seed_ = 0;
+    std::int64_t step_ = 0;
+    bool is_planned_ = false;
+    at::Tensor chunk_;
+  };
+
+  ObservationSpec spec_ = LineEnvironment().spec();
+  Horizons horizons_{1, 4, 4};
+};
+
+TEST(RunRollouts, OfSeveralEpisodesAtATimeGiveTheSameOutcomesByFewerBatches) {
+  PlanningAgent alone, together;
+  LineEnvironment environment;
+  const RolloutOptions options{.num_episodes = 5, .first_seed = 500};
+  const RolloutSummary expected = run_rollouts(alone, environment, options);
+  std::vector<std::shared_ptr<Environment>> environments;
+  for (int i = 0; i < 3; ++i) environments.push_back(std::make_shared<LineEnvironment>());
+  RolloutOptions counted = options;
+  std::vector<std::int64_t> progress;
+  counted.progress = [&](std::int64_t done) { progress.push_back(done); };
+  const RolloutSummary found = run_rollouts_together(together, environments, counted);
+  ASSERT_EQ(found.episodes.size(), 5u);
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(found.episodes[i].seed, expected.episodes[i].seed);
+    EXPECT_EQ(found.episodes[i].success, expected.episodes[i].success);
+    EXPECT_EQ(found.episodes[i].total_reward, expected.episodes[i].total_reward);
+    EXPECT_EQ(found.episodes[i].length, expected.episodes[i].length);
+  }
+  EXPECT_EQ(alone.sizes, std::vector<std::size_t>(15, 1));
+  EXPECT_EQ(together.sizes, (std::vector<std::size_t>{3, 3, 3, 2, 2, 2}));
+  EXPECT_EQ(progress, (std::vector<std::int64_t>{1, 2, 3, 4, 5}));
 }
 
 TEST(RunRollouts, DrawOnlyTheFramesThatTheAgentLooksAt) {
@@ -163,7 +243,7 @@ TEST(RunRollouts, OfARobotLeaveTablesAlone) {
 TEST(RunRollouts, RefuseAnEnvironmentOfOtherSizes) {
   class Wider : public LineEnvironment {
    public:
-    Wider() : wide_(LineEnvironment::spec()) { wide_.images["front"] = {8, 16}; }
+    Wider() : wide_(LineEnvironment::spec()) { wide_.set(rgb_stream("front", {8, 16})); }
     const ObservationSpec& spec() const override { return wide_; }
 
    private:
@@ -266,10 +346,10 @@ TEST(Controls, WorkOnARobotAsFarAsOneRobotCan) {
   };
   const auto black = controlled(Control::kBlack, make);
   EXPECT_EQ(black->scene(), nullptr);
-  EXPECT_EQ(black->reset(1, true).images.at("front").sum().item<int>(), 0);
+  EXPECT_EQ(black->reset(1, true).at("front").sum().item<int>(), 0);
   const auto held = controlled(Control::kHoldPose, make);
   held->reset(1, false);  // at 0.25, which is the command from now on
-  EXPECT_DOUBLE_EQ(held->step(at::zeros({1}), false).observation.state[0].item<double>(), 0.5);
+  EXPECT_DOUBLE_EQ(held->step(at::zeros({1}), false).observation.state()[0].item<double>(), 0.5);
   robots = 0;
   EXPECT_EQ(error_text([&] { controlled(Control::kShuffled, make); }),
             "control shuffled: images of another episode need a second environment beside this "
@@ -283,7 +363,7 @@ class VisibleLine : public LineEnvironment {
  public:
   Observation observe(bool render) override {
     Observation o = LineEnvironment::observe(render);
-    if (render) o.images["front"].fill_(10.0 * o.state[0].item<double>());
+    if (render) o["front"].fill_(10.0 * o.state()[0].item<double>());
     return o;
   }
 };
@@ -295,8 +375,8 @@ TEST(Controls, ShowBlackOrAnotherEpisodesPictures) {
     environment->reset(501, false);
     environment->step(at::full({1}, 2.0), false);
     const Observation o = environment->observe(true);
-    EXPECT_EQ(o.state[0].item<double>(), 3.0);
-    return o.images.at("front")[0][0][0].item<int>();
+    EXPECT_EQ(o.state()[0].item<double>(), 3.0);
+    return o.at("front")[0][0][0].item<int>();
   };
   EXPECT_EQ(shown(Control::kNone), 30);
   EXPECT_EQ(shown(Control::kBlack), 0);
@@ -313,7 +393,7 @@ class EndingLine : public VisibleLine {
   StepResult step(const at::Tensor& action, bool render) override {
     EXPECT_FALSE(has_ended_);
     StepResult result = VisibleLine::step(action, render);
-    has_ended_ = result.terminated = observe(false).state[0].item<double>() >= 3.0;
+    has_ended_ = result.terminated = observe(false).state()[0].item<double>() >= 3.0;
     return result;
   }
 
@@ -327,7 +407,7 @@ TEST(Controls, KeepTheLastPictureOfAnEpisodeThatEndsFirst) {
   environment->reset(500, false);  // from 0; the other, of seed 501, from 1
   for (int i = 0; i < 2; ++i) environment->step(at::full({1}, 1.0), false);
   EXPECT_FALSE(environment->step(at::full({1}, 0.5), false).terminated);
-  EXPECT_EQ(environment->observe(true).images.at("front")[0][0][0].item<int>(), 30);
+  EXPECT_EQ(environment->observe(true).at("front")[0][0][0].item<int>(), 30);
 }
 
 TEST(Controls, NameThemselvesAndRefuseOthers) {

@@ -44,7 +44,7 @@ enum class Fault {
 class FaultyBackbone : public Backbone {
  public:
   FaultyBackbone(Fault fault, const ObservationSpec& spec)
-      : fault_(fault), cameras_(spec.camera_names) {
+      : fault_(fault), cameras_(spec.camera_names()) {
     if (fault == Fault::kUnknownCamera) cameras_.push_back("nowhere");
     linear_ = register_module("linear", torch::nn::Linear(3, 4));
     if (fault == Fault::kBatchStatistics) {

@@ -45,8 +45,7 @@ enum class Fault {
 class FaultyEnvironment : public Environment, public Scene {
  public:
   explicit FaultyEnvironment(Fault fault) : fault_(fault) {
-    spec_ = {
-        .camera_names = {"top"}, .images = {{"top", {8, 12}}}, .state_dim = 2, .action_dim = 2};
+    spec_ = {.streams = {rgb_stream("top", {8, 12}), vector_stream(kState, 2)}, .action_dim = 2};
   }
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t max_steps() const override { return 6; }
@@ -86,10 +85,10 @@ class FaultyEnvironment : public Environment, public Scene {
   }
 
   Observation observe(bool render) override {
-    Observation observation{.state = state_.clone(), .velocity = at::zeros({2})};
-    if (fault_ == Fault::kWrongState) observation.state = at::cat({state_, state_});
+    Observation observation = {{kState, state_.clone()}, {kVelocity, at::zeros({2})}};
+    if (fault_ == Fault::kWrongState) observation["state"] = at::cat({state_, state_});
     if (render || fault_ == Fault::kDrawsUnasked) {
-      observation.images["top"] = this->render("top", {8, 12});
+      observation["top"] = this->render("top", {8, 12});
     }
     return observation;
   }
@@ -178,23 +177,22 @@ enum class DataFault { kNone, kNoSize, kShortActions, kOtherFrame, kOtherOrder, 
 class FaultyDataset : public Dataset {
  public:
   FaultyDataset(DataFault fault, int reader) : fault_(fault), reader_(reader) {
-    spec_ = {.camera_names = {"top"}, .state_dim = 2, .action_dim = 3};
-    if (fault != DataFault::kNoSize) spec_.images["top"] = {4, 5};
+    const ImageSize size = fault == DataFault::kNoSize ? ImageSize{} : ImageSize{4, 5};
+    spec_ = {.streams = {rgb_stream("top", size), vector_stream(kState, 2)}, .action_dim = 3};
     episode_ = {.file = "a", .length = 6};
   }
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t num_episodes() const override { return 1; }
   const EpisodeInfo& episode(std::int64_t) const override { return episode_; }
-  at::Tensor state(std::int64_t) const override { return at::ones({6, 2}); }
   at::Tensor actions(std::int64_t) const override {
     const double value = fault_ == DataFault::kOtherOrder ? reader_ : 0;
     return at::full({fault_ == DataFault::kShortActions ? 5 : 6, 3}, value, at::kFloat);
   }
-  at::Tensor env_state(std::int64_t) const override { return {}; }
-  at::Tensor frames(std::int64_t, const std::string& camera, std::int64_t first,
-                    std::int64_t count) const override {
-    if (camera != "top") throw Error("no camera '" + camera + "'");
+  at::Tensor read(std::int64_t, const std::string& stream, std::int64_t first,
+                  std::int64_t count) const override {
+    if (stream != "top" && stream != kState) throw Error("no stream '" + stream + "'");
     if (first + count > 6 && fault_ != DataFault::kBeyondTheEnd) throw Error("beyond the end");
+    if (stream == kState) return at::ones({count, 2});
     at::Tensor frames = at::empty({count, 4, 5, 3}, at::kByte);
     for (std::int64_t i = 0; i < count; ++i) {
       frames[i].fill_(fault_ == DataFault::kOtherFrame ? i : first + i);

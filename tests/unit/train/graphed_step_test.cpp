@@ -10,10 +10,10 @@ namespace roboimi {
 namespace {
 
 Batch full_batch(double value, std::int64_t size = 2) {
-  return {.images = {{"front", at::full({size, 1, 4, 6, 3}, value, at::kByte)}},
+  return {.observations = {{"front", at::full({size, 1, 4, 6, 3}, value, at::kByte)},
+                           {"state", at::full({size, 1, 3}, value)},
+                           {"env_state", at::full({size, 1, 2}, value)}},
           .features = at::full({size, 1, 7}, value),
-          .state = at::full({size, 1, 3}, value),
-          .env_state = at::full({size, 1, 2}, value),
           .actions = at::full({size, 5, 2}, value),
           .is_pad = at::full({size, 5}, value > 1.5, at::kBool)};
 }
@@ -25,13 +25,13 @@ TEST(StaticBatch, TakesEveryFieldAndStaysWhereItIs) {
   EXPECT_EQ(place.copy(full_batch(2.0)), "");
   const Batch expected = full_batch(2.0);
   const Batch& found = place.batch();
-  EXPECT_TRUE(found.images.at("front").equal(expected.images.at("front")));
+  EXPECT_TRUE(found.observations.at("front").equal(expected.observations.at("front")));
   EXPECT_TRUE(found.features.equal(expected.features));
-  EXPECT_TRUE(found.state.equal(expected.state));
-  EXPECT_TRUE(found.env_state.equal(expected.env_state));
+  EXPECT_TRUE(found.observations.state().equal(expected.observations.state()));
+  EXPECT_TRUE(found.observations.env_state().equal(expected.observations.env_state()));
   EXPECT_TRUE(found.actions.equal(expected.actions));
   EXPECT_TRUE(found.is_pad.equal(expected.is_pad));
-  EXPECT_EQ(found.images.at("front").data_ptr(), before.images.at("front").data_ptr());
+  EXPECT_EQ(found.observations.at("front").data_ptr(), before.observations.at("front").data_ptr());
   EXPECT_EQ(found.actions.data_ptr(), before.actions.data_ptr());
 }
 
@@ -39,8 +39,8 @@ TEST(StaticBatch, DoesNotFollowTheFirstBatchItWasGiven) {
   Batch first = full_batch(1.0);
   StaticBatch place;
   place.copy(first);
-  first.state.fill_(9.0);
-  EXPECT_EQ(place.batch().state[0][0][0].item<float>(), 1.0F);
+  first.observations.state().fill_(9.0);
+  EXPECT_EQ(place.batch().observations.state()[0][0][0].item<float>(), 1.0F);
 }
 
 TEST(StaticBatch, SaysWhatDoesNotFitAndCopiesNothing) {
@@ -48,12 +48,12 @@ TEST(StaticBatch, SaysWhatDoesNotFitAndCopiesNothing) {
   place.copy(full_batch(1.0));
   EXPECT_EQ(place.copy(full_batch(2.0, 3)), "actions Float [3, 5, 2] after Float [2, 5, 2]");
   Batch other = full_batch(2.0);
-  other.images["top"] = other.images["front"];
-  EXPECT_EQ(place.copy(other), "images.top Byte [2, 1, 4, 6, 3] after none");
+  other.observations["top"] = other.observations["front"];
+  EXPECT_EQ(place.copy(other), "observations.top Byte [2, 1, 4, 6, 3] after none");
   other = full_batch(2.0);
   other.features = at::Tensor();
   EXPECT_EQ(place.copy(other), "features none after Float [2, 1, 7]");
-  EXPECT_EQ(place.batch().state[0][0][0].item<float>(), 1.0F);
+  EXPECT_EQ(place.batch().observations.state()[0][0][0].item<float>(), 1.0F);
 }
 
 TEST(MetricsWindow, AddsTheSameWithTheStepOnTheDevice) {

@@ -10,7 +10,7 @@ namespace roboimi::testing {
 
 inline ObservationSpec tiny_spec() {
   ObservationSpec spec;
-  spec.state_dim = 3;
+  spec.set(vector_stream(kState, 3));
   spec.action_dim = 2;
   return spec;
 }
@@ -19,7 +19,7 @@ class TinyAgent : public ActingAgent {
  public:
   explicit TinyAgent(ObservationSpec spec, double noise = 0.1, std::int64_t hidden = 8)
       : spec_(std::move(spec)), noise_(noise) {
-    first_ = register_module("first", torch::nn::Linear(spec_.state_dim, hidden));
+    first_ = register_module("first", torch::nn::Linear(spec_.state_dim(), hidden));
     norm_ = register_module("norm", torch::nn::BatchNorm1d(hidden));
     second_ =
         register_module("second", torch::nn::Linear(hidden, spec_.action_dim * horizons_.pred));
@@ -27,7 +27,7 @@ class TinyAgent : public ActingAgent {
     for (at::Tensor& parameter : frozen_->parameters()) parameter.set_requires_grad(false);
     normalizer_ = register_module(
         "normalizer",
-        std::make_shared<Normalizer>("state", spec_.state_dim, Normalization::kMeanStd));
+        std::make_shared<Normalizer>("state", spec_.state_dim(), Normalization::kMeanStd));
   }
 
   const ObservationSpec& spec() const override { return spec_; }
@@ -43,14 +43,14 @@ class TinyAgent : public ActingAgent {
       // As a diverged model would: not a number, without an exception.
       return {.loss = second_->weight.sum() * std::numeric_limits<float>::quiet_NaN()};
     }
-    const at::Tensor state = normalizer_->normalize(batch.state.select(1, 0));
+    const at::Tensor state = normalizer_->normalize(batch.observations.state().select(1, 0));
     const at::Tensor noisy = state + noise_ * at::randn(state.sizes(), generator);
     const at::Tensor loss = (predict(noisy) - batch.actions).square().mean();
     return {.loss = loss, .metrics = {{"twice", 2 * loss.detach()}}};
   }
 
   at::Tensor act(const Observation& observation) override {
-    return predict(normalizer_->normalize(observation.state.unsqueeze(0)))[0][0];
+    return predict(normalizer_->normalize(observation.state().unsqueeze(0)))[0][0];
   }
 
   void return_nan_at_call(std::int64_t call) { fail_at_ = call; }
@@ -95,7 +95,9 @@ inline Batch tiny_batch(std::uint64_t seed, std::int64_t step) {
   const at::Tensor state = at::randn({16, 1, 3}, generator);
   const at::Tensor actions =
       at::stack({state.select(2, 0).sin(), state.select(2, 1)}, 2).expand({16, 4, 2}).contiguous();
-  return {.state = state, .actions = actions, .is_pad = at::zeros({16, 4}, at::kBool)};
+  return {.observations = {{"state", state}},
+          .actions = actions,
+          .is_pad = at::zeros({16, 4}, at::kBool)};
 }
 
 }  // namespace roboimi::testing

@@ -29,17 +29,14 @@ class TinyDataset final : public Dataset {
   const EpisodeInfo& episode(std::int64_t index) const override {
     return infos_[static_cast<std::size_t>(index)];
   }
-  at::Tensor state(std::int64_t episode) const override {
-    return states_[static_cast<std::size_t>(episode)];
+  at::Tensor read(std::int64_t episode, const std::string& stream, std::int64_t first,
+                  std::int64_t count) const override {
+    if (stream != kState) throw Error({.what = "no stream '" + stream + "'"});
+    return states_[static_cast<std::size_t>(episode)].slice(0, first, first + count);
   }
   at::Tensor actions(std::int64_t episode) const override {
     const at::Tensor rows = state(episode);
     return at::stack({rows.select(1, 0).sin(), rows.select(1, 1)}, 1);
-  }
-  at::Tensor env_state(std::int64_t) const override { return {}; }
-  at::Tensor frames(std::int64_t, const std::string& camera, std::int64_t,
-                    std::int64_t) const override {
-    throw Error({.what = "no camera '" + camera + "'"});
   }
 
  private:
@@ -52,7 +49,7 @@ class TinyDataset final : public Dataset {
 class TinyRobot : public Environment {
  public:
   explicit TinyRobot(std::int64_t state_dim = 3) : spec_(tiny_spec()) {
-    spec_.state_dim = state_dim;
+    spec_.set(vector_stream(kState, state_dim));
   }
   const ObservationSpec& spec() const override { return spec_; }
   std::int64_t max_steps() const override { return 5; }
@@ -73,7 +70,7 @@ class TinyRobot : public Environment {
             .truncated = ++steps_ == 5,
             .info = info_};
   }
-  Observation observe(bool) override { return {.state = state_}; }
+  Observation observe(bool) override { return {{"state", state_}}; }
 
  protected:
   std::int64_t steps() const { return steps_; }

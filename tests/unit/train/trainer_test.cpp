@@ -99,7 +99,7 @@ TEST_F(TrainerTest, AveragesTheGradientsOfAccumulatedBatches) {
   const auto half = [](std::int64_t n) {
     const Batch batch = testing::tiny_batch(1, n / 2);
     const std::int64_t start = 8 * (n % 2);
-    return Batch{.state = batch.state.slice(0, start, start + 8),
+    return Batch{.observations = {{"state", batch.observations.state().slice(0, start, start + 8)}},
                  .actions = batch.actions.slice(0, start, start + 8),
                  .is_pad = batch.is_pad.slice(0, start, start + 8)};
   };
