@@ -1,23 +1,13 @@
 #include "app/demonstrations.h"
 
-#include "roboimi/checkpoint/load_agent.h"
-#include "roboimi/common/error.h"
-#include "roboimi/plugin/registry.h"
 #include "roboimi/train/train_options.h"
 
 namespace roboimi::app {
 
-std::shared_ptr<const Dataset> demonstrations(const ConfigNode& config,
-                                              const boost::program_options::variables_map& values) {
-  const ConfigNode* found = config.find("data");
-  if (found == nullptr || !found->is_map()) {
-    throw Error({.what = "the experiment has no data", .expected = "a section `data`"});
-  }
-  if (values.count("data") == 0) return open_recorded_data(*found);
-  ConfigNode node = *found;
-  node.set("path", ConfigNode::scalar(values["data"].as<std::string>(), {.file = "command line"},
-                                      /*quoted=*/true));
-  return Registry::instance().create<Dataset>(node, "data");
+std::optional<std::filesystem::path> other_data(
+    const boost::program_options::variables_map& values) {
+  if (values.count("data") == 0) return std::nullopt;
+  return values["data"].as<std::string>();
 }
 
 std::int64_t held_out_in_training(const ConfigNode& config) {

@@ -1,17 +1,18 @@
-// The demonstrations that `roboimi eval` compares with: the experiment's, or those of --data.
+// Which demonstrations `roboimi eval` compares with.
 #pragma once
 
 #include <boost/program_options.hpp>
-#include <memory>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
 
 #include "roboimi/config/node.h"
-#include "roboimi/contract/dataset.h"
 
 namespace roboimi::app {
 
-// `config` is an experiment's. Error where it has no section `data`.
-std::shared_ptr<const Dataset> demonstrations(const ConfigNode& config,
-                                              const boost::program_options::variables_map& values);
+// --data, where it is given: other demonstrations than the experiment's.
+std::optional<std::filesystem::path> other_data(
+    const boost::program_options::variables_map& values);
 
 // Episodes at the data's end that the experiment keeps out of its training; 0: none.
 std::int64_t held_out_in_training(const ConfigNode& config);

@@ -7,7 +7,7 @@
 
 #include "app/commands.h"
 #include "app/common_options.h"
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/common/paths.h"

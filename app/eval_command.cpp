@@ -16,7 +16,7 @@
 #include "app/probe_command.h"
 #include "roboimi/checkpoint/checkpoint.h"
 #include "roboimi/checkpoint/checkpoint_folder.h"
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/paths.h"
@@ -156,21 +156,16 @@ void print_summary(const RolloutSummary& summary, const fs::path& checkpoint,
       plans.late, plans.count, output.string());
 }
 
-const ConfigNode& environment_node(const LoadedAgent& loaded, const fs::path& checkpoint) {
-  const ConfigNode* node = loaded.config.find("env");
-  if (node != nullptr && !node->is_null()) return *node;
-  throw Error({.what = "the run has no environment to roll out in",
-               .where = (checkpoint / "config.yaml").string(),
-               .expected = "a section `env`"});
-}
-
 // What there is to evaluate, in the process that owns the evaluation or in one of its workers.
 struct Evaluation {
-  fs::path checkpoint;
-  LoadedAgent loaded;
-  std::function<std::shared_ptr<Environment>()> make_environment;
+  LoadedRun run;
+  Control control = Control::kNone;
   std::shared_ptr<Environment> environment;  // the first
   RolloutOptions options;
+
+  std::shared_ptr<Environment> make_environment() const {
+    return controlled(control, [this] { return run.make_environment(); });
+  }
 };
 
 Evaluation prepare(const ParsedArguments& parsed) {
@@ -181,25 +176,21 @@ Evaluation prepare(const ParsedArguments& parsed) {
       .first_seed = static_cast<std::uint64_t>(at_least(values, "seed", 0)),
       .num_videos = at_least(values, "video", 0)};
   // A worker takes the owner's: the newest may be another by now.
-  const fs::path checkpoint = values.count("worker") != 0
-                                  ? fs::path(values["worker"].as<std::string>())
-                                  : find_checkpoint(values["checkpoint"].as<std::string>());
+  const std::string given =
+      values[values.count("worker") != 0 ? "worker" : "checkpoint"].as<std::string>();
   const bool uses_ema = !values["no-ema"].as<bool>();
-  Evaluation evaluation{.checkpoint = checkpoint,
-                        .loaded = load_agent_from_checkpoint(
-                            checkpoint, {.use_ema = uses_ema,
-                                         .overrides = parsed.words,
-                                         .device = device_from(values["device"].as<std::string>()),
-                                         .trust_plugins = values["trust-plugins"].as<bool>()}),
-                        .options = wanted};
-  evaluation.make_environment = [control, node = environment_node(evaluation.loaded, checkpoint)] {
-    return controlled(control,
-                      [&] { return Registry::instance().create<Environment>(node, "env"); });
-  };
+  Evaluation evaluation{
+      .run = open_run(given, {.use_ema = uses_ema,
+                              .overrides = parsed.words,
+                              .device = device_from(values["device"].as<std::string>()),
+                              .trust_plugins = values["trust-plugins"].as<bool>()}),
+      .control = control,
+      .options = wanted};
+  const LoadedRun& run = evaluation.run;
   evaluation.environment = evaluation.make_environment();
   evaluation.options.output_folder =
-      output_folder(values, parsed.words, checkpoint, evaluation.loaded.state.step);
-  evaluation.options.subject = {{"checkpoint", checkpoint.string()},
+      output_folder(values, parsed.words, run.checkpoint, run.state.step);
+  evaluation.options.subject = {{"checkpoint", run.checkpoint.string()},
                                 {"control", values["control"].as<std::string>()},
                                 {"overrides", fmt::format("{}", fmt::join(parsed.words, " "))},
                                 {"weights", uses_ema ? "averaged, where it has them" : "last"}};
@@ -208,10 +199,10 @@ Evaluation prepare(const ParsedArguments& parsed) {
 
 // What the first episode would find.
 void check_environment(const Evaluation& evaluation) {
-  Agent& agent = *evaluation.loaded.agent;
+  Agent& agent = *evaluation.run.agent;
   require_fit(agent.spec(), evaluation.environment->spec());
   const bool sees = agent.backbone() != nullptr ||
-                    require_actor(agent, {}, evaluation.checkpoint.string())->needs_images();
+                    require_actor(agent, {}, evaluation.run.checkpoint.string())->needs_images();
   try_environment(*evaluation.environment, evaluation.options.first_seed, sees, /*films=*/true);
   require_writable_folder(evaluation.options.output_folder, "the evaluation's folder");
 }
@@ -232,7 +223,7 @@ std::int64_t num_workers(const po::variables_map& values) {
 
 // In this process, one episode after another or several at a time.
 RolloutSummary roll_out(const Evaluation& evaluation, std::int64_t together) {
-  Agent& agent = *evaluation.loaded.agent;
+  Agent& agent = *evaluation.run.agent;
   together = std::min(together, evaluation.options.num_episodes);
   if (together == 1) return run_rollouts(agent, *evaluation.environment, evaluation.options);
   std::vector<std::shared_ptr<Environment>> environments = {evaluation.environment};
@@ -243,7 +234,7 @@ RolloutSummary roll_out(const Evaluation& evaluation, std::int64_t together) {
 int work(const ParsedArguments& parsed) {
   leave_signals_to_owner();
   const Evaluation evaluation = prepare(parsed);
-  serve_rollouts(*evaluation.loaded.agent, *evaluation.environment, evaluation.options);
+  serve_rollouts(*evaluation.run.agent, *evaluation.environment, evaluation.options);
   return EXIT_SUCCESS;
 }
 
@@ -263,7 +254,7 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   options.progress = [&](std::int64_t done) { progress.update(done, ""); };
   options.should_stop = [&stop] { return stop.requested(); };
   std::vector<std::string> worker_command = {"/proc/self/exe", "eval",
-                                             "--worker=" + evaluation.checkpoint.string()};
+                                             "--worker=" + evaluation.run.checkpoint.string()};
   worker_command.insert(worker_command.end(), arguments.begin(), arguments.end());
   return interruptible(stop, [&] {
     const RolloutSummary summary = workers > 1
@@ -273,7 +264,7 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
     if (values["json"].as<bool>()) {
       std::cout << summary.to_json() << std::endl;
     } else {
-      print_summary(summary, evaluation.checkpoint, options.output_folder);
+      print_summary(summary, evaluation.run.checkpoint, options.output_folder);
     }
   });
 }

@@ -10,7 +10,7 @@
 
 #include "app/demonstrations.h"
 #include "app/interruptible.h"
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/rollout/open_loop.h"
@@ -50,10 +50,10 @@ Comparison comparison(const po::variables_map& values, const ConfigNode& config,
   return chosen;
 }
 
-ActionRange range_of(const LoadedAgent& loaded, const fs::path& checkpoint) {
-  if (loaded.state.action_range) return *loaded.state.action_range;
+ActionRange range_of(const LoadedRun& run) {
+  if (run.state.action_range) return *run.state.action_range;
   throw Error({.what = "the checkpoint does not tell the range of its actions",
-               .where = checkpoint.string(),
+               .where = run.checkpoint.string(),
                .next = "train it with this version of roboimi"});
 }
 
@@ -98,27 +98,26 @@ void print(const OpenLoopError& error, const ActionRange& range, const fs::path&
 
 int open_loop(const po::variables_map& values, const std::vector<std::string>& overrides) {
   const StopRequest stop;
-  const fs::path checkpoint = find_checkpoint(values["checkpoint"].as<std::string>());
-  const LoadedAgent loaded = load_agent_from_checkpoint(
-      checkpoint, {.use_ema = !values["no-ema"].as<bool>(),
-                   .overrides = overrides,
-                   .device = device_from(values["device"].as<std::string>()),
-                   .trust_plugins = values["trust-plugins"].as<bool>()});
-  const auto dataset = demonstrations(loaded.config, values);
-  const Comparison compared = comparison(values, loaded.config, *dataset);
-  const ActionRange range = range_of(loaded, checkpoint);
+  const LoadedRun run = open_run(values["checkpoint"].as<std::string>(),
+                                 {.use_ema = !values["no-ema"].as<bool>(),
+                                  .overrides = overrides,
+                                  .device = device_from(values["device"].as<std::string>()),
+                                  .trust_plugins = values["trust-plugins"].as<bool>()});
+  const auto dataset = run.open_data(other_data(values));
+  const Comparison compared = comparison(values, run.config, *dataset);
+  const ActionRange range = range_of(run);
   Progress progress("eval", static_cast<std::int64_t>(compared.episodes.size()));
   return interruptible(stop, [&] {
     const OpenLoopError error = open_loop_error(
-        *loaded.agent, *dataset, compared.episodes,
+        *run.agent, *dataset, compared.episodes,
         {.seed = static_cast<std::uint64_t>(values["seed"].as<std::int64_t>()),
          .should_stop = [&stop] { return stop.requested(); },
          .progress = [&progress](std::int64_t done) { progress.update(done, ""); }});
     progress.clear();
     if (values["json"].as<bool>()) {
-      std::cout << json_text(to_json(error, range, checkpoint, compared)) << std::endl;
+      std::cout << json_text(to_json(error, range, run.checkpoint, compared)) << std::endl;
     } else {
-      print(error, range, checkpoint, compared);
+      print(error, range, run.checkpoint, compared);
     }
   });
 }

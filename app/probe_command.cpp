@@ -9,7 +9,7 @@
 #include "app/common_options.h"
 #include "app/demonstrations.h"
 #include "app/interruptible.h"
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/config/compose.h"
@@ -43,15 +43,14 @@ c10::Device device_of(const po::variables_map& values) {
 }
 
 Subject trained_subject(const po::variables_map& values) {
-  const fs::path checkpoint = find_checkpoint(values["checkpoint"].as<std::string>());
-  LoadedAgent loaded =
-      load_agent_from_checkpoint(checkpoint, {.use_ema = !values["no-ema"].as<bool>(),
-                                              .device = device_of(values),
-                                              .trust_plugins = values["trust-plugins"].as<bool>()});
-  return {.name = checkpoint.string(),
-          .config = loaded.config,
-          .dataset = demonstrations(loaded.config, values),
-          .agent = loaded.agent};
+  const LoadedRun run = open_run(values["checkpoint"].as<std::string>(),
+                                 {.use_ema = !values["no-ema"].as<bool>(),
+                                  .device = device_of(values),
+                                  .trust_plugins = values["trust-plugins"].as<bool>()});
+  return {.name = run.checkpoint.string(),
+          .config = run.config,
+          .dataset = run.open_data(other_data(values)),
+          .agent = run.agent};
 }
 
 // The agent as it is before its training: a backbone's own weights.
@@ -62,7 +61,7 @@ Subject fresh_subject(const po::variables_map& values, const std::vector<std::st
   const Options options = experiment_options(composed.root);
   Subject subject{.name = composed.file.string(),
                   .config = composed.root,
-                  .dataset = demonstrations(composed.root, values)};
+                  .dataset = open_data_of(composed.root, other_data(values))};
   subject.agent = Registry::instance().create_agent(
       options.component("agent"), "agent", subject.dataset->spec(),
       static_cast<std::uint64_t>(options.integer("seed")));

@@ -44,13 +44,13 @@ std::vector<double> DiffusionHead::evaluation_times() const {
 }
 
 at::Tensor DiffusionHead::integrate(const at::Tensor& noise, Denoiser& denoiser,
-                                    at::Generator& generator) {
+                                    const BatchGenerator& generator) {
   at::Tensor x = noise;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const ReverseStep& step = steps_[i];
     const at::Tensor output = denoiser.evaluate(x, std::int64_t(i));
     const at::Tensor fresh =
-        step.noise != 0.0 ? at::randn(x.sizes(), generator, x.options()) : at::Tensor();
+        step.noise != 0.0 ? generator.randn(x.sizes(), x.options()) : at::Tensor();
     x = advance(step, x, output, fresh, options_.clip_sample);
   }
   return x;

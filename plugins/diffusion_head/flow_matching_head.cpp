@@ -41,7 +41,7 @@ std::vector<double> FlowMatchingHead::evaluation_times() const {
 }
 
 at::Tensor FlowMatchingHead::integrate(const at::Tensor& noise, Denoiser& denoiser,
-                                       at::Generator&) {
+                                       const BatchGenerator&) {
   at::Tensor z = noise.clone();
   const double step = 1.0 / double(options_.num_inference_steps);
   for (std::int64_t i = 0; i < options_.num_inference_steps; ++i) {

@@ -39,7 +39,7 @@ class FlowMatchingHead : public DenoisingHead {
   Regression regression(const at::Tensor& actions, const Draw& draw) override;
   std::vector<double> evaluation_times() const override;
   at::Tensor integrate(const at::Tensor& noise, Denoiser& denoiser,
-                       at::Generator& generator) override;
+                       const BatchGenerator& generator) override;
 
  private:
   FlowMatchingOptions options_;

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/deploy/check_observation.h"
@@ -68,8 +68,8 @@ void add(const std::vector<std::int64_t>& joints, std::vector<std::int64_t>& cou
 
 }  // namespace
 
-Policy::Policy(LoadedAgent loaded, const PolicyOptions& options, const std::string& where)
-    : loaded_(std::make_unique<LoadedAgent>(std::move(loaded))),
+Policy::Policy(LoadedRun loaded, const PolicyOptions& options, const std::string& where)
+    : loaded_(std::make_unique<LoadedRun>(std::move(loaded))),
       where_(where),
       threads_(options.threads),
       deadline_ms_(options.deadline_ms),
@@ -181,13 +181,12 @@ PolicyReport Policy::report() const {
 std::unique_ptr<Policy> load_policy(const std::filesystem::path& checkpoint,
                                     const PolicyOptions& options) {
   Registry::instance().load_search_path(options.plugin_dirs);
-  const std::filesystem::path folder = find_checkpoint(checkpoint);
-  return std::make_unique<Policy>(
-      load_agent_from_checkpoint(folder, {.use_ema = options.use_ema,
-                                          .overrides = options.overrides,
-                                          .device = device_from(options.device),
-                                          .trust_plugins = options.trust_plugins}),
-      options, folder.string());
+  LoadedRun run = open_run(checkpoint, {.use_ema = options.use_ema,
+                                        .overrides = options.overrides,
+                                        .device = device_from(options.device),
+                                        .trust_plugins = options.trust_plugins});
+  const std::string where = run.checkpoint.string();
+  return std::make_unique<Policy>(std::move(run), options, where);
 }
 
 }  // namespace roboimi

@@ -42,7 +42,7 @@
 namespace roboimi {
 
 class ConfigNode;
-struct LoadedAgent;  // checkpoint/load_agent.h
+struct LoadedRun;  // checkpoint/loaded_run.h
 
 struct PolicyOptions {
   // Searched for plugins before ROBOIMI_PLUGIN_PATH and roboimi's own.
@@ -85,7 +85,7 @@ class ROBOIMI_EXPORT Policy {
   // For load_policy(), and for an agent that was loaded or built otherwise. `where` names it in
   // errors. Error: it does not act, keeps no deadline though one is asked for, limits that
   // ActionLimits refuses, a number of threads or a deadline that is not positive.
-  Policy(LoadedAgent loaded, const PolicyOptions& options, const std::string& where);
+  Policy(LoadedRun loaded, const PolicyOptions& options, const std::string& where);
   ~Policy();
   Policy(const Policy&) = delete;
   Policy& operator=(const Policy&) = delete;
@@ -117,7 +117,7 @@ class ROBOIMI_EXPORT Policy {
   at::Tensor command_for(const Observation& observation);
   void count(const PolicyStep& step);
 
-  std::unique_ptr<LoadedAgent> loaded_;
+  std::unique_ptr<LoadedRun> loaded_;
   std::unique_ptr<Actor> actor_;  // of the loaded agent
   std::string where_;
   int threads_;

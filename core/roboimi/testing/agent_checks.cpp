@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/backbone.h"
 #include "roboimi/testing/sample_data.h"

@@ -6,7 +6,7 @@
 #include <iostream>
 
 #include "roboimi/checkpoint/checkpoint_folder.h"
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/log.h"

@@ -7,7 +7,7 @@
 #include <cctype>
 
 #include "roboimi/checkpoint/checkpoint.h"
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/contract/backbone.h"

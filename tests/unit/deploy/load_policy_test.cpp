@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "roboimi/checkpoint/checkpoint_json.h"
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/files.h"
 #include "roboimi/deploy/policy.h"
 #include "roboimi/train/experiment.h"
@@ -56,7 +56,7 @@ class LoadPolicy : public ::testing::Test {
 TEST_F(LoadPolicy, ActsAsTheCheckpointsAgentDoes) {
   const auto policy = load_policy(run_, {.limits = {.range = false, .step = false}});
   policy->reset(0, Policy::kUnknownCommand);
-  const LoadedAgent averaged = load_agent_from_checkpoint(find_checkpoint(run_), {});
+  const LoadedRun averaged = open_run(run_, {});
   const Observation observation{{"state", at::tensor({0.3F, -0.2F, 0.1F})}};
   const auto actor = averaged.agent->make_actor({});
   actor->reset(0);

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/deploy/policy.h"
 #include "tests/plugins/vla_agent/fake_parts.h"
 

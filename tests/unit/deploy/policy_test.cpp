@@ -26,7 +26,7 @@ ObservationSpec spec(bool with_camera = false) {
   return spec;
 }
 
-LoadedAgent loaded(testing::ScriptedAgent::Script script, bool with_camera = false) {
+LoadedRun loaded(testing::ScriptedAgent::Script script, bool with_camera = false) {
   CheckpointState state;
   state.action_range = {.min = {-1, -1}, .max = {1, 1}, .largest_step = {1, 0.1}};
   return {.agent = std::make_shared<testing::ScriptedAgent>(spec(with_camera), std::move(script)),
@@ -179,7 +179,7 @@ TEST(Policy, TurnsWhateverTheAgentThrowsIntoAnErrorAndGoesOn) {
 }
 
 TEST(Policy, ReportsAStateFarOutsideTheTrainingData) {
-  LoadedAgent agent = loaded(always(0, 0));
+  LoadedRun agent = loaded(always(0, 0));
   agent.state.state_range = {.min = {-1, -1, -1}, .max = {1, 1, 1}};
   Policy policy(std::move(agent), {}, "test");
   policy.reset(0, Policy::kUnknownCommand);
@@ -202,7 +202,7 @@ TEST(Policy, GivesNoCommandThatIsNotFinite) {
 }
 
 TEST(Policy, CountsTheDeadlinesThatItMisses) {
-  LoadedAgent slow = loaded([](int step, ActTiming&) {
+  LoadedRun slow = loaded([](int step, ActTiming&) {
     if (step == 1) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
     return command(0, 0);
   });
@@ -217,7 +217,7 @@ TEST(Policy, CountsTheDeadlinesThatItMisses) {
 
 TEST(Policy, RefusesWhatCannotBe) {
   const auto error = [](const PolicyOptions& options, bool acts = true) {
-    LoadedAgent agent = loaded(always(0, 0));
+    LoadedRun agent = loaded(always(0, 0));
     auto& scripted = static_cast<testing::ScriptedAgent&>(*agent.agent);
     scripted.can_act = acts;
     scripted.keeps_deadlines = false;

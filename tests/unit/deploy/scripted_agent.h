@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/contract/backbone.h"
 #include "roboimi/deploy/policy.h"

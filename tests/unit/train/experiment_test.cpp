@@ -8,7 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/process_lock.h"
@@ -107,12 +107,12 @@ TEST_F(ExperimentTest, ResumedEndsWithTheSameBits) {
 TEST_F(ExperimentTest, GivesAnAgentThatLoadsFromItsCheckpoint) {
   ASSERT_EQ(run_experiment(config("whole", 40), {}), 0);
   const fs::path checkpoint = find_checkpoint(run_of("whole"));
-  const LoadedAgent averaged = load_agent_from_checkpoint(checkpoint, {});
-  const LoadedAgent last = load_agent_from_checkpoint(checkpoint, {.use_ema = false});
+  const LoadedRun averaged = open_run(checkpoint, {});
+  const LoadedRun last = open_run(checkpoint, {.use_ema = false});
   EXPECT_TRUE(averaged.agent->has_statistics());
   EXPECT_FALSE(averaged.agent->is_training());
   const Checkpoint file = read_checkpoint(checkpoint);
-  const auto weight = [](const LoadedAgent& loaded) {
+  const auto weight = [](const LoadedRun& loaded) {
     return loaded.agent->named_parameters()["first.weight"];
   };
   EXPECT_TRUE(at::equal(weight(averaged), file.ema.at("first.weight")));

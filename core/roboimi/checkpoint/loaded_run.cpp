@@ -1,4 +1,4 @@
-#include "roboimi/checkpoint/load_agent.h"
+#include "roboimi/checkpoint/loaded_run.h"
 
 #include <fmt/ranges.h>
 #include <torch/cuda.h>
@@ -24,14 +24,15 @@ fs::path run_of_checkpoint(const fs::path& folder) {
 
 }  // namespace
 
-LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
-                                       const LoadAgentOptions& options) {
+LoadedRun open_run(const fs::path& given, const OpenRunOptions& options) {
+  const fs::path folder = find_checkpoint(given);
   Checkpoint checkpoint = read_checkpoint(folder, /*with_optimizer=*/false);
   const std::string config_file = (folder / "config.yaml").string();
-  LoadedAgent loaded{.config = options.overrides.empty()
-                                   ? parse_yaml(checkpoint.config_yaml, config_file)
-                                   : compose_config(config_file, options.overrides).root,
-                     .state = checkpoint.state};
+  LoadedRun loaded{.checkpoint = folder,
+                   .config = options.overrides.empty()
+                                 ? parse_yaml(checkpoint.config_yaml, config_file)
+                                 : compose_config(config_file, options.overrides).root,
+                   .state = checkpoint.state};
   if (!options.trust_plugins) restrict_to_recorded_plugins(loaded.config, folder);
   const ConfigNode* node = loaded.config.find("agent");
   if (node == nullptr) throw Error({.what = "no agent is configured", .where = config_file});
@@ -58,6 +59,32 @@ LoadedAgent load_agent_from_checkpoint(const std::filesystem::path& folder,
   loaded.agent->to(options.device);
   loaded.agent->eval();
   return loaded;
+}
+
+std::shared_ptr<const Dataset> LoadedRun::open_data(const std::optional<fs::path>& other) const {
+  return open_data_of(config, other);
+}
+
+std::shared_ptr<Environment> LoadedRun::make_environment() const {
+  const ConfigNode* node = config.find("env");
+  if (node == nullptr || node->is_null()) {
+    throw Error({.what = "the run has no environment to roll out in",
+                 .where = (checkpoint / "config.yaml").string(),
+                 .expected = "a section `env`"});
+  }
+  return Registry::instance().create<Environment>(*node, "env");
+}
+
+std::shared_ptr<const Dataset> open_data_of(const ConfigNode& config,
+                                            const std::optional<fs::path>& other) {
+  const ConfigNode* found = config.find("data");
+  if (found == nullptr || !found->is_map()) {
+    throw Error({.what = "the experiment has no data", .expected = "a section `data`"});
+  }
+  if (!other) return open_recorded_data(*found);
+  ConfigNode node = *found;
+  node.set("path", ConfigNode::scalar(other->string(), {.file = "command line"}, /*quoted=*/true));
+  return Registry::instance().create<Dataset>(node, "data");
 }
 
 std::shared_ptr<const Dataset> open_recorded_data(const ConfigNode& data) {
