@@ -73,7 +73,7 @@ PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
   std::vector<std::string> overrides = run.overrides;
   if (run.seed) overrides.push_back("seed=" + std::to_string(*run.seed));
   PlannedRun planned{.run = run,
-                     .composed = compose_config(run.config, overrides, dirs),
+                     .composed = compose_experiment(run.config, overrides, dirs),
                      .files = {},
                      .backbone = {}};
   ConfigNode& root = planned.composed.root;
