@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/config/scalar.h"
-#include "roboimi/train/train_options.h"
 
 namespace roboimi {
 namespace {
@@ -43,7 +43,12 @@ ConfigNode trial_of(ConfigNode config, std::int64_t steps, const std::filesystem
 WorkJob write_job(const WorkFolder& folder, const WorkFolder& there, const LaunchJob& job,
                   std::int64_t threads, std::int64_t smoke_steps) {
   ConfigNode config = job.config;
-  const std::int64_t max_steps = integer_at(config, "train.max_steps", TrainOptions().max_steps);
+  const std::int64_t max_steps = integer_at(config, "train.max_steps", 0);
+  if (max_steps < 1) {
+    throw Error({.what = "the run has no train.max_steps",
+                 .where = job.name,
+                 .expected = "train.max_steps=N in its config or overrides"});
+  }
   set_text(config, "name", job.name);
   set_text(config, "output_dir", there.runs(job.name).string());
   if (threads > 0) set_integer(config, "train.threads", threads);

@@ -8,7 +8,7 @@ namespace roboimi {
 
 // Writes config.yaml, and with smoke_steps smoke.yaml, into `folder`; they name output folders
 // below `there`, which is `folder` as the run's machine sees it. Overrides are in these files: no
-// command line and no shell ever carries them.
+// command line and no shell ever carries them. Error when the config has no train.max_steps.
 WorkJob write_job(const WorkFolder& folder, const WorkFolder& there, const LaunchJob& job,
                   std::int64_t threads, std::int64_t smoke_steps);
 

@@ -18,11 +18,12 @@ namespace {
 namespace fs = std::filesystem;
 using config::GroupChoice;
 using config::Override;
-using Choices = std::map<std::string, GroupChoice>;
+using GroupChoices = std::map<std::string, GroupChoice>;
 
 // Overrides that may choose a group: which of them do is known when the defaults are composed.
-Choices possible_choices(const std::vector<Override>& changes, const config::Folders& folders) {
-  Choices choices;
+GroupChoices possible_choices(const std::vector<Override>& changes,
+                              const config::Folders& folders) {
+  GroupChoices choices;
   for (const Override& change : changes) {
     if (!change.may_choose_group()) continue;
     const bool adds = change.action == Override::Action::kAdd;
@@ -70,7 +71,7 @@ void apply_overrides(ConfigNode& root, const std::vector<Override>& changes,
 }
 
 // `env=null` means no `env`, whatever files of other groups (`size=small`) say of its keys.
-void remove_unchosen(ConfigNode& root, const Choices& given) {
+void remove_unchosen(ConfigNode& root, const GroupChoices& given) {
   for (const auto& [group, choice] : given) {
     if (!choice.used || !choice.none) continue;
     std::string place = group;
