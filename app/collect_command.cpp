@@ -7,15 +7,16 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "app/collect_options.h"
 #include "app/commands.h"
 #include "app/common_options.h"
+#include "app/config_schema.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/common/worker_processes.h"
-#include "roboimi/config/compose.h"
-#include "roboimi/config/schema.h"
+#include "roboimi/config/declare.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/rollout/collect.h"
 #include "roboimi/rollout/collect_workers.h"
@@ -75,61 +76,36 @@ Request parse_request(const Arguments& words) {
   return request;
 }
 
-Schema root_schema() {
-  Schema collect;
-  collect.text("output", "data/sim_transfer", "the folder of the episodes").type =
-      OptionType::kPath;
-  collect.integer("num_episodes", 50, "successful episodes to record").at_least(1);
-  collect.integer("first_seed", 0, "of the environment; attempt i has first_seed + i").at_least(0);
-  collect.integer("workers", 2, "processes at work").range(1, 256);
-  collect.number("noise", 0.0, "perturbation of the expert's way-points, in the task's unit")
-      .at_least(0.0);
-  collect.integer("max_attempts", 1000, "give up after so many").at_least(1);
-  Schema root;
-  root.text("name", "collect", "of the experiment");
-  root.component("env", ComponentKind::kEnvironment, "where the expert acts");
-  root.component("writer", ComponentKind::kEpisodeWriter, "how episodes are stored");
-  root.group("collect", collect, "what to collect");
-  return root;
-}
-
-struct Job {
-  Options root, collect;
-};
-
-Job read_job(const Request& request) {
+CollectionOptions read_job(const Request& request) {
   if (request.config.empty()) {
     throw Error({.what = "no config named",
                  .expected = "roboimi collect --config CONFIG",
                  .next = "see roboimi collect --help"});
   }
   const ComposedConfig config =
-      compose_config(request.config, request.overrides, request.config_dirs);
-  Registry::instance().load_search_path(plugin_search_path(request.plugin_dirs));
-  Job job{.root = parse_options(config.root, root_schema())};
-  job.collect = job.root.group("collect");
-  return job;
+      compose_any(request.config, request.overrides, request.config_dirs, request.plugin_dirs);
+  Registry::instance().load_search_path(request.plugin_dirs);
+  return options_from<CollectionOptions>(
+      parse_options(config.root, schema_of<CollectionOptions>()));
 }
 
 // What the episodes depend on besides their seeds.
-std::string settings_of(const Job& job) {
+std::string settings_of(const CollectionOptions& job) {
   Registry& registry = Registry::instance();
-  const auto resolved = [&](ComponentKind kind, const char* key) {
-    const ConfigNode& node = job.root.component(key);
+  const auto resolved = [&](ComponentKind kind, const char* key, const ConfigNode& node) {
     const ConfigNode* type = node.find("type");
     return fmt::format("{}: {}\n{}\n", key, type != nullptr ? type->text() : "",
                        registry.options_of(kind, node, key).to_node().to_yaml());
   };
-  return fmt::format("noise: {}\n{}{}", job.collect.number("noise"),
-                     resolved(ComponentKind::kEnvironment, "env"),
-                     resolved(ComponentKind::kEpisodeWriter, "writer"));
+  return fmt::format("noise: {}\n{}{}", job.collect.noise,
+                     resolved(ComponentKind::kEnvironment, "env", job.env),
+                     resolved(ComponentKind::kEpisodeWriter, "writer", job.writer));
 }
 
 // The plugin that simulates, and its build.
-std::string simulator_of(const Job& job) {
+std::string simulator_of(const CollectionOptions& job) {
   Registry& registry = Registry::instance();
-  const ComponentInfo component =
-      registry.selected(ComponentKind::kEnvironment, job.root.component("env"), "env");
+  const ComponentInfo component = registry.selected(ComponentKind::kEnvironment, job.env, "env");
   for (const LoadedPlugin& plugin : registry.plugins()) {
     if (component.file.empty() || plugin.file != component.file) continue;
     return fmt::format("{} {} sha256 {}", plugin.name, plugin.version, sha256_file(plugin.file));
@@ -137,19 +113,20 @@ std::string simulator_of(const Job& job) {
   return component.name + ", linked in";
 }
 
-int work(const Job& job) {
+int work(const CollectionOptions& job) {
   leave_signals_to_owner();
   at::set_num_threads(1);
   Registry& registry = Registry::instance();
-  const auto environment = registry.create<Environment>(job.root.component("env"), "env");
-  const auto writer = registry.create<EpisodeWriter>(job.root.component("writer"), "writer");
-  serve_attempts(*environment, *writer, job.collect.number("noise"));
+  const auto environment = registry.create<Environment>(job.env, "env");
+  const auto writer = registry.create<EpisodeWriter>(job.writer, "writer");
+  serve_attempts(*environment, *writer, job.collect.noise);
   return EXIT_SUCCESS;
 }
 
-void print_summary(const Collection& collection, const Job& job, double seconds, bool json) {
-  const std::int64_t wanted = job.collect.integer("num_episodes");
-  const std::string& output = job.collect.text("output");
+void print_summary(const Collection& collection, const CollectionOptions& job, double seconds,
+                   bool json) {
+  const std::int64_t wanted = job.collect.num_episodes;
+  const std::string output = job.collect.output.string();
   if (json) {
     const nlohmann::ordered_json summary = {{"output", output},
                                             {"num_episodes", collection.num_written()},
@@ -167,36 +144,34 @@ void print_summary(const Collection& collection, const Job& job, double seconds,
 }
 
 // What the first worker would find, before there is a folder: no expert, no OpenGL, no room.
-void check_environment(const Job& job) {
-  require_writable_folder(job.collect.text("output"), "collect.output");
-  const auto environment =
-      Registry::instance().create<Environment>(job.root.component("env"), "env");
-  const auto seed = static_cast<std::uint64_t>(job.collect.integer("first_seed"));
-  start_demonstration(*environment, seed, job.collect.number("noise"));
+void check_environment(const CollectionOptions& job) {
+  require_writable_folder(job.collect.output, "collect.output");
+  const auto environment = Registry::instance().create<Environment>(job.env, "env");
+  const std::uint64_t seed = job.collect.first_seed;
+  start_demonstration(*environment, seed, job.collect.noise);
   try_environment(*environment, seed, /*with_images=*/true, /*films=*/false);
 }
 
-int own(const Request& request, const Job& job, const Arguments& words) {
+int own(const Request& request, const CollectionOptions& job, const Arguments& words) {
   Registry& registry = Registry::instance();
   const std::shared_ptr<EpisodeWriter> writer =
-      registry.create<EpisodeWriter>(job.root.component("writer"), "writer");
+      registry.create<EpisodeWriter>(job.writer, "writer");
   check_environment(job);
-  const std::int64_t wanted = job.collect.integer("num_episodes");
-  Collection collection(
-      {.output = job.collect.text("output"),
-       .num_episodes = wanted,
-       .first_seed = static_cast<std::uint64_t>(job.collect.integer("first_seed")),
-       .max_attempts = job.collect.integer("max_attempts"),
-       .settings = settings_of(job),
-       .simulator = simulator_of(job)},
-      writer);
+  const std::int64_t wanted = job.collect.num_episodes;
+  Collection collection({.output = job.collect.output,
+                         .num_episodes = wanted,
+                         .first_seed = job.collect.first_seed,
+                         .max_attempts = job.collect.max_attempts,
+                         .settings = settings_of(job),
+                         .simulator = simulator_of(job)},
+                        writer);
   std::vector<std::string> worker_command = {"/proc/self/exe", "collect", "--worker"};
   worker_command.insert(worker_command.end(), words.begin(), words.end());
   const StopRequest stop;
   const auto started = std::chrono::steady_clock::now();
   Progress progress("collect", wanted, collection.num_written());
   const bool complete = collect_episodes(
-      collection, worker_command, job.collect.integer("workers"),
+      collection, worker_command, job.collect.workers,
       {.progress =
            [&](const Collection& now) {
              progress.update(now.num_written(), fmt::format("{} failed", now.num_failed()));
@@ -217,7 +192,7 @@ int collect_command(const Arguments& words) {
     std::cout << kUsage << visible_options() << kExample;
     return EXIT_SUCCESS;
   }
-  const Job job = read_job(request);
+  const CollectionOptions job = read_job(request);
   return request.worker ? work(job) : own(request, job, words);
 }
 

@@ -14,7 +14,7 @@ std::int64_t held_out_in_training(const ConfigNode& config) {
   const ConfigNode* stated = config.find_path("train.held_out_episodes");
   ConfigNode train = ConfigNode::map();
   if (stated != nullptr && !stated->is_null()) train.set("held_out_episodes", *stated);
-  return parse_options(train, train_schema(), "train").integer("held_out_episodes");
+  return parse_options(train, schema_of<TrainOptions>(), "train").integer("held_out_episodes");
 }
 
 }  // namespace roboimi::app

@@ -12,12 +12,12 @@
 #include "roboimi/common/json_text.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/common/random.h"
-#include "roboimi/config/compose.h"
 #include "roboimi/contract/backbone.h"
 #include "roboimi/data/embedding_cache.h"
 #include "roboimi/io/safetensors.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/track/progress.h"
+#include "roboimi/train/experiment.h"
 #include "roboimi/train/stop_request.h"
 #include "roboimi/train/training_data.h"
 
@@ -109,13 +109,13 @@ ConfigNode path_value(const std::string& value) {
 struct Job {
   std::string backbone_path;
   ConfigNode backbone, data;
-  Options cache;
+  CacheOptions cache;
   c10::Device device;
 };
 
 Job read_job(const Request& request) {
   const ComposedConfig config =
-      compose_config(request.config, request.overrides, request.config_dirs);
+      compose_experiment(request.config, request.overrides, request.config_dirs);
   restrict_plugins_of(config, request.trust_plugins);
   const bool has_agent = config.root.find_path("agent.backbone") != nullptr;
   const std::string path = has_agent ? "agent.backbone" : "backbone";
@@ -124,7 +124,8 @@ Job read_job(const Request& request) {
   Job job{.backbone_path = path,
           .backbone = section(config, path),
           .data = section(config, "data"),
-          .cache = parse_options(cache != nullptr ? *cache : ConfigNode(), cache_schema(), "cache"),
+          .cache = options_from<CacheOptions>(parse_options(
+              cache != nullptr ? *cache : ConfigNode(), schema_of<CacheOptions>(), "cache")),
           .device = device_from(device != nullptr ? device->text() : "auto")};
   if (request.checkpoint) job.backbone.set("checkpoint", path_value(*request.checkpoint));
   if (request.data) job.data.set("path", path_value(*request.data));
@@ -134,9 +135,9 @@ Job read_job(const Request& request) {
 EmbeddingCacheOptions cache_options(const Job& job, std::unique_ptr<Progress>& progress,
                                     const StopRequest& stop) {
   EmbeddingCacheOptions options;
-  if (job.cache.has("folder")) options.folder = job.cache.text("folder");
-  options.verify = job.cache.boolean("verify");
-  options.block_size = job.cache.integer("block_size");
+  options.folder = job.cache.folder.value_or("");
+  options.verify = job.cache.verify;
+  options.block_size = job.cache.block_size;
   options.device = job.device;
   options.identity = component_identity(Registry::instance(), ComponentKind::kBackbone,
                                         job.backbone, job.backbone_path);

@@ -31,7 +31,7 @@ const std::vector<Command>& commands() {
       {"collect", "record demonstrations by a scripted expert", collect_command},
       {"encode", "write the embeddings of a dataset", encode_command},
       {"checkpoint", "inspect or convert a file of weights", checkpoint_command},
-      {"config", "show what a config resolves to", config_command},
+      {"config", "show what a config resolves to, explain its keys", config_command},
       {"plugins", "list, inspect or check plugins", plugins_command},
       {"suite", "launch, follow and report many runs", suite_command},
       {"doctor", "say whether this machine is ready", doctor_command},

@@ -13,17 +13,12 @@ struct Row {
   std::string key, type, value, range, meaning;
 };
 
-std::string type_text(const OptionSpec& option) {
-  std::string text = to_string(option.type);
-  if (option.type == OptionType::kComponent) text = to_string(option.component_kind);
-  return option.unit.empty() ? text : text + " [" + option.unit + "]";
-}
-
 // The rows of a schema, and of its groups after `prefix_of(group)`.
 template <typename Prefix>
 void add_rows(const Schema& schema, const std::string& prefix, const Prefix& prefix_of,
-              std::vector<Row>& rows) {
+              std::vector<Row>& rows, bool with_groups = true) {
   for (const OptionSpec& option : schema.options()) {
+    if (!with_groups && option.type == OptionType::kGroup) continue;
     rows.push_back({prefix + option.key, type_text(option), default_text(option),
                     range_text(option), option.meaning});
     for (const Schema& group : option.group) {
@@ -81,6 +76,12 @@ std::string range_text(const OptionSpec& option) {
   return "";
 }
 
+std::string type_text(const OptionSpec& option) {
+  std::string text = to_string(option.type);
+  if (option.type == OptionType::kComponent) text = to_string(option.component_kind);
+  return option.unit.empty() ? text : text + " [" + option.unit + "]";
+}
+
 std::string option_table(const Schema& schema) {
   std::vector<Row> rows = {{"option", "type", "default", "range", "meaning"}};
   const auto indented = [](const std::string& prefix, const std::string&) { return prefix + "  "; };
@@ -100,12 +101,12 @@ std::string option_table(const Schema& schema) {
   return text;
 }
 
-std::string option_markdown(const Schema& schema) {
+std::string option_markdown(const Schema& schema, bool with_groups) {
   std::vector<Row> rows;
   const auto dotted = [](const std::string& prefix, const std::string& key) {
     return prefix + key + ".";
   };
-  add_rows(schema, "", dotted, rows);
+  add_rows(schema, "", dotted, rows, with_groups);
   if (rows.empty()) return "No options.\n";
   std::string text = "| option | type | default | range | meaning |\n|---|---|---|---|---|\n";
   for (const Row& row : rows) {
@@ -115,22 +116,24 @@ std::string option_markdown(const Schema& schema) {
   return text;
 }
 
+nlohmann::json option_json(const OptionSpec& option) {
+  nlohmann::json row = {{"key", option.key},
+                        {"type", to_string(option.type)},
+                        {"required", option.required},
+                        {"default", default_json(option)},
+                        {"meaning", option.meaning}};
+  if (!option.unit.empty()) row["unit"] = option.unit;
+  if (!option.choices.empty()) row["choices"] = option.choices;
+  if (std::isfinite(option.minimum)) row["minimum"] = option.minimum;
+  if (std::isfinite(option.maximum)) row["maximum"] = option.maximum;
+  if (option.type == OptionType::kComponent) row["kind"] = to_string(option.component_kind);
+  if (!option.group.empty()) row["options"] = option_json(option.group.front());
+  return row;
+}
+
 nlohmann::json option_json(const Schema& schema) {
   auto table = nlohmann::json::array();
-  for (const OptionSpec& option : schema.options()) {
-    nlohmann::json row = {{"key", option.key},
-                          {"type", to_string(option.type)},
-                          {"required", option.required},
-                          {"default", default_json(option)},
-                          {"meaning", option.meaning}};
-    if (!option.unit.empty()) row["unit"] = option.unit;
-    if (!option.choices.empty()) row["choices"] = option.choices;
-    if (std::isfinite(option.minimum)) row["minimum"] = option.minimum;
-    if (std::isfinite(option.maximum)) row["maximum"] = option.maximum;
-    if (option.type == OptionType::kComponent) row["kind"] = to_string(option.component_kind);
-    if (!option.group.empty()) row["options"] = option_json(option.group.front());
-    table.push_back(std::move(row));
-  }
+  for (const OptionSpec& option : schema.options()) table.push_back(option_json(option));
   return table;
 }
 

@@ -13,8 +13,11 @@
 #include "app/common_options.h"
 #include "app/option_table.h"
 #include "app/plugins_check.h"
+#include "app/plugins_reference.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
 #include "roboimi/common/json_text.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/config/did_you_mean.h"
 #include "roboimi/plugin/registry.h"
 
@@ -28,11 +31,14 @@ using nlohmann::json;
 constexpr char kUsage[] =
     "usage: roboimi plugins list [--json | --markdown]\n"
     "       roboimi plugins inspect NAME [--json]\n"
-    "       roboimi plugins reference\n"
+    "       roboimi plugins reference [--readme FILE ... [--only-check]]\n"
     "       roboimi plugins check FILE.so [--component NAME] [--config OPTIONS.yaml] [--json]\n\n"
     "list     every component found, and every file that was rejected with the reason\n"
     "inspect  a plugin's or a component's options: type, default, range, unit, meaning\n"
-    "reference  all components with their options, as a document (docs/reference.md)\n"
+    "reference  all options of experiments, collections and components, as a document\n"
+    "           (docs/reference.md); with --readme renews the tables between `<!-- options NAME "
+    "-->`\n"
+    "           and `<!-- end of options -->` in the files\n"
     "check    loads a file in a child process, and runs the conformance kit on its components\n\n"
     "examples:\n"
     "  roboimi plugins inspect vla_agent --plugin-path ./build/plugins\n"
@@ -41,7 +47,8 @@ constexpr char kUsage[] =
 struct Request {
   std::string action, name;
   bool json = false, markdown = false, in_process = false;
-  std::vector<fs::path> plugin_dirs;
+  std::vector<fs::path> plugin_dirs, readmes;
+  bool only_checks = false;
   std::optional<std::string> component;
   std::optional<fs::path> options;
   std::vector<std::string> cameras, skip;
@@ -67,7 +74,10 @@ po::options_description visible_options() {
       "camera", po::value<std::vector<std::string>>()->composing(),
       "check: a camera of the data; may be repeated (default: r_vis, top, front)")(
       "skip", po::value<std::vector<std::string>>()->composing(),
-      "check: leave out the check of this name; may be repeated")("help,h", "this text");
+      "check: leave out the check of this name; may be repeated")(
+      "readme", po::value<std::vector<std::string>>()->composing(),
+      "reference: renew the tables in this file; may be repeated")(
+      "only-check", "reference: fail where --readme would change a file")("help,h", "this text");
   return options;
 }
 
@@ -189,20 +199,28 @@ int inspect(const Request& request) {
   return EXIT_SUCCESS;
 }
 
-// Sorted, so that the order of files does not show.
+// Renews the tables in a file, or fails when they are not what would be written.
+void renew_tables(const fs::path& file, const std::vector<ComponentInfo>& components,
+                  bool only_checks) {
+  const std::string old = read_text(file);
+  const std::string renewed = with_option_tables(old, file, components);
+  if (renewed == old) return;
+  if (only_checks) {
+    throw Error(
+        {.what = "a table of options is out of date",
+         .where = file.string(),
+         .next = "write it anew: roboimi plugins reference --readme " + shell_word(file.string())});
+  }
+  write_text_atomically(file, renewed);
+}
+
 int reference(const Request& request) {
   const std::string problem = load_plugins(request);
   if (!problem.empty()) throw Error(problem);
-  std::vector<ComponentInfo> components = Registry::instance().components();
-  std::ranges::sort(components, {},
-                    [](const ComponentInfo& info) { return std::pair(info.kind, info.name); });
-  fmt::print(
-      "# Components and their options\n\n"
-      "Printed by `roboimi plugins reference`, from the tables that the options are read by. A "
-      "component is chosen by\n`type: NAME`. `-`: may be left out.\n");
-  for (const ComponentInfo& info : components) {
-    fmt::print("\n## {} `{}`\n\n{}.\n\n{}", to_string(info.kind), info.name, info.description,
-               option_markdown(info.schema));
+  const std::vector<ComponentInfo> components = Registry::instance().components();
+  if (request.readmes.empty()) fmt::print("{}", reference_document(components));
+  for (const fs::path& file : request.readmes) {
+    renew_tables(file, components, request.only_checks);
   }
   return EXIT_SUCCESS;
 }
@@ -276,6 +294,8 @@ Request parse(const Arguments& arguments, bool& help) {
                   .markdown = values.count("markdown") != 0,
                   .in_process = values.count("in-process") != 0};
   request.plugin_dirs = paths_of(values, "plugin-path");
+  request.readmes = paths_of(values, "readme");
+  request.only_checks = values.count("only-check") != 0;
   const auto texts = [&](const char* option) {
     return values.count(option) ? values[option].as<std::vector<std::string>>()
                                 : std::vector<std::string>();

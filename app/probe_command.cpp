@@ -12,7 +12,6 @@
 #include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
-#include "roboimi/config/compose.h"
 #include "roboimi/contract/backbone.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/train/experiment.h"
@@ -55,8 +54,8 @@ Subject trained_subject(const po::variables_map& values) {
 
 // The agent as it is before its training: a backbone's own weights.
 Subject fresh_subject(const po::variables_map& values, const std::vector<std::string>& overrides) {
-  const ComposedConfig composed =
-      compose_config(values["config"].as<std::string>(), overrides, paths_of(values, "config-dir"));
+  const ComposedConfig composed = compose_experiment(values["config"].as<std::string>(), overrides,
+                                                     paths_of(values, "config-dir"));
   restrict_plugins_of(composed, values["trust-plugins"].as<bool>());
   const Options options = experiment_options(composed.root);
   Subject subject{.name = composed.file.string(),
@@ -81,7 +80,8 @@ TrainingData data_of(const Subject& subject, const po::variables_map& values,
   const ConfigNode* agent = subject.config.find("agent");
   TrainingData data = prepare_training_data(
       subject.dataset, *subject.agent,
-      parse_options(cache != nullptr ? *cache : ConfigNode(), cache_schema(), "cache"),
+      options_from<CacheOptions>(parse_options(cache != nullptr ? *cache : ConfigNode(),
+                                               schema_of<CacheOptions>(), "cache")),
       {.device = device_of(values),
        .backbone_identity = feature_identity(Registry::instance(), *agent),
        .data_identity = component_identity(Registry::instance(), ComponentKind::kDataset,

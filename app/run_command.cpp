@@ -7,7 +7,6 @@
 #include "app/multirun.h"
 #include "roboimi/checkpoint/recorded_plugins.h"
 #include "roboimi/common/error.h"
-#include "roboimi/config/compose.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/train/experiment.h"
 #include "roboimi/train/preflight.h"
@@ -56,7 +55,7 @@ ComposedConfig config_of(const po::variables_map& values, const std::vector<std:
                          const fs::path& resume) {
   const auto dirs = paths_of(values, "config-dir");
   if (values.count("config") != 0) {
-    return compose_config(values["config"].as<std::string>(), overrides, dirs);
+    return compose_experiment(values["config"].as<std::string>(), overrides, dirs);
   }
   if (!fs::exists(resume / "config.yaml")) {
     throw Error({.what = "no run to resume",
@@ -64,7 +63,7 @@ ComposedConfig config_of(const po::variables_map& values, const std::vector<std:
                  .expected = "the folder of a run, with its config.yaml",
                  .found = fs::exists(resume) ? "none there" : "nothing of that name"});
   }
-  return compose_config((resume / "config.yaml").string(), overrides, dirs);
+  return compose_experiment((resume / "config.yaml").string(), overrides, dirs);
 }
 
 // Runs of a sweep are told apart by their names.

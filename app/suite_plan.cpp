@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <torch/version.h>
 
+#include "app/config_explain.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/origin.h"
@@ -66,6 +67,16 @@ class ComponentWalk {
   PlannedRun& planned_;
 };
 
+// Writes out the defaults, so that the suite's notes can compare runs key by key, and a run does
+// not depend on another build's defaults. Default paths are those of the target's machine.
+void write_defaults(ComposedConfig& config) {
+  for (const ExplainedKey& key : explain_config(config)) {
+    const bool is_default = !key.place && !key.value.is_null();
+    if (is_default && key.option.type != OptionType::kPath)
+      config.root.set_path(key.key, key.value);
+  }
+}
+
 PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
                     const std::vector<fs::path>& config_dirs) {
   std::vector<fs::path> dirs = {suite.file.parent_path()};
@@ -73,7 +84,7 @@ PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
   std::vector<std::string> overrides = run.overrides;
   if (run.seed) overrides.push_back("seed=" + std::to_string(*run.seed));
   PlannedRun planned{.run = run,
-                     .composed = compose_config(run.config, overrides, dirs),
+                     .composed = compose_experiment(run.config, overrides, dirs),
                      .files = {},
                      .backbone = {}};
   ConfigNode& root = planned.composed.root;
@@ -90,6 +101,7 @@ PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
     root.set(key, Registry::instance().resolved(kind, *node, key));
     walk.visit(kind, *root.find(key), key);
   }
+  write_defaults(planned.composed);
   // What exists here is found from any folder; another path is one of the target's machine.
   for (const NamedFile& file : planned.files) {
     root.set_path(file.key, ConfigNode::scalar(config::escape_references(file.path.string()), {},

@@ -7,6 +7,7 @@ set(ROBOIMI_INSTALLED_HEADERS
     common/export.h
     common/log_route.h
     common/random.h
+    config/declare.h
     config/node.h
     config/schema.h
     deploy/action_limits.h

@@ -1,10 +1,10 @@
-// How a fusion is written down: as options of a component, and in the header of weights that were
-// trained on it.
+// A fusion of camera views in writing: the options of a component that fuses views, and the header
+// of weights that were trained on fused views.
 //
-//   Schema s;
-//   add_fusion_options(s);                              // camera_names, layout, resize, ...
-//   FusionOptions fusion = fusion_options_from(options);
-//   write_safetensors(file, tensors, fusion_metadata(fusion, options.texts("camera_names")));
+//   void declare(OptionFields& fields, MyOptions& o) {
+//     declare_fusion(fields, o.camera_names, o.fusion);   // camera_names, layout, resize, ...
+//   }
+//   write_safetensors(file, tensors, fusion_metadata(o.fusion, o.camera_names));
 #pragma once
 
 #include <map>
@@ -12,16 +12,17 @@
 #include <vector>
 
 #include "modules/view_fusion/view_fusion.h"
-#include "roboimi/config/schema.h"
+#include "roboimi/config/declare.h"
 
 namespace roboimi::view_fusion {
 
 // The value of roboimi.preprocessing: what normalize_and_resize() does.
 constexpr const char* kPreprocessing = "imagenet_then_antialiased_bilinear";
 
-// camera_names, layout, resize, image_height, image_width and shorter_side.
-void add_fusion_options(Schema& schema);
-FusionOptions fusion_options_from(const Options& options);
+// Declares camera_names, layout, resize, image_height, image_width and shorter_side, at the
+// component's own level.
+void declare_fusion(OptionFields& fields, std::vector<std::string>& camera_names,
+                    FusionOptions& fusion);
 
 // roboimi.fusion.{layout, camera_names, resize, height, width} and roboimi.preprocessing. Under
 // kShorterSide height and width are both that side; camera names are comma-separated.

@@ -57,23 +57,6 @@ Affine imagenet_map() {
 
 }  // namespace
 
-FusionLayout fusion_layout_from(const std::string& name) {
-  if (name == "horizontal") return FusionLayout::kHorizontal;
-  if (name == "vertical") return FusionLayout::kVertical;
-  if (name == "grid") return FusionLayout::kGrid;
-  throw Error({.what = "unknown layout",
-               .expected = "one of horizontal, vertical, grid",
-               .found = fmt::format("'{}'", name)});
-}
-
-FusionResize fusion_resize_from(const std::string& name) {
-  if (name == "exact") return FusionResize::kExact;
-  if (name == "shorter_side") return FusionResize::kShorterSide;
-  throw Error({.what = "unknown resize mode",
-               .expected = "one of exact, shorter_side",
-               .found = fmt::format("'{}'", name)});
-}
-
 const char* to_string(FusionLayout layout) {
   switch (layout) {
     case FusionLayout::kHorizontal:

@@ -27,10 +27,8 @@ enum class FusionResize {
   kShorterSide,  // the shorter side to shorter_side, aspect kept (the longer is rounded down)
 };
 
-FusionLayout fusion_layout_from(const std::string& name);  // "horizontal", "vertical", "grid"
-FusionResize fusion_resize_from(const std::string& name);  // "exact", "shorter_side"
-const char* to_string(FusionLayout layout);
-const char* to_string(FusionResize resize);
+const char* to_string(FusionLayout layout);  // "horizontal", "vertical", "grid"
+const char* to_string(FusionResize resize);  // "exact", "shorter_side"
 
 struct FusionOptions {
   FusionLayout layout = FusionLayout::kHorizontal;

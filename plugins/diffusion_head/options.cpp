@@ -1,90 +1,82 @@
-// The option tables, and their translation.
+// The options of the two heads, as a config has them.
 #include <fmt/format.h>
+
+#include <cstdint>
+#include <optional>
 
 #include "plugins/diffusion_head/diffusion_head.h"
 #include "plugins/diffusion_head/flow_matching_head.h"
+#include "roboimi/config/declare.h"
 #include "roboimi/contract/condition.h"
 
 namespace roboimi::diffusion_head {
 namespace {
 
-Schema network_schema() {
-  Schema s;
-  s.integer("n_emb", 256, "width of a token").range(4, 16384);
-  s.integer("n_layer", 8, "decoder layers").range(1, 256);
-  s.integer("n_head", 4, "attention heads; divides n_emb").at_least(1);
-  s.number("p_drop_emb", 0.0, "dropout of embedded tokens in training").range(0.0, 0.99);
-  s.number("p_drop_attn", 0.3, "dropout inside the decoder's layers in training").range(0.0, 0.99);
-  s.text("memory_mask", "causal",
-         "observations that action t sees: 0 .. t (`causal`: chunk and observations start at one "
-         "row), or all (`full`)")
-      .one_of({"causal", "full"});
-  s.optional_integer("cond_dim", "numbers a condition step has; checked when given").at_least(1);
-  return s;
-}
-
-TransformerOptions read_network(const Options& options, const HeadSpec& spec) {
-  check_cond_dim(options, spec);
-  return {.n_emb = options.integer("n_emb"),
-          .n_layer = options.integer("n_layer"),
-          .n_head = options.integer("n_head"),
-          .p_drop_emb = options.number("p_drop_emb"),
-          .p_drop_attn = options.number("p_drop_attn"),
-          .memory_mask =
-              options.text("memory_mask") == "full" ? MemoryMask::kFull : MemoryMask::kCausal};
+// Both heads', at their own level.
+void declare_network(OptionFields& fields, TransformerOptions& o) {
+  fields.integer("n_emb", o.n_emb, "width of a token").range(4, 16384);
+  fields.integer("n_layer", o.n_layer, "decoder layers").range(1, 256);
+  fields.integer("n_head", o.n_head, "attention heads; divides n_emb").at_least(1);
+  fields.number("p_drop_emb", o.p_drop_emb, "dropout of embedded tokens in training")
+      .range(0.0, 0.99);
+  fields.number("p_drop_attn", o.p_drop_attn, "dropout inside the decoder's layers in training")
+      .range(0.0, 0.99);
+  fields.choice("memory_mask", o.memory_mask,
+                {{MemoryMask::kCausal, "causal"}, {MemoryMask::kFull, "full"}},
+                "observations that action t sees: 0 .. t (`causal`: chunk and observations start "
+                "at one row), or all (`full`)");
+  declare_cond_dim(fields);
 }
 
 }  // namespace
 
-Schema diffusion_schema() {
-  Schema s = network_schema();
-  s.integer("num_train_timesteps", 100, "steps of the noise schedule").range(1, 100000);
-  s.optional_integer("num_inference_steps",
-                     "network evaluations per action chunk; num_train_timesteps when left out")
+static void declare(OptionFields& fields, DiffusionOptions& o) {
+  declare_network(fields, o.network);
+  fields.integer("num_train_timesteps", o.num_train_timesteps, "steps of the noise schedule")
+      .range(1, 100000);
+  std::optional<std::int64_t> num_inference_steps;
+  fields
+      .integer("num_inference_steps", num_inference_steps,
+               "network evaluations per action chunk; num_train_timesteps when left out")
       .at_least(1);
-  s.text("prediction", "epsilon", "what the network predicts: the noise, or the actions")
-      .one_of({"epsilon", "sample"});
-  s.text("sampler", "ddpm", "reverse process; ddim is deterministic, for few steps")
-      .one_of({"ddpm", "ddim"});
-  s.boolean("clip_sample", true, "keep predicted actions in [-1, 1] at every step");
-  return s;
-}
-
-std::shared_ptr<Head> create_diffusion(const Options& options, const HeadSpec& spec) {
-  DiffusionOptions o{.network = read_network(options, spec)};
-  o.num_train_timesteps = options.integer("num_train_timesteps");
-  o.num_inference_steps = options.has("num_inference_steps")
-                              ? options.integer("num_inference_steps")
-                              : o.num_train_timesteps;
-  if (o.num_inference_steps > o.num_train_timesteps) {
+  o.num_inference_steps = num_inference_steps.value_or(o.num_train_timesteps);
+  fields.when_read([&](const Options& options) {
+    if (o.num_inference_steps <= o.num_train_timesteps) return;
     options.fail("num_inference_steps", "more steps than the noise schedule has",
                  fmt::format("at most num_train_timesteps = {}", o.num_train_timesteps));
-  }
-  o.prediction =
-      options.text("prediction") == "sample" ? Prediction::kSample : Prediction::kEpsilon;
-  o.sampler = options.text("sampler") == "ddim" ? Sampler::kDdim : Sampler::kDdpm;
-  o.clip_sample = options.boolean("clip_sample");
-  return std::make_shared<DiffusionHead>(o, spec);
+  });
+  fields.choice("prediction", o.prediction,
+                {{Prediction::kEpsilon, "epsilon"}, {Prediction::kSample, "sample"}},
+                "what the network predicts: the noise, or the actions");
+  fields.choice("sampler", o.sampler, {{Sampler::kDdpm, "ddpm"}, {Sampler::kDdim, "ddim"}},
+                "reverse process; ddim is deterministic, for few steps");
+  fields.boolean("clip_sample", o.clip_sample, "keep predicted actions in [-1, 1] at every step");
 }
 
-Schema flow_matching_schema() {
-  Schema s = network_schema();
-  s.integer("num_inference_steps", 10, "Euler steps per action chunk").at_least(1);
-  s.text("time_distribution", "logit_normal", "training times: sigmoid of N(-0.4, 1), or uniform")
-      .one_of({"logit_normal", "uniform"});
-  s.number("time_scale", 100.0, "the network is shown time_scale * t, t in [0, 1]")
+static void declare(OptionFields& fields, FlowMatchingOptions& o) {
+  declare_network(fields, o.network);
+  fields.integer("num_inference_steps", o.num_inference_steps, "Euler steps per action chunk")
+      .at_least(1);
+  fields.choice(
+      "time_distribution", o.time_distribution,
+      {{TimeDistribution::kLogitNormal, "logit_normal"}, {TimeDistribution::kUniform, "uniform"}},
+      "training times: sigmoid of N(-0.4, 1), or uniform");
+  fields.number("time_scale", o.time_scale, "the network is shown time_scale * t, t in [0, 1]")
       .range(1e-3, 1e6);
-  return s;
 }
+
+Schema diffusion_schema() { return schema_of<DiffusionOptions>(); }
+
+std::shared_ptr<Head> create_diffusion(const Options& options, const HeadSpec& spec) {
+  check_cond_dim(options, spec);
+  return std::make_shared<DiffusionHead>(options_from<DiffusionOptions>(options), spec);
+}
+
+Schema flow_matching_schema() { return schema_of<FlowMatchingOptions>(); }
 
 std::shared_ptr<Head> create_flow_matching(const Options& options, const HeadSpec& spec) {
-  FlowMatchingOptions o{.network = read_network(options, spec)};
-  o.num_inference_steps = options.integer("num_inference_steps");
-  o.time_distribution = options.text("time_distribution") == "uniform"
-                            ? TimeDistribution::kUniform
-                            : TimeDistribution::kLogitNormal;
-  o.time_scale = options.number("time_scale");
-  return std::make_shared<FlowMatchingHead>(o, spec);
+  check_cond_dim(options, spec);
+  return std::make_shared<FlowMatchingHead>(options_from<FlowMatchingOptions>(options), spec);
 }
 
 }  // namespace roboimi::diffusion_head

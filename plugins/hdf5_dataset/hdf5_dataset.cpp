@@ -286,27 +286,4 @@ std::optional<FrameExtent> Hdf5Dataset::frame_extent(std::int64_t index, const s
   return FrameExtent{.file = info.file, .offset = found->second.at(static_cast<std::size_t>(row))};
 }
 
-Schema dataset_schema() {
-  Schema schema;
-  schema.required_path("path", "a folder of episode_N.hdf5, or one such file");
-  schema.required_texts("camera_names", "cameras to load, by their names in the files");
-  schema.texts("stream_names", {},
-               "further streams to load, by their names in /observations: depth [L, H, W] as "
-               "float32 (meters) or uint16 (millimeters), vectors [L, n], texts uint8 [L, bytes]");
-  schema.optional_integer("max_episodes", "use only the first ones").at_least(1);
-  schema.boolean("shift_real_actions", true,
-                 "row t of an episode with `sim` false has the action recorded at row t - 1, as "
-                 "ACT's training pairs them");
-  return schema;
-}
-
-std::shared_ptr<Dataset> create_dataset(const Options& options) {
-  return std::make_shared<Hdf5Dataset>(DatasetOptions{
-      .path = options.text("path"),
-      .camera_names = options.texts("camera_names"),
-      .stream_names = options.texts("stream_names"),
-      .max_episodes = options.has("max_episodes") ? options.integer("max_episodes") : 0,
-      .shift_real_actions = options.boolean("shift_real_actions")});
-}
-
 }  // namespace roboimi::hdf5_dataset

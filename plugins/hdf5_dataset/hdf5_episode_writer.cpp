@@ -219,18 +219,4 @@ EpisodeHeader Hdf5EpisodeWriter::read_header(const fs::path& path) const {
   return {.seed = *seed, .success = file.boolean_attribute("success").value.value_or(false)};
 }
 
-Schema writer_schema() {
-  Schema schema;
-  schema.text("compress", "none", "how frames are stored; plain ones are mapped, never copied")
-      .one_of({"none", "jpeg"});
-  schema.integer("quality", 90, "of JPEG").range(1, 100);
-  return schema;
-}
-
-std::shared_ptr<EpisodeWriter> create_writer(const Options& options) {
-  return std::make_shared<Hdf5EpisodeWriter>(WriterOptions{
-      .compress = options.text("compress") == "jpeg" ? Compression::kJpeg : Compression::kNone,
-      .quality = static_cast<int>(options.integer("quality"))});
-}
-
 }  // namespace roboimi::hdf5_dataset

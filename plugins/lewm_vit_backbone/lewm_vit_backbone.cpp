@@ -15,7 +15,6 @@ namespace roboimi::lewm_vit_backbone {
 namespace {
 
 constexpr const char* kName = "lewm_vit_backbone";
-constexpr const char* kPrecision = "agent.backbone.precision";
 // Frames fused before they are encoded: bounds the memory that fused pixels take.
 constexpr std::int64_t kFusedFrames = 32;
 
@@ -200,55 +199,6 @@ at::Tensor LEWMViTBackbone::encode(const Observation& images, at::Generator& /*g
   }
   if (features.empty()) return at::empty({batch, steps, output_dim()});
   return at::cat(features).view({batch, steps, output_dim()});
-}
-
-Schema schema() {
-  Schema s;
-  s.optional_path("checkpoint", "LEWM weights: Lightning .ckpt, .pt, pickled module, safetensors");
-  s.optional_text("state_dict", "which weights, where the checkpoint holds several: ema_model");
-  s.boolean("random_init", false, "random frozen weights; a checkpoint is left unread");
-  view_fusion::add_fusion_options(s);
-  s.text("precision", "fp32", "precision of weights and activations").one_of({"fp32", "bf16"});
-  s.optional_integer("hidden_size", "width; read from the checkpoint, 192 for random_init")
-      .at_least(1);
-  s.optional_integer("num_layers", "blocks; read from the checkpoint, 12 for random_init")
-      .at_least(1);
-  s.optional_integer("num_heads", "attention heads; hidden_size / 64 when left out").at_least(1);
-  s.optional_integer("intermediate_size", "MLP width; read from the checkpoint, 4 hidden_size")
-      .at_least(1);
-  s.optional_integer("patch_size", "read from the checkpoint, 14 for random_init")
-      .at_least(1)
-      .with_unit("pixels");
-  s.optional_integer("image_size", "trained image size; read from the checkpoint, or 224")
-      .at_least(1)
-      .with_unit("pixels");
-  s.optional_integer("projector_hidden", "projector width; read from the checkpoint, or 2048")
-      .at_least(1);
-  return s;
-}
-
-std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& spec) {
-  auto integer = [&](const char* key) {
-    return options.has(key) ? std::optional(options.integer(key)) : std::nullopt;
-  };
-  LewmVitOptions made{.random_init = options.boolean("random_init"),
-                      .camera_names = options.texts("camera_names"),
-                      .fusion = view_fusion::fusion_options_from(options),
-                      .precision = options.text("precision") == "bf16" ? at::kBFloat16 : at::kFloat,
-                      .hidden_size = integer("hidden_size"),
-                      .num_layers = integer("num_layers"),
-                      .num_heads = integer("num_heads"),
-                      .intermediate_size = integer("intermediate_size"),
-                      .patch_size = integer("patch_size"),
-                      .image_size = integer("image_size"),
-                      .projector_hidden = integer("projector_hidden")};
-  // With a GPU the device is known only when frames are encoded.
-  if (made.precision == at::kBFloat16 && !torch::cuda::is_available()) {
-    require_cpu_bfloat16(kPrecision);
-  }
-  if (options.has("checkpoint")) made.checkpoint = options.text("checkpoint");
-  if (options.has("state_dict")) made.state_dict = options.text("state_dict");
-  return std::make_shared<LEWMViTBackbone>(std::move(made), spec);
 }
 
 }  // namespace roboimi::lewm_vit_backbone

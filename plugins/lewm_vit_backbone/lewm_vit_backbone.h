@@ -25,6 +25,9 @@
 
 namespace roboimi::lewm_vit_backbone {
 
+// For errors about LewmVitOptions::precision.
+inline constexpr const char* kPrecision = "agent.backbone.precision";
+
 struct LewmVitOptions {
   std::optional<std::filesystem::path> checkpoint;
   bool random_init = false;  // must be said when there is no checkpoint; leaves one unread

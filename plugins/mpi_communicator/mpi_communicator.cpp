@@ -11,6 +11,7 @@
 #include "plugins/mpi_communicator/mpi_process.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
+#include "roboimi/config/declare.h"
 
 namespace roboimi::mpi_communicator {
 namespace {
@@ -186,17 +187,16 @@ std::string MpiCommunicator::name() const {
   return fmt::format("mpi_communicator, rank {} of {}", rank_, size_);
 }
 
-Schema schema() {
-  Schema s;
-  s.integer("chunk_bytes", MpiOptions().chunk_bytes, "longer tensors are exchanged in parts")
+static void declare(OptionFields& fields, MpiOptions& o) {
+  fields.integer("chunk_bytes", o.chunk_bytes, "longer tensors are exchanged in parts")
       .range(8, 1 << 30)
       .with_unit("bytes");
-  return s;
 }
 
+Schema schema() { return schema_of<MpiOptions>(); }
+
 std::shared_ptr<Communicator> create(const Options& options) {
-  return std::make_shared<MpiCommunicator>(
-      MpiOptions{.chunk_bytes = options.integer("chunk_bytes")});
+  return std::make_shared<MpiCommunicator>(options_from<MpiOptions>(options));
 }
 
 }  // namespace roboimi::mpi_communicator

@@ -18,11 +18,12 @@ namespace {
 namespace fs = std::filesystem;
 using config::GroupChoice;
 using config::Override;
-using Choices = std::map<std::string, GroupChoice>;
+using GroupChoices = std::map<std::string, GroupChoice>;
 
 // Overrides that may choose a group: which of them do is known when the defaults are composed.
-Choices possible_choices(const std::vector<Override>& changes, const config::Folders& folders) {
-  Choices choices;
+GroupChoices possible_choices(const std::vector<Override>& changes,
+                              const config::Folders& folders) {
+  GroupChoices choices;
   for (const Override& change : changes) {
     if (!change.may_choose_group()) continue;
     const bool adds = change.action == Override::Action::kAdd;
@@ -57,7 +58,7 @@ bool misses_its_parent(const ConfigNode& root, const Override& change,
 }
 
 void apply_overrides(ConfigNode& root, const std::vector<Override>& changes,
-                     const config::DefaultsComposer& composer) {
+                     const config::DefaultsComposer& composer, const DeclaredKeys& declared) {
   for (const Override& change : changes) {
     const auto choice = composer.given().find(change.key);
     if (choice != composer.given().end() && choice->second.used) continue;
@@ -65,12 +66,12 @@ void apply_overrides(ConfigNode& root, const std::vector<Override>& changes,
         misses_its_parent(root, change, composer.choices())) {
       fail_unknown_group(change, composer.choices());
     }
-    config::apply_override(root, change);
+    config::apply_override(root, change, declared);
   }
 }
 
 // `env=null` means no `env`, whatever files of other groups (`size=small`) say of its keys.
-void remove_unchosen(ConfigNode& root, const Choices& given) {
+void remove_unchosen(ConfigNode& root, const GroupChoices& given) {
   for (const auto& [group, choice] : given) {
     if (!choice.used || !choice.none) continue;
     std::string place = group;
@@ -109,7 +110,8 @@ config::Folders folders_of(const fs::path& experiment, const config::Folders& se
 }  // namespace
 
 ComposedConfig compose_config(const std::string& config, const std::vector<std::string>& overrides,
-                              const std::vector<fs::path>& config_dirs) {
+                              const std::vector<fs::path>& config_dirs,
+                              const DeclaredKeys& declared) {
   const config::Folders search_path = config_search_path(config_dirs);
   ComposedConfig result;
   result.file = config::find_experiment(config, search_path);
@@ -120,7 +122,7 @@ ComposedConfig compose_config(const std::string& config, const std::vector<std::
   config::DefaultsComposer composer(folders, possible_choices(changes, folders));
   ConfigNode root = composer.compose(result.file);
   remove_unchosen(root, composer.given());
-  apply_overrides(root, changes, composer);
+  apply_overrides(root, changes, composer, declared);
 
   result.root = config::interpolate(root);
   expand_plugin_paths(result.root);

@@ -21,17 +21,23 @@
 // A group file whose first comment lines say `# @package _global_` is placed at the root instead
 // of its group's place, so that one choice (`size=small`) can change every part.
 //
-// Overrides: `a.b=c` changes a key that exists, `+a.b=c` adds one that does not, `++a.b=c` either,
-// `~a.b` removes; values are YAML. Of a table with a `type`, `a.plugin=FILE` needs no plus, nor do
-// the keys of `a` after it: they are that component's. `+train=NAME` adds a group choice. `${a.b}`
-// refers to another key (absolute), also inside a text; `${env:NAME}` or `${env:NAME,default}`
-// reads the environment;
+// In a file that is chosen after others, `- optional GROUP: ${OTHER}` selects the file that is
+// named as the choice of the group OTHER, where there is such a file: `size=small` can so have
+// numbers of its own for each head. `optional` may stand before any GROUP, and `${OTHER}` for any
+// NAME.
+//
+// Overrides: `a.b=c` changes a key that exists or is declared (see DeclaredKeys), `+a.b=c` adds one
+// that does not exist, `++a.b=c` either, `~a.b` removes; values are YAML. Of a table with a `type`,
+// `a.plugin=FILE` needs no plus, nor do the keys of `a` after it: they are that component's.
+// `+train=NAME` adds a group choice. `${a.b}` refers to another key (absolute), also inside a text;
+// `${env:NAME}` or `${env:NAME,default}` reads the environment;
 // `${file:../weights.ckpt}` is the path of a file, from the folder of the file it is written in;
 // `\${` is a literal `${`: the tree keeps the backslash, and reading an option drops it. The
 // composed tree alone, saved, gives the same run.
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -54,11 +60,17 @@ struct ComposedConfig {
 ROBOIMI_EXPORT std::vector<std::filesystem::path> config_search_path(
     const std::vector<std::filesystem::path>& config_dirs);
 
+// The keys that a config may leave out, since components and sections declare defaults for them,
+// given the composed tree: `a.b=c` then needs no plus. Called only for an override of a key that no
+// file writes. See compose_experiment() in train/experiment.h.
+using DeclaredKeys = std::function<std::vector<std::string>(const ConfigNode& root)>;
+
 // `config` as given, then by name in the search path, with or without ".yaml". Errors name every
 // folder searched, and the nearest file names.
 ROBOIMI_EXPORT ComposedConfig
 compose_config(const std::string& config, const std::vector<std::string>& overrides,
-               const std::vector<std::filesystem::path>& config_dirs = {});
+               const std::vector<std::filesystem::path>& config_dirs = {},
+               const DeclaredKeys& declared = nullptr);
 
 // `a=1,2 b=x` -> the lists of overrides of each job, in order: the cartesian product. Commas inside
 // brackets, braces and quotes do not split.

@@ -1,9 +1,12 @@
 #include "roboimi/config/defaults.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
 #include "roboimi/config/describe.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/config/overrides.h"
 #include "roboimi/config/scalar.h"
 #include "roboimi/config/text_file.h"
@@ -14,6 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kSelf = "_self_";
+constexpr const char* kNone = "null";           // as a choice
+constexpr const char* kOptional = "optional ";  // before a group: its file need not exist
 
 std::string append(const std::string& path, const std::string& name, char separator) {
   return path.empty() ? name : path + separator + name;
@@ -131,11 +136,34 @@ void DefaultsComposer::add_entry(const ConfigNode& entry, const Standing& parent
                  .expected = "'GROUP: NAME', 'GROUP: null', 'NAME' or '_self_'",
                  .found = describe(entry)});
   }
+  std::string group = entry.entries().front().first;
   GroupChoice choice;
+  choice.optional = group.starts_with(kOptional);
+  if (choice.optional) group = group.substr(std::string_view(kOptional).size());
   choice.name = value->text();
   choice.none = value->is_null();
   choice.location = value->location();
-  add_group(entry.entries().front().first, choice, parent);
+  name_by_other_group(choice);
+  add_group(group, choice, parent);
+}
+
+// `${agent/head}` is the name that was chosen for that group before.
+void DefaultsComposer::name_by_other_group(GroupChoice& choice) const {
+  if (!choice.name.starts_with("${") || !choice.name.ends_with("}")) return;
+  const std::string other = choice.name.substr(2, choice.name.size() - 3);
+  const auto chosen = choices_.find(other);
+  const bool is_chosen = chosen != choices_.end() && chosen->second != kNone;
+  if (!is_chosen && !choice.optional) {
+    std::vector<std::string> groups;
+    for (const auto& [group, name] : choices_) groups.push_back(group);
+    throw Error(
+        {.what = "no choice of the group '" + printable(other) + "' before this entry",
+         .where = choice.location.to_string(),
+         .expected = groups.empty() ? "a group that is chosen earlier" : "one of " + join(groups),
+         .next = did_you_mean(other, groups)});
+  }
+  choice.none = !is_chosen;
+  choice.name = is_chosen ? chosen->second : "";
 }
 
 void DefaultsComposer::add_group(const std::string& group, GroupChoice choice,
@@ -157,10 +185,13 @@ void DefaultsComposer::add_group(const std::string& group, GroupChoice choice,
                  .where = choice.location.to_string(),
                  .found = choices_[address] + " and " + choice.name});
   }
-  choices_[address] = choice.none ? "null" : choice.name;
+  const std::vector<std::string> groups = {append(parent.folder, group, '/'), group};
+  if (choice.optional && !choice.none) {
+    choice.none = !file_in_groups(choice.name, groups, folders_).has_value();
+  }
+  choices_[address] = choice.none ? kNone : choice.name;
   if (choice.none) return;
-  const GroupFile found = find_in_groups(choice.name, {append(parent.folder, group, '/'), group},
-                                         folders_, choice.location);
+  const GroupFile found = find_in_groups(choice.name, groups, folders_, choice.location);
   add_file(found.file, {found.found_as, address, append(parent.place, with_dots(group), '.')});
 }
 

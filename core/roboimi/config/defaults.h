@@ -11,12 +11,13 @@
 
 namespace roboimi::config {
 
-// What the command line says of one group: a name, or null for none.
+// What a defaults list or the command line says of one group: a name, or null for none.
 struct GroupChoice {
   std::string name;
   bool none = false;
   bool added = false;  // `+group=name`: not in any list yet
   bool used = false;
+  bool optional = false;  // of a list: nothing is chosen where there is no such file
   SourceLocation location;
 };
 
@@ -41,6 +42,7 @@ class DefaultsComposer {
 
   void add_file(const std::filesystem::path& file, Standing standing);
   void add_entry(const ConfigNode& entry, const Standing& parent);
+  void name_by_other_group(GroupChoice& choice) const;
   void add_group(const std::string& group, GroupChoice choice, const Standing& parent);
   void merge_at(const std::string& place, ConfigNode body);
 

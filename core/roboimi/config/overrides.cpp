@@ -101,8 +101,11 @@ bool is_key(const std::string& key) {
   return true;
 }
 
-[[noreturn]] void fail_unknown(const ConfigNode& root, const Override& change) {
-  std::string next = did_you_mean(change.key, all_paths(root));
+[[noreturn]] void fail_unknown(const ConfigNode& root, const Override& change,
+                               const std::vector<std::string>& declared = {}) {
+  std::vector<std::string> known = all_paths(root);
+  known.insert(known.end(), declared.begin(), declared.end());
+  std::string next = did_you_mean(change.key, known);
   if (change.action == Override::Action::kChange) {
     next += (next.empty() ? "'+" : " '+") + printable(change.text) + "' adds a new key";
   }
@@ -123,6 +126,14 @@ bool is_of_a_dropped_in_component(const ConfigNode& root, const std::string& key
     if (plugin != nullptr && plugin->location().file == kCommandLine) return true;
   }
   return false;
+}
+
+// `a.b=c` of a key that no file writes: its component or section must declare it.
+void require_declared(const ConfigNode& root, const Override& change,
+                      const DeclaredKeys& declared) {
+  if (is_of_a_dropped_in_component(root, change.key)) return;
+  const std::vector<std::string> keys = declared ? declared(root) : std::vector<std::string>();
+  if (std::ranges::find(keys, change.key) == keys.end()) fail_unknown(root, change, keys);
 }
 
 // `+a.b.c` must not turn the number at `a.b` into a map.
@@ -177,16 +188,14 @@ Override parse_override(const std::string& text) {
   return change;
 }
 
-void apply_override(ConfigNode& root, const Override& change) {
+void apply_override(ConfigNode& root, const Override& change, const DeclaredKeys& declared) {
   ConfigNode* existing = const_cast<ConfigNode*>(root.find_path(change.key));
   switch (change.action) {
     case Override::Action::kRemove:
       if (!root.erase_path(change.key)) fail_unknown(root, change);
       return;
     case Override::Action::kChange:
-      if (existing == nullptr && !is_of_a_dropped_in_component(root, change.key)) {
-        fail_unknown(root, change);
-      }
+      if (existing == nullptr) require_declared(root, change, declared);
       break;
     case Override::Action::kAdd:
       if (existing != nullptr) {

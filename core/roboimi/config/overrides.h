@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "roboimi/config/compose.h"
 #include "roboimi/config/node.h"
 
 namespace roboimi::config {
@@ -22,8 +23,8 @@ struct Override {
 
 Override parse_override(const std::string& text);
 
-// Changes `root`. The error for an unknown key names the nearest one.
-void apply_override(ConfigNode& root, const Override& change);
+// Changes `root`. The error for an unknown key names the nearest one, of the tree or of `declared`.
+void apply_override(ConfigNode& root, const Override& change, const DeclaredKeys& declared);
 
 // A later tree over an earlier one, map by map; everything else is replaced.
 void merge_into(ConfigNode& base, const ConfigNode& later);

@@ -87,16 +87,25 @@ fs::path find_experiment(const std::string& given, const Folders& folders) {
                .next = next});
 }
 
+std::optional<GroupFile> file_in_groups(const std::string& name,
+                                        const std::vector<std::string>& groups,
+                                        const Folders& folders) {
+  for (const fs::path& folder : folders) {
+    for (const std::string& group : groups) {
+      const fs::path file = folder / group / (without_extension(name) + ".yaml");
+      if (is_file(file)) return GroupFile{file, group};
+    }
+  }
+  return std::nullopt;
+}
+
 GroupFile find_in_groups(const std::string& name, const std::vector<std::string>& groups,
                          const Folders& folders, const SourceLocation& where) {
+  if (const auto found = file_in_groups(name, groups, folders)) return *found;
   const std::string stem = without_extension(name);
   Folders searched;
   for (const fs::path& folder : folders) {
-    for (const std::string& group : groups) {
-      searched.push_back(folder / group);
-      const fs::path file = folder / group / (stem + ".yaml");
-      if (is_file(file)) return {file, group};
-    }
+    for (const std::string& group : groups) searched.push_back(folder / group);
   }
   const std::vector<std::string> names = config_names(searched);
   const std::string group = groups.front();

@@ -21,8 +21,12 @@ struct GroupFile {
   std::string found_as;
 };
 
-// The first of FOLDER/GROUP/NAME.yaml over `folders` and, in each, over `groups`. The error names
-// the choices there are and the folders searched; `where` is the place of the choice.
+// The first of FOLDER/GROUP/NAME.yaml over `folders` and, in each, over `groups`.
+std::optional<GroupFile> file_in_groups(const std::string& name,
+                                        const std::vector<std::string>& groups,
+                                        const Folders& folders);
+// The same, or an error that names the choices there are and the folders searched; `where` is the
+// place of the choice.
 GroupFile find_in_groups(const std::string& name, const std::vector<std::string>& groups,
                          const Folders& folders, const SourceLocation& where);
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "roboimi/common/error.h"
+#include "roboimi/config/declare.h"
 #include "roboimi/contract/backbone.h"
 #include "roboimi/contract/head.h"
 
@@ -42,6 +43,12 @@ ConditionSpec condition_spec(const Backbone* backbone, std::int64_t state_dim,
                            : fmt::format("output_dim {} * {} cameras", backbone->output_dim(),
                                          backbone->num_cameras());
   return spec;
+}
+
+void declare_cond_dim(OptionFields& head) {
+  std::optional<std::int64_t> cond_dim;
+  head.integer("cond_dim", cond_dim, "numbers a condition step has; checked when given")
+      .at_least(1);
 }
 
 void check_cond_dim(const Options& head, std::int64_t per_step_cond_dim, const std::string& sum) {

@@ -14,6 +14,7 @@
 namespace roboimi {
 
 class Backbone;
+class OptionFields;
 struct HeadSpec;
 
 // The condition of a batch. A tensor alone converts to one without tokens.
@@ -44,6 +45,9 @@ struct ConditionSpec {
 // `backbone` may be nullptr.
 ROBOIMI_EXPORT ConditionSpec condition_spec(const Backbone* backbone, std::int64_t state_dim,
                                             std::int64_t env_state_dim);
+
+// Declares a head's option `cond_dim`, which check_cond_dim() compares.
+ROBOIMI_EXPORT void declare_cond_dim(OptionFields& head);
 
 // Checks a head's option `cond_dim`, where it is given: Error unless it equals the numbers of a
 // condition step. `sum` shows where these come from: ConditionSpec::sum_text().

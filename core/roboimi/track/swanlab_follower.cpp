@@ -65,13 +65,12 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 
 }  // namespace
 
-Schema track_schema() {
-  Schema s;
-  s.text("swanlab", "off",
-         "SwanLab beside metrics.jsonl and TensorBoard: offline keeps it for `swanlab sync`")
+void declare(OptionFields& fields, SwanlabOptions& o) {
+  fields
+      .text("swanlab", o.mode,
+            "SwanLab beside metrics.jsonl and TensorBoard: offline keeps it for `swanlab sync`")
       .one_of({"off", "offline", "cloud"});
-  s.text("project", "roboimi", "SwanLab's project");
-  return s;
+  fields.text("project", o.project, "SwanLab's project");
 }
 
 SwanlabProgram find_swanlab(const SwanlabOptions& options) {

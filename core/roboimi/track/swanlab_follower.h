@@ -18,18 +18,18 @@
 
 #include "roboimi/common/export.h"
 #include "roboimi/common/processes.h"
-#include "roboimi/config/schema.h"
+#include "roboimi/config/declare.h"
 #include "roboimi/track/tracker.h"
 
 namespace roboimi {
 
 // The `track` section of an experiment.
-ROBOIMI_EXPORT Schema track_schema();
-
 struct SwanlabOptions {
-  std::string mode = "offline";  // or "cloud"
+  std::string mode = "off";  // or "offline", "cloud"
   std::string project = "roboimi";
 };
+
+ROBOIMI_EXPORT void declare(OptionFields& fields, SwanlabOptions& options);
 
 // How the follower is started: with a Python that has the package.
 struct SwanlabProgram {

@@ -22,6 +22,7 @@
 #include "roboimi/track/metrics_file.h"
 #include "roboimi/track/swanlab_follower.h"
 #include "roboimi/track/tensorboard_file.h"
+#include "roboimi/train/experiment_options.h"
 #include "roboimi/train/preflight.h"
 #include "roboimi/train/run_folder.h"
 #include "roboimi/train/stop_request.h"
@@ -44,11 +45,10 @@ class Experiment {
  public:
   Experiment(const ConfigNode& root, const RunOptions& run)
       : options_(experiment_options(root)),
-        train_(train_options_from(options_.group("train"))),
+        experiment_(options_from<ExperimentOptions>(options_)),
         communicator_(join_team(options_)),
         leads_(communicator_->rank() == 0),
-        device_(device_from(options_.text("device"), communicator_->local_rank())),
-        seed_(static_cast<std::uint64_t>(options_.integer("seed"))),
+        device_(device_from(experiment_.device, communicator_->local_rank())),
         config_(resolved_experiment(options_, root)),
         run_(run) {}
 
@@ -67,7 +67,7 @@ class Experiment {
   void prepare_data();
   void build_trackers();
   bool rolls_out() const {
-    return train_.rollout_num_episodes > 0 && options_.has("env") &&
+    return train_.rollout_num_episodes > 0 && experiment_.env.has_value() &&
            agent_->make_actor({}) != nullptr;
   }
   TrainingDataOptions data_options() const;
@@ -75,11 +75,11 @@ class Experiment {
   Scalars roll_out(std::int64_t step);
 
   Options options_;
-  TrainOptions train_;
+  const ExperimentOptions experiment_;
+  const TrainOptions& train_ = experiment_.train;
   std::shared_ptr<Communicator> communicator_;
   bool leads_;  // rank 0, which alone writes
   c10::Device device_;
-  std::uint64_t seed_;
   ConfigNode config_;  // resolved: saved, it alone gives the same run
   const RunOptions& run_;
   StopRequest stop_;
@@ -99,9 +99,7 @@ class Experiment {
 };
 
 int Experiment::run() {
-  if (const std::string mode = options_.group("track").text("swanlab"); leads_ && mode != "off") {
-    swanlab_ = find_swanlab({.mode = mode, .project = options_.group("track").text("project")});
-  }
+  if (leads_ && experiment_.track.mode != "off") swanlab_ = find_swanlab(experiment_.track);
   require_same_configuration(config_.to_yaml(), *communicator_);
   if (!prepare()) return 0;
   open_folder();
@@ -162,6 +160,7 @@ bool Experiment::prepare() {
   if (train_.threads > 0) at::set_num_threads(static_cast<int>(train_.threads));
   const TrainingDataOptions data = data_options();
   const PreflightOptions question{.experiment = options_,
+                                  .cache = experiment_.cache,
                                   .train = train_,
                                   .data = data,
                                   .resume = run_.resume,
@@ -183,7 +182,7 @@ bool Experiment::prepare() {
 // Rank 0 names the folder.
 void Experiment::open_folder() {
   if (leads_ && !run_.resume) {
-    folder_ = create_run_folder(options_.text("output_dir"), options_.text("name"));
+    folder_ = create_run_folder(experiment_.output_dir, experiment_.name);
   }
   folder_ = broadcast_text(folder_.string(), *communicator_);
   if (!run_.resume) claim_folder();
@@ -230,7 +229,7 @@ void Experiment::apply_threads() {
 
 int Experiment::train() {
   apply_threads();
-  record_.name = options_.text("name");
+  record_.name = experiment_.name;
   record_.command = run_.command;
   record_.choices = run_.choices;
   record_.device = device_.str();
@@ -251,7 +250,7 @@ int Experiment::train() {
            !rolls_out() ? Measurement() : [this](std::int64_t step) { return roll_out(step); },
        .should_stop = [this] { return stop_.requested(); },
        .communicator = communicator_.get(),
-       .seed = seed_,
+       .seed = experiment_.seed,
        .device = device_,
        .config_yaml = config_.to_yaml(),
        .action_range = data_.action_range,
@@ -270,11 +269,11 @@ int Experiment::train() {
 TrainingDataOptions Experiment::data_options() const {
   Registry& registry = Registry::instance();
   return {.batch_size = train_.batch_size,
-          .seed = seed_,
+          .seed = experiment_.seed,
           .device = device_,
-          .backbone_identity = feature_identity(registry, options_.component("agent")),
-          .data_identity = component_identity(registry, ComponentKind::kDataset,
-                                              options_.component("data"), "data"),
+          .backbone_identity = feature_identity(registry, experiment_.agent),
+          .data_identity =
+              component_identity(registry, ComponentKind::kDataset, experiment_.data, "data"),
           .num_held_out = train_.held_out_episodes,
           .rank = communicator_->rank(),
           .num_processes = communicator_->size(),
@@ -283,14 +282,14 @@ TrainingDataOptions Experiment::data_options() const {
 
 void Experiment::prepare_data() {
   const TrainingDataOptions preparation = data_options();
-  first_rank_first(*communicator_, [&] {
-    fill_training_data(data_, *agent_, options_.group("cache"), preparation);
-  });
+  first_rank_first(*communicator_,
+                   [&] { fill_training_data(data_, *agent_, experiment_.cache, preparation); });
   agent_->set_statistics(data_.statistics);
   if (leads_ && data_.held_out_sampler) {
     validation_ = std::make_unique<Validation>(
         *agent_, data_,
-        ValidationOptions{.batch_size = train_.batch_size, .seed = seed_, .device = device_});
+        ValidationOptions{
+            .batch_size = train_.batch_size, .seed = experiment_.seed, .device = device_});
   }
   record_.data_fingerprint = data_.fingerprint;
   record_.num_episodes = data_.dataset->num_episodes();

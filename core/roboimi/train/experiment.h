@@ -1,7 +1,7 @@
 // One run of an experiment file, from the data to the last checkpoint: what `roboimi run` does.
 //
-//   ComposedConfig config = compose_config("lewm_imf_attnres.yaml", {"train.max_steps=200"});
 //   Registry::instance().load_search_path(plugin_search_path({}));
+//   ComposedConfig config = compose_experiment("lewm_imf_attnres.yaml", {"train.max_steps=200"});
 //   int status = run_experiment(config.root, {.choices = config.choices});
 //
 //   name: lewm_imf_attnres
@@ -28,6 +28,8 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
+#include "roboimi/config/compose.h"
+#include "roboimi/config/node.h"
 #include "roboimi/config/schema.h"
 
 namespace roboimi {
@@ -40,6 +42,12 @@ struct RunOptions {
   std::map<std::string, std::string> choices = {};  // of the composition, for run.json
 };
 
+// compose_config() for an experiment: an override may set every option of the experiment and of its
+// components, also one that no file writes. The registry's plugins must be loaded.
+ROBOIMI_EXPORT ComposedConfig
+compose_experiment(const std::string& config, const std::vector<std::string>& overrides,
+                   const std::vector<std::filesystem::path>& config_dirs = {});
+
 // Keys at an experiment's root. Keys of other commands may stand beside them, see
 // experiment_options().
 ROBOIMI_EXPORT Schema experiment_schema();
@@ -47,7 +55,7 @@ ROBOIMI_EXPORT Schema experiment_schema();
 // Reads the root strictly, but passes over the sections of other commands (`collect`, `suite`).
 ROBOIMI_EXPORT Options experiment_options(const ConfigNode& root);
 
-// Every default written out, every component as the registry understands it: saved, it alone gives
+// Every option written out, every component as the registry understands it: saved, it alone gives
 // the same run. The registry's plugins must be loaded.
 ROBOIMI_EXPORT ConfigNode resolved_experiment(const Options& options, const ConfigNode& root);
 

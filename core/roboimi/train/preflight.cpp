@@ -90,8 +90,7 @@ std::shared_ptr<Environment> make_environment(const PreflightOptions& options, A
 
 // Where derived data will be; empty where that is the user's own cache.
 fs::path planned_cache_folder(const PreflightOptions& options, const Dataset& dataset) {
-  const Options& cache = options.experiment.group("cache");
-  if (cache.has("folder")) return cache.text("folder");
+  if (options.cache.folder) return *options.cache.folder;
   const fs::path beside = fs::absolute(dataset.episode(0).file).parent_path() / ".roboimi_cache";
   return ::access(nearest_existing(beside).c_str(), W_OK | X_OK) == 0 ? beside : fs::path();
 }
@@ -120,8 +119,7 @@ void measure(const PreflightOptions& options, Preflight& found) {
   found.checkpoint_bytes = all + kTrainedCopies * trained;
   const Dataset& dataset = *found.data.dataset;
   const fs::path folder = planned_cache_folder(options, dataset);
-  found.cache_bytes =
-      cache_bytes(dataset, found.agent->backbone(), options.experiment.group("cache"));
+  found.cache_bytes = cache_bytes(dataset, found.agent->backbone(), options.cache);
   if (folder.empty() || holds_cache_file(folder, found.cache_bytes)) found.cache_bytes = 0;
   if (options.communicator.rank() != 0) return;
   require_space(folder, found.cache_bytes, "derived data",

@@ -22,6 +22,7 @@ namespace roboimi {
 
 struct PreflightOptions {
   const Options& experiment;
+  const CacheOptions& cache;
   const TrainOptions& train;
   const TrainingDataOptions& data;
   std::optional<std::filesystem::path> resume;  // the run to continue

@@ -1,95 +1,106 @@
 #include "roboimi/train/train_options.h"
 
-namespace roboimi {
+#include <string>
+#include <vector>
 
-Schema train_schema() {
-  Schema s;
-  s.integer("max_steps", 50000, "training steps").at_least(1);
-  s.integer("batch_size", 64, "windows in a batch of each process").range(1, 65536);
-  s.integer("accumulate", 1, "batches whose gradients are averaged into one step").range(1, 4096);
-  s.text("precision", "fp32",
-         "of the forward pass: `bf16` is mixed precision, the weights stay fp32")
-      .one_of({"fp32", "bf16"});
-  s.text("matmul", "fp32",
-         "of fp32 matrix products and convolutions on CUDA: `tf32` keeps 10 bits of the factors' "
-         "fractions and is several times faster; no effect on a CPU")
-      .one_of({"fp32", "tf32"});
-  s.text("cuda_graph", "auto",
-         "a training step as one CUDA graph, without the host's time for each kernel: `auto` where "
-         "it can be (one process on CUDA), `on` or an error")
-      .one_of({"auto", "on", "off"});
-  s.number("learning_rate", 1e-4, "peak learning rate of AdamW").at_least(0.0);
-  s.numbers("betas", {0.95, 0.999}, "decay of AdamW's two moments").range(0.0, 1.0);
-  s.number("epsilon", 1e-8, "AdamW's epsilon").at_least(0.0);
-  s.number("weight_decay", 1e-6, "weight decay of the parameters that have one").at_least(0.0);
-  s.number("clip_norm", 10.0, "largest 2-norm of all gradients together; 0 does not clip")
-      .at_least(0.0);
-  s.integer("warmup_steps", 500, "steps of linear warm-up").at_least(0);
-  s.text("lr_schedule", "cosine", "learning rate after the warm-up").one_of({"cosine", "constant"});
-  s.text("ema", "power",
-         "averaged weights: decay 1 - (1 + step)^-0.75 up to ema_decay, or constant")
-      .one_of({"power", "constant", "none"});
-  s.number("ema_decay", 0.9999, "largest decay of the average, or the constant one")
-      .range(0.0, 1.0);
-  s.integer("log_every", 50, "steps between lines of metrics").at_least(1);
-  s.integer("save_every", 2500, "steps between checkpoints").at_least(1);
-  s.integer("keep_top_k", 3, "checkpoints kept for their success rate, beside the newest")
-      .at_least(0);
-  s.integer("held_out_episodes", 0,
-            "episodes at the data's end kept out of training, for validation")
-      .at_least(0);
-  s.integer("validate_every", 1000, "steps between validations; 0 validates at the end alone")
-      .at_least(0);
-  s.integer("rollout_every", 10000, "steps between rollouts; 0 rolls out at the end alone")
-      .at_least(0);
-  s.integer("rollout_num_episodes", 10, "episodes of a rollout; 0 never rolls out").at_least(0);
-  s.integer("rollout_seed", 500, "seed of a rollout's first episode").at_least(0);
-  s.integer("rollout_num_videos", 1, "episodes of a rollout recorded as MP4").at_least(0);
-  s.integer("threads", 0, "CPU threads; 0 takes all").at_least(0);
-  return s;
+namespace roboimi {
+namespace {
+
+void declare_numerics(OptionFields& fields, TrainOptions& o) {
+  fields.choice("precision", o.mixed_precision, {{false, "fp32"}, {true, "bf16"}},
+                "of the forward pass: `bf16` is mixed precision, the weights stay fp32");
+  fields.choice("matmul", o.tf32, {{false, "fp32"}, {true, "tf32"}},
+                "of fp32 matrix products and convolutions on CUDA: `tf32` keeps 10 bits of the "
+                "factors' fractions and is several times faster; no effect on a CPU");
+  fields.choice(
+      "cuda_graph", o.cuda_graph,
+      {{CudaGraphUse::kAuto, "auto"}, {CudaGraphUse::kOn, "on"}, {CudaGraphUse::kOff, "off"}},
+      "a training step as one CUDA graph, without the host's time for each kernel: "
+      "`auto` where it can be (one process on CUDA), `on` or an error");
 }
 
-TrainOptions train_options_from(const Options& options) {
-  const std::vector<double>& betas = options.numbers("betas");
-  if (betas.size() != 2 || betas[0] >= 1.0 || betas[1] >= 1.0) {
-    options.fail("betas", "not the two decays of AdamW", "two numbers under 1");
-  }
-  TrainOptions train;
-  train.max_steps = options.integer("max_steps");
-  train.batch_size = options.integer("batch_size");
-  train.accumulate = options.integer("accumulate");
-  train.mixed_precision = options.text("precision") == "bf16";
-  train.tf32 = options.text("matmul") == "tf32";
-  const std::string& graph = options.text("cuda_graph");
-  train.cuda_graph = graph == "on"    ? CudaGraphUse::kOn
-                     : graph == "off" ? CudaGraphUse::kOff
-                                      : CudaGraphUse::kAuto;
-  train.optimizer = {.beta1 = betas[0],
-                     .beta2 = betas[1],
-                     .epsilon = options.number("epsilon"),
-                     .weight_decay = options.number("weight_decay")};
-  train.clip_norm = options.number("clip_norm");
-  train.schedule = {.kind = options.text("lr_schedule") == "cosine"
-                                ? LearningRateSchedule::Kind::kCosine
-                                : LearningRateSchedule::Kind::kConstant,
-                    .peak = options.number("learning_rate"),
-                    .warmup_steps = options.integer("warmup_steps"),
-                    .max_steps = train.max_steps};
-  train.use_ema = options.text("ema") != "none";
-  train.ema = {.kind = options.text("ema") == "constant" ? EmaOptions::Kind::kConstant
-                                                         : EmaOptions::Kind::kPower,
-               .max_decay = options.number("ema_decay")};
-  train.log_every = options.integer("log_every");
-  train.save_every = options.integer("save_every");
-  train.keep_top_k = options.integer("keep_top_k");
-  train.held_out_episodes = options.integer("held_out_episodes");
-  train.validate_every = options.integer("validate_every");
-  train.rollout_every = options.integer("rollout_every");
-  train.rollout_num_episodes = options.integer("rollout_num_episodes");
-  train.rollout_seed = static_cast<std::uint64_t>(options.integer("rollout_seed"));
-  train.rollout_num_videos = options.integer("rollout_num_videos");
-  train.threads = options.integer("threads");
-  return train;
+void declare_optimizer(OptionFields& fields, TrainOptions& o) {
+  fields.number("learning_rate", o.schedule.peak, "peak learning rate of AdamW").at_least(0.0);
+  std::vector<double> betas = {o.optimizer.beta1, o.optimizer.beta2};
+  fields.numbers("betas", betas, "decay of AdamW's two moments").range(0.0, 1.0);
+  fields.when_read([&](const Options& options) {
+    if (betas.size() != 2 || betas[0] >= 1.0 || betas[1] >= 1.0) {
+      options.fail("betas", "not the two decays of AdamW", "two numbers under 1");
+    }
+    o.optimizer.beta1 = betas[0];
+    o.optimizer.beta2 = betas[1];
+  });
+  fields.number("epsilon", o.optimizer.epsilon, "AdamW's epsilon").at_least(0.0);
+  fields
+      .number("weight_decay", o.optimizer.weight_decay,
+              "weight decay of the parameters that have one")
+      .at_least(0.0);
+  fields
+      .number("clip_norm", o.clip_norm, "largest 2-norm of all gradients together; 0 does not clip")
+      .at_least(0.0);
+  fields.integer("warmup_steps", o.schedule.warmup_steps, "steps of linear warm-up").at_least(0);
+  fields.choice("lr_schedule", o.schedule.kind,
+                {{LearningRateSchedule::Kind::kCosine, "cosine"},
+                 {LearningRateSchedule::Kind::kConstant, "constant"}},
+                "learning rate after the warm-up");
+}
+
+void declare_average(OptionFields& fields, TrainOptions& o) {
+  std::optional<EmaOptions::Kind> kind;
+  if (o.use_ema) kind = o.ema.kind;
+  fields.choice("ema", kind,
+                {{EmaOptions::Kind::kPower, "power"},
+                 {EmaOptions::Kind::kConstant, "constant"},
+                 {std::nullopt, "none"}},
+                "averaged weights: decay 1 - (1 + step)^-0.75 up to ema_decay, or constant");
+  o.use_ema = kind.has_value();
+  o.ema.kind = kind.value_or(o.ema.kind);
+  fields.number("ema_decay", o.ema.max_decay, "largest decay of the average, or the constant one")
+      .range(0.0, 1.0);
+}
+
+void declare_rhythm(OptionFields& fields, TrainOptions& o) {
+  fields.integer("log_every", o.log_every, "steps between lines of metrics").at_least(1);
+  fields.integer("save_every", o.save_every, "steps between checkpoints").at_least(1);
+  fields
+      .integer("keep_top_k", o.keep_top_k,
+               "checkpoints kept for their success rate, beside the newest")
+      .at_least(0);
+  fields
+      .integer("held_out_episodes", o.held_out_episodes,
+               "episodes at the data's end kept out of training, for validation")
+      .at_least(0);
+  fields
+      .integer("validate_every", o.validate_every,
+               "steps between validations; 0 validates at the end alone")
+      .at_least(0);
+  fields
+      .integer("rollout_every", o.rollout_every,
+               "steps between rollouts; 0 rolls out at the end alone")
+      .at_least(0);
+  fields
+      .integer("rollout_num_episodes", o.rollout_num_episodes,
+               "episodes of a rollout; 0 never rolls out")
+      .at_least(0);
+  fields.integer("rollout_seed", o.rollout_seed, "seed of a rollout's first episode").at_least(0);
+  fields
+      .integer("rollout_num_videos", o.rollout_num_videos, "episodes of a rollout recorded as MP4")
+      .at_least(0);
+}
+
+}  // namespace
+
+void declare(OptionFields& fields, TrainOptions& o) {
+  fields.integer("max_steps", o.max_steps, "training steps").at_least(1);
+  o.schedule.max_steps = o.max_steps;
+  fields.integer("batch_size", o.batch_size, "windows in a batch of each process").range(1, 65536);
+  fields.integer("accumulate", o.accumulate, "batches whose gradients are averaged into one step")
+      .range(1, 4096);
+  declare_numerics(fields, o);
+  declare_optimizer(fields, o);
+  declare_average(fields, o);
+  declare_rhythm(fields, o);
+  fields.integer("threads", o.threads, "CPU threads; 0 takes all").at_least(0);
 }
 
 }  // namespace roboimi

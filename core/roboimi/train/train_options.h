@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "roboimi/common/export.h"
-#include "roboimi/config/schema.h"
+#include "roboimi/config/declare.h"
 #include "roboimi/train/ema.h"
 #include "roboimi/train/optimizer.h"
 
@@ -37,7 +37,6 @@ struct TrainOptions {
   std::int64_t threads = 0;  // 0: all
 };
 
-ROBOIMI_EXPORT Schema train_schema();
-ROBOIMI_EXPORT TrainOptions train_options_from(const Options& options);
+ROBOIMI_EXPORT void declare(OptionFields& fields, TrainOptions& options);
 
 }  // namespace roboimi

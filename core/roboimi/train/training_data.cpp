@@ -27,22 +27,22 @@ ProgressCallback progress_callback(const std::string& label) {
   };
 }
 
-bool caches_features(const Backbone& backbone, const Options& cache) {
-  const bool needs_variants = backbone.has_random_transform() && cache.integer("variants") == 1;
-  return backbone.frozen() && cache.boolean("enabled") && !needs_variants;
+bool caches_features(const Backbone& backbone, const CacheOptions& cache) {
+  const bool needs_variants = backbone.has_random_transform() && cache.variants == 1;
+  return backbone.frozen() && cache.enabled && !needs_variants;
 }
 
 // The same; says why not where it matters.
-bool is_cacheable(const Backbone& backbone, const Options& cache) {
+bool is_cacheable(const Backbone& backbone, const CacheOptions& cache) {
   if (!backbone.frozen()) return false;
-  if (!cache.boolean("enabled")) {
+  if (!cache.enabled) {
     logger().warn("cache.enabled is false: the frozen backbone is run again in every step");
     return false;
   }
-  if (!backbone.has_random_transform() && cache.integer("variants") > 1) {
+  if (!backbone.has_random_transform() && cache.variants > 1) {
     logger().warn("cache.variants is without effect: the backbone draws no random crops");
   }
-  if (backbone.has_random_transform() && cache.integer("variants") == 1) {
+  if (backbone.has_random_transform() && cache.variants == 1) {
     logger().warn(
         "the backbone is frozen, but its random image transform bypasses the cache: every step "
         "runs it. Set cache.variants=K to store K random crops of each frame instead");
@@ -72,25 +72,27 @@ void split_episodes(TrainingData& data, std::int64_t num_held_out) {
 
 }  // namespace
 
-Schema cache_schema() {
-  Schema s;
-  s.boolean("enabled", true, "compute a frozen backbone's features once per frame and keep them");
-  s.optional_path("folder", "where derived data is kept; beside the data when not given");
-  s.integer("variants", 1, "random crops kept per frame, for backbones with a random transform")
+void declare(OptionFields& fields, CacheOptions& o) {
+  fields.boolean("enabled", o.enabled,
+                 "compute a frozen backbone's features once per frame and keep them");
+  fields.path("folder", o.folder, "where derived data is kept; beside the data when not given");
+  fields
+      .integer("variants", o.variants,
+               "random crops kept per frame, for backbones with a random transform")
       .range(1, 64);
-  s.boolean("verify", false, "tell data files apart by their contents, not by path, size and time");
-  s.integer("block_size", 32, "frames encoded at a time").at_least(1);
-  return s;
+  fields.boolean("verify", o.verify,
+                 "tell data files apart by their contents, not by path, size and time");
+  fields.integer("block_size", o.block_size, "frames encoded at a time").at_least(1);
 }
 
-std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone, const Options& cache) {
+std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
+                           const CacheOptions& cache) {
   if (backbone == nullptr) return 0;
   std::uintmax_t bytes = 0;
   for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
     const auto rows = static_cast<std::uintmax_t>(dataset.episode(i).length);
     if (caches_features(*backbone, cache)) {
-      const std::int64_t variants =
-          backbone->has_random_transform() ? cache.integer("variants") : 1;
+      const std::int64_t variants = backbone->has_random_transform() ? cache.variants : 1;
       bytes += rows * static_cast<std::uintmax_t>(variants * backbone->feature_dim()) *
                c10::elementSize(backbone->cached_dtype());
       continue;
@@ -128,32 +130,31 @@ TrainingData lay_out_training_data(std::shared_ptr<const Dataset> dataset, const
 }
 
 TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent& agent,
-                                   const Options& cache, const TrainingDataOptions& options) {
+                                   const CacheOptions& cache, const TrainingDataOptions& options) {
   TrainingData data = lay_out_training_data(std::move(dataset), agent, options);
   fill_training_data(data, agent, cache, options);
   return data;
 }
 
-void fill_training_data(TrainingData& data, Agent& agent, const Options& cache,
+void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& cache,
                         const TrainingDataOptions& options) {
   const std::shared_ptr<const Dataset> dataset = data.dataset;
-  const std::filesystem::path folder =
-      cache.has("folder") ? std::filesystem::path(cache.text("folder")) : cache_folder(*dataset);
-  data.fingerprint = data_fingerprint(*dataset, cache.boolean("verify"));
+  const std::filesystem::path folder = cache.folder ? *cache.folder : cache_folder(*dataset);
+  data.fingerprint = data_fingerprint(*dataset, cache.verify);
   Backbone* backbone = agent.backbone();
   if (backbone != nullptr && is_cacheable(*backbone, cache)) {
-    data.embeddings = cached_embeddings(
-        *backbone, *dataset,
-        {.folder = folder,
-         .identity = options.backbone_identity,
-         .data_identity = options.data_identity,
-         .variants = backbone->has_random_transform() ? cache.integer("variants") : 1,
-         .seed = options.seed,
-         .verify = cache.boolean("verify"),
-         .block_size = cache.integer("block_size"),
-         .device = options.device,
-         .progress = progress_callback("encode frames"),
-         .should_stop = options.should_stop});
+    data.embeddings =
+        cached_embeddings(*backbone, *dataset,
+                          {.folder = folder,
+                           .identity = options.backbone_identity,
+                           .data_identity = options.data_identity,
+                           .variants = backbone->has_random_transform() ? cache.variants : 1,
+                           .seed = options.seed,
+                           .verify = cache.verify,
+                           .block_size = cache.block_size,
+                           .device = options.device,
+                           .progress = progress_callback("encode frames"),
+                           .should_stop = options.should_stop});
     logger().info("embedding cache: {} frames, {} encoded now: {}", data.embeddings->values.size(0),
                   data.embeddings->num_encoded, data.embeddings->file.string());
     data.sampler->set_features(*data.embeddings);

@@ -3,6 +3,8 @@
 // none.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,7 +12,7 @@
 #include <vector>
 
 #include "roboimi/common/export.h"
-#include "roboimi/config/schema.h"
+#include "roboimi/config/declare.h"
 #include "roboimi/contract/action_range.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/dataset.h"
@@ -23,7 +25,15 @@ namespace roboimi {
 class Backbone;
 
 // The `cache` section of an experiment.
-ROBOIMI_EXPORT Schema cache_schema();
+struct CacheOptions {
+  bool enabled = true;
+  std::optional<std::filesystem::path> folder;  // none: beside the data
+  std::int64_t variants = 1;                    // random crops kept per frame
+  bool verify = false;                          // data files are told apart by their contents
+  std::int64_t block_size = 32;                 // frames encoded at a time
+};
+
+ROBOIMI_EXPORT void declare(OptionFields& fields, CacheOptions& options);
 
 struct TrainingDataOptions {
   std::int64_t batch_size = 64;
@@ -57,16 +67,16 @@ ROBOIMI_EXPORT TrainingData lay_out_training_data(std::shared_ptr<const Dataset>
                                                   const Agent& agent,
                                                   const TrainingDataOptions& options);
 // The rest of it: decodes or encodes what is not cached yet. The agent is on the device.
-ROBOIMI_EXPORT void fill_training_data(TrainingData& data, Agent& agent, const Options& cache,
+ROBOIMI_EXPORT void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& cache,
                                        const TrainingDataOptions& options);
 // Bytes of the cache files that fill_training_data() makes where there are none yet. No `backbone`:
 // none.
 ROBOIMI_EXPORT std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
-                                          const Options& cache);
+                                          const CacheOptions& cache);
 
 // Both, one after the other.
 ROBOIMI_EXPORT TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset,
-                                                  Agent& agent, const Options& cache,
+                                                  Agent& agent, const CacheOptions& cache,
                                                   const TrainingDataOptions& options);
 
 }  // namespace roboimi

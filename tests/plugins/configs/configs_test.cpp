@@ -67,7 +67,7 @@ class Configs : public ::testing::Test {
   // The error of a composition, or nothing: then the files it read are accepted.
   std::string try_out(const fs::path& file, const std::vector<std::string>& overrides) {
     try {
-      const ComposedConfig config = compose_config(file.string(), overrides);
+      const ComposedConfig config = compose_experiment(file.string(), overrides);
       check_experiment(config.root);
       for (const fs::path& source : config.sources) accepted_.insert(fs::weakly_canonical(source));
     } catch (const Error& error) {
@@ -75,6 +75,12 @@ class Configs : public ::testing::Test {
                          overrides.empty() ? "" : overrides[0], error.what());
     }
     return "";
+  }
+
+  static ConfigNode resolved(const std::string& experiment,
+                             const std::vector<std::string>& overrides) {
+    const ConfigNode root = compose_experiment((kConfigs / experiment).string(), overrides).root;
+    return resolved_experiment(experiment_options(root), root);
   }
 
   std::set<fs::path> accepted_;
@@ -93,6 +99,9 @@ TEST_F(Configs, HoldOnlyWhatThePluginsKnow) {
       }
     }
   }
+  for (const std::string& head : alternatives("head")) {
+    try_out(kConfigs / "lewm_imf_attnres.yaml", {"agent/head=" + head, "size=small"});
+  }
   // But each suits one.
   for (const auto& entry : fs::recursive_directory_iterator(kConfigs)) {
     if (entry.path().extension() != ".yaml") continue;
@@ -100,6 +109,69 @@ TEST_F(Configs, HoldOnlyWhatThePluginsKnow) {
         << entry.path() << " is part of no experiment that the plugins accept; refused:\n"
         << refused;
   }
+}
+
+TEST_F(Configs, OfEveryHeadHaveASmallSize) {
+  for (const char* experiment : {"lewm_imf_attnres.yaml", "resnet_imf_attnres.yaml"}) {
+    for (const auto& entry : fs::directory_iterator(kConfigs / "head")) {
+      const std::string head = "agent/head=" + entry.path().stem().string();
+      EXPECT_EQ(try_out(kConfigs / experiment, {head, "size=small"}), "");
+      const ConfigNode root = resolved(experiment, {head, "size=small"});
+      EXPECT_EQ(root.find_path("agent.head.n_emb")->text(), "128") << head;
+      EXPECT_EQ(root.find_path("agent.head.n_layer")->text(), "4") << head;
+    }
+  }
+  EXPECT_EQ(try_out(kConfigs / "lewm_imf_attnres.yaml",
+                    {"agent/backbone=torchscript", "agent/head=diffusion", "size=small"}),
+            "");
+}
+
+TEST_F(Configs, ResolveToTheMissionsDefaults) {
+  const auto value = [](const ConfigNode& root, const char* key) {
+    const ConfigNode* node = root.find_path(key);
+    return node == nullptr ? "(absent)" : node->to_yaml();
+  };
+  for (const char* name : {"lewm_imf_attnres.yaml", "resnet_imf_attnres.yaml"}) {
+    const ConfigNode root = resolved(name, {});
+    EXPECT_EQ(value(root, "agent.obs_horizon"), "2\n");
+    EXPECT_EQ(value(root, "agent.pred_horizon"), "16\n");
+    EXPECT_EQ(value(root, "agent.num_action_steps"), "8\n");
+    EXPECT_EQ(value(root, "agent.ensemble_decay"), "null\n") << "also what has no value";
+    EXPECT_EQ(value(root, "agent.head.n_emb"), "384\n");
+    EXPECT_EQ(value(root, "agent.head.n_layer"), "12\n");
+    EXPECT_EQ(value(root, "env.image_height"), "256\n");
+    EXPECT_EQ(value(root, "train.max_steps"), "50000\n");
+    EXPECT_EQ(value(root, "train.rollout_num_episodes"), "10\n");
+    EXPECT_EQ(value(root, "seed"), "0\n");
+  }
+  const ConfigNode lewm = resolved("lewm_imf_attnres.yaml", {});
+  EXPECT_EQ(value(lewm, "agent.backbone.camera_names"), "[front, top, r_vis]\n");
+  EXPECT_EQ(value(lewm, "agent.backbone.image_width"), "112\n");
+  EXPECT_EQ(value(lewm, "agent.backbone.random_init"), "false\n");
+  const ConfigNode foreign =
+      resolved("lewm_imf_attnres.yaml", {"agent/backbone=lewm_vit_diffusion"});
+  EXPECT_EQ(value(foreign, "agent.backbone.checkpoint"), "null\n");
+  EXPECT_EQ(value(foreign, "agent.backbone.layout"), "horizontal\n");
+  EXPECT_EQ(value(foreign, "agent.backbone.image_width"), "224\n");
+  const ConfigNode pretraining = resolved("lewm_pretrain.yaml", {});
+  EXPECT_EQ(value(pretraining, "agent.camera_names"), "[front, top, r_vis]\n");
+  EXPECT_EQ(value(pretraining, "train.warmup_steps"), "500\n");
+}
+
+TEST_F(Configs, TakeOverridesOfEveryDeclaredKey) {
+  const ConfigNode root =
+      resolved("lewm_imf_attnres.yaml",
+               {"train.batch_size=8", "agent.head.dropout=0.1", "cache.variants=2",
+                "agent.ensemble_decay=0.01", "device=cpu", "track.swanlab=offline"});
+  EXPECT_EQ(root.find_path("train.batch_size")->text(), "8");
+  EXPECT_EQ(root.find_path("agent.head.dropout")->text(), "0.1");
+  EXPECT_EQ(root.find_path("agent.ensemble_decay")->text(), "0.01");
+  EXPECT_EQ(root.find_path("device")->text(), "cpu");
+  EXPECT_THAT(try_out(kConfigs / "lewm_imf_attnres.yaml", {"agent.head.dropuot=0.1"}),
+              ::testing::HasSubstr("did you mean 'agent.head.dropout'?"));
+  EXPECT_THAT(try_out(kConfigs / "lewm_imf_attnres.yaml",
+                      {"agent/head=diffusion", "agent.head.one_step_share=0.1"}),
+              ::testing::HasSubstr("unknown key 'agent.head.one_step_share'"));
 }
 
 TEST_F(Configs, AreRefusedWhereAKeyIsMisspelled) {

@@ -28,8 +28,8 @@ TEST(VlaAgent, TrainsOnFeaturesThatAreCachedInHalf) {
     const auto backbone = std::make_shared<HalfBackbone>(is_normalized);
     const auto head = std::make_shared<IndexHead>(HeadSpec{1, 4, 2, 2 + 1});
     VlaAgent agent({.horizons = {2, 4, 2, Alignment::kDiffusion}}, dataset->spec(), backbone, head);
-    const TrainingData data = prepare_training_data(
-        dataset, agent, parse_options(ConfigNode(), cache_schema(), "cache"), {.batch_size = 10});
+    const TrainingData data =
+        prepare_training_data(dataset, agent, CacheOptions(), {.batch_size = 10});
     ASSERT_TRUE(data.embeddings.has_value());
     EXPECT_EQ(data.embeddings->values.scalar_type(), at::kHalf);
     EXPECT_EQ(data.statistics.features.has_value(), !is_normalized);

@@ -111,6 +111,34 @@ TEST_F(Compose, AGlobalPackageChangesEveryPart) {
   EXPECT_EQ(value("train.max_steps", {"size=small", "train.max_steps=6"}), "6\n");
 }
 
+TEST_F(Compose, ChoosesAnOptionalFileByTheNameOfAnotherChoice) {
+  folder_.write("head/flow.yaml", "type: flow\nn_emb: 8\n");
+  folder_.write("head/plain.yaml", "type: plain\n");
+  folder_.write("size/small_head/imf.yaml", "# @package agent.head\nn_emb: 16\nn_layer: 2\n");
+  folder_.write("size/small_head/flow.yaml", "# @package agent.head\nn_emb: 12\n");
+  folder_.write("size/small.yaml",
+                "# @package _global_\ndefaults:\n  - optional small_head: ${agent/head}\n"
+                "train: {max_steps: 5}\n");
+  EXPECT_EQ(value("agent.head", {"size=small"}), "type: imf\nn_emb: 16\nn_layer: 2\n");
+  EXPECT_EQ(value("agent.head.n_emb", {"size=small", "agent/head=flow"}), "12\n");
+  EXPECT_EQ(compose({"size=small"}).choices.at("size/small_head"), "imf");
+  // No file of that name, and no head at all.
+  EXPECT_EQ(value("agent.head", {"size=small", "agent/head=plain"}), "type: plain\nn_emb: 384\n");
+  EXPECT_EQ(compose({"size=small", "agent/head=plain"}).choices.at("size/small_head"), "null");
+  EXPECT_EQ(value("train.max_steps", {"size=small", "agent/head=plain"}), "5\n");
+  EXPECT_EQ(value("agent.head", {"size=small", "agent/head=null"}), "(absent)");
+}
+
+TEST_F(Compose, RefusesTheNameOfAGroupThatIsNotChosenBefore) {
+  folder_.write("x.yaml", "defaults:\n  - train: ${agent/haed}\n");
+  EXPECT_THAT(failure({}, "x.yaml"),
+              HasSubstr("x.yaml:2:5: no choice of the group 'agent/haed' before this entry"));
+  folder_.write("x.yaml", "defaults:\n  - agent: lewm\n  - train: ${agent/haed}\n");
+  EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("did you mean 'agent/head'?"));
+  folder_.write("x.yaml", "defaults:\n  - train: default\n  - head: ${train}\n");
+  EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("no 'default' in the group 'head'"));
+}
+
 TEST_F(Compose, AddsAGroupThatNoListNames) {
   folder_.write("track/board.yaml", "every: 3\n");
   EXPECT_EQ(value("track", {"+track=board"}), "every: 3\n");
@@ -169,6 +197,10 @@ TEST(ConfigChanges, NameEveryKeyThatDiffers) {
             (std::vector<std::string>{"a.b: 1 -> 2", "list: [1, 2] -> [1]", "gone: 3 -> none",
                                       "new: none -> a table with the keys k"}));
   EXPECT_TRUE(config_changes(before, before).empty());
+  const ConfigNode silent = parse_yaml("{a: 1}", "a.yaml");
+  const ConfigNode null = parse_yaml("{a: 1, b: null}", "b.yaml");
+  EXPECT_TRUE(config_changes(silent, null).empty());
+  EXPECT_TRUE(config_changes(null, silent).empty());
   EXPECT_EQ(summary_of_changes({"a", "b"}), "a, b");
   EXPECT_EQ(summary_of_changes({"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}),
             "1, 2, 3, 4, 5, 6, 7, 8 and 2 more");

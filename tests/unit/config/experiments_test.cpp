@@ -5,6 +5,7 @@
 
 #include "roboimi/config/compose.h"
 #include "tests/error_text.h"
+#include "tests/unit/config/config_folder.h"
 
 namespace roboimi {
 namespace {
@@ -42,46 +43,43 @@ TEST(Experiments, AllComposeInBothSizesAndAgainFromTheirSavedTree) {
       const ConfigNode root = compose(name, overrides);
       std::ofstream(saved) << root.to_yaml();
       EXPECT_EQ(compose_config(saved.string(), {}).root, root) << name;
-      // What does not act has no environment, and sizes of its own.
+      // What does not act has no environment, and sizes of its own; full sizes are the defaults.
       const bool acts = root.find_path("env") != nullptr;
-      const std::string full = acts ? "256\n" : "224\n", small = acts ? "128\n" : "112\n";
+      const std::string small = acts ? "128\n" : "112\n";
       EXPECT_EQ(value(root, acts ? "env.image_height" : "agent.image_height"),
-                overrides.empty() ? full : small)
+                overrides.empty() ? "(absent)" : small)
           << name;
     }
   }
   std::filesystem::remove(saved);
 }
 
-TEST(Experiments, HaveTheMissionsDefaults) {
+TEST(Experiments, SayWhatDiffersFromTheDeclaredDefaults) {
   for (const char* name : {"lewm_imf_attnres.yaml", "resnet_imf_attnres.yaml"}) {
     const ConfigNode root = compose(name);
     EXPECT_EQ(value(root, "data.camera_names"), "[r_vis, top, front]\n");
     EXPECT_EQ(value(root, "env.camera_names"), "[r_vis, top, front]\n");
-    EXPECT_EQ(value(root, "agent.obs_horizon"), "2\n");
-    EXPECT_EQ(value(root, "agent.pred_horizon"), "16\n");
-    EXPECT_EQ(value(root, "agent.num_action_steps"), "8\n");
-    EXPECT_EQ(value(root, "agent.head.n_emb"), "384\n");
-    EXPECT_EQ(value(root, "agent.head.n_layer"), "12\n");
-    EXPECT_EQ(value(root, "train.max_steps"), "50000\n");
-    EXPECT_EQ(value(root, "train.rollout_num_episodes"), "10\n");
+    EXPECT_EQ(value(root, "train"), "threads: 2\n");
+    EXPECT_EQ(value(root, "agent.head.prediction"), "sample\n");
+    EXPECT_EQ(value(root, "agent.head.n_emb"), "(absent)");
   }
   const ConfigNode lewm = compose("lewm_imf_attnres.yaml");
   EXPECT_EQ(value(lewm, "agent.head.cond_dim"), "208\n");
-  EXPECT_EQ(value(lewm, "agent.backbone.camera_names"), "[front, top, r_vis]\n");
-  EXPECT_EQ(value(compose("lewm_imf_attnres.yaml", {"size=small"}), "agent.head.n_emb"), "128\n");
-  EXPECT_EQ(value(lewm, "agent.backbone.random_init"), "false\n");
   EXPECT_TRUE(std::filesystem::exists(lewm.find_path("agent.backbone.checkpoint")->text()));
   const ConfigNode foreign =
       compose("lewm_imf_attnres.yaml", {"agent/backbone=lewm_vit_diffusion"});
-  EXPECT_EQ(value(foreign, "agent.backbone.checkpoint"), "null\n");
-  EXPECT_EQ(value(foreign, "agent.backbone.layout"), "horizontal\n");
-  EXPECT_EQ(value(foreign, "agent.backbone.image_width"), "224\n");
+  EXPECT_EQ(value(foreign, "agent.backbone"), "type: lewm_vit_backbone\n");
+  for (const char* depth : {"18", "34", "50"}) {
+    const ConfigNode root =
+        compose("resnet_imf_attnres.yaml", {std::string("agent/backbone=resnet") + depth});
+    EXPECT_EQ(value(root, "agent.backbone"),
+              std::string("type: resnet_backbone\ndepth: ") + depth + "\n");
+  }
 }
 
 TEST(Experiments, PretrainAsLeWorldModelDoes) {
   const ConfigNode root = compose("lewm_pretrain.yaml");
-  EXPECT_EQ(value(root, "agent.camera_names"), "[front, top, r_vis]\n");
+  EXPECT_EQ(value(root, "agent"), "type: lewm_world_model\n");
   EXPECT_EQ(value(root, "env"), "(absent)");
   EXPECT_EQ(value(root, "train.batch_size"), "128\n");
   EXPECT_EQ(value(root, "train.learning_rate"), "5e-5\n");
@@ -101,26 +99,39 @@ TEST(Experiments, SwapTheBackboneInPlace) {
       EXPECT_EQ(value(root, "agent.backbone.type"),
                 is_lewm ? "lewm_vit_backbone\n" : "resnet_backbone\n");
       // 208 is right for one 192-d feature only.
-      EXPECT_EQ(value(root, "agent.head.cond_dim"),
-                is_lewm && std::string(name).starts_with("lewm") ? "208\n" : "null\n");
+      const ConfigNode* cond_dim = root.find_path("agent.head.cond_dim");
+      const bool is_stated = cond_dim != nullptr && !cond_dim->is_null();
+      EXPECT_EQ(is_stated, is_lewm && std::string(name).starts_with("lewm"));
+      if (is_stated) EXPECT_EQ(cond_dim->text(), "208");
     }
   }
 }
 
 TEST(Experiments, SwapTheHeadInPlace) {
   for (const char* head : {"diffusion", "flow_matching"}) {
-    const ConfigNode root =
-        compose("lewm_imf_attnres.yaml", {std::string("agent/head=") + head, "size=small"});
-    EXPECT_EQ(value(root, "agent.head.type"), std::string(head) + "_head\n");
+    const std::string choice = std::string("agent/head=") + head;
     // Nothing of the other head is left; what is no head's own still holds.
-    EXPECT_EQ(value(root, "agent.head.attnres"), "(absent)");
-    EXPECT_EQ(value(root, "agent.head.cond_dim"), "208\n");
-    EXPECT_EQ(value(root, "agent.head.n_emb"), "128\n");
-    EXPECT_EQ(value(root, "agent.head.p_drop_attn"), "0.3\n");
+    const std::string full = "type: " + std::string(head) + "_head\ncond_dim: 208\n";
+    EXPECT_EQ(value(compose("lewm_imf_attnres.yaml", {choice}), "agent.head"), full);
+    EXPECT_EQ(value(compose("lewm_imf_attnres.yaml", {choice, "size=small"}), "agent.head"),
+              full + "n_emb: 128\nn_layer: 4\nn_head: 4\n");
   }
-  EXPECT_EQ(
-      value(compose("resnet_imf_attnres.yaml", {"agent/head=diffusion"}), "agent.head.cond_dim"),
-      "null\n");
+}
+
+TEST(Experiments, KeepTheSizeOfAHeadThatHasNoSmallOne) {
+  const ConfigFolder folder;
+  folder.write("head/mine.yaml", "type: my_head\nhidden: 64\n");
+  const ConfigNode root = compose_config((configs() / "lewm_imf_attnres.yaml").string(),
+                                         {"agent/head=mine", "size=small"}, {folder.path()})
+                              .root;
+  EXPECT_EQ(value(root, "agent.head"), "type: my_head\nhidden: 64\ncond_dim: 208\n");
+  EXPECT_EQ(value(root, "train.max_steps"), "2000\n");
+  // One that comes with a size of its own.
+  folder.write("size/small_head/mine.yaml", "# @package agent.head\nhidden: 8\n");
+  const ConfigNode sized = compose_config((configs() / "lewm_imf_attnres.yaml").string(),
+                                          {"agent/head=mine", "size=small"}, {folder.path()})
+                               .root;
+  EXPECT_EQ(value(sized, "agent.head.hidden"), "8\n");
 }
 
 TEST(Experiments, WithoutACameraShowTheEnvironmentsState) {

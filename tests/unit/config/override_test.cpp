@@ -118,6 +118,27 @@ TEST_F(Override, DropsAComponentInWithItsOptions) {
               HasSubstr("unknown key 'agent.other'"));
 }
 
+TEST_F(Override, ChangesADeclaredKeyThatNoFileWrites) {
+  std::string asked;
+  const DeclaredKeys declared = [&](const ConfigNode& root) {
+    asked += root.find_path("agent.head.n_emb")->text() + " ";
+    return std::vector<std::string>{"agent.head.dropout", "train.max_steps"};
+  };
+  const auto composed = [&](const Overrides& overrides) {
+    return compose_config(folder_.file("run.yaml"), overrides, {}, declared).root;
+  };
+  const ConfigNode root =
+      composed({"agent.head.n_emb=8", "agent.head.dropout=0.1", "train.max_steps=5"});
+  EXPECT_EQ(root.find_path("agent.head.dropout")->text(), "0.1");
+  EXPECT_EQ(root.find_path("train.max_steps")->location().to_string(), "command line");
+  EXPECT_EQ(asked, "8 8 ") << "with the overrides before it, and for no key that a file writes";
+  EXPECT_EQ(error_text([&] { composed({"train.max_step=5"}); }),
+            "command line: unknown key 'train.max_step': expected a key that the config has; did "
+            "you mean 'train.max_steps'? '+train.max_step=5' adds a new key");
+  EXPECT_THAT(error_text([&] { composed({"~train.max_steps"}); }),
+              HasSubstr("unknown key 'train.max_steps'"));
+}
+
 TEST_F(Override, RefusesToAddWhatIsThereOrHasNoRoom) {
   EXPECT_THAT(failure({"+name=y"}),
               AllOf(HasSubstr("'name' is there already: found 'x' from "),

@@ -203,7 +203,7 @@ std::string error_of(const SwanlabOptions& options) {
 }
 
 TEST_F(SwanlabFollow, IsFoundWithThePythonThatHasThePackage) {
-  const SwanlabProgram program = find_swanlab({});
+  const SwanlabProgram program = find_swanlab({.mode = "offline"});
   EXPECT_EQ(program.python, kTreePython);
   EXPECT_EQ(program.script, ROBOIMI_SOURCE_DIR "/scripts/swanlab_follow.py");
 }

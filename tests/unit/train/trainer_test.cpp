@@ -135,7 +135,8 @@ TEST_F(TrainerTest, RefusesACudaGraphOnACpuAndDoesWithoutWhereItMay) {
 
 TEST_F(TrainerTest, ReadsHowProductsAndStepsAreComputed) {
   const auto read = [](const std::string& yaml) {
-    return train_options_from(parse_options(parse_yaml(yaml, "t.yaml"), train_schema(), "train"));
+    return options_from<TrainOptions>(
+        parse_options(parse_yaml(yaml, "t.yaml"), schema_of<TrainOptions>(), "train"));
   };
   EXPECT_EQ(read("{}").cuda_graph, CudaGraphUse::kAuto);
   EXPECT_FALSE(read("{}").tf32);

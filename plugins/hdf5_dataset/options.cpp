@@ -1,0 +1,45 @@
+// The options of the dataset and of the writer, as a config has them.
+#include <cstdint>
+#include <optional>
+
+#include "plugins/hdf5_dataset/hdf5_dataset.h"
+#include "plugins/hdf5_dataset/hdf5_episode_writer.h"
+#include "roboimi/config/declare.h"
+
+namespace roboimi::hdf5_dataset {
+
+static void declare(OptionFields& fields, DatasetOptions& o) {
+  fields.required_path("path", o.path, "a folder of episode_N.hdf5, or one such file");
+  fields.required_texts("camera_names", o.camera_names,
+                        "cameras to load, by their names in the files");
+  fields.texts("stream_names", o.stream_names,
+               "further streams to load, by their names in /observations: depth [L, H, W] as "
+               "float32 (meters) or uint16 (millimeters), vectors [L, n], texts uint8 [L, bytes]");
+  std::optional<std::int64_t> max_episodes;
+  fields.integer("max_episodes", max_episodes, "use only the first ones").at_least(1);
+  o.max_episodes = max_episodes.value_or(0);
+  fields.boolean("shift_real_actions", o.shift_real_actions,
+                 "row t of an episode with `sim` false has the action recorded at row t - 1, as "
+                 "ACT's training pairs them");
+}
+
+static void declare(OptionFields& fields, WriterOptions& o) {
+  fields.choice("compress", o.compress,
+                {{Compression::kNone, "none"}, {Compression::kJpeg, "jpeg"}},
+                "how frames are stored; plain ones are mapped, never copied");
+  fields.integer("quality", o.quality, "of JPEG").range(1, 100);
+}
+
+Schema dataset_schema() { return schema_of<DatasetOptions>(); }
+
+std::shared_ptr<Dataset> create_dataset(const Options& options) {
+  return std::make_shared<Hdf5Dataset>(options_from<DatasetOptions>(options));
+}
+
+Schema writer_schema() { return schema_of<WriterOptions>(); }
+
+std::shared_ptr<EpisodeWriter> create_writer(const Options& options) {
+  return std::make_shared<Hdf5EpisodeWriter>(options_from<WriterOptions>(options));
+}
+
+}  // namespace roboimi::hdf5_dataset
