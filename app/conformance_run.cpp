@@ -45,16 +45,16 @@ class Registered : public Kind {
   Registry& registry_ = Registry::instance();
 };
 
-class RegisteredBackbone final : public Registered<testing::BackboneQuirks> {
+class RegisteredBackbone final : public Registered<testing::BackboneSubject> {
  public:
   using Registered::Registered;
   std::shared_ptr<Backbone> make(const ObservationSpec& spec) const override {
     return registry_.create<Backbone>(run_.options, "backbone", spec);
   }
-  ObservationSpec spec() const override { return with_cameras(BackboneQuirks::spec()); }
+  ObservationSpec spec() const override { return with_cameras(BackboneSubject::spec()); }
 };
 
-class RegisteredHead final : public Registered<testing::HeadQuirks> {
+class RegisteredHead final : public Registered<testing::HeadSubject> {
  public:
   using Registered::Registered;
   std::shared_ptr<Head> make(const HeadSpec& spec) const override {
@@ -62,16 +62,16 @@ class RegisteredHead final : public Registered<testing::HeadQuirks> {
   }
 };
 
-class RegisteredAgent final : public Registered<testing::AgentQuirks> {
+class RegisteredAgent final : public Registered<testing::AgentSubject> {
  public:
   using Registered::Registered;
   std::shared_ptr<Agent> make(const ObservationSpec& spec) const override {
     return registry_.create_agent(run_.options, "agent", spec, /*seed=*/1);
   }
-  ObservationSpec spec() const override { return with_cameras(AgentQuirks::spec()); }
+  ObservationSpec spec() const override { return with_cameras(AgentSubject::spec()); }
 };
 
-class RegisteredDataset final : public Registered<testing::DatasetQuirks> {
+class RegisteredDataset final : public Registered<testing::DatasetSubject> {
  public:
   using Registered::Registered;
   std::shared_ptr<Dataset> make() const override {
@@ -79,7 +79,7 @@ class RegisteredDataset final : public Registered<testing::DatasetQuirks> {
   }
 };
 
-class RegisteredEnvironment final : public Registered<testing::EnvironmentQuirks> {
+class RegisteredEnvironment final : public Registered<testing::EnvironmentSubject> {
  public:
   using Registered::Registered;
   std::shared_ptr<Environment> make() const override {
@@ -89,13 +89,13 @@ class RegisteredEnvironment final : public Registered<testing::EnvironmentQuirks
 
 // Whether the options give a component at all, before any check blames it for theirs.
 template <typename Kind>
-CheckResult can_be_made(const Kind& quirks) {
-  return testing::run_check("can_be_made", "a component is made from options", quirks, [&] {
+CheckResult can_be_made(const Kind& subject) {
+  return testing::run_check("can_be_made", "a component is made from options", subject, [&] {
     try {
-      if constexpr (requires { quirks.spec(); }) {
-        quirks.make(quirks.spec());
+      if constexpr (requires { subject.spec(); }) {
+        subject.make(subject.spec());
       } else {
-        quirks.make();
+        subject.make();
       }
     } catch (const Error& error) {
       throw testing::CheckFailure(

@@ -37,7 +37,7 @@ LewmWorldModel::LewmWorldModel(const WorldModelOptions& options, const Observati
   horizons_ = {.obs = frames,
                .pred = frames * options_.frameskip,
                .num_action = 1,
-               .alignment = Alignment::kDiffusion,
+               .alignment = Alignment::kFirstObservation,
                .obs_stride = options_.frameskip,
                .whole_windows = true};
   pixels_ =

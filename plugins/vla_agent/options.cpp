@@ -38,10 +38,11 @@ void declare_horizons(OptionFields& fields, VlaAgentOptions& o) {
               "average every chunk that covers a step, weights exp(-decay i), i = 0 the oldest "
               "(ACT: 0.01, with num_action_steps 1); none: the newest chunk alone")
       .at_least(0.0);
-  fields.choice("alignment", o.horizons.alignment,
-                {{Alignment::kDiffusion, "diffusion"}, {Alignment::kAct, "act"}},
-                "row of a chunk's first action: `diffusion` that of the first observation, `act` "
-                "that of the present one (obs_horizon 1)");
+  fields.choice(
+      "alignment", o.horizons.alignment,
+      {{Alignment::kFirstObservation, "diffusion"}, {Alignment::kPresentObservation, "act"}},
+      "row of a chunk's first action: `diffusion` that of the first observation, `act` "
+      "that of the present one (obs_horizon 1)");
 }
 
 void declare_normalization(OptionFields& fields, VlaAgentOptions& o) {
@@ -89,7 +90,7 @@ std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spe
   const ConfiguredAgent agent = options_from<ConfiguredAgent>(options);
   const VlaAgentOptions& own = agent.own;
   check_execution(own.execution(spec.action_dim));
-  if (own.horizons.alignment == Alignment::kAct && own.horizons.obs != 1) {
+  if (own.horizons.alignment == Alignment::kPresentObservation && own.horizons.obs != 1) {
     options.fail("obs_horizon", "the act alignment takes one observation", "1");
   }
   std::shared_ptr<Backbone> backbone;

@@ -40,11 +40,8 @@ void check_clipping(const Head& head, Normalization actions) {
 
 VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
                    std::shared_ptr<Backbone> backbone, std::shared_ptr<Head> head)
-    : options_(options),
-      spec_(spec),
-      backbone_(std::move(backbone)),
-      head_(std::move(head)),
-      schedule_(options.execution(spec.action_dim)) {
+    : options_(options), spec_(spec), backbone_(std::move(backbone)), head_(std::move(head)) {
+  check_execution(options_.execution(spec.action_dim));
   if (backbone_) {
     check_cameras(*backbone_, spec_);
     register_module("backbone", backbone_);

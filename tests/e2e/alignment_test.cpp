@@ -130,9 +130,9 @@ TEST_P(AlignmentRule, TrueChunksReproduceTheRecordingAtShiftZeroOnly) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Horizons, AlignmentRule,
-                         ::testing::Values(Horizons{2, 16, 8, Alignment::kDiffusion},
-                                           Horizons{1, 16, 16, Alignment::kAct},
-                                           Horizons{3, 16, 14, Alignment::kDiffusion}));
+                         ::testing::Values(Horizons{2, 16, 8, Alignment::kFirstObservation},
+                                           Horizons{1, 16, 16, Alignment::kPresentObservation},
+                                           Horizons{3, 16, 14, Alignment::kFirstObservation}));
 
 }  // namespace
 }  // namespace roboimi::e2e

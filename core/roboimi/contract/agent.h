@@ -23,20 +23,21 @@ class Backbone;
 class Communicator;
 
 // Which row an action chunk starts at, relative to the observations:
-//   kDiffusion  observations w .. w+To-1, actions w .. w+H-1; executes indices To-1 .. To+Ta-2
-//   kAct        observation t, actions t .. t+H-1; executes from index 0
-enum class Alignment { kDiffusion, kAct };
+//   kFirstObservation    observations w .. w+To-1, actions w .. w+H-1; executes To-1 .. To+Ta-2
+//                        (Diffusion Policy)
+//   kPresentObservation  observation t, actions t .. t+H-1; executes from index 0 (ACT)
+enum class Alignment { kFirstObservation, kPresentObservation };
 
 struct Horizons {
   std::int64_t obs = 0;         // To
   std::int64_t pred = 0;        // H
   std::int64_t num_action = 0;  // Ta
-  Alignment alignment = Alignment::kDiffusion;
+  Alignment alignment = Alignment::kFirstObservation;
   std::int64_t obs_stride = 1;  // rows from one observation to the next
   bool whole_windows = false;   // train on windows inside their episode alone: nothing is padded
   // Index in a chunk of the first action executed.
   std::int64_t first_action() const {
-    return alignment == Alignment::kDiffusion ? last_observation() : 0;
+    return alignment == Alignment::kFirstObservation ? last_observation() : 0;
   }
   // Rows from the first observation to the present.
   std::int64_t last_observation() const { return (obs - 1) * obs_stride; }

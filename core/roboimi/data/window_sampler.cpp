@@ -28,7 +28,7 @@ at::Tensor rows_at(const at::Tensor& table, const at::Tensor& rows) {
 
 WindowRows window_rows(const Horizons& horizons, std::int64_t row) {
   const std::int64_t first_observation = row - horizons.last_observation();
-  if (horizons.alignment == Alignment::kDiffusion) {
+  if (horizons.alignment == Alignment::kFirstObservation) {
     return {.first_observation = first_observation, .first_action = first_observation};
   }
   return {.first_observation = first_observation, .first_action = row};

@@ -23,9 +23,9 @@ using Made = std::shared_ptr<Agent>;
 
 constexpr std::int64_t kBatch = 3;
 
-Made make_untrained(const AgentQuirks& quirks) {
+Made make_untrained(const AgentSubject& subject) {
   const SeededConstruction seeded(1);
-  Made agent = quirks.make(quirks.spec());
+  Made agent = subject.make(subject.spec());
   require(agent != nullptr, "the factory returns no agent");
   return agent;
 }
@@ -35,8 +35,8 @@ Statistics random_statistics(std::int64_t dim, std::uint64_t seed) {
   return Statistics::of(at::rand({64, dim}, generator));
 }
 
-Made make(const AgentQuirks& quirks) {
-  Made agent = make_untrained(quirks);
+Made make(const AgentSubject& subject) {
+  Made agent = make_untrained(subject);
   const ObservationSpec& spec = agent->spec();
   DatasetStatistics statistics{.state = random_statistics(spec.state_dim(), 1),
                                .action = random_statistics(spec.action_dim, 2)};
@@ -111,8 +111,8 @@ std::unique_ptr<Actor> make_punctual(Agent& agent, std::chrono::nanoseconds dead
 
 std::int64_t two_chunks(const Agent& agent) { return 2 * agent.horizons().num_action + 3; }
 
-Made make_acting(const AgentQuirks& quirks) {
-  Made agent = make(quirks);
+Made make_acting(const AgentSubject& subject) {
+  Made agent = make(subject);
   if (agent->make_actor({}) == nullptr) {
     skip("it is trained for its representation and does not act");
   }
@@ -127,8 +127,8 @@ void require_equal(const std::vector<at::Tensor>& found, const std::vector<at::T
   }
 }
 
-void horizons_fit_together(const AgentQuirks& quirks) {
-  const Made agent = make_untrained(quirks);
+void horizons_fit_together(const AgentSubject& subject) {
+  const Made agent = make_untrained(subject);
   const Horizons& h = agent->horizons();
   require(h.obs > 0 && h.pred > 0, "obs or pred of horizons() is not positive");
   require(agent->make_actor({}) == nullptr ||
@@ -136,8 +136,8 @@ void horizons_fit_together(const AgentQuirks& quirks) {
           "horizons() executes actions that the chunk does not have");
 }
 
-void statistics_come_first(const AgentQuirks& quirks) {
-  const Made agent = make_untrained(quirks);
+void statistics_come_first(const AgentSubject& subject) {
+  const Made agent = make_untrained(subject);
   require(!agent->has_statistics(), "has_statistics() is true before set_statistics()");
   require_error("loss() without statistics", {"statistics"},
                 [&] { loss(*agent, random_batch(*agent)); });
@@ -145,24 +145,24 @@ void statistics_come_first(const AgentQuirks& quirks) {
     agent->eval();
     require_error("act() without statistics", {"statistics"}, [&] { act(*agent, 1, 1); });
   }
-  require(make(quirks)->has_statistics(), "has_statistics() is false after set_statistics()");
+  require(make(subject)->has_statistics(), "has_statistics() is false after set_statistics()");
 }
 
-void loss_is_one_finite_number(const AgentQuirks& quirks) {
-  const Made agent = make(quirks);
+void loss_is_one_finite_number(const AgentSubject& subject) {
+  const Made agent = make(subject);
   require_one_number(loss(*agent, random_batch(*agent)));
 }
 
-void same_seed_same_loss(const AgentQuirks& quirks) {
-  const Made agent = make(quirks);
+void same_seed_same_loss(const AgentSubject& subject) {
+  const Made agent = make(subject);
   agent->eval();
   const Batch batch = random_batch(*agent);
   require(loss(*agent, batch).loss.item<double>() == loss(*agent, batch).loss.item<double>(),
           "two losses with one seed differ; draw from the generator alone");
 }
 
-void default_generator_is_untouched(const AgentQuirks& quirks) {
-  const Made agent = make(quirks);
+void default_generator_is_untouched(const AgentSubject& subject) {
+  const Made agent = make(subject);
   const Batch batch = random_batch(*agent);
   require_default_generator_untouched("loss()", [&] { loss(*agent, batch); });
   if (agent->make_actor({}) == nullptr) return;
@@ -170,14 +170,14 @@ void default_generator_is_untouched(const AgentQuirks& quirks) {
   require_default_generator_untouched("act()", [&] { act(*agent, 1, two_chunks(*agent)); });
 }
 
-void gradient_reaches_every_parameter(const AgentQuirks& quirks) {
-  const Made agent = make(quirks);
+void gradient_reaches_every_parameter(const AgentSubject& subject) {
+  const Made agent = make(subject);
   agent->train();
   require_gradients(*agent, loss(*agent, random_batch(*agent)).loss);
 }
 
-void commands_fit_the_robot(const AgentQuirks& quirks) {
-  const Made agent = make_acting(quirks);
+void commands_fit_the_robot(const AgentSubject& subject) {
+  const Made agent = make_acting(subject);
   for (const at::Tensor& command : act(*agent, 1, two_chunks(*agent))) {
     require(
         command.sizes() == at::IntArrayRef({agent->spec().action_dim}),
@@ -188,8 +188,8 @@ void commands_fit_the_robot(const AgentQuirks& quirks) {
   }
 }
 
-void reset_forgets_the_past(const AgentQuirks& quirks) {
-  const Made agent = make_acting(quirks);
+void reset_forgets_the_past(const AgentSubject& subject) {
+  const Made agent = make_acting(subject);
   const std::int64_t steps = two_chunks(*agent);
   const auto actor = agent->make_actor({});
   const auto first = act(*agent, *actor, 9, steps);
@@ -199,15 +199,15 @@ void reset_forgets_the_past(const AgentQuirks& quirks) {
                 "noise in reset()");
 }
 
-void unneeded_images_may_be_missing(const AgentQuirks& quirks) {
-  const Made agent = make_acting(quirks);
+void unneeded_images_may_be_missing(const AgentSubject& subject) {
+  const Made agent = make_acting(subject);
   const std::int64_t steps = two_chunks(*agent);
   require_equal(act(*agent, 9, steps, /*leave_images_out=*/true), act(*agent, 9, steps),
                 "act() looks at pictures where needs_images() said no");
 }
 
-void actors_do_not_disturb_each_other(const AgentQuirks& quirks) {
-  const Made agent = make_acting(quirks);
+void actors_do_not_disturb_each_other(const AgentSubject& subject) {
+  const Made agent = make_acting(subject);
   const std::int64_t steps = two_chunks(*agent);
   const std::vector<std::uint64_t> seeds = {9, 10, 9};
   std::vector<std::vector<at::Tensor>> alone, together(seeds.size());
@@ -233,9 +233,9 @@ void actors_do_not_disturb_each_other(const AgentQuirks& quirks) {
   }
 }
 
-void plans_may_be_one_batch(const AgentQuirks& quirks) {
+void plans_may_be_one_batch(const AgentSubject& subject) {
   const torch::NoGradGuard no_grad;
-  const Made agent = make_acting(quirks);
+  const Made agent = make_acting(subject);
   const std::vector<std::uint64_t> seeds = {3, 4, 5};
   std::vector<std::unique_ptr<Actor>> actors;
   std::vector<PlanRequest> requests;
@@ -264,17 +264,17 @@ void plans_may_be_one_batch(const AgentQuirks& quirks) {
   }
 }
 
-void a_deadline_changes_no_command_in_time(const AgentQuirks& quirks) {
-  const Made agent = make_acting(quirks);
+void a_deadline_changes_no_command_in_time(const AgentSubject& subject) {
+  const Made agent = make_acting(subject);
   const auto actor = make_punctual(*agent, std::chrono::seconds(30));
   const std::int64_t steps = two_chunks(*agent);
   require_equal(act(*agent, *actor, 9, steps), act(*agent, 9, steps),
                 "with a deadline that is kept the commands are others than without");
 }
 
-void a_deadline_is_kept(const AgentQuirks& quirks) {
+void a_deadline_is_kept(const AgentSubject& subject) {
   constexpr std::chrono::milliseconds kDeadline(5), kSlack(250);
-  const Made agent = make_acting(quirks);
+  const Made agent = make_acting(subject);
   const auto actor = make_punctual(*agent, kDeadline);
   actor->reset(1);
   actor->act(observation_at(*agent, 0));  // the first chunk is waited for
@@ -287,8 +287,8 @@ void a_deadline_is_kept(const AgentQuirks& quirks) {
   }
 }
 
-void a_latency_is_granted_whole(const AgentQuirks& quirks) {
-  const Made agent = make_acting(quirks);
+void a_latency_is_granted_whole(const AgentSubject& subject) {
+  const Made agent = make_acting(subject);
   const auto actor = agent->make_actor({});
   const std::int64_t latency = actor->latency_steps();
   require(latency >= 0 && latency < agent->horizons().pred,
@@ -302,8 +302,8 @@ void a_latency_is_granted_whole(const AgentQuirks& quirks) {
   }
 }
 
-void statistics_travel_with_the_weights(const AgentQuirks& quirks) {
-  const Made agent = make_acting(quirks), other = make_untrained(quirks);
+void statistics_travel_with_the_weights(const AgentSubject& subject) {
+  const Made agent = make_acting(subject), other = make_untrained(subject);
   other->eval();
   perturb(*other);
   copy_through_file(*agent, *other);
@@ -313,8 +313,8 @@ void statistics_travel_with_the_weights(const AgentQuirks& quirks) {
                 "weights saved and loaded give other commands");
 }
 
-void memory_does_not_grow(const AgentQuirks& quirks) {
-  const Made agent = make_acting(quirks);
+void memory_does_not_grow(const AgentSubject& subject) {
+  const Made agent = make_acting(subject);
   const std::int64_t steps = agent->horizons().num_action;
   const auto actor = agent->make_actor({});
   require_no_growth("act()", [&] {
@@ -326,7 +326,7 @@ void memory_does_not_grow(const AgentQuirks& quirks) {
 
 }  // namespace
 
-ObservationSpec AgentQuirks::spec() const {
+ObservationSpec AgentSubject::spec() const {
   ObservationSpec spec = three_cameras();
   spec.set(vector_stream(kState, 4));
   spec.action_dim = 3;
@@ -335,8 +335,8 @@ ObservationSpec AgentQuirks::spec() const {
   return spec;
 }
 
-const std::vector<Check<AgentQuirks>>& agent_checks() {
-  static const std::vector<Check<AgentQuirks>> checks = {
+const std::vector<Check<AgentSubject>>& agent_checks() {
+  static const std::vector<Check<AgentSubject>> checks = {
       {"horizons_fit_together", "windows are cut by them", horizons_fit_together},
       {"statistics_come_first", "a policy without them commands nonsense", statistics_come_first},
       {"loss_is_one_finite_number", "the trainer divides, clips and plots it",

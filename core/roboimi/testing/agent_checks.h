@@ -10,7 +10,7 @@
 
 namespace roboimi::testing {
 
-class ROBOIMI_EXPORT AgentQuirks : public Quirks {
+class ROBOIMI_EXPORT AgentSubject : public Subject {
  public:
   // One more agent with the options under test; names and shapes of its weights are always the
   // same.
@@ -20,6 +20,6 @@ class ROBOIMI_EXPORT AgentQuirks : public Quirks {
   virtual ObservationSpec spec() const;
 };
 
-ROBOIMI_EXPORT const std::vector<Check<AgentQuirks>>& agent_checks();
+ROBOIMI_EXPORT const std::vector<Check<AgentSubject>>& agent_checks();
 
 }  // namespace roboimi::testing

@@ -18,17 +18,17 @@ namespace {
 
 using Made = std::shared_ptr<Backbone>;
 
-Made make(const BackboneQuirks& quirks, const ObservationSpec& spec, std::uint64_t seed = 1) {
+Made make(const BackboneSubject& subject, const ObservationSpec& spec, std::uint64_t seed = 1) {
   const SeededConstruction seeded(seed);
-  Made backbone = quirks.make(spec);
+  Made backbone = subject.make(spec);
   require(backbone != nullptr, "the factory returns no backbone");
   return backbone;
 }
 
-Made make(const BackboneQuirks& quirks) { return make(quirks, quirks.spec()); }
+Made make(const BackboneSubject& subject) { return make(subject, subject.spec()); }
 
-Made make_for_evaluation(const BackboneQuirks& quirks, std::uint64_t seed = 1) {
-  Made backbone = make(quirks, quirks.spec(), seed);
+Made make_for_evaluation(const BackboneSubject& subject, std::uint64_t seed = 1) {
+  Made backbone = make(subject, subject.spec(), seed);
   backbone->eval();
   return backbone;
 }
@@ -56,15 +56,15 @@ bool is_image_of(const ObservationSpec& spec, const std::string& name) {
   return stream != nullptr && stream->is_image();
 }
 
-void declares_its_cameras(const BackboneQuirks& quirks) {
-  const Made backbone = make(quirks);
+void declares_its_cameras(const BackboneSubject& subject) {
+  const Made backbone = make(subject);
   const auto& names = backbone->camera_names();
   require(!names.empty(), "camera_names() is empty; name the cameras that encode() needs");
   require(std::set<std::string>(names.begin(), names.end()).size() == names.size(),
           fmt::format("camera_names() names one twice: {}", fmt::join(names, ", ")));
   for (const std::string& name : names) {
     require(
-        is_image_of(quirks.spec(), name),
+        is_image_of(subject.spec(), name),
         fmt::format("camera_names() has '{}', which the ObservationSpec lacks; the factory must "
                     "refuse such options (check_camera_names)",
                     name));
@@ -75,13 +75,13 @@ void declares_its_cameras(const BackboneQuirks& quirks) {
             fmt::format("stream_names() lacks the camera '{}'", name));
   }
   for (const std::string& name : streams) {
-    require(quirks.spec().find(name) != nullptr,
+    require(subject.spec().find(name) != nullptr,
             fmt::format("stream_names() has '{}', which the ObservationSpec lacks", name));
   }
 }
 
-void declares_its_size(const BackboneQuirks& quirks) {
-  const Made backbone = make(quirks);
+void declares_its_size(const BackboneSubject& subject) {
+  const Made backbone = make(subject);
   const auto joint = backbone->joint_output_dim();
   require(backbone->output_dim() > 0, "output_dim() is not positive");
   require(!joint || *joint == backbone->output_dim(),
@@ -89,11 +89,11 @@ void declares_its_size(const BackboneQuirks& quirks) {
                       backbone->output_dim(), joint.value_or(0)));
 }
 
-void gives_what_it_declares(const BackboneQuirks& quirks) {
-  const Made backbone = make_for_evaluation(quirks);
+void gives_what_it_declares(const BackboneSubject& subject) {
+  const Made backbone = make_for_evaluation(subject);
   for (const std::int64_t batch : {1, 3}) {
     for (const std::int64_t steps : {1, 2}) {
-      const at::Tensor features = evaluate(*backbone, random_streams(quirks.spec(), batch, steps));
+      const at::Tensor features = evaluate(*backbone, random_streams(subject.spec(), batch, steps));
       const std::vector<std::int64_t> expected = {batch, steps, backbone->feature_dim()};
       require(
           features.sizes() == expected,
@@ -105,10 +105,10 @@ void gives_what_it_declares(const BackboneQuirks& quirks) {
   }
 }
 
-void features_are_finite(const BackboneQuirks& quirks) {
-  const Made backbone = make_for_evaluation(quirks);
+void features_are_finite(const BackboneSubject& subject) {
+  const Made backbone = make_for_evaluation(subject);
   for (const int value : {0, 255}) {
-    Observation images = random_streams(quirks.spec(), 1, 1);
+    Observation images = random_streams(subject.spec(), 1, 1);
     for (auto& [camera, image] : images.images()) image.fill_(value);
     require(
         evaluate(*backbone, images).isfinite().all().item<bool>(),
@@ -128,26 +128,26 @@ at::Tensor reordered(const at::Tensor& features, const Backbone& other, const Ba
   return at::cat(parts, -1);
 }
 
-void camera_order_does_not_matter(const BackboneQuirks& quirks) {
-  ObservationSpec turned = quirks.spec();
+void camera_order_does_not_matter(const BackboneSubject& subject) {
+  ObservationSpec turned = subject.spec();
   if (turned.streams.size() < 2) skip("there is one camera");
   std::reverse(turned.streams.begin(), turned.streams.end());
-  const Made backbone = make_for_evaluation(quirks), other = make(quirks, turned);
+  const Made backbone = make_for_evaluation(subject), other = make(subject, turned);
   copy_tensors(*backbone, *other);
   other->eval();
-  const Observation images = random_streams(quirks.spec(), 2, 1);
+  const Observation images = random_streams(subject.spec(), 2, 1);
   const double difference = relative_difference(
       reordered(evaluate(*other, images), *other, *backbone), evaluate(*backbone, images));
   require(
-      difference <= quirks.tolerance(),
+      difference <= subject.tolerance(),
       fmt::format("the order of data.camera_names changes the features by {:.3g}; fix the order "
                   "by an option, and name per-camera weights by camera",
                   difference));
 }
 
-void input_is_not_written(const BackboneQuirks& quirks) {
-  const Made backbone = make(quirks);
-  const Observation images = random_streams(quirks.spec(), 2, 2);
+void input_is_not_written(const BackboneSubject& subject) {
+  const Made backbone = make(subject);
+  const Observation images = random_streams(subject.spec(), 2, 2);
   Observation before;
   for (const auto& [camera, image] : images) before[camera] = image.clone();
   for (const bool training : {false, true}) {
@@ -160,9 +160,9 @@ void input_is_not_written(const BackboneQuirks& quirks) {
   }
 }
 
-void same_seed_same_features(const BackboneQuirks& quirks) {
-  const Made backbone = make(quirks);
-  const Observation images = random_streams(quirks.spec(), 2, 2);
+void same_seed_same_features(const BackboneSubject& subject) {
+  const Made backbone = make(subject);
+  const Observation images = random_streams(subject.spec(), 2, 2);
   for (const bool training : {false, true}) {
     backbone->train(training);
     const TensorMap saved = cloned_tensors(*backbone);
@@ -174,19 +174,19 @@ void same_seed_same_features(const BackboneQuirks& quirks) {
   }
 }
 
-void evaluation_draws_nothing(const BackboneQuirks& quirks) {
-  const Made backbone = make_for_evaluation(quirks);
+void evaluation_draws_nothing(const BackboneSubject& subject) {
+  const Made backbone = make_for_evaluation(subject);
   at::Generator generator = make_generator(3);
   const at::Tensor before = generator.get_state().clone();
   const torch::NoGradGuard no_grad;
-  backbone->encode(random_streams(quirks.spec(), 2, 1), generator);
+  backbone->encode(random_streams(subject.spec(), 2, 1), generator);
   require(at::equal(before, generator.get_state()),
           "encode() draws random numbers in evaluation mode; transform at random in training only");
 }
 
-void default_generator_is_untouched(const BackboneQuirks& quirks) {
-  const Made backbone = make(quirks);
-  const Observation images = random_streams(quirks.spec(), 2, 1);
+void default_generator_is_untouched(const BackboneSubject& subject) {
+  const Made backbone = make(subject);
+  const Observation images = random_streams(subject.spec(), 2, 1);
   for (const bool training : {false, true}) {
     backbone->train(training);
     require_default_generator_untouched("encode()", [&] { encode(*backbone, images); });
@@ -207,33 +207,33 @@ double neighbour_effect(Backbone& backbone, const ObservationSpec& spec) {
   return largest;
 }
 
-void batch_neighbours_do_not_matter(const BackboneQuirks& quirks) {
-  const Made backbone = make_for_evaluation(quirks);
-  const double effect = neighbour_effect(*backbone, quirks.spec());
+void batch_neighbours_do_not_matter(const BackboneSubject& subject) {
+  const Made backbone = make_for_evaluation(subject);
+  const double effect = neighbour_effect(*backbone, subject.spec());
   require(
-      effect <= quirks.tolerance(),
+      effect <= subject.tolerance(),
       fmt::format("a frame's features move by {:.3g} with the frames beside it (at most {:.3g}); "
                   "in evaluation a frame is encoded by itself: no batch statistics, no mixing "
                   "of time steps",
-                  effect, quirks.tolerance()));
+                  effect, subject.tolerance()));
 }
 
-void bfloat16_stays_close(const BackboneQuirks& quirks) {
-  const Made backbone = make_for_evaluation(quirks);
-  const Observation images = random_streams(quirks.spec(), 2, 1);
+void bfloat16_stays_close(const BackboneSubject& subject) {
+  const Made backbone = make_for_evaluation(subject);
+  const Observation images = random_streams(subject.spec(), 2, 1);
   const Autocast mixed(c10::Device(c10::kCPU), true);
   require(evaluate(*backbone, images).scalar_type() == at::kFloat,
           "features under bfloat16 autocast are not float32; convert them at the end");
-  const double effect = neighbour_effect(*backbone, quirks.spec());
-  require(effect <= quirks.bf16_tolerance(),
+  const double effect = neighbour_effect(*backbone, subject.spec());
+  require(effect <= subject.bf16_tolerance(),
           fmt::format("under bfloat16 autocast a frame's features move by {:.3g} with the frames "
                       "beside it (at most {:.3g})",
-                      effect, quirks.bf16_tolerance()));
+                      effect, subject.bf16_tolerance()));
 }
 
-void training_mode_comes_back(const BackboneQuirks& quirks) {
-  const Made backbone = make_for_evaluation(quirks);
-  const Observation images = random_streams(quirks.spec(), 2, 1);
+void training_mode_comes_back(const BackboneSubject& subject) {
+  const Made backbone = make_for_evaluation(subject);
+  const Observation images = random_streams(subject.spec(), 2, 1);
   const at::Tensor before = evaluate(*backbone, images);
   backbone->train();
   backbone->eval();
@@ -242,10 +242,10 @@ void training_mode_comes_back(const BackboneQuirks& quirks) {
           "train() and eval() change the features; keep the mode's parts in train(bool)");
 }
 
-void frozen_means_frozen(const BackboneQuirks& quirks) {
-  const Made backbone = make(quirks);
+void frozen_means_frozen(const BackboneSubject& subject) {
+  const Made backbone = make(subject);
   if (!backbone->frozen()) skip("it is trainable");
-  const Observation images = random_streams(quirks.spec(), 2, 1);
+  const Observation images = random_streams(subject.spec(), 2, 1);
   const at::Tensor features = evaluate(*backbone, images);
   const TensorMap before = cloned_tensors(*backbone);
   backbone->train();
@@ -261,7 +261,7 @@ void frozen_means_frozen(const BackboneQuirks& quirks) {
   }
   require(!encode(*backbone, images).requires_grad(),
           "features of a frozen backbone ask for a gradient");
-  for (int i = 0; i < 3; ++i) encode(*backbone, random_streams(quirks.spec(), 2, 1, 20 + i));
+  for (int i = 0; i < 3; ++i) encode(*backbone, random_streams(subject.spec(), 2, 1, 20 + i));
   for (const auto& [name, tensor] : tensors_of(*backbone)) {
     require(at::equal(tensor, before.at(name)),
             fmt::format("'{}' of a frozen backbone changes when it encodes", name));
@@ -270,30 +270,30 @@ void frozen_means_frozen(const BackboneQuirks& quirks) {
   require(at::equal(features, evaluate(*backbone, images)), "its features change as it is used");
 }
 
-void gradient_reaches_every_parameter(const BackboneQuirks& quirks) {
-  const Made backbone = make(quirks);
+void gradient_reaches_every_parameter(const BackboneSubject& subject) {
+  const Made backbone = make(subject);
   if (backbone->frozen()) skip("it is frozen");
   backbone->train();
-  const at::Tensor features = encode(*backbone, random_streams(quirks.spec(), 3, 2));
+  const at::Tensor features = encode(*backbone, random_streams(subject.spec(), 3, 2));
   at::Generator generator = make_generator(5);
   require_gradients(*backbone, (features * at::randn(features.sizes(), generator)).sum());
 }
 
-void saves_and_loads_to_the_bit(const BackboneQuirks& quirks) {
-  const Made backbone = make_for_evaluation(quirks), other = make_for_evaluation(quirks, 2);
+void saves_and_loads_to_the_bit(const BackboneSubject& subject) {
+  const Made backbone = make_for_evaluation(subject), other = make_for_evaluation(subject, 2);
   perturb(*other);
   copy_through_file(*backbone, *other);
-  const Observation images = random_streams(quirks.spec(), 2, 1);
+  const Observation images = random_streams(subject.spec(), 2, 1);
   require(at::equal(evaluate(*backbone, images), evaluate(*other, images)),
           "weights saved and loaded give other features; what encode() depends on must be a "
           "registered parameter or buffer");
 }
 
-void copies_by_its_factory(const BackboneQuirks& quirks) {
-  const Made backbone = make_for_evaluation(quirks);
-  const Observation images = random_streams(quirks.spec(), 2, 1);
+void copies_by_its_factory(const BackboneSubject& subject) {
+  const Made backbone = make_for_evaluation(subject);
+  const Observation images = random_streams(subject.spec(), 2, 1);
   const at::Tensor before = evaluate(*backbone, images);
-  const Made copy = make_for_evaluation(quirks);
+  const Made copy = make_for_evaluation(subject);
   copy_tensors(*backbone, *copy);
   require(at::equal(evaluate(*copy, images), before), "a copy gives other features");
   perturb(*copy);
@@ -301,13 +301,13 @@ void copies_by_its_factory(const BackboneQuirks& quirks) {
           "changing a copy changes the original: they share tensors");
 }
 
-void moves_between_types_and_devices(const BackboneQuirks& quirks) {
-  const Made backbone = make_for_evaluation(quirks);
-  const Observation images = random_streams(quirks.spec(), 2, 1);
+void moves_between_types_and_devices(const BackboneSubject& subject) {
+  const Made backbone = make_for_evaluation(subject);
+  const Observation images = random_streams(subject.spec(), 2, 1);
   const at::Tensor before = evaluate(*backbone, images);
   backbone->to(at::kDouble);
   backbone->to(at::kFloat);
-  require(relative_difference(evaluate(*backbone, images), before) <= quirks.tolerance(),
+  require(relative_difference(evaluate(*backbone, images), before) <= subject.tolerance(),
           "to(float64) and back changes the features; register every tensor, and keep no copy of a "
           "weight beside it");
   if (!torch::cuda::is_available()) return;
@@ -320,13 +320,13 @@ void moves_between_types_and_devices(const BackboneQuirks& quirks) {
           "the features on a CUDA device are others");
 }
 
-void wrong_images_are_refused(const BackboneQuirks& quirks) {
-  const Made backbone = make_for_evaluation(quirks);
+void wrong_images_are_refused(const BackboneSubject& subject) {
+  const Made backbone = make_for_evaluation(subject);
   const std::string camera = backbone->camera_names().back();
-  const bool is_rgb = quirks.spec().at(camera).kind == StreamKind::kRgb;
+  const bool is_rgb = subject.spec().at(camera).kind == StreamKind::kRgb;
   const auto refuses = [&](const std::string& what,
                            const std::function<void(Observation&)>& spoil) {
-    Observation images = random_streams(quirks.spec(), 2, 1);
+    Observation images = random_streams(subject.spec(), 2, 1);
     spoil(images);
     require_error(what, {camera}, [&] { evaluate(*backbone, images); });
   };
@@ -345,26 +345,26 @@ void wrong_images_are_refused(const BackboneQuirks& quirks) {
     refuses("cameras of two batch sizes",
             [&](Observation& images) { images[camera] = images[camera].narrow(0, 0, 1); });
   }
-  evaluate(*backbone, random_streams(quirks.spec(), 1, 1));
+  evaluate(*backbone, random_streams(subject.spec(), 1, 1));
 }
 
-void memory_does_not_grow(const BackboneQuirks& quirks) {
-  const Made backbone = make_for_evaluation(quirks);
-  const Observation images = random_streams(quirks.spec(), 1, 1);
+void memory_does_not_grow(const BackboneSubject& subject) {
+  const Made backbone = make_for_evaluation(subject);
+  const Observation images = random_streams(subject.spec(), 1, 1);
   require_no_growth("encode()", [&] { evaluate(*backbone, images); });
 }
 
 }  // namespace
 
-ObservationSpec BackboneQuirks::spec() const {
+ObservationSpec BackboneSubject::spec() const {
   ObservationSpec spec = three_cameras();
   spec.set(vector_stream(kState, 16));
   spec.action_dim = 16;
   return spec;
 }
 
-const std::vector<Check<BackboneQuirks>>& backbone_checks() {
-  static const std::vector<Check<BackboneQuirks>> checks = {
+const std::vector<Check<BackboneSubject>>& backbone_checks() {
+  static const std::vector<Check<BackboneSubject>> checks = {
       {"declares_its_cameras", "the agent passes these cameras and no others",
        declares_its_cameras},
       {"declares_its_size", "the agent sizes its condition from it", declares_its_size},

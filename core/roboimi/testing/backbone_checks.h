@@ -11,7 +11,7 @@
 namespace roboimi::testing {
 
 // How to make the backbone under test, and what it may say of itself.
-class ROBOIMI_EXPORT BackboneQuirks : public Quirks {
+class ROBOIMI_EXPORT BackboneSubject : public Subject {
  public:
   // One more backbone with the options under test. Called often; weights may differ from call to
   // call, names and shapes may not.
@@ -23,6 +23,6 @@ class ROBOIMI_EXPORT BackboneQuirks : public Quirks {
   virtual double bf16_tolerance() const { return 2e-2; }
 };
 
-ROBOIMI_EXPORT const std::vector<Check<BackboneQuirks>>& backbone_checks();
+ROBOIMI_EXPORT const std::vector<Check<BackboneSubject>>& backbone_checks();
 
 }  // namespace roboimi::testing

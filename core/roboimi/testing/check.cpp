@@ -8,7 +8,7 @@
 
 namespace roboimi::testing {
 
-Quirks::~Quirks() = default;
+Subject::~Subject() = default;
 CheckFailure::~CheckFailure() = default;
 CheckSkipped::~CheckSkipped() = default;
 
@@ -50,10 +50,10 @@ const char* to_string(CheckStatus status) {
   return "";
 }
 
-CheckResult run_check(const std::string& name, const std::string& reason, const Quirks& quirks,
+CheckResult run_check(const std::string& name, const std::string& reason, const Subject& subject,
                       const std::function<void()>& body) {
   CheckResult result{.check = name, .reason = reason};
-  const auto skipped = quirks.skipped();
+  const auto skipped = subject.skipped();
   if (const auto found = skipped.find(name); found != skipped.end()) {
     result.status = CheckStatus::kSkipped;
     result.message = found->second;

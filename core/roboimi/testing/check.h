@@ -22,19 +22,19 @@
 
 namespace roboimi::testing {
 
-// One requirement of the components that `Quirks` describes.
-template <typename Quirks>
+// One requirement of the components that `Subject` describes.
+template <typename Subject>
 struct Check {
   std::string name;    // frozen_means_frozen
   std::string reason;  // why a user needs it, one clause
-  std::function<void(const Quirks&)> run;
+  std::function<void(const Subject&)> run;
 };
 
 // What a component may say of itself; each kind adds its own. A check in skipped() is passed over,
 // with the reason given there.
-class ROBOIMI_EXPORT Quirks {
+class ROBOIMI_EXPORT Subject {
  public:
-  virtual ~Quirks();
+  virtual ~Subject();
   virtual std::map<std::string, std::string> skipped() const { return {}; }
 };
 
@@ -71,11 +71,11 @@ struct CheckResult {
 };
 
 ROBOIMI_EXPORT CheckResult run_check(const std::string& name, const std::string& reason,
-                                     const Quirks& quirks, const std::function<void()>& body);
+                                     const Subject& subject, const std::function<void()>& body);
 
 template <typename Kind>
-CheckResult run_check(const Check<Kind>& check, const std::type_identity_t<Kind>& quirks) {
-  return run_check(check.name, check.reason, quirks, [&] { check.run(quirks); });
+CheckResult run_check(const Check<Kind>& check, const std::type_identity_t<Kind>& subject) {
+  return run_check(check.name, check.reason, subject, [&] { check.run(subject); });
 }
 
 }  // namespace roboimi::testing

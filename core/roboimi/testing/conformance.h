@@ -1,6 +1,6 @@
 // The conformance kit under GoogleTest: one class that makes the component, one line.
 //
-//   class MyBackbone : public roboimi::testing::BackboneQuirks {
+//   class MyBackbone : public roboimi::testing::BackboneSubject {
 //     std::shared_ptr<roboimi::Backbone> make(const roboimi::ObservationSpec& spec) const override
 //     {
 //       return my_backbone::create(roboimi::parse_options({}, my_backbone::schema()), spec);
@@ -26,8 +26,8 @@
 namespace roboimi::testing {
 
 template <typename Kind>
-void run_as_test(const Check<Kind>& check, const std::type_identity_t<Kind>& quirks) {
-  const CheckResult result = run_check(check, quirks);
+void run_as_test(const Check<Kind>& check, const std::type_identity_t<Kind>& subject) {
+  const CheckResult result = run_check(check, subject);
   if (result.status == CheckStatus::kSkipped) GTEST_SKIP() << result.message;
   EXPECT_EQ(result.status, CheckStatus::kPassed)
       << result.message << "\n(" << result.check << ": " << result.reason << ")";
@@ -35,22 +35,22 @@ void run_as_test(const Check<Kind>& check, const std::type_identity_t<Kind>& qui
 
 }  // namespace roboimi::testing
 
-#define ROBOIMI_CONFORMANCE(QuirksClass, checks)                                        \
-  class QuirksClass##Conformance : public ::testing::TestWithParam<std::size_t> {};     \
-  TEST_P(QuirksClass##Conformance, Check) {                                             \
-    ::roboimi::testing::run_as_test((checks)[GetParam()], QuirksClass());               \
-  }                                                                                     \
-  INSTANTIATE_TEST_SUITE_P(                                                             \
-      All, QuirksClass##Conformance, ::testing::Range(std::size_t{0}, (checks).size()), \
+#define ROBOIMI_CONFORMANCE(SubjectClass, checks)                                        \
+  class SubjectClass##Conformance : public ::testing::TestWithParam<std::size_t> {};     \
+  TEST_P(SubjectClass##Conformance, Check) {                                             \
+    ::roboimi::testing::run_as_test((checks)[GetParam()], SubjectClass());               \
+  }                                                                                      \
+  INSTANTIATE_TEST_SUITE_P(                                                              \
+      All, SubjectClass##Conformance, ::testing::Range(std::size_t{0}, (checks).size()), \
       [](const ::testing::TestParamInfo<std::size_t>& info) { return (checks)[info.param].name; })
 
-#define ROBOIMI_BACKBONE_CONFORMANCE(QuirksClass) \
-  ROBOIMI_CONFORMANCE(QuirksClass, ::roboimi::testing::backbone_checks())
-#define ROBOIMI_HEAD_CONFORMANCE(QuirksClass) \
-  ROBOIMI_CONFORMANCE(QuirksClass, ::roboimi::testing::head_checks())
-#define ROBOIMI_AGENT_CONFORMANCE(QuirksClass) \
-  ROBOIMI_CONFORMANCE(QuirksClass, ::roboimi::testing::agent_checks())
-#define ROBOIMI_DATASET_CONFORMANCE(QuirksClass) \
-  ROBOIMI_CONFORMANCE(QuirksClass, ::roboimi::testing::dataset_checks())
-#define ROBOIMI_ENVIRONMENT_CONFORMANCE(QuirksClass) \
-  ROBOIMI_CONFORMANCE(QuirksClass, ::roboimi::testing::environment_checks())
+#define ROBOIMI_BACKBONE_CONFORMANCE(SubjectClass) \
+  ROBOIMI_CONFORMANCE(SubjectClass, ::roboimi::testing::backbone_checks())
+#define ROBOIMI_HEAD_CONFORMANCE(SubjectClass) \
+  ROBOIMI_CONFORMANCE(SubjectClass, ::roboimi::testing::head_checks())
+#define ROBOIMI_AGENT_CONFORMANCE(SubjectClass) \
+  ROBOIMI_CONFORMANCE(SubjectClass, ::roboimi::testing::agent_checks())
+#define ROBOIMI_DATASET_CONFORMANCE(SubjectClass) \
+  ROBOIMI_CONFORMANCE(SubjectClass, ::roboimi::testing::dataset_checks())
+#define ROBOIMI_ENVIRONMENT_CONFORMANCE(SubjectClass) \
+  ROBOIMI_CONFORMANCE(SubjectClass, ::roboimi::testing::environment_checks())

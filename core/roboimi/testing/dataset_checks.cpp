@@ -20,8 +20,8 @@ using Made = std::shared_ptr<Dataset>;
 
 constexpr std::int64_t kMostEpisodes = 3;  // examined; data may be large
 
-Made make(const DatasetQuirks& quirks) {
-  Made dataset = quirks.make();
+Made make(const DatasetSubject& subject) {
+  Made dataset = subject.make();
   require(dataset != nullptr, "the factory returns no dataset");
   require(dataset->num_episodes() > 0, "there are no episodes to check");
   return dataset;
@@ -49,8 +49,8 @@ std::vector<StreamSpec> images_of(const Dataset& dataset) {
   return images;
 }
 
-void spec_is_complete(const DatasetQuirks& quirks) {
-  const Made dataset = make(quirks);
+void spec_is_complete(const DatasetSubject& subject) {
+  const Made dataset = make(subject);
   const ObservationSpec& spec = dataset->spec();
   require(!spec.streams.empty() && spec.action_dim > 0, "spec() has no stream or no action");
   std::set<std::string> names;
@@ -65,8 +65,8 @@ void spec_is_complete(const DatasetQuirks& quirks) {
   }
 }
 
-void rows_fit_the_spec(const DatasetQuirks& quirks) {
-  const Made dataset = make(quirks);
+void rows_fit_the_spec(const DatasetSubject& subject) {
+  const Made dataset = make(subject);
   const ObservationSpec& spec = dataset->spec();
   for (std::int64_t episode = 0; episode < examined(*dataset); ++episode) {
     const std::int64_t length = dataset->episode(episode).length;
@@ -87,8 +87,8 @@ void rows_fit_the_spec(const DatasetQuirks& quirks) {
   }
 }
 
-void frames_fit_the_spec(const DatasetQuirks& quirks) {
-  const Made dataset = make(quirks);
+void frames_fit_the_spec(const DatasetSubject& subject) {
+  const Made dataset = make(subject);
   for (const StreamSpec& stream : images_of(*dataset)) {
     const std::string& camera = stream.name;
     const std::int64_t length = dataset->episode(0).length;
@@ -106,8 +106,8 @@ void frames_fit_the_spec(const DatasetQuirks& quirks) {
 }
 
 // Bytes that may be mapped in place must be those that decoding gives.
-void mapped_frames_are_the_decoded(const DatasetQuirks& quirks) {
-  const Made dataset = make(quirks);
+void mapped_frames_are_the_decoded(const DatasetSubject& subject) {
+  const Made dataset = make(subject);
   bool any = false;
   for (const StreamSpec& stream : images_of(*dataset)) {
     const std::string& camera = stream.name;
@@ -127,8 +127,8 @@ void mapped_frames_are_the_decoded(const DatasetQuirks& quirks) {
   if (!any) skip("no frame lies uncompressed");
 }
 
-void reading_twice_gives_the_same(const DatasetQuirks& quirks) {
-  const Made dataset = make(quirks), other = make(quirks);
+void reading_twice_gives_the_same(const DatasetSubject& subject) {
+  const Made dataset = make(subject), other = make(subject);
   require(dataset->num_episodes() == other->num_episodes(), "two readers count other episodes");
   for (std::int64_t episode = 0; episode < examined(*dataset); ++episode) {
     require(dataset->episode(episode).file == other->episode(episode).file,
@@ -138,8 +138,8 @@ void reading_twice_gives_the_same(const DatasetQuirks& quirks) {
   }
 }
 
-void threads_may_read_at_once(const DatasetQuirks& quirks) {
-  const Made dataset = make(quirks);
+void threads_may_read_at_once(const DatasetSubject& subject) {
+  const Made dataset = make(subject);
   const at::Tensor expected = dataset->actions(0);
   std::vector<std::future<bool>> readers;
   for (int i = 0; i < 4; ++i) {
@@ -159,8 +159,8 @@ void threads_may_read_at_once(const DatasetQuirks& quirks) {
   require(equal, "rows read from several threads at once differ; guard shared state by a mutex");
 }
 
-void what_is_not_there_is_refused(const DatasetQuirks& quirks) {
-  const Made dataset = make(quirks);
+void what_is_not_there_is_refused(const DatasetSubject& subject) {
+  const Made dataset = make(subject);
   const std::int64_t length = dataset->episode(0).length;
   require_error("an unknown stream", {"no_such_stream"},
                 [&] { dataset->read(0, "no_such_stream", 0, 1); });
@@ -172,8 +172,8 @@ void what_is_not_there_is_refused(const DatasetQuirks& quirks) {
 
 }  // namespace
 
-const std::vector<Check<DatasetQuirks>>& dataset_checks() {
-  static const std::vector<Check<DatasetQuirks>> checks = {
+const std::vector<Check<DatasetSubject>>& dataset_checks() {
+  static const std::vector<Check<DatasetSubject>> checks = {
       {"spec_is_complete", "policies are built from it", spec_is_complete},
       {"rows_fit_the_spec", "windows are cut from them", rows_fit_the_spec},
       {"frames_fit_the_spec", "backbones are built for their size", frames_fit_the_spec},

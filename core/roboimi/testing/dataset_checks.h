@@ -10,12 +10,12 @@
 
 namespace roboimi::testing {
 
-class ROBOIMI_EXPORT DatasetQuirks : public Quirks {
+class ROBOIMI_EXPORT DatasetSubject : public Subject {
  public:
   // One more dataset on the same files, which must hold an episode of two rows or more.
   virtual std::shared_ptr<Dataset> make() const = 0;
 };
 
-ROBOIMI_EXPORT const std::vector<Check<DatasetQuirks>>& dataset_checks();
+ROBOIMI_EXPORT const std::vector<Check<DatasetSubject>>& dataset_checks();
 
 }  // namespace roboimi::testing

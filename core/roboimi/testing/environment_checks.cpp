@@ -15,8 +15,8 @@ namespace {
 
 using Made = std::shared_ptr<Environment>;
 
-Made make(const EnvironmentQuirks& quirks) {
-  Made environment = quirks.make();
+Made make(const EnvironmentSubject& subject) {
+  Made environment = subject.make();
   require(environment != nullptr, "the factory returns no environment");
   return environment;
 }
@@ -59,15 +59,15 @@ bool same(const Observation& a, const Observation& b) {
          });
 }
 
-void spec_is_complete(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks);
+void spec_is_complete(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
   const ObservationSpec& spec = environment->spec();
   require(!spec.streams.empty() && spec.action_dim > 0, "spec() has no stream or no action");
   require(environment->max_steps() > 0, "max_steps() is not positive; episodes must end");
 }
 
-void scene_is_complete(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks);
+void scene_is_complete(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
   Scene& scene = scene_of(*environment);
   require(scene.max_reward() > 0, "max_reward() is not positive");
   require(!scene.stage_names().empty(), "stage_names() is empty; name stage 0");
@@ -75,8 +75,8 @@ void scene_is_complete(const EnvironmentQuirks& quirks) {
           "scene() gives another scene at its second call; it lives as long as the environment");
 }
 
-void observations_fit_the_spec(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks);
+void observations_fit_the_spec(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
   for (const bool render : {false, true}) {
     const Observation first = environment->reset(3, render);
     require_fit(environment->spec(), first, render);
@@ -86,10 +86,10 @@ void observations_fit_the_spec(const EnvironmentQuirks& quirks) {
   }
 }
 
-void seed_decides_the_episode(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks);
+void seed_decides_the_episode(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
   scene_of(*environment);
-  const Made other = make(quirks);
+  const Made other = make(subject);
   const Observation first = environment->reset(11, true);
   other->reset(12, false);  // a history that must not matter
   require(same(first, other->reset(11, true)),
@@ -104,8 +104,8 @@ void seed_decides_the_episode(const EnvironmentQuirks& quirks) {
   }
 }
 
-void seeds_differ(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks);
+void seeds_differ(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
   scene_of(*environment);
   const Observation first = environment->reset(0, true);
   for (std::uint64_t seed = 1; seed < 10; ++seed) {
@@ -123,8 +123,8 @@ void require_in_scene(const Scene& scene, const StepResult& result) {
           fmt::format("stage {} has no name", result.info.stage));
 }
 
-void episodes_end(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks);
+void episodes_end(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
   Scene* const scene = environment->scene();
   const Observation first = environment->reset(5, false);
   const at::Tensor action = gentle_action(*environment, first);
@@ -152,14 +152,14 @@ void episodes_end(const EnvironmentQuirks& quirks) {
   environment->step(action, false);
 }
 
-void step_needs_a_reset(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks);
+void step_needs_a_reset(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
   require_error("a step before the first reset", {"reset"},
                 [&] { environment->step(at::zeros({environment->spec().action_dim}), false); });
 }
 
-void bad_actions_are_refused(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks);
+void bad_actions_are_refused(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
   const Observation first = environment->reset(2, false);
   const at::Tensor action = gentle_action(*environment, first);
   require_error("an action that is too long", {"action"}, [&] {
@@ -170,8 +170,8 @@ void bad_actions_are_refused(const EnvironmentQuirks& quirks) {
   environment->step(action, false);
 }
 
-void draws_any_size(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks);
+void draws_any_size(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
   Scene& scene = scene_of(*environment);
   if (environment->spec().camera_names().empty()) skip("it has no camera");
   environment->reset(1, false);
@@ -184,10 +184,10 @@ void draws_any_size(const EnvironmentQuirks& quirks) {
   });
 }
 
-void looking_changes_nothing(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks);
+void looking_changes_nothing(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
   scene_of(*environment);
-  const Made other = make(quirks);
+  const Made other = make(subject);
   const Observation first = environment->reset(8, false);
   other->reset(8, true);
   const at::Tensor action = gentle_action(*environment, first);
@@ -200,8 +200,8 @@ void looking_changes_nothing(const EnvironmentQuirks& quirks) {
   }
 }
 
-void end_effectors_have_names(const EnvironmentQuirks& quirks) {
-  const Made environment = make(quirks);
+void end_effectors_have_names(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
   Scene& scene = scene_of(*environment);
   environment->reset(1, false);
   require(scene.end_effector_positions().size() == scene.end_effector_names().size(),
@@ -210,8 +210,8 @@ void end_effectors_have_names(const EnvironmentQuirks& quirks) {
 
 }  // namespace
 
-const std::vector<Check<EnvironmentQuirks>>& environment_checks() {
-  static const std::vector<Check<EnvironmentQuirks>> checks = {
+const std::vector<Check<EnvironmentSubject>>& environment_checks() {
+  static const std::vector<Check<EnvironmentSubject>> checks = {
       {"spec_is_complete", "policies are built from it", spec_is_complete},
       {"scene_is_complete", "rollouts report rewards and stages by it", scene_is_complete},
       {"observations_fit_the_spec", "a policy is made for these sizes", observations_fit_the_spec},

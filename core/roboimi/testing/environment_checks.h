@@ -12,12 +12,12 @@
 
 namespace roboimi::testing {
 
-class ROBOIMI_EXPORT EnvironmentQuirks : public Quirks {
+class ROBOIMI_EXPORT EnvironmentSubject : public Subject {
  public:
   // One more environment with the options under test.
   virtual std::shared_ptr<Environment> make() const = 0;
 };
 
-ROBOIMI_EXPORT const std::vector<Check<EnvironmentQuirks>>& environment_checks();
+ROBOIMI_EXPORT const std::vector<Check<EnvironmentSubject>>& environment_checks();
 
 }  // namespace roboimi::testing

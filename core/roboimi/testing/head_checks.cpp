@@ -23,9 +23,9 @@ struct HeadInput {
   at::Tensor actions, cond, is_pad;
 };
 
-Made make(const HeadQuirks& quirks, std::uint64_t seed = 1) {
+Made make(const HeadSubject& subject, std::uint64_t seed = 1) {
   const SeededConstruction seeded(seed);
-  Made head = quirks.make(quirks.spec());
+  Made head = subject.make(subject.spec());
   require(head != nullptr, "the factory returns no head");
   return head;
 }
@@ -57,46 +57,46 @@ at::Tensor sample(Head& head, const at::Tensor& cond, std::uint64_t seed = 4) {
   return head.sample(cond, generator);
 }
 
-void declares_its_sizes(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
-  const HeadSpec wanted = quirks.spec(), found = head->spec();
+void declares_its_sizes(const HeadSubject& subject) {
+  const Made head = make(subject);
+  const HeadSpec wanted = subject.spec(), found = head->spec();
   require(found.action_dim == wanted.action_dim && found.pred_horizon == wanted.pred_horizon &&
               found.obs_horizon == wanted.obs_horizon &&
               found.per_step_cond_dim == wanted.per_step_cond_dim,
           "spec() is not the HeadSpec that the factory was given");
 }
 
-void loss_is_one_finite_number(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
-  require_one_number(loss(*head, random_input(quirks.spec())));
+void loss_is_one_finite_number(const HeadSubject& subject) {
+  const Made head = make(subject);
+  require_one_number(loss(*head, random_input(subject.spec())));
 }
 
-void same_seed_same_loss(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
-  const HeadInput input = random_input(quirks.spec());
+void same_seed_same_loss(const HeadSubject& subject) {
+  const Made head = make(subject);
+  const HeadInput input = random_input(subject.spec());
   require(loss_value(*head, input) == loss_value(*head, input),
           "two losses with one seed differ; draw from the generator alone");
 }
 
-void same_seed_same_sample(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
+void same_seed_same_sample(const HeadSubject& subject) {
+  const Made head = make(subject);
   head->eval();
-  const HeadInput input = random_input(quirks.spec());
+  const HeadInput input = random_input(subject.spec());
   require(at::equal(sample(*head, input.cond), sample(*head, input.cond)),
           "two samples with one seed differ; draw from the generator alone");
 }
 
-void default_generator_is_untouched(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
-  const HeadInput input = random_input(quirks.spec());
+void default_generator_is_untouched(const HeadSubject& subject) {
+  const Made head = make(subject);
+  const HeadInput input = random_input(subject.spec());
   require_default_generator_untouched("loss()", [&] { loss(*head, input); });
   head->eval();
   require_default_generator_untouched("sample()", [&] { sample(*head, input.cond); });
 }
 
-void input_is_not_written(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
-  const HeadInput input = random_input(quirks.spec()), before = random_input(quirks.spec());
+void input_is_not_written(const HeadSubject& subject) {
+  const Made head = make(subject);
+  const HeadInput input = random_input(subject.spec()), before = random_input(subject.spec());
   loss(*head, input);
   sample(*head, input.cond);
   require(at::equal(input.actions, before.actions) && at::equal(input.cond, before.cond) &&
@@ -105,10 +105,10 @@ void input_is_not_written(const HeadQuirks& quirks) {
 }
 
 // A sample that is padding from end to end must not count, whatever stands in it.
-void padding_does_not_count(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
+void padding_does_not_count(const HeadSubject& subject) {
+  const Made head = make(subject);
   head->eval();
-  HeadInput input = random_input(quirks.spec());
+  HeadInput input = random_input(subject.spec());
   input.is_pad[kBatch - 1].fill_(true);
   const double before = loss_value(*head, input);
   input.actions[kBatch - 1].fill_(0.5);
@@ -119,17 +119,17 @@ void padding_does_not_count(const HeadQuirks& quirks) {
           "a batch of nothing but padding gives a loss that is not finite; divide by at least 1");
 }
 
-void gradient_reaches_every_parameter(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
-  require_gradients(*head, loss(*head, random_input(quirks.spec())).loss);
+void gradient_reaches_every_parameter(const HeadSubject& subject) {
+  const Made head = make(subject);
+  require_gradients(*head, loss(*head, random_input(subject.spec())).loss);
 }
 
 // Along a random direction: (L(w + e d) - L(w - e d)) / 2e against dL/dw . d, in float64.
-void gradient_agrees_with_differences(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
+void gradient_agrees_with_differences(const HeadSubject& subject) {
+  const Made head = make(subject);
   head->to(at::kDouble);
   head->eval();
-  const HeadInput input = random_input(quirks.spec(), at::kDouble);
+  const HeadInput input = random_input(subject.spec(), at::kDouble);
   loss(*head, input).loss.backward();
   const torch::NoGradGuard no_grad;
   at::Generator generator = make_generator(6);
@@ -155,10 +155,10 @@ void gradient_agrees_with_differences(const HeadQuirks& quirks) {
                       slope, difference));
 }
 
-void samples_are_as_declared(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
+void samples_are_as_declared(const HeadSubject& subject) {
+  const Made head = make(subject);
   head->eval();
-  const HeadSpec spec = quirks.spec();
+  const HeadSpec spec = subject.spec();
   for (const std::int64_t batch : {1, 3}) {
     const at::Tensor chunk = sample(*head, random_input(spec).cond.narrow(0, 0, batch));
     require(
@@ -172,11 +172,11 @@ void samples_are_as_declared(const HeadQuirks& quirks) {
   }
 }
 
-void rows_draw_their_own_noise(const HeadQuirks& quirks) {
+void rows_draw_their_own_noise(const HeadSubject& subject) {
   const torch::NoGradGuard no_grad;
-  const Made head = make(quirks);
+  const Made head = make(subject);
   head->eval();
-  const at::Tensor cond = random_input(quirks.spec()).cond.narrow(0, 0, 2);
+  const at::Tensor cond = random_input(subject.spec()).cond.narrow(0, 0, 2);
   const at::Tensor both =
       head->sample(cond, BatchGenerator({make_generator(20), make_generator(21)}));
   for (const std::int64_t row : {0, 1}) {
@@ -190,11 +190,11 @@ void rows_draw_their_own_noise(const HeadQuirks& quirks) {
   }
 }
 
-void a_prefix_is_kept_or_refused(const HeadQuirks& quirks) {
+void a_prefix_is_kept_or_refused(const HeadSubject& subject) {
   const torch::NoGradGuard no_grad;
-  const Made head = make(quirks);
+  const Made head = make(subject);
   head->eval();
-  const HeadInput input = random_input(quirks.spec());
+  const HeadInput input = random_input(subject.spec());
   const at::Tensor prefix = input.actions.narrow(1, 0, 1);
   at::Generator generator = make_generator(4);
   if (!head->continues_prefix()) {
@@ -207,9 +207,9 @@ void a_prefix_is_kept_or_refused(const HeadQuirks& quirks) {
           "the chunk does not begin with its prefix");
 }
 
-void wrong_sizes_are_refused(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
-  const HeadInput good = random_input(quirks.spec());
+void wrong_sizes_are_refused(const HeadSubject& subject) {
+  const Made head = make(subject);
+  const HeadInput good = random_input(subject.spec());
   HeadInput bad = good;
   bad.actions = at::cat({good.actions, good.actions}, 2);
   require_error("too many actions", {"actions"}, [&] { loss(*head, bad); });
@@ -230,13 +230,13 @@ double mean_loss(Head& head, const HeadInput& input) {
   return sum / kDraws;
 }
 
-void overfits_one_batch(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
-  const HeadInput input = random_input(quirks.spec());
+void overfits_one_batch(const HeadSubject& subject) {
+  const Made head = make(subject);
+  const HeadInput input = random_input(subject.spec());
   const double before = mean_loss(*head, input);
   torch::optim::Adam adam(head->parameters(), torch::optim::AdamOptions(kLearningRate));
   double after = before;
-  for (int step = 0; step < quirks.overfit_steps() && after >= 0.5 * before; ++step) {
+  for (int step = 0; step < subject.overfit_steps() && after >= 0.5 * before; ++step) {
     adam.zero_grad();
     loss(*head, input, 1000 + static_cast<std::uint64_t>(step)).loss.backward();
     adam.step();
@@ -245,36 +245,36 @@ void overfits_one_batch(const HeadQuirks& quirks) {
   require(
       after < 0.5 * before,
       fmt::format("{} steps on one batch take the loss from {:.4g} to {:.4g}; half is asked for",
-                  quirks.overfit_steps(), before, after));
+                  subject.overfit_steps(), before, after));
 }
 
-void saves_and_loads_to_the_bit(const HeadQuirks& quirks) {
-  const Made head = make(quirks), other = make(quirks, 2);
+void saves_and_loads_to_the_bit(const HeadSubject& subject) {
+  const Made head = make(subject), other = make(subject, 2);
   head->eval();
   other->eval();
   perturb(*other);
   copy_through_file(*head, *other);
-  const at::Tensor cond = random_input(quirks.spec()).cond;
+  const at::Tensor cond = random_input(subject.spec()).cond;
   require(at::equal(sample(*head, cond), sample(*other, cond)),
           "weights saved and loaded give other samples; what sample() depends on must be a "
           "registered parameter or buffer");
 }
 
-void memory_does_not_grow(const HeadQuirks& quirks) {
-  const Made head = make(quirks);
+void memory_does_not_grow(const HeadSubject& subject) {
+  const Made head = make(subject);
   head->eval();
-  const at::Tensor cond = random_input(quirks.spec()).cond.narrow(0, 0, 1);
+  const at::Tensor cond = random_input(subject.spec()).cond.narrow(0, 0, 1);
   require_no_growth("sample()", [&] { sample(*head, cond); });
 }
 
 }  // namespace
 
-HeadSpec HeadQuirks::spec() const {
+HeadSpec HeadSubject::spec() const {
   return {.action_dim = 3, .pred_horizon = 8, .obs_horizon = 2, .per_step_cond_dim = 5};
 }
 
-const std::vector<Check<HeadQuirks>>& head_checks() {
-  static const std::vector<Check<HeadQuirks>> checks = {
+const std::vector<Check<HeadSubject>>& head_checks() {
+  static const std::vector<Check<HeadSubject>> checks = {
       {"declares_its_sizes", "the agent builds its condition for them", declares_its_sizes},
       {"loss_is_one_finite_number", "the trainer divides, clips and plots it",
        loss_is_one_finite_number},

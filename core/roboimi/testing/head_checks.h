@@ -10,7 +10,7 @@
 
 namespace roboimi::testing {
 
-class ROBOIMI_EXPORT HeadQuirks : public Quirks {
+class ROBOIMI_EXPORT HeadSubject : public Subject {
  public:
   // One more head with the options under test; names and shapes of its weights are always the same.
   virtual std::shared_ptr<Head> make(const HeadSpec& spec) const = 0;
@@ -20,6 +20,6 @@ class ROBOIMI_EXPORT HeadQuirks : public Quirks {
   virtual int overfit_steps() const { return 1000; }
 };
 
-ROBOIMI_EXPORT const std::vector<Check<HeadQuirks>>& head_checks();
+ROBOIMI_EXPORT const std::vector<Check<HeadSubject>>& head_checks();
 
 }  // namespace roboimi::testing

@@ -161,12 +161,12 @@ TEST(Tasks, NameTheirSceneWhenItDoesNotCompile) {
               HasSubstr("mujoco_env, broken.xml: the scene does not compile"));
 }
 
-class CloseGripperQuirks : public roboimi::testing::EnvironmentQuirks {
+class CloseGripperSubject : public roboimi::testing::EnvironmentSubject {
   std::shared_ptr<Environment> make() const override {
     return std::make_shared<MujocoEnv>(small_options(), kTask);
   }
 };
-ROBOIMI_ENVIRONMENT_CONFORMANCE(CloseGripperQuirks);
+ROBOIMI_ENVIRONMENT_CONFORMANCE(CloseGripperSubject);
 
 }  // namespace
 }  // namespace roboimi::mujoco_env

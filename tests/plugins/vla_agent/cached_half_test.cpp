@@ -27,7 +27,8 @@ TEST(VlaAgent, TrainsOnFeaturesThatAreCachedInHalf) {
     SeededConstruction guard(1);
     const auto backbone = std::make_shared<HalfBackbone>(is_normalized);
     const auto head = std::make_shared<IndexHead>(HeadSpec{1, 4, 2, 2 + 1});
-    VlaAgent agent({.horizons = {2, 4, 2, Alignment::kDiffusion}}, dataset->spec(), backbone, head);
+    VlaAgent agent({.horizons = {2, 4, 2, Alignment::kFirstObservation}}, dataset->spec(), backbone,
+                   head);
     const TrainingData data =
         prepare_training_data(dataset, agent, CacheOptions(), {.batch_size = 10});
     ASSERT_TRUE(data.embeddings.has_value());

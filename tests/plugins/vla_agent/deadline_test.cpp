@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr Horizons kHorizons = {2, kHorizon, 8, Alignment::kDiffusion};
+constexpr Horizons kHorizons = {2, kHorizon, 8, Alignment::kFirstObservation};
 
 // A deadline that no machine misses, and one that a closed gate makes late but an open one does
 // not.
@@ -191,7 +191,7 @@ TEST(Deadline, WithLatencyTheChunkMayTakeThatLongAndNoLonger) {
 }
 
 TEST(Deadline, WithAnEnsembleTheChunksThatHaveComeAreAveraged) {
-  Player player(kShort, {.ensemble_decay = 0.01}, {1, 4, 1, Alignment::kAct});
+  Player player(kShort, {.ensemble_decay = 0.01}, {1, 4, 1, Alignment::kPresentObservation});
   player.act(3);  // each with a chunk of its own
   player.head->gate.close();
   // Step 3: rows 3, 2, 1 of the chunks of steps 0, 1, 2; the chunk of step 3 is late.

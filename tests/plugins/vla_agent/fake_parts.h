@@ -130,7 +130,7 @@ struct Fixture {
   std::shared_ptr<VlaAgent> agent;
   std::unique_ptr<Actor> actor;
 
-  explicit Fixture(Horizons horizons = {2, kHorizon, 8, Alignment::kDiffusion},
+  explicit Fixture(Horizons horizons = {2, kHorizon, 8, Alignment::kFirstObservation},
                    bool with_statistics = true, VlaAgentOptions options = {},
                    const ActorOptions& acting = {}) {
     SeededConstruction guard(1);

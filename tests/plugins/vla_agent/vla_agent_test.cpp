@@ -25,7 +25,7 @@ TEST(VlaAgent, ExecutesTheChunkFromThePresentOn) {
 }
 
 TEST(VlaAgent, ExecutesFromIndexZeroUnderTheActAlignment) {
-  Fixture fixture({1, kHorizon, 8, Alignment::kAct});
+  Fixture fixture({1, kHorizon, 8, Alignment::kPresentObservation});
   fixture.actor->reset(0);
   for (int step = 0; step < 16; ++step) {
     EXPECT_EQ(fixture.actor->act(observation(step, true))[0].item<float>(), step % 8);
@@ -78,7 +78,7 @@ TEST(VlaAgent, NoiseDependsOnSeedAndPlanAlone) {
 }
 
 TEST(VlaAgent, WithoutStatisticsIsAnError) {
-  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, /*with_statistics=*/false);
+  Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, /*with_statistics=*/false);
   fixture.actor->reset(0);
   try {
     fixture.actor->act(observation(0, true));
@@ -161,7 +161,7 @@ TEST(VlaAgent, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
 at::Tensor training_cond(double state_noise, bool training) {
   VlaAgentOptions options;
   options.state_noise = state_noise;
-  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, options);
+  Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, true, options);
   fixture.agent->train(training);
   Batch batch;
   batch.observations["state"] = at::zeros({512, 2, kState});
@@ -185,7 +185,7 @@ TEST(VlaAgent, AddsNoiseToTheStateInTrainingAlone) {
 }
 
 TEST(VlaAgent, ComputesTheNextChunkWhileTheCurrentOnePlays) {
-  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
+  Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, true, {.latency_steps = 3});
   fixture.actor->reset(7);
   std::vector<int> seen;
   for (int step = 0; step < 24; ++step) {
@@ -201,7 +201,7 @@ TEST(VlaAgent, ComputesTheNextChunkWhileTheCurrentOnePlays) {
 }
 
 TEST(VlaAgent, EncodesBesideWhatPlaysWhereALatencyIsGranted) {
-  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
+  Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, true, {.latency_steps = 3});
   fixture.actor->reset(0);
   int step = 0;
   const auto act = [&] {
@@ -236,7 +236,7 @@ TEST(VlaAgent, TimesAChunkFromItsObservationOn) {
 }
 
 TEST(VlaAgent, AnActorEndsOnceItsLastChunkIsThere) {
-  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
+  Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, true, {.latency_steps = 3});
   fixture.actor->reset(0);
   for (int step = 0; step < 5; ++step) fixture.actor->act(observation(step, true));
   fixture.head->gate.close();
@@ -254,7 +254,7 @@ TEST(VlaAgent, AnActorEndsOnceItsLastChunkIsThere) {
 }
 
 TEST(VlaAgent, ALateChunkIsMadeForTheObservationsOfItsPlan) {
-  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
+  Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, true, {.latency_steps = 3});
   fixture.actor->reset(0);
   for (int step = 0; step < 9; ++step) fixture.actor->act(observation(step, true));
   EXPECT_EQ(fixture.head->last_cond[0][1][0].item<float>(), 5);  // step 8 less 3
@@ -262,10 +262,10 @@ TEST(VlaAgent, ALateChunkIsMadeForTheObservationsOfItsPlan) {
 
 TEST(VlaAgent, AnEpisodeThatEndsBeforeItsChunkLeavesNothingBehind) {
   const VlaAgentOptions late{.latency_steps = 3};
-  Fixture cut({2, kHorizon, 8, Alignment::kDiffusion}, true, late);
+  Fixture cut({2, kHorizon, 8, Alignment::kFirstObservation}, true, late);
   cut.actor->reset(99);
   for (int step = 0; step < 7; ++step) cut.actor->act(observation(step, true));
-  Fixture fresh({2, kHorizon, 8, Alignment::kDiffusion}, true, late);
+  Fixture fresh({2, kHorizon, 8, Alignment::kFirstObservation}, true, late);
   cut.actor->reset(1);
   fresh.actor->reset(1);
   for (int step = 0; step < 12; ++step) {
@@ -311,7 +311,7 @@ TEST(VlaAgent, AsksAgainForAPlanThatNobodyDelivered) {
 }
 
 TEST(VlaAgent, GivesAHeadThatContinuesThemTheCommandsThatAreCommitted) {
-  Fixture fixture({2, kHorizon, 8, Alignment::kDiffusion}, true, {.latency_steps = 3});
+  Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, true, {.latency_steps = 3});
   fixture.head->continues = true;
   fixture.actor->reset(0);
   std::vector<at::Tensor> commands;
@@ -338,7 +338,7 @@ TEST(VlaAgent, GivesItsHeadATokenForEachCameraAndStep) {
 }
 
 TEST(VlaAgent, AveragesTheChunksThatCoverAStep) {
-  Fixture fixture({1, 4, 1, Alignment::kAct}, true, {.ensemble_decay = 0.01});
+  Fixture fixture({1, 4, 1, Alignment::kPresentObservation}, true, {.ensemble_decay = 0.01});
   fixture.actor->reset(0);
   at::Tensor action;
   for (int step = 0; step < 8; ++step) action = fixture.actor->act(observation(step, true));
@@ -385,7 +385,7 @@ class TableHead : public Head {
 };
 
 TEST(VlaAgent, ActsByAHeadWithoutParameters) {
-  VlaAgent agent({.horizons = {2, kHorizon, 8, Alignment::kDiffusion}}, spec(),
+  VlaAgent agent({.horizons = {2, kHorizon, 8, Alignment::kFirstObservation}}, spec(),
                  std::make_shared<MeanBackbone>(), std::make_shared<TableHead>());
   agent.set_statistics({.state = identity_statistics(kState),
                         .action = identity_statistics(kAction),
@@ -396,8 +396,8 @@ TEST(VlaAgent, ActsByAHeadWithoutParameters) {
 }
 
 TEST(CheckExecution, NamesTheOptionThatDoesNotFit) {
-  EXPECT_NO_THROW(check_execution({.horizons = {2, 16, 15, Alignment::kDiffusion}}));
-  EXPECT_NO_THROW(check_execution({.horizons = {1, 16, 16, Alignment::kAct}}));
+  EXPECT_NO_THROW(check_execution({.horizons = {2, 16, 15, Alignment::kFirstObservation}}));
+  EXPECT_NO_THROW(check_execution({.horizons = {1, 16, 16, Alignment::kPresentObservation}}));
   EXPECT_NO_THROW(check_execution({.horizons = {2, 16, 8}, .latency_steps = 7}));
   const auto text_of = [](const ExecutionOptions& options) {
     return error_text([&] { check_execution(options); });

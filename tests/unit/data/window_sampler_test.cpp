@@ -14,7 +14,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr Horizons kDiffusion{.obs = 2, .pred = 4, .num_action = 2};
-constexpr Horizons kAct{.obs = 1, .pred = 4, .num_action = 2, .alignment = Alignment::kAct};
+constexpr Horizons kAct{
+    .obs = 1, .pred = 4, .num_action = 2, .alignment = Alignment::kPresentObservation};
 
 std::vector<std::int64_t> integers(const at::Tensor& tensor) {
   const at::Tensor flat = tensor.to(at::kLong).contiguous().flatten();

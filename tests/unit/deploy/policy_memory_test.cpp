@@ -17,7 +17,7 @@ std::int64_t allocated() {
 
 // What 4000 calls after the first 400 have left allocated.
 std::int64_t growth(const vla_agent::VlaAgentOptions& acting, const PolicyOptions& options) {
-  const Horizons horizons = {2, 16, 8, Alignment::kDiffusion};
+  const Horizons horizons = {2, 16, 8, Alignment::kFirstObservation};
   const vla_agent::Fixture parts(horizons, true, acting);
   Policy policy({.agent = parts.agent}, options, "test");
   policy.reset(0, Policy::kUnknownCommand);

@@ -130,7 +130,7 @@ class FaultyBackbone : public Backbone {
   std::vector<at::Tensor> kept_;
 };
 
-class Faulty : public BackboneQuirks {
+class Faulty : public BackboneSubject {
  public:
   explicit Faulty(Fault fault) : fault_(fault) {}
   std::shared_ptr<Backbone> make(const ObservationSpec& spec) const override {
@@ -183,7 +183,7 @@ class Thawing : public FaultyBackbone {
   bool frozen() const override { return true; }
 };
 
-class ThawingQuirks : public BackboneQuirks {
+class ThawingSubject : public BackboneSubject {
  public:
   std::shared_ptr<Backbone> make(const ObservationSpec& spec) const override {
     return std::make_shared<Thawing>(spec);
@@ -194,22 +194,22 @@ class ThawingQuirks : public BackboneQuirks {
 };
 
 TEST(BackboneKit, FindsAFrozenBackboneThatIsNot) {
-  EXPECT_THAT(failing_checks(backbone_checks(), ThawingQuirks()), Contains("frozen_means_frozen"));
+  EXPECT_THAT(failing_checks(backbone_checks(), ThawingSubject()), Contains("frozen_means_frozen"));
 }
 
-TEST(BackboneKit, SkipsWhatTheQuirksSkipAndSaysWhy) {
+TEST(BackboneKit, SkipsWhatTheSubjectSkipsAndSaysWhy) {
   for (const auto& check : backbone_checks()) {
     if (check.name != "declares_its_size") continue;
-    const CheckResult result = run_check(check, ThawingQuirks());
+    const CheckResult result = run_check(check, ThawingSubject());
     EXPECT_EQ(result.status, CheckStatus::kSkipped);
     EXPECT_EQ(result.message, "not asked");
   }
 }
 
 TEST(Check, TellsWhatToMendAndWhatWasThrown) {
-  const Faulty quirks(Fault::kNone);
+  const Faulty subject(Fault::kNone);
   const auto of = [&](const std::function<void()>& body) {
-    return run_check("name", "reason", quirks, body);
+    return run_check("name", "reason", subject, body);
   };
   EXPECT_EQ(of([] {}).status, CheckStatus::kPassed);
   const CheckResult failed = of([] { require(false, "mend it"); });

@@ -113,7 +113,7 @@ class FaultyEnvironment : public Environment, public Scene {
   bool running_ = false;
 };
 
-class FaultyWorld : public EnvironmentQuirks {
+class FaultyWorld : public EnvironmentSubject {
  public:
   explicit FaultyWorld(Fault fault) : fault_(fault) {}
   std::shared_ptr<Environment> make() const override {
@@ -152,7 +152,7 @@ INSTANTIATE_TEST_SUITE_P(
                       std::pair(Fault::kRewardTooHigh, "episodes_end")));
 
 // Only one robot exists: a check that made a second one would move it twice.
-class OneRobot : public EnvironmentQuirks {
+class OneRobot : public EnvironmentSubject {
  public:
   std::shared_ptr<Environment> make() const override {
     EXPECT_TRUE(last_.expired()) << "two robots at once";
@@ -207,7 +207,7 @@ class FaultyDataset : public Dataset {
   EpisodeInfo episode_;
 };
 
-class FaultyData : public DatasetQuirks {
+class FaultyData : public DatasetSubject {
  public:
   explicit FaultyData(DataFault fault) : fault_(fault) {}
   std::shared_ptr<Dataset> make() const override {
@@ -232,7 +232,7 @@ TEST(DatasetKit, PassesADatasetWithoutAFaultAndFindsEach) {
 }
 
 // The trainer's test agent does without what the kit asks of one that is shipped.
-class TinyQuirks : public AgentQuirks {
+class TinySubject : public AgentSubject {
  public:
   std::shared_ptr<Agent> make(const ObservationSpec&) const override {
     return std::make_shared<TinyAgent>(tiny_spec());
@@ -240,7 +240,7 @@ class TinyQuirks : public AgentQuirks {
 };
 
 TEST(AgentKit, FindsAnAgentThatActsWithoutStatistics) {
-  EXPECT_THAT(failing_checks(agent_checks(), TinyQuirks()), Contains("statistics_come_first"));
+  EXPECT_THAT(failing_checks(agent_checks(), TinySubject()), Contains("statistics_come_first"));
 }
 
 }  // namespace

@@ -12,18 +12,18 @@ namespace roboimi::testing {
 
 template <typename Kind>
 std::set<std::string> checks_that(CheckStatus status, const std::vector<Check<Kind>>& checks,
-                                  const std::type_identity_t<Kind>& quirks) {
+                                  const std::type_identity_t<Kind>& subject) {
   std::set<std::string> names;
   for (const Check<Kind>& check : checks) {
-    if (run_check(check, quirks).status == status) names.insert(check.name);
+    if (run_check(check, subject).status == status) names.insert(check.name);
   }
   return names;
 }
 
 template <typename Kind>
 std::set<std::string> failing_checks(const std::vector<Check<Kind>>& checks,
-                                     const std::type_identity_t<Kind>& quirks) {
-  return checks_that(CheckStatus::kFailed, checks, quirks);
+                                     const std::type_identity_t<Kind>& subject) {
+  return checks_that(CheckStatus::kFailed, checks, subject);
 }
 
 }  // namespace roboimi::testing

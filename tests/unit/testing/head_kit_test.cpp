@@ -113,7 +113,7 @@ class FaultyHead : public Head {
   std::vector<at::Tensor> kept_;
 };
 
-class Faulty : public HeadQuirks {
+class Faulty : public HeadSubject {
  public:
   explicit Faulty(Fault fault) : fault_(fault) {}
   std::shared_ptr<Head> make(const HeadSpec& spec) const override {
