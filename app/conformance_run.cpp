@@ -9,8 +9,10 @@
 #include "roboimi/config/did_you_mean.h"
 #include "roboimi/testing/agent_checks.h"
 #include "roboimi/testing/backbone_checks.h"
+#include "roboimi/testing/communicator_checks.h"
 #include "roboimi/testing/dataset_checks.h"
 #include "roboimi/testing/environment_checks.h"
+#include "roboimi/testing/episode_writer_checks.h"
 #include "roboimi/testing/head_checks.h"
 
 namespace roboimi::app {
@@ -87,12 +89,38 @@ class RegisteredEnvironment final : public Registered<testing::EnvironmentSubjec
   }
 };
 
+class RegisteredEpisodeWriter final : public Registered<testing::EpisodeWriterSubject> {
+ public:
+  using Registered::Registered;
+  std::shared_ptr<EpisodeWriter> make() const override {
+    return registry_.create<EpisodeWriter>(run_.options, "writer");
+  }
+};
+
+// One in the process, which ends its part when the checks are done.
+class RegisteredCommunicator final : public Registered<testing::CommunicatorSubject> {
+ public:
+  using Registered::Registered;
+  ~RegisteredCommunicator() override {
+    if (made_) made_->finish();
+  }
+  std::shared_ptr<Communicator> get() const override {
+    if (!made_) made_ = registry_.create<Communicator>(run_.options, "communicator");
+    return made_;
+  }
+
+ private:
+  mutable std::shared_ptr<Communicator> made_;
+};
+
 // Whether the options give a component at all, before any check blames it for theirs.
 template <typename Kind>
 CheckResult can_be_made(const Kind& subject) {
   return testing::run_check("can_be_made", "a component is made from options", subject, [&] {
     try {
-      if constexpr (requires { subject.spec(); }) {
+      if constexpr (requires { subject.get(); }) {
+        subject.get();
+      } else if constexpr (requires { subject.spec(); }) {
         subject.make(subject.spec());
       } else {
         subject.make();
@@ -150,8 +178,9 @@ std::vector<CheckResult> run_conformance(const ConformanceRun& run) {
     case ComponentKind::kEnvironment:
       return run_all(run, testing::environment_checks(), RegisteredEnvironment(run));
     case ComponentKind::kEpisodeWriter:
+      return run_all(run, testing::episode_writer_checks(), RegisteredEpisodeWriter(run));
     case ComponentKind::kCommunicator:
-      return {};
+      return run_all(run, testing::communicator_checks(), RegisteredCommunicator(run));
   }
   return {};
 }

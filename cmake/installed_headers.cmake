@@ -20,7 +20,9 @@ set(ROBOIMI_INSTALLED_HEADERS
     testing/agent_checks.h
     testing/backbone_checks.h
     testing/check.h
+    testing/communicator_checks.h
     testing/conformance.h
     testing/dataset_checks.h
     testing/environment_checks.h
+    testing/episode_writer_checks.h
     testing/head_checks.h)

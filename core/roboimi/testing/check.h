@@ -22,12 +22,12 @@
 
 namespace roboimi::testing {
 
-// One requirement of the components that `Subject` describes.
-template <typename Subject>
+// One requirement of the components that a `Kind` of subject describes.
+template <typename Kind>
 struct Check {
   std::string name;    // frozen_means_frozen
   std::string reason;  // why a user needs it, one clause
-  std::function<void(const Subject&)> run;
+  std::function<void(const Kind&)> run;
 };
 
 // What a component may say of itself; each kind adds its own. A check in skipped() is passed over,

@@ -19,8 +19,10 @@
 
 #include "roboimi/testing/agent_checks.h"
 #include "roboimi/testing/backbone_checks.h"
+#include "roboimi/testing/communicator_checks.h"
 #include "roboimi/testing/dataset_checks.h"
 #include "roboimi/testing/environment_checks.h"
+#include "roboimi/testing/episode_writer_checks.h"
 #include "roboimi/testing/head_checks.h"
 
 namespace roboimi::testing {
@@ -54,3 +56,7 @@ void run_as_test(const Check<Kind>& check, const std::type_identity_t<Kind>& sub
   ROBOIMI_CONFORMANCE(SubjectClass, ::roboimi::testing::dataset_checks())
 #define ROBOIMI_ENVIRONMENT_CONFORMANCE(SubjectClass) \
   ROBOIMI_CONFORMANCE(SubjectClass, ::roboimi::testing::environment_checks())
+#define ROBOIMI_EPISODE_WRITER_CONFORMANCE(SubjectClass) \
+  ROBOIMI_CONFORMANCE(SubjectClass, ::roboimi::testing::episode_writer_checks())
+#define ROBOIMI_COMMUNICATOR_CONFORMANCE(SubjectClass) \
+  ROBOIMI_CONFORMANCE(SubjectClass, ::roboimi::testing::communicator_checks())

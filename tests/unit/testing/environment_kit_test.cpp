@@ -8,12 +8,10 @@
 #include "roboimi/common/random.h"
 #include "roboimi/contract/environment.h"
 #include "roboimi/contract/scene.h"
-#include "roboimi/testing/agent_checks.h"
 #include "roboimi/testing/dataset_checks.h"
 #include "roboimi/testing/environment_checks.h"
 #include "tests/unit/rollout/line_robot.h"
 #include "tests/unit/testing/failing_checks.h"
-#include "tests/unit/train/tiny_agent.h"
 
 namespace roboimi::testing {
 namespace {
@@ -229,18 +227,6 @@ TEST(DatasetKit, PassesADatasetWithoutAFaultAndFindsEach) {
   EXPECT_THAT(failing(DataFault::kOtherFrame), Contains("frames_fit_the_spec"));
   EXPECT_THAT(failing(DataFault::kOtherOrder), Contains("reading_twice_gives_the_same"));
   EXPECT_THAT(failing(DataFault::kBeyondTheEnd), Contains("what_is_not_there_is_refused"));
-}
-
-// The trainer's test agent does without what the kit asks of one that is shipped.
-class TinySubject : public AgentSubject {
- public:
-  std::shared_ptr<Agent> make(const ObservationSpec&) const override {
-    return std::make_shared<TinyAgent>(tiny_spec());
-  }
-};
-
-TEST(AgentKit, FindsAnAgentThatActsWithoutStatistics) {
-  EXPECT_THAT(failing_checks(agent_checks(), TinySubject()), Contains("statistics_come_first"));
 }
 
 }  // namespace

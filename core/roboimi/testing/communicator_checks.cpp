@@ -1,0 +1,115 @@
+#include "roboimi/testing/communicator_checks.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <string>
+
+namespace roboimi::testing {
+namespace {
+
+std::shared_ptr<Communicator> get(const CommunicatorSubject& subject) {
+  auto communicator = subject.get();
+  require(communicator != nullptr, "the factory returns no communicator");
+  return communicator;
+}
+
+// Integers small enough that every order of a sum gives the same float.
+at::Tensor numbers_of(std::int64_t rank, at::ScalarType dtype) {
+  return (at::arange(12).view({3, 4}) + 100 * rank).to(dtype);
+}
+
+void ranks_fit(const CommunicatorSubject& subject) {
+  const auto communicator = get(subject);
+  const std::int64_t rank = communicator->rank(), size = communicator->size();
+  require(size >= 1 && rank >= 0 && rank < size,
+          fmt::format("rank() {} is not below size() {}", rank, size));
+  const std::int64_t local = communicator->local_rank();
+  require(local >= 0 && local < size, "local_rank() is not a rank of this machine");
+}
+
+void sums_are_over_all_processes(const CommunicatorSubject& subject) {
+  const auto communicator = get(subject);
+  const std::int64_t size = communicator->size();
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kLong}) {
+    at::Tensor sum = numbers_of(communicator->rank(), dtype);
+    communicator->all_reduce(sum);
+    at::Tensor expected = at::zeros_like(sum);
+    for (std::int64_t rank = 0; rank < size; ++rank) expected += numbers_of(rank, dtype);
+    require(
+        at::equal(sum, expected),
+        fmt::format("all_reduce() of {} is not the sum over the processes", c10::toString(dtype)));
+  }
+}
+
+void layout_does_not_matter(const CommunicatorSubject& subject) {
+  const auto communicator = get(subject);
+  at::Tensor plain = numbers_of(communicator->rank(), at::kFloat);
+  at::Tensor base = at::zeros({4, 6});
+  at::Tensor strided = base.slice(1, 0, 3).t();  // [3, 4], a view with gaps
+  strided.copy_(plain);
+  communicator->all_reduce(plain);
+  communicator->all_reduce(strided);
+  require(at::equal(strided, plain),
+          "all_reduce() of a tensor with other strides gives other numbers");
+  require(base.slice(1, 3).abs().sum().item<double>() == 0.0,
+          "all_reduce() writes beside the tensor that it is given");
+}
+
+void everyone_gets_the_roots_values(const CommunicatorSubject& subject) {
+  const auto communicator = get(subject);
+  for (std::int64_t root = 0; root < communicator->size(); ++root) {
+    at::Tensor values = numbers_of(communicator->rank(), at::kFloat);
+    communicator->broadcast(values, root);
+    require(at::equal(values, numbers_of(root, at::kFloat)),
+            fmt::format("broadcast() from {} gives other values than it has", root));
+  }
+}
+
+void texts_and_votes_arrive(const CommunicatorSubject& subject) {
+  const auto communicator = get(subject);
+  const std::string text = communicator->rank() == 0 ? std::string("a\0b", 3) : "other";
+  require(broadcast_text(text, *communicator) == std::string("a\0b", 3),
+          "broadcast_text() gives another text than rank 0's");
+  require(!any_process(false, *communicator), "any_process() is true where none is");
+  require(any_process(communicator->rank() == communicator->size() - 1, *communicator),
+          "any_process() misses the last process");
+}
+
+void means_have_the_whole_batchs_gradient(const CommunicatorSubject& subject) {
+  const auto communicator = get(subject);
+  const at::Tensor local =
+      at::full({2}, 1.0 + static_cast<double>(communicator->rank())).requires_grad_(true);
+  const at::Tensor mean = average(local, *communicator);
+  const double expected = 0.5 * static_cast<double>(communicator->size() + 1);
+  require((mean - expected).abs().max().item<double>() < 1e-6,
+          "average() is not the mean over the processes");
+  mean.square().sum().backward();
+  // The processes' gradients are averaged afterwards, so that each is that of the whole sum.
+  require((local.grad() - 2.0 * expected).abs().max().item<double>() < 1e-5,
+          "the gradient of average() is not the mean of the processes' gradients");
+}
+
+void barriers_return(const CommunicatorSubject& subject) {
+  const auto communicator = get(subject);
+  for (int i = 0; i < 3; ++i) communicator->barrier();
+}
+
+}  // namespace
+
+const std::vector<Check<CommunicatorSubject>>& communicator_checks() {
+  static const std::vector<Check<CommunicatorSubject>> checks = {
+      {"ranks_fit", "each process trains on its own part of a batch", ranks_fit},
+      {"sums_are_over_all_processes", "gradients are averaged", sums_are_over_all_processes},
+      {"layout_does_not_matter", "parameters are views of larger buffers", layout_does_not_matter},
+      {"everyone_gets_the_roots_values", "the copies of the weights start equal",
+       everyone_gets_the_roots_values},
+      {"texts_and_votes_arrive", "the processes agree on when to stop", texts_and_votes_arrive},
+      {"means_have_the_whole_batchs_gradient", "some losses are no mean over samples",
+       means_have_the_whole_batchs_gradient},
+      {"barriers_return", "rank 0 prepares the data first", barriers_return},
+  };
+  return checks;
+}
+
+}  // namespace roboimi::testing

@@ -1,0 +1,147 @@
+// The checks of the communicator kit, run by two threads that stand for two processes.
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <barrier>
+#include <chrono>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "roboimi/testing/communicator_checks.h"
+#include "tests/unit/testing/failing_checks.h"
+
+namespace roboimi::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::IsEmpty;
+
+enum class Fault {
+  kNone,
+  kBadRank,
+  kOwnSum,
+  kIgnoresStrides,
+  kOwnValues,
+  kNoBytes,
+  kHalfGradient,
+};
+
+// Where the two meet.
+struct Meeting {
+  std::barrier<> barrier{2};
+  std::array<at::Tensor, 2> tensors;
+};
+
+class ThreadCommunicator final : public Communicator {
+ public:
+  ThreadCommunicator(Meeting& meeting, std::int64_t rank, Fault fault)
+      : meeting_(meeting), rank_(rank), fault_(fault) {}
+  std::int64_t rank() const override { return rank_; }
+  std::int64_t size() const override { return fault_ == Fault::kBadRank ? rank_ : 2; }
+  std::int64_t local_rank() const override { return rank_; }
+  void barrier() override { meeting_.barrier.arrive_and_wait(); }
+  void finish() override { barrier(); }
+
+  void all_reduce(at::Tensor& tensor) override {
+    exchange(tensor);
+    const bool is_mean = fault_ == Fault::kHalfGradient && tensor.numel() == 2 && ++means_ == 2;
+    at::Tensor sum = meeting_.tensors[0] + meeting_.tensors[1];
+    if (fault_ == Fault::kOwnSum) sum = 2 * meeting_.tensors[mine()];
+    if (is_mean) sum = sum / 2;
+    barrier();
+    if (fault_ == Fault::kIgnoresStrides && !tensor.is_contiguous()) {
+      // As one that takes the tensor's memory for its elements.
+      at::Tensor memory = at::from_blob(tensor.data_ptr(), {tensor.numel()});
+      memory.copy_(sum.flatten());
+      return;
+    }
+    tensor.copy_(sum);
+  }
+  void broadcast(at::Tensor& tensor, std::int64_t root) override {
+    exchange(tensor);
+    at::Tensor values = meeting_.tensors[static_cast<std::size_t>(root)];
+    if (fault_ == Fault::kOwnValues) values = meeting_.tensors[mine()];
+    if (fault_ == Fault::kNoBytes && values.scalar_type() == at::kByte) values = values * 0;
+    barrier();
+    tensor.copy_(values);
+  }
+
+ private:
+  std::size_t mine() const { return static_cast<std::size_t>(rank_); }
+  void exchange(const at::Tensor& tensor) {
+    meeting_.tensors[mine()] = tensor.detach().clone();
+    barrier();
+  }
+
+  Meeting& meeting_;
+  std::int64_t rank_;
+  Fault fault_;
+  int means_ = 0;
+};
+
+class GivenCommunicator : public CommunicatorSubject {
+ public:
+  explicit GivenCommunicator(std::shared_ptr<Communicator> communicator)
+      : communicator_(std::move(communicator)) {}
+  std::shared_ptr<Communicator> get() const override { return communicator_; }
+
+ private:
+  std::shared_ptr<Communicator> communicator_;
+};
+
+// The status of one check in both threads.
+std::array<CheckStatus, 2> run_twice(const Check<CommunicatorSubject>& check, Fault fault) {
+  Meeting meeting;
+  std::array<CheckStatus, 2> statuses;
+  std::vector<std::thread> threads;
+  for (const std::int64_t rank : {0, 1}) {
+    threads.emplace_back([&, rank] {
+      const GivenCommunicator subject(std::make_shared<ThreadCommunicator>(meeting, rank, fault));
+      statuses[static_cast<std::size_t>(rank)] = run_check(check, subject).status;
+      // A check that fails in one thread leaves the other waiting.
+      if (statuses[static_cast<std::size_t>(rank)] == CheckStatus::kFailed) {
+        meeting.barrier.arrive_and_drop();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return statuses;
+}
+
+const Check<CommunicatorSubject>& check_named(const std::string& name) {
+  const auto& checks = communicator_checks();
+  return *std::ranges::find(checks, name, &Check<CommunicatorSubject>::name);
+}
+
+TEST(CommunicatorKit, PassesASingleProcess) {
+  const GivenCommunicator subject(std::make_shared<SingleProcess>());
+  EXPECT_THAT(failing_checks(communicator_checks(), subject), IsEmpty());
+}
+
+TEST(CommunicatorKit, PassesTwoProcessesWithoutAFault) {
+  for (const Check<CommunicatorSubject>& check : communicator_checks()) {
+    for (const CheckStatus status : run_twice(check, Fault::kNone)) {
+      EXPECT_EQ(status, CheckStatus::kPassed) << check.name;
+    }
+  }
+}
+
+TEST(CommunicatorKit, FindsEachFault) {
+  for (const auto& [fault, name] :
+       {std::pair(Fault::kBadRank, "ranks_fit"),
+        std::pair(Fault::kOwnSum, "sums_are_over_all_processes"),
+        std::pair(Fault::kIgnoresStrides, "layout_does_not_matter"),
+        std::pair(Fault::kOwnValues, "everyone_gets_the_roots_values"),
+        std::pair(Fault::kNoBytes, "texts_and_votes_arrive"),
+        std::pair(Fault::kHalfGradient, "means_have_the_whole_batchs_gradient")}) {
+    EXPECT_THAT(run_twice(check_named(name), fault), Contains(CheckStatus::kFailed)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace roboimi::testing
