@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <iostream>
+#include <numbers>
+#include <string>
 #include <thread>
 
 #include "plugins/mujoco_env/mujoco_env.h"
@@ -92,6 +95,52 @@ TEST(Rendering, ProjectedCornersFrameTheBoxInThePicture) {
       EXPECT_NEAR(along.min().item<double>(), low[axis], 1.5) << camera << " axis " << axis;
       EXPECT_NEAR(along.max().item<double>() + 1.0, high[axis], 1.5) << camera << " axis " << axis;
     }
+  }
+}
+
+// The distance along the viewing direction to what a ray through the pixel's center meets.
+double depth_by_ray(const MujocoEnv& environment, int camera, std::int64_t row, std::int64_t column,
+                    ImageSize size) {
+  const mjModel* model = environment.world().model.get();
+  const mjData* data = environment.data();
+  const double field_of_view = model->cam_fovy[camera] * std::numbers::pi / 180.0;
+  const double focal = 0.5 * static_cast<double>(size.height) / std::tan(0.5 * field_of_view);
+  const double seen[3] = {
+      (static_cast<double>(column) + 0.5 - 0.5 * static_cast<double>(size.width)) / focal,
+      -(static_cast<double>(row) + 0.5 - 0.5 * static_cast<double>(size.height)) / focal, -1.0};
+  double ray[3];
+  mju_mulMatVec3(ray, data->cam_xmat + 9 * camera, seen);
+  const mjtByte drawn[6] = {1, 1, 1, 0, 0, 0};  // the groups that a renderer draws
+  int geom = -1;
+  return mj_ray(model, data, data->cam_xpos + 3 * camera, ray, drawn, 1, -1, &geom);
+}
+
+TEST(Rendering, DepthIsTheDistanceThatARayFinds) {
+  constexpr ImageSize kSmall{48, 64};
+  MujocoEnv environment({.camera_names = {"front"},
+                         .depth_camera_names = {"front", "top"},
+                         .image_height = kSmall.height,
+                         .image_width = kSmall.width});
+  EXPECT_EQ(environment.spec().at("top_depth"), depth_stream("top_depth", kSmall));
+  const Observation seen = environment.reset(5, true);
+  EXPECT_FALSE(environment.observe(false).contains("top_depth")) << "drawn unasked";
+  for (const char* camera : {"front", "top"}) {
+    const at::Tensor depth = seen.at(std::string(camera) + "_depth");
+    ASSERT_EQ(depth.scalar_type(), at::kFloat);
+    ASSERT_EQ(depth.sizes(), (std::vector<std::int64_t>{kSmall.height, kSmall.width}));
+    const int id = mj_name2id(environment.world().model.get(), mjOBJ_CAMERA, camera);
+    int compared = 0, equal = 0;
+    for (std::int64_t row = 0; row < kSmall.height; row += 3) {
+      for (std::int64_t column = 0; column < kSmall.width; column += 3) {
+        const double expected = depth_by_ray(environment, id, row, column, kSmall);
+        if (expected < 0.0) continue;  // nothing is there
+        ++compared;
+        equal += std::abs(depth[row][column].item<double>() - expected) < 0.005 * expected ? 1 : 0;
+      }
+    }
+    ASSERT_GT(compared, 100) << camera;
+    // A ray and a pixel disagree at some outlines.
+    EXPECT_GT(equal, 0.97 * compared) << camera << ": " << equal << " of " << compared;
   }
 }
 
