@@ -102,7 +102,9 @@ TEST(Experiments, SwapTheBackboneInPlace) {
       const ConfigNode* cond_dim = root.find_path("agent.head.cond_dim");
       const bool is_stated = cond_dim != nullptr && !cond_dim->is_null();
       EXPECT_EQ(is_stated, is_lewm && std::string(name).starts_with("lewm"));
-      if (is_stated) EXPECT_EQ(cond_dim->text(), "208");
+      if (is_stated) {
+        EXPECT_EQ(cond_dim->text(), "208");
+      }
     }
   }
 }
