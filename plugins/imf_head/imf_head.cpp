@@ -60,7 +60,7 @@ ImfHead::ImfHead(const ImfOptions& options, const HeadSpec& spec)
   input_emb_ = register_module("input_emb", torch::nn::Linear(spec.action_dim, width));
   cond_obs_emb_ = register_module("cond_obs_emb", torch::nn::Linear(spec.per_step_cond_dim, width));
   time_token_proj_ = register_module("time_token_proj", torch::nn::Linear(width, width));
-  backbone_ =
+  transformer_ =
       register_module("attnres_backbone", attnres::Transformer(attnres::TransformerOptions{
                                               .width = width,
                                               .num_blocks = options.n_layer,
@@ -153,7 +153,7 @@ at::Tensor ImfHead::velocity(const at::Tensor& z, const at::Tensor& r, const at:
                              const at::Tensor& cond, at::Generator* generator) {
   at::Tensor tokens = embed(z, r, t, cond);
   if (generator != nullptr) tokens = dropout(tokens, options_.dropout, *generator);
-  return to_velocity(read_out(backbone_(tokens, generator)), z, t);
+  return to_velocity(read_out(transformer_(tokens, generator)), z, t);
 }
 
 at::Tensor ImfHead::compound_velocity(const at::Tensor& z, const Draw& draw, const at::Tensor& cond,
@@ -175,7 +175,7 @@ at::Tensor ImfHead::compound_velocity(const at::Tensor& z, const Draw& draw, con
     const at::Tensor mask = dropout(at::ones_like(x.value), options_.dropout, *generator);
     x = {x.value * mask, x.tangent * last(mask)};
   }
-  const attnres::Dual y = backbone_->forward_dual(x, generator);
+  const attnres::Dual y = transformer_->forward_dual(x, generator);
   const at::Tensor u = to_velocity(read_out(y.value), z, draw.t);
   at::Tensor correction = at::zeros_like(z);
   {
@@ -222,7 +222,7 @@ at::Tensor ImfHead::integrate(const at::Tensor& noise, const at::Tensor& cond) {
   for (std::int64_t i = steps; i > 0; --i) {
     const at::Tensor t = at::full({z.size(0)}, double(i) / double(steps), z.options());
     const at::Tensor r = at::full({z.size(0)}, double(i - 1) / double(steps), z.options());
-    const at::Tensor u = to_velocity(read_out(backbone_->infer(embed(z, r, t, cond))), z, t);
+    const at::Tensor u = to_velocity(read_out(transformer_->infer(embed(z, r, t, cond))), z, t);
     z = z - per_sample(t - r) * u;
   }
   return latent_.decode(z);

@@ -105,7 +105,7 @@ class ImfHead : public Head {
   HeadSpec spec_;
   LatentSpace latent_;
   torch::nn::Linear input_emb_{nullptr}, cond_obs_emb_{nullptr}, time_token_proj_{nullptr};
-  attnres::Transformer backbone_{nullptr};
+  attnres::Transformer transformer_{nullptr};
   attnres::RmsNorm ln_f_{nullptr};
   torch::nn::Linear head_{nullptr};
 };
