@@ -213,7 +213,7 @@ TEST_F(SwanlabFollow, SaysHowToInstallAMissingPackage) {
   ASSERT_EQ(
       run_process({kTreePython.string(), "-m", "venv", "--without-pip", bare.string()}).status, 0);
   ::setenv("ROBOIMI_PYTHON", (bare / "bin/python").c_str(), 1);
-  const std::string error = error_of({});
+  const std::string error = error_of({.mode = "offline"});
   ::unsetenv("ROBOIMI_PYTHON");
   EXPECT_THAT(error, StartsWith((bare / "bin/python").string() +
                                 ": track.swanlab=offline: SwanLab's package is missing"));
@@ -232,7 +232,7 @@ TEST_F(SwanlabFollow, RunsNoPythonOfTheCurrentFolder) {
   ::setenv("PYTHONPATH", (run_ / "shadow").c_str(), 1);
   const fs::path former = fs::current_path();
   fs::current_path(run_);
-  const std::string error = error_of({});
+  const std::string error = error_of({.mode = "offline"});
   fs::current_path(former);
   ::unsetenv("PYTHONPATH");
   EXPECT_THAT(error, HasSubstr("hidden; set ROBOIMI_PYTHON=" + python.string()));
@@ -246,7 +246,8 @@ TEST_F(SwanlabFollow, WantsAnAccountForTheCloudAndAName) {
   ::unsetenv("SWANLAB_API_KEY");
   EXPECT_THAT(error_of({.mode = "cloud"}),
               HasSubstr("track.swanlab=cloud: no account is known here: run 'swanlab login'"));
-  EXPECT_THAT(error_of({.project = "a b"}), HasSubstr("'a b' is no project's name"));
+  EXPECT_THAT(error_of({.mode = "offline", .project = "a b"}),
+              HasSubstr("'a b' is no project's name"));
 }
 
 }  // namespace
