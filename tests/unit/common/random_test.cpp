@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "roboimi/common/error.h"
+
 namespace roboimi {
 namespace {
 
@@ -28,6 +30,24 @@ TEST(Dropout, DrawsFromItsGeneratorOnly) {
   EXPECT_TRUE(before.equal(default_state()));
   EXPECT_NEAR(y.mean().item<double>(), 1.0, 0.1);
   EXPECT_NEAR((y == 0).to(at::kDouble).mean().item<double>(), 0.25, 0.06);
+}
+
+TEST(BatchGenerator, GivesEachRowTheNumbersOfItsOwnGenerator) {
+  const auto alone = [](std::uint64_t seed) {
+    at::Generator generator = make_generator(seed);
+    return at::randn({1, 3, 2}, generator);
+  };
+  const BatchGenerator rows({make_generator(5), make_generator(6), make_generator(5)});
+  const at::Tensor batch = rows.randn({3, 3, 2}, at::kFloat);
+  EXPECT_TRUE(batch.equal(at::cat({alone(5), alone(6), alone(5)})));
+  // The next numbers are new ones.
+  EXPECT_FALSE(rows.randn({3, 3, 2}, at::kFloat).equal(batch));
+  EXPECT_THROW(rows.randn({2, 3, 2}, at::kFloat), Error);
+}
+
+TEST(BatchGenerator, OfOneGeneratorDrawsAsThatDoes) {
+  at::Generator generator = make_generator(5), same = make_generator(5);
+  EXPECT_TRUE(BatchGenerator(generator).randn({3, 2}, at::kFloat).equal(at::randn({3, 2}, same)));
 }
 
 TEST(MixSeed, SeparatesItsCoordinates) {

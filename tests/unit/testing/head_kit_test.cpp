@@ -31,6 +31,9 @@ enum class Fault {
   kLearnsNothing,
   kUnregisteredWeight,
   kGrows,
+  kMixesNoise,
+  kAcceptsAPrefix,
+  kChangesItsPrefix,
 };
 
 // Regresses the chunk from the condition, by one linear map, with a little noise on the input.
@@ -81,20 +84,23 @@ class FaultyHead : public Head {
   }
 
   at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
-                    const at::Tensor&) override {
+                    const at::Tensor& prefix) override {
     const at::Tensor& cond = condition.steps;
     if (fault_ != Fault::kAcceptsAnything && fault_ != Fault::kOtherSizes) {
-      check_sample_arguments(cond);
+      check_sample_arguments(cond, fault_ == Fault::kAcceptsAPrefix ? at::Tensor() : prefix);
     }
     at::Tensor chunk = predict(cond);
     const at::Generator own = at::detail::createCPUGenerator(static_cast<std::uint64_t>(made()++));
     const BatchGenerator& source = fault_ == Fault::kUnseededSample ? BatchGenerator(own) : noise;
-    chunk = chunk + 0.01 * source.randn(chunk.sizes(), chunk.options());
+    at::Tensor drawn = source.randn(chunk.sizes(), chunk.options());
+    if (fault_ == Fault::kMixesNoise) drawn = drawn + drawn.mean(0, /*keepdim=*/true);
+    chunk = chunk + 0.01 * drawn;
     if (hidden_.defined()) chunk = chunk + hidden_;
     if (fault_ == Fault::kGrows) kept_.push_back(chunk);
     if (fault_ == Fault::kWrongSample) return chunk;
     return chunk.view({cond.dim() == 3 ? cond.size(0) : 1, spec_.pred_horizon, -1});
   }
+  bool continues_prefix() const override { return fault_ == Fault::kChangesItsPrefix; }
 
  private:
   static int& made() {
@@ -152,7 +158,10 @@ INSTANTIATE_TEST_SUITE_P(
                       std::pair(Fault::kAcceptsAnything, "wrong_sizes_are_refused"),
                       std::pair(Fault::kLearnsNothing, "overfits_one_batch"),
                       std::pair(Fault::kUnregisteredWeight, "saves_and_loads_to_the_bit"),
-                      std::pair(Fault::kGrows, "memory_does_not_grow")));
+                      std::pair(Fault::kGrows, "memory_does_not_grow"),
+                      std::pair(Fault::kMixesNoise, "rows_draw_their_own_noise"),
+                      std::pair(Fault::kAcceptsAPrefix, "a_prefix_is_kept_or_refused"),
+                      std::pair(Fault::kChangesItsPrefix, "a_prefix_is_kept_or_refused")));
 
 }  // namespace
 }  // namespace roboimi::testing
