@@ -39,6 +39,7 @@ enum class Fault {
   kAcceptsAnything,
   kForeignException,
   kGrows,
+  kCountsItsMoves,
 };
 
 class FaultyBackbone : public Backbone {
@@ -72,6 +73,12 @@ class FaultyBackbone : public Backbone {
     if (fault_ == Fault::kStaysInTraining && on) linear_->bias.data().add_(1);
   }
 
+  using Backbone::to;
+  void to(torch::Dtype dtype, bool non_blocking = false) override {
+    Backbone::to(dtype, non_blocking);
+    ++moves_;
+  }
+
   at::Tensor encode(const Observation& images, at::Generator& generator) override {
     if (fault_ == Fault::kForeignException && images.size() < cameras_.size()) {
       throw std::out_of_range("map::at");
@@ -92,10 +99,13 @@ class FaultyBackbone : public Backbone {
     if (fault_ == Fault::kBfloat16Features)
       all = features.front().repeat({1, 1, std::ssize(features)});
     if (fault_ == Fault::kGrows) kept_.push_back(all);
+    if (fault_ == Fault::kCountsItsMoves) all = all + moves_;
     return all;
   }
 
  private:
+  int moves_ = 0;
+
   static int& counter() {
     static int made = 0;
     return made;
@@ -174,7 +184,8 @@ INSTANTIATE_TEST_SUITE_P(
                       std::pair(Fault::kCachedWeight, "saves_and_loads_to_the_bit"),
                       std::pair(Fault::kAcceptsAnything, "wrong_images_are_refused"),
                       std::pair(Fault::kForeignException, "wrong_images_are_refused"),
-                      std::pair(Fault::kGrows, "memory_does_not_grow")));
+                      std::pair(Fault::kGrows, "memory_does_not_grow"),
+                      std::pair(Fault::kCountsItsMoves, "moves_between_types_and_devices")));
 
 // A frozen backbone that is not.
 class Thawing : public FaultyBackbone {

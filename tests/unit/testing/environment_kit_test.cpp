@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/environment.h"
@@ -37,6 +41,7 @@ enum class Fault {
   kNoStages,
   kUnnamedStage,
   kRewardTooHigh,
+  kNamelessPoint,
 };
 
 // A point that goes where it is told, in a picture of one colour.
@@ -92,7 +97,10 @@ class FaultyEnvironment : public Environment, public Scene {
   }
 
   std::vector<std::array<double, 3>> end_effector_positions() const override { return {{0, 0, 0}}; }
-  std::vector<std::string> end_effector_names() const override { return {"point"}; }
+  std::vector<std::string> end_effector_names() const override {
+    if (fault_ == Fault::kNamelessPoint) return {};
+    return {"point"};
+  }
   at::Tensor render(const std::string& camera, ImageSize size) override {
     if (camera != "top") throw Error("no camera '" + camera + "'");
     if (fault_ == Fault::kOneSize) size = {8, 12};
@@ -147,7 +155,8 @@ INSTANTIATE_TEST_SUITE_P(
                       std::pair(Fault::kLookingMoves, "looking_changes_nothing"),
                       std::pair(Fault::kNoStages, "scene_is_complete"),
                       std::pair(Fault::kUnnamedStage, "episodes_end"),
-                      std::pair(Fault::kRewardTooHigh, "episodes_end")));
+                      std::pair(Fault::kRewardTooHigh, "episodes_end"),
+                      std::pair(Fault::kNamelessPoint, "end_effectors_have_names")));
 
 // Only one robot exists: a check that made a second one would move it twice.
 class OneRobot : public EnvironmentSubject {
@@ -170,7 +179,16 @@ TEST(EnvironmentKit, PassesARobotAndSkipsWhatOnlyASceneCanShow) {
                           "scene_is_complete", "seed_decides_the_episode", "seeds_differ"));
 }
 
-enum class DataFault { kNone, kNoSize, kShortActions, kOtherFrame, kOtherOrder, kBeyondTheEnd };
+enum class DataFault {
+  kNone,
+  kNoSize,
+  kShortActions,
+  kOtherFrame,
+  kOtherOrder,
+  kBeyondTheEnd,
+  kMapsOtherBytes,
+  kOneReader,
+};
 
 class FaultyDataset : public Dataset {
  public:
@@ -183,8 +201,14 @@ class FaultyDataset : public Dataset {
   std::int64_t num_episodes() const override { return 1; }
   const EpisodeInfo& episode(std::int64_t) const override { return episode_; }
   at::Tensor actions(std::int64_t) const override {
-    const double value = fault_ == DataFault::kOtherOrder ? reader_ : 0;
+    const double value = fault_ == DataFault::kOtherOrder ? reader_ : among_others();
     return at::full({fault_ == DataFault::kShortActions ? 5 : 6, 3}, value, at::kFloat);
+  }
+  std::optional<FrameExtent> frame_extent(std::int64_t, const std::string& stream,
+                                          std::int64_t) const override {
+    if (fault_ != DataFault::kMapsOtherBytes || stream != "top") return std::nullopt;
+    // Some file of enough bytes, none of which are the frame's.
+    return FrameExtent{.file = ROBOIMI_SOURCE_DIR "/LICENSE"};
   }
   at::Tensor read(std::int64_t, const std::string& stream, std::int64_t first,
                   std::int64_t count) const override {
@@ -199,6 +223,15 @@ class FaultyDataset : public Dataset {
   }
 
  private:
+  // 1 where another thread is reading as well, for a reader that does not expect it.
+  double among_others() const {
+    if (fault_ != DataFault::kOneReader) return 0.0;
+    const bool is_alone = readers_++ == 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    --readers_;
+    return is_alone ? 0.0 : 1.0;
+  }
+  mutable std::atomic<int> readers_ = 0;
   DataFault fault_;
   int reader_;
   ObservationSpec spec_;
@@ -227,6 +260,8 @@ TEST(DatasetKit, PassesADatasetWithoutAFaultAndFindsEach) {
   EXPECT_THAT(failing(DataFault::kOtherFrame), Contains("frames_fit_the_spec"));
   EXPECT_THAT(failing(DataFault::kOtherOrder), Contains("reading_twice_gives_the_same"));
   EXPECT_THAT(failing(DataFault::kBeyondTheEnd), Contains("what_is_not_there_is_refused"));
+  EXPECT_THAT(failing(DataFault::kMapsOtherBytes), Contains("mapped_frames_are_the_decoded"));
+  EXPECT_THAT(failing(DataFault::kOneReader), Contains("threads_may_read_at_once"));
 }
 
 }  // namespace
