@@ -1,4 +1,4 @@
-// Environments, datasets and agents: one without a fault passes, and each fault is found by the
+// Environments and datasets: one without a fault passes, and each fault is found by the
 // check that is for it.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
