@@ -43,7 +43,7 @@ struct OpenLoopError {
   // Double [A], over all steps of all episodes.
   ROBOIMI_EXPORT at::Tensor rms() const;
   // The root of the mean over steps and dimensions, each divided by half of its range in `range`,
-  // as by a normaliser to [-1, 1] (model/min_max.h). `episode` alone, or all of them.
+  // as by a normaliser to [-1, 1] (contract/min_max.h). `episode` alone, or all of them.
   ROBOIMI_EXPORT double normalized_rms(const ActionRange& range) const;
   ROBOIMI_EXPORT static double normalized_rms(const Episode& episode, const ActionRange& range);
   // How much rougher the commands are than the demonstrations: the quotient of their second

@@ -1,4 +1,4 @@
-// What every Agent keeps to (model/agent.h).
+// What every Agent keeps to (contract/agent.h).
 #pragma once
 
 #include <memory>

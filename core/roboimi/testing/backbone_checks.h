@@ -1,4 +1,4 @@
-// What every Backbone keeps to (model/backbone.h).
+// What every Backbone keeps to (contract/backbone.h).
 #pragma once
 
 #include <memory>

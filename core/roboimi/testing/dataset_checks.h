@@ -1,4 +1,4 @@
-// What every Dataset keeps to (data/dataset.h).
+// What every Dataset keeps to (contract/dataset.h).
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// What every Head keeps to (model/head.h).
+// What every Head keeps to (contract/head.h).
 #pragma once
 
 #include <memory>

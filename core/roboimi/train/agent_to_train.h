@@ -20,7 +20,7 @@ struct ResumedRun {
 };
 
 // Where a run is resumed, its weights tell the sizes of parts whose files are gone, the run's own
-// copies stand for files (model/run_files.h), and weights that fit are loaded at once, because
+// copies stand for files (contract/run_files.h), and weights that fit are loaded at once, because
 // features of a frozen encoder are computed before training goes on. Whether all weights fit is
 // checked when they are loaded to continue.
 ROBOIMI_EXPORT std::shared_ptr<Agent> create_agent_to_train(
