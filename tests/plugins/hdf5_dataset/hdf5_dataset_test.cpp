@@ -170,8 +170,9 @@ TEST_F(Hdf5DatasetTest, RefusesStreamsThatItCannotHoldOrFind) {
       error_text([&] { Hdf5EpisodeWriter({}).write(folder("never/episode_0.hdf5"), episode); }),
       HasSubstr("camera 'top_depth' cannot be written as an episode: expected UInt16 in mm; found "
                 "in m"));
-  EXPECT_THAT(error_of({.path = folder("plain"), .camera_names = {}, .stream_names = {"images"}}),
-              HasSubstr("'/observations/images' is no stream"));
+  EXPECT_THAT(
+      error_of({.path = folder("plain"), .camera_names = {}, .stream_names = {"images/top"}}),
+      HasSubstr("'/observations/images/top' is no stream"));
 }
 
 TEST_F(Hdf5DatasetTest, MapsPlainFramesWhereTheFileHasThem) {

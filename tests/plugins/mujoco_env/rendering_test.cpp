@@ -112,7 +112,7 @@ double depth_by_ray(const MujocoEnv& environment, int camera, std::int64_t row, 
   mju_mulMatVec3(ray, data->cam_xmat + 9 * camera, seen);
   const mjtByte drawn[6] = {1, 1, 1, 0, 0, 0};  // the groups that a renderer draws
   int geom = -1;
-  return mj_ray(model, data, data->cam_xpos + 3 * camera, ray, drawn, 1, -1, &geom);
+  return mj_ray(model, data, data->cam_xpos + 3 * camera, ray, drawn, 1, -1, &geom, nullptr);
 }
 
 TEST(Rendering, DepthIsTheDistanceThatARayFinds) {

@@ -63,7 +63,7 @@ std::string contract_hash() {
   for (const std::string& header : installed_headers()) {
     all += header + "\n" + tokens_of(read_text(kCore / header)) + "\n";
   }
-  return sha256(all);
+  return Sha256().update(all.data(), all.size()).hex();
 }
 
 TEST(InstalledHeaders, IncludeNoHeaderThatIsNotInstalled) {

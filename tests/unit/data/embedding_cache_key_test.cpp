@@ -161,13 +161,13 @@ TEST_F(EmbeddingCacheTest, NamesTheDatasetWhoseFramesAreNotAsAnnounced) {
   class OddDataset : public TableDataset {
    public:
     using TableDataset::TableDataset;
-    at::Tensor frames(std::int64_t, const std::string&, std::int64_t, std::int64_t) const override {
+    at::Tensor read(std::int64_t, const std::string&, std::int64_t, std::int64_t) const override {
       return at::zeros({1, 2, 3, 3}, at::kByte);
     }
   };
   const OddDataset odd(folder_ / "odd", {3}, {"front", "top"});
   EXPECT_THAT(error_text([&] { cached_embeddings(backbone_, odd, options()); }),
-              AllOf(HasSubstr("episode_0.raw: frames() of the dataset"), HasSubstr("OddDataset"),
+              AllOf(HasSubstr("episode_0.raw: read('top') of the dataset"), HasSubstr("OddDataset"),
                     HasSubstr("expected Byte [3, 4, 5, 3]; found Byte [1, 2, 3, 3]")));
 }
 

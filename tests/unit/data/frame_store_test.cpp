@@ -120,14 +120,14 @@ TEST_F(FrameStoreTest, NamesTheDatasetWhoseFramesAreNotAsAnnounced) {
   class OddDataset : public TableDataset {
    public:
     using TableDataset::TableDataset;
-    at::Tensor frames(std::int64_t, const std::string&, std::int64_t, std::int64_t) const override {
+    at::Tensor read(std::int64_t, const std::string&, std::int64_t, std::int64_t) const override {
       return at::zeros({1, 4, 5, 3});
     }
   };
   const auto odd = std::make_shared<OddDataset>(folder_ / "odd", std::vector<std::int64_t>{1},
                                                 std::vector<std::string>{"front"});
   EXPECT_THAT(error_text([&] { const FrameStore store(odd, {"front"}, options()); }),
-              ::testing::AllOf(HasSubstr("episode_0.raw: frames() of the dataset"),
+              ::testing::AllOf(HasSubstr("episode_0.raw: read('front') of the dataset"),
                                HasSubstr("OddDataset"), HasSubstr("found Float [1, 4, 5, 3]")));
   EXPECT_EQ(num_cache_files(), 0U);
 }

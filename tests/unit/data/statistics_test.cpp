@@ -68,16 +68,10 @@ TEST(DatasetStatistics, AreTakenOfFeaturesInHalfUnlessTheyAreNormalized) {
 class SpoiltDataset : public TableDataset {
  public:
   using TableDataset::TableDataset;
-  at::Tensor state(std::int64_t e) const override {
-    return e == 1 ? spoilt(e) : TableDataset::state(e);
-  }
-  at::Tensor actions(std::int64_t e) const override { return -TableDataset::state(e); }
-  at::Tensor env_state(std::int64_t) const override { return {}; }
-
- private:
-  at::Tensor spoilt(std::int64_t e) const {
-    at::Tensor rows = TableDataset::state(e).clone();
-    rows[2][0] = std::numeric_limits<double>::quiet_NaN();
+  at::Tensor read(std::int64_t e, const std::string& stream, std::int64_t first,
+                  std::int64_t count) const override {
+    at::Tensor rows = TableDataset::read(e, stream, first, count).clone();
+    if (e == 1 && stream == kState) rows[2][0] = std::numeric_limits<double>::quiet_NaN();
     return rows;
   }
 };
@@ -99,8 +93,10 @@ TEST(CheckFinite, NamesTheFileAndTheRow) {
 class ShortDataset : public TableDataset {
  public:
   using TableDataset::TableDataset;
-  at::Tensor env_state(std::int64_t e) const override {
-    return TableDataset::env_state(e).slice(0, e == 1 ? 1 : 0);
+  at::Tensor read(std::int64_t e, const std::string& stream, std::int64_t first,
+                  std::int64_t count) const override {
+    const bool is_short = e == 1 && stream == kEnvState;
+    return TableDataset::read(e, stream, first, count).slice(0, is_short ? 1 : 0);
   }
 };
 
@@ -113,11 +109,11 @@ TEST(CheckFinite, NamesTheDatasetWhoseRowsAreNotAsAnnounced) {
            [&] {
              WindowSampler(data, {.horizons = {1, 1, 1}});
            }}) {
-    EXPECT_THAT(
-        error_text(call),
-        ::testing::AllOf(::testing::HasSubstr("short/episode_1.raw: env_state() of the dataset"),
-                         ::testing::HasSubstr("ShortDataset"),
-                         ::testing::HasSubstr("expected Float [4, 2]; found Float [3, 2]")));
+    EXPECT_THAT(error_text(call),
+                ::testing::AllOf(
+                    ::testing::HasSubstr("short/episode_1.raw: read('env_state') of the dataset"),
+                    ::testing::HasSubstr("ShortDataset"),
+                    ::testing::HasSubstr("expected Float [4, 2]; found Float [3, 2]")));
   }
 }
 

@@ -47,11 +47,11 @@ TEST_F(WindowSamplerTest, AlignsADiffusionWindowSoThatTheLastObservationIsThePre
 TEST_F(WindowSamplerTest, RepeatsTheEdgesAndMarksTheirActions) {
   WindowSampler sampler(dataset({10, 20}), {.horizons = kDiffusion});
   const Batch first = sampler.batch_of(windows({10}));  // first row of episode 1
-  EXPECT_THAT(integers(first.state()), ElementsAre(100, 100));
+  EXPECT_THAT(integers(first.observations.state()), ElementsAre(100, 100));
   EXPECT_THAT(integers(first.actions), ElementsAre(-100, -100, -101, -102));
   EXPECT_THAT(integers(first.is_pad), ElementsAre(1, 0, 0, 0));
   const Batch last = sampler.batch_of(windows({9}));  // last row of episode 0
-  EXPECT_THAT(integers(last.state), ElementsAre(8, 9));
+  EXPECT_THAT(integers(last.observations.state()), ElementsAre(8, 9));
   EXPECT_THAT(integers(last.actions), ElementsAre(-8, -9, -9, -9));
   EXPECT_THAT(integers(last.is_pad), ElementsAre(0, 0, 1, 1));
 }
@@ -120,7 +120,8 @@ TEST_F(WindowSamplerTest, SplitsTheSequenceAmongTheProcessesOfOneTraining) {
 TEST_F(WindowSamplerTest, TrainsOnTheChosenEpisodesOnly) {
   WindowSampler sampler(dataset({5, 6, 7}), {.horizons = kDiffusion, .episodes = {2, 0}});
   EXPECT_EQ(sampler.num_windows(), 12);
-  EXPECT_THAT(integers(sampler.batch_of(windows({3, 9})).state), ElementsAre(202, 203, 1, 2));
+  EXPECT_THAT(integers(sampler.batch_of(windows({3, 9})).observations.state()),
+              ElementsAre(202, 203, 1, 2));
 }
 
 TEST_F(WindowSamplerTest, SpacesObservationsAndKeepsToWholeWindows) {

@@ -80,7 +80,7 @@ class FaultyBackbone : public Backbone {
   }
 
   at::Tensor encode(const Observation& images, at::Generator& generator) override {
-    if (fault_ == Fault::kForeignException && images.size() < cameras_.size()) {
+    if (fault_ == Fault::kForeignException && !images.contains(cameras_.back())) {
       throw std::out_of_range("map::at");
     }
     std::vector<at::Tensor> ordered;
