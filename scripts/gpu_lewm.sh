@@ -21,6 +21,12 @@ if $dry_run; then
   size=(agent.num_layers=1 agent.predictor_depth=1 train.batch_size=2)
 fi
 notes=$work/lewm.md
+# 42.5 GB of demonstrations in 256x256 views, and their pixels at 224x224 in 12 GB.
+needed_gb=58
+if $dry_run; then needed_gb=2; fi
+free_gb=$(($(df --output=avail -B1 "$work" | tail -n 1) / 1000000000))
+[ "$free_gb" -ge "$needed_gb" ] \
+  || fail "no room in $work: expected $needed_gb GB free, found $free_gb GB; empty the work folders of other scripts or give --work on a larger disk"
 note() { say "$*"; echo "$*" >> "$notes"; }
 write_results() {
   set +e
