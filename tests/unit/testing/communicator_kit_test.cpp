@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,6 +30,7 @@ enum class Fault {
   kOwnValues,
   kNoBytes,
   kHalfGradient,
+  kClosedBarrier,
 };
 
 // Where the two meet.
@@ -44,7 +46,10 @@ class ThreadCommunicator final : public Communicator {
   std::int64_t rank() const override { return rank_; }
   std::int64_t size() const override { return fault_ == Fault::kBadRank ? rank_ : 2; }
   std::int64_t local_rank() const override { return rank_; }
-  void barrier() override { meeting_.barrier.arrive_and_wait(); }
+  void barrier() override {
+    if (fault_ == Fault::kClosedBarrier) throw std::runtime_error("a process has left");
+    meeting_.barrier.arrive_and_wait();
+  }
   void finish() override { barrier(); }
 
   void all_reduce(at::Tensor& tensor) override {
@@ -138,7 +143,8 @@ TEST(CommunicatorKit, FindsEachFault) {
         std::pair(Fault::kIgnoresStrides, "layout_does_not_matter"),
         std::pair(Fault::kOwnValues, "everyone_gets_the_roots_values"),
         std::pair(Fault::kNoBytes, "texts_and_votes_arrive"),
-        std::pair(Fault::kHalfGradient, "means_have_the_whole_batchs_gradient")}) {
+        std::pair(Fault::kHalfGradient, "means_have_the_whole_batchs_gradient"),
+        std::pair(Fault::kClosedBarrier, "barriers_return")}) {
     EXPECT_THAT(run_twice(check_named(name), fault), Contains(CheckStatus::kFailed)) << name;
   }
 }
