@@ -1,14 +1,35 @@
-// An agent whose actor is the agent itself: for tests that script what is commanded.
+// Agents of tests that script what is commanded.
 #pragma once
 
 #include <memory>
+#include <utility>
 
+#include "roboimi/common/error.h"
 #include "roboimi/contract/agent.h"
 
 namespace roboimi {
 
-class ActingAgent : public Agent {
+// An agent that is not trained: without a backbone, statistics or a loss.
+class UntrainedAgent : public Agent {
  public:
+  explicit UntrainedAgent(ObservationSpec spec, Horizons horizons = {1, 1, 1})
+      : spec_(std::move(spec)), horizons_(horizons) {}
+  const ObservationSpec& spec() const override { return spec_; }
+  const Horizons& horizons() const override { return horizons_; }
+  Backbone* backbone() const override { return nullptr; }
+  void set_statistics(const DatasetStatistics&) override {}
+  bool has_statistics() const override { return true; }
+  LossReport loss(const Batch&, at::Generator&) override { throw Error("it is not trained"); }
+
+ protected:
+  ObservationSpec spec_;
+  Horizons horizons_;
+};
+
+// An agent whose actor is the agent itself.
+class ActingAgent : public UntrainedAgent {
+ public:
+  using UntrainedAgent::UntrainedAgent;
   virtual void reset(std::uint64_t) {}
   virtual bool needs_images() const { return false; }
   virtual std::int64_t latency_steps() const { return 0; }

@@ -175,18 +175,42 @@ void step_together(Agent& agent, const std::vector<Episode*>& episodes) {
   for (Episode* episode : episodes) episode->move();
 }
 
+// The outcomes so far, which may come in any order.
+class Outcomes {
+ public:
+  explicit Outcomes(const RolloutOptions& options)
+      : options_(options), summary_{.subject = options.subject} {
+    summary_.episodes.resize(static_cast<std::size_t>(options.num_episodes));
+  }
+  void add(const EpisodeOutcome& outcome) {
+    const auto index = static_cast<std::size_t>(outcome.seed - options_.first_seed);
+    summary_.episodes.at(index) = outcome;
+    ++done_;
+    if (options_.progress) options_.progress(done_);
+  }
+  bool are_complete() const { return done_ >= options_.num_episodes; }
+  // Writes the tables, too, where there is a folder for them.
+  RolloutSummary summarize() const {
+    if (!options_.output_folder.empty()) write_rollout_tables(summary_, options_.output_folder);
+    return summary_;
+  }
+
+ private:
+  const RolloutOptions& options_;
+  RolloutSummary summary_;
+  std::int64_t done_ = 0;
+};
+
 }  // namespace
 
 RolloutSummary run_rollouts(Agent& agent, Environment& environment, const RolloutOptions& options) {
   const EvaluationState evaluation(agent);
   const std::unique_ptr<Actor> actor = actor_for(agent, environment);
-  RolloutSummary summary{.subject = options.subject};
+  Outcomes outcomes(options);
   for (std::int64_t i = 0; i < options.num_episodes; ++i) {
-    summary.episodes.push_back(run_episode(*actor, environment, options, i));
-    if (options.progress) options.progress(i + 1);
+    outcomes.add(run_episode(*actor, environment, options, i));
   }
-  if (!options.output_folder.empty()) write_rollout_tables(summary, options.output_folder);
-  return summary;
+  return outcomes.summarize();
 }
 
 RolloutSummary run_rollouts_together(Agent& agent,
@@ -196,10 +220,9 @@ RolloutSummary run_rollouts_together(Agent& agent,
   std::vector<std::unique_ptr<Actor>> actors;
   for (const auto& environment : environments) actors.push_back(actor_for(agent, *environment));
   std::vector<std::unique_ptr<Episode>> places(environments.size());
-  RolloutSummary summary{.subject = options.subject};
-  summary.episodes.resize(static_cast<std::size_t>(options.num_episodes));
-  std::int64_t next = 0, done = 0;
-  while (done < options.num_episodes) {
+  Outcomes outcomes(options);
+  std::int64_t next = 0;
+  while (!outcomes.are_complete()) {
     require_going_on(options);
     std::vector<Episode*> under_way;
     for (std::size_t i = 0; i < places.size(); ++i) {
@@ -213,38 +236,31 @@ RolloutSummary run_rollouts_together(Agent& agent,
       if (!place || !place->is_over()) continue;
       const EpisodeOutcome outcome = place->finish();
       place.reset();
-      summary.episodes.at(static_cast<std::size_t>(outcome.seed - options.first_seed)) = outcome;
-      ++done;
-      if (options.progress) options.progress(done);
+      outcomes.add(outcome);
     }
   }
-  if (!options.output_folder.empty()) write_rollout_tables(summary, options.output_folder);
-  return summary;
+  return outcomes.summarize();
 }
 
 RolloutSummary run_rollouts_in_workers(const std::vector<std::string>& worker_command,
                                        std::int64_t num_workers, const RolloutOptions& options) {
   using namespace std::chrono_literals;
-  RolloutSummary summary{.subject = options.subject};
-  summary.episodes.resize(static_cast<std::size_t>(options.num_episodes));
+  Outcomes outcomes(options);
   WorkerProcesses workers(worker_command, std::min(num_workers, options.num_episodes));
-  std::int64_t next = 0, done = 0;
+  std::int64_t next = 0;
   const auto hand_out = [&](std::int64_t worker) {
     if (next < options.num_episodes) workers.send(worker, std::to_string(next++));
   };
   for (std::int64_t worker = 0; worker < workers.size(); ++worker) hand_out(worker);
-  while (done < options.num_episodes) {
+  while (!outcomes.are_complete()) {
     require_going_on(options);
     const auto reply = workers.receive(100ms);
     if (!reply) continue;
     const EpisodeOutcome outcome = EpisodeOutcome::from_json(reply->line);
-    summary.episodes.at(static_cast<std::size_t>(outcome.seed - options.first_seed)) = outcome;
     hand_out(reply->worker);
-    ++done;
-    if (options.progress) options.progress(done);
+    outcomes.add(outcome);
   }
-  if (!options.output_folder.empty()) write_rollout_tables(summary, options.output_folder);
-  return summary;
+  return outcomes.summarize();
 }
 
 void serve_rollouts(Agent& agent, Environment& environment, const RolloutOptions& options) {

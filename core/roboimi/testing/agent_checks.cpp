@@ -294,7 +294,6 @@ void a_latency_is_granted_whole(const AgentSubject& subject) {
   require(latency >= 0 && latency < agent->horizons().pred,
           "latency_steps() is negative, or reaches beyond a chunk");
   act(*agent, *actor, 1, agent->horizons().num_action - latency);
-  if (latency == 0) return;
   // The chunk that is asked for now is first executed `latency` steps later.
   for (std::int64_t step = 0; step < latency; ++step) {
     actor->act(observation_at(*agent, 70 + step));

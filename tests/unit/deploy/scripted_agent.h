@@ -30,15 +30,10 @@ class ScriptedAgent final : public ActingAgent {
   using Script = std::function<at::Tensor(int step, ActTiming& timing)>;
 
   ScriptedAgent(ObservationSpec spec, Script script)
-      : spec_(std::move(spec)), script_(std::move(script)) {
+      : ActingAgent(std::move(spec)), script_(std::move(script)) {
     if (!spec_.camera_names().empty()) backbone_ = std::make_shared<CameraList>();
   }
-  const ObservationSpec& spec() const override { return spec_; }
-  const Horizons& horizons() const override { return horizons_; }
   Backbone* backbone() const override { return backbone_.get(); }
-  void set_statistics(const DatasetStatistics&) override {}
-  bool has_statistics() const override { return true; }
-  LossReport loss(const Batch&, at::Generator&) override { throw Error("it is not trained"); }
   void reset(std::uint64_t) override { step_ = 0; }
   bool needs_images() const override { return backbone_ != nullptr && step_ % 2 == 0; }
   at::Tensor act(const Observation&) override {
@@ -56,8 +51,6 @@ class ScriptedAgent final : public ActingAgent {
   std::optional<std::chrono::nanoseconds> deadline;
 
  private:
-  ObservationSpec spec_;
-  Horizons horizons_{.obs = 1, .pred = 1, .num_action = 1};
   Script script_;
   std::shared_ptr<Backbone> backbone_;
   ActTiming timing_;

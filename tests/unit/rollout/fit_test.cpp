@@ -71,18 +71,8 @@ class SceneEnvironment : public Environment, public Scene {
 // Stands still.
 class StillAgent : public ActingAgent {
  public:
-  explicit StillAgent(ObservationSpec spec) : spec_(std::move(spec)) {}
-  const ObservationSpec& spec() const override { return spec_; }
-  const Horizons& horizons() const override { return horizons_; }
-  Backbone* backbone() const override { return nullptr; }
-  void set_statistics(const DatasetStatistics&) override {}
-  bool has_statistics() const override { return true; }
-  LossReport loss(const Batch&, at::Generator&) override { return {.loss = at::zeros({})}; }
+  using ActingAgent::ActingAgent;
   at::Tensor act(const Observation&) override { return at::zeros({1}); }
-
- private:
-  ObservationSpec spec_;
-  Horizons horizons_{1, 1, 1};
 };
 
 TEST(RequireFit, NamesWhatDiffers) {

@@ -23,13 +23,7 @@ namespace fs = std::filesystem;
 // the picture of every second step.
 class Imitator : public ActingAgent {
  public:
-  Imitator(const ObservationSpec& spec, double offset) : spec_(spec), offset_(offset) {}
-  const ObservationSpec& spec() const override { return spec_; }
-  const Horizons& horizons() const override { return horizons_; }
-  Backbone* backbone() const override { return nullptr; }
-  void set_statistics(const DatasetStatistics&) override {}
-  bool has_statistics() const override { return true; }
-  LossReport loss(const Batch&, at::Generator&) override { return {}; }
+  Imitator(const ObservationSpec& spec, double offset) : ActingAgent(spec, {}), offset_(offset) {}
   std::unique_ptr<Actor> make_actor(const ActorOptions& options) override {
     return is_mute ? nullptr : ActingAgent::make_actor(options);
   }
@@ -57,8 +51,6 @@ class Imitator : public ActingAgent {
   std::vector<at::Tensor> pictures;
 
  private:
-  ObservationSpec spec_;
-  Horizons horizons_;
   double offset_;
   std::int64_t step_ = 0;
 };

@@ -28,16 +28,9 @@ namespace fs = std::filesystem;
 // Moves by a constant; looks at every fourth frame.
 class ConstantAgent : public ActingAgent {
  public:
-  explicit ConstantAgent(double speed) : speed_(speed) {
-    spec_ = LineEnvironment().spec();
+  explicit ConstantAgent(double speed) : ActingAgent(LineEnvironment().spec()), speed_(speed) {
     frozen = register_module("frozen", torch::nn::Dropout(0.5));
   }
-  const ObservationSpec& spec() const override { return spec_; }
-  const Horizons& horizons() const override { return horizons_; }
-  Backbone* backbone() const override { return nullptr; }
-  void set_statistics(const DatasetStatistics&) override {}
-  bool has_statistics() const override { return true; }
-  LossReport loss(const Batch&, at::Generator&) override { return {.loss = at::zeros({})}; }
   void reset(std::uint64_t seed) override {
     seeds.push_back(seed);
     step_ = 0;
@@ -54,8 +47,6 @@ class ConstantAgent : public ActingAgent {
 
  private:
   double speed_;
-  ObservationSpec spec_;
-  Horizons horizons_{1, 1, 1};
   int step_ = 0;
 };
 
@@ -71,14 +62,9 @@ TEST(RunRollouts, SeedsEpisodesInOrderAndScoresThem) {
 }
 
 // Plans chunks of four steps; counts how many plans were sampled at once.
-class PlanningAgent : public Agent {
+class PlanningAgent : public UntrainedAgent {
  public:
-  const ObservationSpec& spec() const override { return spec_; }
-  const Horizons& horizons() const override { return horizons_; }
-  Backbone* backbone() const override { return nullptr; }
-  void set_statistics(const DatasetStatistics&) override {}
-  bool has_statistics() const override { return true; }
-  LossReport loss(const Batch&, at::Generator&) override { return {.loss = at::zeros({})}; }
+  PlanningAgent() : UntrainedAgent(LineEnvironment().spec(), {1, 4, 4}) {}
   std::unique_ptr<Actor> make_actor(const ActorOptions&) override {
     return std::make_unique<Planner>(*this);
   }
@@ -122,9 +108,6 @@ class PlanningAgent : public Agent {
     bool is_planned_ = false;
     at::Tensor chunk_;
   };
-
-  ObservationSpec spec_ = LineEnvironment().spec();
-  Horizons horizons_{1, 4, 4};
 };
 
 TEST(RunRollouts, OfSeveralEpisodesAtATimeGiveTheSameOutcomesByFewerBatches) {

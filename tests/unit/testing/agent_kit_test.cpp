@@ -229,12 +229,8 @@ class EachAgentFault : public ::testing::TestWithParam<std::pair<Fault, const ch
 
 TEST_P(EachAgentFault, IsFoundByItsCheck) {
   const auto& [fault, name] = GetParam();
-  for (const Check<AgentSubject>& check : agent_checks()) {
-    if (check.name != name) continue;
-    EXPECT_EQ(run_check(check, FaultySubject(fault)).status, CheckStatus::kFailed) << name;
-    return;
-  }
-  FAIL() << "no check " << name;
+  EXPECT_EQ(run_check(check_named(agent_checks(), name), FaultySubject(fault)).status,
+            CheckStatus::kFailed);
 }
 
 const std::vector<std::pair<Fault, const char*>> kFaults = {

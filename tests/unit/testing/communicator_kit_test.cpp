@@ -118,11 +118,6 @@ std::array<CheckStatus, 2> run_twice(const Check<CommunicatorSubject>& check, Fa
   return statuses;
 }
 
-const Check<CommunicatorSubject>& check_named(const std::string& name) {
-  const auto& checks = communicator_checks();
-  return *std::ranges::find(checks, name, &Check<CommunicatorSubject>::name);
-}
-
 TEST(CommunicatorKit, PassesASingleProcess) {
   const GivenCommunicator subject(std::make_shared<SingleProcess>());
   EXPECT_THAT(failing_checks(communicator_checks(), subject), IsEmpty());
@@ -145,7 +140,9 @@ TEST(CommunicatorKit, FindsEachFault) {
         std::pair(Fault::kNoBytes, "texts_and_votes_arrive"),
         std::pair(Fault::kHalfGradient, "means_have_the_whole_batchs_gradient"),
         std::pair(Fault::kClosedBarrier, "barriers_return")}) {
-    EXPECT_THAT(run_twice(check_named(name), fault), Contains(CheckStatus::kFailed)) << name;
+    EXPECT_THAT(run_twice(check_named(communicator_checks(), name), fault),
+                Contains(CheckStatus::kFailed))
+        << name;
   }
 }
 

@@ -1,7 +1,9 @@
-// Which checks of the kit a component fails, and which it skips.
+// Which checks of the kit a component fails, and which it skips; one check by its name.
 #pragma once
 
+#include <algorithm>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -18,6 +20,13 @@ std::set<std::string> checks_that(CheckStatus status, const std::vector<Check<Ki
     if (run_check(check, subject).status == status) names.insert(check.name);
   }
   return names;
+}
+
+template <typename Kind>
+const Check<Kind>& check_named(const std::vector<Check<Kind>>& checks, const std::string& name) {
+  const auto found = std::ranges::find(checks, name, &Check<Kind>::name);
+  if (found == checks.end()) throw std::out_of_range("no check " + name);
+  return *found;
 }
 
 template <typename Kind>

@@ -18,7 +18,7 @@ inline ObservationSpec tiny_spec() {
 class TinyAgent : public ActingAgent {
  public:
   explicit TinyAgent(ObservationSpec spec, double noise = 0.1, std::int64_t hidden = 8)
-      : spec_(std::move(spec)), noise_(noise) {
+      : ActingAgent(std::move(spec), {.obs = 1, .pred = 4, .num_action = 2}), noise_(noise) {
     first_ = register_module("first", torch::nn::Linear(spec_.state_dim(), hidden));
     norm_ = register_module("norm", torch::nn::BatchNorm1d(hidden));
     second_ =
@@ -30,9 +30,6 @@ class TinyAgent : public ActingAgent {
         std::make_shared<Normalizer>("state", spec_.state_dim(), Normalization::kMeanStd));
   }
 
-  const ObservationSpec& spec() const override { return spec_; }
-  const Horizons& horizons() const override { return horizons_; }
-  Backbone* backbone() const override { return nullptr; }
   void set_statistics(const DatasetStatistics& statistics) override {
     normalizer_->fit(statistics.state);
   }
@@ -68,8 +65,6 @@ class TinyAgent : public ActingAgent {
     return second_->forward(hidden).view({state.size(0), horizons_.pred, spec_.action_dim});
   }
 
-  ObservationSpec spec_;
-  Horizons horizons_{.obs = 1, .pred = 4, .num_action = 2};
   double noise_;
   torch::nn::Linear first_{nullptr}, second_{nullptr}, frozen_{nullptr};
   torch::nn::BatchNorm1d norm_{nullptr};
