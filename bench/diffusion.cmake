@@ -1,4 +1,4 @@
-# Diffusion Policy's head beside eager PyTorch: bin/diffusion_bench.
+# bin/diffusion_bench compares Diffusion Policy's head with eager PyTorch.
 add_executable(diffusion_bench diffusion_bench.cpp)
 target_include_directories(diffusion_bench PRIVATE ${CMAKE_SOURCE_DIR})
 target_precompile_headers(diffusion_bench REUSE_FROM roboimi_pch)

@@ -1,11 +1,11 @@
-// Diffusion Policy's head beside eager PyTorch: training steps and action chunks in alternated
-// pairs.
+// A benchmark of Diffusion Policy's head against eager PyTorch: training steps and action chunks,
+// measured in alternating pairs.
 //
 //   build/release/bin/diffusion_bench [--pairs 10] [--chunks 30] [--threads 2] [--steps 10]
 //                                     [--batch 64] [--json FILE]
 //
-// Starts bench/reference/diffusion_eager.py; in each pair both sides work once, so that whatever
-// else the machine does falls on both. Prints medians and ratios.
+// Starts bench/reference/diffusion_eager.py. In each pair both sides run once, so that other load
+// on the machine affects both. Prints medians and ratios.
 #include "bench/eager_worker.h"
 #include "bench/head_bench.h"
 #include "plugins/diffusion_head/diffusion_head.h"
@@ -33,6 +33,7 @@ nlohmann::json measure(const DiffusionBench& bench) {
                     {"--threads", std::to_string(bench.threads), "--steps",
                      std::to_string(bench.steps), "--batch", std::to_string(bench.batch)});
   HeadWorker ours(make_head(bench), bench.batch);
+  // Training steps, then action chunks.
   std::vector<double> eager_step, step, eager_chunk, chunk;
   for (std::int64_t i = -2; i < bench.pairs; ++i) {
     const double a = eager.seconds("train"), b = seconds_of([&] { ours.step(); });

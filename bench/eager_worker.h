@@ -1,5 +1,5 @@
-// Eager PyTorch beside a measurement: bench/reference/NAME.py reads a word a line, does that work
-// once and answers with the seconds it took.
+// A worker process that runs the eager PyTorch side of a benchmark. bench/reference/NAME.py reads
+// one word per line, does that work once and prints the seconds it took.
 //
 //   EagerWorker eager("imf_eager.py", {"--threads", "2"});
 //   double seconds = eager.seconds("chunk");
@@ -16,8 +16,8 @@
 
 namespace roboimi {
 
-// OpenMP's threads spin for some milliseconds after a work, and would take a core from the other
-// process, which works next.
+// Waits until OpenMP's threads sleep. They spin for some milliseconds after their work and would
+// take cores from the other process, which runs next.
 inline void let_threads_sleep() { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
 
 class EagerWorker {
@@ -66,7 +66,7 @@ inline double median(std::vector<double> values) {
   return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-// Median of the ratios of one pair after another.
+// The median of the pairwise ratios.
 inline double median_ratio(const std::vector<double>& ours, const std::vector<double>& other) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < ours.size(); ++i) ratios.push_back(ours[i] / other[i]);

@@ -1,4 +1,4 @@
-# The frozen LEWM encoder beside transformers: bin/encode_bench.
+# bin/encode_bench compares the frozen LEWM encoder with the transformers library.
 add_executable(encode_bench encode_bench.cpp)
 target_include_directories(encode_bench PRIVATE ${CMAKE_SOURCE_DIR})
 target_precompile_headers(encode_bench REUSE_FROM roboimi_pch)

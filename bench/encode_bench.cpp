@@ -1,10 +1,11 @@
-// Frames per second of the frozen LEWM encoder, next to transformers on the same frames.
+// A benchmark of the frozen LEWM encoder against the transformers library, in frames per second.
 //
 //   build/release/bin/encode_bench [frames = 64] [rounds = 5] [batch = 8]
 //
-// A frame is three 256x256 views: joined, normalised, resized to 224x224, encoded, projected. The
-// reference (bench/reference/encode_transformers.py) runs beside it and the two take turns, so that
-// other work on the machine slows both. Weights are random: speed does not depend on them.
+// A frame consists of three 256x256 views, which are joined, normalized, resized to 224x224,
+// encoded and projected. The reference (bench/reference/encode_transformers.py) runs in another
+// process, and the two take turns, so that other load on the machine affects both. The weights are
+// random, because speed does not depend on them.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/torch.h>
@@ -34,7 +35,8 @@ struct Timing {
 };
 
 int run(int frames, int rounds, int batch) {
-  keep_freed_memory();  // as the program does
+  // The model and the views.
+  keep_freed_memory();  // as `roboimi` does
   at::set_num_threads(kThreads);
   torch::NoGradGuard no_grad;
   torch::manual_seed(1);
@@ -45,6 +47,7 @@ int run(int frames, int rounds, int batch) {
   std::vector<at::Tensor> views;
   for (int i = 0; i < 3; ++i)
     views.push_back(at::randint(0, 256, {frames, 256, 256, 3}, at::kByte));
+  // The encoders to compare.
   auto ours = [&](at::ScalarType precision) {
     return [&, inference = std::make_shared<vit::VitInference>(encoder, projector, precision)] {
       return seconds_of([&] {
@@ -66,10 +69,12 @@ int run(int frames, int rounds, int batch) {
   } else {
     std::cerr << "encode_bench: no bf16 on this CPU: " << cpu_bfloat16().why_not << "\n";
   }
+  // Measure in turns, after a warm-up.
   for (Timing& timing : timings) timing.round();
   for (int i = 0; i < rounds; ++i) {
     for (Timing& timing : timings) timing.seconds.push_back(timing.round());
   }
+  // Print a table and a line of JSON.
   const double base = timings[0].best();
   std::string json;
   fmt::print("{} frames, batches of {}, {} threads, best of {} rounds\n", frames, batch, kThreads,
@@ -94,7 +99,7 @@ int main(int argc, char** argv) {
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
   const int batch = argc > 3 ? std::atoi(argv[3]) : 8;
   if (frames < 1 || rounds < 1 || batch < 1) {
-    std::cerr << argv[0] << ": expected numbers of at least 1: [frames] [rounds] [batch]\n";
+    std::cerr << argv[0] << ": expected integers of at least 1: [frames] [rounds] [batch]\n";
     return 2;
   }
   try {

@@ -1,4 +1,4 @@
-// What the benches of action heads share: the work that is timed, and the command line.
+// Parts shared by the benchmarks of action heads: the timed work and the command line.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -23,7 +23,7 @@ namespace roboimi {
 inline const HeadSpec kBenchSpec{
     .action_dim = 16, .pred_horizon = 16, .obs_horizon = 2, .per_step_cond_dim = 208};
 
-// A training step and a chunk of one head of kBenchSpec, as the trainer and the agent run them.
+// Runs training steps and action chunks of a head of kBenchSpec, like the trainer and the agent.
 class HeadWorker {
  public:
   HeadWorker(std::shared_ptr<Head> head, std::int64_t batch)
@@ -58,16 +58,16 @@ class HeadWorker {
   at::Tensor actions_, cond_, is_pad_;
 };
 
-// What every bench of a head can be told; its own sizes are added to `options`.
+// The options of all benchmarks of heads. Each benchmark adds its own to `options`.
 struct HeadBench {
   explicit HeadBench(const std::string& name, std::int64_t default_chunks)
       : chunks(default_chunks), options(name) {
-    add("pairs", &pairs, "training steps of each");
-    add("chunks", &chunks, "action chunks of each");
-    add("threads", &threads, "");
-    add("batch", &batch, "of a training step");
-    options.add_options()("help", "this text")("json", boost::program_options::value(&json_file),
-                                               "also write the numbers here");
+    add("pairs", &pairs, "number of training steps to measure on each side");
+    add("chunks", &chunks, "number of action chunks to measure on each side");
+    add("threads", &threads, "CPU threads");
+    add("batch", &batch, "batch size of a training step");
+    options.add_options()("help", "show this help")(
+        "json", boost::program_options::value(&json_file), "also write the results to this file");
   }
 
   void add(const char* name, std::int64_t* place, const char* description) {
@@ -80,11 +80,13 @@ struct HeadBench {
   boost::program_options::options_description options;
 };
 
-// The exit status of a bench. `measure` works, prints and returns what --json writes.
+// Runs a benchmark and returns its exit status. `measure` runs the work, prints a table and returns
+// the results for --json.
 inline int run_head_bench(HeadBench& bench, int argc, char** argv,
                           const std::function<nlohmann::json()>& measure) {
   namespace po = boost::program_options;
   try {
+    // Parse the command line.
     po::variables_map values;
     po::store(po::parse_command_line(argc, argv, bench.options), values);
     po::notify(values);
@@ -92,7 +94,7 @@ inline int run_head_bench(HeadBench& bench, int argc, char** argv,
       std::cout << bench.options;
       return 0;
     }
-    keep_freed_memory();  // as the program does
+    keep_freed_memory();  // as `roboimi` does
     at::set_num_threads(static_cast<int>(bench.threads));
     const nlohmann::json result = measure();
     if (!bench.json_file.empty()) std::ofstream(bench.json_file) << result.dump(2) << "\n";

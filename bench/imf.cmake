@@ -1,4 +1,4 @@
-# The IMF head beside eager PyTorch: bin/imf_bench. Its step is the trainer's.
+# bin/imf_bench compares the IMF head with eager PyTorch. It uses the trainer's training step.
 add_executable(imf_bench imf_bench.cpp)
 target_include_directories(imf_bench PRIVATE ${CMAKE_SOURCE_DIR})
 target_precompile_headers(imf_bench REUSE_FROM roboimi_pch)

@@ -1,10 +1,12 @@
-// The IMF head beside eager PyTorch: training steps and action chunks in alternated pairs.
+// A benchmark of the IMF head against eager PyTorch: training steps and action chunks, measured in
+// alternating pairs.
 //
 //   build/release/bin/imf_bench [--pairs 10] [--chunks 100] [--threads 2] [--width 384]
 //                               [--layers 12] [--batch 64] [--json FILE]
 //
-// Starts bench/reference/imf_eager.py, then for each pair times plain, restructured and roboimi
-// once, so that whatever else the machine does falls on all of them. Prints medians and ratios.
+// Starts bench/reference/imf_eager.py. In each pair, plain PyTorch, restructured PyTorch and
+// roboimi run once, so that other load on the machine affects all of them. Prints medians and
+// ratios.
 #include "bench/eager_worker.h"
 #include "bench/head_bench.h"
 #include "plugins/imf_head/imf_head.h"
@@ -30,6 +32,7 @@ std::shared_ptr<imf_head::ImfHead> make_head(const ImfBench& bench, bool bfloat1
 }
 
 nlohmann::json measure(const ImfBench& bench) {
+  // Start both sides.
   EagerWorker eager(
       "imf_eager.py",
       {"--threads", std::to_string(bench.threads), "--width", std::to_string(bench.width),
@@ -38,6 +41,7 @@ nlohmann::json measure(const ImfBench& bench) {
   const bool has_half = cpu_bfloat16().works;
   if (!has_half) std::cerr << "imf_bench: no bf16 on this CPU: " << cpu_bfloat16().why_not << "\n";
   HeadWorker half(make_head(bench, has_half), bench.batch);
+  // Measure training steps, then action chunks.
   std::vector<double> plain, restructured, step, plain_chunk, chunk, half_chunk;
   for (std::int64_t i = -1; i < bench.pairs; ++i) {
     const double a = eager.seconds("plain"), b = eager.seconds("restructured");
@@ -51,6 +55,7 @@ nlohmann::json measure(const ImfBench& bench) {
     if (i < 0) continue;
     plain_chunk.push_back(a), chunk.push_back(b), half_chunk.push_back(c);
   }
+  // Collect medians and ratios.
   nlohmann::json result = {
       {"train_seconds",
        {{"plain", median(plain)},

@@ -1,4 +1,4 @@
-# Finds libtorch without CUDA's toolkit and without torch's own package config, which asks for one.
+# Finds libtorch without the CUDA toolkit. torch's own package config is not used, since it requires one.
 #
 #   LibTorch_ROOT (CMake or environment)   an unpacked libtorch, or the `torch` folder of a wheel
 #   otherwise                              <source>/.venv, then the torch of `python3`
@@ -26,7 +26,7 @@ else()
   endif()
 endif()
 
-# A moved or replaced torch must be seen at the next configuration, so nothing found is cached.
+# Nothing is cached, so that the next configuration notices a torch that was moved or replaced.
 set(LibTorch_ROOT_DIR "")
 foreach(_candidate IN LISTS _candidates)
   if(EXISTS "${_candidate}/lib/libtorch_cpu.so" AND EXISTS "${_candidate}/include/ATen/ATen.h")
@@ -57,8 +57,8 @@ find_package_handle_standard_args(
     "Looked in: ${_candidates}. Run scripts/setup.sh, or pass -DLibTorch_ROOT=<unpacked libtorch>.")
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
-  # torch's include folder carries a newer fmt that hides the system's, which spdlog needs. A folder
-  # with nothing but a link to the system's fmt, searched first, keeps the two apart.
+  # torch's include folder contains a newer fmt that would hide the system's, which spdlog needs. A folder
+  # that holds only a link to the system's fmt is searched first, so that spdlog gets the right one.
   find_path(LibTorch_SYSTEM_FMT fmt/format.h PATHS /usr/include NO_DEFAULT_PATH)
   set(_fmt_first "${CMAKE_BINARY_DIR}/fmt_first")
   file(MAKE_DIRECTORY "${_fmt_first}")
@@ -66,20 +66,20 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     file(CREATE_LINK "${LibTorch_SYSTEM_FMT}/fmt" "${_fmt_first}/fmt" SYMBOLIC)
   endif()
 
-  # Not libtorch.so: it is empty but for a copy of std::filesystem, which is incomplete in some versions.
+  # Do not link libtorch.so: it holds only a copy of std::filesystem, which is incomplete in some versions.
   set(_libraries "${LibTorch_LIBRARY_DIR}/libtorch_cpu.so" "${LibTorch_LIBRARY_DIR}/libc10.so")
   set(LibTorch_CUDA FALSE)
   if(EXISTS "${LibTorch_LIBRARY_DIR}/libtorch_cuda.so")
-    # Few of our libraries name a symbol of these, yet without them the CUDA backend is not registered.
+    # Few of our libraries use a symbol of these, but without them the CUDA backend is not registered.
     list(APPEND _libraries "-Wl,--no-as-needed" "${LibTorch_LIBRARY_DIR}/libtorch_cuda.so"
          "${LibTorch_LIBRARY_DIR}/libc10_cuda.so" "-Wl,--as-needed")
     set(LibTorch_CUDA TRUE)
-    # The headers of CUDA's runtime: of the wheels beside torch's, or of a toolkit.
+    # Headers of the CUDA runtime, from the wheels installed beside torch or from a toolkit.
     file(GLOB _cuda_wheels "${LibTorch_ROOT_DIR}/../nvidia/*/include")
     find_path(LibTorch_CUDA_INCLUDE_DIR cuda_runtime_api.h
               HINTS ${_cuda_wheels} ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda
               PATH_SUFFIXES include)
-    # Wheels of CUDA 13 have the headers in crt/ apart.
+    # CUDA 13 has a separate wheel for the headers in crt/.
     foreach(_header cuda_runtime_api.h crt/host_config.h)
       if(NOT EXISTS "${LibTorch_CUDA_INCLUDE_DIR}/${_header}")
         message(FATAL_ERROR "LibTorch in ${LibTorch_ROOT_DIR} is a CUDA build, but ${_header} was not found "
@@ -98,12 +98,13 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   target_link_libraries(LibTorch::LibTorch INTERFACE ${_libraries})
   if(LibTorch_CUDA)
     target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE "${LibTorch_CUDA_INCLUDE_DIR}")
-    # CUDA's own libraries are needed on the machine with the GPU, not on the one that builds.
+    # The CUDA libraries are needed on the machine with the GPU, not on the build machine.
     target_link_options(LibTorch::LibTorch INTERFACE "LINKER:--allow-shlib-undefined"
                         "LINKER:--unresolved-symbols=ignore-in-shared-libs")
   endif()
-  # libtorch_cpu.so exports its own std::filesystem too. The loader takes a symbol from the first library
-  # that has it, so libstdc++ is named before libtorch: options come before libraries on the link line.
+  # libtorch_cpu.so also exports its own std::filesystem. The loader takes a symbol from the first library
+  # that has it, so libstdc++ must come before libtorch. It is passed as a link option because options
+  # precede libraries on the link line.
   target_link_options(
     LibTorch::LibTorch INTERFACE "-Wl,-rpath-link,${LibTorch_LIBRARY_DIR}"
     "LINKER:--push-state,--no-as-needed,-lstdc++,--pop-state")

@@ -1,6 +1,6 @@
 # Finds MuJoCo in the `mujoco` folder of its Python wheel, or in an unpacked release.
 #
-#   MuJoCo_ROOT (CMake or environment)   such a folder; otherwise <source>/.venv
+#   MuJoCo_ROOT (CMake or environment)   that folder; default: the wheel in <source>/.venv
 #
 # Defines MuJoCo::MuJoCo and MuJoCo_VERSION, MuJoCo_LIBRARY_DIR.
 

@@ -1,10 +1,10 @@
-# What `cmake --install` puts in place, and the packages that CPack makes of it:
+# Install rules for `cmake --install`, and the CPack packages built from them:
 #
 #   bin/roboimi  lib/libroboimi.so  lib/roboimi/plugins/  share/roboimi/{configs,assets,scripts}
-#   include/roboimi/  lib/cmake/roboimi/            the kit for plugins and programs outside the tree
+#   include/roboimi/  lib/cmake/roboimi/            for plugins and programs outside the source tree
 #
-# The result may be moved as a whole. The run paths name the libtorch that was found; with
-# ROBOIMI_BUNDLE_LIBRARIES libtorch and MuJoCo are copied into lib/roboimi/external.
+# The installed tree is relocatable as a whole. Its run paths point to the libtorch that was found at
+# configuration; with ROBOIMI_BUNDLE_LIBRARIES, libtorch and MuJoCo are copied into lib/roboimi/external.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS roboimi_core EXPORT roboimi LIBRARY DESTINATION lib)
@@ -26,8 +26,8 @@ install(FILES LICENSE README.md CHANGELOG.md SECURITY.md DESTINATION share/doc/r
 install(DIRECTORY docs DESTINATION share/doc/roboimi FILES_MATCHING PATTERN "*.md")
 
 if(ROBOIMI_BUNDLE_LIBRARIES)
-  # What a program loads, without the archives, Python's part and the tests' libraries. Nothing links
-  # libtorch.so; see FindLibTorch.cmake.
+  # Only the libraries that a program loads: no archives, no Python bindings, no test libraries. Nothing
+  # links libtorch.so; see FindLibTorch.cmake.
   file(GLOB libraries "${LibTorch_LIBRARY_DIR}/*.so" "${LibTorch_LIBRARY_DIR}/*.so.*" "${MuJoCo_LIBRARY}")
   list(FILTER libraries EXCLUDE REGEX "libtorch\\.so|libtorch_global_deps|libtorch_python|libshm|libtorchbind")
   list(FILTER libraries EXCLUDE REGEX "libbackend|libaoti|libjitbackend")
@@ -53,9 +53,9 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-# What draws is opened at run time.
+# The OpenGL libraries are opened at run time.
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libegl1, libegl-mesa0, libgl1-mesa-dri")
-# Libraries of no package, and in none: libtorch's and MuJoCo's.
+# libtorch and MuJoCo belong to no Debian package.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${LibTorch_LIBRARY_DIR} ${MuJoCo_LIBRARY_DIR}
                                                 ${CMAKE_LIBRARY_OUTPUT_DIRECTORY})
 include(CPack)

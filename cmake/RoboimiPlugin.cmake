@@ -1,21 +1,21 @@
 # roboimi_add_plugin(NAME <name> SOURCES <files>... [LIBRARIES <targets>...]
 #                    [COMPONENT <name>] [CHECK_CONFIG <options.yaml>] [CHECK_ARGUMENTS <arguments>...])
 #
-# Builds lib<name>.so, a plugin of roboimi: hidden visibility, undefined symbols found now instead of by
-# the user who loads it, installed into lib/roboimi/plugins with a run path that finds libroboimi.so. A
-# checksum in its note lets the loader refuse a damaged copy.
+# Builds lib<name>.so, a roboimi plugin, with hidden visibility. Undefined symbols are reported at link
+# time, not when the plugin is loaded. The plugin is installed into lib/roboimi/plugins with a run path that
+# finds libroboimi.so. A checksum in its ELF note lets the loader reject a damaged copy.
 #
-# Outside the source tree it lies in the build folder, and where testing is enabled the conformance kit
-# is the test <name>_conformance:
+# Outside the source tree the plugin is built into the build folder. If testing is enabled, the test
+# <name>_conformance runs the conformance kit:
 #
 #   roboimi plugins check lib<name>.so [--component <name>] [--config <options.yaml>] <arguments>...
 #
-# Inside the source tree the sources are also the OBJECT library <name>_objects, which unit tests link
-# without the loader, and tests/conformance/ says with which options the kit is run.
+# Inside the source tree the sources are also compiled into the OBJECT library <name>_objects, which unit
+# tests link without the loader; tests/conformance/ sets the options that the kit runs with.
 function(roboimi_add_plugin)
   cmake_parse_arguments(ARG "" "NAME;COMPONENT;CHECK_CONFIG" "SOURCES;LIBRARIES;CHECK_ARGUMENTS" ${ARGN})
   if(ARG_UNPARSED_ARGUMENTS OR NOT ARG_NAME OR NOT ARG_SOURCES)
-    message(FATAL_ERROR "roboimi_add_plugin needs NAME and SOURCES; not understood: ${ARG_UNPARSED_ARGUMENTS}")
+    message(FATAL_ERROR "roboimi_add_plugin requires NAME and SOURCES; unknown arguments: ${ARG_UNPARSED_ARGUMENTS}")
   endif()
   add_library(${ARG_NAME} MODULE)
   if(TARGET roboimi_pch)
@@ -27,11 +27,11 @@ function(roboimi_add_plugin)
     set_target_properties(${ARG_NAME} PROPERTIES CXX_VISIBILITY_PRESET hidden POSITION_INDEPENDENT_CODE ON)
     _roboimi_add_conformance_test(${ARG_NAME} "${ARG_COMPONENT}" "${ARG_CHECK_CONFIG}" "${ARG_CHECK_ARGUMENTS}")
   endif()
-  # Clang leaves the symbols of its sanitizers to the program.
+  # Clang resolves the sanitizers' symbols in the program, not in the library.
   if(NOT (ROBOIMI_SANITIZE AND CMAKE_CXX_COMPILER_ID MATCHES "Clang"))
     target_link_options(${ARG_NAME} PRIVATE LINKER:--no-undefined)
   endif()
-  # An installed plugin lies two folders below libroboimi.so, and keeps the way to libraries outside.
+  # An installed plugin is two folders below libroboimi.so; it keeps its run path to external libraries.
   set_target_properties(
     ${ARG_NAME}
     PROPERTIES DEFINE_SYMBOL ""
@@ -44,9 +44,9 @@ endfunction()
 
 # roboimi_add_plugin_checksum(<target>)
 #
-# For a plugin that is not built by roboimi_add_plugin(): after each link the checksum of the library is
-# written into its note. It holds through strip and `cmake --install`. Left out where the build's programs
-# cannot run here.
+# Writes the library's checksum into its ELF note after each link, for a plugin that is not built by
+# roboimi_add_plugin(). The checksum stays valid after strip and `cmake --install`. Skipped when
+# cross-compiling, since the checksum program cannot run on the build machine.
 function(roboimi_add_plugin_checksum target)
   if(CMAKE_CROSSCOMPILING)
     return()

@@ -1,6 +1,6 @@
-# The headers that plugins and robots' programs may include. A folder is installed whole; of the others
-# only the files named. tests/unit/architecture checks that no installed header includes another one, and
-# that the plugin API version changes with their contents.
+# The headers that plugins and robot programs may include. A folder installs all its headers; a file name
+# installs only that file. tests/unit/architecture checks that installed headers include no header outside
+# this list, and that the plugin API version changes with their contents.
 set(ROBOIMI_INSTALLED_HEADERS
     contract
     common/error.h

@@ -1,1 +1,1 @@
-// The unit that the precompiled header is built with; every other target reuses that header.
+// Translation unit that builds the precompiled header; every other target reuses that header.

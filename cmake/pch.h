@@ -1,5 +1,4 @@
-// The one precompiled header, shared by every target: libtorch's headers cost 10 s a file without
-// it.
+// Precompiled header shared by every target. Without it, libtorch's headers take 10 s per file.
 #pragma once
 
 #include <torch/torch.h>

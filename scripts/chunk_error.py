@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""What the features of an encoder let a small network do, in minutes and without the simulator.
+"""Measures how well a small network can control the arm from an encoder's features, in minutes and without the simulator.
 
-    .venv/bin/python scripts/chunk_error.py                                    # standardised and whitened features
+    .venv/bin/python scripts/chunk_error.py                                    # standardized and whitened features
     .venv/bin/python scripts/chunk_error.py --data data_200 --steps 5000
-    .venv/bin/python scripts/chunk_error.py --known position                   # the box's x and y in place of features
+    .venv/bin/python scripts/chunk_error.py --known position                   # the box's x and y instead of features
     .venv/bin/python scripts/chunk_error.py agent.backbone.random_init=true agent.backbone.image_size=112
 
-A perceptron learns by the squared error what the action heads learn, in the agent's format (two observations of features
-and robot state, 16 actions), from demonstrations of results_output. It is tested on the 100 episodes of
-scripts/results.py: it makes a chunk at every 8th step, sees the expert's pictures, and a robot state that is off by as much
-as its own last commands were. Told as scripts/path_error.py tells it of policies: how far the point between the right
-gripper's fingers, as commanded, is from the expert's way. Needs scripts/setup.sh --tests.
+Trains a multilayer perceptron with a squared loss on the same task as the action heads, in the agent's format (two
+observations of features and robot state, 16 actions), on demonstrations in results_output. It is tested on the 100
+episodes of scripts/results.py: it predicts a chunk at every 8th step from the expert's images and from a robot state with
+the error of its own last commands. Prints the same table as scripts/path_error.py: the distance between the commanded
+point between the right gripper's fingers and the expert's path. Needs scripts/setup.sh --tests.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from localisation import collect_test_views, embeddings
-from path_error import LAST_STEP, STEPS, millimetres_off, print_header, print_row, tool_path
+from path_error import LAST_STEP, STEPS, millimeters_off, print_header, print_row, tool_path
 from results import DEMONSTRATIONS, OUTPUT, ROOT, collect_demonstrations
 
 sys.path.insert(0, str(ROOT / "tests/reference"))
@@ -29,24 +29,24 @@ import imf_training  # noqa: E402
 
 HORIZON, EXECUTED = 16, 8
 STATE_NOISE = 0.02
-WHITENING_FLOOR = 1e-3  # as core/roboimi/contract/normalizer.cpp
-KNOWN = {"position": slice(0, 2), "pose": slice(0, 7)}  # of env_state
+WHITENING_FLOOR = 1e-3  # as in core/roboimi/contract/normalizer.cpp
+KNOWN = {"position": slice(0, 2), "pose": slice(0, 7)}  # columns of env_state
 
 
 def read(folder):
-    """Robot states, actions [episodes, steps, 16] and box poses [episodes, steps, 7]."""
+    """Reads robot states, actions [episodes, steps, 16] and box poses [episodes, steps, 7]."""
     return [torch.stack(tables) for tables in zip(*imf_training.read_episodes(folder), strict=True)]
 
 
-def normaliser(x, whiten):
-    """Of features [episodes, steps, D]."""
+def make_normalizer(x, whiten):
+    """A function that normalizes features [episodes, steps, D] with the statistics of x."""
     rows = x.flatten(0, 1).double()
     mean, deviation = rows.mean(0), rows.std(0).clamp_min(1e-2)
-    turn = torch.eye(rows.shape[1], dtype=torch.float64)
+    rotation = torch.eye(rows.shape[1], dtype=torch.float64)
     if whiten:
         variances, axes = torch.linalg.eigh(((rows - mean) / deviation).T.cov())
-        turn = axes / (variances.clamp_min(0) + WHITENING_FLOOR).sqrt()
-    return lambda x: (((x.double() - mean) / deviation) @ turn).float()
+        rotation = axes / (variances.clamp_min(0) + WHITENING_FLOOR).sqrt()
+    return lambda x: (((x.double() - mean) / deviation) @ rotation).float()
 
 
 def network(condition):
@@ -65,6 +65,7 @@ def train(features, state, actions, steps, seed):
         optimizer, lambda i: min((i + 1) / 200, 1) * (1 + np.cos(np.pi * i / steps)) / 2)
     episodes, length = state.shape[:2]
     for _ in range(steps):
+        # Draw a batch of windows: two observations and the actions from the first of them on.
         episode, now = torch.randint(episodes, (64, 1)), torch.randint(length, (64, 1))
         seen = torch.cat([(now - 1).clamp_min(0), now], 1)
         rows = now - 1 + torch.arange(HORIZON)
@@ -83,7 +84,7 @@ def train(features, state, actions, steps, seed):
 
 @torch.no_grad()
 def commands(model, features, state, actions, state_scaling, action_scaling):
-    """[episodes, STEPS[-1], 16]: what is commanded from the start on."""
+    """The commands of the first STEPS[-1] steps: [episodes, STEPS[-1], 16]."""
     (state_shift, state_scale), (action_shift, action_scale) = state_scaling, action_scaling
     chunks, before, now = [], state[:, 0], state[:, 0]
     for step in range(0, STEPS[-1], EXECUTED):
@@ -91,6 +92,7 @@ def commands(model, features, state, actions, state_scaling, action_scaling):
         states = (torch.stack([before, now], 1) - state_shift) * state_scale
         chunk = model(torch.cat([seen, states], -1).flatten(1)).view(len(state), HORIZON, -1)
         chunks.append(chunk[:, 1 : 1 + EXECUTED] / action_scale + action_shift)
+        # The next robot state has the error of the last two commands.
         off = chunks[-1] - actions[:, step : step + EXECUTED]
         before, now = (state[:, step + EXECUTED - back] + off[:, -1 - back] for back in [1, 0])
     return torch.cat(chunks, 1)
@@ -99,13 +101,14 @@ def commands(model, features, state, actions, state_scaling, action_scaling):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="data", choices=[folder.name for folder in DEMONSTRATIONS])
-    parser.add_argument("--steps", type=int, default=3000, help="of training")
+    parser.add_argument("--steps", type=int, default=3000, help="number of training steps; default: 3000")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--known", choices=KNOWN, help="no encoder: the box's true position or pose")
-    parser.add_argument("overrides", nargs="*", help="of the encoder: agent.backbone.KEY=VALUE")
+    parser.add_argument("--known", choices=KNOWN, help="use the box's true position or pose instead of an encoder")
+    parser.add_argument("overrides", nargs="*", help="overrides for the encoder: agent.backbone.KEY=VALUE")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
 
+    # Collect or read the data, and encode it unless the box's pose is given.
     data, tested = OUTPUT / arguments.data, collect_test_views()
     collect_demonstrations(data)
     (state, actions, box), (new_state, new_actions, new_box) = read(data), read(tested)
@@ -115,16 +118,17 @@ def main():
         x, new_x = (torch.tensor(embeddings(folder, OUTPUT / f"embeddings_{folder.name}.safetensors",
                                             arguments.overrides, range(state.shape[1])))
                     for folder in [data, tested])
+    # Train and test one network per normalization and seed.
     paths = [tool_path(episode[:LAST_STEP].numpy()) for episode in new_actions]
     state_scaling, action_scaling = (imf_training.min_max(rows.flatten(0, 1)) for rows in [state, actions])
     print_header()
-    for kind in ["standardised"] if arguments.known else ["standardised", "whitened"]:
-        normalise = normaliser(x, whiten=kind == "whitened")
+    for kind in ["standardized"] if arguments.known else ["standardized", "whitened"]:
+        normalize = make_normalizer(x, whiten=kind == "whitened")
         for seed in arguments.seeds:
-            model = train(normalise(x), (state - state_scaling[0]) * state_scaling[1],
+            model = train(normalize(x), (state - state_scaling[0]) * state_scaling[1],
                           (actions - action_scaling[0]) * action_scaling[1], arguments.steps, seed)
-            commanded = commands(model, normalise(new_x), new_state, new_actions, state_scaling, action_scaling)
-            off = np.array([millimetres_off(path, tool_path(episode[np.array(STEPS) - 1].numpy()))
+            commanded = commands(model, normalize(new_x), new_state, new_actions, state_scaling, action_scaling)
+            off = np.array([millimeters_off(path, tool_path(episode[np.array(STEPS) - 1].numpy()))
                             for path, episode in zip(paths, commanded, strict=True)])
             print_row(f"{arguments.known or 'features'}, {kind}, {len(x)} demonstrations, seed {seed}", off)
 

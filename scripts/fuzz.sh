@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with clang under AddressSanitizer and UndefinedBehaviorSanitizer and runs each.
 #
-#   scripts/fuzz.sh [SECONDS]    30 a target unless told otherwise
+#   scripts/fuzz.sh [SECONDS]    time for each target; default: 30
 #
-# Needs clang with its runtime, which scripts/setup.sh --tests installs. As many targets run at once as there
-# are processors (ROBOIMI_JOBS). Starts from the committed corpus in tests/fuzz/corpus; what was found
-# stays in build/fuzz/findings.
+# Needs clang with its runtime libraries, which scripts/setup.sh --tests installs. Runs one target per CPU at
+# the same time (ROBOIMI_JOBS changes the number). Starts from the committed corpus in tests/fuzz/corpus;
+# findings are kept in build/fuzz/findings.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-30}
@@ -19,7 +19,7 @@ command -v "$compiler" > /dev/null || {
   exit 1
 }
 
-# From a fresh cache: CMake forgets the options given when the compiler is another than last time.
+# Use a fresh cache: if the compiler differs from last time, CMake drops the other options.
 cmake --fresh -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DROBOIMI_FUZZ=ON \
   -DCMAKE_C_COMPILER="${compiler/++/}" -DCMAKE_CXX_COMPILER="$compiler" ${ROBOIMI_CMAKE_ARGS:-}
 mapfile -t targets < <(cmake --build build/fuzz --target help | grep -oE '^fuzz_[a-z_]+' | sort -u)
@@ -27,7 +27,7 @@ mapfile -t targets < <(cmake --build build/fuzz --target help | grep -oE '^fuzz_
 cmake --build build/fuzz -j "$jobs" --target "${targets[@]}"
 
 mkdir -p build/fuzz/findings
-# One line for a target; the whole log for one that found something.
+# Runs one target. Prints one line, or the whole log if it failed.
 fuzz() {
   local target=$1 grown=build/fuzz/corpus/$1 seeds=tests/fuzz/corpus/${1#fuzz_} log=build/fuzz/$1.log
   mkdir -p "$grown"

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# What a GPU gives: tests, graph against eager, speeds beside PyTorch's, in the order of their value.
+# Checks and benchmarks a GPU, most important first: CUDA tests, graph against eager, speeds against PyTorch.
 #
 #   scripts/gpu_check.sh --package roboimi-gpu.tar.xz --output gpu_output/check
 #
-# Ends within 300 s unless told otherwise. Writes gpu_check.md (the rows of docs/gpu.md), gpu_check.json and
-# logs.tar.gz. Fails where there is no GPU, and when a test or the comparison fails.
+# Ends within 300 s by default (--budget). Writes gpu_check.md (the rows of docs/gpu.md), gpu_check.json and
+# logs.tar.gz. Fails if there is no GPU, or if a test or the comparison fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/gpu_common.sh
 budget=${ROBOIMI_GPU_BUDGET:-300}
 gpu_start "$@"
 
-# The ways of running a step, and the sizes. One place to change them.
+# Overrides for the ways of running a step, and for the model sizes.
 without_kernels="ROBOIMI_GPU_KERNELS=off"
 eager="train.cuda_graph=off"
 graph="train.cuda_graph=auto"
@@ -31,7 +31,7 @@ if $dry_run; then
   pretrain_size="agent.image_height=28 agent.image_width=28 agent.num_layers=1 agent.predictor_depth=1 train.batch_size=2"
 fi
 
-# A training whose speed is a row of the table: ID | TITLE | SECONDS | ENVIRONMENT | CONFIG | DATA | OVERRIDES
+# Runs a training whose speed becomes a row of the table. Its argument: ID | TITLE | SECONDS | ENVIRONMENT | CONFIG | DATA | OVERRIDES
 train() {
   local id title needed environment config data overrides words=()
   IFS='|' read -r id title needed environment config data overrides <<< "$1"
@@ -47,10 +47,10 @@ train() {
   if [ "$status" != 10 ]; then printf '%s\t%s\t%s\t%s\n' "$id" "$title" "$status" "$run" >> "$work/rows.tsv"; fi
   if [ "$status" = 0 ]; then
     say "$title: $(report speed "$run")"
-    # That a component is not captured, or that kernels are not used.
+    # Show warnings, such as a component that cannot be captured or kernels that are not used.
     grep -E ' (warn|warning|error) ' "$work/$id.log" | head -n 3 | cut -c1-250 || true
   fi
-  # A checkpoint of 340 MB that nobody needs; the one that is evaluated stays.
+  # Delete the checkpoints of 340 MB, except those of the run that is evaluated.
   if [ -n "$run" ] && [ "$id" != "$evaluated_row" ]; then rm -rf "$run/checkpoints"; fi
   return 0
 }
@@ -72,10 +72,10 @@ if has_program cuda_test; then
   stage cuda_test 5 90 "${command[@]}" || failed=1
   grep -E '^\[  (PASSED|FAILED|SKIPPED)' "$work/cuda_test.log" || true
 else
-  say "no cuda_test in this build: its tests are not run"
+  say "this build has no cuda_test: skipping its tests"
 fi
 
-# The first row also encodes the frames, and tells which size 300 eager steps are affordable at.
+# The first row also encodes the frames. Its speed decides the model size of the 300 eager steps.
 imf imf384_eager "IMF 384x12, eager, fp32" 25 "" "$lewm $eager $short"
 pair_size=$lewm
 eager_speed=$(report speed "$(run_of imf384_eager)" --number || echo 0)
@@ -98,7 +98,7 @@ cat "$work/reference384.log" 2> /dev/null || true
 
 imf imf256_graph_tf32 "IMF 256x12, one graph, TF32" 10 "" "$lewm agent.head.n_emb=256 $graph $tf32 $long"
 
-# Calls that wait for the GPU: the difference of two trainings that differ by 40 steps, none of them logged.
+# Count calls that wait for the GPU: the difference between two trainings of 40 and 80 steps without logging.
 count_calls() { # ID STEPS OVERRIDES
   local preload=${package_folder:+$package_folder/lib/libcount_cuda_calls.so}
   imf "$1" "(calls counted over $2 steps)" 8 "LD_PRELOAD=$preload ROBOIMI_CUDA_CALLS=$work/$1.calls" \
@@ -110,7 +110,7 @@ if [ -n "$package_folder" ]; then
   report calls "$work" calls_graph_40 calls_graph_80 40 | tee "$work/calls_graph.json" || true
 fi
 
-# Episodes: the policies on the processor's cores, and on the GPU.
+# Evaluate with the policies on the CPU cores, and on the GPU.
 run=$(run_of $evaluated_row)
 if [ -n "$run" ]; then
   stage evaluate_cpu 15 90 "$roboimi" eval --checkpoint "$run" --episodes $evaluated --seed 1000 --video 0 --device cpu \
@@ -141,7 +141,7 @@ resnet="agent.head.n_emb=384 $short"
 if $dry_run; then resnet="agent.head.n_emb=32 agent.head.n_layer=1 agent.head.n_head=2 train.batch_size=2 train.max_steps=2 train.log_every=1"; fi
 train "resnet_graph|trainable ResNet-18 x 3 + IMF 384x12, one graph, TF32|15||resnet_imf_attnres.yaml|demonstrations|$resnet $graph $tf32"
 
-# The rest of the table, while there is time.
+# The rest of the table, as far as time allows.
 while IFS='|' read -r id title needed environment overrides; do
   imf "$id" "$title" "$needed" "$environment" "$overrides"
 done << END

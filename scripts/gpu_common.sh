@@ -1,16 +1,16 @@
-# What the scripts for a GPU that is there for ten minutes share. Sourced by them, from the repository's root:
+# Shared functions of the GPU scripts, which must finish within a few minutes. Sourced from the repository's root:
 #
 #   . scripts/gpu_common.sh
-#   gpu_start "$@"                       # options, time limit, program; refuses without a GPU
-#   stage check 20 60 "$roboimi" doctor  # needs 20 s, gets at most 60; skipped in one line when less is left
-#   gpu_finish                           # the logs, packed
+#   gpu_start "$@"                       # options, time limit, program; fails if there is no GPU
+#   stage check 20 60 "$roboimi" doctor  # needs 20 s, may take 60; skipped if less time is left
+#   gpu_finish                           # packs the logs
 #
-# A script ends itself: a stage gets no more than what is left of the budget, and whatever happens the
-# whole script is ended 8 s after it. What it found is in the output folder: few files, below 16 MiB each.
+# A script ends within its budget: a stage gets at most the remaining time, and in any case the script is
+# killed 8 s after the budget. Results are in the output folder: a few files below 16 MiB each.
 # shellcheck shell=bash
 script=$(basename "$0" .sh)
 budget=${ROBOIMI_GPU_BUDGET:-560}
-reserve=12  # seconds kept back for what is written at the end
+reserve=12  # seconds reserved for writing the results at the end
 output='' work='' package='' program='' dry_run=false
 
 say() { echo "### ${SECONDS}s $*"; }
@@ -21,16 +21,16 @@ gpu_usage() {
   sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | grep -v '^set '
   cat <<'END'
 
-  --package FILE   unpack and use a package of scripts/gpu_package.sh
-  --program FILE   use this roboimi; default: build/cuda/bin/roboimi
-  --output DIR     where the results go; default: gpu_output/NAME
-  --work DIR       where runs, data and logs go; default: /tmp/roboimi_NAME, which is emptied first
-  --budget S       end within so many seconds; default: ROBOIMI_GPU_BUDGET, or the script's own
-  --dry-run        every step in tiny sizes on the processor, to find a script's mistakes without a GPU
+  --package FILE   unpack and use a package made by scripts/gpu_package.sh
+  --program FILE   roboimi program to use; default: build/cuda/bin/roboimi
+  --output DIR     folder for results; default: gpu_output/NAME
+  --work DIR       folder for runs, data and logs, emptied first; default: /tmp/roboimi_NAME
+  --budget S       time limit in seconds; default: ROBOIMI_GPU_BUDGET, or the script's default
+  --dry-run        run every step at tiny sizes on the CPU, to test the script without a GPU
 END
 }
 
-# The options; then everything again under a limit that nothing outlasts.
+# Parses the options, restarts the script under a time limit, and prepares folders and program.
 gpu_start() {
   local given=("$@")
   while [ $# -gt 0 ]; do
@@ -54,12 +54,12 @@ gpu_start() {
   python=${ROBOIMI_TORCH_PYTHON:-python3}
   if $dry_run && [ -z "${ROBOIMI_TORCH_PYTHON:-}" ] && [ -x .venv/bin/python ]; then python=$PWD/.venv/bin/python; fi
   export ROBOIMI_TORCH_PYTHON=$python ROBOIMI_TREE=$PWD
-  # A processor's threads must not spin while others work.
+  # Waiting OpenMP threads must not spin while other processes work.
   export OMP_WAIT_POLICY=passive
   # shellcheck disable=SC2034
   if $dry_run; then device=cpu cores=2; else device=cuda cores=$(nproc); fi
   if ! $dry_run && ! [ -e /dev/nvidiactl ] && ! nvidia-smi -L > /dev/null 2>&1; then
-    fail "no GPU: expected an NVIDIA driver (nvidia-smi, /dev/nvidiactl), found none; run it where there is one, or with --dry-run to try its steps on the processor" 3
+    fail "no GPU: expected an NVIDIA driver (nvidia-smi, /dev/nvidiactl), found none; run it on a machine with a GPU, or use --dry-run to test the steps on the CPU" 3
   fi
   rm -rf "$work"
   mkdir -p "$work" "$output"
@@ -67,15 +67,15 @@ gpu_start() {
   "$roboimi" doctor > "$work/doctor.log" 2>&1 || true
   if ! $dry_run; then
     grep -q '^ok *CUDA *[0-9]* device' "$work/doctor.log" \
-      || fail "no GPU: expected a CUDA device that roboimi's libtorch sees, found: $(grep ' CUDA ' "$work/doctor.log" || tail -n 1 "$work/doctor.log"); build against the CUDA torch of this machine (docs/gpu.md)" 3
+      || fail "no GPU: expected a CUDA device that roboimi's libtorch sees, found: $(grep ' CUDA ' "$work/doctor.log" || tail -n 1 "$work/doctor.log"); build against this machine's CUDA torch (docs/gpu.md)" 3
   fi
 }
 
-# Finds or unpacks the program: `roboimi` runs it, `package_folder` is empty for a build.
+# Finds or unpacks the program. Sets `roboimi` to its path, and `package_folder`, which is empty for a build.
 gpu_program() {
   package_folder=
   if [ -n "$package" ]; then
-    [ -e "$package" ] || fail "--package: expected a file of scripts/gpu_package.sh, found no $package"
+    [ -e "$package" ] || fail "--package: expected a file made by scripts/gpu_package.sh, found no $package"
     "$python" -W ignore -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$package" "$work" \
       || fail "--package: $package cannot be unpacked"
     package_folder=$work/roboimi-gpu
@@ -87,7 +87,7 @@ gpu_program() {
   fi
 }
 
-# Tests look for the tree and the build where they were compiled.
+# Tests search the source and build tree at the paths where they were compiled, so link these paths.
 gpu_place_of_build() {
   local path
   while read -r path; do
@@ -99,7 +99,7 @@ gpu_place_of_build() {
   done < "$package_folder/built_from"
 }
 
-# Sets `command` to what runs a program of the package or of the build's bin folder.
+# Sets `command` to the command that runs a program of the package or of the build's bin folder.
 # shellcheck disable=SC2034
 program_command() { # PROGRAM
   if [ -n "$package_folder" ]; then
@@ -111,13 +111,13 @@ program_command() { # PROGRAM
 }
 has_program() { [ -x "${package_folder:-$(dirname "$(dirname "$roboimi")")}/bin/$1" ]; }
 
-# A command with a log and a limit. Status 10: skipped for want of time.
+# Runs a command with a log file and a time limit. Status 10: skipped because too little time is left.
 stage() { # NAME NEEDED_SECONDS MOST_SECONDS COMMAND...
   local name=$1 needed=$2 most=$3 status=0 start=$SECONDS rest
   shift 3
   rest=$(left)
   if [ "$rest" -lt "$needed" ]; then
-    say "skipped $name: it needs $needed s, $rest s are left"
+    say "skipped $name: needs $needed s, $rest s left"
     printf '%s\tskipped\t0\n' "$name" >> "$work/stages.tsv"
     return 10
   fi
@@ -132,7 +132,7 @@ stage() { # NAME NEEDED_SECONDS MOST_SECONDS COMMAND...
   return "$status"
 }
 
-# Sets `words` to the given overrides without the switches that this build does not have, each told once.
+# Sets `words` to the given overrides, without keys that this build does not have. Reports each such key once.
 declare -A gpu_known_keys=()
 supported() { # OVERRIDE...
   local word key
@@ -145,7 +145,7 @@ supported() { # OVERRIDE...
           gpu_known_keys[$key]=yes
           if ! "$roboimi" config show lewm_imf_attnres.yaml "$word" > /dev/null 2> "$work/config.err"; then
             gpu_known_keys[$key]=no
-            say "left out $key everywhere: $(head -n 1 "$work/config.err" | cut -c1-200)"
+            say "omitting $key in all runs: $(head -n 1 "$work/config.err" | cut -c1-200)"
           fi
         fi
         if [ "${gpu_known_keys[$key]}" = yes ]; then words+=("$word"); fi ;;
@@ -162,7 +162,7 @@ collect() { # NAME EPISODES OVERRIDE...
     collect.workers=$((cores > 2 ? cores - 2 : 2)) collect.output="$work/$1" "${@:3}"
 }
 
-gpu_finish() { # the machine, and every log in one file
+gpu_finish() { # writes a description of the machine, and packs all logs into one file
   if [ -d "$work" ]; then
     { nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2> /dev/null || echo 'no GPU'
       nproc

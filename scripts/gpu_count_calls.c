@@ -1,9 +1,9 @@
-// Counts a program's calls of CUDA's run time: launches, copies, and those that wait for the GPU.
+// A preloaded library that counts a program's CUDA runtime calls: launches, copies, and waits for the GPU.
 //
 //   LD_PRELOAD=libcount_cuda_calls.so ROBOIMI_CUDA_CALLS=calls.json roboimi run ...
 //
-// Works without CUDA's headers: the calls are passed on as they are. The difference of two runs that
-// differ in their steps alone is what the steps did.
+// Works without CUDA's headers and forwards all calls unchanged. To get the calls per step, compare two
+// runs that differ only in their number of steps.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static void count(int kind) { __atomic_fetch_add(&counts[kind], 1, __ATOMIC_RELA
 static void* next(const char* name) {
   void* function = dlsym(RTLD_NEXT, name);
   if (function == NULL) {
-    fprintf(stderr, "libcount_cuda_calls.so: expected %s in CUDA's run time, found none\n", name);
+    fprintf(stderr, "libcount_cuda_calls.so: expected %s in the CUDA runtime, found none\n", name);
     abort();
   }
   return function;
@@ -35,7 +35,7 @@ static void* next(const char* name) {
     return real arguments;                                             \
   }
 
-// The only argument types that matter are their sizes; dim3 is 12 bytes, passed as CUDA's headers do.
+// Only the sizes of the argument types matter; Dim3 has 12 bytes, as in CUDA's headers.
 typedef struct {
   unsigned x, y, z;
 } Dim3;
@@ -59,7 +59,7 @@ int cudaMemcpyAsync(void* to, const void* from, size_t bytes, int kind, void* st
   return real(to, from, bytes, kind, stream);
 }
 
-// Each process of a program writes a file of its own.
+// Each process writes its own file, PATH.PID.
 __attribute__((destructor)) static void write_counts(void) {
   const char* path = getenv("ROBOIMI_CUDA_CALLS");
   long total = 0;

@@ -1,14 +1,14 @@
-# The environment in which a package of scripts/gpu_package.sh runs; source it in bash.
+# Sets the environment for a package made by scripts/gpu_package.sh. Source it in bash.
 #
-# Libraries are taken from Python's torch (of the `python3` on the PATH, or of ROBOIMI_TORCH_PYTHON), from
-# NVIDIA's wheels beside it, then from this package. Configs are the package's own; the encoder that ships
-# is that of the source tree (ROBOIMI_TREE, or the current folder if it is one), by a link in the package.
+# Libraries come from Python's torch (of the `python3` in PATH, or of ROBOIMI_TORCH_PYTHON), then from NVIDIA's
+# wheels beside it, then from this package. Configs come from the package. The shipped encoder comes from the
+# source tree (ROBOIMI_TREE, or the current folder if it is a source tree), through a link in the package.
 # shellcheck shell=bash
 _here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 _torch=$("${ROBOIMI_TORCH_PYTHON:-python3}" -c \
   'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")' 2>/dev/null)
 if [ -z "$_torch" ] || [ ! -e "$_torch/lib/libtorch_cpu.so" ]; then
-  echo "roboimi-gpu: expected a python3 that has torch, found ${_torch:-none}; put it first on the PATH, or name it in ROBOIMI_TORCH_PYTHON" >&2
+  echo "roboimi-gpu: expected a python3 that has torch, found ${_torch:-none}; put it first in PATH, or set ROBOIMI_TORCH_PYTHON to it" >&2
   return 1
 fi
 _path=$_torch/lib
@@ -16,8 +16,8 @@ while IFS= read -r _folder; do _path=$_path:$_folder; done \
   < <(find "$(dirname "$_torch")/nvidia" -maxdepth 3 -type d -name lib 2>/dev/null | sort)
 _path=$_path:$_here/lib:$_here/libs
 
-# GL: the machine's own loaders, else those of the package. A container's driver lies in a folder of its
-# own, which neither the loader of libraries nor that of GL knows by itself.
+# OpenGL: use the machine's loaders if it has them, otherwise the package's. A container's driver is in a
+# separate folder, which neither the dynamic linker nor the OpenGL loader searches by default.
 if ! ldconfig -p 2>/dev/null | grep -q 'libEGL\.so\.1' || ! ldconfig -p 2>/dev/null | grep -q 'libOpenGL\.so\.0'; then
   _path=$_path:$_here/gl
 fi
@@ -35,6 +35,6 @@ _tree=${ROBOIMI_TREE:-$PWD}
 _link=$_here/share/roboimi/assets
 if [ -d "$_tree/assets/checkpoints" ] && [ "$(readlink "$_link" 2>/dev/null)" != "$_tree/assets" ] \
   && ! ln -sfn "$_tree/assets" "$_link" 2>/dev/null; then
-  echo "roboimi-gpu: $_link cannot be written: the encoder that ships will not be found" >&2
+  echo "roboimi-gpu: cannot create $_link: the shipped encoder will not be found" >&2
 fi
 unset _here _torch _path _folder _vendor _tree _link

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# LEWM at 224x224 from new demonstrations: as many steps as fit, down to the schedule's last learning rate.
+# Pretrains LEWM at 224x224 on new demonstrations, with a complete learning rate schedule that fits the time.
 #
 #   scripts/gpu_lewm.sh --package roboimi-gpu.tar.xz --output gpu_output/lewm
 #
-# Measures the speed, sizes the schedule to the time left, and compares the result with the encoder that ships: linear
-# probes on held-out demonstrations, and how exactly kernel regression finds the box. Writes lewm224.safetensors
-# (fp16, 13 MB), lewm.md, config.yaml, metrics.jsonl and logs.tar.gz. Train a policy on it before it is shipped:
+# Measures the speed, fits the schedule to the remaining time, and compares the result with the shipped encoder: linear
+# probes on held-out demonstrations, and the error of the box position by kernel regression. Writes
+# lewm224.safetensors (fp16, 13 MB), lewm.md, config.yaml, metrics.jsonl and logs.tar.gz. Before the encoder is shipped,
+# train a policy on it:
 #   roboimi run --config lewm_imf_attnres.yaml agent.backbone.checkpoint=lewm224.safetensors agent.backbone.image_height=224 ...
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,12 +22,12 @@ if $dry_run; then
   size=(agent.num_layers=1 agent.predictor_depth=1 train.batch_size=2)
 fi
 notes=$work/lewm.md
-# 42.5 GB of demonstrations in 256x256 views, and their pixels at 224x224 in 12 GB.
+# 42.5 GB for demonstrations with 256x256 views, and 12 GB for their pixels at 224x224.
 needed_gb=58
 if $dry_run; then needed_gb=2; fi
 free_gb=$(($(df --output=avail -B1 "$work" | tail -n 1) / 1000000000))
 [ "$free_gb" -ge "$needed_gb" ] \
-  || fail "no room in $work: expected $needed_gb GB free, found $free_gb GB; empty the work folders of other scripts or give --work on a larger disk"
+  || fail "not enough disk space in $work: expected $needed_gb GB free, found $free_gb GB; empty the work folders of other scripts, or set --work to a larger disk"
 note() { say "$*"; echo "$*" >> "$notes"; }
 write_results() {
   set +e
@@ -40,7 +41,7 @@ trap write_results EXIT
 note "# LEWM at 224x224 ($(nvidia-smi --query-gpu=name --format=csv,noheader 2> /dev/null || echo 'no GPU'))"
 note ""
 
-# Seeds of the demonstrations: trained on 0 and on, probed on 300 and on, tested on 1000 and on.
+# Seeds of the demonstrations: training from 0, probes from 300, tests from 1000.
 views256="env.image_height=256 env.image_width=256"
 read -ra views256 <<< "$views256"
 collect demonstrations "$episodes" collect.noise=0.004 "${views256[@]}"
@@ -48,14 +49,14 @@ collect probe "$probed" collect.noise=0.004 collect.first_seed=300 "${views256[@
 collect located "$located" collect.noise=0.002 "${views256[@]}"
 collect tested "$tested" collect.first_seed=1000 "${views256[@]}"
 
-# What an encoder's embeddings tell: NAME, overrides of the policy's configuration.
-judge() {
+# Evaluates an encoder's embeddings. Arguments: NAME, overrides of the policy's configuration.
+evaluate_encoder() {
   stage "probe_$1" 10 90 "$roboimi" eval --probe --config lewm_imf_attnres.yaml data.path="$work/probe" --held-out "$held_out" \
     --device "$device" --output "$work/probe_$1" "${@:2}" && note "Linear probes, $1:" && { cat "$work/probe_$1.log"; grep '|\|R' "$work/probe_$1.log" >> "$notes"; } || true
   stage "locate_$1" 10 120 "$python" scripts/gpu_localize.py --roboimi "$roboimi" --data "$work/located" --tested "$work/tested" \
     --work "$work" --name "$1" --device "$device" "${@:2}" && note "Box, $1: $(tail -n 1 "$work/locate_$1.log")" || true
 }
-judge shipped
+evaluate_encoder shipped
 
 train=(--config lewm_pretrain.yaml data.path="$work/demonstrations" device="$device" output_dir="$work/runs"
   train.held_out_episodes=0 train.validate_every=1000000 cache.block_size=256 train.learning_rate="$learning_rate" "${size[@]}")
@@ -66,15 +67,15 @@ stage speed 40 150 "$roboimi" run "${train[@]}" train.max_steps=$measured_steps 
 speed=$(report speed "$(run_of speed)" --number)
 steps=$(awk -v s=$(($(left) - after_seconds - 12)) -v r="$speed" 'BEGIN {print (s > 0) ? int(0.96 * s * r) : 0}')
 if $dry_run; then steps=8; fi
-note "$episodes demonstrations with 4 mm of way-point noise, batch 128 x 4, learning rate $learning_rate: $speed steps/s, so a schedule of $steps steps."
-[ "$steps" -ge $((2 * warmup)) ] || fail "expected time for at least $((2 * warmup)) steps, found time for $steps: give a larger --budget"
+note "$episodes demonstrations with 4 mm of waypoint noise, batch 128 x 4, learning rate $learning_rate: $speed steps/s, so the schedule has $steps steps."
+[ "$steps" -ge $((2 * warmup)) ] || fail "expected time for at least $((2 * warmup)) steps, found time for $steps: use a larger --budget"
 stage lewm224 20 $(($(left) - after_seconds)) "$roboimi" run "${train[@]}" train.max_steps="$steps" train.warmup_steps=$warmup \
-  train.log_every=50 train.save_every=1000 train.keep_top_k=1 name=lewm224 || note "The training did not end by itself; its last checkpoint is used."
+  train.log_every=50 train.save_every=1000 train.keep_top_k=1 name=lewm224 || note "The training did not finish in time; its last checkpoint is used."
 run=$(run_of lewm224)
 note "Last: $(tail -n 1 "$run/metrics.jsonl" | cut -c1-400)"
 stage convert 3 30 "$roboimi" checkpoint convert "$run/checkpoints/latest/model.safetensors" "$output/lewm224.safetensors.part" \
   --layout lewm --dtype fp16 || fail "no checkpoint to convert"
 mv "$output/lewm224.safetensors.part" "$output/lewm224.safetensors"
-judge lewm224 "agent.backbone.checkpoint=$output/lewm224.safetensors" agent.backbone.image_height=224 agent.backbone.image_width=224 \
+evaluate_encoder lewm224 "agent.backbone.checkpoint=$output/lewm224.safetensors" agent.backbone.image_height=224 agent.backbone.image_width=224 \
   agent.backbone.shorter_side=224
 say "done: $output"

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""How exactly kernel regression on an encoder's embeddings finds the box, on given demonstrations.
+"""Measures the error of kernel regression from an encoder's embeddings to the box position, on given demonstrations.
 
     scripts/gpu_localize.py --roboimi PROGRAM --data FOLDER --tested FOLDER --work FOLDER --name NAME [KEY=VALUE ...]
 
-scripts/localisation.py's regression on demonstrations of any size of view. Needs numpy, h5py and safetensors.
+Uses the regression of scripts/localisation.py, on demonstrations with views of any size. Needs numpy, h5py and safetensors.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main():
     for name in ["roboimi", "data", "tested", "work", "name"]:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("overrides", nargs="*", help="of the encoder: agent.backbone.KEY=VALUE")
+    parser.add_argument("overrides", nargs="*", help="overrides for the encoder: agent.backbone.KEY=VALUE")
     arguments = parser.parse_args()
     data, tested = pathlib.Path(arguments.data), pathlib.Path(arguments.tested)
     x, new_x = embeddings(arguments, data), embeddings(arguments, tested)
@@ -58,7 +58,7 @@ def main():
     errors = np.linalg.norm(predict(x, y, new_x, width, ridge) - new_y, axis=1)
     print(
         f"{len(x)} demonstrations, kernel width {width}, ridge {ridge}: error on {len(new_x)} unseen episodes "
-        f"rms {np.sqrt((errors**2).mean()):.1f} mm, median {np.median(errors):.1f} mm"
+        f"RMS {np.sqrt((errors**2).mean()):.1f} mm, median {np.median(errors):.1f} mm"
     )
 
 

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Packs a build so that it runs on a machine that has nothing but Python's torch of the same version.
+# Packs a build so that it runs on a machine that only has Python's torch of the same version.
 #
 #   scripts/gpu_package.sh [BUILD_DIR] [OUT]     default: build/cuda, BUILD_DIR/roboimi-gpu.tar.xz
 #
-# In it: the program, its plugins and configs, the CUDA tests and benchmarks of the build, the
-# distribution's shared libraries that they need, and GL's loaders for a machine without any. Not in it:
-# libtorch and CUDA's libraries, which come with torch's wheel, and the encoder that ships, which is in
-# the source tree. Unpacked anywhere, `roboimi-gpu/roboimi-gpu doctor` runs; docs/gpu.md tells the rest.
+# The package contains the program, its plugins and configs, the build's CUDA tests and benchmarks, the
+# distribution's shared libraries that they need, and the OpenGL loaders for a machine without them. It does
+# not contain libtorch and CUDA's libraries, which come with the torch wheel, or the shipped encoder, which is
+# in the source tree. After unpacking anywhere, run `roboimi-gpu/roboimi-gpu doctor`. See docs/gpu.md.
 #
-# Needs what the build needed, and binutils. Refuses to write a package with a library that would be
-# missing there, or one of more than ROBOIMI_PACKAGE_LIMIT MiB (45).
+# Needs the build's dependencies and binutils. Fails if a library would be missing from the package, or if the
+# package is larger than ROBOIMI_PACKAGE_LIMIT MiB (45).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,19 +31,19 @@ for program in cuda_test imf_bench; do
     strip --strip-unneeded "$package/bin/$program"
   fi
 done
-# Tests find the tree and the build by the paths that they were compiled with.
+# Tests find the source and build tree by the paths with which they were compiled.
 sed -n 's/^CMAKE_HOME_DIRECTORY:INTERNAL=//p; s/^CMAKE_CACHEFILE_DIR:INTERNAL=//p' "$build/CMakeCache.txt" | sort \
   > "$package/built_from"
 
-# What the machine itself has: the C and C++ run time, torch and CUDA. GL's loaders are a thing apart.
+# Libraries that the machine provides: the C and C++ runtime, torch and CUDA. OpenGL loaders are packed separately.
 of_machine='^(ld-linux-x86-64|libc|libm|libmvec|libdl|librt|libpthread|libutil|libresolv|libstdc\+\+|libgcc_s)\.so'
 of_torch='^(libtorch|libtorch_.*|libc10|libc10_.*|libgomp.*|libshm|libcaffe2_nvrtc)(\.so|-)'
 of_nvidia='^lib(cuda|cudart|cublas|cublasLt|cudnn.*|cufft|cufftw|curand|cusolver|cusolverMg|cusparse|cusparseLt|cupti|nccl|nvrtc.*|nvJitLink|nvToolsExt|nvshmem.*|cufile.*)\.so'
 of_gl='^lib(EGL|GL|GLX|GLdispatch|OpenGL|GLESv2|GLESv1_CM|EGL_.*|GLX_.*)\.so'
 torch_lib=$(readelf -d "$package/lib/libroboimi.so" | grep -oE '[^:[]*/torch/lib|[^:[]*/libtorch/lib' | head -n 1 || true)
 
-# Copies every library that the given files load, under the name by which it is asked for, except for
-# those of the machine, torch and CUDA (and those of GL unless the second argument says otherwise).
+# Copies every library that the given files load, under the name by which it is requested, except libraries
+# of the machine, torch and CUDA, and those that match the second argument (a regular expression or empty).
 collect() { # FOLDER EXCLUDED FILE...
   local folder=$1 excluded=$2 name path
   shift 2
@@ -61,8 +61,8 @@ collect() { # FOLDER EXCLUDED FILE...
 mapfile -t ours < <(find "$package/bin" "$package/lib" -type f \( -name '*.so' -o -perm -u+x \))
 collect "$package/libs" "$of_gl" "${ours[@]}"
 
-# Stand-ins with the same names, which answer nothing, for two libraries that are asked for and never
-# called: ICU's tables of rare encodings (30 MB) and a speech codec of FFmpeg's (16 MB).
+# Replace two libraries that are loaded but never called with empty stubs that export the same names: ICU's
+# tables of rare encodings (30 MB) and a speech codec used by FFmpeg (16 MB).
 for library in "$package"/libs/libicudata.so.* "$package"/libs/libcodec2.so.*; do
   [ -e "$library" ] || continue
   nm -D --defined-only "$library" | awk '$2 == "T" {print "void* " $3 "(void) { return 0; }"}
@@ -70,7 +70,7 @@ for library in "$package"/libs/libicudata.so.* "$package"/libs/libcodec2.so.*; d
     | cc -shared -fPIC -w -fno-builtin -x c -Wl,-soname,"$(basename "$library")" -o "$library" -
 done
 
-# GL's loaders, by which the driver's own GL is found. They count only where the machine has none.
+# Pack the OpenGL loaders, which find the driver's OpenGL. They are used only if the machine has none.
 mkdir -p "$package/gl"
 loaders=()
 for name in libEGL.so.1 libGL.so.1 libGLX.so.0 libGLdispatch.so.0 libOpenGL.so.0 libGLESv2.so.2; do
@@ -79,36 +79,36 @@ for name in libEGL.so.1 libGL.so.1 libGLX.so.0 libGLdispatch.so.0 libOpenGL.so.0
     loaders+=("$path")
     cp -L "$path" "$package/gl/$name"
   else
-    echo "gpu_package.sh: no $name here to pack (Debian: libegl1 libglvnd0 libopengl0 libgl1 libglx0 libgles2): the machine must have its own" >&2
+    echo "gpu_package.sh: $name not found and not packed (Debian: libegl1 libglvnd0 libopengl0 libgl1 libglx0 libgles2): the target machine must have it" >&2
   fi
 done
 if [ ${#loaders[@]} -gt 0 ]; then collect "$package/gl" "$of_gl" "${loaders[@]}"; fi
 strip --strip-unneeded "$package"/libs/*.so* "$package"/gl/*.so* 2>/dev/null || true
 
-# Counts what a program asks of CUDA: launches, and calls that wait for the GPU.
+# Build the library that counts CUDA launches and calls that wait for the GPU.
 cc -shared -fPIC -O2 -Wall -o "$package/lib/libcount_cuda_calls.so" scripts/gpu_count_calls.c -ldl
 cp scripts/gpu_env.sh "$package/env.sh"
 cat > "$package/roboimi-gpu" <<'LAUNCHER'
 #!/usr/bin/env bash
-# roboimi with the libraries of this package and of Python's torch: roboimi-gpu doctor.
+# Runs roboimi with the libraries of this package and of Python's torch, e.g. roboimi-gpu doctor.
 here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 . "$here/env.sh" || exit 1
 exec "$here/bin/roboimi" "$@"
 LAUNCHER
 chmod +x "$package/roboimi-gpu"
 
-# Every name that a file of the package asks for is in it, or is the machine's, torch's or CUDA's.
+# Check that every library that a file needs is in the package or comes from the machine, torch or CUDA.
 missing=0
 while IFS= read -r file; do
   while read -r name; do
     if [[ $name =~ $of_machine || $name =~ $of_torch || $name =~ $of_nvidia ]]; then continue; fi
     if [ -e "$package/libs/$name" ] || [ -e "$package/lib/$name" ]; then continue; fi
     if [[ $file == "$package"/gl/* ]] && [ -e "$package/gl/$name" ]; then continue; fi
-    echo "gpu_package.sh: ${file#"$package"/} asks for $name, which would not be there" >&2
+    echo "gpu_package.sh: ${file#"$package"/} needs $name, which would be missing on the target machine" >&2
     missing=1
   done < <(readelf -d "$file" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 done < <(find "$package" -type f \( -name '*.so*' -o -path '*/bin/*' \))
-[ "$missing" = 0 ] || fail "expected a library that is in the package or comes with torch; install the packages of the missing ones and build again"
+[ "$missing" = 0 ] || fail "libraries are missing from the package: expected each in the package or with torch; install the packages of the missing ones and build again"
 
 mkdir -p "$(dirname "$out")"
 tar -C "$stage" --owner=0 --group=0 -cf - roboimi-gpu | xz -T2 "${ROBOIMI_PACKAGE_XZ:--6}" > "$out.part"
@@ -117,5 +117,5 @@ bytes=$(stat -c %s "$out")
 echo "gpu_package.sh: $out: $(awk -v b="$bytes" 'BEGIN {printf "%.1f", b / 1048576}') MiB, $(find "$package" -type f | wc -l) files, $(du -sm "$package" | cut -f1) MiB unpacked"
 if [ "$bytes" -gt $((limit_mib * 1048576)) ]; then
   find "$package" -type f -printf '%s %P\n' | sort -rn | head -n 8 >&2
-  fail "expected at most $limit_mib MiB, so that the tree travels beside it; the largest files are above (ROBOIMI_PACKAGE_LIMIT sets another limit)"
+  fail "the package is too large: expected at most $limit_mib MiB, which leaves room for the source tree; see the largest files above (ROBOIMI_PACKAGE_LIMIT changes the limit)"
 fi

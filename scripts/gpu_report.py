@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""What the scripts for a GPU make of the files that roboimi wrote: speeds, comparisons, rows for docs/gpu.md, weights.
+"""Evaluates roboimi's output files for the GPU scripts: speeds, comparisons, rows for docs/gpu.md, weights.
 
-    scripts/gpu_report.py speed RUN_FOLDER              # steps a second, the first window left out
-    scripts/gpu_report.py compare RUN_FOLDER RUN_FOLDER # losses side by side; status 1 when they differ
-    scripts/gpu_report.py calls WORK FEWER MORE STEPS   # calls of CUDA's run time a step
-    scripts/gpu_report.py check WORK OUTPUT             # gpu_check.md and gpu_check.json
-    scripts/gpu_report.py mission WORK SUITE OUTPUT DECISION  # mission.md
+    scripts/gpu_report.py speed RUN_FOLDER              # steps per second, without the first window
+    scripts/gpu_report.py compare RUN_FOLDER RUN_FOLDER # losses side by side; status 1 if they differ
+    scripts/gpu_report.py calls WORK FEWER MORE STEPS   # CUDA runtime calls per step
+    scripts/gpu_report.py check WORK OUTPUT             # writes gpu_check.md and gpu_check.json
+    scripts/gpu_report.py mission WORK SUITE OUTPUT DECISION  # writes mission.md
     scripts/gpu_report.py half CHECKPOINT OUTPUT        # the averaged weights in fp16, in parts below 16 MiB
-    scripts/gpu_report.py whole PART... --output FILE   # the parts put together again
+    scripts/gpu_report.py whole PART... --output FILE   # joins the parts
 
-Needs Python alone, and torch for `half`.
+Needs only Python; `half` also needs torch.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import struct
 import sys
 
 PART = 15 * 2**20  # bytes
-# Relative differences of logged losses that rounding explains: at first, and after it has grown.
+# Largest relative differences of losses that rounding can explain: in the first fifth of the steps, and overall.
 EARLY, LATE = 1e-3, 2e-2
 
 
@@ -35,7 +35,7 @@ def metrics_of(run):
 
 
 def speed_of(run):
-    """The median of the windows after the first, which holds the warm-up and the capture."""
+    """Median steps per second of the log windows after the first, which includes warm-up and graph capture."""
     rates = [row["train/steps_per_second"] for row in metrics_of(run) if "train/steps_per_second" in row]
     return statistics.median(rates[1:] or rates) if rates else None
 
@@ -46,10 +46,10 @@ def command_speed(arguments):
         print(speed or 0)
         return
     if speed is None:
-        print("no speed: nothing was logged")
+        print("no speed: the run has logged no speed")
         return
     last = metrics_of(arguments.run)[-1]
-    print(f"{1e3 / speed:.2f} ms a step, {speed:.1f} steps/s, loss {last['train/loss']:.4f} at step {last['step']}")
+    print(f"{1e3 / speed:.2f} ms per step, {speed:.1f} steps/s, loss {last['train/loss']:.4f} at step {last['step']}")
 
 
 def command_compare(arguments):
@@ -58,7 +58,7 @@ def command_compare(arguments):
     )
     steps = sorted(set(first) & set(second))
     if not steps:
-        raise SystemExit("gpu_report.py compare: expected two runs with logged losses of the same steps, found none")
+        raise SystemExit("gpu_report.py compare: expected two runs with losses logged at the same steps, found none")
     differences = {step: abs(first[step] - second[step]) / max(abs(second[step]), 1e-12) for step in steps}
     print("| step | loss, one graph | loss, eager | relative difference |\n|---|---|---|---|")
     for step in steps[:: max(1, len(steps) // 10)] + (
@@ -71,7 +71,7 @@ def command_compare(arguments):
     print(
         f"{'equal' if verdict else 'NOT equal'} up to rounding over {steps[-1]} steps: "
         f"{early:.1e} at most in the first fifth "
-        f"(expected at most {EARLY:g}), {late:.1e} in all (expected at most {LATE:g})"
+        f"(expected at most {EARLY:g}), {late:.1e} overall (expected at most {LATE:g})"
     )
     if not verdict:
         raise SystemExit(1)
@@ -88,7 +88,7 @@ def calls_of(work, name):
 def command_calls(arguments):
     fewer, more = calls_of(arguments.work, arguments.fewer), calls_of(arguments.work, arguments.more)
     if not fewer or not more:
-        raise SystemExit("gpu_report.py calls: expected counts of two runs, found none: no call of CUDA's run time was seen")
+        raise SystemExit("gpu_report.py calls: expected counts of two runs, found none: no CUDA runtime call was recorded")
     print(json.dumps({key: (more[key] - fewer[key]) / arguments.steps for key in more}))
 
 
@@ -129,7 +129,7 @@ def reference_rows(work):
 
 
 def machine_of(work):
-    """The GPU's name and driver, and torch's version, from what the scripts noted."""
+    """The GPU's name and driver, libtorch's version from the scripts' log, and the date."""
     import subprocess
 
     def answer(*command):
@@ -150,7 +150,7 @@ def machine_of(work):
 def evaluation_rows(work):
     rows = []
     seconds = {line.split("\t")[0]: line.split("\t")[2] for line in read_text(work / "stages.tsv").splitlines()}
-    for name, title in [("evaluate_cpu", "on the processor's cores"), ("evaluate_gpu", "on the GPU, 8 processes")]:
+    for name, title in [("evaluate_cpu", "on the CPU cores"), ("evaluate_gpu", "on the GPU, 8 processes")]:
         file = work / name / "summary.json"
         if file.exists():
             summary = json.loads(file.read_text())
@@ -186,7 +186,7 @@ def markdown(found):
     lines = [
         f"Measured on {machine['date']}: {machine['gpu']}, libtorch {machine['libtorch']}, one run.",
         "",
-        "| a training step | ms | steps/s | 50k steps | loss at step |",
+        "| one training step | ms | steps/s | 50k steps | loss at step |",
         "|---|---|---|---|---|",
     ]
     for row in found["training"]:
@@ -206,16 +206,16 @@ def markdown(found):
         )
         lines.append(f"| PyTorch, {row['size']}: {row['name']} | {cells} |")
     if found["calls_a_step"]:
-        lines += ["", "| calls of CUDA's run time a step, one graph | |", "|---|---|"]
+        lines += ["", "| CUDA runtime calls per step, one graph | |", "|---|---|"]
         lines += [f"| {name} | {value:.2f} |" for name, value in found["calls_a_step"].items()]
     if found["encoding"]:
-        lines += ["", "| frames encoded for the cache | a second |", "|---|---|"]
+        lines += ["", "| frames encoded for the cache | per second |", "|---|---|"]
         lines += [
             f"| three 128x128 views, LEWM 112x112, {row['title']}, {row['frames']} frames | {row['frames_per_second']:.0f} |"
             for row in found["encoding"]
         ]
     if found["evaluation"]:
-        lines += ["", "| episodes | seconds | ms a chunk |", "|---|---|---|"]
+        lines += ["", "| episodes | seconds | ms per chunk |", "|---|---|---|"]
         lines += [
             f"| {row['episodes']} {row['title']} | {row['seconds']:.0f} | {(row['plans'] or {}).get('mean_ms', 0):.2f} |"
             for row in found["evaluation"]
@@ -258,11 +258,11 @@ def command_check(arguments):
 
 
 def command_mission(arguments):
-    """mission.md: what was decided, and what came of each run."""
+    """Writes mission.md with the decisions and the results of each run."""
     work, suite, output = map(pathlib.Path, (arguments.work, arguments.suite, arguments.output))
     machine = machine_of(work)
     lines = [
-        f"# The suite of the LEWM transfer on one GPU, {machine['date']}",
+        f"# The LEWM transfer suite on one GPU, {machine['date']}",
         "",
         f"{machine['gpu']}, libtorch {machine['libtorch']}.",
         "",
@@ -326,7 +326,7 @@ def safetensors_bytes(tensors, metadata):
 
 
 def command_half(arguments):
-    """The agent without its frozen encoder: the head's averaged weights in fp16, the statistics as they are."""
+    """Writes the agent without its frozen encoder: the head's averaged weights in fp16, and unchanged statistics."""
     import torch
 
     folder, output = pathlib.Path(arguments.checkpoint), pathlib.Path(arguments.output)
@@ -370,7 +370,7 @@ def main():
         sub.set_defaults(function=function)
         return sub
 
-    command("speed", command_speed, "run").add_argument("--number", action="store_true", help="the number alone")
+    command("speed", command_speed, "run").add_argument("--number", action="store_true", help="print only the number")
     command("compare", command_compare, "first", "second")
     command("calls", command_calls, "work", "fewer", "more").add_argument("steps", type=int)
     command("check", command_check, "work", "output")

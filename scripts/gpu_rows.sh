@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The rows of docs/results.md that nobody has measured and a GPU makes in minutes, in the order of their value.
+# Runs rows of docs/results.md that have not been measured and take only minutes on a GPU, most important first.
 #
 #   scripts/gpu_rows.sh --package roboimi-gpu.tar.xz --output gpu_output/rows [--from rows.tar.gz]
 #
-# Rows are those of scripts/results.py, which does nothing twice and continues an interrupted training: give the
-# rows.tar.gz of the last time with --from, and it goes on there. Writes rows.md (the table), rows.tar.gz (evaluations,
-# metrics and the checkpoints that are needed to go on) and logs.tar.gz.
+# Uses scripts/results.py, which repeats no finished work and continues interrupted trainings. To continue where the
+# last call stopped, pass its rows.tar.gz with --from. Writes rows.md (the table), rows.tar.gz (evaluations, metrics and
+# the checkpoints needed to continue) and logs.tar.gz.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/gpu_common.sh
@@ -29,7 +29,7 @@ export ROBOIMI=$roboimi
 pack() {
   set +e
   "$python" scripts/results.py --table > "$output/rows.md" 2> "$work/table.log"
-  # Evaluations and metrics of every row; checkpoints of those without an evaluation, newest only.
+  # Pack evaluations and metrics of every row, and the newest checkpoint of rows without an evaluation.
   if [ -d results_output ]; then
     { find results_output/evaluations -type f ! -name 'trajectory_*' ! -name '*.mp4'
       find results_output/runs -maxdepth 2 -type f

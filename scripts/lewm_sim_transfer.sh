@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Where assets/checkpoints/lewm_sim_transfer.safetensors comes from, and the numbers of its model card.
+# Reproduces assets/checkpoints/lewm_sim_transfer.safetensors and the numbers in its model card.
 #
-#   scripts/lewm_sim_transfer.sh probe       # linear probes: the checkpoint that ships, and random weights
-#   scripts/lewm_sim_transfer.sh pretrain    # trains it again; interrupted or repeated, it continues
+#   scripts/lewm_sim_transfer.sh probe       # linear probes of the shipped checkpoint and of random weights
+#   scripts/lewm_sim_transfer.sh pretrain    # trains it again; a second call continues the training
 #
-# Everything is kept in lewm_output/. The demonstrations probed (seeds 300-359, the last 20 held out)
-# are none of those that it was trained on (seeds 0-199).
+# Everything is kept in lewm_output/. The demonstrations for the probes (seeds 300-359, the last 20 held out)
+# are not among those of the training (seeds 0-199).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 output=lewm_output
 roboimi=build/release/bin/roboimi
-[ -x "$roboimi" ] || { echo "lewm_sim_transfer.sh: no $roboimi; run scripts/demo.sh first" >&2; exit 1; }
-# Threads that wait must not hold a core that another program could use.
+[ -x "$roboimi" ] || { echo "lewm_sim_transfer.sh: $roboimi is missing; run scripts/demo.sh first" >&2; exit 1; }
+# Waiting threads must not occupy a core that another program could use.
 export OMP_WAIT_POLICY=passive
 
 collect() { # folder, episodes, first seed

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""How well embeddings tell where the box lies, and how often a policy that sees them succeeds for it.
+"""Measures how well embeddings determine the box position, and the success rate of a policy that uses them by that error.
 
-    .venv/bin/python scripts/localisation.py                      # of the encoder that ships
-    .venv/bin/python scripts/localisation.py --demonstrations 25  # of the first 25 demonstrations alone
+    .venv/bin/python scripts/localisation.py                      # the shipped encoder
+    .venv/bin/python scripts/localisation.py --demonstrations 25  # only the first 25 demonstrations
     .venv/bin/python scripts/localisation.py --data data_200 --row lewm_imf_200_seed0
     .venv/bin/python scripts/localisation.py agent.backbone.random_init=true agent.backbone.image_size=112
 
-Kernel ridge regression (RBF kernel on standardised embeddings) from frames 0, 10, 20 and 30 of the demonstrations in
-a folder of results_output, before the box is touched, to its x and y; its width and ridge are those that do best when each
-demonstration in turn is left out. It is tested on the 100 episodes that scripts/results.py evaluates on, averaged over
-the frames. With the outcomes that scripts/results.py has of a policy on these embeddings (--row), the success rate is
-told for each error. Everything is kept in results_output/. Needs scripts/setup.sh --tests.
+Fits a kernel ridge regression (RBF kernel on standardized embeddings) from frames 0, 10, 20 and 30 of the demonstrations in
+a folder of results_output, before the box is touched, to the box's x and y. Kernel width and ridge are chosen by
+leave-one-demonstration-out cross-validation. Tests on the 100 episodes that scripts/results.py evaluates on, and averages
+the predictions over the frames. If scripts/results.py has evaluated a policy on these embeddings (--row), also prints its
+success rate for each range of the error. Everything is kept in results_output/. Needs scripts/setup.sh --tests.
 """
 
 import argparse
@@ -31,7 +31,7 @@ BINS_MM = [0, 5, 10, 15, 20, np.inf]
 
 
 def box_positions(folder):
-    """Millimetres [episodes, 2], at the start."""
+    """Initial x and y of the box in millimeters: [episodes, 2]."""
     def number(path):
         return int(re.findall(r"_(\d+)\.hdf5", path.name)[0])
 
@@ -43,7 +43,7 @@ def box_positions(folder):
 
 
 def embeddings(data, out, overrides, frames=FRAMES):
-    """[episodes, frames, D]."""
+    """Encodes the data and returns the embeddings of the given frames: [episodes, frames, D]."""
     roboimi("encode", "--config", "lewm_imf_attnres.yaml", "--data", data, "--out", out, "size=small", *overrides)
     tensors = load_file(out)
     rows = [np.flatnonzero((tensors["episode"] == episode) & np.isin(tensors["frame"], frames))
@@ -57,7 +57,7 @@ def kernel(a, b, width):
 
 
 def predict(x, y, x_new, width, ridge):
-    """x [episodes, frames, D], y [episodes, 2] -> [new episodes, 2], the mean over the frames."""
+    """Fits x [episodes, frames, D] to y [episodes, 2] and predicts x_new: [new episodes, 2], the mean over the frames."""
     rows, targets = x.reshape(-1, x.shape[-1]), np.repeat(y, x.shape[1], 0)
     mean, deviation = rows.mean(0), rows.std(0) + 1e-9
     rows, new = (rows - mean) / deviation, (x_new.reshape(-1, x.shape[-1]) - mean) / deviation
@@ -66,7 +66,7 @@ def predict(x, y, x_new, width, ridge):
 
 
 def left_out_error(x, y, width, ridge):
-    """Mean square of the distance, each episode predicted by the others."""
+    """Mean squared distance with each episode predicted from the others."""
     total = 0.0
     for episode in range(len(x)):
         others = np.arange(len(x)) != episode
@@ -76,7 +76,7 @@ def left_out_error(x, y, width, ridge):
 
 
 def collect_test_views():
-    """The expert's way from the initial states that scripts/results.py evaluates on."""
+    """Collects the expert's episodes from the initial states that scripts/results.py evaluates on."""
     folder = OUTPUT / "test_views"
     roboimi("collect", "--config", "collect_sim_transfer.yaml", "size=small", f"collect.output={folder}",
             "collect.num_episodes=100", "collect.first_seed=1000")
@@ -86,7 +86,7 @@ def collect_test_views():
 def print_success(errors, row):
     outcomes = OUTPUT / "evaluations" / row / "episodes.csv"
     if not outcomes.exists():
-        print(f"no {outcomes}: scripts/results.py makes it")
+        print(f"{outcomes} is missing: run scripts/results.py to create it")
         return
     success = np.array([int(episode["success"]) for episode in csv.DictReader(outcomes.open())])
     print(f"\n| error, mm | episodes | successes ({row}) |\n|---|---|---|")
@@ -99,9 +99,9 @@ def print_success(errors, row):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="data", choices=[folder.name for folder in DEMONSTRATIONS])
-    parser.add_argument("--demonstrations", type=int, help="use the first ones; default: all")
+    parser.add_argument("--demonstrations", type=int, help="use only the first N; default: all")
     parser.add_argument("--row", default="lewm_imf_seed0", help="a folder of results_output/evaluations")
-    parser.add_argument("overrides", nargs="*", help="of the encoder: agent.backbone.KEY=VALUE")
+    parser.add_argument("overrides", nargs="*", help="overrides for the encoder: agent.backbone.KEY=VALUE")
     arguments = parser.parse_args()
 
     data = OUTPUT / arguments.data
@@ -115,7 +115,7 @@ def main():
     width, ridge = min(itertools.product(WIDTHS, RIDGES), key=lambda choice: left_out_error(x, y, *choice))
     errors = np.linalg.norm(predict(x, y, new_x, width, ridge) - new_y, axis=1)
     print(f"{len(x)} demonstrations; kernel width {width}, ridge {ridge}; error on {len(new_x)} unseen episodes: "
-          f"rms {np.sqrt((errors**2).mean()):.1f} mm, median {np.median(errors):.1f} mm")
+          f"RMS {np.sqrt((errors**2).mean()):.1f} mm, median {np.median(errors):.1f} mm")
     if not arguments.overrides and arguments.demonstrations is None:
         print_success(errors, arguments.row)
 

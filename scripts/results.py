@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Success rates on sim_transfer: trains each row, evaluates it on unseen seeds, prints a table.
+"""Measures success rates on sim_transfer: trains each row, evaluates it on unseen seeds, and prints a table.
 
     scripts/results.py                          # every row; hours on two cores
     scripts/results.py state_imf lewm_imf       # these rows
-    scripts/results.py lewm_imf --seeds 0 1 2   # three trainings of one row
-    scripts/results.py --table                  # the table of what has been run
+    scripts/results.py lewm_imf --seeds 0 1 2   # one row with three training seeds
+    scripts/results.py --table                  # print the table of existing results
     scripts/results.py --curve 2000 lewm_imf    # success after every 2,000 steps of a training
     scripts/results.py --jobs 4 --threads 4     # four rows at a time, four threads each
 
-Needs build/release/bin/roboimi (scripts/demo.sh builds it), or the program named by ROBOIMI. Everything is
-kept in results_output/; what is there is not done again, and an interrupted training continues. Intervals are
-Wilson's at 95 %; p-values are McNemar's exact test on the seeds that two rows share, against IMF in one step,
-with box state for the rows of box state and with LEWM for the others.
+Needs build/release/bin/roboimi (built by scripts/demo.sh), or the program in the variable ROBOIMI. Everything is
+kept in results_output/: existing results are reused, and interrupted trainings continue. Confidence intervals are
+95 % Wilson intervals. p-values are from McNemar's exact test on the seeds that two rows share. Each row is compared
+with IMF in one step: rows with box state with `state_imf`, all others with `lewm_imf`.
 """
 
 import argparse
@@ -27,8 +27,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "results_output"
 ROBOIMI = pathlib.Path(os.environ.get("ROBOIMI", ROOT / "build/release/bin/roboimi"))
 TEST_SEEDS = ["--episodes", 100, "--seed", 1000]
-# Of seeds from 0 on, so that the 50 are the first of the 200. Varied: the way-points in the air are off by 20 mm,
-# those where a gripper meets the box by the 2 mm of all.
+# Folders of demonstrations. Seeds start at 0, so the 50 demonstrations are the first of the 200. In data_varied,
+# waypoints in the air have 20 mm of noise; those at the box have 2 mm, as in the other folders.
 DEMONSTRATIONS = {OUTPUT / "data": ["collect.num_episodes=50"],
                   OUTPUT / "data_200": ["collect.num_episodes=200"],
                   OUTPUT / "data_varied": ["collect.num_episodes=50", "env.expert_path_noise=0.02"]}
@@ -38,8 +38,8 @@ TRAINING = ["size=small", f"data.path={OUTPUT}/data", "train.max_steps=10000",
 STATE = ["agent=state_imf_attnres"]
 DENOISER = ["agent.head.p_drop_attn=0.1"]
 VELOCITY = ["agent.head.prediction=velocity"]
-NO_NOISE = ["agent.state_noise=0"]  # none is added to the state
-MEAN_STD = ["agent.feature_normalization=mean_std"]  # the features are standardised and not whitened
+NO_NOISE = ["agent.state_noise=0"]  # adds no noise to the state
+MEAN_STD = ["agent.feature_normalization=mean_std"]  # standardizes the features instead of whitening them
 RANDOM_LEWM = ["agent.backbone.random_init=true", "agent.backbone.image_size=112"]
 RANDOM_RESNET = ["agent/backbone=resnet18", "agent.backbone.frozen=true"]
 VARIED = [f"data.path={OUTPUT}/data_varied"]
@@ -47,13 +47,13 @@ DATA_200 = [f"data.path={OUTPUT}/data_200"]
 TWO_STEPS = ["agent.head.num_inference_steps=2"]
 DDIM = ["agent.head.sampler=ddim", "agent.head.num_inference_steps=10"]
 
-CONTROLS = {"black": ("the same in 1 step, black pictures (control)", ["--control", "black"]),
-            "shuffled": ("the same in 1 step, another episode's pictures (control)", ["--control", "shuffled"]),
-            "hold_pose": ("no policy: the first pose is held (control)", ["--control", "hold_pose"])}
+CONTROLS = {"black": ("the same in 1 step, black images (control)", ["--control", "black"]),
+            "shuffled": ("the same in 1 step, another episode's images (control)", ["--control", "shuffled"]),
+            "hold_pose": ("no policy: holds the first pose (control)", ["--control", "hold_pose"])}
 
-EVERY_SEED = ["", "2_steps"]  # the evaluations that trainings of other seeds than 0 get
+EVERY_SEED = ["", "2_steps"]  # the evaluations of trainings with a seed other than 0
 
-# name: (what it is, overrides of its training, {evaluation: (what it is, arguments of eval)})
+# name: (title, overrides for training, {evaluation: (title, arguments of eval)})
 ROWS = {
     "state_imf": ("box state, IMF, 1 step", STATE,
                   {"": ("", []),
@@ -72,11 +72,11 @@ ROWS = {
     "state_plain": ("box state, IMF, plain residuals", STATE + ["agent.head.residual=plain"], {}),
     "state_mse": ("box state, IMF, squared loss", STATE + ["agent.head.loss=mse"], {}),
     "state_adaptive": ("box state, IMF, adaptive loss", STATE + ["agent.head.loss=adaptive_l2"], {}),
-    "state_pytorch": ("box state, IMF, trained by PyTorch alone", STATE, {}),
+    "state_pytorch": ("box state, IMF, trained with PyTorch only", STATE, {}),
     "overfit_imf": ("one demonstration, LEWM, IMF, from its own initial state",
                     NO_NOISE + ["data.max_episodes=1", "train.max_steps=4000"],
                     {"": ("", ["--episodes", 1, "--seed", 0])}),
-    "blind_imf": ("robot state alone (control), IMF",
+    "blind_imf": ("robot state only (control), IMF",
                   STATE + ["agent.use_env_state=false"], {}),
     "lewm_imf": ("LEWM, IMF, 1 step", [],
                  {"": ("", []),
@@ -86,36 +86,36 @@ ROWS = {
     "lewm_diffusion": ("LEWM, diffusion, DDIM 10", ["agent/head=diffusion"] + DENOISER,
                        {"": ("", DDIM)}),
     "lewm_flow": ("LEWM, flow matching, 10 steps", ["agent/head=flow_matching"] + DENOISER, {}),
-    "lewm_random_imf": ("LEWM of random weights (control), IMF", RANDOM_LEWM, {}),
-    "resnet_random_imf": ("ResNet-18 of random weights, frozen (control), IMF", RANDOM_RESNET, {}),
-    "lewm_mean_std": ("LEWM, standardised features, IMF, 1 step", MEAN_STD,
+    "lewm_random_imf": ("LEWM with random weights (control), IMF", RANDOM_LEWM, {}),
+    "resnet_random_imf": ("ResNet-18 with random weights, frozen (control), IMF", RANDOM_RESNET, {}),
+    "lewm_mean_std": ("LEWM, standardized features, IMF, 1 step", MEAN_STD,
                       {"": ("", []),
-                       "2_steps": ("LEWM, standardised features, IMF, 2 steps", TWO_STEPS),
+                       "2_steps": ("LEWM, standardized features, IMF, 2 steps", TWO_STEPS),
                        **CONTROLS,
-                       "4_actions": ("LEWM, standardised features, IMF, 1 step, 4 actions a chunk",
+                       "4_actions": ("LEWM, standardized features, IMF, 1 step, 4 actions per chunk",
                                      ["agent.num_action_steps=4"]),
-                       "12_actions": ("LEWM, standardised features, IMF, 1 step, 12 actions a chunk",
+                       "12_actions": ("LEWM, standardized features, IMF, 1 step, 12 actions per chunk",
                                       ["agent.num_action_steps=12"])}),
-    "lewm_mean_std_200": ("LEWM, standardised features, IMF, 1 step, 200 demonstrations", MEAN_STD + DATA_200, {}),
-    "lewm_mean_std_varied": ("LEWM, standardised features, IMF, 1 step, demonstrations over varied paths",
+    "lewm_mean_std_200": ("LEWM, standardized features, IMF, 1 step, 200 demonstrations", MEAN_STD + DATA_200, {}),
+    "lewm_mean_std_varied": ("LEWM, standardized features, IMF, 1 step, demonstrations over varied paths",
                              MEAN_STD + VARIED, {}),
-    "lewm_mean_std_diffusion": ("LEWM, standardised features, diffusion, DDIM 10",
+    "lewm_mean_std_diffusion": ("LEWM, standardized features, diffusion, DDIM 10",
                                 MEAN_STD + ["agent/head=diffusion"] + DENOISER, {"": ("", DDIM)}),
-    "lewm_mean_std_flow": ("LEWM, standardised features, flow matching, 10 steps",
+    "lewm_mean_std_flow": ("LEWM, standardized features, flow matching, 10 steps",
                            MEAN_STD + ["agent/head=flow_matching"] + DENOISER, {}),
-    "lewm_no_noise": ("LEWM, standardised features, IMF without noise on the state, 1 step", MEAN_STD + NO_NOISE,
+    "lewm_no_noise": ("LEWM, standardized features, IMF without noise on the state, 1 step", MEAN_STD + NO_NOISE,
                       {"": ("", []),
-                       "2_steps": ("LEWM, standardised features, IMF without noise on the state, 2 steps", TWO_STEPS),
+                       "2_steps": ("LEWM, standardized features, IMF without noise on the state, 2 steps", TWO_STEPS),
                        "ensemble": ("the same, 1 step, a chunk at every step, ensemble",
                                     ["agent.num_action_steps=1", "agent.ensemble_decay=0.01"])}),
-    "lewm_velocity": ("LEWM, standardised features, IMF that predicts the velocity, without that noise, 1 step",
+    "lewm_velocity": ("LEWM, standardized features, IMF that predicts the velocity, without that noise, 1 step",
                       MEAN_STD + VELOCITY + NO_NOISE,
                       {"": ("", []),
-                       "2_steps": ("LEWM, standardised features, IMF that predicts the velocity, without it, 2 steps",
+                       "2_steps": ("LEWM, standardized features, IMF that predicts the velocity, without it, 2 steps",
                                    TWO_STEPS)}),
-    "lewm_random_velocity": ("LEWM of random weights (control), the same",
+    "lewm_random_velocity": ("LEWM with random weights (control), the same",
                              MEAN_STD + VELOCITY + NO_NOISE + RANDOM_LEWM, {}),
-    "resnet_random_mean_std": ("ResNet-18 of random weights, frozen (control), standardised features, IMF",
+    "resnet_random_mean_std": ("ResNet-18 with random weights, frozen (control), standardized features, IMF",
                                MEAN_STD + RANDOM_RESNET, {}),
     "resnet_random_mean_std_varied": ("the same, demonstrations over varied paths",
                                       MEAN_STD + RANDOM_RESNET + VARIED, {}),
@@ -123,7 +123,7 @@ ROWS = {
 
 
 def roboimi(*arguments):
-    """Runs the program; its own message stands above the exit on a failure."""
+    """Runs the program and exits if it fails. The program's own error message is printed above."""
     print("+ roboimi", *arguments, flush=True)
     status = subprocess.run([ROBOIMI, *map(str, arguments)]).returncode
     if status != 0:
@@ -131,7 +131,7 @@ def roboimi(*arguments):
 
 
 def training_value(key, overrides):
-    """The last one given counts."""
+    """The value of a key in TRAINING and overrides; the last one wins."""
     return [o.removeprefix(f"{key}=") for o in TRAINING + overrides if o.startswith(f"{key}=")][-1]
 
 
@@ -151,7 +151,7 @@ def last_step(folder):
 
 
 def train_by_pytorch(seed, threads):
-    """The row state_imf again, by a script that shares no code with the C++ side."""
+    """Trains the row state_imf with a script that shares no code with the C++ implementation."""
     folder = OUTPUT / f"state_pytorch_seed{seed}"
     if not folder.exists():
         model = train("state_imf", ROWS["state_imf"][1], seed, threads)
@@ -200,7 +200,7 @@ def evaluate_checkpoint(checkpoint, result, arguments, threads):
 
 
 def learning_curve(row, seed, threads, every):
-    """{steps: summary} of the checkpoints that are kept of each `every` steps, by the row's first evaluation."""
+    """{steps: summary} of the checkpoints at every `every` steps, with the row's first evaluation."""
     folder, (_, arguments), curve = train(row, ROWS[row][1], seed, threads), evaluations(row)[""], {}
     last = last_step(folder)
     for checkpoint in sorted((folder / "checkpoints").glob("step_*")):
@@ -213,10 +213,11 @@ def learning_curve(row, seed, threads, every):
 
 
 def wilson(successes, trials):
+    """Wilson interval of a success rate at 95 %."""
     z, p = 1.959963984540054, successes / trials
-    centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
+    center = (p + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials**2)) / (1 + z * z / trials)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, center - half), min(1.0, center + half)
 
 
 def mcnemar(first, second):
@@ -231,9 +232,9 @@ def mcnemar(first, second):
 
 
 def training_minutes(row, seed):
-    """From the metrics' rates: pauses and resumed parts count once."""
+    """Training time computed from the logged speed, so that pauses and repeated steps do not count."""
     if row == "state_pytorch":
-        return None  # nothing of it was measured
+        return None  # its time is not measured
     folder, total, last = run_folder(row, seed), 0.0, 0
     for line in (folder / "metrics.jsonl").read_text().splitlines():
         metrics = json.loads(line)
@@ -266,11 +267,11 @@ def episode_seeds(summary):
 
 def print_table():
     rows = read_rows()
-    first = {}  # evaluation of each row
+    first = {}  # the first evaluation of each row
     for row, _, runs in rows:
         first.setdefault(row, runs)
     print("| policy | success | 95 % interval | highest reward, mean | p against IMF, 1 step | "
-          "training, minutes | inference, ms a chunk |")
+          "training, minutes | inference, ms per chunk |")
     print("|---|---|---|---|---|---|---|")
     for row, title, runs in rows:
         reference = first.get("state_imf" if row.startswith("state_") else "lewm_imf", {})
@@ -290,7 +291,7 @@ def print_table():
 
 
 def print_curve(title, curve):
-    """Each stage with the number of episodes that reached it or a later one."""
+    """Prints the success rate at each step, and for each stage how many episodes reached it or a later one."""
     last = max((episode["stage"] for summary in curve.values() for episode in summary["episodes"]),
                default=0)
     print(f"\n{title}\n\n| steps | success | 95 % interval |" + "".join(f" stage {s} |" for s in range(1, last + 1)))
@@ -303,7 +304,7 @@ def print_curve(title, curve):
 
 
 def for_each(rows, arguments, work):
-    """{(row, seed): work(row, seed)}, arguments.jobs at a time; the first failure ends the others."""
+    """Computes {(row, seed): work(row, seed)}, arguments.jobs at a time. The first failure cancels the others."""
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         works = {pool.submit(work, row, seed): (row, seed) for seed in arguments.seeds for row in rows}
         for done in concurrent.futures.as_completed(works):
@@ -317,19 +318,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", choices=[[], *ROWS], metavar="ROW",
-                        help="of " + ", ".join(ROWS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the trainings")
+                        help="rows to run, one or more of " + ", ".join(ROWS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="training seeds")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--table", action="store_true", help="run nothing")
-    what.add_argument("--curve", type=int, metavar="STEPS", help="evaluate each STEPS steps of the trainings instead")
-    parser.add_argument("--jobs", type=int, default=max(1, os.cpu_count() or 1), help="rows at a time")
-    parser.add_argument("--threads", type=int, default=1, help="of each; small heads gain little by more")
+    what.add_argument("--table", action="store_true", help="print the table without running anything")
+    what.add_argument("--curve", type=int, metavar="STEPS", help="evaluate the checkpoints at every STEPS steps instead")
+    parser.add_argument("--jobs", type=int, default=max(1, os.cpu_count() or 1), help="number of rows to run in parallel")
+    parser.add_argument("--threads", type=int, default=1, help="threads per row; small heads gain little from more")
     arguments = parser.parse_args()
     if arguments.table:
         print_table()
         return
     if not ROBOIMI.exists():
-        sys.exit(f"results.py: no {ROBOIMI}; run scripts/demo.sh first")
+        sys.exit(f"results.py: {ROBOIMI} is missing; run scripts/demo.sh first")
     rows = arguments.rows or list(ROWS)
     for folder in sorted({pathlib.Path(training_value("data.path", ROWS[row][1])) for row in rows}):
         collect_demonstrations(folder)

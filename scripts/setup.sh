@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Installs what roboimi needs on Debian 12 or Ubuntu 22.04+: system packages and a Python environment in
+# Installs roboimi's dependencies on Debian 12 or Ubuntu 22.04+: system packages, and a Python environment in
 # .venv with libtorch and MuJoCo. Running it again does nothing.
 #
-#   scripts/setup.sh            to build and run
-#   scripts/setup.sh --swanlab  also SwanLab's package, for track.swanlab=offline|cloud
+#   scripts/setup.sh            dependencies to build and run
+#   scripts/setup.sh --swanlab  also SwanLab, for track.swanlab=offline|cloud
 #   scripts/setup.sh --mpi      also Open MPI, for training with several processes
-#   scripts/setup.sh --tests    also what scripts/test.sh needs, the two above among it
+#   scripts/setup.sh --tests    also the dependencies of scripts/test.sh, including the two above
 #
-# pip's own settings are respected: to take torch from another index (a CPU-only build, say), set
+# pip's settings are respected. To install torch from another index (for example a CPU-only build), set
 # PIP_INDEX_URL or PIP_EXTRA_INDEX_URL.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -38,14 +38,14 @@ packages=(
 if $with_mpi; then packages+=(libopenmpi-dev openmpi-bin); fi
 if $with_tests; then
   packages+=(clang-format clang openssh-server slurm-wlm munge)
-  # The fuzzer's runtime, which Ubuntu 22.04 has in clang's own packages, and a browser for reports,
-  # which Ubuntu has as a snap alone: the test of them is skipped there.
+  # The fuzzer's runtime, which Ubuntu 22.04 includes in clang's packages, and a browser for the report
+  # test, which Ubuntu has only as a snap (the test is skipped there).
   if [ "$distribution" = debian ]; then packages+=(libclang-rt-dev chromium fonts-dejavu-core); fi
 fi
 
 is_installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed'; }
 
-# Ubuntu calls the JPEG headers by another name.
+# The package of the JPEG headers has another name on Ubuntu.
 if [ "$distribution" = ubuntu ]; then
   packages=("${packages[@]/libjpeg62-turbo-dev/libjpeg-dev}")
 fi
@@ -69,7 +69,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
 
-# The distribution's interpreter first: a version manager's may be too new for the pinned wheels.
+# Prefer the distribution's interpreter: one from a version manager may be too new for the pinned wheels.
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
 if [ ! -x .venv/bin/python ]; then

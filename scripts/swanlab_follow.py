@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Shows a run in SwanLab by following its folder: the scalars of metrics.jsonl, the pictures of its rollouts and
-validations, its resolved configuration.
+"""Logs a run to SwanLab by following its folder: the scalars in metrics.jsonl, the images of its rollouts and
+validations, and its resolved configuration.
 
-    scripts/swanlab_follow.py RUN_FOLDER                  to the run's end; or a run that has ended
-    scripts/swanlab_follow.py RUN_FOLDER --mode cloud     with the account of `swanlab login`
-    swanlab sync RUN_FOLDER/swanlab/run-*                 sends later what was kept offline
+    scripts/swanlab_follow.py RUN_FOLDER                  until the run ends; also for a run that has ended
+    scripts/swanlab_follow.py RUN_FOLDER --mode cloud     with the account from `swanlab login`
+    swanlab sync RUN_FOLDER/swanlab/run-*                 uploads offline data later
 
-`roboimi run ... track.swanlab=offline` starts it beside the run, which neither waits for it nor needs it. Where the
-run is shown goes to RUN_FOLDER/tracker.json, and from there into run.json. Started again, it goes on where it left
-off: offline it reads what its own files hold already, in the cloud the package passes over the steps that are there.
+`roboimi run ... track.swanlab=offline` starts it beside the run, which neither waits for it nor depends on it. The
+experiment's URL is written to RUN_FOLDER/tracker.json, and from there to run.json. Started again, it continues where it
+stopped: offline it reads which values its own files already have, in the cloud the package skips existing steps.
 """
 import argparse
 import fcntl
@@ -34,7 +34,7 @@ def say(text):
 
 
 def read_json(file):
-    """The object in a file; {} where there is none."""
+    """The JSON object in a file; {} if the file is missing or invalid."""
     try:
         return json.loads(file.read_text())
     except (FileNotFoundError, ValueError):
@@ -47,11 +47,11 @@ def write_json(file, values):
     temporary.replace(file)
 
 
-# ---- How far the run is ----------------------------------------------------------------------------------------------
+# ---- State of the run ----------------------------------------------------------------------------------------------
 
 
 def started_ticks(pid):
-    """When a living process of this machine began, as the kernel counts; None when there is none."""
+    """Start time of a live process on this machine in kernel clock ticks; None if there is no such process."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -60,33 +60,34 @@ def started_ticks(pid):
 
 
 def is_lost(record, written):
-    """Whether the process of a record that says "running", written at a time, is gone from this machine."""
+    """Whether the process of a record with status "running", written at time `written`, is gone from this machine."""
     began = started_ticks(record["pid"])
     if began is None:
         return True
     if start := record.get("process_start"):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return (began, boot) != (start["ticks"], start["boot_id"])
-    # An older record. A later process of that number is another one; the clock may have been set since.
+    # A record of an older version has no start time. A process that began after it was written is a different one
+    # with the same ID. The slack allows for clock changes.
     clock_slack = 60
     boot = int(re.search(r"^btime (\d+)", Path("/proc/stat").read_text(), re.MULTILINE)[1])
     return boot + began / os.sysconf("SC_CLK_TCK") > written + clock_slack
 
 
 def end_of(folder, pid):
-    """How the run of process `pid` ended, in words; None while it runs."""
+    """How the run of process `pid` ended, as a string; None while it runs."""
     record = read_json(folder / "run.json")
     if record.get("pid") != pid:
         return "continued by another process"
     if record["status"] != "running":
         return record["status"]
     if record["host"] != socket.gethostname():
-        return None  # its processes cannot be seen from here
+        return None  # processes of another machine cannot be checked
     return "lost" if is_lost(record, (folder / "run.json").stat().st_mtime) else None
 
 
 class MetricLines:
-    """The whole lines of metrics.jsonl, each once; all of them again when a resumed run puts a shorter file there."""
+    """Reads each complete line of metrics.jsonl once. Starts over if a resumed run replaces it with a shorter file."""
 
     def __init__(self, file):
         self.file, self.inode, self.offset = file, None, 0
@@ -109,11 +110,11 @@ class MetricLines:
                     row = json.loads(line)
                     yield int(row["step"]), row
                 except (ValueError, KeyError, TypeError):
-                    say(f"passed over a line that is no metrics: {line[:100]!r}")
+                    say(f"skipping an invalid line of metrics: {line[:100]!r}")
 
 
-def pictures(folder):
-    """(step, name, file) of all pictures there are; each is written whole, by renaming."""
+def images_of(folder):
+    """(step, name, file) of all images of a run. Files are complete, because the run renames them into place."""
     for parent, prefix in (("rollouts", "rollout"), ("validation", "validation")):
         for file in sorted(folder.glob(f"{parent}/step_*/[!.]*.png")):
             yield int(file.parent.name.removeprefix("step_")), f"{prefix}/{file.stem}", file
@@ -122,7 +123,7 @@ def pictures(folder):
 def read_config(file):
     import yaml
 
-    # As roboimi reads it. YAML 1.1, which PyYAML follows, takes 1e-05 for a text and `off` for a truth value.
+    # Read scalars as roboimi does. PyYAML follows YAML 1.1, which reads 1e-05 as a string and `off` as a Boolean.
     class Loader(yaml.SafeLoader):
         yaml_implicit_resolvers = {}
 
@@ -136,22 +137,22 @@ def read_config(file):
 
 
 def problem_with(mode, project):
-    """Why SwanLab cannot be used here, with an exit status; (None, 0) when it can."""
+    """(reason, exit status) if SwanLab cannot be used here; (None, 0) if it can."""
     if not re.fullmatch(r"[0-9A-Za-z_.+-]{1,100}", project):
-        return f"'{project}' is no project's name: expected up to 100 letters, digits and _ . + -", REFUSED
+        return f"'{project}' is not a valid project name: expected up to 100 letters, digits and _ . + -", REFUSED
     try:
         import swanlab
     except ModuleNotFoundError as error:
         return str(error), MISSING
-    except Exception as error:  # it is there, but does not fit what else is there
+    except Exception as error:  # installed, but incompatible with other packages
         return f"SwanLab's package cannot be loaded: {error}", MISSING
     if mode == "cloud" and not swanlab.Settings(interactive=False).api_key:
-        return "no account is known here: run 'swanlab login', or take mode offline", REFUSED
+        return "not logged in to SwanLab: run 'swanlab login', or use mode offline", REFUSED
     return None, 0
 
 
 def records_of(file):
-    """The records of a .swanlab file, up to a torn end."""
+    """The records of a .swanlab file, up to a truncated end."""
     from swanlab.proto.swanlab.record.v1.record_pb2 import Record
     from swanlab.sdk.internal.core_python.store import DataStoreError, DataStoreReader
 
@@ -161,12 +162,15 @@ def records_of(file):
         while (data := reader.scan()) is not None:
             yield Record.FromString(data)
     except (AssertionError, DataStoreError, IndexError):
-        pass  # how the package tells of a file that was not finished
+        pass  # the package reports an unfinished file this way
 
 
 def logged_offline(store):
-    """(name, step) of all that earlier followers kept in `store`. The package writes in blocks: after a kill a file may
-    hold less than was logged, or nothing; such a one is removed, since nothing could be sent of it."""
+    """(name, step) of all values that earlier followers saved in `store`.
+
+    The package writes in blocks, so after a kill a file may contain less than was logged. Folders without any record are
+    removed, because there is nothing to upload.
+    """
     logged = set()
     for folder in sorted(store.glob("run-*")):
         records = [record for file in folder.glob("*.swanlab") for record in records_of(file)]
@@ -180,27 +184,27 @@ def logged_offline(store):
 
 
 def open_run(folder, store, mode, project, name):
-    """Begins or continues the run's experiment, and says in tracker.json where it is."""
+    """Starts or continues the run's experiment, and writes its URL to tracker.json."""
     import swanlab
 
     tracker = folder / "tracker.json"
     known = read_json(tracker)
     known.setdefault("id", secrets.token_hex(8))
     known |= {"tracker": "swanlab", "mode": mode, "project": project}
-    # Before the experiment exists: one that is killed now must not begin another.
+    # Save the ID before the experiment exists, so that a follower killed now does not create a second experiment.
     write_json(tracker, known)
     run = swanlab.init(
         mode="online" if mode == "cloud" else "offline", project=project, name=name, description=folder.name,
         id=known["id"], resume="allow", log_dir=str(store), config=read_config(folder / "config.yaml"),
-        # What this process prints and the packages around it are not the run's.
+        # Do not record this process's output and packages: they do not belong to the run.
         settings=swanlab.Settings(interactive=False, terminal={"proxy_type": "none"},
                                   probe={"requirements": False, "git": False, "runtime": False}))
     write_json(tracker, known | {"url": run.url if mode == "cloud" else str(store)})
     return run
 
 
-def show_news(folder, lines, run, logged):
-    """Logs what has come since the last time."""
+def log_new_values(folder, lines, run, logged):
+    """Logs the scalars and images that were added since the last call."""
     import swanlab
 
     for step, row in lines.new_rows():
@@ -209,7 +213,7 @@ def show_news(folder, lines, run, logged):
         logged.update((name, step) for name in values)
         if values:
             run.log(values, step=step)
-    for step, name, file in pictures(folder):
+    for step, name, file in images_of(folder):
         if (name, step) not in logged:
             logged.add((name, step))
             run.log({name: swanlab.Image(str(file))}, step=step)
@@ -222,23 +226,23 @@ def follow(folder, mode, project):
         sys.exit(f"swanlab_follow.py: {store}: a link where a folder is expected: remove it")
     store.mkdir(exist_ok=True)
     with (store / "lock").open("w") as lock:
-        # The follower of the process that this run is resumed from may not have ended yet.
+        # If this run was resumed, the follower of the earlier process may not have ended yet.
         fcntl.flock(lock, fcntl.LOCK_EX)
         logged = logged_offline(store) if mode == "offline" else set()
         run = open_run(folder, store, mode, project, record.get("name") or folder.name)
-        # In place of the package's handlers: what is there is shown before the end.
+        # Replace the package's signal handlers, so that all available values are logged before the end.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopping.set())
-        say(f"follows {folder}; {len(logged)} values were there before")
+        say(f"following {folder}; {len(logged)} values were already logged")
         lines = MetricLines(folder / "metrics.jsonl")
         end = None
         while end is None:
-            # Asked first, so that what the run wrote last is seen.
-            end = "told to stop" if stopping.is_set() else end_of(folder, record["pid"])
-            show_news(folder, lines, run, logged)
+            # Check for the end first, so that the run's last values are still logged.
+            end = "stopped by a signal" if stopping.is_set() else end_of(folder, record["pid"])
+            log_new_values(folder, lines, run, logged)
             if end is None:
                 stopping.wait(POLL_SECONDS)
-        say(f"the end: {end}")
+        say(f"the run ended: {end}")
         if end == "finished":
             run.finish()
         elif end == "lost" or end.startswith("failed"):
@@ -253,17 +257,17 @@ def main():
     parser.add_argument("--mode", choices=("offline", "cloud"), default="offline")
     parser.add_argument("--project", default="roboimi")
     parser.add_argument("--check", action="store_true",
-                        help="only print this Python's path, or why SwanLab cannot be used with it")
+                        help="only print the path of this Python, or why SwanLab cannot be used with it")
     arguments = parser.parse_args()
     folder = arguments.run_folder
     if not arguments.check and (folder is None or not (folder / "run.json").is_file()):
-        sys.exit(f"swanlab_follow.py: {folder or 'no folder named'}: expected the folder of a run, with its run.json")
+        sys.exit(f"swanlab_follow.py: {folder or 'no folder given'}: expected a run folder that contains run.json")
     problem, status = problem_with(arguments.mode, arguments.project)
     if arguments.check:
         print(problem or sys.executable)
         return status
     if problem:
-        hint = ": run scripts/setup.sh --swanlab, then take .venv/bin/python" if status == MISSING else ""
+        hint = ": run scripts/setup.sh --swanlab, then use .venv/bin/python" if status == MISSING else ""
         sys.exit(f"swanlab_follow.py: {problem}{hint}")
     os.nice(10)
     follow(folder.resolve(), arguments.mode, arguments.project)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What must hold before a change is shared: set-up, format, build with warnings as errors, all tests, and
-# a short fuzz run of the readers of foreign files.
+# Checks to run before sharing a change: setup, format, build with warnings as errors, all tests, and a short
+# fuzz run of the readers of untrusted files.
 #
-#   scripts/test.sh               that
-#   scripts/test.sh --sanitize    and the unit tests and the plugins' again under AddressSanitizer and
-#                                 UndefinedBehaviorSanitizer (an hour more on two cores)
+#   scripts/test.sh               these checks
+#   scripts/test.sh --sanitize    also the unit and plugin tests under AddressSanitizer and
+#                                 UndefinedBehaviorSanitizer (another hour on two cores)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${ROBOIMI_JOBS:-$(nproc)}

@@ -1,4 +1,4 @@
-// Agents of tests that script what is commanded.
+// Base classes of agents for tests with scripted commands.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace roboimi {
 
-// An agent that is not trained: without a backbone, statistics or a loss.
+// An agent that cannot be trained: it has no backbone, statistics or loss.
 class UntrainedAgent : public Agent {
  public:
   explicit UntrainedAgent(ObservationSpec spec, Horizons horizons = {1, 1, 1})
@@ -41,7 +41,7 @@ class ActingAgent : public UntrainedAgent {
     return std::make_unique<Itself>(*this);
   }
 
-  // Actors that live now.
+  // Number of existing actors.
   int num_actors = 0;
 
  private:
@@ -49,7 +49,7 @@ class ActingAgent : public UntrainedAgent {
    public:
     explicit Itself(ActingAgent& agent) : agent_(agent) { ++agent_.num_actors; }
     ~Itself() override {
-      // Modes and weights change back after the last actor is gone.
+      // Modes and weights are restored after the last actor is destroyed.
       if (--agent_.num_actors == 0) agent_.at_rest();
     }
     void reset(std::uint64_t seed) override { agent_.reset(seed); }
@@ -63,7 +63,7 @@ class ActingAgent : public UntrainedAgent {
   };
 
  protected:
-  // Called when the last actor has gone.
+  // Called when the last actor is destroyed.
   virtual void at_rest() {}
 };
 

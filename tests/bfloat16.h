@@ -1,4 +1,4 @@
-// Skips a test of bfloat16 where oneDNN has no kernels for it on this CPU.
+// A macro that skips a bfloat16 test if oneDNN has no bfloat16 kernels for this CPU.
 #pragma once
 
 #include <gtest/gtest.h>

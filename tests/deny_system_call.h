@@ -1,5 +1,5 @@
-// Lets a system call fail in this process, as on a file system that does not have it. For the body
-// of EXPECT_EXIT, which is a process of its own: it cannot be taken back.
+// Makes a system call fail in this process, as on a file system that does not support it. This
+// cannot be undone, so use it only in the body of EXPECT_EXIT, which runs in its own process.
 #pragma once
 
 #include <linux/filter.h>
@@ -25,7 +25,7 @@ inline void deny_system_call(long number, int error) {
   }
 }
 
-// symlink(2), whichever of its numbers the C library uses.
+// Denies symlink(2), under both system call numbers that the C library may use.
 inline void deny_links(int error) {
 #ifdef SYS_symlink
   deny_system_call(SYS_symlink, error);

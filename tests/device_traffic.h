@@ -1,10 +1,10 @@
-// Counts the operators by which a training step would wait for its device, or copy to it from the
-// host.
+// A counter of operators that would make a training step wait for its device, or copy from the host
+// to it.
 //
 //   EXPECT_EQ(device_traffic_of([&] { head->loss(...).loss.backward(); }), "");
 //
-// They are the same operators on a CPU, where they cost nothing. The work is done once before it is
-// watched: constants may be made by the first step.
+// The same operators run on a CPU, where they cost nothing. The step runs once before counting,
+// because the first step may create constants.
 #pragma once
 
 #include <ATen/record_function.h>
@@ -32,7 +32,8 @@ class DeviceTraffic {
   DeviceTraffic(const DeviceTraffic&) = delete;
   DeviceTraffic& operator=(const DeviceTraffic&) = delete;
 
-  // "aten::item 2, aten::to.dtype_layout 1": empty when there was none.
+  // The operators with their counts, "aten::item 2, aten::to.dtype_layout 1"; empty if there were
+  // none.
   std::string found() const {
     const std::lock_guard lock(mutex());
     std::string text;
@@ -59,13 +60,13 @@ class DeviceTraffic {
     if (!name) return nullptr;
     const std::string full =
         name->overload_name.empty() ? name->name : name->name + "." + name->overload_name;
-    if (!kNames.contains(full) || goes_nowhere(function)) return nullptr;
+    if (!kNames.contains(full) || is_on_meta_device(function)) return nullptr;
     const std::lock_guard lock(mutex());
     ++counts()[full];
     return nullptr;
   }
-  // Autograd works out the sizes of tangents that are zero on the meta device.
-  static bool goes_nowhere(const at::RecordFunction& function) {
+  // Autograd uses the meta device to compute the sizes of tangents that are zero.
+  static bool is_on_meta_device(const at::RecordFunction& function) {
     const auto inputs = function.inputs();
     return std::any_of(inputs.begin(), inputs.end(), [](const c10::IValue& input) {
       return input.isDevice() && input.toDevice().is_meta();

@@ -1,4 +1,4 @@
-// What a call that fails says.
+// Helpers that return the error message of a call.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,7 +9,8 @@
 
 namespace roboimi {
 
-// The text of its roboimi::Error, a single line, or "accepted" where there is none.
+// The message of the roboimi::Error that `call` throws, a single line, or "accepted" if it throws
+// none.
 template <typename Call>
 std::string error_or_accepted(Call&& call) {
   try {
@@ -21,7 +22,7 @@ std::string error_or_accepted(Call&& call) {
   return "accepted";
 }
 
-// The same of a call that must fail.
+// The same for a call that must fail.
 template <typename Call>
 std::string error_text(Call&& call) {
   const std::string text = error_or_accepted(call);

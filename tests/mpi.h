@@ -1,4 +1,5 @@
-// Several processes by mpirun, on this machine alone (roboimi_uses_mpirun in tests/CMakeLists.txt).
+// Starts several processes with mpirun on this machine (roboimi_uses_mpirun in
+// tests/CMakeLists.txt).
 #pragma once
 
 #include <iterator>
@@ -8,7 +9,7 @@
 
 namespace roboimi {
 
-// The arguments of mpirun that start `program` in so many processes.
+// The mpirun arguments that start `program` with this number of processes.
 inline std::vector<std::string> mpirun_arguments(int processes, const std::string& program,
                                                  const std::vector<std::string>& arguments) {
   std::istringstream options(MPIRUN_OPTIONS);

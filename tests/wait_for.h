@@ -1,4 +1,4 @@
-// Waiting in a test for what another process or thread does.
+// A helper for tests that wait for another process or thread.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,7 @@
 
 namespace roboimi {
 
-// Asks every `pause` until `condition` holds; false when it does not within `limit`.
+// Checks `condition` every `pause` until it holds. False if it does not hold within `limit`.
 inline bool wait_for(const std::function<bool()>& condition, std::chrono::seconds limit,
                      std::chrono::milliseconds pause = std::chrono::milliseconds(20)) {
   const auto deadline = std::chrono::steady_clock::now() + limit;

@@ -1,10 +1,10 @@
-"""Diffusion Policy's head in eager PyTorch, to be timed beside the C++ one (bench/diffusion_bench.cpp runs it).
+"""Diffusion Policy's head in eager PyTorch, for comparison with the C++ head (run by bench/diffusion_bench.cpp).
 
     .venv/bin/python bench/reference/diffusion_eager.py --threads 2 [--batch 64 --steps 10]
 
-Reads one word a line from stdin, does that work once and prints the seconds it took:
+Reads one word per line from stdin, does that work once and prints the seconds it took:
 
-    train  a training step as usually written: torch's decoder layers with dropout 0.3, loss, backward, clipping, fused AdamW
+    train  a typical training step: torch's decoder layers with dropout 0.3, loss, backward, clipping, fused AdamW
     chunk  one action chunk, batch 1, DDIM
 """
 

@@ -1,5 +1,6 @@
-"""The other side of bench/encode_bench.cpp: a line on stdin asks for one round, whose seconds are
-printed.
+"""The LEWM encoder with the transformers library, for bench/encode_bench.cpp.
+
+For each line on stdin, encodes all frames once and prints the seconds it took.
 
     encode_transformers.py FRAMES BATCH THREADS
 """

@@ -1,15 +1,15 @@
-"""The IMF head in eager PyTorch, to be timed beside the C++ one (bench/imf_bench.cpp runs it).
+"""The IMF head in eager PyTorch, for comparison with the C++ head (run by bench/imf_bench.cpp).
 
     .venv/bin/python bench/reference/imf_eager.py --threads 2 [--width 384 --layers 12 --batch 64]
 
-Reads one word a line from stdin, does that work once and prints the seconds it took:
+Reads one word per line from stdin, does that work once and prints the seconds it took:
 
-    plain         a training step as usually written: torch.func.jvp over the whole batch, all sources stacked at every
-                  sublayer, loss, backward, gradient clipping, fused AdamW
-    restructured  the same step: v and the JVP only where r != t, logits of a new source against all pseudo-queries at once
+    plain         a typical training step: torch.func.jvp over the whole batch, all sources stacked at every sublayer,
+                  loss, backward, gradient clipping, fused AdamW
+    restructured  the same step, with v and the JVP only where r != t, and one product for a new source's logits
     chunk         one action chunk, batch 1, one step, sources stacked
 
-`check` prints how far the two forms' losses and gradients are apart.
+`check` prints the largest difference between the losses and gradients of the two forms.
 """
 
 import argparse
@@ -44,15 +44,15 @@ class Attention(nn.Module):
         for name in ["w_q", "w_k", "w_v", "w_o"]:
             setattr(self, name, nn.Linear(width, width, bias=False))
         angles = torch.outer(torch.arange(64.0), 1e4 ** (-torch.arange(0, self.size, 2) / self.size))
-        self.register_buffer("turns", torch.polar(torch.ones_like(angles), angles), persistent=False)
+        self.register_buffer("rotations", torch.polar(torch.ones_like(angles), angles), persistent=False)
 
     def split(self, x):
         return x.unflatten(-1, (self.heads, self.size))
 
     def rope(self, x):
-        # In mixed precision too: there are no complex numbers of bfloat16.
-        turned = torch.view_as_complex(x.float().unflatten(-1, (-1, 2))) * self.turns[: x.shape[1], None]
-        return torch.view_as_real(turned).flatten(-2).to(x.dtype)
+        # Always in float32, because there is no complex bfloat16.
+        rotated = torch.view_as_complex(x.float().unflatten(-1, (-1, 2))) * self.rotations[: x.shape[1], None]
+        return torch.view_as_real(rotated).flatten(-2).to(x.dtype)
 
     def forward(self, x):
         q, k, v = self.rope(self.split(self.w_q(x))), self.rope(self.split(self.w_k(x))), self.split(self.w_v(x))

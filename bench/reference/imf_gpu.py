@@ -1,16 +1,16 @@
-"""What PyTorch makes of the IMF head's training step on a GPU, to stand beside roboimi's (scripts/gpu_check.sh runs it).
+"""The IMF head's training step with PyTorch on a GPU, for comparison with roboimi (run by scripts/gpu_check.sh).
 
     python3 bench/reference/imf_gpu.py [--width 384 --layers 12 --heads 8 --batch 64] [--device cuda]
 
-The step is loss, backward, clipping, fused AdamW and moving average, as roboimi's trainer does it. Each way of running
-it is a line of JSON, printed as soon as it is known: {"name": ..., "ms": ...}, or {"name": ..., "error": ...}.
+The step consists of loss, backward, clipping, fused AdamW and moving average, as in roboimi's trainer. For each variant
+it prints a line of JSON as soon as the result is known: {"name": ..., "ms": ...} or {"name": ..., "error": ...}.
 
-    plain         as usually written: torch.func.jvp over the whole batch, all sources stacked at every sublayer
-    restructured  v and the JVP only where r != t; the depth mixture as one product with the stacked sources
-    one graph     the same captured once in a CUDA graph and replayed: no launches by the processor
-    products      the step's matrix products alone, in one graph: what no form of the step can be faster than
+    plain         the typical form: torch.func.jvp over the whole batch, all sources stacked at every sublayer
+    restructured  v and the JVP only where r != t; the depth attention as one product with the stacked sources
+    one graph     the same step, captured in a CUDA graph and replayed, without launches by the CPU
+    products      only the step's matrix products, in one graph: a lower bound for the time of any form
 
-Without a GPU (--device cpu, tiny sizes) the forms run eagerly, which shows that the program is right, and nothing else.
+Without a GPU (--device cpu, tiny sizes), the forms run eagerly. This only tests that the program works.
 """
 
 import argparse
@@ -24,7 +24,7 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 class Head(imf_eager.Head):
-    """imf_eager's, with a restructured form for a GPU: few large operations in place of many small ones."""
+    """imf_eager's head with a restructured form for GPUs: few large operations instead of many small ones."""
 
     def depth_at_once(self, x):
         queries = torch.stack([layer.query for layer in self.layers], 1)
@@ -89,7 +89,7 @@ def milliseconds(work, repeats, device):
 
 
 def captured(work):
-    """A function that replays `work` as one CUDA graph."""
+    """Returns a function that replays `work` as one CUDA graph."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -103,7 +103,7 @@ def captured(work):
 
 
 def products(args, dtype):
-    """The matrix products of a step: values, tangents and v of half the batch, and the backward pass of the values."""
+    """Returns a function with a step's matrix products: values, tangents and v of half the batch, and backward."""
     width, inner = args.width, (int(2.667 * args.width) + 7) // 8 * 8
     shapes = [(width, 3 * width), (width, width), (width, 2 * inner), (inner, width)]
     tokens = args.batch * (2 + imf_eager.OBSERVATIONS + imf_eager.HORIZON)
@@ -131,7 +131,7 @@ def allow_tf32(allowed):
 def report(name, measure):
     try:
         row = {"name": name, "ms": round(measure(), 3)}
-    except Exception as error:  # a form that cannot run leaves the others to be measured
+    except Exception as error:  # continue with the other forms
         row = {"name": name, "error": " ".join(str(error).split())[:200]}
     print(json.dumps(row), flush=True)
 

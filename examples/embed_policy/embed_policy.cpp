@@ -1,4 +1,5 @@
-// A robot's control loop in real time; the robot here is the simulator of the policy's own run.
+// A real-time control loop with a trained policy. The "robot" is the simulator that the policy was
+// trained for.
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -27,8 +28,8 @@ static void drive(const std::string& checkpoint, double seconds, std::optional<d
   for (bool over = true; double& ms : act_ms) {
     if (over) {
       robot->reset(episodes, false);
-      // The simulator does not say what its arms are commanded. A robot does: give it that command,
-      // policy->reset(seed, robot.commanded()), and the step to the first one is limited too.
+      // The simulator does not report its current command. If your robot does, pass it as
+      // policy->reset(seed, robot.commanded()): the step to the first action is then limited too.
       policy->reset(episodes++, roboimi::Policy::kUnknownCommand);
       next = Clock::now();
     }
@@ -38,7 +39,7 @@ static void drive(const std::string& checkpoint, double seconds, std::optional<d
     ms = step.act_ms;
     next += period;
     overruns += Clock::now() > next ? 1 : 0;
-    next = std::max(next, Clock::now());  // what was overrun is not made up for
+    next = std::max(next, Clock::now());  // do not catch up after an overrun
     std::this_thread::sleep_until(next);
   }
   std::ranges::sort(act_ms);
@@ -54,12 +55,12 @@ static void drive(const std::string& checkpoint, double seconds, std::optional<d
             << sum(report.limited_by_range) << ", by step " << sum(report.limited_by_step) << "\n";
 }
 
-// A positive number, all of `text`.
+// Parses the whole of `text` as a positive number. Error otherwise.
 static double number_from(const char* name, std::string_view text) {
   double number = 0.0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc() && end == text.data() + text.size() && number > 0) return number;
-  throw roboimi::Error({.what = std::string(name) + " is no positive number",
+  throw roboimi::Error({.what = std::string(name) + " is not a positive number",
                         .expected = "such as 2 or 12.5",
                         .found = "'" + std::string(text) + "'",
                         .next = "usage: embed_policy CHECKPOINT [SECONDS [DEADLINE_MS]]"});

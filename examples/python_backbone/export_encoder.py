@@ -1,4 +1,4 @@
-"""Exports an encoder that roboimi runs as a backbone.
+"""Exports an encoder as TorchScript, for use as a roboimi backbone.
 
     export_encoder.py encoder.pt
 """
@@ -10,7 +10,7 @@ from torch import nn
 
 
 class Encoder(nn.Module):
-    """float [N, 3, H, W], normalised -> float [N, 64]; put your own model here."""
+    """Normalized float [N, 3, H, W] -> float [N, 64]; put your own model here."""
 
     def __init__(self):
         super().__init__()
@@ -25,5 +25,5 @@ class Encoder(nn.Module):
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    model = Encoder().eval()  # without eval(), dropout and BatchNorm would be exported as in training
+    model = Encoder().eval()  # without eval(), dropout and BatchNorm would be exported in training mode
     torch.jit.script(model).save(sys.argv[1])

@@ -40,13 +40,13 @@ MyBackbone::MyBackbone(std::int64_t width, std::int64_t output_dim, const Observ
 }
 
 at::Tensor MyBackbone::encode(const Observation& images, at::Generator&) {
-  const std::vector<at::Tensor> ordered = ordered_images(images);  // checked, by camera_names()
+  const std::vector<at::Tensor> ordered = ordered_images(images);  // in the order of camera_names()
   std::vector<at::Tensor> features;
   for (std::size_t i = 0; i < cameras_.size(); ++i) {
     const std::int64_t batch = ordered[i].size(0), steps = ordered[i].size(1);
     const at::Tensor pixels = ordered[i].flatten(0, 1).permute({0, 3, 1, 2}).to(at::kFloat) / 255;
     const at::Tensor maps = encoders_.at(cameras_[i])->forward(pixels);
-    // float32 also where the convolutions run in bfloat16.
+    // Features are float32 even if the convolutions run in bfloat16.
     features.push_back(maps.mean({2, 3}).to(at::kFloat).view({batch, steps, output_dim_}));
   }
   return at::cat(features, -1);
@@ -55,19 +55,19 @@ at::Tensor MyBackbone::encode(const Observation& images, at::Generator&) {
 Schema schema() {
   Schema s;
   s.integer("width", 16, "channels of the first stage; a multiple of 4").range(4, 256);
-  s.integer("output_dim", 64, "numbers per camera").at_least(1);
+  s.integer("output_dim", 64, "features per camera").at_least(1);
   return s;
 }
 
 std::shared_ptr<Backbone> create(const Options& options, const ObservationSpec& spec) {
   const std::int64_t width = options.integer("width");
-  if (width % 4 != 0) options.fail("width", "it does not fit", "a multiple of 4");
+  if (width % 4 != 0) options.fail("width", "not divisible by 4", "a multiple of 4");
   return std::make_shared<MyBackbone>(width, options.integer("output_dim"), spec);
 }
 
 }  // namespace roboimi::my_backbone
 
-ROBOIMI_PLUGIN("my_backbone", "1.0.0", "An example of a backbone outside the source tree") {
+ROBOIMI_PLUGIN("my_backbone", "1.0.0", "An example backbone outside the source tree") {
   registrar.add<roboimi::Backbone>({.name = "my_backbone",
                                     .description = "a small ConvNet, one feature per camera",
                                     .schema = roboimi::my_backbone::schema(),

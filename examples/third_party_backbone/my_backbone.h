@@ -1,4 +1,4 @@
-// A small ConvNet on every camera, in the place where yours goes.
+// An example backbone: a small ConvNet per camera. Replace it with your own model.
 //
 //   agent.backbone.plugin=./libmy_backbone.so agent.backbone.width=32
 #pragma once

@@ -8,7 +8,7 @@
 namespace roboimi::attnres::kernels {
 namespace {
 
-// One head of one sample: where its rows begin, and how far apart they are.
+// Pointers to the first rows of one head of one sample.
 template <typename T>
 struct HeadRows {
   T* q;
@@ -24,9 +24,9 @@ ROBOIMI_INLINE HeadRows<T> head_rows(const Attention<T>& a, T* rows, Index sampl
           first + (a.num_heads + a.num_kv_heads + shared) * a.head_dim};
 }
 
-// Turns the pairs of q and k by their position's angle; direction -1 turns back.
+// Rotates the pairs of q and k by their position's angle; direction -1 rotates back.
 template <typename T>
-ROBOIMI_INLINE void turn(const Attention<T>& a, T* rows, T direction, Index sample) {
+ROBOIMI_INLINE void rotate(const Attention<T>& a, T* rows, T direction, Index sample) {
   const Index half = a.head_dim / 2, heads = a.num_heads + a.num_kv_heads;
   for (Index i = 0; i < a.length; ++i) {
     T* row = rows + (sample * a.length + i) * a.row_width();
@@ -43,7 +43,7 @@ ROBOIMI_INLINE void turn(const Attention<T>& a, T* rows, T direction, Index samp
   }
 }
 
-// out[i][j] (+)= scale * x_i . y_j; rows of x and y lie `stride` apart.
+// out[i][j] (+)= scale * x_i . y_j; `stride` is the distance between rows of x and y.
 template <bool kAdd, typename T>
 ROBOIMI_INLINE void dots(const T* x, const T* y, Index stride, Index length, Index size, T scale,
                          T* out) {
@@ -69,7 +69,8 @@ ROBOIMI_INLINE void softmax_rows(T* x, Index length) {
   }
 }
 
-// x_ij <- p_ij (x_ij - sum_k p_ik x_ik): softmax's derivative, the same in both directions.
+// x_ij <- p_ij (x_ij - sum_k p_ik x_ik): the derivative of softmax, which is the same in forward
+// and reverse mode.
 template <typename T>
 ROBOIMI_INLINE void softmax_derivative(const T* p, T* x, Index length) {
   for (Index i = 0; i < length; ++i) {
@@ -80,7 +81,7 @@ ROBOIMI_INLINE void softmax_derivative(const T* p, T* x, Index length) {
   }
 }
 
-// out_i += scale * sum_j m_ij x_j, or with m transposed m_ji.
+// out_i += scale * sum_j m_ij x_j; with kTransposed, m_ji instead of m_ij.
 template <bool kTransposed, typename T>
 ROBOIMI_INLINE void mix(const T* m, const T* x, Index x_stride, Index length, Index size, T scale,
                         T* out, Index out_stride) {
@@ -104,7 +105,7 @@ ROBOIMI_INLINE void attend_rows(const Attention<T>& a, Index begin, Index end) {
   std::vector<T> p(a.length * a.length);
   clear(a.y + begin * a.length * out_stride, (end - begin) * a.length * out_stride);
   for (Index sample = begin; sample < end; ++sample) {
-    turn(a, a.qkv, T(1), sample);
+    rotate(a, a.qkv, T(1), sample);
     for (Index head = 0; head < a.num_heads; ++head) {
       const HeadRows<T> rows = head_rows(a, a.qkv, sample, head);
       dots<false>(rows.q, rows.k, stride, a.length, a.head_dim, scale, p.data());
@@ -122,7 +123,7 @@ ROBOIMI_INLINE void attend_tangent_rows(const Attention<T>& a, Index begin, Inde
   std::vector<T> p(a.length * a.length), dp(a.length * a.length);
   clear(a.y_tangent + begin * a.length * out_stride, (end - begin) * a.length * out_stride);
   for (Index sample = begin; sample < end; ++sample) {
-    turn(a, a.tangent, T(1), sample);
+    rotate(a, a.tangent, T(1), sample);
     for (Index head = 0; head < a.num_heads; ++head) {
       const HeadRows<T> x = head_rows(a, a.qkv, sample, head);
       const HeadRows<T> dx = head_rows(a, a.tangent, sample, head);
@@ -138,7 +139,8 @@ ROBOIMI_INLINE void attend_tangent_rows(const Attention<T>& a, Index begin, Inde
   }
 }
 
-// grad_p_ij = grad_y_i . v_j; grad_v, grad_q, grad_k are mixtures by p, grad_z and its transpose.
+// With grad_p_ij = grad_y_i . v_j, the gradients of v, q and k are weighted sums with the weights
+// p, grad_z (z: the logits) and its transpose.
 template <typename T>
 ROBOIMI_INLINE void attend_backward_rows(const Attention<T>& a, Index begin, Index end) {
   const Index stride = a.row_width(), out_stride = a.num_heads * a.head_dim;
@@ -164,7 +166,7 @@ ROBOIMI_INLINE void attend_backward_rows(const Attention<T>& a, Index begin, Ind
       mix<false>(grad_p.data(), x.k, stride, a.length, a.head_dim, scale, grad.q, stride);
       mix<true>(grad_p.data(), x.q, stride, a.length, a.head_dim, scale, grad.k, stride);
     }
-    turn(a, a.grad_qkv, T(-1), sample);
+    rotate(a, a.grad_qkv, T(-1), sample);
   }
 }
 

@@ -11,14 +11,14 @@ namespace roboimi::attnres {
 DepthAttention::DepthAttention(at::Tensor queries) : queries_(std::move(queries)) {}
 
 void DepthAttention::push(const at::Tensor& source) {
-  // The keys RMS(v) are never made: their norm factors out of the product.
+  // The keys RMS(v) are not computed explicitly: their norm factors out of the product.
   const at::Tensor inverse_rms = at::rsqrt(source.square().mean(-1, true) + kNormEpsilon);
   logits_.push_back(at::matmul(source, queries_.t()) * inverse_rms);
   sources_.push_back(source);
 }
 
 void DepthAttention::pop() {
-  ROBOIMI_CHECK(!sources_.empty(), "no source to take back");
+  ROBOIMI_CHECK(!sources_.empty(), "no source to pop");
   sources_.pop_back();
   logits_.pop_back();
 }

@@ -1,13 +1,13 @@
-// Attention over depth (Attention Residuals, arXiv 2603.15031): the input of a sublayer is a
-// softmax-weighted sum, per token, of the embedding and of all earlier sublayers' outputs.
+// Attention over depth (Attention Residuals, arXiv 2603.15031): for each token, the input of a
+// sublayer is a softmax-weighted sum of the embedding and all earlier sublayers' outputs.
 //
 //   DepthAttention depth(queries);             // [N, D], one pseudo-query per reader
 //   depth.push(embedding);                     // [B, T, D]
 //   h = depth.read(0);  depth.push(f(h));
 //   h = depth.read(1);  ...
 //
-// On a CPU sources are never stacked again: when a source is pushed, its logits against all
-// pseudo-queries are computed in one product, and a reader needs nothing of it but these and its
+// On a CPU, sources are not stacked again for each reader. When a source is pushed, its logits for
+// all pseudo-queries are computed in one product; a reader only needs these and the source's
 // values.
 #pragma once
 
@@ -20,19 +20,20 @@ namespace roboimi::attnres {
 
 class DepthAttention {
  public:
-  // queries [N, D], no scale.
+  // queries: [N, D], used without scaling.
   explicit DepthAttention(at::Tensor queries);
 
-  // A new source, [B, T, D].
+  // Adds a source, [B, T, D].
   void push(const at::Tensor& source);
-  // Takes the newest source back (a block's partial sum makes way for the next).
+  // Removes the newest source (to replace a block's partial sum with the next one).
   void pop();
 
-  // sum_i softmax_i(w_n . RMS(v_i)) v_i over the sources pushed so far. [B, T, D]
+  // Returns sum_i softmax_i(w_n . RMS(v_i)) v_i over the sources so far, [B, T, D].
   at::Tensor read(std::int64_t reader) const;
 
-  // sum_i weights_i sources_i, weights [B, T, N] for N sources [B, T, D]: one after the other, or
-  // stacked and in one product, which is few kernels and so what a GPU does.
+  // sum_i weights_i sources_i, for weights [B, T, N] and N sources [B, T, D]. The first version
+  // adds one source after another; the second stacks them and uses one product, which needs fewer
+  // kernels and is used on GPUs.
   static at::Tensor sum_one_by_one(const std::vector<at::Tensor>& sources,
                                    const at::Tensor& weights);
   static at::Tensor sum_stacked(const std::vector<at::Tensor>& sources, const at::Tensor& weights);

@@ -1,4 +1,4 @@
-// libtorch's forward-mode differentiation, scoped.
+// A guard for libtorch's forward-mode differentiation.
 #pragma once
 
 #include <ATen/Functions.h>
@@ -10,8 +10,8 @@
 
 namespace roboimi::attnres {
 
-// Forward-mode differentiation while alive. It must be gone before backward(): inside a level,
-// several backward formulas throw.
+// Enables forward-mode differentiation while alive. Destroy it before calling backward(), because
+// several backward formulas throw inside a level.
 class DualLevel {
  public:
   DualLevel() : index_(torch::autograd::ForwardADLevel::get_next_idx()) {}

@@ -1,4 +1,4 @@
-// The backward half of FusedPass, and the autograd function around it.
+// The backward pass of FusedPass, and the autograd function that wraps it.
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -16,6 +16,7 @@ namespace roboimi::attnres {
 template <typename T>
 FusedGradients FusedPass<T>::backward(const at::Tensor& grad) {
   ROBOIMI_CHECK(keep_ && saved_.size() == weights_.layers.size(), "backward without forward");
+  // Start from the gradient of the output.
   const std::size_t layers = weights_.layers.size();
   const at::Tensor rows = grad.reshape({value_rows_, shape_.width}).contiguous();
   grad_logits_ = at::empty_like(logits_);
@@ -27,6 +28,7 @@ FusedGradients FusedPass<T>::backward(const at::Tensor& grad) {
     grad_total_ = rows;
   }
 
+  // Go back through the sublayers.
   FusedGradients gradients;
   gradients.weights.layers.resize(layers);
   gradients.weights.queries = at::zeros_like(weights_.queries);
@@ -46,7 +48,7 @@ FusedGradients FusedPass<T>::backward(const at::Tensor& grad) {
   return gradients;
 }
 
-// The whole gradient of a source, and its part of the queries'.
+// Returns the complete gradient of a source, and adds its part of the queries' gradient.
 template <typename T>
 at::Tensor FusedPass<T>::source_backward(std::size_t source, at::Tensor& grad_queries) {
   const auto options = logits_.options();
@@ -89,7 +91,7 @@ template <typename T>
 at::Tensor FusedPass<T>::norm_backward(std::size_t layer, const at::Tensor& grad,
                                        at::Tensor& grad_norm) const {
   const at::Tensor grad_h = at::empty_like(grad);
-  // A row of partial sums a thread: the same ones for the same number of threads.
+  // One row of partial sums per thread, so that the same number of threads gives the same result.
   const at::Tensor partial = at::zeros({at::get_num_threads(), shape_.width}, grad.options());
   kernels::RmsNorm<T> a{};
   a.width = shape_.width;
@@ -99,9 +101,9 @@ at::Tensor FusedPass<T>::norm_backward(std::size_t layer, const at::Tensor& grad
   a.grad_x = grad_h.data_ptr<T>();
   T* const sums = partial.data_ptr<T>();
   at::parallel_for(0, value_rows_, kGrainRows, [&](std::int64_t begin, std::int64_t end) {
-    kernels::RmsNorm<T> mine = a;
-    mine.grad_weight = sums + at::get_thread_num() * a.width;
-    kernels::rms_norm_backward<T>(mine, begin, end);
+    kernels::RmsNorm<T> local = a;
+    local.grad_weight = sums + at::get_thread_num() * a.width;
+    kernels::rms_norm_backward<T>(local, begin, end);
   });
   grad_norm = partial.sum(0);
   return grad_h;
@@ -142,14 +144,14 @@ Variables flatten(const FusedWeights& weights) {
   return flat;
 }
 
-// Carries the pass from forward to backward.
+// Holds the pass between forward and backward.
 template <typename Pass>
 struct Carrier : torch::CustomClassHolder {
   explicit Carrier(Pass p) : pass(std::move(p)) {}
   Pass pass;
 };
 
-// make(weights, keep) gives the pass.
+// An autograd function that runs the pass returned by make(weights, keep).
 template <typename Pass, typename Make>
 class FusedFunction : public torch::autograd::Function<FusedFunction<Pass, Make>> {
  public:
@@ -167,7 +169,7 @@ class FusedFunction : public torch::autograd::Function<FusedFunction<Pass, Make>
   static Variables backward(torch::autograd::AutogradContext* context, Variables grads) {
     const auto capsule = context->saved_data["pass"].toCapsule();
     auto gradients = static_cast<Carrier<Pass>*>(capsule.get())->pass.backward(grads[0]);
-    // One entry for each argument of forward: make, value, tangent, weights.
+    // One entry per argument of forward: make, value, tangent, weights.
     Variables all = {at::Tensor(), gradients.x, at::Tensor()};
     for (at::Tensor& grad : flatten(gradients.weights)) all.push_back(std::move(grad));
     return all;
@@ -179,7 +181,7 @@ Dual run(const Make& make, const FusedWeights& weights, const Dual& x) {
   using Pass = decltype(make(weights, true));
   if (!at::GradMode::is_enabled()) return make(weights, false).forward(x);
   const Variables flat = flatten(weights);
-  // An undefined tensor is no argument; an empty optional is.
+  // An undefined tensor is not a valid argument, but an empty optional is.
   const auto tangent = x.tangent.defined() ? std::optional(x.tangent) : std::nullopt;
   const Variables y =
       FusedFunction<Pass, Make>::apply(make, x.value, tangent, at::TensorList(flat));

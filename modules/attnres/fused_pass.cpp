@@ -20,6 +20,7 @@ T* FusedPass<T>::tail(const at::Tensor& rows) const {
 
 template <typename T>
 Dual FusedPass<T>::forward(const Dual& x) {
+  // Allocate the tables of the depth attention.
   batch_ = x.value.size(0), length_ = x.value.size(1);
   value_rows_ = batch_ * length_;
   tangent_rows_ = x.tangent.defined() ? x.tangent.size(0) * length_ : 0;
@@ -30,6 +31,7 @@ Dual FusedPass<T>::forward(const Dual& x) {
   mixture_ = at::empty({value_rows_, readers, sources}, options);
   logit_tangents_ = at::empty({tangent_rows_, readers, sources}, options);
 
+  // Run the sublayers; each output becomes a source.
   const at::Tensor first = x.value.reshape({value_rows_, shape_.width});
   push(tangent_rows_ == 0 ? first.contiguous()
                           : at::cat({first, x.tangent.reshape({tangent_rows_, shape_.width})}));
@@ -43,6 +45,7 @@ Dual FusedPass<T>::forward(const Dual& x) {
     push(product_of(saved.mixed, layer.out));
     if (keep_) saved_.push_back(std::move(saved));
   }
+  // Compute the output, and split it into values and tangents.
   const at::Tensor y = shape_.final_reader ? read(weights_.layers.size()) : sum_of_sources();
   Dual out{.value = y.narrow(0, 0, value_rows_).view({batch_, length_, shape_.width})};
   if (tangent_rows_ > 0) {
@@ -69,7 +72,7 @@ kernels::Depth<T> FusedPass<T>::depth() const {
 
 namespace {
 
-// The same arguments for the samples that have tangents.
+// The same arguments, for the samples that have tangents.
 template <typename T>
 kernels::Depth<T> at_tail(kernels::Depth<T> a, const std::vector<const T*>& tail_rows,
                           std::int64_t skipped_rows) {
@@ -88,7 +91,7 @@ void FusedPass<T>::push(const at::Tensor& source) {
   source_rows_.push_back(source.const_data_ptr<T>());
   tail_rows_.push_back(tail(source));
   tangent_source_rows_.push_back(source.const_data_ptr<T>() + value_rows_ * shape_.width);
-  // One product against every reader's query, for values and tangents alike.
+  // One product with the queries of all readers, for both values and tangents.
   const at::Tensor products = product_of(source, weights_.queries);
   kernels::Depth<T> a = depth();
   a.source = std::int64_t(sources_.size()) - 1;
@@ -142,8 +145,8 @@ kernels::Attention<T> FusedPass<T>::attention(const at::Tensor& inner) const {
   return a;
 }
 
-// inner [rows, q + k + v] or [rows, gate + up] to the input of the sublayer's last product. Turns q
-// and k of `inner` in place.
+// Applies attention or SwiGLU: from inner, [rows, q + k + v] or [rows, gate + up], to the input of
+// the sublayer's last product. Applies the rotary embedding to q and k in `inner` in place.
 template <typename T>
 at::Tensor FusedPass<T>::activate(std::size_t layer, const at::Tensor& inner) const {
   const bool attends = layer % 2 == 0;
@@ -151,6 +154,7 @@ at::Tensor FusedPass<T>::activate(std::size_t layer, const at::Tensor& inner) co
   const at::Tensor y = at::empty({inner.size(0), width}, inner.options());
   T* const y_tangent = y.data_ptr<T>() + value_rows_ * width;
   T* const tangent = inner.data_ptr<T>() + value_rows_ * inner.size(1);
+  // Attention: values, then tangents.
   if (attends) {
     kernels::Attention<T> a = attention(inner);
     a.y = y.data_ptr<T>();
@@ -161,6 +165,7 @@ at::Tensor FusedPass<T>::activate(std::size_t layer, const at::Tensor& inner) co
     over_rows(kernels::attend_tangent<T>, a, tangent_rows_ / length_, 1);
     return y;
   }
+  // SwiGLU: values, then tangents.
   kernels::SwiGlu<T> a{};
   a.width = width;
   a.x = inner.const_data_ptr<T>();

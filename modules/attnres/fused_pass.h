@@ -1,10 +1,10 @@
-// The full attention-residual transformer as one hand-written pass: values, their derivatives along
-// given directions, and the backward of the values, without dropout. On CPU in float or double; on
-// a GPU in float (gpu/gpu_pass.h).
+// The full attention-residual transformer as one hand-written pass: it computes values, their
+// derivatives along given directions, and the backward pass of the values, without dropout. Runs on
+// CPUs in float or double; see gpu/gpu_pass.h for GPUs (float).
 //
-// Against the composed operators it saves the graph of the tangents (only their value is wanted),
-// re-reading for every elementwise step, and gradient accumulation per source: the gradient of a
-// source is put together once, when all of its readers are known.
+// Compared with composed operators, it avoids an autograd graph for the tangents (only their values
+// are needed), re-reading data for each elementwise step, and accumulating a source's gradient per
+// reader: it is computed once, when all readers' gradients are known.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,11 +24,11 @@ class Launcher;
 
 struct FusedShape {
   std::int64_t width, num_heads, num_kv_heads;
-  bool final_reader;  // the output is one more depth attention, not the sum of all sources
+  bool final_reader;  // the output is another depth attention instead of the sum of all sources
 };
 
-// Matrices may be prepacked (gemm.h) where no gradient is wanted.
-// in: [w_q; w_k; w_v] or [w_gate; w_up], out: w_o or w_down. Even sublayers attend.
+// Weights of all sublayers. in: [w_q; w_k; w_v] or [w_gate; w_up]; out: w_o or w_down. Even
+// sublayers are attention. Matrices may be prepacked (gemm.h) if no gradient is needed.
 struct FusedWeights {
   struct SubLayer {
     at::Tensor norm, in, out;
@@ -45,16 +45,16 @@ struct FusedGradients {
 template <typename T>
 class FusedPass {
  public:
-  // keep: forward() remembers what backward() needs.
+  // keep: forward() stores what backward() needs.
   FusedPass(const FusedShape& shape, FusedWeights weights, const RopeAngles& angles, bool keep);
 
   Dual forward(const Dual& x);
 
-  // grad [B, T, D] of the output's value. Once, after forward().
+  // grad: gradient of the output's value, [B, T, D]. May be called once, after forward().
   FusedGradients backward(const at::Tensor& grad);
 
  private:
-  // What backward() reads again: value rows, except where tangents lie behind them.
+  // Tensors of a sublayer that backward() reads: rows of values, in some followed by tangents.
   struct Saved {
     at::Tensor input, normed, inner, mixed;
   };
@@ -73,7 +73,7 @@ class FusedPass {
   kernels::Depth<T> depth() const;
   kernels::Attention<T> attention(const at::Tensor& inner) const;
   std::int64_t num_readers() const { return weights_.queries.size(0); }
-  // Moves a pointer to value rows to the samples that have tangents.
+  // A pointer to the value rows of the samples that have tangents.
   T* tail(const at::Tensor& rows) const;
 
   FusedShape shape_;
@@ -83,7 +83,7 @@ class FusedPass {
 
   std::int64_t batch_ = 0, length_ = 0;
   std::int64_t value_rows_ = 0, tangent_rows_ = 0;
-  // Rows of values, then rows of tangents, [value_rows + tangent_rows, D].
+  // Rows of values followed by rows of tangents, [value_rows + tangent_rows, D].
   std::vector<at::Tensor> sources_;
   std::vector<const T*> source_rows_, tail_rows_, tangent_source_rows_;
   // Per token; see kernels::Depth.
@@ -97,10 +97,10 @@ class FusedPass {
 extern template class FusedPass<float>;
 extern template class FusedPass<double>;
 
-// The pass as a differentiable function of x.value and the weights. [B, T, D] -> [B, T, D]
+// Runs the pass as a differentiable function of x.value and the weights, [B, T, D] -> [B, T, D].
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
                    const Dual& x);
-// The same by the kernels of a GPU, in float32; half: with matrices in bfloat16.
+// The same with GPU kernels, in float32. half: with matrices in bfloat16.
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
                    const Dual& x, const gpu::Launcher& launcher, bool half);
 

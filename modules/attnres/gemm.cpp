@@ -14,7 +14,7 @@ using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optio
                           std::optional<c10::string_view>);
 using Reorder = at::Tensor(const at::Tensor&, std::optional<std::int64_t>);
 
-// A libtorch built without oneDNN lacks these operators.
+// Returns nullopt in a libtorch built without oneDNN, which does not have these operators.
 template <typename Signature>
 std::optional<c10::TypedOperatorHandle<Signature>> find_operator(const char* name) {
   const auto handle = c10::Dispatcher::singleton().findSchema({name, ""});

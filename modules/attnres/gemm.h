@@ -1,5 +1,6 @@
-// Matrix products through oneDNN, which on processors that MKL does not favour is three times as
-// fast as at::mm. Not differentiable: for passes that write their own backward.
+// Matrix products with oneDNN, which is three times as fast as at::mm on processors for which MKL
+// is not optimized. They are not differentiable; use them in passes that implement their own
+// backward.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,15 +9,16 @@
 
 namespace roboimi::attnres {
 
-// x [R, K] times the transpose of weight [N, K] -> [R, N]. Either may be strided, so that
+// x [R, K] times the transpose of weight [N, K] -> [R, N]. Both may be strided, so that
 //   product_of(grad, weight.t())    is the gradient of x, and
 //   product_of(grad.t(), x.t())     is the gradient of weight.
-// at::mm where oneDNN has no such kernel (other dtypes and devices). With a weight prepacked in
-// bfloat16 x is rounded to it too, and the result is x's type again.
+// Falls back to at::mm if oneDNN has no such kernel (other dtypes and devices). If the weight is
+// prepacked in bfloat16, x is rounded to bfloat16, too; the result has the dtype of x.
 at::Tensor product_of(const at::Tensor& x, const at::Tensor& weight);
 
-// weight [N, K] laid out for products with `rows` rows, rounded to bfloat16 where `half_precision`;
-// itself where oneDNN is not used. What it returns is opaque, and fit for product_of() alone.
+// Repacks weight [N, K] for products with `rows` rows, rounded to bfloat16 if `half_precision`.
+// Returns `weight` itself if oneDNN is not used. The result is opaque and only valid for
+// product_of().
 at::Tensor prepack(const at::Tensor& weight, std::int64_t rows, bool half_precision);
 
 }  // namespace roboimi::attnres

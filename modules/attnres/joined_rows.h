@@ -1,4 +1,4 @@
-// Matrices one above the other, without copying where they already lie so in memory.
+// Vertical concatenation of matrices, without a copy if they are already adjacent in memory.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,9 +7,9 @@
 
 namespace roboimi::attnres {
 
-// parts [N_i, K], contiguous, of one dtype and device -> [sum of N_i, K]; differentiable. Where
-// each part begins at the end of the one before, in one storage, as a trainer's flat parameters do,
-// the result is a view of them: do not write to it.
+// parts: contiguous [N_i, K] of the same dtype and device -> [sum of N_i, K]; differentiable. If
+// all parts are in one storage and each begins where the one before ends, like a trainer's flat
+// parameters, the result is a view of them: do not write to it.
 at::Tensor joined_rows(const std::vector<at::Tensor>& parts);
 
 }  // namespace roboimi::attnres

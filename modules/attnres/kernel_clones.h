@@ -1,18 +1,19 @@
-// How the kernels' sources compile one loop for several instruction sets.
+// Macros with which the kernels' sources compile one loop for several instruction sets.
 #pragma once
 
 #include <cstdint>
 
-// The best clone is bound when the library loads; AddressSanitizer is not up yet at that moment.
+// The best clone is selected when the library is loaded. AddressSanitizer is not initialized at
+// that point, so it gets no clones.
 #if defined(__SANITIZE_ADDRESS__) || !defined(__x86_64__) || defined(__clang__)
 #define ROBOIMI_CLONES
 #else
 #define ROBOIMI_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #endif
-// Inlined into every clone, and so compiled for its instruction set.
+// Forces inlining into every clone, so that the code is compiled for its instruction set.
 #define ROBOIMI_INLINE inline __attribute__((always_inline))
 
-// Defines name<float> and name<double> by name_rows.
+// Defines name<float> and name<double>, which call name_rows.
 #define ROBOIMI_KERNEL(name, Arguments)                                                  \
   template <>                                                                            \
   ROBOIMI_CLONES void name<float>(const Arguments<float>& a, Index begin, Index end) {   \

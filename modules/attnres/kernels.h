@@ -1,11 +1,12 @@
-// The loops of the fused transformer pass, over rows of plain memory. A row is one token's values;
-// `begin` and `end` bound the rows (or samples) of one thread. T is float or double.
+// The CPU loops of the fused transformer pass, over rows of plain memory. A row holds one token's
+// values; `begin` and `end` are the range of rows (or samples) of one thread. T is float or double.
 //
-// Each operation comes as value, tangent (its forward derivative along given directions) and
-// backward. Tangent row j belongs to the value row that its arguments point at: callers pass
-// pointers already moved to the samples that have tangents.
+// Each operation has a value, a tangent (forward derivative along given directions) and a backward
+// version. For tangents, the pointers to values must already be advanced to the samples that have
+// tangents, so that tangent row j belongs to row j of the arguments.
 //
-// The file is compiled for several instruction sets, the best one chosen when the library loads.
+// The loops are compiled for several instruction sets; the best one is selected when the library is
+// loaded.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@ struct RmsNorm {
   T* y_tangent;      // [rows, width]
   const T* grad_y;   // [rows, width]
   T* grad_x;         // [rows, width]
-  T* grad_weight;    // [width], added to
+  T* grad_weight;    // [width], accumulated
 };
 
 // Depth attention. Per token, logits, weights and grad_logits are [readers, sources].
@@ -33,7 +34,7 @@ template <typename T>
 struct Depth {
   Index width, num_readers, num_sources;
   const T* const* sources;   // num_sources pointers to [rows, width]
-  const T* const* tangents;  // the same of tangents
+  const T* const* tangents;  // num_sources pointers to tangents, [rows, width]
   const T* queries;          // [readers, width]
   T* inverse_rms;            // [rows, sources]
   T* logits;                 // [rows, readers, sources]
@@ -41,26 +42,24 @@ struct Depth {
   T* weights;
   T* grad_logits;
 
-  // Pushing: the new source, and the products [rows, readers] of it (or of its tangent) with the
-  // queries. Reading: the reader, who sees sources 0 .. source, and its sum [rows, width].
+  // Pushing uses `source`, the new source, and `products`, its products (or those of its tangent)
+  // with the queries. Reading uses `reader`, which reads sources 0 .. source, and writes `sum`.
   Index source, reader;
-  const T* products;
-  T* sum;
-  // Backward. The gradient of every reader's sum: num_readers pointers to [rows, width]; that of
-  // the plain sum of all sources, or null; the source's own, written once all of its readers
-  // (first_reader and later) are known. coefficients [rows, readers], transposed and times the
-  // source, is its part of the queries' gradient.
-  const T* const* grad_sums;
-  const T* grad_total;
-  Index first_reader;
-  T* grad_source;
-  T* coefficients;
+  const T* products;  // [rows, readers]
+  T* sum;             // [rows, width]
+  // Backward.
+  const T* const*
+      grad_sums;        // gradient of each reader's sum: num_readers pointers to [rows, width]
+  const T* grad_total;  // gradient of the plain sum of all sources, or null
+  Index first_reader;   // first reader of `source`
+  T* grad_source;       // gradient of `source`, written when those of all its readers are known
+  T* coefficients;  // [rows, readers]; its transpose times the source is added to grad of queries
 };
 
-// w_down's input: silu(gate) * up, where gate and up lie side by side.
+// SwiGLU, the input of w_down: silu(gate) * up, where each row of x is [gate | up].
 template <typename T>
 struct SwiGlu {
-  Index width;       // of gate, of up and of y
+  Index width;       // width of gate, up and y
   const T* x;        // [rows, 2 width]
   T* y;              // [rows, width]
   const T* tangent;  // [rows, 2 width]
@@ -69,18 +68,18 @@ struct SwiGlu {
   T* grad_x;         // [rows, 2 width]
 };
 
-// Self-attention on rows [q | k | v]; one sample is `length` rows.
+// Self-attention on rows [q | k | v]; a sample consists of `length` rows.
 template <typename T>
 struct Attention {
   Index length, num_heads, num_kv_heads, head_dim;
   const T* cosine;  // [length, head_dim / 2]
   const T* sine;
-  T* qkv;      // [rows, (num_heads + 2 num_kv_heads) head_dim], q and k already turned
+  T* qkv;      // [rows, (num_heads + 2 num_kv_heads) head_dim]; q and k already rotated
   T* y;        // [rows, num_heads head_dim]
-  T* tangent;  // of qkv
+  T* tangent;  // tangent of qkv
   T* y_tangent;
   const T* grad_y;
-  T* grad_qkv;  // of qkv before turning
+  T* grad_qkv;  // gradient of qkv before the rotation
 
   Index row_width() const { return (num_heads + 2 * num_kv_heads) * head_dim; }
 };
@@ -98,8 +97,8 @@ template <typename T> void depth_read(const Depth<T>& a, Index begin, Index end)
 template <typename T> void depth_read_tangent(const Depth<T>& a, Index begin, Index end);
 template <typename T> void depth_read_backward(const Depth<T>& a, Index begin, Index end);
 template <typename T> void depth_source_backward(const Depth<T>& a, Index begin, Index end);
-// begin and end count samples. attend() turns q and k in place before it uses them, and
-// attend_tangent() those of the tangent.
+// In these, begin and end count samples. attend() applies the rotary embedding to q and k in place
+// before using them; attend_tangent() does this for their tangents.
 template <typename T> void attend(const Attention<T>& a, Index begin, Index end);
 template <typename T> void attend_tangent(const Attention<T>& a, Index begin, Index end);
 template <typename T> void attend_backward(const Attention<T>& a, Index begin, Index end);

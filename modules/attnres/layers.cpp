@@ -65,8 +65,8 @@ at::Tensor GroupedQueryAttentionImpl::forward(const at::Tensor& x, const RopeTab
 // q [B, T, heads, head_dim]; k, v [B, T, kv_heads, head_dim] -> [B, T, heads, head_dim]
 at::Tensor GroupedQueryAttentionImpl::attend(const at::Tensor& q, const at::Tensor& k,
                                              const at::Tensor& v, at::Generator* generator) const {
-  // Query head h uses key head h / group: [B, kv_heads, group, T, head_dim] against
-  // [B, kv_heads, 1, T, head_dim].
+  // Query head h uses key head h / group: queries are [B, kv_heads, group, T, head_dim], keys and
+  // values [B, kv_heads, 1, T, head_dim].
   const std::int64_t group = num_heads_ / num_kv_heads_;
   const at::Tensor queries = q.unflatten(2, {num_kv_heads_, group}).permute({0, 2, 3, 1, 4});
   const at::Tensor keys = k.permute({0, 2, 1, 3}).unsqueeze(2);

@@ -1,7 +1,7 @@
-// The functions inside a transformer block: RMSNorm, grouped-query self-attention, SwiGLU. No
+// The layers of a transformer block: RMSNorm, grouped-query self-attention and SwiGLU, all without
 // biases. Parameter names are those of the public IMF head.
 //
-// A null generator means no dropout; otherwise masks are drawn from it.
+// A null generator disables dropout; otherwise it provides the random numbers for dropout.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -15,7 +15,7 @@ namespace roboimi::attnres {
 
 inline constexpr double kNormEpsilon = 1e-6;
 
-// x / sqrt(mean(x^2) + 1e-6), over the last dimension. [..., D] -> [..., D]
+// x / sqrt(mean(x^2) + 1e-6) over the last dimension, [..., D] -> [..., D].
 at::Tensor rms_normalize(const at::Tensor& x);
 
 // The derivative of weight * rms_normalize(x) along dx.
@@ -30,12 +30,12 @@ class RmsNormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(RmsNorm);
 
-// Full (not causal) self-attention; every num_heads / num_kv_heads query heads share a key and a
-// value head. Matrix products and softmax: scaled_dot_product_attention has no forward derivative
-// on CPU.
+// Full (not causal) self-attention, in which num_heads / num_kv_heads query heads share a key and a
+// value head. Uses matrix products and softmax, because scaled_dot_product_attention has no forward
+// derivative on CPUs.
 class GroupedQueryAttentionImpl : public torch::nn::Module {
  public:
-  // num_heads divides width and num_kv_heads divides num_heads.
+  // num_heads must divide width, and num_kv_heads must divide num_heads.
   GroupedQueryAttentionImpl(std::int64_t width, std::int64_t num_heads, std::int64_t num_kv_heads,
                             double dropout);
   // x [B, T, width] -> [B, T, width]
@@ -52,8 +52,8 @@ class GroupedQueryAttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(GroupedQueryAttention);
 
-// w_down(silu(w_gate x) * w_up x), inner width: 2.667 * width rounded down, then up to a multiple
-// of 8.
+// SwiGLU, w_down(silu(w_gate x) * w_up x). The inner width is 2.667 * width, rounded down and then
+// up to a multiple of 8.
 class SwiGluImpl : public torch::nn::Module {
  public:
   SwiGluImpl(std::int64_t width, double dropout);

@@ -9,8 +9,8 @@
 namespace roboimi::attnres {
 namespace {
 
-// Elements read of each parameter. An update moves nearly all of a parameter's elements, so that
-// missing one takes all of these in all parameters to stand still.
+// Elements to read from each parameter. An update changes nearly all elements, so it is missed only
+// if all of these elements stay the same in all parameters.
 constexpr std::int64_t kProbes = 8;
 
 template <typename T>
@@ -41,6 +41,7 @@ const FusedWeights& PackedWeights::get(const std::vector<at::Tensor>& parameters
   if (rows == rows_ && half_precision == half_precision_ && fingerprint == fingerprint_) {
     return weights_;
   }
+  // Repack the changed weights.
   weights_ = make();
   for (FusedWeights::SubLayer& layer : weights_.layers) {
     layer.in = prepack(layer.in, rows, half_precision);

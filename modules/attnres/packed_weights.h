@@ -1,4 +1,4 @@
-// Weights laid out for inference, made again when the parameters change.
+// A cache of weights repacked for inference, which is updated when the parameters change.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +9,14 @@
 
 namespace roboimi::attnres {
 
-// What tells these float or double CPU tensors from others, and from themselves before an update,
-// without reading all of them: their places in memory and eight elements of each.
+// A fingerprint of float or double CPU tensors that detects other tensors and updates without
+// reading all values: the address and eight elements of each.
 std::vector<double> fingerprint_of(const std::vector<at::Tensor>& parameters);
 
 class PackedWeights {
  public:
-  // The weights that `make` returns, prepacked for products with `rows` rows (see prepack()). Kept
-  // until an element looked at differs, or a parameter's place in memory, or `rows` or the
-  // precision does.
+  // Returns the weights from `make`, prepacked for products with `rows` rows (see prepack()). They
+  // are cached until the fingerprint of `parameters`, `rows` or the precision changes.
   const FusedWeights& get(const std::vector<at::Tensor>& parameters, std::int64_t rows,
                           bool half_precision, const std::function<FusedWeights()>& make);
 

@@ -1,4 +1,4 @@
-// Runs a kernel over rows on ATen's threads.
+// Runs a kernel over rows with ATen's threads.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -7,7 +7,7 @@
 
 namespace roboimi::attnres {
 
-// Under this many rows a second thread costs more than it gives.
+// With fewer rows than this, a second thread costs more than it saves.
 inline constexpr std::int64_t kGrainRows = 48;
 
 template <typename Arguments>

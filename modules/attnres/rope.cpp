@@ -19,7 +19,7 @@ const RopeAngles& RopeTable::angles(std::int64_t length, const at::TensorOptions
       cached.device() == options.device()) {
     return cached_;
   }
-  // In double: the error of float angles would grow with the position.
+  // Compute in double, because the error of float angles would grow with the position.
   const at::Tensor exponent = at::arange(0, head_dim_, 2, at::kDouble) / -double(head_dim_);
   const at::Tensor frequency = at::pow(theta_, exponent);
   const at::Tensor angle = at::outer(at::arange(length, at::kDouble), frequency);

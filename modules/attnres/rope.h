@@ -12,27 +12,27 @@ namespace roboimi::attnres {
 
 inline constexpr double kRopeTheta = 1e4;
 
-// cos and sin of position * theta^(-2k / head_dim), each [T, head_dim / 2].
+// Cosines and sines of position * theta^(-2k / head_dim), each [T, head_dim / 2].
 struct RopeAngles {
   at::Tensor cosine, sine;
 };
 
 class RopeTable {
  public:
-  // head_dim is even.
+  // head_dim must be even.
   explicit RopeTable(std::int64_t head_dim, double theta = kRopeTheta);
 
-  // Turns the pairs (x[2k], x[2k + 1]) of x [B, T, heads, head_dim] by their position's angles.
-  // Differentiable, forwards and backwards.
+  // Rotates the pairs (x[2k], x[2k + 1]) of x [B, T, heads, head_dim] by their position's angles.
+  // Differentiable in forward and reverse mode.
   at::Tensor rotate(const at::Tensor& x) const;
 
-  // The angles of positions 0 .. length - 1, kept from call to call.
+  // The angles of positions 0 .. length - 1, cached between calls.
   const RopeAngles& angles(std::int64_t length, const at::TensorOptions& options) const;
 
  private:
   std::int64_t head_dim_;
   double theta_;
-  // A table follows the device and dtype of what it turns; a buffer would land in checkpoints.
+  // Has the device and dtype of the last input. Not a buffer, which would be saved in checkpoints.
   mutable RopeAngles cached_;
 };
 

@@ -24,7 +24,7 @@ ActionEncoderImpl::ActionEncoderImpl(std::int64_t input, std::int64_t width) {
 at::Tensor ActionEncoderImpl::forward(const at::Tensor& actions) {
   ROBOIMI_CHECK(actions.dim() == 3 && actions.size(2) == patch_embed->weight.size(1),
                 c10::str(actions.sizes()));
-  // A kernel of one step is a matrix.
+  // A convolution with kernel size 1 is a matrix product.
   const at::Tensor mixed = at::linear(actions, patch_embed->weight.squeeze(2), patch_embed->bias);
   return last_->forward(at::silu(first_->forward(mixed)));
 }

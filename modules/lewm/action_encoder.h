@@ -1,12 +1,14 @@
-// LEWM's action encoder: the actions between two frames as one vector of the embedding's width.
+// LEWM's action encoder, which maps the actions between two frames to one vector of the embedding's
+// width.
 //
-//   ActionEncoder encoder(10, 192);                  // 5 actions of 2 numbers each
+//   ActionEncoder encoder(10, 192);                  // 5 actions of dimension 2
 //   at::Tensor code = encoder->forward(actions);     // [B, T, 10] -> [B, T, 192]
 //
 //   forward(a) = W2 silu(W1 (C a + c) + b1) + b2
 //
 // Parameters are named as in LeWorldModel's released weights (lucas-maes/le-wm): patch_embed is a
-// Conv1d of kernel size 1 to 10 channels, embed.0 and embed.2 are Linear, with 4 * width between.
+// Conv1d with kernel size 1 and 10 output channels; embed.0 and embed.2 are Linear, with 4 * width
+// hidden units.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -21,10 +23,10 @@ namespace roboimi::lewm {
 
 class ActionEncoderImpl : public torch::nn::Module {
  public:
-  // `input`: frame skip times action dimension. `width`: of the embedding.
+  // `input`: frame skip times action dimension. `width`: embedding dimension.
   ActionEncoderImpl(std::int64_t input, std::int64_t width);
 
-  // [B, T, input] normalised actions -> [B, T, width].
+  // Normalized actions [B, T, input] -> [B, T, width].
   at::Tensor forward(const at::Tensor& actions);
 
   torch::nn::Conv1d patch_embed{nullptr};

@@ -1,4 +1,4 @@
-// The names that LEWM's parts have in all the files people have of them.
+// The names of LEWM's parameters in the various kinds of weight files.
 //
 //   lewm_name("encoder.encoder.layer.0.output.dense.bias")   // "encoder.layers.0.mlp.fc2.bias"
 //   select_weights(file, lewm_encoder_names(), "lewm.ckpt")  // io/weight_selection.h
@@ -10,10 +10,11 @@
 
 namespace roboimi::lewm {
 
-// Gives an encoder's parameters the names of transformers 5.x (vit.h). Any other name stays.
+// Renames an encoder's parameter to the names of transformers 5.x (vit.h). Other names are returned
+// unchanged.
 std::string lewm_name(const std::string& name);
 
-// Of the encoder and its projector, whatever their sizes.
+// The names of the encoder and its projector, independent of their sizes.
 WeightNames lewm_encoder_names();
 
 }  // namespace roboimi::lewm

@@ -16,7 +16,7 @@ torch::nn::LayerNorm make_norm(std::int64_t width) {
   return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}));  // eps 1e-5
 }
 
-// LN(x) * (1 + scale) + shift, the norm without weights.
+// LN(x) * (1 + scale) + shift, where LN has no weights.
 at::Tensor modulated(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale) {
   const at::Tensor normed = at::layer_norm(x, {x.size(-1)}, {}, {}, kModulatedNormEps);
   return normed * (1.0 + scale) + shift;
@@ -35,7 +35,8 @@ PredictorAttentionImpl::PredictorAttentionImpl(const PredictorOptions& options)
   to_out_->update({{"0", out_.ptr()}});
 }
 
-// at::scaled_dot_product_attention would draw its dropout from the default generator.
+// Implements attention dropout itself, because at::scaled_dot_product_attention uses the default
+// random generator.
 at::Tensor PredictorAttentionImpl::attend(const at::Tensor& q, const at::Tensor& k,
                                           const at::Tensor& v, at::Generator& generator) const {
   if (!is_training() || dropout_ == 0.0) {

@@ -1,17 +1,18 @@
-// LEWM's predictor: the embedding of each next frame from those so far and the actions between.
+// LEWM's predictor, which predicts the embedding of each next frame from the embeddings so far and
+// the actions in between.
 //
 //   Predictor predictor(PredictorOptions{});
 //   at::Tensor next = predictor->forward(embeddings, actions, generator);   // [B, T, 192] each
 //
-// A causal transformer whose blocks are modulated by the actions (adaLN-zero, DiT, arXiv
-// 2212.09748): with shift, scale and gate from Linear(silu(actions)), all zero at first,
+// It is a causal transformer whose blocks are modulated by the actions (adaLN-zero, DiT, arXiv
+// 2212.09748). With shift, scale and gate from Linear(silu(actions)), all initialized to zero:
 //
 //   x = x + gate_1 * attention(LN(x) * (1 + scale_1) + shift_1)
 //   x = x + gate_2 * mlp(LN(x) * (1 + scale_2) + shift_2)
 //
-// where these LN have no weights, and attention and mlp begin with one that has. Parameters are
-// named as in LeWorldModel's released weights (lucas-maes/le-wm). Dropout, of the attention weights
-// too, draws from the generator given, in training mode alone.
+// These LN have no weights; attention and mlp each start with an LN that has. Parameters are named
+// as in LeWorldModel's released weights (lucas-maes/le-wm). Dropout (also of the attention weights)
+// is only active in training mode and uses the generator passed to forward().
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -27,10 +28,10 @@
 namespace roboimi::lewm {
 
 struct PredictorOptions {
-  std::int64_t width = 192;  // D, of the embeddings
-  std::int64_t frames = 3;   // the longest history
-  std::int64_t depth = 6;    // blocks
-  std::int64_t heads = 16;   // of attention
+  std::int64_t width = 192;  // D, embedding dimension
+  std::int64_t frames = 3;   // maximum history length
+  std::int64_t depth = 6;    // number of blocks
+  std::int64_t heads = 16;   // attention heads
   std::int64_t head_dim = 64;
   std::int64_t mlp_dim = 2048;
   double dropout = 0.1;
@@ -84,14 +85,14 @@ TORCH_MODULE(PredictorBlock);
 class PredictorImpl : public torch::nn::Module {
  public:
   explicit PredictorImpl(const PredictorOptions& options);
-  // embeddings, actions: [B, T, D], T at most `frames` -> [B, T, D]; row t depends on rows 0 .. t.
+  // embeddings, actions: [B, T, D] with T <= `frames` -> [B, T, D]. Row t depends on rows 0 .. t.
   at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& actions,
                      at::Generator& generator);
 
   at::Tensor pos_embedding;  // [1, frames, D]
 
  private:
-  // Holds the blocks and the last norm under the name `transformer`.
+  // Contains the blocks and the last norm, registered as `transformer`.
   class TransformerImpl : public torch::nn::Module {
    public:
     explicit TransformerImpl(const PredictorOptions& options);

@@ -39,11 +39,12 @@ at::Tensor SigReg::statistic(const at::Tensor& embeddings, const at::Tensor& dir
   weights[0] = step;
   weights[-1] = step;
 
-  // The batch's own, [T, P, K] each.
+  // The batch's empirical characteristic function: real and imaginary parts, [T, P, K] each.
   const at::Tensor angles = at::matmul(z, directions.to(z.scalar_type())).unsqueeze(-1) * t;
   at::Tensor means = at::stack({angles.cos().mean(0), angles.sin().mean(0)});
   if (shared.processes > 1) means = shared.average(means);
 
+  // The weighted squared difference.
   const at::Tensor error = (means[0] - normal).square() + means[1].square();
   const auto batch = static_cast<double>(z.size(0) * shared.processes);
   return at::matmul(error, weights * normal).mean() * batch;

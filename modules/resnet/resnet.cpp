@@ -48,7 +48,7 @@ ResidualBlockImpl::ResidualBlockImpl(std::int64_t input, std::int64_t width, std
     return module;
   };
   const std::int64_t output = output_channels(width, bottleneck);
-  // The stride sits in the first 3x3 convolution, as in torchvision.
+  // The first 3x3 convolution has the stride, as in torchvision.
   conv1_ = register_module(
       "conv1", bottleneck ? make_conv(input, width, 1, 1) : make_conv(input, width, 3, stride));
   bn1_ = add_norm("bn1", width);
@@ -58,6 +58,7 @@ ResidualBlockImpl::ResidualBlockImpl(std::int64_t input, std::int64_t width, std
     conv3_ = register_module("conv3", make_conv(width, output, 1, 1));
     bn3_ = add_norm("bn3", output);
   }
+  // The shortcut needs a projection if the shape changes.
   if (stride != 1 || input != output) {
     torch::nn::Sequential shortcut(make_conv(input, output, 1, stride));
     shortcut->push_back(make_norm(norm, output));
@@ -73,6 +74,7 @@ at::Tensor ResidualBlockImpl::forward(const at::Tensor& x) {
 }
 
 ResNetImpl::ResNetImpl(const ResNetOptions& options) {
+  // The stem.
   const std::array<std::int64_t, 4> blocks = stage_blocks(options.depth);
   const bool bottleneck = options.depth == 50;
   conv1_ = register_module(
@@ -81,6 +83,7 @@ ResNetImpl::ResNetImpl(const ResNetOptions& options) {
   torch::nn::init::kaiming_normal_(conv1_->weight, 0.0, torch::kFanOut, torch::kReLU);
   bn1_ = make_norm(options.norm, 64);
   register_module("bn1", bn1_.ptr());
+  // The four stages.
   auto stage = [&](std::int64_t width, std::int64_t count, std::int64_t stride) {
     return make_stage(width, count, stride, bottleneck, options.norm);
   };

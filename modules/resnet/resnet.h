@@ -1,4 +1,4 @@
-// ResNet-18, -34 and -50 with torchvision's parameter names, without the classifier.
+// ResNet-18, -34 and -50 without the classifier, with torchvision's parameter names.
 //
 //   ResNet trunk(ResNetOptions{.depth = 18, .norm = ResNetNorm::kGroup});
 //   at::Tensor features = trunk->forward(pixels);      // [N, 3, H, W] -> [N, 512, H/32, W/32]
@@ -27,10 +27,10 @@ struct ResNetOptions {
   ResNetNorm norm = ResNetNorm::kGroup;
 };
 
-// A normalisation over `channels` channels, of the kind asked for.
+// A normalization layer of this kind for `channels` channels.
 torch::nn::AnyModule make_norm(ResNetNorm norm, std::int64_t channels);
 
-// Two 3x3 convolutions (`bottleneck` false) or 1x1, 3x3, 1x1, around a shortcut.
+// A residual block: two 3x3 convolutions, or with `bottleneck` 1x1, 3x3 and 1x1, plus a shortcut.
 class ResidualBlockImpl : public torch::nn::Module {
  public:
   ResidualBlockImpl(std::int64_t input, std::int64_t width, std::int64_t stride, bool bottleneck,
@@ -48,7 +48,7 @@ TORCH_MODULE(ResidualBlock);
 
 class ResNetImpl : public torch::nn::Module {
  public:
-  // Error for a depth other than 18, 34 and 50.
+  // Throws Error for a depth other than 18, 34 and 50.
   explicit ResNetImpl(const ResNetOptions& options);
 
   at::Tensor forward(const at::Tensor& pixels);  // [N, 3, H, W] -> [N, channels(), H/32, W/32]
@@ -65,8 +65,9 @@ class ResNetImpl : public torch::nn::Module {
 };
 TORCH_MODULE(ResNet);
 
-// Where each of K learned maps is, on average: softmax over the positions of a 1x1 convolution's
-// output, then the expectation of (x, y) in [-1, 1] (Finn et al., arXiv 1509.06113).
+// Spatial softmax: the expected position of each of K keypoints. A 1x1 convolution gives K maps;
+// the softmax over the positions of each map weights (x, y) in [-1, 1] (Finn et al., arXiv
+// 1509.06113).
 class SpatialSoftmaxImpl : public torch::nn::Module {
  public:
   SpatialSoftmaxImpl(std::int64_t channels, std::int64_t keypoints);

@@ -1,12 +1,12 @@
-// The fused image itself as a feature: what an encoder that is being trained takes in.
+// A backbone whose feature is the fused image itself, the input of an encoder in training.
 //
 //   FusedPixels pixels({"front", "top", "r_vis"}, {.height = 112, .width = 112}, spec);
 //   at::Tensor features = pixels.encode(images, generator);   // [B, T, 3 * 112 * 112]
 //   at::Tensor input = features.view({-1, 3, 112, 112});      // for VitEncoder
 //
-// A frozen backbone without weights: through the embedding cache the frames of a dataset are
-// decoded, joined and resized once, and kept in half precision (an error of at most 2^-11 of a
-// value, a tenth of a grey level).
+// It is frozen and has no weights. Because of the embedding cache, the frames of a dataset are
+// decoded, joined and resized only once, and stored in half precision (with an error of at most
+// 2^-11 of the value, a tenth of a gray level).
 #pragma once
 
 #include <optional>
@@ -20,7 +20,7 @@ namespace roboimi::view_fusion {
 
 class FusedPixels : public Backbone {
  public:
-  // Error: a camera that `spec` lacks, cameras of different sizes.
+  // Throws Error for a camera that is not in `spec`, or cameras of different sizes.
   FusedPixels(std::vector<std::string> camera_names, const FusionOptions& fusion,
               const ObservationSpec& spec);
 
@@ -33,7 +33,7 @@ class FusedPixels : public Backbone {
   std::string cache_identity() const override;
   at::Tensor encode(const Observation& images, at::Generator& generator) override;
 
-  // Of the fused image.
+  // The size of the fused image.
   const ImageSize& image_size() const { return size_; }
 
  private:

@@ -9,20 +9,20 @@ void declare_fusion(OptionFields& fields, std::vector<std::string>& camera_names
                     FusionOptions& fusion) {
   using enum FusionLayout;
   using enum FusionResize;
-  fields.texts("camera_names", camera_names, "cameras in the order in which they are joined");
+  fields.texts("camera_names", camera_names, "cameras to join, in this order");
   fields.choice("layout", fusion.layout, named({kHorizontal, kVertical, kGrid}),
-                "how the views are joined; a grid's empty cell is black");
+                "arrangement of the views; an empty grid cell is black");
   fields.choice("resize", fusion.resize, named({kExact, kShorterSide}),
-                "to image_height x image_width, or shorter side with aspect kept");
-  fields.integer("image_height", fusion.height, "height of the fused image under resize: exact")
+                "`exact`: to image_height x image_width; `shorter_side`: keeps the aspect ratio");
+  fields.integer("image_height", fusion.height, "height of the fused image for resize: exact")
       .at_least(1)
       .with_unit("pixels");
-  fields.integer("image_width", fusion.width, "width of the fused image under resize: exact")
+  fields.integer("image_width", fusion.width, "width of the fused image for resize: exact")
       .at_least(1)
       .with_unit("pixels");
   fields
       .integer("shorter_side", fusion.shorter_side,
-               "shorter side of the fused image under resize: shorter_side")
+               "shorter side of the fused image for resize: shorter_side")
       .at_least(1)
       .with_unit("pixels");
 }

@@ -6,7 +6,8 @@
 namespace roboimi::view_fusion {
 namespace {
 
-// row[x] = sum over taps of weight * image byte, for one output row of interleaved pixels.
+// Resamples vertically: row[x] = sum over taps of weight * image byte, for one output row of
+// interleaved pixels.
 void mix_rows(const std::uint8_t* first, std::int64_t stride, const float* weights,
               std::int64_t taps, std::int64_t width, float* row) {
   const float w0 = weights[0];
@@ -19,7 +20,7 @@ void mix_rows(const std::uint8_t* first, std::int64_t stride, const float* weigh
   }
 }
 
-// One output row of the three planes from one row of interleaved floats.
+// Resamples horizontally: one output row of the three planes from one row of interleaved floats.
 void mix_columns(const float* row, const ResampleAxis& columns, const float gain[3],
                  const float offset[3], float* const planes[3]) {
   for (std::int64_t x = 0; x < columns.output; ++x) {
@@ -40,8 +41,8 @@ void mix_columns(const float* row, const ResampleAxis& columns, const float gain
 }  // namespace
 
 ResampleAxis make_resample_axis(std::int64_t input, std::int64_t output) {
-  // Single precision where torch has it: a centre at pixel 700 is off by 3e-5 in float, and the
-  // weights with it, which exact arithmetic would turn into a difference of 1e-4 in the result.
+  // Uses single precision in the same places as torch: the rounding error of a float center at
+  // pixel 700 is 3e-5, so exact arithmetic would change the result by 1e-4.
   const float scale = static_cast<float>(input) / static_cast<float>(output);
   const float support = std::max(scale, 1.0F);
   const float inverse = scale >= 1.0F ? 1.0F / scale : 1.0F;
@@ -54,7 +55,7 @@ ResampleAxis make_resample_axis(std::int64_t input, std::int64_t output) {
     const auto low = std::max<std::int64_t>(static_cast<std::int64_t>(center - support + 0.5), 0);
     const auto high =
         std::min<std::int64_t>(static_cast<std::int64_t>(center + support + 0.5), input);
-    // Shifted left where the window would leave the input, with zeros in front.
+    // If the window would exceed the input, shift it left and pad it with zero weights in front.
     const std::int64_t first = std::min(low, input - axis.taps);
     float* weights = axis.weights.data() + i * axis.taps;
     float total = 0.0F;

@@ -26,7 +26,7 @@ void check_equal_sizes(const std::vector<at::Tensor>& views) {
   throw Error({.what = "camera views of different sizes cannot be joined into one image",
                .expected = "one height x width for all cameras",
                .found = sizes,
-               .next = "render or record the cameras at one size"});
+               .next = "render or record all cameras with the same size"});
 }
 
 at::Tensor join_grid(std::vector<at::Tensor> views) {
@@ -39,7 +39,7 @@ at::Tensor join_grid(std::vector<at::Tensor> views) {
   return at::cat(rows, 1);
 }
 
-// From a byte to the normalized value, by channel.
+// The map from a byte to its normalized value, per channel.
 struct Affine {
   float gain[3], offset[3];
 };
@@ -87,7 +87,7 @@ ImageSize check_fusable(const std::vector<std::string>& camera_names, const Obse
                .where = where,
                .expected = "one height x width for all cameras",
                .found = fmt::format("{}", fmt::join(sizes, ", ")),
-               .next = "render or record the cameras at one size"});
+               .next = "render or record all cameras with the same size"});
 }
 
 ImageSize joined_size(const ImageSize& view, std::int64_t count, FusionLayout layout) {
@@ -112,21 +112,23 @@ at::Tensor join_views(const std::vector<at::Tensor>& views, FusionLayout layout)
 
 at::Tensor normalize_and_resize_composed(const at::Tensor& images, const ImageSize& size) {
   const at::Tensor planar = images.permute({0, 3, 1, 2}).to(at::kFloat);
-  // Numbers in place of constant tensors, which would be copied to the device for every call.
+  // Use scalars, because constant tensors would be copied to the device in every call.
   const Affine map = imagenet_map();
   for (int c = 0; c < 3; ++c) planar.select(1, c).mul_(map.gain[c]).add_(map.offset[c]);
-  // Resampling keeps the memory format of its input, which is channels-last here.
+  // Resampling keeps the memory format of its input (channels-last), so make the result contiguous.
   return at::_upsample_bilinear2d_aa(planar, {size.height, size.width}, false).contiguous();
 }
 
 at::Tensor normalize_and_resize(const at::Tensor& images, const ImageSize& size) {
   if (!images.device().is_cpu()) return normalize_and_resize_composed(images, size);
+  // Compute the weights.
   const Affine map = imagenet_map();
   const at::Tensor input = images.contiguous();
   const ResampleAxis rows = make_resample_axis(input.size(1), size.height);
   const ResampleAxis columns = make_resample_axis(input.size(2), size.width);
   at::Tensor output =
       at::empty({input.size(0), 3, size.height, size.width}, images.options().dtype(at::kFloat));
+  // Resample the images in parallel.
   const std::uint8_t* bytes = input.const_data_ptr<std::uint8_t>();
   float* planes = output.mutable_data_ptr<float>();
   const std::int64_t in_size = input.size(1) * input.size(2) * 3;

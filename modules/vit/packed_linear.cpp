@@ -13,8 +13,8 @@ namespace {
 using OptionalTensor = std::optional<at::Tensor>;
 using Scalars = c10::List<std::optional<at::Scalar>>;
 
-// The operators that torch.compile lowers linear layers to. They are registered with the dispatcher
-// and have no C++ header.
+// Finds an operator that torch.compile lowers linear layers to. These are registered with the
+// dispatcher but have no C++ header.
 template <typename Signature>
 c10::TypedOperatorHandle<Signature> find_operator(const char* name, const char* overload) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, overload).typed<Signature>();

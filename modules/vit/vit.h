@@ -1,12 +1,12 @@
-// A Vision Transformer equal to transformers' ViTModel (without pooler), and LEWM's projector.
+// A Vision Transformer that equals transformers' ViTModel (without pooler), and LEWM's projector.
 //
 //   VitEncoder encoder(VitOptions{});                     // ViT-tiny 14/14 on 224x224
 //   at::Tensor cls = encoder->forward(pixels);            // [N, 3, H, W] -> [N, 192]
 //
-// forward() is differentiable and made for training; vit_inference.h is the fast path for frozen
-// weights. Parameters are named as transformers 5.x names them (transformers_names.h renames 4.x).
-// Positions are always interpolated to the input's patch grid, which changes nothing on an input
-// of the trained size.
+// forward() is differentiable and intended for training; see vit_inference.h for fast inference
+// with frozen weights. Parameters have the names of transformers 5.x (transformers_names.h converts
+// those of 4.x). Position embeddings are interpolated to the input's patch grid, which has no
+// effect if the input has the trained size.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -29,13 +29,13 @@ struct VitOptions {
   std::int64_t num_heads = 3;
   std::int64_t intermediate_size = 768;  // of the MLP in each block
   std::int64_t patch_size = 14;          // pixels
-  std::int64_t image_size = 224;         // pixels, square: what the positions were trained on
+  std::int64_t image_size = 224;         // pixels (square), for which the positions were trained
 };
 
 constexpr double kVitLayerNormEps = 1e-12;
 
-// Positions [1, 1 + G*G, D] resized to a rows x columns grid: [1, 1 + rows*columns, D]. Bicubic,
-// align_corners = false; returned as they are when height == width and the grid already fits.
+// Resizes positions [1, 1 + G*G, D] to a rows x columns grid: [1, 1 + rows*columns, D]. Bicubic,
+// align_corners = false. Returned unchanged if the input is square and the grid already fits.
 at::Tensor interpolate_positions(const at::Tensor& positions, std::int64_t rows,
                                  std::int64_t columns, bool square_input);
 
@@ -94,9 +94,9 @@ class VitEncoderImpl : public torch::nn::Module {
  public:
   explicit VitEncoderImpl(const VitOptions& options);
 
-  // [N, 3, H, W] normalised pixels -> [N, D]: last_hidden_state[:, 0] of ViTModel with
-  // interpolate_pos_encoding. H and W at least a patch; a remainder at the right or bottom is
-  // ignored, as by the strided convolution.
+  // Normalized pixels [N, 3, H, W] -> [N, D], which is last_hidden_state[:, 0] of ViTModel with
+  // interpolate_pos_encoding. H and W must be at least one patch; a remainder at the right or
+  // bottom is ignored, as in the strided convolution.
   at::Tensor forward(const at::Tensor& pixels);
   const VitOptions& options() const { return options_; }
 

@@ -9,7 +9,7 @@
 namespace roboimi::vit {
 namespace {
 
-// Tokens that keep a block's activations in the second-level cache of two cores.
+// Number of tokens for which a block's activations fit the second-level cache of two cores.
 constexpr std::int64_t kChunkTokens = 2100;
 constexpr std::int64_t kChunkImages = 8;
 
@@ -17,7 +17,7 @@ at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::T
   return at::layer_norm(x, weight.sizes(), weight, bias, kVitLayerNormEps);
 }
 
-// Three elements: enough to notice other weights, whoever wrote them.
+// Combines three elements, enough to detect changed weights even if the version was not updated.
 double sample_of(const at::Tensor& tensor) {
   if (!tensor.device().is_cpu() || !tensor.is_floating_point() || tensor.numel() == 0) return 0.0;
   if (tensor.scalar_type() != at::kFloat || !tensor.is_contiguous()) return 0.0;
@@ -34,6 +34,7 @@ VitInference::VitInference(VitEncoder encoder, MlpProjector projector, at::Scala
       projector_(std::move(projector)),
       options_(encoder_->options()),
       dtype_(precision) {
+  // Copy and repack all weights.
   at::NoGradGuard no_grad;
   stamps_ = stamps();
   const auto& conv = encoder_->embeddings->patch_embeddings->projection;
@@ -48,6 +49,7 @@ VitInference::VitInference(VitEncoder encoder, MlpProjector projector, at::Scala
 }
 
 void VitInference::pack_layer(VitLayerImpl& layer) {
+  // Merge query, key and value, in double precision, with the attention scale in the query.
   auto& attention = *layer.attention;
   const double scale =
       1.0 / std::sqrt(static_cast<double>(options_.hidden_size / options_.num_heads));
@@ -57,6 +59,7 @@ void VitInference::pack_layer(VitLayerImpl& layer) {
   const at::Tensor bias =
       at::cat({attention.q_proj->bias.to(at::kDouble) * scale,
                attention.k_proj->bias.to(at::kDouble), attention.v_proj->bias.to(at::kDouble)});
+  // Copy or repack the rest.
   auto copy = [&](const at::Tensor& tensor) { return tensor.detach().to(dtype_).clone(); };
   auto pack = [&](const torch::nn::Linear& linear) {
     return PackedLinear(linear->weight, linear->bias, dtype_, kChunkTokens);
@@ -72,7 +75,8 @@ void VitInference::pack_layer(VitLayerImpl& layer) {
 }
 
 void VitInference::pack_projector(MlpProjectorImpl& projector) {
-  // BatchNorm in evaluation: y = (x - mean) * g / sqrt(var + eps) + b, an affine map of x.
+  // Fold BatchNorm into the first layer. In evaluation mode it is an affine map:
+  // y = (x - mean) * g / sqrt(var + eps) + b.
   const auto first = projector.first();
   const auto norm = projector.norm();
   const auto last = projector.last();
@@ -82,7 +86,7 @@ void VitInference::pack_projector(MlpProjectorImpl& projector) {
   const at::Tensor bias =
       (first->bias.to(at::kDouble) - norm->running_mean.to(at::kDouble)) * gain +
       norm->bias.to(at::kDouble);
-  // A handful of rows: fp32 costs nothing and keeps the embedding's own precision.
+  // There are only a few rows, so fp32 costs nothing and keeps the embedding's precision.
   project_first_ = PackedLinear(weight, bias, at::kFloat, kChunkImages);
   project_last_ = PackedLinear(last->weight, last->bias, at::kFloat, kChunkImages);
 }
@@ -110,14 +114,16 @@ const at::Tensor& VitInference::positions(std::int64_t rows, std::int64_t column
   if (!table.defined()) {
     table = interpolate_positions(position_table_, rows, columns, square_input);
     table = table.clone();
-    table.select(1, 0).add_(cls_token_.select(1, 0));  // the class token's row is a constant
+    table.select(1, 0).add_(cls_token_.select(1, 0));  // the class token is the same for all images
     table = table.to(dtype_);
   }
   return table;
 }
 
-// [n, 3, H, W] -> [n * S, D]; a stride-p convolution is a matrix product over unfolded patches.
+// Embeds the patches: [n, 3, H, W] -> [n * S, D]. A convolution with stride p is computed as a
+// matrix product with unfolded patches.
 at::Tensor VitInference::embed(const at::Tensor& pixels) {
+  // Unfold the patches: one row per patch.
   const std::int64_t patch = options_.patch_size;
   const std::int64_t images = pixels.size(0);
   const std::int64_t rows = pixels.size(2) / patch, columns = pixels.size(3) / patch;
@@ -127,6 +133,7 @@ at::Tensor VitInference::embed(const at::Tensor& pixels) {
                                   .reshape({images, 3, rows, patch, columns, patch})
                                   .permute({0, 2, 4, 1, 3, 5})
                                   .reshape({images * rows * columns, 3 * patch * patch});
+  // Project them, and add the class token and the positions.
   const at::Tensor& table = positions(rows, columns, pixels.size(2) == pixels.size(3));
   at::Tensor tokens =
       at::empty({images, rows * columns + 1, options_.hidden_size}, table.options());
@@ -136,7 +143,7 @@ at::Tensor VitInference::embed(const at::Tensor& pixels) {
   return tokens.view({-1, options_.hidden_size});
 }
 
-// [n * S, 3 D] -> [n * S, D].
+// Multi-head attention without the output projection: [n * S, 3 D] -> [n * S, D].
 at::Tensor VitInference::attend(const at::Tensor& qkv, std::int64_t images) const {
   const std::int64_t heads = options_.num_heads, width = options_.hidden_size;
   const at::Tensor parts = qkv.view({images, -1, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
@@ -145,7 +152,7 @@ at::Tensor VitInference::attend(const at::Tensor& qkv, std::int64_t images) cons
                                                               false, /*scale=*/1.0);
     return mixed.transpose(1, 2).reshape({-1, width});
   }
-  // In bf16 two batched products and a softmax outrun the CPU's fused kernel.
+  // In bf16, two batched products and a softmax are faster than the CPU's fused kernel.
   const at::Tensor split = parts.contiguous().view({3, images * heads, -1, width / heads});
   const at::Tensor weights = at::softmax(at::bmm(split[0], split[1].transpose(1, 2)), -1);
   const at::Tensor mixed = at::bmm(weights, split[2]);

@@ -1,11 +1,11 @@
-// The fast path for frozen weights: VitEncoder and projector, prepacked.
+// Fast inference with a frozen VitEncoder and projector, from a repacked copy of their weights.
 //
 //   VitInference inference(encoder, projector, at::kBFloat16);
 //   at::Tensor embedding = inference.forward(pixels);     // [N, 3, H, W] -> float [N, 192]
 //
-// query, key and value are one matrix, attention's scale is folded into the query, BatchNorm into
-// the projector's first layer; images go through in chunks that fit the cache. It holds copies of
-// the weights: stale() says whether the modules' own have changed since.
+// Query, key and value are merged into one matrix, the attention scale is folded into the query,
+// and BatchNorm into the projector's first layer. Images are processed in chunks that fit the CPU
+// cache. stale() reports whether the modules' weights have changed since they were copied.
 #pragma once
 
 #include <cstdint>
@@ -20,14 +20,14 @@ namespace roboimi::vit {
 
 class VitInference {
  public:
-  // `projector` may be null: the output is then the class token. `precision`: kFloat, or kBFloat16
-  // (weights and activations; sums in LayerNorm, softmax and GEMM stay fp32).
+  // Without a projector (null), the output is the class token. `precision`: kFloat, or kBFloat16
+  // for weights and activations; sums in LayerNorm, softmax and GEMM are then still fp32.
   VitInference(VitEncoder encoder, MlpProjector projector, at::ScalarType precision);
 
-  // float [N, 3, H, W] normalised -> float [N, out]. No gradient.
+  // Normalized pixels, float [N, 3, H, W] -> float [N, out], without gradients.
   at::Tensor forward(const at::Tensor& pixels);
 
-  // True when a parameter or buffer was written, replaced or moved after construction.
+  // Whether a parameter or buffer was written, replaced or moved since construction.
   bool stale() const;
 
  private:
@@ -35,7 +35,7 @@ class VitInference {
     at::Tensor norm_before_weight, norm_before_bias, norm_after_weight, norm_after_bias;
     PackedLinear qkv, out, fc1, fc2;
   };
-  // What identifies a tensor's contents without reading all of it.
+  // Identifies a tensor's contents without reading all of it.
   struct Stamp {
     const void* data;
     std::int64_t version;

@@ -24,6 +24,8 @@ Denoiser::Denoiser(Transformer network, const std::vector<double>& times)
   if (network_->pos_emb.is_cpu()) {
     fingerprint_ = attnres::fingerprint_of(network_->parameters());
   }
+
+  // Copies of the small weights; the input bias is folded into the positions.
   input_weight_ = copy_of(network_->input_emb->weight);
   positions_ = copy_of(network_->pos_emb[0]) + network_->input_emb->bias;
   norm_weight_ = copy_of(network_->ln_f->weight);
@@ -31,6 +33,8 @@ Denoiser::Denoiser(Transformer network, const std::vector<double>& times)
   head_weight_ = copy_of(network_->head->weight);
   head_bias_ = copy_of(network_->head->bias);
   stack_cross_attention();
+
+  // Keys and values of the time token, for every evaluation time.
   const at::Tensor all = at::tensor(times, input_weight_.options());
   const at::Tensor tokens = network_->time_features(all) + network_->cond_pos_emb[0][0];
   times_ = fold(network_->encoder(tokens));
@@ -74,7 +78,8 @@ void Denoiser::stack_cross_attention() {
     memory_weights.push_back(weights[1]);
     memory_biases.push_back(biases[1]);
     out_weights.push_back(attention.out_proj->weight.t().reshape({heads, head_dim, width}));
-    // A head's weights sum to 1, so a share in each of its values adds up to the bias.
+    // A head's attention weights sum to 1, so adding a share of the bias to each of its values adds
+    // up to the whole bias.
     out_biases.push_back(attention.out_proj->bias / double(heads));
   }
   memory_weight_ = at::cat(memory_weights);
@@ -85,7 +90,8 @@ void Denoiser::stack_cross_attention() {
   out_bias_ = at::stack(out_biases).view({-1, 1, 1, width});
 }
 
-// memory [N, D]
+// Projects memory tokens [N, D] to keys and values of all layers, with the query and output
+// matrices folded in.
 Denoiser::Folded Denoiser::fold(const at::Tensor& memory) const {
   const std::int64_t width = network_->options().n_emb, heads = network_->options().n_head;
   const std::int64_t count = memory.size(0), layers = network_->options().n_layer;
@@ -105,10 +111,12 @@ void Denoiser::observe(const at::Tensor& cond) {
   batch_ = cond.size(0);
   const std::int64_t horizon = positions_.size(0), observed = cond.size(1);
   if (rows_ != batch_ * horizon) pack(batch_ * horizon);
+
+  // Keys and values of the observation tokens.
   const at::Tensor tokens =
       network_->cond_obs_emb(cond) + network_->cond_pos_emb.narrow(1, 1, observed);
   const Folded folded = fold(network_->encoder(tokens).flatten(0, 1));
-  // [L, heads, B To, ...] -> [L, B, heads, To, ...], behind the time's place.
+  // [L, heads, B To, ...] -> [L, B, heads, To, ...], after an empty slot for the time token.
   const auto placed = [&](const at::Tensor& x) {
     return x.unflatten(2, {batch_, observed}).transpose(1, 2);
   };
@@ -126,7 +134,7 @@ at::Tensor Denoiser::norm(const at::Tensor& x, const at::Tensor& weight,
   return at::layer_norm(x, weight.sizes(), weight, bias);
 }
 
-// x [B H, D] -> x + attention
+// x [B H, D] -> x + causal self-attention
 at::Tensor Denoiser::self_attention(const Layer& layer, const at::Tensor& x) const {
   const std::int64_t width = x.size(1), heads = network_->options().n_head;
   const auto parts = layer.qkv.forward(norm(x, layer.norm1_weight, layer.norm1_bias))
@@ -138,7 +146,7 @@ at::Tensor Denoiser::self_attention(const Layer& layer, const at::Tensor& x) con
   return layer.out.forward_add(mixed.transpose(1, 2).reshape({-1, width}), x);
 }
 
-// x [B H, D] -> x + attention
+// x [B H, D] -> x + cross-attention to the memory
 at::Tensor Denoiser::cross_attention(std::int64_t index, const at::Tensor& x) const {
   const Layer& layer = layers_[std::size_t(index)];
   const at::Tensor queries =
@@ -153,9 +161,12 @@ at::Tensor Denoiser::cross_attention(std::int64_t index, const at::Tensor& x) co
 at::Tensor Denoiser::evaluate(const at::Tensor& z, std::int64_t step) {
   ROBOIMI_CHECK(z.size(0) == batch_, c10::str("z ", z.sizes(), " after a batch of ", batch_));
   at::NoGradGuard no_grad;
+  // Puts this evaluation's time token into slot 0 of the memory.
   keys_.select(3, 0).copy_(times_.keys.select(2, step).unsqueeze(1));
   values_.select(3, 0).copy_(times_.values.select(2, step).unsqueeze(1));
   offsets_.select(4, 0).copy_(times_.offsets.select(2, step).unsqueeze(1).unsqueeze(1));
+
+  // Embeds the actions and runs the decoder layers.
   at::Tensor x = (at::matmul(z, input_weight_.t()) + positions_).flatten(0, 1);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];

@@ -1,18 +1,19 @@
-// The network as sampling runs it: one chunk takes many evaluations, so what they share is computed
-// once.
+// The inference form of the transformer: it computes once what the many evaluations of a chunk
+// share.
 //
 //   Denoiser denoiser(network, {90.0, 80.0, ...});     // once per set of weights
 //   denoiser.observe(cond);                            // once per chunk
 //   at::Tensor y = denoiser.evaluate(z, step);         // per evaluation, [B, H, A]
 //
-// A memory token depends on itself alone, so that the observations' are fixed for a chunk, and the
-// time's for a set of weights: all times are tabulated. Cross-attention then needs no projection of
-// the actions. With few keys k_s and values v_s the query and output matrices go into them,
+// A memory token depends only on its own input. The observation tokens are therefore fixed for a
+// chunk, and the time tokens for a set of weights, so they are tabulated for all times.
+// Cross-attention then needs no projection of the actions: there are few keys k_s and values v_s,
+// so the query and output matrices are folded into them,
 //
 //   q . k_s = x . (W_q^T k_s) + b_q . k_s,        W_o sum_s p_s v_s = sum_s p_s (W_o v_s),
 //
-// two thin products per layer instead of two D x D ones. Holds copies of the weights; stale() says
-// whether they have changed since.
+// which takes two thin products per layer instead of two D x D ones. A Denoiser holds copies of the
+// weights; stale() reports whether the originals have changed.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,14 +28,15 @@ namespace roboimi::diffusion_head {
 
 class Denoiser {
  public:
-  // times: of the evaluations, in their order.
+  // times: the evaluation times, in order.
   Denoiser(Transformer network, const std::vector<double>& times);
 
-  // cond [B, To, C]
+  // Sets the condition of the next evaluations. cond [B, To, C].
   void observe(const at::Tensor& cond);
-  // z [B, H, A], step an index of times; after observe().
+  // The network's output [B, H, A] for z [B, H, A] at times[step]. Call observe() first.
   at::Tensor evaluate(const at::Tensor& z, std::int64_t step);
-  // Off the CPU always true: looking would cost more than copying.
+  // Whether the network's weights have changed since construction. Always true on a GPU, where the
+  // check would cost more than a new copy.
   bool stale() const;
 
  private:
@@ -42,7 +44,8 @@ class Denoiser {
     at::Tensor norm1_weight, norm1_bias, norm2_weight, norm2_bias, norm3_weight, norm3_bias;
     vit::PackedLinear qkv, out, fc1, fc2;
   };
-  // Of N memory tokens for all layers: logit = x . key + offset; out = sum of weighted values.
+  // Folded keys and values of N memory tokens in all layers: logit = x . key + offset, output = sum
+  // of weighted values.
   struct Folded {
     at::Tensor keys, values;  // [L, heads, N, D]
     at::Tensor offsets;       // [L, heads, N]
@@ -57,16 +60,17 @@ class Denoiser {
 
   Transformer network_;
   std::vector<double> fingerprint_;
-  std::int64_t rows_ = 0;  // what the weights are laid out for
+  std::int64_t rows_ = 0;  // B * H that the packed weights are laid out for
   std::vector<Layer> layers_;
   at::Tensor input_weight_, positions_, head_weight_, head_bias_, norm_weight_, norm_bias_;
-  // All layers' cross-attention: [L 2 D, D] and [L 2 D] key and value; [L heads, head_dim, D].
+  // Cross-attention of all layers: key and value [L 2 D, D] and [L 2 D]; query and output [L heads,
+  // head_dim, D].
   at::Tensor memory_weight_, memory_bias_, query_weight_, out_weight_;
   at::Tensor query_bias_;  // [L heads, head_dim, 1]
-  at::Tensor out_bias_;    // [L, 1, 1, D], a head's share
+  at::Tensor out_bias_;    // [L, 1, 1, D], divided by the number of heads
   Folded times_;           // N = evaluations
 
-  // Of the observed chunk; memory token 0 is the time. [L, B, heads, S, D], [L, B, H, heads, S].
+  // Memory of the current condition; token 0 is the time. [L, B, heads, S, D], [L, B, H, heads, S].
   std::int64_t batch_ = 0;
   at::Tensor keys_, values_, offsets_;
 };

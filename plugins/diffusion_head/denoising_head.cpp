@@ -11,7 +11,7 @@ DenoisingHead::DenoisingHead(const TransformerOptions& options, const HeadSpec& 
 
 DenoisingHead::~DenoisingHead() = default;
 
-// Positions have three dimensions.
+// Position embeddings have three dimensions, so this excludes them.
 bool DenoisingHead::decays(const std::string&, const at::Tensor& parameter) const {
   return parameter.dim() == 2;
 }
@@ -23,7 +23,7 @@ LossReport DenoisingHead::objective(const at::Tensor& actions, const at::Tensor&
   const at::Tensor output = model_(wanted.input, wanted.times, cond, generator);
   const at::Tensor valid = is_pad.logical_not().to(output.scalar_type()).unsqueeze(-1);
   const at::Tensor count = valid.sum() * output.size(2);
-  // A batch of padding alone has loss 0.
+  // The loss of a batch that is all padding is 0.
   return {.loss = ((output - wanted.target) * valid).square().sum() / count.clamp_min(1.0)};
 }
 

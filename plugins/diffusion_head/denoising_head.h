@@ -1,5 +1,5 @@
-// What diffusion and flow matching share: the network regressed on a target at a random time, and
-// sampling by evaluating it along a list of times.
+// Base class of the diffusion and flow-matching heads. Training regresses the network on a target
+// at a random time; sampling evaluates it along a list of times.
 //
 //   loss = mean over valid elements of (network(input, times, cond) - target)^2
 #pragma once
@@ -13,16 +13,16 @@
 
 namespace roboimi::diffusion_head {
 
-// What one loss draws at random.
+// Random numbers of one loss evaluation.
 struct Draw {
   at::Tensor noise;  // [B, H, A], N(0, 1)
-  at::Tensor times;  // [B]: a step's number (int64), or a time in (0, 1)
+  at::Tensor times;  // [B]: a timestep (int64), or a time in (0, 1)
 };
 
-// What the network is shown, and what it should say.
+// Input and target of the network for one loss evaluation.
 struct Regression {
   at::Tensor input;   // [B, H, A]
-  at::Tensor times;   // [B], floating, as the network takes them
+  at::Tensor times;   // [B], floating point, in the network's scale
   at::Tensor target;  // [B, H, A]
 };
 
@@ -39,12 +39,12 @@ class DenoisingHead : public Head {
   // Matrices decay; biases, norms and positions do not.
   bool decays(const std::string& name, const at::Tensor& parameter) const override;
 
-  // `model.` before its parameters, as in Diffusion Policy's state_dict.
+  // Its parameters have the prefix `model.`, as in Diffusion Policy's state_dict.
   Transformer& network() { return model_; }
-  // loss() with its random numbers given. A null generator: no dropout.
+  // loss() with given random numbers. A null generator disables dropout.
   LossReport objective(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor& is_pad,
                        const Draw& draw, at::Generator* generator = nullptr);
-  // Sampling from given noise [B, H, A]; DDPM draws more from the generator.
+  // Samples actions from given noise [B, H, A]. DDPM draws more noise from the generator.
   at::Tensor denoise(const at::Tensor& noise, const at::Tensor& cond,
                      const BatchGenerator& generator);
 
@@ -52,9 +52,9 @@ class DenoisingHead : public Head {
 
  protected:
   virtual Regression regression(const at::Tensor& actions, const Draw& draw) = 0;
-  // The network's times of a chunk's evaluations, in their order.
+  // Times of a chunk's evaluations in the network's scale, in order.
   virtual std::vector<double> evaluation_times() const = 0;
-  // From noise to actions [B, H, A]; `denoiser` has observed the condition.
+  // Turns noise into actions [B, H, A]. denoiser.observe() has been called with the condition.
   virtual at::Tensor integrate(const at::Tensor& noise, Denoiser& denoiser,
                                const BatchGenerator& generator) = 0;
 

@@ -1,4 +1,4 @@
-// Diffusion Policy's action head: DDPM training, DDPM or DDIM sampling.
+// The action head of Diffusion Policy, with DDPM training and DDPM or DDIM sampling.
 //
 //   DiffusionHead head({.num_inference_steps = 10, .sampler = Sampler::kDdim}, spec);
 //   head.loss(actions, cond, is_pad, generator).loss.backward();
@@ -22,7 +22,7 @@ struct DiffusionOptions {
   std::int64_t num_inference_steps = 100;
   Prediction prediction = Prediction::kEpsilon;
   Sampler sampler = Sampler::kDdpm;
-  bool clip_sample = true;  // x0 is kept in [-1, 1], where normalised actions lie
+  bool clip_sample = true;  // clamps x0 to [-1, 1], the range of normalized actions
 };
 
 class DiffusionHead : public DenoisingHead {
@@ -43,7 +43,7 @@ class DiffusionHead : public DenoisingHead {
   DiffusionOptions options_;
   NoiseSchedule schedule_;
   std::vector<ReverseStep> steps_;
-  at::Tensor signal_, deviation_;  // sqrt(abar), sqrt(1 - abar), [T], where the actions are
+  at::Tensor signal_, deviation_;  // sqrt(abar), sqrt(1 - abar), [T], on the device of the actions
 };
 
 Schema diffusion_schema();

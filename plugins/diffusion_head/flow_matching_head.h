@@ -1,4 +1,5 @@
-// Flow matching over Diffusion Policy's transformer: the plain relative of the iMF head.
+// A flow-matching action head over Diffusion Policy's transformer: a simpler version of the iMF
+// head.
 //
 //   FlowMatchingHead head({.num_inference_steps = 10}, spec);
 //   head.loss(actions, cond, is_pad, generator).loss.backward();
@@ -17,7 +18,7 @@
 namespace roboimi::diffusion_head {
 
 enum class TimeDistribution {
-  kLogitNormal,  // sigmoid of N(-0.4, 1), as the iMF head draws
+  kLogitNormal,  // sigmoid of N(-0.4, 1), as in the iMF head
   kUniform,
 };
 
@@ -25,7 +26,7 @@ struct FlowMatchingOptions {
   TransformerOptions network = {};
   std::int64_t num_inference_steps = 10;
   TimeDistribution time_distribution = TimeDistribution::kLogitNormal;
-  double time_scale = 100.0;  // the network is shown time_scale * t
+  double time_scale = 100.0;  // the network's time input is time_scale * t
 };
 
 class FlowMatchingHead : public DenoisingHead {

@@ -21,7 +21,7 @@ double squared_cosine_at(double u) {
   return c * c;
 }
 
-// The mean and variance of q(x_s | x_t, x_0) for s < t, beta of the whole stride.
+// Mean and variance of q(x_s | x_t, x_0) for s < t, where beta covers the whole stride from s to t.
 void set_ddpm(ReverseStep& step, double abar, double previous) {
   const double alpha = abar / previous, beta = 1.0 - alpha;
   step.from_x0 = std::sqrt(previous) * beta / (1.0 - abar);
@@ -64,6 +64,7 @@ std::vector<ReverseStep> reverse_steps(const NoiseSchedule& schedule,
   const std::int64_t stride = total / count;
   std::vector<ReverseStep> steps;
   for (std::int64_t i = count - 1; i >= 0; --i) {
+    // x0 from x and the network's output.
     ReverseStep step{.timestep = i * stride};
     const double abar = schedule.alphas_cumprod[std::size_t(step.timestep)];
     const double previous =
@@ -74,6 +75,8 @@ std::vector<ReverseStep> reverse_steps(const NoiseSchedule& schedule,
     } else {
       step.x0_from_output = 1.0;
     }
+
+    // The next x from x0, x and the output.
     options.sampler == Sampler::kDdpm ? set_ddpm(step, abar, previous)
                                       : set_ddim(step, options.prediction, abar, previous);
     steps.push_back(step);

@@ -1,4 +1,4 @@
-// DDPM's noise schedule and the reverse steps of DDPM and DDIM, as five numbers a step.
+// DDPM's noise schedule, and the reverse steps of DDPM and DDIM as a few coefficients per step.
 //
 //   NoiseSchedule schedule = squared_cosine(100);
 //   for (const ReverseStep& step : reverse_steps(schedule, {.num_steps = 10})) {
@@ -26,7 +26,7 @@ struct NoiseSchedule {
 // beta_t = min(1 - f(t + 1) / f(t), 0.999), f(t) = cos^2((t / T + 0.008) / 1.008 * pi / 2).
 NoiseSchedule squared_cosine(std::int64_t num_train_timesteps);
 
-enum class Prediction { kEpsilon, kSample };  // what the network's output is
+enum class Prediction { kEpsilon, kSample };  // meaning of the network's output
 enum class Sampler { kDdpm, kDdim };          // kDdim: eta = 0, no noise
 
 struct SamplerOptions {
@@ -35,7 +35,8 @@ struct SamplerOptions {
   std::int64_t num_steps = 100;  // 1 .. T
 };
 
-// x0 = x0_from_x x + x0_from_output out, clipped or not;
+// Coefficients of one reverse step:
+// x0 = x0_from_x x + x0_from_output out, optionally clipped;
 // x' = from_x0 x0 + from_x x + from_output out + noise e.
 struct ReverseStep {
   std::int64_t timestep = 0;
@@ -44,12 +45,12 @@ struct ReverseStep {
   double noise = 0.0;  // 0 in the last step, and in DDIM
 };
 
-// Timesteps (n - 1) k, ..., k, 0 with k = T / n rounded down.
+// The reverse steps at timesteps (n - 1) k, ..., k, 0 with k = T / n rounded down.
 std::vector<ReverseStep> reverse_steps(const NoiseSchedule& schedule,
                                        const SamplerOptions& options);
 
-// x, output, noise [B, H, A] -> the next x. `noise` is read only where step.noise is not 0.
-// clip: x0 is kept in [-1, 1].
+// Applies one step: x, output, noise [B, H, A] -> the next x. `noise` is read only if step.noise is
+// not 0. `clip` clamps x0 to [-1, 1].
 at::Tensor advance(const ReverseStep& step, const at::Tensor& x, const at::Tensor& output,
                    const at::Tensor& noise, bool clip);
 

@@ -1,4 +1,4 @@
-// The options of the two heads, as a config has them.
+// Config options of the two heads.
 #include <fmt/format.h>
 
 #include <cstdint>
@@ -12,19 +12,19 @@
 namespace roboimi::diffusion_head {
 namespace {
 
-// Both heads', at their own level.
+// Options that both heads have, at the top level of the head's config.
 void declare_network(OptionFields& fields, TransformerOptions& o) {
-  fields.integer("n_emb", o.n_emb, "width of a token").range(4, 16384);
-  fields.integer("n_layer", o.n_layer, "decoder layers").range(1, 256);
-  fields.integer("n_head", o.n_head, "attention heads; divides n_emb").at_least(1);
+  fields.integer("n_emb", o.n_emb, "token width").range(4, 16384);
+  fields.integer("n_layer", o.n_layer, "number of decoder layers").range(1, 256);
+  fields.integer("n_head", o.n_head, "number of attention heads; must divide n_emb").at_least(1);
   fields.number("p_drop_emb", o.p_drop_emb, "dropout of embedded tokens in training")
       .range(0.0, 0.99);
-  fields.number("p_drop_attn", o.p_drop_attn, "dropout inside the decoder's layers in training")
+  fields.number("p_drop_attn", o.p_drop_attn, "dropout inside the decoder layers in training")
       .range(0.0, 0.99);
   fields.choice("memory_mask", o.memory_mask,
                 {{MemoryMask::kCausal, "causal"}, {MemoryMask::kFull, "full"}},
-                "observations that action t sees: 0 .. t (`causal`: chunk and observations start "
-                "at one row), or all (`full`)");
+                "observations that action t attends to: 0 .. t (`causal`, for a chunk and "
+                "observations that start at the same row), or all (`full`)");
   declare_cond_dim(fields);
 }
 
@@ -37,7 +37,7 @@ static void declare(OptionFields& fields, DiffusionOptions& o) {
   std::optional<std::int64_t> num_inference_steps;
   fields
       .integer("num_inference_steps", num_inference_steps,
-               "network evaluations per action chunk; num_train_timesteps when left out")
+               "network evaluations per action chunk; default num_train_timesteps")
       .at_least(1);
   o.num_inference_steps = num_inference_steps.value_or(o.num_train_timesteps);
   fields.when_read([&](const Options& options) {
@@ -47,10 +47,10 @@ static void declare(OptionFields& fields, DiffusionOptions& o) {
   });
   fields.choice("prediction", o.prediction,
                 {{Prediction::kEpsilon, "epsilon"}, {Prediction::kSample, "sample"}},
-                "what the network predicts: the noise, or the actions");
+                "network output: the noise (epsilon), or the actions (sample)");
   fields.choice("sampler", o.sampler, {{Sampler::kDdpm, "ddpm"}, {Sampler::kDdim, "ddim"}},
-                "reverse process; ddim is deterministic, for few steps");
-  fields.boolean("clip_sample", o.clip_sample, "keep predicted actions in [-1, 1] at every step");
+                "reverse process; ddim is deterministic and suits few steps");
+  fields.boolean("clip_sample", o.clip_sample, "clamp predicted actions to [-1, 1] at every step");
 }
 
 static void declare(OptionFields& fields, FlowMatchingOptions& o) {
@@ -60,8 +60,9 @@ static void declare(OptionFields& fields, FlowMatchingOptions& o) {
   fields.choice(
       "time_distribution", o.time_distribution,
       {{TimeDistribution::kLogitNormal, "logit_normal"}, {TimeDistribution::kUniform, "uniform"}},
-      "training times: sigmoid of N(-0.4, 1), or uniform");
-  fields.number("time_scale", o.time_scale, "the network is shown time_scale * t, t in [0, 1]")
+      "distribution of training times: sigmoid of N(-0.4, 1), or uniform");
+  fields
+      .number("time_scale", o.time_scale, "the network's time input is time_scale * t, t in [0, 1]")
       .range(1e-3, 1e6);
 }
 

@@ -21,7 +21,7 @@ torch::nn::LayerNorm layer_norm(std::int64_t width) {
 void check_sizes(const TransformerOptions& o) {
   const auto require = [](bool fits, const std::string& expected, const std::string& found) {
     if (!fits) {
-      throw Error({.what = "the head's sizes do not fit", .expected = expected, .found = found});
+      throw Error({.what = "invalid sizes of the head", .expected = expected, .found = found});
     }
   };
   require(o.n_emb % o.n_head == 0, "n_emb divisible by n_head",
@@ -30,6 +30,7 @@ void check_sizes(const TransformerOptions& o) {
           c10::str(o.n_emb));
 }
 
+// [rows, columns]: -inf on and above the diagonal with this offset, 0 below.
 at::Tensor hidden_above(std::int64_t rows, std::int64_t columns, std::int64_t diagonal,
                         const at::Tensor& like) {
   return at::full({rows, columns}, -std::numeric_limits<double>::infinity(), like.options())
@@ -122,7 +123,7 @@ TransformerImpl::TransformerImpl(const TransformerOptions& options, const HeadSp
   initialize();
 }
 
-// N(0, 0.02) for matrices and positions, 0 for biases; norms keep their 1.
+// Matrices and positions from N(0, 0.02), biases 0; norm weights stay 1.
 void TransformerImpl::initialize() {
   at::NoGradGuard no_grad;
   for (auto& parameter : named_parameters()) {
@@ -145,23 +146,26 @@ at::Tensor TransformerImpl::self_mask(const at::Tensor& like) const {
 
 at::Tensor TransformerImpl::memory_mask(const at::Tensor& like) const {
   const std::int64_t tokens = 1 + spec_.obs_horizon;
-  // Column 0 is the time, column s observation s - 1: action t sees s - 1 <= t.
+  // Column 0 is the time and column s is observation s - 1; action t sees s - 1 <= t.
   const std::int64_t diagonal = options_.memory_mask == MemoryMask::kCausal ? 2 : tokens;
   return hidden_above(spec_.pred_horizon, tokens, diagonal, like);
 }
 
 at::Tensor TransformerImpl::forward(const at::Tensor& z, const at::Tensor& times,
                                     const at::Tensor& cond, at::Generator* generator) {
+  // Adds positions to tokens, with dropout in training.
   const auto embedded = [&](const at::Tensor& tokens, const at::Tensor& positions) {
     const at::Tensor placed = tokens + positions;
     return generator == nullptr ? placed : dropout(placed, options_.p_drop_emb, *generator);
   };
+  // Memory of time and observations, shared by all layers.
   const at::Tensor seen = at::cat({time_features(times).unsqueeze(1), cond_obs_emb(cond)}, 1);
   const DecoderContext context{.memory = encoder(embedded(seen, cond_pos_emb)),
                                .self_mask = self_mask(z),
                                .memory_mask = memory_mask(z),
                                .dropout = options_.p_drop_attn,
                                .generator = generator};
+  // The decoder over the action tokens.
   at::Tensor x = embedded(input_emb(z), pos_emb);
   for (const auto& layer : *decoder->layers) x = layer->as<DecoderLayer>()->forward(x, context);
   return head(ln_f(x));

@@ -1,15 +1,16 @@
-// Diffusion Policy's transformer: a noisy action chunk, its time and the observations to a chunk.
+// Diffusion Policy's transformer. Its inputs are a noisy action chunk, a time and the observations;
+// its output has the shape of the chunk.
 //
 //   Transformer network(TransformerOptions{.n_emb = 256, .n_layer = 8}, spec);
 //   at::Tensor y = network(z, times, cond, /*generator=*/nullptr);     // [B, H, A]
 //
 //   memory = Linear(Mish(Linear([time, W_o cond] + cond_pos_emb)))       1 + To tokens
 //   x      = W_i z + pos_emb                                             H tokens
-//   a layer: x += SelfAttention(LN(x)); x += CrossAttention(LN(x), memory); x += FFN(LN(x))
+//   layer:   x += SelfAttention(LN(x)); x += CrossAttention(LN(x), memory); x += FFN(LN(x))
 //   y      = W_h LN(x)
 //
 // Self-attention is causal; FFN is Linear(4 D), GELU (erf), Linear. Parameters have the names of
-// the policy's own state_dict. Source: Diffusion Policy, arXiv 2303.04137.
+// Diffusion Policy's state_dict. Source: Diffusion Policy, arXiv 2303.04137.
 #pragma once
 
 #include <torch/nn/modules/container/modulelist.h>
@@ -23,9 +24,9 @@
 
 namespace roboimi::diffusion_head {
 
-// Which observations an action sees. The time token is seen by all.
+// Which observations an action attends to. Every action attends to the time token.
 enum class MemoryMask {
-  kCausal,  // action t sees observations 0 .. t: their rows start together
+  kCausal,  // action t sees observations 0 .. t; both start at the same row
   kFull,    // every action sees every observation
 };
 
@@ -38,7 +39,7 @@ struct TransformerOptions {
   MemoryMask memory_mask = MemoryMask::kCausal;
 };
 
-// What a layer needs beside its input. A null generator: no dropout.
+// Inputs that all decoder layers share. A null generator disables dropout.
 struct DecoderContext {
   at::Tensor memory;                  // [B, 1 + To, D]
   at::Tensor self_mask, memory_mask;  // additive, [H, H] and [H, 1 + To]
@@ -78,7 +79,8 @@ class DecoderLayerImpl : public torch::nn::Module {
 };
 TORCH_MODULE(DecoderLayer);
 
-// The memory's MLP, named as a Sequential: "0", Mish, "2".
+// The MLP over memory tokens. Its linear layers are named "0" and "2", as in a Sequential with
+// Mish.
 class MemoryEncoderImpl : public torch::nn::Module {
  public:
   explicit MemoryEncoderImpl(std::int64_t width);
@@ -98,15 +100,17 @@ TORCH_MODULE(Decoder);
 
 class TransformerImpl : public torch::nn::Module {
  public:
-  // Error for sizes that do not divide.
+  // Error if n_head does not divide n_emb, or n_emb is odd or less than 4.
   TransformerImpl(const TransformerOptions& options, const HeadSpec& spec);
 
-  // z [B, H, A]; times [B], any positive range of a hundred or so; cond [B, To, C] -> [B, H, A].
+  // z [B, H, A]; times [B], positive, up to about 100; cond [B, To, C] -> [B, H, A]. A null
+  // generator disables dropout.
   at::Tensor forward(const at::Tensor& z, const at::Tensor& times, const at::Tensor& cond,
                      at::Generator* generator);
-  // [N] -> [N, D]: [sin(w t), cos(w t)], w_k = 10000^(-k / (D / 2 - 1)).
+  // Sinusoidal time embedding, [N] -> [N, D]: [sin(w t), cos(w t)], w_k = 10000^(-k / (D / 2 - 1)).
   at::Tensor time_features(const at::Tensor& times) const;
-  // Additive, like `like`: 0 where seen, -inf where hidden. [H, H] and [H, 1 + To].
+  // Additive attention masks [H, H] and [H, 1 + To], with the dtype and device of `like`: 0 where
+  // visible, -inf where hidden.
   at::Tensor self_mask(const at::Tensor& like) const;
   at::Tensor memory_mask(const at::Tensor& like) const;
   const TransformerOptions& options() const { return options_; }

@@ -14,7 +14,7 @@ using Shape = std::vector<std::int64_t>;
 
 bool is_channels(std::int64_t size) { return size == 1 || size == 3 || size == 4; }
 
-// What keeps frames from being read, each with its remedy in NumPy's words.
+// Reasons why frames cannot be read, each with its fix as a NumPy expression.
 struct Findings {
   std::vector<std::string> faults, remedies;
   void add(const std::string& fault, const std::string& remedy) {
@@ -23,7 +23,7 @@ struct Findings {
   }
 };
 
-void look_at_shape(const Shape& shape, Findings& findings) {
+void check_shape(const Shape& shape, Findings& findings) {
   if (std::find(shape.begin(), shape.end(), 0) != shape.end()) {
     findings.add("it is empty", "record the frames");
   } else if (shape.size() == 3 || (shape.size() == 4 && shape[3] == 1)) {
@@ -36,30 +36,30 @@ void look_at_shape(const Shape& shape, Findings& findings) {
     findings.add("its channels come before height and width",
                  "move them to the end: numpy.moveaxis(frames, 1, -1)");
   } else if (shape.size() != 4 || shape[3] != 3) {
-    findings.add("its shape is not that of color frames",
-                 "store one array of height, width and 3 channels for each row");
+    findings.add("its shape does not fit color frames",
+                 "store one array [height, width, 3] per row");
   }
 }
 
-void look_at_type(const ElementType& type, Findings& findings) {
+void check_type(const ElementType& type, Findings& findings) {
   switch (type.kind) {
     case ElementKind::kUint8:
       return;
     case ElementKind::kInt8:
-      findings.add("its bytes are signed", "take them as unsigned: frames.view('uint8')");
+      findings.add("its bytes are signed", "reinterpret them as unsigned: frames.view('uint8')");
       return;
     case ElementKind::kNumber:
       if (type.name.starts_with("float")) {
-        findings.add("its numbers are floats",
+        findings.add("its values are floats",
                      "scale them to 0..255 and store them as uint8: (frames * 255).astype('uint8') "
                      "if they are 0..1");
       } else {
-        findings.add("its numbers are larger than a byte, as those of depth",
+        findings.add("its values are larger than a byte, as in depth images",
                      "store color as uint8, and leave depth out of camera_names");
       }
       return;
     case ElementKind::kVariableString:
-      findings.add("strings of variable length end at their first zero byte, so that no JPEG fits",
+      findings.add("strings of variable length end at their first zero byte and cannot hold a JPEG",
                    "store the bytes as lists of uint8 (h5py.vlen_dtype('uint8'))");
       return;
     default:
@@ -69,18 +69,17 @@ void look_at_type(const ElementType& type, Findings& findings) {
 
 Error unreadable(const Hdf5File& file, const std::string& name, const std::string& camera,
                  std::int64_t num_rows, const Findings& findings) {
-  return Error(
-      {.what = fmt::format("frames of camera '{}' are not stored in a way that is read: {}", camera,
-                           fmt::join(findings.faults, ", ")),
-       .where = file.path().string(),
-       .expected = fmt::format("uint8 [{0}, H, W, 3], or JPEG or PNG bytes as uint8 [{0}, "
-                               "N], strings or lists of uint8 [{0}]",
-                               num_rows),
-       .found = file.describe(name),
-       .next = fmt::format("{}", fmt::join(findings.remedies, "; "))});
+  return Error({.what = fmt::format("frames of camera '{}' have an unsupported layout: {}", camera,
+                                    fmt::join(findings.faults, ", ")),
+                .where = file.path().string(),
+                .expected = fmt::format("uint8 [{0}, H, W, 3], or JPEG or PNG bytes as uint8 [{0}, "
+                                        "N], strings or lists of uint8 [{0}]",
+                                        num_rows),
+                .found = file.describe(name),
+                .next = fmt::format("{}", fmt::join(findings.remedies, "; "))});
 }
 
-// [L], or [L, 1] as some writers have it.
+// [L], or [L, 1] as some recorders write it.
 bool is_column(const Shape& shape) {
   return shape.size() == 1 || (shape.size() == 2 && shape[1] == 1);
 }
@@ -91,31 +90,37 @@ FrameStorage frame_storage(const Hdf5File& file, const std::string& name, const 
                            std::int64_t num_rows) {
   Findings findings;
   if (file.is_group(name)) {
-    findings.add("it is a group, as of recorders that keep one dataset a frame",
+    findings.add("it is a group, perhaps with one dataset per frame",
                  "stack its entries into one dataset: numpy.stack([g[k] for k in sorted(g)])");
     throw unreadable(file, name, camera, num_rows, findings);
   }
+
+  // The frames must be readable, one per row.
   file.check_readable(name);
   const ElementType type = file.type(name);
   const Shape shape = file.shape(name);
   if (!shape.empty() && shape[0] != num_rows && shape[0] != 0) {
     throw Error(
-        {.what = fmt::format("camera '{}' has another number of rows than the states", camera),
+        {.what = fmt::format("camera '{}' and the states have different numbers of rows", camera),
          .where = file.path().string(),
          .expected = fmt::format("{} rows", num_rows),
          .found = fmt::format("{}: {}", shape[0], file.describe(name)),
          .next = "record a frame for each state, or cut all datasets of the episode to the "
                  "rows that have both"});
   }
+
+  // Encoded frames.
   const bool is_byte = type.kind == ElementKind::kUint8 || type.kind == ElementKind::kInt8;
   if (is_byte && shape.size() == 2 && shape[1] > 1) return FrameStorage::kPaddedRows;
   if (type.kind == ElementKind::kFixedBytes && is_column(shape)) return FrameStorage::kPaddedRows;
   if (type.kind == ElementKind::kVariableBytes && shape.size() == 1) {
     return FrameStorage::kVariableBytes;
   }
-  look_at_type(type, findings);
+
+  // Anything else must be plain uint8 color frames.
+  check_type(type, findings);
   const bool is_color = is_byte || type.name.starts_with("float");
-  if (is_color) look_at_shape(shape, findings);
+  if (is_color) check_shape(shape, findings);
   if (!findings.faults.empty()) throw unreadable(file, name, camera, num_rows, findings);
   return FrameStorage::kPlain;
 }

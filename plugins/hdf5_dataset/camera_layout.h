@@ -1,4 +1,5 @@
-// How a camera's frames are stored in an episode, and what to do about layouts that are not read.
+// Detection of how a camera's frames are stored in an episode, with errors that explain how to
+// convert unsupported layouts.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,19 +15,19 @@ namespace roboimi::hdf5_dataset {
 
 enum class FrameStorage {
   kPlain,          // uint8 [L, H, W, 3]
-  kPaddedRows,     // encoded: bytes [L, N], or strings or opaque elements of n bytes [L]
+  kPaddedRows,     // encoded: bytes [L, N], or fixed-length strings or opaque elements [L]
   kVariableBytes,  // encoded: lists of bytes [L]
 };
 
-// Of the dataset `name`, which must have `num_rows` rows. Error: names the camera, what its dataset
-// is, and what would make it readable.
+// The storage of dataset `name`, which must have `num_rows` rows. An Error names the camera,
+// describes its dataset and says how to make it readable.
 FrameStorage frame_storage(const Hdf5File& file, const std::string& name, const std::string& camera,
                            std::int64_t num_rows);
 
-// The bytes of encoded frames.
+// The bytes of a range of encoded frames.
 class EncodedFrames {
  public:
-  // Rows [first, first + count).
+  // Reads rows [first, first + count).
   EncodedFrames(const Hdf5File& file, const std::string& name, FrameStorage storage,
                 std::int64_t first, std::int64_t count);
   std::span<const std::uint8_t> operator[](std::int64_t i) const;

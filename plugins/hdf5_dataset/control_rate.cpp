@@ -12,7 +12,7 @@
 namespace roboimi::hdf5_dataset {
 namespace {
 
-constexpr double kTolerance = 0.02;  // of the median
+constexpr double kTolerance = 0.02;  // relative to the median
 constexpr std::size_t kListed = 8;
 
 double median(std::vector<double> values) {
@@ -53,9 +53,8 @@ double common_control_rate(const std::vector<RecordedRate>& rates) {
   if (*lowest < (1.0 - kTolerance) * middle || *highest > (1.0 + kTolerance) * middle) {
     throw different_rates(rates, middle);
   }
-  logger().info(
-      "hdf5_dataset: control rates from {:.4g} to {:.4g} Hz are taken for one of {:.4g} Hz",
-      *lowest, *highest, middle);
+  logger().info("hdf5_dataset: control rates from {:.4g} to {:.4g} Hz are treated as {:.4g} Hz",
+                *lowest, *highest, middle);
   return middle;
 }
 

@@ -1,4 +1,4 @@
-// The control rate of a dataset from those that its episodes were recorded at.
+// The control rate of a dataset, from the recorded rates of its episodes.
 #pragma once
 
 #include <filesystem>
@@ -11,9 +11,9 @@ struct RecordedRate {
   double hz = 0.0;  // positive and finite
 };
 
-// Their median, 0 where there are none. Recorders that measure their rate write slightly different
-// ones: within 2 % of the median they are one rate, and a line of the log says so. Beyond that an
-// Error lists them with their files.
+// The median of the rates, or 0 if there are none. Recorders that measure their rate write slightly
+// different values: rates within 2 % of the median are treated as equal, with a log line. For
+// larger differences an Error lists the rates with their files.
 double common_control_rate(const std::vector<RecordedRate>& rates);
 
 }  // namespace roboimi::hdf5_dataset

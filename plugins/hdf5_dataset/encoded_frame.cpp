@@ -18,7 +18,7 @@ using namespace std::string_view_literals;
 
 constexpr std::string_view kJpeg = "\xff\xd8\xff"sv;
 constexpr std::string_view kPng = "\x89PNG\r\n\x1a\n"sv;
-constexpr std::size_t kPngBitDepth = 24;  // where a PNG's header has it
+constexpr std::size_t kPngBitDepth = 24;  // offset of the bit depth in a PNG file
 constexpr std::size_t kShownBytes = 8;
 
 struct Format {
@@ -38,6 +38,7 @@ std::string_view text_of(std::span<const std::uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// Throws an Error that names the format of the bytes, if it is a known one.
 [[noreturn]] void refuse(std::string_view bytes) {
   const Error::Parts parts = {.what = "cannot decode the frame",
                               .expected = "a JPEG or a PNG",
@@ -62,9 +63,9 @@ at::Tensor decode(std::span<const std::uint8_t> bytes) {
   if (!text.starts_with(kPng)) refuse(text);
   if (bytes.size() > kPngBitDepth && bytes[kPngBitDepth] == 16) {
     throw Error({.what = "cannot decode the frame",
-                 .expected = "8 bits a channel",
-                 .found = "a PNG of 16 bits, as depth is stored",
-                 .next = "leave a camera of depth out of camera_names"});
+                 .expected = "8 bits per channel",
+                 .found = "a 16-bit PNG, as used for depth",
+                 .next = "leave depth cameras out of camera_names"});
   }
   return decode_png(bytes);
 }
@@ -80,7 +81,7 @@ at::Tensor decode_frame(std::span<const std::uint8_t> bytes, const std::filesyst
     parts.what = fmt::format("row {} of camera '{}': {}", row, camera, parts.what);
     parts.where = file.string();
     if (parts.next.empty()) {
-      parts.next = "record or copy the episode again, or take it out of the folder";
+      parts.next = "record or copy the episode again, or remove it from the folder";
     }
     throw Error(std::move(parts));
   }

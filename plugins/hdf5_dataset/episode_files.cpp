@@ -61,10 +61,10 @@ bool holds_episodes(const fs::path& folder) {
   return false;
 }
 
-// The format that a folder is known by, with the way from there; empty where it is none of these.
+// The dataset format that a folder contains and how to convert it; empty if it is not recognized.
 std::pair<std::string, std::string> known_format(const fs::path& folder) {
   const auto has = [&](const char* name) { return fs::exists(folder / name); };
-  const std::string convert = "convert it to one HDF5 file an episode, in that layout";
+  const std::string convert = "convert it to one HDF5 file per episode, in that layout";
   if (has("meta/info.json")) return {"a LeRobot dataset (meta/info.json)", convert};
   if (has(".zgroup") || has("zarr.json")) return {"a zarr store", convert};
   if (has("dataset_info.json") || has("features.json")) return {"a TensorFlow dataset", convert};
@@ -88,9 +88,11 @@ Error no_episodes(const fs::path& folder) {
   Error::Parts parts = {.what = "the folder holds no episodes",
                         .where = folder.string(),
                         .expected = kLayout,
-                        .found = fmt::format("{} entries of other names", entries.size()),
-                        .next = "name the folder of the episodes in data.path"};
+                        .found = fmt::format("{} entries with other names", entries.size()),
+                        .next = "set data.path to the folder of the episodes"};
   if (!entries.empty()) parts.found += ": " + listed(entries);
+
+  // Looks for the likely cause: another format, a subfolder with episodes, or other file names.
   std::vector<fs::path> others, folders;
   for (const fs::path& entry : entries) {
     if (is_hdf5_name(entry)) others.push_back(entry);
@@ -103,7 +105,7 @@ Error no_episodes(const fs::path& folder) {
     parts.next =
         fmt::format("the episodes are one folder below: data.path={}", folders.front().string());
   } else if (!others.empty()) {
-    parts.found = fmt::format("HDF5 files of other names: {}", listed(others));
+    parts.found = fmt::format("HDF5 files with other names: {}", listed(others));
     parts.next =
         "rename them to episode_0.hdf5, episode_1.hdf5, ... if each holds one episode in "
         "that layout";
@@ -118,7 +120,7 @@ std::vector<fs::path> episode_files(const fs::path& path) {
     throw Error({.what = "no such folder or file",
                  .where = path.string(),
                  .expected = std::string("a folder with ") + kLayout,
-                 .next = "name the folder of your episodes in data.path, or collect "
+                 .next = "set data.path to the folder of your episodes, or collect "
                          "demonstrations with: roboimi collect"});
   }
   if (!fs::is_directory(path)) return {path};

@@ -1,4 +1,5 @@
-// Finds the episodes of a dataset, and says what a folder holds in their place.
+// Search for the episode files of a dataset, with errors that describe what a folder contains
+// instead.
 #pragma once
 
 #include <filesystem>
@@ -6,8 +7,8 @@
 
 namespace roboimi::hdf5_dataset {
 
-// The files episode_N.hdf5 of a folder in the order of N, or the one file that `path` is. Hidden
-// files are passed over. Error when there is none, which names what the folder looks like.
+// The files episode_N.hdf5 of a folder, ordered by N, or `path` itself if it is a file. Hidden
+// files are ignored. If there is none, an Error describes the folder's contents.
 std::vector<std::filesystem::path> episode_files(const std::filesystem::path& path);
 
 }  // namespace roboimi::hdf5_dataset

@@ -13,9 +13,9 @@ std::vector<std::int64_t> table_shape(const Hdf5File& file, const std::string& n
   const bool is_numbers =
       kind == ElementKind::kUint8 || kind == ElementKind::kInt8 || kind == ElementKind::kNumber;
   if (shape.size() != 2 || shape[1] == 0 || !is_numbers) {
-    throw Error({.what = "'" + name + "' is not a table of numbers",
+    throw Error({.what = "'" + name + "' is not a numeric table",
                  .where = file.path().string(),
-                 .expected = "integers or floats [rows, numbers]",
+                 .expected = "integers or floats [rows, columns]",
                  .found = file.describe(name)});
   }
   return shape;
@@ -25,7 +25,7 @@ std::int64_t table_width(const Hdf5File& file, const std::string& name, std::int
                          const std::string& next) {
   const std::vector<std::int64_t> shape = table_shape(file, name);
   if (shape[0] == num_rows) return shape[1];
-  throw Error({.what = fmt::format("'{}' has another number of rows than '{}'", name, kQpos),
+  throw Error({.what = fmt::format("'{}' and '{}' have different numbers of rows", name, kQpos),
                .where = file.path().string(),
                .expected = fmt::format("{} rows", num_rows),
                .found = std::to_string(shape[0]),
@@ -39,6 +39,8 @@ StreamSpec stored_stream(const Hdf5File& file, const std::string& name, std::int
   file.check_readable(table);
   const ElementType type = file.type(table);
   const std::vector<std::int64_t> shape = file.shape(table);
+
+  // Depth by rank 3, text by bytes, anything else with two dimensions is a vector.
   const bool fits = !shape.empty() && shape[0] == num_rows;
   if (fits && shape.size() == 3 && type.name == "uint16") {
     return depth_stream(name, {shape[1], shape[2]}, at::kUInt16, "mm");
@@ -52,13 +54,13 @@ StreamSpec stored_stream(const Hdf5File& file, const std::string& name, std::int
   if (fits && shape.size() == 2 && type.kind == ElementKind::kNumber) {
     return vector_stream(name, shape[1]);
   }
-  throw Error({.what = fmt::format("'{}' is no stream", table),
+  throw Error({.what = fmt::format("'{}' is not a stream", table),
                .where = file.path().string(),
                .expected = fmt::format("depth [{0}, H, W] as uint16 (millimeters) or float "
-                                       "(meters), numbers [{0}, n], or text as uint8 [{0}, bytes]",
+                                       "(meters), vectors [{0}, n], or text as uint8 [{0}, bytes]",
                                        num_rows),
                .found = file.describe(table),
-               .next = "take it out of data.stream_names, or record it so"});
+               .next = "remove it from data.stream_names, or record it in that form"});
 }
 
 std::string env_state_name(const Hdf5File& file) {

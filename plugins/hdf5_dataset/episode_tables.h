@@ -1,4 +1,4 @@
-// The tables of an episode: their names in ACT's layout, and checks of their rows.
+// The tables of an episode in ACT's layout: their names, and checks of their shapes.
 #pragma once
 
 #include <cstdint>
@@ -16,24 +16,24 @@ inline constexpr char kAction[] = "/action";
 inline constexpr char kImages[] = "/observations/images";
 inline constexpr char kLabels[] = "/observations/labels";
 
-// The shape [L, D] of a table of numbers; Error for anything else.
+// The shape [L, D] of a numeric table. Error for anything else.
 std::vector<std::int64_t> table_shape(const Hdf5File& file, const std::string& name);
 
-// Numbers a row of a table that has a row for each state; Error otherwise, with `next` as what to
-// do about it.
+// The number of columns of a table that must have one row per state. Error otherwise, with `next`
+// as the suggested fix.
 std::int64_t table_width(const Hdf5File& file, const std::string& name, std::int64_t num_rows,
                          const std::string& next);
 
-// "/observations/NAME", where a further stream is stored.
+// "/observations/NAME", the dataset of an additional stream.
 std::string stream_table(const std::string& name);
-// What is stored there, by its type and rank. Error for what no stream can be, or another number of
-// rows.
+// The stream that is stored there, inferred from its dtype and rank. Error for an unsupported dtype
+// or shape, or a different number of rows.
 StreamSpec stored_stream(const Hdf5File& file, const std::string& name, std::int64_t num_rows);
 
-// Where the privileged state is; empty when the episode has none.
+// The name of the privileged state's dataset; empty if the episode has none.
 std::string env_state_name(const Hdf5File& file);
 
-// Whether there are velocities with a row for each state. They are of the layout, but not read.
+// Whether there are velocities with one row per state. They belong to the layout, but are not read.
 bool has_velocities(const Hdf5File& file, std::int64_t num_rows);
 
 }  // namespace roboimi::hdf5_dataset

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using namespace std::string_view_literals;
 
 constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n"sv;
-constexpr std::size_t kHead = 512;                  // bytes that tell kinds of files apart
+constexpr std::size_t kHead = 512;                  // bytes that identify the kind of file
 constexpr std::size_t kShownText = 40;              // bytes of a text file that an error shows
 constexpr std::uint64_t kLastSuperblock = 1 << 20;  // user blocks are not larger in practice
 
@@ -34,7 +34,7 @@ struct Kind {
 };
 
 constexpr std::array kKinds = {
-    Kind{"version https://git-lfs"sv, "a Git LFS pointer, which stands for the data",
+    Kind{"version https://git-lfs"sv, "a Git LFS pointer instead of the data",
          "fetch the data: git lfs pull"},
     Kind{"PK\x03\x04"sv, "a zip archive", "unpack it"},
     Kind{"\x1f\x8b"sv, "a gzip archive", "unpack it"},
@@ -47,8 +47,8 @@ constexpr std::array kKinds = {
     Kind{"CDF\x01"sv, "a NetCDF file of the classic format", "convert it to HDF5"},
     Kind{"CDF\x02"sv, "a NetCDF file of the classic format", "convert it to HDF5"},
     Kind{"\x0e\x03\x13\x01"sv, "an HDF4 file", "convert it to HDF5"},
-    Kind{"PAR1"sv, "a Parquet file", "this plugin reads HDF5 alone"},
-    Kind{"\x00\x05\x16\x07"sv, "what macOS keeps beside a file", "delete it"},
+    Kind{"PAR1"sv, "a Parquet file", "convert it to HDF5; this plugin reads nothing else"},
+    Kind{"\x00\x05\x16\x07"sv, "a macOS metadata file (AppleDouble)", "delete it"},
     Kind{"<!DOCTYPE"sv, "a web page", "download the file itself"},
     Kind{"<html"sv, "a web page", "download the file itself"},
 };
@@ -71,13 +71,14 @@ std::uint64_t little_endian(std::string_view bytes) {
   return value;
 }
 
-// What the head of an HDF5 file says (HDF5 File Format Specification, "Superblock").
+// Header fields of an HDF5 file (HDF5 File Format Specification, "Superblock").
 struct Superblock {
-  std::uint64_t start = 0;  // behind a user block
-  std::uint64_t end = 0;    // of the file when it was last flushed; 0: not known
+  std::uint64_t start = 0;  // offset in the file, after a user block
+  std::uint64_t end = 0;    // size of the file when it was last flushed; 0: unknown
   bool is_open_for_writing = false;
 };
 
+// Searches for the superblock at offsets 0, 512, 1024, 2048, ...
 std::optional<Superblock> superblock(const fs::path& file) {
   const std::uint64_t size = fs::file_size(file);
   for (std::uint64_t start = 0; start < size && start <= kLastSuperblock;
@@ -97,7 +98,7 @@ std::optional<Superblock> superblock(const fs::path& file) {
   return std::nullopt;
 }
 
-// UTF-8 without control characters. The head may end inside a character.
+// Whether the bytes are UTF-8 without control characters. They may end inside a character.
 bool is_text(std::string_view bytes) {
   while (!bytes.empty() && static_cast<unsigned char>(bytes.back()) >= 0x80) bytes.remove_suffix(1);
   return !bytes.empty() && is_utf8(bytes) && std::all_of(bytes.begin(), bytes.end(), [](char c) {
@@ -121,6 +122,8 @@ Error not_hdf5(const fs::path& file) {
                   .found = found,
                   .next = next});
   };
+
+  // Empty files and known formats.
   if (head.empty()) {
     return error("an empty file of 0 bytes",
                  "copy or record the episode again, or delete the file");
@@ -128,9 +131,11 @@ Error not_hdf5(const fs::path& file) {
   for (const Kind& kind : kKinds) {
     if (head.starts_with(kind.start)) return error(std::string(kind.name), std::string(kind.next));
   }
+
+  // Unknown formats: zeros, text, other bytes.
   if (std::all_of(head.begin(), head.end(), [](char c) { return c == '\0'; })) {
     return error(fmt::format("{} bytes that begin with zeros", fs::file_size(file)),
-                 "a copy, a download or its recorder did not finish: copy or record it again");
+                 "a copy, a download or the recording did not finish: copy or record it again");
   }
   if (is_text(head)) {
     return error(fmt::format("text that begins with '{}'", shown(head)),
@@ -151,7 +156,7 @@ void check_not_being_written(const fs::path& file) {
   if (locking_is_off()) return;
   const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return;
-  // HDF5 holds an exclusive lock while it writes. File systems without locks give another error.
+  // HDF5 holds an exclusive lock while it writes. File systems without locks set another errno.
   const bool is_locked = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(descriptor);
   if (!is_locked) return;
@@ -165,34 +170,40 @@ Error not_opened(const fs::path& file, const std::string& reason) {
   const std::optional<Superblock> block = superblock(file);
   if (!block) return not_hdf5(file);
   const std::uint64_t size = fs::file_size(file);
+
+  // Shorter than its header states.
   if (block->end > size && block->end != UINT64_MAX) {
     return Error({.what = "the file is cut off (truncated file)",
                   .where = file.string(),
-                  .expected = fmt::format("{} bytes, as its head says", block->end),
+                  .expected = fmt::format("{} bytes according to its header", block->end),
                   .found = fmt::format("{} bytes", size),
                   .next = "copy the file again; if this is the original, its recorder did not "
                           "finish: record the episode again"});
   }
+
+  // Not closed by its recorder.
   if (block->is_open_for_writing) {
     return Error({.what = "the file is marked as open for writing",
                   .where = file.string(),
                   .expected = "a file that its recorder closed",
-                  .found = "the mark of a recorder that still runs, or that ended without closing",
-                  .next = fmt::format("keep the file; if nothing writes it any more, take the mark "
-                                      "away: h5clear -s {} (of the package hdf5-tools)",
+                  .found = "the mark of a recorder that is still running or did not close the file",
+                  .next = fmt::format("keep the file; if no program is writing it, clear the mark: "
+                                      "h5clear -s {} (package hdf5-tools)",
                                       file.string())});
   }
   if (block->end != 0 && block->end < size) {
-    return Error({.what = "the file's index was never written, so that its data cannot be found",
+    return Error({.what = "the file's index was never written, so its data cannot be found",
                   .where = file.string(),
                   .expected = "a file that its recorder closed",
-                  .found = fmt::format("{} bytes, of which its head knows {}", size, block->end),
+                  .found = fmt::format("{} bytes, of which its header covers {}", size, block->end),
                   .next = "its recorder ended early: record the episode again, or copy the file "
-                          "again from where it opens"});
+                          "again from a machine where it opens"});
   }
+
+  // Anything else that the library does not accept.
   return Error({.what = "cannot open as HDF5: " + reason,
                 .where = file.string(),
-                .expected = "a whole HDF5 file",
+                .expected = "a complete HDF5 file",
                 .found = fmt::format("{} bytes", size),
                 .next = "if other programs open it, it was written by a newer HDF5: rewrite it "
                         "with h5repack; otherwise copy or record the episode again"});

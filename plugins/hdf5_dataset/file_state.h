@@ -1,5 +1,5 @@
-// Looks at a file's first bytes and its lock: whether it is a closed, whole HDF5 file, and if not,
-// what it is and what makes it readable.
+// Checks whether a file is a closed, complete HDF5 file, from its first bytes and its lock. Errors
+// describe what the file is instead and how to make it readable.
 #pragma once
 
 #include <filesystem>
@@ -10,11 +10,11 @@
 
 namespace roboimi::hdf5_dataset {
 
-// Error when another program has the file open for writing: what is in it may change or be missing.
-// Programs that hold no lock are not seen.
+// Error if another program has the file open for writing, since its contents may be incomplete.
+// Cannot detect programs that hold no lock.
 void check_not_being_written(const std::filesystem::path& file);
 
-// Why HDF5 does not open the file; `reason` is the library's own message.
+// An error that explains why HDF5 cannot open the file. `reason` is the library's own message.
 Error not_opened(const std::filesystem::path& file, const std::string& reason);
 
 }  // namespace roboimi::hdf5_dataset

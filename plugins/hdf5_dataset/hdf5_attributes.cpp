@@ -1,4 +1,5 @@
-// Hdf5File: attributes. Recorders write them in many ways, and none of them is worth an episode.
+// Hdf5File: reading of attributes. Recorders write them in many ways, so a value that cannot be
+// parsed is reported, and does not make the episode unusable.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,7 +29,7 @@ std::string read_string(hid_t attribute, hid_t type, std::size_t size) {
   return text.c_str();  // without the padding
 }
 
-// Without spaces around it, in lower case.
+// Trims surrounding whitespace and converts to lower case.
 std::string plain(const std::string& text) {
   const auto first = text.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) return "";
@@ -84,7 +85,7 @@ std::optional<bool> as_boolean(const AttributeValue& value) {
   return *number != 0.0;
 }
 
-std::string in_words(const AttributeValue& value) {
+std::string describe(const AttributeValue& value) {
   if (const auto* other = std::get_if<OtherAttribute>(&value)) return other->description;
   if (const auto* text = std::get_if<std::string>(&value)) return fmt::format("'{}'", *text);
   if (const auto* number = std::get_if<std::uint64_t>(&value)) return std::to_string(*number);
@@ -93,10 +94,10 @@ std::string in_words(const AttributeValue& value) {
 }
 
 template <typename Value>
-Attribute<Value> understood(const AttributeValue& value, std::optional<Value> meaning) {
-  const bool is_absent = std::holds_alternative<std::monostate>(value);
-  const std::string rest = is_absent || meaning ? "" : in_words(value);
-  return {.value = std::move(meaning), .not_understood = rest};
+Attribute<Value> parsed_attribute(const AttributeValue& stored, std::optional<Value> parsed) {
+  const bool is_absent = std::holds_alternative<std::monostate>(stored);
+  const std::string unparsed = is_absent || parsed ? "" : describe(stored);
+  return {.value = std::move(parsed), .unparsed = unparsed};
 }
 
 }  // namespace
@@ -108,10 +109,12 @@ AttributeValue Hdf5File::attribute(const std::string& name) const {
   const Handle space(H5Aget_space(attribute.get()));
   const Handle type(H5Aget_type(attribute.get()));
   const ElementType element = element_type(type.get());
-  // A list would be written behind the one value that there is room for.
+  // Reading a list would write past the one value that there is room for.
   if (const hssize_t count = H5Sget_simple_extent_npoints(space.get()); count != 1) {
     return OtherAttribute{fmt::format("{} values of type {}", count, element.name)};
   }
+
+  // One value, by type.
   const H5T_class_t kind = H5Tget_class(type.get());
   if (kind == H5T_STRING) return read_string(attribute.get(), type.get(), element.size);
   if (kind == H5T_FLOAT) {
@@ -133,19 +136,19 @@ AttributeValue Hdf5File::attribute(const std::string& name) const {
 Attribute<std::uint64_t> Hdf5File::integer_attribute(const std::string& name) const {
   const Hdf5Lock lock;
   const AttributeValue value = attribute(name);
-  return understood(value, as_integer(value));
+  return parsed_attribute(value, as_integer(value));
 }
 
 Attribute<double> Hdf5File::number_attribute(const std::string& name) const {
   const Hdf5Lock lock;
   const AttributeValue value = attribute(name);
-  return understood(value, as_number(value));
+  return parsed_attribute(value, as_number(value));
 }
 
 Attribute<bool> Hdf5File::boolean_attribute(const std::string& name) const {
   const Hdf5Lock lock;
   const AttributeValue value = attribute(name);
-  return understood(value, as_boolean(value));
+  return parsed_attribute(value, as_boolean(value));
 }
 
 }  // namespace roboimi::hdf5_dataset

@@ -31,7 +31,7 @@ std::string image_name(const std::string& camera) { return std::string(kImages) 
                .where = file.path().string(),
                .expected = expected,
                .found = found,
-               .next = "keep episodes of different robots or settings in different folders"});
+               .next = "store episodes of different robots or settings in different folders"});
 }
 
 }  // namespace
@@ -41,6 +41,8 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
   if (options.max_episodes > 0 && files.size() > static_cast<std::size_t>(options.max_episodes)) {
     files.resize(static_cast<std::size_t>(options.max_episodes));
   }
+
+  // Every episode is opened once and checked.
   ReadingNotes notes;
   std::vector<RecordedRate> rates;
   for (const fs::path& path : files) {
@@ -50,10 +52,11 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
     if (hz && std::isfinite(*hz) && *hz > 0.0) rates.push_back({.file = path, .hz = *hz});
   }
   spec_.control_hz = common_control_rate(rates);
-  // The privileged state counts only when every episode has it.
+
+  // The privileged state is used only if every episode has it.
   const auto missing = std::count(env_state_names_.begin(), env_state_names_.end(), "");
   if (missing > 0 && spec_.env_state_dim() > 0) {
-    logger().info("hdf5_dataset: env_state is left out: {} of {} episodes have none", missing,
+    logger().info("hdf5_dataset: env_state is not used: {} of {} episodes do not have it", missing,
                   num_episodes());
     std::erase_if(spec_.streams,
                   [](const StreamSpec& stream) { return stream.name == roboimi::kEnvState; });
@@ -64,32 +67,39 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
 Hdf5Dataset::~Hdf5Dataset() = default;
 
 void Hdf5Dataset::add_episode(const Hdf5File& file, ReadingNotes& notes) {
+  // States and actions.
   const auto states = table_shape(file, kQpos);
   const std::int64_t length = states[0];
   const std::int64_t action_dim =
       table_width(file, kAction, length,
                   "row t of /action is the command sent after row t of /observations/qpos was "
-                  "observed: record the missing row, or cut both to the rows that they share");
+                  "observed: record the missing row, or cut both to the rows they have in common");
   if (length == 0) {
     throw Error({.what = "the episode has no rows",
                  .where = file.path().string(),
-                 .next = "take it out of the folder"});
+                 .next = "remove it from the folder"});
   }
+
+  // Optional tables: privileged state, velocities, labels.
   const std::string env_state = env_state_name(file);
   const std::int64_t env_state_dim =
       env_state.empty() ? 0
                         : table_width(file, env_state, length,
-                                      "record it with the states, or delete it: it is optional");
+                                      "record one row per state, or delete it: it is optional");
   std::vector<std::string> read = {kQpos, kAction};
   if (!env_state.empty()) read.push_back(env_state);
   if (has_velocities(file, length)) read.emplace_back(kQvel);
   for (const std::string& name : file.children(kLabels)) {
     read.push_back(fmt::format("{}/{}", kLabels, name));
-    table_width(file, read.back(), length, "record it with the states, or delete it");
+    table_width(file, read.back(), length, "record one row per state, or delete it");
   }
+
+  // Everything must match the other episodes.
   add_sizes(file, states[1], action_dim, env_state_dim);
   add_cameras(file, length, read);
   add_streams(file, length, read);
+
+  // Linked files, unused datasets and attributes.
   for (const std::string& name : read) {
     for (const fs::path& other : file.other_files(name)) other_files_.insert(other);
   }
@@ -102,7 +112,7 @@ void Hdf5Dataset::add_episode(const Hdf5File& file, ReadingNotes& notes) {
   env_state_names_.push_back(env_state);
 }
 
-// All episodes have states, actions and privileged states of the same sizes.
+// Error unless states, actions and privileged states have the same sizes as in the other episodes.
 void Hdf5Dataset::add_sizes(const Hdf5File& file, std::int64_t state_dim, std::int64_t action_dim,
                             std::int64_t env_state_dim) {
   if (episodes_.empty()) {
@@ -116,13 +126,13 @@ void Hdf5Dataset::add_sizes(const Hdf5File& file, std::int64_t state_dim, std::i
       (env_state_dim == 0 || spec_.env_state_dim() == env_state_dim)) {
     return;
   }
-  fail_size(file, "the episode does not fit the others",
+  fail_size(file, "the episode does not match the others",
             fmt::format("state {}, action {}, env_state {}", spec_.state_dim(), spec_.action_dim,
                         spec_.env_state_dim()),
             fmt::format("state {}, action {}, env_state {}", state_dim, action_dim, env_state_dim));
 }
 
-// Error unless it fits the other episodes.
+// Error unless the stream matches the other episodes.
 void Hdf5Dataset::add_stream(const Hdf5File& file, const StreamSpec& found) {
   const StreamSpec* known = spec_.find(found.name);
   if (known == nullptr) {
@@ -130,7 +140,7 @@ void Hdf5Dataset::add_stream(const Hdf5File& file, const StreamSpec& found) {
     return;
   }
   if (*known == found) return;
-  const auto in_words = [](const StreamSpec& stream) {
+  const auto describe = [](const StreamSpec& stream) {
     return stream.kind == StreamKind::kRgb
                ? fmt::format("{}x{}", stream.shape[0], stream.shape[1])
                : fmt::format("{} {} [{}]", to_string(stream.kind), c10::toString(stream.dtype),
@@ -138,9 +148,9 @@ void Hdf5Dataset::add_stream(const Hdf5File& file, const StreamSpec& found) {
   };
   fail_size(file,
             found.kind == StreamKind::kRgb
-                ? "frames of camera '" + found.name + "' do not fit the other episodes"
-                : "the stream '" + found.name + "' does not fit the other episodes",
-            in_words(*known), in_words(found));
+                ? "frames of camera '" + found.name + "' do not match the other episodes"
+                : "the stream '" + found.name + "' does not match the other episodes",
+            describe(*known), describe(found));
 }
 
 void Hdf5Dataset::add_cameras(const Hdf5File& file, std::int64_t length,
@@ -159,7 +169,7 @@ void Hdf5Dataset::add_streams(const Hdf5File& file, std::int64_t length,
   }
 }
 
-// Height and width, of plain or encoded frames.
+// Height and width of plain or encoded frames.
 ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camera,
                                   std::int64_t length) const {
   const std::string name = image_name(camera);
@@ -170,14 +180,16 @@ ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camer
          .where = file.path().string(),
          .expected = fmt::format("{}", fmt::join(options_.camera_names, ", ")),
          .found = there.empty() ? "no cameras" : fmt::format("{}", fmt::join(there, ", ")),
-         .next = did_you_mean(camera, there, "name cameras of the file in data.camera_names")});
+         .next = did_you_mean(camera, there, "set data.camera_names to cameras of the file")});
   }
+
+  // Plain frames state their size; for encoded ones the first frame is decoded.
   const FrameStorage storage = frame_storage(file, name, camera, length);
   if (storage == FrameStorage::kPlain) {
     const std::vector<std::int64_t> shape = file.shape(name);
     return {.height = shape[1], .width = shape[2]};
   }
-  // One size per camera is enough to know: frames() checks every frame it decodes.
+  // Frames of other episodes need no decoding here: frames() checks the size of every frame.
   if (const StreamSpec* known = spec_.find(camera)) return known->size();
   const EncodedFrames first(file, name, storage, 0, 1);
   const at::Tensor frame = decode_frame(first[0], file.path(), camera, 0);
@@ -232,13 +244,13 @@ const StreamSpec& Hdf5Dataset::stream(const std::string& name) const {
   throw Error({.what = fmt::format("camera '{}' is not loaded", name),
                .where = episodes_.front().file.parent_path().string(),
                .expected = fmt::format("{}", fmt::join(spec_.names(), ", ")),
-               .next = "name it in data.camera_names"});
+               .next = "add it to data.camera_names"});
 }
 
 void Hdf5Dataset::check_rows(std::int64_t index, std::int64_t first, std::int64_t count) const {
   const EpisodeInfo& info = episode(index);
   if (first >= 0 && count >= 0 && first + count <= info.length) return;
-  throw Error({.what = "rows that the episode does not have",
+  throw Error({.what = "rows out of range",
                .where = info.file.string(),
                .expected = fmt::format("rows 0 to {}", info.length - 1),
                .found = fmt::format("{} to {}", first, first + count - 1)});
@@ -253,14 +265,14 @@ at::Tensor Hdf5Dataset::frames(std::int64_t index, const std::string& camera, st
   const FrameStorage storage = frame_storage(file, name, camera, info.length);
   if (storage == FrameStorage::kPlain) return file.read_bytes(name, first, count);
 
-  // Read under the library's lock, then decode in parallel.
+  // Encoded frames are read under the library's lock, then decoded in parallel.
   const EncodedFrames encoded(file, name, storage, first, count);
   at::Tensor decoded = at::empty({count, size.height, size.width, 3}, at::kByte);
   at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const at::Tensor frame = decode_frame(encoded[i], info.file, camera, first + i);
       if (frame.size(0) != size.height || frame.size(1) != size.width) {
-        fail_size(file, fmt::format("row {} of camera '{}' differs in size", first + i, camera),
+        fail_size(file, fmt::format("row {} of camera '{}' has another size", first + i, camera),
                   fmt::format("{}x{}", size.height, size.width),
                   fmt::format("{}x{}", frame.size(0), frame.size(1)));
       }
@@ -275,6 +287,8 @@ std::optional<FrameExtent> Hdf5Dataset::frame_extent(std::int64_t index, const s
   if (stream(camera).kind != StreamKind::kRgb) return std::nullopt;
   check_rows(index, row, 1);
   const EpisodeInfo& info = episode(index);
+
+  // Offsets of an episode's rows are computed once.
   const std::lock_guard lock(offsets_mutex_);
   const auto [found, is_new] = offsets_.try_emplace({index, camera});
   if (is_new) {

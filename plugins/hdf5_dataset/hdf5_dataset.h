@@ -1,4 +1,4 @@
-// Demonstrations in ACT's layout: one HDF5 file per episode.
+// A dataset of demonstrations in ACT's layout: one HDF5 file per episode.
 //
 //   Hdf5Dataset dataset({.path = "data/sim_transfer", .camera_names = {"front", "top"}});
 //   at::Tensor actions = dataset.actions(0);   // [L, A]
@@ -24,19 +24,20 @@ class ReadingNotes;
 
 struct DatasetOptions {
   std::filesystem::path path;                  // a folder of episode_N.hdf5, or one file
-  std::vector<std::string> camera_names;       // those to load, in this order
-  std::vector<std::string> stream_names = {};  // further ones to load, of /observations
-  std::int64_t max_episodes = 0;               // the first ones; 0: all
-  // Of episodes whose attribute `sim` is false, row t has the action recorded at row t - 1, as
-  // ACT's training pairs them.
+  std::vector<std::string> camera_names;       // cameras to load, in this order
+  std::vector<std::string> stream_names = {};  // additional streams to load from /observations
+  std::int64_t max_episodes = 0;               // use only the first N; 0: all
+  // In episodes whose attribute `sim` is false, row t gets the action recorded at row t - 1, as in
+  // ACT's training.
   bool shift_real_actions = true;
 };
 
 class Hdf5Dataset : public Dataset {
  public:
-  // Opens every file once and checks that it fits the others. Error naming the file: not HDF5,
-  // truncated, not closed, a camera or table missing or stored in a way that is not read, rows or
-  // sizes that differ. What is not read, and attributes that say nothing, are told in the log.
+  // Opens every file once and checks that it matches the others. An Error names a file that is not
+  // HDF5, truncated or not closed, in which a camera or table is missing or has an unsupported
+  // layout, or whose number of rows or sizes differ. Unused datasets and invalid attributes are
+  // logged.
   explicit Hdf5Dataset(const DatasetOptions& options);
   ~Hdf5Dataset() override;
 
@@ -58,7 +59,7 @@ class Hdf5Dataset : public Dataset {
   void add_cameras(const Hdf5File& file, std::int64_t length, std::vector<std::string>& read);
   void add_streams(const Hdf5File& file, std::int64_t length, std::vector<std::string>& read);
   void add_stream(const Hdf5File& file, const StreamSpec& stream);
-  const StreamSpec& stream(const std::string& name) const;  // Error when it is not loaded
+  const StreamSpec& stream(const std::string& name) const;  // Error if it is not loaded
   at::Tensor frames(std::int64_t episode, const std::string& camera, std::int64_t first,
                     std::int64_t count) const;
   void check_rows(std::int64_t episode, std::int64_t first, std::int64_t count) const;
@@ -67,11 +68,11 @@ class Hdf5Dataset : public Dataset {
   DatasetOptions options_;
   ObservationSpec spec_;
   std::vector<EpisodeInfo> episodes_;
-  std::vector<bool> is_real_;                    // of each episode: its attribute `sim` is false
-  std::vector<std::string> env_state_names_;     // of each episode; empty: not recorded
-  std::set<std::filesystem::path> other_files_;  // that the episodes' files link to
+  std::vector<bool> is_real_;                    // per episode: its attribute `sim` is false
+  std::vector<std::string> env_state_names_;     // per episode; empty: not recorded
+  std::set<std::filesystem::path> other_files_;  // files that the episodes link to
   mutable std::mutex offsets_mutex_;
-  // Where rows lie in their file, found when first asked for.
+  // Byte offsets of rows in their file, computed on first use.
   mutable std::map<std::pair<std::int64_t, std::string>, std::vector<std::uint64_t>> offsets_;
 };
 

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMemoryStep = 16 << 20;  // bytes by which the image in memory grows
+constexpr std::size_t kMemoryStep = 16 << 20;  // bytes by which the file in memory grows
 
 // An HDF5 file that exists in memory only.
 class MemoryFile {
@@ -36,7 +36,7 @@ class MemoryFile {
     Handle(checked(H5Gcreate2(file_.get(), name, H5P_DEFAULT, creation.get(), H5P_DEFAULT)));
   }
 
-  // `chunk_rows` > 0: in chunks of that many rows.
+  // Stored in chunks of `chunk_rows` rows if > 0.
   void table(const std::string& name, const at::Tensor& values, hsize_t chunk_rows = 0) {
     const at::Tensor data = values.contiguous();
     const hid_t type = data.scalar_type() == at::kByte     ? H5T_NATIVE_UINT8
@@ -46,7 +46,7 @@ class MemoryFile {
     const int rank = static_cast<int>(sizes.size());
     const Handle space(checked(H5Screate_simple(rank, sizes.data(), nullptr)));
     const Handle creation(checked(H5Pcreate(H5P_DATASET_CREATE)));
-    // Without times the same record gives the same bytes.
+    // Time stamps would make two files of the same record differ.
     checked(H5Pset_obj_track_times(creation.get(), false));
     if (chunk_rows > 0) {
       sizes[0] = chunk_rows;
@@ -64,7 +64,7 @@ class MemoryFile {
     checked(H5Awrite(attribute.get(), type, value));
   }
 
-  // As h5py writes a bool: an enumeration of int8.
+  // A bool as h5py writes it: an enumeration of int8.
   void flag(const char* name, bool value) {
     const Handle type(checked(H5Tenum_create(H5T_NATIVE_INT8)));
     for (const std::int8_t member : {std::int8_t{0}, std::int8_t{1}}) {
@@ -92,8 +92,8 @@ class MemoryFile {
   Handle file_;
 };
 
-// Frames [L, H, W, 3] as JPEG bytes, uint8 [L, longest], padded with zeros. OpenCV's convention:
-// the bytes of a pixel are taken for blue, green, red.
+// Encodes frames [L, H, W, 3] as JPEG: uint8 [L, longest], padded with zeros. As in OpenCV, the
+// bytes of a pixel are interpreted as blue, green, red.
 at::Tensor compress(const at::Tensor& frames, int quality) {
   std::vector<std::vector<std::uint8_t>> rows(static_cast<std::size_t>(frames.size(0)));
   at::parallel_for(0, frames.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
@@ -115,13 +115,13 @@ std::string shown(const at::Tensor& tensor) {
   return tensor.defined() ? c10::str(tensor.scalar_type(), " ", tensor.sizes()) : "nothing";
 }
 
-std::string in_words(const StreamSpec& stream) {
+std::string describe(const StreamSpec& stream) {
   if (stream.name == roboimi::kVelocity) return "the velocity";
   if (stream.name == roboimi::kEnvState) return "env_state";
   return fmt::format("{} '{}'", stream.is_image() ? "camera" : "the stream", stream.name);
 }
 
-// What was recorded comes from an environment, which may be anybody's.
+// Checks the record's shapes and dtypes, since it may come from a third-party environment.
 void check(const fs::path& file, const EpisodeRecord& record) {
   const auto require = [&](bool fits, const std::string& what, const std::string& expected,
                            const std::string& found) {
@@ -130,8 +130,10 @@ void check(const fs::path& file, const EpisodeRecord& record) {
                  .where = file.string(),
                  .expected = expected,
                  .found = found,
-                 .next = "correct the environment that gives it"});
+                 .next = "fix the environment that produces it"});
   };
+
+  // One row per state, everywhere.
   const at::Tensor state = record.observations.state();
   require(state.defined() && state.dim() == 2, "the state", "a table [L, S]", shown(state));
   const auto require_rows = [&](const std::string& what, const at::Tensor& values) {
@@ -140,21 +142,23 @@ void check(const fs::path& file, const EpisodeRecord& record) {
   };
   require_rows("the action", record.actions);
   for (const auto& [name, values] : record.labels) require_rows("label '" + name + "'", values);
+
+  // Streams must have their declared shape, dtype and unit.
   for (const StreamSpec& stream : record.streams) {
     const at::Tensor values = record.observations.get(stream.name);
     if (stream.kind == StreamKind::kVector || stream.kind == StreamKind::kText) {
-      require_rows(in_words(stream), values);
+      require_rows(describe(stream), values);
       continue;
     }
     std::vector<std::int64_t> shape = {state.size(0)};
     shape.insert(shape.end(), stream.shape.begin(), stream.shape.end());
     require(values.defined() && values.scalar_type() == stream.dtype && values.sizes() == shape,
-            in_words(stream),
+            describe(stream),
             fmt::format("{} [{}]", c10::toString(stream.dtype), fmt::join(shape, ", ")),
             shown(values));
-    // The type of stored depth says its unit.
+    // The dtype of stored depth implies its unit.
     const char* unit = stream.dtype == at::kUInt16 ? "mm" : "m";
-    require(stream.kind == StreamKind::kRgb || stream.unit == unit, in_words(stream),
+    require(stream.kind == StreamKind::kRgb || stream.unit == unit, describe(stream),
             fmt::format("{} in {}", c10::toString(stream.dtype), unit), "in " + stream.unit);
   }
 }
@@ -167,6 +171,8 @@ fs::path Hdf5EpisodeWriter::file_of(const fs::path& folder, std::int64_t index) 
 
 void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record) const {
   check(file, record);
+
+  // JPEG encoding runs before the library's lock is taken.
   const bool is_compressed = options_.compress == Compression::kJpeg;
   Observation images;
   for (const StreamSpec& stream : record.streams) {
@@ -174,6 +180,8 @@ void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record)
     const at::Tensor& frames = record.observations.at(stream.name);
     images[stream.name] = is_compressed ? compress(frames, options_.quality) : frames;
   }
+
+  // Builds the file in memory.
   std::string bytes;
   {
     const Hdf5Lock lock;
@@ -212,9 +220,9 @@ EpisodeHeader Hdf5EpisodeWriter::read_header(const fs::path& path) const {
   const Hdf5File file(path);
   const auto seed = file.integer_attribute("seed").value;
   if (!seed) {
-    throw Error({.what = "the file does not say which seed it was recorded from",
+    throw Error({.what = "the file does not record its seed",
                  .where = path.string(),
-                 .expected = "the attribute 'seed', as roboimi collect writes it"});
+                 .expected = "an attribute 'seed', as written by roboimi collect"});
   }
   return {.seed = *seed, .success = file.boolean_attribute("success").value.value_or(false)};
 }

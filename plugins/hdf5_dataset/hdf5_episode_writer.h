@@ -1,10 +1,10 @@
-// Writes episodes in the layout that Hdf5Dataset (and ACT) reads.
+// A writer of episodes in the layout that Hdf5Dataset (and ACT) reads.
 //
 //   Hdf5EpisodeWriter writer({.compress = Compression::kJpeg, .quality = 90});
 //   writer.write(writer.file_of("data", 0), record);
 //
-// The same record gives the same bytes. The file is put together in memory, then written and
-// renamed: it needs the episode's size in memory twice.
+// The same record gives the same bytes. The file is built in memory, then written and renamed. This
+// takes twice the episode's size in memory.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ enum class Compression { kNone, kJpeg };
 
 struct WriterOptions {
   Compression compress = Compression::kNone;
-  int quality = 90;  // of JPEG, 1..100
+  int quality = 90;  // JPEG quality, 1..100
 };
 
 class Hdf5EpisodeWriter : public EpisodeWriter {

@@ -24,7 +24,7 @@ at::Tensor empty_like(const std::vector<hsize_t>& sizes, at::ScalarType dtype) {
   return at::empty(std::vector<std::int64_t>(sizes.begin(), sizes.end()), dtype);
 }
 
-// Selects rows [first, first + count) in a dataset's space, and changes `sizes` to theirs.
+// Selects rows [first, first + count) in a dataset's space, and sets sizes[0] to `count`.
 Handle rows_of(const Handle& dataset, std::int64_t first, std::int64_t count,
                std::vector<hsize_t>& sizes) {
   Handle space(H5Dget_space(dataset.get()));
@@ -50,7 +50,7 @@ Hdf5File::Hdf5File(const fs::path& path) : path_(path) {
   }
   check_not_being_written(path);
   const Handle access(H5Pcreate(H5P_FILE_ACCESS));
-  // Some network file systems refuse locks, and reading needs none.
+  // Some network file systems do not support locks, and reading needs none.
   H5Pset_file_locking(access.get(), false, true);
   file_ = Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
   if (!file_) throw not_opened(path, last_hdf5_message());
@@ -76,21 +76,22 @@ void Hdf5File::fail(const std::string& what, const std::string& name) const {
                                    fmt::join(missing, ", ")),
                .where = where,
                .expected = "gzip, lzf or no compression",
-               .next = "the file is whole: repack it where the filter is installed (h5repack -f "
-                       "GZIP=4 OLD NEW, or h5py with hdf5plugin), or name the folder of the "
-                       "filter's library in HDF5_PLUGIN_PATH"});
+               .next =
+                   "the file is not damaged: repack it where the filter is installed (h5repack "
+                   "-f GZIP=4 OLD NEW, or h5py with hdf5plugin), or set HDF5_PLUGIN_PATH to the "
+                   "folder of the filter's library"});
 }
 
 bool Hdf5File::has(const std::string& name) const {
   const Hdf5Lock lock;
-  // Every group on the way must be asked for.
+  // H5Lexists needs every group of the path to exist, so they are checked one by one.
   for (std::size_t end = name.find('/', 1);; end = name.find('/', end + 1)) {
     if (H5Lexists(file_.get(), name.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
     if (end == std::string::npos) return true;
   }
 }
 
-// Of what can be opened under this name.
+// The type of the object with this name; H5I_BADID if it is absent or cannot be opened.
 H5I_type_t Hdf5File::kind_of(const std::string& name) const {
   const Hdf5Lock lock;
   if (name != "/" && !has(name)) return H5I_BADID;
@@ -125,7 +126,7 @@ std::string Hdf5File::describe(const std::string& name) const {
 
 Handle Hdf5File::open(const std::string& name) const {
   if (!has(name)) {
-    // The deepest group on the way that is there.
+    // Lists the deepest group of the path that exists.
     std::string group = name;
     do {
       group.resize(group.rfind('/'));
@@ -140,19 +141,21 @@ Handle Hdf5File::open(const std::string& name) const {
                               : fmt::format("in {}/: {}", group, fmt::join(there, ", "))});
   }
   if (is_group(name)) {
-    throw Error({.what = "'" + name + "' is a group, where a dataset is expected",
+    throw Error({.what = "'" + name + "' is a group, not a dataset",
                  .where = path_.string(),
-                 .expected = "one dataset with a row for each time step",
+                 .expected = "one dataset with one row per time step",
                  .found = describe(name),
-                 .next = "join what it holds into one dataset"});
+                 .next = "join its entries into one dataset"});
   }
+
+  // A link whose target is missing can be named but not opened.
   Handle dataset(H5Dopen2(file_.get(), name.c_str(), H5P_DEFAULT));
   if (dataset) return dataset;
   const std::string reason = last_hdf5_message();
   if (H5Oexists_by_name(file_.get(), name.c_str(), H5P_DEFAULT) > 0) fail("cannot open", name);
-  throw Error({.what = "'" + name + "' is a link to something that is not there: " + reason,
+  throw Error({.what = "'" + name + "' is a broken link: " + reason,
                .where = path_.string(),
-               .next = "copy the files that it links to as well, or mend the link"});
+               .next = "copy the files that it links to as well, or fix the link"});
 }
 
 std::vector<std::int64_t> Hdf5File::shape(const std::string& name) const {
@@ -201,7 +204,7 @@ at::Tensor Hdf5File::read_bytes(const std::string& name, std::int64_t first,
                                 std::int64_t count) const {
   const Hdf5Lock lock;
   const Handle dataset = open(name);
-  // In the type of the file nothing is converted.
+  // Read in the file's own type, so that nothing is converted.
   const Handle type(H5Dget_type(dataset.get()));
   std::vector<hsize_t> sizes = extents(dataset.get());
   const Handle space = rows_of(dataset, first, count, sizes);
@@ -225,6 +228,8 @@ std::vector<std::vector<std::uint8_t>> Hdf5File::read_variable_bytes(const std::
   std::vector<hsize_t> sizes = extents(dataset.get());
   const Handle space = rows_of(dataset, first, count, sizes);
   const Handle memory(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr));
+
+  // HDF5 allocates each list; they are copied, then freed.
   std::vector<hvl_t> rows(static_cast<std::size_t>(count));
   if (!space ||
       H5Dread(dataset.get(), type.get(), memory.get(), space.get(), H5P_DEFAULT, rows.data()) < 0) {

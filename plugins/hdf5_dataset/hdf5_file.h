@@ -1,5 +1,5 @@
-// An HDF5 file opened for reading, in terms of tensors. HDF5's own messages go into Errors and
-// nowhere else. Every member takes Hdf5Lock itself.
+// An HDF5 file opened for reading, whose datasets are read as tensors. HDF5's own messages appear
+// only in Errors. Every member function takes Hdf5Lock itself.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,15 +16,16 @@
 
 namespace roboimi::hdf5_dataset {
 
-// An attribute that may be absent, or hold something else than what is asked for.
+// A parsed attribute. It may be absent, or hold a value of another type.
 template <typename Value>
 struct Attribute {
   std::optional<Value> value;
-  std::string not_understood;  // what it holds instead: "strings of 5 bytes [3]"
+  std::string
+      unparsed;  // description of a value that could not be parsed, "3 values of type int64"
 };
 
-// An attribute as it is stored: nothing (absent), an integer, a float, a string, or what else it
-// is, in words.
+// An attribute as stored: nothing (absent), an integer, a float, a string, or a description of any
+// other type.
 struct OtherAttribute {
   std::string description;
 };
@@ -33,45 +34,47 @@ using AttributeValue =
 
 class Hdf5File {
  public:
-  // Error: missing, not HDF5, truncated, being written, not closed by its writer.
+  // Error if the file is missing, not HDF5, truncated, being written, or was not closed by its
+  // writer.
   explicit Hdf5File(const std::filesystem::path& path);
   ~Hdf5File();
   Hdf5File(const Hdf5File&) = delete;
   Hdf5File& operator=(const Hdf5File&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  bool has(const std::string& name) const;                            // "/observations/qpos"
-  bool is_group(const std::string& name) const;                       // false when absent
-  bool is_dataset(const std::string& name) const;                     // that can be opened
-  std::vector<std::string> children(const std::string& group) const;  // sorted; none if no group
+  bool has(const std::string& name) const;         // "/observations/qpos"
+  bool is_group(const std::string& name) const;    // false when absent
+  bool is_dataset(const std::string& name) const;  // false when absent or it cannot be opened
+  std::vector<std::string> children(const std::string& group) const;  // sorted; empty if no group
   // "uint8 [12, 24, 32, 3]", or "a group of 12 entries (000000, 000001, ...)".
   std::string describe(const std::string& name) const;
 
-  // Of a dataset; Error when there is none of that name, or what it links to is missing.
+  // Shape and element type of a dataset. Error if it does not exist, or its link is broken.
   std::vector<std::int64_t> shape(const std::string& name) const;
   ElementType type(const std::string& name) const;
-  // Error when its values cannot be had although the file opens: a filter or a source file is
-  // missing, or parts were never written, for which HDF5 would give zeros.
+  // Error if the dataset's values cannot be read although the file opens: a filter or a source file
+  // is missing, or parts were never written, which HDF5 would return as zeros.
   void check_readable(const std::string& name) const;
-  // Files beside this one that hold its values: links, external storage, virtual datasets.
+  // Other files that hold the dataset's values: links, external storage, virtual datasets.
   std::vector<std::filesystem::path> other_files(const std::string& name) const;
 
-  // Any numbers as float32.
+  // Integers or floats, converted to float32.
   at::Tensor read_floats(const std::string& name) const;
   // Rows [first, first + count) as float32, uint16 or uint8.
   at::Tensor read_rows(const std::string& name, std::int64_t first, std::int64_t count,
                        at::ScalarType dtype) const;
-  // Rows [first, first + count) as the bytes that are stored: one-byte numbers of any rank, or
+  // Rows [first, first + count) as raw bytes, from one-byte integers of any rank, or from
   // fixed-length strings and opaque elements of n bytes [L], which give [count, n].
   at::Tensor read_bytes(const std::string& name, std::int64_t first, std::int64_t count) const;
   // Rows of a one-dimensional dataset of lists of bytes.
   std::vector<std::vector<std::uint8_t>> read_variable_bytes(const std::string& name,
                                                              std::int64_t first,
                                                              std::int64_t count) const;
-  // Where each row of a uint8 dataset lies in this file; empty unless all are stored as they are.
+  // Byte offset in this file of each row of a uint8 dataset; empty unless all rows are stored
+  // uncompressed in this file.
   std::vector<std::uint64_t> row_offsets(const std::string& name) const;
 
-  // Of the file's root. Numbers, booleans, and strings that say one.
+  // Attributes of the file's root. Numbers and booleans may also be stored as strings.
   Attribute<std::uint64_t> integer_attribute(const std::string& name) const;
   Attribute<double> number_attribute(const std::string& name) const;
   Attribute<bool> boolean_attribute(const std::string& name) const;

@@ -1,6 +1,6 @@
-// The HDF5 library's lock, its identifiers and its messages.
+// Lock, identifiers and error messages of the HDF5 library.
 //
-// The library must not be entered by two threads at once: whoever calls it holds Hdf5Lock.
+// The library is not thread-safe: hold Hdf5Lock for every call.
 #pragma once
 
 #include <hdf5.h>

@@ -1,4 +1,4 @@
-// Hdf5File: where and how a dataset's values are stored.
+// Hdf5File: storage of a dataset's values, such as chunks, filters and external files.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ std::vector<hsize_t> chunk_of(hid_t creation, std::size_t rank) {
   return chunk;
 }
 
-// The file that an identifier's object lies in.
+// The file that contains an identifier's object.
 fs::path file_of(hid_t object) {
   const ssize_t size = H5Fget_name(object, nullptr, 0);
   std::string name(static_cast<std::size_t>(std::max<ssize_t>(size, 0)), '\0');
@@ -27,13 +27,14 @@ fs::path file_of(hid_t object) {
   return name;
 }
 
-// HDF5 looks for such names beside the file that holds them, then from the current folder.
+// Resolves a file name as HDF5 does: relative to the file that contains it, then to the current
+// folder.
 fs::path resolved(const fs::path& folder, const fs::path& name) {
   const fs::path beside = folder / name;
   return !fs::exists(beside) && fs::exists(name) ? fs::absolute(name) : beside;
 }
 
-// The files that a virtual dataset is put together from, by the names it gives.
+// The source files of a virtual dataset.
 std::vector<fs::path> virtual_sources(hid_t creation, const fs::path& folder) {
   std::vector<fs::path> sources;
   std::size_t count = 0;
@@ -43,7 +44,7 @@ std::vector<fs::path> virtual_sources(hid_t creation, const fs::path& folder) {
     if (size <= 0) continue;
     std::string name(static_cast<std::size_t>(size), '\0');
     H5Pget_virtual_filename(creation, i, name.data(), name.size() + 1);
-    // "." is the file itself, and a pattern has no files of its own.
+    // "." is the file itself. A pattern ("%b") names no single file.
     if (name == "." || name.find('%') != std::string::npos) continue;
     sources.push_back(resolved(folder, name));
   }
@@ -66,7 +67,7 @@ std::vector<fs::path> external_files(hid_t creation, const fs::path& folder) {
   return files;
 }
 
-// Row offsets of a dataset in chunks of whole rows.
+// Row offsets of a dataset whose chunks hold whole rows; empty for other chunks.
 std::vector<std::uint64_t> chunked_offsets(hid_t dataset, hid_t creation,
                                            const std::vector<hsize_t>& sizes,
                                            std::uint64_t row_bytes) {
@@ -105,13 +106,15 @@ bool reads_first_row(hid_t dataset) {
          H5Dread(dataset, type.get(), memory.get(), space.get(), H5P_DEFAULT, row.data()) >= 0;
 }
 
-// "3 of 12 chunks" where some were never written; empty where all were.
+// "3 of 12 chunks" if some were never written; empty if all were.
 std::string written_part(hid_t dataset, hid_t creation) {
   const std::vector<hsize_t> sizes = extents(dataset);
   H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
   if (H5Dget_space_status(dataset, &status) < 0) return "";
   const bool has_values = std::find(sizes.begin(), sizes.end(), 0) == sizes.end();
   if (status == H5D_SPACE_STATUS_NOT_ALLOCATED) return has_values ? "nothing" : "";
+
+  // Compares the number of chunks in the file with the number that the shape needs.
   if (H5Pget_layout(creation) != H5D_CHUNKED || sizes.empty()) return "";
   const std::vector<hsize_t> chunk = chunk_of(creation, sizes.size());
   hsize_t expected = 1, written = 0;
@@ -128,24 +131,29 @@ void Hdf5File::check_readable(const std::string& name) const {
   const Handle dataset = open(name);
   const Handle creation(H5Dget_create_plist(dataset.get()));
   const std::string where = fmt::format("{}: {}", path_.string(), name);
-  // A filter may have been left out where the dataset was written, too.
+
+  // A missing filter does no harm if the writer skipped it as well, so a row is read.
   if (!missing_filters(dataset.get()).empty() && !reads_first_row(dataset.get())) {
     fail("cannot read", name);
   }
+
+  // Source files must exist.
   for (const fs::path& source : other_files(name)) {
     if (fs::exists(source)) continue;
-    throw Error({.what = "values of the dataset lie in a file that is missing",
+    throw Error({.what = "the dataset refers to a file that is missing",
                  .where = where,
                  .expected = source.string(),
                  .next = "copy that file as well"});
   }
+
+  // All chunks must have been written.
   const std::string written = written_part(dataset.get(), creation.get());
   if (H5Pget_layout(creation.get()) != H5D_VIRTUAL && !written.empty()) {
     throw Error({.what = "parts of the dataset were never written, and would be read as zeros",
                  .where = where,
                  .expected = describe(name),
                  .found = written + " written",
-                 .next = "its recorder ended early: take the episode out, or cut all its datasets "
+                 .next = "its recorder ended early: remove the episode, or cut all its datasets "
                          "to the rows that were written"});
   }
 }
@@ -170,6 +178,8 @@ std::vector<std::uint64_t> Hdf5File::row_offsets(const std::string& name) const 
   const Hdf5Lock lock;
   const Handle dataset = open(name);
   const Handle creation(H5Dget_create_plist(dataset.get()));
+
+  // Only plain uint8 rows in this file have offsets.
   const Handle file_creation(H5Fget_create_plist(file_.get()));
   hsize_t user_block = 0;
   H5Pget_userblock(file_creation.get(), &user_block);
@@ -178,6 +188,8 @@ std::vector<std::uint64_t> Hdf5File::row_offsets(const std::string& name) const 
       H5Pget_nfilters(creation.get()) != 0 || !other_files(name).empty()) {
     return {};
   }
+
+  // Offsets from the chunks, or from the start of a contiguous dataset.
   std::uint64_t row_bytes = 1;
   for (std::size_t i = 1; i < sizes.size(); ++i) row_bytes *= sizes[i];
   const H5D_layout_t layout = H5Pget_layout(creation.get());

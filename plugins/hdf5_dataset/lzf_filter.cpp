@@ -1,7 +1,7 @@
-// The format: blocks of a control byte and what follows it. Below 32 it is the number of literal
-// bytes less one. Otherwise its upper three bits are the length of a copy less two, with a further
-// byte to add when they are all set, and its lower five bits with one more byte are the distance
-// back, less one.
+// LZF decompression. The format is a sequence of blocks, each with a control byte. A control byte
+// below 32 is the number of literal bytes that follow, minus one. Otherwise the block is a copy:
+// the upper three bits are its length minus two (if all are set, the next byte is added), and the
+// lower five bits with one more byte are the distance back, minus one.
 #include "plugins/hdf5_dataset/lzf_filter.h"
 
 #include <hdf5.h>
@@ -11,18 +11,18 @@
 namespace roboimi::hdf5_dataset {
 namespace {
 
-constexpr H5Z_filter_t kLzf = 32000;  // as The HDF Group registered it
+constexpr H5Z_filter_t kLzf = 32000;  // filter number registered with The HDF Group
 constexpr std::size_t kLiterals = 32;
 constexpr std::size_t kLongCopy = 7;
 
 struct Block {
   bool is_copy = false;
-  std::size_t count = 0;     // bytes that it gives
-  std::size_t distance = 0;  // of a copy, from the end of what is there
+  std::size_t count = 0;     // bytes of output
+  std::size_t distance = 0;  // of a copy, back from the end of the output so far
 };
 
-// The block at `position`, which moves on to a block's literals or to the next block. Empty at a
-// block that is cut off.
+// The block at `position`, which advances to the block's literals or to the next block. Empty if
+// the block is truncated.
 std::optional<Block> next_block(std::span<const std::uint8_t> bytes, std::size_t& position) {
   const std::size_t control = bytes[position++];
   if (control < kLiterals) {
@@ -39,8 +39,8 @@ std::optional<Block> next_block(std::span<const std::uint8_t> bytes, std::size_t
                .distance = ((control & 31) << 8 | low) + 1};
 }
 
-// HDF5's filter function: replaces the buffer, or returns 0 when the chunk is damaged. The third
-// client value is the chunk's size, as h5py writes it.
+// HDF5's filter callback: replaces the buffer, or returns 0 if the chunk is damaged. h5py stores
+// the chunk's size in the third client value.
 std::size_t lzf_filter(unsigned flags, std::size_t num_values, const unsigned values[],
                        std::size_t num_bytes, std::size_t* buffer_size, void** buffer) {
   if ((flags & H5Z_FLAG_REVERSE) == 0) return 0;
@@ -78,7 +78,7 @@ bool lzf_decompress(std::span<const std::uint8_t> compressed, std::uint8_t* plai
     const auto block = next_block(compressed, position);
     if (!block || (block->is_copy && block->distance > written)) return false;
     if (block->is_copy) {
-      // Byte by byte: a copy may reach into what it writes.
+      // Copied byte by byte, since source and destination may overlap.
       for (std::size_t i = 0; i < block->count; ++i, ++written) {
         plain[written] = plain[written - block->distance];
       }

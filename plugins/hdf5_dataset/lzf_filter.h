@@ -1,4 +1,4 @@
-// Reads the compression that h5py calls "lzf", which the HDF5 library itself does not have.
+// Decompression of h5py's "lzf" filter, which the HDF5 library does not include.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,13 @@
 
 namespace roboimi::hdf5_dataset {
 
-// Makes HDF5 read chunks of filter 32000. False when the library refuses. Writing is not offered.
+// Registers filter 32000 for reading; writing is not supported. False if the library rejects it.
 bool register_lzf_filter();
 
-// The size of what `compressed` holds; empty when its blocks do not end with it.
+// The decompressed size in bytes; empty if the last block is truncated.
 std::optional<std::size_t> lzf_size(std::span<const std::uint8_t> compressed);
 
-// Writes lzf_size(compressed) bytes to `plain`. False when a copy reaches before its start.
+// Writes lzf_size(compressed) bytes to `plain`. False if a copy reaches back before its start.
 bool lzf_decompress(std::span<const std::uint8_t> compressed, std::uint8_t* plain);
 
 }  // namespace roboimi::hdf5_dataset

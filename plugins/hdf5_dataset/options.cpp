@@ -1,4 +1,4 @@
-// The options of the dataset and of the writer, as a config has them.
+// Config options of the dataset and the writer.
 #include <cstdint>
 #include <optional>
 
@@ -9,25 +9,27 @@
 namespace roboimi::hdf5_dataset {
 
 static void declare(OptionFields& fields, DatasetOptions& o) {
-  fields.required_path("path", o.path, "a folder of episode_N.hdf5, or one such file");
+  fields.required_path("path", o.path, "folder of episode_N.hdf5 files, or one file");
   fields.required_texts("camera_names", o.camera_names,
-                        "cameras to load, by their names in the files");
-  fields.texts("stream_names", o.stream_names,
-               "further streams to load, by their names in /observations: depth [L, H, W] as "
-               "float32 (meters) or uint16 (millimeters), vectors [L, n], texts uint8 [L, bytes]");
+                        "cameras to load, by their names in /observations/images");
+  fields.texts(
+      "stream_names", o.stream_names,
+      "additional streams to load, by their names in /observations: depth [L, H, W] as "
+      "float32 (meters) or uint16 (millimeters), vectors [L, n], text as uint8 [L, bytes]");
   std::optional<std::int64_t> max_episodes;
-  fields.integer("max_episodes", max_episodes, "use only the first ones").at_least(1);
+  fields.integer("max_episodes", max_episodes, "use only the first N episodes; default all")
+      .at_least(1);
   o.max_episodes = max_episodes.value_or(0);
   fields.boolean("shift_real_actions", o.shift_real_actions,
-                 "row t of an episode with `sim` false has the action recorded at row t - 1, as "
-                 "ACT's training pairs them");
+                 "in episodes with `sim` false, pair row t with the action recorded at row t - 1, "
+                 "as in ACT's training");
 }
 
 static void declare(OptionFields& fields, WriterOptions& o) {
   fields.choice("compress", o.compress,
                 {{Compression::kNone, "none"}, {Compression::kJpeg, "jpeg"}},
-                "how frames are stored; plain ones are mapped, never copied");
-  fields.integer("quality", o.quality, "of JPEG").range(1, 100);
+                "storage of frames; uncompressed frames are memory-mapped for training");
+  fields.integer("quality", o.quality, "JPEG quality").range(1, 100);
 }
 
 Schema dataset_schema() { return schema_of<DatasetOptions>(); }

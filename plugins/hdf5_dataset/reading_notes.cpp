@@ -11,7 +11,7 @@ namespace roboimi::hdf5_dataset {
 namespace {
 
 constexpr int kDeepestGroup = 4;
-constexpr std::size_t kKept = 8;  // datasets that are named
+constexpr std::size_t kKept = 8;  // datasets that the log line names
 
 // Calls `visit` with every dataset below `group` until it returns false.
 template <typename Visit>
@@ -51,13 +51,13 @@ void ReadingNotes::add_attribute(const Hdf5File& file, const std::string& name,
 
 void ReadingNotes::log() const {
   for (const auto& [name, found] : attributes_) {
-    logger().warn("hdf5_dataset: passing over the attribute '{}', which is {}", name, found);
+    logger().warn("hdf5_dataset: ignoring the attribute '{}' with the value {}", name, found);
   }
   if (unread_.empty()) return;
   std::vector<std::string> listed;
   for (const auto& [name, what] : unread_) listed.push_back(name + " " + what);
   if (has_more_) listed.emplace_back("...");
-  logger().info("hdf5_dataset: the episodes also hold, and training does not read: {}",
+  logger().info("hdf5_dataset: datasets in the episodes that are not used: {}",
                 fmt::join(listed, ", "));
 }
 

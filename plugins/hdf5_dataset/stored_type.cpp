@@ -60,7 +60,7 @@ ElementType list_type(hid_t type, std::size_t size) {
           .size = size};
 }
 
-// Those that are met in practice, by their numbers at The HDF Group.
+// Names of common filters, by the numbers registered with The HDF Group.
 std::string filter_name(H5Z_filter_t id, const char* stored) {
   static const std::map<H5Z_filter_t, std::string> known = {{H5Z_FILTER_DEFLATE, "gzip"},
                                                             {H5Z_FILTER_SZIP, "szip"},

@@ -1,5 +1,5 @@
-// What a dataset's elements are and by which filters they are compressed, in words for errors.
-// Callers hold Hdf5Lock.
+// Element types and compression filters of datasets, with names for error messages. Callers must
+// hold Hdf5Lock.
 #pragma once
 
 #include <hdf5.h>
@@ -16,7 +16,7 @@ enum class ElementKind {
   kNumber,          // any other integer or float
   kFixedBytes,      // strings or opaque bytes of one length
   kVariableBytes,   // lists of one-byte numbers
-  kVariableString,  // ends at its first zero byte, so that no image fits in
+  kVariableString,  // ends at its first zero byte, so it cannot hold an image
   kOther,
 };
 
@@ -31,7 +31,7 @@ ElementType element_type(hid_t datatype);
 // The sizes of a dataset's dimensions.
 std::vector<hsize_t> extents(hid_t dataset);
 
-// "blosc (filter 32001)" for each filter of the dataset that this HDF5 library cannot undo.
+// "blosc (filter 32001)" for each filter of the dataset that this HDF5 library cannot decode.
 std::vector<std::string> missing_filters(hid_t dataset);
 
 }  // namespace roboimi::hdf5_dataset

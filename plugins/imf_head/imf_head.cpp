@@ -15,13 +15,13 @@ namespace {
 
 constexpr double kInitStd = 0.02;
 constexpr double kTimePeriod = 1e4;
-// Where t is smaller, z - t u is divided by this (JiT, arXiv 2511.13720).
+// Lower bound of the divisor t in u = (z - x') / t (JiT, arXiv 2511.13720).
 constexpr double kMinTime = 0.05;
 
 void check_sizes(const ImfOptions& o) {
   const auto require = [](bool fits, const std::string& expected, const std::string& found) {
     if (!fits)
-      throw Error({.what = "imf_head sizes do not fit", .expected = expected, .found = found});
+      throw Error({.what = "invalid sizes of imf_head", .expected = expected, .found = found});
   };
   require(o.n_emb % (2 * o.n_head) == 0, "n_emb divisible by 2 * n_head (rotary pairs)",
           c10::str("n_emb ", o.n_emb, ", n_head ", o.n_head));
@@ -32,7 +32,8 @@ void check_sizes(const ImfOptions& o) {
           "output: sum with residual: plain", "output: final_depth_attention");
 }
 
-// Four matrices of attention and three of the feed-forward part, whose width is 2.667 of a token's.
+// Counts four attention matrices and three feed-forward matrices per block; the feed-forward width
+// is 2.667 times a token's.
 void check_memory(const ImfOptions& o) {
   const auto width = static_cast<double>(o.n_emb);
   const double kv_share = static_cast<double>(o.n_kv_head) / static_cast<double>(o.n_head);
@@ -83,14 +84,14 @@ void ImfHead::load_checkpoint() {
   const std::vector<std::string> ignored =
       load_weights(*this, options_.checkpoint, options_.state_dict);
   if (ignored.empty() || options_.prediction == Prediction::kVelocity) return;
-  throw Error({.what = "the weights are the public IMF head's, which predicts the velocity",
+  throw Error({.what = "the weights come from the public IMF head, which predicts the velocity",
                .where = options_.checkpoint,
                .expected = "prediction: velocity",
                .found = "prediction: sample",
                .next = "set agent.head.prediction=velocity"});
 }
 
-// N(0, 0.02) for matrices, 0 for biases; norms keep their 1 and pseudo-queries their 0.
+// Matrices from N(0, 0.02), biases 0; norm weights stay 1 and pseudo-queries 0.
 void ImfHead::initialize() {
   at::NoGradGuard no_grad;
   for (auto& parameter : named_parameters()) {
@@ -162,6 +163,8 @@ at::Tensor ImfHead::compound_velocity(const at::Tensor& z, const Draw& draw, con
   if (rest == 0) return velocity(z, draw.r, draw.t, cond, generator);
   const auto last = [&](const at::Tensor& all) { return all.narrow(0, equal, rest); };
   const at::Tensor r = last(draw.r), t = last(draw.t);
+
+  // Token values of the whole batch, and tangents of the samples with r < t.
   attnres::Dual x;
   at::Tensor v;
   {
@@ -171,10 +174,12 @@ at::Tensor ImfHead::compound_velocity(const at::Tensor& z, const Draw& draw, con
   }
   x.value = embed(z, draw.r, draw.t, cond);
   if (generator != nullptr && options_.dropout > 0.0) {
-    // The same mask for a token and its derivative.
+    // A token and its derivative share one dropout mask.
     const at::Tensor mask = dropout(at::ones_like(x.value), options_.dropout, *generator);
     x = {x.value * mask, x.tangent * last(mask)};
   }
+
+  // u, plus the correction (t - r) du/dt without gradient.
   const attnres::Dual y = transformer_->forward_dual(x, generator);
   const at::Tensor u = to_velocity(read_out(y.value), z, draw.t);
   at::Tensor correction = at::zeros_like(z);
@@ -194,7 +199,7 @@ LossReport ImfHead::objective(const at::Tensor& actions, const at::Tensor& cond,
   const at::Tensor t = per_sample(draw.t);
   const at::Tensor z = (1.0 - t) * x + t * draw.noise;
   const at::Tensor velocity = compound_velocity(z, draw, cond, generator);
-  // Padding is a matter of time steps: back from frequencies before it is masked.
+  // Padding applies to time steps, so the error is transformed back from frequencies first.
   const at::Tensor difference = latent_.decode(velocity - (draw.noise - x));
   const at::Tensor valid = is_pad.logical_not().to(difference.scalar_type()).unsqueeze(-1);
   LossReport report;

@@ -1,5 +1,5 @@
-// The improved-MeanFlow action head over an attention-residual transformer: an action chunk from
-// noise in one network evaluation.
+// An improved-MeanFlow (iMF) action head over an attention-residual transformer. It generates an
+// action chunk from noise in one network evaluation.
 //
 //   ImfHead head({.n_emb = 384, .n_layer = 12}, spec);
 //   head.loss(actions, cond, is_pad, generator).loss.backward();
@@ -11,7 +11,7 @@
 // computed. Sampling: z_r = z_t - (t - r) u(z_t, r, t) on a grid from 1 to 0.
 // Source: iMF, arXiv 2512.02012; loss and sampler as in ReactVLA, arXiv 2606.14255.
 //
-// Parameters have the public IMF head's names, so that its state_dict loads.
+// Parameters have the names of the public IMF head, so its state_dict can be loaded.
 #pragma once
 
 #include <torch/nn/modules/linear.h>
@@ -27,7 +27,7 @@
 
 namespace roboimi::imf_head {
 
-// What the network's last layer gives.
+// The meaning of the network's output.
 enum class Prediction {
   kVelocity,  // u(z, r, t)
   kSample,    // z - t u(z, r, t), near the actions (pixel MeanFlow, arXiv 2601.22158)
@@ -41,7 +41,7 @@ struct ImfOptions {
   double dropout = 0.0;
   std::int64_t num_inference_steps = 1;
   double one_step_share = 0.0;      // see draw()
-  bool infers_in_bfloat16 = false;  // sample() alone
+  bool infers_in_bfloat16 = false;  // in sample() only
   Prediction prediction = Prediction::kVelocity;
   LossKind loss = LossKind::kPseudoHuber;
   Latent latent = Latent::kIdentity;
@@ -49,12 +49,12 @@ struct ImfOptions {
   attnres::Residual residual = attnres::Residual::kAttention;
   std::int64_t sublayers_per_source = 1;  // attnres: full, or block(n)
   std::string checkpoint = {};            // empty: train from scratch
-  std::string state_dict = {};            // which weights in it; empty: those that are there
+  std::string state_dict = {};            // which weights in it; empty: the only ones
 };
 
 class ImfHead : public Head {
  public:
-  // Error for sizes that do not divide, and for a checkpoint that does not fit.
+  // Error for invalid sizes, or a checkpoint that does not fit.
   ImfHead(const ImfOptions& options, const HeadSpec& spec);
   ~ImfHead() override;
 
@@ -67,7 +67,7 @@ class ImfHead : public Head {
   bool decays(const std::string& name, const at::Tensor& parameter) const override;
 
   // The mean velocity u(z, r, t). z [B, H, A]; r, t [B]; cond [B, T, C] -> [B, H, A]. A null
-  // generator: no dropout.
+  // generator disables dropout.
   at::Tensor velocity(const at::Tensor& z, const at::Tensor& r, const at::Tensor& t,
                       const at::Tensor& cond, at::Generator* generator = nullptr);
 
@@ -75,28 +75,32 @@ class ImfHead : public Head {
   at::Tensor compound_velocity(const at::Tensor& z, const Draw& draw, const at::Tensor& cond,
                                at::Generator* generator = nullptr);
 
-  // loss() with its random numbers given.
+  // loss() with given random numbers.
   LossReport objective(const at::Tensor& actions, const at::Tensor& cond, const at::Tensor& is_pad,
                        const Draw& draw, at::Generator* generator = nullptr);
 
-  // Sampling from given noise [B, H, A].
+  // Samples actions from given noise [B, H, A].
   at::Tensor integrate(const at::Tensor& noise, const at::Tensor& cond);
 
  private:
   void initialize();
-  // Error for weights that were trained for another prediction, as far as they show it.
+  // Error for weights of the public head, which predicts the velocity, if this head predicts the
+  // sample.
   void load_checkpoint();
-  // [B] -> [B, n_emb]: [sin(w t), cos(w t)], w_k = 10000^(-k / (n_emb / 2 - 1)).
+  // Sinusoidal embedding, [B] -> [B, n_emb]: [sin(w t), cos(w t)], w_k = 10000^(-k / (n_emb / 2 -
+  // 1)).
   at::Tensor time_features(const at::Tensor& times) const;
+  // The transformer's input tokens [B, 2 + T + H, n_emb].
   at::Tensor embed(const at::Tensor& z, const at::Tensor& r, const at::Tensor& t,
                    const at::Tensor& cond);
   // The derivative of embed() along (dz, 0, 1) of (z, r, t).
   at::Tensor embed_tangent(const at::Tensor& dz, const at::Tensor& t);
+  // The network's output [B, H, A] from the transformer's tokens.
   at::Tensor read_out(const at::Tensor& mixed);
   // The derivative of read_out() at `mixed` along `tangent`.
   at::Tensor read_out_tangent(const at::Tensor& mixed, const at::Tensor& tangent);
 
-  // u(z, r, t) from the network's output, and du from that of du's. t [B].
+  // u(z, r, t) from the network's output, and its derivative from the output's derivative. t [B].
   at::Tensor to_velocity(const at::Tensor& output, const at::Tensor& z, const at::Tensor& t) const;
   at::Tensor to_velocity_tangent(const at::Tensor& output_tangent, const at::Tensor& dz,
                                  const at::Tensor& u, const at::Tensor& t) const;

@@ -1,4 +1,5 @@
-// What the head models: the action chunk itself, or its cosine transform along the horizon.
+// The space that the head models: the action chunk itself, or its discrete cosine transform along
+// the horizon.
 //
 //   const LatentSpace space(Latent::kDct);
 //   at::Tensor x = space.encode(actions);     // [B, H, A], and back: space.decode(x)
@@ -27,8 +28,8 @@ class LatentSpace {
   const at::Tensor& matrix_for(const at::Tensor& x) const;
 
   Latent latent_;
-  // Kept from call to call, on the device and in the dtype of what it last met; a buffer would land
-  // in checkpoints.
+  // Cached between calls, with the device and dtype of the last input. Not a registered buffer,
+  // because it would then be stored in checkpoints.
   mutable at::Tensor matrix_;
 };
 

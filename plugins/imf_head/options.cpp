@@ -1,4 +1,4 @@
-// The options of ImfHead, as a config has them.
+// Config options of ImfHead.
 #include <torch/cuda.h>
 
 #include <charconv>
@@ -26,13 +26,12 @@ std::int64_t sublayers_per_source(const Options& options) {
   }
   if (size < 1) {
     options.fail("attnres", "not a kind of attention residual",
-                 "full, or block(n) with n >= 1 sublayers a source");
+                 "full, or block(n) with n >= 1 sublayers per source");
   }
   return size;
 }
 
-// What is given for attention residuals has no meaning without them, nor bf16 where the sublayers
-// are not fused.
+// Rejects `attnres` with plain residuals, and bf16 where the sublayers are not fused.
 void check_residual(const Options& options) {
   const bool is_plain = options.text("residual") == "plain";
   if (is_plain && options.text("attnres") != "full") {
@@ -41,16 +40,15 @@ void check_residual(const Options& options) {
   }
   if (options.text("inference_precision") != "bf16") return;
   if (is_plain || options.text("attnres") != "full") {
-    options.fail("inference_precision",
-                 "only the head with full attention residuals computes in bf16",
+    options.fail("inference_precision", "bf16 requires full attention residuals",
                  "fp32 or auto, or residual: attnres with attnres: full");
   }
 }
 
-// Under auto fp32 where the processor has no instructions for bf16: it would be slower there.
+// `auto` means fp32 on a CPU without bf16 instructions, where bf16 would be slower.
 bool infers_in_bfloat16(const std::string& precision) {
   if (precision == "auto") return cpu_bfloat16().is_native;
-  // With a GPU the device is known only when a chunk is made.
+  // With a GPU, the device is known only when a chunk is sampled.
   if (precision == "bf16" && !torch::cuda::is_available()) {
     require_cpu_bfloat16("agent.head.inference_precision");
   }
@@ -60,7 +58,7 @@ bool infers_in_bfloat16(const std::string& precision) {
 void declare_training(OptionFields& fields, ImfOptions& o) {
   fields.choice("prediction", o.prediction,
                 {{Prediction::kVelocity, "velocity"}, {Prediction::kSample, "sample"}},
-                "what the network gives: the mean velocity u, or the sample z - t u");
+                "network output: the mean velocity u, or the sample z - t u");
   fields.choice("loss", o.loss,
                 {{LossKind::kPseudoHuber, "pseudo_huber"},
                  {LossKind::kMse, "mse"},
@@ -68,26 +66,29 @@ void declare_training(OptionFields& fields, ImfOptions& o) {
                 "distance between V and e - x");
 }
 
-// Weights that the head starts from.
+// Initial weights of the head.
 void declare_weights(OptionFields& fields, ImfOptions& o) {
   fields.optional_path("checkpoint", o.checkpoint,
-                       "weights to start from, by the public IMF head's names");
+                       "file of initial weights, with the public IMF head's names");
   fields.optional_text("state_dict", o.state_dict,
-                       "which weights, where the checkpoint holds several: ema_model");
+                       "which weights to use if the checkpoint holds several, such as ema_model");
 }
 
 }  // namespace
 
 static void declare(OptionFields& fields, ImfOptions& o) {
-  fields.integer("n_emb", o.n_emb, "width of a token").range(4, 16384);
-  fields.integer("n_layer", o.n_layer, "transformer blocks; each is attention, then SwiGLU")
+  fields.integer("n_emb", o.n_emb, "token width").range(4, 16384);
+  fields
+      .integer("n_layer", o.n_layer, "number of transformer blocks, each with attention and SwiGLU")
       .range(1, 256);
-  fields.integer("n_head", o.n_head, "attention heads; n_emb is a multiple of 2 n_head")
+  fields
+      .integer("n_head", o.n_head,
+               "number of attention heads; n_emb must be a multiple of 2 n_head")
       .at_least(1);
   std::optional<std::int64_t> n_kv_head;
   fields
       .integer("n_kv_head", n_kv_head,
-               "key and value heads, a divisor of n_head; n_head when left out")
+               "number of key and value heads; must divide n_head; default n_head")
       .at_least(1);
   o.n_kv_head = n_kv_head.value_or(o.n_head);
   fields.number("dropout", o.dropout, "dropout probability in training").range(0.0, 0.99);
@@ -98,26 +99,27 @@ static void declare(OptionFields& fields, ImfOptions& o) {
   std::string precision = "fp32";
   fields
       .text("inference_precision", precision,
-            "of the matrices when chunks are made, on a CPU with full attention residuals (fp32 "
-            "elsewhere); auto: bf16 where the CPU has AVX512-BF16")
+            "precision of matrix products when sampling on a CPU with full attention residuals "
+            "(fp32 elsewhere); auto: bf16 if the CPU has AVX512-BF16")
       .one_of({"fp32", "bf16", "auto"});
   fields
       .number("one_step_share", o.one_step_share,
-              "share of the samples with r < t that are trained at r = 0, t = 1, where one step "
-              "samples")
+              "fraction of the training samples with r < t that use r = 0, t = 1, the interval of "
+              "one-step sampling")
       .range(0.0, 1.0);
   fields.choice(
       "output", o.output,
       {{attnres::Output::kSum, "sum"}, {attnres::Output::kDepthAttention, "final_depth_attention"}},
-      "what follows the last sublayer");
+      "how the outputs of all sublayers are combined at the end");
   std::string sources = "full";
-  fields.text("attnres", sources,
-              "sources: every sublayer (full), or sums of n sublayers (block(n))");
+  fields.text(
+      "attnres", sources,
+      "sources of depth attention: every sublayer (full), or sums of n sublayers (block(n))");
   fields.choice("residual", o.residual,
                 {{attnres::Residual::kAttention, "attnres"}, {attnres::Residual::kPlain, "plain"}},
-                "depth attention, or a plain residual stream for comparison");
+                "residual connections: depth attention, or a plain residual stream");
   fields.choice("latent", o.latent, {{Latent::kIdentity, "identity"}, {Latent::kDct, "dct"}},
-                "what is modelled: actions, or their DCT along the horizon");
+                "space that is modeled: the actions, or their DCT along the horizon");
   declare_cond_dim(fields);
   declare_weights(fields, o);
   fields.when_read([&](const Options& options) {

@@ -9,5 +9,5 @@ ROBOIMI_PLUGIN("imf_head", "1.0.0", "Improved MeanFlow over an attention-residua
        .create = roboimi::imf_head::create,
        .check = {.options = "{n_emb: 32, n_layer: 2, n_head: 2, num_inference_steps: 2}",
                  .skip = {{"gradient_agrees_with_differences",
-                           "its objective stops gradients on purpose"}}}});
+                           "the objective stops gradients intentionally"}}}});
 }

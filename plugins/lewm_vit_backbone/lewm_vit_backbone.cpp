@@ -15,10 +15,10 @@ namespace roboimi::lewm_vit_backbone {
 namespace {
 
 constexpr const char* kName = "lewm_vit_backbone";
-// Frames fused before they are encoded: bounds the memory that fused pixels take.
+// Number of frames that are fused and encoded at once; bounds the memory of the fused pixels.
 constexpr std::int64_t kFusedFrames = 32;
 
-// Keeps what differs between a list's spellings out of the comparison: [a, b], "a,b", ["a","b"].
+// Removes spaces, brackets and quotes, so that [a, b], "a,b" and ["a","b"] compare equal.
 std::string plain(const std::string& text) {
   std::string kept;
   for (const char c : text) {
@@ -27,8 +27,8 @@ std::string plain(const std::string& text) {
   return kept;
 }
 
-// A file that says how its encoder was fed must say what the configuration says. What a foreign
-// file leaves open is the configuration's word alone.
+// Error if the file's preprocessing metadata differs from the configuration. Metadata that a
+// foreign file lacks is logged as unverified.
 void check_metadata(const CheckpointFile& file, const std::string& source,
                     const LewmVitOptions& options) {
   const auto configured = fusion_metadata(options.fusion, options.camera_names);
@@ -38,15 +38,15 @@ void check_metadata(const CheckpointFile& file, const std::string& source,
     if (found == file.metadata.end()) {
       unverified.push_back(key + " " + value);
     } else if (plain(found->second) != plain(value)) {
-      throw Error({.what = fmt::format("the checkpoint was made for another {}", key),
+      throw Error({.what = fmt::format("the checkpoint was trained with another {}", key),
                    .where = source,
                    .expected = fmt::format("'{}' (the checkpoint's metadata)", found->second),
                    .found = fmt::format("'{}' (the configuration)", value),
-                   .next = "change the backbone's options, or name the right checkpoint"});
+                   .next = "change the backbone's options to match, or use another checkpoint"});
     }
   }
   if (unverified.empty()) return;
-  logger().info("{}: {} does not say how its encoder was fed; unverified: {}", kName, source,
+  logger().info("{}: {} does not record its preprocessing; unverified: {}", kName, source,
                 fmt::join(unverified, ", "));
 }
 
@@ -109,7 +109,7 @@ void check_fused_size(const LewmVitOptions& options, const ObservationSpec& spec
 LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec)
     : Backbone(), options_(std::move(options)) {
   view_fusion::check_fusable(options_.camera_names, spec, kName);
-  // A run's own checkpoint brings weights and sizes; the original file may be gone or changed.
+  // A run's own checkpoint provides weights and sizes; the original file may be gone or changed.
   if (options_.checkpoint && !options_.random_init && !WeightsFollow::active()) {
     const CheckpointFile file = read_checkpoint_file(*options_.checkpoint, options_.state_dict);
     build(&file, options_.checkpoint->string());
@@ -136,8 +136,10 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
                  .where = kName,
                  .expected = "checkpoint: a LEWM file (.ckpt, .pt, .safetensors)",
                  .found = "none",
-                 .next = "name one, or say random_init: true to go on with random weights"});
+                 .next = "set checkpoint, or random_init: true for random weights"});
   }
+
+  // The sizes come from the file, from the run's own checkpoint, or from the options.
   std::optional<WeightSelection> weights;
   if (file != nullptr) {
     check_metadata(*file, source, options_);
@@ -153,9 +155,11 @@ void LEWMViTBackbone::build(const CheckpointFile* file, const std::string& sourc
     architecture_ = architecture_of(options_);
     if (!WeightsFollow::active()) {
       logger().warn("{}: random weights, frozen: a baseline, not a trained encoder{}", kName,
-                    options_.checkpoint ? "; random_init leaves the checkpoint unread" : "");
+                    options_.checkpoint ? "; random_init ignores the checkpoint" : "");
     }
   }
+
+  // The modules, in evaluation mode.
   check_heads(architecture_.vit, source);
   encoder = register_module("encoder", vit::VitEncoder(architecture_.vit));
   projector = register_module(
@@ -181,13 +185,17 @@ void LEWMViTBackbone::train(bool /*on*/) {
 at::Tensor LEWMViTBackbone::encode(const Observation& images, at::Generator& /*generator*/) {
   at::NoGradGuard no_grad;
   freeze();
+
+  // Packs the weights again after they have changed.
   if (!inference_ || inference_->stale()) {
     const bool rounds = options_.precision == at::kBFloat16;
     if (rounds && encoder->embeddings->cls_token.is_cpu()) require_cpu_bfloat16(kPrecision);
     inference_ = std::make_unique<vit::VitInference>(encoder, projector, options_.precision);
   }
+
+  // Fuses and encodes the frames in chunks; the precision is options_.precision, not autocast's.
   std::vector<at::Tensor> views = ordered_images(images);
-  const Autocast own_precision(views[0].device(), false);  // options_.precision says it
+  const Autocast own_precision(views[0].device(), false);
   const std::int64_t batch = views[0].size(0), steps = views[0].size(1);
   for (at::Tensor& view : views) view = view.flatten(0, 1);
   std::vector<at::Tensor> features;

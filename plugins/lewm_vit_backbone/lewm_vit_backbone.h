@@ -1,12 +1,14 @@
-// LEWM's frozen Vision Transformer: all cameras joined into one image, one 192-d feature a step.
+// LEWM's frozen Vision Transformer as a backbone. It joins all cameras into one image and gives one
+// 192-d feature per time step.
 //
 //   LewmVitOptions options{.checkpoint = "lewm.ckpt"};
 //   LEWMViTBackbone backbone(options, spec);                 // spec has front, top and r_vis
 //   at::Tensor features = backbone.encode(images, generator);  // [B, T, 192]
 //
-// The weights never change: train() keeps evaluation mode, requires_grad stays false, encode() runs
-// without gradients and on a prepacked copy (modules/vit/vit_inference.h), which is made anew when
-// the registered parameters or buffers were written, as a checkpoint's loading does.
+// The weights never change: train() keeps evaluation mode, requires_grad stays false, and encode()
+// runs without gradients on a prepacked copy (modules/vit/vit_inference.h). The copy is renewed
+// after the registered parameters or buffers have been written, for example by loading a
+// checkpoint.
 #pragma once
 
 #include <filesystem>
@@ -25,28 +27,28 @@
 
 namespace roboimi::lewm_vit_backbone {
 
-// For errors about LewmVitOptions::precision.
+// Config key of LewmVitOptions::precision, for errors.
 inline constexpr const char* kPrecision = "agent.backbone.precision";
 
 struct LewmVitOptions {
   std::optional<std::filesystem::path> checkpoint;
-  bool random_init = false;  // must be said when there is no checkpoint; leaves one unread
+  bool random_init = false;  // required if there is no checkpoint; a checkpoint is then ignored
   std::vector<std::string> camera_names = {"front", "top", "r_vis"};  // the order of joining
   view_fusion::FusionOptions fusion;
   at::ScalarType precision = at::kFloat;  // kFloat or kBFloat16
-  // Checked against the checkpoint where given; LewmArchitecture's values for random_init.
+  // If set, checked against the checkpoint. With random_init, the defaults are LewmArchitecture's.
   std::optional<std::int64_t> hidden_size, num_layers, num_heads, intermediate_size, patch_size,
       image_size, projector_hidden;
-  std::string state_dict = {};  // which weights in the checkpoint; empty: those that are there
+  std::string state_dict = {};  // which weights in the checkpoint; empty: the only ones
 };
 
 class LEWMViTBackbone : public Backbone {
  public:
-  // Reads options.checkpoint. Error: no checkpoint and no random_init, a camera that `spec` lacks,
-  // cameras of different sizes, weights that do not fit strictly, an architecture or fusion
-  // other than the file says.
+  // Reads options.checkpoint. Error if there is neither a checkpoint nor random_init, `spec` lacks
+  // a camera, cameras have different sizes, weights do not fit strictly, or the architecture or
+  // fusion differs from the file's.
   LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec);
-  // With weights that are already read; null for random ones.
+  // With weights that have already been read; null for random weights.
   LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec, const CheckpointFile* file,
                   const std::string& source);
   ~LEWMViTBackbone() override;
@@ -57,7 +59,7 @@ class LEWMViTBackbone : public Backbone {
   bool frozen() const override { return true; }
   at::Tensor encode(const Observation& images, at::Generator& generator) override;
 
-  // Keeps evaluation mode, whatever is asked.
+  // Keeps evaluation mode regardless of `on`.
   void train(bool on = true) override;
 
   const LewmArchitecture& architecture() const { return architecture_; }

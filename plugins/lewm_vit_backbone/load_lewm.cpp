@@ -15,7 +15,7 @@ at::IntArrayRef shape_of(const WeightSelection& weights, const std::string& name
                          std::size_t rank) {
   const auto found = weights.tensors.find(name);
   if (found == weights.tensors.end()) {
-    throw Error({.what = fmt::format("missing '{}', which tells the architecture", name),
+    throw Error({.what = fmt::format("missing '{}', which determines the architecture", name),
                  .where = weights.source,
                  .expected = "a LEWM encoder and projector",
                  .found = fmt::format("{} entries of them", weights.tensors.size()),
@@ -36,7 +36,7 @@ at::IntArrayRef shape_of(const WeightSelection& weights, const std::string& name
   return found->second.sizes();
 }
 
-// Every parameter and buffer that the file must hold.
+// Every parameter and buffer that the file must contain.
 TensorMap targets_of(const vit::VitEncoderImpl& encoder, const vit::MlpProjectorImpl& projector) {
   TensorMap targets;
   auto add = [&](const std::string& prefix, const torch::nn::Module& module) {
@@ -55,20 +55,21 @@ WeightSelection select_lewm(const CheckpointFile& file, const std::string& sourc
 
 namespace {
 
-// A grid of g x g patches and one position for the class.
+// The side g of the patch grid, from g x g patch positions and one for the class token.
 std::int64_t grid_of(const WeightSelection& weights, const std::string& name) {
   const std::int64_t count = shape_of(weights, name, 3)[1];
   const auto grid = static_cast<std::int64_t>(
       std::llround(std::sqrt(double(std::max<std::int64_t>(count, 1)) - 1)));
   if (count >= 2 && grid * grid + 1 == count) return grid;
-  throw Error({.what = fmt::format("'{}' is of no square image", weights.names.at(name)),
-               .where = weights.source,
-               .expected = "1 + g * g positions",
-               .found = std::to_string(count)});
+  throw Error(
+      {.what = fmt::format("'{}' does not belong to a square image", weights.names.at(name)),
+       .where = weights.source,
+       .expected = "1 + g * g positions",
+       .found = std::to_string(count)});
 }
 
-// Numbers that a model of these sizes holds, nearly.
-double numbers_in(const LewmArchitecture& sizes) {
+// The approximate number of parameters of a model with these sizes.
+double num_parameters(const LewmArchitecture& sizes) {
   const auto width = static_cast<double>(sizes.vit.hidden_size);
   const auto inner = static_cast<double>(sizes.vit.intermediate_size);
   const auto patch = static_cast<double>(sizes.vit.patch_size);
@@ -79,17 +80,17 @@ double numbers_in(const LewmArchitecture& sizes) {
              (width + static_cast<double>(sizes.output_dim));
 }
 
-// The model is made before the shapes of all tensors are compared with it: a file whose few tensors
-// claim enormous sizes must not be given the memory for them.
+// The model is allocated before the shapes of all tensors are checked. This keeps a file with few
+// tensors that imply enormous sizes from allocating that memory.
 void check_plausible(const WeightSelection& weights, const LewmArchitecture& sizes) {
   constexpr double kAlwaysAllowed = 5e7;
   double given = 0;
   for (const auto& [name, tensor] : weights.tensors) given += static_cast<double>(tensor.numel());
-  const double claimed = numbers_in(sizes);
+  const double claimed = num_parameters(sizes);
   if (claimed <= 2 * given + kAlwaysAllowed) return;
   throw Error({.what = "the shapes of the weights contradict each other",
                .where = weights.source,
-               .expected = fmt::format("{:.3g} numbers, for width {}, {} blocks, MLP {}, patch {}, "
+               .expected = fmt::format("{:.3g} values, for width {}, {} blocks, MLP {}, patch {}, "
                                        "projector {}",
                                        claimed, sizes.vit.hidden_size, sizes.vit.num_layers,
                                        sizes.vit.intermediate_size, sizes.vit.patch_size,
@@ -102,6 +103,7 @@ void check_plausible(const WeightSelection& weights, const LewmArchitecture& siz
 
 LewmArchitecture infer_architecture(const WeightSelection& weights,
                                     std::optional<std::int64_t> num_heads) {
+  // Encoder.
   LewmArchitecture found;
   const auto patch = shape_of(weights, "encoder.embeddings.patch_embeddings.projection.weight", 4);
   found.vit.hidden_size = patch[0];
@@ -115,6 +117,8 @@ LewmArchitecture infer_architecture(const WeightSelection& weights,
     ++found.vit.num_layers;
   }
   found.vit.num_heads = num_heads.value_or(std::max<std::int64_t>(1, found.vit.hidden_size / 64));
+
+  // Projector.
   found.projector_hidden = shape_of(weights, "projector.net.0.weight", 2)[0];
   found.output_dim = shape_of(weights, "projector.net.3.weight", 2)[0];
   check_plausible(weights, found);
@@ -126,10 +130,10 @@ void load_lewm(const WeightSelection& weights, vit::VitEncoderImpl& encoder,
   load_foreign_weights(
       targets_of(encoder, projector), weights,
       {.model = "LEWM's encoder and projector",
-       .next = fmt::format("tried: prefixes and wrappers taken away and transformers 4.x names "
-                           "turned into 5.x ({} renamed); run `roboimi checkpoint inspect` on the "
-                           "file",
-                           weights.renamed)});
+       .next =
+           fmt::format("tried removing prefixes and wrappers, and converting transformers 4.x "
+                       "names to 5.x ({} renamed); run `roboimi checkpoint inspect` on the file",
+                       weights.renamed)});
 }
 
 }  // namespace roboimi::lewm_vit_backbone

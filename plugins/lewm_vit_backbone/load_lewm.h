@@ -1,11 +1,11 @@
-// LEWM's weights out of any file that holds them.
+// Loading of LEWM's encoder and projector from any supported checkpoint file.
 //
-//   WeightSelection weights = select_lewm(file, "lewm.ckpt");       // which entries, named as ours
+//   WeightSelection weights = select_lewm(file, "lewm.ckpt");       // entries, renamed to ours
 //   LewmArchitecture architecture = infer_architecture(weights, std::nullopt);
 //   load_lewm(weights, encoder, projector);                         // strict
 //
-// Understood: any prefix (io/weight_selection.h), and encoder names of transformers 4.x and 5.x.
-// Entries outside encoder. and projector. (predictor, action encoder, optimizer) are left alone.
+// Supports any prefix (io/weight_selection.h), and encoder names of transformers 4.x and 5.x.
+// Entries outside encoder. and projector. (predictor, action encoder, optimizer) are ignored.
 #pragma once
 
 #include <optional>
@@ -22,18 +22,18 @@ struct LewmArchitecture {
   std::int64_t output_dim = 192;
 };
 
-// "encoder.layers.0...", "projector.net.0.weight". Error when nothing of an encoder or a projector
-// is there, there are several, or two entries claim one name.
+// The entries of encoder and projector, renamed to "encoder.layers.0...", "projector.net.0.weight".
+// Error if there is no encoder or projector, there are several, or two entries map to one name.
 WeightSelection select_lewm(const CheckpointFile& file, const std::string& source);
 
-// Width, depth, patch, image and projector sizes from the shapes. Heads cannot be seen in them:
-// `num_heads`, or width / 64 as ViT has it. Error when a tensor that tells a size is missing, tells
-// an impossible one, or tells of a model far larger than the file.
+// Infers width, depth, patch, image and projector sizes from the shapes. The number of heads cannot
+// be inferred: it is `num_heads`, or width / 64 as in ViT. Error if a tensor that determines a size
+// is missing, or implies an impossible size or a model far larger than the file.
 LewmArchitecture infer_architecture(const WeightSelection& weights,
                                     std::optional<std::int64_t> num_heads);
 
-// Copies every parameter and buffer in place. Error that lists missing, unexpected and misshapen
-// names and the renaming tried, or weights that are not finite; nothing is written then.
+// Copies every parameter and buffer in place. An Error lists missing and unexpected names, wrong
+// shapes and the attempted renaming, or weights that are not finite; nothing is written then.
 void load_lewm(const WeightSelection& weights, vit::VitEncoderImpl& encoder,
                vit::MlpProjectorImpl& projector);
 

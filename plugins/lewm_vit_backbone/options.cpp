@@ -1,4 +1,4 @@
-// The options of LEWMViTBackbone, as a config has them.
+// Config options of LEWMViTBackbone.
 #include <torch/cuda.h>
 
 #include "modules/view_fusion/fusion_settings.h"
@@ -9,28 +9,35 @@
 namespace roboimi::lewm_vit_backbone {
 namespace {
 
-// Sizes that a checkpoint tells, but for num_heads.
+// Sizes of the model. A checkpoint determines all of them except num_heads.
 void declare_architecture(OptionFields& fields, LewmVitOptions& o) {
   fields
-      .integer("hidden_size", o.hidden_size, "width; read from the checkpoint, 192 for random_init")
+      .integer("hidden_size", o.hidden_size,
+               "encoder width; default from the checkpoint, 192 with random_init")
       .at_least(1);
-  fields.integer("num_layers", o.num_layers, "blocks; read from the checkpoint, 12 for random_init")
+  fields
+      .integer("num_layers", o.num_layers,
+               "number of blocks; default from the checkpoint, 12 with random_init")
       .at_least(1);
-  fields.integer("num_heads", o.num_heads, "attention heads; hidden_size / 64 when left out")
+  fields.integer("num_heads", o.num_heads, "number of attention heads; default hidden_size / 64")
       .at_least(1);
   fields
       .integer("intermediate_size", o.intermediate_size,
-               "MLP width; read from the checkpoint, 4 hidden_size")
+               "MLP width; default from the checkpoint, 4 hidden_size with random_init")
       .at_least(1);
-  fields.integer("patch_size", o.patch_size, "read from the checkpoint, 14 for random_init")
+  fields
+      .integer("patch_size", o.patch_size,
+               "side of a patch; default from the checkpoint, 14 with random_init")
       .at_least(1)
       .with_unit("pixels");
-  fields.integer("image_size", o.image_size, "trained image size; read from the checkpoint, or 224")
+  fields
+      .integer("image_size", o.image_size,
+               "side of the training images; default from the checkpoint, 224 with random_init")
       .at_least(1)
       .with_unit("pixels");
   fields
       .integer("projector_hidden", o.projector_hidden,
-               "projector width; read from the checkpoint, or 2048")
+               "projector width; default from the checkpoint, 2048 with random_init")
       .at_least(1);
 }
 
@@ -38,17 +45,17 @@ void declare_architecture(OptionFields& fields, LewmVitOptions& o) {
 
 static void declare(OptionFields& fields, LewmVitOptions& o) {
   fields.path("checkpoint", o.checkpoint,
-              "LEWM weights: Lightning .ckpt, .pt, pickled module, safetensors");
+              "file of LEWM weights: Lightning .ckpt, .pt, pickled module or safetensors");
   fields.optional_text("state_dict", o.state_dict,
-                       "which weights, where the checkpoint holds several: ema_model");
+                       "which weights to use if the checkpoint holds several, such as ema_model");
   fields.boolean("random_init", o.random_init,
-                 "random frozen weights; a checkpoint is left unread");
+                 "use random frozen weights and ignore the checkpoint");
   view_fusion::declare_fusion(fields, o.camera_names, o.fusion);
   fields.choice("precision", o.precision, {{at::kFloat, "fp32"}, {at::kBFloat16, "bf16"}},
                 "precision of weights and activations");
   declare_architecture(fields, o);
   fields.when_read([&](const Options&) {
-    // With a GPU the device is known only when frames are encoded.
+    // With a GPU, the device is known only when frames are encoded.
     if (o.precision == at::kBFloat16 && !torch::cuda::is_available()) {
       require_cpu_bfloat16(kPrecision);
     }

@@ -33,6 +33,7 @@ void check_sizes(const vit::VitOptions& vit, const ImageSize& image) {
 
 LewmWorldModel::LewmWorldModel(const WorldModelOptions& options, const ObservationSpec& spec)
     : options_(options), spec_(spec), sigreg_(options.sigreg) {
+  // One window is a clip of history + 1 frames.
   const std::int64_t frames = options_.history + 1;
   horizons_ = {.obs = frames,
                .pred = frames * options_.frameskip,
@@ -40,6 +41,8 @@ LewmWorldModel::LewmWorldModel(const WorldModelOptions& options, const Observati
                .alignment = Alignment::kFirstObservation,
                .obs_stride = options_.frameskip,
                .whole_windows = true};
+
+  // Sizes that follow from the fused image and the encoder.
   pixels_ =
       std::make_shared<view_fusion::FusedPixels>(options_.camera_names, options_.fusion, spec_);
   const ImageSize image = pixels_->image_size();
@@ -48,7 +51,7 @@ LewmWorldModel::LewmWorldModel(const WorldModelOptions& options, const Observati
   options_.predictor.width = options_.vit.hidden_size;
   options_.predictor.frames = options_.history;
   build();
-  // A checkpoint of the whole agent brings all weights with it.
+  // A checkpoint of the whole agent provides all weights.
   if (options_.checkpoint && !WeightsFollow::active()) {
     load_checkpoint(*this, *options_.checkpoint, options_.state_dict);
   }
@@ -77,14 +80,14 @@ void LewmWorldModel::set_statistics(const DatasetStatistics& statistics) {
 
 bool LewmWorldModel::has_statistics() const { return action_normalizer_->fitted(); }
 
-// Reading the flag synchronises a GPU, so a "yes" is remembered.
+// Reading the flag synchronizes with a GPU, so a positive result is cached.
 void LewmWorldModel::require_statistics() {
   if (statistics_known_) return;
   if (!has_statistics()) {
-    throw Error({.what = "the world model has no normalisation statistics",
+    throw Error({.what = "the world model has no normalization statistics",
                  .where = kName,
                  .expected = "statistics of actions",
-                 .next = "train it, or load a checkpoint that holds them"});
+                 .next = "train it, or load a checkpoint that contains them"});
   }
   statistics_known_ = true;
 }
@@ -120,7 +123,7 @@ LossReport LewmWorldModel::objective(const at::Tensor& features, const at::Tenso
                         .flatten(0, 1))
           .view({batch, history, -1});
 
-  // Means of squares in bf16 would lose what tells a good predictor from a fair one.
+  // The losses are computed in the weights' precision; bf16 would hide small improvements.
   const at::ScalarType wide = encoder->embeddings->cls_token.scalar_type();
   const at::Tensor e = embedded.to(wide);
   const at::Tensor error = (predicted.to(wide) - e.slice(1, 1)).square().mean();
@@ -131,6 +134,7 @@ LossReport LewmWorldModel::objective(const at::Tensor& features, const at::Tenso
   }
   const at::Tensor gaussian = sigreg_.statistic(e, directions, shared);
 
+  // Metrics without gradients.
   const at::Tensor fixed = e.detach();
   return {.loss = error + options_.sigreg_weight * gaussian,
           .metrics = {
@@ -151,7 +155,7 @@ LossReport LewmWorldModel::loss(const Batch& batch, at::Generator& generator) {
 
 at::Tensor LewmWorldModel::represent(const at::Tensor& features) {
   const torch::NoGradGuard no_grad;
-  // Packed anew for each call: training writes the weights between calls.
+  // The weights are packed for each call, since training changes them between calls.
   return vit::VitInference(encoder, projector, at::kFloat).forward(images_of(features));
 }
 

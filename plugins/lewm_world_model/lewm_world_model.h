@@ -1,5 +1,6 @@
-// LeWorldModel, the pretraining of LEWM's encoder (lucas-maes/le-wm, github.com): it embeds the
-// frames of a clip and predicts each next embedding from those so far and the actions between.
+// LeWorldModel, an agent that pretrains LEWM's encoder (lucas-maes/le-wm, github.com). It embeds
+// the frames of a clip and predicts each next embedding from the previous ones and the actions
+// between.
 //
 //   LewmWorldModel model(options, spec);
 //   model.set_statistics(statistics);
@@ -10,9 +11,9 @@
 //   p_t = pred_proj(predictor(e_0 .. e_t, actions from frame t to frame t + 1))
 //   loss = mean((p_t - e_t+1)^2) + sigreg_weight * SIGReg(e)
 //
-// Gradients reach the encoder through both sides of the prediction; SIGReg alone keeps it from
-// collapsing. The model does not act. Its parts have the names of the released weights, and its
-// checkpoints are what lewm_vit_backbone loads.
+// Gradients reach the encoder through both sides of the prediction; only SIGReg keeps it from
+// collapsing. The model does not act. Its modules have the names of the released weights, and
+// lewm_vit_backbone loads its checkpoints.
 #pragma once
 
 #include <filesystem>
@@ -36,10 +37,10 @@ class Registry;
 namespace roboimi::lewm_world_model {
 
 struct WorldModelOptions {
-  std::optional<std::filesystem::path> checkpoint;  // to start from
-  std::string state_dict = {};  // which weights in it; empty: those that are there
-  std::int64_t history = 3;     // frames that a prediction looks back to
-  std::int64_t frameskip = 5;   // rows, and actions, from frame to frame
+  std::optional<std::filesystem::path> checkpoint;  // initial weights
+  std::string state_dict = {};                      // which weights in it; empty: the only ones
+  std::int64_t history = 3;                         // frames that a prediction is based on
+  std::int64_t frameskip = 5;                       // rows, and actions, from frame to frame
   std::vector<std::string> camera_names = {"front", "top", "r_vis"};  // the order of joining
   view_fusion::FusionOptions fusion;
   vit::VitOptions vit;  // image_size follows the fused image: its shorter side
@@ -51,8 +52,8 @@ struct WorldModelOptions {
 
 class LewmWorldModel : public Agent {
  public:
-  // Error: cameras that `spec` lacks or of different sizes, an image smaller than a patch, heads
-  // that do not divide the width, a checkpoint that does not fit.
+  // Error if `spec` lacks a camera, cameras have different sizes, the image is smaller than a
+  // patch, the number of heads does not divide the width, or the checkpoint does not fit.
   LewmWorldModel(const WorldModelOptions& options, const ObservationSpec& spec);
   ~LewmWorldModel() override;
 
@@ -62,15 +63,16 @@ class LewmWorldModel : public Agent {
 
   void set_statistics(const DatasetStatistics& statistics) override;
   bool has_statistics() const override;
-  // Metrics: prediction_error and sigreg, the loss's parts; copy_last_error, what predicting "no
-  // change" would give; embedding_std, the mean standard deviation over the batch: 0 is collapse.
+  // Metrics: prediction_error and sigreg, the terms of the loss; copy_last_error, the error of
+  // predicting "no change"; embedding_std, the mean standard deviation over the batch (0:
+  // collapse).
   LossReport loss(const Batch& batch, at::Generator& generator) override;
-  // SIGReg is then of the whole batch, along the same directions everywhere.
+  // SIGReg then covers the whole batch, along the same directions in all processes.
   void share_batches(Communicator& communicator) override { communicator_ = &communicator; }
-  // Everything: the released weights came from AdamW without parameter groups.
+  // All parameters decay: the released weights were trained by AdamW without parameter groups.
   bool decays(const std::string&, const at::Tensor&) const override { return true; }
   at::Tensor represent(const at::Tensor& features) override;
-  // How the encoder was fed, in the keys that lewm_vit_backbone checks.
+  // The encoder's preprocessing, under the keys that lewm_vit_backbone checks.
   std::map<std::string, std::string> metadata() const override;
 
   // loss() along given SIGReg directions. features [B, history + 1, 3 H W]; actions [B, H, A] as

@@ -16,7 +16,7 @@ void load_checkpoint(torch::nn::Module& model, const std::filesystem::path& path
       .model = "a LEWM world model",
       .parts = {"encoder.", "predictor.", "action_encoder.", "projector.", "pred_proj."},
       .rename = lewm::lewm_name};
-  // What is no part of the network stays as it is.
+  // Loads only the networks; other tensors of the model keep their values.
   TensorMap network = tensors_of(model);
   std::erase_if(network, [&](const auto& entry) {
     return std::none_of(names.parts.begin(), names.parts.end(),

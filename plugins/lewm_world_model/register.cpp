@@ -1,7 +1,8 @@
 #include "plugins/lewm_world_model/lewm_world_model.h"
 #include "roboimi/plugin/plugin.h"
 
-ROBOIMI_PLUGIN("lewm_world_model", "1.0.0", "LeWorldModel: pretrains LEWM's encoder on clips") {
+ROBOIMI_PLUGIN("lewm_world_model", "1.0.0",
+               "LeWorldModel: pretrains LEWM's encoder on video clips") {
   registrar.add<roboimi::Agent>(
       {.name = "lewm_world_model",
        .description = "joint-embedding world model: predicts the next frame's embedding",

@@ -18,13 +18,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Short waits are spun through; long ones cost a look every few milliseconds.
+// Short waits spin; long ones poll every few milliseconds.
 constexpr std::chrono::microseconds kSpin{200};
 constexpr std::chrono::microseconds kLongestSleep{5000};
 
 bool is_narrow(at::ScalarType dtype) { return dtype == at::kHalf || dtype == at::kBFloat16; }
 
-// MPI's name of a dtype that it can sum.
+// The MPI datatype of a dtype that MPI can sum. Error for others.
 MPI_Datatype summable(at::ScalarType dtype, const std::string& where) {
   switch (dtype) {
     case at::kFloat:
@@ -40,16 +40,17 @@ MPI_Datatype summable(at::ScalarType dtype, const std::string& where) {
                    .where = where,
                    .expected = "float32, float64, float16, bfloat16, int64 or uint8",
                    .found = at::toString(dtype),
-                   .next = "convert it before"});
+                   .next = "convert the tensor first"});
   }
 }
 
-// The tensor itself where it lies plainly in host memory, else a copy that does.
+// The tensor itself if it is contiguous in host memory with this dtype, else such a copy.
 at::Tensor on_host(const at::Tensor& tensor, at::ScalarType dtype) {
   return tensor.detach().to(at::kCPU, dtype).contiguous();
 }
 
-void give_back(const at::Tensor& host, at::Tensor& tensor) {
+// Copies the result into `tensor` unless on_host() returned the same memory.
+void copy_back(const at::Tensor& host, at::Tensor& tensor) {
   if (host.const_data_ptr() != tensor.const_data_ptr()) tensor.copy_(host);
 }
 
@@ -68,11 +69,15 @@ void in_chunks(const at::Tensor& host, std::int64_t chunk_bytes, Exchange exchan
 
 MpiCommunicator::MpiCommunicator(const MpiOptions& options) : options_(options) {
   join_processes();
-  const std::string what = "join the processes";
+
+  // A private copy of MPI_COMM_WORLD that returns errors instead of aborting.
+  const std::string what = "create a communicator";
   check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &processes_), what, name());
   check_mpi(MPI_Comm_set_errhandler(processes_, MPI_ERRORS_RETURN), what, name());
   check_mpi(MPI_Comm_rank(processes_, &rank_), what, name());
   check_mpi(MPI_Comm_size(processes_, &size_), what, name());
+
+  // The rank among the processes of this machine.
   MPI_Comm machine = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(processes_, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine), what,
             name());
@@ -81,10 +86,10 @@ MpiCommunicator::MpiCommunicator(const MpiOptions& options) : options_(options) 
   if (rank_ != 0) return;
   if (size_ == 1) {
     logger().warn(
-        "mpi_communicator: this is the only process; several are started by mpirun, as in "
+        "mpi_communicator: this is the only process; start several with mpirun: "
         "`mpirun -np 4 roboimi run ...`");
   } else {
-    logger().info("{} processes train together", size_);
+    logger().info("training with {} processes", size_);
   }
 }
 
@@ -93,24 +98,24 @@ void MpiCommunicator::all_reduce(at::Tensor& tensor) {
   const at::ScalarType dtype = tensor.scalar_type();
   const at::Tensor host = on_host(tensor, is_narrow(dtype) ? at::kFloat : dtype);
   const MPI_Datatype type = summable(host.scalar_type(), name());
-  meet({.call = Call::kAllReduce, .dtype = dtype, .numel = tensor.numel()});
+  check_in_step({.call = Call::kAllReduce, .dtype = dtype, .numel = tensor.numel()});
   in_chunks(host, options_.chunk_bytes, [&](std::byte* first, int count) {
     MPI_Request sum = MPI_REQUEST_NULL;
     check_mpi(MPI_Iallreduce(MPI_IN_PLACE, first, count, type, MPI_SUM, processes_, &sum),
               "sum over the processes", name());
     wait_for(sum);
   });
-  give_back(host, tensor);
+  copy_back(host, tensor);
 }
 
 void MpiCommunicator::broadcast(at::Tensor& tensor, std::int64_t root) {
   ROBOIMI_CHECK(root >= 0 && root < size_, c10::str("root ", root, " of ", size_));
   const at::NoGradGuard no_grad;
   const at::Tensor host = on_host(tensor, tensor.scalar_type());
-  meet({.call = Call::kBroadcast,
-        .dtype = tensor.scalar_type(),
-        .numel = tensor.numel(),
-        .root = root});
+  check_in_step({.call = Call::kBroadcast,
+                 .dtype = tensor.scalar_type(),
+                 .numel = tensor.numel(),
+                 .root = root});
   const auto item = static_cast<int>(host.element_size());
   in_chunks(host, options_.chunk_bytes, [&](std::byte* first, int count) {
     MPI_Request copy = MPI_REQUEST_NULL;
@@ -118,19 +123,19 @@ void MpiCommunicator::broadcast(at::Tensor& tensor, std::int64_t root) {
               "broadcast to the processes", name());
     wait_for(copy);
   });
-  if (root != rank_) give_back(host, tensor);
+  if (root != rank_) copy_back(host, tensor);
 }
 
-void MpiCommunicator::barrier() { meet({.call = Call::kBarrier}); }
+void MpiCommunicator::barrier() { check_in_step({.call = Call::kBarrier}); }
 
 void MpiCommunicator::finish() {
-  meet({.call = Call::kFinish});
-  check_mpi(MPI_Comm_free(&processes_), "part from the processes", name());
+  check_in_step({.call = Call::kFinish});
+  check_mpi(MPI_Comm_free(&processes_), "free the communicator", name());
   leave_processes();
 }
 
-// The largest of x and of -x over all processes tell whether x is the same everywhere.
-void MpiCommunicator::meet(const Intent& intent) {
+// A value x is the same in all processes if and only if max(x) = -max(-x).
+void MpiCommunicator::check_in_step(const Intent& intent) {
   constexpr int kFields = 4;
   const std::array<std::int64_t, kFields> mine = {static_cast<std::int64_t>(intent.call),
                                                   static_cast<std::int64_t>(intent.dtype),
@@ -140,19 +145,22 @@ void MpiCommunicator::meet(const Intent& intent) {
     sent[i] = mine[i];
     sent[kFields + i] = -mine[i];
   }
+
+  // The maximum of each field and of its negative.
   MPI_Request request = MPI_REQUEST_NULL;
   check_mpi(MPI_Iallreduce(sent.data(), largest.data(), 2 * kFields, MPI_INT64_T, MPI_MAX,
                            processes_, &request),
-            "meet the processes", name());
+            "compare the calls of the processes", name());
   wait_for(request);
   for (std::size_t i = 0; i < kFields; ++i) {
     if (largest[i] == -largest[kFields + i]) continue;
     throw Error(
-        {.what = "the processes of the training are out of step",
+        {.what = "the training processes are out of step",
          .where = name(),
          .expected = "the same call in all of them",
-         .found = describe(intent) + " here, and something else in another",
-         .next = "an agent must do the same in every process; the others say what they did"});
+         .found = describe(intent) + " here, and a different call in another process",
+         .next =
+             "an agent must make the same calls in every process; see the errors of the others"});
   }
 }
 
@@ -188,7 +196,9 @@ std::string MpiCommunicator::name() const {
 }
 
 static void declare(OptionFields& fields, MpiOptions& o) {
-  fields.integer("chunk_bytes", o.chunk_bytes, "longer tensors are exchanged in parts")
+  fields
+      .integer("chunk_bytes", o.chunk_bytes,
+               "size of one exchange; larger tensors are exchanged in parts")
       .range(8, 1 << 30)
       .with_unit("bytes");
 }

@@ -1,12 +1,12 @@
-// The processes that mpirun started, or srun.
+// A communicator between the processes that mpirun or srun started.
 //
 //   MpiCommunicator communicator({});
 //   communicator.all_reduce(gradients);
 //   communicator.finish();
 //
-// Before data moves, the processes meet: they compare what each is about to do. Processes that are
-// about to do different things are an Error in all of them, where MPI alone would hang or mix their
-// data. All waiting is done with sleeps instead of spinning, as long as it takes.
+// Before data is exchanged, the processes compare the calls they are about to make. If these
+// differ, every process throws an Error, where MPI alone would hang or mix their data. Waiting
+// sleeps instead of spinning and has no time limit.
 #pragma once
 
 #include <mpi.h>
@@ -22,12 +22,12 @@
 namespace roboimi::mpi_communicator {
 
 struct MpiOptions {
-  std::int64_t chunk_bytes = std::int64_t{1} << 28;  // longer tensors go in parts
+  std::int64_t chunk_bytes = std::int64_t{1} << 28;  // larger tensors are exchanged in parts
 };
 
 class MpiCommunicator final : public Communicator {
  public:
-  // Begins MPI with the first one. Error while an earlier one is not finished.
+  // The first communicator of the process initializes MPI. Error if an earlier one is not finished.
   explicit MpiCommunicator(const MpiOptions& options);
 
   std::int64_t rank() const override { return rank_; }
@@ -42,7 +42,7 @@ class MpiCommunicator final : public Communicator {
 
  private:
   enum class Call : std::int64_t { kAllReduce, kBroadcast, kBarrier, kFinish };
-  // What a process is about to do; all must be about to do the same.
+  // The call that a process is about to make; it must be the same in all processes.
   struct Intent {
     Call call = Call::kBarrier;
     at::ScalarType dtype = at::kByte;
@@ -50,13 +50,14 @@ class MpiCommunicator final : public Communicator {
     std::int64_t root = 0;
   };
 
-  void meet(const Intent& intent);
+  // Error in all processes unless they have the same intent.
+  void check_in_step(const Intent& intent);
   void wait_for(MPI_Request& request) const;
   std::string describe(const Intent& intent) const;
   std::string name() const;
 
   MpiOptions options_;
-  MPI_Comm processes_ = MPI_COMM_NULL;  // a copy of MPI_COMM_WORLD of its own
+  MPI_Comm processes_ = MPI_COMM_NULL;  // a private copy of MPI_COMM_WORLD
   int rank_ = 0, size_ = 1, local_rank_ = 0;
 };
 

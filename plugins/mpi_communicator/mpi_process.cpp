@@ -14,12 +14,12 @@ constexpr const char* kName = "mpi_communicator";
 
 enum class Phase { kNotBegun, kTogether, kLeft };
 
-// Of the process, as MPI is.
+// MPI is per process, and so is its phase.
 Phase phase = Phase::kNotBegun;
 
-// The last that the process does: errors are printed by now.
+// Runs at exit, after errors have been printed.
 void end_mpi(int status, void* beginner) {
-  // A child that was forked and not replaced is no process of MPI's.
+  // A forked child without exec is not an MPI process.
   if (static_cast<pid_t>(reinterpret_cast<std::intptr_t>(beginner)) != ::getpid()) return;
   if (phase == Phase::kTogether) {
     MPI_Abort(MPI_COMM_WORLD, status == 0 ? EXIT_FAILURE : status);
@@ -30,16 +30,17 @@ void end_mpi(int status, void* beginner) {
 
 void begin_mpi() {
   int provided = MPI_THREAD_SINGLE;
-  // Backward passes on a GPU run in threads of libtorch's, one at a time.
-  check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "begin", kName);
+  // Backward passes on a GPU run in libtorch's threads, one at a time.
+  check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "initialize",
+            kName);
   ::on_exit(end_mpi, reinterpret_cast<void*>(static_cast<std::intptr_t>(::getpid())));
   if (provided < MPI_THREAD_SERIALIZED) {
     phase = Phase::kTogether;
-    throw Error({.what = "this MPI takes calls from one thread only",
+    throw Error({.what = "this MPI library supports calls from one thread only",
                  .where = kName,
                  .expected = "MPI_THREAD_SERIALIZED",
                  .found = fmt::format("level {}", provided),
-                 .next = "install an MPI with support for threads, such as Debian's Open MPI"});
+                 .next = "install an MPI library with thread support, such as Debian's Open MPI"});
   }
 }
 
@@ -47,10 +48,10 @@ void begin_mpi() {
 
 void join_processes() {
   if (phase == Phase::kTogether) {
-    throw Error({.what = "an earlier training of these processes failed and left them apart",
+    throw Error({.what = "an earlier training in these processes failed or is not finished",
                  .where = kName,
-                 .expected = "one training after the other, each to its end",
-                 .next = "start the processes again, one training at a time"});
+                 .expected = "one training after the other, each finished",
+                 .next = "start the processes again, with one training at a time"});
   }
   if (phase == Phase::kNotBegun) begin_mpi();
   phase = Phase::kTogether;
@@ -66,7 +67,7 @@ void check_mpi(int code, const std::string& what, const std::string& where) {
   throw Error({.what = fmt::format("MPI failed to {}", what),
                .where = where,
                .found = text,
-               .next = "see above for what the other processes and mpirun say"});
+               .next = "see the messages of mpirun and the other processes above"});
 }
 
 }  // namespace roboimi::mpi_communicator

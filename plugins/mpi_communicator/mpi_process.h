@@ -1,11 +1,12 @@
-// MPI in this process: begun with the first communicator, ended with the process itself.
+// Initialization and shutdown of MPI in this process. MPI starts with the first communicator and
+// ends when the process exits.
 //
 //   join_processes();    // MPI_Init_thread, once
-//   ...                  // an exception that ends the process here ends all: MPI_Abort, at exit
-//   leave_processes();   // all is well: MPI_Finalize, at exit
+//   ...                  // if the process exits here, MPI_Abort ends all processes at exit
+//   leave_processes();   // success: MPI_Finalize at exit
 //
-// Ending is left to the process's exit because only then an error's text is printed, and because
-// MPI cannot begin twice.
+// MPI ends at exit so that error messages are printed first, and because MPI cannot be initialized
+// twice.
 #pragma once
 
 #include <mpi.h>
@@ -14,11 +15,12 @@
 
 namespace roboimi::mpi_communicator {
 
-// Error when what was begun before was never left, or when MPI allows calls from one thread only.
+// Error if an earlier join_processes() was not followed by leave_processes(), or if the MPI library
+// allows calls from one thread only.
 void join_processes();
 void leave_processes();
 
-// Error with MPI's own text unless `code` is MPI_SUCCESS. `what` was tried in `where`.
+// Error with MPI's message unless `code` is MPI_SUCCESS: "MPI failed to `what`", at `where`.
 void check_mpi(int code, const std::string& what, const std::string& where);
 
 }  // namespace roboimi::mpi_communicator

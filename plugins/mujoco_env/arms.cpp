@@ -14,6 +14,8 @@ ArmIndices find_arm(const mjModel* model, const std::string& arm) {
   const auto find = [&](mjtObj type, const std::string& part) {
     return find_named(model, type, (arm + part).c_str());
   };
+
+  // Joints of the arm.
   ArmIndices indices;
   for (int i = 0; i < kNumJoints; ++i) {
     const std::string name = fmt::format("_joint{}", i + 1);
@@ -24,6 +26,8 @@ ArmIndices find_arm(const mjModel* model, const std::string& arm) {
     indices.lower[i] = model->jnt_range[2 * joint];
     indices.upper[i] = model->jnt_range[2 * joint + 1];
   }
+
+  // Gripper.
   for (int i = 0; i < 2; ++i) {
     const std::string name = fmt::format("_finger{}", i + 1);
     const int joint = find(mjOBJ_JOINT, name);
@@ -38,7 +42,8 @@ ArmIndices find_arm(const mjModel* model, const std::string& arm) {
   return indices;
 }
 
-// Joint values and the gripper's opening of one arm, from a position or a velocity vector.
+// Writes joint values and gripper opening of one arm to `out`, from a position or a velocity
+// vector.
 void read_arm(const mjtNum* values, const std::array<int, kNumJoints>& joints,
               const std::array<int, 2>& fingers, float* out) {
   for (int i = 0; i < kNumJoints; ++i) out[i] = static_cast<float>(values[joints[i]]);
@@ -54,8 +59,8 @@ int find_named(const mjModel* model, mjtObj type, const char* name) {
   throw Error({.what = fmt::format("the scene lacks the {} '{}'", mju_type2Str(type), name),
                .where = "mujoco_env",
                .expected = "a model with the names of assets/sim_transfer",
-               .next = "include arms.xml in the MJCF, and name the task's objects as its own scene "
-                       "does"});
+               .next = "include arms.xml in the MJCF, and use the same object names as the task's "
+                       "own scene"});
 }
 
 Arms find_arms(const mjModel* model) {

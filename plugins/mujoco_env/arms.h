@@ -1,11 +1,11 @@
-// The two arms of every scene of this plugin, left arm first: where their numbers lie in MuJoCo's
-// model and data, and how they become a policy's state and action.
+// The two arms of every scene of this plugin, left arm first: their indices in MuJoCo's model and
+// data, and the conversion to a policy's state and action.
 //
 //   const Arms arms = find_arms(model);
 //   put_at_home(arms, data);
 //   data->ctrl[arms[kRight].actuator[0]] = 0.3;   // the first joint's command
 //
-// State and action have kStateDim numbers: of each arm 7 joint angles (radians) and the gripper's
+// State and action have kStateDim elements: for each arm 7 joint angles (radians) and the gripper
 // opening (0 closed .. 1 open). Lengths are in meters.
 #pragma once
 
@@ -20,13 +20,13 @@ inline constexpr int kRight = 1;
 inline constexpr int kNumArms = 2;
 inline constexpr int kNumJoints = 7;            // of one arm
 inline constexpr int kArmDim = kNumJoints + 1;  // 7 joint angles and the gripper's opening
-inline constexpr int kStateDim = 2 * kArmDim;   // S and A
-inline constexpr double kFingerTravel = 0.04;   // meters; opening 1 is both fingers this far out
+inline constexpr int kStateDim = 2 * kArmDim;   // S = A
+inline constexpr double kFingerTravel = 0.04;   // meters; travel of each finger at opening 1
 inline constexpr const char* kArmNames[] = {"left", "right"};
 
 using JointAngles = std::array<double, kNumJoints>;
 
-// Where both arms wait when an episode starts: elbow up, gripper open, pointing down and forward.
+// Pose of both arms at the start of an episode: elbow up, gripper open, pointing down and forward.
 inline constexpr JointAngles kHome = {0.0, 0.3686, 0.0, 2.1224, 0.0, -0.1348, 0.0};
 
 // Indices of one arm in the model.
@@ -45,20 +45,20 @@ struct ArmIndices {
 
 using Arms = std::array<ArmIndices, kNumArms>;
 
-// The number of a named part of the model. Error naming it when the model lacks it.
+// The id of a named part of the model. An Error names the part if the model lacks it.
 int find_named(const mjModel* model, mjtObj type, const char* name);
 
-// Error naming what the model lacks of the arms.
+// The indices of both arms. An Error names the part that the model lacks.
 Arms find_arms(const mjModel* model);
 
 // Sets positions and commands to kHome with open grippers.
 void put_at_home(const Arms& arms, mjData* data);
 
-// Writes kStateDim numbers each.
+// Write kStateDim elements each.
 void read_state(const Arms& arms, const mjData* data, float* state);
 void read_velocity(const Arms& arms, const mjData* data, float* velocity);
 
-// Sets the commands from an action of kStateDim finite numbers. Joint targets are clipped to the
+// Sets the commands from an action of kStateDim finite elements. Joint targets are clipped to the
 // joints' ranges, openings to [0, 1].
 void apply_action(const Arms& arms, const double* action, mjData* data);
 

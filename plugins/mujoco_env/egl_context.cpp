@@ -1,4 +1,5 @@
-// Contexts through EGL: on a device (a GPU, or Mesa's software device), or on no surface at all.
+// OpenGL contexts through EGL: on a device (a GPU, or Mesa's software device), or without a
+// surface.
 #include <EGL/egl.h>
 #include <EGL/eglext.h>
 #include <fmt/format.h>
@@ -13,7 +14,7 @@
 namespace roboimi::mujoco_env {
 namespace {
 
-// From eglext.h of Mesa; older headers lack it.
+// From Mesa's eglext.h; older headers lack it.
 constexpr EGLenum kPlatformSurfacelessMesa = 0x31DD;
 constexpr int kMaxDevices = 16;
 
@@ -54,7 +55,7 @@ struct Egl {
   }
 };
 
-// A display that works, with a configuration for OpenGL. Kept for the life of the process.
+// A working display with a configuration for OpenGL. Kept for the lifetime of the process.
 struct Screen {
   EGLDisplay display = EGL_NO_DISPLAY;
   EGLConfig config = nullptr;
@@ -88,7 +89,7 @@ std::optional<Screen> try_screen(const Egl& egl, EGLDisplay display) {
   if (!egl.choose_config(display, wanted, &screen.config, 1, &count) || count == 0) {
     return std::nullopt;
   }
-  // A display can open and still refuse contexts: a GPU without its driver.
+  // A display may open but not support contexts, such as a GPU without its driver.
   EGLContext probe = egl.create_context(display, screen.config, EGL_NO_CONTEXT, nullptr);
   if (probe == EGL_NO_CONTEXT) return std::nullopt;
   egl.destroy_context(display, probe);
@@ -122,27 +123,28 @@ Screen open_surfaceless(const Egl& egl) {
   return *screen;
 }
 
-// A way that works. Never destroyed: drivers unload badly at exit.
-struct EglWay {
+// A loaded EGL library with a working display. Never destroyed, since drivers often crash when
+// unloaded at exit.
+struct EglConnection {
   Egl egl;
   Screen screen;
   std::string name;
 };
 
-const EglWay& open_way(bool on_device) {
-  auto way = std::make_unique<EglWay>();
-  way->screen = on_device ? open_device(way->egl) : open_surfaceless(way->egl);
-  way->name = on_device ? "EGL device" : "EGL surfaceless";
-  way->egl.library.keep();
-  return *way.release();
+const EglConnection& open_connection(bool on_device) {
+  auto opened = std::make_unique<EglConnection>();
+  opened->screen = on_device ? open_device(opened->egl) : open_surfaceless(opened->egl);
+  opened->name = on_device ? "EGL device" : "EGL surfaceless";
+  opened->egl.library.keep();
+  return *opened.release();
 }
 
 class EglContext final : public GlContext {
  public:
-  explicit EglContext(const EglWay& way)
-      : egl_(way.egl), display_(way.screen.display), name_(way.name) {
+  explicit EglContext(const EglConnection& connection)
+      : egl_(connection.egl), display_(connection.screen.display), name_(connection.name) {
     if (!egl_.bind_api(EGL_OPENGL_API)) egl_.fail("eglBindAPI");
-    context_ = egl_.create_context(display_, way.screen.config, EGL_NO_CONTEXT, nullptr);
+    context_ = egl_.create_context(display_, connection.screen.config, EGL_NO_CONTEXT, nullptr);
     if (context_ == EGL_NO_CONTEXT) egl_.fail("eglCreateContext");
   }
   ~EglContext() override { egl_.destroy_context(display_, context_); }
@@ -150,7 +152,7 @@ class EglContext final : public GlContext {
 
  private:
   void acquire() override {
-    // The bound interface belongs to the thread.
+    // The bound API is per thread.
     if (!egl_.bind_api(EGL_OPENGL_API)) egl_.fail("eglBindAPI");
     if (!egl_.make_current(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, context_)) {
       egl_.fail("eglMakeCurrent");
@@ -169,12 +171,12 @@ class EglContext final : public GlContext {
 }  // namespace
 
 std::unique_ptr<GlContext> make_egl_context(bool on_device) {
-  // A static whose initialiser throws is tried again by the next call.
+  // If the initializer of a static throws, the next call tries again.
   if (on_device) {
-    static const EglWay& device = open_way(true);
+    static const EglConnection& device = open_connection(true);
     return std::make_unique<EglContext>(device);
   }
-  static const EglWay& surfaceless = open_way(false);
+  static const EglConnection& surfaceless = open_connection(false);
   return std::make_unique<EglContext>(surfaceless);
 }
 

@@ -13,25 +13,25 @@
 namespace roboimi::mujoco_env {
 namespace {
 
-// One way to a context.
-struct Way {
+// One method to create a context.
+struct ContextFactory {
   std::string name;
   GlBackend backend;
   std::function<std::unique_ptr<GlContext>()> make;
 };
 
-const std::vector<Way>& ways() {
-  static const std::vector<Way> all = {
+const std::vector<ContextFactory>& context_factories() {
+  static const std::vector<ContextFactory> all = {
       {"EGL device", GlBackend::kEgl, [] { return make_egl_context(true); }},
       {"EGL surfaceless", GlBackend::kEgl, [] { return make_egl_context(false); }},
       {"OSMesa", GlBackend::kOsMesa, make_osmesa_context}};
   return all;
 }
 
-// The way that this process renders by, once one has worked.
+// The method that this process renders with, set by the first success.
 struct Chosen {
   std::mutex mutex;
-  const Way* way = nullptr;
+  const ContextFactory* factory = nullptr;
 };
 
 Chosen& chosen() {
@@ -39,20 +39,20 @@ Chosen& chosen() {
   return instance;
 }
 
-bool allows(GlBackend backend, const Way& way) {
-  return backend == GlBackend::kAuto || backend == way.backend;
+bool allows(GlBackend backend, const ContextFactory& factory) {
+  return backend == GlBackend::kAuto || backend == factory.backend;
 }
 
 GlBackend parse_backend(const std::string& name, const std::string& where) {
   if (name == "auto" || name.empty()) return GlBackend::kAuto;
   if (name == "egl") return GlBackend::kEgl;
   if (name == "osmesa") return GlBackend::kOsMesa;
-  throw Error({.what = "rendering without a window cannot use this OpenGL",
+  throw Error({.what = "off-screen rendering does not support this OpenGL backend",
                .where = where,
                .expected = "egl or osmesa",
                .found = name,
                .next = where == "MUJOCO_GL"
-                           ? "unset it, or override it by env.gl=egl or env.gl=osmesa"
+                           ? "unset it, or override it with env.gl=egl or env.gl=osmesa"
                            : "env.gl=auto tries both"});
 }
 
@@ -71,28 +71,31 @@ GlBackend choose_gl_backend(const std::string& option) {
 }
 
 std::unique_ptr<GlContext> make_gl_context(GlBackend backend) {
+  // All contexts of a process use the method that worked first.
   Chosen& process = chosen();
   const std::lock_guard<std::mutex> lock(process.mutex);
-  if (process.way != nullptr) {
-    if (allows(backend, *process.way)) return process.way->make();
-    throw Error({.what = "this process already renders by another OpenGL",
+  if (process.factory != nullptr) {
+    if (allows(backend, *process.factory)) return process.factory->make();
+    throw Error({.what = "this process already renders with another OpenGL backend",
                  .where = "mujoco_env",
-                 .expected = process.way->name,
+                 .expected = process.factory->name,
                  .found = backend == GlBackend::kEgl ? "egl" : "osmesa",
                  .next = "use one value of env.gl for all environments"});
   }
+
+  // Tries the methods in order.
   std::string failures;
-  for (const Way& way : ways()) {
-    if (!allows(backend, way)) continue;
+  for (const ContextFactory& factory : context_factories()) {
+    if (!allows(backend, factory)) continue;
     try {
-      std::unique_ptr<GlContext> context = way.make();
-      process.way = &way;
+      std::unique_ptr<GlContext> context = factory.make();
+      process.factory = &factory;
       return context;
     } catch (const Error& error) {
-      failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", way.name, error.what());
+      failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", factory.name, error.what());
     }
   }
-  throw Error({.what = "no OpenGL to render with",
+  throw Error({.what = "no OpenGL backend works for rendering",
                .where = "mujoco_env",
                .expected = "EGL or OSMesa",
                .found = failures,

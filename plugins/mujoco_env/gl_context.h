@@ -4,9 +4,9 @@
 //   GlContext::Current current(*context);   // until the end of the scope, on this thread
 //   mjr_render(...);
 //
-// libEGL and libOSMesa are opened when the first context is made, so that a program which never
-// renders needs neither. All contexts of a process share one backend, since MuJoCo resolves
-// OpenGL's functions once.
+// libEGL and libOSMesa are opened when the first context is created, so a program that never
+// renders needs neither. All contexts of a process use the same backend, because MuJoCo resolves
+// OpenGL's functions only once.
 #pragma once
 
 #include <initializer_list>
@@ -16,9 +16,9 @@
 namespace roboimi::mujoco_env {
 
 enum class GlBackend {
-  kAuto,    // EGL on a device, EGL without a surface, OSMesa: the first that works
-  kEgl,     // the first two
-  kOsMesa,  // the last
+  kAuto,    // the first that works: EGL on a device, EGL without a surface, OSMesa
+  kEgl,     // EGL on a device, or without a surface
+  kOsMesa,  // OSMesa
 };
 
 class GlContext {
@@ -27,7 +27,7 @@ class GlContext {
   // "EGL device", "EGL surfaceless" or "OSMesa".
   virtual const std::string& name() const = 0;
 
-  // Makes the context this thread's own while alive.
+  // Makes the context current on this thread for its lifetime.
   class Current {
    public:
     explicit Current(GlContext& context);
@@ -44,35 +44,35 @@ class GlContext {
   virtual void release() = 0;
 };
 
-// What the option `gl` ("auto", "egl", "osmesa") and the environment variable MUJOCO_GL ask for.
-// The variable decides when the option says auto. Error for a value that names neither.
+// The backend selected by the option `gl` ("auto", "egl", "osmesa"), or by the environment variable
+// MUJOCO_GL if the option is auto. Error for an unknown value.
 GlBackend choose_gl_backend(const std::string& option);
 
-// Error naming each way that was tried and why it failed, or when the process already renders by a
-// way that `backend` does not allow.
+// Creates a context. An Error lists each method that was tried and why it failed. Error also if the
+// process already renders with a backend that `backend` excludes.
 std::unique_ptr<GlContext> make_gl_context(GlBackend backend);
 
-// The ways, one by one. Error with the reason when one does not work here.
+// The single methods. Error with the reason if one does not work on this machine.
 std::unique_ptr<GlContext> make_egl_context(bool on_device);
 std::unique_ptr<GlContext> make_osmesa_context();
 
-// A library opened at run time, closed again unless it is kept.
+// A library opened at run time, and closed again unless keep() is called.
 class GlLibrary {
  public:
-  // The first of `names` that is there. Error otherwise.
+  // Opens the first of `names` that is found. Error if there is none.
   explicit GlLibrary(std::initializer_list<const char*> names);
   ~GlLibrary();
   GlLibrary(const GlLibrary&) = delete;
   GlLibrary& operator=(const GlLibrary&) = delete;
 
-  // Sets *function. Error when the library lacks it.
+  // Sets *function. Error if the library lacks it.
   template <typename Function>
   void load(const char* name, Function* function) const {
     *function = reinterpret_cast<Function>(find(name));
   }
 
-  // Makes its symbols global for the life of the process: MuJoCo looks for an OpenGL among them,
-  // and must not find one that did not work.
+  // Makes the library's symbols global for the lifetime of the process. MuJoCo searches them for
+  // OpenGL, so call this only for a backend that works.
   void keep() const;
 
  private:

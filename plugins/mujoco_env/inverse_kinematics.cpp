@@ -9,9 +9,9 @@ namespace roboimi::mujoco_env {
 namespace {
 
 constexpr int kMaxIterations = 60;
-constexpr double kTolerance = 2e-5;   // metres and radians
+constexpr double kTolerance = 2e-5;   // meters and radians
 constexpr double kDamping = 1e-6;     // lambda squared
-constexpr double kRestGain = 0.05;    // of the way to the rest angles, per iteration
+constexpr double kRestGain = 0.05;    // fraction of the way to the rest angles, per iteration
 constexpr double kLargestStep = 0.3;  // radians per iteration
 
 }  // namespace
@@ -43,6 +43,7 @@ std::array<double, 6> InverseKinematics::error_to(const Pose& target, const Join
 // dq = J# e + (I - J# J) r, with J# = J^T (J J^T + lambda^2 I)^-1.
 JointAngles InverseKinematics::step_for(const std::array<double, 6>& error,
                                         const JointAngles& towards_rest) {
+  // The 6 x 7 Jacobian of the arm's joints.
   const mjModel* model = world_.model.get();
   const int nv = static_cast<int>(model->nv);
   simulator_call([&] {
@@ -54,13 +55,14 @@ JointAngles InverseKinematics::step_for(const std::array<double, 6>& error,
       arm_jacobian[row][i] = jacobian_[row * nv + arm_.velocity[i]];
     }
   }
-  // J J^T, factorised in place.
+
+  // J J^T + lambda^2 I, factorized in place.
   double gram[36];
   mju_mulMatMatT(gram, &arm_jacobian[0][0], &arm_jacobian[0][0], 6, kNumJoints, 6);
   for (int row = 0; row < 6; ++row) gram[7 * row] += kDamping;
   mju_cholFactor(gram, 6, 0.0);
 
-  // J# (e - J r) + r is the same sum with one solve.
+  // The step equals J# (e - J r) + r, which takes one solve.
   double wanted[6], weights[6];
   mju_mulMatVec(wanted, &arm_jacobian[0][0], towards_rest.data(), 6, kNumJoints);
   mju_sub(wanted, error.data(), wanted, 6);
@@ -79,6 +81,7 @@ JointAngles InverseKinematics::solve(const Pose& target, const JointAngles& gues
     residual_ = mju_norm(error.data(), 6);
     if (residual_ < kTolerance || iteration == kMaxIterations) return angles;
 
+    // A step of limited size, clipped to the joint ranges.
     JointAngles towards_rest;
     for (int i = 0; i < kNumJoints; ++i) towards_rest[i] = kRestGain * (rest[i] - angles[i]);
     const JointAngles step = step_for(error, towards_rest);

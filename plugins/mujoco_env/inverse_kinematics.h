@@ -1,9 +1,10 @@
-// Joint angles that bring one gripper to a pose, by damped least squares on MuJoCo's Jacobians.
+// Inverse kinematics of one arm: joint angles that bring its gripper to a pose, by damped least
+// squares on MuJoCo's Jacobians.
 //
 //   InverseKinematics solver(world, kRight);
 //   JointAngles angles = solver.solve({.position = {0.1, 0, 0.2}, .orientation = q}, kHome);
 //
-// The seventh degree of freedom is spent on staying near `rest`.
+// The redundant seventh degree of freedom is used to stay near `rest`.
 #pragma once
 
 #include <array>
@@ -17,22 +18,24 @@ namespace roboimi::mujoco_env {
 using Vector3 = std::array<double, 3>;
 using Quaternion = std::array<double, 4>;  // w x y z
 
-// Of a gripper's tool site, in the world.
+// Pose of a gripper's tool site in world coordinates.
 struct Pose {
-  Vector3 position;  // metres
+  Vector3 position;  // meters
   Quaternion orientation;
 };
 
 class InverseKinematics {
  public:
-  // Works on data of its own: the episode's state is not touched. `world` must outlive the solver.
+  // Uses its own MuJoCo data, so the episode's state does not change. `world` must outlive the
+  // solver.
   InverseKinematics(const World& world, int arm);
 
-  // The angles nearest to `guess` found within the joints' ranges. When the pose is out of reach
-  // they come as near as the arm does; residual() tells.
+  // Iterates from `guess`, within the joints' ranges. If the pose is out of reach, the result is as
+  // close as the arm can get; residual() reports the error.
   JointAngles solve(const Pose& target, const JointAngles& guess, const JointAngles& rest);
 
-  // Of the last solution: metres and radians, joined as one Euclidean norm.
+  // Error of the last solution: the Euclidean norm over position (meters) and orientation
+  // (radians).
   double residual() const { return residual_; }
 
  private:

@@ -14,7 +14,7 @@
 namespace roboimi::mujoco_env {
 namespace {
 
-// Of the stream that holds a camera's depth.
+// Suffix of the name of a camera's depth stream.
 constexpr const char* kDepthSuffix = "_depth";
 
 ObservationSpec make_spec(const MujocoEnvOptions& options, const Task& task) {
@@ -34,7 +34,7 @@ ObservationSpec make_spec(const MujocoEnvOptions& options, const Task& task) {
 
 void check_options(const MujocoEnvOptions& options, const mjModel* model) {
   if (options.max_steps < 1) {
-    throw Error({.what = "an episode needs a step",
+    throw Error({.what = "an episode needs at least one step",
                  .where = "env.max_steps",
                  .expected = "1 or more",
                  .found = fmt::format("{}", options.max_steps)});
@@ -87,7 +87,7 @@ Observation MujocoEnv::reset(std::uint64_t seed, bool render) {
 void MujocoEnv::check_begun() const {
   if (has_reset_) return;
   throw Error(
-      {.what = "no episode has begun", .where = "mujoco_env", .next = "call reset(seed) first"});
+      {.what = "no episode has started", .where = "mujoco_env", .next = "call reset(seed) first"});
 }
 
 void MujocoEnv::check_running() const {
@@ -100,16 +100,16 @@ void MujocoEnv::check_running() const {
 
 void MujocoEnv::apply(const at::Tensor& action) {
   if (!action.defined() || action.numel() != kStateDim) {
-    throw Error({.what = "an action of the wrong size",
+    throw Error({.what = "the action has the wrong size",
                  .where = "mujoco_env",
-                 .expected = fmt::format("{} numbers", kStateDim),
+                 .expected = fmt::format("{} elements", kStateDim),
                  .found = action.defined() ? fmt::format("{}", action.numel()) : "none"});
   }
   const at::Tensor numbers = action.detach().to(at::kCPU, at::kDouble).contiguous();
   const double* values = numbers.data_ptr<double>();
   for (int i = 0; i < kStateDim; ++i) {
     if (std::isfinite(values[i])) continue;
-    throw Error({.what = fmt::format("number {} of the action is not finite", i),
+    throw Error({.what = fmt::format("element {} of the action is not finite", i),
                  .where = "mujoco_env",
                  .found = fmt::format("{}", values[i])});
   }
@@ -125,10 +125,10 @@ void MujocoEnv::simulate_control_step() {
     throw Error({.what = "the simulation became unstable",
                  .where = "mujoco_env",
                  .found = fmt::format("values that are not finite at step {}", steps_),
-                 .next = "look at the actions, or at the contacts of env.model_file"});
+                 .next = "check the actions, or the contacts of env.model_file"});
   }
-  // mj_step leaves poses and contacts one sub-step behind; this brings them up to the positions and
-  // leaves the solver's warm start alone.
+  // mj_step leaves poses and contacts one sub-step behind. This updates them to the new positions
+  // without changing the solver's warm start.
   simulator_call([&] { mj_fwdPosition(world_.model.get(), data_.get()); });
 }
 
@@ -158,6 +158,7 @@ StepResult MujocoEnv::step(const at::Tensor& action, bool render) {
 
 Observation MujocoEnv::observe(bool render) {
   check_begun();
+  // State, velocity and the task's objects.
   Observation observation;
   const at::Tensor state = at::empty({kStateDim}), velocity = at::empty({kStateDim});
   read_state(world_.arms, data_.get(), state.data_ptr<float>());
@@ -168,6 +169,8 @@ Observation MujocoEnv::observe(bool render) {
     observation[kEnvState] = objects;
   }
   if (!render) return observation;
+
+  // Images and depth.
   const ImageSize size{options_.image_height, options_.image_width};
   for (const std::string& camera : options_.camera_names) {
     observation[camera] = this->render(camera, size);

@@ -1,13 +1,13 @@
-// Two 7-joint arms in MuJoCo that do a task: sim_transfer, in which they hand over a red box, or
-// another of tasks().
+// A MuJoCo environment with two 7-joint arms and one of the tasks in tasks(), such as sim_transfer,
+// in which the arms hand over a red box.
 //
 //   mujoco_env::MujocoEnv environment({});
 //   Observation observation = environment.reset(7, /*render=*/true);
 //   StepResult result = environment.step(action, true);
 //
-// State and action have 16 numbers, left arm first: 7 joint angles (radians) and the gripper's
-// opening (0 closed .. 1 open) of each. An action is held for one control step: 20 Hz over 500 Hz
-// physics. The same seed and actions give the same episode to the bit.
+// State and action have 16 elements, left arm first: 7 joint angles (radians) and the gripper
+// opening (0 closed .. 1 open) of each arm. An action is held for one control step: 20 Hz over 500
+// Hz physics. The same seed and actions give a bit-identical episode.
 #pragma once
 
 #include <array>
@@ -28,8 +28,8 @@
 namespace roboimi::mujoco_env {
 
 inline constexpr int kControlHz = 20;
-inline constexpr int kSubSteps = 25;     // of physics in a control step
-inline constexpr int kStableSteps = 10;  // in a row in which the task is achieved: stable_success
+inline constexpr int kSubSteps = 25;     // physics steps per control step
+inline constexpr int kStableSteps = 10;  // steps in a row with the task achieved: stable_success
 
 struct MujocoEnvOptions {
   std::string task = "sim_transfer";
@@ -38,17 +38,17 @@ struct MujocoEnvOptions {
   std::int64_t image_height = 256;                   // pixels
   std::int64_t image_width = 256;                    // pixels
   std::int64_t max_steps = 200;                      // control steps
-  std::string model_file = {};  // MJCF with the same names; empty: the task's scene
+  std::string model_file = {};  // MJCF with the same names; empty: the task's own scene
   bool render_shadows = false;
   std::string gl = "auto";         // auto, egl, osmesa
-  double expert_path_noise = 0.0;  // meters; of the expert's way-points in the air
+  double expert_path_noise = 0.0;  // meters; standard deviation, for way-points in the air
 };
 
 class MujocoEnv final : public Environment, public Scene {
  public:
-  // Error for a task that is none of tasks().
+  // Error for a task that is not in tasks().
   explicit MujocoEnv(MujocoEnvOptions options);
-  // With a task that the plugin need not know; options.task is not read.
+  // With a task that need not be in tasks(); options.task is ignored.
   MujocoEnv(MujocoEnvOptions options, const TaskRow& task);
   ~MujocoEnv() override;
 
@@ -56,8 +56,9 @@ class MujocoEnv final : public Environment, public Scene {
   std::int64_t max_steps() const override { return options_.max_steps; }
 
   Observation reset(std::uint64_t seed, bool render) override;
-  // Joint targets are clipped to the joints' ranges, openings to [0, 1]. Error for another size, a
-  // value that is not finite, and a call before reset() or after the last step.
+  // Joint targets are clipped to the joints' ranges, openings to [0, 1]. Error for an action of
+  // another size or with a value that is not finite, and for a call before reset() or after the
+  // last step.
   StepResult step(const at::Tensor& action, bool render) override;
   Observation observe(bool render) override;
   Scene* scene() override { return this; }
@@ -65,7 +66,7 @@ class MujocoEnv final : public Environment, public Scene {
   double max_reward() const override { return task_->max_reward(); }
   std::vector<std::string> stage_names() const override { return task_->stage_names(); }
 
-  // Of left_link7 and right_link7.
+  // Positions of left_link7 and right_link7.
   std::vector<std::array<double, 3>> end_effector_positions() const override;
   std::vector<std::string> end_effector_names() const override;
   std::map<std::string, at::Tensor> labels() const override;
@@ -74,10 +75,10 @@ class MujocoEnv final : public Environment, public Scene {
   std::optional<std::array<double, 2>> project(const std::string& camera, ImageSize size,
                                                const std::array<double, 3>& point) const override;
 
-  // `noise`: meters.
+  // `noise`: standard deviation in meters.
   std::unique_ptr<Expert> make_expert(double noise, std::uint64_t seed) override;
 
-  // For tests and tools that look at the simulation itself.
+  // For tests and tools that inspect the simulation.
   const World& world() const { return world_; }
   const mjData* data() const { return data_.get(); }
   std::string gl_name() const { return renderer_.backend_name(); }

@@ -1,4 +1,4 @@
-// Contexts through OSMesa, Mesa's renderer into plain memory.
+// OpenGL contexts through OSMesa, Mesa's software renderer.
 #include <vector>
 
 #include "plugins/mujoco_env/gl_context.h"
@@ -9,7 +9,7 @@ namespace {
 
 constexpr unsigned kRgba = 0x1908;          // GL_RGBA
 constexpr unsigned kUnsignedByte = 0x1401;  // GL_UNSIGNED_BYTE
-constexpr int kBufferSize = 64;             // pixels; MuJoCo draws into a framebuffer of its own
+constexpr int kBufferSize = 64;             // pixels; MuJoCo renders into its own framebuffer
 
 struct OsMesa {
   GlLibrary library{"libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so"};

@@ -5,7 +5,7 @@
 #include "plugins/mujoco_env/task.h"
 #include "roboimi/plugin/plugin.h"
 
-ROBOIMI_PLUGIN("mujoco_env", "1.0.0", "Tasks of two arms, simulated by MuJoCo") {
+ROBOIMI_PLUGIN("mujoco_env", "1.0.0", "Bimanual tasks simulated with MuJoCo") {
   registrar.add<roboimi::Environment>(
       {.name = "mujoco_env",
        .description = fmt::format("bimanual tasks in MuJoCo: {}",

@@ -19,7 +19,7 @@ namespace {
 constexpr int kMaxGeoms = 500;
 constexpr std::int64_t kLargestSide = 4096;  // pixels
 
-// mjr_makeContext loads OpenGL's functions into variables of the process.
+// mjr_makeContext loads OpenGL's functions into global variables, so calls must not overlap.
 std::mutex& loading_mutex() {
   static std::mutex mutex;
   return mutex;
@@ -29,7 +29,7 @@ void check_size(ImageSize size) {
   const bool fits = size.height > 0 && size.width > 0 && size.height <= kLargestSide &&
                     size.width <= kLargestSide;
   if (fits) return;
-  throw Error({.what = "bad size of a picture",
+  throw Error({.what = "invalid image size",
                .where = "mujoco_env",
                .expected = fmt::format("1 to {} pixels", kLargestSide),
                .found = fmt::format("{} x {}", size.height, size.width)});
@@ -37,7 +37,7 @@ void check_size(ImageSize size) {
 
 }  // namespace
 
-// What one renderer owns in OpenGL.
+// The OpenGL objects of one renderer.
 struct Renderer::Canvas {
   Canvas(const mjModel* model, const RendererOptions& options)
       : gl(make_gl_context(choose_gl_backend(options.gl))) {
@@ -84,7 +84,8 @@ Renderer::Canvas& Renderer::canvas(ImageSize size) {
   return *canvas_;
 }
 
-// Either target may be nullptr. Rows come as OpenGL gives them, the lowest first.
+// Renders into `rgb` and `depth`; either may be nullptr. Rows are in OpenGL's order, bottom row
+// first.
 void Renderer::draw_pixels(const mjData* data, const std::string& camera, ImageSize size,
                            unsigned char* rgb, float* depth) {
   const int camera_id = find_camera(model_, camera);
@@ -94,7 +95,7 @@ void Renderer::draw_pixels(const mjData* data, const std::string& camera, ImageS
   view.type = mjCAMERA_FIXED;
   view.fixedcamid = camera_id;
   const GlContext::Current current(*on.gl);
-  // MuJoCo takes the data as mutable, and writes only to its scratch stack.
+  // MuJoCo takes mutable data, but writes only to its scratch stack.
   const mjrRect viewport = {0, 0, static_cast<int>(size.width), static_cast<int>(size.height)};
   simulator_call([&] {
     mjv_updateScene(model_, const_cast<mjData*>(data), &on.visual, nullptr, &view, mjCAT_ALL,
@@ -109,13 +110,13 @@ at::Tensor Renderer::draw(const mjData* data, const std::string& camera, ImageSi
   const std::int64_t row_bytes = 3 * size.width;
   pixels_.resize(static_cast<std::size_t>(size.height * row_bytes));
   draw_pixels(data, camera, size, pixels_.data(), nullptr);
-  at::Tensor picture = at::empty({size.height, size.width, 3}, at::kByte);
-  std::uint8_t* target = picture.data_ptr<std::uint8_t>();
+  at::Tensor image = at::empty({size.height, size.width, 3}, at::kByte);
+  std::uint8_t* target = image.data_ptr<std::uint8_t>();
   for (std::int64_t row = 0; row < size.height; ++row) {
     const unsigned char* source = pixels_.data() + (size.height - 1 - row) * row_bytes;
     std::memcpy(target + row * row_bytes, source, static_cast<std::size_t>(row_bytes));
   }
-  return picture;
+  return image;
 }
 
 at::Tensor Renderer::draw_depth(const mjData* data, const std::string& camera, ImageSize size) {
@@ -145,7 +146,7 @@ int find_camera(const mjModel* model, const std::string& name) {
 std::optional<std::array<double, 2>> project_point(const mjModel* model, const mjData* data,
                                                    int camera, ImageSize size,
                                                    const std::array<double, 3>& point) {
-  // In the camera's frame x is to the right, y upwards, and the camera looks along -z.
+  // In the camera frame, x points right and y up, and the camera looks along -z.
   double offset[3], seen[3];
   mju_sub3(offset, point.data(), data->cam_xpos + 3 * camera);
   mju_mulMatTVec3(seen, data->cam_xmat + 9 * camera, offset);

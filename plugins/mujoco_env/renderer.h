@@ -1,10 +1,10 @@
-// Pictures of a scene's cameras, drawn off-screen.
+// An off-screen renderer of a scene's cameras.
 //
 //   Renderer renderer(model, {.gl = "auto"});
 //   at::Tensor image = renderer.draw(data.get(), "front", {256, 256});   // uint8 [256, 256, 3]
 //
-// The OpenGL context is made by the first picture. Different renderers may draw at the same time
-// from different threads.
+// The OpenGL context is created with the first image. Different renderers may be used from
+// different threads at the same time.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -35,11 +35,11 @@ class Renderer {
   // RGB, uint8 [height, width, 3]. `data` must be up to date (mj_forward, or positions alone).
   at::Tensor draw(const mjData* data, const std::string& camera, ImageSize size);
 
-  // Distances along the camera's viewing direction in meters, float32 [height, width]. What lies
-  // beyond the far clipping plane has the distance of that plane.
+  // Distances along the camera's viewing direction in meters, float32 [height, width], limited to
+  // the distance of the far clipping plane.
   at::Tensor draw_depth(const mjData* data, const std::string& camera, ImageSize size);
 
-  // The renderer at work, "EGL device" for one; empty before the first picture.
+  // The OpenGL backend in use, such as "EGL device"; empty before the first image.
   std::string backend_name() const;
 
  private:
@@ -51,14 +51,14 @@ class Renderer {
   const mjModel* const model_;
   const RendererOptions options_;
   std::unique_ptr<Canvas> canvas_;
-  std::vector<unsigned char> pixels_;  // as OpenGL gives them, the lowest row first
+  std::vector<unsigned char> pixels_;  // in OpenGL's order, bottom row first
 };
 
-// The camera's number. Error naming the cameras there are.
+// The camera's id. An Error lists the existing cameras.
 int find_camera(const mjModel* model, const std::string& name);
 
-// Where a world point (metres) falls in a picture of `size`: x to the right and y downwards from
-// the upper left corner, pixel (i, j) covering [i, i+1) x [j, j+1). Empty when not before the
+// Projects a world point (meters) into an image of `size`: x to the right and y down from the upper
+// left corner; pixel (i, j) covers [i, i+1) x [j, j+1). Empty if the point is not in front of the
 // camera.
 std::optional<std::array<double, 2>> project_point(const mjModel* model, const mjData* data,
                                                    int camera, ImageSize size,

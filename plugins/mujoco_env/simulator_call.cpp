@@ -14,12 +14,13 @@ namespace {
 
 thread_local SimulatorJump* innermost = nullptr;
 
-// MuJoCo's own handlers end the process and write MUJOCO_LOG.TXT into the working folder.
+// Replaces MuJoCo's default handlers, which end the process and write MUJOCO_LOG.TXT into the
+// working folder.
 void jump_back(const char* message) {
   SimulatorJump* const jump = innermost;
   if (jump == nullptr) {
-    // Some other user of MuJoCo in this program, which expects the process to end.
-    logger().error("mujoco_env: MuJoCo stopped: {}", message);
+    // A call from other code in this program that uses MuJoCo and expects the process to end.
+    logger().error("mujoco_env: MuJoCo reported an error: {}", message);
     std::exit(EXIT_FAILURE);
   }
   std::strncpy(jump->message, message, sizeof(jump->message) - 1);
@@ -35,7 +36,7 @@ SimulatorJump::SimulatorJump() : outer(innermost) { innermost = this; }
 SimulatorJump::~SimulatorJump() { innermost = outer; }
 
 void SimulatorJump::fail() const {
-  throw Error({.what = "MuJoCo stopped", .where = "mujoco_env", .found = message});
+  throw Error({.what = "MuJoCo reported an error", .where = "mujoco_env", .found = message});
 }
 
 void install_simulator_handlers() {

@@ -1,10 +1,10 @@
-// Calls into MuJoCo whose errors become roboimi::Error.
+// A wrapper for calls into MuJoCo that turns MuJoCo's errors into roboimi::Error.
 //
 //   simulator_call([&] { mj_step(model, data); });
 //
-// MuJoCo reports an error by a callback that must not return, and an exception must not leave
-// through its C frames. So the callback jumps back here, which throws. What `call` does must need
-// no destructor: frames between are left without them.
+// MuJoCo reports an error through a callback that must not return, and an exception must not
+// propagate through its C frames. The callback therefore uses longjmp to return here, where the
+// Error is thrown. No destructors run on the way, so `call` must not create objects that need one.
 #pragma once
 
 #include <csetjmp>
@@ -18,12 +18,12 @@ struct SimulatorJump {
   SimulatorJump(const SimulatorJump&) = delete;
   SimulatorJump& operator=(const SimulatorJump&) = delete;
 
-  // An Error with MuJoCo's message.
+  // Throws an Error with MuJoCo's message.
   [[noreturn]] void fail() const;
 
   std::jmp_buf buffer;
   char message[1000] = "";
-  SimulatorJump* const outer;  // of this thread
+  SimulatorJump* const outer;  // enclosing call on this thread
 };
 
 template <typename Call>
@@ -33,8 +33,8 @@ auto simulator_call(Call&& call) {
   return std::forward<Call>(call)();
 }
 
-// Makes MuJoCo report errors to simulator_call() and warnings to the log, unless the program has
-// handlers of its own.
+// Installs handlers that pass errors to simulator_call() and warnings to the log, unless the
+// program has set its own.
 void install_simulator_handlers();
 
 }  // namespace roboimi::mujoco_env

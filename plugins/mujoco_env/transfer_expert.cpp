@@ -14,11 +14,12 @@ namespace roboimi::mujoco_env {
 namespace {
 
 constexpr double kPi = std::numbers::pi;
-constexpr double kDownwards = 0.75 * kPi;  // pitch: half-way between forwards and straight down
+constexpr double kDownwards = 0.75 * kPi;  // pitch: halfway between forward and straight down
 constexpr double kForwards = 0.5 * kPi;
-constexpr Vector3 kExchange = {0.0, 0.0, 0.22};  // where the box changes hands
-constexpr double kGripAbove = 0.006;             // the right pads' middle above the box's middle
-constexpr double kGripBehind = 0.006;            // the left pads' middle behind the box's middle
+// Lengths in meters.
+constexpr Vector3 kExchange = {0.0, 0.0, 0.22};  // position of the box at the handover
+constexpr double kGripAbove = 0.006;             // center of the right pads above that of the box
+constexpr double kGripBehind = 0.006;            // center of the left pads behind that of the box
 constexpr int kLastStep = 170;
 
 Quaternion about(const Vector3& axis, double angle) {
@@ -37,14 +38,14 @@ Vector3 operator+(const Vector3& a, const Vector3& b) {
   return {a[0] + b[0], a[1] + b[1], a[2] + b[2]};
 }
 
-// A gripper that points `pitch` from straight up, away from its base, turned by `yaw` about the
-// vertical and by `roll` about its own axis. The arms face each other along x.
+// Orientation of a gripper that points `pitch` radians from straight up, away from its base, turned
+// by `yaw` about the vertical and by `roll` about its own axis. The arms face each other along x.
 Quaternion orient(int arm, double pitch, double yaw, double roll) {
   const double facing = arm == kLeft ? 0.0 : kPi;
   return about({0, 0, 1}, facing + yaw) * about({0, 1, 0}, pitch) * about({0, 0, 1}, roll);
 }
 
-// The same pose drawn back by `distance` (metres) along the direction the gripper points in.
+// The pose moved back by `distance` (meters) along the gripper's pointing direction.
 Pose drawn_back(const Pose& pose, double distance) {
   const Vector3 backwards = {0, 0, -distance};
   Vector3 offset;
@@ -52,7 +53,7 @@ Pose drawn_back(const Pose& pose, double distance) {
   return {pose.position + offset, pose.orientation};
 }
 
-// The yaw of a box that lies flat, folded into (-45, 45] degrees: its sides are all alike.
+// The yaw of a box that lies flat, folded into (-45, 45] degrees, since all its sides are alike.
 double yaw_of_box(const Quaternion& quaternion) {
   const double yaw = 2.0 * std::atan2(quaternion[3], quaternion[0]);
   return yaw - 0.5 * kPi * std::round(yaw / (0.5 * kPi));
@@ -107,15 +108,18 @@ void perturb(const WayPointNoise& noise, std::uint64_t seed, ArmPlan* plan) {
   }
 }
 
-// 10 s^3 - 15 s^4 + 6 s^5: rests at both ends.
+// 10 s^3 - 15 s^4 + 6 s^5: zero velocity and acceleration at both ends.
 double minimum_jerk(double s) { return s * s * s * (10.0 + s * (6.0 * s - 15.0)); }
 
-// The gripper's pose and opening that control step `step` asks for.
+// The gripper's target pose and opening at control step `step`.
 std::pair<Pose, double> plan_at(const ArmPlan& plan, int step) {
   const auto after = std::find_if(plan.way_points.begin(), plan.way_points.end(),
                                   [&](const WayPoint& point) { return point.step > step; });
+  // Past the last way-point the gripper stays there.
   const WayPoint& last = *(after - 1);
   if (after == plan.way_points.end()) return {plan.places[last.place].pose, last.opening};
+
+  // Interpolates between the way-points before and after this step.
   const Pose& from = plan.places[last.place].pose;
   const Pose& to = plan.places[after->place].pose;
   const double fraction = (step + 1.0 - last.step) / (after->step - last.step);
@@ -130,7 +134,7 @@ std::pair<Pose, double> plan_at(const ArmPlan& plan, int step) {
   return {pose, last.opening + fraction * (after->opening - last.opening)};
 }
 
-// Fills one arm's half of every command.
+// Fills in one arm's half of every command.
 void command_arm(const World& world, int arm, const ArmPlan& plan, std::vector<at::Tensor>* out) {
   InverseKinematics solver(world, arm);
   JointAngles angles = kHome;
@@ -149,11 +153,13 @@ TransferExpert::TransferExpert(const World& world, const mjData* data, const Pos
                                const WayPointNoise& noise, std::uint64_t seed) {
   for (const double deviation : {noise.everywhere, noise.in_the_air}) {
     if (deviation >= 0.0 && std::isfinite(deviation)) continue;
-    throw Error({.what = "bad noise of the expert's way-points",
+    throw Error({.what = "invalid noise of the expert's way-points",
                  .where = "mujoco_env",
-                 .expected = "metres, 0 or more",
+                 .expected = "meters, 0 or more",
                  .found = fmt::format("{}", deviation)});
   }
+
+  // Plans both arms, then solves for the commands.
   for (int step = 0; step <= kLastStep; ++step) {
     commands_.push_back(at::zeros({kStateDim}, at::kFloat));
   }

@@ -1,8 +1,8 @@
-// A scripted demonstration of sim_transfer.
+// A scripted expert for sim_transfer.
 //
-// From the true pose of the box it lays way-points for both grippers, joins them by minimum-jerk
-// paths in Cartesian space, and solves every control step's joint angles before the episode starts.
-// What it commands thus depends on the box's start and on the noise alone.
+// From the true pose of the box it sets way-points for both grippers, joins them by minimum-jerk
+// paths in Cartesian space, and solves for the joint angles of every control step before the
+// episode starts. Its commands therefore depend only on the box's initial pose and on the noise.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,10 @@ struct Place {
   bool in_the_air = true;
 };
 
-// A place of a gripper's path. Way-points that share a place also share its noise.
+// A point of a gripper's path. Way-points that share a place also share its noise.
 struct WayPoint {
   int step;        // control step (20 Hz) at which it is reached
-  int place;       // into ArmPlan::places
+  int place;       // index into ArmPlan::places
   double opening;  // of the gripper, 0 closed .. 1 open
 };
 
@@ -34,12 +34,12 @@ struct ArmPlan {
 
 class TransferExpert final : public Expert {
  public:
-  // `data` holds the episode just started, with the box at the pose `box`. Error for a negative
-  // noise.
+  // `data` is that of an episode that has just started, with the box at the pose `box`. Error for
+  // negative noise.
   TransferExpert(const World& world, const mjData* data, const Pose& box,
                  const WayPointNoise& noise, std::uint64_t seed);
 
-  // float [16]. After the last way-point it stays there.
+  // The next command, float [16]. After the last way-point it stays the same.
   at::Tensor act() override;
 
  private:

@@ -15,17 +15,17 @@ namespace {
 constexpr int kHighestStage = 4;
 constexpr int kBoxStateDim = 7;
 
-// An even draw from [low, high), the same on every machine.
+// A uniform draw from [low, high), the same on every machine.
 double draw_between(double low, double high, std::uint64_t seed, std::uint64_t index) {
   const double unit = static_cast<double>(mix_seed(seed, index) >> 11) * 0x1p-53;
   return low + (high - low) * unit;
 }
 
-// What touches the box.
+// Bodies that touch the box.
 struct Touching {
   bool gripper[kNumArms] = {false, false};
   bool finger[kNumArms][2] = {{false, false}, {false, false}};
-  bool anything_else = false;  // table, floor, an arm's links
+  bool anything_else = false;  // table, floor, links of an arm
 };
 
 void note_contact(const Arms& arms, int body, Touching* touching) {

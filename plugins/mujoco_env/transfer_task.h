@@ -1,9 +1,9 @@
 // The task sim_transfer: the right arm lifts a red box and hands it over to the left arm.
 //
 // The rules follow ACT's simulated cube transfer (arXiv 2304.13705), with a stricter last stage:
-//   0  nothing yet
+//   0  none of the below
 //   1  the right gripper touches the box
-//   2  the right gripper holds it off everything else
+//   2  the right gripper has lifted the box: nothing else touches it
 //   3  the left gripper touches the lifted box
 //   4  both left fingers hold it, and nothing else touches it: the right gripper has let go
 // A step's reward is its stage; the task is achieved in stage 4.
@@ -22,7 +22,7 @@ namespace roboimi::mujoco_env {
 
 inline constexpr double kBoxHalfSize = 0.025;  // meters
 
-// Where a box may stand at the start, meters and radians.
+// Range of the box's initial pose, in meters and radians.
 struct PlacementRange {
   double x_low = 0.02, x_high = 0.16;
   double y_low = -0.08, y_high = 0.08;
@@ -34,12 +34,12 @@ struct BoxPlacement {
   double yaw = 0.0;         // radians, about the vertical
 };
 
-// Drawn evenly from the range; a function of the seed alone.
+// Drawn uniformly from the range; depends only on the seed.
 BoxPlacement draw_placement(std::uint64_t seed);
 
 class TransferTask final : public Task {
  public:
-  // `world` must outlive the task. Error when it has no free body named box.
+  // `world` must outlive the task. Error if it has no free body named box.
   explicit TransferTask(const World& world);
 
   std::vector<std::string> stage_names() const override;
@@ -55,7 +55,7 @@ class TransferTask final : public Task {
                                       std::uint64_t seed) const override;
 
   void put_box(const BoxPlacement& placement, mjData* data) const;
-  // Into qpos: x y z, then the quaternion w x y z.
+  // Index into qpos of the box's pose: x y z, then the quaternion w x y z.
   int box_position() const { return box_position_; }
 
  private:

@@ -32,7 +32,7 @@ class SceneFiles {
   void add(const MjcfFile& file) {
     const int status =
         mj_addBufferVFS(&files_, file.name, file.text, static_cast<int>(std::strlen(file.text)));
-    ROBOIMI_CHECK(status == 0, fmt::format("{} does not fit the virtual file system", file.name));
+    ROBOIMI_CHECK(status == 0, fmt::format("cannot add {} to the virtual file system", file.name));
   }
 
   mjVFS files_;
@@ -40,12 +40,13 @@ class SceneFiles {
 
 ModelPointer compile(const MjcfFile& scene, const std::string& model_file) {
   if (!model_file.empty() && !std::filesystem::is_regular_file(model_file)) {
-    throw Error({.what = "the scene's file is missing",
+    throw Error({.what = "the scene file does not exist",
                  .where = model_file,
                  .expected = "an MJCF file",
-                 .next = "correct env.model_file, or leave it out for the scene of the plugin"});
+                 .next = "fix env.model_file, or leave it out to use the embedded scene"});
   }
-  // The compiler keeps state of its own between calls.
+
+  // MuJoCo's compiler has global state, so calls must not overlap.
   static std::mutex mutex;
   const std::lock_guard<std::mutex> lock(mutex);
   char message[1000] = "";
@@ -57,6 +58,8 @@ ModelPointer compile(const MjcfFile& scene, const std::string& model_file) {
     model.reset(mj_loadXML(model_file.c_str(), nullptr, message, sizeof(message)));
   }
   if (model != nullptr) return model;
+
+  // The compiler's message on one line.
   std::string text = message;
   std::replace(text.begin(), text.end(), '\n', ' ');
   throw Error({.what = "the scene does not compile",
@@ -75,7 +78,7 @@ const MjcfFile& embedded_mjcf(const std::string& name) {
   const auto& files = embedded_mjcf();
   const auto found = std::find_if(files.begin(), files.end(),
                                   [&](const MjcfFile& file) { return name == file.name; });
-  ROBOIMI_CHECK(found != files.end(), fmt::format("the plugin carries no {}", name));
+  ROBOIMI_CHECK(found != files.end(), fmt::format("no embedded file {}", name));
   return *found;
 }
 

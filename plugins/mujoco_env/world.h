@@ -1,10 +1,10 @@
-// A compiled scene: an MJCF model and the two arms in it.
+// A compiled scene: a MuJoCo model and the indices of its two arms.
 //
 //   const World world = load_world({"sim_transfer.xml", text}, /*model_file=*/"");
 //   const DataPointer data = world.make_data();
 //   start_at_home(world, data.get());
 //
-// A scene's text may include every file that the plugin carries by its name: arms.xml for one.
+// A scene may include every file that is embedded in the plugin by its name, such as arms.xml.
 #pragma once
 
 #include <mujoco/mujoco.h>
@@ -33,24 +33,24 @@ struct World {
   DataPointer make_data() const;
 };
 
-// A text in MuJoCo's format, under the name by which others include it.
+// The contents of an MJCF file, with the name under which others include it.
 struct MjcfFile {
   const char* name;
   const char* text;
 };
 
-// The files of assets/sim_transfer, inside the plugin.
+// The files of assets/sim_transfer, embedded in the plugin.
 const std::vector<MjcfFile>& embedded_mjcf();
-// One of them by its name.
+// The embedded file with this name.
 const MjcfFile& embedded_mjcf(const std::string& name);
 
-// Compiles `model_file`, or `scene` when that is empty. Error with the compiler's message, or
-// naming what the model lacks of the arms.
+// Compiles `model_file`, or `scene` if that is empty. An Error has the compiler's message, or names
+// the part of the arms that the model lacks.
 World load_world(const MjcfFile& scene, const std::string& model_file);
 
-// Puts both arms at kHome with open grippers, and every object where its MJCF has it, all at rest.
-// Nothing of an earlier episode remains (velocities, forces, the solver's warm start). Derived
-// quantities follow with mj_forward.
+// Sets both arms to kHome with open grippers, and every object to its pose in the MJCF, all at
+// rest. Clears everything from an earlier episode (velocities, forces, the solver's warm start).
+// Call mj_forward afterward to update derived quantities.
 void start_at_home(const World& world, mjData* data);
 
 }  // namespace roboimi::mujoco_env

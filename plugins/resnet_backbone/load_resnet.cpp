@@ -11,13 +11,13 @@ void load_resnet(const CheckpointFile& file, resnet::ResNetImpl& encoder,
   WeightNames names{.model = "a ResNet"};
   for (const auto& [name, target] : targets) names.expected.push_back(name);
   WeightSelection selected = select_weights(file, names, source);
-  // The classifier is no part of an encoder.
+  // The encoder has no classifier.
   std::erase_if(selected.tensors, [](const auto& entry) { return entry.first.starts_with("fc."); });
   load_foreign_weights(targets, selected,
                        {.model = "the ResNet",
-                        .next = "set depth and norm to the checkpoint's (running statistics mean "
-                                "norm: batch)",
-                        // Files from before PyTorch 0.4.1 do not count batches.
+                        .next = "set depth and norm to match the checkpoint (running statistics "
+                                "require norm: batch)",
+                        // Files from before PyTorch 0.4.1 have no num_batches_tracked.
                         .may_be_missing = [](const std::string& name) {
                           return name.ends_with("num_batches_tracked");
                         }});

@@ -1,4 +1,4 @@
-// torchvision's ResNet weights into a ResNet, strictly.
+// Strict loading of torchvision's ResNet weights.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace roboimi::resnet_backbone {
 
-// Names as torchvision has them, behind any prefix (io/weight_selection.h); fc.* is passed over,
-// and a GroupNorm needs no running statistics. Error that lists missing, unexpected and misshapen
-// names, and weights that are not finite.
+// Copies weights with torchvision's names, after any prefix (io/weight_selection.h). fc.* is
+// ignored, and a GroupNorm needs no running statistics. An Error lists missing and unexpected
+// names, wrong shapes, and weights that are not finite.
 void load_resnet(const CheckpointFile& file, resnet::ResNetImpl& encoder,
                  const std::string& source);
 

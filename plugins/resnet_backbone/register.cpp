@@ -1,7 +1,7 @@
 #include "plugins/resnet_backbone/resnet_backbone.h"
 #include "roboimi/plugin/plugin.h"
 
-ROBOIMI_PLUGIN("resnet_backbone", "1.0.0", "ResNet-18, -34 and -50 on every camera") {
+ROBOIMI_PLUGIN("resnet_backbone", "1.0.0", "ResNet-18, -34 and -50, one feature per camera") {
   registrar.add<roboimi::Backbone>(
       {.name = "resnet_backbone",
        .description = "ResNet with spatial softmax, one feature per camera",

@@ -29,7 +29,7 @@ void check_images(const ResNetBackboneOptions& options, const ObservationSpec& s
   }
 }
 
-// Where each sample's window starts, [samples], on `device`.
+// The random start of each sample's window along one axis, [samples], on `device`.
 at::Tensor offsets(std::int64_t slack, std::int64_t samples, at::Generator& generator,
                    c10::Device device) {
   const auto options = at::TensorOptions().dtype(at::kLong).device(generator.device());
@@ -43,6 +43,8 @@ ResNetBackbone::ResNetBackbone(ResNetBackboneOptions options, const ObservationS
     : options_(std::move(options)) {
   if (options_.camera_names.empty()) options_.camera_names = spec.camera_names();
   check_images(options_, spec);
+
+  // One encoder and pooling layer for all cameras, or one per camera.
   const std::int64_t copies = options_.shared ? 1 : std::ssize(options_.camera_names);
   for (std::int64_t i = 0; i < copies; ++i) {
     const std::string suffix = options_.shared ? "" : "_" + options_.camera_names[i];
@@ -55,6 +57,8 @@ ResNetBackbone::ResNetBackbone(ResNetBackboneOptions options, const ObservationS
       output_dim_ = 2 * options_.keypoints;
     }
   }
+
+  // A run's own checkpoint provides all weights, and the original file may be gone.
   if (options_.checkpoint && !WeightsFollow::active()) {
     load_weights(read_checkpoint_file(*options_.checkpoint, options_.state_dict),
                  options_.checkpoint->string());
@@ -73,7 +77,7 @@ void ResNetBackbone::freeze() {
   if (options_.frozen) {
     for (at::Tensor& parameter : parameters()) parameter.requires_grad_(false);
   }
-  // BatchNorm keeps what it was loaded with: small robot batches would spoil its statistics.
+  // BatchNorm keeps its loaded statistics and weights: estimates from small batches would be poor.
   for (auto& module : modules(/*include_self=*/false)) {
     if (auto* norm = module->as<torch::nn::BatchNorm2d>()) {
       for (at::Tensor& parameter : norm->parameters()) parameter.requires_grad_(false);
@@ -94,15 +98,19 @@ at::Tensor ResNetBackbone::crop(const at::Tensor& pixels, std::int64_t steps,
   const ImageSize window = *options_.crop;
   const std::int64_t slack_y = pixels.size(2) - window.height;
   const std::int64_t slack_x = pixels.size(3) - window.width;
+
+  // Evaluation: the center.
   if (!random_crops_) {
     return pixels.slice(2, slack_y / 2, slack_y / 2 + window.height)
         .slice(3, slack_x / 2, slack_x / 2 + window.width);
   }
+
+  // Training: one random window per sample.
   const std::int64_t samples = pixels.size(0) / steps;
   const at::Tensor ys = offsets(slack_y, samples, generator, pixels.device());
   const at::Tensor xs = offsets(slack_x, samples, generator, pixels.device());
-  // All windows of a row are one view. Those drawn are gathered on the pixels' device, since
-  // slicing would wait for the offsets.
+  // All windows of a row form one view. The drawn windows are gathered on the pixels' device,
+  // because slicing would synchronize with it to read the offsets.
   const at::Tensor places = pixels.unfold(3, window.width, 1).permute({0, 2, 3, 4, 1});
   const at::Tensor frame = at::arange(pixels.size(0), ys.options()).view({samples, steps, 1});
   const at::Tensor row = (ys.unsqueeze(1) + at::arange(window.height, ys.options())).unsqueeze(1);
@@ -134,7 +142,7 @@ at::Tensor ResNetBackbone::encode(const Observation& images, at::Generator& gene
     const at::Tensor pooled = pools_.empty() ? maps.mean({2, 3}) : pools_[which]->forward(maps);
     features.push_back(pooled.view({ordered[i].size(0), ordered[i].size(1), output_dim_}));
   }
-  return at::cat(features, -1).to(at::kFloat);  // also under autocast
+  return at::cat(features, -1).to(at::kFloat);  // float32 even with autocast
 }
 
 }  // namespace roboimi::resnet_backbone

@@ -1,12 +1,12 @@
-// ResNet on every camera: one feature per camera and step.
+// A ResNet backbone with one feature per camera and time step.
 //
 //   ResNetBackboneOptions options{.depth = 18, .crop = {216, 216}};
 //   ResNetBackbone backbone(options, spec);
 //   at::Tensor features = backbone.encode(images, generator);   // [B, T, cameras * 64]
 //
-// A frame is resized, cropped (at random in training, the same window for all steps of a sample and
-// another for each camera; in the centre otherwise), normalised with ImageNet's statistics, encoded
-// and pooled.
+// A frame is resized, cropped, normalized with ImageNet's statistics, encoded and pooled. In
+// training the crop window is random, one per sample and camera and the same for all steps of a
+// sample; otherwise it is centered.
 #pragma once
 
 #include <filesystem>
@@ -27,21 +27,21 @@ enum class Pooling { kSpatialSoftmax, kAverage };
 struct ResNetBackboneOptions {
   std::int64_t depth = 18;  // 18, 34 or 50
   resnet::ResNetNorm norm =
-      resnet::ResNetNorm::kGroup;  // batch: statistics and affine stay as loaded
+      resnet::ResNetNorm::kGroup;  // kBatch: statistics and affine weights stay as loaded
   Pooling pooling = Pooling::kSpatialSoftmax;
-  std::int64_t keypoints = 32;  // of the spatial softmax; two numbers each
+  std::int64_t keypoints = 32;  // of the spatial softmax; two features each
   bool shared = false;          // one encoder for all cameras
   bool frozen = false;
-  std::vector<std::string> camera_names;  // empty: the ObservationSpec's
-  std::optional<ImageSize> resize;        // of each camera's image, before the crop
-  std::optional<ImageSize> crop;          // window; random in training, centre in evaluation
+  std::vector<std::string> camera_names;            // empty: the ObservationSpec's
+  std::optional<ImageSize> resize;                  // of each camera's image, before the crop
+  std::optional<ImageSize> crop;                    // random in training, centered in evaluation
   std::optional<std::filesystem::path> checkpoint;  // torchvision's weights for every encoder
-  std::string state_dict = {};  // which weights in the file; empty: those that are there
+  std::string state_dict = {};  // which weights in the file; empty: the only ones
 };
 
 class ResNetBackbone : public Backbone {
  public:
-  // Error: a camera that `spec` lacks, a crop larger than the image, weights that do not fit.
+  // Error if `spec` lacks a camera, the crop is larger than an image, or the weights do not fit.
   ResNetBackbone(ResNetBackboneOptions options, const ObservationSpec& spec);
   ~ResNetBackbone() override;
 
@@ -65,7 +65,7 @@ class ResNetBackbone : public Backbone {
 
   ResNetBackboneOptions options_;
   std::int64_t output_dim_ = 0;
-  // How encode() treats crops: train(true) asks for random ones, also of a frozen backbone.
+  // Set by train(true), also for a frozen backbone: encode() then uses random crops.
   bool random_crops_ = true;
   std::vector<resnet::ResNet> encoders_;       // one, or one per camera
   std::vector<resnet::SpatialSoftmax> pools_;  // as many; empty for the average

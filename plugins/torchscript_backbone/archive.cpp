@@ -21,23 +21,23 @@ namespace fs = std::filesystem;
 [[noreturn]] void fail_missing(const fs::path& file) {
   throw Error({.what = "no such file",
                .where = file.string(),
-               .expected = "the encoder that Python exported",
+               .expected = "an encoder exported from Python",
                .next = WeightsFollow::active()
-                           ? "the run keeps no copy of it, and a checkpoint holds the encoder's "
-                             "weights and not its program: copy the file there too, or name it "
-                             "with agent.backbone.file=FILE"
+                           ? "the run has no copy of it, and a checkpoint holds the encoder's "
+                             "weights but not its program: copy the file to this path, or set "
+                             "agent.backbone.file=FILE"
                            : kHowToExport});
 }
 
 [[noreturn]] void fail_kind(const fs::path& file, const std::string& found) {
   throw Error({.what = "not a TorchScript archive",
                .where = file.string(),
-               .expected = "a program with its weights, as torch.jit.save writes it",
+               .expected = "a program with its weights, as written by torch.jit.save",
                .found = found,
                .next = kHowToExport});
 }
 
-// By the first bytes; empty for a zip archive, which TorchScript is.
+// The format according to the first bytes; empty for a zip archive, which includes TorchScript.
 std::string other_format(const fs::path& path) {
   const MappedFile file(path);
   const std::string_view start(reinterpret_cast<const char*>(file.data()),
@@ -45,11 +45,11 @@ std::string other_format(const fs::path& path) {
   if (start.starts_with("PK")) return "";
   if (start.empty()) return "an empty file";
   if (start.size() > 8 && start[8] == '{') return "a safetensors file: weights without a program";
-  if (start[0] == '\x80') return "a pickle: weights or objects of Python without a program";
-  return "no zip archive";
+  if (start[0] == '\x80') return "a pickle: weights or Python objects without a program";
+  return "not a zip archive";
 }
 
-// What stands after the archive's own folder: "encoder/code/__torch__.py" -> "code/__torch__.py".
+// The name without the archive's top folder: "encoder/code/__torch__.py" -> "code/__torch__.py".
 std::string_view without_folder(const std::string& name) {
   return std::string_view(name).substr(name.find('/') + 1);
 }
@@ -68,9 +68,9 @@ void check_archive(const fs::path& file) {
   if (const std::string found = other_format(file); !found.empty()) fail_kind(file, found);
   const ZipArchive archive(file);
   if (!has_entry(archive, "constants.pkl") || !has_entry(archive, "code/")) {
-    if (has_entry(archive, "archive_format")) fail_kind(file, "a program of torch.export (.pt2)");
+    if (has_entry(archive, "archive_format")) fail_kind(file, "a torch.export program (.pt2)");
     if (has_entry(archive, "data.pkl")) {
-      fail_kind(file, "what torch.save writes: weights or a pickled module without a program");
+      fail_kind(file, "a torch.save file: weights or a pickled module without a program");
     }
     fail_kind(file, "another zip archive");
   }

@@ -1,10 +1,10 @@
-// Tells a TorchScript archive from what is often taken for one, before libtorch opens the file.
+// Checks that a file is an undamaged TorchScript archive, before libtorch opens it.
 //
 //   check_archive("encoder.pt");   // Error for a state_dict, a pickle, a .pt2, a safetensors file
 //
-// libtorch's own reader takes a damaged weight as it is and trusts the sizes that an archive
-// claims. This one compares them with the file, and every entry with its CRC. The program inside is
-// not judged: running it is what the file is for.
+// libtorch's own reader accepts damaged weights and trusts the sizes in the archive. This check
+// compares the sizes with the file, and every entry with its CRC. It does not examine the program
+// inside.
 #pragma once
 
 #include <filesystem>
@@ -12,10 +12,10 @@
 
 namespace roboimi::torchscript_backbone {
 
-// The way to a file that fits, for errors.
+// How to export a suitable file, for errors.
 extern const char* const kHowToExport;
 
-// Error: no such file, a folder, a damaged archive, another kind of file; each says how to export.
+// Error for a missing file, a folder, a damaged archive or another format.
 void check_archive(const std::filesystem::path& file);
 
 }  // namespace roboimi::torchscript_backbone

@@ -15,7 +15,8 @@ namespace {
 
 using Entries = std::vector<std::pair<std::string, c10::IValue>>;
 
-// The members of a dict, a tuple or a list under the names that choose them.
+// The members of a dict, a tuple or a list, with the names that select them; empty for other
+// values.
 Entries entries_of(const c10::IValue& value) {
   Entries entries;
   if (value.isGenericDict()) {
@@ -48,13 +49,14 @@ std::string describe(const c10::IValue& value) {
   return fmt::format("a {} of {}", value.tagKind(), fmt::join(members, ", "));
 }
 
+// The member that `choice` selects, or the value itself if it has no members. Error otherwise.
 c10::IValue chosen(const c10::IValue& value, const OutputChoice& choice, const std::string& where) {
   const Entries entries = entries_of(value);
   if (!choice.entry) {
     if (entries.empty()) return value;
     throw Error({.what = "the module returns several values",
                  .where = where,
-                 .expected = "output: the name or the index of one",
+                 .expected = "output: the name or index of one of them",
                  .found = describe(value),
                  .next = fmt::format("set output, for example output: {}",
                                      printable(entries.front().first))});
@@ -64,7 +66,7 @@ c10::IValue chosen(const c10::IValue& value, const OutputChoice& choice, const s
   }
   throw Error({.what = fmt::format("the module returns no '{}'", *choice.entry),
                .where = where,
-               .expected = "the output that is configured",
+               .expected = "the configured output",
                .found = describe(value),
                .next = entries.empty() ? "leave output out" : "set output to one of these"});
 }
@@ -79,17 +81,17 @@ at::Tensor feature_of(const c10::IValue& value, const OutputChoice& choice, std:
   if (!tensor.defined() || !tensor.is_floating_point() || tensor.numel() == 0 ||
       tensor.dim() != (of_tokens ? 3 : 2) || tensor.size(0) != frames) {
     throw Error(
-        {.what = "the module's output is no feature",
+        {.what = "the module's output is not a feature",
          .where = where,
          .expected = of_tokens
                          ? fmt::format("floats [{}, T, D], tokens of {} frames", frames, frames)
-                         : fmt::format("floats [{}, D], one row for each frame", frames),
+                         : fmt::format("floats [{}, D], one row per frame", frames),
          .found = describe(result),
          .next = of_tokens
                      ? "set token: none for [N, D]"
-                     : "for [N, T, D] set token: cls or token: mean; other shapes: flatten or "
-                       "pool them in forward(); a number of frames that never changes was "
-                       "fixed by tracing: use x.flatten(1), or torch.jit.script"});
+                     : "for [N, T, D] set token: cls or token: mean; flatten or pool other shapes "
+                       "in forward(); if the number of frames never changes, tracing has fixed it: "
+                       "use x.flatten(1), or torch.jit.script"});
   }
   const at::Tensor numbers = tensor.to(at::kFloat);
   if (choice.token == Token::kCls) return numbers.select(1, 0);

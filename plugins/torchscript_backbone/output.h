@@ -1,4 +1,4 @@
-// Which of the values that a program returns is the feature.
+// Selection of the feature among the values that a program returns.
 //
 //   OutputChoice choice{.entry = "last_hidden_state", .token = Token::kCls};
 //   at::Tensor feature = feature_of(returned, choice, frames, "encoder.pt");   // [N, D]
@@ -12,7 +12,7 @@
 namespace roboimi::torchscript_backbone {
 
 enum class Token {
-  kNone,  // the value is [N, D] already
+  kNone,  // the value is already [N, D]
   kCls,   // the first of [N, T, D]
   kMean,  // the mean over T of [N, T, D]
 };
@@ -22,9 +22,9 @@ struct OutputChoice {
   Token token = Token::kNone;
 };
 
-// `value` returned for `frames` frames -> float32 [frames, D]. Error, from `where`, that shows what
-// was returned: several values and no choice among them, a choice that is not there, a rank, a
-// number of frames or a type that does not fit.
+// Converts the `value` returned for `frames` frames to a feature, float32 [frames, D]. An Error at
+// `where` shows what was returned: several values without a choice, a choice that does not exist,
+// or a wrong rank, number of frames or type.
 at::Tensor feature_of(const c10::IValue& value, const OutputChoice& choice, std::int64_t frames,
                       const std::string& where);
 

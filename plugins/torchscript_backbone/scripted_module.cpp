@@ -55,7 +55,7 @@ void hash_state(const torch::jit::Module& module, Sha256& hash) {
   }
 }
 
-// The interpreter puts its traceback before the reason.
+// The reason of an error on one line. The interpreter prints its traceback before the reason.
 std::string reason_of(const std::exception& error) {
   constexpr std::string_view kTraced = "The following operation failed";
   std::string text = error.what();
@@ -80,7 +80,7 @@ torch::jit::Module load_program(const std::string& file) {
                  .where = file,
                  .found = reason_of(error),
                  .next = "export it with torch " TORCH_VERSION
-                         " or an older one, without operators of other libraries (torchvision::)"});
+                         " or older, without operators of other libraries (torchvision::)"});
   }
 }
 
@@ -115,8 +115,8 @@ at::Tensor ScriptedModule::forward(const at::Tensor& pixels) {
                  .where = file_,
                  .expected = c10::str("a forward() that takes one tensor ", pixels.sizes()),
                  .found = reason_of(error),
-                 .next = "set mode, resize_height and resize_width to what the encoder was "
-                         "exported for, or export it again"});
+                 .next = "set mode, resize_height and resize_width to match the exported encoder, "
+                         "or export it again"});
   }
   return feature_of(returned, output_, pixels.size(0), file_);
 }

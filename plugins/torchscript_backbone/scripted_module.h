@@ -1,12 +1,12 @@
-// A TorchScript program and its weights as a module of the C++ frontend.
+// A TorchScript program with its weights, as a module of the C++ frontend.
 //
 //   auto encoder = std::make_shared<ScriptedModule>("encoder.pt", OutputChoice{});
 //   at::Tensor features = encoder->forward(pixels);   // float [N, ...] -> float [N, D]
 //
-// Parameters, buffers and other tensor attributes are registered under their names in the file, and
-// are the tensors that the program reads: to(), a checkpoint's loading and an optimiser reach it.
-// The program runs in evaluation mode whatever train() says, and without the just-in-time
-// optimiser, whose first runs and later runs round differently.
+// Parameters, buffers and other tensor attributes are registered under their names in the file.
+// They are the tensors that the program uses, so to(), checkpoint loading and an optimizer affect
+// it. The program always runs in evaluation mode, and without the just-in-time optimizer, whose
+// first runs round differently from later ones.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -21,14 +21,15 @@ namespace roboimi::torchscript_backbone {
 
 class ScriptedModule : public torch::nn::Module {
  public:
-  // Error: what check_archive() refuses, a program that this libtorch does not understand.
+  // Error if check_archive() rejects the file, or this libtorch cannot load the program.
   ScriptedModule(const std::filesystem::path& file, OutputChoice output);
   ~ScriptedModule() override;
 
-  // Pixels are cast to the parameters' type. Error: the program raises, or returns no feature.
+  // Pixels are cast to the dtype of the parameters. Error if the program raises an exception or
+  // does not return a feature.
   at::Tensor forward(const at::Tensor& pixels);
 
-  // Of the tensors that the program holds now and that are not parameters.
+  // A hash of the current values of all tensors that are not parameters.
   std::string state_digest() const;
 
  private:

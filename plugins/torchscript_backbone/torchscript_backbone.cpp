@@ -18,12 +18,12 @@ namespace roboimi::torchscript_backbone {
 namespace {
 
 constexpr const char* kName = "torchscript_backbone";
-// Frames that are given to the program at once: bounds the memory that its activations take.
+// Number of frames passed to the program at once; bounds the memory of its activations.
 constexpr std::int64_t kFrames = 32;
 
 const char* const kEvalFirst = "call model.eval() before torch.jit.trace, and export it again";
 
-// A text as uint8, and back.
+// A string as a uint8 tensor, and back.
 at::Tensor bytes_of(std::string text) {
   const auto size = static_cast<std::int64_t>(text.size());
   return at::from_blob(text.data(), {size}, at::kByte).clone();
@@ -38,7 +38,7 @@ std::string text_of(const at::Tensor& bytes) {
 [[noreturn]] void fail_joint_sizes(const std::string& sizes) {
   throw Error({.what = "cameras of different sizes do not fit into one tensor",
                .where = kName,
-               .expected = "mode: joint gives the module [N, cameras, 3, H, W]",
+               .expected = "one size, since mode: joint passes [N, cameras, 3, H, W] to the module",
                .found = sizes,
                .next = "set resize_height and resize_width"});
 }
@@ -71,7 +71,7 @@ std::string TorchScriptBackbone::cache_identity() const {
                      options_.output.entry.value_or(""), static_cast<int>(options_.output.token));
 }
 
-// One frame and two: a batch size that tracing fixed does not fit both.
+// Runs the module on one frame and on two, which detects a batch size that tracing has fixed.
 void TorchScriptBackbone::probe(const ObservationSpec& spec) {
   const SeededConstruction guard(0);
   const at::Tensor generator = at::detail::getDefaultCPUGenerator().get_state();
@@ -86,50 +86,52 @@ void TorchScriptBackbone::probe(const ObservationSpec& spec) {
     }
     feature = features_of(views);
   }
+
+  // The module must be deterministic and must not change its buffers.
   if (!generator.equal(at::detail::getDefaultCPUGenerator().get_state())) {
     throw Error({.what = "the module draws random numbers in evaluation mode (dropout?)",
                  .where = file_.string(),
-                 .expected = "the same feature for the same picture",
+                 .expected = "the same feature for the same image",
                  .next = kEvalFirst});
   }
   if (state != module_->state_digest()) {
     throw Error({.what = "the module changes its buffers in evaluation mode (BatchNorm?)",
                  .where = file_.string(),
-                 .expected = "a feature that depends on the picture alone",
+                 .expected = "a feature that depends only on the image",
                  .next = kEvalFirst});
   }
+
+  // Gradients, and values that are not finite.
   check_learns(feature);
   if (count_not_finite(feature) > 0) {
-    logger().warn("{}: {} gives NaN or infinite features of a black picture", kName,
-                  file_.string());
+    logger().warn("{}: {} gives NaN or infinite features for a black image", kName, file_.string());
   }
-  logger().info("{}: {} gives {} numbers", kName, file_.string(), output_dim_);
+  logger().info("{}: {} gives features of size {}", kName, file_.string(), output_dim_);
 }
 
 void TorchScriptBackbone::check_learns(const at::Tensor& feature) const {
   if (options_.frozen || feature.requires_grad()) return;
   throw Error({.what = "frozen: false, but no gradient reaches a parameter of the module",
                .where = file_.string(),
-               .expected = "parameters exported with requires_grad, and a forward() that "
-                           "differentiates",
+               .expected = "parameters exported with requires_grad, and a differentiable forward()",
                .found = fmt::format("{} parameters", parameters().size()),
-               .next = "set frozen: true, or export it without torch.jit.freeze, no_grad and "
-                       "detach"});
+               .next = "set frozen: true, or export the module without torch.jit.freeze, no_grad "
+                       "and detach"});
 }
 
-// Loading a checkpoint writes the digest. Another program could take the weights and give features
-// that the policy never saw, so a difference is no warning.
+// Loading a checkpoint overwrites the digest. A difference is an error and not a warning, because
+// another program might accept the weights and give features that the policy was not trained on.
 void TorchScriptBackbone::check_same_file() {
   const auto version = static_cast<std::int64_t>(file_digest_._version());
   if (version == compared_version_) return;
   const std::string trained_with = text_of(file_digest_);
   if (trained_with != file_sha256_) {
-    throw Error({.what = "not the encoder that the checkpoint was made with",
+    throw Error({.what = "not the encoder that the policy was trained with",
                  .where = file_.string(),
-                 .expected = "a file of sha256 " + printable(trained_with, 64),
+                 .expected = "a file with sha256 " + printable(trained_with, 64),
                  .found = file_sha256_,
-                 .next = "name that file with agent.backbone.file=FILE: a checkpoint of roboimi "
-                         "holds the encoder's weights and not its program"});
+                 .next = "set agent.backbone.file to that file: a checkpoint holds the encoder's "
+                         "weights but not its program"});
   }
   compared_version_ = version;
 }
@@ -161,14 +163,14 @@ at::Tensor TorchScriptBackbone::run(const at::Tensor& pixels) {
       output_dim_ > 0 ? output_dim_ : options_.output_dim.value_or(feature.size(1));
   if (feature.size(1) != expected) {
     throw Error(
-        {.what = "the module's feature has another size than it should",
+        {.what = "the module's feature has the wrong size",
          .where = file_.string(),
-         .expected = fmt::format("{} numbers ({})", expected,
-                                 output_dim_ > 0 ? "as for the pictures before" : "output_dim"),
+         .expected = fmt::format("{} ({})", expected,
+                                 output_dim_ > 0 ? "as for earlier images" : "output_dim"),
          .found = fmt::format("{} for pixels {}", feature.size(1), c10::str(pixels.sizes())),
          .next = output_dim_ > 0 ? "set resize_height and resize_width: the size of the "
-                                   "feature follows that of the picture"
-                                 : "leave output_dim out, or name the right file"});
+                                   "feature depends on that of the image"
+                                 : "leave output_dim out, or set file to the right file"});
   }
   if (output_dim_ == 0) output_dim_ = expected;
   return feature;
@@ -181,6 +183,8 @@ at::Tensor TorchScriptBackbone::features_of(const std::vector<at::Tensor>& views
     parts.push_back(options_.mode == Mode::kJoint ? pixels : run(pixels));
   }
   if (options_.mode == Mode::kPerCamera) return at::cat(parts, 1);
+
+  // Joint mode: all cameras must have the same size.
   std::vector<std::string> sizes;
   bool equal = true;
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -196,6 +200,8 @@ at::Tensor TorchScriptBackbone::encode(const Observation& images, at::Generator&
   const at::AutoGradMode grad(!options_.frozen && at::GradMode::is_enabled());
   if (options_.frozen) freeze();
   check_same_file();
+
+  // Encodes the frames in chunks.
   std::vector<at::Tensor> views = ordered_images(images);
   const std::int64_t batch = views[0].size(0), steps = views[0].size(1);
   for (at::Tensor& view : views) view = view.flatten(0, 1);

@@ -12,24 +12,27 @@ namespace roboimi::vla_agent {
 void check_execution(const ExecutionOptions& options) {
   const Horizons& horizons = options.horizons;
   const std::int64_t latency = options.latency_steps;
+
+  // The next chunk is requested while the current one is executed.
   if (latency < 0 || latency >= horizons.num_action) {
-    throw Error({.what = "no chunk is left to play while the next is computed",
+    throw Error({.what = "no actions are left to execute while the next chunk is computed",
                  .where = "latency_steps",
-                 .expected = fmt::format("0 to {} (num_action_steps {} less 1)",
+                 .expected = fmt::format("0 to {} (num_action_steps {} minus 1)",
                                          horizons.num_action - 1, horizons.num_action),
                  .found = std::to_string(latency)});
   }
+
+  // The executed rows must be in the chunk.
   const std::int64_t available = horizons.pred - horizons.first_action() - latency;
   if (horizons.num_action <= available) return;
-  throw Error({.what = "the chunk ends before the actions that are executed",
+  throw Error({.what = "the chunk is too short for the actions to execute",
                .where = "pred_horizon",
                .expected = fmt::format(
-                   "at least {} ({} actions before the present{}, and num_action_steps "
-                   "{})",
+                   "at least {} ({} actions before the current step{}, and num_action_steps {})",
                    horizons.pred - available + horizons.num_action, horizons.first_action(),
                    latency > 0 ? fmt::format(", {} of latency", latency) : "", horizons.num_action),
                .found = std::to_string(horizons.pred),
-               .next = "raise it, or execute fewer actions of a chunk"});
+               .next = "raise it, or lower num_action_steps"});
 }
 
 void check_chunk(const ExecutionOptions& options, const at::Tensor& chunk,
@@ -43,7 +46,7 @@ void check_chunk(const ExecutionOptions& options, const at::Tensor& chunk,
                                        options.horizons.pred, options.action_dim),
                .found = chunk.defined() ? c10::str(chunk.scalar_type(), " ", chunk.sizes())
                                         : "an undefined tensor",
-               .next = "mend Head::sample of that plugin; `roboimi plugins check` tests it"});
+               .next = "fix Head::sample of that plugin; `roboimi plugins check` tests it"});
 }
 
 ActionSchedule::ActionSchedule(const ExecutionOptions& options) : options_(options) {

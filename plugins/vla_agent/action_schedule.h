@@ -1,15 +1,16 @@
-// When chunks are asked for, and what is commanded of them. Steps count from 0 at reset().
+// The schedule of action chunks: when chunks are requested, and which command is executed at each
+// step. Steps count from 0 at reset().
 //
 //   ActionSchedule schedule({.horizons = {2, 16, 8}, .latency_steps = 1});
 //   if (schedule.plans_at(step)) schedule.add(step, chunk);  // [H, A]; arrives at arrival(step)
 //   at::Tensor command = schedule.command(step);             // [A]
 //
-// Commands change from one chunk to the next every num_action steps. The chunk of the change at
+// Commands change from one chunk to the next every num_action steps. The chunk that takes over at
 // step k is conditioned on the observations up to step k - latency_steps and starts at its row
-// first_action() + latency_steps; the first chunk, before which nothing can be played, is waited
-// for. A chunk that is added later than that starts at the row of the step it is added at. With an
-// ensemble every chunk that has arrived and covers a step has a say in it, with weights exp(-decay
-// i), i = 0 the oldest (ACT, arXiv 2304.13705, algorithm 2).
+// first_action() + latency_steps. The first chunk must be there at step 0. A chunk that is added
+// late starts at the row of the step at which it is added. With an ensemble, the commands of all
+// chunks that have arrived and cover a step are averaged with weights exp(-decay i), i = 0 the
+// oldest (ACT, arXiv 2304.13705, algorithm 2).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -28,14 +29,14 @@ struct ExecutionOptions {
   Horizons horizons;
   std::int64_t action_dim = 0;  // A
   std::int64_t latency_steps = 0;
-  std::optional<double> ensemble_decay = {};  // none: the newest chunk commands alone
+  std::optional<double> ensemble_decay = {};  // none: use only the newest chunk
 };
 
-// Error unless the rows that are executed lie in the chunk, at or after the present, and a chunk
-// has arrived before the next is asked for.
+// Error unless the executed rows are in the chunk, at or after the current step, and each chunk
+// arrives before the next one is requested.
 void check_execution(const ExecutionOptions& options);
 
-// Error unless `chunk`, which a head returned, is floating [H, A]. `head` names it.
+// Error unless `chunk`, returned by the head named `head`, is floating point [H, A].
 void check_chunk(const ExecutionOptions& options, const at::Tensor& chunk, const std::string& head);
 
 class ActionSchedule {
@@ -43,28 +44,28 @@ class ActionSchedule {
   explicit ActionSchedule(const ExecutionOptions& options);
 
   void reset() { chunks_.clear(); }
-  // The first step not before `step` whose observation conditions a chunk.
+  // The first step >= `step` at which a chunk is requested.
   std::int64_t next_plan(std::int64_t step) const;
   bool plans_at(std::int64_t step) const { return next_plan(step) == step; }
-  // The step at which the chunk asked for at `plan` is first executed.
+  // The first step at which the chunk requested at step `plan` is executed.
   std::int64_t arrival(std::int64_t plan) const {
     return plan == 0 ? 0 : plan + options_.latency_steps;
   }
-  // A chunk float [H, A], un-normalised, conditioned on the observations up to step `plan`. Chunks
-  // come in the order of their plans, and not before they have arrived.
+  // Adds an unnormalized chunk, float [H, A], conditioned on the observations up to step `plan`.
+  // Add chunks in the order of their plans, and not before their arrival().
   void add(std::int64_t plan, const at::Tensor& chunk);
-  // Whether a chunk that has arrived reaches as far as `step`.
+  // Whether the newest chunk extends to `step`.
   bool covers(std::int64_t step) const {
     return !chunks_.empty() && step - chunks_.back().start < options_.horizons.pred;
   }
-  // A step that is covered; steps must not decrease.
+  // The command [A] for a covered step. Steps must not decrease.
   at::Tensor command(std::int64_t step);
-  // What command(step) would give if no other chunk came.
+  // The result of command(step) if no further chunk is added.
   at::Tensor planned(std::int64_t step) const;
 
  private:
   struct Chunk {
-    std::int64_t start = 0;  // the step of its row 0; below 0 for the past
+    std::int64_t start = 0;  // step of row 0; negative if before the episode
     at::Tensor actions;      // [H, A]
   };
 

@@ -1,4 +1,4 @@
-// The options of VlaAgent, as a config has them, and how its parts are made.
+// Config options of VlaAgent, and the creation of its backbone and head.
 #include <optional>
 
 #include "plugins/vla_agent/vla_agent.h"
@@ -9,7 +9,7 @@
 namespace roboimi::vla_agent {
 namespace {
 
-// The agent's own options, and its parts as the config has them.
+// The agent's own options, and the configs of its parts.
 struct ConfiguredAgent {
   VlaAgentOptions own = {.horizons = {.obs = 2, .pred = 16, .num_action = 8}};
   std::optional<ConfigNode> backbone;
@@ -24,37 +24,39 @@ void declare_horizons(OptionFields& fields, VlaAgentOptions& o) {
       .range(1, 4096)
       .with_unit("steps");
   fields
-      .integer("num_action_steps", o.horizons.num_action, "actions executed before the next chunk")
+      .integer("num_action_steps", o.horizons.num_action,
+               "actions executed per chunk before the next one takes over")
       .at_least(1)
       .with_unit("steps");
   fields
       .integer("latency_steps", o.latency_steps,
-               "from the observation that a chunk is made for to its first action; above 0 it is "
-               "computed while the last chunk plays")
+               "delay from a chunk's last observation to its first executed action; if above 0, "
+               "the chunk is computed while the previous one is executed")
       .at_least(0)
       .with_unit("steps");
   fields
       .number("ensemble_decay", o.ensemble_decay,
-              "average every chunk that covers a step, weights exp(-decay i), i = 0 the oldest "
-              "(ACT: 0.01, with num_action_steps 1); none: the newest chunk alone")
+              "average all chunks that cover a step, with weights exp(-decay i), i = 0 the oldest "
+              "(ACT: 0.01 with num_action_steps 1); default: only the newest chunk")
       .at_least(0.0);
   fields.choice(
       "alignment", o.horizons.alignment,
       {{Alignment::kFirstObservation, "diffusion"}, {Alignment::kPresentObservation, "act"}},
-      "row of a chunk's first action: `diffusion` that of the first observation, `act` "
-      "that of the present one (obs_horizon 1)");
+      "row of a chunk's first action: that of the first observation (`diffusion`), or of the "
+      "current one (`act`, requires obs_horizon 1)");
 }
 
 void declare_normalization(OptionFields& fields, VlaAgentOptions& o) {
   using enum Normalization;
   const Choices<Normalization> kinds = named({kMinMax, kMeanStd, kIdentity});
   fields.choice("state_normalization", o.state_normalization, kinds,
-                "of the robot state, and of env_state");
-  fields.choice("action_normalization", o.action_normalization, kinds, "of the actions");
+                "normalization of the robot state and env_state");
+  fields.choice("action_normalization", o.action_normalization, kinds,
+                "normalization of the actions");
   fields.choice("feature_normalization", o.feature_normalization,
                 named({kMinMax, kMeanStd, kWhiten, kIdentity}),
-                "of a frozen backbone's features; `whiten`: along their principal axes, so that "
-                "those in which they hardly vary count too");
+                "normalization of a frozen backbone's features; `whiten` is PCA whitening, which "
+                "also scales up directions with little variance");
 }
 
 void declare(OptionFields& fields, ConfiguredAgent& o) {
@@ -62,17 +64,17 @@ void declare(OptionFields& fields, ConfiguredAgent& o) {
   declare_normalization(fields, o.own);
   fields
       .number("state_noise", o.own.state_noise,
-              "standard deviation of the noise that training adds to the normalised state, so "
-              "that the policy looks rather than infers from where the robot is")
+              "standard deviation of the noise added to the normalized state in training, so that "
+              "the policy relies on the images more than on the robot's pose")
       .at_least(0.0);
   fields.boolean("use_env_state", o.own.use_env_state,
-                 "show the simulator's privileged state to the policy");
+                 "add the simulator's privileged state to the policy's input");
   fields.component("backbone", o.backbone, ComponentKind::kBackbone,
-                   "visual encoder; none: state only");
+                   "visual encoder; null: state only");
   fields.component("head", o.head, ComponentKind::kHead, "action head");
 }
 
-// `agent.head.cond_dim`, where the config states it, must equal the sum of the condition's parts.
+// If the config sets `agent.head.cond_dim`, it must equal the sum of the condition's parts.
 void check_stated_cond_dim(const ConfigNode& head, const ConditionSpec& condition,
                            Registry& registry) {
   const Options options = registry.options_of(ComponentKind::kHead, head, "agent.head");
@@ -91,8 +93,10 @@ std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spe
   const VlaAgentOptions& own = agent.own;
   check_execution(own.execution(spec.action_dim));
   if (own.horizons.alignment == Alignment::kPresentObservation && own.horizons.obs != 1) {
-    options.fail("obs_horizon", "the act alignment takes one observation", "1");
+    options.fail("obs_horizon", "the act alignment uses one observation", "1");
   }
+
+  // The backbone determines the size of the head's condition.
   std::shared_ptr<Backbone> backbone;
   if (agent.backbone) {
     backbone = registry.create<Backbone>(*agent.backbone, "agent.backbone", spec);

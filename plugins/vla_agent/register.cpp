@@ -1,10 +1,10 @@
 #include "plugins/vla_agent/vla_agent.h"
 #include "roboimi/plugin/plugin.h"
 
-ROBOIMI_PLUGIN("vla_agent", "1.0.0", "Agent that joins a visual backbone and an action head") {
+ROBOIMI_PLUGIN("vla_agent", "1.0.0", "Agent with a visual backbone and an action head") {
   registrar.add<roboimi::Agent>(
       {.name = "vla_agent",
-       .description = "receding-horizon policy: visual features + state -> action chunks",
+       .description = "receding-horizon policy: visual features and state to action chunks",
        .schema = roboimi::vla_agent::schema(),
        .create = roboimi::vla_agent::create,
        .check = {

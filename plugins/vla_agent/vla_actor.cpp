@@ -17,7 +17,7 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-// What act() keeps back of its deadline for what it does after waiting.
+// The part of the deadline that act() reserves for its work after waiting for a chunk.
 std::chrono::nanoseconds reserve_of(std::chrono::nanoseconds deadline) {
   return std::min<std::chrono::nanoseconds>(deadline / 4, std::chrono::milliseconds(1));
 }
@@ -37,29 +37,29 @@ VlaActor::~VlaActor() = default;
 
 std::int64_t VlaActor::latency_steps() const { return agent_.options().latency_steps; }
 
-// There is a deadline to keep, or something to play meanwhile.
-bool VlaActor::computes_aside() const { return deadline_ || latency_steps() > 0; }
+// Whether chunks are computed on the worker thread.
+bool VlaActor::computes_in_background() const { return deadline_ || latency_steps() > 0; }
 
 // ---- Observations -------------------------------------------------------------------------------
 
 bool VlaActor::needs_images() const {
-  // A plan looks at the last obs_horizon observations, the one of its own step included.
+  // A plan uses the last obs_horizon observations, including that of its own step.
   return agent_.backbone() != nullptr &&
-         (plan_owed_ || schedule_.next_plan(step_) - step_ < agent_.horizons().obs);
+         (plan_pending_ || schedule_.next_plan(step_) - step_ < agent_.horizons().obs);
 }
 
-// What encode() will look at.
-Observation VlaActor::looked_at(const Observation& observation) const {
-  Observation seen;
-  const auto look_at = [&](const std::string& stream) {
+// The streams that encode() uses.
+Observation VlaActor::used_streams(const Observation& observation) const {
+  Observation used;
+  const auto use = [&](const std::string& stream) {
     const auto found = observation.find(stream);
-    // encode() names what is missing.
-    if (found != observation.end()) seen[stream] = found->second;
+    // encode() reports missing streams.
+    if (found != observation.end()) used[stream] = found->second;
   };
-  look_at(kState);
-  if (agent_.sees_env_state()) look_at(kEnvState);
-  if (needs_images()) std::ranges::for_each(agent_.backbone()->stream_names(), look_at);
-  return seen;
+  use(kState);
+  if (agent_.sees_env_state()) use(kEnvState);
+  if (needs_images()) std::ranges::for_each(agent_.backbone()->stream_names(), use);
+  return used;
 }
 
 void VlaActor::encode(Step& step) {
@@ -69,34 +69,36 @@ void VlaActor::encode(Step& step) {
   step.is_encoded = true;
 }
 
-// Encodes the observation here, or, where chunks are computed aside, copies it for the worker.
+// Encodes the observation here, or copies it if the worker will encode it.
 void VlaActor::observe(const Observation& observation) {
   agent_.require_statistics();
   agent_.check(observation);
   observed_ = Clock::now();
-  // The chunk that was asked for has failed: it is asked for again.
-  if (std::exchange(is_asked_, false)) plan_owed_ = true;
+  // No chunk came for the last plan_request(), so it is requested again.
+  if (std::exchange(is_requested_, false)) plan_pending_ = true;
+
+  // Encodes or copies the streams that plans use.
   auto step = std::make_shared<Step>();
-  step->raw = looked_at(observation);
+  step->raw = used_streams(observation);
   step->with_images = needs_images();
-  if (computes_aside()) {
+  if (computes_in_background()) {
     for (auto& [stream, values] : step->raw) values = values.clone();
   } else {
     encode(*step);
   }
-  // The first observation fills the queue.
+
+  // The first observation of an episode fills the queue.
   const auto horizon = static_cast<std::size_t>(agent_.horizons().obs);
   if (observations_.empty()) observations_.assign(horizon, step);
   observations_.pop_front();
   observations_.push_back(std::move(step));
   timing_ = {.preprocess_ms = milliseconds_since(observed_)};
-  if (schedule_.plans_at(step_)) plan_owed_ = true;
+  if (schedule_.plans_at(step_)) plan_pending_ = true;
 }
 
-// An image that a coming plan will look at is encoded ahead of it when there is nothing else to do;
-// what is left over, the plan itself encodes.
+// While the worker is idle, encodes images that a later plan will use. The plan encodes the rest.
 void VlaActor::encode_ahead() {
-  if (!computes_aside() || plan_.valid() || is_running(encoding_)) return;
+  if (!computes_in_background() || plan_.valid() || is_running(encoding_)) return;
   if (const auto& step = observations_.back(); step->with_images) {
     encoding_ = worker_.run([this, step] { encode(*step); });
   }
@@ -104,19 +106,19 @@ void VlaActor::encode_ahead() {
 
 // ---- Plans --------------------------------------------------------------------------------------
 
-// False for some steps after a plan that failed: its successor is made from images that were not
-// asked for until then.
-bool VlaActor::sees_enough() const {
+// Whether all queued observations have images. False for some steps after a failed plan, whose
+// replacement needs images that had not been requested.
+bool VlaActor::has_all_images() const {
   return agent_.backbone() == nullptr ||
          std::ranges::all_of(observations_, [](const auto& step) { return step->with_images; });
 }
 
 bool VlaActor::wants_plan() const {
-  return plan_owed_ && !plan_.valid() && !is_asked_ && sees_enough();
+  return plan_pending_ && !plan_.valid() && !is_requested_ && has_all_images();
 }
 
-// The commands that the next chunk cannot change: those of the rows before the present, and those
-// that play until it arrives. Undefined where they are not known, or the head does not ask.
+// The commands that the next chunk cannot change: those of its rows before the current step, and
+// those executed until it arrives. Undefined if they are not known or the head does not use them.
 at::Tensor VlaActor::committed_prefix() const {
   const std::int64_t past = agent_.horizons().first_action(), coming = latency_steps();
   const bool is_known =
@@ -139,11 +141,11 @@ PlanRequest VlaActor::request_of(const Steps& steps, at::Generator noise,
   return {.condition = agent_.condition_of(encoded), .noise = std::move(noise), .prefix = prefix};
 }
 
-// The plan under way is that of the present step.
+// Makes the current step the one that the plan in progress belongs to.
 void VlaActor::begin_plan() {
   plan_step_ = step_;
   planned_ = observed_;
-  plan_owed_ = false;
+  plan_pending_ = false;
   ++num_plans_;
 }
 
@@ -155,18 +157,18 @@ PlanRequest VlaActor::plan_request() {
       request_of({observations_.begin(), observations_.end()},
                  make_generator(mix_seed(seed_, num_plans_), agent_.device()), committed_prefix());
   begin_plan();
-  is_asked_ = true;
+  is_requested_ = true;
   return request;
 }
 
 void VlaActor::accept(const at::Tensor& chunk) {
-  if (!is_asked_) return Actor::accept(chunk);
+  if (!is_requested_) return Actor::accept(chunk);
   check_chunk(agent_.options().execution(agent_.spec().action_dim), chunk, agent_.head().name());
   std::promise<Plan> plan;
   const double elapsed = milliseconds_since(planned_);
   plan.set_value({.commands = agent_.commands_of(chunk), .milliseconds = elapsed});
   plan_ = plan.get_future();
-  is_asked_ = false;
+  is_requested_ = false;
   timing_.inference_ms += elapsed - timing_.preprocess_ms;
 }
 
@@ -175,31 +177,31 @@ void VlaActor::start_plan() {
   at::Generator noise = make_generator(mix_seed(seed_, num_plans_), agent_.device());
   auto compute = [this, steps = std::move(steps), noise = std::move(noise),
                   prefix = committed_prefix(), seen = observed_] {
-    const torch::NoGradGuard no_grad;  // of this thread
+    const torch::NoGradGuard no_grad;  // per thread
     const at::Tensor chunk = agent_.sample_plans({request_of(steps, noise, prefix)})[0];
     const at::Tensor commands = agent_.commands_of(chunk);
     return Plan{.commands = commands, .milliseconds = milliseconds_since(seen)};
   };
   begin_plan();
-  plan_ = computes_aside() ? worker_.run(std::move(compute))
-                           : std::async(std::launch::deferred, std::move(compute));
+  plan_ = computes_in_background() ? worker_.run(std::move(compute))
+                                   : std::async(std::launch::deferred, std::move(compute));
 }
 
-// A chunk is due from its arrival on, and before it where nothing else is left to play.
+// A chunk is due from its arrival on, or earlier if no commands are left.
 bool VlaActor::plan_is_due() const {
   return plan_.valid() && (step_ >= schedule_.arrival(plan_step_) || !schedule_.covers(step_));
 }
 
-// Waits for the chunk that is due, until `end` where there is a deadline and a command to fall back
-// on.
+// Waits for the chunk that is due: until `end` if there is a deadline and a command to hold,
+// otherwise without a limit.
 void VlaActor::receive_plan(Clock::time_point end) {
   const auto start = Clock::now();
-  const bool waits_for_ever = !deadline_ || !last_command_.defined();
-  if (waits_for_ever || plan_.wait_until(end) == std::future_status::ready) {
-    // It is still owed if it has failed.
-    const bool is_owed = std::exchange(plan_owed_, true);
+  const bool waits_forever = !deadline_ || !last_command_.defined();
+  if (waits_forever || plan_.wait_until(end) == std::future_status::ready) {
+    // If get() throws, the plan stays pending.
+    const bool was_pending = std::exchange(plan_pending_, true);
     const Plan plan = plan_.get();
-    plan_owed_ = is_owed;
+    plan_pending_ = was_pending;
     schedule_.add(plan_step_, plan.commands);
     timing_.plan_ms = plan.milliseconds;
   }
@@ -211,13 +213,13 @@ void VlaActor::receive_plan(Clock::time_point end) {
 void VlaActor::reset(std::uint64_t seed) {
   if (encoding_.valid()) encoding_.wait();
   if (plan_.valid()) plan_.wait();
-  plan_ = {};  // of the episode before
+  plan_ = {};  // of the previous episode
   observations_.clear();
   schedule_.reset();
   past_commands_.clear();
   last_command_ = at::Tensor();
-  plan_owed_ = false;
-  is_asked_ = false;
+  plan_pending_ = false;
+  is_requested_ = false;
   seed_ = seed;
   num_plans_ = 0;
   step_ = 0;
@@ -226,7 +228,8 @@ void VlaActor::reset(std::uint64_t seed) {
 at::Tensor VlaActor::act(const Observation& observation) {
   const torch::NoGradGuard no_grad;
   observe(observation);
-  // What was late and has come, then what is asked for, then what must be there by now.
+  // Takes a late chunk that has arrived, starts the next plan, then takes the chunk that is due
+  // now.
   if (deadline_ && plan_is_due()) receive_plan(observed_);
   if (wants_plan()) start_plan();
   encode_ahead();
@@ -241,7 +244,7 @@ at::Tensor VlaActor::command() {
 at::Tensor VlaActor::next_command() {
   const auto end = deadline_ ? observed_ + *deadline_ - reserve_of(*deadline_) : observed_;
   if (plan_is_due()) receive_plan(end);
-  timing_.late = plan_is_due() || plan_owed_;
+  timing_.late = plan_is_due() || plan_pending_;
   timing_.held = !schedule_.covers(step_);
   if (!timing_.held) last_command_ = schedule_.command(step_);
   past_commands_.push_back(last_command_);

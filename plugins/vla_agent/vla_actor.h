@@ -1,11 +1,12 @@
-// VlaActor: one episode of a VlaAgent.
+// VlaActor, which runs one episode of a VlaAgent.
 //
-// Acting is receding-horizon: the last obs_horizon observations condition one chunk of pred_horizon
-// actions, num_action_steps of which are executed before the next (see action_schedule.h). The
-// observation queue holds visual features, not frames: a frame is encoded once. With latency_steps
-// or a deadline, features and chunks are computed on a thread of their own while the chunk before
-// plays. One plan is under way at a time: another that falls due meanwhile is owed, and starts from
-// the newest observations when that one has come.
+// It acts with a receding horizon: the last obs_horizon observations condition one chunk of
+// pred_horizon actions, of which num_action_steps are executed before the next chunk (see
+// action_schedule.h). The observation queue holds visual features, not frames, so each frame is
+// encoded once. With latency_steps or a deadline, features and chunks are computed on a worker
+// thread while the previous chunk is executed. Only one plan is in progress at a time. If another
+// one falls due meanwhile, it is pending, and starts from the newest observations when the current
+// one has finished.
 #pragma once
 
 #include <chrono>
@@ -27,11 +28,11 @@ using Clock = std::chrono::steady_clock;
 
 class VlaActor final : public Actor {
  public:
-  // `agent` outlives the actor.
+  // `agent` must outlive the actor.
   VlaActor(VlaAgent& agent, const ActorOptions& options);
   ~VlaActor() override;
 
-  // Waits for what is computed for the episode before.
+  // Waits for computations of the previous episode.
   void reset(std::uint64_t seed) override;
   bool needs_images() const override;
   std::int64_t latency_steps() const override;
@@ -49,21 +50,21 @@ class VlaActor final : public Actor {
     at::Tensor commands;  // [H, A], unnormalized, on the CPU
     double milliseconds = 0.0;
   };
-  // One observation: raw until it is encoded, then as the condition has it. Where chunks are
-  // computed aside, the worker alone touches it once it is queued.
+  // One observation: raw until it is encoded. If chunks are computed on the worker thread, only
+  // that thread accesses a step once it is queued.
   struct Step {
     Observation raw;
-    bool with_images = false;  // otherwise no plan looks at them, and `features` stays undefined
+    bool with_images = false;  // false: no plan uses the images, and `features` stays undefined
     bool is_encoded = false;
     EncodedObservation encoded;
   };
   using Steps = std::vector<std::shared_ptr<Step>>;
 
-  bool computes_aside() const;
-  Observation looked_at(const Observation& observation) const;
+  bool computes_in_background() const;
+  Observation used_streams(const Observation& observation) const;
   void encode(Step& step);
   void encode_ahead();
-  bool sees_enough() const;
+  bool has_all_images() const;
   at::Tensor committed_prefix() const;
   PlanRequest request_of(const Steps& steps, at::Generator noise, const at::Tensor& prefix);
   void begin_plan();
@@ -78,18 +79,18 @@ class VlaActor final : public Actor {
   ActionSchedule schedule_;
   std::uint64_t seed_ = 0;
   std::uint64_t num_plans_ = 0;
-  std::int64_t step_ = 0;                 // of the next command
-  std::int64_t plan_step_ = 0;            // of the plan under way
-  bool plan_owed_ = false;                // one is to start as soon as none is under way
-  bool is_asked_ = false;                 // plan_request() was called, accept() was not
-  Clock::time_point observed_;            // when the last observation came
-  Clock::time_point planned_;             // when that of the plan under way came
+  std::int64_t step_ = 0;                 // step of the next command
+  std::int64_t plan_step_ = 0;            // step of the plan in progress
+  bool plan_pending_ = false;             // a plan must start as soon as none is in progress
+  bool is_requested_ = false;             // plan_request() was called, accept() was not
+  Clock::time_point observed_;            // time of the last observation
+  Clock::time_point planned_;             // time of the observation of the plan in progress
   std::deque<at::Tensor> past_commands_;  // of the last first_action() steps, oldest first
-  at::Tensor last_command_;               // undefined before the first
+  at::Tensor last_command_;               // undefined before the first command
   ActTiming timing_;
-  std::future<Plan> plan_;      // under way, or has come and not been received
-  std::future<void> encoding_;  // ahead of a plan
-  Worker worker_;               // last: its destructor waits for a thread that uses the rest
+  std::future<Plan> plan_;      // in progress, or finished and not yet received
+  std::future<void> encoding_;  // of images for a later plan
+  Worker worker_;  // must be last: its destructor waits for a thread that uses the rest
 };
 
 }  // namespace roboimi::vla_agent

@@ -18,7 +18,7 @@ namespace {
 void check_cameras(const Backbone& backbone, const ObservationSpec& spec) {
   for (const std::string& camera : backbone.camera_names()) {
     if (const StreamSpec* stream = spec.find(camera); stream && stream->is_image()) continue;
-    throw Error({.what = fmt::format("the backbone needs camera '{}', which the data does not give",
+    throw Error({.what = fmt::format("the backbone needs camera '{}', which the data does not have",
                                      camera),
                  .where = "agent.backbone.camera_names",
                  .expected = fmt::format("a subset of {}", fmt::join(spec.camera_names(), ", ")),
@@ -29,11 +29,11 @@ void check_cameras(const Backbone& backbone, const ObservationSpec& spec) {
 
 void check_clipping(const Head& head, Normalization actions) {
   if (!head.clips_actions() || actions == Normalization::kMinMax) return;
-  throw Error({.what = "the head keeps actions in [-1, 1], where min_max alone puts them",
+  throw Error({.what = "the head clips actions to [-1, 1], a range that only min_max guarantees",
                .where = "agent.action_normalization",
                .expected = "min_max",
                .found = to_string(actions),
-               .next = "change it, or turn the head's clipping off"});
+               .next = "change it, or turn off the head's clipping"});
 }
 
 }  // namespace
@@ -41,6 +41,7 @@ void check_clipping(const Head& head, Normalization actions) {
 VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
                    std::shared_ptr<Backbone> backbone, std::shared_ptr<Head> head)
     : options_(options), spec_(spec), backbone_(std::move(backbone)), head_(std::move(head)) {
+  // Backbone, head and options must fit each other and the data.
   check_execution(options_.execution(spec.action_dim));
   if (backbone_) {
     check_cameras(*backbone_, spec_);
@@ -49,20 +50,22 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
   register_module("head", head_);
   check_clipping(*head_, options_.action_normalization);
   if (options_.use_env_state && spec_.env_state_dim() == 0) {
-    throw Error({.what = "use_env_state asks for a state that the data does not record",
+    throw Error({.what = "use_env_state requires a state that the data does not contain",
                  .where = "agent.use_env_state",
                  .expected = "data with env_state",
                  .next = "set agent.use_env_state=false, or collect the data again"});
   }
   condition_ = condition_spec(backbone_.get(), spec_.state_dim(),
                               options_.use_env_state ? spec_.env_state_dim() : 0);
+
+  // One normalizer per input; features of a trained backbone are not normalized.
   auto normalizer = [&](const char* name, std::int64_t dim, Normalization kind) {
     return register_module(fmt::format("{}_normalizer", name),
                            std::make_shared<Normalizer>(name, dim, kind));
   };
   state_normalizer_ = normalizer("state", spec_.state_dim(), options_.state_normalization);
   action_normalizer_ = normalizer("action", spec_.action_dim, options_.action_normalization);
-  moved_along_ = action_normalizer_->buffers().front();
+  any_buffer_ = action_normalizer_->buffers().front();
   if (condition_.env_state_dim > 0) {
     env_state_normalizer_ =
         normalizer("env_state", condition_.env_state_dim, options_.state_normalization);
@@ -92,14 +95,14 @@ bool VlaAgent::has_statistics() const {
   return true;
 }
 
-// Reading the flags synchronises a GPU, so a "yes" is remembered.
+// Reading the flags synchronizes with a GPU, so a positive result is cached.
 void VlaAgent::require_statistics() {
   if (statistics_known_) return;
   if (!has_statistics()) {
-    throw Error({.what = "the agent has no normalisation statistics",
+    throw Error({.what = "the agent has no normalization statistics",
                  .where = "vla_agent",
                  .expected = "statistics of states, actions and frozen features",
-                 .next = "train it, or load a checkpoint that holds them"});
+                 .next = "train it, or load a checkpoint that contains them"});
   }
   statistics_known_ = true;
 }
@@ -113,6 +116,8 @@ at::Tensor VlaAgent::features_of(const Batch& batch, at::Generator& generator) {
 
 LossReport VlaAgent::loss(const Batch& batch, at::Generator& generator) {
   require_statistics();
+
+  // Normalized states, with noise in training.
   const at::Tensor env_state =
       env_state_normalizer_ ? env_state_normalizer_->normalize(batch.observations.env_state())
                             : at::Tensor();
@@ -120,6 +125,8 @@ LossReport VlaAgent::loss(const Batch& batch, at::Generator& generator) {
   if (is_training() && options_.state_noise > 0.0) {
     state = state + options_.state_noise * at::randn(state.sizes(), generator, state.options());
   }
+
+  // The head's loss under the condition of features and states.
   const at::Tensor features = features_of(batch, generator);
   const Condition condition(build_cond(condition_, features, state, env_state),
                             tokens_of(features));
@@ -141,17 +148,21 @@ void VlaAgent::check(const Observation& observation) const {
 EncodedObservation VlaAgent::encode(const Observation& observation, bool with_images) {
   const torch::NoGradGuard no_grad;
   EncodedObservation encoded;
+
+  // Features, as a batch of one sample and one step.
   if (with_images) {
     Observation batch;
     for (const std::string& stream : backbone_->stream_names()) {
       const at::Tensor values = observation.get(stream);
-      // encode() names what is missing.
+      // encode() reports missing streams.
       if (values.defined()) batch[stream] = values.to(device()).unsqueeze(0).unsqueeze(0);
     }
     at::Generator unused = make_generator(0, device());
     const std::lock_guard lock(models_);
     encoded.features = feature_normalizer_->normalize(backbone_->encode(batch, unused)).flatten();
   }
+
+  // States.
   encoded.state = state_normalizer_->normalize(observation.state().to(device(), at::kFloat));
   if (sees_env_state()) {
     encoded.env_state =
@@ -167,28 +178,32 @@ Condition VlaAgent::condition_of(const std::vector<EncodedObservation>& steps) c
     states.push_back(step.state);
     if (sees_env_state()) env_states.push_back(step.env_state);
   }
+
+  // Stacked over the steps, as a batch of one.
   auto stack = [](const std::vector<at::Tensor>& parts) {
     return parts.empty() ? at::Tensor() : at::stack(parts).unsqueeze(0);
   };
-  const at::Tensor seen = stack(features);
-  const at::Tensor numbers = build_cond(condition_, seen, stack(states), stack(env_states));
-  const at::Tensor tokens = tokens_of(seen);
-  return {numbers.squeeze(0), tokens.defined() ? tokens.squeeze(0) : at::Tensor()};
+  const at::Tensor stacked = stack(features);
+  const at::Tensor cond = build_cond(condition_, stacked, stack(states), stack(env_states));
+  const at::Tensor tokens = tokens_of(stacked);
+  return {cond.squeeze(0), tokens.defined() ? tokens.squeeze(0) : at::Tensor()};
 }
 
-// The features once more, as a token for each camera and step: [B, T, V] -> [B, T * cameras, D].
+// The features as one token per camera and step: [B, T, V] -> [B, T * cameras, D].
 at::Tensor VlaAgent::tokens_of(const at::Tensor& features) const {
   if (!features.defined()) return {};
   return features.reshape({features.size(0), -1, backbone_->output_dim()});
 }
 
-// Requests with and without a prefix are batches of their own.
+// Requests are batched by the length of their prefix.
 at::Tensor VlaAgent::sample_plans(const std::vector<PlanRequest>& requests) {
   std::map<std::int64_t, std::vector<std::size_t>> by_prefix;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const at::Tensor& prefix = requests[i].prefix;
     by_prefix[prefix.defined() ? prefix.size(0) : 0].push_back(i);
   }
+
+  // One call of the head per batch; chunks are returned in the order of the requests.
   std::vector<at::Tensor> chunks(requests.size());
   for (const auto& [length, rows] : by_prefix) {
     std::vector<at::Tensor> steps, tokens, prefixes;
@@ -211,7 +226,7 @@ at::Tensor VlaAgent::sample_plans(const std::vector<PlanRequest>& requests) {
   return at::stack(chunks);
 }
 
-// What the head returns, checked, float [N, H, A].
+// Calls the head and checks its output, float [N, H, A].
 at::Tensor VlaAgent::sample(const Condition& condition, const BatchGenerator& noise,
                             const at::Tensor& prefix) {
   const torch::NoGradGuard no_grad;

@@ -1,9 +1,9 @@
-// VlaAgent: visual features and state in, action chunks out.
+// VlaAgent, an agent that turns visual features and robot state into action chunks.
 //
 //   per_step_cond_dim = (joint_output_dim ? joint_output_dim : output_dim * num_cameras) +
 //   state_dim
 //
-// What acts is a VlaActor (vla_actor.h).
+// A VlaActor (vla_actor.h) runs an episode.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -31,9 +31,9 @@ struct VlaAgentOptions {
   bool use_env_state = false;
   Normalization state_normalization = Normalization::kMinMax;
   Normalization action_normalization = Normalization::kMinMax;
-  // Of a frozen backbone's features; features that train are never rescaled.
+  // For a frozen backbone's features; features of a trained backbone are not normalized.
   Normalization feature_normalization = Normalization::kMeanStd;
-  double state_noise = 0.0;  // standard deviation; added to the normalised state in training
+  double state_noise = 0.0;  // standard deviation; added to the normalized state in training
 
   ExecutionOptions execution(std::int64_t action_dim) const {
     return {.horizons = horizons,
@@ -43,7 +43,7 @@ struct VlaAgentOptions {
   }
 };
 
-// What a condition is made of: normalized, on the agent's device.
+// The normalized inputs of one condition step, on the agent's device.
 struct EncodedObservation {
   at::Tensor features;   // [V], or undefined
   at::Tensor state;      // [S]
@@ -52,9 +52,10 @@ struct EncodedObservation {
 
 class VlaAgent : public Agent {
  public:
-  // `backbone` may be nullptr. `head` was built for these horizons and the condition_spec() of the
-  // same spec and backbone. Error: a camera of the backbone that `spec` lacks, horizons that do not
-  // fit, no env_state to show, actions not scaled by min_max for a head that clips them.
+  // `backbone` may be nullptr. `head` must have been created for these horizons and the
+  // condition_spec() of the same spec and backbone. Error if `spec` lacks a camera of the backbone
+  // or the required env_state, the horizons do not fit each other, or the head clips actions that
+  // are not normalized by min_max.
   VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
            std::shared_ptr<Backbone> backbone, std::shared_ptr<Head> head);
 
@@ -70,18 +71,18 @@ class VlaAgent : public Agent {
   std::unique_ptr<Actor> make_actor(const ActorOptions& options) override;
   at::Tensor sample_plans(const std::vector<PlanRequest>& requests) override;
 
-  // For its actors; from any thread. The models compute for one actor at a time.
+  // For its actors, from any thread. Backbone and head compute for one actor at a time.
   const VlaAgentOptions& options() const { return options_; }
   const Head& head() const { return *head_; }
-  at::Device device() const { return moved_along_.device(); }
+  at::Device device() const { return any_buffer_.device(); }
   bool sees_env_state() const { return env_state_normalizer_ != nullptr; }
-  // Error unless the statistics are there.
+  // Error unless the statistics have been set.
   void require_statistics();
-  // Error for an observation without what the policy sees.
+  // Error if the observation lacks env_state and the policy uses it.
   void check(const Observation& observation) const;
-  // Without `with_images` the features stay undefined.
+  // If `with_images` is false, the features stay undefined.
   EncodedObservation encode(const Observation& observation, bool with_images);
-  // Of one observation for each condition step: steps [T, C].
+  // The condition from one observation per condition step: steps [T, C].
   Condition condition_of(const std::vector<EncodedObservation>& steps) const;
   at::Tensor normalize_actions(const at::Tensor& actions) const;  // [N, A], on the agent's device
   at::Tensor commands_of(const at::Tensor& chunk) const;  // [H, A], unnormalized, on the CPU
@@ -99,7 +100,7 @@ class VlaAgent : public Agent {
   std::shared_ptr<Head> head_;
   std::shared_ptr<Normalizer> state_normalizer_, action_normalizer_, env_state_normalizer_,
       feature_normalizer_;
-  at::Tensor moved_along_;  // a buffer, which knows the agent's device; a head may have no weights
+  at::Tensor any_buffer_;  // is on the agent's device; a head may have no weights
   std::atomic<bool> statistics_known_ = false;
   std::mutex models_;  // held while backbone or head computes for an actor
 };

@@ -1,11 +1,11 @@
-// One thread that runs what it is given, in order.
+// A worker thread that runs tasks in order.
 //
 //   Worker worker;
 //   std::future<Plan> plan = worker.run([=] { return compute(condition); });
 //   if (plan.wait_until(deadline) == std::future_status::ready) use(plan.get());
 //
-// The thread starts with the first task. It takes over the caller's number of libtorch threads,
-// which are each thread's own. Destruction waits for the task that runs and drops those behind it.
+// The thread starts with the first task. Each task uses its caller's number of libtorch threads, a
+// per-thread setting. The destructor waits for the running task and drops the queued ones.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -62,7 +62,7 @@ class Worker {
       tasks_.pop_front();
       lock.unlock();
       task();
-      // What the task held goes before the lock is taken.
+      // Destroys the task's captures before the lock is taken.
       task = {};
       lock.lock();
     }

@@ -1,4 +1,4 @@
-"""Files that are made to run code, or to take all time and memory of whoever reads them."""
+"""Hostile files that try to run code, or to exhaust the time or memory of their reader."""
 
 import json
 import os
@@ -12,11 +12,11 @@ import torch
 import runs
 from experiment import Experiment
 
-READ_SECONDS = 2.0  # of processor time, for a file of a few megabytes, start of the program included
+READ_SECONDS = 2.0  # CPU time to read a file of a few megabytes, including the start of the program
 
 
 class Payload:
-    """Its pickle calls os.system when Python loads it."""
+    """An object whose pickle calls os.system when Python loads it."""
 
     def __init__(self, marker):
         self.marker = marker
@@ -26,7 +26,7 @@ class Payload:
 
 
 class HostileFiles(Experiment):
-    """Pickles that call os.system, and bombs: of YAML, zip, pickle, HDF5, many tensors, and escape sequences."""
+    """Pickles that call os.system; YAML, zip, pickle and HDF5 bombs; many tensors; escape sequences."""
 
     name = "hostile_files"
 
@@ -46,14 +46,14 @@ class HostileFiles(Experiment):
         name = case.__name__.strip("_")
         for words in case(folder):
             ended = self.lab.read(*words)
-            if ended.bad_end():
-                yield f"{name}: {words[0]}: {ended.bad_end()}"
+            if ended.problem():
+                yield f"{name}: {words[0]}: {ended.problem()}"
             if (folder / "executed").exists():
-                yield f"{name}: {words[0]} has executed code of the file"
+                yield f"{name}: {words[0]} executed code from the file"
             if "\x1b[" in ended.out + ended.err:
-                yield f"{name}: {words[0]} prints an escape sequence of the file"
+                yield f"{name}: {words[0]} printed an escape sequence from the file"
             if name == "many_tensors" and ended.seconds > READ_SECONDS:
-                yield f"{name}: {words[0]} takes {ended.seconds:.1f} s of processor time"
+                yield f"{name}: {words[0]} used {ended.seconds:.1f} s of CPU time"
 
     def _readers(self, file):
         return [["checkpoint", "inspect", file],
@@ -73,7 +73,7 @@ class HostileFiles(Experiment):
         return self._readers(folder / "bare.pkl")
 
     def _archive(self, file, program, entries=()):
-        """An archive of torch.save with this pickle program."""
+        """Writes an archive in the format of torch.save with the given pickle program."""
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("archive/data.pkl", program)
             archive.writestr("archive/version", "3\n")
@@ -82,12 +82,12 @@ class HostileFiles(Experiment):
         return self._readers(file)
 
     def _zip_bomb(self, folder):
-        # 200 megabytes of zeros each, in a fifth of a megabyte.
+        # Each entry expands from a fifth of a megabyte to 200 megabytes of zeros.
         zeros = bytes(200 * 2**20)
         return self._archive(folder / "bomb.pth", pickle.dumps({}), [(str(i), zeros) for i in range(8)])
 
     def _pickle_list(self, folder):
-        # Lists of lists, each twice in the next: 2**40 elements for whoever walks them.
+        # Each list contains the previous one twice, which makes 2**40 elements for a reader that visits them all.
         program = b"\x80\x02]q\x00"
         for level in range(40):
             program += b"]" + b"q" + bytes([level + 1]) + b"(h" + bytes([level]) + b"h" + bytes([level]) + b"e"
@@ -139,7 +139,7 @@ class HostileFiles(Experiment):
         return self._safetensors(folder / "dimensions.safetensors", json.dumps(entries).encode(), bytes(4))
 
     def _hdf5_rows(self, folder):
-        # A billion rows that nobody has written.
+        # A billion rows that were never written.
         data = folder / "data"
         runs.write_data(data, 2)
         with h5py.File(data / "episode_1.hdf5", "a") as file:

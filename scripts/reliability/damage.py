@@ -1,4 +1,4 @@
-"""Random damage to the bytes of a file, as disks, copies and editors do it."""
+"""Random damage to the bytes of a file, similar to that caused by disks, copies and editors."""
 
 
 def flip_bits(data, rng):
@@ -38,7 +38,7 @@ KINDS = [flip_bits, flip_bits, truncate, zero_block, random_block, insert_bytes,
 
 
 def damaged(data, rng, head=None):
-    """Other bytes than `data`, and what was done. Half of the damage falls into the first `head` bytes, if that is given."""
+    """Returns a damaged copy of `data` and the kind of damage. Half of the damage is in the first `head` bytes, if given."""
     while True:
         kind = rng.choice(KINDS)
         if head and rng.random() < 0.5:

@@ -1,4 +1,4 @@
-"""A full disk: a small file system in memory, or a limit on the size of files."""
+"""Experiments with a full disk: a small file system in memory, or a limit on the file size."""
 
 import os
 import resource
@@ -10,7 +10,7 @@ from experiment import Experiment, Skip
 
 
 class SmallDisk:
-    """A tmpfs of changing size; only root can mount one."""
+    """A tmpfs whose size can be changed. Only root can mount one."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -19,7 +19,7 @@ class SmallDisk:
             raise Skip("only root can mount a small file system")
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], capture_output=True)
         if mounted.returncode != 0:
-            raise Skip(f"no small file system: {mounted.stderr.decode().strip()}")
+            raise Skip(f"cannot mount a small file system: {mounted.stderr.decode().strip()}")
 
     def resize(self, kilobytes):
         subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", self.folder], check=True)
@@ -37,7 +37,7 @@ def kilobytes_of(folder):
 
 
 class DiskExperiment(Experiment):
-    """What each kind of command does when its writes fail, and afterwards."""
+    """Base class: runs each kind of command while its writes fail, and again afterwards."""
 
     def __init__(self, lab, folder):
         super().__init__(lab, folder)
@@ -64,12 +64,12 @@ class DiskExperiment(Experiment):
         return self.one(job, rng, folder)
 
     def check(self, job, ended, place):
-        """After the writes failed: the error, and nothing half-written under a final name."""
+        """Checks a command whose writes failed: a clear error, and no half-written file under a final name."""
         if ended.status == 0:
             return
         self.failed += 1
-        if ended.bad_end() or not any(word in ended.last_line for word in ("disk is full", "No space", "size limit")):
-            yield f"{job}: no clear error: {ended.bad_end() or ended.told()}"
+        if ended.problem() or not any(word in ended.last_line for word in ("disk is full", "No space", "size limit")):
+            yield f"{job}: no clear error: {ended.problem() or ended.summary()}"
         reference = runs.files_below(self.reference / job)
         for name, data in runs.files_below(place).items() if place.exists() else ():
             hidden = any(part.startswith(".") for part in name.split("/"))
@@ -82,7 +82,7 @@ class DiskExperiment(Experiment):
                 yield f"{job}: {checkpoint.relative_to(place)} is half-written: {error}"
 
     def check_second(self, job, place):
-        """With space again: what was started can be finished."""
+        """Checks that the command finishes once there is space again."""
         words = self.words(job, place)
         run = runs.only_run(place / "runs")
         if job == "run" and run and runs.whole_checkpoints(run):
@@ -93,7 +93,7 @@ class DiskExperiment(Experiment):
             shutil.rmtree(place / "evaluation", ignore_errors=True)
         ended = self.lab.run(*words)
         if ended.status != 0:
-            yield f"{job}: with space again: {ended.told()}"
+            yield f"{job}: with space again: {ended.summary()}"
         elif job == "run":
             yield from (f"{job}: {text}" for text in runs.run_differences(self.run, runs.only_run(place / "runs")))
         elif job != "eval":
@@ -132,7 +132,7 @@ class DiskFull(DiskExperiment):
 
 
 class FileLimit(DiskExperiment):
-    """The same under a limit on the size of files, as `ulimit -f` sets."""
+    """The same commands with a limit on the file size, as set by `ulimit -f`."""
 
     name = "file_limit"
     share = 1.5

@@ -1,4 +1,4 @@
-"""Signals that ask for an end, and two processes at one folder."""
+"""Experiments with signals that end a command, and with two processes that use the same folder."""
 
 import os
 import re
@@ -8,8 +8,8 @@ import time
 import runs
 from experiment import Experiment
 
-LONG = 400  # steps: time for a second process to come
-# What a process prints that came when there was nothing left to do.
+LONG = 400  # steps, so that a second process can start in time
+# Printed by a process that found no work left.
 LATE = re.compile(r"from step (\d+) to \1 |\(2 were there before")
 
 
@@ -19,17 +19,17 @@ def reference_run(lab, folder, data, steps):
 
 
 def wait_for_steps(running, output, count):
-    """The run folder, once it has so many lines of metrics."""
+    """Waits until the run has `count` lines of metrics and returns its folder."""
     while running.alive():
         run = runs.only_run(output)
         if runs.logged_steps(run) >= count:
             return run
         time.sleep(0.001)
-    raise RuntimeError(f"the training has ended before: {running.wait().told()}")
+    raise RuntimeError(f"the training ended too early: {running.wait().summary()}")
 
 
 class Signals(Experiment):
-    """Commands that are asked to end: they save what is done, exit 130, and are continued."""
+    """Commands that are ended by a signal: they save their progress, exit with status 130, and can be continued."""
 
     name = "signals"
     share = 2.5
@@ -55,36 +55,36 @@ class Signals(Experiment):
         ended = running.wait()
         name = sent.name
         if ended.status != 130:
-            yield f"{name}: {ended.told()}"
+            yield f"{name}: {ended.summary()}"
             return
         kept = runs.whole_checkpoints(run)
         if not kept:
             yield f"{name}: no checkpoint was saved"
             return
         if runs.read_metrics(run / "metrics.jsonl")[-1]["step"] > int(kept[-1].name.split("_")[1]):
-            yield f"{name}: metrics.jsonl goes on after the checkpoint {kept[-1].name}"
-        yield from runs.go_on(self.lab, name, [["run", "--resume", run]],
+            yield f"{name}: metrics.jsonl has lines after the checkpoint {kept[-1].name}"
+        yield from runs.run_again(self.lab, name, [["run", "--resume", run]],
                               lambda: runs.run_differences(self.reference, run))
 
     def _other(self, job, sent, rng, folder):
-        """A collection, with its workers as by Ctrl-C or alone as by `kill`; or an encoding."""
+        """Ends a collection or an encoding. The signal goes to the whole process group (as Ctrl-C) or to one process."""
         words = self.others[job](folder / "place")
         running = self.lab.start(*words)
-        # Before its folder is there, a program may not have come to its handlers.
+        # Until its folder exists, the program may not have installed its signal handlers.
         while running.alive() and not (folder / "place").exists():
             time.sleep(0.001)
         time.sleep(rng.uniform(0, self.seconds[job]))
-        asked = running.alive()
+        was_running = running.alive()
         (os.killpg if rng.random() < 0.5 else os.kill)(running.pid, sent)
         ended = running.wait()
-        if ended.status != 130 and not (ended.status == 0 and "100%" in ended.err) and asked:
-            yield f"{job}, {sent.name}: {ended.told()}"
-        yield from runs.go_on(self.lab, f"{job}, {sent.name}", [words],
+        if ended.status != 130 and not (ended.status == 0 and "100%" in ended.err) and was_running:
+            yield f"{job}, {sent.name}: {ended.summary()}"
+        yield from runs.run_again(self.lab, f"{job}, {sent.name}", [words],
                               lambda: runs.file_differences(self.folder / job, folder / "place"))
 
 
 class TwoProcesses(Experiment):
-    """Two processes that want to write to one run, one collection or one cache."""
+    """Two processes that write to the same run, collection or cache."""
 
     name = "two_processes"
     share = 2.5
@@ -113,15 +113,15 @@ class TwoProcesses(Experiment):
     def _resume_of_a_live_run(self, rng, folder):
         running = self.lab.start(*runs.training(self.data, folder, LONG))
         run = wait_for_steps(running, folder, rng.randint(2, 60))
-        # Alive, but at no risk of finishing first.
+        # Stop the first process, so that it stays alive and cannot finish first.
         running.process.send_signal(signal.SIGSTOP)
         second = self.lab.run("run", "--resume", run, seconds=60)
         running.process.send_signal(signal.SIGCONT)
         if second.status != 1 or not runs.errors_with_process(second, running.pid):
-            yield f"resume of a live run: process {running.pid} is not named: {second.told()}"
+            yield f"resume of a live run: process {running.pid} is not named: {second.summary()}"
         first = running.wait()
         if first.status != 0:
-            yield f"resume of a live run: the first: {first.told()}"
+            yield f"resume of a live run: the first: {first.summary()}"
             return
         yield from (f"resume of a live run: {text}" for text in runs.run_differences(self.reference, run))
 
@@ -133,10 +133,10 @@ class TwoProcesses(Experiment):
         second = folder / "second.safetensors"
         ends = self._both([runs.encoding(self.data, folder), runs.encoding(self.data, folder, second.name)],
                           rng.uniform(0, 0.3))
-        # The second waits, and then finds the cache.
+        # The second encoding waits for the first, then uses its cache.
         for ended, _ in ends:
             if ended.status != 0:
-                yield f"two encodings: {ended.told()}"
+                yield f"two encodings: {ended.summary()}"
         if second.exists() and second.read_bytes() != (self.encoded / "out.safetensors").read_bytes():
             yield "two encodings: the second output differs"
         second.unlink(missing_ok=True)
@@ -149,7 +149,7 @@ class TwoProcesses(Experiment):
         return [(running.wait(), running.pid) for running in (first, second)]
 
     def _compete(self, commands, delay):
-        """One wins; the other's message names the winner's process."""
+        """Runs two commands, of which one must succeed and the other must report the process ID of the first."""
         ends = self._both(commands, delay)
         what = f"two of '{commands[0][0]}'"
         winners = [pid for ended, pid in ends if ended.status == 0]
@@ -157,7 +157,7 @@ class TwoProcesses(Experiment):
         if len(winners) == 2 and any(LATE.search(ended.out + ended.err) for ended, _ in ends):
             return
         if len(winners) != 1:
-            yield f"{what}: {len(winners)} finish in place of one: {'; '.join(ended.told() for ended, _ in ends)}"
+            yield f"{what}: {len(winners)} finished, expected 1: {'; '.join(ended.summary() for ended, _ in ends)}"
             return
-        if losers[0].bad_end() or not runs.errors_with_process(losers[0], winners[0]):
-            yield f"{what}: process {winners[0]} is not named: {losers[0].told()}"
+        if losers[0].problem() or not runs.errors_with_process(losers[0], winners[0]):
+            yield f"{what}: process {winners[0]} is not named: {losers[0].summary()}"

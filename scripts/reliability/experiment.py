@@ -1,4 +1,4 @@
-"""What an experiment is, and how its trials are run and counted."""
+"""The base class of experiments, and the function that runs and counts their trials."""
 
 import random
 import shutil
@@ -8,41 +8,41 @@ from lab import OutOfTime
 
 
 class Skip(Exception):
-    """This experiment cannot run here; the message says why."""
+    """Raised if an experiment cannot run here. The message gives the reason."""
 
 
 class Row:
-    """What came of one experiment."""
+    """The results of one experiment: a row of the table."""
 
     def __init__(self, name):
         self.name, self.trials, self.failures, self.note, self.seconds = name, 0, [], "", 0.0
 
 
 class Experiment:
-    """One kind of trial. Its class attributes say how often and how long it runs."""
+    """One kind of trial. Class attributes set how often and how long it runs."""
 
     name = ""
-    share = 1.0  # of the time, against the others
-    count = None  # trials, where each is another case; None: as many as there is time for
+    share = 1.0  # share of the time, relative to the other experiments
+    count = None  # number of trials if each is a different case; None: as many as time allows
 
     def __init__(self, lab, folder):
-        """`folder` is kept for all trials: uninterrupted runs and files to damage go there."""
+        """Prepares uninterrupted runs and files to damage in `folder`, which is shared by all trials."""
         self.lab, self.folder = lab, folder
 
     def trial(self, number, rng, folder):
-        """Yields one line for each failure. `folder` is new, and removed when nothing fails."""
+        """Yields one string for each failure. `folder` is new, and removed if nothing fails."""
         raise NotImplementedError
 
     def note(self):
-        """What the table says beside the counts."""
+        """A note that the table shows after the counts."""
         return ""
 
     def close(self):
-        """Gives back what is not a file or a process."""
+        """Releases resources other than files and processes."""
 
 
 def run_experiment(kind, lab, seconds, trials, only_trial):
-    """Row of an experiment that gets so many seconds, and so many trials at most."""
+    """Runs an experiment for at most `seconds` and `trials`, and returns its Row. `only_trial` runs a single trial."""
     row, began = Row(kind.name), time.monotonic()
     folder = lab.work / kind.name
     folder.mkdir()
@@ -64,8 +64,8 @@ def run_experiment(kind, lab, seconds, trials, only_trial):
             except Exception as error:
                 if isinstance(error, (Skip, OutOfTime)):
                     raise
-                # Something that no check foresaw; the other trials go on.
-                failures.append((number, f"the trial ends by {type(error).__name__}: {error}"))
+                # An unexpected error counts as a failure; the other trials continue.
+                failures.append((number, f"the trial raised {type(error).__name__}: {error}"))
             lab.end_all()
             longest = max(longest, time.monotonic() - begin)
             row.trials += 1
@@ -75,9 +75,9 @@ def run_experiment(kind, lab, seconds, trials, only_trial):
     except Skip as reason:
         row.note = f"skipped: {reason}"
     except OutOfTime:
-        row.note = "the last trial was cut short"
+        row.note = "the last trial was interrupted by the time limit"
     except RuntimeError as error:
-        row.failures.append((0, f"the preparation fails: {error}"))
+        row.failures.append((0, f"the preparation failed: {error}"))
     finally:
         lab.end_all()
         if experiment is not None:

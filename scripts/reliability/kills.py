@@ -1,4 +1,7 @@
-"""SIGKILL at random instants and before chosen system calls; what is continued then must equal what never stopped."""
+"""Experiments with SIGKILL at random instants and before chosen system calls.
+
+A continued command must give the same result as one that was never killed.
+"""
 
 import shutil
 import time
@@ -9,28 +12,28 @@ from experiment import Experiment
 
 
 class Killed:
-    """Runs commands that are killed somewhere, and counts where."""
+    """Runs commands, kills them somewhere, and counts the kinds of kills."""
 
     def __init__(self, lab, folder, words, begin=lambda call: True):
-        """`words(place)` is a command that writes into a folder. It is run without a kill, in reference and traced.
+        """`words(place)` is a command that writes into a folder. It first runs without kills, in reference/ and traced/.
 
-        Most kills come after the first call for which `begin` holds: before, there is nothing to lose yet.
+        Most kills come after the first call for which `begin` is true, because before that there is nothing to lose.
         """
         self.lab = lab
         self.at_random = self.at_calls = 0
         self.seconds = lab.seconds_of(*words(folder / "reference"))
-        self.places = []  # (kind of call, how many of its kind come before)
+        self.places = []  # (kind of call, number of earlier calls of this kind)
         self.begin = 0
         if system_calls.available():
             ended, calls = system_calls.trace(lab, words(folder / "traced"), folder / "traced", lambda call: False)
             if ended.status != 0:
-                raise RuntimeError(f"traced, the command ends by {ended.told()}")
+                raise RuntimeError(f"under ptrace, the command ends with {ended.summary()}")
             kinds = [call.kind for call in calls]
             self.places = [(kind, kinds[:index].count(kind)) for index, kind in enumerate(kinds)]
             self.begin = next(index for index, call in enumerate(calls) if begin(call))
 
     def once(self, words, rng, folder):
-        """Starts the command and kills it: at an instant, or before a call; tells where in words."""
+        """Starts the command and kills it at a random instant or before a call. Returns a description of where."""
         if self.places and rng.random() < 0.7:
             return self._before_call(words, rng, folder)
         delay = rng.uniform(0, self.seconds)
@@ -46,7 +49,7 @@ class Killed:
 
     def _before_call(self, words, rng, folder):
         places = self.places[self.begin:] if rng.random() < 0.8 else self.places
-        # Any kind of call is as likely as another: most are lines of logs.
+        # Draw the kind first, so that all kinds are equally likely; most calls write log lines.
         kind = rng.choice(sorted({kind for kind, _ in places}))
         which = rng.choice([before for other, before in places if other == kind])
         seen = []
@@ -66,7 +69,7 @@ class Killed:
 
 
 class KillTrain(Experiment):
-    """A training killed up to three times."""
+    """A training that is killed up to three times."""
 
     name = "kill_train"
     share = 4.0
@@ -97,20 +100,20 @@ class KillTrain(Experiment):
             return
         resume = ["run", "--resume", run]
         if runs.whole_checkpoints(run):
-            yield from runs.go_on(self.lab, "; ".join(where), [resume],
+            yield from runs.run_again(self.lab, "; ".join(where), [resume],
                                   lambda: runs.run_differences(self.reference, run))
             return
         self.without_checkpoint += 1
         ended = self.lab.run(*resume)
-        if ended.status != 1 or ended.bad_end():
-            yield f"{'; '.join(where)}: nothing to resume from, but {ended.told()}"
+        if ended.status != 1 or ended.problem():
+            yield f"{'; '.join(where)}: nothing to resume from, but {ended.summary()}"
 
     def note(self):
         return f"{self.killed.note()}; {self.without_checkpoint} before the first checkpoint"
 
 
 class KillCollect(Experiment):
-    """A collection killed, its leader alone or with its workers."""
+    """A collection that is killed: only its leader, or also its workers."""
 
     name = "kill_collect"
     share = 3.0
@@ -122,8 +125,8 @@ class KillCollect(Experiment):
 
     def trial(self, number, rng, folder):
         where = [self.killed.once(runs.collection(folder / "data"), rng, folder) for _ in range(rng.randint(1, 2))]
-        # A worker that outlives its leader may still be writing.
-        yield from runs.go_on(self.lab, "; ".join(where), [runs.collection(folder / "data")],
+        # A worker that outlived its leader may still be writing.
+        yield from runs.run_again(self.lab, "; ".join(where), [runs.collection(folder / "data")],
                               lambda: runs.file_differences(self.reference, folder / "data"))
 
     def note(self):
@@ -131,7 +134,7 @@ class KillCollect(Experiment):
 
 
 class KillCache(Experiment):
-    """An embedding cache killed while it is written, by `encode` or by a training."""
+    """`encode` or a training that is killed while it writes the embedding cache."""
 
     name = "kill_cache"
     share = 2.0
@@ -155,7 +158,7 @@ class KillCache(Experiment):
             shutil.rmtree(folder / "runs", ignore_errors=True)
             return runs.file_differences(self.reference, folder)
 
-        yield from runs.go_on(self.lab, "; ".join(where), [words, encoding] if trains else [words], differences)
+        yield from runs.run_again(self.lab, "; ".join(where), [words, encoding] if trains else [words], differences)
 
     def note(self):
         return self.killed.note()

@@ -1,4 +1,4 @@
-"""The program, a work folder, the time that is left, and processes that never outlive it."""
+"""The environment of the experiments: program, work folder, remaining time, and processes that never outlive it."""
 
 import contextlib
 import ctypes
@@ -11,19 +11,19 @@ import subprocess
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-MEMORY_BYTES = 2 * 2**30  # of address space, for a reader of a damaged file
-PROCESSOR_SECONDS = 20  # more is a hang
+MEMORY_BYTES = 2 * 2**30  # address space for reading a damaged file
+CPU_SECONDS = 20  # using more CPU time counts as a hang
 PR_SET_CHILD_SUBREAPER = 36
-# What only an exception that nobody caught prints.
+# Printed only by an uncaught exception or a failed assertion.
 TRACES = ("terminate called", "Exception raised from", "frame #", "Assertion", "core dumped")
 
 
 class OutOfTime(Exception):
-    """The time given on the command line is over."""
+    """Raised when the time from the command line has run out."""
 
 
 class Ended:
-    """A process that ended: its status, what it printed, its processor time and the largest memory it held."""
+    """The result of a process: status, output, CPU time and peak memory."""
 
     def __init__(self, words, status, out, err, seconds=0.0, peak_bytes=0):
         self.words, self.status, self.out, self.err = words, status, out, err
@@ -38,31 +38,31 @@ class Ended:
         lines = (self.err or self.out).strip().splitlines()
         return lines[-1] if lines else ""
 
-    def told(self):
-        """The end of the process in one line, for a report."""
+    def summary(self):
+        """The exit status and the last line of output, in one line."""
         how = f"signal {self.signal_name}" if self.status < 0 else f"exit {self.status}"
         return f"{how}: {self.last_line[:300]}"
 
     def crash(self):
-        """Why this is not the end of a program that handles errors, or an empty string."""
+        """Why the process ended abnormally (signal, hang, memory, uncaught exception), or an empty string."""
         if self.status == -signal.SIGXCPU:
-            return f"hangs: more than {PROCESSOR_SECONDS} s of processor time"
+            return f"hangs: more than {CPU_SECONDS} s of CPU time"
         if self.status not in (0, 1):
-            return f"ends by {self.told()}"
+            return f"ends with {self.summary()}"
         if self.peak_bytes > MEMORY_BYTES:
-            return f"holds {self.peak_bytes >> 20} MiB of memory"
+            return f"uses {self.peak_bytes >> 20} MiB of memory"
         return next((f"prints '{trace}'" for trace in TRACES if trace in self.err), "")
 
-    def bad_end(self):
-        """The same, for a command whose every failure is one line of error."""
+    def problem(self):
+        """As crash(); a failed command must also print exactly one error line."""
         errors = [line for line in self.err.splitlines() if line.startswith("roboimi ")]
         if not self.crash() and self.status == 1 and len(errors) != 1:
-            return f"fails with {len(errors)} lines of error in place of one: {self.err.strip()[-300:]!r}"
+            return f"fails with {len(errors)} error lines instead of one: {self.err.strip()[-300:]!r}"
         return self.crash()
 
 
 class Running:
-    """A process in a session of its own, so that all that it starts can be ended with it."""
+    """A process in its own session, so that its child processes can be ended with it."""
 
     def __init__(self, lab, words, process, logs):
         self.lab, self.words, self.process, self._logs = lab, words, process, logs
@@ -72,7 +72,7 @@ class Running:
         return self.process.pid
 
     def alive(self):
-        # Not Popen.poll, which would take the status away from wait().
+        # Popen.poll would reap the process, and wait() could not read its status anymore.
         return self.process.returncode is None and not os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
 
     def kill(self, whole_group=True):
@@ -83,10 +83,10 @@ class Running:
         return pathlib.Path("/proc") / str(self.pid)
 
     def wait(self, seconds=120):
-        """Ended. What takes longer than `seconds` of wall clock is killed, and ends by SIGKILL."""
+        """Waits and returns Ended. A process that takes longer than `seconds` of wall time is killed by SIGKILL."""
         until = min(time.monotonic() + seconds, self.lab.deadline)
         while True:
-            # In place of Popen.wait, for the memory that the process held.
+            # os.wait4 also reports the memory use, which Popen.wait does not.
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
             if pid:
                 break
@@ -103,6 +103,8 @@ class Running:
 
 
 class Lab:
+    """Starts processes of the program in a clean environment and ends them all."""
+
     def __init__(self, program, work, seconds, seed):
         self.program, self.work, self.seed = program, work, seed
         self.deadline = time.monotonic() + seconds
@@ -113,14 +115,14 @@ class Lab:
         ignored = ("ROBOIMI_PLUGIN_PATH", "ROBOIMI_CONFIG_PATH")
         self.environment = {name: value for name, value in os.environ.items() if name not in ignored}
         self.environment.update(HOME=str(work / "home"), XDG_CACHE_HOME=str(work / "home/.cache"), OMP_NUM_THREADS="1")
-        # Orphans become children of this process, which can end them.
+        # Orphaned processes become children of this process, which can then reap them.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def seconds_left(self):
         return self.deadline - time.monotonic()
 
     def start(self, *words, limits=(), cwd=None, prepare=None):
-        """Running. `limits` are (resource, value); `prepare` is called in the child before the program."""
+        """Starts the program and returns Running. `limits` are (resource, value); the child calls `prepare` before exec."""
         if self.seconds_left() < 0:
             raise OutOfTime
         self._count += 1
@@ -144,25 +146,25 @@ class Lab:
         return self.start(*words, **options).wait(seconds)
 
     def read(self, *words, **options):
-        """Runs what reads a damaged file, within its limits of processor time and memory."""
-        limits = [(resource.RLIMIT_CPU, PROCESSOR_SECONDS), (resource.RLIMIT_AS, MEMORY_BYTES)]
+        """Runs a command that reads a damaged file, with limits on CPU time and memory."""
+        limits = [(resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_AS, MEMORY_BYTES)]
         return self.run(*words, limits=limits, **options)
 
     def must(self, *words, **options):
-        """Runs what prepares an experiment: without it there is nothing to test."""
+        """Runs a command that prepares an experiment and must succeed."""
         ended = self.run(*words, **options)
         if ended.status != 0:
-            raise RuntimeError(f"{shlex.join(ended.words)}\n{ended.told()}")
+            raise RuntimeError(f"{shlex.join(ended.words)}\n{ended.summary()}")
         return ended
 
     def seconds_of(self, *words):
-        """How long something that must work takes."""
+        """The wall time of a command that must succeed."""
         began = time.monotonic()
         self.must(*words)
         return time.monotonic() - began
 
     def end_all(self):
-        """Ends every process that was started here, and what those left."""
+        """Ends every process that was started here, with its children, and deletes the logs."""
         for running in self._running:
             running.kill()
             if running.process.returncode is None:

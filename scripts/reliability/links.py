@@ -1,4 +1,4 @@
-"""Run and data folders with links that lead out of them: nothing outside is deleted or written."""
+"""Run and data folders with links that point outside: nothing outside may be deleted or written."""
 
 import os
 import shutil
@@ -8,13 +8,13 @@ from experiment import Experiment
 
 
 def snapshot(folder):
-    """What every entry below a folder is, and what it holds."""
+    """The kind and contents of every entry below a folder."""
     return {str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else
             path.read_bytes() if path.is_file() else "folder" for path in sorted(folder.rglob("*"))}
 
 
 class HostileLinks(Experiment):
-    """Links in run, data and cache folders that lead to foreign files."""
+    """Links in run, data and cache folders that point to other programs' files."""
 
     name = "hostile_links"
 
@@ -45,13 +45,13 @@ class HostileLinks(Experiment):
         before = snapshot(outside)
         ended = self.lab.run(*words)
         name = case.__name__.strip("_")
-        if ended.bad_end():
-            yield f"{name}: {ended.bad_end()}"
+        if ended.problem():
+            yield f"{name}: {ended.problem()}"
         after = snapshot(outside)
         for path in sorted(set(before) | set(after)):
             if before.get(path) != after.get(path):
-                way = "deleted" if path not in after else "written" if path in before else "created"
-                yield f"{name}: {words[0]} has {way} {path} outside the folder"
+                change = "deleted" if path not in after else "written" if path in before else "created"
+                yield f"{name}: {words[0]} has {change} {path} outside the folder"
 
     def _resume(self, run):
         return ["run", "--resume", run, "train.max_steps=16"]
@@ -62,13 +62,13 @@ class HostileLinks(Experiment):
         return self._resume(run)
 
     def _checkpoints_with_one(self, folder, run, outside):
-        # A link to shared storage, where other things have hidden names, too.
+        # A link to shared storage, which may contain hidden files of other programs.
         shutil.rmtree(outside / "step_00000001")
         shutil.copytree(run / "checkpoints/step_00000008", folder / "step_00000008")
         shutil.rmtree(run / "checkpoints")
         (folder / "step_00000008").rename(outside / "step_00000008")
         (run / "checkpoints").symlink_to(outside)
-        # Without steps to go there is nothing to save, there or elsewhere.
+        # No training steps are left, so nothing needs to be saved.
         return ["run", "--resume", run]
 
     def _step(self, folder, run, outside):
@@ -121,7 +121,7 @@ class HostileLinks(Experiment):
         return runs.collection(data, 1)
 
     def _cache_folder(self, folder, run, outside):
-        # A cache on another disk is a use of links, too; what lies there stays as it is.
+        # A cache on another disk is a legitimate use of links; its other files must not change.
         (outside / f"{self.cached}.safetensors").symlink_to(outside / "notes.txt")
         (folder / "cache").symlink_to(outside)
         return self._encode(folder)

@@ -1,4 +1,4 @@
-"""Runs that travel: through an archive, to a place without their data and encoder; and long runs."""
+"""Experiments with moved runs (archives, missing data and encoder), and with a long run."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from experiment import Experiment, Skip
 
 
 class Moved(Experiment):
-    """A run that is zipped, copied without links, or renamed, while its data and its encoder's file are gone."""
+    """A run that is zipped, copied without links, or renamed, after its data and its encoder's file were removed."""
 
     name = "moved"
     share = 1.5
@@ -37,13 +37,13 @@ class Moved(Experiment):
         encoder.unlink()
         ended = self.lab.run("eval", "--open-loop", "--checkpoint", run, "--data", data, "--device", "cpu")
         if ended.status != 0:
-            yield f"{case}: open loop: {ended.told()}"
+            yield f"{case}: open loop: {ended.summary()}"
         ended = self.lab.run("run", "--resume", run, "train.max_steps=8")
-        if ended.status != 1 or ended.bad_end() or "data.path" not in ended.last_line:
-            yield f"{case}: the data is gone, and the error does not name data.path: {ended.told()}"
+        if ended.status != 1 or ended.problem() or "data.path" not in ended.last_line:
+            yield f"{case}: the data is gone, and the error does not name data.path: {ended.summary()}"
         ended = self.lab.run("run", "--resume", run, "train.max_steps=8", f"data.path={data}")
         if ended.status != 0:
-            yield f"{case}: resume: {ended.told()}"
+            yield f"{case}: resume: {ended.summary()}"
             return
         last = runs.whole_checkpoints(run)[-1]
         for text in runs.tensor_differences(self.reference / "checkpoints" / last.name, last):
@@ -60,7 +60,7 @@ class Moved(Experiment):
             shutil.rmtree(run)
             return place / "run"
         with zipfile.ZipFile(place / "run.zip", "w") as archive:
-            # Follows links, as zip does.
+            # Follow links, as zip does.
             for file in sorted(run.glob("**/*")) + sorted(run.glob("checkpoints/*/*")):
                 if file.is_file() and str(file.relative_to(run)) not in archive.namelist():
                     archive.write(file, file.relative_to(run))
@@ -71,13 +71,13 @@ class Moved(Experiment):
 
 
 class Soak(Experiment):
-    """Some thousand steps: memory and open files do not grow."""
+    """A training of several thousand steps, during which memory and open files must not grow."""
 
     name = "soak"
     share = 1.5
     count = 1
     steps = 4000
-    most_growth = 8 * 2**20  # bytes, over the second half
+    max_growth = 8 * 2**20  # bytes, in the second half
 
     def __init__(self, lab, folder):
         super().__init__(lab, folder)
@@ -96,20 +96,20 @@ class Soak(Experiment):
             time.sleep(0.05)
         ended = running.wait()
         if ended.status != 0:
-            yield ended.told()
+            yield ended.summary()
             return
         later = [sample for sample in samples if sample[0] >= self.steps / 2]
         if len(later) < 5:
-            raise Skip("too fast to be sampled")
+            raise Skip("the training was too fast to sample")
         middle, self.reached = len(later) // 2, self.steps
-        # Medians: a rollout or a checkpoint under way holds more for a moment.
+        # Use medians, because a rollout or a checkpoint temporarily uses more.
         self.growth, self.files = (
             int(statistics.median(sample[column] for sample in later[middle:]) -
                 statistics.median(sample[column] for sample in later[:middle])) for column in (1, 2))
-        if self.growth > self.most_growth:
+        if self.growth > self.max_growth:
             yield f"memory grows by {self.growth >> 10} KiB over {self.steps // 4} steps"
         if self.files > 2:
-            yield f"{self.files} more open files"
+            yield f"{self.files} more open files than before"
 
     def _sample(self, running, folder):
         try:

@@ -1,4 +1,7 @@
-"""Damaged files given to the commands that read them: an error of one line, and nothing accepted that has sums."""
+"""Experiments that pass damaged files to the commands that read them.
+
+Each must give a one-line error. Files with checksums must never be accepted.
+"""
 
 import json
 import shutil
@@ -12,15 +15,15 @@ from experiment import Experiment
 
 
 class Mutation(Experiment):
-    """One damaged file for each trial; `accepted` counts those that the program took for whole."""
+    """Base class: one damaged file per trial. `accepted` counts the files that the program read without an error."""
 
     def __init__(self, lab, folder):
         super().__init__(lab, folder)
         self.accepted = 0
 
     def judge(self, ended, how, refuse):
-        """Failures of a reader; `refuse` says that the damage must not be accepted."""
-        reason = ended.bad_end()
+        """Yields the failures of a command. If `refuse` is true, the damaged file must be rejected."""
+        reason = ended.problem()
         if reason:
             yield f"{how}: {ended.words[1]} {ended.words[2]}: {reason}"
         elif ended.status == 0:
@@ -33,7 +36,7 @@ class Mutation(Experiment):
 
 
 class Inspected(Mutation):
-    """`checkpoint inspect` of one file. It tells what a file holds; whether it is the right one, it cannot know."""
+    """`checkpoint inspect` of one file. It lists the contents, but cannot know whether they are correct."""
 
     file = None
 
@@ -44,10 +47,10 @@ class Inspected(Mutation):
         ended = self.lab.read("checkpoint", "inspect", target)
         yield from self.judge(ended, how, refuse=False)
         if ended.status == 0 and not self.same(target):
-            yield f"{how}: other numbers are accepted silently"
+            yield f"{how}: wrong values are accepted silently"
 
     def same(self, target):
-        """Whether a file that was accepted holds what the sound one holds, as far as its format can tell."""
+        """Whether an accepted file has the contents of the undamaged one, as far as its format allows to check."""
         return True
 
 
@@ -66,7 +69,7 @@ class MutateSafetensors(Inspected):
 
 
 class MutateTorch(Inspected):
-    """A damaged file of torch.save, whose zip archive has checksums."""
+    """A damaged file from torch.save, whose zip archive has checksums."""
 
     name = "mutate_torch"
 
@@ -83,7 +86,7 @@ class MutateTorch(Inspected):
     def same(self, target):
         try:
             there, here = (torch.load(path, weights_only=True) for path in (self.file, target))
-        except Exception:  # stricter than the program about what surrounds the numbers
+        except Exception:  # torch is stricter than the program about data around the tensors
             return True
         weights, others = there.pop("state_dict"), here.pop("state_dict")
         return there == here and all(torch.equal(tensor, others[name]) for name, tensor in weights.items())
@@ -111,7 +114,7 @@ class MutateCheckpoint(Mutation):
         if not self.differs(file.read_bytes(), data):
             return
         file.write_bytes(data)
-        # An evaluation neither needs the optimizer nor, by default, the weights before averaging.
+        # By default, an evaluation uses neither the optimizer nor the weights before averaging.
         commands = [["run", "--resume", run]]
         if name not in ("optimizer.safetensors", "model.safetensors"):
             commands.append(["eval", "--open-loop", "--checkpoint", run, "--device", "cpu"])
@@ -123,14 +126,14 @@ class MutateCheckpoint(Mutation):
 
 
 class MutateState(MutateCheckpoint):
-    """A damaged state.json: what it says must not change."""
+    """A damaged state.json, which must be rejected if its contents differ."""
 
     name = "mutate_state"
     share = 1.0
     files = ("state.json",)
 
     def differs(self, before, after):
-        # White space in another place says the same.
+        # Different whitespace does not change the contents.
         try:
             return json.loads(after) != json.loads(before)
         except ValueError:
@@ -138,7 +141,7 @@ class MutateState(MutateCheckpoint):
 
 
 class MutateHdf5(Mutation):
-    """A damaged episode: its numbers read by a training, its images by `encode`. HDF5 keeps no sums of its own."""
+    """A damaged episode: a training reads its tables, `encode` reads its images. HDF5 has no checksums by default."""
 
     name = "mutate_hdf5"
 
@@ -147,7 +150,7 @@ class MutateHdf5(Mutation):
         data = runs.write_data(folder / "data", 2, size=8 if not images else 32,
                                compression="gzip" if rng.random() < 0.5 else None)
         file = data / "episode_1.hdf5"
-        # The structure lies in the first bytes and between the data.
+        # HDF5 stores its structure in the first bytes and between the data.
         changed, how = damaged(file.read_bytes(), rng, 4096)
         file.write_bytes(changed)
         words = runs.training(data, folder / "runs", 1)
@@ -175,10 +178,10 @@ class MutateConfig(Mutation):
 
 
 def loaded_bytes(whole, data):
-    """What a process gets to see of `data`, a damaged copy of the 64-bit ELF file `whole`: its loaded segments.
+    """The bytes of `data`, a damaged copy of the 64-bit ELF file `whole`, that a process loads: its loaded segments.
 
-    Symbol and section tables and the fields of the header that point to them, which `strip` takes, are none of it,
-    and neither is the padding between segments.
+    This excludes everything that `strip` removes (symbol and section tables, and the header fields that point to them),
+    and the padding between segments.
     """
     (table,) = struct.unpack_from("<Q", whole, 32)
     size, count = struct.unpack_from("<HH", whole, 54)
@@ -188,7 +191,7 @@ def loaded_bytes(whole, data):
 
 
 class MutatePlugin(Mutation):
-    """A damaged plugin in a folder of --plugin-path: it is refused by name, and the others still work."""
+    """A damaged plugin in a folder of --plugin-path: it is rejected by name, and the others still work."""
 
     name = "mutate_plugin"
     share = 1.5
@@ -202,10 +205,10 @@ class MutatePlugin(Mutation):
         whole = self.plugin.read_bytes()
         data, how = damaged(whole, rng, 4096)
         (folder / self.file).write_bytes(data)
-        # The sound one of the same name must not hide it.
+        # The undamaged plugin of the same name must not hide the damaged one.
         listed = self.lab.read("plugins", "list", "--json", "--plugin-path", folder)
-        # It exits 1 where it lists a file that it refused, and has no error of its own then.
-        reason = listed.crash() or ("" if listed.out else listed.told())
+        # The command exits with status 1 if it lists a rejected file, without printing another error.
+        reason = listed.crash() or ("" if listed.out else listed.summary())
         if reason:
             yield f"{how}: plugins list: {reason}"
             return
@@ -214,10 +217,10 @@ class MutatePlugin(Mutation):
             yield f"{how}: plugins list: accepted silently"
         inspected = self.lab.read("plugins", "inspect", "imf_head", "--plugin-path", folder)
         if inspected.status != 0:
-            yield f"{how}: plugins inspect: {inspected.told()}"
+            yield f"{how}: plugins inspect: {inspected.summary()}"
 
     def refused(self, text, folder):
-        """Whether `plugins list --json` names the damaged file among what it did not load."""
+        """Whether `plugins list --json` lists the damaged file as rejected."""
         listed = json.loads(text)
         return any(entry.get("file") == str(folder / self.file) for entry in listed.get("rejected", []))
 

@@ -1,4 +1,4 @@
-"""Small trainings and data for them, and what must be equal after a run that was ended and continued."""
+"""Small trainings with their data, and comparisons of a continued run with an uninterrupted one."""
 
 import json
 import pathlib
@@ -12,15 +12,15 @@ from lab import ROOT
 
 ENCODER = ROOT / "tests/golden/lewm_vit/lewm4.safetensors"
 CAMERAS = ("front", "r_vis", "top")
-# Depends on the clock, not on the training.
+# Fields that depend on the clock.
 TIMINGS = {"time", "train/data_ms", "train/steps_per_second", "rollout/inference_ms", "rollout/loop_total_ms",
            "inference_ms", "loop_total_ms"}
-# Neither window of metrics nor rollouts fall together with every checkpoint.
+# Log lines, rollouts and checkpoints happen at different steps.
 STEPS, LOG_EVERY, SAVE_EVERY, ROLLOUT_EVERY = 40, 3, 4, 20
 
 
 def write_episode(path, seed, rows=12, size=32, compression=None):
-    """An episode with the numbers of sim_transfer, drawn at random."""
+    """Writes an episode of random values with the shapes of sim_transfer."""
     rng = np.random.default_rng(seed)
     with h5py.File(path, "w") as file:
         file.attrs.update({"sim": True, "success": True, "seed": np.uint64(seed), "control_hz": 20.0})
@@ -43,7 +43,7 @@ def write_data(folder, episodes=3, **options):
 
 
 def training(data, output, steps=STEPS, name="tiny"):
-    """Words of a training of 5,000 parameters, from the state alone."""
+    """Command of a training of 5,000 parameters that uses only the state."""
     return ["run", "--config", "lewm_imf_attnres.yaml", "agent=state_imf_attnres", *TINY_HEAD, f"data.path={data}",
             f"output_dir={output}", f"name={name}", f"train.max_steps={steps}", "train.batch_size=4",
             "train.warmup_steps=1", "train.threads=1", f"train.log_every={LOG_EVERY}", f"train.save_every={SAVE_EVERY}",
@@ -56,7 +56,7 @@ TINY_HEAD = ["agent.head.n_emb=16", "agent.head.n_layer=1", "agent.head.n_head=2
 
 
 def camera_training(data, output, encoder=ENCODER, steps=8):
-    """Words of a training on the embeddings of a small frozen encoder."""
+    """Command of a training on the embeddings of a small frozen encoder."""
     return ["run", "--config", "lewm_imf_attnres.yaml", *TINY_HEAD, *encoder_options(encoder), f"data.path={data}",
             f"output_dir={output}", f"train.max_steps={steps}", "train.batch_size=4", "train.warmup_steps=1",
             "train.threads=1", "train.log_every=1", "train.save_every=2", "train.rollout_num_episodes=0", "device=cpu"]
@@ -68,13 +68,13 @@ def encoder_options(encoder):
 
 
 def encoding(data, place, out="out.safetensors", encoder=ENCODER):
-    """Words of an encoding that writes `out` and the folder `cache` into a folder."""
+    """Command of an encoding that writes the file `out` and the folder `cache` into a folder."""
     return ["encode", "--config", "lewm_imf_attnres.yaml", *encoder_options(encoder), f"data.path={data}", "--out",
             f"{place}/{out}", f"cache.folder={place}/cache", "cache.block_size=4"]
 
 
 def collection(output, episodes=2):
-    """Words of a collection of small images; of two workers, as a user would."""
+    """Command of a collection of small images with two workers."""
     return ["collect", "--config", "collect_sim_transfer.yaml", "env.camera_names=[top]", "env.image_height=16",
             "env.image_width=16", f"collect.output={output}", f"collect.num_episodes={episodes}", "collect.workers=2"]
 
@@ -91,7 +91,7 @@ def whole_checkpoints(run):
 
 
 def logged_steps(run):
-    """How many lines metrics.jsonl has by now."""
+    """The current number of lines in metrics.jsonl."""
     file = run / "metrics.jsonl" if run else None
     return file.read_bytes().count(b"\n") if file and file.exists() else 0
 
@@ -121,22 +121,22 @@ def read_metrics(path):
 
 
 def metrics_differences(expected, found):
-    """One line for each way in which steps or their numbers are not those of the uninterrupted run."""
+    """Yields one string for each kind of difference from the metrics of the uninterrupted run."""
     wrong = {}
     for step in sorted({line["step"] for line in expected + found}):
         there, here = ([line for line in lines if line["step"] == step] for lines in (expected, found))
         if there != here:
-            way = ("other numbers" if len(there) == len(here) else
-                   "lines missing" if len(here) < len(there) else "lines twice")
-            wrong.setdefault(way, []).append(step)
-    for way, steps in wrong.items():
-        yield f"metrics.jsonl: {way} at {len(steps)} steps, the first {steps[0]}"
+            kind = ("different values" if len(there) == len(here) else
+                    "missing lines" if len(here) < len(there) else "duplicate lines")
+            wrong.setdefault(kind, []).append(step)
+    for kind, steps in wrong.items():
+        yield f"metrics.jsonl: {kind} at {len(steps)} steps, the first is {steps[0]}"
     if sorted(found, key=lambda line: line["step"]) != found:
         yield "metrics.jsonl: the steps are out of order"
 
 
 def tensor_differences(expected, found):
-    """One line for each file of weights that is not equal bit for bit."""
+    """Yields one string for each file of weights that is not bit-exactly equal."""
     for path in sorted(expected.glob("*.safetensors")):
         if not (found / path.name).exists():
             yield f"{found.name}/{path.name} is missing"
@@ -144,45 +144,45 @@ def tensor_differences(expected, found):
         there, here = read_tensors(path), read_tensors(found / path.name)
         other = [name for name in {**there, **here} if there.get(name) != here.get(name)]
         if other:
-            yield f"{found.name}/{path.name}: {len(other)} tensors differ, {other[0]} among them"
+            yield f"{found.name}/{path.name}: {len(other)} tensors differ, including {other[0]}"
 
 
 def leftovers(folder):
-    """Files that only a process at work should have, apart from locks."""
+    """Temporary files that should exist only while a process works, except locks."""
     names = [path for path in folder.rglob(".*") if "lock" not in path.name]
     return [f"left behind: {path.relative_to(folder)}" for path in sorted(names)]
 
 
 def run_differences(expected, found):
-    """One line for each thing in which a continued run differs from an uninterrupted one."""
+    """Yields one string for each difference between a continued run and an uninterrupted one."""
     names = [[path.name for path in whole_checkpoints(run)] for run in (expected, found)]
     if names[0] != names[1]:
-        yield f"checkpoints {names[1]} in place of {names[0]}"
+        yield f"checkpoints are {names[1]}, expected {names[0]}"
         return
     last = names[0][-1]
     yield from tensor_differences(expected / "checkpoints" / last, found / "checkpoints" / last)
     states = [without_timings(json.loads((run / "checkpoints" / last / "state.json").read_text()))
               for run in (expected, found)]
     for key in sorted(set(states[0]) | set(states[1])):
-        # Sums and settings cover the timings and the folder's name.
+        # Checksums depend on timings and on the folder's name, so ignore them.
         if "sha256" not in key and states[0].get(key) != states[1].get(key):
-            yield f"{last}/state.json: another '{key}'"
+            yield f"{last}/state.json: '{key}' differs"
     yield from metrics_differences(*(read_metrics(run / "metrics.jsonl") for run in (expected, found)))
     for link in ("latest", "best"):
         targets = [(run / "checkpoints" / link).resolve().name for run in (expected, found)]
         if targets[0] != targets[1]:
-            yield f"checkpoints/{link} is {targets[1]} in place of {targets[0]}"
+            yield f"checkpoints/{link} is {targets[1]}, expected {targets[0]}"
     yield from leftovers(found)
 
 
 def files_below(folder):
-    """{relative path: bytes}, locks and folders left out."""
+    """{relative path: bytes} of all files except locks."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*"))
             if path.is_file() and "lock" not in path.name}
 
 
 def file_differences(expected, found):
-    """One line for each file that is not equal to the byte."""
+    """Yields one string for each file that is not byte-identical."""
     there, here = files_below(expected), files_below(found)
     for name in sorted(set(there) | set(here)):
         if there.get(name) != here.get(name):
@@ -190,16 +190,16 @@ def file_differences(expected, found):
             yield f"{name}: {state}"
 
 
-def go_on(lab, label, commands, differences):
-    """Runs commands that must work now. One line for each failure: a command's, or else what `differences()` gives."""
+def run_again(lab, label, commands, differences):
+    """Runs commands that must succeed. Yields one string for each failure: of a command, or from `differences()`."""
     for words in commands:
         ended = lab.run(*words)
         if ended.status != 0:
-            yield f"{label}: then '{words[0]}' ends by {ended.told()}"
+            yield f"{label}: then '{words[0]}' ends with {ended.summary()}"
             return
     yield from (f"{label}: {text}" for text in differences())
 
 
 def errors_with_process(ended, pid):
-    """Whether an error's line names this process."""
+    """Whether the error line contains this process ID."""
     return re.search(rf"\b{pid}\b", ended.last_line) is not None

@@ -1,7 +1,7 @@
-"""Stops a program at its system calls, so that it can be killed at an exact place of its work.
+"""Stops a program at its system calls, so that it can be killed at an exact point.
 
-SIGKILL at a random instant seldom hits the few microseconds between two renames. Under ptrace, the process stops before
-each call of its main thread; one that changes a file of interest can be the last thing that it wanted to do.
+SIGKILL at a random instant rarely hits the few microseconds between two renames. Under ptrace, the process stops before
+each system call of its main thread, and can be killed before any call that changes a file of interest.
 """
 
 import ctypes
@@ -18,8 +18,8 @@ ENTRY = 1
 AT_FDCWD = -100
 O_CREAT = 0o100
 
-# Name, number on x86_64 and on aarch64, argument with the folder's descriptor (None: none), argument with the path;
-# a path of None means that the descriptor is the file. The call of a rename is known by where it goes.
+# Columns: name, number on x86_64, number on aarch64, index of the argument with the folder's descriptor (None: no such
+# argument), index of the argument with the path (None: the descriptor is the file). A rename is listed with its target.
 CALLS = [("write", 1, 64, 0, None), ("pwrite64", 18, 68, 0, None), ("writev", 20, 66, 0, None),
          ("fsync", 74, 82, 0, None), ("fdatasync", 75, 83, 0, None), ("ftruncate", 77, 46, 0, None),
          ("rename", 82, None, None, 1), ("mkdir", 83, None, None, 0), ("rmdir", 84, None, None, 0),
@@ -41,12 +41,12 @@ class SyscallInfo(ctypes.Structure):
 
 
 def shape_of(path):
-    """A path without numbers and random endings, so that the same file of another step or process has the same name."""
+    """The path without numbers and random suffixes, so that it is the same in all steps and processes."""
     return re.sub(r"[0-9]+", "N", re.sub(r"\.tmp[\w-]+", ".tmp", path))
 
 
 class Call:
-    """A system call that changes a file: its name, and the file below the folder of interest."""
+    """A system call that changes a file: the call's name, and the file's path relative to the folder of interest."""
 
     def __init__(self, name, path):
         self.name, self.path = name, path
@@ -56,8 +56,8 @@ class Call:
         return f"{self.name} {self.path}"
 
 
-def _text(memory, address):
-    """The string at this address of the other process."""
+def _string_at(memory, address):
+    """The string at an address of the traced process."""
     memory.seek(address)
     text = b""
     while b"\0" not in text and len(text) < 4096:
@@ -77,7 +77,7 @@ def _path_of(pid, memory, info, folder_argument, path_argument):
     if path_argument is None:
         return _descriptor_path(pid, number)
     try:
-        path = _text(memory, info.arguments[path_argument])
+        path = _string_at(memory, info.arguments[path_argument])
     except (OSError, ValueError, OverflowError):
         return ""
     folder = os.readlink(f"/proc/{pid}/cwd") if number == AT_FDCWD else _descriptor_path(pid, number)
@@ -85,7 +85,7 @@ def _path_of(pid, memory, info, folder_argument, path_argument):
 
 
 def _changes(pid, memory, info, folder):
-    """Call, when the process is about to change something under `folder`; otherwise None."""
+    """The Call if the process is about to change a file under `folder`; otherwise None."""
     found = BY_NUMBER.get(info.number)
     if found is None or (found[0] == "openat" and not info.arguments[2] & O_CREAT):
         return None
@@ -94,7 +94,7 @@ def _changes(pid, memory, info, folder):
 
 
 def available():
-    """Whether processes can be traced here; containers may forbid it."""
+    """Whether processes can be traced here. Containers may forbid it."""
     if COLUMN is None:
         return False
     child = os.fork()
@@ -104,9 +104,9 @@ def available():
 
 
 def trace(lab, words, folder, stop, seconds=120, **options):
-    """Runs the program; before each Call under `folder`, `stop(call)` says whether to kill it there.
+    """Runs the program and calls `stop(call)` before each Call under `folder`. If it returns true, kills the program there.
 
-    Returns (Ended, calls), the last call not done when the process was killed.
+    Returns (Ended, calls). If the program was killed, the last call was not executed.
     """
     running = lab.start(*words, prepare=lambda: libc.ptrace(PTRACE_TRACEME, 0, None, None), **options)
     pid, calls, delivered = running.pid, [], 0
@@ -118,7 +118,7 @@ def trace(lab, words, folder, stop, seconds=120, **options):
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         while True:
             libc.ptrace(PTRACE_SYSCALL, pid, None, delivered)
-            # The end itself is left for Running.wait, which asks for the resources used.
+            # Do not reap the process here: Running.wait does that and reads the resource usage.
             ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
             if ended.si_code not in (os.CLD_TRAPPED, os.CLD_STOPPED):
                 break

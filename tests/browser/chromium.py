@@ -1,9 +1,9 @@
-"""Drives a headless Chromium by its DevTools protocol, over two pipes and with the standard library alone.
+"""Controls a headless Chromium through its DevTools protocol over two pipes, using only the standard library.
 
     with Chromium() as browser:
         page = browser.open("file:///tmp/report.html", width=390, height=844, dark=True)
         page.evaluate("document.title")
-        page.events   # what it reported: requests, console messages, exceptions
+        page.events   # requests, console messages, exceptions
 """
 import base64
 import json
@@ -16,7 +16,7 @@ import time
 
 
 class Unavailable(Exception):
-    """No Chromium that can be started here."""
+    """Chromium cannot be started on this machine."""
 
 
 def find_program():
@@ -28,7 +28,7 @@ def find_program():
 
 
 def _starts_a_snap(path):
-    """Ubuntu's package is a script that starts a snap, and a snap cannot read files of the temporary folder."""
+    """Whether the program is Ubuntu's script that starts a snap. A snap cannot read files in the temporary folder."""
     if path.startswith("/snap/"):
         return True
     with open(path, "rb") as file:
@@ -50,7 +50,7 @@ class Chromium:
                    "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
                    "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"]
         if os.geteuid() == 0:
-            options.append("--no-sandbox")  # Chromium refuses to be root's with one
+            options.append("--no-sandbox")  # Chromium refuses to run as root with a sandbox
         quiet = os.open(os.path.join(self._profile, "stderr.txt"), os.O_WRONLY | os.O_CREAT, 0o600)
         self._pid = os.posix_spawn(
             program, [program, *options, "about:blank"], os.environ, setpgroup=0,
@@ -70,8 +70,8 @@ class Chromium:
         os.waitpid(self._pid, 0)
         shutil.rmtree(self._profile, ignore_errors=True)
 
-    def words(self):
-        """What it wrote to stderr."""
+    def error_output(self):
+        """Everything Chromium wrote to stderr."""
         with open(os.path.join(self._profile, "stderr.txt"), errors="replace") as file:
             return file.read()
 
@@ -94,7 +94,7 @@ class Chromium:
             return answer["result"]
 
     def take_events(self, session, seconds=0.0):
-        """What the page has reported, waiting that long for more."""
+        """Returns and removes the events of a page, after waiting up to `seconds` for more."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and select.select([self._answers], [], [], 0.1) != ([], [], []):
             self._unread.append(self._read())
@@ -107,9 +107,9 @@ class Chromium:
             self._unread.append(self._read())
 
     def _ended(self):
-        words = self.words()[-500:]
-        return RuntimeError("Chromium ended: " + words) if self._has_answered else Unavailable(
-            "Chromium does not start: " + words)
+        errors = self.error_output()[-500:]
+        return RuntimeError("Chromium ended: " + errors) if self._has_answered else Unavailable(
+            "Chromium does not start: " + errors)
 
     def open(self, url, width, height, dark):
         return Page(self, url, width, height, dark)
@@ -119,7 +119,7 @@ class Chromium:
         while b"\0" not in self._buffer:
             left = end - time.monotonic()
             if left <= 0 or not select.select([self._answers], [], [], left)[0]:
-                raise RuntimeError("Chromium does not answer: " + self.words()[-500:])
+                raise RuntimeError("Chromium does not answer: " + self.error_output()[-500:])
             part = os.read(self._answers, 1 << 20)
             if not part:
                 raise self._ended()
@@ -151,17 +151,17 @@ class Page:
         return self._browser.call(method, self._session, **parameters)
 
     def evaluate(self, expression):
-        """The value of a JavaScript expression, or of the promise that it is."""
+        """The value of a JavaScript expression. If it is a promise, waits for its value."""
         result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in result:
             raise RuntimeError(json.dumps(result["exceptionDetails"])[:500])
         return result["result"].get("value")
 
     def screenshot(self, file):
-        """The whole page, not only what fits the window."""
+        """Saves an image of the whole page, not only of the visible part."""
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
-        with open(file, "wb") as picture:
-            picture.write(base64.b64decode(data))
+        with open(file, "wb") as image:
+            image.write(base64.b64decode(data))
 
     def reported(self, *methods):
         return [event["params"] for event in self.events if event.get("method") in methods]

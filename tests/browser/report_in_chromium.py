@@ -1,6 +1,7 @@
-"""A suite's report in a real browser: alone, without an error, readable in light and dark and on a phone.
+"""Opens a suite's report in Chromium and checks that it is self-contained, free of errors, and readable in light and dark
+mode and on a phone screen.
 
-    report_in_chromium.py WRITE_REPORT [FOLDER]    keeps the page and its screenshots in FOLDER
+    report_in_chromium.py WRITE_REPORT [FOLDER]    if FOLDER is given, keeps the page and its screenshots there
 """
 import os
 import pathlib
@@ -15,20 +16,20 @@ SKIPPED = 77  # CTest's SKIP_RETURN_CODE
 PHONE, DESKTOP = (390, 844), (1280, 900)
 GROUPS, SEEDS = 3, 3
 CHARTS = 3  # loss, success, speed
-LEAST_TEXT, LEAST_MARK = 4.5, 3.0  # contrasts: WCAG 2.2, 1.4.3 and 1.4.11
+MIN_TEXT_CONTRAST, MIN_MARK_CONTRAST = 4.5, 3.0  # WCAG 2.2, 1.4.3 and 1.4.11
 
-# Contrast of each text with the nearest background behind it, and of each line with its card.
+# JavaScript that measures the page: the contrast of text and lines with their background, sizes, and counts of elements.
 MEASURE = r"""
 (() => {
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgba = (colour) => {
+  const rgba = (color) => {
     canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = colour;
+    canvas.fillStyle = color;
     canvas.fillRect(0, 0, 1, 1);
     return [...canvas.getImageData(0, 0, 1, 1).data];
   };
-  const luminance = (colour) => {
-    const parts = rgba(colour).slice(0, 3).map((c) => c / 255)
+  const luminance = (color) => {
+    const parts = rgba(color).slice(0, 3).map((c) => c / 255)
         .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
     return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
   };
@@ -38,8 +39,8 @@ MEASURE = r"""
   };
   const behind = (node) => {
     for (let at = node; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      if (rgba(colour)[3] === 255) return colour;
+      const color = getComputedStyle(at).backgroundColor;
+      if (rgba(color)[3] === 255) return color;
     }
     return 'white';
   };
@@ -55,7 +56,7 @@ MEASURE = r"""
     text: smallest(measured(leaves, 'color')),
     svg_text: smallest(measured(document.querySelectorAll('svg text'), 'fill')),
     lines: smallest(measured(document.querySelectorAll('svg polyline'), 'stroke')),
-    colours: new Set([...document.querySelectorAll('svg polyline')].map(
+    colors: new Set([...document.querySelectorAll('svg polyline')].map(
         (line) => getComputedStyle(line).stroke)).size,
     page: getComputedStyle(document.body).backgroundColor,
     width: document.documentElement.scrollWidth,
@@ -78,13 +79,13 @@ MEASURE = r"""
     scripts: document.scripts.length,
     links: [...document.querySelectorAll('[src], [href]')].map(
         (node) => (node.getAttribute('src') || node.getAttribute('href')).slice(0, 20)),
-    pictures: [...document.images].map((image) => image.naturalWidth),
+    images: [...document.images].map((image) => image.naturalWidth),
     title: document.title,
   };
 })()
 """
 
-# A frame in the middle of each video must decode.
+# JavaScript that decodes a frame in the middle of each video.
 VIDEOS = r"""
 Promise.all([...document.querySelectorAll('video')].map((video) => new Promise((done) => {
   video.onseeked = video.onerror = () =>
@@ -104,34 +105,34 @@ def check(condition, message):
         print("FAILED:", message)
 
 
-def check_page(browser, url, size, dark, picture):
+def check_page(browser, url, size, dark, screenshot):
     name = f"{size[0]} px, {'dark' if dark else 'light'}"
     page = browser.open(url, size[0], size[1], dark)
     found = page.evaluate(MEASURE)
     videos = page.evaluate(VIDEOS)
-    page.screenshot(picture)
+    page.screenshot(screenshot)
     requests = [p["request"]["url"][:100] for p in page.reported("Network.requestWillBeSent")]
-    asked = [r for r in requests if not r.startswith("data:") and r != url]
-    check(url in requests, f"{name}: the page itself is seen among the requests: {requests}")
-    check(not asked, f"{name}: requests {asked}")
+    external = [r for r in requests if not r.startswith("data:") and r != url]
+    check(url in requests, f"{name}: the page itself is missing from the requests: {requests}")
+    check(not external, f"{name}: the page loads {external}")
     check(all(link.startswith("data:") for link in found["links"]), f"{name}: links {found['links']}")
     noise = page.reported("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
-    check(not noise, f"{name}: the console says {noise}")
+    check(not noise, f"{name}: console messages: {noise}")
     check(found["scripts"] == 0 and "pwned" not in found["title"], f"{name}: a script is in the page")
     check(found["width"] <= size[0], f"{name}: the page is {found['width']} px wide")
     check(found["widest"] <= size[0], f"{name}: a part reaches to {found['widest']} px")
-    for what, least in (("text", LEAST_TEXT), ("svg_text", LEAST_TEXT), ("lines", LEAST_MARK)):
-        check(found[what][0] >= least, f"{name}: contrast of {what} is {found[what]}, not {least}")
-    check(found["colours"] == GROUPS, f"{name}: {found['colours']} colours of lines")
+    for what, least in (("text", MIN_TEXT_CONTRAST), ("svg_text", MIN_TEXT_CONTRAST), ("lines", MIN_MARK_CONTRAST)):
+        check(found[what][0] >= least, f"{name}: contrast of {what} is {found[what]}, expected at least {least}")
+    check(found["colors"] == GROUPS, f"{name}: {found['colors']} colors of lines")
     check(found["charts"] == [GROUPS] * CHARTS, f"{name}: lines of charts: {found['charts']}")
     check(found["bands"] == [GROUPS] * CHARTS, f"{name}: intervals of charts: {found['bands']}")
     check(all(length > 50 for length in found["lengths"]), f"{name}: lines are {found['lengths']} long")
     check(found["outside"] == 0, f"{name}: labels of {found['outside']} charts are cut off")
     check(found["label_size"] >= 9, f"{name}: labels of charts are {found['label_size']:.1f} px high")
     check(found["text_size"] >= 12, f"{name}: text is {found['text_size']} px high")
-    check(found["states"] <= size[0], f"{name}: the runs' states are out of sight")
+    check(found["states"] <= size[0], f"{name}: the runs' states are off screen")
     check(found["rows"] == GROUPS * SEEDS, f"{name}: {found['rows']} runs")
-    check(found["pictures"] == [320] * GROUPS, f"{name}: pictures are {found['pictures']} wide")
+    check(found["images"] == [320] * GROUPS, f"{name}: images are {found['images']} wide")
     check([v[0] for v in videos] == [320] * GROUPS and all(v[1] > 0.9 for v in videos),
           f"{name}: videos are {videos}")
     return found
@@ -147,9 +148,9 @@ def main():
             pages = {}
             for size in (PHONE, DESKTOP):
                 for dark in (False, True):
-                    picture = folder / f"{size[0]}_{'dark' if dark else 'light'}.png"
-                    pages[size, dark] = check_page(browser, url, size, dark, picture)
-        check(pages[DESKTOP, False]["page"] != pages[DESKTOP, True]["page"], "dark is as light")
+                    screenshot = folder / f"{size[0]}_{'dark' if dark else 'light'}.png"
+                    pages[size, dark] = check_page(browser, url, size, dark, screenshot)
+        check(pages[DESKTOP, False]["page"] != pages[DESKTOP, True]["page"], "dark and light mode have the same background")
     return 1 if failures else 0
 
 

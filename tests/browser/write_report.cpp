@@ -1,6 +1,6 @@
-// Writes a suite's report with everything that a page can have, for a browser to show:
+// A program that writes a suite's report with every kind of content, for the test in a browser:
 //
-//   write_report FOLDER     makes FOLDER/report.html from records and run folders below FOLDER
+//   write_report FOLDER     writes records and run folders below FOLDER, then FOLDER/report.html
 #include <ATen/ATen.h>
 
 #include <cmath>
@@ -40,7 +40,7 @@ std::string metrics(int group, int seed) {
   return lines;
 }
 
-// A disc that moves over a gradient: something to see, and to compress.
+// A disc that moves over a gradient, as test content for images and videos.
 at::Tensor frame(int at) {
   const at::Tensor rows = at::arange(240).view({240, 1}).expand({240, 320});
   const at::Tensor columns = at::arange(320).view({1, 320}).expand({240, 320});
@@ -109,7 +109,7 @@ void write(const fs::path& suite) {
       rows.push_back(row);
     }
   }
-  // One of each state, and text that is no markup.
+  // One row of each state, and text that must be escaped in HTML.
   constexpr RunState kOthers[] = {RunState::kFailed, RunState::kLost,  RunState::kRunning,
                                   RunState::kQueued, RunState::kSmoke, RunState::kStopped};
   for (std::size_t i = 0; i < std::size(kOthers); ++i) rows[i].state = kOthers[i];
@@ -127,10 +127,10 @@ void write(const fs::path& suite) {
 }  // namespace
 }  // namespace roboimi
 
-int main(int count, char** words) {
+int main(int argc, char** argv) {
   try {
-    if (count != 2) throw std::runtime_error("usage: write_report FOLDER");
-    roboimi::write(words[1]);
+    if (argc != 2) throw std::runtime_error("usage: write_report FOLDER");
+    roboimi::write(argv[1]);
   } catch (const std::exception& error) {
     std::cerr << "write_report: " << error.what() << "\n";
     return EXIT_FAILURE;

@@ -1,4 +1,4 @@
-// The kernels of the attention-residual pass on the device itself, at the size of the default head.
+// Tests of the attention-residual GPU kernels on a device, at the size of the default head.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
@@ -39,8 +39,8 @@ Results run(TransformerImpl& net, const Dual& x, Forward forward) {
   return results;
 }
 
-// Weights about as large as a head's after its first steps: with larger ones the 24 sublayers
-// amplify the rounding of the products.
+// A transformer with weights about as large as after a head's first steps. With larger weights, the
+// 24 sublayers amplify the rounding of the products.
 Transformer make_transformer() {
   Transformer net(TransformerOptions{.num_kv_heads = 4});
   const at::NoGradGuard no_grad;

@@ -1,4 +1,4 @@
-// Steps that are one CUDA graph against the same steps run one kernel at a time.
+// Tests that compare training steps in a CUDA graph with the same steps run eagerly.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -73,7 +73,7 @@ class GraphedTraining : public ::testing::Test {
     return run;
   }
 
-  // `on` in place of `auto`: whatever cannot be recorded fails here.
+  // Uses `on` instead of `auto`, so that a step that cannot be recorded fails the test.
   void expect_equal_steps(const MakeAgent& make, double tolerance, const Change& change = {}) {
     const Run eager = train(make, CudaGraphUse::kOff, change);
     const Run graphed = train(make, CudaGraphUse::kOn, change);
@@ -131,7 +131,7 @@ TEST_F(GraphedTraining, EqualsEagerStepsOfOtherAgents) {
   expect_equal_steps(from_plugins("{type: vla_agent, head: {type: diffusion_head, n_emb: 32, "
                                   "n_layer: 1, n_head: 2}}"),
                      1e-5);
-  // Gradients of convolutions are summed in any order.
+  // The order in which gradients of convolutions are summed is not deterministic.
   expect_equal_steps(from_plugins("{type: vla_agent, " + image_head, true), 1e-2);
   expect_equal_steps(
       from_plugins("{type: lewm_world_model, camera_names: [front], image_height: 56, image_width: "
@@ -142,9 +142,9 @@ TEST_F(GraphedTraining, EqualsEagerStepsOfOtherAgents) {
       1e-2);
 }
 
-TEST_F(GraphedTraining, GoesOnAfterValidationsThatUseTheAgentOtherwise) {
+TEST_F(GraphedTraining, ContinuesAfterValidationsWithAnotherBatchSizeAndDtype) {
   options_.validate_every = 7;
-  options_.mixed_precision = true;  // and the validation is not: constants of another type
+  options_.mixed_precision = true;  // not in the validation, whose constants have another dtype
   expect_equal_steps(from_plugins(imf("0.1")), 2e-2, [](TrainerParts& parts) {
     parts.validation = [&agent = parts.agent](std::int64_t step) {
       const torch::NoGradGuard no_grad;
@@ -185,45 +185,45 @@ TEST_F(GraphedTraining, ResumesInTheMiddle) {
   EXPECT_EQ(read_checkpoint_state(*store.latest()).ema_step, 30);
 }
 
-TEST_F(GraphedTraining, FallsBackWhereALossReadsFromTheDevice) {
+TEST_F(GraphedTraining, FallsBackIfALossReadsFromTheDevice) {
   const Run eager = train(small_agent(true), CudaGraphUse::kOff);
-  const Run fallen = train(small_agent(true), CudaGraphUse::kAuto);
-  EXPECT_FALSE(fallen.state.conditions.cuda_graph);
-  expect_equal_lines(fallen.lines, eager.lines, 1e-5);
+  const Run fallback = train(small_agent(true), CudaGraphUse::kAuto);
+  EXPECT_FALSE(fallback.state.conditions.cuda_graph);
+  expect_equal_lines(fallback.lines, eager.lines, 1e-5);
   EXPECT_THAT(error_text([&] { train(small_agent(true), CudaGraphUse::kOn); }),
               HasSubstr("train.cuda_graph: on, training step 4: the training step cannot be "
                         "recorded as a CUDA graph"));
-  // What a refused recording leaves behind disturbs neither the default generator nor the next.
+  // A failed recording must not affect the default generator or the next recording.
   EXPECT_TRUE(at::isfinite(at::randn({100}, testing::kCuda).sum()).item<bool>());
   expect_equal_steps(small_agent(false), 1e-5);
 }
 
-TEST_F(GraphedTraining, FallsBackWhereTheShapeOfABatchChanges) {
+TEST_F(GraphedTraining, FallsBackIfTheShapeOfABatchChanges) {
   const Change shrink = [](TrainerParts& parts) {
     parts.batches = [&agent = parts.agent](std::int64_t n) {
       return testing::small_batch(agent, n, n == 12 ? 5 : 8);
     };
   };
   const Run eager = train(small_agent(false), CudaGraphUse::kOff, shrink);
-  const Run fallen = train(small_agent(false), CudaGraphUse::kAuto, shrink);
-  EXPECT_FALSE(fallen.state.conditions.cuda_graph);
-  expect_equal_lines(fallen.lines, eager.lines, 1e-5);
+  const Run fallback = train(small_agent(false), CudaGraphUse::kAuto, shrink);
+  EXPECT_FALSE(fallback.state.conditions.cuda_graph);
+  expect_equal_lines(fallback.lines, eager.lines, 1e-5);
 }
 
 TEST_F(GraphedTraining, NamesTheStepWhoseLossIsNotFinite) {
   options_.log_every = 100;
-  const auto spoil = [](TrainerParts& parts) {
+  const auto insert_nan = [](TrainerParts& parts) {
     parts.batches = [&agent = parts.agent](std::int64_t n) {
       Batch batch = testing::small_batch(agent, n);
       if (n == 11) batch.actions.fill_(std::numeric_limits<float>::quiet_NaN());
       return batch;
     };
   };
-  EXPECT_THAT(error_text([&] { train(small_agent(false), CudaGraphUse::kOn, spoil); }),
+  EXPECT_THAT(error_text([&] { train(small_agent(false), CudaGraphUse::kOn, insert_nan); }),
               HasSubstr("training step 12: the loss or its gradient is not a finite number"));
 }
 
-TEST_F(GraphedTraining, RecordsThatProductsMayRoundToTf32) {
+TEST_F(GraphedTraining, RecordsTheUseOfTf32) {
   options_.tf32 = true;
   options_.max_steps = 5;
   EXPECT_EQ(train(small_agent(false), CudaGraphUse::kOn).state.conditions.matmul, "tf32");

@@ -1,4 +1,4 @@
-// Trainings of a few steps on a CUDA device, of agents from plugins and of one made here.
+// Test helpers for short trainings on a CUDA device: agents from plugins, a small agent, batches.
 #pragma once
 
 #include <torch/torch.h>
@@ -25,7 +25,7 @@ inline DatasetStatistics small_statistics() {
           .action = Statistics::of(at::randn({50, 3}, generator))};
 }
 
-// An agent of the plugins, on the device.
+// An agent from the plugins, on the device.
 inline std::shared_ptr<Agent> make_plugin_agent(const std::string& yaml, bool with_camera) {
   Registry& registry = Registry::instance();
   registry.load_search_path(plugin_search_path({ROBOIMI_BINARY_DIR "/lib/roboimi/plugins"}));
@@ -36,7 +36,8 @@ inline std::shared_ptr<Agent> make_plugin_agent(const std::string& yaml, bool wi
   return agent;
 }
 
-// Two layers on a noisy state; `reads` makes its loss wait for the device, which no graph can hold.
+// A network of two layers on a noisy state. With `reads`, its loss() reads a value from the device,
+// which a CUDA graph does not allow.
 class SmallAgent : public Agent {
  public:
   explicit SmallAgent(bool reads) : reads_(reads) {
@@ -69,7 +70,7 @@ class SmallAgent : public Agent {
   torch::nn::BatchNorm1d norm_{nullptr};
 };
 
-// The n-th batch for an agent, a function of n, on the device.
+// The n-th batch for an agent, which depends only on n, on the device.
 inline Batch small_batch(const Agent& agent, std::int64_t n, std::int64_t size = 8) {
   const ObservationSpec& spec = agent.spec();
   const Horizons& horizons = agent.horizons();

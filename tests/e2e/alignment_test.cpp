@@ -1,6 +1,6 @@
-// The alignment of observations and actions, closed through the real parts: an expert's episode in
-// the simulator is cut into chunks by the WindowSampler and executed through VlaAgent's action
-// queue. At shift 0 the recorded path comes back exactly; one row early or late it does not.
+// Tests the alignment of observations and actions end to end: the WindowSampler cuts an expert's
+// episode into chunks, and VlaAgent's action queue executes them in the simulator. At shift 0 the
+// recorded path is reproduced exactly; shifted by one row it is not.
 #include <gtest/gtest.h>
 
 #include "plugins/vla_agent/vla_agent.h"
@@ -20,13 +20,14 @@ std::shared_ptr<Environment> make_environment() {
       parse_yaml("{type: mujoco_env, task: sim_transfer}", "test"), "env");
 }
 
-// One episode, in memory.
+// A dataset of one expert episode, held in memory.
 class Recording : public Dataset {
  public:
   explicit Recording(Environment& environment)
       : spec_{.streams = {environment.spec().at(kState)},
               .action_dim = environment.spec().action_dim,
               .control_hz = environment.spec().control_hz} {
+    // Let the expert act until the episode ends, and record every step.
     Observation observation = environment.reset(kSeed, false);
     const auto expert = environment.scene()->make_expert(0.0, 0);
     std::vector<at::Tensor> states, actions;
@@ -58,7 +59,7 @@ class Recording : public Dataset {
   at::Tensor states_, actions_;
 };
 
-// Predicts the recorded chunk of the present row, moved by `shift` rows.
+// A head that predicts the recorded chunk of the current row, moved by `shift` rows.
 class RecordedHead : public Head {
  public:
   RecordedHead(HeadSpec spec, const WindowSampler& sampler, std::int64_t shift)
@@ -71,10 +72,10 @@ class RecordedHead : public Head {
   }
   at::Tensor sample(const Condition&, const BatchGenerator&, const at::Tensor&) override {
     const std::int64_t row =
-        std::clamp<std::int64_t>(present + shift_, 0, sampler_.num_windows() - 1);
+        std::clamp<std::int64_t>(current + shift_, 0, sampler_.num_windows() - 1);
     return sampler_.batch_of(at::tensor({row}, at::kLong)).actions;
   }
-  std::int64_t present = 0;
+  std::int64_t current = 0;
 
  private:
   HeadSpec spec_;
@@ -83,7 +84,7 @@ class RecordedHead : public Head {
 };
 
 struct Replay {
-  double largest_difference = 0.0;  // of any state number, radians or opening
+  double largest_difference = 0.0;  // of any element of the state, in radians or gripper opening
   bool success = false;
 };
 
@@ -98,12 +99,13 @@ Replay replay(Environment& environment, const std::shared_ptr<Recording>& record
                                  .state_normalization = Normalization::kIdentity,
                                  .action_normalization = Normalization::kIdentity},
       spec, nullptr, head);
+  // Act on the recording's initial state, and compare each state with the recorded one.
   Replay result;
   const auto actor = agent->make_actor({});
   actor->reset(0);
   Observation observation = environment.reset(kSeed, false);
-  for (bool done = false; !done; ++head->present) {
-    const at::Tensor recorded = recording->state(0)[head->present];
+  for (bool done = false; !done; ++head->current) {
+    const at::Tensor recorded = recording->state(0)[head->current];
     const double difference = (recorded - observation.state()).abs().max().item<double>();
     result.largest_difference = std::max(result.largest_difference, difference);
     const StepResult step = environment.step(actor->act(observation), false);

@@ -1,5 +1,5 @@
-// Mistakes that users make: each is one line with what, where, expected, found and the next step, a
-// status that is not zero, and no half-written file under a final name.
+// Tests of common user mistakes: each gives a one-line error with what, where, expected, found and
+// the next step, a nonzero exit status, and no half-written file under a final name.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ class BadInput : public WithDemonstrations {
  protected:
   static void SetUpTestSuite() { collect("bad_input", /*episodes=*/1); }
 
-  // The one line that is written for a training with these overrides.
+  // Returns the one-line error of a training with these overrides.
   static std::string error_of(const std::vector<std::string>& overrides,
                               const std::map<std::string, std::string>& variables = {}) {
     const Result result = place_->run(
@@ -50,24 +50,24 @@ TEST_F(BadInput, AWrongTypeShowsTheValue) {
   EXPECT_THAT(text, HasSubstr("integer"));
 }
 
-TEST_F(BadInput, SizesThatNoMachineHoldsAreRefusedBeforeAnythingIsAllocated) {
+TEST_F(BadInput, SizesBeyondAnyMachineAreRefusedBeforeAnythingIsAllocated) {
   EXPECT_THAT(error_of({"train.batch_size=1000000000000"}), HasSubstr("train.batch_size"));
   EXPECT_THAT(error_of({"agent.pred_horizon=100000000"}), HasSubstr("pred_horizon"));
   EXPECT_THAT(error_of({"agent.head.n_emb=1000000000"}), HasSubstr("n_emb"));
 }
 
-TEST_F(BadInput, AHeadThatTheMachineCannotHoldIsRefusedBeforeItIsMade) {
+TEST_F(BadInput, AHeadThatNeedsTooMuchMemoryIsRefusedBeforeItIsCreated) {
   EXPECT_THAT(error_of({"agent.head.n_emb=16384", "agent.head.n_layer=256"}),
               HasSubstr("not enough memory for the weights of the head"));
 }
 
-TEST_F(BadInput, AnOptionIsNotTakenForALongerOne) {
+TEST_F(BadInput, AnAbbreviatedOptionIsUnknown) {
   const Result result = place_->run({"config", "show", "--choice", "lewm_imf_attnres.yaml"});
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.errors, HasSubstr("unknown option '--choice'"));
 }
 
-TEST_F(BadInput, ConfigShowTakesTheWordsOfRun) {
+TEST_F(BadInput, ConfigShowAcceptsTheArgumentsOfRun) {
   const Result named =
       place_->run({"config", "show", "--config", "lewm_imf_attnres.yaml", "seed=7"});
   EXPECT_EQ(named.status, 0) << named.errors;
@@ -78,8 +78,8 @@ TEST_F(BadInput, ConfigShowTakesTheWordsOfRun) {
 
 TEST_F(BadInput, NothingIsCreatedForARunThatCannotWork) {
   const fs::path runs = *place_ / "never";
-  const auto failure = [&](const std::vector<std::string>& words) {
-    return error_of(e2e::words({"output_dir=never"}, words));
+  const auto failure = [&](const std::vector<std::string>& arguments) {
+    return error_of(words({"output_dir=never"}, arguments));
   };
   EXPECT_THAT(failure({"env.camera_names=[front]"}), HasSubstr("camera 'r_vis' is missing"));
   EXPECT_THAT(failure({"agent.head.n_head=7"}), HasSubstr("n_head"));
@@ -94,7 +94,7 @@ TEST_F(BadInput, NothingIsCreatedForARunThatCannotWork) {
   EXPECT_FALSE(fs::exists(*place_ / "~"));
 }
 
-TEST_F(BadInput, NoSimulatorInASmallSizeIsSaidByTwoWords) {
+TEST_F(BadInput, EnvNullCanBeCombinedWithASmallSize) {
   const Result shown = place_->run(
       {"run", "--config", "lewm_imf_attnres.yaml", "env=null", "size=small", "data.path=data",
        "agent.backbone.random_init=true", "output_dir=never", "--dry-run"});
@@ -119,7 +119,7 @@ TEST_F(BadInput, ASweepRunsAllItsJobsAndNamesTheFolders) {
   EXPECT_THAT(names, ::testing::UnorderedElementsAre("sweep_keypoints4", "sweep_keypoints8"));
 }
 
-TEST_F(BadInput, ACheckOfAPluginBlamesTheConfigThatIsWrong) {
+TEST_F(BadInput, PluginsCheckReportsTheConfigThatIsWrongNotThePlugin) {
   const Result checked =
       place_->run({"plugins", "check", ROBOIMI_BINARY_DIR "/lib/roboimi/plugins/libhdf5_dataset.so",
                    "--config", "nope.yaml"});
@@ -139,30 +139,30 @@ TEST_F(BadInput, AnEvaluationDoesNotMixWithAnother) {
   }
 }
 
-TEST_F(BadInput, AMissingDataFolderSaysHowToCollect) {
+TEST_F(BadInput, AMissingDataFolderIsNamed) {
   EXPECT_THAT(error_of({"data.path=no_such_folder"}), HasSubstr("no_such_folder"));
 }
 
-TEST_F(BadInput, ACameraThatTheDataLacksIsNamedWithThoseItHas) {
+TEST_F(BadInput, AMissingCameraIsNamedTogetherWithTheAvailableOnes) {
   const std::string text = error_of({"data.camera_names=[r_vis,top,wrist]"});
   EXPECT_THAT(text, HasSubstr("wrist"));
   EXPECT_THAT(text, HasSubstr("front"));
 }
 
-TEST_F(BadInput, ACondDimThatDoesNotAddUpShowsTheSum) {
+TEST_F(BadInput, AWrongCondDimShowsTheExpectedSum) {
   const std::string text = error_of({"agent.head.cond_dim=592"});
   EXPECT_THAT(text, HasSubstr("joint_output_dim 192 + state 16 = 208"));
   EXPECT_THAT(text, HasSubstr("592"));
 }
 
-TEST_F(BadInput, APluginThatIsNotOneIsRejectedWithAReason) {
+TEST_F(BadInput, AFileThatIsNotAPluginIsRejectedWithAReason) {
   std::ofstream(*place_ / "libnot_a_plugin.so") << "plain text";
   const std::string text = error_of({"agent.backbone.plugin=./libnot_a_plugin.so"});
   EXPECT_THAT(text, HasSubstr("libnot_a_plugin.so"));
   EXPECT_THAT(text, HasSubstr("ELF"));
 }
 
-TEST_F(BadInput, NoCheckpointMeansRandomInitMustBeSaid) {
+TEST_F(BadInput, RandomWeightsMustBeRequestedIfThereIsNoCheckpoint) {
   const std::string text =
       error_of({"agent.backbone.random_init=false", "agent.backbone.checkpoint=null"});
   EXPECT_THAT(text, HasSubstr("checkpoint"));
@@ -179,7 +179,7 @@ TEST_F(BadInput, ATruncatedEpisodeIsNamed) {
   EXPECT_THAT(error_of({"data.path=broken"}), HasSubstr("episode_0.hdf5"));
 }
 
-TEST_F(BadInput, NoOpenGlSaysWhatWasTried) {
+TEST_F(BadInput, MissingOpenGlReportsWhatWasTried) {
   const Result result =
       place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
                    "collect.output=no_gl", "collect.num_episodes=1"},
@@ -191,7 +191,7 @@ TEST_F(BadInput, NoOpenGlSaysWhatWasTried) {
 
 TEST_F(BadInput, AFullDiskLeavesNoHalfFile) {
   namespace bp = boost::process;
-  // The shell lowers the limit on the size of a file for the program alone.
+  // The shell lowers the file size limit only for the program.
   bp::child child("/bin/bash", "-c",
                   std::string("ulimit -f 200; exec " ROBOIMI_BINARY_DIR
                               "/bin/roboimi collect --config collect_sim_transfer.yaml size=small "

@@ -1,4 +1,4 @@
-// The example program, against a policy that the program trained.
+// Tests of the example program embed_policy with a policy trained by `roboimi run`.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// A policy on states alone, of two steps' training on two episodes.
+// A policy that uses only the state, trained for two steps on two episodes.
 class EmbedPolicy : public WithDemonstrations {
  protected:
   static void SetUpTestSuite() {
@@ -52,12 +52,12 @@ TEST_F(EmbedPolicy, DrivesTheSimulatorAtItsControlRate) {
   EXPECT_GT(std::stod(match[1]), 0.0);
   for (std::size_t i = 2; i <= 4; ++i) EXPECT_GE(std::stod(match[i]), std::stod(match[i - 1]));
   EXPECT_THAT(driven.output, HasSubstr("missed deadlines "));
-  // After two steps of training it commands noise, which the limits hold to the data.
+  // After two training steps the policy commands noise, which the limits clip to the data's range.
   ASSERT_TRUE(std::regex_search(driven.output, match, std::regex("by step ([0-9]+)")));
   EXPECT_GT(std::stoi(match[1]), 0);
 }
 
-TEST_F(EmbedPolicy, SaysInOneLineWhatIsWrong) {
+TEST_F(EmbedPolicy, ReportsMistakesInOneLine) {
   const Result wrong = drive({(*place_ / "nothing").string()});
   EXPECT_EQ(wrong.status, 1);
   EXPECT_THAT(wrong.errors, HasSubstr("no checkpoint here"));
@@ -67,8 +67,9 @@ TEST_F(EmbedPolicy, SaysInOneLineWhatIsWrong) {
   EXPECT_THAT(alone.errors, HasSubstr("usage: embed_policy CHECKPOINT"));
   const Result unreadable = drive({"runs", "x"});
   EXPECT_EQ(unreadable.status, 1);
-  EXPECT_THAT(unreadable.errors, HasSubstr("SECONDS is no positive number: expected such as 2 or "
-                                           "12.5; found 'x'"));
+  EXPECT_THAT(unreadable.errors,
+              HasSubstr("SECONDS is not a positive number: expected such as 2 or "
+                        "12.5; found 'x'"));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What the program makes of the libraries that it finds on a machine.
+// Tests of how the program reacts to the libraries installed on a machine.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// As on a CPU with AVX2 and no GPU: oneDNN then has no kernels for bfloat16.
+// Simulates a CPU with only AVX2 and no GPU, for which oneDNN has no bfloat16 kernels.
 const std::map<std::string, std::string> kOnlyAvx2 = {
     {"ONEDNN_MAX_CPU_ISA", "AVX2"}, {"ATEN_CPU_CAPABILITY", "avx2"}, {"CUDA_VISIBLE_DEVICES", ""}};
 
@@ -36,7 +36,7 @@ class WithoutBfloat16 : public WithDemonstrations {
   }
 };
 
-TEST_F(WithoutBfloat16, TheDoctorSaysSo) {
+TEST_F(WithoutBfloat16, DoctorReportsIt) {
   const Result result = place_->run({"doctor", "--json"}, kOnlyAvx2);
   std::string found;
   for (const auto& finding : nlohmann::json::parse(result.output)) {
@@ -56,7 +56,7 @@ TEST_F(WithoutBfloat16, AutomaticPrecisionTrainsAndActs) {
   EXPECT_EQ(evaluated.status, 0) << evaluated.errors;
 }
 
-TEST_F(WithoutBfloat16, AskingForItIsAnErrorThatNamesTheOption) {
+TEST_F(WithoutBfloat16, RequestingItIsAnErrorThatNamesTheOption) {
   for (const std::string option : {"agent.backbone.precision", "agent.head.inference_precision"}) {
     const Result result = train({option + "=bf16"});
     EXPECT_EQ(result.status, 1);
@@ -68,7 +68,7 @@ TEST_F(WithoutBfloat16, AskingForItIsAnErrorThatNamesTheOption) {
   }
 }
 
-TEST_F(WithoutBfloat16, MixedPrecisionTrainsAndSaysThatItIsSlower) {
+TEST_F(WithoutBfloat16, MixedPrecisionTrainsAndWarnsThatItIsSlower) {
   const Result result = train({"train.precision=bf16"});
   EXPECT_EQ(result.status, 0);
   EXPECT_THAT(result.errors, HasSubstr("train.precision=fp32 is faster here"));
@@ -90,13 +90,13 @@ TEST(Doctor, ListsThePluginThatAnEarlierFolderShadows) {
             shipped.string() + ": the plugin 'resnet_backbone' is taken from " + own.string());
 }
 
-// The dynamic linker's own account of what it bound, "binding file A [0] to B [0]: normal symbol
-// `S'".
-std::vector<std::string> bound_files_of_filesystem(const std::string& account,
+// The files to which the dynamic linker bound the std::filesystem symbols of `ours`, from the lines
+// "binding file A [0] to B [0]: normal symbol `S'" of its debug output.
+std::vector<std::string> bound_files_of_filesystem(const std::string& linker_log,
                                                    const std::string& ours) {
   static const std::regex kBinding(R"(binding file (\S+) \[\d+\] to (\S+) \[\d+\]: .*`(\S+)')");
   std::vector<std::string> files;
-  std::istringstream lines(account);
+  std::istringstream lines(linker_log);
   std::smatch match;
   for (std::string line; std::getline(lines, line);) {
     if (line.find("_ZNSt10filesystem") == std::string::npos) continue;
@@ -106,22 +106,22 @@ std::vector<std::string> bound_files_of_filesystem(const std::string& account,
   return files;
 }
 
-// libtorch exports a copy of std::filesystem, in some versions an incomplete one.
+// libtorch exports a copy of std::filesystem, which is incomplete in some versions.
 TEST(Filesystem, IsTheOneOfLibstdcxxInTheProgramTheLibraryAndThePlugins) {
   const Workplace place("bindings");
-  const Result result =
-      place.run({"plugins", "list"},
-                {{"LD_BIND_NOW", "1"}, {"LD_DEBUG", "bindings"}, {"LD_DEBUG_OUTPUT", "account"}});
+  const Result result = place.run(
+      {"plugins", "list"},
+      {{"LD_BIND_NOW", "1"}, {"LD_DEBUG", "bindings"}, {"LD_DEBUG_OUTPUT", "linker_log"}});
   ASSERT_EQ(result.status, 0) << result.errors;
-  std::string account;
+  std::string linker_log;
   for (const auto& entry : fs::directory_iterator(place.folder())) {
-    if (entry.path().filename().string().starts_with("account.")) account += read_text(entry);
+    if (entry.path().filename().string().starts_with("linker_log.")) linker_log += read_text(entry);
   }
-  EXPECT_THAT(account, HasSubstr("_ZNSt10filesystem10remove_allERKNS_7__cxx114pathE"));
+  EXPECT_THAT(linker_log, HasSubstr("_ZNSt10filesystem10remove_allERKNS_7__cxx114pathE"));
   for (const char* ours :
        {"/bin/roboimi", "/libroboimi.so", "/roboimi/plugins/libhdf5_dataset.so"}) {
-    const auto files = bound_files_of_filesystem(account, ours);
-    // What a header defines may be bound to a file of roboimi.
+    const auto files = bound_files_of_filesystem(linker_log, ours);
+    // Inline functions from a header may be bound to one of roboimi's files.
     EXPECT_THAT(files, Contains(HasSubstr("/libstdc++.so"))) << ours;
     EXPECT_THAT(files, Not(Contains(HasSubstr("/libtorch")))) << ours;
   }

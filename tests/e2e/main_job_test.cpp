@@ -1,4 +1,5 @@
-// The main job on real input: demonstrations, training with a backbone that YAML chose, rollouts.
+// Tests of the main workflow on real input: collecting demonstrations, training with a backbone
+// that is selected in YAML, and rollouts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,12 +16,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Collected once for all tests of this program.
+// The demonstrations are collected once for all tests of this program.
 class MainJob : public WithDemonstrations {
  protected:
   static void SetUpTestSuite() { collect("main_job", /*episodes=*/2); }
 
-  // A training small enough for a test, on real frames and the real model classes.
+  // The arguments of a small training on real frames with the real model classes.
   static std::vector<std::string> training(const std::string& runs,
                                            const std::vector<std::string>& overrides) {
     return words({"run", "--config", "lewm_imf_attnres.yaml", "size=small", "data.path=data",
@@ -48,6 +49,7 @@ TEST_F(MainJob, TrainsEvaluatesAndLeavesARunFolder) {
     EXPECT_TRUE(fs::exists(run / name)) << name;
   }
 
+  // Rollouts report seed, length and timings.
   const Result evaluated = place_->run(
       {"eval", "--checkpoint", run.string(), "--episodes", "1", "--seed", "1000", "--json"});
   ASSERT_EQ(evaluated.status, 0) << evaluated.errors;
@@ -57,19 +59,20 @@ TEST_F(MainJob, TrainsEvaluatesAndLeavesARunFolder) {
   EXPECT_EQ(summary["episodes"][0]["length"], 200);
   EXPECT_GT(summary["timings"]["env_step_ms"].get<double>(), 0.0);
 
+  // The open-loop evaluation reports the error on the demonstrations.
   const Result compared = place_->run(
       {"eval", "--open-loop", "--checkpoint", run.string(), "--held-out", "1", "--json"});
   ASSERT_EQ(compared.status, 0) << compared.errors;
   const auto error = nlohmann::json::parse(compared.output);
   ASSERT_EQ(error["episodes"].size(), 1);
   EXPECT_EQ(error["demonstrations"], "of the training data");
-  EXPECT_GT(error["normalized_rms"].get<double>(), 0.1);  // three steps of training
+  EXPECT_GT(error["normalized_rms"].get<double>(), 0.1);  // after three training steps
   EXPECT_GT(error["roughness_ratio"].get<double>(), 1.0);
 }
 
-// Pictures, features, normalisers, alignment and execution in one: a policy of one demonstration
-// moves the box again from the same start, where holding the first pose does not.
-TEST_F(MainJob, ReproducesTheOneDemonstrationThatItIsTrainedOn) {
+// Tests images, features, normalizers, alignment and execution together: a policy trained on one
+// demonstration lifts the box again from the same initial state; holding the first pose does not.
+TEST_F(MainJob, ReproducesTheSingleDemonstrationItIsTrainedOn) {
   const Result trained = place_->run(training(
       "runs_overfit", words(random_lewm(), {"data.max_episodes=1", "agent.head.n_emb=64",
                                             "agent.state_noise=0", "train.max_steps=1500",
@@ -85,18 +88,19 @@ TEST_F(MainJob, ReproducesTheOneDemonstrationThatItIsTrainedOn) {
     EXPECT_EQ(result.status, 0) << result.errors;
     return nlohmann::json::parse(read_text(*place_ / output / "summary.json"));
   };
-  // 2: the box is lifted; 4: handed over, which so short a training reaches or not by its rounding.
+  // Reward 2: the box is lifted. Whether so short a training reaches 4 (handed over) depends on
+  // rounding.
   EXPECT_GE(evaluate("overfit", {})["mean_highest_reward"], 2.0);
   EXPECT_EQ(evaluate("held", {"--control", "hold_pose"})["mean_highest_reward"], 0.0);
-  // The weights that trained, which are others than their average.
+  // The last weights differ from their average.
   EXPECT_EQ(evaluate("last_weights", {"--no-ema"})["subject"]["weights"], "last");
   EXPECT_NE(read_text(*place_ / "last_weights/trajectory_000.csv"),
             read_text(*place_ / "overfit/trajectory_000.csv"));
 }
 
 TEST_F(MainJob, AnEvaluationIsTheSameForAnyNumberOfWorkers) {
-  // By the velocity, a policy that has hardly learned yet moves by its noise, and episodes differ;
-  // in fp32 by its pictures, too.
+  // With velocity prediction, a barely trained policy moves according to its noise, so that
+  // episodes differ; in fp32 they also depend on the images.
   ASSERT_EQ(
       place_
           ->run(training("runs_eval", words(random_lewm(),
@@ -121,7 +125,7 @@ TEST_F(MainJob, AnEvaluationIsTheSameForAnyNumberOfWorkers) {
     EXPECT_TRUE(fs::exists(*place_ / "shared" / name)) << name;
   }
   EXPECT_FALSE(fs::exists(*place_ / "shared" / "episode_001.mp4"));
-  // What changes how it acts changes what comes of it.
+  // Overrides that change how the policy acts change the result.
   const std::string late = episodes("late", {"agent.latency_steps=2", "--workers", "1"});
   EXPECT_NE(late, alone);
   EXPECT_EQ(episodes("late_shared", {"agent.latency_steps=2", "--workers", "3"}), late);
@@ -131,7 +135,7 @@ TEST_F(MainJob, AnEvaluationIsTheSameForAnyNumberOfWorkers) {
   EXPECT_THAT(read_text(*place_ / "black" / "summary.json"), HasSubstr("\"control\": \"black\""));
 }
 
-TEST_F(MainJob, AnEvaluationIsKeptBesideWhatItEvaluated) {
+TEST_F(MainJob, AnEvaluationIsSavedInTheFolderOfItsCheckpoint) {
   ASSERT_EQ(place_
                 ->run(training("runs_kept", words(random_lewm(), {"train.max_steps=1",
                                                                   "train.rollout_num_episodes=0"})))
@@ -172,16 +176,16 @@ TEST_F(MainJob, AnEvaluationNamesTheOverrideThatDoesNotFit) {
   EXPECT_THAT(error_of("--data=elsewhere"), HasSubstr("--data has no part in rollouts"));
 }
 
-TEST_F(MainJob, AFrozenBackboneTrainsWithoutTheCacheToo) {
+TEST_F(MainJob, AFrozenBackboneAlsoTrainsWithoutTheCache) {
   const Result trained = place_->run(
       training("runs_uncached",
                words(random_lewm(), {"cache.enabled=false", "train.max_steps=2",
                                      "train.batch_size=2", "train.rollout_num_episodes=0"})));
   EXPECT_EQ(trained.status, 0) << trained.errors;
-  EXPECT_THAT(trained.errors, HasSubstr("the frozen backbone is run again in every step"));
+  EXPECT_THAT(trained.errors, HasSubstr("the frozen backbone runs again in every step"));
 }
 
-TEST_F(MainJob, AnOverrideChoosesTheBackboneAndNothingElse) {
+TEST_F(MainJob, AnOverrideReplacesOnlyTheBackbone) {
   const Result resnet = place_->run(training(
       "runs_resnet", {"agent/backbone=resnet18", "agent.head.cond_dim=null", "train.max_steps=2",
                       "train.batch_size=2", "train.rollout_num_episodes=0"}));
@@ -191,7 +195,7 @@ TEST_F(MainJob, AnOverrideChoosesTheBackboneAndNothingElse) {
   EXPECT_THAT(config, ::testing::Not(HasSubstr("lewm_vit_backbone")));
 }
 
-TEST_F(MainJob, AnEncoderFromPythonTrainsFrozenAndLearning) {
+TEST_F(MainJob, AnEncoderFromPythonTrainsFrozenAndTrainable) {
   const std::string file = (*place_ / "encoder.pt").string();
   const std::string source = ROBOIMI_SOURCE_DIR;
   const std::string command = source + "/.venv/bin/python " + source +
@@ -206,7 +210,8 @@ TEST_F(MainJob, AnEncoderFromPythonTrainsFrozenAndLearning) {
                               "train.batch_size=2", "train.rollout_num_episodes=0"}));
     ASSERT_EQ(trained.status, 0) << trained.errors;
   }
-  // The run has the weights that it learned and a copy of the program: nothing else is needed.
+  // The run contains the trained weights and a copy of the encoder's program, so the file is not
+  // needed anymore.
   fs::remove(file);
   const fs::path run = *place_ / "moved_python_run";
   fs::rename(newest_run(*place_ / "runs_python_false"), run);
@@ -216,14 +221,14 @@ TEST_F(MainJob, AnEncoderFromPythonTrainsFrozenAndLearning) {
   const Result resumed = place_->run({"run", "--resume", run.string(), "train.max_steps=3"});
   EXPECT_EQ(resumed.status, 0) << resumed.errors;
   EXPECT_TRUE(fs::exists(run / "checkpoints/step_00000003/state.json"));
-  // Without the copy, as in runs from before it was kept.
+  // Without the copy, as in runs of versions that did not keep one.
   fs::remove_all(run / "files");
   const Result gone = place_->run(comparison);
   EXPECT_EQ(gone.status, 1);
-  EXPECT_THAT(gone.errors, HasSubstr("holds the encoder's weights and not its program"));
+  EXPECT_THAT(gone.errors, HasSubstr("holds the encoder's weights but not its program"));
 }
 
-TEST_F(MainJob, TheSecondTrainingTouchesNoFrame) {
+TEST_F(MainJob, ASecondTrainingEncodesNoFrame) {
   const auto arguments = training(
       "runs_cache", words(random_lewm(), {"train.max_steps=1", "train.rollout_num_episodes=0"}));
   ASSERT_EQ(place_->run(arguments).status, 0);
@@ -233,7 +238,7 @@ TEST_F(MainJob, TheSecondTrainingTouchesNoFrame) {
               HasSubstr("400 frames, 0 encoded now"));
 }
 
-TEST_F(MainJob, ACheckpointIsEvaluatedWhereTheEncodersOwnFileIsNot) {
+TEST_F(MainJob, ACheckpointIsEvaluatedWithoutTheEncodersFile) {
   const fs::path encoder = *place_ / "lewm.safetensors";
   fs::copy(ROBOIMI_SOURCE_DIR "/tests/golden/lewm_vit/lewm4.safetensors", encoder);
   const Result trained = place_->run(
@@ -250,7 +255,7 @@ TEST_F(MainJob, ACheckpointIsEvaluatedWhereTheEncodersOwnFileIsNot) {
   };
   const fs::path run = newest_run(*place_ / "runs_deployed"), moved = *place_ / "moved_run";
   const std::string with_file = evaluation(run, "with_file");
-  // The configuration says no sizes: they come from the run's own tensors.
+  // The configuration has no sizes: they come from the run's own tensors.
   fs::remove(encoder);
   fs::rename(run, moved);
   EXPECT_EQ(evaluation(moved, "without_file"), with_file);
@@ -259,7 +264,8 @@ TEST_F(MainJob, ACheckpointIsEvaluatedWhereTheEncodersOwnFileIsNot) {
   EXPECT_THAT(resumed.errors, ::testing::Not(HasSubstr("not bit-exact")));
 }
 
-// A plugin beside its config file, data by a relative path, and other current folders afterwards.
+// Trains with a plugin beside the config file and a relative data path, then uses the run from
+// other folders.
 TEST_F(MainJob, AConfigAndItsPluginMeanTheSameFromAnyFolder) {
   fs::copy(ROBOIMI_BINARY_DIR "/tests/broken/good/libgood.so", *place_ / "libgood.so");
   const fs::path configs = *place_ / "my configs", other = *place_ / "other";
@@ -293,7 +299,7 @@ TEST_F(MainJob, AConfigAndItsPluginMeanTheSameFromAnyFolder) {
   elsewhere({"run", "--resume=" + run.string(), "train.max_steps=3"});
   EXPECT_TRUE(fs::exists(run / "checkpoints/step_00000003"));
 
-  // A suite's run reads a copy of the config, in another folder.
+  // A run of a suite reads a copy of the config in another folder.
   write_text_atomically(*place_ / "suite/suite.yaml", "name: s\nconfig: '" + config +
                                                           "'\nruns:\n  - {name: a}\ntargets:\n"
                                                           "  here: {kind: local}\n");
@@ -317,11 +323,12 @@ std::string weights_hash(const fs::path& run, const std::string& step) {
          sha256_file(run / "checkpoints" / step / "optimizer.safetensors");
 }
 
-TEST_F(MainJob, KilledBetweenCheckpointsAndResumedItEndsWithTheSameBits) {
+TEST_F(MainJob, AKilledAndResumedTrainingEndsBitExactly) {
   const auto overrides = words(random_lewm(), {"train.max_steps=200", "train.save_every=50",
                                                "train.rollout_num_episodes=0", "seed=3"});
   ASSERT_EQ(place_->run(training("runs_whole", overrides)).status, 0);
 
+  // Kill a second training between steps 100 and 200.
   auto child = place_->start(training("runs_killed", overrides));
   const fs::path runs = *place_ / "runs_killed";
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
@@ -338,6 +345,7 @@ TEST_F(MainJob, KilledBetweenCheckpointsAndResumedItEndsWithTheSameBits) {
   const fs::path run = newest_run(runs);
   ASSERT_FALSE(fs::exists(run / "checkpoints" / "step_00000200"));
 
+  // Resumed, it ends with the same weights as the training that was not killed.
   const Result resumed = place_->run({"run", "--resume", run.string()});
   ASSERT_EQ(resumed.status, 0) << resumed.errors;
   EXPECT_EQ(weights_hash(run, "step_00000200"),

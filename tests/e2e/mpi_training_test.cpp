@@ -1,4 +1,4 @@
-// `roboimi run` in several processes, as mpirun starts them.
+// Tests of `roboimi run` in several processes started by mpirun.
 #include <gmock/gmock.h>
 #include <signal.h>
 
@@ -24,7 +24,7 @@ class MpiTraining : public WithDemonstrations {
     collect("mpi", /*episodes=*/2, {"env.image_height=48", "env.image_width=64"});
   }
 
-  // LEWM's pretraining, as small as it gets, in the folder of this test.
+  // The arguments of a minimal LEWM pretraining that writes into this test's folder.
   static std::vector<std::string> pretraining(const std::vector<std::string>& more = {}) {
     return words({"run",
                   "--config",
@@ -75,10 +75,10 @@ class MpiTraining : public WithDemonstrations {
     return place_->start_program(MPIRUN, mpirun_arguments(processes, kRoboimi, arguments),
                                  {{"OMP_NUM_THREADS", "1"}});
   }
-  // Waits for at most two minutes.
+  // Waits at most two minutes for the child to end.
   static Result finish(boost::process::child& child) {
     const bool ended = wait_for([&] { return !child.running(); }, std::chrono::minutes(2));
-    EXPECT_TRUE(ended) << "it hangs";
+    EXPECT_TRUE(ended) << "the processes hang";
     if (!ended) child.terminate();
     child.wait();
     return place_->result_of(child);
@@ -88,8 +88,8 @@ class MpiTraining : public WithDemonstrations {
     return finish(child);
   }
 
-  // A training that has made its first steps and would go on for long.
-  static boost::process::child start_long_one() {
+  // Starts a long training and returns after its first steps.
+  static boost::process::child start_long_training() {
     auto child = start(2, policy({"train.max_steps=10000000", "train.save_every=10000000"}));
     EXPECT_TRUE(wait_for(
         [] {
@@ -110,7 +110,7 @@ class MpiTraining : public WithDemonstrations {
   }
 };
 
-// The lines of metrics that say this.
+// The lines of metrics.jsonl that contain `key`.
 std::vector<json> lines_with(const fs::path& run, const std::string& key) {
   std::vector<json> found;
   std::ifstream lines(run / "metrics.jsonl");
@@ -121,10 +121,10 @@ std::vector<json> lines_with(const fs::path& run, const std::string& key) {
   return found;
 }
 
-TEST_F(MpiTraining, LeavesOneRunFolderThatResumesToTheBit) {
+TEST_F(MpiTraining, LeavesOneRunFolderThatResumesBitExactly) {
   const Result trained = run(2, pretraining());
   ASSERT_EQ(trained.status, 0) << trained.errors;
-  EXPECT_THAT(trained.errors, HasSubstr("2 processes train together"));
+  EXPECT_THAT(trained.errors, HasSubstr("training with 2 processes"));
   const std::vector<fs::path> folders{fs::directory_iterator(runs()), {}};
   ASSERT_EQ(folders.size(), 1U);
   const fs::path whole = folders[0];
@@ -135,7 +135,7 @@ TEST_F(MpiTraining, LeavesOneRunFolderThatResumesToTheBit) {
   for (const json& line : losses) EXPECT_TRUE(std::isfinite(line["train/loss"].get<double>()));
   EXPECT_EQ(lines_with(whole, "validation/loss").size(), 2U);
 
-  // The same from the third step on, in a copy that has not gone further.
+  // Resume from step 3 in a copy without the last checkpoint.
   const fs::path half = runs() / "half";
   fs::copy(whole, half, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
   fs::remove_all(half / "checkpoints" / "step_00000006");
@@ -148,7 +148,7 @@ TEST_F(MpiTraining, LeavesOneRunFolderThatResumesToTheBit) {
   }
 }
 
-TEST_F(MpiTraining, SeesOtherBatchesThanOneProcess) {
+TEST_F(MpiTraining, UsesDifferentBatchesThanASingleProcess) {
   ASSERT_EQ(run(2, policy({"train.max_steps=5", "name=two"})).status, 0);
   ASSERT_EQ(run(1, policy({"train.max_steps=5", "name=one"})).status, 0);
   double losses[2] = {};
@@ -159,15 +159,15 @@ TEST_F(MpiTraining, SeesOtherBatchesThanOneProcess) {
   EXPECT_NE(losses[0], losses[1]);
 }
 
-TEST_F(MpiTraining, SaysThatAnotherNumberOfProcessesIsNotBitExact) {
+TEST_F(MpiTraining, WarnsThatAnotherNumberOfProcessesIsNotBitExact) {
   ASSERT_EQ(run(2, policy({"train.max_steps=5"})).status, 0);
   const Result alone = place_->run(
       {"run", "--resume", newest_run(runs()).string(), "communicator=null", "train.max_steps=8"});
   EXPECT_EQ(alone.status, 0) << alone.errors;
-  EXPECT_THAT(alone.errors, HasSubstr("resuming is not bit-exact: processes 2 against 1"));
+  EXPECT_THAT(alone.errors, HasSubstr("resuming is not bit-exact: processes 2 vs. 1"));
 }
 
-TEST_F(MpiTraining, RollsAPolicyOut) {
+TEST_F(MpiTraining, RunsRollouts) {
   const Result trained =
       run(2, policy({"train.max_steps=10", "train.rollout_every=5", "train.rollout_num_episodes=1",
                      "train.rollout_num_videos=0"}));
@@ -177,19 +177,19 @@ TEST_F(MpiTraining, RollsAPolicyOut) {
   EXPECT_TRUE(fs::exists(only / "rollouts" / "step_00000010" / "summary.json"));
 }
 
-TEST_F(MpiTraining, IsStoppedByTheSignalThatMpirunPassesOn) {
-  auto child = start_long_one();
+TEST_F(MpiTraining, IsStoppedByASignalForwardedByMpirun) {
+  auto child = start_long_training();
   ::kill(child.id(), SIGUSR1);
   expect_stopped(child);
 }
 
 TEST_F(MpiTraining, IsStoppedByCtrlCInOneProcess) {
-  auto child = start_long_one();
+  auto child = start_long_training();
   ::kill(record_of(newest_run(runs()))["pid"].get<pid_t>(), SIGINT);
   expect_stopped(child);
 }
 
-TEST_F(MpiTraining, EndsInAllProcessesByTheErrorOfOne) {
+TEST_F(MpiTraining, AnErrorInOneProcessEndsAllProcesses) {
   std::vector<std::string> arguments = mpirun_arguments(1, kRoboimi, policy());
   const std::vector<std::string> other = policy({"seed=1"});
   arguments.insert(arguments.end(), {":", "-np", "1", kRoboimi});
@@ -197,23 +197,24 @@ TEST_F(MpiTraining, EndsInAllProcessesByTheErrorOfOne) {
   auto child = place_->start_program(MPIRUN, arguments, {{"OMP_NUM_THREADS", "1"}});
   const Result result = finish(child);
   EXPECT_EQ(result.status, 1) << result.errors;
-  // Both find it, and the first to end may not let the other say so.
-  EXPECT_THAT(
-      result.errors,
-      ::testing::ContainsRegex("\nroboimi run: rank [01] of 2: the processes of one training were "
-                               "given different configurations: expected rank 0's everywhere"));
-  EXPECT_FALSE(fs::exists(runs())) << "a folder for a run that was none";
+  // Both processes detect it, but the first to end may prevent the other from reporting it.
+  EXPECT_THAT(result.errors,
+              ::testing::ContainsRegex(
+                  "\nroboimi run: rank [01] of 2: the processes of one training were "
+                  "given different configurations: expected rank 0's configuration in every "
+                  "process"));
+  EXPECT_FALSE(fs::exists(runs())) << "a run folder was created although nothing ran";
 }
 
-TEST_F(MpiTraining, EndsInAllProcessesByAnErrorThatTheOthersWaitFor) {
+TEST_F(MpiTraining, AnErrorThatOtherProcessesWaitForEndsAllProcesses) {
   const Result result =
       run(2, policy({"env.image_height=32", "train.max_steps=5", "train.rollout_num_episodes=1"}));
   EXPECT_EQ(result.status, 1) << result.errors;
   EXPECT_THAT(result.errors, HasSubstr("roboimi run: env: the policy does not fit"));
-  EXPECT_FALSE(fs::exists(runs())) << "a folder for a run that cannot work";
+  EXPECT_FALSE(fs::exists(runs())) << "a run folder was created for a run that cannot work";
 }
 
-TEST_F(MpiTraining, SaysInTheRunFolderThatItFailed) {
+TEST_F(MpiTraining, RecordsTheFailureInTheRunFolder) {
   const Result result =
       run(2, policy({"train.learning_rate=1e30", "train.warmup_steps=0", "train.max_steps=100"}));
   EXPECT_EQ(result.status, 1) << result.errors;

@@ -1,5 +1,5 @@
-// A run of an earlier version: its checkpoint loads, its policy acts as it did, and its
-// configuration trains.
+// Tests with a run of an earlier version: its checkpoint loads, its policy acts as before, and its
+// configuration still trains.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,10 +17,10 @@ namespace {
 using ::testing::HasSubstr;
 
 const fs::path kGolden = fs::path(ROBOIMI_SOURCE_DIR) / "tests/golden/run_0_1";
-// Processors round differently, and the simulator carries that on.
+// CPUs round differently, and the simulator amplifies the differences.
 constexpr double kRounding = 1e-3;
 
-// The numbers of the first `count` rows below the header.
+// The values of the first `count` rows below the header.
 std::vector<std::vector<double>> rows_of(const fs::path& csv, std::size_t count) {
   std::istringstream text(read_text(csv));
   std::string line;
@@ -36,7 +36,7 @@ std::vector<std::vector<double>> rows_of(const fs::path& csv, std::size_t count)
 
 class OldRun : public ::testing::Test {
  protected:
-  // A copy, into which evaluations may be written.
+  // A copy of the run, because evaluations write into it.
   static fs::path run() {
     const fs::path folder = *place_ / "run";
     if (!fs::exists(folder)) fs::copy(kGolden, folder, fs::copy_options::recursive);
@@ -52,7 +52,7 @@ class OldRun : public ::testing::Test {
   static inline Workplace* place_ = nullptr;
 };
 
-TEST_F(OldRun, ActsAsItDid) {
+TEST_F(OldRun, ActsAsBefore) {
   const Result done = evaluate("evaluation", {"--workers", "1"});
   ASSERT_EQ(done.status, 0) << done.errors;
   EXPECT_EQ(read_text(*place_ / "evaluation/episodes.csv"), read_text(kGolden / "episodes.csv"));
@@ -90,7 +90,7 @@ TEST_F(OldRun, ActsTheSameWithSeveralEpisodesInOneProcess) {
   EXPECT_THAT(both.errors, HasSubstr("--together is for one process"));
 }
 
-TEST_F(OldRun, TrainsByItsConfiguration) {
+TEST_F(OldRun, TrainsWithItsConfiguration) {
   const Result collected =
       place_->run({"collect", "--config", "collect_sim_transfer.yaml", "size=small",
                    "collect.num_episodes=1", "collect.output=data", "collect.workers=1"});

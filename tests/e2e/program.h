@@ -1,4 +1,4 @@
-// Runs the built `roboimi` as a user would, in a folder of its own.
+// Support for tests that run the built `roboimi` program in a temporary folder.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ struct Result {
   std::string errors;  // stderr
 };
 
-// A folder that is removed with the object.
+// A temporary folder in which a test runs programs; removed by the destructor.
 class Workplace {
  public:
   explicit Workplace(const std::string& name)
@@ -49,7 +49,7 @@ class Workplace {
       const std::string& program, const std::vector<std::string>& arguments,
       const std::map<std::string, std::string>& variables = {}) const {
     namespace bp = boost::process;
-    // Boost.Process writes over an old file without cutting it.
+    // Boost.Process overwrites an old file without truncating it.
     for (const char* name : {"stdout.txt", "stderr.txt"}) fs::remove(folder_ / name);
     auto environment = bp::environment(boost::this_process::environment());
     for (const auto& [name, value] : variables) environment[name] = value;
@@ -65,7 +65,7 @@ class Workplace {
     child.wait();
     return result_of(child);
   }
-  // Of a child that has ended.
+  // The result of a child that has ended.
   Result result_of(const boost::process::child& child) const {
     return {child.exit_code(), read_text(folder_ / "stdout.txt"),
             read_text(folder_ / "stderr.txt")};
@@ -75,15 +75,15 @@ class Workplace {
   fs::path folder_;
 };
 
-// The words of a command plus those of others.
+// Concatenates two lists of command-line arguments.
 inline std::vector<std::string> words(std::vector<std::string> first,
                                       const std::vector<std::string>& more) {
   first.insert(first.end(), more.begin(), more.end());
   return first;
 }
 
-// Tests that share a place with demonstrations in its folder `data`, collected once for the
-// program:
+// Base class of tests that share a workplace with demonstrations in its folder `data`, which are
+// collected once per test program:
 //
 //   class MainJob : public WithDemonstrations {
 //    protected:
@@ -109,7 +109,7 @@ class WithDemonstrations : public ::testing::Test {
   inline static Workplace* place_ = nullptr;
 };
 
-// The only run folder under `runs`, or the newest.
+// The newest run folder under `runs`.
 inline fs::path newest_run(const fs::path& runs) {
   fs::path newest;
   for (const auto& entry : fs::directory_iterator(runs)) {

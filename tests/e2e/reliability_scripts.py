@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""That scripts/reliability finds what it looks for, and runs to its end: reliability_scripts.py PROGRAM"""
+"""Tests that scripts/reliability detects failures and runs to its end: reliability_scripts.py PROGRAM"""
 
 import pathlib
 import random
@@ -49,9 +49,9 @@ class Checks(InAFolder):
         found.insert(2, found[1])
         del found[0]
         self.assertEqual(list(runs.metrics_differences(whole, found)),
-                         ["metrics.jsonl: lines missing at 1 steps, the first 1",
-                          "metrics.jsonl: lines twice at 1 steps, the first 2",
-                          "metrics.jsonl: other numbers at 1 steps, the first 5"])
+                         ["metrics.jsonl: missing lines at 1 steps, the first is 1",
+                          "metrics.jsonl: duplicate lines at 1 steps, the first is 2",
+                          "metrics.jsonl: different values at 1 steps, the first is 5"])
 
     def test_one_bit_of_the_weights_is_a_difference(self):
         for name in ("there", "here"):
@@ -66,7 +66,7 @@ class Checks(InAFolder):
         (text,) = runs.tensor_differences(there, here)
         self.assertRegex(text, "here/model.safetensors: 1 tensors differ")
 
-    def test_a_process_is_killed_before_the_call_that_was_chosen(self):
+    def test_a_process_is_killed_before_the_chosen_call(self):
         if not system_calls.available():
             self.skipTest("processes cannot be traced here")
         place = lab.Lab(pathlib.Path(sys.executable), self.folder, 60, 0)
@@ -77,7 +77,7 @@ class Checks(InAFolder):
         self.assertEqual([str(call) for call in calls], ["openat a", "write a", "rename b"])
         self.assertEqual([path.name for path in (self.folder / "data").iterdir()], ["a"])
 
-    def test_only_what_a_process_sees_of_a_library_counts(self):
+    def test_only_the_loaded_bytes_of_a_library_count(self):
         header = struct.pack("<16x2HI3QI6H", 3, 62, 1, 0, 64, 4000, 0, 64, 56, 2, 64, 9, 8)
         segments = [struct.pack("<2I6Q", 1, 4, offset, offset, offset, 300, 300, 16) for offset in (0, 600)]
         whole = b"".join([header, *segments]).ljust(1000, b"\0")
@@ -88,14 +88,14 @@ class Checks(InAFolder):
             return mutations.loaded_bytes(whole, bytes(data)) != mutations.loaded_bytes(whole, whole)
 
         self.assertTrue(all(counts(at) for at in (32, 64, 299, 600, 899)))
-        self.assertFalse(any(counts(at) for at in (40, 63, 300, 599, 900)))  # sections, padding, the end
+        self.assertFalse(any(counts(at) for at in (40, 63, 300, 599, 900)))  # section table, padding, the end
 
     def test_a_file_has_the_same_shape_in_every_process_and_step(self):
         shapes = {system_calls.shape_of(f"run/step_{step:08}/.state.json.tmp{process}")
                   for step, process in ((4, "71"), (12, "9-e7a2"), (20, "10-0b"))}
         self.assertEqual(len(shapes), 1)
 
-    def test_the_time_given_ends_what_runs(self):
+    def test_the_time_limit_ends_running_processes(self):
         place = lab.Lab(pathlib.Path("/bin/sleep"), self.folder, 0.1, 0)
         running = place.start("60")
         with self.assertRaises(lab.OutOfTime):
@@ -103,20 +103,20 @@ class Checks(InAFolder):
         place.end_all()
         self.assertFalse(running.proc().exists())
 
-    def test_only_one_line_of_error_is_a_good_end(self):
-        def end(status, err):
-            return lab.Ended(["roboimi"], status, "", err).bad_end()
+    def test_a_failure_must_print_exactly_one_error_line(self):
+        def problem(status, err):
+            return lab.Ended(["roboimi"], status, "", err).problem()
 
-        self.assertEqual(end(0, ""), "")
-        self.assertEqual(end(1, "12:00 info x\nroboimi run: no such file\n"), "")
-        self.assertIn("0 lines of error", end(1, "what\n"))
-        self.assertIn("signal SIGSEGV", end(-signal.SIGSEGV, ""))
-        self.assertIn("hangs", end(-signal.SIGXCPU, ""))
-        self.assertIn("terminate called", end(1, "roboimi run: x\nterminate called\n"))
+        self.assertEqual(problem(0, ""), "")
+        self.assertEqual(problem(1, "12:00 info x\nroboimi run: no such file\n"), "")
+        self.assertIn("0 error lines", problem(1, "what\n"))
+        self.assertIn("signal SIGSEGV", problem(-signal.SIGSEGV, ""))
+        self.assertIn("hangs", problem(-signal.SIGXCPU, ""))
+        self.assertIn("terminate called", problem(1, "roboimi run: x\nterminate called\n"))
 
 
 class Program(InAFolder):
-    def test_a_sound_program_passes_and_nothing_is_left(self):
+    def test_a_working_program_passes_and_no_files_are_left(self):
         names = ["kill_train", "mutate_checkpoint", "mutate_plugin", "hostile_files"]
         ended = self.reliability("--only", ",".join(names), "--trials", "1", "--seconds", "60")
         self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
@@ -124,14 +124,14 @@ class Program(InAFolder):
         self.assertEqual(rows, [[name, "1", "0"] for name in names])
         self.assertFalse((self.folder / "work").exists())
 
-    def test_a_program_that_crashes_is_found(self):
+    def test_a_crashing_program_is_detected(self):
         broken = self.folder / "broken"
         broken.write_text(f'#!/bin/sh\ncase "$*" in *experiment.yaml) kill -SEGV $$;; esac\nexec "{PROGRAM}" "$@"\n')
         broken.chmod(0o755)
         ended = self.reliability("--only", "mutate_config", "--trials", "2", program=broken)
         self.assertEqual(ended.returncode, 1, ended.stdout + ended.stderr)
         self.assertRegex(ended.stdout, "FAILED mutate_config trial 1: .*signal SIGSEGV")
-        self.assertRegex(ended.stdout, "again: .*--only mutate_config --seed 0 --trial 1")
+        self.assertRegex(ended.stdout, "repeat with: .*--only mutate_config --seed 0 --trial 1")
         self.assertTrue((self.folder / "work/mutate_config/trial_1/experiment.yaml").exists())
 
     def test_an_unknown_experiment_is_refused(self):

@@ -1,5 +1,5 @@
-// What happens to a run's folder: it is copied without its links, moved with its data gone,
-// damaged, and resumed by two processes at once.
+// Tests of run folders that are copied without links, moved while their data is gone, damaged, or
+// resumed by two processes at once.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Trained once for all tests of this program.
+// The run is trained once for all tests of this program.
 class RunFolder : public WithDemonstrations {
  protected:
   static void SetUpTestSuite() {
@@ -27,7 +27,7 @@ class RunFolder : public WithDemonstrations {
     ASSERT_EQ(trained.status, 0) << trained.errors;
   }
 
-  // As zip, cp -rL, rsync -L and hubs leave it: every link is a copy of what it pointed to.
+  // Copies the run as zip, cp -rL, rsync -L and hubs do: every link becomes a copy of its target.
   static fs::path copy_without_links(const std::string& name) {
     const fs::path run = *place_ / name;
     fs::copy(newest_run(*place_ / "runs"), run, fs::copy_options::recursive);
@@ -36,7 +36,7 @@ class RunFolder : public WithDemonstrations {
   }
 };
 
-TEST_F(RunFolder, GoesOnWhereItsLinksBecameFolders) {
+TEST_F(RunFolder, WorksIfItsLinksBecameFolders) {
   const fs::path run = copy_without_links("copied");
   for (const char* given : {"copied", "copied/checkpoints/latest"}) {
     const Result compared =
@@ -77,16 +77,17 @@ TEST_F(RunFolder, NamesTheFileThatIsDamaged) {
   EXPECT_THAT(evaluated.errors, HasSubstr(problem));
 }
 
-TEST_F(RunFolder, SaysHowToNameDataThatHasMoved) {
+TEST_F(RunFolder, ReportsHowToSetThePathOfMovedData) {
   copy_without_links("moved");
   fs::rename(*place_ / "data", *place_ / "elsewhere");
   const std::vector<std::string> resume = {"run", "--resume", "moved", "train.max_steps=3"};
   const std::vector<std::string> compare = {"eval", "--open-loop", "--checkpoint", "moved"};
-  // The comparison first: a run that goes on keeps the new path.
+  // Compare first, because a resumed run keeps the new path.
   for (const std::vector<std::string>& command : {compare, resume}) {
     const Result lost = place_->run(command);
     EXPECT_EQ(lost.status, 1);
-    EXPECT_THAT(lost.errors, HasSubstr("if the data has moved, say where it is: data.path=FOLDER"));
+    EXPECT_THAT(lost.errors,
+                HasSubstr("if the data has moved, set its new path: data.path=FOLDER"));
     const Result named = place_->run(words(command, {"data.path=elsewhere"}));
     EXPECT_EQ(named.status, 0) << named.errors;
   }
@@ -99,7 +100,7 @@ TEST_F(RunFolder, IsResumedByOneProcessAtATime) {
   const std::string before = read_text(run / "metrics.jsonl");
   const Result second = place_->run({"run", "--resume", "locked", "train.max_steps=3"});
   EXPECT_EQ(second.status, 1);
-  EXPECT_THAT(second.errors, HasSubstr("locked: another process is at work on this run: found "
+  EXPECT_THAT(second.errors, HasSubstr("locked: another process is using this run: found "
                                        "process " +
                                        std::to_string(::getpid())));
   EXPECT_EQ(read_text(run / "metrics.jsonl"), before);

@@ -1,4 +1,4 @@
-// A suite on this machine, from the launch with its trials to the end of its runs.
+// Tests of a suite on this machine, from launch and trials to the end of its runs.
 #include <gmock/gmock.h>
 
 #include "roboimi/common/process_lock.h"
@@ -18,15 +18,16 @@ struct Here : NoServer {
 };
 using SuiteLocal = SuiteTest<Here>;
 
-TEST_F(SuiteLocal, AKilledRunIsToldAndResumedAndTheOtherIsNotTouched) {
+TEST_F(SuiteLocal, AKilledRunIsReportedAndResumedWithoutAffectingTheOther) {
   const fs::path suite = place_->write_suite("killed", 100'000, kTwoSlots);
   const Result launched = place_->suite("launch", suite, {"--smoke", "2"});
   ASSERT_EQ(launched.status, 0) << launched.errors;
-  // A second launch finds everything begun.
+  // A second launch finds that every run has begun.
   const Result second = place_->suite("launch", suite);
   EXPECT_EQ(second.status, 0) << second.errors;
   EXPECT_THAT(second.errors, HasSubstr("nothing to start"));
 
+  // A killed run is reported as failed.
   ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > 100; }));
   ASSERT_TRUE(place_->reaches(suite, "brief", "finished"));
   const Json killed = place_->row(suite, "long_one");
@@ -40,13 +41,14 @@ TEST_F(SuiteLocal, AKilledRunIsToldAndResumedAndTheOtherIsNotTouched) {
   const Json resumed = place_->row(suite, "long_one");
   EXPECT_EQ(resumed["attempts"], 2);
   EXPECT_EQ(place_->row(suite, "brief")["attempts"], 1);
-  // The same run folder, from its checkpoint.
+  // It continues from its checkpoint in the same run folder.
   EXPECT_EQ(resumed["run_folder"], killed["run_folder"]);
   const fs::path record_file = fs::path(resumed["run_folder"].get<std::string>()) / "run.json";
   const auto read_record = [&] { return Json::parse(read_text(record_file)); };
-  // It checks everything before it takes the folder over.
+  // The resumed process first checks everything, then takes over the folder.
   ASSERT_TRUE(place_->wait_for([&] { return read_record().contains("resumed_step"); }));
 
+  // Stopped, it saves a checkpoint.
   ASSERT_EQ(place_->suite("stop", suite, {"long_one"}).status, 0);
   ASSERT_TRUE(place_->reaches(suite, "long_one", "stopped"));
   EXPECT_THAT(place_->row(suite, "long_one")["text"].get<std::string>(),
@@ -55,6 +57,7 @@ TEST_F(SuiteLocal, AKilledRunIsToldAndResumedAndTheOtherIsNotTouched) {
   EXPECT_EQ(record["status"], "interrupted");
   EXPECT_GE(record["resumed_step"], 100);
 
+  // The records list the configurations, and no shell has interpreted a name.
   const Json manifest = Json::parse(read_text(suite / "manifest.json"));
   EXPECT_EQ(manifest["runs"][1]["config"]["train"]["max_steps"], 100'000);
   EXPECT_THAT(read_text(suite / "notes.md"), HasSubstr("| train.max_steps | 20 | 100000 |"));
@@ -70,7 +73,7 @@ TEST_F(SuiteLocal, AMistakeInOneRunStartsNothing) {
   EXPECT_FALSE(fs::exists(suite / "status.json"));
 }
 
-TEST_F(SuiteLocal, AFailedTrialStartsNothingLongAndIsLaunchedAgainOnceMended) {
+TEST_F(SuiteLocal, AFailedTrialStartsNoRunAndCanBeLaunchedAgainOnceFixed) {
   const fs::path suite = place_->write_suite("trial", 20, kTwoSlots);
   fs::rename(place_->place / "data", place_->place / "away");
   ASSERT_EQ(place_->suite("launch", suite, {"--smoke", "2"}).status, 0);
@@ -84,7 +87,7 @@ TEST_F(SuiteLocal, AFailedTrialStartsNothingLongAndIsLaunchedAgainOnceMended) {
   EXPECT_TRUE(place_->reaches(suite, "long_one", "finished"));
 }
 
-TEST_F(SuiteLocal, ARunOutlivesItsSupervisorAndTheNextTakesItOver) {
+TEST_F(SuiteLocal, ARunOutlivesItsSupervisorAndTheNextOneTakesItOver) {
   const fs::path suite = place_->write_suite("orphan", 100'000, kTwoSlots);
   ASSERT_EQ(place_->suite("launch", suite).status, 0);
   ASSERT_TRUE(place_->reaches(suite, "brief", "finished"));
@@ -104,7 +107,7 @@ TEST_F(SuiteLocal, ARunOutlivesItsSupervisorAndTheNextTakesItOver) {
   EXPECT_EQ(after["attempts"], 1);
 }
 
-TEST_F(SuiteLocal, WhatNoSupervisorTookIsNotStartedLater) {
+TEST_F(SuiteLocal, ARunThatNoSupervisorAcceptedIsNotStartedLater) {
   const fs::path suite = place_->write_suite("untaken", 20, kTwoSlots);
   {
     const ProcessLock lock = ProcessLock::take(suite / "work/here/supervisor.lock");
@@ -121,7 +124,7 @@ TEST_F(SuiteLocal, WhatNoSupervisorTookIsNotStartedLater) {
   EXPECT_THAT(row["text"].get<std::string>(), StartsWith("not started: "));
 }
 
-TEST_F(SuiteLocal, NamesWhatItDoesNotKnow) {
+TEST_F(SuiteLocal, ReportsUnknownRunsCommandsAndSuites) {
   const fs::path suite = place_->write_suite("names", 20, kTwoSlots);
   EXPECT_THAT(place_->suite("launch", suite, {"breif"}).errors, HasSubstr("did you mean 'brief'?"));
   EXPECT_THAT(place_->suite("stop", suite, {"brief"}).errors,

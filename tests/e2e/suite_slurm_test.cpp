@@ -1,5 +1,5 @@
-// A suite by a real Slurm: munged, slurmctld and slurmd on one node, started here with their own
-// ports, keys and folders, and ended with the test.
+// Tests of a suite on a real Slurm: munged, slurmctld and slurmd run on one node with their own
+// ports, keys and folders, and end with the test.
 #include <gmock/gmock.h>
 #include <pwd.h>
 #include <signal.h>
@@ -35,7 +35,7 @@ class Slurm {
   Slurm(const Slurm&) = delete;
   Slurm& operator=(const Slurm&) = delete;
 
-  // A program that stands for sacct: accounting needs a database. Empty: none.
+  // Installs a fake sacct, because real accounting needs a database. Empty: removes it.
   void sacct(const std::string& script) const {
     const fs::path file = folder_ / "bin" / "sacct";
     fs::remove(file);
@@ -45,10 +45,10 @@ class Slurm {
   }
 
  private:
-  // Munge refuses files that others could write, or folders of another owner.
+  // Munge rejects files that others could write, and folders of another owner.
   void start_munge() {
     const passwd* munge = ::getpwnam("munge");
-    ASSERT_NE(munge, nullptr) << "the package munge makes this user";
+    ASSERT_NE(munge, nullptr) << "the user munge is missing: install the package munge";
     write_text_atomically(folder_ / "munge/key", std::string(1024, 'k'));
     fs::permissions(folder_ / "munge/key", fs::perms::owner_read);
     for (const fs::path& path : {folder_ / "munge", folder_ / "munge/key"}) {
@@ -90,7 +90,7 @@ class Slurm {
   }
 
   fs::path folder_;
-  std::vector<std::unique_ptr<Daemon>> daemons_;  // a later one needs the earlier ones
+  std::vector<std::unique_ptr<Daemon>> daemons_;  // each one needs the ones before it
 };
 
 using SuiteSlurm = SuiteTest<Slurm>;
@@ -98,7 +98,7 @@ using SuiteSlurm = SuiteTest<Slurm>;
 constexpr const char* kCluster =
     "cluster: {kind: slurm, threads: 1, sbatch: [--partition=debug, --cpus-per-task=1]}";
 
-TEST_F(SuiteSlurm, SubmitsTriesStopsRequeuesAndResumes) {
+TEST_F(SuiteSlurm, SubmitsTriesRequeuesStopsAndResumes) {
   const fs::path suite = place_->write_suite("cluster", 100'000, kCluster);
   const Result launched = place_->suite("launch", suite, {"--smoke", "2"});
   ASSERT_EQ(launched.status, 0) << launched.errors;
@@ -110,10 +110,10 @@ TEST_F(SuiteSlurm, SubmitsTriesStopsRequeuesAndResumes) {
   EXPECT_EQ(running["slot"], "debug node0");
   EXPECT_TRUE(place_->reaches(suite, "brief", "finished"));
 
-  // Queued again by Slurm, it goes on from its checkpoint in its own run folder.
+  // Requeued by Slurm, a run continues from its checkpoint in its own run folder.
   const std::string id = running["job_id"];
   EXPECT_EQ(run_process({"scontrol", "requeue", id}).status, 0);
-  // Slurm itself would wait two minutes.
+  // On its own, Slurm would wait two minutes before it starts the job again.
   ASSERT_TRUE(place_->reaches(suite, "long_one", "queued"));
   EXPECT_EQ(run_process({"scontrol", "update", "JobId=" + id, "StartTime=now"}).status, 0);
   ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["attempts"] == 2; }))
@@ -124,13 +124,14 @@ TEST_F(SuiteSlurm, SubmitsTriesStopsRequeuesAndResumes) {
     return record.contains("resumed_step") && record["resumed_step"] >= 100;
   }));
 
+  // Stopped, it saves a checkpoint; resumed, it becomes a new job.
   ASSERT_TRUE(place_->reaches(suite, "long_one", "running"));
   ASSERT_EQ(place_->suite("stop", suite).status, 0);
   ASSERT_TRUE(place_->reaches(suite, "long_one", "stopped"));
   EXPECT_EQ(Json::parse(read_text(run / "run.json"))["status"], "interrupted");
 
   ASSERT_EQ(place_->suite("resume", suite).status, 0);
-  // Slurm tells that it runs before its script has written that it does.
+  // Slurm reports the job as running before the job's script has recorded it.
   ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["attempts"] == 3; }))
       << place_->row(suite, "long_one").dump(2);
   ASSERT_TRUE(place_->reaches(suite, "long_one", "running"));
@@ -140,7 +141,7 @@ TEST_F(SuiteSlurm, SubmitsTriesStopsRequeuesAndResumes) {
   EXPECT_FALSE(fs::exists(place_->place / "pwned"));
 }
 
-TEST_F(SuiteSlurm, AFailedTrialStartsNothingLong) {
+TEST_F(SuiteSlurm, AFailedTrialStartsNoRun) {
   const fs::path suite = place_->write_suite("trial", 20, kCluster);
   fs::rename(place_->place / "data", place_->place / "away");
   const Result launched = place_->suite("launch", suite, {"--smoke", "2"});
@@ -153,8 +154,8 @@ TEST_F(SuiteSlurm, AFailedTrialStartsNothingLong) {
               HasSubstr("its trial failed: exit status 1: roboimi run: "));
 }
 
-// Its number was never written down: the launching machine went down while sbatch answered.
-TEST_F(SuiteSlurm, AJobWithoutAKnownNumberIsFoundAgainAndNotSubmittedTwice) {
+// Simulates that the launching machine went down before it saved the job number from sbatch.
+TEST_F(SuiteSlurm, AJobWithAnUnknownNumberIsFoundAgainAndNotSubmittedTwice) {
   const fs::path suite = place_->write_suite("unnumbered", 100'000, kCluster);
   ASSERT_EQ(place_->suite("launch", suite).status, 0);
   ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > 0; }))
@@ -166,7 +167,7 @@ TEST_F(SuiteSlurm, AJobWithoutAKnownNumberIsFoundAgainAndNotSubmittedTwice) {
   EXPECT_EQ(place_->state(suite, "long_one"), "running");
   EXPECT_THAT(place_->suite("launch", suite).errors, HasSubstr("nothing to start"));
   ASSERT_EQ(place_->suite("stop", suite, {"long_one"}).status, 0);
-  // Out of the queue, its rows tell the number.
+  // Once the job has left the queue, its records show the number.
   ASSERT_TRUE(place_->reaches(suite, "long_one", "stopped"));
   EXPECT_THAT(place_->row(suite, "long_one")["text"].get<std::string>(), HasSubstr("at step"));
   EXPECT_TRUE(place_->reaches(suite, "brief", "finished"));
@@ -182,13 +183,13 @@ pid_t parent_of(pid_t process) {
   return 0;
 }
 
-TEST_F(SuiteSlurm, OfAJobThatWasKilledAccountingSaysWhyWhereThereIsAny) {
+TEST_F(SuiteSlurm, AccountingExplainsWhyAJobWasKilledIfAvailable) {
   const fs::path suite = place_->write_suite("killed", 100'000, kCluster);
   ASSERT_EQ(place_->suite("launch", suite, {"long_one"}).status, 0);
   ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > 5; }));
   const Json running = place_->row(suite, "long_one");
   const std::string id = running["job_id"];
-  // As out of memory ends them: both at once, and without a word.
+  // As when memory runs out: both processes end at once without writing anything.
   const pid_t run = running["pid"];
   const pid_t job = parent_of(run);
   ASSERT_GT(job, 1);
@@ -204,8 +205,8 @@ TEST_F(SuiteSlurm, OfAJobThatWasKilledAccountingSaysWhyWhereThereIsAny) {
   server_->sacct("");
 }
 
-TEST_F(SuiteSlurm, WhatWaitsIsStoppedBeforeItBeginsAndTriedWhenItIsResumed) {
-  // One that wants the node for itself waits. A number of tasks of its own is overruled.
+TEST_F(SuiteSlurm, AWaitingRunIsStoppedBeforeItBeginsAndHasItsTrialWhenResumed) {
+  // A job that needs the whole node must wait. The target's --array option is overridden.
   const fs::path blocker = place_->write_suite("blocker", 100'000, kCluster);
   const fs::path suite = place_->write_suite(
       "waiting", 20, "cluster: {kind: slurm, threads: 1, sbatch: [--exclusive, --array=7]}");
@@ -226,7 +227,7 @@ TEST_F(SuiteSlurm, WhatWaitsIsStoppedBeforeItBeginsAndTriedWhenItIsResumed) {
               HasSubstr("its trial failed"));
 }
 
-TEST_F(SuiteSlurm, WhatSbatchRefusesIsAReasonInEveryRun) {
+TEST_F(SuiteSlurm, AnErrorOfSbatchIsReportedInEveryRun) {
   const fs::path suite =
       place_->write_suite("refused", 20, "cluster: {kind: slurm, sbatch: [--partition=no_such]}");
   const Result launched = place_->suite("launch", suite);

@@ -1,4 +1,5 @@
-// A suite behind ssh: a real sshd on the loopback address, with its own keys and folder.
+// Tests of a suite over ssh, with a real sshd on the loopback address that has its own keys and
+// folder.
 #include <gmock/gmock.h>
 
 #include <optional>
@@ -12,14 +13,14 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// An sshd that serves this user with keys made for it. It ends with the object.
+// An sshd for this user with newly created keys. The destructor ends it.
 class Sshd {
  public:
   static constexpr const char* kName = "suite_ssh";
 
   explicit Sshd(const fs::path& folder) : folder_(folder), port_(free_port()) {
     fs::create_directories(keys());
-    fs::create_directories("/run/sshd");  // where sshd of root locks itself in
+    fs::create_directories("/run/sshd");  // the privilege separation folder of an sshd run by root
     make_key(folder_ / "host_key");
     make_key(keys() / "user_key");
     fs::copy_file(keys() / "user_key.pub", folder_ / "authorized_keys");
@@ -43,7 +44,7 @@ class Sshd {
     EXPECT_TRUE(SuitePlace::wait_for(
         [&] { return read_text(log).find("Server listening") != std::string::npos; }));
   }
-  // The server and every connection through it.
+  // Ends the server and all its connections.
   void stop() {
     server_->kill_children();
     server_.reset();
@@ -68,7 +69,7 @@ class Sshd {
             .identity = (keys() / "user_key").string(),
             .known_hosts = (keys() / "known_hosts").string()};
   }
-  // As a line of a suite file.
+  // The target as a line of a suite file.
   std::string target() const {
     const TargetSpec target = spec();
     return "there: {kind: ssh, host: 127.0.0.1, slots: 2, threads: 1, port: " +
@@ -80,7 +81,7 @@ class Sshd {
   const fs::path& folder() const { return folder_; }
 
  private:
-  // What ssh's configuration could take for something of its own.
+  // A folder name with characters that are special in ssh's configuration.
   fs::path keys() const { return folder_ / "keys 100%d 'a' \"b\" \\c"; }
   static std::string yaml(const std::string& text) {
     std::string quoted = "'";
@@ -107,7 +108,7 @@ std::string error_of(const std::function<void()>& call) {
   return "";
 }
 
-TEST_F(SuiteSsh, WordsArriveAsTheyAre) {
+TEST_F(SuiteSsh, ArgumentsArriveUnchanged) {
   const SshConnection connection(server_->spec());
   EXPECT_EQ(connection.run({"printf", "%s|", "$(touch pwned)", "a  b", "it's", "`x`;\n* \\ \""}),
             "$(touch pwned)|a  b|it's|`x`;\n* \\ \"|");
@@ -117,7 +118,7 @@ TEST_F(SuiteSsh, WordsArriveAsTheyAre) {
               HasSubstr("127.0.0.1: a command there failed: sh: found no such"));
 }
 
-TEST_F(SuiteSsh, FilesArriveOnceAndComeBack) {
+TEST_F(SuiteSsh, FilesAreSentOnceAndFetched) {
   const SshConnection connection(server_->spec());
   const fs::path here = place_->place / "here $(touch pwned)", there = place_->place / "there 'x";
   fs::create_directories(there);
@@ -137,7 +138,7 @@ TEST_F(SuiteSsh, FilesArriveOnceAndComeBack) {
   EXPECT_FALSE(fs::exists(back / "c:d"));
 }
 
-TEST_F(SuiteSsh, AFullDiskThereIsSaid) {
+TEST_F(SuiteSsh, AFullDiskOnTheTargetIsReported) {
   TargetSpec spec = server_->spec();
   const SshConnection connection(spec);
   EXPECT_THAT(error_of([&] {
@@ -146,22 +147,24 @@ TEST_F(SuiteSsh, AFullDiskThereIsSaid) {
               HasSubstr("the disk there is full"));
 }
 
-TEST_F(SuiteSsh, RunsGoOnWithoutTheConnectionAndAreResumedAndFetched) {
+TEST_F(SuiteSsh, RunsContinueWithoutTheConnectionAndAreResumedAndFetched) {
   const fs::path suite = place_->write_suite("remote", 100'000, server_->target());
   const Result launched = place_->suite("launch", suite, {"--smoke", "2"});
   ASSERT_EQ(launched.status, 0) << launched.errors;
   EXPECT_THAT(launched.errors, HasSubstr("target there: sending"));
   ASSERT_TRUE(place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > 50; }));
 
+  // Without a connection, the last known state is kept and the run continues.
   server_->stop();
-  const Json unheard = place_->row(suite, "long_one");
-  EXPECT_EQ(unheard["state"], "running");
-  EXPECT_THAT(unheard["text"].get<std::string>(),
+  const Json unreachable = place_->row(suite, "long_one");
+  EXPECT_EQ(unreachable["state"], "running");
+  EXPECT_THAT(unreachable["text"].get<std::string>(),
               HasSubstr("not heard of now: 127.0.0.1: unreachable"));
   server_->start();
-  ASSERT_TRUE(
-      place_->wait_for([&] { return place_->row(suite, "long_one")["step"] > unheard["step"]; }));
+  ASSERT_TRUE(place_->wait_for(
+      [&] { return place_->row(suite, "long_one")["step"] > unreachable["step"]; }));
 
+  // A killed run fails, and can be resumed and stopped.
   ::kill(place_->row(suite, "long_one")["pid"].get<pid_t>(), SIGKILL);
   ASSERT_TRUE(place_->reaches(suite, "long_one", "failed"));
   ASSERT_EQ(place_->suite("resume", suite).status, 0);
@@ -171,6 +174,7 @@ TEST_F(SuiteSsh, RunsGoOnWithoutTheConnectionAndAreResumedAndFetched) {
   ASSERT_TRUE(place_->reaches(suite, "brief", "finished"));
   EXPECT_EQ(place_->row(suite, "brief")["attempts"], 1);
 
+  // Fetching copies results, and checkpoints only on request.
   ASSERT_EQ(place_->suite("fetch", suite).status, 0);
   const fs::path run = newest_run(suite / "work/there/jobs/brief/runs");
   EXPECT_TRUE(fs::exists(run / "metrics.jsonl"));
@@ -178,7 +182,7 @@ TEST_F(SuiteSsh, RunsGoOnWithoutTheConnectionAndAreResumedAndFetched) {
   EXPECT_FALSE(fs::exists(run / "checkpoints"));
   ASSERT_EQ(place_->suite("fetch", suite, {"--checkpoints"}).status, 0);
   EXPECT_TRUE(fs::exists(run / "checkpoints/step_00000020/model.safetensors"));
-  // The data went there, not its cache, and the run read it there.
+  // The data was sent without its cache, and the run read it on the target.
   EXPECT_THAT(read_text(run / "config.yaml"), HasSubstr("/objects/files-"));
   EXPECT_FALSE(fs::exists(place_->place / "pwned"));
 
@@ -190,7 +194,7 @@ TEST_F(SuiteSsh, RunsGoOnWithoutTheConnectionAndAreResumedAndFetched) {
   EXPECT_TRUE(place_->reaches(again, "long_one", "finished"));
 }
 
-TEST_F(SuiteSsh, AnUnknownHostKeyStartsNothingAndIsAReasonInEveryRun) {
+TEST_F(SuiteSsh, AnUnknownHostKeyStartsNothingAndIsReportedInEveryRun) {
   const fs::path suite = place_->write_suite("host_key", 20, server_->target());
   Sshd::make_key(server_->folder() / "other_key");
   server_->write_known_hosts("other_key.pub");
@@ -203,14 +207,14 @@ TEST_F(SuiteSsh, AnUnknownHostKeyStartsNothingAndIsAReasonInEveryRun) {
     EXPECT_EQ(row["state"], "failed");
     EXPECT_THAT(row["text"].get<std::string>(), HasSubstr("not started: 127.0.0.1: its host key"));
   }
-  // Once that is mended a launch starts them.
+  // Once this is fixed, a launch starts the runs.
   ASSERT_EQ(place_->suite("launch", suite).status, 0);
   EXPECT_TRUE(place_->reaches(suite, "brief", "finished"));
   EXPECT_TRUE(place_->reaches(suite, "long_one", "finished"));
 }
 
-// Both send the same data under the same name.
-TEST_F(SuiteSsh, TwoSuitesAreLaunchedAtOnce) {
+// Both suites send the same data under the same name.
+TEST_F(SuiteSsh, TwoSuitesCanBeLaunchedAtOnce) {
   const fs::path data = place_->place / "data";
   write_text_atomically(data / "note.txt", std::string(1'000'000, 'x'));
   const auto launch = [&](const std::string& name, Result& result) {

@@ -1,4 +1,4 @@
-// What the tests of suites share: tiny real runs, and waiting for what they come to.
+// Support for tests of suites: writes suites of tiny real runs and waits for their states.
 #pragma once
 
 #include <arpa/inet.h>
@@ -22,7 +22,7 @@ namespace roboimi::e2e {
 
 using Json = nlohmann::ordered_json;
 
-// A port of the loopback address that nobody listens on.
+// An unused port of the loopback address.
 inline int free_port() {
   const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
@@ -35,7 +35,7 @@ inline int free_port() {
   return ::ntohs(address.sin_port);
 }
 
-// A process with all of `words` in its command line; 0 when there is none.
+// The ID of a process whose command line contains all `words`; 0 if there is none.
 inline pid_t process_with(const std::vector<std::string>& words) {
   for (const auto& entry : fs::directory_iterator("/proc")) {
     std::ifstream file(entry.path() / "cmdline");
@@ -48,7 +48,7 @@ inline pid_t process_with(const std::vector<std::string>& words) {
   return 0;
 }
 
-// Two demonstrations, and suites of trainings of a state-only policy on them.
+// A workplace with two demonstrations and suites that train a state-only policy on them.
 class SuitePlace {
  public:
   explicit SuitePlace(const std::string& name) : place(name) {
@@ -58,11 +58,12 @@ class SuitePlace {
     EXPECT_EQ(collected.status, 0) << collected.errors;
   }
 
-  // A name that a shell must not read.
+  // A folder name that would run a command if a shell interpreted it.
   fs::path suite_folder(const std::string& name) const {
     return place / ("suite $(touch pwned) '" + name);
   }
-  // A suite of the runs `brief`, of 20 steps, and `long_one`, of `steps`, the rest as given.
+  // Writes a suite with the runs `brief` (20 steps) and `long_one` (`steps`), the given targets and
+  // `more` runs.
   fs::path write_suite(const std::string& name, int steps, const std::string& targets,
                        const std::string& more = "") const {
     const fs::path folder = suite_folder(name);
@@ -86,7 +87,7 @@ class SuitePlace {
     return place.run(words({"suite", what, folder.string()}, more));
   }
 
-  // The run's row, asked for anew.
+  // The run's row in the output of `suite status`.
   Json row(const fs::path& folder, const std::string& name) const {
     const Result status = suite("status", folder, {"--json"});
     EXPECT_EQ(status.status, 0) << status.errors;
@@ -103,7 +104,7 @@ class SuitePlace {
     return wait_for([&] { return state(folder, name) == wanted; });
   }
 
-  // For at most two minutes.
+  // Waits at most two minutes.
   static bool wait_for(const std::function<bool()>& condition) {
     return roboimi::wait_for(condition, std::chrono::minutes(2), std::chrono::milliseconds(300));
   }
@@ -111,7 +112,7 @@ class SuitePlace {
   Workplace place;
 };
 
-// A server that a test starts and that ends with the object.
+// A server process that the destructor ends.
 class Daemon {
  public:
   Daemon(const fs::path& program, const std::vector<std::string>& arguments, const fs::path& log)
@@ -127,7 +128,7 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // The processes that it serves with, and not itself.
+  // Kills the server's child processes, but not the server itself.
   void kill_children() const {
     const std::string id = std::to_string(child_.id());
     std::ifstream children("/proc/" + id + "/task/" + id + "/children");
@@ -138,12 +139,12 @@ class Daemon {
   boost::process::child child_;
 };
 
-// For tests that need no server.
+// The server type of tests that need no server.
 struct NoServer {
   explicit NoServer(const fs::path&) {}
 };
 
-// Tests that share a place and a server, whose folder is in that place.
+// Base class of tests that share a place and a server, whose folder is in that place.
 template <typename Server>
 class SuiteTest : public ::testing::Test {
  protected:

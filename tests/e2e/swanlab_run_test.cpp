@@ -1,4 +1,4 @@
-// `roboimi run` and a suite with SwanLab's package beside them, offline.
+// Tests of `roboimi run` and of a suite with the SwanLab package in offline mode.
 #include <gmock/gmock.h>
 #include <signal.h>
 
@@ -12,14 +12,14 @@ namespace {
 
 using ::testing::HasSubstr;
 
-struct Beside : NoServer {
+struct Swanlab : NoServer {
   static constexpr const char* kName = "swanlab";
   using NoServer::NoServer;
 };
 
-class SwanlabRun : public SuiteTest<Beside> {
+class SwanlabRun : public SuiteTest<Swanlab> {
  protected:
-  // The arguments of a small training named so.
+  // The arguments of a small training with the given name.
   static std::vector<std::string> training(const std::string& name, int steps,
                                            const std::vector<std::string>& more = {}) {
     return words(
@@ -39,7 +39,7 @@ class SwanlabRun : public SuiteTest<Beside> {
   }
   static Json record_of(const fs::path& run) { return Json::parse(read_text(run / "run.json")); }
 
-  // The follower of a run; 0 when there is none.
+  // The process ID of a run's follower; 0 if there is none.
   static pid_t follower_of(const std::string& name) {
     return process_with({"swanlab_follow.py", "_" + name + '\0'});
   }
@@ -54,7 +54,7 @@ class SwanlabRun : public SuiteTest<Beside> {
   }
 };
 
-TEST_F(SwanlabRun, IsShownWithItsScalarsAndRollouts) {
+TEST_F(SwanlabRun, HasItsScalarsAndRolloutsInSwanlab) {
   const Result result = place_->place.run(
       training("shown", 20, {"train.rollout_num_episodes=1", "track.swanlab=offline"}));
   ASSERT_EQ(result.status, 0) << result.errors;
@@ -62,6 +62,7 @@ TEST_F(SwanlabRun, IsShownWithItsScalarsAndRollouts) {
   EXPECT_EQ(record_of(run)["tracker_urls"], Json::array({(run / "swanlab").string()}));
   EXPECT_EQ(record_of(run)["status"], "finished");
 
+  // SwanLab has the same losses as metrics.jsonl, an image, the config, the name and the end state.
   const nlohmann::json shown = read_swanlab(run);
   nlohmann::json losses = nlohmann::json::array();
   std::ifstream lines(run / "metrics.jsonl");
@@ -77,27 +78,28 @@ TEST_F(SwanlabRun, IsShownWithItsScalarsAndRollouts) {
   EXPECT_EQ(shown["ends"], nlohmann::json::array({"RUN_STATE_FINISHED"}));
 }
 
-TEST_F(SwanlabRun, IsNotHarmedWhenTheFollowerIsKilled) {
+TEST_F(SwanlabRun, IsNotAffectedWhenTheFollowerIsKilled) {
   constexpr int kSteps = 500;
   ASSERT_EQ(place_->place.run(training("alone", kSteps)).status, 0);
-  auto child = place_->place.start(training("bereft", kSteps, {"track.swanlab=offline"}));
+  auto child = place_->place.start(training("follower_killed", kSteps, {"track.swanlab=offline"}));
   pid_t follower = 0;
-  ASSERT_TRUE(soon([&] { return (follower = follower_of("bereft")) > 0; }));
+  ASSERT_TRUE(soon([&] { return (follower = follower_of("follower_killed")) > 0; }));
   ::kill(follower, SIGKILL);
   child.wait();
   EXPECT_EQ(child.exit_code(), 0);
   EXPECT_THAT(
-      read_text(run_of("bereft") / "log.txt"),
+      read_text(run_of("follower_killed") / "log.txt"),
       HasSubstr("SwanLab's follower ended with status 137, and the run goes on without it"));
-  EXPECT_EQ(record_of(run_of("bereft"))["status"], "finished");
+  EXPECT_EQ(record_of(run_of("follower_killed"))["status"], "finished");
   for (const char* file : {"model.safetensors", "ema.safetensors"}) {
     const fs::path weights = fs::path("checkpoints") / "latest" / file;
-    EXPECT_TRUE(read_text(run_of("alone") / weights) == read_text(run_of("bereft") / weights))
+    EXPECT_TRUE(read_text(run_of("alone") / weights) ==
+                read_text(run_of("follower_killed") / weights))
         << file;
   }
 }
 
-TEST_F(SwanlabRun, StoppedByCtrlCShowsAllUpToThere) {
+TEST_F(SwanlabRun, StoppedByCtrlCShowsEverythingUpToItsEnd) {
   auto child = place_->place.start(training("stopped", 1'000'000, {"track.swanlab=offline"}));
   EXPECT_TRUE(soon([] {
     const fs::path run = fs::exists(place_->place / "runs") ? run_of("stopped") : fs::path();
@@ -107,7 +109,7 @@ TEST_F(SwanlabRun, StoppedByCtrlCShowsAllUpToThere) {
   child.wait();
   EXPECT_EQ(child.exit_code(), 130);
   const fs::path run = run_of("stopped");
-  // It has ended with the run.
+  // The follower ended with the run.
   EXPECT_EQ(follower_of("stopped"), 0);
   const nlohmann::json shown = read_swanlab(run);
   EXPECT_EQ(shown["ends"], nlohmann::json::array({"RUN_STATE_ABORTED"}));
@@ -116,7 +118,7 @@ TEST_F(SwanlabRun, StoppedByCtrlCShowsAllUpToThere) {
   EXPECT_EQ(shown["scalars"]["train/loss"].back()[0], nlohmann::json::parse(last)["step"]);
 }
 
-TEST_F(SwanlabRun, WithoutThePackageDoesNotBegin) {
+TEST_F(SwanlabRun, WithoutThePackageDoesNotStart) {
   const fs::path bare = place_->place / "bare";
   ASSERT_EQ(
       run_process({kTreePython.string(), "-m", "venv", "--without-pip", bare.string()}).status, 0);
@@ -129,7 +131,7 @@ TEST_F(SwanlabRun, WithoutThePackageDoesNotBegin) {
   EXPECT_FALSE(fs::exists(place_->place / "runs") && !run_of("unshown").empty());
 }
 
-TEST_F(SwanlabRun, OfASuiteStandsInItsStatus) {
+TEST_F(SwanlabRun, OfASuiteIsListedInItsStatus) {
   const fs::path suite = write_suite("shown_suite", "offline");
   const Result launched = place_->suite("launch", suite, {"brief"});
   ASSERT_EQ(launched.status, 0) << launched.errors;
@@ -140,8 +142,8 @@ TEST_F(SwanlabRun, OfASuiteStandsInItsStatus) {
             nlohmann::json::array({"brief"}));
 }
 
-TEST_F(SwanlabRun, IsTriedWithoutTheCloud) {
-  // No account is known here, whoever runs this test.
+TEST_F(SwanlabRun, HasATrialWithoutTheCloud) {
+  // Hide any SwanLab account of the user who runs this test.
   for (const char* name : {"SWANLAB_ROOT", "SWANLAB_SAVE_DIR", "HOME"}) {
     ::setenv(name, (place_->place / "nobody").c_str(), 1);
   }
@@ -150,10 +152,10 @@ TEST_F(SwanlabRun, IsTriedWithoutTheCloud) {
   const Result launched = place_->suite("launch", suite, {"brief", "--smoke", "2"});
   ASSERT_EQ(launched.status, 0) << launched.errors;
   ASSERT_TRUE(place_->reaches(suite, "brief", "failed"));
-  // Its trial went well, and then the run itself found no account.
+  // The trial succeeded; then the run itself found no account.
   EXPECT_EQ(place_->row(suite, "brief")["attempts"], 1);
   EXPECT_THAT(place_->row(suite, "brief")["text"].get<std::string>(),
-              HasSubstr("track.swanlab=cloud: no account is known here: run 'swanlab login'"));
+              HasSubstr("track.swanlab=cloud: not logged in to SwanLab: run 'swanlab login'"));
 }
 
 }  // namespace

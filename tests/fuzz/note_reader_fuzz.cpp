@@ -1,4 +1,4 @@
-// Any bytes at all as a plugin file: the reader stays inside them and always says what is wrong.
+// Fuzzes the reader of plugin notes: it must stay within the input and always report what is wrong.
 #include <cstdlib>
 
 #include "roboimi/plugin/fingerprint.h"

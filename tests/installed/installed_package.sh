@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs roboimi, moves it, and uses it from a folder that knows nothing of the source tree: builds the
-# examples and the guide's snippets against it, checks and lists a plugin, trains two steps with it.
+# Installs roboimi, moves the installation, and uses it from a folder outside the source tree: builds the
+# examples and the plugin guide's code against it, checks and lists a plugin, and trains two steps with it.
 #
 #   installed_package.sh BUILD_FOLDER SOURCE_FOLDER
 set -euo pipefail
@@ -10,7 +10,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 say() { echo "== $*"; }
-# Output that a test asks about is kept, since a pipe into grep -q would end the writer.
+# expect PATTERN COMMAND...: fails unless the command succeeds and prints the pattern. The output is saved
+# first, because grep -q in a pipe would end the command early.
 expect() {
   local wanted=$1
   shift
@@ -22,7 +23,7 @@ expect() {
   }
 }
 
-say "install, and move"
+say "install roboimi and move the installation"
 cmake --install "$build" --prefix "$folder/first" > /dev/null
 mv "$folder/first" "$folder/roboimi"
 prefix=$folder/roboimi
@@ -30,18 +31,18 @@ roboimi=$prefix/bin/roboimi
 unset ROBOIMI_PLUGIN_PATH ROBOIMI_CONFIG_PATH
 cd "$folder"
 
-say "build the example, its conformance tests with it"
+say "build the example plugin and run its conformance tests"
 cp -r "$source/examples/third_party_backbone" .
 cmake -S third_party_backbone -B my_backbone -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
 cmake --build my_backbone -j 2
 ctest --test-dir my_backbone --output-on-failure -j 2
 
-say "check it, list it"
+say "check and list the plugin"
 expect ': accepted' "$roboimi" plugins check my_backbone/libmy_backbone.so
 expect my_backbone "$roboimi" plugins list --plugin-path my_backbone
 expect 'channels of the first stage' "$roboimi" plugins inspect my_backbone --plugin-path my_backbone
 
-say "refuse a damaged copy of it by name, and go on"
+say "reject a damaged copy by name, and continue"
 mkdir damaged
 cp my_backbone/libmy_backbone.so damaged/
 size=$(stat -c %s damaged/libmy_backbone.so)
@@ -50,14 +51,14 @@ expect 'damaged/libmy_backbone.so' "$roboimi" plugins list --plugin-path damaged
 expect 'the file is damaged' "$roboimi" plugins list --plugin-path damaged
 "$prefix/bin/roboimi_plugin_checksum" damaged/libmy_backbone.so
 
-say "train two steps with it"
+say "train two steps with the plugin"
 "$roboimi" collect --config collect_sim_transfer.yaml size=small collect.num_episodes=2 \
   collect.output=data collect.workers=1 > /dev/null
 expect 'finished after 2 steps' "$roboimi" run --config lewm_imf_attnres.yaml size=small data.path=data \
   train.max_steps=2 train.batch_size=2 train.rollout_num_episodes=0 agent.head.n_emb=32 agent.head.n_layer=1 \
   agent.backbone.plugin=./my_backbone/libmy_backbone.so agent.backbone.width=4
 
-say "streams that core knows nothing of: depth, state beside images, tokens, a text"
+say "use streams that core does not handle itself: depth, state with images, tokens, text"
 cp -r "$source/tests/installed/streams" .
 cmake -S streams -B streams/build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release > /dev/null
 cmake --build streams/build -j 2
@@ -71,34 +72,34 @@ train run depth
 train run proprio agent.backbone.type=proprio_backbone
 train text text
 
-say "show a run in SwanLab, with the installed script"
+say "log a run to SwanLab with the installed script"
 ROBOIMI_PYTHON=$source/.venv/bin/python expect 'SwanLab: ' "$roboimi" run --config lewm_imf_attnres.yaml \
   size=small agent=state_imf_attnres data.path=data output_dir=shown train.max_steps=2 train.batch_size=2 \
   train.rollout_num_episodes=0 agent.head.n_emb=32 agent.head.n_layer=1 track.swanlab=offline
 test -x "$prefix/share/roboimi/scripts/swanlab_follow.py"
 grep -q "shown/.*/swanlab" shown/*/run.json
 
-say "drive the simulator by that policy, in a program of its own"
+say "control the simulator with that policy in a separate program"
 cmake -S "$source/examples/embed_policy" -B embed_policy -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
 cmake --build embed_policy
 expect 'missed deadlines' embed_policy/embed_policy runs/*_lewm_imf_attnres 2 40
 cat output.txt
 
-say "take std::filesystem from libstdc++ in that program, not from libtorch"
+say "check that this program takes std::filesystem from libstdc++, not from libtorch"
 LD_BIND_NOW=1 LD_DEBUG=bindings LD_DEBUG_OUTPUT=$folder/bindings embed_policy/embed_policy > /dev/null 2>&1 || true
 grep -h 'binding file .*_ZNSt10filesystem' bindings.* | grep -v 'binding file [^ ]*/libtorch' > bound.txt
 grep -q 'to [^ ]*/libstdc++' bound.txt
 if grep 'to [^ ]*/libtorch' bound.txt; then exit 1; fi
 
-say "build what the plugin guide shows"
+say "build the plugin guide's code"
 mkdir guide
-# A fence that names a file, as in ```cpp my_encoder.cpp, is that file.
+# A code fence with a file name, such as ```cpp my_encoder.cpp, becomes that file.
 awk '/^```[a-z]+ [^ ]+$/ {file = "guide/" $2; next} /^```/ {file = ""} file {print > file}' \
   "$source/docs/plugins.md"
 cmake -S guide -B guide/build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
 cmake --build guide/build -j 2
 ctest --test-dir guide/build --output-on-failure
 
-say "install a plugin beside the others"
+say "install the guide's plugin into the installation"
 cmake --install guide/build --prefix "$prefix" > /dev/null
 expect mean_colour "$roboimi" plugins list

@@ -1,9 +1,9 @@
-"""Episodes in ACT's HDF5 layout, written and checked by h5py.
+"""Writes and checks episodes in ACT's HDF5 layout with h5py.
 
     act_episodes.py write FOLDER    writes plain/, padded/, variable/ and contiguous/
-    act_episodes.py verify FILE...  checks files that roboimi wrote; exits with 1 when one differs
+    act_episodes.py verify FILE...  checks files written by roboimi; exits with status 1 if one differs
 
-The numbers are formulas that the C++ test knows too:
+The values follow these formulas, which the C++ test uses too:
     qpos[t, d] = t + d / 16       action[t, d] = 100 + t + d / 16
     frame[t, y, x, c] = (7 t + 3 y + 5 x + 11 c + 40 (camera is "top")) mod 256
 """
@@ -32,7 +32,7 @@ def frames(camera):
 
 
 def smooth_frames(camera):
-    """Frames that JPEG keeps well, channel 0 bright and channel 2 dark."""
+    """Frames that JPEG compresses with little loss; channel 0 is bright and channel 2 is dark."""
     frame = np.zeros((LENGTH, HEIGHT, WIDTH, 3), np.uint8)
     frame[..., 0] = 200 + np.arange(LENGTH)[:, None, None] * 8
     frame[..., 1] = np.arange(WIDTH) * 4 + 20 * (camera == "top")
@@ -41,7 +41,7 @@ def smooth_frames(camera):
 
 
 def encode_as_opencv(frame):
-    """cv2.imencode takes an array's channels for blue, green, red; PIL for red, green, blue."""
+    """Encodes as cv2.imencode does: it expects channels in the order blue, green, red; PIL expects red, green, blue."""
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(frame[..., ::-1])).save(out, "JPEG", quality=90)
     return np.frombuffer(out.getvalue(), np.uint8)
@@ -56,7 +56,7 @@ def new_file(folder, index, sim):
     root = h5py.File(os.path.join(folder, f"episode_{index}.hdf5"), "w")
     root.attrs["sim"] = sim
     observations = root.create_group("observations")
-    # ACT's recorder lets numpy's float64 through.
+    # ACT's recorder stores numpy's default float64.
     observations.create_dataset("qpos", data=table(0, STATE))
     observations.create_dataset("qvel", data=np.zeros((LENGTH, STATE)))
     root.create_dataset("action", data=table(100, STATE))
@@ -64,7 +64,7 @@ def new_file(folder, index, sim):
 
 
 def write_plain(folder):
-    # 10 sorts after 2: the order is by number.
+    # Episode 10 comes after episode 2: the order is numeric.
     for index, sim in [(0, True), (2, False), (10, True)]:
         root, images = new_file(folder, index, sim)
         for camera in CAMERAS:

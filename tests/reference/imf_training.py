@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Trains the IMF head of a policy without pictures by PyTorch alone, on the same data and with the same loss.
+"""Trains the IMF head of a policy without images in PyTorch only, on the same data and with the same loss as roboimi.
 
     .venv/bin/python tests/reference/imf_training.py --data results_output/data --policy RUN/checkpoints/latest \\
         --output reference_policy
     roboimi eval --checkpoint reference_policy --episodes 100 --seed 1000
 
-Shares no code with the C++ side: data through h5py, windows, normalisation, network, derivatives (torch.func.jvp), loss,
-AdamW and EMA are this file's and bench/reference/imf_eager.py's. POLICY, a checkpoint of a run on the data
-(agent=state_imf_attnres), gives sizes and options; its statistics must be those computed here, and its weights are
-replaced. Success rates of the two must lie in each other's interval.
+Shares no code with the C++ implementation: reading data (h5py), windows, normalization, network, derivatives
+(torch.func.jvp), loss, AdamW and EMA are implemented here and in bench/reference/imf_eager.py. POLICY is a checkpoint of
+a run on the data (agent=state_imf_attnres) that supplies sizes and options. Its statistics must equal those computed
+here; its weights are replaced. The success rate of each policy must be within the other's confidence interval.
 """
 
 import argparse
@@ -40,19 +40,22 @@ def read_episodes(folder):
 
 
 def min_max(rows):
-    """Shift and scale that take the rows to [-1, 1]; a range under 1e-4 is shifted alone."""
+    """Shift and scale that map the rows to [-1, 1]. A range below 1e-4 is shifted but not scaled."""
     low, high = rows.min(0).values, rows.max(0).values
     span = high - low
     return (low + high) / 2, torch.where(span < 1e-4, torch.ones_like(span), 2 / span.clamp_min(1e-4))
 
 
 def windows(episodes, observations, horizon):
-    """Every window whose present lies in an episode; rows outside are its first or last, and masked."""
+    """Yields (condition, actions, is_pad) of every window whose current row is inside an episode.
+
+    Rows outside the episode repeat its first or last row and are masked.
+    """
     for state, actions, box in episodes:
         length = len(state)
-        for present in range(length):
-            first = present - observations + 1
-            seen = torch.arange(first, present + 1).clamp(0, length - 1)
+        for current in range(length):
+            first = current - observations + 1
+            seen = torch.arange(first, current + 1).clamp(0, length - 1)
             rows = torch.arange(first, first + horizon)
             yield torch.cat([state[seen], box[seen]], -1), actions[rows.clamp(0, length - 1)], (rows < 0) | (rows >= length)
 
@@ -87,6 +90,7 @@ def loss_of(velocity, actions, cond, is_pad, share):
 def train(model, cond, actions, is_pad, options, head, seed):
     torch.manual_seed(seed)
     average = copy.deepcopy(model)
+    # AdamW with linear warmup and cosine decay; an exponential moving average of the weights.
     optimizer = torch.optim.AdamW(model.parameters(), betas=tuple(options["betas"]), fused=True,
                                   weight_decay=float(options["weight_decay"]), eps=float(options["epsilon"]))
     steps, warmup = options["max_steps"], options["warmup_steps"]
@@ -126,7 +130,7 @@ def check_statistics(weights, statistics):
                 sys.exit(f"imf_training.py: {name} {part} of the policy: expected {expected}; found {found}")
 
 
-# Of the head and of the agent: what only has this value here.
+# Options of the head and of the agent that are supported only with these values.
 HEAD_OPTIONS = {"type": "imf_head", "loss": "pseudo_huber", "latent": "identity", "output": "sum", "attnres": "full",
                 "residual": "attnres", "dropout": 0.0, "n_kv_head": None}
 AGENT_OPTIONS = {"alignment": "diffusion", "state_noise": 0.0, "backbone": None, "use_env_state": True,
@@ -137,7 +141,7 @@ def check_options(agent):
     for table, where, options in [(agent, "agent", AGENT_OPTIONS), (agent["head"], "agent.head", HEAD_OPTIONS)]:
         for name, expected in options.items():
             if (found := table.get(name, expected)) != expected:
-                sys.exit(f"imf_training.py: {where}.{name}: expected {expected}, all that is written here; found {found}")
+                sys.exit(f"imf_training.py: {where}.{name}: expected {expected}, the only supported value; found {found}")
 
 
 def main():
@@ -149,6 +153,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 
+    # Read the policy, and check that its options and statistics match this implementation.
     config = yaml.safe_load((args.policy / "config.yaml").read_text())
     agent, head = config["agent"], config["agent"]["head"]
     check_options(agent)
@@ -157,17 +162,20 @@ def main():
     names = ["state", "action", "env_state"]
     statistics = {name: min_max(torch.cat([tables[i] for tables in episodes])) for i, name in enumerate(names)}
     check_statistics(weights, statistics)
+    # Normalize the tables and cut them into windows.
     normal = [[(table - shift) * scale for table, (shift, scale) in zip(tables, statistics.values(), strict=True)]
               for tables in episodes]
     parts = zip(*windows(normal, agent["obs_horizon"], agent["pred_horizon"]), strict=True)
     cond, actions, is_pad = [torch.stack(part) for part in parts]
 
+    # Train a new head from scratch.
     imf_eager.COND = cond.shape[-1]
     torch.manual_seed(args.seed)
     model = imf_eager.Head(head["n_emb"], head["n_layer"], head["n_head"])
     model.restructured = True
     average = train(model, cond, actions, is_pad, config["train"], head, args.seed)
 
+    # Write a copy of the policy with the trained weights.
     shutil.copytree(args.policy, args.output, ignore=shutil.ignore_patterns("*.safetensors"))
     for file, trained in [("model", model), ("ema", average)]:
         replaced = {public_name(name): value.detach().contiguous() for name, value in trained.named_parameters()}

@@ -1,10 +1,10 @@
-"""LEWM's embeddings as transformers gives them, for the C++ encoder to equal.
+"""Writes reference embeddings of LEWM computed with transformers, to which the C++ encoder is compared.
 
-    lewm_reference.py full OUT_DIR     ViT-tiny, full size (minutes of CPU are not needed: seconds)
-    lewm_reference.py small OUT_DIR    the golden files of tests/golden/lewm_vit
+    lewm_reference.py full OUT_DIR     full-size ViT-tiny (takes seconds of CPU time)
+    lewm_reference.py small OUT_DIR    the golden files in tests/golden/lewm_vit
 
-Writes lewm4.safetensors and lewm5.safetensors (one model, parameter names of transformers 4.x and
-5.x) and cases.safetensors: CASE.front, CASE.top, CASE.r_vis (uint8 views) and CASE.embedding. The
+Writes lewm4.safetensors and lewm5.safetensors (the same model with the parameter names of transformers
+4.x and 5.x) and cases.safetensors: CASE.front, CASE.top, CASE.r_vis (uint8 views) and CASE.embedding. The
 small set adds resize.N.image (uint8) and resize.N.pixels.
 """
 
@@ -46,7 +46,7 @@ class Lewm(torch.nn.Module):
 
 
 def preprocess(images, size):
-    """uint8 [N, H, W, 3] -> normalised float, THEN resized."""
+    """uint8 [N, H, W, 3] -> float pixels [N, 3, *size]: normalized first, then resized."""
     pixels = (images.permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
     return F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
 
@@ -60,7 +60,7 @@ def fuse(views, layout):
 
 
 def randomize(model, generator):
-    """Weights and statistics far from their initial values."""
+    """Sets weights and statistics to values far from their initial ones."""
     for name, parameter in model.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
         if "layernorm" in name or "net.1" in name:
@@ -78,7 +78,7 @@ def randomize(model, generator):
 
 
 def smooth(count, height, width, generator):
-    """Images with structure at several scales, as cameras see; not white noise."""
+    """Random images with structure at several scales, similar to camera images."""
     total = torch.zeros(count, 3, height, width)
     for cells in (2, 5, 11, 40):
         noise = torch.randn(count, 3, cells, cells, generator=generator)
@@ -125,7 +125,7 @@ def main(kind, folder):
     cases["nonsquare"] = (views(1), "horizontal", (side, side * 3 * width // height))
     cases["batch"] = (views(32 if full else 3), "horizontal", (side, side))
 
-    # The last layer is scaled so that embeddings have unit scale.
+    # Scale the last layer so that embeddings have unit standard deviation.
     pixels = preprocess(fuse(cases["batch"][0], "horizontal"), (side, side))
     scale = model(pixels).std()
     model.projector.net[3].weight.data /= scale

@@ -1,9 +1,9 @@
-"""Replays recorded controls in MuJoCo's own Python package and prints the largest difference.
+"""Replays recorded controls in MuJoCo's Python package and prints the number of steps and the largest difference in qpos.
 
 usage: mujoco_replay.py SCENE.xml RECORD.txt
 
-RECORD.txt: a line "nq nu sub_steps", a line of the first qpos, a line of the first ctrl, then one line
-per control step: ctrl (nu numbers) and the qpos that followed (nq numbers).
+RECORD.txt has a line "nq nu sub_steps", a line with the initial qpos, a line with the initial ctrl, then one line
+per control step: ctrl (nu values) and the resulting qpos (nq values).
 """
 import sys
 

@@ -1,4 +1,4 @@
-"""Prints what SwanLab's own reader finds in the files that a run's followers kept offline, as JSON."""
+"""Reads the offline files of a run's followers with SwanLab's own reader and prints their contents as JSON."""
 import json
 import pathlib
 import sys
@@ -11,7 +11,7 @@ from swanlab.sdk.internal.core_python.store import DataStoreError, DataStoreRead
 
 
 def records_of(file):
-    """Up to a torn end, of which the package tells by these exceptions."""
+    """The records of a file, up to a truncated end, which the package reports with these exceptions."""
     reader = DataStoreReader()
     reader.open(file)
     try:

@@ -1,4 +1,4 @@
-"""Prints what TensorBoard itself reads from a folder of event files, as JSON."""
+"""Reads a folder of event files with TensorBoard's own reader and prints their contents as JSON."""
 import json
 import sys
 

@@ -1,11 +1,11 @@
-"""Episodes of h5py as recorders leave them: one folder for each way.
+"""Writes episodes in the variants that recorders produce, one folder for each variant.
 
     recorded_episodes.py FOLDER
 
-Episodes have 6 rows, state and action of 3 numbers, and the camera "top" of 8x10 pixels:
+Episodes have 6 rows, a state and an action of 3 values each, and the camera "top" with 8x10 pixels:
     qpos[t, d] = t + d / 16       action[t, d] = 100 + t + d / 16
     frame[t, y, x, c] = (10 t + 8 y + 6 x + 20 c) mod 256
-JPEG frames are those of act_episodes.py: what OpenCV writes of an array.
+JPEG frames are encoded as in act_episodes.py, the way OpenCV encodes an array.
 """
 
 import io
@@ -50,7 +50,7 @@ def padded(rows):
 
 
 class Writer:
-    """Writes one episode of a folder; `images` adds the camera to its group."""
+    """Writes one episode into a folder. `images` adds the camera to the image group; `change` modifies the file."""
 
     def __init__(self, root):
         self.root = root
@@ -193,7 +193,7 @@ def write_links(write):
     write("linked", lambda group: group.__setitem__(
         "top", h5py.ExternalLink("frames.h5", "/top")))
     with h5py.File(os.path.join(write.root, "linked", "frames.h5"), "w") as file:
-        # Something in front, so that the frames lie elsewhere than in the episode's own file.
+        # A dataset before the frames, so that their offset differs from that in the episode's own file.
         file["first"] = np.zeros(1000)
         file["top"] = frames()
     write("link_lost", lambda group: group.__setitem__(
@@ -207,7 +207,7 @@ def write_links(write):
 
 
 def die(work):
-    """Ends a process without closing the file that `work` returns."""
+    """Runs `work` in a child process that exits without closing the file that `work` returns."""
     process = os.fork()
     if process == 0:
         file = work()
@@ -216,7 +216,7 @@ def die(work):
 
 
 def write_crashed(write):
-    """Recorders that died in SWMR mode or before they flushed, and a file that was cut off."""
+    """Files of recorders that died in SWMR mode or before flushing, and a truncated file."""
     def swmr():
         file = h5py.File(write("crashed", libver="latest"), "r+", libver="latest")
         file.swmr_mode = True

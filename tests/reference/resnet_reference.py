@@ -1,9 +1,9 @@
-"""ResNet features from an independent PyTorch implementation with torchvision's parameter names.
+"""Computes ResNet features with an independent PyTorch implementation that uses torchvision's parameter names.
 
     resnet_reference.py OUT_DIR
 
-Writes, for each NAME of CASES, NAME_weights.safetensors (with an fc layer, as torchvision's files
-have one), and results.safetensors: NAME.image (uint8 [2, 70, 61, 3]), NAME.features; and
+For each NAME in CASES, writes NAME_weights.safetensors (with an fc layer, as in torchvision's files).
+Also writes results.safetensors with NAME.image (uint8 [2, 70, 61, 3]) and NAME.features, and with
 softmax.{features, weight, bias, keypoints} of a spatial softmax.
 """
 
@@ -22,7 +22,7 @@ STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
 
 def parameters(depth, norm, generator):
-    """The state dict, written down by names and shapes alone."""
+    """A random state dict, built only from names and shapes."""
     state = {}
 
     def conv(name, outputs, inputs, kernel):
@@ -94,7 +94,7 @@ def forward(state, depth, norm, x):
 
 
 def spatial_softmax(features, weight, bias):
-    """Each keypoint's expected (x, y), computed position by position."""
+    """The expected (x, y) of each keypoint, computed position by position."""
     maps = F.conv2d(features, weight, bias)
     count, keypoints, height, width = maps.shape
     result = torch.zeros(count, keypoints, 2)

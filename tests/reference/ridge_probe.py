@@ -1,7 +1,7 @@
-"""Ridge regression on standardised inputs, in numpy.
+"""Ridge regression on standardized inputs, in numpy.
 
 ridge_probe.py FOLDER INPUTS RIDGE: FOLDER has text tables train.txt and held_out.txt, whose first INPUTS
-columns are the inputs; writes R^2 and the rms distance to answer.txt.
+columns are the inputs. Writes R^2 and the RMS distance on held_out.txt to answer.txt.
 """
 import pathlib
 import sys
@@ -14,7 +14,7 @@ train, held_out = (np.loadtxt(folder / name) for name in ("train.txt", "held_out
 x, y = train[:, :inputs], train[:, inputs:]
 mean, std = x.mean(0), x.std(0)
 z = np.hstack([(x - mean) / std, np.ones((len(x), 1))])
-# The constant column is not penalised.
+# The constant column is not penalized.
 penalty = ridge * len(x) * np.diag([1.0] * inputs + [0.0])
 weights = np.linalg.solve(z.T @ z + penalty, z.T @ y)
 test_z = np.hstack([(held_out[:, :inputs] - mean) / std, np.ones((len(held_out), 1))])

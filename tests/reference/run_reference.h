@@ -1,4 +1,5 @@
-// Runs a script of tests/reference with the tree's Python, and fails the test when it fails.
+// Support for tests that run a Python script of tests/reference. If the script fails, the test
+// fails.
 #pragma once
 
 #include <fmt/format.h>
@@ -11,7 +12,7 @@
 
 namespace roboimi {
 
-// A folder of this process, removed at the end.
+// A temporary folder of this process, removed by the destructor.
 class ReferenceFolder {
  public:
   explicit ReferenceFolder(const std::string& name)
@@ -27,6 +28,7 @@ class ReferenceFolder {
   std::filesystem::path path_;
 };
 
+// Runs a script with the Python of the tree's .venv.
 inline void run_reference(const std::string& script, const std::string& arguments) {
   const std::string command = fmt::format("{0}/.venv/bin/python {0}/tests/reference/{1} {2}",
                                           ROBOIMI_SOURCE_DIR, script, arguments);

@@ -1,4 +1,4 @@
-// What SwanLab's own reader finds in the files that a run's followers kept offline.
+// Reads the files that a run's SwanLab followers saved offline, with SwanLab's own reader.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,9 +13,9 @@ namespace roboimi {
 
 inline const std::filesystem::path kTreePython = ROBOIMI_SOURCE_DIR "/.venv/bin/python";
 
-// {"scalars": {NAME: [[step, value], ...]}, "images": {NAME: [[step, width, height], ...]},
-//  "config": ..., and of each follower's file: "experiments", "names", "ends"}, in the order of
-// writing.
+// Returns {"scalars": {NAME: [[step, value], ...]}, "images": {NAME: [[step, width, height], ...]},
+// "config": ...} and, with one entry per follower file in the order of writing, "experiments",
+// "names" and "ends".
 inline nlohmann::json read_swanlab(const std::filesystem::path& run) {
   const ProcessResult read =
       run_process({kTreePython.string(), ROBOIMI_SOURCE_DIR "/tests/reference/read_swanlab.py",
@@ -24,7 +24,7 @@ inline nlohmann::json read_swanlab(const std::filesystem::path& run) {
   return nlohmann::json::parse(read.output, nullptr, /*allow_exceptions=*/false);
 }
 
-// For at most half a minute.
+// Waits at most half a minute for the condition.
 inline bool soon(const std::function<bool()>& condition) {
   return wait_for(condition, std::chrono::seconds(30));
 }

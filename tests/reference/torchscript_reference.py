@@ -1,8 +1,8 @@
-"""Encoders as users export them, and what PyTorch's eager mode gives for them.
+"""Writes encoders as users export them, and their features computed in PyTorch's eager mode.
 
     torchscript_reference.py OUT_DIR
 
-Writes NAME.pt for the encoders below, files that are no TorchScript archives, and
+Writes NAME.pt for the encoders below, some files that are not TorchScript archives, and
 results.safetensors: front, top (uint8 [2, 3, 40, 48, 3]) and NAME.front, NAME.top or NAME.joint
 (features [2, 3, D] of those frames).
 """
@@ -23,7 +23,7 @@ STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
 
 class ConvNet(nn.Module):
-    """With what differs between training and evaluation, and a weight that is used twice."""
+    """A network with layers that behave differently in training and evaluation, and with a shared weight."""
 
     def __init__(self):
         super().__init__()
@@ -41,7 +41,7 @@ class ConvNet(nn.Module):
 
 
 class Joint(nn.Module):
-    """[N, cameras, 3, H, W] -> [N, 8]; the cameras do not weigh the same."""
+    """[N, cameras, 3, H, W] -> [N, 8], with a different weight for each camera."""
 
     def __init__(self):
         super().__init__()
@@ -54,7 +54,7 @@ class Joint(nn.Module):
 
 
 class Sized(nn.Module):
-    """A feature whose size follows the picture's."""
+    """A feature vector whose size depends on the image size."""
 
     def forward(self, x):
         return x.flatten(1)
@@ -73,7 +73,7 @@ class Classes(nn.Module):
 class Raises(nn.Module):
     def forward(self, x):
         if x.shape[2] != 224:
-            raise ValueError("pictures must have 224 rows")
+            raise ValueError("images must have 224 rows")
         return x.mean((2, 3))
 
 
@@ -102,8 +102,8 @@ class FixedBatch(nn.Module):
         return x.mean((2, 3)).view(1, -1)
 
 
-def settled(module, generator):
-    """Weights and statistics that are far from their first values."""
+def randomized(module, generator):
+    """Sets weights and statistics to values far from their initial ones."""
     for tensor in list(module.parameters()) + list(module.buffers()):
         if tensor.is_floating_point() and tensor.numel() > 1:
             tensor.data.copy_(torch.rand(tensor.shape, generator=generator) - 0.3)
@@ -132,7 +132,7 @@ def write_encoders(folder, generator):
             feature = function(prepared(frames, size))
             results[f"{name}.{camera}"] = feature.float().view(2, 3, -1).contiguous()
 
-    net = settled(ConvNet(), generator)
+    net = randomized(ConvNet(), generator)
     torch.jit.script(net).save(folder / "scripted.pt")
     torch.jit.trace(net, example).save(folder / "traced.pt")
     torch.jit.freeze(torch.jit.script(net)).save(folder / "constants.pt")
@@ -147,17 +147,17 @@ def write_encoders(folder, generator):
     expect("vit_cls", lambda x: vit(x).last_hidden_state[:, 0], (32, 32))
     expect("vit_mean", lambda x: vit(x).last_hidden_state.mean(1), (32, 32))
 
-    joint = settled(Joint(), generator)
+    joint = randomized(Joint(), generator)
     torch.jit.script(joint).save(folder / "joint.pt")
     for name, order in {"joint": ("front", "top"), "joint_turned": ("top", "front")}.items():
         views = torch.stack([prepared(images[camera]) for camera in order], 1)
         results[name] = joint(views).view(2, 3, 8)
 
-    pair = settled(Tuple(), generator)
+    pair = randomized(Tuple(), generator)
     torch.jit.script(pair).save(folder / "tuple.pt")
     expect("tuple", lambda x: pair(x)[1])
 
-    half = settled(Tuple(), generator).bfloat16()
+    half = randomized(Tuple(), generator).bfloat16()
     torch.jit.script(half).save(folder / "half.pt")
     expect("half", lambda x: half(x.bfloat16())[1])
     save_file(results, folder / "results.safetensors")
@@ -168,7 +168,7 @@ def write_mistakes(folder, generator):
     for module in (Sized(), Maps(), Classes(), Raises(), Channels(), Detached()):
         torch.jit.script(module).save(folder / f"{type(module).__name__.lower()}.pt")
     torch.jit.trace(FixedBatch(), example).save(folder / "fixed_batch.pt")
-    training = settled(ConvNet(), generator)
+    training = randomized(ConvNet(), generator)
     training.dropout.train()
     torch.jit.trace(training, example, check_trace=False).save(folder / "dropout.pt")
     training.eval().stem.train()
@@ -184,7 +184,7 @@ def write_mistakes(folder, generator):
 if __name__ == "__main__":
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
-    warnings.simplefilter("ignore")  # of tracing
+    warnings.simplefilter("ignore")  # warnings of torch.jit.trace
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(2)
     torch.manual_seed(5)

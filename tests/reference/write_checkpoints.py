@@ -1,8 +1,8 @@
-"""Writes one file of weights per layout that roboimi must read, and some that it must refuse.
+"""Writes one weights file for each layout that roboimi must read, and some that it must reject.
 
     python write_checkpoints.py FOLDER
 
-expected_*.safetensors hold, by the safetensors package, what a right reader finds.
+expected_*.safetensors, written with the safetensors package, hold the values that a correct reader finds.
 """
 import collections
 import os
@@ -23,7 +23,7 @@ def path(name):
     return os.path.join(FOLDER, name)
 
 
-# A module that the reading side has never heard of.
+# A Python module that does not exist on the reading side.
 foreign = types.ModuleType("foreign_package")
 
 
@@ -34,7 +34,7 @@ class Settings:
 
 
 class Policy(nn.Module):
-    """Tied weights, a module without bias, buffers kept and not kept."""
+    """A model with tied weights, a layer without bias, and persistent and non-persistent buffers."""
 
     def __init__(self):
         super().__init__()
@@ -130,7 +130,7 @@ def write_refused():
 
 
 def rewrite(source, target, compression=zipfile.ZIP_STORED, replaced=None):
-    """Copies a zip archive, packed otherwise or with an entry's bytes replaced."""
+    """Copies a zip archive with another compression or with the bytes of some entries replaced."""
     with zipfile.ZipFile(path(source)) as old, zipfile.ZipFile(path(target), "w", compression) as new:
         for name in old.namelist():
             data = old.read(name)
@@ -148,7 +148,7 @@ def write_hostile():
     rewrite("small.pt", "deflated.pt", zipfile.ZIP_DEFLATED)
     rewrite("small.pt", "big_endian.pt", replaced={"/byteorder": lambda _: b"big"})
     rewrite("small.pt", "short_storage.pt", replaced={"/data/0": lambda data: data[:-4]})
-    # 3 as the first of the sizes (2, 3) becomes 200: larger than the storage.
+    # The size (2, 3) becomes (200, 3), which is larger than the storage.
     rewrite("small.pt", "larger_than_storage.pt",
             replaced={"/data.pkl": lambda data: data.replace(b"K\x02K\x03\x86", b"K\xc8K\x03\x86")})
     with zipfile.ZipFile(path("bomb.pt"), "w", zipfile.ZIP_DEFLATED) as archive:
@@ -160,7 +160,7 @@ def write_hostile():
 
 
 def with_pickle(name, data):
-    """A torch archive whose pickle is `data`, with one storage of 64 bytes."""
+    """Writes a torch archive whose pickle is `data`, with one storage of 64 bytes."""
     with zipfile.ZipFile(path(name), "w") as archive:
         archive.writestr("a/data.pkl", data)
         archive.writestr("a/data/0", bytes(64))
@@ -176,15 +176,15 @@ def write_hostile_pickles():
     copies = b"\x80\x02(]q\x00(" + b"N" * 100_000 + b"e0"
     copies += b"cbuiltins\nset\nh\x00\x85R" * 100_000
     with_pickle("copies.pt", copies + b"t" + end)
-    # A chain of modules, each holding the one before it twice.
+    # A chain of modules, each of which contains the previous one twice.
     module = b"cforeign\nModule\n)\x81}(X\x0b\x00\x00\x00_parameters}X\x08\x00\x00\x00_modules}("
     chain = b"\x80\x02N"
     for _ in range(60):
         chain += b"q\x000" + module + b"U\x01ah\x00U\x01bh\x00uub"
     with_pickle("doubling_modules.pt", chain + end)
-    # A dict that holds itself.
+    # A dict that contains itself.
     with_pickle("cycle.pt", b"\x80\x02}q\x00U\x01ah\x00s" + end)
-    # One storage seen as 2^40 elements by a stride of 0.
+    # A tensor of 2^40 elements over a small storage, by a stride of 0.
     tensor = (b"\x80\x02}U\x01wctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\n"
               b"U\x010U\x03cpuK\x10tQK\x00\x8a\x06\x00\x00\x00\x00\x00\x01\x85K\x00\x85\x89}tRs")
     with_pickle("zero_stride.pt", tensor + end)

@@ -1,8 +1,8 @@
-"""Writes the weights of one small network in the ways that people have them.
+"""Writes the weights of one small network in the file formats that people use.
 
     python write_foreign_weights.py FOLDER
 
-expected.safetensors holds them by the safetensors package; those of an average are 1 more.
+expected.safetensors, written with the safetensors package, holds the weights. Averaged weights are larger by 1.
 """
 import json
 import os
@@ -32,7 +32,7 @@ class Net(nn.Module):
 
 
 class Wrapper:
-    """Not a module, but holds one."""
+    """An object that is not a module but contains one."""
 
     def __init__(self, net):
         self.net = net

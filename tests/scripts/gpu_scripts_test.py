@@ -1,4 +1,4 @@
-"""The scripts for a GPU, as far as a machine without one goes: gpu_scripts_test.py PROGRAM BUILD_FOLDER"""
+"""Tests of the GPU scripts, as far as possible without a GPU: gpu_scripts_test.py PROGRAM BUILD_FOLDER"""
 
 import json
 import os
@@ -34,7 +34,7 @@ class InAFolder(unittest.TestCase):
         )
 
     def shell(self, text, *arguments):
-        """`text` after gpu_common.sh, in a script of its own."""
+        """Runs a script that sources gpu_common.sh and then executes `text`."""
         script = self.folder / "gpu_try.sh"
         script.write_text(f"set -euo pipefail\ncd {ROOT}\n. scripts/gpu_common.sh\n{text}\n")
         return self.run_command(
@@ -53,7 +53,7 @@ class InAFolder(unittest.TestCase):
 
 class Refusal(InAFolder):
     @unittest.skipIf(HAS_GPU, "this machine has a GPU")
-    def test_each_script_says_that_there_is_no_gpu(self):
+    def test_each_script_reports_that_there_is_no_gpu(self):
         for name in ["gpu_check", "gpu_mission", "gpu_lewm", "gpu_rows"]:
             result = self.run_command(
                 SCRIPTS / f"{name}.sh", "--work", self.folder / "work", "--output", self.folder / "out"
@@ -99,14 +99,14 @@ class TimeLimits(InAFolder):
 
     def test_a_stage_without_enough_time_is_skipped_in_one_line(self):
         result = self.shell('gpu_start "$@"; stage late 50 60 touch "$work/made" || echo "status $?"', "--budget", "40")
-        self.assertRegex(result.stdout, "skipped late: it needs 50 s, 2[678] s are left\nstatus 10\n")
+        self.assertRegex(result.stdout, "skipped late: needs 50 s, 2[678] s left\nstatus 10\n")
         self.assertFalse((self.folder / "work/made").exists())
 
-    def test_a_script_that_hangs_is_ended(self):
+    def test_a_script_that_hangs_is_killed(self):
         result = self.shell('gpu_start "$@"; sleep 120', "--budget", "13")
         self.assertEqual(result.returncode, 124)
 
-    def test_a_failing_stage_shows_its_last_words(self):
+    def test_a_failing_stage_shows_the_end_of_its_log(self):
         result = self.shell('gpu_start "$@"; stage bad 1 5 bash -c "echo no such thing >&2; exit 7" || true')
         self.assertRegex(result.stdout, "bad: ended with status 7 after [01] s:\nno such thing\n")
 
@@ -122,10 +122,10 @@ class Report(InAFolder):
         (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         return folder
 
-    def test_speed_leaves_out_the_window_of_the_warm_up(self):
+    def test_speed_excludes_the_warm_up_window(self):
         self.assertEqual(gpu_report.speed_of(self.a_run("run", [1.0, 0.9, 0.8])), 10.0)
 
-    def test_losses_that_differ_by_more_than_rounding_fail(self):
+    def test_losses_that_differ_by_more_than_rounding_are_an_error(self):
         first, close, far = (
             self.a_run(name, losses)
             for name, losses in [("first", [1.0, 0.5]), ("close", [1.0001, 0.501]), ("far", [1.0001, 0.6])]
@@ -137,7 +137,7 @@ class Report(InAFolder):
         self.assertEqual(other.returncode, 1)
         self.assertIn("NOT equal up to rounding over 20 steps", other.stdout)
 
-    def test_weights_come_back_from_their_parts(self):
+    def test_weights_are_restored_from_their_parts(self):
         checkpoint = self.folder / "step_00000002"
         checkpoint.mkdir()
         draw = np.random.default_rng(0)
@@ -169,7 +169,7 @@ class Report(InAFolder):
 
 class Package(InAFolder):
     @unittest.skipIf(IS_CUDA_BUILD and not HAS_GPU, "CUDA's libraries may be missing here")
-    def test_a_packed_build_runs_elsewhere(self):
+    def test_a_packed_build_runs_from_another_folder(self):
         packed = self.run_command(
             SCRIPTS / "gpu_package.sh",
             BUILD,
@@ -188,7 +188,7 @@ class Package(InAFolder):
         unpacked = self.folder / "work/roboimi-gpu"
         self.assertRegex(result.stdout, r"ok +plugins +\d+ loaded")
         self.assertNotIn("rejected plugin", result.stdout)
-        # The encoder is that of the tree, the libraries and configs are those of the package.
+        # The encoder comes from the source tree, the libraries and configs from the package.
         self.assertRegex(
             result.stdout, f"checkpoint: .*{unpacked}/share/roboimi/.*assets/checkpoints/lewm_sim_transfer.safetensors"
         )

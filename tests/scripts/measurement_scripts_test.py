@@ -1,4 +1,4 @@
-"""The arithmetic of the scripts that measure policies, and the configs that they name."""
+"""Tests of the arithmetic in the measurement scripts, and of the configs that they use."""
 
 import pathlib
 import subprocess
@@ -26,7 +26,7 @@ class Results(unittest.TestCase):
             self.assertAlmostEqual(found[1], high, 4)
 
     def test_mcnemar_counts_only_episodes_that_differ(self):
-        # Ten episodes differ, nine of them one way: 2 (1 + 10) / 2^10.
+        # Ten episodes differ, nine of them in favor of the first: p = 2 (1 + 10) / 2^10.
         first = [True] * 9 + [False] + [True] * 50 + [False] * 40
         second = [False] * 9 + [True] + [True] * 50 + [False] * 40
         self.assertAlmostEqual(results.mcnemar(first, second), 22 / 1024)
@@ -34,7 +34,7 @@ class Results(unittest.TestCase):
         self.assertEqual(results.mcnemar(first, first), 1.0)
         self.assertRaises(ValueError, results.mcnemar, first, second[:-1])
 
-    def test_every_row_composes(self):
+    def test_the_config_of_every_row_can_be_composed(self):
         overrides = {tuple(str(word) for word in row[1]) for row in results.ROWS.values() if row[1]}
         self.assertGreater(len(overrides), 10)
         for words in overrides:
@@ -45,7 +45,7 @@ class Results(unittest.TestCase):
 
 
 class Localisation(unittest.TestCase):
-    def test_predicts_what_is_linear_in_the_features(self):
+    def test_predicts_a_linear_function_of_the_features(self):
         draw = np.random.default_rng(0)
         place = draw.normal(size=(40, 2))
         features = np.stack([place @ draw.normal(size=(2, 5)) for _ in range(2)], 1)
@@ -56,10 +56,10 @@ class Localisation(unittest.TestCase):
 
 
 class PathError(unittest.TestCase):
-    def test_measures_millimetres_to_the_nearest_point(self):
+    def test_measures_millimeters_to_the_nearest_point(self):
         path = np.array([[0.0, 0, 0], [0.1, 0, 0], [0.2, 0, 0]])
         places = np.array([[0.1, 0.003, 0.004], [0.25, 0, 0]])
-        np.testing.assert_allclose(path_error.millimetres_off(path, places), [5.0, 50.0])
+        np.testing.assert_allclose(path_error.millimeters_off(path, places), [5.0, 50.0])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Error when the file is not the one that was saved; older checkpoints do not say.
+// Throws Error if the file is not the one that was saved. Old checkpoints have no checksums.
 void check_sum(const CheckpointState& state, const fs::path& file) {
   const auto expected = state.sha256.find(file.filename().string());
   if (expected == state.sha256.end()) return;
@@ -32,8 +32,8 @@ void check_sum(const CheckpointState& state, const fs::path& file) {
                .where = file.string(),
                .expected = "SHA-256 " + expected->second,
                .found = found,
-               .next = is_config ? "restore it, and give changes on the command line (a.b=c)"
-                                 : "copy it again from where it is whole, or take another "
+               .next = is_config ? "restore it, and make changes on the command line (a.b=c)"
+                                 : "copy it again from an intact source, or use another "
                                    "checkpoint"});
 }
 
@@ -57,7 +57,7 @@ NumericConditions NumericConditions::current(const std::string& device) {
 std::string NumericConditions::difference(const NumericConditions& other) const {
   std::vector<std::string> parts;
   const auto compare = [&](const char* name, const auto& mine, const auto& theirs) {
-    if (mine != theirs) parts.push_back(fmt::format("{} {} against {}", name, mine, theirs));
+    if (mine != theirs) parts.push_back(fmt::format("{} {} vs. {}", name, mine, theirs));
   };
   compare("threads", threads, other.threads);
   compare("CPU capability", cpu_capability, other.cpu_capability);
@@ -108,10 +108,12 @@ std::vector<std::string> problems_of_checkpoint(const fs::path& folder) {
 fs::path find_checkpoint(const fs::path& written) {
   const fs::path given = expand_home(written.string());
   const fs::path path = given.has_filename() ? given : given.parent_path();  // "latest/"
+  // A link or a checkpoint itself.
   if (is_pointer(path)) {
     if (const auto found = pointed_at(path)) return *found;
   }
   if (fs::exists(path / "state.json")) return path;
+  // The newest in a folder of checkpoints or in a run.
   for (const fs::path& folder : {path, path / kCheckpointsFolder}) {
     std::optional<fs::path> newest;
     for (const CheckpointFolder& item : checkpoints_in(folder)) {
@@ -119,15 +121,16 @@ fs::path find_checkpoint(const fs::path& written) {
     }
     if (newest) return *newest;
   }
+  // None: a hint for a file inside a checkpoint.
   const bool is_inside = fs::is_regular_file(path) && fs::exists(path.parent_path() / "state.json");
   throw Error({.what = "no checkpoint here",
                .where = given.string(),
                .expected = "a run's folder, its checkpoints folder, or one of them (step_00050000, "
                            "latest, best)",
-               .found = is_inside          ? "a file of a checkpoint"
+               .found = is_inside          ? "a file in a checkpoint"
                         : fs::exists(path) ? "none of these"
-                                           : "nothing of that name",
-               .next = is_inside ? "name its folder: " + path.parent_path().string() : ""});
+                                           : "no such file or folder",
+               .next = is_inside ? "use its folder: " + path.parent_path().string() : ""});
 }
 
 }  // namespace roboimi

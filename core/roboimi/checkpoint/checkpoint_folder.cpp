@@ -31,7 +31,7 @@ bool has_state(const fs::path& folder) {
   return fs::exists(folder / kStateFile, error);
 }
 
-// Its own step; nothing when its state is missing or damaged.
+// The step in the state.json of a checkpoint; empty if that is missing or damaged.
 std::optional<std::int64_t> stated_step(const fs::path& folder) {
   if (!has_state(folder)) return std::nullopt;
   try {
@@ -55,7 +55,7 @@ std::vector<CheckpointFolder> sorted(std::vector<CheckpointFolder> found) {
   return found;
 }
 
-// The name in a pointer that is a link or a file; empty when it is neither.
+// The name that a pointer contains if it is a link or a file; empty otherwise.
 std::string target_name(const fs::path& pointer) {
   std::error_code error;
   if (fs::is_symlink(pointer, error)) return name_of(fs::read_symlink(pointer, error));
@@ -72,8 +72,8 @@ bool is_real_folder(const fs::path& path) {
   return fs::is_directory(fs::symlink_status(path, error));
 }
 
-// Whether `copy` holds nothing that `original` does not.
-bool repeats(const fs::path& copy, const fs::path& original) {
+// Whether `copy` is a copy of `original` and contains nothing else.
+bool is_copy_of(const fs::path& copy, const fs::path& original) {
   static const std::set<std::string> kFiles = {kStateFile, "config.yaml", "model.safetensors",
                                                "ema.safetensors", "optimizer.safetensors"};
   if (!stated_step(original)) return false;
@@ -81,28 +81,29 @@ bool repeats(const fs::path& copy, const fs::path& original) {
     if (!kFiles.contains(name_of(entry))) return false;
   }
   const CheckpointState a = read_checkpoint_state(copy), b = read_checkpoint_state(original);
-  // Results of rollouts may have come since.
+  // Rollout results may have been added since and are not compared.
   return a.step == b.step && a.seed == b.seed && a.config_sha256 == b.config_sha256 &&
          a.metrics == b.metrics && a.sha256 == b.sha256;
 }
 
-// Takes a copy of a checkpoint from the pointer's name; false when what is there is none. `hidden`
-// is to be removed afterwards.
+// Renames a copy of a checkpoint that has the pointer's name; false if it is not a checkpoint. If
+// the original exists, `hidden` becomes the new name, for the caller to remove.
 bool set_copy_aside(const fs::path& pointer, fs::path& hidden) {
   const auto step = stated_step(pointer);
   if (!step) return false;
   const fs::path original = pointer.parent_path() / step_name(*step);
-  const bool is_repeated = repeats(pointer, original);
+  const bool is_redundant = is_copy_of(pointer, original);
   fs::path aside =
-      is_repeated ? temporary_name(pointer) : fs::path(original.string() + "_" + name_of(pointer));
+      is_redundant ? temporary_name(pointer) : fs::path(original.string() + "_" + name_of(pointer));
   for (int i = 2; fs::exists(fs::symlink_status(aside)); ++i) {
     aside = fmt::format("{}_{}_{}", original.string(), name_of(pointer), i);
   }
   fs::rename(pointer, aside);
-  if (is_repeated) {
+  if (is_redundant) {
     hidden = aside;
   } else {
-    logger().warn("{} was a folder, not a link: it is now {}", pointer.string(), name_of(aside));
+    logger().warn("{} was a folder instead of a link; renamed it to {}", pointer.string(),
+                  name_of(aside));
   }
   return true;
 }
@@ -156,7 +157,7 @@ bool is_pointer(const fs::path& path) {
 std::optional<fs::path> pointed_at(const fs::path& pointer) {
   const fs::path folder = pointer.has_parent_path() ? pointer.parent_path() : fs::path(".");
   if (is_real_folder(pointer)) {
-    // A copy: the checkpoints beside it may have gone on without it.
+    // A copy: there may be newer checkpoints in the same folder.
     const auto step = stated_step(pointer);
     std::optional<fs::path> chosen;
     for (const CheckpointFolder& beside : checkpoints_in(folder)) {
@@ -166,6 +167,7 @@ std::optional<fs::path> pointed_at(const fs::path& pointer) {
     }
     return chosen || !has_state(pointer) ? chosen : pointer;
   }
+  // A link or a file that points to a checkpoint.
   const std::string name = target_name(pointer);
   const fs::path sibling = folder / name;
   if (has_state(pointer)) {
@@ -173,19 +175,20 @@ std::optional<fs::path> pointed_at(const fs::path& pointer) {
     return fs::equivalent(pointer, sibling, error) ? sibling : pointer;
   }
   if (!name.empty() && has_state(sibling)) return sibling;
+  // A broken pointer: use the newest checkpoint for `latest`, refuse to guess for `best`.
   std::vector<CheckpointFolder> beside = checkpoints_in(folder);
   std::erase_if(beside, [](const CheckpointFolder& item) { return !has_state(item.path); });
   if (beside.empty()) return std::nullopt;
   if (name_of(pointer) == "best") {
-    throw Error({.what = name.empty() ? "no checkpoint is the best one yet"
-                                      : "the best checkpoint is not here",
+    throw Error({.what = name.empty() ? "no best checkpoint is recorded yet"
+                                      : "the best checkpoint is missing",
                  .where = pointer.string(),
                  .expected = name,
                  .found = name_of(beside.back().path),
-                 .next = "name the checkpoint that you mean"});
+                 .next = "give the path of a checkpoint"});
   }
   if (!name.empty()) {
-    logger().warn("{} points to {}, which is not here: taking {}", pointer.string(), name,
+    logger().warn("{} points to {}, which is missing; using {}", pointer.string(), name,
                   name_of(beside.back().path));
   }
   return beside.back().path;
@@ -194,11 +197,14 @@ std::optional<fs::path> pointed_at(const fs::path& pointer) {
 void point_at(const fs::path& pointer, const fs::path& target) {
   const std::string name = name_of(target);
   if (!is_real_folder(pointer) && target_name(pointer) == name) return;
+  // Move a copy out of the way.
   fs::path former;
   if (is_real_folder(pointer) && !set_copy_aside(pointer, former)) {
-    logger().warn("{} is a folder without a checkpoint: it is left alone", pointer.string());
+    logger().warn("{} is a folder without a checkpoint; it is not replaced by a link",
+                  pointer.string());
     return;
   }
+  // Write a link, or a file if there are no links.
   const fs::path temporary = temporary_name(pointer);
   const bool is_linked = ::symlink(name.c_str(), temporary.c_str()) == 0;
   if (!is_linked && means_no_links(errno)) {
@@ -225,7 +231,7 @@ void restore_replaced(const fs::path& folder) {
     const fs::path own = folder / name.substr(std::strlen(kReplaced));
     if (!step_of(own) || !has_state(entry) || fs::exists(fs::symlink_status(own))) continue;
     fs::rename(entry, own);
-    logger().warn("{} has its name back: a process was killed while it replaced it", own.string());
+    logger().warn("restored {}: a process was killed while replacing it", own.string());
   }
 }
 

@@ -1,11 +1,12 @@
-// The names in a folder of checkpoints.
+// The layout of a folder of checkpoints: its subfolders and its pointers.
 //
 //   step_00050000/            a checkpoint
-//   latest -> step_00050000   and `best`: pointers to one
+//   latest -> step_00050000   a pointer to a checkpoint, as is `best`
 //
-// A pointer is a link. Where the file system has none it is a file of one line, the name that it
-// points to; and a run that went through zip, `cp -rL`, `rsync -L` or a hub has a copy of the
-// checkpoint in its place. All three are read, and the next save makes what the file system allows.
+// A pointer is normally a symbolic link. On a file system without links it is a file with one line,
+// the name that it points to. In a run that was copied through zip, `cp -rL`, `rsync -L` or a hub
+// it is a copy of the checkpoint. All three forms are read; the next save writes a link, or a file
+// if the file system has no links.
 #pragma once
 
 #include <cstdint>
@@ -25,27 +26,27 @@ struct CheckpointFolder {
 
 // "step_00050000".
 ROBOIMI_EXPORT std::string step_name(std::int64_t step);
-// The step in "step_00050000"; nothing for any other name.
+// The step in "step_00050000"; empty for any other name.
 std::optional<std::int64_t> step_of(const std::filesystem::path& folder);
 
-// The folders step_NNNNNNNN in a folder, links to them included, oldest first. Where there are
-// none, folders of other names that hold a checkpoint (step_00050000_good, a copied `latest`), by
-// their state.json. Empty when `folder` is none.
+// The folders step_NNNNNNNN in `folder`, including links to such folders, oldest first. If there
+// are none: folders with other names that contain a checkpoint (step_00050000_good, a copied
+// `latest`), identified by their state.json. Empty if `folder` is not a folder.
 ROBOIMI_EXPORT std::vector<CheckpointFolder> checkpoints_in(const std::filesystem::path& folder);
 
-// Whether this is a name of a pointer: `latest` or `best`.
+// Whether the path has the name of a pointer: `latest` or `best`.
 bool is_pointer(const std::filesystem::path& path);
-// What a pointer stands for now: of `latest` the newest checkpoint beside it when it is a copy or
-// points nowhere. Nothing when there is no checkpoint. Error when `best` points nowhere.
+// The checkpoint that a pointer refers to. If `latest` is a copy or broken, that is the newest
+// checkpoint in the same folder. Empty if there is no checkpoint. Throws Error if `best` is broken.
 std::optional<std::filesystem::path> pointed_at(const std::filesystem::path& pointer);
-// Lets a pointer point at a sibling, replacing it in one step. A copy in its place is removed when
-// the checkpoint that it repeats is there, and otherwise gets a name of its own.
+// Points a pointer at a checkpoint in the same folder, atomically. If the pointer is a copy of a
+// checkpoint, the copy is removed if the original exists, and renamed otherwise.
 void point_at(const std::filesystem::path& pointer, const std::filesystem::path& target);
 
-// Removes what a killed process left in a folder of checkpoints, by the names that roboimi gives;
-// nothing else is touched, and no link is followed.
+// Removes the temporary files of killed processes from a folder of checkpoints, identified by
+// roboimi's names for them. Nothing else is changed, and no link is followed.
 void clear_leftovers(const std::filesystem::path& folder);
-// Gives a checkpoint its name back that a process was killed while replacing.
+// Restores the names of checkpoints whose replacement was interrupted by the end of the process.
 void restore_replaced(const std::filesystem::path& folder);
 
 }  // namespace roboimi

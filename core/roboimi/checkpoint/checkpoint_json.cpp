@@ -27,7 +27,7 @@ ordered_json spec_to_json(const ObservationSpec& spec) {
   return {{"streams", streams}, {"action_dim", spec.action_dim}, {"control_hz", spec.control_hz}};
 }
 
-// The table as it was written before streams had names.
+// The streams of an old checkpoint, written before streams had names.
 std::vector<StreamSpec> fixed_streams(const json& node) {
   std::vector<StreamSpec> streams;
   for (const std::string camera : node.at("camera_names")) {
@@ -43,7 +43,7 @@ std::vector<StreamSpec> fixed_streams(const json& node) {
 
 at::ScalarType dtype_of(const std::string& name) {
   if (const auto dtype = dtype_from_name(name)) return *dtype;
-  throw Error({.what = "unknown type '" + name + "'", .expected = all_dtype_names()});
+  throw Error({.what = "unknown dtype '" + name + "'", .expected = all_dtype_names()});
 }
 
 ObservationSpec spec_from_json(const json& node) {
@@ -71,7 +71,7 @@ ActionRange range_from_json(const json& node) {
   return {.min = node.at("min"), .max = node.at("max"), .largest_step = node.at("largest_step")};
 }
 
-// Everything of state.json before this is what its own sum covers.
+// The start of the last line of state.json, with the checksum of everything before it.
 constexpr std::string_view kBodySum = ",\n  \"body_sha256\": \"";
 
 std::string with_body_sum(std::string text) {
@@ -80,18 +80,18 @@ std::string with_body_sum(std::string text) {
   return text.append(kBodySum).append(sum).append("\"\n}\n");
 }
 
-// Error when the text has sums and is not what was written.
+// Throws Error if the checksum in the text does not match. Old checkpoints have no checksums.
 void check_body_sum(const json& node, const std::string& text, const std::string& where) {
-  if (!node.contains("sha256") && !node.contains("body_sha256")) return;  // an older one
+  if (!node.contains("sha256") && !node.contains("body_sha256")) return;
   const std::size_t end = std::min(text.rfind(kBodySum), text.size());
   const std::string found = Sha256().update(text.data(), end).hex();
   const std::string expected = node.value("body_sha256", "none");
   if (found == expected) return;
   throw Error({.what = "not the file that was saved: damaged or changed",
                .where = where,
-               .expected = "SHA-256 " + expected + " of all before that line",
+               .expected = "SHA-256 " + expected + " for everything before that line",
                .found = found,
-               .next = "copy it again from where it is whole, or take another checkpoint"});
+               .next = "copy it again from an intact source, or use another checkpoint"});
 }
 
 ordered_json sums_to_json(const MetricsSums& sums) {
@@ -100,7 +100,7 @@ ordered_json sums_to_json(const MetricsSums& sums) {
 
 std::map<std::string, double> numbers_from_json(const json& node) {
   std::map<std::string, double> numbers;
-  // A number that is not finite was written as null.
+  // Values that are not finite were written as null.
   for (const auto& [name, value] : node.items()) {
     numbers[name] =
         value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
@@ -146,7 +146,7 @@ CheckpointState checkpoint_state_from_json(const std::string& text, const std::s
     const json node = json::parse(text);
     CheckpointState state;
     if (node.at("format") != kFormat) {
-      throw Error({.what = "a checkpoint of another format",
+      throw Error({.what = "the checkpoint has another format",
                    .where = where,
                    .expected = "format " + std::to_string(kFormat),
                    .found = node.at("format").dump()});
@@ -177,7 +177,7 @@ CheckpointState checkpoint_state_from_json(const std::string& text, const std::s
     if (node.contains("sha256")) node["sha256"].get_to(state.sha256);
     return state;
   } catch (const json::exception& error) {
-    throw Error({.what = std::string("a damaged checkpoint: ") + error.what(), .where = where});
+    throw Error({.what = std::string("damaged checkpoint: ") + error.what(), .where = where});
   }
 }
 

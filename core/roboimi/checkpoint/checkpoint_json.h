@@ -1,4 +1,4 @@
-// state.json, there and back. Internal to checkpoint/.
+// Conversion of CheckpointState to and from JSON. Internal to checkpoint/.
 #pragma once
 
 #include <string>
@@ -8,7 +8,8 @@
 namespace roboimi {
 
 ROBOIMI_EXPORT std::string checkpoint_state_to_json(const CheckpointState& state);
-// Error naming `where` when a key is missing or of another type.
+// `where` names the file in errors. Throws Error if the JSON is damaged, changed or of another
+// format, or if a key is missing or has another type.
 ROBOIMI_EXPORT CheckpointState checkpoint_state_from_json(const std::string& text,
                                                           const std::string& where);
 

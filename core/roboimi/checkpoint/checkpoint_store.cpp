@@ -46,8 +46,8 @@ std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
         entry.success_rate = rate->second;
       }
     } catch (const Error& error) {
-      if (passed_over_.insert(item.path).second) {
-        logger().warn("{} is passed over: {}", item.path.filename().string(), error.what());
+      if (skipped_.insert(item.path).second) {
+        logger().warn("skipping checkpoint {}: {}", item.path.filename().string(), error.what());
       }
       continue;
     }
@@ -57,7 +57,7 @@ std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
 }
 
 void CheckpointStore::recover() {
-  // A folder elsewhere is written to by a save alone.
+  // If the folder is a link to another place, only save() writes there.
   if (fs::is_symlink(folder_)) return;
   clear_once();
   update_links_and_prune();
@@ -72,6 +72,7 @@ fs::path CheckpointStore::save(const Checkpoint& checkpoint) {
   clear_once();
   const fs::path folder = folder_ / step_name(checkpoint.state.step);
   write_folder_atomically(folder, [&](const fs::path& temporary) {
+    // Tensors, with their checksums.
     CheckpointState state = checkpoint.state;
     state.sha256.clear();
     const auto write_tensors = [&](const std::string& name, const TensorMap& tensors,
@@ -83,6 +84,7 @@ fs::path CheckpointStore::save(const Checkpoint& checkpoint) {
     write_tensors("model.safetensors", checkpoint.model, checkpoint.model_metadata);
     if (state.ema_step) write_tensors("ema.safetensors", checkpoint.ema);
     write_tensors("optimizer.safetensors", checkpoint.optimizer);
+    // Configuration and state.
     const std::string& config = checkpoint.config_yaml;
     write_text_atomically(temporary / "config.yaml", config);
     state.sha256["config.yaml"] = Sha256().update(config.data(), config.size()).hex();
@@ -96,7 +98,7 @@ void CheckpointStore::record_rollouts(std::int64_t step,
                                       const std::map<std::string, double>& results) {
   fs::path folder = folder_ / step_name(step);
   for (const CheckpointFolder& item : checkpoints_in(folder_)) {
-    if (item.step == step) folder = item.path;  // may have another name; see checkpoints_in()
+    if (item.step == step) folder = item.path;  // it may have another name, see checkpoints_in()
   }
   CheckpointState state = read_checkpoint_state(folder);
   state.rollouts = results;
@@ -109,21 +111,24 @@ void CheckpointStore::update_links_and_prune() {
   if (ranked.empty()) return;
   const fs::path newest = ranked.back().folder;
   point_at(folder_ / "latest", newest);
+  // Rank by success rate, ties by step.
   std::sort(ranked.begin(), ranked.end(), [](const Entry& a, const Entry& b) {
     const double mine = a.success_rate.value_or(-1.0), other = b.success_rate.value_or(-1.0);
     return mine != other ? mine > other : a.step > b.step;
   });
   if (ranked.front().success_rate) point_at(folder_ / "best", ranked.front().folder);
+  // Remove all but the newest and the best keep_top_k.
   for (std::size_t i = 0; i < ranked.size(); ++i) {
     const bool kept = static_cast<std::int64_t>(i) < keep_top_k_ || ranked[i].folder == newest;
-    // `best` outlives keep_top_k 0: a link must not point nowhere.
+    // Keep the target of `best` even if keep_top_k is 0, so that the link is not broken.
     if (!kept && !(i == 0 && ranked[i].success_rate)) remove(ranked[i].folder);
   }
 }
 
 void CheckpointStore::remove(const fs::path& folder) const {
-  if (fs::is_symlink(folder)) return;  // kept elsewhere by somebody
-  // Out of sight first: a process killed half-way leaves no half checkpoint under its name.
+  if (fs::is_symlink(folder)) return;  // the user stores it elsewhere
+  // Rename first, so that a killed process leaves no partial checkpoint under the checkpoint's
+  // name.
   const fs::path hidden = folder_ / (".removed_" + folder.filename().string());
   fs::rename(folder, hidden);
   fs::remove_all(hidden);
@@ -150,10 +155,11 @@ std::optional<Checkpoint> read_newest_checkpoint(const fs::path& folder) {
     }
   };
   auto newest = read(folders.back().path);
-  if (auto* whole = std::get_if<Checkpoint>(&newest)) return std::move(*whole);
+  if (auto* intact = std::get_if<Checkpoint>(&newest)) return std::move(*intact);
+  // It is damaged: look for the newest intact one, for the message.
   Error::Parts parts = std::get<Error>(newest).parts();
   parts.what = "the newest checkpoint is damaged: " + parts.what;
-  parts.next = "none of this run is whole: start again";
+  parts.next = "this run has no intact checkpoint: train again";
   for (auto older = std::next(folders.rbegin()); older != folders.rend(); ++older) {
     if (!std::holds_alternative<Checkpoint>(read(older->path))) continue;
     parts.next = fmt::format("to continue from {}, remove {}", older->path.filename().string(),

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The run's folder, also where its checkpoints folder or the checkpoint is a link.
+// The run's folder, even if its checkpoints folder or the checkpoint is a link.
 fs::path run_of_checkpoint(const fs::path& folder) {
   const fs::path given = (fs::absolute(folder) / "").lexically_normal().parent_path();
   const fs::path run = given.parent_path().parent_path();
@@ -25,6 +25,7 @@ fs::path run_of_checkpoint(const fs::path& folder) {
 }  // namespace
 
 LoadedRun open_run(const fs::path& given, const OpenRunOptions& options) {
+  // Read the checkpoint and apply the overrides to its configuration.
   const fs::path folder = find_checkpoint(given);
   Checkpoint checkpoint = read_checkpoint(folder, /*with_optimizer=*/false);
   const std::string config_file = (folder / "config.yaml").string();
@@ -34,14 +35,18 @@ LoadedRun open_run(const fs::path& given, const OpenRunOptions& options) {
                                  : compose_config(config_file, options.overrides).root,
                    .state = checkpoint.state};
   if (!options.trust_plugins) restrict_to_recorded_plugins(loaded.config, folder);
+  // Construct the agent.
   const ConfigNode* node = loaded.config.find("agent");
-  if (node == nullptr) throw Error({.what = "no agent is configured", .where = config_file});
+  if (node == nullptr) {
+    throw Error({.what = "the configuration has no section `agent`", .where = config_file});
+  }
   {
     const WeightsFollow weights_follow(checkpoint.model);
     const RunFiles run_files(run_of_checkpoint(folder));
     loaded.agent = Registry::instance().create_agent(*node, "agent", checkpoint.state.spec,
                                                      checkpoint.state.seed);
   }
+  // Load its weights.
   std::string file = "model.safetensors";
   if (options.use_ema && checkpoint.state.ema_step) {
     file = "ema.safetensors";
@@ -68,7 +73,7 @@ std::shared_ptr<const Dataset> LoadedRun::open_data(const std::optional<fs::path
 std::shared_ptr<Environment> LoadedRun::make_environment() const {
   const ConfigNode* node = config.find("env");
   if (node == nullptr || node->is_null()) {
-    throw Error({.what = "the run has no environment to roll out in",
+    throw Error({.what = "the run has no environment for rollouts",
                  .where = (checkpoint / "config.yaml").string(),
                  .expected = "a section `env`"});
   }
@@ -94,7 +99,7 @@ std::shared_ptr<const Dataset> open_recorded_data(const ConfigNode& data) {
     const ConfigNode* path = data.find("path");
     if (path == nullptr || !path->is_scalar() || std::filesystem::exists(path->text())) throw;
     Error::Parts parts = error.parts();
-    const std::string hint = "if the data has moved, say where it is: data.path=FOLDER";
+    const std::string hint = "if the data has moved, set its new path: data.path=FOLDER";
     const bool is_about_path = parts.where.find(path->text()) != std::string::npos;
     parts.next = is_about_path || parts.next.empty() ? hint : parts.next + "; " + hint;
     throw Error(std::move(parts));

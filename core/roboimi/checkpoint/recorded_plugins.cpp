@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 constexpr char kRunRecord[] = "run.json";
 
-// Beside a run's configuration, and two folders above a checkpoint's.
+// Reads run.json in `folder` (a run's) or two folders above it (a checkpoint's).
 std::vector<RecordedPlugin> plugins_recorded_for(const fs::path& folder) {
   for (const fs::path& run : {folder, folder / ".." / ".."}) {
     const fs::path file = run / kRunRecord;

@@ -1,8 +1,8 @@
-// Keeps a run's configuration from opening other libraries than the run was trained with.
+// A guard that restricts the plugins of a run's configuration to those the run was trained with.
 //
 //   restrict_to_recorded_plugins(config, "runs/2026...");
 //
-// A run's folder may come from somebody else, and a `plugin: FILE` in its config.yaml is code.
+// A run's folder may come from somebody else, and a `plugin: FILE` in its config.yaml loads code.
 #pragma once
 
 #include <filesystem>
@@ -12,13 +12,13 @@
 
 namespace roboimi {
 
-// Restricts the plugins that `config` names (Registry::restrict_plugins) to those in the run.json
-// of `folder`: a run's folder, or one of its checkpoints. Without a readable run.json none is
-// recorded.
+// Restricts the plugins that `config` names (Registry::restrict_plugins) to those recorded in
+// run.json. `folder` is a run's folder or one of its checkpoints. Without a readable run.json, no
+// plugin counts as recorded.
 ROBOIMI_EXPORT void restrict_to_recorded_plugins(const ConfigNode& config,
                                                  const std::filesystem::path& folder);
 
-// Whether the configuration in `file` is that of a run: there is a run.json beside it.
+// Whether `file` is the configuration of a run: there is a run.json in the same folder.
 ROBOIMI_EXPORT bool is_configuration_of_run(const std::filesystem::path& file);
 
 }  // namespace roboimi

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::int64_t kRows = 8, kWidth = 32;
 
-// The instructions that oneDNN is held to; empty where it may use all.
+// The limit on oneDNN's instructions; empty if there is none.
 std::string isa_limit() {
   const char* const limit = std::getenv("ONEDNN_MAX_CPU_ISA");
   return limit == nullptr ? "" : limit;
@@ -24,14 +24,15 @@ std::string isa_limit() {
 bool has_instructions() {
 #if defined(__x86_64__)
   const std::string limit = isa_limit();
-  const bool held_back = limit == "AVX512_CORE" || limit == "AVX512_CORE_VNNI";
-  return __builtin_cpu_supports("avx512bf16") && !held_back;
+  const bool is_limited = limit == "AVX512_CORE" || limit == "AVX512_CORE_VNNI";
+  return __builtin_cpu_supports("avx512bf16") && !is_limited;
 #else
   return false;
 #endif
 }
 
-// The operators have no C++ header: torch.compile lowers linear layers to them.
+// Computes a product by the operators that torch.compile uses for linear layers. They have no C++
+// header.
 at::Tensor product_of_ones() {
   using Reorder = at::Tensor(const at::Tensor&, std::optional<std::int64_t>);
   using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
@@ -56,7 +57,7 @@ CpuBfloat16 try_product() {
   try {
     const at::Tensor product = product_of_ones();
     found.works = at::equal(product, at::full_like(product, kWidth));
-    if (!found.works) found.why_not = "a product of ones is wrong";
+    if (!found.works) found.why_not = "a test product has a wrong result";
   } catch (const std::exception& error) {
     found.why_not = one_line_message(error);
   }

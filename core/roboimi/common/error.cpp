@@ -30,7 +30,7 @@ Error::Error(Parts parts) : std::runtime_error(compose(parts)), parts_(std::move
 Error::~Error() = default;
 
 std::string one_line_message(const std::exception& error) {
-  constexpr char kNoMemory[] = "not enough memory; ask for smaller sizes, or free some";
+  constexpr char kNoMemory[] = "not enough memory; use smaller sizes, or free some memory";
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return kNoMemory;
   std::string text = error.what();
   if (const auto* torch_error = dynamic_cast<const c10::Error*>(&error)) {

@@ -1,4 +1,4 @@
-// The error a user sees.
+// The exception for errors that a user sees.
 //
 //   throw Error({.what = "unknown key 'n_embd'",
 //                .where = "agent/lewm.yaml:12:5",
@@ -6,13 +6,13 @@
 //                .found = "n_embd",
 //                .next = "did you mean 'n_emb'?"});
 //
-// prints as one line:
+// prints as one line (wrapped here):
 //
 //   agent/lewm.yaml:12:5: unknown key 'n_embd': expected one of n_emb, n_layer, n_head; found
 //   n_embd; did you mean 'n_emb'?
 //
-// Error is for a user's mistake or a machine's fault (a missing file, a full disk). A broken
-// invariant of roboimi itself goes through ROBOIMI_CHECK, which aborts with the values.
+// Error is for mistakes of the user and failures of the machine (a missing file, a full disk). For
+// broken invariants of roboimi itself use ROBOIMI_CHECK, which prints the values and aborts.
 #pragma once
 
 #include <concepts>
@@ -26,17 +26,17 @@ namespace roboimi {
 
 class ROBOIMI_EXPORT Error : public std::runtime_error {
  public:
-  // Empty parts are left out of the text.
+  // Empty parts are left out of the message.
   struct Parts {
     std::string what;           // what went wrong, in one clause
     std::string where = {};     // file:line:column, a file, a plugin, a tensor's name
-    std::string expected = {};  // what would have been right
-    std::string found = {};     // what was there
+    std::string expected = {};  // the correct value or range
+    std::string found = {};     // the actual value
     std::string next = {};      // what the user can do about it
   };
 
   explicit Error(Parts parts);
-  // A template so that Error({.what = ...}) is never taken for a text.
+  // A template so that Error({.what = ...}) is never converted to a string.
   template <std::convertible_to<std::string> Text>
   explicit Error(Text&& what) : Error(Parts{.what = std::string(std::forward<Text>(what))}) {}
   ~Error() override;
@@ -47,11 +47,11 @@ class ROBOIMI_EXPORT Error : public std::runtime_error {
   Parts parts_;
 };
 
-// The message of an exception for one line of output: an Error's text, the first line of a libtorch
-// exception (whose text otherwise carries a backtrace), or that an allocator found no memory.
+// The message of an exception in one line: an Error's text, the first line of a libtorch exception
+// (without its backtrace), or a message about memory if an allocation failed.
 ROBOIMI_EXPORT std::string one_line_message(const std::exception& error);
 
-// Prints `condition`, `detail` and the place to stderr, and aborts.
+// Prints `condition`, `detail`, file and line to stderr, and aborts.
 [[noreturn]] ROBOIMI_EXPORT void fail_check(const char* condition, const std::string& detail,
                                             const char* file, int line);
 

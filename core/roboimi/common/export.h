@@ -1,4 +1,5 @@
-// Everything is compiled with hidden visibility; what crosses a library's edge says so.
+// The macro that exports a symbol from a library. All other symbols are compiled with hidden
+// visibility.
 #pragma once
 
 #define ROBOIMI_EXPORT __attribute__((visibility("default")))

@@ -33,7 +33,7 @@ void sync_path(const fs::path& path) {
   if (fd < 0) throw_system_error("cannot open for syncing", path, errno);
   const int error = ::fsync(fd) == 0 ? 0 : errno;
   ::close(fd);
-  // Some file systems do not sync folders; that is theirs to decide.
+  // Some file systems cannot sync folders (EINVAL); that is not an error.
   if (error != 0 && error != EINVAL) throw_system_error("cannot sync", path, error);
 }
 
@@ -41,7 +41,7 @@ fs::path parent_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-// Calls `make` with temporary names until it has made one that was free.
+// Calls `make` with temporary names until it succeeds with a name that is not in use.
 fs::path create_temporary(const fs::path& path, const char* what,
                           const std::function<bool(const fs::path&)>& make) {
   constexpr int kAttempts = 16;
@@ -59,7 +59,7 @@ bool create_empty_file(const fs::path& path) {
   return descriptor >= 0;
 }
 
-// Removes what it names unless released.
+// Removes a file or folder at the end of the scope, unless released.
 class RemoveOnFailure {
  public:
   explicit RemoveOnFailure(fs::path path) : path_(std::move(path)) {}
@@ -84,8 +84,9 @@ void rename_or_throw(const fs::path& from, const fs::path& to) {
   if (std::rename(from.c_str(), to.c_str()) != 0) throw_system_error("cannot rename to", to, errno);
 }
 
-// Gives a filled folder its name. What had the name before gets `from`, or where the file system
-// cannot exchange two names, ".replaced_NAME". Returns where that is; empty when there was nothing.
+// Renames a filled folder to its final name. An existing folder of that name becomes `from`, or
+// ".replaced_NAME" if the file system cannot exchange names. Returns the path of that old folder;
+// empty if there was none.
 fs::path put_in_place(const fs::path& from, const fs::path& to) {
   if (std::rename(from.c_str(), to.c_str()) == 0) return {};
   if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) {
@@ -100,8 +101,8 @@ fs::path put_in_place(const fs::path& from, const fs::path& to) {
   return replaced;
 }
 
-// The folder that write_folder_atomically() fills in this thread. It syncs the files in it, and
-// nobody sees them before it has its name: they need neither again.
+// The folder that write_folder_atomically() currently fills on this thread. It syncs the files in
+// it, and they are not visible under the final name yet, so they are written directly.
 thread_local fs::path folder_being_filled;
 
 class Filling {
@@ -151,6 +152,7 @@ void write_text_atomically(const fs::path& path, std::string_view text) {
 
 void write_folder_atomically(const fs::path& path,
                              const std::function<void(const fs::path&)>& fill) {
+  // Fill and sync a temporary folder.
   create_parent(path);
   const fs::path temporary =
       create_temporary(path, "cannot create the folder",
@@ -164,6 +166,7 @@ void write_folder_atomically(const fs::path& path,
     if (entry.is_regular_file()) sync_path(entry.path());
   }
   sync_path(temporary);
+  // Rename it and remove the old one.
   const fs::path former = put_in_place(temporary, path);
   guard.release();
   sync_path(parent_of(path));
@@ -184,7 +187,7 @@ std::string read_text(const fs::path& path) {
 }
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  // A pipe is refused below instead of waited for.
+  // O_NONBLOCK: opening a pipe must not wait; it is rejected below.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) throw_system_error("cannot open", path, errno);
   struct stat status {};

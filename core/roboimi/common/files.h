@@ -1,4 +1,5 @@
-// Files that are either the old one or the new one, never half of the new one.
+// Functions that write files and folders atomically: a reader finds the old or the new contents,
+// never a part.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,8 @@
 
 namespace roboimi {
 
-// A file being written from the start. Every failure is an Error that names `shown_as` (the final
-// name, while `path` is temporary) and says ENOSPC and EFBIG in words.
+// A file that is written from the start. A failure throws an Error that names `shown_as` (the final
+// name, if `path` is temporary) and explains ENOSPC and EFBIG in words.
 class ROBOIMI_EXPORT OutputFile {
  public:
   OutputFile(const std::filesystem::path& path, std::filesystem::path shown_as);
@@ -28,25 +29,25 @@ class ROBOIMI_EXPORT OutputFile {
   int descriptor_ = -1;
 };
 
-// Calls `write` with a temporary path in the same folder, syncs what it wrote and renames it to
-// `path`. When `write` or the disk fails, the temporary file is removed, `path` is untouched and an
-// Error says why (ENOSPC and EFBIG are named in words).
+// Calls `write` with a temporary path in the same folder, syncs that file and renames it to `path`.
+// If `write` or the disk fails, removes the temporary file, leaves `path` unchanged and throws an
+// Error with the reason (ENOSPC and EFBIG in words).
 ROBOIMI_EXPORT void write_file_atomically(
     const std::filesystem::path& path,
     const std::function<void(const std::filesystem::path& temporary)>& write);
 
-// The same for text held in memory.
+// The same for a string.
 ROBOIMI_EXPORT void write_text_atomically(const std::filesystem::path& path, std::string_view text);
 
-// Fills the folder `path` through a temporary one, synced and renamed. A folder that had the name
-// is replaced at one instant, where the file system can exchange names (NFS cannot: for an instant
-// that folder is ".replaced_NAME"). Files directly in the folder that `fill` writes by the
-// functions above are written plainly and synced once.
+// Calls `fill` with a temporary folder, syncs it and renames it to `path`. An existing folder of
+// that name is replaced atomically if the file system can exchange names. (NFS cannot: there the
+// old folder is briefly called ".replaced_NAME".) Files that `fill` writes directly into the folder
+// with the functions above are written without a temporary file and synced only once.
 ROBOIMI_EXPORT void write_folder_atomically(
     const std::filesystem::path& path,
     const std::function<void(const std::filesystem::path& temporary)>& fill);
 
-// The whole file. Error when it cannot be read.
+// The contents of a file. Throws Error if it cannot be read.
 ROBOIMI_EXPORT std::string read_text(const std::filesystem::path& path);
 
 // A read-only mapping of a whole file, shared between processes. An empty file maps to size 0.

@@ -1,4 +1,4 @@
-// SHA-256 over bytes, text, tensors and modules, for cache keys and fingerprints.
+// SHA-256 of bytes, strings, tensors and files, for cache keys and fingerprints.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,9 +21,9 @@ class ROBOIMI_EXPORT Sha256 {
   Sha256& operator=(const Sha256&) = delete;
 
   Sha256& update(const void* data, std::size_t size);
-  // Length first, then the bytes: "ab","c" differs from "a","bc".
+  // Hashes the length, then the bytes, so that "ab","c" differs from "a","bc".
   Sha256& update_text(std::string_view text);
-  // Dtype, shape and contents, whatever the strides or the device.
+  // Hashes dtype, shape and contents, independent of strides and device.
   Sha256& update_tensor(const at::Tensor& tensor);
   // 64 hexadecimal digits. Call once.
   std::string hex();

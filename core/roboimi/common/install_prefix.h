@@ -1,4 +1,4 @@
-// Where this roboimi lies: plugins and configs are found from it, whatever program runs.
+// The folder where this roboimi is installed. Plugins and configs are searched relative to it.
 #pragma once
 
 #include <filesystem>
@@ -7,12 +7,12 @@
 
 namespace roboimi {
 
-// The folder above libroboimi.so's: /opt/roboimi for /opt/roboimi/lib/libroboimi.so, build/release
-// in the source tree. Empty when the system does not tell.
+// The parent of the folder of libroboimi.so: /opt/roboimi for /opt/roboimi/lib/libroboimi.so,
+// build/release in the source tree. Empty if it cannot be determined.
 ROBOIMI_EXPORT std::filesystem::path install_prefix();
 
-// The source tree that a build folder of CMake was made from. Empty for any other folder: an
-// installed copy has no source tree, and must not take files from folders above it.
+// The source tree of a CMake build folder. Empty for any other folder: an installed copy has no
+// source tree and must not use files from the folders above it.
 ROBOIMI_EXPORT std::filesystem::path source_tree(const std::filesystem::path& prefix);
 
 }  // namespace roboimi

@@ -17,7 +17,7 @@ LogLevel level_of(spdlog::level::level_enum level) {
   return level == spdlog::level::warn ? LogLevel::kWarning : LogLevel::kError;
 }
 
-// Gives messages to the program's handler, or to stderr where it has none.
+// Passes messages to the program's handler, or to stderr if there is none.
 class RoutedSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   void route(LogHandler handler) {

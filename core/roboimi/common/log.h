@@ -1,8 +1,8 @@
-// The log of the library and of the plugins in this tree. Not installed API: see log_route.h.
+// The logger of the library and of the plugins in this tree. Not installed API: see log_route.h.
 //
 //   logger().info("{} episodes", count);
 //
-// It is a logger of its own: spdlog's default one writes to stdout and belongs to the program.
+// It is separate from spdlog's default logger, which writes to stdout and belongs to the program.
 #pragma once
 
 #include <spdlog/spdlog.h>
@@ -15,7 +15,7 @@ namespace roboimi {
 
 ROBOIMI_EXPORT spdlog::logger& logger();
 
-// The same, for a program that makes it its own: spdlog::set_default_logger(shared_logger()).
+// The same, for programs that make it their default: spdlog::set_default_logger(shared_logger()).
 ROBOIMI_EXPORT std::shared_ptr<spdlog::logger> shared_logger();
 
 }  // namespace roboimi

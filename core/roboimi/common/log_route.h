@@ -1,9 +1,8 @@
-// Where roboimi's log goes in a program of yours. By default: stderr, from "info" up, one line a
-// message; never stdout.
+// Functions that redirect roboimi's log in your program. By default, messages of level "info" and
+// above go to stderr, one per line; nothing is written to stdout.
 //
 //   roboimi::set_log_handler([](roboimi::LogLevel level, std::string_view message) {
-//     if (level >= roboimi::LogLevel::kWarning) RCLCPP_WARN(log, "%.*s", int(message.size()),
-//                                                           message.data());
+//     if (level >= roboimi::LogLevel::kWarning) std::cerr << message << '\n';
 //   });
 #pragma once
 
@@ -16,13 +15,13 @@ namespace roboimi {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kNone };
 
-// May be called from any thread, one call at a time; it must not call roboimi.
+// It may be called from any thread, but only one call runs at a time. It must not call roboimi.
 using LogHandler = std::function<void(LogLevel level, std::string_view message)>;
 
-// Gives every message to `handler` in place of stderr. An empty one: stderr again.
+// Passes every message to `handler` instead of stderr. An empty handler restores stderr.
 ROBOIMI_EXPORT void set_log_handler(LogHandler handler);
 
-// Passes messages of `lowest` and above; kNone: none at all.
+// Logs messages of level `lowest` and above; kNone turns the log off.
 ROBOIMI_EXPORT void set_log_level(LogLevel lowest);
 
 }  // namespace roboimi

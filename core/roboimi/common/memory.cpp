@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
 
-// The number that a file of the kernel starts with; nothing for "max" and where there is no file.
+// The number at the start of a kernel file; empty for "max" and if there is no such file.
 std::optional<std::uint64_t> number_in(const char* file) {
   std::ifstream in(file);
   std::uint64_t number = 0;
@@ -70,7 +70,7 @@ void require_memory(double bytes, const std::string& what, const std::string& wh
 
 void keep_freed_memory() {
 #if defined(__GLIBC__)
-  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that it takes
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest value allowed
   ::mallopt(M_TRIM_THRESHOLD, -1);        // never
 #endif
 }

@@ -1,5 +1,5 @@
-// How much memory there is, asked before it is taken: Linux promises more than it has and ends the
-// process, or another one, when the promise is called in. And whether what was taken is kept.
+// Checks of available memory before large allocations, and reuse of freed memory. Linux grants more
+// memory than it has and kills this or another process when the memory is used.
 //
 //   require_memory(4 * num_parameters, "the head", "agent.head", "lower n_emb or n_layer");
 #pragma once
@@ -11,20 +11,19 @@
 
 namespace roboimi {
 
-// Bytes that this process may still take: what the machine has free, what its control group leaves
-// it and what its own limit (ulimit -v) does, whichever is least.
+// Bytes that this process can still allocate: the minimum of the machine's free memory, the rest of
+// the control group's limit and the rest of the process's limit (ulimit -v).
 ROBOIMI_EXPORT std::uint64_t available_memory();
 
-// Error when `bytes` for `what` are not available: "not enough memory for the head", with both
-// numbers.
+// Throws Error if `bytes` are not available: "not enough memory for the head", with the needed and
+// the available size.
 ROBOIMI_EXPORT void require_memory(double bytes, const std::string& what, const std::string& where,
                                    const std::string& next);
 
-// From now on this process keeps what it frees for its next allocations, blocks of up to 32 MB. A
-// training step takes and frees the same tensors as the one before; by default glibc gives them
-// back to the system, which clears every page again (docs/results.md: up to 1.2 times the time).
-// Holds for the whole process, and so is for a program's main() to call. Without effect on other
-// allocators.
+// From now on, keeps freed blocks of up to 32 MB for later allocations of this process. Each
+// training step allocates and frees the same tensors; by default glibc returns them to the system,
+// which must clear every page again (docs/results.md: up to 1.2 times the time). Affects the whole
+// process, so only main() should call it. No effect on other allocators.
 ROBOIMI_EXPORT void keep_freed_memory();
 
 }  // namespace roboimi

@@ -1,4 +1,4 @@
-// What records say of where and when they were written.
+// The host name and time for records and logs.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace roboimi {
 
-// This machine's name, "localhost" when the system does not tell.
+// This machine's name; "localhost" if it cannot be determined.
 ROBOIMI_EXPORT std::string host_name();
 
-// The time in UTC: "2026-01-02T03:04:05Z".
+// The current time in UTC: "2026-01-02T03:04:05Z".
 ROBOIMI_EXPORT std::string time_now();
 
 }  // namespace roboimi

@@ -18,11 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Below a run's folder: rollouts/step_00000000/trajectory_000.png and checkpoints' temporary names.
+// Length reserved for paths in a run's folder: rollouts/step_00000000/trajectory_000.png and
+// temporary names of checkpoints.
 constexpr std::size_t kRoomBelow = 160;
 constexpr std::size_t kRoomForTemporary = 16;  // ".NAME.tmp12345678"
 
-// The home folder in the user database; empty when there is none. No `user`: of this process.
+// The home folder of `user` in the user database; empty if there is none. An empty `user` means the
+// user of this process.
 std::string home_of(const std::string& user) {
   std::array<char, 16384> buffer;
   passwd entry{};
@@ -48,18 +50,18 @@ std::string expand_home(std::string_view path) {
   const std::string_view rest = path.substr(1 + user.size());
   const std::string home = user.empty() ? home_folder().string() : home_of(std::string(user));
   if (!home.empty()) return home + std::string(rest);
-  throw Error({.what = user.empty() ? "'~' has no meaning: no home folder is known"
+  throw Error({.what = user.empty() ? "cannot expand '~': the home folder is unknown"
                                     : "no user '" + printable(user) + "'",
                .where = printable(path),
-               .expected = "~/FOLDER, ~USER/FOLDER or a path without '~' in front",
-               .next = user.empty() ? "set HOME, or write the path in full"
-                                    : "for a file of this name write ./" + printable(path)});
+               .expected = "~/FOLDER, ~USER/FOLDER or a path that does not begin with '~'",
+               .next = user.empty() ? "set HOME, or write the full path"
+                                    : "for a file with this name write ./" + printable(path)});
 }
 
 fs::path absolute_path(const fs::path& path) {
   if (path.empty()) return path;
   fs::path tidy;
-  // `a/../b` stays: with a link at `a` it is not `b`.
+  // Keep `a/../b`: it differs from `b` if `a` is a link.
   for (const fs::path& part : fs::absolute(expand_home(path.string()))) {
     if (part != ".") tidy /= part;
   }
@@ -83,8 +85,9 @@ void require_writable_folder(const fs::path& folder, const std::string& named_by
                  .where = printable(folder.string()),
                  .expected = expected,
                  .found = found,
-                 .next = "name another folder"});
+                 .next = "choose another folder"});
   };
+  // Check the length of the path.
   if (folder.empty()) fail("an empty path", "a folder", "");
   for (const fs::path& name : folder) {
     if (name.native().size() <= NAME_MAX) continue;
@@ -96,6 +99,7 @@ void require_writable_folder(const fs::path& folder, const std::string& named_by
     fail("the path is too long", "at most " + std::to_string(PATH_MAX - kRoomBelow) + " bytes",
          std::to_string(length));
   }
+  // Check the permissions.
   const fs::path existing = nearest_existing(folder);
   if (!fs::is_directory(existing)) fail("not a folder", "a folder", existing.string() + ", a file");
   if (::access(existing.c_str(), W_OK | X_OK) != 0) {

@@ -44,26 +44,25 @@ int open_lock(const fs::path& file) {
 Error cannot_lock(const fs::path& file, int error) {
   return Error({.what = std::string("cannot lock: ") + std::strerror(error),
                 .where = file.string(),
-                .next = "use a file system with locks (flock)"});
+                .next = "use a file system that supports locks (flock)"});
 }
 
 bool means_no_locks(int error) { return error == ENOLCK || error == EOPNOTSUPP || error == ENOSYS; }
 
-// What the holder wrote: "process 4711 on node3 since 2026-01-02T03:04:05Z".
+// The record of the holder: "process 4711 on node3 since 2026-01-02T03:04:05Z".
 std::string holder_in(int descriptor) {
   std::array<char, 512> text{};
   const ssize_t size = ::pread(descriptor, text.data(), text.size(), 0);
   const std::string found(text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
-  return found.starts_with("process ") ? found.substr(0, found.find('\n'))
-                                       : "a process that does not say which";
+  return found.starts_with("process ") ? found.substr(0, found.find('\n')) : "an unknown process";
 }
 
-// Best effort: the lock holds without it.
+// Best effort: the lock works without it.
 void write_holder(int descriptor) {
   const std::string text = "process " + std::to_string(::getpid()) + " on " + host_name() +
                            " since " + time_now() + "\n";
   if (::ftruncate(descriptor, 0) != 0 || ::pwrite(descriptor, text.data(), text.size(), 0) < 0) {
-    logger().debug("the lock does not say who has it: {}", std::strerror(errno));
+    logger().debug("cannot record the holder of the lock: {}", std::strerror(errno));
   }
 }
 
@@ -105,14 +104,15 @@ ProcessLock ProcessLock::take_folder(const fs::path& folder, const std::string& 
   ProcessLock lock(open_lock(file));
   const int error = lock.lock(LOCK_EX | LOCK_NB);
   if (error == EWOULDBLOCK) {
-    throw Error({.what = "another process is at work on this " + kind,
+    throw Error({.what = "another process is using this " + kind,
                  .where = folder.string(),
                  .found = holder_in(lock.descriptor_),
                  .next = "wait for it to end, or stop it"});
   }
   if (means_no_locks(error)) {
     logger().warn(
-        "{}: this file system has no locks ({}): do not start a second process on this {}",
+        "{}: this file system does not support locks ({}); do not start a second process on this "
+        "{}",
         folder.string(), std::strerror(error), kind);
     return lock;
   }

@@ -1,11 +1,10 @@
-// A lock that a process holds on a file until it ends, however it ends.
+// A lock on a file, held by a process until it releases it or ends.
 //
-//   if (const auto lock = ProcessLock::try_take(folder / "lock")) work();   // else somebody has it
-//   const ProcessLock lock = ProcessLock::take_folder(run_folder, "run");   // or an Error names
-//   who
+//   if (const auto lock = ProcessLock::try_take(folder / "lock")) work();
+//   const ProcessLock lock = ProcessLock::take_folder(run_folder, "run");
 //
-// The kernel keeps it (flock), so a lock left behind by a killed process or a reboot does not
-// exist. NFS passes it on to its server, so it holds between machines there.
+// The lock is managed by the kernel (flock), so killed processes and reboots leave no stale locks.
+// On NFS it also works between machines.
 #pragma once
 
 #include <filesystem>
@@ -20,18 +19,20 @@ namespace roboimi {
 
 class ROBOIMI_EXPORT ProcessLock {
  public:
-  // Nothing when another process has it. Error when the file cannot be made, or the file system has
-  // no locks.
+  // Takes the lock; empty if another process holds it. Throws Error if the file cannot be created
+  // or the file system does not support locks.
   static std::optional<ProcessLock> try_take(const std::filesystem::path& file);
-  // Waits for it, asking `should_stop` every 50 ms when there is one (true: Error "interrupted").
+  // Waits for the lock. Calls `should_stop`, if given, every 50 ms; true throws an Error
+  // "interrupted".
   static ProcessLock take(const std::filesystem::path& file,
                           const std::function<bool()>& should_stop = {});
-  // For a folder that one process at a time writes to: takes FOLDER/.lock and writes into it who
-  // has it. When another process has it, an Error names the `kind` of folder and that process: its
-  // number, its machine and since when. Where the file system has no locks, a warning says so.
+  // Takes FOLDER/.lock, for a folder that only one process may write to, and records this process
+  // in it. If another process holds it, throws an Error with the `kind` of folder and the other
+  // process's ID, machine and start of the lock. Logs a warning if the file system does not support
+  // locks.
   static ProcessLock take_folder(const std::filesystem::path& folder, const std::string& kind);
 
-  // For a process that is to hold the lock, too: ProcessStart::inherited.
+  // For passing the lock to a child process: ProcessStart::inherited.
   int descriptor() const { return descriptor_; }
 
   ~ProcessLock();
@@ -42,7 +43,7 @@ class ROBOIMI_EXPORT ProcessLock {
 
  private:
   explicit ProcessLock(int descriptor) : descriptor_(descriptor) {}
-  int lock(int operation) const;  // of flock(2); 0, or the error's number
+  int lock(int operation) const;  // calls flock(2); returns 0 or errno
   int descriptor_ = -1;
 };
 

@@ -30,7 +30,7 @@ std::string first_line(const fs::path& file) {
   return line;
 }
 
-// The state letter and the start time of /proc/PID/stat, whose second field may hold anything.
+// The state letter and the start time from /proc/PID/stat.
 struct Stat {
   char state = 0;
   std::int64_t start_ticks = 0;
@@ -38,7 +38,7 @@ struct Stat {
 
 Stat read_stat(std::int64_t pid) {
   const std::string line = first_line("/proc/" + std::to_string(pid) + "/stat");
-  const std::size_t name_end = line.rfind(')');
+  const std::size_t name_end = line.rfind(')');  // the second field may contain any characters
   if (name_end == std::string::npos) return {};
   std::istringstream fields(line.substr(name_end + 1));
   Stat stat;
@@ -50,11 +50,11 @@ Stat read_stat(std::int64_t pid) {
   return stat;
 }
 
-// Until when a process may run, in what poll() takes.
+// The time limit of a process, in the units of poll().
 class Deadline {
  public:
   explicit Deadline(std::chrono::milliseconds limit) : limit_(limit) {}
-  // -1: for ever; 0: no longer.
+  // Milliseconds left; -1: no limit; 0: the time is over.
   int left() const {
     if (limit_ == kNoLimit) return -1;
     const auto passed = std::chrono::steady_clock::now() - begin_;
@@ -67,19 +67,21 @@ class Deadline {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-// Feeds `input` and collects both outputs until the process closes them; false when that takes too
-// long.
+// Writes `input` to the process and collects both outputs until the process closes them; false if
+// that takes too long.
 bool exchange(int input_end, const std::string& input, std::array<int, 2> outputs,
               const Deadline& deadline, ProcessResult& result) {
   std::size_t sent = 0;
   bool open_input = true;
   std::array<std::string*, 2> texts = {&result.output, &result.errors};
   while (open_input || outputs[0] >= 0 || outputs[1] >= 0) {
+    // Close the input when it is sent.
     if (open_input && sent == input.size()) {
       ::close(input_end);
       open_input = false;
-      continue;  // the outputs may be closed already: then there is nothing to wait for
+      continue;  // the outputs may already be closed: then there is nothing to wait for
     }
+    // Wait until something can be read or written.
     std::array<pollfd, 3> waiting = {{{outputs[0], POLLIN, 0},
                                       {outputs[1], POLLIN, 0},
                                       {open_input ? input_end : -1, POLLOUT, 0}}};
@@ -91,13 +93,15 @@ bool exchange(int input_end, const std::string& input, std::array<int, 2> output
       return false;
     }
     if (::poll(waiting.data(), waiting.size(), left) <= 0) continue;
+    // Write more input.
     if (waiting[2].revents != 0) {
       const ssize_t count =
           write_without_signal(input_end, input.data() + sent, input.size() - sent);
       if (count > 0) sent += static_cast<std::size_t>(count);
-      // The reader has enough.
+      // The process does not read any more.
       if (count < 0 && errno != EINTR && errno != EAGAIN) sent = input.size();
     }
+    // Read more output.
     for (std::size_t i = 0; i < 2; ++i) {
       if (waiting[i].revents == 0) continue;
       std::array<char, 65536> buffer;
@@ -112,8 +116,8 @@ bool exchange(int input_end, const std::string& input, std::array<int, 2> output
   return true;
 }
 
-// False when it does not end in time: it may go on after it has closed its outputs. Without a
-// status where somebody else has reaped it.
+// Waits for a process to end, which may be after it has closed its outputs; false if it does not
+// end in time. `status` stays empty if somebody else has reaped it.
 bool wait_for(pid_t pid, const Deadline& deadline, std::optional<int>& status) {
   constexpr std::chrono::milliseconds kPause{2};
   while (true) {
@@ -159,6 +163,7 @@ ProcessIdentity start_process(const ProcessStart& start) {
 
 ProcessResult run_process(const std::vector<std::string>& words, const std::string& input,
                           std::chrono::milliseconds limit) {
+  // Start the program with three pipes.
   Pipe in, out, err;
   Spawn child;
   child.give(in.read_end(), STDIN_FILENO);
@@ -168,8 +173,8 @@ ProcessResult run_process(const std::vector<std::string>& words, const std::stri
   in.close_read_end();
   out.close_write_end();
   err.close_write_end();
+  // Exchange input and outputs. A full input pipe must not block the reading of the outputs.
   ProcessResult result;
-  // A full pipe must not keep the outputs from being read.
   ::fcntl(in.write_end(), F_SETFL, O_NONBLOCK);
   const Deadline deadline(limit);
   std::optional<int> status;
@@ -177,6 +182,7 @@ ProcessResult run_process(const std::vector<std::string>& words, const std::stri
       !exchange(in.release_write_end(), input, {out.release_read_end(), err.release_read_end()},
                 deadline, result) ||
       !wait_for(pid, deadline, status);
+  // Find the exit status.
   if (result.timed_out) {
     ::kill(pid, SIGKILL);
     wait_for(pid, Deadline(kNoLimit), status);
@@ -184,7 +190,7 @@ ProcessResult run_process(const std::vector<std::string>& words, const std::stri
   } else if (status) {
     result.status = shell_status(*status);
   } else {
-    throw Error({.what = "the exit status is lost",
+    throw Error({.what = "the exit status is unknown",
                  .where = words[0],
                  .found = "a program that ignores SIGCHLD or reaps all its children",
                  .next = "leave SIGCHLD at its default"});

@@ -45,8 +45,8 @@ at::Tensor dropout(const at::Tensor& x, double p, at::Generator& generator) {
 at::Tensor BatchGenerator::randn(at::IntArrayRef sizes, const at::TensorOptions& options) const {
   if (generators_.size() == 1) return at::randn(sizes, generators_.front(), options);
   if (sizes.empty() || sizes.front() != static_cast<std::int64_t>(generators_.size())) {
-    throw Error({.what = "random numbers of another batch",
-                 .expected = std::to_string(generators_.size()) + " rows, one a generator",
+    throw Error({.what = "the batch size does not match the number of generators",
+                 .expected = std::to_string(generators_.size()) + " rows",
                  .found = c10::str(sizes)});
   }
   std::vector<std::int64_t> row(sizes.begin(), sizes.end());

@@ -1,6 +1,7 @@
-// Random numbers that depend on nothing but their seed.
+// Random numbers that depend only on an explicit seed.
 //
-// Every draw takes an explicit generator; the process's default generator is left as it was found.
+// Every function takes a generator explicitly; none changes the state of libtorch's default
+// generator.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -16,20 +17,20 @@
 
 namespace roboimi {
 
-// A generator on `device`, seeded.
+// A seeded generator on `device`.
 ROBOIMI_EXPORT at::Generator make_generator(std::uint64_t seed, c10::Device device = c10::kCPU);
 
-// Mixes a seed with up to three coordinates (step, episode, replan) into an independent seed, so
-// that a draw is a pure function of its place: mix_seed(seed, step). SplitMix64 finaliser.
+// Mixes a seed with up to three coordinates (such as step or episode) into an independent seed, so
+// that a random draw is a pure function of them: mix_seed(seed, step). Uses SplitMix64's finalizer.
 ROBOIMI_EXPORT std::uint64_t mix_seed(std::uint64_t seed, std::uint64_t a, std::uint64_t b = 0,
                                       std::uint64_t c = 0);
 
-// Dropout that draws its mask from `generator` (at::dropout draws from the default one). `x` any
-// shape, floating; identity when p == 0.
+// Dropout that draws its mask from `generator` (at::dropout uses the default generator). `x`:
+// floating, any shape. Returns `x` if p == 0.
 ROBOIMI_EXPORT at::Tensor dropout(const at::Tensor& x, double p, at::Generator& generator);
 
-// The source of a batch's random numbers: one generator for all rows, or one for each row, so that
-// a row's numbers do not depend on the rows beside it.
+// The source of random numbers for a batch: one generator for all rows, or one per row, so that the
+// numbers of a row do not depend on the other rows.
 //
 //   at::Generator generator = make_generator(seed);
 //   head.sample(condition, generator);                        // one for all rows
@@ -39,17 +40,18 @@ class ROBOIMI_EXPORT BatchGenerator {
   BatchGenerator(const at::Generator& generator) : generators_{generator} {}  // NOLINT: implicit
   explicit BatchGenerator(std::vector<at::Generator> rows) : generators_(std::move(rows)) {}
 
-  // Standard normal numbers of shape `sizes` = [B, ...]. With a generator a row, row i holds what
-  // its generator alone gives for [1, ...]. Error: another number of rows than generators.
+  // Standard normal numbers of shape `sizes` = [B, ...]. With one generator per row, row i equals
+  // what its generator returns for [1, ...]. Throws Error if there are several generators and their
+  // number is not B.
   at::Tensor randn(at::IntArrayRef sizes, const at::TensorOptions& options) const;
 
  private:
   std::vector<at::Generator> generators_;
 };
 
-// Constructing a module draws from the default CPU generator. While alive, this guard holds that
-// generator seeded with `seed`; afterwards the old state is back. Not reentrant across threads: it
-// locks a process-wide mutex.
+// A scope guard for the construction of modules, which draws from the default CPU generator. It
+// seeds that generator with `seed` and restores the old state at the end. It locks a process-wide
+// mutex, so only one thread can hold it at a time.
 class ROBOIMI_EXPORT SeededConstruction {
  public:
   explicit SeededConstruction(std::uint64_t seed);

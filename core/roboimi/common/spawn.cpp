@@ -15,7 +15,7 @@ extern char** environ;
 namespace roboimi {
 namespace {
 
-// A child's own descriptors are below.
+// Ends of pipes get at least this number, above the descriptors that a child is given.
 constexpr int kLowestEnd = 10;
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
@@ -40,11 +40,11 @@ std::vector<std::string> environment_with(const std::map<std::string, std::strin
 Pipe::Pipe() {
   int made[2];
   if (::pipe2(made, O_CLOEXEC) != 0) {
-    throw Error({.what = std::string("cannot make a pipe: ") + std::strerror(errno),
+    throw Error({.what = std::string("cannot create a pipe: ") + std::strerror(errno),
                  .next = "raise the limit of open files (ulimit -n)"});
   }
-  // In a process without a standard input or output the ends would take their numbers, and giving
-  // one of them to a child would close the other.
+  // In a process without standard input or output, the ends would get these numbers, and giving one
+  // of them to a child would close the other.
   for (int i = 0; i < 2; ++i) {
     ends_[i] = ::fcntl(made[i], F_DUPFD_CLOEXEC, kLowestEnd);
     if (ends_[i] < 0) {
@@ -102,6 +102,7 @@ void Spawn::start_session() {
 
 pid_t Spawn::start(const std::vector<std::string>& words,
                    const std::map<std::string, std::string>& added) {
+  // Reset the signals and close other descriptors.
   sigset_t none;
   ::sigemptyset(&none);
   ::posix_spawnattr_setsigmask(&attributes_, &none);
@@ -109,6 +110,7 @@ pid_t Spawn::start(const std::vector<std::string>& words,
   ::posix_spawnattr_setflags(
       &attributes_, static_cast<short>(flags_ | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
   ::posix_spawn_file_actions_addclosefrom_np(&actions_, first_unused_);
+  // Start the program.
   const std::vector<std::string> environment = environment_with(added);
   pid_t pid = -1;
   const int error = ::posix_spawnp(&pid, words.at(0).c_str(), &actions_, &attributes_,
@@ -118,6 +120,7 @@ pid_t Spawn::start(const std::vector<std::string>& words,
 }
 
 ssize_t write_without_signal(int descriptor, const void* data, std::size_t size) {
+  // Write with SIGPIPE blocked.
   sigset_t pipe_signal, former, pending;
   ::sigemptyset(&pipe_signal);
   ::sigaddset(&pipe_signal, SIGPIPE);
@@ -126,8 +129,8 @@ ssize_t write_without_signal(int descriptor, const void* data, std::size_t size)
   ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &former);
   const ssize_t written = ::write(descriptor, data, size);
   const int error = errno;
-  // The signal goes to the thread that wrote, so it is waiting here and nowhere else. It also comes
-  // with a write of a part, when the reader goes meanwhile.
+  // Remove a pending signal. It is sent to the thread that wrote, so it is pending only here. It is
+  // also sent if the reader ends during a partial write.
   if (!was_pending) {
     const timespec at_once{};
     while (::sigtimedwait(&pipe_signal, nullptr, &at_once) < 0 && errno == EINTR) {

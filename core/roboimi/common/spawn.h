@@ -1,4 +1,4 @@
-// The start of a child process, and pipes to it. Internal to common.
+// Classes that start a child process and connect it with pipes. Internal to common.
 //
 //   Pipe answers;
 //   Spawn child;
@@ -6,9 +6,9 @@
 //   const pid_t pid = child.start({"date", "-u"});
 //   answers.close_write_end();
 //
-// A child gets the descriptors that it is given and no others, no blocked signal, and the default
-// action of every signal, with one exception: a hangup that this process ignores (nohup) is ignored
-// by the child as well, unless it starts a session.
+// A child inherits only the descriptors that it is given. Its signals are unblocked and have their
+// default actions, with one exception: if this process ignores SIGHUP (nohup), so does the child,
+// unless it starts a session.
 #pragma once
 
 #include <spawn.h>
@@ -22,10 +22,10 @@
 
 namespace roboimi {
 
-// A pipe whose ends are closed with it.
+// A pipe that closes its ends when it is destroyed.
 class Pipe {
  public:
-  Pipe();  // Error when the process has no descriptors left
+  Pipe();  // throws Error if the process has no descriptors left
   ~Pipe();
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;
@@ -34,7 +34,7 @@ class Pipe {
   int write_end() const { return ends_[1]; }
   void close_read_end() { close(ends_[0]); }
   void close_write_end() { close(ends_[1]); }
-  // From now on the caller's to close.
+  // The caller must close the returned end.
   int release_read_end() { return release(ends_[0]); }
   int release_write_end() { return release(ends_[1]); }
 
@@ -52,15 +52,15 @@ class Spawn {
   Spawn(const Spawn&) = delete;
   Spawn& operator=(const Spawn&) = delete;
 
-  // The child has `descriptor` as number `as`.
+  // The child gets `descriptor` as number `as`.
   void give(int descriptor, int as);
   void open(const std::filesystem::path& file, int flags, int as);
   void change_directory(const std::filesystem::path& directory);
-  // A session of its own, without a terminal.
+  // The child starts a new session, without a terminal.
   void start_session();
 
-  // Starts the program, which is found by PATH, with `added` in its environment. Error when that
-  // fails. Once for each object.
+  // Starts the program, searched in PATH, with `added` in its environment. Throws Error if that
+  // fails. Call it only once per object.
   pid_t start(const std::vector<std::string>& words,
               const std::map<std::string, std::string>& added = {});
 
@@ -69,11 +69,11 @@ class Spawn {
   posix_spawnattr_t attributes_;
   sigset_t default_signals_;
   short flags_ = 0;
-  int first_unused_ = 3;  // descriptors from here on are not the child's
+  int first_unused_ = 3;  // the child does not get this descriptor and higher ones
 };
 
-// write(2), but a reader that is gone gives EPIPE alone: no SIGPIPE, and the host program's own
-// handling of that signal stays as it is.
+// write(2) without SIGPIPE: if the reader is gone, it only returns EPIPE. The program's own
+// handling of SIGPIPE is unchanged.
 ssize_t write_without_signal(int descriptor, const void* data, std::size_t size);
 
 }  // namespace roboimi

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Eight digits that tell this boot of this machine from others.
+// Eight digits that identify this boot of this machine.
 const std::string& boot_tag() {
   static const std::string tag = [] {
     std::ifstream file("/proc/sys/kernel/random/boot_id");
@@ -42,8 +42,9 @@ bool is_old(const fs::path& file) {
   return !error && fs::file_time_type::clock::now() - written > std::chrono::hours(24);
 }
 
-// `end` is what follows the prefix: the process, and in names of this version the boot and chance.
-bool is_left(const fs::path& file, const std::string& end) {
+// Whether the process that made a temporary file has ended. `end` is the part of the name after the
+// prefix: the process ID and, except in old names, the boot and the random number.
+bool is_leftover(const fs::path& file, const std::string& end) {
   static const std::regex pattern("([0-9]{1,10})(-([0-9a-f]{8})-[0-9a-f]{8})?");
   std::smatch match;
   if (!std::regex_match(end, match, pattern)) return false;
@@ -70,7 +71,7 @@ void remove_leftovers_of(const fs::path& path) {
     const std::string name = item.path().filename().string();
     if (!name.starts_with(prefix)) continue;
     const bool is_file = item.is_symlink(error) || item.is_regular_file(error);
-    if (is_file && is_left(item.path(), name.substr(prefix.size()))) leftovers.push_back(item);
+    if (is_file && is_leftover(item.path(), name.substr(prefix.size()))) leftovers.push_back(item);
   }
   for (const fs::path& leftover : leftovers) fs::remove(leftover, error);
 }

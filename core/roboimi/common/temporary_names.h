@@ -1,17 +1,17 @@
-// Names of files and folders that are not whole yet: ".NAME.tmp4711-1a2b3c4d-9f3ac2d1", made of the
-// process, the boot of its machine and chance, so that nobody can put a link there beforehand.
-// Internal to core.
+// Temporary names for files and folders that are still being written:
+// ".NAME.tmp4711-1a2b3c4d-9f3ac2d1". They consist of the process ID, the boot of the machine and a
+// random number, so that nobody can guess the name and create a link there. Internal to core.
 #pragma once
 
 #include <filesystem>
 
 namespace roboimi {
 
-// A name beside `path`, another one at each call.
+// A temporary name in the folder of `path`, different at each call.
 std::filesystem::path temporary_name(const std::filesystem::path& path);
 
-// Removes the files that killed processes left under such names of `path`: those of this machine at
-// once, those of another machine or boot after a day. No link is followed. Best effort.
+// Removes temporary files of `path` that killed processes have left: immediately if they are from
+// this boot of this machine, otherwise after a day. No link is followed. Best effort.
 void remove_leftovers_of(const std::filesystem::path& path);
 
 }  // namespace roboimi

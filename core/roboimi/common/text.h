@@ -1,4 +1,4 @@
-// Foreign text in messages.
+// Functions for strings from untrusted sources in messages.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace roboimi {
 
-// At most `limit` bytes of `text` (then "..."), with everything but printable ASCII and whole UTF-8
-// sequences shown as \xNN, so that a hostile name cannot move the terminal's cursor.
+// At most about `limit` bytes of `text`, then "...". Everything except printable ASCII and complete
+// UTF-8 sequences is shown as \xNN, so that a hostile name cannot move the terminal's cursor.
 ROBOIMI_EXPORT std::string printable(std::string_view text, std::size_t limit = 200);
 
 // Whether the bytes are valid UTF-8.

@@ -18,7 +18,7 @@ namespace {
 
 const std::string kError = "error: ";
 
-// Writes all of it; false when the reader is gone.
+// Writes the whole string; false if the reader is gone.
 bool write_all(int descriptor, const std::string& text) {
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t written =
@@ -32,7 +32,7 @@ bool write_all(int descriptor, const std::string& text) {
 }  // namespace
 
 WorkerProcesses::WorkerProcesses(const std::vector<std::string>& command, std::int64_t count)
-    : WorkerProcesses() {  // so that an Error here ends those that were started
+    : WorkerProcesses() {  // so that after an Error the destructor ends the workers
   for (std::int64_t i = 0; i < count; ++i) start(command);
 }
 
@@ -80,6 +80,7 @@ std::optional<WorkerProcesses::Reply> WorkerProcesses::take_line() {
 
 std::optional<WorkerProcesses::Reply> WorkerProcesses::receive(std::chrono::milliseconds timeout) {
   if (auto waiting = take_line()) return waiting;
+  // Wait for output.
   std::vector<pollfd> outputs;
   for (const Worker& worker : workers_) {
     outputs.push_back({.fd = worker.output, .events = POLLIN, .revents = 0});
@@ -87,6 +88,7 @@ std::optional<WorkerProcesses::Reply> WorkerProcesses::receive(std::chrono::mill
   if (::poll(outputs.data(), outputs.size(), static_cast<int>(timeout.count())) <= 0) {
     return std::nullopt;
   }
+  // Read it.
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i].revents == 0) continue;
     char buffer[4096];
@@ -101,9 +103,9 @@ void WorkerProcesses::fail_ended(Worker& worker) {
   int status = 0;
   const bool is_known = ::waitpid(worker.pid, &status, 0) == worker.pid;
   worker.pid = -1;
-  throw WorkerEnded({.what = "a worker process ended before its work",
+  throw WorkerEnded({.what = "a worker process ended before it finished its work",
                      .found = is_known ? status_text(shell_status(status)) : "an unknown status",
-                     .next = "its own message is above"});
+                     .next = "see its message above"});
 }
 
 void leave_signals_to_owner() {
@@ -111,17 +113,17 @@ void leave_signals_to_owner() {
 }
 
 void serve_tasks(const std::function<std::string(const std::string& task)>& work) {
-  bool gave_up = false;
-  for (std::string task; !gave_up && std::getline(std::cin, task);) {
+  bool has_failed = false;
+  for (std::string task; !has_failed && std::getline(std::cin, task);) {
     std::string answer;
     try {
       answer = work(task);
     } catch (const std::exception& error) {
       answer = kError + one_line_message(error);
-      gave_up = true;
+      has_failed = true;
     }
     if (!write_all(WorkerProcesses::kReplyDescriptor, answer + "\n")) {
-      throw Error("nobody waits for this worker's answer");
+      throw Error("this worker's owner no longer reads its answers");
     }
   }
 }

@@ -1,12 +1,12 @@
-// Child processes that answer lines with lines, one at a time.
+// Worker processes: child processes that answer each line of input with one line of output.
 //
 //   WorkerProcesses workers({"/proc/self/exe", "collect", "--worker"}, 2);
 //   workers.send(0, "17");
-//   if (auto reply = workers.receive(100ms)) use(reply->worker, reply->line);
+//   if (const auto reply = workers.receive(std::chrono::seconds(1))) std::cout << reply->line;
 //
-// A worker reads lines from its standard input until that ends, and writes one line for each to
-// descriptor kReplyDescriptor; "error: MESSAGE" says that it gave up. serve_tasks() does so. Its
-// standard output goes to this process's stderr.
+// A worker reads lines from its standard input until its end and writes one line for each to the
+// descriptor kReplyDescriptor. The line "error: MESSAGE" means that it has failed. serve_tasks()
+// implements this protocol. A worker's standard output goes to this process's stderr.
 #pragma once
 
 #include <sys/types.h>
@@ -23,7 +23,7 @@
 
 namespace roboimi {
 
-// A worker that has ended although there was work for it.
+// The error that a worker has ended although it still had work.
 class ROBOIMI_EXPORT WorkerEnded : public Error {
  public:
   using Error::Error;
@@ -33,29 +33,29 @@ class ROBOIMI_EXPORT WorkerProcesses {
  public:
   static constexpr int kReplyDescriptor = 3;
 
-  // `command` starts with the path of the program.
+  // `command`: the path of the program and its arguments.
   WorkerProcesses(const std::vector<std::string>& command, std::int64_t count);
-  // Ends those still at work (SIGTERM) and waits for them.
+  // Ends the workers (SIGTERM) and waits for them.
   ~WorkerProcesses();
   WorkerProcesses(const WorkerProcesses&) = delete;
   WorkerProcesses& operator=(const WorkerProcesses&) = delete;
 
   std::int64_t size() const { return static_cast<std::int64_t>(workers_.size()); }
-  void send(std::int64_t worker, const std::string& line);  // WorkerEnded, too
+  void send(std::int64_t worker, const std::string& line);  // throws WorkerEnded, see receive()
 
   struct Reply {
     std::int64_t worker = 0;
     std::string line;
   };
-  // Empty when nothing came in time, or a signal did. WorkerEnded when a worker has ended, another
-  // Error when it has given up.
+  // The next line of any worker. Empty after the timeout or a signal. Throws WorkerEnded if a
+  // worker has ended, and another Error if a worker has reported one.
   std::optional<Reply> receive(std::chrono::milliseconds timeout);
 
  private:
   struct Worker {
     pid_t pid = -1;
-    int input = -1, output = -1;  // our ends of its pipes
-    std::string received;         // without a line's end yet
+    int input = -1, output = -1;  // this process's ends of its pipes
+    std::string received;         // bytes not returned yet
   };
 
   WorkerProcesses() = default;
@@ -66,12 +66,12 @@ class ROBOIMI_EXPORT WorkerProcesses {
   std::vector<Worker> workers_;
 };
 
-// The worker's side, first of all: ignores the signals that a terminal or a batch system sends to
-// all processes of a job. The owner gets them, too, and decides.
+// In a worker, call this first: ignores the signals that a terminal or a batch system sends to all
+// processes of a job. The owner gets them too and decides what to do.
 ROBOIMI_EXPORT void leave_signals_to_owner();
 
-// The worker's side: answers each line of standard input with the line that `work` makes of it,
-// until that ends or `work` throws, which is told to the owner.
+// In a worker: answers each line of standard input with the line that `work` returns, until the
+// input ends or `work` throws. An exception is reported to the owner.
 ROBOIMI_EXPORT void serve_tasks(const std::function<std::string(const std::string& task)>& work);
 
 }  // namespace roboimi

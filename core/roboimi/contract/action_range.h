@@ -1,6 +1,7 @@
-// How far the actions and states of the training episodes go, dimension by dimension, and how fast
-// the actions. Both travel in the checkpoint (CheckpointState): a policy's commands are held to the
-// one (deploy/action_limits.h), and states outside the other are reported (deploy/state_watch.h).
+// The ranges of the actions and states in the training episodes, per dimension, and the largest
+// step of each action. Both ranges are saved in the checkpoint (CheckpointState). A policy's
+// commands are limited to the range of the actions (deploy/action_limits.h), and states far outside
+// their range are reported (deploy/state_watch.h).
 #pragma once
 
 #include <vector>
@@ -9,7 +10,7 @@ namespace roboimi {
 
 struct ActionRange {
   std::vector<double> min, max;      // [A], in the units of the data
-  std::vector<double> largest_step;  // [A], of |action[t+1] - action[t]| inside an episode
+  std::vector<double> largest_step;  // [A], largest |action[t+1] - action[t]| within an episode
 };
 
 struct StateRange {

@@ -1,21 +1,23 @@
-// An actor: one episode of a policy, from observations to commands.
+// An actor: the state of one episode of a policy. It turns observations into commands.
 //
 //   std::unique_ptr<Actor> actor = agent.make_actor({});
 //   actor->reset(seed);
-//   at::Tensor command = actor->act(observation);   // once a control step
+//   at::Tensor command = actor->act(observation);   // once per control step
 //
-// The agent holds what is trained; an actor holds what an episode needs: the queue of observations,
-// the planned actions, the seed of the noise, the deadline and the thread that keeps it. Many
-// actors may act on one agent, each from a thread of its own, while nothing changes the agent's
-// weights or mode. The agent outlives its actors.
+// The agent holds the trained weights. An actor holds the state of an episode: the queue of
+// observations, the planned actions, the seed of the noise, the deadline and the thread that
+// enforces it. Many actors may share one agent, each on its own thread, as long as nothing changes
+// the agent's weights or mode. The agent must outlive its actors.
 //
-// act() does a control step as a whole. Its parts let the plans of several actors be one batch:
+// act() performs a whole control step. A caller with several actors can split the step instead and
+// sample all chunks of actions in one batch, with one PlanRequest per actor:
 //
-//   for (auto& actor : actors) actor->observe(...);
-//   std::vector<PlanRequest> requests;              // of the actors whose wants_plan() is true
-//   at::Tensor chunks = agent.sample_plans(requests);
-//   ... actor->accept(chunks[i]) ...
-//   for (auto& actor : actors) ... actor->command() ...
+//   actor->observe(observation);
+//   if (actor->wants_plan()) {
+//     at::Tensor chunks = agent.sample_plans({actor->plan_request()});   // [1, H, A]
+//     actor->accept(chunks[0]);
+//   }
+//   at::Tensor command = actor->command();
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -32,58 +34,61 @@
 namespace roboimi {
 
 struct ActorOptions {
-  // act() returns within this time of its call, whatever the models take, and last_timing() says
-  // what was late. The first chunk after reset() is waited for, since nothing can be commanded
-  // before it. None: act() waits for every chunk.
+  // act() returns within this time, however long the models take, and last_timing() reports whether
+  // a chunk was late. Exception: act() always waits for the first chunk after reset(), because
+  // there is no earlier action to return. Unset: act() waits for every chunk.
   std::optional<std::chrono::nanoseconds> deadline = {};
 };
 
-// What a chunk of actions is sampled from: one row of a batch.
+// The inputs for sampling one chunk of actions: one row of a batch.
 struct PlanRequest {
-  Condition condition;  // of one row: steps [T, C], tokens [N, D], token_mask [N]
-  at::Generator noise;  // its numbers depend on the actor's seed and the plan's number alone
-  at::Tensor prefix;    // [P, A], normalized: see Head::sample(); undefined where none is committed
+  Condition condition;  // one row: steps [T, C], tokens [N, D], token_mask [N]
+  at::Generator noise;  // depends only on the actor's seed and the index of the plan
+  at::Tensor prefix;    // [P, A], normalized, see Head::sample(); undefined: nothing is committed
 };
 
 struct ActTiming {
-  // Images to visual features, state to the device; what is encoded beside act() does not count.
+  // Encoding images and moving the state to the device. Excludes encoding on another thread.
   double preprocess_ms = 0.0;
   double inference_ms = 0.0;  // waiting for the head; 0 when the action came from the queue
-  // From the last observation of the chunk that came in this step until it was there, its features
-  // included; 0: none came.
+  // For a chunk that arrived in this step: time from its last observation to its arrival, including
+  // encoding. 0: no chunk arrived.
   double plan_ms = 0.0;
-  bool late = false;  // a chunk was due and has not come: the command is of those before it
-  bool held = false;  // nothing that is queued reaches so far: the last command again
+  bool late = false;  // a chunk was due but is not ready: the command is from an earlier chunk
+  bool held = false;  // no queued action is left for this step: the last command is repeated
 };
 
 class ROBOIMI_EXPORT Actor {
  public:
   virtual ~Actor();
 
-  // Starts an episode: empties the queues and seeds the noise, which is a function of (seed, number
-  // of the plan) alone.
+  // Starts an episode: clears the queues and seeds the noise. The noise of a plan depends only on
+  // (seed, index of the plan).
   virtual void reset(std::uint64_t seed) = 0;
-  // Whether the next step looks at the images of its observation: those frames must be rendered.
+  // Whether the next step uses the images of its observation, so that they must be rendered.
   virtual bool needs_images() const = 0;
-  // Control steps from an observation to the first action of the chunk made for it, when chunks are
-  // computed while the last one plays; 0: the world waits.
+  // Control steps from an observation to the first action of the chunk computed from it, if chunks
+  // are computed while the previous one is executed. 0: act() waits for the chunk.
   virtual std::int64_t latency_steps() const { return 0; }
-  // The next command, float [A] on the CPU, in the data's units. Error, after which the actor is
-  // usable as before: no statistics, an observation that does not fit, whatever the model throws.
+  // The next command, float [A] on the CPU, in the data's units. Throws Error if the agent has no
+  // statistics or the observation does not match its spec, and passes on whatever the model throws.
+  // The actor remains usable afterwards.
   virtual at::Tensor act(const Observation& observation) = 0;
-  // Of the last step.
+  // The timing of the last step.
   virtual ActTiming last_timing() const { return {}; }
 
-  // The parts of a step. The defaults are for an actor that plans inside act(): command() acts on
-  // what observe() was given, and no plan is wanted.
+  // The parts of a step: observe(), then plan_request() and accept() if wants_plan(), then
+  // command(). The defaults suit an actor that plans inside act(): it wants no plan, and command()
+  // calls act() with the observation passed to observe().
   virtual void observe(const Observation& observation);
-  // Whether the step needs a chunk that somebody else samples.
+  // Whether this step needs a chunk, which the caller samples.
   virtual bool wants_plan() const { return false; }
-  // That chunk's condition and noise. Once for each chunk; wants_plan() is false until the next.
+  // The condition and noise for that chunk. Call it once per chunk: wants_plan() is false until
+  // the next one is due.
   virtual PlanRequest plan_request();
-  // The chunk, float [H, A] normalized, as Head::sample() gives a row of its batch.
+  // Takes the chunk, float [H, A], normalized: one row of what Head::sample() returns.
   virtual void accept(const at::Tensor& chunk);
-  // The command of the step; see act().
+  // The command of this step; see act().
   virtual at::Tensor command();
 
  private:

@@ -32,9 +32,9 @@ void Agent::share_batches(Communicator&) {}
 std::unique_ptr<Actor> Agent::make_actor(const ActorOptions&) { return nullptr; }
 
 at::Tensor Agent::sample_plans(const std::vector<PlanRequest>&) {
-  throw Error({.what = "the agent samples no plans of several actors",
+  throw Error({.what = "this agent cannot sample the plans of several actors in one batch",
                .where = name(),
-               .next = "let its actors act() one by one"});
+               .next = "call act() on each actor instead"});
 }
 
 std::unique_ptr<Actor> require_actor(Agent& agent, const ActorOptions& options,
@@ -43,14 +43,15 @@ std::unique_ptr<Actor> require_actor(Agent& agent, const ActorOptions& options,
   throw Error({.what = "this agent does not act: it is trained for its representation",
                .where = where,
                .expected = "a policy's checkpoint",
-               .next = "train a policy on its weights, or probe it: roboimi eval --probe"});
+               .next = "train a policy on its weights, or evaluate its representation: roboimi "
+                       "eval --probe"});
 }
 
 void refuse_deadline(const ActorOptions& options, const std::string& agent) {
   if (!options.deadline) return;
-  throw Error({.what = "this agent keeps no deadline: it computes inside act()",
+  throw Error({.what = "this agent does not support deadlines: it computes inside act()",
                .where = agent,
-               .next = "leave the deadline out, or use an agent that has one"});
+               .next = "remove the deadline, or use an agent that supports one"});
 }
 
 }  // namespace roboimi

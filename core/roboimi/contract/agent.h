@@ -1,5 +1,5 @@
-// An agent: what is trained, saved and loaded. It joins a backbone and a head, owns the normalizers
-// and computes the loss. Its actors act (actor.h).
+// An agent: the model that is trained, saved and loaded. It combines a backbone and a head, owns
+// the normalizers and computes the loss. Its actors (actor.h) turn observations into commands.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -22,20 +22,20 @@ namespace roboimi {
 class Backbone;
 class Communicator;
 
-// Which row an action chunk starts at, relative to the observations:
-//   kFirstObservation    observations w .. w+To-1, actions w .. w+H-1; executes To-1 .. To+Ta-2
-//                        (Diffusion Policy)
+// The row at which an action chunk starts, relative to the observations:
+//   kFirstObservation    observations w .. w+To-1, actions w .. w+H-1; executes indices To-1 ..
+//                        To+Ta-2 of the chunk (Diffusion Policy)
 //   kPresentObservation  observation t, actions t .. t+H-1; executes from index 0 (ACT)
 enum class Alignment { kFirstObservation, kPresentObservation };
 
 struct Horizons {
-  std::int64_t obs = 0;         // To
-  std::int64_t pred = 0;        // H
-  std::int64_t num_action = 0;  // Ta
+  std::int64_t obs = 0;         // To, observations per window
+  std::int64_t pred = 0;        // H, actions per chunk
+  std::int64_t num_action = 0;  // Ta, actions executed per chunk
   Alignment alignment = Alignment::kFirstObservation;
   std::int64_t obs_stride = 1;  // rows from one observation to the next
-  bool whole_windows = false;   // train on windows inside their episode alone: nothing is padded
-  // Index in a chunk of the first action executed.
+  bool whole_windows = false;   // train only on windows that lie within an episode: no padding
+  // Index of the first executed action in a chunk.
   std::int64_t first_action() const {
     return alignment == Alignment::kFirstObservation ? last_observation() : 0;
   }
@@ -48,8 +48,8 @@ struct DatasetStatistics {
   Statistics state;                                // [S]
   Statistics action;                               // [A]
   std::optional<Statistics> env_state = {};        // [E]
-  std::optional<Statistics> features = {};         // [V], of a frozen backbone
-  std::map<std::string, Statistics> vectors = {};  // of the other vector streams, by name
+  std::optional<Statistics> features = {};         // [V], features of a frozen backbone
+  std::map<std::string, Statistics> vectors = {};  // the other vector streams, by name
 };
 
 class ROBOIMI_EXPORT Agent : public torch::nn::Module {
@@ -58,45 +58,49 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
 
   virtual const ObservationSpec& spec() const = 0;
   virtual const Horizons& horizons() const = 0;
-  // The visual encoder, or nullptr when the agent has none.
+  // The visual encoder, or nullptr if the agent has none.
   virtual Backbone* backbone() const = 0;
-  // The streams that an actor's observation must have, images where it needs_images(). The default:
-  // the state, and what the backbone reads.
+  // The streams that an actor's observation must contain; images only while it needs_images(). The
+  // default: the state and the streams that the backbone reads.
   virtual std::vector<std::string> stream_names() const;
 
-  // Statistics come first: loss() and acting without them are an Error. They are kept in buffers
-  // and so travel in the checkpoint.
+  // Sets the normalization statistics. loss() and acting throw Error without them. They are stored
+  // in buffers, and therefore in the checkpoint.
   virtual void set_statistics(const DatasetStatistics& statistics) = 0;
   virtual bool has_statistics() const = 0;
+  // The training loss of a batch. `generator` is the source of all random numbers.
   virtual LossReport loss(const Batch& batch, at::Generator& generator) = 0;
-  // Every batch is one of `communicator.size()` equal parts, and the trainer averages gradients. An
-  // agent whose loss is no mean over samples sees to it that it is that of the whole batch. Called
-  // before training when there are other processes, and with a communicator of one process around
-  // what this one measures by itself; `communicator` outlives its use.
+  // Prepares for data-parallel training: each process computes one of `communicator.size()` equal
+  // parts of every batch, and the trainer averages the gradients. An agent whose loss is not a mean
+  // over samples must use `communicator` so that its loss is that of the whole batch. Called before
+  // training if there is more than one process, and with a communicator of one process before this
+  // process computes something alone. `communicator` stays valid while it is in use.
   virtual void share_batches(Communicator& communicator);
-  // Parameters by registered name that weight decay must not touch return false.
+  // Whether weight decay applies to a parameter, given its registered name.
   virtual bool decays(const std::string& name, const at::Tensor& parameter) const;
 
-  // What a linear probe examines: visual features [N, V] of one time step each, as the sampler
-  // gives them, to a representation float [N, D]. Evaluation mode, no gradient. The default: as
-  // they are.
+  // The representation that a linear probe examines: visual features [N, V], one time step per row,
+  // as the sampler provides them, to float [N, D]. Called in evaluation mode without gradients. The
+  // default: the features, unchanged.
   virtual at::Tensor represent(const at::Tensor& features);
-  // Kept in the header of every checkpoint's model.safetensors, for those who load the weights.
+  // Stored in the header of every checkpoint's model.safetensors, for programs that load the
+  // weights.
   virtual std::map<std::string, std::string> metadata() const { return {}; }
 
-  // A new actor of this agent, in evaluation mode and without gradients. nullptr: the agent does
-  // not act, it is trained for its representation (the default). Error: the agent keeps no
-  // deadline.
+  // A new actor of this agent, which acts in evaluation mode and without gradients. nullptr (the
+  // default): the agent does not act; it is trained for its representation. Throws Error if
+  // `options` has a deadline and the agent does not support deadlines.
   virtual std::unique_ptr<Actor> make_actor(const ActorOptions& options);
-  // The chunks of several actors as one batch: normalized actions float [requests.size(), H, A]. An
-  // actor's chunk is that of a batch of one to 1e-5 in fp32. The default: Error.
+  // The chunks of several actors, sampled as one batch: normalized actions float [requests.size(),
+  // H, A]. Each chunk equals the one from a batch of size one to within 1e-5 in fp32. The default
+  // throws Error.
   virtual at::Tensor sample_plans(const std::vector<PlanRequest>& requests);
 };
 
-// make_actor(), or an Error for an agent that does not act. `where` names the agent's checkpoint.
+// make_actor(); throws Error if the agent does not act. `where` names the agent's checkpoint.
 ROBOIMI_EXPORT std::unique_ptr<Actor> require_actor(Agent& agent, const ActorOptions& options,
                                                     const std::string& where);
-// For agents whose actors compute inside act(): Error where `options` asks for a deadline.
+// For agents whose actors compute inside act(): throws Error if `options` has a deadline.
 ROBOIMI_EXPORT void refuse_deadline(const ActorOptions& options, const std::string& agent);
 
 }  // namespace roboimi

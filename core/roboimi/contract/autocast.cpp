@@ -18,7 +18,7 @@ Autocast::Autocast(c10::Device device, bool enabled)
 }
 
 Autocast::~Autocast() {
-  // Casts of the weights are kept while autocast lasts; they are stale once the weights move.
+  // Autocast caches cast weights while it is active; they are stale once the weights change.
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
   at::autocast::set_autocast_enabled(device_, was_enabled_);
   at::autocast::set_autocast_dtype(device_, old_dtype_);

@@ -1,15 +1,14 @@
-// Mixed precision while alive: matrix products and convolutions on the device run in bfloat16, what
-// needs the range or the digits stays in float32 (libtorch's autocast). Parameters, gradients and
-// the optimiser are float32 all the same.
+// A scope of mixed precision (libtorch's autocast). While an Autocast exists, matrix products and
+// convolutions on the device run in bfloat16; operations that need more range or precision stay in
+// float32. Parameters, gradients and the optimizer state are always float32.
 //
 //   LossReport report = [&] {
 //     const Autocast mixed(device, precision == Precision::kBFloat16);
 //     return agent.loss(batch, generator);
 //   }();
-//   report.loss.backward();   // outside: backward follows the types of the forward pass
+//   report.loss.backward();   // outside the scope: backward uses the dtypes of the forward pass
 //
-// A computation that must not be cast inside it switches it off for itself: Autocast(device,
-// false).
+// A computation inside the scope that must not be cast turns it off with Autocast(device, false).
 #pragma once
 
 #include <c10/core/Device.h>
@@ -32,11 +31,11 @@ class ROBOIMI_EXPORT Autocast {
   at::ScalarType old_dtype_;
 };
 
-// Whether float32 matrix products and convolutions on CUDA may round their factors to TF32 (10 bits
-// of fraction), in this process from now on. Without effect for another device.
+// Sets whether float32 matrix products and convolutions on CUDA may round their inputs to TF32 (10
+// bits of mantissa), for this process from now on. No effect for other devices.
 ROBOIMI_EXPORT void set_tf32(c10::Device device, bool enabled);
 
-// One warning in the log where the CPU has no kernels for bfloat16, which then costs time.
+// Logs a warning if `device` is a CPU without bfloat16 kernels, where mixed precision is slow.
 ROBOIMI_EXPORT void warn_where_autocast_is_slow(c10::Device device);
 
 }  // namespace roboimi

@@ -26,18 +26,21 @@ std::vector<at::Tensor> Backbone::ordered_images(const Observation& observations
                    .where = name(),
                    .expected = fmt::format("{}", fmt::join(camera_names(), ", ")),
                    .found = given.empty() ? "no images" : fmt::format("{}", fmt::join(given, ", ")),
-                   .next = "name the backbone's cameras in data.camera_names"});
+                   .next = "add the backbone's cameras to data.camera_names"});
     }
     const at::Tensor& image = found->second;
     if (image.scalar_type() != at::kByte || image.dim() != 5 || image.size(4) != 3) {
-      throw Error({.what = fmt::format("images of camera '{}' do not fit", camera),
-                   .where = name(),
-                   .expected = "uint8 [B, T, H, W, 3]",
-                   .found = c10::str(image.scalar_type(), " ", image.sizes())});
+      throw Error(
+          {.what = fmt::format("images of camera '{}' have the wrong dtype or shape", camera),
+           .where = name(),
+           .expected = "uint8 [B, T, H, W, 3]",
+           .found = c10::str(image.scalar_type(), " ", image.sizes())});
     }
     if (!ordered.empty() &&
         (image.size(0) != ordered[0].size(0) || image.size(1) != ordered[0].size(1))) {
-      throw Error({.what = fmt::format("images of camera '{}' do not fit the others", camera),
+      throw Error({.what = fmt::format("images of camera '{}' differ from the first camera's in "
+                                       "batch size or number of steps",
+                                       camera),
                    .where = name(),
                    .expected = c10::str("[B, T] = ", ordered[0].sizes().slice(0, 2)),
                    .found = c10::str(image.sizes().slice(0, 2))});
@@ -51,7 +54,7 @@ void check_camera_names(const std::vector<std::string>& camera_names, const Obse
                         const std::string& where) {
   const std::set<std::string> unique(camera_names.begin(), camera_names.end());
   if (camera_names.empty() || unique.size() != camera_names.size()) {
-    throw Error({.what = "camera_names must name at least one camera, each once",
+    throw Error({.what = "camera_names must list at least one camera, without duplicates",
                  .where = where,
                  .found = fmt::format("[{}]", fmt::join(camera_names, ", "))});
   }
@@ -62,8 +65,8 @@ void check_camera_names(const std::vector<std::string>& camera_names, const Obse
                  .where = where,
                  .expected = fmt::format("{}", fmt::join(camera_names, ", ")),
                  .found = fmt::format("{}", fmt::join(spec.camera_names(), ", ")),
-                 .next = "name the cameras in data.camera_names, or set the backbone's "
-                         "camera_names to the data's"});
+                 .next = "add the cameras to data.camera_names, or set the backbone's "
+                         "camera_names to cameras of the data"});
   }
 }
 

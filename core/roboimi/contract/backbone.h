@@ -1,8 +1,8 @@
-// A backbone: encodes images, and where it wants to other streams, into features.
+// A backbone: a module that encodes images, and optionally other streams, into features.
 //
-// A backbone either fuses all its cameras into one feature per time step (joint_output_dim() is
-// set) or gives one feature per camera (joint_output_dim() is empty). Nothing else in the pipeline
-// differs: the agent sizes its condition from feature_dim().
+// A backbone either fuses all its cameras into one feature vector per time step (joint_output_dim()
+// is set) or returns one feature vector per camera (joint_output_dim() is empty). The rest of the
+// pipeline is the same in both cases: the agent sizes its condition from feature_dim().
 #pragma once
 
 #include <torch/nn/module.h>
@@ -20,48 +20,49 @@ class ROBOIMI_EXPORT Backbone : public torch::nn::Module {
  public:
   ~Backbone() override;
 
-  // The image streams (RGB or depth) that encode() needs, in the backbone's own order.
+  // The image streams (RGB or depth) that encode() needs, in the backbone's order.
   virtual const std::vector<std::string>& camera_names() const = 0;
   // Every stream that encode() needs. The default: camera_names().
   virtual std::vector<std::string> stream_names() const { return camera_names(); }
-  // Numbers per camera per time step. A joint backbone returns joint_output_dim().
+  // Feature size per camera and time step. A joint backbone returns joint_output_dim().
   virtual std::int64_t output_dim() const = 0;
-  // Set when all cameras give ONE feature of this size per time step.
+  // Set if all cameras together give ONE feature vector of this size per time step.
   virtual std::optional<std::int64_t> joint_output_dim() const { return std::nullopt; }
-  // True when no parameter or buffer ever changes: the module is in evaluation mode whatever
-  // train() says, requires_grad is false everywhere, and its features may be cached.
+  // True if no parameter or buffer ever changes: the module stays in evaluation mode even after
+  // train(), requires_grad is false for every parameter, and the features may be cached.
   virtual bool frozen() const = 0;
-  // True when encode() in training mode draws random numbers (crops), so that caching would change
-  // it.
+  // True if encode() in training mode applies a random transform (such as a crop), so that its
+  // features must not be cached.
   virtual bool has_random_transform() const { return false; }
 
-  // The type in which features are cached: a float type. Features are float32 numbers; a backbone
-  // whose features are many and coarse (pixels) may keep them in half.
+  // The floating-point dtype in which features are cached. encode() returns float32; a backbone
+  // whose features are large and tolerate rounding (pixels) may cache them as half.
   virtual at::ScalarType cached_dtype() const { return at::kFloat; }
-  // True when features need no normalization by the data's statistics, which are then not taken
-  // (pixels normalized by an encoder's mean and std).
+  // True if features need no normalization by the dataset's statistics, which are then not computed
+  // (for example pixels normalized by an encoder's own mean and std).
   virtual bool features_are_normalized() const { return false; }
-  // Names what the features depend on, beside parameters, buffers, cameras and the plugin's build.
-  // Empty: everything that the configuration says of the component.
+  // Identifies what the features depend on besides parameters, buffers, cameras and the plugin's
+  // build; part of the key of the embedding cache. Empty: the component's whole configuration is
+  // used.
   virtual std::string cache_identity() const { return {}; }
 
-  // observations: [B, T, ...] by name, at least those of stream_names(), raw; the tensors are not
-  // written. `generator` is for random transforms; evaluation draws nothing.
-  // Returns float32 [B, T, feature_dim()]; per-camera features follow camera_names() order.
-  // Error: a stream missing, a wrong dtype, rank or size.
+  // Encodes `observations`: [B, T, ...] by name, at least the streams in stream_names(), raw. The
+  // tensors are not modified. `generator` is for random transforms; evaluation mode draws nothing.
+  // Returns float32 [B, T, feature_dim()]; per-camera features are in camera_names() order.
+  // Throws Error if a stream is missing or has the wrong dtype, rank or size.
   virtual at::Tensor encode(const Observation& observations, at::Generator& generator) = 0;
 
   std::int64_t num_cameras() const { return static_cast<std::int64_t>(camera_names().size()); }
-  // joint_output_dim() where set, else output_dim() * num_cameras().
+  // joint_output_dim() if set, else output_dim() * num_cameras().
   std::int64_t feature_dim() const;
 
-  // For implementations: checks what encode() was given against camera_names() and uint8 [B, T, H,
-  // W, 3], and returns the tensors in camera_names() order. All must share B and T.
+  // For implementations: the images in camera_names() order. Throws Error if one is missing or is
+  // not uint8 [B, T, H, W, 3], or if they do not all share B and T.
   std::vector<at::Tensor> ordered_images(const Observation& observations) const;
 };
 
-// For constructors: Error unless `camera_names` names at least one image stream, each once, and
-// `spec` has them all. `where` names the backbone.
+// For constructors: throws Error unless `camera_names` has at least one entry and no duplicates,
+// and `spec` has an image stream for each. `where` names the backbone.
 ROBOIMI_EXPORT void check_camera_names(const std::vector<std::string>& camera_names,
                                        const ObservationSpec& spec, const std::string& where);
 

@@ -1,12 +1,12 @@
-// How the trainer talks to the other processes of a run. One process is the trivial case; others
-// are components of plugins.
+// A communicator: the collective operations between the processes of a training run.
+// SingleProcess is the trivial implementation; others are plugin components.
 //
 //   communicator.all_reduce(gradients);
 //   gradients.div_(communicator.size());
 //
-// Collective: every process makes the same calls in the same order, with tensors of the same shape
-// and dtype. Tensors may be of any layout in memory and on any device. A call that fails is an
-// Error; what was begun between the processes is then lost, and the run with it.
+// "Collective" below means: every process must make the same calls in the same order, with tensors
+// of the same shape and dtype. Tensors may have any memory layout and be on any device. A call that
+// fails throws Error. The communicator is unusable after that, and the run must end.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,34 +25,35 @@ class ROBOIMI_EXPORT Communicator {
 
   virtual std::int64_t rank() const = 0;
   virtual std::int64_t size() const = 0;
-  // The sum over all processes, in place: the same bits everywhere. Collective.
+  // Replaces `tensor` by its sum over all processes, bit-identical in each. Collective.
   virtual void all_reduce(at::Tensor& tensor) = 0;
-  // Rank `root`'s values to everyone, in place. Collective.
+  // Replaces `tensor` by the one of rank `root`. Collective.
   virtual void broadcast(at::Tensor& tensor, std::int64_t root) = 0;
-  // Returns when all have called it. Collective.
+  // Returns when every process has called it. Collective.
   virtual void barrier() = 0;
-  // The rank among the processes of this machine, which share its GPUs.
+  // The rank among the processes on this machine, which share its GPUs.
   virtual std::int64_t local_rank() const = 0;
-  // All processes have done their part, and may end one by one. Collective, and the last call. A
-  // process that ends without it has failed, and takes the others with it.
+  // Marks the end of the work: after this, processes may exit one by one. Collective, and the last
+  // call. A process that exits without it counts as failed, and the others are ended too.
   virtual void finish() = 0;
 };
 
-// The mean over all processes of a tensor of one shape, differentiable. Gradients are averaged like
-// the tensor: a loss that every process computes from such means has, once the trainer has averaged
-// the processes' gradients, the gradient of the whole batch. Collective in both directions.
+// The mean of a tensor over all processes, differentiable; the backward pass averages gradients the
+// same way. If every process computes its loss from such means, the gradients averaged by the
+// trainer equal the gradient of the whole batch. Collective, in the forward and backward pass.
 ROBOIMI_EXPORT at::Tensor average(const at::Tensor& local, Communicator& communicator);
 
-// Whether it is true in any process. Collective.
+// Whether `here` is true in any process. Collective.
 ROBOIMI_EXPORT bool any_process(bool here, Communicator& communicator);
 
-// Rank 0's text. Collective.
+// Returns rank 0's string in every process. Collective.
 ROBOIMI_EXPORT std::string broadcast_text(const std::string& text, Communicator& communicator);
 
-// Does the work in rank 0 and then in the others, which find what it left on the disk. Collective.
+// Runs `work` in rank 0 and then in the other ranks, which can use the files that rank 0 wrote.
+// Collective.
 ROBOIMI_EXPORT void first_rank_first(Communicator& communicator, const std::function<void()>& work);
 
-// The only process of its run.
+// The communicator of a run with one process.
 class ROBOIMI_EXPORT SingleProcess final : public Communicator {
  public:
   std::int64_t rank() const override { return 0; }

@@ -1,10 +1,10 @@
-// The kinds of components that a plugin can provide, one row each: the interface, its kind, and
-// what a factory receives beside the component's options.
+// The kinds of components that a plugin can provide. Each has a row with its interface, its kind
+// and the arguments of its factory in addition to the component's options.
 //
 //   ComponentTraits<Backbone>::kKind      // ComponentKind::kBackbone
 //   ComponentFactory<Backbone> factory;   // (const Options&, const ObservationSpec&)
 //
-// A new kind is a row here, a value of ComponentKind with its name, and a conformance kit.
+// To add a kind, add a row here, a value with its name to ComponentKind, and a conformance kit.
 #pragma once
 
 #include <functional>

@@ -15,9 +15,9 @@ void append(std::vector<at::Tensor>& parts, const char* name, const at::Tensor& 
             std::int64_t dim) {
   if (dim == 0) return;
   if (!part.defined() || part.dim() != 3 || part.size(2) != dim) {
-    throw Error({.what = fmt::format("{} does not fit the condition", name),
+    throw Error({.what = fmt::format("wrong shape of the condition's {}", name),
                  .expected = fmt::format("[B, T, {}]", dim),
-                 .found = part.defined() ? c10::str(part.sizes()) : "nothing"});
+                 .found = part.defined() ? c10::str(part.sizes()) : "an undefined tensor"});
   }
   parts.push_back(part);
 }
@@ -47,7 +47,7 @@ ConditionSpec condition_spec(const Backbone* backbone, std::int64_t state_dim,
 
 void declare_cond_dim(OptionFields& head) {
   std::optional<std::int64_t> cond_dim;
-  head.integer("cond_dim", cond_dim, "numbers a condition step has; checked when given")
+  head.integer("cond_dim", cond_dim, "size of the condition per observation step; checked if given")
       .at_least(1);
 }
 
@@ -60,7 +60,7 @@ void check_cond_dim(const Options& head, std::int64_t per_step_cond_dim, const s
 void check_cond_dim(const Options& head, const HeadSpec& spec) {
   check_cond_dim(
       head, spec.per_step_cond_dim,
-      fmt::format("visual features + state = {} numbers a step", spec.per_step_cond_dim));
+      fmt::format("visual features + state = {} values per step", spec.per_step_cond_dim));
 }
 
 at::Tensor build_cond(const ConditionSpec& spec, const at::Tensor& features,
@@ -70,7 +70,7 @@ at::Tensor build_cond(const ConditionSpec& spec, const at::Tensor& features,
   append(parts, "state", state, spec.state_dim);
   append(parts, "env_state", env_state, spec.env_state_dim);
   if (parts.empty()) {
-    throw Error({.what = "a condition without any part",
+    throw Error({.what = "the condition is empty",
                  .expected = "visual features, state or env_state",
                  .next = "give the agent a backbone, or data with a state"});
   }

@@ -1,4 +1,5 @@
-// What an agent gives its head to go by: numbers for each observation step, and optionally tokens.
+// The input on which a head conditions its actions: a vector per observation step, and optionally
+// tokens.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,16 +26,16 @@ struct Condition {
       : steps(std::move(per_step)), tokens(std::move(token_rows)), token_mask(std::move(mask)) {}
 
   at::Tensor steps;       // float [B, T, C]
-  at::Tensor tokens;      // float [B, N, D], or undefined: spatial features, words
-  at::Tensor token_mask;  // bool [B, N], true = counts; undefined: all tokens count
+  at::Tensor tokens;      // float [B, N, D] (spatial features, words), or undefined
+  at::Tensor token_mask;  // bool [B, N], true: the token is used; undefined: all are used
 };
 
-// What one observation step's condition is made of; any part may be 0.
+// The sizes of the parts that make up the condition of one observation step; any may be 0.
 struct ConditionSpec {
   std::int64_t visual_dim =
       0;                       // Backbone::feature_dim(): joint_output_dim, or output_dim * cameras
   std::int64_t state_dim = 0;  // S
-  std::int64_t env_state_dim = 0;  // E, only when the policy may see it
+  std::int64_t env_state_dim = 0;  // E, only if the policy may use it
   std::string visual_origin;       // "joint_output_dim 192" or "output_dim 64 * 3 cameras"
 
   std::int64_t per_step_cond_dim() const { return visual_dim + state_dim + env_state_dim; }
@@ -46,18 +47,19 @@ struct ConditionSpec {
 ROBOIMI_EXPORT ConditionSpec condition_spec(const Backbone* backbone, std::int64_t state_dim,
                                             std::int64_t env_state_dim);
 
-// Declares a head's option `cond_dim`, which check_cond_dim() compares.
+// Declares a head's option `cond_dim`, which check_cond_dim() checks.
 ROBOIMI_EXPORT void declare_cond_dim(OptionFields& head);
 
-// Checks a head's option `cond_dim`, where it is given: Error unless it equals the numbers of a
-// condition step. `sum` shows where these come from: ConditionSpec::sum_text().
+// Checks a head's option `cond_dim`, if it is given: throws Error unless it equals
+// `per_step_cond_dim`. `sum` shows how that size is made up: ConditionSpec::sum_text().
 ROBOIMI_EXPORT void check_cond_dim(const Options& head, std::int64_t per_step_cond_dim,
                                    const std::string& sum);
-// The same for a head, which knows the sum alone.
+// The same for a head, which knows only the total.
 ROBOIMI_EXPORT void check_cond_dim(const Options& head, const HeadSpec& spec);
 
-// features [B, T, V], state [B, T, S], env_state [B, T, E]; undefined parts are left out. All
-// normalised. Returns [B, T, per_step_cond_dim].
+// Concatenates features [B, T, V], state [B, T, S] and env_state [B, T, E], all normalized, to
+// [B, T, per_step_cond_dim]. Parts whose size in `spec` is 0 are left out. Throws Error if a part
+// is undefined or has another size than in `spec`.
 ROBOIMI_EXPORT at::Tensor build_cond(const ConditionSpec& spec, const at::Tensor& features,
                                      const at::Tensor& state, const at::Tensor& env_state);
 

@@ -1,5 +1,5 @@
-// A dataset: recorded demonstrations, as episodes. Implementations read one format each; decoding,
-// caching and windows are the core's.
+// A dataset: recorded demonstrations as a list of episodes. Each implementation reads one file
+// format; the core does the caching and cuts the episodes into training windows.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,17 +19,17 @@ namespace roboimi {
 struct EpisodeInfo {
   std::filesystem::path file;         // where it is stored
   std::int64_t length = 0;            // rows, L
-  std::optional<std::uint64_t> seed;  // of the environment, when recorded
-  std::optional<bool> success;        // when recorded
+  std::optional<std::uint64_t> seed;  // of the environment, if recorded
+  std::optional<bool> success;        // if recorded
 };
 
-// Bytes of one row of an image stream inside a file, when they are stored plainly.
+// The position of one row of an image stream in a file that stores it uncompressed.
 struct FrameExtent {
   std::filesystem::path file;
   std::uint64_t offset = 0;
 };
 
-// Const members may be called from several threads at once.
+// Const members must be safe to call from several threads at once.
 class ROBOIMI_EXPORT Dataset {
  public:
   virtual ~Dataset();
@@ -38,29 +38,29 @@ class ROBOIMI_EXPORT Dataset {
   virtual std::int64_t num_episodes() const = 0;
   virtual const EpisodeInfo& episode(std::int64_t index) const = 0;
 
-  // Rows [first, first + count) of a stream: [count, ...] of the shape and type that spec() gives,
-  // on the CPU. Error: a stream that spec() does not list, rows beyond the episode.
+  // Rows [first, first + count) of a stream: [count, ...] with the shape and dtype of spec(), on
+  // the CPU. Throws Error for a stream that is not in spec() and for rows beyond the episode.
   virtual at::Tensor read(std::int64_t episode, const std::string& stream, std::int64_t first,
                           std::int64_t count) const = 0;
-  // Float [L, A]. Row t: the command sent after row t was observed.
+  // The actions, float [L, A]. Row t is the command sent after row t was observed.
   virtual at::Tensor actions(std::int64_t episode) const = 0;
 
-  // Named quantities float [L, k] that a good representation of the frames should contain
-  // (positions of objects and end effectors): what probes are fitted to. Empty where none were
+  // Named quantities float [L, k] that a good representation of the frames should contain, such as
+  // positions of objects and end effectors. Linear probes are fitted to them. Empty if none were
   // recorded.
   virtual std::map<std::string, at::Tensor> labels(std::int64_t episode) const;
 
-  // Where row `row` of an image stream lies uncompressed, if it does: such frames are mapped in
-  // place and never copied.
+  // The position of row `row` of an image stream, if it is stored uncompressed: such frames are
+  // memory-mapped instead of copied. Empty otherwise.
   virtual std::optional<FrameExtent> frame_extent(std::int64_t episode, const std::string& stream,
                                                   std::int64_t row) const;
 
-  // Every file that the episodes are read from: what is cached of the data is made again when one
-  // of them changes. The default: the file of each episode. A format that also reads side files,
-  // or several files an episode, returns those as well.
+  // Every file that the episodes are read from: caches of the data are rebuilt when one of them
+  // changes. The default: the file of each episode. A format with side files, or with several files
+  // per episode, must return those as well.
   virtual std::vector<std::filesystem::path> files() const;
 
-  // Views of read().
+  // Shorthands for read().
   at::Tensor read_all(std::int64_t episode, const std::string& stream) const;  // [L, ...]
   at::Tensor state(std::int64_t episode) const;      // float [L, S]; undefined without a state
   at::Tensor env_state(std::int64_t episode) const;  // float [L, E]; undefined without one

@@ -14,7 +14,7 @@ void declare_image_size(OptionFields& fields, const std::string& name,
     if (height.has_value() != width.has_value()) {
       const std::string& given = height ? height_key : width_key;
       const std::string& absent = height ? width_key : height_key;
-      options.fail(given, given + " is given alone", absent + " beside it");
+      options.fail(given, given + " is set but " + absent + " is not", "both or neither");
     }
     size.reset();
     if (height) size = ImageSize{*height, *width};

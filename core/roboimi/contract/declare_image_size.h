@@ -1,8 +1,9 @@
-// The two options of an image size, NAME_height and NAME_width: both are given, or neither.
+// Declares the two options of an image size, NAME_height and NAME_width.
 //
 //   std::optional<ImageSize> crop;
-//   declare_image_size(fields, "crop", crop, {.height = "of the window", .width = "of the
-//   window"});
+//   declare_image_size(fields, "crop", crop, {.height = "crop height", .width = "crop width"});
+//
+// Both options must be given, or neither.
 #pragma once
 
 #include <optional>
@@ -14,11 +15,12 @@
 
 namespace roboimi {
 
+// The descriptions of the two options.
 struct ImageSizeMeanings {
   std::string height, width;
 };
 
-// An Options::fail() that names the missing one when one is given alone.
+// Declares the options; reading them sets `size`. If only one is given, the Error names the other.
 ROBOIMI_EXPORT void declare_image_size(OptionFields& fields, const std::string& name,
                                        std::optional<ImageSize>& size,
                                        const ImageSizeMeanings& meanings);

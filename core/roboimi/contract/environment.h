@@ -1,5 +1,5 @@
-// An environment: the robot that a policy acts in, or a simulator of one, with gymnasium's
-// semantics. What only a simulator knows and can do is its Scene (contract/scene.h).
+// An environment: a robot that a policy controls, or a simulator of one. reset() and step() have
+// the semantics of Gymnasium. Features that only a simulator has are in Scene (contract/scene.h).
 //
 //   Observation observation = environment.reset(seed, /*render=*/true);
 //   for (bool done = false; !done;) {
@@ -8,9 +8,9 @@
 //     done = result.terminated || result.truncated;
 //   }
 //
-// A robot implements the five pure functions and is complete: policies are trained for it, rolled
-// out, controlled and checked. It has no scene, so rollouts leave tables and neither videos nor
-// trajectory images, and demonstrations cannot be collected by a scripted expert.
+// A robot implements the five pure virtual functions; that is enough to train, roll out and check
+// policies. Without a scene, rollouts write tables but no videos or trajectory images, and
+// demonstrations cannot be collected with a scripted expert.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,12 +24,11 @@ namespace roboimi {
 
 class Scene;
 
-// The progress of an episode. A robot without a sensor of its task leaves it as it is.
+// The progress of an episode. A robot that cannot measure its task leaves the defaults.
 struct StepInfo {
-  bool success = false;  // the task's own criterion has been met at this or an earlier step
-  bool stable_success =
-      false;               // a stricter criterion, where the task has one (held, giver released)
-  std::int64_t stage = 0;  // highest stage reached so far; named by Scene::stage_names()
+  bool success = false;         // the task's criterion was met at this or an earlier step
+  bool stable_success = false;  // a stricter criterion, if the task has one (object held steadily)
+  std::int64_t stage = 0;       // highest stage reached so far; named by Scene::stage_names()
 };
 
 struct StepResult {
@@ -40,25 +39,25 @@ struct StepResult {
   StepInfo info;
 };
 
-// One instance is used from one thread at a time.
+// An instance is used by only one thread at a time.
 class ROBOIMI_EXPORT Environment {
  public:
   virtual ~Environment();
 
   virtual const ObservationSpec& spec() const = 0;
-  virtual std::int64_t max_steps() const = 0;  // steps until truncated
+  virtual std::int64_t max_steps() const = 0;  // steps until an episode is truncated
 
-  // Starts an episode. In a simulator the initial state depends on `seed` alone; a robot moves to
-  // its start pose and may ignore the seed. Without `render` the observation has no image and no
-  // frame is drawn.
+  // Starts an episode and returns its first observation. In a simulator the initial state depends
+  // only on `seed`; a robot moves to its start pose and may ignore the seed. Without `render` no
+  // image is rendered and the observation contains none.
   virtual Observation reset(std::uint64_t seed, bool render) = 0;
-  // action float [A]. Error for another size and for values that are not finite. After terminated
-  // or truncated, reset() must come first (Error).
+  // Applies the action, float [A], for one control step. Throws Error if the action has another
+  // size or is not finite, and if the episode has ended (terminated or truncated) without reset().
   virtual StepResult step(const at::Tensor& action, bool render) = 0;
-  // The current observation again, for a caller that decides after step() whether it wants images.
+  // The current observation again, for callers that decide after step() whether they need images.
   virtual Observation observe(bool render) = 0;
 
-  // The simulated scene, which lives as long as the environment; nullptr for a robot.
+  // The simulated scene, valid as long as the environment; nullptr for a robot.
   virtual Scene* scene();
 };
 

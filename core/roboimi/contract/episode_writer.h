@@ -1,4 +1,4 @@
-// Writes demonstrations, the counterpart of Dataset.
+// An episode writer: stores demonstrations in a file format. The counterpart of Dataset.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,7 +14,7 @@
 
 namespace roboimi {
 
-// One whole episode of L rows. Row t: what was observed, and the command sent after observing it.
+// A complete episode of L rows. Row t holds an observation and the command sent after it.
 struct EpisodeRecord {
   std::vector<StreamSpec> streams = {};      // of `observations`
   Observation observations;                  // each [L, ...]
@@ -25,7 +25,7 @@ struct EpisodeRecord {
   bool success = false;
 };
 
-// What resuming a collection needs of an episode that was written before.
+// The facts about an existing episode that are needed to resume a collection.
 struct EpisodeHeader {
   std::uint64_t seed = 0;
   bool success = false;
@@ -35,13 +35,13 @@ class ROBOIMI_EXPORT EpisodeWriter {
  public:
   virtual ~EpisodeWriter();
 
-  // The file that episode `index` of `folder` is stored in.
+  // The file in which episode `index` of `folder` is stored.
   virtual std::filesystem::path file_of(const std::filesystem::path& folder,
                                         std::int64_t index) const = 0;
-  // Atomic: the file appears whole or not at all. Error when the disk is full, or for a stream that
-  // the format cannot hold.
+  // Writes an episode atomically: the file appears complete or not at all. Throws Error if the disk
+  // is full or the format cannot store one of the streams.
   virtual void write(const std::filesystem::path& file, const EpisodeRecord& record) const = 0;
-  // Of a file written before; Error when it cannot be read.
+  // The header of an existing file. Throws Error if it cannot be read.
   virtual EpisodeHeader read_header(const std::filesystem::path& file) const = 0;
 };
 

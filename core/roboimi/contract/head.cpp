@@ -5,7 +5,7 @@
 namespace roboimi {
 namespace {
 
-// `sizes` with -1 for any.
+// Throws Error if `tensor` does not have the given sizes; -1 matches any size.
 void check_shape(const char* argument, const at::Tensor& tensor, at::ScalarType dtype,
                  std::vector<std::int64_t> sizes) {
   bool fits = tensor.defined() && tensor.dim() == static_cast<std::int64_t>(sizes.size()) &&
@@ -14,7 +14,7 @@ void check_shape(const char* argument, const at::Tensor& tensor, at::ScalarType 
     fits = sizes[i] < 0 || tensor.size(static_cast<std::int64_t>(i)) == sizes[i];
   }
   if (fits) return;
-  throw Error({.what = std::string("head argument '") + argument + "' does not fit",
+  throw Error({.what = std::string("head argument '") + argument + "' has the wrong shape or dtype",
                .expected = c10::str(dtype == at::kBool ? "bool " : "floating ",
                                     at::IntArrayRef(sizes), " (-1: any)"),
                .found = tensor.defined() ? c10::str(tensor.scalar_type(), " ", tensor.sizes())
@@ -53,7 +53,7 @@ void Head::check_sample_arguments(const Condition& condition, const at::Tensor& 
   check_condition(condition, -1);
   if (!prefix.defined()) return;
   if (!continues_prefix()) {
-    throw Error({.what = "the head continues no prefix",
+    throw Error({.what = "this head does not accept a prefix of committed actions",
                  .where = name(),
                  .expected = "an undefined tensor",
                  .found = c10::str(prefix.sizes())});

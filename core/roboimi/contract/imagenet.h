@@ -1,4 +1,4 @@
-// Mean and standard deviation of ImageNet's pixels in 0..1, by channel: red, green, blue.
+// The mean and standard deviation of ImageNet's pixels, scaled to 0..1, for red, green and blue.
 #pragma once
 
 namespace roboimi {

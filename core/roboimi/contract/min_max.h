@@ -1,4 +1,4 @@
-// What min_max normalisation divides by, for all who measure in its units.
+// The scale of min_max normalization, for code that measures errors in the same units.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,7 +7,7 @@
 
 namespace roboimi {
 
-// Half of max - min, of their type; 1 where max - min is below 1e-4, which is not scaled.
+// (max - min) / 2, with their dtype; 1 where max - min is below 1e-4, which is not scaled.
 ROBOIMI_EXPORT at::Tensor half_range(const at::Tensor& min, const at::Tensor& max);
 
 }  // namespace roboimi

@@ -1,8 +1,8 @@
-// Puts a module into training or evaluation mode, and back at the end of the scope.
+// A scope guard that puts a module into training or evaluation mode and restores the old mode.
 //
 //   const ModeGuard evaluation(agent, /*training=*/false);
 //
-// Every submodule gets its own mode back: a frozen part of a training agent stays in evaluation.
+// Each submodule's own mode is restored: a frozen part of a training agent stays in evaluation.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -23,7 +23,7 @@ class ModeGuard {
     module.train(training);
   }
   ~ModeGuard() {
-    // train() descends into children, so parents first and then the children's own modes.
+    // train() also sets the children, so restore the parent first and then each child.
     module_.train(was_training_);
     for (auto& [part, training] : parts_) part->train(training);
   }

@@ -1,4 +1,4 @@
-// Image normalization by channel, without constant tensors that a step would copy to its device.
+// Per-channel image normalization, without constant tensors that each step would copy to the GPU.
 //
 //   at::Tensor pixels = frames.permute({0, 3, 1, 2}).to(at::kFloat).div(255.0).contiguous();
 //   normalize_channels_(pixels, kImageNetMean, kImageNetStd);
@@ -10,7 +10,8 @@
 
 namespace roboimi {
 
-// pixels [N, C, H, W], floating; mean and std hold C numbers. In place: (pixel - mean[c]) / std[c].
+// Replaces pixels [N, C, H, W], floating, by (pixel - mean[c]) / std[c]. mean and std have C
+// elements.
 ROBOIMI_EXPORT void normalize_channels_(const at::Tensor& pixels, at::ArrayRef<double> mean,
                                         at::ArrayRef<double> std);
 

@@ -20,11 +20,12 @@ constexpr double kSmallestStd = 1e-2;
 constexpr double kWhiteningFloor = 1e-3;  // of variances whose mean is 1
 
 struct PrincipalAxes {
-  at::Tensor axes;       // float64 [D, D], an axis a column
-  at::Tensor variances;  // float64 [D], growing
+  at::Tensor axes;       // float64 [D, D], one axis per column
+  at::Tensor variances;  // float64 [D], increasing
 };
 
-// Of x * scale. The sign of an axis is free: its largest component is positive.
+// The principal axes of x * scale. The sign of an axis is arbitrary; it is chosen so that the
+// largest component is positive.
 PrincipalAxes principal_axes(const at::Tensor& covariance, const at::Tensor& scale) {
   const at::Tensor wide = scale.to(at::kDouble);
   auto [variances, axes] = at::linalg_eigh(covariance * wide.unsqueeze(0) * wide.unsqueeze(1));
@@ -41,24 +42,24 @@ at::Tensor half_range(const at::Tensor& min, const at::Tensor& max) {
 
 Statistics Statistics::of(const at::Tensor& rows) {
   if (rows.dim() != 2 || rows.size(0) < 1) {
-    throw Error({.what = "statistics need rows",
+    throw Error({.what = "cannot compute statistics of this tensor",
                  .expected = "[N, D] with N >= 1",
                  .found = c10::str(rows.sizes())});
   }
   const at::Tensor wide = rows.to(at::kDouble);
   if (!wide.isfinite().all().item<bool>()) {
     throw Error(
-        {.what = "statistics of values that are not finite",
-         .expected = "finite numbers",
+        {.what = "cannot compute statistics: some values are not finite",
+         .expected = "finite values",
          .found = c10::str((~wide.isfinite()).sum().item<std::int64_t>(), " NaN or infinite"),
-         .next = "look for broken episodes in the data"});
+         .next = "look for damaged episodes in the data"});
   }
   auto single = [](const at::Tensor& x) { return x.to(at::kFloat); };
   const at::Tensor mean = wide.mean(0);
   at::Tensor covariance;
   if (wide.size(1) <= kLargestCovariance) {
-    const at::Tensor centred = wide - mean;
-    covariance = centred.t().mm(centred) / wide.size(0);
+    const at::Tensor centered = wide - mean;
+    covariance = centered.t().mm(centered) / wide.size(0);
   }
   return {.min = single(wide.amin(0)),
           .max = single(wide.amax(0)),
@@ -72,7 +73,7 @@ std::string to_string(Normalization kind) { return kNames.at(static_cast<std::si
 Normalization normalization_from(const std::string& name) {
   const auto* found = std::find(kNames.begin(), kNames.end(), name);
   if (found != kNames.end()) return static_cast<Normalization>(found - kNames.begin());
-  throw Error({.what = "unknown normalisation",
+  throw Error({.what = "unknown normalization",
                .expected = fmt::format("one of {}", fmt::join(kNames, ", ")),
                .found = name});
 }
@@ -97,6 +98,7 @@ void Normalizer::fit(const Statistics& statistics) {
                  .expected = std::to_string(dim_),
                  .found = std::to_string(statistics.min.numel())});
   }
+  // Shift and scale per dimension.
   at::Tensor shift = at::zeros({dim_});
   at::Tensor scale = at::ones({dim_});
   if (kind_ == Normalization::kMinMax) {
@@ -106,12 +108,13 @@ void Normalizer::fit(const Statistics& statistics) {
     shift = statistics.mean;
     scale = 1 / statistics.std.clamp_min(kSmallestStd);
   }
+  // Principal axes of the scaled values.
   if (kind_ == Normalization::kWhiten) {
     if (!statistics.covariance.defined()) {
       throw Error({.what = "'" + what_ + "' has too many dimensions to be whitened",
                    .expected = "at most " + std::to_string(Statistics::kLargestCovariance),
                    .found = std::to_string(dim_),
-                   .next = "normalise it by mean_std"});
+                   .next = "use mean_std instead of whiten"});
     }
     const auto [axes, variances] = principal_axes(statistics.covariance, scale);
     axes_.copy_(axes);
@@ -128,7 +131,7 @@ bool Normalizer::fitted() const {
 
 void Normalizer::check(const at::Tensor& x) const {
   if (x.dim() < 1 || x.size(-1) != dim_) {
-    throw Error({.what = "'" + what_ + "' does not fit its normaliser",
+    throw Error({.what = "'" + what_ + "' has the wrong size for its normalizer",
                  .expected = "[..., " + std::to_string(dim_) + "]",
                  .found = c10::str(x.sizes())});
   }

@@ -1,4 +1,5 @@
-// Affine normalisation whose statistics live in buffers, and so in every checkpoint.
+// Affine normalization with statistics from the training data. They are stored in buffers, and
+// therefore in every checkpoint.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -10,42 +11,43 @@
 
 namespace roboimi {
 
-// Over all rows of the training episodes.
+// Statistics of a quantity over all rows of the training episodes.
 struct Statistics {
   at::Tensor min, max, mean, std;  // float32 [D]
-  at::Tensor covariance;           // float64 [D, D]; undefined where D > kLargestCovariance
+  at::Tensor covariance;           // float64 [D, D]; undefined if D > kLargestCovariance
   static constexpr std::int64_t kLargestCovariance = 4096;
-  // rows [N, D], N >= 1. std and covariance are the population's. Error when a value is not finite.
+  // The statistics of rows [N, D], N >= 1. std and covariance are normalized by N. Throws Error if
+  // a value is not finite.
   ROBOIMI_EXPORT static Statistics of(const at::Tensor& rows);
 };
 
 enum class Normalization {
-  kMinMax,   // to [-1, 1]; a range under 1e-4 is shifted to 0 and not scaled
-  kMeanStd,  // to mean 0, std 1; std is at least 1e-2
-  // As kMeanStd, then along the principal axes, each divided by sqrt(its variance + 1e-3), so that
-  // directions in which features hardly vary are as large as the others (PCA whitening; Hyvarinen
-  // and Oja, 2000). The axes stand in order of growing variance.
+  kMinMax,   // to [-1, 1]; a range below 1e-4 is shifted to 0 and not scaled
+  kMeanStd,  // to mean 0, std 1; divides by at least 1e-2
+  // As kMeanStd, then projected onto the principal axes, each divided by sqrt(its variance + 1e-3),
+  // so that directions with little variance get the same scale as the others (PCA whitening;
+  // Hyvarinen and Oja, 2000). The axes are sorted by increasing variance.
   kWhiten,
   kIdentity,
 };
 // "min_max", "mean_std", "whiten", "identity".
 ROBOIMI_EXPORT std::string to_string(Normalization kind);
-// The reverse; Error for any other name.
+// The inverse. Throws Error for any other name.
 ROBOIMI_EXPORT Normalization normalization_from(const std::string& name);
 
 class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {
  public:
-  // `what` names the quantity in errors ("state", "action").
+  // `what` names the quantity in error messages ("state", "action").
   Normalizer(std::string what, std::int64_t dim, Normalization kind);
   ~Normalizer() override;
 
-  // Error when the sizes differ, or kWhiten lacks a covariance.
+  // Sets the statistics. Throws Error if their size is not dim(), or if kWhiten has no covariance.
   void fit(const Statistics& statistics);
-  bool fitted() const;  // always, for kIdentity
+  bool fitted() const;  // always true for kIdentity
   std::int64_t dim() const { return dim_; }
 
-  // [..., D] -> [..., D]. Error when the last dimension is not D. Whether fit() came first is the
-  // agent's to check, once: asking here would synchronise the device in every step.
+  // [..., D] -> [..., D]. Throws Error if the last dimension is not D. The agent must check once
+  // that fit() was called: a check here would synchronize the device in every step.
   at::Tensor normalize(const at::Tensor& x) const;
   at::Tensor unnormalize(const at::Tensor& x) const;
 
@@ -55,11 +57,11 @@ class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {
   std::string what_;
   std::int64_t dim_;
   Normalization kind_;
-  // y = (x - shift) * scale. `is_fitted` is a buffer too: a checkpoint without statistics stays
-  // one.
+  // y = (x - shift) * scale. `is_fitted` is a buffer too, so that a checkpoint saved without
+  // statistics is still without them after loading.
   at::Tensor shift_, scale_, is_fitted_;
-  // kWhiten alone, after the scale: [D, D], an axis a column, and [D]. y = (x - shift) * scale @
-  // axes / widths.
+  // Only for kWhiten: [D, D], one axis per column, and [D].
+  // y = ((x - shift) * scale) @ axes / widths.
   at::Tensor axes_, widths_;
 };
 

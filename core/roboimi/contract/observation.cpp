@@ -32,22 +32,22 @@ std::string described(const StreamSpec& stream) {
                      fmt::join(stream.shape, ", "));
 }
 
-// What a policy for `mine` misses in `given`.
+// Why a policy that needs the stream `mine` cannot use `given`; empty if it can.
 std::string difference_of(const StreamSpec& mine, const StreamSpec* given) {
   const char* what = mine.is_image() ? "camera" : "stream";
   if (given == nullptr) return fmt::format("{} '{}' is missing", what, mine.name);
   if (mine.kind != given->kind || mine.dtype != given->dtype ||
       mine.shape.size() != given->shape.size()) {
-    return fmt::format("{} '{}' is {} against {}", what, mine.name, described(mine),
-                       described(*given));
+    return fmt::format("{} '{}' is {} instead of {}", what, mine.name, described(*given),
+                       described(mine));
   }
   if (mine.shape == given->shape) return "";
   if (!mine.is_image()) {
-    return fmt::format("stream '{}' has [{}] numbers against [{}]", mine.name,
-                       fmt::join(mine.shape, ", "), fmt::join(given->shape, ", "));
+    return fmt::format("stream '{}' has [{}] values instead of [{}]", mine.name,
+                       fmt::join(given->shape, ", "), fmt::join(mine.shape, ", "));
   }
-  return fmt::format("camera '{}' has {}x{} pixels against {}x{}", mine.name, mine.shape[0],
-                     mine.shape[1], given->shape[0], given->shape[1]);
+  return fmt::format("camera '{}' has {}x{} pixels instead of {}x{}", mine.name, given->shape[0],
+                     given->shape[1], mine.shape[0], mine.shape[1]);
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ StreamKind stream_kind_from(const std::string& name) {
     if (name == known) return value;
   }
   throw Error(
-      {.what = "unknown kind of stream '" + name + "'", .expected = "rgb, depth, vector or text"});
+      {.what = "unknown stream kind '" + name + "'", .expected = "rgb, depth, vector or text"});
 }
 
 StreamSpec rgb_stream(std::string name, ImageSize size) {
@@ -105,7 +105,7 @@ const at::Tensor& Observation::at(const std::string& name) const {
   std::vector<std::string> given;
   for (const auto& [stream, _] : *this) given.push_back(stream);
   throw Error(
-      {.what = fmt::format("the observation lacks the stream '{}'", name), .found = joined(given)});
+      {.what = fmt::format("the observation has no stream '{}'", name), .found = joined(given)});
 }
 
 Observation Observation::images() const {
@@ -155,7 +155,7 @@ ImageSize ObservationSpec::image_size(std::string_view camera) const {
   const StreamSpec& stream = at(camera);
   if (stream.is_image()) return stream.size();
   throw Error(
-      {.what = fmt::format("the stream '{}' is no image", camera), .found = described(stream)});
+      {.what = fmt::format("stream '{}' is not an image", camera), .found = described(stream)});
 }
 
 std::int64_t ObservationSpec::state_dim() const { return length_of(*this, kState); }
@@ -164,10 +164,10 @@ std::int64_t ObservationSpec::env_state_dim() const { return length_of(*this, kE
 
 std::string ObservationSpec::difference(const ObservationSpec& other) const {
   if (state_dim() != other.state_dim()) {
-    return fmt::format("state_dim {} against {}", state_dim(), other.state_dim());
+    return fmt::format("state_dim is {} instead of {}", other.state_dim(), state_dim());
   }
   if (action_dim != other.action_dim) {
-    return fmt::format("action_dim {} against {}", action_dim, other.action_dim);
+    return fmt::format("action_dim is {} instead of {}", other.action_dim, action_dim);
   }
   for (const StreamSpec& stream : streams) {
     if (stream.name == kEnvState || stream.name == kVelocity) continue;
@@ -179,7 +179,7 @@ std::string ObservationSpec::difference(const ObservationSpec& other) const {
 
 at::Tensor text_tensor(std::string_view text, std::int64_t bytes) {
   if (std::ssize(text) > bytes) {
-    throw Error({.what = "a text is longer than its stream",
+    throw Error({.what = "a string is longer than its stream",
                  .expected = fmt::format("at most {} bytes", bytes),
                  .found = fmt::format("{} bytes: '{}'", text.size(), text.substr(0, 60))});
   }
@@ -198,7 +198,7 @@ at::Tensor depth_in_meters(const at::Tensor& depth, const StreamSpec& stream) {
   const at::Tensor counts = depth.to(at::kFloat);
   if (stream.unit == "mm") return counts / 1000.0;
   if (stream.unit == "m" || stream.unit.empty()) return counts;
-  throw Error({.what = fmt::format("the depth '{}' has an unknown unit", stream.name),
+  throw Error({.what = fmt::format("depth stream '{}' has an unknown unit", stream.name),
                .expected = "m or mm",
                .found = stream.unit});
 }

@@ -21,22 +21,22 @@ thread_local const RunFiles* innermost_files = nullptr;
 
 struct KeptFile {
   std::string given;     // the path in the configuration
-  std::string absolute;  // the same when it was copied
+  std::string absolute;  // its absolute path at the time of copying
   std::string sha256;
 
   bool stands_for(const fs::path& path) const {
     return path == given || fs::absolute(path).lexically_normal() == absolute;
   }
-  // In the folder of copies.
+  // The path of the copy, relative to the folder of copies.
   fs::path place() const {
     return fs::path(sha256.substr(0, kShortHash)) / fs::path(given).filename();
   }
 };
 
 [[noreturn]] void fail_list(const fs::path& list) {
-  throw Error({.what = "the list of the run's own files is damaged",
+  throw Error({.what = "the list of the run's copied files is damaged",
                .where = list.string(),
-               .expected = "a list of given, absolute and sha256"});
+               .expected = "a JSON list of objects with the strings given, absolute and sha256"});
 }
 
 std::vector<KeptFile> kept_files(const fs::path& run) {
@@ -72,7 +72,7 @@ void write_list(const fs::path& run, const std::vector<KeptFile>& kept) {
   write_text_atomically(run / kFilesFolder / kFilesList, json_text(json) + "\n");
 }
 
-// What the agent and the modules in it name.
+// The files that the agent and its modules name.
 std::vector<fs::path> files_of(const torch::nn::Module& agent) {
   std::vector<fs::path> files;
   const auto add = [&](const torch::nn::Module& module) {
@@ -111,7 +111,7 @@ fs::path RunFiles::find(const fs::path& given) {
     const fs::path copy = innermost_files->run_ / kFilesFolder / file.place();
     const std::string found = sha256_file(copy);
     if (found == file.sha256) return copy;
-    throw Error({.what = "the run's own copy of a file is damaged",
+    throw Error({.what = "the run's copy of a file is damaged",
                  .where = copy.string(),
                  .expected = "sha256 " + file.sha256,
                  .found = found,

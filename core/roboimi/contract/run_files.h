@@ -1,17 +1,17 @@
-// Files that a run keeps a copy of, because its checkpoints do not hold what is in them: the
-// program of an encoder that Python exported.
+// Copies of external files that a run needs besides its checkpoints, such as an encoder's program
+// exported from Python (TorchScript).
 //
-//   class Encoder : public Backbone, public KeepsFiles {                 // the component
-//     Encoder(const Options& o) : file_(o.file), program_(load(RunFiles::find(o.file))) {}
-//     std::vector<std::filesystem::path> run_files() const override { return {file_}; }
-//   };
-//   keep_run_files(run, *agent);                                         // once, when training
-//   starts { const RunFiles files(run); agent = create_agent(...); }            // whenever the run
-//   is loaded
+// A component that reads such a file derives from KeepsFiles and opens the file through find():
 //
-// Copies lie in RUN/files/<start of their SHA-256>/<name>; RUN/files/files.json says which path of
-// the configuration each stands for. They are copies and not links, because an export writes over
-// the file in place.
+//   program_ = load(RunFiles::find(file_));
+//
+// keep_run_files() copies the files into the run's folder when training starts. While a RunFiles
+// exists, components constructed on its thread get the copies, so that a run loads on another
+// machine.
+//
+// Copies are stored as RUN/files/<start of their SHA-256>/<name>; RUN/files/files.json maps each to
+// its path in the configuration. They are copies rather than links, because exporting again
+// overwrites the original file in place.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -24,16 +24,16 @@
 
 namespace roboimi {
 
-// A component whose weights do not say everything. It may be any module of an agent.
+// A component that needs files besides its weights. It may be any module of an agent.
 class ROBOIMI_EXPORT KeepsFiles {
  public:
   virtual ~KeepsFiles();
-  // The files as the configuration names them.
+  // The files, with their paths in the configuration.
   virtual std::vector<std::filesystem::path> run_files() const = 0;
 };
 
-// While one lives, components that are constructed on this thread get the copies of `run` in place
-// of the originals, which may be gone or changed. A run without copies changes nothing.
+// While a RunFiles exists, find() on the same thread returns the copies in `run` instead of the
+// originals, which may be gone or changed. A run without copies changes nothing.
 class ROBOIMI_EXPORT RunFiles {
  public:
   explicit RunFiles(std::filesystem::path run);
@@ -41,7 +41,7 @@ class ROBOIMI_EXPORT RunFiles {
   RunFiles(const RunFiles&) = delete;
   RunFiles& operator=(const RunFiles&) = delete;
 
-  // The copy of `given`, or `given` itself when there is none. Error for a damaged copy.
+  // The copy of `given`, or `given` itself if there is none. Throws Error if the copy is damaged.
   static std::filesystem::path find(const std::filesystem::path& given);
 
  private:
@@ -49,8 +49,8 @@ class ROBOIMI_EXPORT RunFiles {
   const RunFiles* outer_;
 };
 
-// Copies into the run's folder what the modules of `agent` name and the run does not have yet.
-// Error when a file cannot be copied.
+// Copies the files that the modules of `agent` name into the run's folder, unless they are already
+// there. Throws Error if a file cannot be copied.
 ROBOIMI_EXPORT void keep_run_files(const std::filesystem::path& run,
                                    const torch::nn::Module& agent);
 

@@ -1,10 +1,11 @@
-// Tells components under construction that a checkpoint will fill in all of their weights.
+// A scope that marks components under construction as about to be filled from a checkpoint, so that
+// they skip loading their own weight files.
 //
 //   if (!options.checkpoint.empty() && !WeightsFollow::active()) load_weights(options.checkpoint);
 //
-// A policy's own checkpoint holds its frozen encoder too, so that it can be deployed where the
-// encoder's original file is not. A component that would read its sizes from that file finds them
-// in tensors().
+// A policy's checkpoint includes its frozen encoder, so that the policy can be deployed on machines
+// without the encoder's original file. A component that reads its sizes from that file can take
+// them from tensors() instead.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,10 +17,10 @@
 
 namespace roboimi {
 
-// Active on this thread while one lives.
+// Active on the current thread while the object exists.
 class ROBOIMI_EXPORT WeightsFollow {
  public:
-  // `tensors`: those of the whole agent, by its names; they outlive the object.
+  // `tensors`: all tensors of the agent, by the agent's names; they must outlive the object.
   WeightsFollow();
   explicit WeightsFollow(const std::map<std::string, at::Tensor>& tensors);
   ~WeightsFollow();
@@ -27,7 +28,7 @@ class ROBOIMI_EXPORT WeightsFollow {
   WeightsFollow& operator=(const WeightsFollow&) = delete;
 
   static bool active();
-  // Those of the innermost object; empty where none were given.
+  // The tensors of the innermost object; empty if it has none.
   static const std::map<std::string, at::Tensor>& tensors();
 
  private:

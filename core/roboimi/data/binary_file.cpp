@@ -41,7 +41,7 @@ void BinaryFile::fail(const char* what, int error) const {
   std::string next;
   if (error == ENOSPC || error == EDQUOT) next = "the disk is full: free some space and try again";
   if (error == EFBIG) next = "the file would exceed the size limit of this process (ulimit -f)";
-  if (error == ELOOP) next = "a symbolic link is in its place: delete the link";
+  if (error == ELOOP) next = "the path is a symbolic link: delete the link";
   throw Error({.what = std::string(what) + ": " + std::strerror(error),
                .where = path_.string(),
                .next = next});

@@ -1,4 +1,4 @@
-// Appends bytes to a file and says so when the disk does not take them.
+// A binary file for appending that reports every write error.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,16 @@ namespace roboimi {
 
 class ROBOIMI_EXPORT BinaryFile {
  public:
-  // Opens for appending; the file is created when absent, and cut to `keep` bytes.
-  // A link in its place is an Error: what it leads to is not this program's.
+  // Opens the file for appending, creates it if it does not exist, and truncates it to `keep`
+  // bytes. Throws Error if the path is a symbolic link, whose target may be somebody else's file.
   explicit BinaryFile(const std::filesystem::path& path, std::uint64_t keep = 0);
   ~BinaryFile();
   BinaryFile(const BinaryFile&) = delete;
   BinaryFile& operator=(const BinaryFile&) = delete;
 
-  // Error with the reason (ENOSPC and EFBIG in words).
+  // Throws Error with the reason; ENOSPC and EFBIG are explained in words.
   void append(const void* data, std::size_t size);
-  // What was appended survives a power failure after this.
+  // Flushes to disk: everything appended so far survives a power failure.
   void sync();
 
  private:

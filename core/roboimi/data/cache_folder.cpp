@@ -24,7 +24,7 @@ bool make_writable(const fs::path& folder) {
   return !error && ::access(folder.c_str(), W_OK | X_OK) == 0;
 }
 
-// Empty when the user has no home folder: a folder that anybody can fill is no place for it.
+// Empty if the user has no home folder: a folder that everybody can write to is not safe.
 fs::path user_cache_folder() {
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr) {
     const fs::path folder = expand_home(cache);
@@ -34,8 +34,8 @@ fs::path user_cache_folder() {
   return home.is_absolute() ? home / ".cache" / "roboimi" : fs::path();
 }
 
-// Whether what lies in the folder was put there by this user, by root or by `also`. Features that
-// somebody else computed would silently become a policy.
+// Whether only this user, root or `also` can have put files into the folder. Otherwise a policy
+// could be trained, unnoticed, on features that somebody else has computed.
 bool is_trusted(const fs::path& folder, uid_t also) {
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0) return false;
@@ -43,7 +43,7 @@ bool is_trusted(const fs::path& folder, uid_t also) {
   const bool is_open = (status.st_mode & S_IWOTH) != 0;
   if (is_owned && !is_open) return true;
   logger().warn("{}: not used for cached data: {}", folder.string(),
-                is_open ? "everybody may write there (chmod o-w)" : "it is another user's");
+                is_open ? "everybody can write to it (chmod o-w)" : "it belongs to another user");
   return false;
 }
 
@@ -57,7 +57,7 @@ std::string file_state(const fs::path& file) {
   if (::stat(file.c_str(), &status) != 0) {
     throw Error({.what = std::string("cannot read: ") + std::strerror(errno),
                  .where = file.string(),
-                 .next = "the file was there when the dataset was opened: restore it"});
+                 .next = "the file existed when the dataset was opened: restore it"});
   }
   return std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) + "." +
          std::to_string(status.st_mtim.tv_nsec);
@@ -72,14 +72,14 @@ fs::path cache_folder(const Dataset& dataset) {
   }
   const fs::path data = fs::absolute(dataset.episode(0).file).parent_path();
   const fs::path beside = data / ".roboimi_cache";
-  // Who owns the data is trusted with it already.
+  // The owner of the data is trusted anyway.
   if (make_writable(beside) && is_trusted(beside, owner_of(data))) return beside;
   const fs::path user = user_cache_folder();
   if (!user.empty() && make_writable(user) && is_trusted(user, ::geteuid())) return user;
-  throw Error({.what = "no folder for cached data",
+  throw Error({.what = "no usable folder for cached data",
                .where = beside.string(),
-               .expected = "a folder of this user there" +
-                           (user.empty() ? ", or a home folder" : " or at " + user.string()),
+               .expected = "a folder that belongs to this user" +
+                           (user.empty() ? ", or a home folder" : ", or " + user.string()),
                .next = "set cache.folder to a folder with space"});
 }
 

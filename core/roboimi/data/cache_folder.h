@@ -1,4 +1,4 @@
-// Where derived data lives, what names it, and how two processes take turns making it.
+// The folder, key and lock of cached data, such as decoded frames and embeddings.
 #pragma once
 
 #include <cstdint>
@@ -12,17 +12,18 @@
 
 namespace roboimi {
 
-// `<folder of the data>/.roboimi_cache` when it can be written, else $XDG_CACHE_HOME/roboimi or
-// ~/.cache/roboimi. The folder is created. One that everybody may write to or that belongs to
-// another user is passed over; beside the data the data's owner may own it. Error when none is
-// left.
+// The cache folder of a dataset: `<folder of the data>/.roboimi_cache` if it is writable, else
+// $XDG_CACHE_HOME/roboimi or ~/.cache/roboimi. Creates the folder. A folder that is writable for
+// everybody or that belongs to another user is not used, except that .roboimi_cache may belong to
+// the owner of the data. Throws Error if there is no usable folder.
 ROBOIMI_EXPORT std::filesystem::path cache_folder(const Dataset& dataset);
 
-// The hash of what the data files (Dataset::files()) are: of each its absolute path, size and
-// mtime, or with `hash_contents` its name and the SHA-256 of its bytes.
+// A hash that identifies the data files (Dataset::files()): the absolute path, size and mtime of
+// each, or with `hash_contents` its name and the SHA-256 of its contents.
 ROBOIMI_EXPORT std::string data_fingerprint(const Dataset& dataset, bool hash_contents);
 
-// Takes `file`.lock, waiting for another holder; see ProcessLock::take().
+// Locks `file`.lock, so that only one process makes the file. Waits while another process holds it;
+// see ProcessLock::take().
 ROBOIMI_EXPORT ProcessLock lock_cached_file(const std::filesystem::path& file,
                                             const std::function<bool()>& should_stop = {});
 

@@ -20,17 +20,17 @@ const at::Tensor& checked_read(const Dataset& dataset, std::int64_t episode,
     return tensor;
   }
   const std::string type = c10::demangle(typeid(dataset).name());
-  throw Error({.what = fmt::format("{} of the dataset {} returned what its spec does not announce",
-                                   call, type),
-               .where = dataset.episode(episode).file.string(),
-               .expected = fmt::format("{} [{}]", c10::toString(dtype), fmt::join(shape, ", ")),
-               .found = tensor_in_words(tensor),
-               .next = "mend the plugin, or report it to its author"});
+  throw Error(
+      {.what = fmt::format("{} of the dataset {} does not match the dataset's spec", call, type),
+       .where = dataset.episode(episode).file.string(),
+       .expected = fmt::format("{} [{}]", c10::toString(dtype), fmt::join(shape, ", ")),
+       .found = describe_tensor(tensor),
+       .next = "fix the plugin, or report the problem to its author"});
 }
 
 }  // namespace
 
-std::string tensor_in_words(const at::Tensor& tensor) {
+std::string describe_tensor(const at::Tensor& tensor) {
   if (!tensor.defined()) return "nothing";
   return fmt::format("{} [{}]{}", c10::toString(tensor.scalar_type()),
                      fmt::join(tensor.sizes(), ", "),
@@ -49,7 +49,7 @@ at::Tensor read_stream(const Dataset& dataset, std::int64_t episode, const std::
     throw Error({.what = "the dataset has no camera or stream '" + stream + "'",
                  .where = dataset.episode(episode).file.string(),
                  .expected = fmt::format("{}", fmt::join(dataset.spec().names(), ", ")),
-                 .next = "name a camera in data.camera_names"});
+                 .next = "if it is a camera, add it to data.camera_names"});
   }
   std::vector<std::int64_t> shape = {count};
   shape.insert(shape.end(), spec->shape.begin(), spec->shape.end());

@@ -39,16 +39,16 @@ void check_streams(const Backbone& backbone, const Dataset& dataset) {
     if (spec.find(stream) != nullptr) continue;
     const auto& cameras = backbone.camera_names();
     const bool is_camera = std::ranges::find(cameras, stream) != cameras.end();
-    throw Error({.what = fmt::format("the backbone needs {} '{}', which is not loaded",
+    throw Error({.what = fmt::format("the backbone needs {} '{}', which the dataset does not have",
                                      is_camera ? "camera" : "the stream", stream),
                  .where = backbone.name(),
                  .expected = fmt::format("{}", fmt::join(backbone.stream_names(), ", ")),
                  .found = fmt::format("{}", fmt::join(spec.names(), ", ")),
-                 .next = "name a camera in data.camera_names"});
+                 .next = "if it is a camera, add it to data.camera_names"});
   }
 }
 
-// The backbone by what registered it, or by its class.
+// The name under which the backbone is registered, or its class.
 std::string name_of(const Backbone& backbone, const EmbeddingCacheOptions& options) {
   return options.identity.component.empty() ? backbone.name() : options.identity.component;
 }
@@ -62,20 +62,20 @@ class Encoder {
   std::int64_t num_frames() const { return first_.back(); }
   const std::vector<std::int64_t>& first() const { return first_; }
 
-  // Features of frames [begin, end), [end - begin, K, V] on the CPU, in the type that is kept.
+  // Features of frames [begin, end), [end - begin, K, V] on the CPU, in the cached dtype.
   at::Tensor encode(std::int64_t begin, std::int64_t end) const {
     const torch::NoGradGuard no_grad;
-    return encode_exactly(begin, end).to(backbone_.cached_dtype()).contiguous();
+    return encode_float(begin, end).to(backbone_.cached_dtype()).contiguous();
   }
 
  private:
-  at::Tensor encode_exactly(std::int64_t begin, std::int64_t end) const {
+  at::Tensor encode_float(std::int64_t begin, std::int64_t end) const {
     const Observation streams = read(begin, end);
     if (options_.variants == 1) {
       at::Generator unused = make_generator(options_.seed, options_.device);
       return checked(backbone_.encode(streams, unused), end - begin).unsqueeze(1).cpu();
     }
-    // One frame at a time: a crop is a function of (seed, frame, variant), not of the block.
+    // One frame at a time, so that a crop depends on (seed, frame, variant) but not on the block.
     std::vector<at::Tensor> rows;
     for (std::int64_t frame = begin; frame < end; ++frame) {
       Observation one;
@@ -116,11 +116,11 @@ class Encoder {
         features.sizes() == at::IntArrayRef({count, 1, dim})) {
       return features.squeeze(1).contiguous();
     }
-    throw Error({.what = "encode() returned features of another type or size than announced",
+    throw Error({.what = "encode() returned features of the wrong dtype or shape",
                  .where = name_of(backbone_, options_),
                  .expected = fmt::format("Float [{}, 1, {}]", count, dim),
-                 .found = tensor_in_words(features),
-                 .next = "mend the plugin, or report it to its author"});
+                 .found = describe_tensor(features),
+                 .next = "fix the plugin, or report the problem to its author"});
   }
 
   Backbone& backbone_;
@@ -129,9 +129,11 @@ class Encoder {
   std::vector<std::int64_t> first_;
 };
 
-// Appends the features that `partial` lacks, block by block, each durable before the next begins.
+// Appends the features that are missing in `partial`, block by block, and syncs each block to disk.
+// Returns the number of frames encoded.
 std::int64_t complete_partial(const Encoder& encoder, const fs::path& partial,
                               std::int64_t row_bytes, const EmbeddingCacheOptions& options) {
+  // Find out how many complete blocks an earlier process has written.
   const std::int64_t total = encoder.num_frames();
   std::int64_t done = 0;
   if (fs::exists(partial)) {
@@ -139,13 +141,16 @@ std::int64_t complete_partial(const Encoder& encoder, const fs::path& partial,
     if (done < total) done -= done % options.block_size;
   }
   const std::int64_t found = done;
-  if (found > 0) logger().info("embedding cache: {} of {} frames were done before", found, total);
+  if (found > 0) {
+    logger().info("embedding cache: continuing, {} of {} frames are already encoded", found, total);
+  }
+  // Encode the rest.
   BinaryFile out(partial, static_cast<std::uint64_t>(done * row_bytes));
   while (done < total) {
     if (options.should_stop && options.should_stop()) {
       throw Error({.what = fmt::format("interrupted after {} of {} frames", done, total),
                    .where = partial.string(),
-                   .next = "the same command continues there"});
+                   .next = "run the same command again to continue"});
     }
     const std::int64_t end = std::min(total, done + options.block_size);
     const at::Tensor features = encoder.encode(done, end);
@@ -160,11 +165,13 @@ std::int64_t complete_partial(const Encoder& encoder, const fs::path& partial,
 void write_finished(const fs::path& file, const fs::path& partial, const Encoder& encoder,
                     const Backbone& backbone, const std::string& fingerprint,
                     const EmbeddingCacheOptions& options) {
+  // The features, mapped from the partial file.
   const std::int64_t total = encoder.num_frames();
   const MappedFile raw(partial);
   const at::Tensor values =
       at::from_blob(const_cast<std::uint8_t*>(raw.data()),
                     {total, options.variants, backbone.feature_dim()}, backbone.cached_dtype());
+  // The episode and row of each frame.
   const at::Tensor episode = at::empty({total}, at::kLong);
   const at::Tensor frame = at::empty({total}, at::kLong);
   const auto& first = encoder.first();
@@ -183,11 +190,11 @@ Embeddings load(const fs::path& file, const std::string& fingerprint, const Back
                 std::int64_t variants, std::vector<std::int64_t> first) {
   TensorFile stored = read_safetensors(file);
   const auto mismatch = [&](const std::string& expected, const std::string& found) {
-    return Error({.what = "the embedding cache is not what its name says",
+    return Error({.what = "the contents of the embedding cache do not match its name",
                   .where = file.string(),
                   .expected = expected,
                   .found = found,
-                  .next = "delete it; it is made again"});
+                  .next = "delete it; it will be rebuilt"});
   };
   if (stored.metadata["fingerprint"] != fingerprint) {
     throw mismatch("fingerprint " + fingerprint, stored.metadata["fingerprint"]);
@@ -196,7 +203,7 @@ Embeddings load(const fs::path& file, const std::string& fingerprint, const Back
     const at::Tensor tensor = stored.tensors[name];
     if (tensor.defined() && tensor.scalar_type() == dtype && tensor.sizes() == shape) return;
     throw mismatch(fmt::format("{} {} [{}]", name, c10::toString(dtype), fmt::join(shape, ", ")),
-                   tensor_in_words(tensor));
+                   describe_tensor(tensor));
   };
   expect("embeddings", backbone.cached_dtype(), {first.back(), variants, backbone.feature_dim()});
   expect("episode", at::kLong, {first.back()});
@@ -229,6 +236,7 @@ at::Tensor Embeddings::of_episodes(const std::vector<std::int64_t>& episodes) co
 std::string embedding_fingerprint(const Backbone& backbone, const Dataset& dataset,
                                   const EmbeddingCacheOptions& options) {
   Sha256 hash;
+  // Numerics, components and dtype.
   const std::string own = backbone.cache_identity();
   hash.update_text("embeddings 2").update_text(numerics_of(options.device));
   hash.update_text(options.identity.build);
@@ -236,12 +244,14 @@ std::string embedding_fingerprint(const Backbone& backbone, const Dataset& datas
   hash.update_text(options.data_identity.component).update_text(options.data_identity.build);
   hash.update_text(options.data_identity.options);
   hash.update_text(c10::toString(backbone.cached_dtype()));
+  // Weights.
   for (const auto& parameter : backbone.named_parameters()) {
     hash.update_text(parameter.key()).update_tensor(parameter.value());
   }
   for (const auto& buffer : backbone.named_buffers()) {
     hash.update_text(buffer.key()).update_tensor(buffer.value());
   }
+  // Streams, variants and data.
   for (const std::string& stream : backbone.stream_names()) hash.update_text(stream);
   hash.update_text(fmt::format("{} variants", options.variants));
   if (options.variants > 1) hash.update_text(std::to_string(options.seed));
@@ -253,37 +263,40 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
                              const EmbeddingCacheOptions& options) {
   ROBOIMI_CHECK(options.variants >= 1 && options.block_size >= 1,
                 c10::str(options.variants, " variants, blocks of ", options.block_size));
+  // Check that the backbone can be cached.
   if (!backbone.frozen()) {
-    throw Error({.what = "only a frozen backbone's features can be cached",
+    throw Error({.what = "only features of a frozen backbone can be cached",
                  .where = backbone.name(),
                  .next = "set frozen: true, or train without the cache"});
   }
   check_streams(backbone, dataset);
   if (!c10::isFloatingType(backbone.cached_dtype())) {
-    throw Error({.what = "cached_dtype() returned a type that holds no features",
+    throw Error({.what = "cached_dtype() is not a floating-point dtype",
                  .where = name_of(backbone, options),
-                 .expected = "a float type",
+                 .expected = "a floating-point dtype",
                  .found = c10::toString(backbone.cached_dtype()),
-                 .next = "mend the plugin, or report it to its author"});
+                 .next = "fix the plugin, or report the problem to its author"});
   }
   if (options.variants > 1 && !backbone.has_random_transform()) {
-    throw Error({.what = "cache.variants asks for random crops that this backbone does not draw",
+    throw Error({.what = "cache.variants is above 1, but this backbone has no random transform",
                  .where = backbone.name(),
                  .expected = "1",
                  .found = std::to_string(options.variants)});
   }
+  // Use the file if it exists.
   const std::string key = embedding_fingerprint(backbone, dataset, options);
   const fs::path folder = options.folder.empty() ? cache_folder(dataset) : options.folder;
   const fs::path file = folder / ("embeddings-" + key.substr(0, 32) + ".safetensors");
   const Encoder encoder(backbone, dataset, options);
   const fs::path partial = fs::path(file).replace_extension(".partial");
   if (fs::exists(file)) {
-    // Left by a process that was killed after it had renamed the finished file.
+    // A process may have been killed before it removed its partial file.
     std::error_code ignored;
     fs::remove(partial, ignored);
     return load(file, key, backbone, options.variants, encoder.first());
   }
 
+  // Otherwise make it, unless another process has done so in the meantime.
   const ProcessLock lock = lock_cached_file(file, options.should_stop);
   std::int64_t num_encoded = 0;
   if (!fs::exists(file)) {

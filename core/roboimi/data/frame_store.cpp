@@ -42,7 +42,7 @@ FrameStore::FrameStore(std::shared_ptr<const Dataset> dataset, std::vector<std::
     const StreamSpec* stream = spec.find(camera);
     if (stream == nullptr || !stream->is_image()) {
       throw Error({.what = "the dataset has no camera '" + camera + "'",
-                   .next = "name it in data.camera_names"});
+                   .next = "add it to data.camera_names"});
     }
     CameraTable& table = tables_[camera];
     table.stream = *stream;
@@ -65,8 +65,8 @@ const MappedFile& FrameStore::mapping(const fs::path& file) {
   return *mapped;
 }
 
-// Fills in the rows that lie uncompressed in their files. An episode's camera with any other row is
-// left to be decoded as a whole.
+// Maps the rows that are stored uncompressed. If any row of a camera in an episode is not, the
+// whole camera of that episode is returned as a task to decode.
 std::vector<FrameStore::DecodeTask> FrameStore::map_in_place() {
   std::vector<DecodeTask> tasks;
   for (auto& [camera, table] : tables_) {
@@ -102,6 +102,7 @@ std::vector<FrameStore::DecodeTask> FrameStore::map_in_place() {
 
 void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
                              const FrameStoreOptions& options) {
+  // The cache file's key and size.
   Sha256 key;
   key.update_text("frames 2").update_text(data_fingerprint(*dataset_, false));
   key.update_text(options.identity.component).update_text(options.identity.build);
@@ -112,6 +113,7 @@ void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
     total += tables_.at(task.camera).frame_bytes *
              static_cast<std::uint64_t>(dataset_->episode(task.episode).length);
   }
+  // Decode, unless the file exists.
   std::error_code error;
   fs::create_directories(options.folder, error);
   const fs::path file = options.folder / ("frames-" + key.hex().substr(0, 32) + ".bin");
@@ -125,8 +127,9 @@ void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
                  .where = file.string(),
                  .expected = std::to_string(total) + " bytes",
                  .found = std::to_string(mapped.size()),
-                 .next = "delete it; it is made again"});
+                 .next = "delete it; it will be rebuilt"});
   }
+  // Point the rows into the mapping.
   const std::uint8_t* next = mapped.data();
   for (const DecodeTask& task : tasks) {
     CameraTable& table = tables_.at(task.camera);
@@ -169,7 +172,7 @@ const std::uint8_t* FrameStore::address(FrameIndex index, const CameraTable& tab
 
 at::Tensor FrameStore::frame(FrameIndex index, const std::string& camera) const {
   const CameraTable& table = tables_.at(camera);
-  // from_blob asks for a writable pointer; the mapping itself is read-only.
+  // from_blob takes a non-const pointer; the mapping itself is read-only.
   return at::from_blob(const_cast<std::uint8_t*>(address(index, table)), table.stream.shape,
                        table.stream.dtype);
 }

@@ -1,13 +1,13 @@
-// Image frames of a dataset, addressed by (episode, camera, row), mapped from disk.
+// A store of a dataset's image frames, memory-mapped and addressed by (episode, camera, row).
 //
 //   FrameStore store(dataset, {"front", "top"}, {.folder = cache_folder(*dataset)});
 //   at::Tensor frame = store.frame({.episode = 3, .row = 17}, "front");  // uint8 [H, W, 3], a view
 //   Observation images = store.gather(rows);                            // camera -> [N, H, W, 3]
 //
-// Frames that their files hold uncompressed (Dataset::frame_extent) are mapped in place. All others
-// are decoded once into one cache file, `frames-<fingerprint>.bin`, that appears whole or not at
-// all and is mapped by every later store of the same dataset component whose data files are the
-// same (path, size, mtime).
+// Frames that are stored uncompressed (Dataset::frame_extent) are mapped from the data files. All
+// others are decoded once into a cache file, `frames-<fingerprint>.bin`, which is written
+// atomically. Later stores map the same file if the dataset component and the data files (path,
+// size, mtime) are the same.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,7 +27,7 @@
 
 namespace roboimi {
 
-// How far a long preparation has come; called from the thread that prepares.
+// Reports the progress of a long preparation; called from the thread that does the work.
 using ProgressCallback = std::function<void(std::int64_t done, std::int64_t total)>;
 
 struct FrameIndex {
@@ -37,29 +37,29 @@ struct FrameIndex {
 };
 
 struct FrameStoreOptions {
-  std::filesystem::path folder;     // of the cache file; made when it is needed
+  std::filesystem::path folder;     // of the cache file; created if needed
   ComponentIdentity identity = {};  // of the dataset
   ProgressCallback progress = {};
 };
 
-// Const members may be called from several threads at once.
+// Const members are safe to call from several threads at once.
 class ROBOIMI_EXPORT FrameStore {
  public:
-  // `cameras` are image streams of the dataset: RGB or depth.
+  // `cameras`: image streams of the dataset, RGB or depth.
   FrameStore(std::shared_ptr<const Dataset> dataset, std::vector<std::string> cameras,
              const FrameStoreOptions& options);
   ~FrameStore();
   FrameStore(const FrameStore&) = delete;
   FrameStore& operator=(const FrameStore&) = delete;
 
-  // A view of mapped memory, [H, W, 3] or [H, W] of the stream's type, valid while the store lives:
-  // never write to it.
+  // A view of mapped memory, [H, W, 3] or [H, W] in the stream's dtype, valid as long as the store.
+  // Do not write to it.
   at::Tensor frame(FrameIndex index, const std::string& camera) const;
-  // Copies of N frames of every camera, in parallel: camera -> [N, ...].
-  // `pinned` allocates page-locked memory, for the way to a GPU.
+  // Copies N frames of every camera, in parallel: camera -> [N, ...].
+  // `pinned` allocates page-locked memory, for copies to a GPU.
   Observation gather(const std::vector<FrameIndex>& rows, bool pinned = false) const;
 
-  // Of all frames, how many are mapped where their data file has them.
+  // Number of frames that are mapped directly from the data files, and of all frames.
   std::int64_t num_mapped_in_place() const { return num_mapped_in_place_; }
   std::int64_t num_frames() const { return num_frames_; }
 

@@ -15,7 +15,7 @@
 namespace roboimi {
 namespace {
 
-// Those that decide which kernels oneDNN, MKL and libtorch take.
+// The instruction sets by which oneDNN, MKL and libtorch choose their kernels.
 std::set<std::string> vector_instructions() {
   static constexpr std::array<std::string_view, 6> kFamilies = {"avx", "amx",  "fma",
                                                                 "sve", "neon", "bf16"};
@@ -29,7 +29,7 @@ std::set<std::string> vector_instructions() {
   return found;
 }
 
-// Set by the user to hold oneDNN below what the CPU can do.
+// The limit that the user has set on the instructions of oneDNN.
 std::string instruction_limit() {
   for (const char* name : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"}) {
     if (const char* const value = std::getenv(name)) return value;

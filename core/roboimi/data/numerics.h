@@ -1,4 +1,4 @@
-// What the last digits of a computation depend on beside its inputs.
+// The settings, besides its inputs, on which the last digits of a computation depend.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -9,9 +9,9 @@
 
 namespace roboimi {
 
-// The kind of device, libtorch's version, the instructions that its CPU libraries use, and the
-// precision of float32 products (TF32, bf16): equal where results are comparable to the last
-// digits.
+// A string with the kind of device, libtorch's version, the instructions that its CPU libraries use
+// and the precision of float32 products (TF32, bf16). If two strings are equal, results agree to
+// the last digits.
 ROBOIMI_EXPORT std::string numerics_of(c10::Device device);
 
 }  // namespace roboimi

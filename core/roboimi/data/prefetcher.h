@@ -1,10 +1,10 @@
-// Computes the values of the steps to come on one thread of its own.
+// A prefetcher: computes the values of upcoming steps on a background thread.
 //
 //   Prefetcher<Observation> images([&](std::int64_t step) { return gather(step); }, 2);
-//   Observation now = images.get(step);   // steps step+1 and step+2 are under way when it returns
+//   Observation now = images.get(step);   // steps step+1 and step+2 are being computed
 //
-// A value must be a function of its step alone; asking for the steps out of order costs time, not
-// correctness. An exception of the function comes out of get().
+// A value must depend only on its step. Steps may be requested in any order; out of order is slower
+// but correct. An exception in the function is rethrown by get().
 #pragma once
 
 #include <condition_variable>
@@ -38,7 +38,7 @@ class Prefetcher {
 
   Value get(std::int64_t step) {
     std::unique_lock lock(mutex_);
-    // Forget what a jump made useless, and ask for what comes next.
+    // Drop entries that a jump made useless, and request the next ones.
     std::erase_if(entries_, [&](const auto& entry) {
       return entry.first < step || entry.first > step + depth_;
     });
@@ -92,7 +92,7 @@ class Prefetcher {
   std::condition_variable changed_;
   std::map<std::int64_t, Entry> entries_;
   bool stopping_ = false;
-  std::thread thread_;  // last: it starts when the rest is there
+  std::thread thread_;  // last, so that it starts after the other members are constructed
 };
 
 }  // namespace roboimi

@@ -19,7 +19,8 @@
 namespace roboimi {
 namespace {
 
-std::string in_words(const std::string& stream) {
+// The stream's name with an article, for error messages.
+std::string with_article(const std::string& stream) {
   if (stream == kState) return "a state";
   if (stream == kEnvState) return "an env_state";
   return fmt::format("the stream '{}'", stream);
@@ -35,14 +36,13 @@ void check_finite(const at::Tensor& rows, const std::string& what,
   const auto row = first[0].item<std::int64_t>(), column = first[1].item<std::int64_t>();
   throw Error({.what = fmt::format("{} is not finite", what),
                .where = file.string(),
-               .expected = "finite numbers",
-               .found = fmt::format("{} in row {}, column {} ({} such numbers in all)",
+               .expected = "finite values",
+               .found = fmt::format("{} in row {}, column {} ({} such values in total)",
                                     rows[row][column].item<double>(), row, column, count),
-               .next = "mend the episode, or take it out of the folder"});
+               .next = "fix the episode, or remove it from the folder"});
 }
 
-std::vector<std::int64_t> all_unless_named(const Dataset& dataset,
-                                           std::vector<std::int64_t> episodes) {
+std::vector<std::int64_t> all_if_empty(const Dataset& dataset, std::vector<std::int64_t> episodes) {
   if (episodes.empty()) {
     episodes.resize(static_cast<std::size_t>(dataset.num_episodes()));
     std::iota(episodes.begin(), episodes.end(), std::int64_t{0});
@@ -52,9 +52,9 @@ std::vector<std::int64_t> all_unless_named(const Dataset& dataset,
 
 Statistics statistics_of_features(const at::Tensor& features, const std::string& where) {
   if (!at::isfinite(features).all().item<bool>()) {
-    throw Error({.what = "the frozen backbone gives features that are NaN or infinite",
+    throw Error({.what = "the frozen backbone returned features that are NaN or infinite",
                  .where = where,
-                 .next = "look at its weights: roboimi checkpoint inspect FILE"});
+                 .next = "check its weights: roboimi checkpoint inspect FILE"});
   }
   return Statistics::of(features);
 }
@@ -67,7 +67,7 @@ void check_finite(const Dataset& dataset) {
     check_finite(read_actions(dataset, i), "an action", file);
     for (const StreamSpec& stream : dataset.spec().streams) {
       if (stream.kind != StreamKind::kVector) continue;
-      check_finite(read_stream(dataset, i, stream.name), in_words(stream.name), file);
+      check_finite(read_stream(dataset, i, stream.name), with_article(stream.name), file);
     }
   }
 }
@@ -75,7 +75,8 @@ void check_finite(const Dataset& dataset) {
 DatasetStatistics dataset_statistics(const Dataset& dataset,
                                      const std::vector<std::int64_t>& episodes,
                                      const Embeddings* embeddings) {
-  const std::vector<std::int64_t> chosen = all_unless_named(dataset, episodes);
+  // Collect the rows of the chosen episodes.
+  const std::vector<std::int64_t> chosen = all_if_empty(dataset, episodes);
   std::vector<at::Tensor> actions;
   std::map<std::string, std::vector<at::Tensor>> vectors;
   std::int64_t num_rows = 0;
@@ -87,7 +88,8 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
       vectors[stream.name].push_back(read_stream(dataset, episode, stream.name));
     }
   }
-  if (actions.empty()) throw Error({.what = "no episodes to take statistics of"});
+  if (actions.empty()) throw Error({.what = "there are no episodes to compute statistics from"});
+  // Statistics of actions and vector streams.
   DatasetStatistics statistics{.action = Statistics::of(at::cat(actions))};
   if (!vectors.contains(kState)) vectors[kState] = {at::zeros({num_rows, 0})};
   for (const auto& [name, rows] : vectors) {
@@ -100,6 +102,7 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
       statistics.vectors[name] = std::move(found);
     }
   }
+  // Statistics of features.
   if (embeddings != nullptr && !embeddings->are_normalized) {
     const at::Tensor features = embeddings->of_episodes(chosen).flatten(0, 1).to(at::kFloat);
     statistics.features = statistics_of_features(features, embeddings->file.string());
@@ -118,15 +121,17 @@ StateRange state_range(const Statistics& states) {
 
 ActionRange action_range(const Dataset& dataset, const std::vector<std::int64_t>& episodes) {
   at::Tensor low, high, step;
-  for (const std::int64_t episode : all_unless_named(dataset, episodes)) {
+  for (const std::int64_t episode : all_if_empty(dataset, episodes)) {
     const at::Tensor actions = read_actions(dataset, episode).to(at::kDouble);
-    // The first row again in front: an episode of one row has steps of 0.
+    // Prepend the first row, so that an episode with one row has a step of 0.
     const at::Tensor steps = actions.diff(1, 0, actions.slice(0, 0, 1)).abs().amax(0);
     low = low.defined() ? at::minimum(low, actions.amin(0)) : actions.amin(0);
     high = high.defined() ? at::maximum(high, actions.amax(0)) : actions.amax(0);
     step = step.defined() ? at::maximum(step, steps) : steps;
   }
-  if (!low.defined()) throw Error({.what = "no episodes to take the range of actions from"});
+  if (!low.defined()) {
+    throw Error({.what = "there are no episodes to compute the range of actions from"});
+  }
   const auto numbers = [](const at::Tensor& x) {
     const auto values = x.contiguous();
     return std::vector<double>(values.const_data_ptr<double>(),
@@ -140,10 +145,12 @@ Statistics sampled_feature_statistics(Backbone& backbone, const Dataset& dataset
                                       std::int64_t max_frames) {
   const torch::NoGradGuard no_grad;
   const ModeGuard mode(backbone, /*training=*/false);
-  const std::vector<std::int64_t> chosen = all_unless_named(dataset, episodes);
+  // Choose every n-th row of all chosen episodes.
+  const std::vector<std::int64_t> chosen = all_if_empty(dataset, episodes);
   std::int64_t num_rows = 0;
   for (const std::int64_t episode : chosen) num_rows += dataset.episode(episode).length;
   const std::int64_t every = std::max<std::int64_t>(1, (num_rows + max_frames - 1) / max_frames);
+  // Encode these rows.
   at::Generator unused = make_generator(0, device);
   std::vector<at::Tensor> features;
   std::int64_t start = 0;

@@ -1,5 +1,5 @@
-// What the training episodes say of themselves: for the agent to normalise by, and for a policy on
-// a robot to be held to.
+// Statistics of the training episodes: for the agent's normalization, and for the limits of a
+// policy on a robot.
 #pragma once
 
 #include <cstdint>
@@ -14,29 +14,30 @@
 
 namespace roboimi {
 
-// Over all rows of `episodes` (empty: all). `embeddings` may be nullptr; all variants count, and
-// none are taken of features that are normalized already.
-// Error when there is no row or a value is not finite.
+// Statistics over all rows of `episodes` (empty: all episodes). `embeddings` may be nullptr; all
+// variants of the features are included. There are no statistics of features that are already
+// normalized. Throws Error if there are no rows or a value is not finite.
 ROBOIMI_EXPORT DatasetStatistics dataset_statistics(const Dataset& dataset,
                                                     const std::vector<std::int64_t>& episodes,
                                                     const Embeddings* embeddings = nullptr);
 
-// Of the rows that the statistics were taken of.
+// The range of the states in these statistics.
 ROBOIMI_EXPORT StateRange state_range(const Statistics& states);
 
-// Over all rows of `episodes` (empty: all); a step is one from row to row of one episode.
+// The range of the actions in `episodes` (empty: all episodes), and the largest step between
+// consecutive rows of an episode.
 ROBOIMI_EXPORT ActionRange action_range(const Dataset& dataset,
                                         const std::vector<std::int64_t>& episodes);
 
-// Of a frozen backbone whose features are not cached: from at most `max_frames` frames, evenly
-// spread over the rows of `episodes` (empty: all), in evaluation mode.
+// Statistics of the features of a frozen backbone without a cache: from at most `max_frames`
+// frames, evenly spaced over the rows of `episodes` (empty: all episodes), in evaluation mode.
 ROBOIMI_EXPORT Statistics sampled_feature_statistics(Backbone& backbone, const Dataset& dataset,
                                                      const std::vector<std::int64_t>& episodes,
                                                      c10::Device device,
                                                      std::int64_t max_frames = 256);
 
-// Error, naming the file and the row, when a state, an action or an env_state is NaN or infinite: a
-// policy would learn nothing but NaN from it. Error too when one is not as the spec announces.
+// Throws Error, naming the file and the row, if an action or a vector stream has NaN or infinite
+// values, which would turn all weights into NaN, or if one does not match the spec.
 ROBOIMI_EXPORT void check_finite(const Dataset& dataset);
 
 }  // namespace roboimi

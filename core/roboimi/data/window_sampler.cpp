@@ -16,10 +16,10 @@ namespace {
 
 constexpr std::uint64_t kOrderStream = 0;
 constexpr std::uint64_t kVariantStream = 1;
-// A batch may straddle two epochs while images of the next ones are gathered.
+// A batch may span two epochs while images of the next epochs are prefetched.
 constexpr std::size_t kEpochsKept = 4;
 
-// Rows of `table` [N, D] named by `rows` [B, T]: [B, T, D].
+// The rows of `table` [N, D] with the indices `rows` [B, T]: [B, T, D].
 at::Tensor rows_at(const at::Tensor& table, const at::Tensor& rows) {
   return table.index_select(0, rows.flatten()).view({rows.size(0), rows.size(1), table.size(1)});
 }
@@ -59,13 +59,14 @@ WindowSampler::WindowSampler(std::shared_ptr<const Dataset> dataset,
     options_.episodes.resize(static_cast<std::size_t>(dataset_->num_episodes()));
     std::iota(options_.episodes.begin(), options_.episodes.end(), std::int64_t{0});
   }
-  lay_out();
+  build_tables();
 }
 
 WindowSampler::~WindowSampler() = default;
 
-// Lays the chosen episodes end to end, on the device.
-void WindowSampler::lay_out() {
+// Concatenates the chosen episodes, on the device.
+void WindowSampler::build_tables() {
+  // Collect the windows and the rows of each episode.
   std::vector<at::Tensor> actions;
   std::map<std::string, std::vector<at::Tensor>> tables;
   std::vector<std::int64_t> first_row, last_row, observation_start, action_start;
@@ -93,16 +94,17 @@ void WindowSampler::lay_out() {
   }
   num_windows_ = std::ssize(present_);
   if (num_windows_ == 0) {
-    throw Error(
-        {.what = "there is nothing to train on: no episode holds a window",
-         .expected = fmt::format(
-             "an episode of at least {} rows",
-             options_.horizons.whole_windows
-                 ? std::max(options_.horizons.last_observation() + 1, options_.horizons.pred)
-                 : 1),
-         .found = fmt::format("{} episodes of {} rows in all", options_.episodes.size(), num_rows_),
-         .next = "check the dataset's path and the episodes kept for validation"});
+    throw Error({.what = "there is nothing to train on: no episode contains a window",
+                 .expected = fmt::format("an episode of at least {} rows",
+                                         options_.horizons.whole_windows
+                                             ? std::max(options_.horizons.last_observation() + 1,
+                                                        options_.horizons.pred)
+                                             : 1),
+                 .found = fmt::format("{} episodes with {} rows in total", options_.episodes.size(),
+                                      num_rows_),
+                 .next = "check the dataset's path and the episodes held out for validation"});
   }
+  // Copy everything to the device.
   const c10::Device device = options_.device;
   on_host_ = at::TensorOptions(at::kLong).pinned_memory(device.is_cuda());
   actions_ = at::cat(actions).to(device);
@@ -144,10 +146,10 @@ WindowSampler::Order WindowSampler::order(std::int64_t epoch) const {
       make_generator(mix_seed(options_.seed, static_cast<std::uint64_t>(epoch), kOrderStream));
   Order drawn;
   drawn.on_cpu = at::randperm(num_windows_, generator, at::TensorOptions(at::kLong));
-  // Waited for, once an epoch: the thread that gathers images may be the one that asks.
+  // This copy waits, once per epoch: the caller may be the thread that gathers images.
   drawn.on_device = drawn.on_cpu.to(options_.device);
   orders_[epoch] = drawn;
-  // Keep the epochs nearest to the one asked for.
+  // Keep the epochs nearest to this one.
   while (orders_.size() > kEpochsKept) {
     const bool oldest_is_far = epoch - orders_.begin()->first >= orders_.rbegin()->first - epoch;
     orders_.erase(oldest_is_far ? orders_.begin() : std::prev(orders_.end()));
@@ -155,8 +157,8 @@ WindowSampler::Order WindowSampler::order(std::int64_t epoch) const {
   return drawn;
 }
 
-// This process's part of the endless sequence of epochs.
-at::Tensor WindowSampler::stretch(std::int64_t step, at::Tensor Order::*where) const {
+// This process's part of the infinite sequence of epochs.
+at::Tensor WindowSampler::windows_of_step(std::int64_t step, at::Tensor Order::*where) const {
   std::int64_t position = (step * options_.world_size + options_.rank) * options_.batch_size;
   const std::int64_t end = position + options_.batch_size;
   std::vector<at::Tensor> parts;
@@ -170,9 +172,12 @@ at::Tensor WindowSampler::stretch(std::int64_t step, at::Tensor Order::*where) c
   return parts.size() == 1 ? parts[0] : at::cat(parts);
 }
 
-at::Tensor WindowSampler::indices(std::int64_t step) const { return stretch(step, &Order::on_cpu); }
+at::Tensor WindowSampler::indices(std::int64_t step) const {
+  return windows_of_step(step, &Order::on_cpu);
+}
 
 Batch WindowSampler::batch(std::int64_t step) {
+  // Draw a variant for each window.
   at::Tensor variants;
   if (variants_ > 1) {
     at::Generator generator =
@@ -181,7 +186,8 @@ Batch WindowSampler::batch(std::int64_t step) {
     variants = at::randint(0, variants_, {options_.batch_size}, generator, on_host_)
                    .to(options_.device, /*non_blocking=*/true);
   }
-  Batch batch = numbers_of(stretch(step, &Order::on_device), variants);
+  Batch batch = batch_without_images(windows_of_step(step, &Order::on_device), variants);
+  // Copy the images to the device.
   if (frames_) {
     const Observation images = prefetcher_ ? prefetcher_->get(step) : images_of(indices(step));
     for (const auto& [camera, frames] : images) {
@@ -192,7 +198,7 @@ Batch WindowSampler::batch(std::int64_t step) {
 }
 
 Batch WindowSampler::batch_of(const at::Tensor& windows) const {
-  Batch batch = numbers_of(windows.to(options_.device), {});
+  Batch batch = batch_without_images(windows.to(options_.device), {});
   if (frames_) {
     for (const auto& [camera, frames] : images_of(windows)) {
       batch.observations[camera] = frames.to(options_.device);
@@ -201,7 +207,9 @@ Batch WindowSampler::batch_of(const at::Tensor& windows) const {
   return batch;
 }
 
-Batch WindowSampler::numbers_of(const at::Tensor& windows, const at::Tensor& variants) const {
+Batch WindowSampler::batch_without_images(const at::Tensor& windows,
+                                          const at::Tensor& variants) const {
+  // Rows of observations and actions, clamped to the episode.
   const at::Tensor first = first_row_.index_select(0, windows).unsqueeze(1);
   const at::Tensor last = last_row_.index_select(0, windows).unsqueeze(1);
   const at::Tensor observed = at::minimum(
@@ -216,13 +224,13 @@ Batch WindowSampler::numbers_of(const at::Tensor& windows, const at::Tensor& var
   if (features_.defined()) {
     at::Tensor rows = observed * variants_;
     if (variants.defined()) rows = rows + variants.unsqueeze(1);
-    // Kept as the cache has them, which may be in half.
+    // The features are stored in the cached dtype, which may be half.
     batch.features = rows_at(features_, rows).to(at::kFloat);
   }
   return batch;
 }
 
-// windows int64 [B] on the CPU; camera -> [B, To, ...].
+// The images of windows int64 [B], which is on the CPU: camera -> [B, To, ...].
 Observation WindowSampler::images_of(const at::Tensor& windows) const {
   const std::int64_t steps = options_.horizons.obs;
   std::vector<FrameIndex> rows;

@@ -1,22 +1,23 @@
-// Training batches: windows of observations and action chunks, shuffled, on the training device.
+// A sampler of training batches: shuffled windows of observations and action chunks, on the
+// training device.
 //
 //   WindowSampler sampler(dataset, {.horizons = agent.horizons(), .batch_size = 64, .seed = 1,
 //                                   .device = device});
 //   sampler.set_features(cached);            // a frozen backbone, or
-//   sampler.set_frames(frame_store);         // one that trains
+//   sampler.set_frames(frame_store);         // a backbone that is trained
 //   Batch batch = sampler.batch(step);
 //
-// Every row t of every episode is the present of one window; nothing is dropped unless the
-// horizons ask for whole windows. With To observations and H actions:
+// There is one window for every row t of every episode, its present row (unless the horizons
+// require whole windows, see below). With To observations and H actions:
 //   diffusion  observations t-To+1 .. t, actions t-To+1 .. t-To+H   (the window w = t-To+1)
 //   act        observations t-To+1 .. t, actions t .. t+H-1
-// Observations are Horizons::obs_stride rows apart; above, that is 1. Indices outside the episode
-// repeat its first or last row; is_pad is true for such actions. Under Horizons::whole_windows only
-// windows that need no such index are drawn.
+// Observations are Horizons::obs_stride rows apart; the lines above show a stride of 1. Indices
+// outside the episode are replaced by its first or last row, and is_pad is true for such actions.
+// With Horizons::whole_windows, only windows without such indices are used.
 //
-// What a step sees is a function of (seed, step): positions step*B .. step*B+B-1 of an endless
-// sequence of permutations, one per epoch, so that every window comes once per epoch, every batch
-// is full, and resuming needs no state.
+// The batch of a step is a function of (seed, step): positions step*B .. step*B+B-1 of an infinite
+// sequence of permutations, one per epoch. So every window occurs once per epoch, every batch is
+// full, and resuming needs no state.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -44,22 +45,21 @@ struct WindowSamplerOptions {
   std::int64_t batch_size = 64;
   std::uint64_t seed = 0;
   c10::Device device = c10::kCPU;
-  std::vector<std::int64_t> episodes = {};  // of the dataset, to train on; empty: all
-  std::int64_t prefetch = 2;                // batches of images gathered ahead of the step
-  // Processes of one training take turns in the sequence: each sees its own part of a batch of
-  // batch_size * world_size.
+  std::vector<std::int64_t> episodes = {};  // indices of the episodes to train on; empty: all
+  std::int64_t prefetch = 2;                // batches of images gathered in advance
+  // With several training processes, each gets its own part of a batch of batch_size * world_size.
   std::int64_t rank = 0;
   std::int64_t world_size = 1;
 };
 
-// Rows of one window within its episode, before clamping to [0, length).
+// The first rows of a window in its episode, before clamping to [0, length).
 struct WindowRows {
   std::int64_t first_observation = 0;
   std::int64_t first_action = 0;
 };
-// The alignment rule above, for the present `row`.
+// The window whose present row is `row`, by the alignment rule above.
 ROBOIMI_EXPORT WindowRows window_rows(const Horizons& horizons, std::int64_t row);
-// Whether such a window lies inside an episode of `length` rows.
+// Whether a window lies completely inside an episode of `length` rows.
 ROBOIMI_EXPORT bool is_whole(const Horizons& horizons, const WindowRows& rows, std::int64_t length);
 
 class ROBOIMI_EXPORT WindowSampler {
@@ -69,9 +69,9 @@ class ROBOIMI_EXPORT WindowSampler {
   WindowSampler(const WindowSampler&) = delete;
   WindowSampler& operator=(const WindowSampler&) = delete;
 
-  // One of the two gives batches their vision; neither leaves them with vectors and texts only,
-  // which every batch holds. Features are uploaded once; with several variants a window's is drawn
-  // from (seed, step).
+  // Adds features or images to the batches; call one of the two. Without either, batches contain
+  // only vectors and strings. Features are copied to the device once; if there are several
+  // variants, the variant of a window is drawn from (seed, step).
   void set_features(const Embeddings& embeddings);
   void set_frames(std::shared_ptr<const FrameStore> frames);
 
@@ -79,46 +79,48 @@ class ROBOIMI_EXPORT WindowSampler {
   std::int64_t batch_size() const { return options_.batch_size; }
   std::int64_t steps_per_epoch() const;  // rounded up
 
-  // The windows of a step: int64 [B] on the CPU, each in [0, num_windows). Windows follow the rows
-  // that are their present: window n's is row n of the chosen episodes laid end to end, less the
-  // rows without a window.
+  // The windows of a step: int64 [B] on the CPU, each in [0, num_windows). Windows are numbered in
+  // the order of their present rows in the concatenated episodes; rows without a window are
+  // skipped.
   at::Tensor indices(std::int64_t step) const;
-  // Everything on the device. The first batch of an epoch waits until the epoch's order is copied
-  // there; no other batch waits for the device. From one thread at a time.
+  // The batch of a step, on the device. The first batch of an epoch waits until the epoch's order
+  // is copied to the device; other batches do not wait for the device. Call from one thread at a
+  // time.
   Batch batch(std::int64_t step);
-  // The windows given, for evaluation: int64 [B] on the CPU. Features are those of variant 0.
+  // The batch of the given windows, int64 [B] on the CPU, for evaluation. Uses variant 0 of the
+  // features.
   Batch batch_of(const at::Tensor& windows) const;
 
  private:
-  // An epoch's order, where it was drawn and where it is used.
+  // The order of windows in an epoch, on the CPU and on the training device.
   struct Order {
     at::Tensor on_cpu, on_device;  // int64 [num_windows]
   };
 
-  void lay_out();
+  void build_tables();
   Order order(std::int64_t epoch) const;
-  at::Tensor stretch(std::int64_t step, at::Tensor Order::*where) const;
-  Batch numbers_of(const at::Tensor& windows, const at::Tensor& variants) const;
+  at::Tensor windows_of_step(std::int64_t step, at::Tensor Order::*where) const;
+  Batch batch_without_images(const at::Tensor& windows, const at::Tensor& variants) const;
   Observation images_of(const at::Tensor& windows) const;
 
   std::shared_ptr<const Dataset> dataset_;
   WindowSamplerOptions options_;
   std::int64_t num_rows_ = 0;                    // R, of all chosen episodes
   std::int64_t num_windows_ = 0;                 // N
-  std::vector<FrameIndex> present_;              // [N], of each window
+  std::vector<FrameIndex> present_;              // [N], the present row of each window
   std::vector<std::int64_t> first_observation_;  // [N], row in its episode, not clamped
-  // On the device. Rows count through the chosen episodes laid end to end.
-  Observation tables_;                           // [R, D] each: vectors and texts
+  // On the device. Rows are numbered through the concatenated chosen episodes.
+  Observation tables_;                           // [R, D] each: vectors and strings
   at::Tensor actions_;                           // [R, A]
   at::Tensor features_;                          // [R * K, V]
-  at::Tensor first_row_, last_row_;              // int64 [N]: of the window's episode, inclusive
+  at::Tensor first_row_, last_row_;              // int64 [N], of the window's episode, inclusive
   at::Tensor observation_start_, action_start_;  // int64 [N], not clamped
-  at::Tensor observation_steps_, action_steps_;  // rows from the window's first
-  at::TensorOptions on_host_;  // of integers that a step copies to the device without waiting
+  at::Tensor observation_steps_, action_steps_;  // row offsets within a window
+  at::TensorOptions on_host_;                    // int64, pinned for copies that do not wait
   std::int64_t variants_ = 1;
   std::shared_ptr<const FrameStore> frames_;
   mutable std::mutex orders_mutex_;
-  mutable std::map<std::int64_t, Order> orders_;  // of the latest epochs
+  mutable std::map<std::int64_t, Order> orders_;  // of recent epochs
   std::unique_ptr<Prefetcher<Observation>> prefetcher_;
 };
 

@@ -11,23 +11,23 @@
 namespace roboimi {
 namespace {
 
-constexpr float kFree = std::numeric_limits<float>::infinity();
+constexpr float kUnlimited = std::numeric_limits<float>::infinity();
 
-void check(bool is_right, const char* what, const std::string& where, const char* expected) {
-  if (!is_right) throw Error({.what = what, .where = where, .expected = expected});
+void check(bool is_valid, const char* what, const std::string& where, const char* expected) {
+  if (!is_valid) throw Error({.what = what, .where = where, .expected = expected});
 }
 
 void check_numbers(const std::vector<double>& numbers, std::int64_t action_dim, const char* name,
                    const std::string& where) {
   if (numbers.empty()) return;
   if (static_cast<std::int64_t>(numbers.size()) != action_dim) {
-    throw Error({.what = fmt::format("limits.{} does not fit the policy's actions", name),
+    throw Error({.what = fmt::format("limits.{} does not match the policy's actions", name),
                  .where = where,
-                 .expected = fmt::format("{} numbers", action_dim),
+                 .expected = fmt::format("{} values", action_dim),
                  .found = std::to_string(numbers.size())});
   }
-  check(std::ranges::none_of(numbers, [](double x) { return std::isnan(x); }),
-        "a limit is not a number", where, "numbers, infinite for a joint without a limit");
+  check(std::ranges::none_of(numbers, [](double x) { return std::isnan(x); }), "a limit is NaN",
+        where, "numbers, infinity for a joint without a limit");
 }
 
 void check_options(const LimitOptions& options, std::int64_t action_dim, const std::string& where) {
@@ -46,20 +46,20 @@ void check_data(const LimitOptions& options, const std::optional<ActionRange>& d
   const bool needs_step = options.step && options.largest_step.empty();
   if (!needs_range && !needs_step) return;
   if (!data) {
-    throw Error({.what = "the checkpoint does not say how far the actions of its training data go",
+    throw Error({.what = "the checkpoint does not record the range of its training actions",
                  .where = where,
                  .expected = "an action_range in its state.json, for the policy's limits",
-                 .next = "train it again, or give limits.min, limits.max and limits.largest_step, "
-                         "or turn limits.range and limits.step off"});
+                 .next = "train it again, set limits.min, limits.max and limits.largest_step, or "
+                         "turn off limits.range and limits.step"});
   }
-  check_numbers(data->min, action_dim, "min of the data", where);
-  check_numbers(data->max, action_dim, "max of the data", where);
-  check_numbers(data->largest_step, action_dim, "largest_step of the data", where);
+  check_numbers(data->min, action_dim, "min from the data", where);
+  check_numbers(data->max, action_dim, "max from the data", where);
+  check_numbers(data->largest_step, action_dim, "largest_step from the data", where);
 }
 
-// The joint's value cut to [low, high]; whether it was is noted.
-float cut(float value, float low, float high, std::int64_t joint,
-          std::vector<std::int64_t>& joints) {
+// Clamps a joint's value to [low, high] and adds the joint to `joints` if that changed it.
+float clamp_joint(float value, float low, float high, std::int64_t joint,
+                  std::vector<std::int64_t>& joints) {
   if (value < low || value > high) joints.push_back(joint);
   return std::clamp(value, low, high);
 }
@@ -71,9 +71,10 @@ ActionLimits::ActionLimits(const LimitOptions& options, const std::optional<Acti
   check_options(options, action_dim, where);
   check_data(options, data, action_dim, where);
   const auto size = static_cast<std::size_t>(action_dim);
-  min_.assign(size, -kFree);
-  max_.assign(size, kFree);
-  step_.assign(size, kFree);
+  min_.assign(size, -kUnlimited);
+  max_.assign(size, kUnlimited);
+  step_.assign(size, kUnlimited);
+  // For each joint: the given limits, else the data's with margin and factor.
   for (std::size_t i = 0; i < size; ++i) {
     const double margin = data ? options.range_margin * (data->max[i] - data->min[i]) : 0.0;
     if (options.range) {
@@ -86,7 +87,7 @@ ActionLimits::ActionLimits(const LimitOptions& options, const std::optional<Acti
                                         : options.largest_step[i]);
     }
     if (min_[i] <= max_[i]) continue;
-    throw Error({.what = fmt::format("joint {} has its lowest limit above its highest", i),
+    throw Error({.what = fmt::format("joint {} has a minimum above its maximum", i),
                  .where = where,
                  .found = fmt::format("{} and {}", min_[i], max_[i])});
   }
@@ -98,10 +99,11 @@ LimitedAction ActionLimits::apply(const at::Tensor& wanted, const at::Tensor& la
   const at::Tensor from = last.defined() ? last.contiguous() : last;
   for (std::size_t i = 0; i < min_.size(); ++i) {
     const auto joint = static_cast<std::int64_t>(i);
-    values[i] = cut(values[i], min_[i], max_[i], joint, limited.by_range);
+    values[i] = clamp_joint(values[i], min_[i], max_[i], joint, limited.by_range);
     if (!from.defined()) continue;
     const float before = from.const_data_ptr<float>()[i];
-    values[i] = cut(values[i], before - step_[i], before + step_[i], joint, limited.by_step);
+    values[i] =
+        clamp_joint(values[i], before - step_[i], before + step_[i], joint, limited.by_step);
   }
   return limited;
 }

@@ -9,7 +9,7 @@
 namespace roboimi {
 namespace {
 
-// As numpy and the documentation call it.
+// The dtype's name in numpy and in the documentation.
 std::string dtype_name(at::ScalarType type) {
   switch (type) {
     case at::kByte:
@@ -53,7 +53,7 @@ void check_vector(const at::Tensor& values, std::int64_t size, const std::string
   const std::string where = "observation." + name;
   if (!values.defined() || !values.is_floating_point() || values.dim() != 1 ||
       values.size(0) != size) {
-    throw Error({.what = fmt::format("the {} does not fit the policy", name),
+    throw Error({.what = fmt::format("'{}' has the wrong shape or dtype", name),
                  .where = where,
                  .expected = fmt::format("float32 [{}]", size),
                  .found = described(values)});
@@ -61,11 +61,11 @@ void check_vector(const at::Tensor& values, std::int64_t size, const std::string
   const at::Tensor finite = at::isfinite(values);
   if (finite.all().item<bool>()) return;
   const auto index = finite.logical_not().nonzero()[0][0].item<std::int64_t>();
-  throw Error({.what = fmt::format("the {} is not finite", name),
+  throw Error({.what = fmt::format("'{}' is not finite", name),
                .where = where,
-               .expected = "finite numbers",
-               .found = fmt::format("{} at {}", values[index].item<double>(), index),
-               .next = "look at the sensor; the policy can go on with the next observation"});
+               .expected = "finite values",
+               .found = fmt::format("{} at index {}", values[index].item<double>(), index),
+               .next = "check the sensor; the policy can continue with the next observation"});
 }
 
 void check_image(const Observation& observation, const StreamSpec& stream) {
@@ -78,7 +78,7 @@ void check_image(const Observation& observation, const StreamSpec& stream) {
                  .where = where,
                  .expected = expected(stream),
                  .found = given.empty() ? "no camera" : fmt::format("{}", fmt::join(given, ", ")),
-                 .next = "give every camera while Policy::needs_images() is true"});
+                 .next = "pass all camera images while Policy::needs_images() is true"});
   }
   const at::Tensor& image = found->second;
   if (image.defined() && image.scalar_type() == stream.dtype && image.sizes() == stream.shape) {
@@ -88,17 +88,17 @@ void check_image(const Observation& observation, const StreamSpec& stream) {
                .where = where,
                .expected = expected(stream),
                .found = described(image),
-               .next = "give it as the training data has it"});
+               .next = "convert it to the format of the training data"});
 }
 
 void check_text(const Observation& observation, const StreamSpec& stream) {
   const at::Tensor text = observation.get(stream.name);
   if (text.defined() && text.scalar_type() == at::kByte && text.sizes() == stream.shape) return;
-  throw Error({.what = fmt::format("the text '{}' does not fit the policy", stream.name),
+  throw Error({.what = fmt::format("string '{}' has the wrong shape or dtype", stream.name),
                .where = fmt::format("observation['{}']", stream.name),
                .expected = expected(stream),
                .found = described(text),
-               .next = fmt::format("give it by text_tensor(text, {})", stream.shape.front())});
+               .next = fmt::format("create it with text_tensor(text, {})", stream.shape.front())});
 }
 
 }  // namespace
@@ -108,11 +108,11 @@ void check_observation(const Observation& observation, const ObservationSpec& sp
   for (const std::string& name : streams) {
     const StreamSpec* stream = spec.find(name);
     if (stream == nullptr) {
-      throw Error({.what = fmt::format("the policy asks for the stream '{}', which its training "
+      throw Error({.what = fmt::format("the policy needs the stream '{}', which its training "
                                        "data does not have",
                                        name),
                    .where = "Agent::stream_names",
-                   .expected = fmt::format("of {}", fmt::join(spec.names(), ", "))});
+                   .expected = fmt::format("one of {}", fmt::join(spec.names(), ", "))});
     }
     if (stream->kind == StreamKind::kVector) {
       check_vector(observation.get(name), stream->shape.front(), name);

@@ -1,4 +1,4 @@
-// What a robot's process hands to a policy, checked before the policy sees it. Internal to deploy/.
+// The check of an observation that a robot's process passes to a policy. Internal to deploy/.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace roboimi {
 
-// Error naming what does not fit `spec`: of `streams`, one that is missing or whose size or type is
-// wrong, or a number that is not finite. Images count where `with_images`; other streams are not
-// looked at.
+// Throws Error if one of `streams` is missing, has another shape or dtype than in `spec`, or has a
+// value that is not finite. Images are only checked if `with_images`. Streams of the observation
+// that are not in `streams` are ignored.
 void check_observation(const Observation& observation, const ObservationSpec& spec,
                        const std::vector<std::string>& streams, bool with_images);
 

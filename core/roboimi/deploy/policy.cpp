@@ -22,15 +22,15 @@ using Milliseconds = std::chrono::duration<double, std::milli>;
 
 void check(const PolicyOptions& options) {
   if (options.threads < 1) {
-    throw Error({.what = "a policy needs a thread",
+    throw Error({.what = "a policy needs at least one thread",
                  .where = "threads",
                  .expected = "at least 1",
                  .found = std::to_string(options.threads)});
   }
   if (options.deadline_ms && !(*options.deadline_ms > 0)) {
-    throw Error({.what = "a deadline that nothing can meet",
+    throw Error({.what = "the deadline is not positive",
                  .where = "deadline_ms",
-                 .expected = "above 0, or none",
+                 .expected = "above 0, or unset",
                  .found = fmt::format("{}", *options.deadline_ms)});
   }
 }
@@ -38,12 +38,12 @@ void check(const PolicyOptions& options) {
 void check_command(const at::Tensor& command, std::int64_t action_dim, Error::Parts parts) {
   const bool fits = command.defined() && command.dim() == 1 && command.size(0) == action_dim;
   if (fits && at::isfinite(command).all().item<bool>()) return;
-  parts.expected = fmt::format("{} finite numbers", action_dim);
-  parts.found = fits ? "a number that is not finite" : "another size";
+  parts.expected = fmt::format("{} finite values", action_dim);
+  parts.found = fits ? "a value that is not finite" : "another size";
   throw Error(std::move(parts));
 }
 
-// Exceptions that are no Error, which say nothing of where they come from, become one.
+// Calls the agent. Converts other exceptions to an Error, so that the message shows their origin.
 template <typename Call>
 auto calling_agent(const char* function, const std::string& where, Call call) {
   const auto failed = [&](const std::string& found) {
@@ -58,12 +58,12 @@ auto calling_agent(const char* function, const std::string& where, Call call) {
   } catch (const std::exception& error) {
     throw failed(one_line_message(error));
   } catch (...) {
-    throw failed("something thrown that is not a std::exception");
+    throw failed("an exception that is not a std::exception");
   }
 }
 
-void add(const std::vector<std::int64_t>& joints, std::vector<std::int64_t>& counts) {
-  for (const std::int64_t joint : joints) ++counts[static_cast<std::size_t>(joint)];
+void count_each(const std::vector<std::int64_t>& indices, std::vector<std::int64_t>& counts) {
+  for (const std::int64_t index : indices) ++counts[static_cast<std::size_t>(index)];
 }
 
 }  // namespace
@@ -77,12 +77,14 @@ Policy::Policy(LoadedRun loaded, const PolicyOptions& options, const std::string
       watch_(loaded_->state.state_range, spec().state_dim(), where) {
   check(options);
   loaded_->agent->eval();
+  // Make the actor, with the deadline if there is one.
   ActorOptions acting;
   if (deadline_ms_) {
     acting.deadline =
         std::chrono::duration_cast<std::chrono::nanoseconds>(Milliseconds(*deadline_ms_));
   }
   actor_ = require_actor(*loaded_->agent, acting, where);
+  // Start the report's counters at zero.
   const auto action_dim = static_cast<std::size_t>(spec().action_dim);
   report_.limited_by_range.assign(action_dim, 0);
   report_.limited_by_step.assign(action_dim, 0);
@@ -98,9 +100,9 @@ const ConfigNode& Policy::config() const { return loaded_->config; }
 void Policy::reset(std::uint64_t seed, const at::Tensor& last_command) {
   const std::lock_guard lock(mutex_);
   check_command(last_command, spec().action_dim,
-                {.what = "the last command does not fit the policy",
+                {.what = "the last command does not match the policy",
                  .where = "Policy::reset",
-                 .next = "give what the robot is commanded now, or Policy::kUnknownCommand"});
+                 .next = "pass the robot's current command, or Policy::kUnknownCommand"});
   start(seed, last_command.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true));
 }
 
@@ -120,18 +122,18 @@ bool Policy::needs_images() const {
   return calling_agent("needs_images", where_, [&] { return actor_->needs_images(); });
 }
 
-// What the agent wants, before the limits.
+// The agent's command, before the limits.
 at::Tensor Policy::command_for(const Observation& observation) {
   const Agent& agent = *loaded_->agent;
   check_observation(observation, spec(), agent.stream_names(), actor_->needs_images());
-  // Setting it costs caches of libtorch's, so only where it differs.
+  // Set it only if it differs: setting it clears caches in libtorch.
   if (at::get_num_threads() != threads_) at::set_num_threads(threads_);
   at::Tensor wanted = actor_->act(observation);
   if (wanted.defined()) wanted = wanted.to(at::kCPU, at::kFloat);
   check_command(wanted, spec().action_dim,
-                {.what = "the policy's command is not one",
+                {.what = "the policy's command is invalid",
                  .where = "Policy::act",
-                 .next = "stop the robot; look at the weights: roboimi checkpoint inspect FILE"});
+                 .next = "stop the robot; check the weights: roboimi checkpoint inspect FILE"});
   return wanted;
 }
 
@@ -142,11 +144,13 @@ PolicyStep Policy::act(const Observation& observation) {
   if (!is_started_) {
     throw Error({.what = "act() before reset()",
                  .where = "Policy::act",
-                 .next = "start each episode by reset(seed, the robot's last command)"});
+                 .next = "start each episode with reset(seed, the robot's last command)"});
   }
+  // Ask the agent.
   const at::Tensor wanted = calling_agent("act", where_, [&] { return command_for(observation); });
   PolicyStep step{.state_outside = watch_.outside(observation.state()),
                   .timing = actor_->last_timing()};
+  // Repeat the last command, or limit the new one.
   if (step.held() && last_.defined()) {
     step.action = last_.clone();
   } else {
@@ -166,9 +170,9 @@ void Policy::count(const PolicyStep& step) {
   report_.late += step.late() ? 1 : 0;
   report_.held += step.held() ? 1 : 0;
   report_.missed_deadlines += deadline_ms_ && step.act_ms > *deadline_ms_ ? 1 : 0;
-  add(step.limited_by_range, report_.limited_by_range);
-  add(step.limited_by_step, report_.limited_by_step);
-  add(step.state_outside, report_.state_outside);
+  count_each(step.limited_by_range, report_.limited_by_range);
+  count_each(step.limited_by_step, report_.limited_by_step);
+  count_each(step.state_outside, report_.state_outside);
   report_.total_act_ms += step.act_ms;
   report_.max_act_ms = std::max(report_.max_act_ms, step.act_ms);
 }

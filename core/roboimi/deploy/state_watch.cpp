@@ -12,9 +12,10 @@
 namespace roboimi {
 namespace {
 
-// An element that hardly moves in the data is given this share of the widest one's range.
+// The smallest width used for an element's range, as a fraction of the widest element's. Without it
+// an element that hardly moves in the data would always count as outside.
 constexpr double kSmallestWidth = 0.05;
-constexpr std::size_t kMostNamed = 4;
+constexpr std::size_t kMostNamed = 4;  // elements listed in a warning
 
 }  // namespace
 
@@ -23,9 +24,9 @@ StateWatch::StateWatch(const std::optional<StateRange>& range, std::int64_t stat
   if (!range) return;
   const auto size = static_cast<std::size_t>(state_dim);
   if (range->min.size() != size || range->max.size() != size) {
-    throw Error({.what = "the checkpoint's state_range does not fit its states",
+    throw Error({.what = "the checkpoint's state_range does not match its states",
                  .where = where,
-                 .expected = fmt::format("{} numbers", size),
+                 .expected = fmt::format("{} values", size),
                  .found = fmt::format("{} and {}", range->min.size(), range->max.size())});
   }
   min_ = range->min;
@@ -37,7 +38,7 @@ StateWatch::StateWatch(const std::optional<StateRange>& range, std::int64_t stat
   }
   for (double& width : width_) width = std::max(width, kSmallestWidth * widest);
   told_.assign(size, false);
-  // States that never change say nothing about their unit.
+  // States that never change do not show their unit.
   if (widest == 0.0) width_.clear();
 }
 
@@ -64,13 +65,13 @@ void StateWatch::warn(const std::vector<std::int64_t>& elements, const at::Tenso
     if (told_[i]) continue;
     told_[i] = true;
     if (++count > kMostNamed) continue;
-    text += fmt::format("{}state[{}] is {:.4g}, in the training data {:.4g} to {:.4g}",
+    text += fmt::format("{}state[{}] is {:.4g}, training data {:.4g} to {:.4g}",
                         text.empty() ? "" : "; ", element, state[element].item<double>(), min_[i],
                         max_[i]);
   }
   if (count > kMostNamed) text += fmt::format("; and {} more", count - kMostNamed);
   logger().warn(
-      "the robot's state is far from what the policy was trained on (other units, or another order "
+      "the robot's state is far outside the policy's training data (other units, or another order "
       "of joints?): {}",
       text);
 }

@@ -1,12 +1,12 @@
-// Notices states that lie far outside what the policy was trained on: degrees for radians, another
-// order of joints, millimeters for meters.
+// A watch for robot states far outside the training data, which suggest degrees instead of radians,
+// millimeters instead of meters or another order of joints.
 //
-//   StateWatch watch(state.state_range, "runs/2026...");
-//   std::vector<std::int64_t> elements = watch.outside(observation.state());   // {3}: state[3] is
+//   StateWatch watch(state.state_range, spec.state_dim(), "runs/2026...");
+//   std::vector<std::int64_t> elements = watch.outside(observation.state());   // {3}: state[3]
 //
-// An element is outside when it lies further beyond the training data's range than that range is
-// wide. The first time that it does, the log says so. A checkpoint without the range of its states
-// is not watched.
+// An element counts as outside if its distance from the training data's range is larger than the
+// width of that range. The first time this happens for an element, a warning is logged. If the
+// checkpoint does not record the range of its states, nothing is checked.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,18 +23,19 @@ namespace roboimi {
 
 class ROBOIMI_EXPORT StateWatch {
  public:
-  // Error: the range is not that of `state_dim` numbers. `where` names the checkpoint.
+  // Throws Error if the range does not have `state_dim` elements. `where` names the checkpoint.
   StateWatch(const std::optional<StateRange>& range, std::int64_t state_dim,
              const std::string& where);
 
-  // `state` float [S] on any device. The elements that are outside, ascending.
+  // The indices of the elements of `state` that are outside, ascending. `state` is float [S] on any
+  // device.
   std::vector<std::int64_t> outside(const at::Tensor& state);
 
  private:
   void warn(const std::vector<std::int64_t>& elements, const at::Tensor& state);
 
-  std::vector<double> min_, max_, width_;  // [S], or empty: nothing is watched
-  std::vector<bool> told_;                 // by the log
+  std::vector<double> min_, max_, width_;  // [S], or empty: nothing is checked
+  std::vector<bool> told_;                 // [S], whether the element was logged
 };
 
 }  // namespace roboimi

@@ -33,7 +33,7 @@ CheckpointFile from_safetensors(const fs::path& path) {
   return result;
 }
 
-// One file, of any format.
+// Reads one file of any format.
 CheckpointFile read_one(const fs::path& path, const std::string& state_dict) {
   const WeightFileFormat format = weight_file_format(path);
   CheckpointFile result;
@@ -51,8 +51,9 @@ CheckpointFile read_one(const fs::path& path, const std::string& state_dict) {
   return result;
 }
 
-// Every tensor of a list of shards, from the shard that the index names.
+// Reads every tensor of an index from its shard.
 CheckpointFile read_shards(const ShardIndex& index, const std::string& state_dict) {
+  // Collect the tensors.
   CheckpointFile result;
   Sha256 hash;
   for (const auto& [shard, names] : index.shards) {
@@ -67,12 +68,13 @@ CheckpointFile read_shards(const ShardIndex& index, const std::string& state_dic
       } else {
         throw Error({.what = "tensor '" + name + "' is not in the shard that the index names",
                      .where = shard.string(),
-                     .next = "copy the shards and the index again, all of one model"});
+                     .next = "copy the shards and the index of the same model again"});
       }
     }
     result.layout = std::move(part.layout);
     result.metadata.merge(part.metadata);
   }
+  // Select those of `state_dict`.
   result.sha256 = hash.hex();
   if (!state_dict.empty() && !keep_under(result, state_dict)) {
     fail_state_dict(result, state_dict, index.file);
@@ -80,7 +82,7 @@ CheckpointFile read_shards(const ShardIndex& index, const std::string& state_dic
   return result;
 }
 
-// A file that comes with its sum, as sha256sum writes it, must still have it.
+// Throws if FILE.sha256 exists (as written by sha256sum) and does not match.
 void check_stated_sum(const fs::path& path, const std::string& found) {
   const fs::path beside = path.string() + ".sha256";
   std::error_code error;
@@ -88,12 +90,12 @@ void check_stated_sum(const fs::path& path, const std::string& found) {
   constexpr std::size_t kDigits = 64;
   const std::string stated = read_text(beside).substr(0, kDigits);
   if (stated == found) return;
-  throw Error({.what = "the file is not the one that its sum was written for",
+  throw Error({.what = "the file does not match its SHA-256 checksum",
                .where = path.string(),
                .expected = "SHA-256 " + printable(stated) + ", as " + beside.filename().string() +
                            " states",
                .found = found,
-               .next = "copy the file again, or remove the sum of a file that you changed"});
+               .next = "copy the file again, or delete the checksum if you changed the file"});
 }
 
 }  // namespace
@@ -108,6 +110,7 @@ CheckpointFile read_checkpoint_file(const fs::path& path, const std::string& sta
   CheckpointFile file = inspect_checkpoint_file(path, state_dict);
   check_stated_sum(path, file.sha256);
   if (!file.tensors.empty()) return file;
+  // No weights: list what the file contains instead.
   std::vector<std::string> found;
   for (const auto& [name, kind] : file.unread) found.push_back(name + ": tensor, " + kind);
   found.insert(found.end(), file.other_contents.begin(), file.other_contents.end());
@@ -121,7 +124,7 @@ CheckpointFile read_checkpoint_file(const fs::path& path, const std::string& sta
 
 std::int64_t count_not_finite(const at::Tensor& tensor) {
   if (!tensor.is_floating_point() && !tensor.is_complex()) return 0;
-  // Eight-bit types have no isfinite.
+  // isfinite does not support eight-bit types.
   const at::Tensor values = tensor.element_size() == 1 ? tensor.to(at::kFloat) : tensor;
   return tensor.numel() - at::isfinite(values).sum().item<std::int64_t>();
 }

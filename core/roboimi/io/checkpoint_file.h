@@ -1,4 +1,4 @@
-// Any file that holds weights: safetensors, and what torch.save wrote (state_dict, Lightning
+// A reader for weight files of any common format: safetensors and torch.save (state_dict, Lightning
 // checkpoint, whole pickled module), also in shards. Nothing in a file is ever executed.
 //
 //   const CheckpointFile file = read_checkpoint_file("resnet18.pth");
@@ -19,36 +19,41 @@ namespace roboimi {
 
 struct CheckpointFile {
   std::string layout;  // "safetensors", "state_dict", "lightning", "module", "state_dicts"
-  std::map<std::string, at::Tensor> tensors;    // names as in the file (a module's: dotted path)
-  std::map<std::string, std::string> metadata;  // of safetensors
+  std::map<std::string, at::Tensor> tensors;    // names as in the file (of a module: dotted path)
+  std::map<std::string, std::string> metadata;  // safetensors only
   std::vector<std::string> other_contents;      // "hyper_parameters: dict of 12", "callbacks: ..."
-  std::string sha256;                           // of the file; of a list of shards: of all of them
-  // Tensors that are there and cannot be made here: name -> "quantized", "of dtype F4".
+  std::string sha256;                           // of the file; with shards, of all of them together
+  // Tensors in the file that cannot be read: name -> reason ("quantized", "of dtype F4").
   std::map<std::string, std::string> unread = {};
-  // Where in the file `tensors` come from ("state_dicts.model"); empty: from its top, or from
-  // several places, which then stand before the names.
+  // The place in the file that `tensors` come from ("state_dicts.model"). Empty: the top level, or
+  // several places, each of which is then a prefix of the names.
   std::string state_dict = {};
   std::vector<std::string> state_dicts = {};  // every place that holds named weights
 };
 
-// The format is told by the contents, not by the name. `path` may also be the index of a list of
-// shards (model.safetensors.index.json), or the folder that holds one. `state_dict` chooses among
-// several sets of weights: a place in the file, or what stands before their names. Without it, they
-// are those under the key of Lightning or of common training scripts (state_dict,
-// model_state_dict, model, module), or the only ones; of several others, all are given.
+// Reads the weights in `path`. The format is detected from the contents, not from the name. `path`
+// may also be a shard index (model.safetensors.index.json) or a folder with one.
+//
+// `state_dict` selects one of several sets of weights, by its place in the file or by the prefix of
+// its names. If it is empty, the weights under the usual key of Lightning and training scripts
+// (state_dict, model_state_dict, model, module) are read, or the only set of weights; if there are
+// several other sets, all of them.
+//
 // A tensor may be strided, share its memory with another, or be a read-only view of the file
 // (safetensors.h): clone() before writing to one.
-// Error: no such file, a folder, damaged, a format that is not understood (says how to convert), no
-// weights, no such `state_dict`, or another SHA-256 than FILE.sha256 beside it states (as sha256sum
-// writes it).
+//
+// Throws Error for a missing file, a folder, a damaged file, an unsupported format (with conversion
+// instructions), a file without weights, a missing `state_dict`, or a SHA-256 that differs from the
+// one in a FILE.sha256 in the same folder (in the format of sha256sum).
 ROBOIMI_EXPORT CheckpointFile read_checkpoint_file(const std::filesystem::path& path,
                                                    const std::string& state_dict = "");
 
-// The same for somebody who looks at the file: that it holds no weights is no Error.
+// The same for inspecting a file: a file without weights is not an Error, and FILE.sha256 is not
+// checked.
 ROBOIMI_EXPORT CheckpointFile inspect_checkpoint_file(const std::filesystem::path& path,
                                                       const std::string& state_dict = "");
 
-// NaNs and infinities in a tensor; 0 for integers.
+// The number of NaNs and infinities in a tensor; 0 for integers.
 ROBOIMI_EXPORT std::int64_t count_not_finite(const at::Tensor& tensor);
 
 }  // namespace roboimi

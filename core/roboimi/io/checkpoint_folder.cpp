@@ -25,7 +25,7 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
   return entries;
 }
 
-// The index itself: `path`, or the one in the folder; that of safetensors comes first.
+// The index file: `path` itself, or the one in the folder, preferably the safetensors index.
 std::optional<fs::path> index_file(const fs::path& path) {
   const auto is_index = [](const fs::path& file) {
     return file.filename().string().ends_with(kIndexEnding);
@@ -40,7 +40,7 @@ std::optional<fs::path> index_file(const fs::path& path) {
   return found;
 }
 
-// A folder with the contents of a file of torch.save: `path`, or the only folder in it.
+// The folder with the unpacked contents of a torch.save file: `path`, or a folder in it.
 std::optional<fs::path> unpacked_archive(const fs::path& path) {
   if (fs::exists(path / "data.pkl")) return path;
   for (const fs::path& entry : entries_of(path)) {
@@ -56,7 +56,7 @@ bool is_distributed(const fs::path& folder) {
                      [](const fs::path& entry) { return entry.extension() == ".distcp"; });
 }
 
-// In single quotes, for a shell.
+// The path in single quotes, as a shell argument.
 std::string shell_word(const fs::path& path) {
   std::string word = "'";
   for (const char c : path.string()) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -65,14 +65,14 @@ std::string shell_word(const fs::path& path) {
 
 [[noreturn]] void refuse_distributed(const fs::path& path, const fs::path& folder) {
   refuse_weight_file(path, "a distributed checkpoint of PyTorch (.metadata and .distcp files)",
-                     "make one file of it, where PyTorch is: python -m "
+                     "convert it to one file on a machine with PyTorch: python -m "
                      "torch.distributed.checkpoint.format_utils dcp_to_torch " +
                          shell_word(folder) + " converted.pt");
 }
 
 [[noreturn]] void refuse_unpacked(const fs::path& path, const fs::path& folder) {
   const fs::path whole = fs::absolute(folder).lexically_normal();
-  refuse_weight_file(path, "the unpacked contents of a file of torch.save",
+  refuse_weight_file(path, "the unpacked contents of a torch.save file",
                      "pack it again: (cd " + shell_word(whole.parent_path()) +
                          " && zip -0 -r converted.pt " + shell_word(whole.filename()) + ")");
 }
@@ -88,36 +88,39 @@ std::string shell_word(const fs::path& path) {
   }
   throw Error({.what = "cannot read weights",
                .where = folder.string(),
-               .expected = "a file, or a folder with a list of shards (*.index.json)",
+               .expected = "a file, or a folder with a shard index (*.index.json)",
                .found = "a folder",
                .next = files.empty()
-                           ? "name a file of weights: it holds none"
+                           ? "name a weights file; this folder contains none"
                            : fmt::format("name the file inside it: {}", fmt::join(files, ", "))});
 }
 
 }  // namespace
 
 std::optional<ShardIndex> find_shard_index(const fs::path& path) {
+  // Read the index.
   const std::optional<fs::path> file = index_file(path);
   if (!file) return std::nullopt;
   ShardIndex index{.file = *file};
   const auto json = nlohmann::json::parse(read_text(*file), nullptr, /*allow_exceptions=*/false);
   const auto map = json.is_object() ? json.find("weight_map") : json.end();
   if (map == json.end() || !map->is_object() || map->empty()) {
-    throw Error({.what = "not an index of shards",
+    throw Error({.what = "not a shard index",
                  .where = file->string(),
-                 .expected = "weight_map: the file of each tensor"});
+                 .expected = "a weight_map with the file name of each tensor"});
   }
+  // Collect the tensors of each shard; shards must be in the index's own folder.
   for (const auto& [name, shard] : map->items()) {
     const fs::path shard_name = shard.is_string() ? shard.get<std::string>() : "";
     if (shard_name.empty() || shard_name != shard_name.filename()) {
       throw Error({.what = "the index names no file for tensor '" + printable(name) + "'",
                    .where = file->string(),
-                   .expected = "the name of a file beside it",
+                   .expected = "the name of a file in the same folder",
                    .found = printable(shard.dump(-1, ' ', true))});
     }
     index.shards[file->parent_path() / shard_name].push_back(name);
   }
+  // Check that all shards exist.
   std::vector<std::string> missing;
   for (const auto& [shard, names] : index.shards) {
     if (!fs::exists(shard)) missing.push_back(printable(shard.filename().string()));
@@ -126,8 +129,8 @@ std::optional<ShardIndex> find_shard_index(const fs::path& path) {
   throw Error(
       {.what = fmt::format("{} of {} shards are missing", missing.size(), index.shards.size()),
        .where = file->string(),
-       .expected = fmt::format("{} beside it", fmt::join(missing, ", ")),
-       .next = "copy or download them too"});
+       .expected = fmt::format("{} in the same folder", fmt::join(missing, ", ")),
+       .next = "copy or download them, too"});
 }
 
 void refuse_parts_of_a_checkpoint(const fs::path& path) {

@@ -1,4 +1,5 @@
-// Weights that lie in several files: shards with an index, and layouts that only PyTorch reads.
+// Functions for weights split over several files: shards with an index, and layouts that only
+// PyTorch can read.
 #pragma once
 
 #include <filesystem>
@@ -12,15 +13,15 @@ namespace roboimi {
 // model.safetensors.index.json, or pytorch_model.bin.index.json.
 struct ShardIndex {
   std::filesystem::path file;
-  std::map<std::filesystem::path, std::vector<std::string>> shards;  // -> the tensors taken from it
+  std::map<std::filesystem::path, std::vector<std::string>> shards;  // file -> names of its tensors
 };
 
-// For an index file, or a folder that holds one; empty for anything else. Error: no weight_map, a
-// shard outside the folder, a shard that is missing.
+// Reads an index file, or the one in a folder; nullopt for any other path. Throws Error if the
+// weight_map is missing, or a shard is missing or outside the folder.
 std::optional<ShardIndex> find_shard_index(const std::filesystem::path& path);
 
-// Error for a folder, and for a file that is one part of a distributed checkpoint or of an unpacked
-// archive: says what it is and how to make one file of it.
+// Throws Error for a folder, and for a file that is part of a distributed checkpoint or of an
+// unpacked archive. The message names the format and how to convert it to one file.
 void refuse_parts_of_a_checkpoint(const std::filesystem::path& path);
 
 }  // namespace roboimi

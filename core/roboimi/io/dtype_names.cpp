@@ -42,7 +42,7 @@ std::string dtype_name(c10::ScalarType dtype) {
   for (const auto& [name, known] : kNames) {
     if (known == dtype) return std::string(name);
   }
-  throw Error({.what = "safetensors has no name for this element type",
+  throw Error({.what = "safetensors does not support this dtype",
                .expected = "one of " + all_dtype_names(),
                .found = c10::toString(dtype)});
 }

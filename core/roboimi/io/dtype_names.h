@@ -1,4 +1,4 @@
-// The names of element types as safetensors writes them ("F32", "BF16", "BOOL").
+// Conversion between dtypes and their names in safetensors ("F32", "BF16", "BOOL").
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -11,10 +11,10 @@
 
 namespace roboimi {
 
-// Empty when libtorch has no such type.
+// Returns nullopt if libtorch has no such dtype.
 ROBOIMI_EXPORT std::optional<c10::ScalarType> dtype_from_name(std::string_view name);
 
-// Error for a type that safetensors cannot hold (quantised ones).
+// Throws Error for a dtype that safetensors cannot hold (quantized ones).
 ROBOIMI_EXPORT std::string dtype_name(c10::ScalarType dtype);
 
 // "BOOL, F16, ...", for error messages.

@@ -9,8 +9,8 @@
 namespace roboimi {
 namespace {
 
-// Another program's file may keep the same numbers in another width, and an average keeps the
-// integers of BatchNorm's counter as floating-point numbers.
+// Dtypes may differ: another program may store another precision, and averaged weights store
+// BatchNorm's integer counter as floats.
 bool fits_after_cast(const at::Tensor& source, const at::Tensor& target) {
   return source.sizes() == target.sizes() && source.is_complex() == target.is_complex();
 }
@@ -27,20 +27,21 @@ void check_finite(const WeightSelection& weights) {
                .where = weights.source,
                .expected = "finite numbers",
                .found = list_some("not finite", bad),
-               .next = "the training that saved them diverged: use an earlier checkpoint of it"});
+               .next = "the training diverged; use an earlier checkpoint of it"});
 }
 
 }  // namespace
 
 void load_foreign_weights(std::map<std::string, at::Tensor> targets, const WeightSelection& weights,
                           const ForeignWeights& how) {
+  // Collect all differences before anything is copied.
   WeightDifferences found;
   for (const auto& [name, target] : targets) {
     const auto source = weights.tensors.find(name);
     const auto unread = weights.unread.find(name);
     if (source != weights.tensors.end()) {
       if (fits_after_cast(source->second, target)) continue;
-      found.misshapen.push_back(misshapen_text(weights.names.at(name), source->second, target));
+      found.mismatched.push_back(mismatch_text(weights.names.at(name), source->second, target));
     } else if (unread != weights.unread.end()) {
       found.missing.push_back(fmt::format("{}: the file's tensor is {}", name, unread->second));
     } else if (!how.may_be_missing || !how.may_be_missing(name)) {
@@ -52,9 +53,10 @@ void load_foreign_weights(std::map<std::string, at::Tensor> targets, const Weigh
   }
   found.check({.what = "the weights do not fit " + how.model,
                .where = weights.source,
-               .expected = fmt::format("its {} tensors and no other", targets.size()),
+               .expected = fmt::format("exactly its {} tensors", targets.size()),
                .next = how.next});
   check_finite(weights);
+  // Copy.
   const at::NoGradGuard no_grad;
   for (auto& [name, target] : targets) {
     const auto source = weights.tensors.find(name);

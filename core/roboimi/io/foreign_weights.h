@@ -1,4 +1,4 @@
-// Copies the weights of another program's file into a model, strictly.
+// Strict loading of weights that another program saved into a model.
 //
 //   load_foreign_weights(tensors, select_weights(file, names, path),
 //                        {.model = "the ResNet", .next = "set depth to the checkpoint's"});
@@ -15,15 +15,15 @@ namespace roboimi {
 
 struct ForeignWeights {
   std::string model;  // for errors: "the ResNet"
-  std::string next;   // what the user may do where they do not fit
-  // Names that a file may lack; the tensors then stay as they are.
+  std::string next;   // for errors: what the user can do if the weights do not fit
+  // Names that may be missing in the file; those tensors are left unchanged.
   std::function<bool(const std::string& name)> may_be_missing = {};
 };
 
-// Fills `targets`, a model's own tensors, in place. Any real type fits another. Error
-// that lists missing, unexpected and misshapen names; and for NaN and infinity, with the tensor and
-// how many, because the weights of a training that diverged serve for nothing. Nothing is copied
-// then.
+// Copies the weights into `targets`, a model's own tensors. Real dtypes are converted. Throws Error
+// that lists names that are missing, unexpected or of another shape, and Error that lists tensors
+// with NaN or infinite values and their count, because weights of a diverged training are useless.
+// In both cases nothing is copied.
 ROBOIMI_EXPORT void load_foreign_weights(std::map<std::string, at::Tensor> targets,
                                          const WeightSelection& weights, const ForeignWeights& how);
 

@@ -1,9 +1,9 @@
-// libjpeg reports errors by a callback that must not return. Everything between setjmp and longjmp
-// lives in functions without objects that need destroying.
+// Decoding and encoding of JPEG. libjpeg reports errors with a callback that must not return, so
+// this file uses setjmp and longjmp, only in functions without objects that have destructors.
 #include <ATen/ATen.h>
 #include <jpeglib.h>
 #include <setjmp.h>
-#include <stdio.h>  // before jpeglib.h, which needs it
+#include <stdio.h>  // required by jpeglib.h
 
 #include <memory>
 
@@ -15,7 +15,7 @@ namespace roboimi {
 namespace {
 
 constexpr std::int64_t kMaxPixels = std::int64_t{1} << 27;
-// Bounds on what an encoder writes, generous ones.
+// Generous upper bounds on the size of an encoded image.
 constexpr std::int64_t kMaxBytesPerPixel = 6;
 constexpr unsigned long kMaxHeaderBytes = 4096;
 
@@ -31,7 +31,7 @@ void fail(j_common_ptr codec) {
   longjmp(failure->jump, 1);
 }
 
-// Level -1 is a warning about damaged data, after which libjpeg would invent pixels.
+// Treats level -1 as an error: damaged data, for which libjpeg would make up pixels.
 void on_message(j_common_ptr codec, int level) {
   if (level < 0) fail(codec);
 }
@@ -43,7 +43,7 @@ void prepare(Failure& failure) {
   failure.message[0] = '\0';
 }
 
-// Reads the header. False with failure.message set.
+// Reads the header. Returns false and sets failure.message on error.
 bool start_decoding(jpeg_decompress_struct& decoder, Failure& failure,
                     std::span<const std::uint8_t> bytes) {
   if (setjmp(failure.jump)) return false;
@@ -91,6 +91,7 @@ bool encode_rows(jpeg_compress_struct& encoder, Failure& failure, const std::uin
 }  // namespace
 
 at::Tensor decode_jpeg(std::span<const std::uint8_t> bytes) {
+  // Set up the decoder.
   jpeg_decompress_struct decoder{};
   Failure failure;
   prepare(failure);
@@ -100,37 +101,40 @@ at::Tensor decode_jpeg(std::span<const std::uint8_t> bytes) {
     jpeg_decompress_struct* decoder;
     ~Destroy() { jpeg_destroy_decompress(decoder); }
   } destroy{&decoder};
+  // Read the header and check the size.
   if (!start_decoding(decoder, failure, bytes)) {
     throw Error(std::string("cannot decode a JPEG: ") + failure.message);
   }
   const std::int64_t height = decoder.image_height, width = decoder.image_width;
   if (height * width > kMaxPixels) {
-    throw Error({.what = "cannot decode a JPEG: the picture is too large",
+    throw Error({.what = "cannot decode a JPEG: the image is too large",
                  .expected = "at most " + std::to_string(kMaxPixels) + " pixels",
                  .found = std::to_string(width) + "x" + std::to_string(height)});
   }
-  at::Tensor picture = at::empty({height, width, 3}, at::kByte);
-  if (!decode_rows(decoder, failure, picture.data_ptr<std::uint8_t>())) {
+  // Decode the pixels.
+  at::Tensor image = at::empty({height, width, 3}, at::kByte);
+  if (!decode_rows(decoder, failure, image.data_ptr<std::uint8_t>())) {
     throw Error(std::string("cannot decode a JPEG: ") + failure.message);
   }
-  return picture;
+  return image;
 }
 
-std::vector<std::uint8_t> encode_jpeg(const at::Tensor& picture, int quality) {
-  check_picture(picture, "encode a JPEG");
-  const at::Tensor pixels = picture.cpu().contiguous();
+std::vector<std::uint8_t> encode_jpeg(const at::Tensor& image, int quality) {
+  check_picture(image, "encode a JPEG");
+  const at::Tensor pixels = image.cpu().contiguous();
   jpeg_compress_struct encoder{};
   Failure failure;
   prepare(failure);
   encoder.err = &failure.manager;
-  // Larger than any JPEG of these pixels, so that libjpeg keeps to this buffer: where it grows one
-  // itself and then fails, it leaves a pointer to freed memory.
+  // Allocate a buffer larger than any JPEG of these pixels, so that libjpeg never grows it: if it
+  // does and then fails, it leaves a pointer to freed memory.
   const auto padded = [](std::int64_t size) { return (size + 15) / 16 * 16; };
   unsigned long size = static_cast<unsigned long>(kMaxBytesPerPixel * padded(pixels.size(0)) *
                                                   padded(pixels.size(1))) +
                        kMaxHeaderBytes;
   const auto buffer = std::make_unique_for_overwrite<unsigned char[]>(size);
   unsigned char* bytes = buffer.get();
+  // Encode.
   const bool done = encode_rows(encoder, failure, pixels.data_ptr<std::uint8_t>(),
                                 static_cast<JDIMENSION>(pixels.size(0)),
                                 static_cast<JDIMENSION>(pixels.size(1)), quality, &bytes, &size);

@@ -1,5 +1,5 @@
-// What a pickle names and calls. Nothing is looked up: either it is one of the few functions that
-// make plain data, or it becomes an object node.
+// Handling of the classes and functions that a pickle names and calls. None is looked up or run: a
+// few known functions that make plain data are emulated, everything else becomes an object node.
 #include "roboimi/io/pickle_machine.h"
 
 namespace roboimi {
@@ -9,7 +9,7 @@ using Kind = PickleNode::Kind;
 
 constexpr std::size_t kMaxClassName = 1000;
 
-// ('module', class, file, source): how PyTorch before 1.6 names the class of a module.
+// Whether `id` is ('module', class, file, source), PyTorch's form for a module's class before 1.6.
 bool is_module_source(const PickleNode& id) {
   const auto& parts = id.items;
   return id.is(Kind::kTuple) && parts.size() == 4 && parts[0]->is(Kind::kText) &&
@@ -19,11 +19,11 @@ bool is_module_source(const PickleNode& id) {
 }  // namespace
 
 void PickleMachine::push_class(const std::string& module, const std::string& name) {
-  if (module.size() + name.size() > kMaxClassName) fail("names a class of too many letters");
+  if (module.size() + name.size() > kMaxClassName) fail("has a class name that is too long");
   push({.kind = Kind::kClass, .text = module + "." + name});
 }
 
-// What a pickle may call and still be plain data. True when `result` was made.
+// Emulates calls that make plain data. Returns true if `result` was set.
 bool PickleMachine::call_known(const std::string& name, const PickleNode& arguments,
                                PickleNode& result) {
   const auto& given = arguments.items;
@@ -33,16 +33,18 @@ bool PickleMachine::call_known(const std::string& name, const PickleNode& argume
   const auto items_of = [&]() -> const std::vector<const PickleNode*>& { return given[0]->items; };
   const bool has_items =
       given.size() == 1 && (given[0]->is(Kind::kList) || given[0]->is(Kind::kTuple));
+  // Dicts.
   if (is_dict && (given.empty() || has_items)) {
     result.kind = Kind::kDict;
     if (given.empty()) return true;
     charge(items_of().size() * sizeof(result.entries[0]));
     for (const PickleNode* pair : items_of()) {
-      if (pair->items.size() != 2) fail("makes a dict of something else than pairs");
+      if (pair->items.size() != 2) fail("makes a dict from items that are not pairs");
       result.entries.emplace_back(pair->items[0], pair->items[1]);
     }
     return true;
   }
+  // Sets and sizes.
   if ((is_set && (given.empty() || has_items)) || (name == "torch.Size" && has_items)) {
     result.kind = is_set ? Kind::kSet : Kind::kTuple;
     if (given.empty()) return true;
@@ -50,7 +52,7 @@ bool PickleMachine::call_known(const std::string& name, const PickleNode& argume
     result.items = items_of();
     return true;
   }
-  // Protocol 2 says bytes as _codecs.encode(text, 'latin1').
+  // Bytes: protocol 2 writes them as _codecs.encode(string, 'latin1').
   if (name == "_codecs.encode" && !given.empty() && given[0]->is(Kind::kText)) {
     charge(given[0]->text.size());
     result.kind = Kind::kBytes;
@@ -61,7 +63,7 @@ bool PickleMachine::call_known(const std::string& name, const PickleNode& argume
 }
 
 PickleNode PickleMachine::call(const PickleNode& function, const PickleNode& arguments) {
-  if (!arguments.is(Kind::kTuple)) fail("calls with arguments that are no tuple");
+  if (!arguments.is(Kind::kTuple)) fail("calls a function with arguments that are not a tuple");
   PickleNode result;
   if (function.is(Kind::kClass)) {
     if (auto tensor = rebuilder_.call(function.text, arguments)) return *std::move(tensor);
@@ -83,7 +85,9 @@ bool PickleMachine::calling(Opcode opcode) {
     case Opcode::kStackGlobal: {
       const PickleNode* name = pop();
       const PickleNode* module = pop();
-      if (!name->is(Kind::kText) || !module->is(Kind::kText)) fail("names a class by no text");
+      if (!name->is(Kind::kText) || !module->is(Kind::kText)) {
+        fail("has a class name that is not a string");
+      }
       return push_class(module->text, name->text), true;
     }
     case Opcode::kReduce:

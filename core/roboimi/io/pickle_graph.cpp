@@ -22,7 +22,7 @@ const PickleNode* PickleNode::find(const std::string& key) const {
 
 std::string unread_tensor(const PickleNode& node) {
   const PickleNode* inner = &node;
-  // A parameter is a tensor within a tensor.
+  // A parameter is a wrapper around a tensor.
   while (inner->is(Kind::kObject) && inner->text.starts_with("torch._utils._rebuild_parameter") &&
          !inner->items.empty() && !inner->items[0]->items.empty()) {
     inner = inner->items[0]->items[0];
@@ -34,7 +34,7 @@ std::string unread_tensor(const PickleNode& node) {
   }
   if (name.ends_with("_rebuild_qtensor")) return "quantized";
   if (name.find("_sparse_") != std::string_view::npos) return "sparse";
-  return "of a kind that is not read (" + printable(name, 100) + ")";
+  return "of an unsupported kind (" + printable(name, 100) + ")";
 }
 
 std::string describe(const PickleNode& node) {

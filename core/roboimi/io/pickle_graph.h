@@ -1,7 +1,7 @@
-// What a pickle holds, as plain data. Nothing here was executed.
+// The contents of a pickle as plain data, read without executing anything.
 //
-// Values are nodes of a graph, because one value may be reached by many paths, and by itself:
-// whoever walks it must bound the depth.
+// Values are nodes of a graph, because a value may be referenced many times and may contain itself.
+// Code that walks the graph must limit its depth.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,15 +23,15 @@ struct PickleNode {
     kInteger,     // integer
     kBigInteger,  // text: little-endian two's complement bytes
     kFloat,       // number
-    kText,        // text
-    kBytes,       // text
+    kText,        // text: a string
+    kBytes,       // text: the bytes
     kList,        // items
     kTuple,       // items
     kSet,         // items
-    kDict,        // entries, in order; of two equal keys the later one wins (find())
+    kDict,        // entries, in order; find() returns the last one of several with equal keys
     kClass,       // text: "module.name", never imported
-    kObject,      // text: its class; items[0] the constructor's arguments; state; entries
-    kStorage,     // tensor: its bytes; text: the key
+    kObject,      // text: its class; items[0]: the constructor's arguments; state; entries
+    kStorage,     // tensor: its bytes; text: its key
     kTensor,      // tensor
   };
   Kind kind = Kind::kNone;
@@ -44,21 +44,21 @@ struct PickleNode {
   at::Tensor tensor;
 
   bool is(Kind wanted) const { return kind == wanted; }
-  // The value under a text key of a dict, or of an object's state; nullptr when there is none.
+  // The value under a string key of a dict, or of an object's state; nullptr if there is none.
   ROBOIMI_EXPORT const PickleNode* find(const std::string& key) const;
 };
 
-// Owns its nodes; pointers stay valid as long as it lives.
+// Owns the nodes; pointers to them stay valid while it is alive.
 struct PickleGraph {
   std::deque<PickleNode> nodes;
   const PickleNode* root = nullptr;
 };
 
-// Empty, or what kind of tensor an object stands for that was not built: "quantized", "sparse",
-// "of a kind that is not read (NAME)".
+// The kind of an unsupported tensor: "quantized", "sparse", "of an unsupported kind (NAME)". Empty
+// if the node is not an unsupported tensor.
 ROBOIMI_EXPORT std::string unread_tensor(const PickleNode& node);
 
-// "dict of 12", "list of 3", "tensor F32 [192, 3]", "text 'abc'", "object of class x.Y".
+// A short description: "dict of 12", "tensor Float [192, 3]", "'abc'", "object of class x.Y".
 ROBOIMI_EXPORT std::string describe(const PickleNode& node);
 
 }  // namespace roboimi

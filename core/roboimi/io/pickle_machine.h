@@ -1,4 +1,4 @@
-// The machine behind unpickle(): a stack, marks, a memo, and one method per family of instructions.
+// The virtual machine of unpickle(): a stack, marks, a memo, and one method per opcode family.
 #pragma once
 
 #include <cstring>
@@ -20,7 +20,7 @@ class PickleMachine {
       : rest_(bytes), where_(where), rebuilder_(load_storage, max_tensor_bytes, where) {}
 
   PickleGraph run();
-  // Bytes behind the end of the pickle.
+  // The number of bytes after the end of the pickle.
   std::size_t num_unread() const { return rest_.size(); }
 
  private:
@@ -42,7 +42,7 @@ class PickleMachine {
   std::vector<const PickleNode*> pop_to_mark();
   void charge(std::size_t bytes);
 
-  // Opcodes by family; false when `opcode` is of another.
+  // One method per opcode family; returns false if `opcode` belongs to another family.
   bool scalar(Opcode opcode);
   bool text(Opcode opcode);
   bool collection(Opcode opcode);
@@ -65,7 +65,7 @@ class PickleMachine {
   TorchRebuilder rebuilder_;
   PickleGraph graph_;
   std::vector<PickleNode*> stack_;
-  std::vector<std::size_t> marks_;  // heights of the stack
+  std::vector<std::size_t> marks_;  // stack heights
   std::unordered_map<std::uint64_t, PickleNode*> memo_;
   std::size_t copies_left_ = kMaxPickleCopies;
   PickleNode *none_ = nullptr, *true_ = nullptr, *false_ = nullptr;

@@ -1,5 +1,5 @@
-// The instructions of pickle protocols 2 to 5 that are understood (Python's pickletools.py, PEP
-// 307, PEP 3154, PEP 574).
+// The supported opcodes of pickle protocols 2 to 5 (Python's pickletools.py, PEP 307, PEP 3154,
+// PEP 574).
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ enum class Opcode : std::uint8_t {
   kLong1 = 0x8a,
   kLong4 = 0x8b,
   kFloat = 'G',
-  // Texts and bytes.
+  // Strings and bytes.
   kShortText = 0x8c,
   kText = 'X',
   kText8 = 0x8d,
@@ -41,7 +41,7 @@ enum class Opcode : std::uint8_t {
   kTuple2 = 0x86,
   kTuple3 = 0x87,
   kFrozenSet = 0x91,
-  // Filling them.
+  // Filling collections.
   kAppend = 'a',
   kAppends = 'e',
   kAddItems = 0x90,

@@ -17,12 +17,12 @@ namespace {
 
 using Kind = PickleNode::Kind;
 
-// A graph of shared modules unfolds into a tree, so the walk is bounded, not only the graph.
+// A graph of shared modules unfolds into a much larger tree, so the walk is limited, too.
 constexpr int kMaxModuleDepth = 100, kMaxPlaceDepth = 6;
 constexpr std::size_t kMaxSteps = 1'000'000, kMaxTensors = 100'000, kMaxNameSize = 1000;
 constexpr std::size_t kMaxListed = 1000, kMaxPlaces = 64, kMaxListItems = 32;
 
-// A dict of tensors or a module, and where it lies: "state_dicts.ema_model", "" at the top.
+// A dict of tensors or a module, and its path: "state_dicts.ema_model", "" at the top level.
 struct Place {
   std::string path;
   const PickleNode* node;
@@ -39,7 +39,8 @@ bool holds_tensors(const PickleNode& node) {
                      [](const auto& entry) { return entry.second->is(Kind::kTensor); });
 }
 
-// Numbers by name. What an optimizer or a random generator keeps is neither.
+// Whether a dict has floating-point tensors under string keys. The states of optimizers and random
+// generators do not.
 bool holds_weights(const PickleNode& node) {
   return node.is(Kind::kDict) &&
          std::any_of(node.entries.begin(), node.entries.end(), [](const auto& entry) {
@@ -56,7 +57,7 @@ std::string join_path(const std::string& path, const std::string& name) {
   return path.empty() ? name : path + "." + name;
 }
 
-// Every place that holds weights, each once, the outer before the inner ones.
+// Finds every place that holds weights, each once, outer places before inner ones.
 class PlaceFinder {
  public:
   std::vector<Place> find(const PickleNode& root) {
@@ -80,7 +81,7 @@ void PlaceFinder::visit(const PickleNode& node, const std::string& path, int dep
   if (is_module(node) || holds_weights(node)) places_.push_back({path, &node});
   if (is_module(node)) return;
   if (node.is(Kind::kDict)) visit_entries(node, path, depth);
-  // A wrapper around a module keeps it in its state.
+  // A wrapper object keeps its module in its state.
   if (node.is(Kind::kObject) && node.state != nullptr && node.state->is(Kind::kDict)) {
     visit_entries(*node.state, path, depth);
   }
@@ -98,12 +99,12 @@ void PlaceFinder::visit_entries(const PickleNode& dict, const std::string& path,
   }
 }
 
-// Collects tensors and what else there is.
+// Collects the tensors and lists the other contents.
 class Collector {
  public:
   Collector(CheckpointFile& file, const std::filesystem::path& path) : file_(file), path_(path) {}
 
-  // The tensors of one place, with `prefix` before their names.
+  // Adds the tensors of one place, with `prefix` before their names.
   void add(const PickleNode& node, const std::string& prefix);
   void list(const std::string& name, const PickleNode& node);
   [[noreturn]] void fail(const std::string& what) const;
@@ -112,7 +113,7 @@ class Collector {
   void add_tensors(const PickleNode& dict, const std::string& prefix);
   void add_buffers(const PickleNode& module, const std::string& prefix);
   void add_module(const PickleNode& module, const std::string& prefix, int depth);
-  // False when the node is no tensor.
+  // Returns false if the node is not a tensor.
   bool keep(const std::string& name, const PickleNode& node);
   void walk(std::size_t steps);
 
@@ -151,7 +152,7 @@ void Collector::add_tensors(const PickleNode& dict, const std::string& prefix) {
   walk(dict.entries.size());
   for (const auto& [key, value] : dict.entries) {
     const std::string name = prefix + key_text(*key);
-    // A module without a bias keeps None in its place.
+    // A module without a bias has None instead.
     if (!keep(name, *value) && !value->is(Kind::kNone)) list(name, *value);
   }
 }
@@ -170,7 +171,7 @@ void Collector::add_buffers(const PickleNode& module, const std::string& prefix)
   }
 }
 
-// The tensors that the module's state_dict() would give, under the same names.
+// Adds the tensors that the module's state_dict() would return, under the same names.
 void Collector::add_module(const PickleNode& module, const std::string& prefix, int depth) {
   if (depth > kMaxModuleDepth || prefix.size() > kMaxNameSize)
     fail("its modules are nested too deeply");
@@ -188,7 +189,7 @@ void Collector::add(const PickleNode& node, const std::string& prefix) {
   is_module(node) ? add_module(node, prefix, 0) : add_tensors(node, prefix);
 }
 
-// Lightning's key, then those that training scripts use.
+// The weights under Lightning's key, or under one that training scripts commonly use.
 std::optional<Place> usual_place(const PickleNode& root) {
   for (const char* key : {"state_dict", "model_state_dict", "model", "module"}) {
     const PickleNode* weights = root.is(Kind::kDict) ? root.find(key) : nullptr;
@@ -199,7 +200,7 @@ std::optional<Place> usual_place(const PickleNode& root) {
   return std::nullopt;
 }
 
-// The one place that is meant; empty when several may be, or when `state_dict` is part of a name.
+// The place to read; nullopt if several are possible, or if `state_dict` is a prefix of names.
 std::optional<Place> chosen_place(const PickleNode& root, const std::vector<Place>& places,
                                   const std::string& state_dict) {
   if (!state_dict.empty()) {
@@ -218,7 +219,7 @@ std::string layout_of(const Place& place) {
   return place.path == "state_dict" ? "lightning" : "state_dict";
 }
 
-// What lies beside the weights, at the top of the file.
+// Lists the other contents at the top level of the file.
 void list_others(const PickleNode& root, const PickleNode* taken, Collector& collector) {
   if (root.is(Kind::kDict)) {
     for (const auto& [name, value] : root.entries) {
@@ -257,19 +258,21 @@ void fail_state_dict(const CheckpointFile& file, const std::string& state_dict,
   }
   throw Error({.what = "the file has no weights at '" + printable(state_dict) + "'",
                .where = path.string(),
-               .expected = "state_dict: a place that holds weights",
+               .expected = "state_dict: a place in the file that holds weights",
                .found = places.empty() ? "none" : fmt::format("{}", fmt::join(places, ", ")),
                .next = "see what it holds: roboimi checkpoint inspect " + path.string()});
 }
 
 CheckpointFile weights_in(const PickleGraph& graph, const std::string& state_dict,
                           const std::filesystem::path& path) {
+  // Find the places with weights, and the one to read.
   const PickleNode& root = *graph.root;
   const std::vector<Place> places = PlaceFinder().find(root);
   CheckpointFile file;
   Collector collector(file, path);
   for (const Place& place : places) file.state_dicts.push_back(place.path);
   const std::optional<Place> chosen = chosen_place(root, places, state_dict);
+  // Read it, or all of them.
   if (chosen) {
     file.layout = layout_of(*chosen);
     file.state_dict = chosen->path;
@@ -280,8 +283,8 @@ CheckpointFile weights_in(const PickleGraph& graph, const std::string& state_dic
       collector.add(*place.node, place.path.empty() ? "" : place.path + ".");
     }
   }
+  // Without a place of this name, `state_dict` is a prefix of names, possibly in the usual place.
   if (!chosen && !state_dict.empty() && !keep_under(file, state_dict)) {
-    // The names of the usual place may start so.
     const auto usual = usual_place(root);
     if (!usual || !keep_under(file, join_path(usual->path, state_dict))) {
       fail_state_dict(file, state_dict, path);

@@ -1,4 +1,4 @@
-// The named weights in what a pickle holds.
+// Extraction of named weights from the contents of a pickle.
 #pragma once
 
 #include <filesystem>
@@ -9,16 +9,16 @@
 
 namespace roboimi {
 
-// Fills everything of a CheckpointFile but the hash; `state_dict` as in read_checkpoint_file().
-// Error: modules without end, too many tensors, no such state_dict.
+// Fills all fields of a CheckpointFile except the hash; `state_dict` as in read_checkpoint_file().
+// Throws Error for endlessly nested modules, too many tensors, or a missing `state_dict`.
 CheckpointFile weights_in(const PickleGraph& graph, const std::string& state_dict,
                           const std::filesystem::path& path);
 
-// Leaves the tensors whose names start with `start` and a dot, without it; false when there is
-// none.
+// Keeps only the tensors whose names start with `start` and a dot, and removes this prefix. Returns
+// false and changes nothing if there are none.
 bool keep_under(CheckpointFile& file, const std::string& start);
 
-// The Error for a `state_dict` that a file does not have.
+// Throws the Error for a `state_dict` that the file does not have.
 [[noreturn]] void fail_state_dict(const CheckpointFile& file, const std::string& state_dict,
                                   const std::filesystem::path& path);
 

@@ -1,11 +1,11 @@
-// What image.cpp, jpeg.cpp and video.cpp ask of a picture.
+// The input check of image.cpp, jpeg.cpp and video.cpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace roboimi {
 
-// Error "cannot <what>" unless `picture` is uint8 [H, W, 3] and not empty.
+// Throws Error "cannot <what>" unless `picture` is a non-empty uint8 [H, W, 3] image.
 void check_picture(const at::Tensor& picture, const char* what);
 
 }  // namespace roboimi

@@ -1,4 +1,4 @@
-// A safetensors file of somebody else, which may hold types that libtorch does not have.
+// Reading of safetensors files that may contain dtypes that libtorch does not have.
 #pragma once
 
 #include <filesystem>
@@ -10,11 +10,11 @@
 namespace roboimi {
 
 struct ReadableTensors {
-  TensorFile file;                                    // without those of unknown types
+  TensorFile file;                                    // without tensors of unknown dtypes
   std::map<std::string, std::string> unknown_dtypes;  // tensor -> its dtype ("F4")
 };
 
-// As read_safetensors(), but a tensor of an unknown dtype is left out and no Error.
+// Like read_safetensors(), but skips tensors of an unknown dtype instead of throwing.
 ReadableTensors read_readable_tensors(const std::filesystem::path& path);
 
 }  // namespace roboimi

@@ -23,7 +23,7 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 
 constexpr std::uint64_t kMaxHeader = 100'000'000;  // the reference implementation's limit
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kWorthAThread = 1 << 20;  // bytes, which take about a millisecond to hash
+constexpr std::size_t kMinParallelHash = 1 << 20;  // bytes; hashing these takes about 1 ms
 
 at::Tensor tensor_of(const std::shared_ptr<MappedFile>& file, const std::string& name,
                      const SafetensorsEntry& entry, std::uint64_t data_start) {
@@ -31,12 +31,13 @@ at::Tensor tensor_of(const std::shared_ptr<MappedFile>& file, const std::string&
   const std::size_t size = entry.end - entry.begin;
   if (size == 0) return at::empty(entry.shape, options);
   const std::uint8_t* bytes = file->data() + data_start + entry.begin;
-  // A bool that is neither 0 nor 1 is undefined behaviour later.
+  // A bool that is neither 0 nor 1 would be undefined behavior later.
   if (entry.dtype == c10::kBool &&
       std::any_of(bytes, bytes + size, [](std::uint8_t value) { return value > 1; })) {
     throw Error({.what = "tensor '" + name + "' has a BOOL that is neither 0 nor 1",
                  .where = file->path().string()});
   }
+  // Copy misaligned tensors; all others are views of the file.
   if (reinterpret_cast<std::uintptr_t>(bytes) % c10::elementSize(entry.dtype) != 0) {
     at::Tensor copy = at::empty(entry.shape, options);
     std::memcpy(copy.data_ptr(), bytes, size);
@@ -77,10 +78,10 @@ std::string header_of(const std::vector<std::pair<std::string, at::Tensor>>& ord
   return text;
 }
 
-// Large tensors are hashed at the same time as they are written.
+// Writes the data and adds it to the hash; large tensors are hashed in parallel.
 void write_and_hash(OutputFile& file, Sha256* sum, const void* data, std::size_t size) {
-  std::future<void> hashed;  // waits when it is destroyed
-  if (sum != nullptr && size >= kWorthAThread) {
+  std::future<void> hashed;  // its destructor waits
+  if (sum != nullptr && size >= kMinParallelHash) {
     hashed = std::async(std::launch::async, [=] { sum->update(data, size); });
   } else if (sum != nullptr) {
     sum->update(data, size);
@@ -89,6 +90,7 @@ void write_and_hash(OutputFile& file, Sha256* sum, const void* data, std::size_t
 }
 
 ReadableTensors read_tensors(const std::filesystem::path& path, UnknownDtype unknown) {
+  // Find the header.
   const auto file = std::make_shared<MappedFile>(path);
   std::uint64_t header_size = 0;
   if (file->size() < sizeof(header_size)) {
@@ -105,8 +107,9 @@ ReadableTensors read_tensors(const std::filesystem::path& path, UnknownDtype unk
          .where = path.string(),
          .expected = "at most " + std::to_string(std::min(available, kMaxHeader)) + " bytes",
          .found = std::to_string(header_size),
-         .next = "the file is truncated, or of another format"});
+         .next = "the file is truncated or has another format"});
   }
+  // Read it, and make views of the data.
   const std::string_view text(reinterpret_cast<const char*>(file->data()) + sizeof(header_size),
                               header_size);
   SafetensorsHeader header = parse_safetensors_header(text, available - header_size, path, unknown);
@@ -130,7 +133,7 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
 }
 
 ReadableTensors read_readable_tensors(const std::filesystem::path& path) {
-  return read_tensors(path, UnknownDtype::kLeaveOut);
+  return read_tensors(path, UnknownDtype::kSkip);
 }
 
 void write_safetensors(const std::filesystem::path& path,

@@ -39,7 +39,7 @@ std::uint64_t whole_number(const Json& value, const std::string& name,
   return value.get<std::uint64_t>();
 }
 
-// Bytes that the shape needs; Error on overflow.
+// The number of bytes of a tensor of this shape. Throws Error on overflow.
 std::uint64_t bytes_of(const SafetensorsEntry& entry, const std::string& name,
                        const std::filesystem::path& path) {
   std::uint64_t bytes = c10::elementSize(entry.dtype);
@@ -56,13 +56,14 @@ std::uint64_t bytes_of(const SafetensorsEntry& entry, const std::string& name,
 
 SafetensorsEntry read_entry(const std::string& name, const Json& json, std::uint64_t data_size,
                             UnknownDtype unknown, const std::filesystem::path& path) {
+  // Dtype and shape.
   SafetensorsEntry entry;
   const Json& dtype = member(json, "dtype", name, path);
   const Json& shape = member(json, "shape", name, path);
   const Json& offsets = member(json, "data_offsets", name, path);
   const auto known = dtype.is_string() ? dtype_from_name(dtype.get<std::string>()) : std::nullopt;
   if (!known && (unknown == UnknownDtype::kRefuse || !dtype.is_string())) {
-    fail(path, "the dtype of tensor '" + name + "' is not known", "one of " + all_dtype_names(),
+    fail(path, "the dtype of tensor '" + name + "' is unknown", "one of " + all_dtype_names(),
          dtype.dump(-1, ' ', true));
   }
   if (known) entry.dtype = *known;
@@ -73,10 +74,11 @@ SafetensorsEntry read_entry(const std::string& name, const Json& json, std::uint
   for (const Json& size : shape) {
     entry.shape.push_back(static_cast<std::int64_t>(whole_number(size, name, path)));
   }
+  // Offsets, which must match the shape.
   entry.begin = whole_number(offsets[0], name, path);
   entry.end = whole_number(offsets[1], name, path);
   if (entry.begin > entry.end || entry.end > data_size) {
-    fail(path, "tensor '" + name + "' lies outside the file",
+    fail(path, "tensor '" + name + "' is outside the file",
          "offsets within " + std::to_string(data_size) + " bytes of data",
          std::to_string(entry.begin) + " to " + std::to_string(entry.end));
   }
@@ -91,12 +93,14 @@ SafetensorsEntry read_entry(const std::string& name, const Json& json, std::uint
 
 void check_tiling(const SafetensorsHeader& header, std::uint64_t data_size,
                   const std::filesystem::path& path) {
+  // Sort the tensors by position.
   using Named = std::pair<const std::string, SafetensorsEntry>;
   std::vector<const Named*> sorted;
   for (const Named& named : header.entries) sorted.push_back(&named);
   std::sort(sorted.begin(), sorted.end(), [](const Named* a, const Named* b) {
     return std::pair(a->second.begin, a->second.end) < std::pair(b->second.begin, b->second.end);
   });
+  // Each must start where the one before ends, and the last one must end at the end of the file.
   std::uint64_t position = 0;
   for (const Named* named : sorted) {
     if (named->second.begin != position) {
@@ -114,8 +118,8 @@ void check_tiling(const SafetensorsHeader& header, std::uint64_t data_size,
   }
 }
 
-// Builds one tensor's description at a time, so that reading takes time in proportion to the text.
-// Two equal keys, deep nesting and long lists are refused as they come.
+// A streaming reader that builds one tensor's description at a time, so that time is proportional
+// to the length of the header. Rejects duplicate keys, deep nesting and long lists immediately.
 class HeaderReader final : public nlohmann::json_sax<Json> {
  public:
   HeaderReader(std::uint64_t data_size, UnknownDtype unknown, const std::filesystem::path& path)
@@ -131,7 +135,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
     return scalar(value);
   }
   bool string(string_t& value) override { return scalar(std::move(value)); }
-  bool binary(binary_t& /*value*/) override { return false; }  // JSON has none
+  bool binary(binary_t& /*value*/) override { return false; }  // does not exist in JSON
   bool start_object(std::size_t /*size*/) override { return start(Json::object()); }
   bool start_array(std::size_t /*size*/) override { return start(Json::array()); }
   bool end_object() override { return end(); }
@@ -155,10 +159,10 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   SafetensorsHeader header_;
   int depth_ = 0;
   bool metadata_seen_ = false;
-  std::string name_;         // of the tensor that is being read
+  std::string name_;         // of the current tensor
   Json member_;              // its description
-  std::vector<Json*> open_;  // objects and lists in `member_` that have not ended
-  std::string key_;          // in the innermost of them
+  std::vector<Json*> open_;  // open objects and lists in `member_`, outermost first
+  std::string key_;          // current key in the innermost one
 };
 
 bool HeaderReader::key(string_t& name) {
@@ -166,13 +170,13 @@ bool HeaderReader::key(string_t& name) {
   const bool twice = !of_header          ? open_.back()->contains(name)
                      : name == kMetadata ? metadata_seen_
                                          : header_.entries.contains(name);
-  if (twice) fail(path_, "'" + name + "' is there twice");
+  if (twice) fail(path_, "'" + name + "' appears twice");
   if (of_header) metadata_seen_ |= name == kMetadata;
   (of_header ? name_ : key_) = std::move(name);
   return true;
 }
 
-// Puts a value where it stands; the pointer is valid while its container does not grow.
+// Stores a value in the innermost container; the pointer is valid until that container grows.
 Json* HeaderReader::place(Json value) {
   if (open_.empty()) return &(member_ = std::move(value));
   Json& container = *open_.back();

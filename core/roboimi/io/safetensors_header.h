@@ -1,4 +1,4 @@
-// The JSON header of a safetensors file, checked against the size of the data that follows it.
+// A parser for the JSON header of a safetensors file that checks it against the size of the data.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -13,13 +13,13 @@
 namespace roboimi {
 
 // What to do with a tensor whose dtype libtorch does not have.
-enum class UnknownDtype { kRefuse, kLeaveOut };
+enum class UnknownDtype { kRefuse, kSkip };
 
 struct SafetensorsEntry {
   c10::ScalarType dtype = c10::kFloat;
   std::vector<std::int64_t> shape;
   std::uint64_t begin = 0, end = 0;  // bytes, relative to the end of the header
-  std::string unknown_dtype = {};    // its name, where libtorch has no such type
+  std::string unknown_dtype = {};    // name of a dtype that libtorch does not have, else empty
 };
 
 struct SafetensorsHeader {
@@ -27,9 +27,9 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
 };
 
-// After this every range lies in [0, data_size), they tile it without gap or overlap, and each is
-// exactly shape * element size (where the dtype is known). Memory and time are proportional to the
-// text. Error names `path`.
+// Parses the header. It guarantees that the ranges cover [0, data_size) without gaps or overlaps,
+// and that each has exactly the size of its shape (if the dtype is known). Memory and time are
+// proportional to the length of `json`. Throws Error naming `path`.
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_size,
                                            const std::filesystem::path& path,
                                            UnknownDtype unknown = UnknownDtype::kRefuse);

@@ -25,6 +25,7 @@ TensorMap tensors_of(const torch::nn::Module& module) {
 
 void load_tensors_strictly(torch::nn::Module& module, const TensorMap& tensors,
                            const std::string& where) {
+  // Collect all differences before anything is copied.
   TensorMap targets = tensors_of(module);
   WeightDifferences found;
   for (const auto& [name, target] : targets) {
@@ -32,7 +33,7 @@ void load_tensors_strictly(torch::nn::Module& module, const TensorMap& tensors,
     if (source == tensors.end()) {
       found.missing.push_back(name);
     } else if (!fits(source->second, target)) {
-      found.misshapen.push_back(misshapen_text(name, source->second, target));
+      found.mismatched.push_back(mismatch_text(name, source->second, target));
     }
   }
   for (const auto& item : tensors) {
@@ -40,7 +41,8 @@ void load_tensors_strictly(torch::nn::Module& module, const TensorMap& tensors,
   }
   found.check({.what = "the weights do not fit the agent",
                .where = where,
-               .next = "was the agent's configuration changed since they were saved?"});
+               .next = "use the agent's configuration from when the weights were saved"});
+  // Copy.
   const torch::NoGradGuard no_grad;
   for (auto& [name, target] : targets) target.copy_(tensors.at(name));
 }
@@ -51,7 +53,7 @@ void copy_from(const TensorMap& tensors, const std::string& name, at::Tensor tar
     throw Error({.what = "a tensor is missing from the checkpoint", .where = name});
   }
   if (!fits(found->second, target)) {
-    throw Error({.what = "a tensor of the checkpoint does not fit",
+    throw Error({.what = "a tensor in the checkpoint has the wrong shape or dtype",
                  .where = name,
                  .expected = dtype_and_shape(target),
                  .found = dtype_and_shape(found->second)});

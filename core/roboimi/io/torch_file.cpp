@@ -17,7 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxPickle = 64 << 20;
-// Views of one storage count again, so the sum may exceed the file: tied weights, buffers expanded.
+// Views of one storage count each time (tied weights, expanded buffers), so their sum may exceed
+// the size of the file.
 constexpr std::uint64_t kMaxRepeats = 16, kAlwaysAllowed = 64 << 20;
 
 bool is_weight_file(const std::string& name) {
@@ -26,7 +27,7 @@ bool is_weight_file(const std::string& name) {
          ending == ".safetensors";
 }
 
-// The archive holds no file of torch.save itself: says what else it is.
+// Throws for an archive that is not a torch.save file; the message names what it is.
 [[noreturn]] void refuse_archive(const ZipArchive& archive) {
   bool numpy = false;
   for (const ZipEntry& entry : archive.entries()) {
@@ -37,12 +38,12 @@ bool is_weight_file(const std::string& name) {
         archive.path(), "a zip archive that holds '" + name + "'",
         "unpack it first: unzip '" + printable(archive.path().string()) + "', then name " + name);
   }
-  refuse_weight_file(archive.path(), numpy ? "a NumPy archive" : "a zip archive of something else",
+  refuse_weight_file(archive.path(), numpy ? "a NumPy archive" : "a zip archive without weights",
                      "");
 }
 
-// "model/" of "model/data.pkl": everything of one torch.save lies in one folder, whose name an
-// archive tool may have changed, or left out.
+// The folder in the archive, "model/" for "model/data.pkl". torch.save writes everything to one
+// folder, which an archive tool may have renamed or removed.
 std::string folder_of(const ZipArchive& archive) {
   constexpr std::string_view kPickle = "data.pkl";
   std::optional<std::string> folder;
@@ -66,6 +67,7 @@ std::string folder_of(const ZipArchive& archive) {
 }  // namespace
 
 PickleGraph read_torch_file(const fs::path& path) {
+  // Open the archive.
   const ZipArchive archive(path);
   const std::string folder = folder_of(archive);
   if (archive.find(folder + "byteorder") != nullptr &&
@@ -73,6 +75,7 @@ PickleGraph read_torch_file(const fs::path& path) {
     refuse_weight_file(path, "weights of a big-endian machine",
                        "save them again on a little-endian one");
   }
+  // Read the pickle, and the storages when it refers to them.
   const std::string pickle = archive.read_text(folder + "data.pkl", kMaxPickle);
   std::map<std::string, at::Tensor> storages;
   const LoadStorage load_storage = [&](const StorageClaim& claim) {

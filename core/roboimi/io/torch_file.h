@@ -1,4 +1,4 @@
-// A file of torch.save: a zip archive of a pickle and of the tensors' storages.
+// A reader for torch.save files: zip archives of a pickle and the tensors' storages.
 #pragma once
 
 #include <filesystem>
@@ -8,9 +8,9 @@
 
 namespace roboimi {
 
-// Everything the file holds; storages are read into memory with their CRC verified, each once.
-// Error: damaged (zip_archive.h, unpickler.h), TorchScript, NumPy or another archive, the old
-// format from before PyTorch 1.6 (says how to convert), big-endian.
+// Reads the file's contents. Each storage is read into memory once, and its CRC is verified. Throws
+// Error for a damaged file (zip_archive.h, unpickler.h), for TorchScript, NumPy and other archives,
+// and for big-endian data. For files from before PyTorch 1.6 see torch_legacy.h.
 ROBOIMI_EXPORT PickleGraph read_torch_file(const std::filesystem::path& path);
 
 }  // namespace roboimi

@@ -20,7 +20,7 @@ using Kind = PickleNode::Kind;
 
 constexpr std::uint64_t kMaxLegacyRepeats = 16, kLegacyAlwaysAllowed = 64 << 20;
 
-// The file: magic number, protocol version, system, contents, keys of storages, storages.
+// Layout of the file: magic number, protocol version, system, contents, storage keys, storages.
 class LegacyReader {
  public:
   explicit LegacyReader(const std::filesystem::path& path)
@@ -50,7 +50,7 @@ class LegacyReader {
 void LegacyReader::fail(const std::string& what) const {
   throw Error({.what = "damaged PyTorch file: " + what,
                .where = file_.path().string(),
-               .next = "copy the file again; if it is whole, convert it where you trust it, in "
+               .next = "copy the file again; if it is intact and you trust it, convert it in "
                        "Python: " +
                        convert_statement(file_.path(), true)});
 }
@@ -66,10 +66,10 @@ PickleGraph LegacyReader::next_pickle(const LoadStorage& load_storage) {
 
 PickleGraph LegacyReader::next_plain_pickle() {
   return next_pickle(
-      [this](const StorageClaim&) -> at::Tensor { fail("a storage where there can be none"); });
+      [this](const StorageClaim&) -> at::Tensor { fail("a storage in the wrong place"); });
 }
 
-// Tensors are made before their bytes are met; these come last in the file.
+// Allocates a storage. Its bytes come later in the file; fill() reads them.
 at::Tensor LegacyReader::bytes_of(const StorageClaim& claim) {
   const auto known = storages_.find(claim.key);
   if (known != storages_.end()) return known->second.bytes;
@@ -81,9 +81,10 @@ at::Tensor LegacyReader::bytes_of(const StorageClaim& claim) {
 }
 
 void LegacyReader::fill(const std::string& key) {
+  // Read and check the number of elements.
   const auto found = storages_.find(key);
   if (found == storages_.end()) {
-    fail("storage '" + printable(key) + "' is of a type that is not read (quantized?)");
+    fail("storage '" + printable(key) + "' has an unsupported type (quantized?)");
   }
   std::int64_t num_elements = 0;
   if (rest_.size() < sizeof(num_elements)) fail("it ends too early");
@@ -91,14 +92,15 @@ void LegacyReader::fill(const std::string& key) {
   rest_ = rest_.subspan(sizeof(num_elements));
   const auto size = static_cast<std::size_t>(found->second.bytes.numel());
   if (num_elements < 0 || static_cast<std::uint64_t>(num_elements) != found->second.num_elements) {
-    fail("storage '" + printable(key) + "' has another size than its tensors say");
+    fail("the size of storage '" + printable(key) + "' does not match its tensors");
   }
+  // Copy the bytes.
   if (size > rest_.size()) fail("it ends too early");
   if (size > 0) std::memcpy(found->second.bytes.data_ptr(), rest_.data(), size);
   rest_ = rest_.subspan(size);
 }
 
-// A bool that is neither 0 nor 1 is undefined behavior later.
+// A bool that is neither 0 nor 1 would be undefined behavior later.
 void LegacyReader::check_bools(const PickleGraph& graph) const {
   for (const PickleNode& node : graph.nodes) {
     if (!node.is(Kind::kTensor) || node.tensor.scalar_type() != at::kBool) continue;
@@ -110,7 +112,8 @@ void LegacyReader::check_bools(const PickleGraph& graph) const {
 }
 
 PickleGraph LegacyReader::read() {
-  next_plain_pickle();  // the magic number, which told the format
+  // Check the version and the byte order.
+  next_plain_pickle();  // the magic number, which weight_file_format() has checked
   const PickleGraph version = next_plain_pickle();
   if (!version.root->is(Kind::kInteger) || version.root->integer != 1001) {
     fail("an unknown version of the format");
@@ -121,12 +124,13 @@ PickleGraph LegacyReader::read() {
     refuse_weight_file(file_.path(), "weights of a big-endian machine",
                        "save them again on a little-endian one");
   }
+  // Read the contents, then fill the storages in the order of their keys.
   PickleGraph graph = next_pickle([this](const StorageClaim& claim) { return bytes_of(claim); });
   const PickleGraph keys = next_plain_pickle();
   if (!keys.root->is(Kind::kList)) fail("it has no list of storages");
   std::size_t num_filled = 0;
   for (const PickleNode* key : keys.root->items) {
-    if (!key->is(Kind::kText)) fail("the key of a storage is no string");
+    if (!key->is(Kind::kText)) fail("a storage key is not a string");
     fill(key->text);
     ++num_filled;
   }

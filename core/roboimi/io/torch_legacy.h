@@ -1,5 +1,5 @@
-// A file of torch.save before PyTorch 1.6: several pickles one behind the other, then the tensors'
-// storages. Torchvision's published weights are such files.
+// A reader for torch.save files from before PyTorch 1.6: several pickles in a row, followed by the
+// tensors' storages. Torchvision's published weights have this format.
 #pragma once
 
 #include <filesystem>
@@ -8,8 +8,9 @@
 
 namespace roboimi {
 
-// As read_torch_file() (torch_file.h). The format has no sums: a flipped weight is not seen. Error:
-// damaged, big-endian, a storage of a type whose size is not known (says how to convert).
+// Like read_torch_file() (torch_file.h). The format has no checksums, so changed weights are not
+// detected. Throws Error for a damaged file, big-endian data, or a storage of an unknown type (with
+// conversion instructions).
 PickleGraph read_legacy_torch_file(const std::filesystem::path& path);
 
 }  // namespace roboimi

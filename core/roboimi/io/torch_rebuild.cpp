@@ -45,7 +45,7 @@ constexpr NamedDtype kDtypes[] = {
     {"", "float8_e8m0fnu", c10::kFloat8_e8m0fnu},
 };
 
-// "torch.FloatStorage" and "torch.storage.UntypedStorage" -> the last part.
+// The part after the last dot: "torch.storage.UntypedStorage" -> "UntypedStorage".
 std::string_view last_part(std::string_view name) {
   const std::size_t dot = name.rfind('.');
   return dot == std::string_view::npos ? name : name.substr(dot + 1);
@@ -78,13 +78,15 @@ void TorchRebuilder::fail(const std::string& what) const {
 }
 
 PickleNode TorchRebuilder::storage(const PickleNode& id) {
+  // Check the ID's parts.
   const auto& parts = id.items;
   const bool views_another = parts.size() == 6 && !parts[5]->is(Kind::kNone);
   if (!id.is(Kind::kTuple) || parts.size() < 5 || parts.size() > 6 || views_another ||
       !parts[0]->is(Kind::kText) || parts[0]->text != "storage" || !parts[1]->is(Kind::kClass) ||
       !parts[2]->is(Kind::kText) || !parts[4]->is(Kind::kInteger) || parts[4]->integer < 0) {
-    fail("a persistent id is not that of a storage");
+    fail("a persistent ID does not refer to a storage");
   }
+  // Determine the dtype.
   PickleNode node{.kind = Kind::kStorage, .integer = -1, .text = parts[2]->text};
   std::uint64_t element_size = 1;
   if (last_part(parts[1]->text) != "UntypedStorage") {
@@ -96,6 +98,7 @@ PickleNode TorchRebuilder::storage(const PickleNode& id) {
     node.integer = static_cast<std::int64_t>(*dtype);
     element_size = c10::elementSize(*dtype);
   }
+  // Read the bytes, which must have the stated size.
   const auto claimed = static_cast<std::uint64_t>(parts[4]->integer);
   if (claimed > INT64_MAX / element_size) fail("a storage's size overflows");
   node.tensor = load_storage_({node.text, claimed, claimed * element_size});
@@ -114,7 +117,7 @@ std::optional<PickleNode> TorchRebuilder::call(const std::string& function,
                                                const PickleNode& arguments) {
   if (!arguments.is(Kind::kTuple)) return std::nullopt;
   const auto& given = arguments.items;
-  // (function, class, arguments, state): a tensor of a subclass, rebuilt as a plain one.
+  // (function, class, arguments, state): a tensor subclass, rebuilt as a plain tensor.
   if (function == "torch._tensor._rebuild_from_type_v2" && given.size() == 4 &&
       given[0]->is(Kind::kClass) && given[2]->is(Kind::kTuple)) {
     return rebuild(given[0]->text, given[2]->items);
@@ -124,14 +127,14 @@ std::optional<PickleNode> TorchRebuilder::call(const std::string& function,
 
 std::optional<PickleNode> TorchRebuilder::rebuild(const std::string& function,
                                                   const std::vector<const PickleNode*>& given) {
-  // (tensor, requires_grad, hooks[, state])
+  // Parameters: (tensor, requires_grad, hooks[, state]).
   if (function == "torch._utils._rebuild_parameter" ||
       function == "torch._utils._rebuild_parameter_with_state") {
     if (given.empty() || !given[0]->is(Kind::kTensor)) return std::nullopt;
     return tensor_node(given[0]->tensor);
   }
-  // (storage, offset, sizes, strides[, requires_grad, hooks[, metadata]]); v3 has the dtype before
-  // the metadata, because its storages are untyped.
+  // Tensors: (storage, offset, sizes, strides[, requires_grad, hooks[, metadata]]). v3 has the
+  // dtype before the metadata, because its storages are untyped.
   const bool v3 = function == "torch._utils._rebuild_tensor_v3";
   if (!v3 && function != "torch._utils._rebuild_tensor_v2" &&
       function != "torch._utils._rebuild_tensor") {
@@ -139,12 +142,13 @@ std::optional<PickleNode> TorchRebuilder::rebuild(const std::string& function,
   }
   const std::size_t metadata = v3 ? 7 : 6;
   if (given.size() < (v3 ? 7u : 4u) || !given[0]->is(Kind::kStorage)) fail("a tensor's arguments");
-  // A storage or a view that is not understood spoils this tensor alone: it stays an object.
+  // Only this tensor is unsupported if its storage or view is: it stays an object.
   if (given[0]->integer == kUnreadStorage) return std::nullopt;
   if (given.size() > metadata && !given[metadata]->is(Kind::kNone) &&
       !given[metadata]->entries.empty()) {
     return std::nullopt;  // conjugated or negated
   }
+  // Build the tensor.
   std::optional<c10::ScalarType> dtype;
   if (v3) {
     if (given[6]->is(Kind::kClass)) dtype = dtype_of_class(given[6]->text);
@@ -163,6 +167,7 @@ at::Tensor TorchRebuilder::make_tensor(const PickleNode& storage, c10::ScalarTyp
       sizes.items.size() > kMaxDimensions) {
     fail("a tensor's shape");
   }
+  // Compute the size and the last element, watching for overflow.
   std::vector<std::int64_t> shape, steps;
   const auto item = static_cast<std::int64_t>(c10::elementSize(dtype));
   std::int64_t last = offset.integer, bytes = item;
@@ -182,6 +187,7 @@ at::Tensor TorchRebuilder::make_tensor(const PickleNode& storage, c10::ScalarTyp
                 __builtin_mul_overflow(bytes, most, &bytes);
     empty |= size.integer == 0;
   }
+  // Check them against the storage and the limit.
   if (empty) bytes = 0;
   if (overflow || last > (INT64_MAX - item) / item ||
       (bytes > 0 && (last + 1) * item > storage.tensor.numel())) {
@@ -199,7 +205,7 @@ at::Tensor TorchRebuilder::make_tensor(const PickleNode& storage, c10::ScalarTyp
   return at::empty({0}, dtype).set_(storage.tensor.storage(), offset.integer, shape, steps);
 }
 
-// A bool that is neither 0 nor 1 is undefined behaviour later.
+// A bool that is neither 0 nor 1 would be undefined behavior later.
 void TorchRebuilder::check_bools(const PickleNode& storage) {
   bool& checked = bools_checked_[storage.text];
   if (checked) return;

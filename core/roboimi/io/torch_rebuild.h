@@ -1,5 +1,5 @@
-// What torch.save says about tensors: persistent ids of storages, and the functions that rebuild a
-// tensor from one.
+// A builder for the tensors in a pickle of torch.save, from the persistent IDs of storages and the
+// calls of functions that rebuild tensors.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,13 @@ class TorchRebuilder {
   TorchRebuilder(const LoadStorage& load_storage, std::uint64_t max_tensor_bytes,
                  std::string where);
 
-  // The storage node for a persistent id: ('storage', class, key, location, number of elements),
-  // with a sixth part that is None before PyTorch 1.6. integer holds the dtype, -1 when untyped,
-  // kUnreadStorage when it is of a class that is not known: its bytes are then left unread.
+  // The storage node for a persistent ID: ('storage', class, key, location, number of elements),
+  // before PyTorch 1.6 followed by None. The node's `integer` is the dtype, -1 if untyped, or
+  // kUnreadStorage for an unknown class, whose bytes are not read.
   PickleNode storage(const PickleNode& id);
 
-  // The result of calling `function` with `arguments` (a tuple) when that makes a tensor; otherwise
-  // empty: the caller keeps an inert object.
+  // The tensor that calling `function` with `arguments` (a tuple) makes; nullopt if it does not
+  // make a supported tensor.
   std::optional<PickleNode> call(const std::string& function, const PickleNode& arguments);
 
   static constexpr std::int64_t kUnreadStorage = -2;

@@ -10,7 +10,7 @@ struct Rename {
   std::string_view old_name, new_name;
 };
 
-// Within a layer. Longer old names come before the names that end them.
+// Names within a layer. A name that ends with another one must come before it.
 constexpr std::array<Rename, 6> kLayerParts = {{{"attention.attention.query", "attention.q_proj"},
                                                 {"attention.attention.key", "attention.k_proj"},
                                                 {"attention.attention.value", "attention.v_proj"},
@@ -19,7 +19,7 @@ constexpr std::array<Rename, 6> kLayerParts = {{{"attention.attention.query", "a
                                                 {"output.dense", "mlp.fc2"}}};
 constexpr Rename kLayers = {"encoder.layer.", "layers."};
 
-// "PREFIX N . PART .weight" with PREFIX and PART exchanged.
+// Replaces PREFIX and PART in "PREFIX N . PART .weight".
 std::string rename(const std::string& name, bool to_new) {
   auto from = [&](const Rename& r) { return to_new ? r.old_name : r.new_name; };
   auto to = [&](const Rename& r) { return std::string(to_new ? r.new_name : r.old_name); };

@@ -1,4 +1,5 @@
-// The two ways in which transformers has named ViTModel's parameters.
+// Conversion between the two sets of names that the transformers library has used for ViTModel's
+// parameters.
 #pragma once
 
 #include <string>
@@ -8,10 +9,10 @@
 namespace roboimi {
 
 // "encoder.layer.3.attention.attention.query.weight" (4.x) -> "layers.3.attention.q_proj.weight"
-// (5.x). A name that is no 4.x name is returned as it is.
+// (5.x). Other names are returned unchanged.
 ROBOIMI_EXPORT std::string to_transformers5_name(const std::string& name);
 
-// The inverse, for the tests and for writers of 4.x files.
+// The inverse, for tests and for writing 4.x files.
 ROBOIMI_EXPORT std::string to_transformers4_name(const std::string& name);
 
 }  // namespace roboimi

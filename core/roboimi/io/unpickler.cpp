@@ -45,11 +45,11 @@ PickleNode* PickleMachine::add(PickleNode node) {
 }
 
 void PickleMachine::push(PickleNode* node) {
-  if (stack_.size() >= kMaxPickleStack) fail("needs too large a stack");
+  if (stack_.size() >= kMaxPickleStack) fail("needs a stack that is too large");
   stack_.push_back(node);
 }
 
-// None, True and False are common enough to be one node each.
+// None, True and False are common, so each is a single shared node.
 void PickleMachine::push_constant(Kind kind, std::int64_t value, PickleNode*& shared) {
   if (shared == nullptr) shared = add({.kind = kind, .integer = value});
   push(shared);
@@ -62,12 +62,12 @@ PickleNode* PickleMachine::pop() {
 }
 
 PickleNode* PickleMachine::top() {
-  if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) fail("takes from an empty stack");
+  if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) fail("pops from an empty stack");
   return stack_.back();
 }
 
 std::vector<const PickleNode*> PickleMachine::pop_to_mark() {
-  if (marks_.empty()) fail("misses a mark");
+  if (marks_.empty()) fail("lacks a mark");
   std::vector<const PickleNode*> items(stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back()),
                                        stack_.end());
   stack_.resize(marks_.back());
@@ -88,7 +88,7 @@ void PickleMachine::push_long(std::uint64_t size) {
   }
   const bool negative = size > 0 && (bytes.back() & 0x80) != 0;
   std::uint64_t value = negative ? ~std::uint64_t{0} : 0;
-  std::memcpy(&value, bytes.data(), size);  // little-endian, sign extended by what was there
+  std::memcpy(&value, bytes.data(), size);  // little-endian; the other bytes extend the sign
   push({.kind = Kind::kInteger, .integer = static_cast<std::int64_t>(value)});
 }
 
@@ -157,7 +157,7 @@ void PickleMachine::push_tuple(std::vector<const PickleNode*> items) {
 bool PickleMachine::collection(Opcode opcode) {
   switch (opcode) {
     case Opcode::kMark:
-      if (marks_.size() >= kMaxPickleStack) fail("needs too large a stack");
+      if (marks_.size() >= kMaxPickleStack) fail("needs a stack that is too large");
       return marks_.push_back(stack_.size()), true;
     case Opcode::kEmptyList:
       return push({.kind = Kind::kList}), true;
@@ -188,15 +188,16 @@ bool PickleMachine::collection(Opcode opcode) {
 }
 
 void PickleMachine::set_entries(PickleNode& node, const std::vector<const PickleNode*>& flat) {
-  if (!node.is(Kind::kDict) && !node.is(Kind::kObject)) fail("sets an item of no dict");
+  if (!node.is(Kind::kDict) && !node.is(Kind::kObject))
+    fail("sets an item of a value that is not a dict");
   if (flat.size() % 2 != 0) fail("has a key without a value");
   for (std::size_t i = 0; i < flat.size(); i += 2) node.entries.emplace_back(flat[i], flat[i + 1]);
 }
 
 void PickleMachine::append(PickleNode& node, const std::vector<const PickleNode*>& items) {
-  // An object's own list items say nothing that is needed.
+  // Items of a list subclass are not needed.
   if (node.is(Kind::kObject)) return;
-  if (!node.is(Kind::kList) && !node.is(Kind::kSet)) fail("appends to no list");
+  if (!node.is(Kind::kList) && !node.is(Kind::kSet)) fail("appends to a value that is not a list");
   node.items.insert(node.items.end(), items.begin(), items.end());
 }
 
@@ -222,7 +223,7 @@ bool PickleMachine::filling(Opcode opcode) {
     }
     case Opcode::kBuild: {
       const PickleNode* state = pop();
-      // Attributes of a dict, a tensor or a class say nothing that is needed.
+      // Attributes of dicts, tensors and classes are not needed.
       if (top()->is(Kind::kObject)) top()->state = state;
       return true;
     }
@@ -232,13 +233,13 @@ bool PickleMachine::filling(Opcode opcode) {
 }
 
 void PickleMachine::remember(std::uint64_t key, PickleNode* node) {
-  if (memo_.size() >= kMaxPickleNodes) fail("remembers too many values");
+  if (memo_.size() >= kMaxPickleNodes) fail("has too many values in its memo");
   memo_[key] = node;
 }
 
 PickleNode* PickleMachine::remembered(std::uint64_t key) {
   const auto found = memo_.find(key);
-  if (found == memo_.end()) fail("asks for a value that it never remembered");
+  if (found == memo_.end()) fail("reads a value that is not in its memo");
   return found->second;
 }
 
@@ -284,7 +285,7 @@ PickleGraph PickleMachine::run() {
         !memory(opcode) && !calling(opcode)) {
       char code[8];
       std::snprintf(code, sizeof(code), "0x%02x", static_cast<unsigned>(opcode));
-      fail(std::string("has an instruction that is not understood: ") + code);
+      fail(std::string("has an unsupported opcode: ") + code);
     }
   }
   fail("is too long");

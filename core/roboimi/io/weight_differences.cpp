@@ -19,9 +19,9 @@ std::string list_some(const std::string& kind, const std::vector<std::string>& n
                      names.size() > kShown ? ", ..." : "");
 }
 
-std::string misshapen_text(const std::string& name, const at::Tensor& source,
-                           const at::Tensor& target) {
-  return fmt::format("{}: {} against the model's {}", name, dtype_and_shape(source),
+std::string mismatch_text(const std::string& name, const at::Tensor& source,
+                          const at::Tensor& target) {
+  return fmt::format("{}: {}, but {} in the model", name, dtype_and_shape(source),
                      dtype_and_shape(target));
 }
 
@@ -29,7 +29,7 @@ void WeightDifferences::check(Error::Parts parts) const {
   std::vector<std::string> problems;
   for (const std::string& text :
        {list_some("missing", missing), list_some("unexpected", unexpected),
-        list_some("misshapen", misshapen)}) {
+        list_some("with the wrong shape or dtype", mismatched)}) {
     if (!text.empty()) problems.push_back(text);
   }
   if (problems.empty()) return;

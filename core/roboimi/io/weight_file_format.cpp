@@ -19,7 +19,7 @@ struct KnownFormat {
 
 constexpr const char* kSaveAgain = "save the weights with torch.save or safetensors";
 
-// Formats that are often taken for weights.
+// Formats that are often mistaken for weights.
 constexpr KnownFormat kOtherFormats[] = {
     {"version https://git-lfs", "a Git LFS pointer in place of the weights",
      "download the file itself: git lfs pull"},
@@ -38,11 +38,11 @@ constexpr KnownFormat kOtherFormats[] = {
     {"7z\xbc\xaf", "a 7z archive", "unpack it first"},
 };
 
-// A pickled long 0x1950a86a20f9469cfc6c opens the format used before PyTorch 1.6.
+// Files from before PyTorch 1.6 start with the pickled long 0x1950a86a20f9469cfc6c.
 constexpr std::string_view kLegacyMagic("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 12);
 
 bool is_web_page(std::string_view start) {
-  // Behind white space or a byte order mark.
+  // Skip white space and a byte order mark.
   start.remove_prefix(std::min(start.find_first_not_of(" \t\r\n\xef\xbb\xbf"), start.size()));
   std::string tag(start.substr(0, 9));
   std::transform(tag.begin(), tag.end(), tag.begin(),
@@ -51,14 +51,14 @@ bool is_web_page(std::string_view start) {
 }
 
 void refuse_tar(const std::filesystem::path& path, const MappedFile& file) {
-  // PyTorch's own holds these four files; another may hold anything.
+  // PyTorch's old tar format contains these files.
   const std::string_view all(reinterpret_cast<const char*>(file.data()), file.size());
   const bool of_torch = all.find("storages") != std::string_view::npos &&
                         all.find("sys_info") != std::string_view::npos;
   if (!of_torch) refuse_weight_file(path, "a tar archive", "unpack it first: tar xf");
   refuse_weight_file(path, "a tar archive, the format of torch.save before PyTorch 0.4",
-                     "convert it in Python, only if you trust the file, because this runs what it "
-                     "holds: " +
+                     "convert it in Python, but only if you trust the file, because this can run "
+                     "code in it: " +
                          convert_statement(path, false));
 }
 
@@ -68,7 +68,7 @@ void refuse_weight_file(const std::filesystem::path& path, const std::string& fo
                         const std::string& next) {
   throw Error({.what = "cannot read weights",
                .where = path.string(),
-               .expected = "a safetensors file or a zip archive of torch.save",
+               .expected = "a safetensors or torch.save file",
                .found = found,
                .next = next});
 }
@@ -85,6 +85,7 @@ std::string convert_statement(const std::filesystem::path& path, bool weights_on
 }
 
 WeightFileFormat weight_file_format(const std::filesystem::path& path) {
+  // Supported PyTorch formats.
   const MappedFile file(path);
   const std::string_view start(reinterpret_cast<const char*>(file.data()),
                                std::min<std::size_t>(file.size(), 512));
@@ -94,6 +95,7 @@ WeightFileFormat weight_file_format(const std::filesystem::path& path) {
   if (start.size() > 14 && start.substr(2, 12) == kLegacyMagic) {
     return WeightFileFormat::kTorchLegacy;
   }
+  // Formats with an explanation.
   for (const KnownFormat& known : kOtherFormats) {
     if (start.starts_with(known.bytes)) refuse_weight_file(path, known.name, known.next);
   }
@@ -102,12 +104,13 @@ WeightFileFormat weight_file_format(const std::filesystem::path& path) {
                        "download the file itself: this is a login or an error page");
   }
   if (start.size() > 262 && start.substr(257, 5) == "ustar") refuse_tar(path, file);
+  // Safetensors, or none of all these.
   if (path.extension() == ".safetensors" || (start.size() > 8 && start[8] == '{')) {
     return WeightFileFormat::kSafetensors;
   }
   if (start.empty()) refuse_weight_file(path, "an empty file", "copy or download it again");
   if (start.starts_with("\x80")) refuse_weight_file(path, "a bare pickle", kSaveAgain);
-  refuse_weight_file(path, "neither", "the file is damaged, or of another format");
+  refuse_weight_file(path, "neither", "the file is damaged or has another format");
 }
 
 }  // namespace roboimi

@@ -1,4 +1,4 @@
-// What a file is, by its first bytes: a file of weights, or something else with the way out.
+// Detection of a weight file's format from its first bytes.
 #pragma once
 
 #include <filesystem>
@@ -8,19 +8,19 @@ namespace roboimi {
 
 enum class WeightFileFormat {
   kSafetensors,
-  kTorchZip,     // of torch.save
-  kTorchLegacy,  // of torch.save before PyTorch 1.6
+  kTorchZip,     // torch.save
+  kTorchLegacy,  // torch.save before PyTorch 1.6
 };
 
-// Error for everything else: names the format (an HTML page, a Git LFS pointer, a tar archive, ...)
-// and says how to get weights that can be read.
+// Throws Error for any other format. The message names it (a web page, a Git LFS pointer, a tar
+// archive, ...) and how to get readable weights.
 WeightFileFormat weight_file_format(const std::filesystem::path& path);
 
-// The Error for a file that is not one of weights. `next` may be empty.
+// Throws the Error for a file that is not a readable weight file. `next` may be empty.
 [[noreturn]] void refuse_weight_file(const std::filesystem::path& path, const std::string& found,
                                      const std::string& next);
 
-// A Python statement that saves the file's contents again as `converted.pt`.
+// A Python statement that loads the file and saves its contents as `converted.pt`.
 std::string convert_statement(const std::filesystem::path& path, bool weights_only);
 
 }  // namespace roboimi

@@ -16,13 +16,13 @@
 namespace roboimi {
 namespace {
 
-// What PyTorch's wrappers add to names: data parallel, torch.compile, FSDP, activation
+// Words that PyTorch's wrappers add to names: data parallel, torch.compile, FSDP, activation
 // checkpointing.
 constexpr std::string_view kWrappers[] = {"module", "_orig_mod", "_fsdp_wrapped_module",
                                           "_fpw_module", "_checkpoint_wrapped_module"};
 constexpr std::size_t kNamesListed = 8;
 
-// A name without wrappers; those that were there are added to `taken`.
+// The name without the wrappers' words, which are added to `taken`.
 std::string without_wrappers(std::string_view name, std::set<std::string>& taken) {
   std::string kept;
   while (!name.empty()) {
@@ -52,7 +52,8 @@ class Selector {
   WeightSelection select() {
     WeightSelection selected{.source = source_};
     const std::string prefix = chosen_prefix();
-    say_place();
+    log_place();
+    // Map the names of readable and unreadable tensors.
     std::set<std::string> taken;
     for (const auto& [original, tensor] : file_.tensors) {
       if (const auto name = name_under(prefix, original, taken, selected)) {
@@ -67,6 +68,7 @@ class Selector {
         selected.unread[*name] = kind;
       }
     }
+    // Report the removed prefixes.
     if (!prefix.empty()) taken.insert(prefix);
     selected.prefixes.assign(taken.begin(), taken.end());
     return selected;
@@ -81,7 +83,7 @@ class Selector {
   std::optional<std::string> name_under(const std::string& prefix, const std::string& original,
                                         std::set<std::string>& taken,
                                         WeightSelection& selected) const;
-  void say_place() const;
+  void log_place() const;
   [[noreturn]] void fail_none() const;
   [[noreturn]] void fail_several(const std::vector<std::string>& prefixes) const;
   [[noreturn]] void fail_twice(const std::string& name, const std::string& first,
@@ -93,7 +95,7 @@ class Selector {
   const std::unordered_set<std::string> expected_;
 };
 
-// What stands before expected names, and which of them follow it.
+// All prefixes of expected names, each with the expected names that it occurs with.
 std::map<std::string, std::unordered_set<std::string>> Selector::prefixes() const {
   std::map<std::string, std::unordered_set<std::string>> found;
   std::set<std::string> ignored;
@@ -112,44 +114,48 @@ std::map<std::string, std::unordered_set<std::string>> Selector::prefixes() cons
   return found;
 }
 
-// "", "model." or "model.model.": what training frameworks put before every policy.
+// Whether the prefix is "", "model." or "model.model.", which training frameworks add to any
+// policy.
 bool is_plain(std::string_view prefix) {
   while (prefix.starts_with("model.")) prefix.remove_prefix(6);
   return prefix.empty();
 }
 
 std::string Selector::chosen_prefix() const {
+  // Find the prefixes with nearly all expected names. Another part of the file may share a few
+  // names by chance; another copy of the model shares nearly all.
   const auto found = prefixes();
   if (found.empty()) fail_none();
   std::size_t most = 0;
   for (const auto& [prefix, names] : found) most = std::max(most, names.size());
   std::vector<std::string> fitting, plain;
   for (const auto& [prefix, names] : found) {
-    // A part of a model may hold a few of the names by chance; another copy holds nearly all.
     if (5 * names.size() < 4 * most) continue;
     fitting.push_back(prefix);
     if (is_plain(prefix)) plain.push_back(prefix);
   }
+  // Take the only one, or the only plain one.
   if (fitting.size() == 1) return fitting.front();
   if (plain.size() != 1) fail_several(fitting);
   std::erase(fitting, plain.front());
-  logger().info("{}: takes {} under '{}'; the option state_dict chooses another: {}", source_,
+  logger().info("{}: using {} under '{}'; set state_dict to use another one: {}", source_,
                 names_.model, plain.front(), fmt::join(fitting, ", "));
   return plain.front();
 }
 
-// Where the weights come from, when that is not plain.
-void Selector::say_place() const {
+// Logs where the weights come from, unless that is obvious.
+void Selector::log_place() const {
   std::vector<std::string> others = file_.state_dicts;
   std::erase(others, file_.state_dict);
   if (file_.state_dict.empty() || (file_.state_dict == "state_dict" && others.empty())) return;
-  logger().info("{}: takes the weights at '{}'{}", source_, file_.state_dict,
-                others.empty() ? ""
-                               : fmt::format("; the option state_dict chooses another: {}",
-                                             fmt::join(others, ", ")));
+  logger().info("{}: using the weights at '{}'{}", source_, file_.state_dict,
+                others.empty()
+                    ? ""
+                    : fmt::format("; set state_dict to use others: {}", fmt::join(others, ", ")));
 }
 
-// The model's name for a tensor of the file; empty, and noted as left out, when it is not its own.
+// The model's name for a tensor of the file. If it is not part of the model, adds it to
+// `selected.left_out` and returns nullopt.
 std::optional<std::string> Selector::name_under(const std::string& prefix,
                                                 const std::string& original,
                                                 std::set<std::string>& taken,
@@ -182,7 +188,7 @@ void Selector::fail_none() const {
   throw Error(
       {.what = "the file holds no weights of " + names_.model,
        .where = source_,
-       .expected = fmt::format("names like {}, also behind a prefix", fmt::join(expected, ", ")),
+       .expected = fmt::format("names like {}, possibly with a prefix", fmt::join(expected, ", ")),
        .found = fmt::format("{} tensors: {}{}", file_.tensors.size(), fmt::join(some, ", "),
                             file_.tensors.size() > some.size() ? ", ..." : ""),
        .next = "see what it holds: roboimi checkpoint inspect " + source_});
@@ -196,14 +202,14 @@ void Selector::fail_several(const std::vector<std::string>& prefixes) const {
   }
   throw Error({.what = "the file holds " + names_.model + " more than once",
                .where = source_,
-               .expected = "the option state_dict, to choose one",
+               .expected = "the option state_dict, to select one",
                .found = fmt::format("{}", fmt::join(choices, ", ")),
                .next = "set state_dict: " + choices.back()});
 }
 
 void Selector::fail_twice(const std::string& name, const std::string& first,
                           const std::string& second) const {
-  throw Error({.what = fmt::format("two entries claim '{}'", printable(name)),
+  throw Error({.what = fmt::format("two tensors have the name '{}'", printable(name)),
                .where = source_,
                .found = fmt::format("{} and {}", printable(first), printable(second))});
 }

@@ -27,23 +27,25 @@ struct ZipArchive::Handle {
 
 ZipArchive::ZipArchive(const std::filesystem::path& path)
     : file_(path), handle_(std::make_unique<Handle>()) {
+  // Read the directory, and limit the size of compressed entries.
   entries_ = read_zip_directory({file_.data(), file_.size()}, path);
   std::uint64_t inflated = 0;
   for (const ZipEntry& entry : entries_) {
     index_.emplace(entry.name, index_.size());
     if (entry.method != kStored && entry.method != kDeflated) {
-      fail_archive(path, "entry '" + entry.name + "' is packed by an unknown method");
+      fail_archive(path, "entry '" + entry.name + "' is compressed with an unknown method");
     }
     if (entry.method != kDeflated) continue;
     if (entry.full_size > kMaxInflated || (inflated += entry.full_size) > kMaxInflated) {
       throw Error(
-          {.what = "the archive inflates to too much",
+          {.what = "the archive is too large when unpacked",
            .where = path.string(),
            .expected = "at most " + std::to_string(kMaxInflated >> 20) + " MiB",
            .found = "entry '" + entry.name + "' of " + std::to_string(entry.full_size) + " bytes",
            .next = "unpack it and zip it again without compression (zip -0)"});
     }
   }
+  // Open the archive with libzip.
   zip_error_t error;
   zip_error_init(&error);
   zip_source_t* source = zip_source_buffer_create(file_.data(), file_.size(), 0, &error);
@@ -54,9 +56,9 @@ ZipArchive::ZipArchive(const std::filesystem::path& path)
   const std::string reason = zip_error_strerror(&error);
   zip_error_fini(&error);
   if (handle_->zip == nullptr) fail_archive(path, reason);
-  // From here on libzip's view is used; it must be the one that was checked.
+  // From here on libzip's directory is used, so it must equal the checked one.
   if (static_cast<std::size_t>(zip_get_num_entries(handle_->zip, 0)) != entries_.size()) {
-    fail_archive(path, "two readings of its directory differ");
+    fail_archive(path, "its directory is inconsistent");
   }
 }
 
@@ -68,6 +70,7 @@ const ZipEntry* ZipArchive::find(const std::string& name) const {
 }
 
 at::Tensor ZipArchive::read(const std::string& name, std::uint64_t max_size) const {
+  // Find the entry, and check that libzip sees the same one.
   const ZipEntry* entry = find(name);
   if (entry == nullptr) fail_archive(path(), "it has no entry '" + name + "'");
   if (entry->full_size > max_size) {
@@ -82,8 +85,9 @@ at::Tensor ZipArchive::read(const std::string& name, std::uint64_t max_size) con
   if (zip_stat_index(handle_->zip, index, 0, &status) != 0 || status.name != name ||
       status.size != entry->full_size || status.comp_size != entry->data_size ||
       status.comp_method != entry->method) {
-    fail_archive(path(), "two readings of entry '" + name + "' differ");
+    fail_archive(path(), "the directory is inconsistent about entry '" + name + "'");
   }
+  // Unpack it.
   const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> file(
       zip_fopen_index(handle_->zip, index, 0), zip_fclose);
   if (file == nullptr) fail_archive(path(), "entry '" + name + "': " + zip_strerror(handle_->zip));
@@ -95,7 +99,7 @@ at::Tensor ZipArchive::read(const std::string& name, std::uint64_t max_size) con
     position += got;
     rest -= static_cast<std::uint64_t>(got);
   }
-  // The CRC is compared when the end is read.
+  // libzip checks the CRC when the end is read.
   std::uint8_t beyond = 0;
   if (rest == 0) got = zip_fread(file.get(), &beyond, 1);
   if (got != 0 || rest != 0) {

@@ -1,11 +1,11 @@
-// Reads entries of a zip archive that may be hostile, through libzip.
+// A reader for zip archives that may be malicious, based on libzip.
 //
 //   const ZipArchive archive(path);
 //   const std::vector<std::uint8_t> text = archive.read("model/data.pkl", 1 << 20);
 //
-// Sizes, places and overlaps are checked against the file before any entry is read
-// (zip_directory.h); the CRC of what is read is verified; a deflated entry is refused above
-// kMaxInflated.
+// Sizes, positions and overlaps are checked against the file before any entry is read
+// (zip_directory.h), and the CRC of each entry that is read is verified. Compressed entries are
+// limited to kMaxInflated.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,7 +25,7 @@ namespace roboimi {
 
 class ROBOIMI_EXPORT ZipArchive {
  public:
-  // Of all deflated entries together. PyTorch stores without deflating.
+  // Bytes of all compressed entries together when unpacked. PyTorch does not compress.
   static constexpr std::uint64_t kMaxInflated = 256ull << 20;
 
   explicit ZipArchive(const std::filesystem::path& path);
@@ -36,11 +36,11 @@ class ROBOIMI_EXPORT ZipArchive {
   const std::filesystem::path& path() const { return file_.path(); }
   std::uint64_t file_size() const { return file_.size(); }
   const std::vector<ZipEntry>& entries() const { return entries_; }
-  // nullptr when there is none.
+  // nullptr if there is no such entry.
   const ZipEntry* find(const std::string& name) const;
 
-  // The unpacked bytes, uint8 [full_size], 64-byte aligned. Error: no such entry, wrong CRC, larger
-  // than `max_size`.
+  // The unpacked bytes, uint8 [full_size], 64-byte aligned. Throws Error if there is no such entry,
+  // its CRC is wrong, or it is larger than `max_size`.
   at::Tensor read(const std::string& name, std::uint64_t max_size) const;
   std::string read_text(const std::string& name, std::uint64_t max_size) const;
 

@@ -6,7 +6,7 @@
 
 #include "roboimi/common/error.h"
 
-// Field offsets are those of PKWARE's APPNOTE.TXT 6.3.9, sections 4.3.7 to 4.3.16 and 4.5.3.
+// Field offsets follow PKWARE's APPNOTE.TXT 6.3.9, sections 4.3.7 to 4.3.16 and 4.5.3.
 namespace roboimi {
 namespace {
 
@@ -55,7 +55,8 @@ class Reader {
   const std::filesystem::path& path_;
 };
 
-// The end-of-directory record is the last one in the file, before a comment of up to 65535 bytes.
+// The position of the end-of-directory record, which is the last one in the file, before a comment
+// of up to 65535 bytes.
 std::uint64_t find_end(const Reader& file) {
   if (file.size() < kEndSize) file.fail("it ends too early");
   const std::uint64_t last = file.size() - kEndSize;
@@ -70,6 +71,7 @@ std::uint64_t find_end(const Reader& file) {
 }
 
 Directory find_directory(const Reader& file) {
+  // Read the record, or its zip64 version.
   const std::uint64_t end = find_end(file);
   Directory directory{.offset = file.at<std::uint32_t>(end + 16),
                       .size = file.at<std::uint32_t>(end + 12),
@@ -86,15 +88,16 @@ Directory find_directory(const Reader& file) {
                  .num_entries = file.at<std::uint64_t>(end64 + 32)};
     directory_end = end64;
   }
+  // The directory must end where the record begins.
   if (directory.offset > directory_end || directory.size != directory_end - directory.offset ||
       directory.num_entries > kMaxEntries ||
       directory.num_entries * kDirectoryHeaderSize > directory.size) {
-    file.fail("its directory does not lie where it says");
+    file.fail("its directory is not at the stated position");
   }
   return directory;
 }
 
-// Sizes and offset of 0xffffffff stand in the zip64 extra field, in this order.
+// Sizes and offsets of 0xffffffff are replaced by those in the zip64 extra field, in this order.
 void read_zip64_field(const Reader& file, std::uint64_t extra, std::uint64_t extra_end,
                       ZipEntry& entry) {
   constexpr std::uint64_t kElsewhere = 0xffffffff;
@@ -117,12 +120,13 @@ void read_zip64_field(const Reader& file, std::uint64_t extra, std::uint64_t ext
   }
 }
 
-// Reads the entry at `position` and moves behind it.
+// Reads the entry at `position` and advances `position` past it.
 ZipEntry read_entry(const Reader& file, std::uint64_t& position, std::uint64_t directory_end) {
   if (directory_end - position < kDirectoryHeaderSize ||
       file.at<std::uint32_t>(position) != kDirectoryHeader) {
     file.fail("an entry of its directory is wrong");
   }
+  // Read the fixed fields.
   const std::uint16_t flags = file.at<std::uint16_t>(position + 8);
   const std::uint64_t name_size = file.at<std::uint16_t>(position + 28);
   const std::uint64_t extra_size = file.at<std::uint16_t>(position + 30);
@@ -131,6 +135,7 @@ ZipEntry read_entry(const Reader& file, std::uint64_t& position, std::uint64_t d
                  .offset = file.at<std::uint32_t>(position + 42),
                  .data_size = file.at<std::uint32_t>(position + 20),
                  .full_size = file.at<std::uint32_t>(position + 24)};
+  // Read the name and the extra field.
   position += kDirectoryHeaderSize;
   if (directory_end - position < name_size + extra_size + comment_size) {
     file.fail("an entry of its directory is wrong");
@@ -147,7 +152,7 @@ ZipEntry read_entry(const Reader& file, std::uint64_t& position, std::uint64_t d
 std::uint64_t end_of(const Reader& file, const ZipEntry& entry, std::uint64_t directory_offset) {
   if (entry.offset > directory_offset || directory_offset - entry.offset < kLocalHeaderSize ||
       file.at<std::uint32_t>(entry.offset) != kLocalHeader) {
-    file.fail("entry '" + entry.name + "' does not lie where the directory says");
+    file.fail("entry '" + entry.name + "' is not at the position that the directory states");
   }
   const std::uint64_t data = entry.offset + kLocalHeaderSize +
                              file.at<std::uint16_t>(entry.offset + 26) +
@@ -170,7 +175,7 @@ void check_entries(const Reader& file, std::vector<ZipEntry> entries,
     if (entry.method == 0 && entry.data_size != entry.full_size) {
       file.fail("the two sizes of entry '" + entry.name + "' differ");
     }
-    if (!names.insert(entry.name).second) file.fail("entry '" + entry.name + "' is there twice");
+    if (!names.insert(entry.name).second) file.fail("entry '" + entry.name + "' appears twice");
     free_from = end;
   }
 }

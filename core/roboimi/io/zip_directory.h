@@ -1,7 +1,7 @@
-// Where the entries of a zip archive lie, read from its central directory alone.
+// A reader for the positions of a zip archive's entries, from its central directory only.
 //
-// libzip says how large an entry is, but not where it is; two entries that share bytes are how a
-// small archive inflates to a large one. This reads just enough to check that.
+// libzip reports the size of an entry but not its position. A small archive whose entries share
+// bytes can unpack to a huge size; this reads just enough to detect that.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,10 @@ struct ZipEntry {
   std::uint64_t full_size = 0;  // bytes when unpacked, as the archive claims
 };
 
-// Entries in the order of the directory. After this every entry (local header and data) lies before
-// the directory, no two share a byte, a stored entry's sizes are equal, no name comes twice, and
-// none is encrypted. Memory is proportional to the directory. Error names `path`.
+// Returns the entries in the order of the directory. Guarantees that every entry (local header and
+// data) is before the directory, that no two entries share a byte, that both sizes of a stored
+// entry are equal, that names are unique, and that no entry is encrypted. Memory is proportional to
+// the directory. Throws Error naming `path`.
 std::vector<ZipEntry> read_zip_directory(std::span<const std::uint8_t> file,
                                          const std::filesystem::path& path);
 

@@ -23,14 +23,14 @@ struct FileRange {
   std::uint64_t begin = 0, end = 0;
 };
 
-// The dynamic section, as far as the checksum needs it.
+// The parts of the dynamic section that the checksum needs.
 struct DynamicSection {
   std::vector<Elf64_Dyn> entries;  // up to the first DT_NULL
   FileRange place;
   FileRange strings;  // its string table
 };
 
-// Where in the file the byte of a virtual address is; empty when no loaded segment has it.
+// The file offset of a virtual address; empty if no loaded segment contains it.
 std::optional<std::uint64_t> file_offset(const elf::View& file, std::uint64_t address) {
   for (const Elf64_Phdr& program : file.programs()) {
     if (program.p_type != PT_LOAD || address < program.p_vaddr) continue;
@@ -64,7 +64,7 @@ DynamicSection dynamic_section(const elf::View& file) {
   return dynamic;
 }
 
-// Where the string of a run path entry begins; empty for other entries and damaged ones.
+// The file offset of the string of a run path entry; empty for other entries and damaged ones.
 std::optional<std::uint64_t> run_path_begin(const DynamicSection& dynamic, const Elf64_Dyn& entry) {
   if (entry.d_tag != DT_RUNPATH && entry.d_tag != DT_RPATH) return std::nullopt;
   const std::uint64_t size = dynamic.strings.end - dynamic.strings.begin;
@@ -72,8 +72,8 @@ std::optional<std::uint64_t> run_path_begin(const DynamicSection& dynamic, const
   return dynamic.strings.begin + entry.d_un.d_val;
 }
 
-// The string of the run path with the zeros behind it, all of which a shorter or longer one may
-// use; empty when there is none.
+// The string of the run path and the zeros after it, which a changed run path may use; empty if
+// there is none.
 FileRange run_path_of(const elf::View& file) {
   const DynamicSection dynamic = dynamic_section(file);
   for (const Elf64_Dyn& entry : dynamic.entries) {
@@ -88,7 +88,7 @@ FileRange run_path_of(const elf::View& file) {
   return {};
 }
 
-// The bytes of `range` outside `holes`, which are in order of their beginnings.
+// Hashes the bytes of `range` outside `holes`, which are sorted by their begin.
 void hash_around(Sha256& hash, elf::Bytes file, FileRange range,
                  const std::vector<FileRange>& holes) {
   std::uint64_t at = range.begin;
@@ -103,14 +103,14 @@ void hash_around(Sha256& hash, elf::Bytes file, FileRange range,
 std::string checksum_of(const elf::View& file, const Fingerprint& fingerprint,
                         std::uint64_t note_begin) {
   Sha256 hash;
-  // The header without the section table, which strip moves.
+  // Headers: without the fields of the section table, which strip moves.
   Elf64_Ehdr header = file.header();
   header.e_shoff = 0;
   header.e_shentsize = header.e_shnum = header.e_shstrndx = 0;
   hash.update(&header, sizeof(header));
   for (const Elf64_Phdr& program : file.programs()) hash.update(&program, sizeof(program));
 
-  // The dynamic section without the run path, wherever its entries stand.
+  // Dynamic section: without the run path, whose entries may be anywhere.
   const DynamicSection dynamic = dynamic_section(file);
   const std::uint64_t run_path = fingerprint.run_path_offset;
   hash.update(&fingerprint.run_path_offset, sizeof(fingerprint.run_path_offset));
@@ -121,6 +121,7 @@ std::string checksum_of(const elf::View& file, const Fingerprint& fingerprint,
     if (!is_run_path) hash.update(&entry, sizeof(entry));
   }
 
+  // Loaded segments: without the parts above and the checksum itself.
   std::vector<FileRange> holes = {
       {0, sizeof(Elf64_Ehdr)},
       dynamic.place,
@@ -134,11 +135,11 @@ std::string checksum_of(const elf::View& file, const Fingerprint& fingerprint,
   return hash.hex();
 }
 
-std::string_view noted_checksum(const Fingerprint& fingerprint) {
+std::string_view stored_checksum(const Fingerprint& fingerprint) {
   return {fingerprint.checksum, sizeof(fingerprint.checksum)};
 }
 
-// The first digits tell two apart.
+// The first digits are enough to distinguish two checksums.
 std::string shortened(std::string_view checksum) {
   return std::string(checksum.substr(0, 16)) + "...";
 }
@@ -173,9 +174,9 @@ bool checksum_agrees(const elf::View& file, const Fingerprint& fingerprint, Erro
     return false;
   }
   const std::string found = checksum_of(file, fingerprint, offset_of_note(file));
-  if (found == noted_checksum(fingerprint)) return true;
+  if (found == stored_checksum(fingerprint)) return true;
   problem = {.what = "the file is damaged or was changed after it was built",
-             .expected = "the checksum of its note, " + shortened(noted_checksum(fingerprint)),
+             .expected = "the checksum in its note, " + shortened(stored_checksum(fingerprint)),
              .found = shortened(found),
              .next =
                  "copy or build the plugin again; after a tool such as patchelf, run "
@@ -188,6 +189,7 @@ void write_plugin_checksum(const std::filesystem::path& file) {
     problem.where = file.string();
     return Error(std::move(problem));
   };
+  // Find the note and the run path.
   Error::Parts problem;
   Fingerprint content;
   std::uint64_t note_begin = 0;
@@ -208,7 +210,7 @@ void write_plugin_checksum(const std::filesystem::path& file) {
     content.run_path_offset = static_cast<std::uint32_t>(run_path.begin);
     content.run_path_size = static_cast<std::uint32_t>(run_path.end - run_path.begin);
   }
-  // Of the file as it will be: the kind and the place of the run path count.
+  // Write the kind and the run path first, because the checksum covers them; then the checksum.
   write_at(file, note_begin, content);
   const MappedFile mapped(file);
   const auto view = elf::View::of({mapped.data(), mapped.size()}, problem);

@@ -1,4 +1,4 @@
-// What a plugin registers: named, described factories with the schema of their options.
+// Components: the named factories that a plugin registers, with the schema of their options.
 #pragma once
 
 #include <map>
@@ -13,15 +13,15 @@
 
 namespace roboimi {
 
-// How `roboimi plugins check` tests a component when it is given no --config.
+// How `roboimi plugins check` tests a component without --config.
 struct ComponentCheck {
-  // YAML, as a config has them. Small sizes, with which the checks take seconds: "{n_emb: 32}".
+  // Options in YAML, as in a config: "{n_emb: 32}". Use small sizes so that checks take seconds.
   std::string options = {};
-  // Checks that do not apply, each with the reason.
+  // Checks that do not apply: name -> reason.
   std::map<std::string, std::string> skip = {};
 };
 
-// `name` is what a config says in `type:`. One name may be used once per kind.
+// `name` is the value of `type:` in a config. It must be unique among components of a kind.
 template <typename Interface>
 struct Component {
   std::string name;
@@ -31,17 +31,17 @@ struct Component {
   ComponentCheck check = {};
 };
 
-// A component of any kind, as the registry keeps it.
+// A component of any kind, as stored in the registry.
 struct RegisteredComponent {
   ComponentKind kind;
   std::string name, description;
   Schema schema;
   ComponentCheck check;
-  std::shared_ptr<const void> factory;  // a ComponentFactory of the kind; empty when none was given
+  std::shared_ptr<const void> factory;  // a ComponentFactory of the kind; empty if none was given
 };
 
-// Collects what a plugin's register function adds. Nothing reaches the registry unless the function
-// returns without throwing.
+// Collects the components that a plugin's register function adds. They are added to the registry
+// only if the function returns without throwing.
 class ROBOIMI_EXPORT Registrar {
  public:
   // registrar.add<Backbone>({.name = "my_backbone", ...});

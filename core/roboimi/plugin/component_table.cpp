@@ -14,7 +14,7 @@ void check_complete(const RegisteredComponent& component) {
   const char* kind = to_string(component.kind);
   if (component.name.empty()) {
     throw Error({.what = fmt::format("it registers a {} without a name", kind),
-                 .next = "give the component the name that a config's `type:` says"});
+                 .next = "give the component a name, for `type:` in a config"});
   }
   if (component.factory == nullptr) {
     throw Error(
@@ -27,7 +27,7 @@ void check_complete(const RegisteredComponent& component) {
 
 void ComponentTable::add(const std::string& plugin, const std::filesystem::path& file,
                          const Registrar& registrar, TakenName taken) {
-  // First everything that can be wrong, then everything that is added.
+  // Check everything before adding anything.
   std::set<std::pair<ComponentKind, std::string>> seen;
   for (const RegisteredComponent& component : registrar.components()) {
     check_complete(component);
@@ -35,12 +35,13 @@ void ComponentTable::add(const std::string& plugin, const std::filesystem::path&
         taken == TakenName::kError ? find(component.kind, component.name) : nullptr;
     if (earlier == nullptr && seen.emplace(component.kind, component.name).second) continue;
     const char* kind = to_string(component.kind);
-    throw Error({.what = fmt::format("the {} '{}' is there already", kind, component.name),
-                 .expected = fmt::format("each {} to have a name of its own", kind),
-                 .found = fmt::format("one of the plugin '{}'",
+    throw Error({.what = fmt::format("the {} '{}' is already registered", kind, component.name),
+                 .expected = fmt::format("a unique name for each {}", kind),
+                 .found = fmt::format("one from the plugin '{}'",
                                       earlier != nullptr ? earlier->plugin : plugin),
-                 .next = "rename the component, or take one of the plugins away"});
+                 .next = "rename the component, or remove one of the plugins"});
   }
+  // Add the components, sorted by kind.
   std::vector<RegisteredComponent> components = registrar.components();
   std::ranges::stable_sort(components, {}, &RegisteredComponent::kind);
   for (RegisteredComponent& component : components) {

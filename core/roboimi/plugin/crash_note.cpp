@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::array kCrashSignals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
-// What the handler may use: nothing in it is allocated or freed.
+// The data of the signal handler. Nothing in it is allocated or freed.
 struct Shared {
   std::atomic<bool> is_active = false;
   char text[4096 + 128];
@@ -29,7 +29,7 @@ void restore_handlers() {
   }
 }
 
-// The signal is blocked until this returns, and then goes to the former handler.
+// The signal that this raises is blocked until it returns, and then goes to the former handler.
 void write_and_pass_on(int signal) {
   const int error = errno;
   if (shared.is_active.exchange(false)) {

@@ -1,11 +1,12 @@
-// Names a plugin's file on stderr when opening it crashes the process.
+// A scope guard that prints the name of a plugin's file to stderr if opening it crashes the
+// process.
 //
-//   const CrashNote note("the plugin /p/libmine.so ended the process while it was opened");
+//   const CrashNote note("the plugin /p/libmine.so crashed the process while it was opened");
 //   open_plugin(file, fingerprint);
 //
-// A static initializer that crashes, or a damaged library without a checksum, ends the process
-// inside dlopen. While a note exists, the handlers of SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGABRT
-// write it and pass the signal on to the handler that was there before. Not installed API.
+// A crash in a static initializer, or a damaged library without a checksum, ends the process inside
+// dlopen. While a CrashNote exists, handlers of SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGABRT write
+// its text and pass the signal on to the previous handler. Not installed API.
 #pragma once
 
 #include <string>
@@ -14,7 +15,7 @@ namespace roboimi {
 
 class CrashNote {
  public:
-  // One at a time; the registry's mutex sees to it. A second one inside the first has no effect.
+  // One at a time, ensured by the registry's mutex. A nested one has no effect.
   explicit CrashNote(const std::string& text);
   ~CrashNote();
   CrashNote(const CrashNote&) = delete;

@@ -26,24 +26,24 @@ std::shared_ptr<void> Registry::create_component(ComponentKind kind, const Confi
     factory = state_->components.factory(selected.component);
     return selected;
   }();
-  // Outside the lock: a factory may create parts, or take long.
+  // Call the factory without the lock: it may create parts, or take a long time.
   const Options options = parse_options(selection.node, selection.component.schema, path);
   const auto failed = [&](const std::string& found) {
-    return Error({.what = fmt::format("{}: cannot make the {} '{}'", path, to_string(kind),
+    return Error({.what = fmt::format("{}: cannot create the {} '{}'", path, to_string(kind),
                                       selection.component.name),
                   .where = node.location().to_string(),
                   .found = found});
   };
   try {
     auto component = make(factory.get(), options);
-    if (component == nullptr) throw failed("a factory that returned nothing");
+    if (component == nullptr) throw failed("a factory that returned nullptr");
     return component;
   } catch (const Error& error) {
     throw factory_error(error, path);
   } catch (const std::exception& error) {
     throw failed(one_line_message(error));
   } catch (...) {
-    throw failed("something thrown that is not a std::exception");
+    throw failed("an exception that is not a std::exception");
   }
 }
 
@@ -68,11 +68,13 @@ Options Registry::options_of(ComponentKind kind, const ConfigNode& node, const s
 ConfigNode Registry::resolved(ComponentKind kind, const ConfigNode& node, const std::string& path) {
   const Lock lock(state_->mutex);
   auto selection = state_->select(kind, node, path);
+  // Make the library's path absolute.
   if (const fs::path library = resolve_plugin_file(selection.node); !library.empty()) {
     selection.node.set("plugin", ConfigNode::scalar(config::escape_references(library.string()),
                                                     selection.node.find("plugin")->location(),
                                                     /*quoted=*/true));
   }
+  // Resolve the parts.
   for (const OptionSpec& option : selection.component.schema.options()) {
     ConfigNode* part = selection.node.find(option.key);
     if (option.type != OptionType::kComponent || part == nullptr || part->is_null()) continue;

@@ -17,7 +17,7 @@ const ComponentInfo* chosen(const std::vector<ComponentInfo>& components, Compon
   return found == components.end() ? nullptr : &*found;
 }
 
-// `node` is the table at `prefix`, or null where the config has none.
+// `node` is the table at `prefix`, or null if the config has none.
 void add_keys(const Schema& schema, const ConfigNode* node, const std::string& prefix,
               const std::vector<ComponentInfo>& components, std::vector<std::string>& keys) {
   for (const OptionSpec& option : schema.options()) {

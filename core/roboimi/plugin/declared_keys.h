@@ -1,10 +1,9 @@
 // The keys that a config may have: those of a schema, of its groups, and of the components that the
-// config chooses.
+// config selects.
 //
-//   declared_keys(experiment_schema(), root);   // "name", ..., "agent.head.n_emb",
-//   "train.max_steps"
+//   declared_keys(experiment_schema(), root);   // "name", ..., "agent.head.n_emb", ...
 //
-// A component is one that the registry knows by its `type`; nothing is loaded for a `plugin:`.
+// Components are looked up in the registry by their `type`; no library of a `plugin:` is loaded.
 #pragma once
 
 #include <string>
@@ -16,7 +15,7 @@
 
 namespace roboimi {
 
-// Dotted, in the order of the schemas.
+// The keys with dots, in the order of the schemas.
 ROBOIMI_EXPORT std::vector<std::string> declared_keys(const Schema& schema, const ConfigNode& root);
 
 }  // namespace roboimi

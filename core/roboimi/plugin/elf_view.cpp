@@ -34,14 +34,14 @@ std::string machine_name(Elf64_Half machine) {
 
 Error::Parts truncated(const std::string& found) {
   return {.what = "the file is truncated or damaged",
-          .expected = "every segment to lie inside the file",
+          .expected = "every segment inside the file",
           .found = found,
           .next = "copy or build the plugin again"};
 }
 
 // The header of a shared library for this machine.
 std::optional<Elf64_Ehdr> read_header(Bytes file, Error::Parts& problem) {
-  const std::string next = "give the .so that the plugin's build made";
+  const std::string next = "pass the .so file that the plugin's build made";
   if (file.size() < EI_NIDENT || std::memcmp(file.data(), ELFMAG, SELFMAG) != 0) {
     problem = {.what = "not a shared library",
                .expected = "an ELF file",
@@ -53,7 +53,7 @@ std::optional<Elf64_Ehdr> read_header(Bytes file, Error::Parts& problem) {
     const char* found = file[EI_CLASS] == ELFCLASS32   ? "a 32-bit file"
                         : file[EI_CLASS] == ELFCLASS64 ? "another byte order"
                                                        : "an unknown ELF class";
-    problem = {.what = "a library for another kind of machine",
+    problem = {.what = "a library for another type of machine",
                .expected = "a 64-bit little-endian ELF file",
                .found = found,
                .next = "build the plugin for " + machine_name(kHostMachine)};
@@ -84,6 +84,7 @@ std::optional<Elf64_Ehdr> read_header(Bytes file, Error::Parts& problem) {
 }  // namespace
 
 std::optional<View> View::of(Bytes file, Error::Parts& problem) {
+  // The ELF header and the table of program headers.
   const auto header = read_header(file, problem);
   if (!header) return std::nullopt;
   if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == PN_XNUM) {
@@ -98,6 +99,7 @@ std::optional<View> View::of(Bytes file, Error::Parts& problem) {
                                     header->e_phnum, header->e_phoff, file.size()));
     return std::nullopt;
   }
+  // The program headers, with their segments checked.
   View view;
   view.file_ = file;
   view.header_ = *header;

@@ -1,12 +1,11 @@
-// A bounds-checked view of an ELF64 shared library in memory, whatever its bytes are.
+// A bounds-checked view of an ELF64 shared library in memory.
 //
 //   Error::Parts problem;
-//   auto view = elf::View::of({file.data(), file.size()}, problem);
-//   for (const Elf64_Phdr& program : view->programs()) ... view->bytes().subspan(program.p_offset,
-//   ...)
+//   const auto view = elf::View::of({file.data(), file.size()}, problem);
+//   if (view) std::cout << view->programs().size() << " segments\n";
 //
-// It reads nothing outside the given bytes and trusts no offset, size or count in them, so it may
-// be given hostile files. Not installed API.
+// It never reads outside the given bytes and trusts no offset, size or count in them, so it is safe
+// for damaged and hostile files. Not installed API.
 #pragma once
 
 #include <elf.h>
@@ -24,13 +23,13 @@ namespace roboimi::elf {
 
 using Bytes = std::span<const std::uint8_t>;
 
-// `count` bytes from `offset`, or empty when they are not all there.
+// `count` bytes from `offset`, or empty if the file is too short.
 inline std::optional<Bytes> slice(Bytes bytes, std::uint64_t offset, std::uint64_t count) {
   if (offset > bytes.size() || count > bytes.size() - offset) return std::nullopt;
   return bytes.subspan(offset, count);
 }
 
-// A copy, because nothing in a file is aligned for certain.
+// Copies a record, because data in a file may be unaligned. Empty if the file is too short.
 template <typename Record>
 std::optional<Record> read_record(Bytes bytes, std::uint64_t offset) {
   const auto found = slice(bytes, offset, sizeof(Record));
@@ -42,13 +41,13 @@ std::optional<Record> read_record(Bytes bytes, std::uint64_t offset) {
 
 class ROBOIMI_EXPORT View {
  public:
-  // Empty when `file` is no shared library for this machine, or when a segment reaches beyond its
-  // end (such a file would kill the process that opens it); `problem` then says which.
+  // Empty if `file` is not a shared library for this machine, or if a segment extends beyond the
+  // end of the file (opening such a file would crash the process); then sets `problem`.
   static std::optional<View> of(Bytes file, Error::Parts& problem);
 
   Bytes bytes() const { return file_; }
   const Elf64_Ehdr& header() const { return header_; }
-  // Every segment but empty entries and the stack's lies inside the file.
+  // The program headers. Every segment lies inside the file, except PT_NULL and PT_GNU_STACK.
   const std::vector<Elf64_Phdr>& programs() const { return programs_; }
 
  private:

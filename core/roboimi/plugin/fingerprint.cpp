@@ -7,10 +7,10 @@
 namespace roboimi {
 namespace {
 
-// Magic, size and API version: the part of every fingerprint, old or new, that never moves.
+// Magic, size and API version: the part of a fingerprint that has the same layout in all versions.
 constexpr std::size_t kFixedSize = offsetof(Fingerprint, checksum_kind);
 
-// A field up to its zero byte, or all of it when there is none.
+// A field up to its zero byte, or all of it if there is none. Non-printable bytes become '?'.
 template <std::size_t kField>
 std::string text_of(const char (&field)[kField]) {
   std::string text(field, strnlen(field, kField));
@@ -33,7 +33,7 @@ Error::Parts api_problem(std::uint32_t found, const Fingerprint& host) {
           .next = older ? rebuild_advice(host) : "update roboimi, or " + rebuild_advice(host)};
 }
 
-// The part that must agree and does not; empty when all does.
+// The first difference between fields that must match; empty if there is none.
 std::optional<Error::Parts> difference(const Fingerprint& plugin, const Fingerprint& host) {
   if (text_of(plugin.torch_version) != text_of(host.torch_version)) {
     return Error::Parts{.what = "built for another libtorch",
@@ -75,22 +75,23 @@ std::optional<Fingerprint> check_fingerprint(std::span<const std::uint8_t> conte
   if (size > 0) std::memcpy(&plugin, content.data(), size);
   if (size < kFixedSize || std::memcmp(plugin.magic, host.magic, sizeof(plugin.magic)) != 0) {
     problem = {.what = "its roboimi note is damaged",
-               .expected = "the magic word of a plugin's fingerprint",
+               .expected = "the magic bytes of a plugin's fingerprint",
                .found = size < kFixedSize ? fmt::format("a note of {} bytes", content.size())
-                                          : "another one",
+                                          : "other bytes",
                .next = "rebuild the plugin with the macro ROBOIMI_PLUGIN"};
     return std::nullopt;
   }
-  // Before the size: an older or newer fingerprint may well have another one.
+  // Checked before the size, which may differ in an older or newer fingerprint.
   if (plugin.api_version != host.api_version) {
     problem = api_problem(plugin.api_version, host);
     return std::nullopt;
   }
   if (plugin.size != sizeof(plugin) || content.size() != sizeof(plugin)) {
-    problem = {.what = "its roboimi note has a wrong size",
-               .expected = fmt::format("{} bytes", sizeof(plugin)),
-               .found = fmt::format("{} bytes, said to be {}", content.size(), plugin.size),
-               .next = "rebuild the plugin with the macro ROBOIMI_PLUGIN"};
+    problem = {
+        .what = "its roboimi note has the wrong size",
+        .expected = fmt::format("{} bytes", sizeof(plugin)),
+        .found = fmt::format("{} bytes, with a size field of {}", content.size(), plugin.size),
+        .next = "rebuild the plugin with the macro ROBOIMI_PLUGIN"};
     return std::nullopt;
   }
   if (auto different = difference(plugin, host)) {
@@ -98,7 +99,7 @@ std::optional<Fingerprint> check_fingerprint(std::span<const std::uint8_t> conte
     return std::nullopt;
   }
   if (plugin_name_of(plugin).empty()) {
-    problem = {.what = "its roboimi note gives no plugin name",
+    problem = {.what = "its roboimi note has no plugin name",
                .next = "name the plugin in ROBOIMI_PLUGIN(name, version, description)"};
     return std::nullopt;
   }

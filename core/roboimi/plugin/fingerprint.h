@@ -1,14 +1,15 @@
-// What a plugin was built for, readable without opening it.
+// A plugin's fingerprint: the versions that it was built for, readable without opening the library.
 //
-//   ROBOIMI_PLUGIN_NOTE("my_backbone", "1.0.0")    // ROBOIMI_PLUGIN (plugin.h) includes it
+//   ROBOIMI_PLUGIN_NOTE("my_backbone", "1.0.0")    // ROBOIMI_PLUGIN (plugin.h) contains this
 //
-// puts a PluginNote of fixed size into the section `.note.roboimi`: no relocations, kept by strip
-// and --gc-sections. The loader reads it from the file and compares it with host_fingerprint()
-// before any code of the plugin runs, because a plugin built for another libtorch fails inside
-// dlopen with an unreadable symbol name, and one built with a sanitizer ends the process.
+// The macro puts a PluginNote of fixed size into the section `.note.roboimi`. It needs no
+// relocations and is kept by strip and --gc-sections. The loader reads it from the file and
+// compares it with host_fingerprint() before any code of the plugin runs. Without this check, a
+// plugin built for another libtorch would fail inside dlopen with an unreadable symbol name, and
+// one built with a sanitizer would end the process.
 //
-// What must agree: the plugin API version, the version of libtorch, the C++ ABI and the sanitizer.
-// The compiler is told in errors, never compared: gcc and clang agree on the ABI named here.
+// These must match: the plugin API version, the version of libtorch, the C++ ABI and the sanitizer.
+// The compiler is only shown in errors: gcc and clang agree on the ABI named here.
 #pragma once
 
 #include <torch/version.h>
@@ -26,15 +27,15 @@
 
 namespace roboimi {
 
-// Rises whenever a class or a table that plugins and core share changes its layout or its meaning.
+// Incremented whenever a type shared by plugins and the core changes its layout or meaning.
 inline constexpr std::uint32_t kPluginApiVersion = 4;
 
 inline constexpr char kNoteOwner[8] = "roboimi";
 inline constexpr std::uint32_t kNoteType = 1;
 inline constexpr char kFingerprintMagic[8] = {'r', 'b', 'i', 'm', 'i', 'p', 'l', 'g'};
 
-// The note's content. The first sixteen bytes never move: they say whether the rest can be read.
-// Strings end with a zero byte.
+// The content of the note. The first sixteen bytes have the same layout in all versions: they show
+// whether the rest can be read. Strings end with a zero byte.
 struct Fingerprint {
   char magic[8];
   std::uint32_t size;  // sizeof(Fingerprint)
@@ -46,12 +47,12 @@ struct Fingerprint {
   char compiler[64];
   char cxx_abi[64];
   char sanitizer[32];
-  // Written into the linked library, see checksum.h.
+  // Written after linking, see checksum.h.
   std::uint32_t run_path_offset, run_path_size;  // bytes of the file that installing may change
   char checksum[64];                             // hexadecimal digits
 };
 
-// An ELF note: Elf64_Nhdr, the owner's name, the content.
+// An ELF note: the fields of Elf64_Nhdr, the owner's name, the content.
 struct PluginNote {
   std::uint32_t owner_size;
   std::uint32_t content_size;
@@ -95,14 +96,14 @@ static_assert(sizeof(Fingerprint) == 380 && sizeof(PluginNote) == 20 + 380);
 
 namespace detail {
 
-// Copies a text into a field, zero-filled. Too long a text does not compile.
+// Copies a string into a field and pads it with zeros. A string that is too long does not compile.
 template <std::size_t kField, std::size_t kText>
 constexpr void set_text(char (&field)[kField], const char (&text)[kText]) {
   static_assert(kText <= kField, "a plugin's name or version is too long for its note");
   for (std::size_t i = 0; i < kField; ++i) field[i] = i < kText ? text[i] : '\0';
 }
 
-// The compiler's version text has no limit, and is cut.
+// The same, but truncates a string that is too long: the compiler's version has no length limit.
 template <std::size_t kField, std::size_t kText>
 constexpr void set_cut_text(char (&field)[kField], const char (&text)[kText]) {
   for (std::size_t i = 0; i < kField; ++i) field[i] = i + 1 < kField && i < kText ? text[i] : '\0';
@@ -136,21 +137,22 @@ constexpr PluginNote make_plugin_note(const char (&name)[kName], const char (&ve
 
 }  // namespace detail
 
-// The fingerprint of core itself.
+// The fingerprint of the running roboimi.
 ROBOIMI_EXPORT const Fingerprint& host_fingerprint();
 
-// The plugin's name in a note that check_fingerprint() accepted.
+// The plugin's name in a fingerprint that check_fingerprint() accepted.
 ROBOIMI_EXPORT std::string plugin_name_of(const Fingerprint& fingerprint);
 
-// Compares the content of a note with a host. Gives the fingerprint when the host can open the
-// plugin; otherwise fills `problem` with what differs, what was expected and found, what to do.
+// Compares the content of a note with a host. Returns the fingerprint if the host can open the
+// plugin. Otherwise sets `problem` to the difference, what was expected and found, and what to do.
 ROBOIMI_EXPORT std::optional<Fingerprint> check_fingerprint(std::span<const std::uint8_t> content,
                                                             const Fingerprint& host,
                                                             Error::Parts& problem);
 
 }  // namespace roboimi
 
-// The name makes compilers and assemblers give the section the type SHT_NOTE, which linkers keep.
+// Because of its name, compilers and assemblers give the section the type SHT_NOTE, which linkers
+// keep.
 #define ROBOIMI_PLUGIN_NOTE(plugin_name, plugin_version)                           \
   [[gnu::section(".note.roboimi"), gnu::used,                                      \
     gnu::aligned(4)]] static constexpr ::roboimi::PluginNote roboimi_plugin_note = \

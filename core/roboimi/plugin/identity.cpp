@@ -14,13 +14,14 @@ ConfigNode as_scalar(const std::string& text) {
   return ConfigNode::scalar(text, {}, /*quoted=*/true);
 }
 
-// Where a file lies is nothing that numbers depend on. Empty where there is none.
+// The hash of a file's contents, since results do not depend on its path. Empty if there is no
+// file.
 std::string contents_of(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::is_regular_file(path, ignored) ? "sha256 " + sha256_file(path) : "";
 }
 
-// The values that numbers depend on.
+// The values of the options on which results depend.
 ConfigNode values_of(Registry& registry, const Options& options, const Schema& schema,
                      ComponentKind kind, const std::string& path) {
   ConfigNode values = options.to_node();
@@ -47,7 +48,7 @@ ConfigNode values_of(Registry& registry, const Options& options, const Schema& s
 std::string build_of(const Registry& registry, const ComponentInfo& component) {
   for (const LoadedPlugin& loaded : registry.plugins()) {
     if (component.file.empty() || loaded.file != component.file) continue;
-    // The code that runs is no longer what the file holds.
+    // The loaded code is no longer the code in the file.
     const std::string contents =
         loaded.changed_on_disk ? "replaced since it was loaded" : sha256_file(loaded.file);
     return fmt::format("{} sha256 {}", loaded.version, contents);

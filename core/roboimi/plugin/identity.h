@@ -1,5 +1,5 @@
-// What a configured component is: the part of a cache's key that its numbers depend on beside its
-// weights.
+// The identity of a configured component: everything except its weights on which its results
+// depend. Used in the keys of caches.
 //
 //   ComponentIdentity identity =
 //       component_identity(registry, ComponentKind::kBackbone, node, "agent.backbone");
@@ -18,17 +18,18 @@ class Registry;
 struct ComponentIdentity {
   std::string component;     // "backbone 'my_backbone' of plugin 'my'", for errors too
   std::string build = {};    // the plugin's version and the SHA-256 of its library
-  std::string options = {};  // resolved, as YAML; a path stands for the contents of its file
+  std::string options = {};  // resolved, as YAML; paths are replaced by hashes of file contents
 };
 
-// Of the component that the registry takes for `node`, a substitution by `plugin:` included. The
-// same for a resolved copy of the node. A dataset's paths are left out, since its files are told by
-// Dataset::files().
+// The identity of the component that the registry selects for `node`, which may be a substitute
+// from its `plugin:`. It is the same for a resolved copy of the node. The paths of a dataset are
+// left out, because its files are identified by Dataset::files().
 ROBOIMI_EXPORT ComponentIdentity component_identity(Registry& registry, ComponentKind kind,
                                                     const ConfigNode& node,
                                                     const std::string& path);
 
-// What gives an agent's features: its `backbone` section, or all of an agent's that has none.
+// The identity of the component that computes an agent's features: its `backbone`, or the agent
+// itself if it has no section `backbone`.
 ROBOIMI_EXPORT ComponentIdentity feature_identity(Registry& registry, const ConfigNode& agent);
 
 }  // namespace roboimi

@@ -20,7 +20,7 @@ namespace {
 
 constexpr char kDescriptorSymbol[] = "roboimi_plugin_descriptor";
 
-// The symbol as C++ writes it, or unchanged when it is no C++ name.
+// The symbol as written in C++, or unchanged if it is not a C++ name.
 std::string demangled(const std::string& symbol) {
   int status = 0;
   char* text = abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status);
@@ -29,7 +29,7 @@ std::string demangled(const std::string& symbol) {
   return result;
 }
 
-// What dlopen said, with the advice that fits.
+// The Error for a message of dlopen, with advice.
 Error open_error(const std::string& message) {
   static const std::string kUndefined = "undefined symbol: ";
   const auto at = message.find(kUndefined);
@@ -37,21 +37,21 @@ Error open_error(const std::string& message) {
     std::string symbol = message.substr(at + kUndefined.size());
     symbol = symbol.substr(0, symbol.find_first_of(" \t\n(,"));
     return Error({.what = "cannot be opened",
-                  .expected = "every symbol to be in the plugin, roboimi, libtorch or a library "
-                              "that the plugin is linked with",
+                  .expected = "every symbol in the plugin, roboimi, libtorch or a library that the "
+                              "plugin is linked with",
                   .found = "undefined symbol " + demangled(symbol),
-                  .next = "link the library that has it; -Wl,--no-undefined finds this at build "
-                          "time"});
+                  .next = "link the library that defines it; -Wl,--no-undefined finds this at "
+                          "build time"});
   }
   return Error({.what = "cannot be opened",
                 .expected = "a library that the dynamic linker can open",
                 .found = message,
-                .next = "see `ldd` on the file for what it needs"});
+                .next = "run `ldd` on the file to see the libraries that it needs"});
 }
 
-// A handle that is never given back: a component, an exception or a static of the plugin may
-// outlive any owner. The list, never destroyed either, keeps leak checkers from taking them for
-// lost.
+// A handle that is never released: a component, an exception or a static object of the plugin may
+// outlive any owner. The list is never destroyed either, so that leak checkers still find the
+// handles.
 boost::dll::shared_library* new_library() {
   static auto* const libraries = new std::list<boost::dll::shared_library>;
   static std::mutex mutex;
@@ -60,24 +60,25 @@ boost::dll::shared_library* new_library() {
 }
 
 void check_descriptor(const PluginDescriptor& descriptor, const Fingerprint& fingerprint) {
-  // The size first: it says whether the other fields are where this build looks for them.
+  // Check the size first: it shows whether the layout is the one that this build expects.
   if (descriptor.size != sizeof(PluginDescriptor) || descriptor.api_version != kPluginApiVersion) {
-    throw Error({.what = "its descriptor does not fit",
+    throw Error({.what = "its descriptor has another size or API version",
                  .expected = fmt::format("{} bytes of API version {}", sizeof(PluginDescriptor),
                                          kPluginApiVersion),
                  .found = fmt::format("{} bytes of API version {}", descriptor.size,
                                       descriptor.api_version),
                  .next = "rebuild the plugin against this roboimi"});
   }
-  const std::string noted = plugin_name_of(fingerprint);
+  const std::string name_in_note = plugin_name_of(fingerprint);
   const bool complete = descriptor.name != nullptr && descriptor.version != nullptr &&
                         descriptor.description != nullptr &&
                         descriptor.register_components != nullptr;
-  if (!complete || descriptor.name != noted) {
-    throw Error({.what = "its descriptor and its note disagree",
-                 .expected = "the plugin " + noted,
+  if (!complete || descriptor.name != name_in_note) {
+    throw Error({.what = "its descriptor does not match its note",
+                 .expected = "the plugin " + name_in_note,
                  .found = complete ? descriptor.name : "a descriptor with empty fields",
-                 .next = "use ROBOIMI_PLUGIN once in one library, and nothing beside it"});
+                 .next = "use ROBOIMI_PLUGIN exactly once in a library, without another note or "
+                         "descriptor"});
   }
 }
 
@@ -106,6 +107,7 @@ Fingerprint check_plugin_file(const std::filesystem::path& file) {
 
 const PluginDescriptor& open_plugin(const std::filesystem::path& file,
                                     const Fingerprint& fingerprint) {
+  // Open the library.
   boost::dll::shared_library* library = new_library();
   boost::system::error_code code;
   library->load(std::filesystem::absolute(file).string(), code,
@@ -114,11 +116,12 @@ const PluginDescriptor& open_plugin(const std::filesystem::path& file,
     const char* message = dlerror();
     throw open_error(message != nullptr ? message : code.message());
   }
+  // Find and check its descriptor.
   if (!library->has(kDescriptorSymbol)) {
-    throw Error({.what = "has a note and no descriptor",
+    throw Error({.what = "has a note but no descriptor",
                  .expected = fmt::format("the exported symbol {}", kDescriptorSymbol),
                  .found = "a library without it",
-                 .next = "register with the macro ROBOIMI_PLUGIN, and export what it defines"});
+                 .next = "use the macro ROBOIMI_PLUGIN, and export the symbol that it defines"});
   }
   const auto& descriptor = library->get<const PluginDescriptor>(kDescriptorSymbol);
   check_descriptor(descriptor, fingerprint);
@@ -128,9 +131,9 @@ const PluginDescriptor& open_plugin(const std::filesystem::path& file,
 Registrar collect_components(const PluginDescriptor& descriptor) {
   const auto failed = [](const std::string& found) {
     return Error({.what = "its register function failed",
-                  .expected = "components without an exception",
+                  .expected = "no exception",
                   .found = found,
-                  .next = "mend the plugin: registering must not do work that can fail"});
+                  .next = "fix the plugin: its register function must not do work that can fail"});
   };
   Registrar registrar;
   try {
@@ -138,7 +141,7 @@ Registrar collect_components(const PluginDescriptor& descriptor) {
   } catch (const std::exception& error) {
     throw failed(one_line_message(error));
   } catch (...) {
-    throw failed("something thrown that is not a std::exception");
+    throw failed("an exception that is not a std::exception");
   }
   return registrar;
 }

@@ -1,12 +1,12 @@
-// Opens one plugin file, in three steps that registration builds on.
+// The loader of plugin files. It opens one file in three steps.
 //
 //   const Fingerprint fingerprint = check_plugin_file(file);         // reads, runs nothing
 //   const PluginDescriptor& descriptor = open_plugin(file, fingerprint);   // dlopen
 //   Registrar registrar = collect_components(descriptor);            // the plugin's own code
 //
-// Each throws an Error that says what was expected, what was found and what to do; its `where` is
-// left to the caller. Nothing is ever unloaded. A static initialiser that throws or crashes ends
-// the process inside open_plugin(): `roboimi plugins check` does these steps in a child process.
+// Each step throws an Error with what was expected, what was found and what to do. The caller sets
+// its `where`. Libraries are never unloaded. A static initializer that throws or crashes ends the
+// process inside open_plugin(); `roboimi plugins check` runs these steps in a child process.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@
 
 namespace roboimi {
 
-// Tells files apart, whatever they are called, and a file from what replaced it.
+// Identifies a file independently of its name, and distinguishes it from a file that replaced it.
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
@@ -34,17 +34,17 @@ struct FileIdentity {
   }
 };
 
-// Empty when there is no such file.
+// Empty if there is no such file.
 ROBOIMI_EXPORT std::optional<FileIdentity> identity_of(const std::filesystem::path& file);
 
-// Reads the note of `file`, compares it with this host and the file with its checksum.
+// Reads the note of `file` and checks it against this host, and the file against its checksum.
 ROBOIMI_EXPORT Fingerprint check_plugin_file(const std::filesystem::path& file);
 
 // Opens the library (RTLD_NOW | RTLD_LOCAL) and checks its descriptor against the note.
 ROBOIMI_EXPORT const PluginDescriptor& open_plugin(const std::filesystem::path& file,
                                                    const Fingerprint& fingerprint);
 
-// Calls the plugin's register function; whatever that throws becomes an Error.
+// Calls the plugin's register function. Any exception that it throws becomes an Error.
 ROBOIMI_EXPORT Registrar collect_components(const PluginDescriptor& descriptor);
 
 }  // namespace roboimi

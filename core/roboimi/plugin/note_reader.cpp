@@ -9,11 +9,11 @@ std::uint64_t round_up(std::uint64_t value, std::uint64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
 }
 
-// Walks the notes of one PT_NOTE segment.
+// Searches the notes of a PT_NOTE segment.
 std::optional<elf::Bytes> find_in_segment(elf::Bytes segment, std::uint64_t alignment) {
   std::uint64_t offset = 0;
   while (const auto note = elf::read_record<Elf64_Nhdr>(segment, offset)) {
-    // 32-bit sizes in 64-bit sums: nothing here can overflow.
+    // Sums of 32-bit sizes in 64 bits cannot overflow.
     const std::uint64_t owner_at = offset + sizeof(Elf64_Nhdr);
     const std::uint64_t content_at = round_up(owner_at + note->n_namesz, alignment);
     const auto owner = elf::slice(segment, owner_at, note->n_namesz);
@@ -45,7 +45,7 @@ std::optional<elf::Bytes> find_plugin_note(elf::Bytes file, Error::Parts& proble
   const auto content = find_plugin_note(*view);
   if (!content) {
     problem = {.what = "not a roboimi plugin",
-               .expected = "a note .note.roboimi",
+               .expected = "a section .note.roboimi",
                .found = "a shared library without one",
                .next = "register its components with the macro ROBOIMI_PLUGIN"};
   }

@@ -1,11 +1,11 @@
-// Finds a plugin's note in the bytes of a file, whatever those bytes are.
+// A reader that finds a plugin's note in the bytes of a file.
 //
 //   MappedFile file("libmy_backbone.so");
 //   Error::Parts problem;
 //   auto content = find_plugin_note({file.data(), file.size()}, problem);
 //
-// A pure function: it reads nothing outside `file`, trusts no offset, size or count in it, takes
-// time linear in its size, and so may be given hostile files. It understands ELF64, little-endian.
+// It never reads outside `file`, trusts no offset, size or count in it and takes linear time, so it
+// is safe for damaged and hostile files. It supports little-endian ELF64.
 #pragma once
 
 #include <optional>
@@ -16,11 +16,11 @@
 
 namespace roboimi {
 
-// A view into `file` of the content of the first note whose owner is "roboimi". Empty when this is
-// no shared library for this machine, when a segment reaches beyond the end (such a file would
-// kill the process that opens it), or when there is no such note; `problem` then says which.
+// The content of the first note whose owner is "roboimi", as a view into `file`. Empty if `file` is
+// not a shared library for this machine, if a segment extends beyond the end of the file (opening
+// such a file would crash the process), or if there is no such note; then sets `problem`.
 ROBOIMI_EXPORT std::optional<elf::Bytes> find_plugin_note(elf::Bytes file, Error::Parts& problem);
-// The same of a file that is known to be a shared library; empty when there is no such note.
+// The same for a valid shared library; empty if there is no such note.
 std::optional<elf::Bytes> find_plugin_note(const elf::View& view);
 
 }  // namespace roboimi

@@ -1,4 +1,4 @@
-// A plugin is a shared library with, in one of its sources:
+// The macro that makes a shared library a roboimi plugin. Use it once, in one source file:
 //
 //   #include "roboimi/plugin/plugin.h"
 //
@@ -9,8 +9,9 @@
 //                         .create = my_backbone::create});
 //   }
 //
-// The macro emits the fingerprint (an ELF note that is read before the library is opened), the
-// descriptor symbol that the loader asks for, and the head of the register function that follows.
+// The macro defines the fingerprint (an ELF note that is read before the library is opened), the
+// descriptor symbol that the loader looks up, and the signature of the register function, whose
+// body follows it.
 #pragma once
 
 #include <torch/version.h>
@@ -20,7 +21,7 @@
 
 namespace roboimi {
 
-// What the exported symbol `roboimi_plugin_descriptor` points to.
+// The type of the exported symbol `roboimi_plugin_descriptor`.
 struct PluginDescriptor {
   std::uint32_t size;  // sizeof(PluginDescriptor) of the plugin's build
   std::uint32_t api_version;

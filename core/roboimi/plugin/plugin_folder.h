@@ -1,5 +1,5 @@
-// Folders of plugins: which are searched, what lies in them, and who can write to them. Not
-// installed API.
+// Functions for folders of plugins: the files in them, and who can write to them. Not installed
+// API.
 #pragma once
 
 #include <filesystem>
@@ -8,15 +8,15 @@
 
 namespace roboimi {
 
-// `~` and links resolved and made absolute, so that one file has one name in every message.
+// The absolute path with `~` and links resolved, so that a file has the same name in all messages.
 std::filesystem::path tidy(const std::filesystem::path& written);
 
-// The *.so files of a folder, in the order of their names; none when it cannot be read.
+// The *.so files of a folder, sorted by name; empty if the folder cannot be read.
 std::vector<std::filesystem::path> libraries_in(const std::filesystem::path& folder);
 
-// Why a library could have been put there by somebody else than its user: `file` or its folder can
-// be written to by everybody, or belongs to another user than root and the one of this process.
-// Empty when neither is so, or when there is no such file.
+// Why somebody else could have put the library there: `file` or its folder is writable for
+// everybody, or belongs to a user other than root and this process's. Empty if neither is the case
+// or there is no such file.
 std::string who_else_can_write(const std::filesystem::path& file);
 
 }  // namespace roboimi

@@ -1,4 +1,4 @@
-// Plugin files: found, opened once, and remembered.
+// The part of the registry that finds and opens plugin files.
 #include "roboimi/plugin/registry.h"
 
 #include <fmt/format.h>
@@ -17,12 +17,12 @@ namespace fs = std::filesystem;
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
-Error named(const fs::path& file, Error::Parts parts) {
+Error with_file(const fs::path& file, Error::Parts parts) {
   parts.where = file.string();
   return Error(std::move(parts));
 }
 
-// A name that two files claim is the one rejection that load_search_path() may not swallow.
+// Two files with the same plugin name: the only rejection that load_search_path() must report.
 class DuplicatePlugin : public Error {
  public:
   using Error::Error;
@@ -33,7 +33,7 @@ class DuplicatePlugin : public Error {
 Registry::Registry() : state_(new State) {}
 
 Registry& Registry::instance() {
-  // Leaked: components' code must outlive every static object that might still hold one.
+  // Leaked: the code of components must outlive every static object that may still hold one.
   static Registry* const registry = new Registry;
   return *registry;
 }
@@ -43,7 +43,7 @@ void Registry::State::reject(const fs::path& file, const FileIdentity& identity,
   problem.where.clear();
   std::erase_if(rejected, [&](const Rejected& r) { return r.plugin.file == file; });
   rejected.push_back({{file, Error(problem).what()}, identity, problem});
-  throw named(file, problem);
+  throw with_file(file, problem);
 }
 
 const Registry::State::Loaded* Registry::State::find_loaded(const fs::path& file,
@@ -54,8 +54,8 @@ const Registry::State::Loaded* Registry::State::find_loaded(const fs::path& file
     if (*known.identity != identity && !known.reported_change) {
       known.reported_change = true;
       logger().warn(
-          "{}: the file changed after the plugin '{}' was loaded from it: restart to use "
-          "it",
+          "{}: the file changed after the plugin '{}' was loaded from it; restart to use the new "
+          "file",
           file.string(), known.plugin.name);
     }
     return &known;
@@ -63,10 +63,11 @@ const Registry::State::Loaded* Registry::State::find_loaded(const fs::path& file
   return nullptr;
 }
 
-// Opens what no file of its name stands in the way of.
+// Opens a file, unless a loaded plugin has the same name.
 const Registry::State::Loaded* Registry::State::open(const fs::path& file,
                                                      const FileIdentity& identity, Origin origin,
                                                      const fs::path& folder) {
+  // Check for a loaded plugin of the same name.
   const Fingerprint fingerprint = check_plugin_file(file);
   const std::string name = plugin_name_of(fingerprint);
   for (const Loaded& known : loaded) {
@@ -77,20 +78,21 @@ const Registry::State::Loaded* Registry::State::open(const fs::path& file,
     }
     const std::string other =
         known.identity ? known.plugin.file.string() : std::string("this program");
-    throw DuplicatePlugin({.what = fmt::format("a plugin '{}' is loaded already", name),
-                           .expected = "one file for each plugin name",
+    throw DuplicatePlugin({.what = fmt::format("a plugin '{}' is already loaded", name),
+                           .expected = "one file per plugin name",
                            .found = fmt::format("{} and {}", other, file.string()),
-                           .next = "take one of the two away"});
+                           .next = "remove one of the two"});
   }
-  const std::string stranger = who_else_can_write(file);
-  // Once a folder, though all of its files may be so.
-  if (!stranger.empty() && is_new("strangers: " + file.parent_path().string())) {
-    logger().warn("opening the plugin '{}', though {}: its code runs with your rights", name,
-                  stranger);
+  // Warn, once per folder, if somebody else could have written the file.
+  const std::string writer = who_else_can_write(file);
+  if (!writer.empty() && is_new("writable: " + file.parent_path().string())) {
+    logger().warn("opening the plugin '{}' although {}; its code runs with your permissions", name,
+                  writer);
   }
+  // Open it and add its components.
   const CrashNote note(fmt::format(
-      "the plugin file {} ended the process while it was opened; `roboimi plugins check` on it may "
-      "say why",
+      "the plugin file {} crashed the process while it was opened; run `roboimi plugins check` on "
+      "it to find out why",
       file.string()));
   const PluginDescriptor& descriptor = open_plugin(file, fingerprint);
   components.add(name, file, collect_components(descriptor),
@@ -109,22 +111,24 @@ const Registry::State::Loaded* Registry::State::load(const fs::path& given, Orig
   const auto identity = identity_of(given);
   const fs::path file = tidy(given);
   if (!identity || fs::is_directory(file)) {
-    throw named(given, {.what = "cannot load the plugin",
-                        .expected = "a shared library",
-                        .found = identity ? "a folder" : "no such file",
-                        .next = "give the path of a .so, from the current folder or absolute"});
+    throw with_file(given, {.what = "cannot load the plugin",
+                            .expected = "a shared library",
+                            .found = identity ? "a folder" : "no such file",
+                            .next = "give the path of a .so file, absolute or relative to the "
+                                    "current folder"});
   }
+  // Files that are already loaded, shadowed or rejected are not opened again.
   if (const Loaded* known = find_loaded(file, *identity)) return known;
   if (origin == Origin::kSearchPath &&
       std::ranges::find(shadowed, file, &ShadowedPlugin::file) != shadowed.end()) {
     return nullptr;
   }
-  // A file that was rejected and has not changed since would only be rejected again.
   for (const Rejected& known : rejected) {
     if (known.identity == *identity && !known.is_duplicate) {
-      throw named(known.plugin.file, known.problem);
+      throw with_file(known.plugin.file, known.problem);
     }
   }
+  // Open it, and remember why it was rejected.
   const Loaded* opened = nullptr;
   try {
     opened = open(file, *identity, origin, folder);
@@ -161,7 +165,7 @@ void Registry::load_search_path(const std::vector<fs::path>& plugin_dirs) {
       } catch (const DuplicatePlugin& error) {
         if (!duplicate) duplicate = error;
       } catch (const Error& error) {
-        logger().debug("passed over a plugin: {}", error.what());
+        logger().debug("skipped a plugin: {}", error.what());
       }
     }
   }
@@ -177,7 +181,7 @@ void Registry::add(const std::string& plugin, const Registrar& registrar) {
   const Lock lock(state_->mutex);
   for (const State::Loaded& known : state_->loaded) {
     if (known.plugin.name == plugin) {
-      throw Error({.what = fmt::format("a plugin '{}' is there already", plugin),
+      throw Error({.what = fmt::format("a plugin '{}' is already loaded", plugin),
                    .found = known.plugin.file.string(),
                    .next = "give the linked components another plugin name"});
     }

@@ -1,18 +1,19 @@
-// All loaded components, and the way to make one from a config node.
+// The registry of loaded plugins and their components. It creates components from config nodes.
 //
 //   Registry& registry = Registry::instance();
 //   registry.load_search_path({"./plugins"});
 //   auto backbone = registry.create<Backbone>(node, "agent.backbone", spec);
 //
-// A node says `type: NAME` and NAME's options. With `plugin: FILE` that library is loaded first,
-// and `type` may be left out when it has one component of the kind. When the library lacks the
-// `type` named, its only component of the kind takes the place: the options in files were meant for
-// the other component and are passed over, those of the command line are kept. So
-// `agent.backbone.plugin=./libmy_backbone.so` alone drops a backbone in. A library that `plugin:`
-// names may have the plugin name and the components of another one: it is used for that node alone.
+// A node contains `type: NAME` and the options of that component. With `plugin: FILE`, that library
+// is loaded first, and `type` may be omitted if it has only one component of the kind. If the
+// library has no component with the given `type`, its only component of the kind is used instead.
+// Options from config files were meant for the other component and are ignored; options from the
+// command line are kept. So the single override `agent.backbone.plugin=./libmy_backbone.so`
+// replaces a backbone. A library named by `plugin:` may have the same plugin name or component
+// names as another one: it is used only for that node.
 //
-// A factory that throws becomes an Error with the node's path before the text. The registry is
-// never destroyed and libraries are never unloaded; every member may be called from any thread.
+// An exception in a factory becomes an Error whose text contains the node's path. The registry is
+// never destroyed and libraries are never unloaded. Every member may be called from any thread.
 #pragma once
 
 #include <cstdint>
@@ -40,24 +41,25 @@ struct RejectedPlugin {
   std::string reason;  // expected, found, what to do
 };
 
-// A file in the search path whose plugin name an earlier folder has: it is not opened.
+// A file in the search path that is not opened, because an earlier folder has a plugin of the same
+// name.
 struct ShadowedPlugin {
   std::string name;
   std::filesystem::path file;
   std::filesystem::path by;  // the file that is used
 };
 
-// A component as `plugins list` shows it.
+// A component as shown by `plugins list`.
 struct ComponentInfo {
   ComponentKind kind;
   std::string name, description, plugin;
   Schema schema;
-  std::filesystem::path file = {};  // the library it is of; empty when it is linked in
-  bool needs_file = false;          // another one has its name: a config reaches it by `plugin:`
+  std::filesystem::path file = {};  // its library; empty if it is linked into the program
+  bool needs_file = false;          // its name is taken: a config must name it with `plugin:`
   ComponentCheck check = {};
 };
 
-// A plugin as a run's run.json has it.
+// A plugin as recorded in a run's run.json.
 struct RecordedPlugin {
   std::string name;
   std::filesystem::path file;
@@ -68,15 +70,15 @@ class ROBOIMI_EXPORT Registry {
  public:
   static Registry& instance();
 
-  // Opens every *.so of the folders (see plugin_search_path), keeping rejections. Of two files of
-  // one plugin name in different folders the first is opened and the other kept as shadowed. Error
-  // only when one folder has two, after the others are loaded. Calling it again opens what has
-  // appeared since. A folder or file that somebody else can write to is warned of, once.
+  // Opens every *.so file in the folders (see plugin_search_path) and records rejected files. If
+  // two folders have a plugin of the same name, the first is opened and the other is recorded as
+  // shadowed. Throws Error only if one folder has two such files, after loading the others. Calling
+  // it again opens new files. Warns once about a folder or file that somebody else can write to.
   void load_search_path(const std::vector<std::filesystem::path>& plugin_dirs);
-  // Opens one file, now; Error when it is rejected or another file of its plugin name is loaded. A
-  // file already loaded (same inode) is a no-op. Returns the plugin's name.
+  // Opens one file and returns the plugin's name. Does nothing if the file (same inode) is already
+  // loaded. Throws Error if it is rejected or another file with its plugin name is loaded.
   std::string load(const std::filesystem::path& file);
-  // For programs that link components in: no library, no note.
+  // Adds components that are linked into the program, without a library and a note.
   void add(const std::string& plugin, const Registrar& registrar);
 
   std::vector<LoadedPlugin> plugins() const;
@@ -84,15 +86,16 @@ class ROBOIMI_EXPORT Registry {
   std::vector<ShadowedPlugin> shadowed() const;
   std::vector<ComponentInfo> components() const;
 
-  // For a configuration that came with somebody's weights. A library that a `plugin:` of it names
-  // is from now on opened only when it lies in a folder that was searched, or its SHA-256 is that
-  // of one of `recorded`; otherwise the plugin of the same name in the search path is taken, with a
-  // line in the log, or creating the component is an Error. A `plugin:` of the command line is
-  // free.
+  // For a configuration that comes with a run, possibly from somebody else. From now on, a library
+  // that its `plugin:` names is opened only if it is in a searched folder or its SHA-256 is in
+  // `recorded`. Otherwise the plugin of the same name in the search path is used, with a warning;
+  // if there is none, creating the component throws Error. A `plugin:` on the command line is not
+  // restricted.
   void restrict_plugins(const ConfigNode& config, const std::vector<RecordedPlugin>& recorded);
 
-  // `path` is the node's place in the config, for errors ("agent.backbone"). The options are
-  // checked by the component's schema. `arguments` are those of ComponentTraits<Interface>:
+  // Creates a component. `path` is the node's path in the config, for errors ("agent.backbone").
+  // The options are checked against the component's schema. `arguments` are those of
+  // ComponentTraits<Interface>:
   //   registry.create<Backbone>(node, "agent.backbone", spec)
   template <typename Interface, typename... Arguments>
   std::shared_ptr<Interface> create(const ConfigNode& node, const std::string& path,
@@ -103,22 +106,22 @@ class ROBOIMI_EXPORT Registry {
     return std::static_pointer_cast<Interface>(
         create_component(ComponentTraits<Interface>::kKind, node, path, make));
   }
-  // An agent and its parts, constructed under SeededConstruction(seed).
+  // Creates an agent and its parts under SeededConstruction(seed).
   std::shared_ptr<Agent> create_agent(const ConfigNode& node, const std::string& path,
                                       const ObservationSpec& spec, std::uint64_t seed);
 
-  // The component that create() makes of a node, after loading its `plugin:`. Its `file` and name
-  // tell it apart from every other.
+  // The component that create() would create from a node, after loading its `plugin:`. Its `file`
+  // and name identify it uniquely.
   ComponentInfo selected(ComponentKind kind, const ConfigNode& node, const std::string& path);
-  // The schema behind a node (after loading its `plugin:`), and the node's validated options with
-  // defaults filled in: what a run's config.yaml and cache keys hold.
+  // The node's validated options with defaults filled in, after loading its `plugin:`. A run's
+  // config.yaml and cache keys contain these.
   Options options_of(ComponentKind kind, const ConfigNode& node, const std::string& path);
-  // The node as create() understands it, and the nodes of the parts that its schema names: `type`
-  // is the component taken, and options that a substitution passes over are gone. It does not
-  // depend on where the options were written, so a saved copy gives the same components.
+  // The node as create() interprets it, including the nodes of its parts: `type` is the selected
+  // component, and options that a substitution ignores are removed. The result does not depend on
+  // where the options were written, so a saved copy creates the same components.
   ConfigNode resolved(ComponentKind kind, const ConfigNode& node, const std::string& path);
 
-  struct State;  // core's own
+  struct State;  // internal to the core
 
  private:
   using Make = std::function<std::shared_ptr<void>(const void* factory, const Options& options)>;
@@ -130,8 +133,8 @@ class ROBOIMI_EXPORT Registry {
   State* state_;
 };
 
-// The folders searched for plugins: `plugin_dirs` (--plugin-path), ROBOIMI_PLUGIN_PATH
-// (colon-separated), <install_prefix()>/lib/roboimi/plugins.
+// The folders that are searched for plugins, in this order: `plugin_dirs` (--plugin-path),
+// ROBOIMI_PLUGIN_PATH (colon-separated), <install_prefix()>/lib/roboimi/plugins.
 ROBOIMI_EXPORT std::vector<std::filesystem::path> plugin_search_path(
     const std::vector<std::filesystem::path>& plugin_dirs);
 

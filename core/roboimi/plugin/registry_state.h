@@ -1,4 +1,4 @@
-// What the registry holds, for registry.cpp (files) and create.cpp (components). Not installed API.
+// The state of the registry, shared by its source files. Not installed API.
 #pragma once
 
 #include <list>
@@ -20,11 +20,12 @@ namespace roboimi {
 // Components by kind and name, each with the library that registered it.
 class ComponentTable {
  public:
-  // What happens when a component's name is taken by another library.
+  // What happens if another library has a component of the same name: kError throws; kByFileOnly
+  // adds the component, but it can be selected only by its library.
   enum class TakenName { kError, kByFileOnly };
 
-  // Adds all or none. Error when a name is used twice, a component is incomplete or, unless
-  // kByFileOnly says that such a one is found by its library alone, when a name is taken.
+  // Adds all components or none. Throws Error if the registrar uses a name twice, if a component is
+  // incomplete, or if a name is taken and `taken` is kError.
   void add(const std::string& plugin, const std::filesystem::path& file, const Registrar& registrar,
            TakenName taken = TakenName::kError);
 
@@ -49,41 +50,42 @@ class ComponentTable {
 struct Registry::State {
   struct Loaded {
     LoadedPlugin plugin;
-    std::optional<FileIdentity> identity;  // of the file when it was opened; none when linked in
-    std::filesystem::path folder;          // searched, when it was found there
+    std::optional<FileIdentity> identity;  // of the file when it was opened; none if linked in
+    std::filesystem::path folder;          // the searched folder in which it was found, or empty
     bool reported_change = false;
   };
   struct Rejected {
     RejectedPlugin plugin;
     FileIdentity identity;
     Error::Parts problem;
-    bool is_duplicate = false;  // it would be opened if another file were not
+    bool is_duplicate = false;  // rejected only because of another file with its plugin name
   };
-  // Who asks for a file to be opened.
+  // Why a file is opened.
   enum class Origin {
-    kSearchPath,  // an earlier folder's file of the same plugin name shadows it
-    kCaller,      // Error when there is another file of its plugin name
-    kConfig,      // a node's `plugin:`, for that node alone
+    kSearchPath,  // shadowed by a file with the same plugin name in an earlier folder
+    kCaller,      // an Error if there is another file with its plugin name
+    kConfig,      // a node's `plugin:`, used only for that node
   };
-  // The component that a node means, and the node without what a substitution passes over.
+  // The component that a node selects, and the node without the options that a substitution
+  // ignores.
   struct Selection {
     ComponentInfo component;
     ConfigNode node;
   };
 
-  // Recursive: a plugin's register function, which runs under it, may ask the registry.
+  // Recursive: a plugin's register function runs under the lock and may call the registry.
   mutable std::recursive_mutex mutex;
   std::list<Loaded> loaded;
   std::vector<Rejected> rejected;
   std::vector<ShadowedPlugin> shadowed;
   std::vector<std::filesystem::path> searched;
   ComponentTable components;
-  std::set<std::string> told;  // what the log has said already
-  // By the file of a configuration: the plugins that it may name outside the search path.
+  std::set<std::string> logged;  // messages that are logged only once
+  // Config file -> the plugins outside the search path that it may name.
   std::map<std::string, std::vector<RecordedPlugin>> restricted;
 
-  // Opens `file` unless it is loaded already. nullptr: an earlier one of its name shadows it. An
-  // Error otherwise, which `rejected` keeps.
+  // Opens `file` unless it is already loaded. Returns nullptr if an earlier file shadows it. Throws
+  // Error if it is rejected, and adds it to `rejected`.
   const Loaded* load(const std::filesystem::path& file, Origin origin,
                      const std::filesystem::path& folder = {});
   const Loaded* find_loaded(const std::filesystem::path& file, const FileIdentity& identity);
@@ -91,20 +93,20 @@ struct Registry::State {
                      const std::filesystem::path& folder);
   [[noreturn]] void reject(const std::filesystem::path& file, const FileIdentity& identity,
                            Error::Parts problem);
-  // The library that a node's `plugin:` names, or the one taken in its place (trust.cpp).
+  // The library that a node's `plugin:` names, or the substitute if it is restricted (trust.cpp).
   const Loaded& library_of(const ConfigNode& node, const std::string& path);
-  const Loaded* in_place_of(const std::filesystem::path& file, const std::string& config,
-                            const std::string& path);
-  // Whether the log has not said this yet.
-  bool is_new(const std::string& text) { return told.insert(text).second; }
+  const Loaded* substitute_for(const std::filesystem::path& file, const std::string& config,
+                               const std::string& path);
+  // True the first time it is called with `text`, for messages that are logged only once.
+  bool is_new(const std::string& text) { return logged.insert(text).second; }
 
   Selection select(ComponentKind kind, const ConfigNode& node, const std::string& path);
 };
 
-// An Error of a factory or a library, saying which node it was made for, once.
+// Adds the path of the node to an Error of a factory or a library, unless it already contains it.
 Error factory_error(const Error& error, const std::string& path);
 
-// SourceLocation::file of an override.
+// SourceLocation::file of command-line overrides.
 inline constexpr char kCommandLine[] = "command line";
 
 }  // namespace roboimi

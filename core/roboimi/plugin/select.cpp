@@ -1,4 +1,4 @@
-// From a config node to the component that it means.
+// Selects the component that a config node names.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -13,12 +13,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The text of a scalar child; empty when the child is absent or null.
+// The string of a scalar child; empty if the child is absent or null.
 std::string text_of(const ConfigNode& node, const char* key, const std::string& path) {
   const ConfigNode* child = node.find(key);
   if (child == nullptr || child->is_null()) return "";
   if (!child->is_scalar()) {
-    throw Error({.what = fmt::format("{}.{} is no text", path, key),
+    throw Error({.what = fmt::format("{}.{} is not a string", path, key),
                  .where = child->location().to_string(),
                  .expected = "a name",
                  .found = child->is_map() ? "a table" : "a list"});
@@ -30,7 +30,7 @@ std::string joined(const std::vector<std::string>& names) {
   return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
 
-// What may explain that a component is missing: files that were rejected, folders searched.
+// The searched folders and rejected files, which may explain why a component is missing.
 std::string search_hint(const Registry::State& state) {
   std::vector<std::string> rejected, searched;
   for (const auto& known : state.rejected) {
@@ -39,7 +39,7 @@ std::string search_hint(const Registry::State& state) {
   for (const fs::path& folder : state.searched) searched.push_back(folder.string());
   std::string hint = fmt::format("plugin folders searched: {}", joined(searched));
   if (!rejected.empty()) {
-    hint += fmt::format("; rejected: {} (`roboimi plugins list` says why)", joined(rejected));
+    hint += fmt::format("; rejected: {} (`roboimi plugins list` shows why)", joined(rejected));
   }
   return hint;
 }
@@ -61,46 +61,48 @@ Error unknown_type(const Registry::State& state, ComponentKind kind, const Confi
                 .next = next + search_hint(state)});
 }
 
-// The library that `plugin:` names has no component of the wanted name, and not exactly one.
-Error no_choice(const Registry::State& state, ComponentKind kind, const ConfigNode& node,
-                const std::string& type, const LoadedPlugin& plugin, const std::string& path) {
+// The library that `plugin:` names has no component of the given name, and not exactly one of the
+// kind.
+Error ambiguous_library(const Registry::State& state, ComponentKind kind, const ConfigNode& node,
+                        const std::string& type, const LoadedPlugin& plugin,
+                        const std::string& path) {
   std::vector<std::string> provided;
   for (const ComponentInfo& info : state.components.infos()) {
     if (info.file != plugin.file) continue;
     provided.push_back(fmt::format("{} '{}'", to_string(info.kind), info.name));
   }
   return Error(
-      {.what = type.empty() ? fmt::format("{}: the plugin '{}' leaves open which {} is meant", path,
+      {.what = type.empty() ? fmt::format("{}: the plugin '{}' does not have exactly one {}", path,
                                           plugin.name, to_string(kind))
                             : fmt::format("{}: the plugin '{}' has no {} '{}'", path, plugin.name,
                                           to_string(kind), type),
        .where = node.find("plugin")->location().to_string(),
-       .expected = fmt::format("a {} of that library", to_string(kind)),
+       .expected = fmt::format("a {} in that library", to_string(kind)),
        .found = joined(provided),
        .next =
            fmt::format("set {}.type to one of them, or {}.plugin to another library", path, path)});
 }
 
-// What is left of `node` when a component takes the place of the type written there: the options of
-// files were meant for that type, those of the command line for this library.
-ConfigNode substituted(const ConfigNode& node, std::vector<std::string>& passed_over) {
+// The node for a component that substitutes the node's `type`. Options from files were meant for
+// that type and are removed (`ignored`); options from the command line are kept.
+ConfigNode substituted(const ConfigNode& node, std::vector<std::string>& ignored) {
   ConfigNode kept = ConfigNode::map(node.location());
   for (const auto& [key, value] : node.entries()) {
     if (key == "plugin" || value.location().file == kCommandLine) {
       kept.set(key, value);
     } else if (key != "type") {
-      passed_over.push_back(key);
+      ignored.push_back(key);
     }
   }
   return kept;
 }
 
-// Says, once, that a node's library takes the place of the one that has the name without it.
-void tell_replaced(Registry::State& state, const ComponentInfo& taken, const std::string& path) {
-  if (!taken.needs_file || !state.is_new(path + " " + taken.file.string())) return;
-  const ComponentInfo* usual = state.components.find(taken.kind, taken.name);
-  logger().info("{}: taking the {} '{}' of {} in the place of the one of {}", path,
-                to_string(taken.kind), taken.name, taken.file.string(),
+// Logs, once, that a node uses its library's component instead of the usual one of that name.
+void log_replacement(Registry::State& state, const ComponentInfo& used, const std::string& path) {
+  if (!used.needs_file || !state.is_new(path + " " + used.file.string())) return;
+  const ComponentInfo* usual = state.components.find(used.kind, used.name);
+  logger().info("{}: using the {} '{}' from {} instead of the one from {}", path,
+                to_string(used.kind), used.name, used.file.string(),
                 usual->file.empty() ? "this program" : usual->file.string());
 }
 
@@ -118,13 +120,15 @@ Error factory_error(const Error& error, const std::string& path) {
 Registry::State::Selection Registry::State::select(ComponentKind kind, const ConfigNode& node,
                                                    const std::string& path) {
   if (!node.is_map()) {
-    throw Error({.what = fmt::format("{} is no {}", path, to_string(kind)),
-                 .where = node.location().to_string(),
-                 .expected = "a table with `type: NAME` and its options",
-                 .found = node.is_null()       ? "nothing"
-                          : node.is_sequence() ? "a list"
-                                               : "'" + node.text() + "'"});
+    throw Error(
+        {.what = fmt::format("{} does not name a component of kind '{}'", path, to_string(kind)),
+         .where = node.location().to_string(),
+         .expected = "a table with `type: NAME` and its options",
+         .found = node.is_null()       ? "nothing"
+                  : node.is_sequence() ? "a list"
+                                       : "'" + node.text() + "'"});
   }
+  // Without `plugin:`: the component of that name.
   const std::string type = text_of(node, "type", path);
   const std::string file = text_of(node, "plugin", path);
   Selection selection{.component = {}, .node = node};
@@ -135,6 +139,7 @@ Registry::State::Selection Registry::State::select(ComponentKind kind, const Con
     return selection;
   }
 
+  // With `plugin:`: the component of that name in the library.
   const Loaded* library = nullptr;
   try {
     library = &library_of(node, path);
@@ -146,19 +151,19 @@ Registry::State::Selection Registry::State::select(ComponentKind kind, const Con
                                   [&](const ComponentInfo* info) { return info->name == type; });
   if (named != provided.end()) {
     selection.component = **named;
-    tell_replaced(*this, selection.component, path);
+    log_replacement(*this, selection.component, path);
     return selection;
   }
-  if (provided.size() != 1) throw no_choice(*this, kind, node, type, library->plugin, path);
+  // Otherwise its only component of the kind.
+  if (provided.size() != 1) throw ambiguous_library(*this, kind, node, type, library->plugin, path);
   selection.component = *provided.front();
   if (!type.empty()) {
-    std::vector<std::string> passed_over;
-    selection.node = substituted(node, passed_over);
-    // Once, though a run resolves, checks and makes the same node.
+    std::vector<std::string> ignored;
+    selection.node = substituted(node, ignored);
+    // Log only once: a run resolves, checks and creates the same node.
     if (is_new(path + " " + type + " " + file)) {
-      logger().info(
-          "{}: taking the {} '{}' of {} in the place of '{}'; passing over its options: {}", path,
-          to_string(kind), selection.component.name, file, type, joined(passed_over));
+      logger().info("{}: using the {} '{}' from {} instead of '{}'; ignoring these options: {}",
+                    path, to_string(kind), selection.component.name, file, type, joined(ignored));
     }
   }
   selection.node.set("type", ConfigNode::scalar(selection.component.name, node.location()));

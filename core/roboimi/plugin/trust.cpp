@@ -1,4 +1,4 @@
-// Which libraries a configuration that came with somebody's weights may have opened.
+// Restricts the libraries that may be opened for a configuration that comes with a run.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,19 +14,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The files of a configuration in which a `plugin:` stands.
-void add_naming_files(const ConfigNode& node, std::set<std::string>& files) {
+// Adds the files of a configuration that contain a `plugin:`.
+void add_files_with_plugin(const ConfigNode& node, std::set<std::string>& files) {
   if (node.is_map()) {
     for (const auto& [key, value] : node.entries()) {
       if (key == "plugin") files.insert(value.location().file);
-      add_naming_files(value, files);
+      add_files_with_plugin(value, files);
     }
   } else if (node.is_sequence()) {
-    for (const ConfigNode& item : node.items()) add_naming_files(item, files);
+    for (const ConfigNode& item : node.items()) add_files_with_plugin(item, files);
   }
 }
 
-// The plugin name of a file that is not opened: as recorded, as its note or its own name says.
+// The plugin name of a file that is not opened: as recorded, from its note, or from its file name.
 std::string name_of(const fs::path& file, const std::vector<RecordedPlugin>& recorded) {
   for (const RecordedPlugin& plugin : recorded) {
     if (plugin.file.filename() == file.filename()) return plugin.name;
@@ -44,15 +44,16 @@ std::string name_of(const fs::path& file, const std::vector<RecordedPlugin>& rec
 void Registry::restrict_plugins(const ConfigNode& config,
                                 const std::vector<RecordedPlugin>& recorded) {
   std::set<std::string> files;
-  add_naming_files(config, files);
+  add_files_with_plugin(config, files);
   files.erase(kCommandLine);
   const std::lock_guard lock(state_->mutex);
   for (const std::string& file : files) state_->restricted[file] = recorded;
 }
 
-const Registry::State::Loaded* Registry::State::in_place_of(const fs::path& file,
-                                                            const std::string& config,
-                                                            const std::string& path) {
+const Registry::State::Loaded* Registry::State::substitute_for(const fs::path& file,
+                                                               const std::string& config,
+                                                               const std::string& path) {
+  // The file may be opened if it is not restricted, in a searched folder or recorded.
   const auto restriction = restricted.find(config);
   if (restriction == restricted.end()) return nullptr;
   const fs::path folder = tidy(file.has_parent_path() ? file.parent_path() : fs::path("."));
@@ -63,24 +64,26 @@ const Registry::State::Loaded* Registry::State::in_place_of(const fs::path& file
   if (exists && std::ranges::find(recorded, sum, &RecordedPlugin::sha256) != recorded.end()) {
     return nullptr;
   }
-  const std::string found = exists             ? "another file than the run recorded"
+  const std::string found = exists             ? "a file that the run did not record"
                             : recorded.empty() ? "no such file, and no record of the run's plugins"
                                                : "no such file";
+  // Use the plugin of the same name in the search path.
   const std::string name = name_of(file, recorded);
   for (const Loaded& known : loaded) {
     if (known.plugin.name != name || (known.folder.empty() && known.identity)) continue;
     if (is_new(path + " instead of " + file.string())) {
       logger().warn(
-          "{}: not opening {}, which {} names ({}); taking the plugin '{}' of {} instead "
+          "{}: not opening {}, which {} names ({}); using the plugin '{}' from {} instead "
           "(--trust-plugins opens it)",
           path, file.string(), config, found, name, known.plugin.file.string());
     }
     return &known;
   }
   throw Error(
-      {.what = fmt::format("the library {} is not opened: it came with a run", file.string()),
+      {.what = fmt::format("the library {} is not opened, because a run's configuration names it",
+                           file.string()),
        .where = config,
-       .expected = "a library in a plugin folder, or the one whose SHA-256 run.json has",
+       .expected = "a library in a plugin folder, or one whose SHA-256 is in run.json",
        .found = found,
        .next = fmt::format("put the plugin '{}' into a plugin folder (--plugin-path), or "
                            "pass --trust-plugins if you trust the file",
@@ -90,7 +93,7 @@ const Registry::State::Loaded* Registry::State::in_place_of(const fs::path& file
 const Registry::State::Loaded& Registry::State::library_of(const ConfigNode& node,
                                                            const std::string& path) {
   const fs::path file = resolve_plugin_file(node);
-  const Loaded* instead = in_place_of(file, node.find("plugin")->location().file, path);
+  const Loaded* instead = substitute_for(file, node.find("plugin")->location().file, path);
   return instead != nullptr ? *instead : *load(file, Origin::kConfig);
 }
 

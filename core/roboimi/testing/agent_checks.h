@@ -1,4 +1,4 @@
-// What every Agent keeps to (contract/agent.h).
+// Conformance checks for agents (contract/agent.h).
 #pragma once
 
 #include <memory>
@@ -12,11 +12,11 @@ namespace roboimi::testing {
 
 class ROBOIMI_EXPORT AgentSubject : public Subject {
  public:
-  // One more agent with the options under test; names and shapes of its weights are always the
-  // same.
+  // Creates another agent with the options under test. Names and shapes of its weights must always
+  // be the same.
   virtual std::shared_ptr<Agent> make(const ObservationSpec& spec) const = 0;
-  // The default: cameras r_vis, top and front of 72 x 96 pixels, 4 states, 3 actions, an env_state
-  // of 2 numbers.
+  // Default: cameras r_vis, top and front of 72 x 96 pixels, state dimension 4, action dimension 3,
+  // env_state dimension 2.
   virtual ObservationSpec spec() const;
 };
 

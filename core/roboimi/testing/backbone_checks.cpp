@@ -61,13 +61,12 @@ void declares_its_cameras(const BackboneSubject& subject) {
   const auto& names = backbone->camera_names();
   require(!names.empty(), "camera_names() is empty; name the cameras that encode() needs");
   require(std::set<std::string>(names.begin(), names.end()).size() == names.size(),
-          fmt::format("camera_names() names one twice: {}", fmt::join(names, ", ")));
+          fmt::format("camera_names() has duplicates: {}", fmt::join(names, ", ")));
   for (const std::string& name : names) {
-    require(
-        is_image_of(subject.spec(), name),
-        fmt::format("camera_names() has '{}', which the ObservationSpec lacks; the factory must "
-                    "refuse such options (check_camera_names)",
-                    name));
+    require(is_image_of(subject.spec(), name),
+            fmt::format("camera_names() has '{}', which is not in the ObservationSpec; the factory "
+                        "must reject such options (check_camera_names)",
+                        name));
   }
   const std::vector<std::string> streams = backbone->stream_names();
   for (const std::string& name : names) {
@@ -76,7 +75,7 @@ void declares_its_cameras(const BackboneSubject& subject) {
   }
   for (const std::string& name : streams) {
     require(subject.spec().find(name) != nullptr,
-            fmt::format("stream_names() has '{}', which the ObservationSpec lacks", name));
+            fmt::format("stream_names() has '{}', which is not in the ObservationSpec", name));
   }
 }
 
@@ -85,7 +84,7 @@ void declares_its_size(const BackboneSubject& subject) {
   const auto joint = backbone->joint_output_dim();
   require(backbone->output_dim() > 0, "output_dim() is not positive");
   require(!joint || *joint == backbone->output_dim(),
-          fmt::format("a joint backbone's output_dim() is its joint_output_dim(): {} and {}",
+          fmt::format("output_dim() and joint_output_dim() of a joint backbone differ: {} and {}",
                       backbone->output_dim(), joint.value_or(0)));
 }
 
@@ -97,10 +96,11 @@ void gives_what_it_declares(const BackboneSubject& subject) {
       const std::vector<std::int64_t> expected = {batch, steps, backbone->feature_dim()};
       require(
           features.sizes() == expected,
-          fmt::format("encode() gives [{}] for batch {} and {} steps; declared are [{}]",
+          fmt::format("encode() returns [{}] for batch {} and {} steps; it declares [{}]",
                       fmt::join(features.sizes(), ", "), batch, steps, fmt::join(expected, ", ")));
-      require(features.scalar_type() == at::kFloat,
-              fmt::format("features are {}; give float32", c10::toString(features.scalar_type())));
+      require(
+          features.scalar_type() == at::kFloat,
+          fmt::format("features are {}; return float32", c10::toString(features.scalar_type())));
     }
   }
 }
@@ -112,11 +112,11 @@ void features_are_finite(const BackboneSubject& subject) {
     for (auto& [camera, image] : images.images()) image.fill_(value);
     require(
         evaluate(*backbone, images).isfinite().all().item<bool>(),
-        fmt::format("pictures that are {} everywhere give features that are not finite", value));
+        fmt::format("images with the constant value {} give features that are not finite", value));
   }
 }
 
-// Features of the backbone made for the cameras in another order, put in the first one's order.
+// The features of `other`, whose cameras have another order, in the order of `first`.
 at::Tensor reordered(const at::Tensor& features, const Backbone& other, const Backbone& first) {
   if (first.joint_output_dim()) return features;
   std::vector<at::Tensor> parts;
@@ -130,7 +130,7 @@ at::Tensor reordered(const at::Tensor& features, const Backbone& other, const Ba
 
 void camera_order_does_not_matter(const BackboneSubject& subject) {
   ObservationSpec turned = subject.spec();
-  if (turned.streams.size() < 2) skip("there is one camera");
+  if (turned.streams.size() < 2) skip("there is only one camera");
   std::reverse(turned.streams.begin(), turned.streams.end());
   const Made backbone = make_for_evaluation(subject), other = make(subject, turned);
   copy_tensors(*backbone, *other);
@@ -140,8 +140,8 @@ void camera_order_does_not_matter(const BackboneSubject& subject) {
       reordered(evaluate(*other, images), *other, *backbone), evaluate(*backbone, images));
   require(
       difference <= subject.tolerance(),
-      fmt::format("the order of data.camera_names changes the features by {:.3g}; fix the order "
-                  "by an option, and name per-camera weights by camera",
+      fmt::format("the order of data.camera_names changes the features by {:.3g}; define the order "
+                  "with an option, and name per-camera weights after the camera",
                   difference));
 }
 
@@ -155,7 +155,7 @@ void input_is_not_written(const BackboneSubject& subject) {
     encode(*backbone, images);
     for (const auto& [camera, image] : images) {
       require(at::equal(image, before.at(camera)),
-              fmt::format("encode() writes into the pictures of '{}'; copy them first", camera));
+              fmt::format("encode() modifies the images of '{}'; copy them first", camera));
     }
   }
 }
@@ -169,7 +169,8 @@ void same_seed_same_features(const BackboneSubject& subject) {
     const at::Tensor first = encode(*backbone, images).detach();
     load_tensors_strictly(*backbone, saved, "check");  // running statistics of the first call
     require(at::equal(first, encode(*backbone, images).detach()),
-            fmt::format("two calls with one seed differ in {} mode; draw from the generator alone",
+            fmt::format("two calls with the same seed differ in {} mode; use only the generator "
+                        "that is passed in",
                         training ? "training" : "evaluation"));
   }
 }
@@ -181,7 +182,8 @@ void evaluation_draws_nothing(const BackboneSubject& subject) {
   const torch::NoGradGuard no_grad;
   backbone->encode(random_streams(subject.spec(), 2, 1), generator);
   require(at::equal(before, generator.get_state()),
-          "encode() draws random numbers in evaluation mode; transform at random in training only");
+          "encode() draws random numbers in evaluation mode; use random transforms in training "
+          "only");
 }
 
 void default_generator_is_untouched(const BackboneSubject& subject) {
@@ -193,8 +195,8 @@ void default_generator_is_untouched(const BackboneSubject& subject) {
   }
 }
 
-// How much a frame's features move with what is beside it in the batch.
-double neighbour_effect(Backbone& backbone, const ObservationSpec& spec) {
+// How much a frame's features depend on the other frames in the batch.
+double neighbor_effect(Backbone& backbone, const ObservationSpec& spec) {
   const Observation images = random_streams(spec, 3, 2);
   const at::Tensor together = evaluate(backbone, images);
   double largest = 0.0;
@@ -209,12 +211,12 @@ double neighbour_effect(Backbone& backbone, const ObservationSpec& spec) {
 
 void batch_neighbours_do_not_matter(const BackboneSubject& subject) {
   const Made backbone = make_for_evaluation(subject);
-  const double effect = neighbour_effect(*backbone, subject.spec());
+  const double effect = neighbor_effect(*backbone, subject.spec());
   require(
       effect <= subject.tolerance(),
-      fmt::format("a frame's features move by {:.3g} with the frames beside it (at most {:.3g}); "
-                  "in evaluation a frame is encoded by itself: no batch statistics, no mixing "
-                  "of time steps",
+      fmt::format("a frame's features change by {:.3g} with the other frames in the batch (at most "
+                  "{:.3g}); encode each frame independently in evaluation mode, without batch "
+                  "statistics and without mixing time steps",
                   effect, subject.tolerance()));
 }
 
@@ -224,10 +226,10 @@ void bfloat16_stays_close(const BackboneSubject& subject) {
   const Autocast mixed(c10::Device(c10::kCPU), true);
   require(evaluate(*backbone, images).scalar_type() == at::kFloat,
           "features under bfloat16 autocast are not float32; convert them at the end");
-  const double effect = neighbour_effect(*backbone, subject.spec());
+  const double effect = neighbor_effect(*backbone, subject.spec());
   require(effect <= subject.bf16_tolerance(),
-          fmt::format("under bfloat16 autocast a frame's features move by {:.3g} with the frames "
-                      "beside it (at most {:.3g})",
+          fmt::format("under bfloat16 autocast a frame's features change by {:.3g} with the other "
+                      "frames in the batch (at most {:.3g})",
                       effect, subject.bf16_tolerance()));
 }
 
@@ -239,19 +241,20 @@ void training_mode_comes_back(const BackboneSubject& subject) {
   backbone->eval();
   require(!backbone->is_training(), "eval() leaves the backbone in training mode");
   require(at::equal(before, evaluate(*backbone, images)),
-          "train() and eval() change the features; keep the mode's parts in train(bool)");
+          "train() followed by eval() changes the features; handle both modes in train(bool)");
 }
 
 void frozen_means_frozen(const BackboneSubject& subject) {
   const Made backbone = make(subject);
-  if (!backbone->frozen()) skip("it is trainable");
+  if (!backbone->frozen()) skip("the backbone is trainable");
+  // No part of it may train.
   const Observation images = random_streams(subject.spec(), 2, 1);
   const at::Tensor features = evaluate(*backbone, images);
   const TensorMap before = cloned_tensors(*backbone);
   backbone->train();
   for (const auto& item : backbone->named_parameters()) {
     require(!item.value().requires_grad(),
-            fmt::format("'{}' of a frozen backbone asks for a gradient", item.key()));
+            fmt::format("'{}' of a frozen backbone has requires_grad", item.key()));
   }
   for (const auto& module : backbone->modules()) {
     require(!module->is_training(),
@@ -260,19 +263,21 @@ void frozen_means_frozen(const BackboneSubject& subject) {
                         module->name()));
   }
   require(!encode(*backbone, images).requires_grad(),
-          "features of a frozen backbone ask for a gradient");
+          "features of a frozen backbone have requires_grad");
+  // Use must not change it.
   for (int i = 0; i < 3; ++i) encode(*backbone, random_streams(subject.spec(), 2, 1, 20 + i));
   for (const auto& [name, tensor] : tensors_of(*backbone)) {
     require(at::equal(tensor, before.at(name)),
             fmt::format("'{}' of a frozen backbone changes when it encodes", name));
   }
   backbone->eval();
-  require(at::equal(features, evaluate(*backbone, images)), "its features change as it is used");
+  require(at::equal(features, evaluate(*backbone, images)),
+          "the features of a frozen backbone change with use");
 }
 
 void gradient_reaches_every_parameter(const BackboneSubject& subject) {
   const Made backbone = make(subject);
-  if (backbone->frozen()) skip("it is frozen");
+  if (backbone->frozen()) skip("the backbone is frozen");
   backbone->train();
   const at::Tensor features = encode(*backbone, random_streams(subject.spec(), 3, 2));
   at::Generator generator = make_generator(5);
@@ -285,8 +290,8 @@ void saves_and_loads_to_the_bit(const BackboneSubject& subject) {
   copy_through_file(*backbone, *other);
   const Observation images = random_streams(subject.spec(), 2, 1);
   require(at::equal(evaluate(*backbone, images), evaluate(*other, images)),
-          "weights saved and loaded give other features; what encode() depends on must be a "
-          "registered parameter or buffer");
+          "saving and loading the weights changes the features; register everything that encode() "
+          "depends on as a parameter or buffer");
 }
 
 void copies_by_its_factory(const BackboneSubject& subject) {
@@ -295,21 +300,23 @@ void copies_by_its_factory(const BackboneSubject& subject) {
   const at::Tensor before = evaluate(*backbone, images);
   const Made copy = make_for_evaluation(subject);
   copy_tensors(*backbone, *copy);
-  require(at::equal(evaluate(*copy, images), before), "a copy gives other features");
+  require(at::equal(evaluate(*copy, images), before), "a copy gives different features");
   perturb(*copy);
   require(at::equal(evaluate(*backbone, images), before),
-          "changing a copy changes the original: they share tensors");
+          "changing a copy changes the original; do not share tensors between them");
 }
 
 void moves_between_types_and_devices(const BackboneSubject& subject) {
+  // To float64 and back.
   const Made backbone = make_for_evaluation(subject);
   const Observation images = random_streams(subject.spec(), 2, 1);
   const at::Tensor before = evaluate(*backbone, images);
   backbone->to(at::kDouble);
   backbone->to(at::kFloat);
   require(relative_difference(evaluate(*backbone, images), before) <= subject.tolerance(),
-          "to(float64) and back changes the features; register every tensor, and keep no copy of a "
-          "weight beside it");
+          "to(float64) and back changes the features; register every tensor, and keep no "
+          "unregistered copies of weights");
+  // To a CUDA device, if there is one.
   if (!torch::cuda::is_available()) return;
   backbone->to(c10::Device(c10::kCUDA, 0));
   Observation there;
@@ -317,7 +324,7 @@ void moves_between_types_and_devices(const BackboneSubject& subject) {
   const torch::NoGradGuard no_grad;
   at::Generator generator = make_generator(7, c10::Device(c10::kCUDA, 0));
   require(relative_difference(backbone->encode(there, generator).cpu(), before) <= 1e-3,
-          "the features on a CUDA device are others");
+          "the features on a CUDA device are different");
 }
 
 void wrong_images_are_refused(const BackboneSubject& subject) {
@@ -325,24 +332,24 @@ void wrong_images_are_refused(const BackboneSubject& subject) {
   const std::string camera = backbone->camera_names().back();
   const bool is_rgb = subject.spec().at(camera).kind == StreamKind::kRgb;
   const auto refuses = [&](const std::string& what,
-                           const std::function<void(Observation&)>& spoil) {
+                           const std::function<void(Observation&)>& damage) {
     Observation images = random_streams(subject.spec(), 2, 1);
-    spoil(images);
+    damage(images);
     require_error(what, {camera}, [&] { evaluate(*backbone, images); });
   };
   refuses("a missing camera", [&](Observation& images) { images.erase(camera); });
-  refuses("pictures of another type", [&](Observation& images) {
+  refuses("images of another dtype", [&](Observation& images) {
     images[camera] = images[camera].to(is_rgb ? at::kFloat : at::kDouble);
   });
-  refuses("a picture without a batch",
+  refuses("an image without a batch dimension",
           [&](Observation& images) { images[camera] = images[camera][0]; });
   if (is_rgb) {
-    refuses("four channels", [&](Observation& images) {
+    refuses("images with four channels", [&](Observation& images) {
       images[camera] = at::cat({images[camera], images[camera]}, -1).narrow(-1, 0, 4);
     });
   }
   if (backbone->num_cameras() > 1) {
-    refuses("cameras of two batch sizes",
+    refuses("cameras with different batch sizes",
             [&](Observation& images) { images[camera] = images[camera].narrow(0, 0, 1); });
   }
   evaluate(*backbone, random_streams(subject.spec(), 1, 1));
@@ -365,35 +372,36 @@ ObservationSpec BackboneSubject::spec() const {
 
 const std::vector<Check<BackboneSubject>>& backbone_checks() {
   static const std::vector<Check<BackboneSubject>> checks = {
-      {"declares_its_cameras", "the agent passes these cameras and no others",
-       declares_its_cameras},
+      {"declares_its_cameras", "the agent passes only these cameras", declares_its_cameras},
       {"declares_its_size", "the agent sizes its condition from it", declares_its_size},
-      {"gives_what_it_declares", "any batch and any number of observations are trained on",
+      {"gives_what_it_declares", "any batch size and number of observations can be trained on",
        gives_what_it_declares},
       {"features_are_finite", "a covered lens must not stop a robot", features_are_finite},
-      {"camera_order_does_not_matter", "the order of data.camera_names is the data's affair",
+      {"camera_order_does_not_matter", "users may list data.camera_names in any order",
        camera_order_does_not_matter},
       {"input_is_not_written", "frames are shared with the cache and the disk",
        input_is_not_written},
-      {"same_seed_same_features", "a run can be repeated and resumed", same_seed_same_features},
-      {"evaluation_draws_nothing", "evaluations can be compared", evaluation_draws_nothing},
-      {"default_generator_is_untouched", "components do not change each other's numbers",
+      {"same_seed_same_features", "runs must be repeatable and resumable", same_seed_same_features},
+      {"evaluation_draws_nothing", "evaluations must be comparable", evaluation_draws_nothing},
+      {"default_generator_is_untouched", "components must not change each other's random numbers",
        default_generator_is_untouched},
       {"batch_neighbours_do_not_matter",
-       "features cached in blocks serve a rollout's single frames", batch_neighbours_do_not_matter},
-      {"bfloat16_stays_close", "train.precision=bf16 runs it under autocast", bfloat16_stays_close},
+       "training uses features cached in blocks, rollouts encode single frames",
+       batch_neighbours_do_not_matter},
+      {"bfloat16_stays_close", "train.precision=bf16 runs the backbone under autocast",
+       bfloat16_stays_close},
       {"training_mode_comes_back", "rollouts interrupt training", training_mode_comes_back},
-      {"frozen_means_frozen", "features of a frozen backbone are cached for ever",
+      {"frozen_means_frozen", "features of a frozen backbone are cached permanently",
        frozen_means_frozen},
-      {"gradient_reaches_every_parameter", "a parameter cut off never learns, and nothing says so",
+      {"gradient_reaches_every_parameter", "a parameter without a gradient silently never learns",
        gradient_reaches_every_parameter},
       {"saves_and_loads_to_the_bit", "a policy is deployed from its checkpoint",
        saves_and_loads_to_the_bit},
-      {"copies_by_its_factory", "workers and averaged weights are made that way",
+      {"copies_by_its_factory", "copies for workers and averaged weights are made this way",
        copies_by_its_factory},
       {"moves_between_types_and_devices", "the same policy runs on a GPU and on a robot",
        moves_between_types_and_devices},
-      {"wrong_images_are_refused", "a wrong camera must be named, not crash a training",
+      {"wrong_images_are_refused", "an error must name the wrong camera instead of crashing",
        wrong_images_are_refused},
       {"memory_does_not_grow", "a robot's process runs for days", memory_does_not_grow},
   };

@@ -1,4 +1,4 @@
-// What every Backbone keeps to (contract/backbone.h).
+// Conformance checks for backbones (contract/backbone.h).
 #pragma once
 
 #include <memory>
@@ -10,15 +10,15 @@
 
 namespace roboimi::testing {
 
-// How to make the backbone under test, and what it may say of itself.
+// Creates the backbone under test and sets the tolerances of the checks.
 class ROBOIMI_EXPORT BackboneSubject : public Subject {
  public:
-  // One more backbone with the options under test. Called often; weights may differ from call to
-  // call, names and shapes may not.
+  // Creates another backbone with the options under test. Called often; the values of the weights
+  // may differ between calls, but their names and shapes may not.
   virtual std::shared_ptr<Backbone> make(const ObservationSpec& spec) const = 0;
-  // What it is made for. The default: cameras r_vis, top and front, 72 x 96 pixels.
+  // The observations. Default: cameras r_vis, top and front of 72 x 96 pixels.
   virtual ObservationSpec spec() const;
-  // How far features may move with the frames beside them in a batch, relative to the largest.
+  // How much features may depend on the other frames in a batch, relative to the largest feature.
   virtual double tolerance() const { return 1e-5; }
   virtual double bf16_tolerance() const { return 2e-2; }
 };

@@ -27,14 +27,14 @@ void require_error(const std::string& what, const std::vector<std::string>& word
     text = error.what();
   } catch (const std::exception& error) {
     throw CheckFailure(
-        fmt::format("{} gives an exception that is no roboimi::Error ({}); check the "
-                    "argument first and throw one that says what was expected",
+        fmt::format("{} causes an exception that is not a roboimi::Error ({}); check the argument "
+                    "first and throw a roboimi::Error that states what was expected",
                     what, one_line_message(error)));
   }
   require(!text.empty(), fmt::format("{} is accepted; throw a roboimi::Error", what));
   for (const std::string& word : words) {
     require(text.find(word) != std::string::npos,
-            fmt::format("the error of {} does not name '{}'; it says: {}", what, word, text));
+            fmt::format("the error for {} does not name '{}'; it is: {}", what, word, text));
   }
 }
 
@@ -53,18 +53,20 @@ const char* to_string(CheckStatus status) {
 CheckResult run_check(const std::string& name, const std::string& reason, const Subject& subject,
                       const std::function<void()>& body) {
   CheckResult result{.check = name, .reason = reason};
+  // Skip it if the subject wants that.
   const auto skipped = subject.skipped();
   if (const auto found = skipped.find(name); found != skipped.end()) {
     result.status = CheckStatus::kSkipped;
     result.message = found->second;
     return result;
   }
+  // Run it.
   const auto start = std::chrono::steady_clock::now();
   try {
     body();
-  } catch (const CheckSkipped& told) {
+  } catch (const CheckSkipped& skipped_check) {
     result.status = CheckStatus::kSkipped;
-    result.message = told.what();
+    result.message = skipped_check.what();
   } catch (const CheckFailure& failure) {
     result.status = CheckStatus::kFailed;
     result.message = failure.what();
@@ -73,7 +75,7 @@ CheckResult run_check(const std::string& name, const std::string& reason, const 
     result.message = "unexpected exception: " + one_line_message(error);
   } catch (...) {
     result.status = CheckStatus::kFailed;
-    result.message = "threw something that is no std::exception";
+    result.message = "threw something that is not a std::exception";
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;

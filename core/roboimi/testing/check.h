@@ -1,13 +1,14 @@
-// The conformance kit: what every component of a kind must keep to, as named checks.
+// The conformance kit: named checks of the contract that every component of a kind must fulfill.
 //
-// A plugin's author runs them in one of two ways. Without writing anything:
+// A plugin's author can run them in two ways. Without writing any code:
 //
 //   roboimi plugins check libmy_backbone.so --config options.yaml
 //
 // or with GoogleTest, one class that makes the component and one line (testing/conformance.h).
 //
-// A check passes by returning, and fails by require(), whose text says what to mend. What a
-// component does not have (a frozen backbone has no gradients) is skipped by skip().
+// A check passes if it returns, and fails through require(), whose message describes what to fix.
+// Checks of features that a component does not have (a frozen backbone has no gradients) call
+// skip().
 #pragma once
 
 #include <exception>
@@ -30,8 +31,8 @@ struct Check {
   std::function<void(const Kind&)> run;
 };
 
-// What a component may say of itself; each kind adds its own. A check in skipped() is passed over,
-// with the reason given there.
+// Creates the component under test; each kind has its own subclass. The checks in skipped() are not
+// run. It maps a check's name to the reason for skipping it.
 class ROBOIMI_EXPORT Subject {
  public:
   virtual ~Subject();
@@ -50,12 +51,12 @@ class ROBOIMI_EXPORT CheckSkipped : public std::runtime_error {
   ~CheckSkipped() override;
 };
 
-// Fails the check unless `holds`. `mend` says what was wrong and what to do about it.
+// Fails the check unless `holds`. `mend` is the message: what is wrong and how to fix it.
 ROBOIMI_EXPORT void require(bool holds, const std::string& mend);
 [[noreturn]] ROBOIMI_EXPORT void skip(const std::string& reason);
 
-// Fails unless `call` throws roboimi::Error whose text has all of `words`; `what` names the mistake
-// made on purpose. Another exception fails too: users would see a backtrace.
+// Fails unless `call` throws a roboimi::Error whose message contains all of `words`; `what` names
+// the deliberate mistake. Other exceptions also fail, because they do not help a user.
 ROBOIMI_EXPORT void require_error(const std::string& what, const std::vector<std::string>& words,
                                   const std::function<void()>& call);
 
@@ -66,7 +67,7 @@ ROBOIMI_EXPORT const char* to_string(CheckStatus status);
 struct CheckResult {
   std::string check, reason;
   CheckStatus status = CheckStatus::kPassed;
-  std::string message;  // what to mend, or why it was skipped
+  std::string message;  // what to fix, or why the check was skipped
   double seconds = 0.0;
 };
 

@@ -14,7 +14,7 @@ std::shared_ptr<Communicator> get(const CommunicatorSubject& subject) {
   return communicator;
 }
 
-// Integers small enough that every order of a sum gives the same float.
+// Integers small enough that their float sum does not depend on the order.
 at::Tensor numbers_of(std::int64_t rank, at::ScalarType dtype) {
   return (at::arange(12).view({3, 4}) + 100 * rank).to(dtype);
 }
@@ -23,7 +23,7 @@ void ranks_fit(const CommunicatorSubject& subject) {
   const auto communicator = get(subject);
   const std::int64_t rank = communicator->rank(), size = communicator->size();
   require(size >= 1 && rank >= 0 && rank < size,
-          fmt::format("rank() {} is not below size() {}", rank, size));
+          fmt::format("rank() {} is not between 0 and size() {} - 1", rank, size));
   const std::int64_t local = communicator->local_rank();
   require(local >= 0 && local < size, "local_rank() is not a rank of this machine");
 }
@@ -50,10 +50,9 @@ void layout_does_not_matter(const CommunicatorSubject& subject) {
   strided.copy_(plain);
   communicator->all_reduce(plain);
   communicator->all_reduce(strided);
-  require(at::equal(strided, plain),
-          "all_reduce() of a tensor with other strides gives other numbers");
+  require(at::equal(strided, plain), "all_reduce() of a strided tensor gives different values");
   require(base.slice(1, 3).abs().sum().item<double>() == 0.0,
-          "all_reduce() writes beside the tensor that it is given");
+          "all_reduce() writes outside the tensor that it is given");
 }
 
 void everyone_gets_the_roots_values(const CommunicatorSubject& subject) {
@@ -62,7 +61,7 @@ void everyone_gets_the_roots_values(const CommunicatorSubject& subject) {
     at::Tensor values = numbers_of(communicator->rank(), at::kFloat);
     communicator->broadcast(values, root);
     require(at::equal(values, numbers_of(root, at::kFloat)),
-            fmt::format("broadcast() from {} gives other values than it has", root));
+            fmt::format("broadcast() from rank {} does not return that rank's values", root));
   }
 }
 
@@ -70,10 +69,10 @@ void texts_and_votes_arrive(const CommunicatorSubject& subject) {
   const auto communicator = get(subject);
   const std::string text = communicator->rank() == 0 ? std::string("a\0b", 3) : "other";
   require(broadcast_text(text, *communicator) == std::string("a\0b", 3),
-          "broadcast_text() gives another text than rank 0's");
-  require(!any_process(false, *communicator), "any_process() is true where none is");
+          "broadcast_text() does not return rank 0's string");
+  require(!any_process(false, *communicator), "any_process() is true although all pass false");
   require(any_process(communicator->rank() == communicator->size() - 1, *communicator),
-          "any_process() misses the last process");
+          "any_process() ignores the last process");
 }
 
 void means_have_the_whole_batchs_gradient(const CommunicatorSubject& subject) {
@@ -85,7 +84,7 @@ void means_have_the_whole_batchs_gradient(const CommunicatorSubject& subject) {
   require((mean - expected).abs().max().item<double>() < 1e-6,
           "average() is not the mean over the processes");
   mean.square().sum().backward();
-  // The processes' gradients are averaged afterwards, so that each is that of the whole sum.
+  // The trainer averages the processes' gradients, so each must be that of the whole sum.
   require((local.grad() - 2.0 * expected).abs().max().item<double>() < 1e-5,
           "the gradient of average() is not the mean of the processes' gradients");
 }
@@ -102,10 +101,10 @@ const std::vector<Check<CommunicatorSubject>>& communicator_checks() {
       {"ranks_fit", "each process trains on its own part of a batch", ranks_fit},
       {"sums_are_over_all_processes", "gradients are averaged", sums_are_over_all_processes},
       {"layout_does_not_matter", "parameters are views of larger buffers", layout_does_not_matter},
-      {"everyone_gets_the_roots_values", "the copies of the weights start equal",
+      {"everyone_gets_the_roots_values", "all processes start with the same weights",
        everyone_gets_the_roots_values},
       {"texts_and_votes_arrive", "the processes agree on when to stop", texts_and_votes_arrive},
-      {"means_have_the_whole_batchs_gradient", "some losses are no mean over samples",
+      {"means_have_the_whole_batchs_gradient", "some losses are not a mean over samples",
        means_have_the_whole_batchs_gradient},
       {"barriers_return", "rank 0 prepares the data first", barriers_return},
   };

@@ -1,5 +1,5 @@
-// What every Communicator keeps to (contract/communicator.h), as far as one process can show it:
-// the checks are collective, so they hold in each process of a group as well.
+// Conformance checks for communicators (contract/communicator.h). They are collective: run them in
+// one process or in every process of a group.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@ namespace roboimi::testing {
 
 class ROBOIMI_EXPORT CommunicatorSubject : public Subject {
  public:
-  // The communicator under test. A process has one, so that this gives the same one every time.
+  // The communicator under test. A process has only one, so this always returns the same.
   virtual std::shared_ptr<Communicator> get() const = 0;
 };
 

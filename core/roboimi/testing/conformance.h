@@ -1,4 +1,5 @@
-// The conformance kit under GoogleTest: one class that makes the component, one line.
+// GoogleTest macros that run the conformance kit on a component: write one class that creates the
+// component, and one line.
 //
 //   class MyBackbone : public roboimi::testing::BackboneSubject {
 //     std::shared_ptr<roboimi::Backbone> make(const roboimi::ObservationSpec& spec) const override
@@ -8,7 +9,7 @@
 //   };
 //   ROBOIMI_BACKBONE_CONFORMANCE(MyBackbone);
 //
-// Every check is a test of its own; a failure says why the check is there and what to mend.
+// Every check becomes its own test. A failure message contains what to fix and why it matters.
 #pragma once
 
 #include <gtest/gtest.h>

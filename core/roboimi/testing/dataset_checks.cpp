@@ -18,7 +18,7 @@ namespace {
 
 using Made = std::shared_ptr<Dataset>;
 
-constexpr std::int64_t kMostEpisodes = 3;  // examined; data may be large
+constexpr std::int64_t kMostEpisodes = 3;  // number of episodes to check; data may be large
 
 Made make(const DatasetSubject& subject) {
   Made dataset = subject.make();
@@ -36,7 +36,8 @@ std::int64_t examined(const Dataset& dataset) {
 void require_table(const at::Tensor& rows, std::int64_t length, std::int64_t dim,
                    const std::string& what) {
   require(rows.defined() && rows.sizes() == at::IntArrayRef({length, dim}),
-          fmt::format("{} is not [{}, {}], as episode() and spec() say", what, length, dim));
+          fmt::format("the shape of {} is not [{}, {}], as episode() and spec() declare", what,
+                      length, dim));
   require(rows.scalar_type() == at::kFloat, fmt::format("{} is not float32", what));
   require(rows.isfinite().all().item<bool>(), fmt::format("{} is not finite", what));
 }
@@ -56,7 +57,7 @@ void spec_is_complete(const DatasetSubject& subject) {
   std::set<std::string> names;
   for (const StreamSpec& stream : spec.streams) {
     require(!stream.name.empty() && names.insert(stream.name).second,
-            fmt::format("spec() has two streams '{}'", stream.name));
+            fmt::format("spec() has an empty or duplicate stream name '{}'", stream.name));
     const std::size_t rank = stream.kind == StreamKind::kRgb     ? 3
                              : stream.kind == StreamKind::kDepth ? 2
                                                                  : 1;
@@ -71,6 +72,7 @@ void rows_fit_the_spec(const DatasetSubject& subject) {
   for (std::int64_t episode = 0; episode < examined(*dataset); ++episode) {
     const std::int64_t length = dataset->episode(episode).length;
     require(length > 0, fmt::format("episode {} has no rows", episode));
+    // Actions, vectors and labels.
     require_table(dataset->actions(episode), length, spec.action_dim, "actions");
     for (const StreamSpec& stream : spec.streams) {
       if (stream.kind != StreamKind::kVector) continue;
@@ -78,11 +80,11 @@ void rows_fit_the_spec(const DatasetSubject& subject) {
       require_table(rows, length, stream.shape.front(), stream.name);
       const at::Tensor last = dataset->read(episode, stream.name, length - 1, 1);
       require(at::equal(rows.slice(0, length - 1), last),
-              fmt::format("one row of '{}' differs when it is read alone", stream.name));
+              fmt::format("a row of '{}' differs when it is read separately", stream.name));
     }
     for (const auto& [name, values] : dataset->labels(episode)) {
       require(values.dim() == 2 && values.size(0) == length,
-              fmt::format("label '{}' is not [{}, k]", name, length));
+              fmt::format("the shape of label '{}' is not [{}, k]", name, length));
     }
   }
 }
@@ -101,11 +103,11 @@ void frames_fit_the_spec(const DatasetSubject& subject) {
                         count, fmt::join(stream.shape, ", ")));
     const at::Tensor last = dataset->read(0, camera, length - 1, 1);
     require(at::equal(frames[count - 1], last[0]),
-            fmt::format("one frame of '{}' differs when it is read alone", camera));
+            fmt::format("a frame of '{}' differs when it is read separately", camera));
   }
 }
 
-// Bytes that may be mapped in place must be those that decoding gives.
+// Memory-mapped frames must have the same bytes as decoded frames.
 void mapped_frames_are_the_decoded(const DatasetSubject& subject) {
   const Made dataset = make(subject);
   bool any = false;
@@ -120,25 +122,27 @@ void mapped_frames_are_the_decoded(const DatasetSubject& subject) {
     file.seekg(static_cast<std::streamoff>(extent->offset));
     file.read(static_cast<char*>(mapped.data_ptr()), static_cast<std::streamsize>(mapped.nbytes()));
     require(static_cast<bool>(file),
-            fmt::format("the frame of '{}' reaches beyond its file", camera));
+            fmt::format("frame_extent() of '{}' is beyond the end of the file", camera));
     require(at::equal(mapped, decoded),
-            fmt::format("frame_extent() of '{}' points at other bytes than read() gives", camera));
+            fmt::format("the bytes at frame_extent() of '{}' differ from those of read()", camera));
   }
-  if (!any) skip("no frame lies uncompressed");
+  if (!any) skip("no frame is stored uncompressed");
 }
 
 void reading_twice_gives_the_same(const DatasetSubject& subject) {
   const Made dataset = make(subject), other = make(subject);
-  require(dataset->num_episodes() == other->num_episodes(), "two readers count other episodes");
+  require(dataset->num_episodes() == other->num_episodes(),
+          "two readers have different numbers of episodes");
   for (std::int64_t episode = 0; episode < examined(*dataset); ++episode) {
     require(dataset->episode(episode).file == other->episode(episode).file,
-            "two readers have the episodes in another order");
+            "two readers have the episodes in different orders");
     require(at::equal(dataset->actions(episode), other->actions(episode)),
-            "two readers give other actions");
+            "two readers return different actions");
   }
 }
 
 void threads_may_read_at_once(const DatasetSubject& subject) {
+  // Read in several threads and compare with the first result.
   const Made dataset = make(subject);
   const at::Tensor expected = dataset->actions(0);
   std::vector<std::future<bool>> readers;
@@ -156,7 +160,7 @@ void threads_may_read_at_once(const DatasetSubject& subject) {
   }
   bool equal = true;
   for (auto& reader : readers) equal = reader.get() && equal;
-  require(equal, "rows read from several threads at once differ; guard shared state by a mutex");
+  require(equal, "rows read from several threads at once differ; guard shared state with a mutex");
 }
 
 void what_is_not_there_is_refused(const DatasetSubject& subject) {
@@ -175,14 +179,14 @@ void what_is_not_there_is_refused(const DatasetSubject& subject) {
 const std::vector<Check<DatasetSubject>>& dataset_checks() {
   static const std::vector<Check<DatasetSubject>> checks = {
       {"spec_is_complete", "policies are built from it", spec_is_complete},
-      {"rows_fit_the_spec", "windows are cut from them", rows_fit_the_spec},
-      {"frames_fit_the_spec", "backbones are built for their size", frames_fit_the_spec},
-      {"mapped_frames_are_the_decoded", "they are trained on without being decoded",
+      {"rows_fit_the_spec", "training windows are cut from the rows", rows_fit_the_spec},
+      {"frames_fit_the_spec", "backbones are built for the frames' size", frames_fit_the_spec},
+      {"mapped_frames_are_the_decoded", "training uses mapped frames without decoding them",
        mapped_frames_are_the_decoded},
       {"reading_twice_gives_the_same", "caches and resumed runs rely on the order",
        reading_twice_gives_the_same},
       {"threads_may_read_at_once", "batches are prepared in parallel", threads_may_read_at_once},
-      {"what_is_not_there_is_refused", "a wrong index must not read other memory",
+      {"what_is_not_there_is_refused", "a wrong index must not read unrelated memory",
        what_is_not_there_is_refused},
   };
   return checks;

@@ -1,4 +1,4 @@
-// What every Dataset keeps to (contract/dataset.h).
+// Conformance checks for datasets (contract/dataset.h).
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@ namespace roboimi::testing {
 
 class ROBOIMI_EXPORT DatasetSubject : public Subject {
  public:
-  // One more dataset on the same files, which must hold an episode of two rows or more.
+  // Opens another dataset on the same files. They must contain an episode with at least two rows.
   virtual std::shared_ptr<Dataset> make() const = 0;
 };
 

@@ -21,14 +21,14 @@ Made make(const EnvironmentSubject& subject) {
   return environment;
 }
 
-// Skips the check for a robot.
+// The scene; skips the check if there is none (a real robot).
 Scene& scene_of(Environment& environment) {
   Scene* const scene = environment.scene();
-  if (scene == nullptr) skip("it has no scene");
+  if (scene == nullptr) skip("the environment has no scene");
   return *scene;
 }
 
-// A command near the state where both are of one size, so that a robot moves gently.
+// A command equal to the state if both have the same size, so that a robot moves gently.
 at::Tensor gentle_action(const Environment& environment, const Observation& observation) {
   const ObservationSpec& spec = environment.spec();
   return spec.action_dim == spec.state_dim() ? observation.state().clone()
@@ -39,13 +39,13 @@ void require_fit(const ObservationSpec& spec, const Observation& observation, bo
   for (const StreamSpec& stream : spec.streams) {
     const at::Tensor values = observation.get(stream.name);
     if (stream.is_image() && !rendered) {
-      require(!values.defined(), "pictures are drawn that nobody asked for");
+      require(!values.defined(), "images are rendered although render is false");
       continue;
     }
     require(values.defined(), fmt::format("{} '{}' of spec() is missing in an observation",
                                           stream.is_image() ? "camera" : "stream", stream.name));
     require(values.scalar_type() == stream.dtype && values.sizes() == stream.shape,
-            fmt::format("{} of an observation is not {} [{}], as spec() says", stream.name,
+            fmt::format("{} of an observation is not {} [{}], as spec() declares", stream.name,
                         stream.kind == StreamKind::kRgb ? "uint8" : c10::toString(stream.dtype),
                         fmt::join(stream.shape, ", ")));
     require(stream.kind != StreamKind::kVector || values.isfinite().all().item<bool>(),
@@ -72,7 +72,8 @@ void scene_is_complete(const EnvironmentSubject& subject) {
   require(scene.max_reward() > 0, "max_reward() is not positive");
   require(!scene.stage_names().empty(), "stage_names() is empty; name stage 0");
   require(environment->scene() == &scene,
-          "scene() gives another scene at its second call; it lives as long as the environment");
+          "scene() returns a different scene on its second call; keep one for the environment's "
+          "lifetime");
 }
 
 void observations_fit_the_spec(const EnvironmentSubject& subject) {
@@ -91,15 +92,15 @@ void seed_decides_the_episode(const EnvironmentSubject& subject) {
   scene_of(*environment);
   const Made other = make(subject);
   const Observation first = environment->reset(11, true);
-  other->reset(12, false);  // a history that must not matter
+  other->reset(12, false);  // an earlier episode, which must not matter
   require(same(first, other->reset(11, true)),
-          "reset() with one seed gives two initial states; draw from the seed alone");
+          "reset() with the same seed gives different initial states; use only the seed");
   for (int step = 0; step < 5; ++step) {
     const at::Tensor action = gentle_action(*environment, first) + 0.01 * step;
     const StepResult a = environment->step(action, false), b = other->step(action, false);
     require(same(a.observation, b.observation) && a.reward == b.reward,
-            fmt::format("the same actions after the same seed differ at step {}; the world must "
-                        "depend on nothing else",
+            fmt::format("the same seed and actions give different results at step {}; the world "
+                        "must depend on nothing else",
                         step));
   }
 }
@@ -111,19 +112,19 @@ void seeds_differ(const EnvironmentSubject& subject) {
   for (std::uint64_t seed = 1; seed < 10; ++seed) {
     if (!same(first, environment->reset(seed, true))) return;
   }
-  require(false, "ten seeds give one initial state; a policy is to be tested on several");
+  require(false, "ten seeds give the same initial state; vary it with the seed");
 }
 
-// What a scene promises of every step.
+// Checks a step against the scene's declarations.
 void require_in_scene(const Scene& scene, const StepResult& result) {
-  require(
-      result.reward <= scene.max_reward(),
-      fmt::format("a reward of {} exceeds max_reward(), {}", result.reward, scene.max_reward()));
+  require(result.reward <= scene.max_reward(),
+          fmt::format("a reward of {} exceeds max_reward() {}", result.reward, scene.max_reward()));
   require(result.info.stage < std::ssize(scene.stage_names()),
           fmt::format("stage {} has no name", result.info.stage));
 }
 
 void episodes_end(const EnvironmentSubject& subject) {
+  // Run an episode to its end.
   const Made environment = make(subject);
   Scene* const scene = environment->scene();
   const Observation first = environment->reset(5, false);
@@ -132,23 +133,23 @@ void episodes_end(const EnvironmentSubject& subject) {
   std::int64_t steps = 0;
   while (!result.terminated && !result.truncated) {
     require(steps < environment->max_steps(),
-            "step() neither terminates nor truncates in "
-            "max_steps() steps");
+            "step() neither terminates nor truncates within max_steps() steps");
     result = environment->step(action, false);
     ++steps;
     require(std::isfinite(result.reward) && result.info.stage >= 0,
-            fmt::format("step {} gives the reward {} and the stage {}; a reward is finite, a stage "
-                        "at least 0",
+            fmt::format("step {} returns reward {} and stage {}; the reward must be finite and the "
+                        "stage at least 0",
                         steps, result.reward, result.info.stage));
     if (scene != nullptr) require_in_scene(*scene, result);
   }
-  require(
-      !result.truncated || steps == environment->max_steps(),
-      fmt::format("truncated after {} steps, max_steps() is {}", steps, environment->max_steps()));
+  require(!result.truncated || steps == environment->max_steps(),
+          fmt::format("truncated after {} steps, but max_steps() is {}", steps,
+                      environment->max_steps()));
+  // The next one needs a reset.
   require_error("a step after the end", {"reset"}, [&] { environment->step(action, false); });
   const Observation again = environment->reset(5, false);
   require(scene == nullptr || same(first, again),
-          "reset() after an episode gives another initial state");
+          "reset() after an episode gives a different initial state");
   environment->step(action, false);
 }
 
@@ -173,12 +174,12 @@ void bad_actions_are_refused(const EnvironmentSubject& subject) {
 void draws_any_size(const EnvironmentSubject& subject) {
   const Made environment = make(subject);
   Scene& scene = scene_of(*environment);
-  if (environment->spec().camera_names().empty()) skip("it has no camera");
+  if (environment->spec().camera_names().empty()) skip("the environment has no camera");
   environment->reset(1, false);
   const std::string camera = environment->spec().camera_names().front();
-  const at::Tensor picture = scene.render(camera, {48, 64});
-  require(picture.scalar_type() == at::kByte && picture.sizes() == at::IntArrayRef({48, 64, 3}),
-          "render() does not give uint8 [height, width, 3] of the size asked for");
+  const at::Tensor image = scene.render(camera, {48, 64});
+  require(image.scalar_type() == at::kByte && image.sizes() == at::IntArrayRef({48, 64, 3}),
+          "render() does not return uint8 [height, width, 3] of the requested size");
   require_error("an unknown camera", {"no_such_camera"}, [&] {
     scene.render("no_such_camera", {48, 64});
   });
@@ -196,7 +197,7 @@ void looking_changes_nothing(const EnvironmentSubject& subject) {
     const StepResult seen = other->step(action, true);
     other->observe(true);
     require(at::equal(unseen.observation.state(), seen.observation.state()),
-            "drawing pictures changes what happens");
+            "rendering images changes the state");
   }
 }
 
@@ -205,7 +206,7 @@ void end_effectors_have_names(const EnvironmentSubject& subject) {
   Scene& scene = scene_of(*environment);
   environment->reset(1, false);
   require(scene.end_effector_positions().size() == scene.end_effector_names().size(),
-          "there are not as many end-effector positions as names");
+          "the numbers of end-effector positions and names differ");
 }
 
 }  // namespace
@@ -213,18 +214,19 @@ void end_effectors_have_names(const EnvironmentSubject& subject) {
 const std::vector<Check<EnvironmentSubject>>& environment_checks() {
   static const std::vector<Check<EnvironmentSubject>> checks = {
       {"spec_is_complete", "policies are built from it", spec_is_complete},
-      {"scene_is_complete", "rollouts report rewards and stages by it", scene_is_complete},
-      {"observations_fit_the_spec", "a policy is made for these sizes", observations_fit_the_spec},
+      {"scene_is_complete", "rollouts report its rewards and stages", scene_is_complete},
+      {"observations_fit_the_spec", "a policy is built for these sizes", observations_fit_the_spec},
       {"seed_decides_the_episode", "policies are compared on the same seeds",
        seed_decides_the_episode},
-      {"seeds_differ", "a hundred episodes must not be one", seeds_differ},
-      {"episodes_end", "an evaluation must come to an end", episodes_end},
-      {"step_needs_a_reset", "a world that was never set up moves nothing", step_needs_a_reset},
-      {"bad_actions_are_refused", "a diverged policy must be named", bad_actions_are_refused},
-      {"draws_any_size", "videos have a size of their own", draws_any_size},
-      {"looking_changes_nothing", "only frames that the policy looks at are drawn",
+      {"seeds_differ", "evaluation episodes must differ", seeds_differ},
+      {"episodes_end", "an evaluation must end", episodes_end},
+      {"step_needs_a_reset", "there is no state before the first reset", step_needs_a_reset},
+      {"bad_actions_are_refused", "a diverged policy must cause a clear error",
+       bad_actions_are_refused},
+      {"draws_any_size", "videos and observations have different sizes", draws_any_size},
+      {"looking_changes_nothing", "only frames that the policy uses are rendered",
        looking_changes_nothing},
-      {"end_effectors_have_names", "their paths are drawn", end_effectors_have_names},
+      {"end_effectors_have_names", "rollouts plot their paths", end_effectors_have_names},
   };
   return checks;
 }

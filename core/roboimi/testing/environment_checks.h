@@ -1,6 +1,7 @@
-// What every Environment keeps to (contract/environment.h): gymnasium's semantics. Where there is a
-// Scene (contract/scene.h), also that the seed decides the episode and that the scene is complete.
-// Without one those checks are skipped: a robot's world is not drawn from a seed.
+// Conformance checks for environments (contract/environment.h), which have gymnasium's semantics.
+// If there is a Scene (contract/scene.h), the checks also require that the seed determines the
+// episode and that the scene is complete. Otherwise these checks are skipped, because a real
+// robot's world does not depend on a seed.
 #pragma once
 
 #include <memory>
@@ -14,7 +15,7 @@ namespace roboimi::testing {
 
 class ROBOIMI_EXPORT EnvironmentSubject : public Subject {
  public:
-  // One more environment with the options under test.
+  // Creates another environment with the options under test.
   virtual std::shared_ptr<Environment> make() const = 0;
 };
 

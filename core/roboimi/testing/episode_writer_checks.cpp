@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kRows = 6;
 
-// A folder that goes with the check.
+// A temporary folder that is deleted after the check.
 class Folder {
  public:
   Folder() : path_(fs::temp_directory_path() / fmt::format("roboimi_writer_check_{}", ::getpid())) {
@@ -57,9 +57,9 @@ void each_episode_has_a_file(const EpisodeWriterSubject& subject) {
   std::set<fs::path> files;
   for (std::int64_t index = 0; index < 12; ++index) {
     const fs::path file = writer->file_of("folder", index);
-    require(file.parent_path() == "folder", "file_of() leaves the folder that it is given");
+    require(file.parent_path() == "folder", "file_of() returns a file outside the given folder");
     require(files.insert(file).second,
-            fmt::format("file_of() gives two episodes the file '{}'", file.string()));
+            fmt::format("file_of() returns '{}' for two episodes", file.string()));
   }
 }
 
@@ -72,10 +72,10 @@ void what_was_written_has_its_header(const EpisodeWriterSubject& subject) {
     record.success = success;
     const fs::path file = writer->file_of(folder.path(), success ? 0 : 1);
     writer->write(file, record);
-    require(fs::exists(file), "write() does not make the file that it is given");
+    require(fs::exists(file), "write() does not create the given file");
     const EpisodeHeader header = make(subject)->read_header(file);
     require(header.seed == record.seed && header.success == record.success,
-            "read_header() gives another seed or outcome than was written");
+            "read_header() does not return the seed and the outcome that were written");
   }
 }
 
@@ -86,7 +86,7 @@ void nothing_else_is_left(const EpisodeWriterSubject& subject) {
   writer->write(file, subject.record());
   writer->write(file, subject.record());
   require(folder.names() == std::set<std::string>{file.filename().string()},
-          "write() leaves other files beside the episode; write under a temporary name and rename");
+          "write() leaves other files in the folder; write to a temporary name and rename");
 }
 
 void the_same_record_gives_the_same_bytes(const EpisodeWriterSubject& subject) {
@@ -98,7 +98,7 @@ void the_same_record_gives_the_same_bytes(const EpisodeWriterSubject& subject) {
     return read_text(file);
   };
   require(bytes(0) == bytes(1),
-          "one record gives two files that differ; leave times and the file's name out");
+          "the same record gives different files; do not write times or the file's name");
 }
 
 void a_record_that_does_not_fit_is_refused(const EpisodeWriterSubject& subject) {
@@ -107,21 +107,20 @@ void a_record_that_does_not_fit_is_refused(const EpisodeWriterSubject& subject) 
   const fs::path file = writer->file_of(folder.path(), 0);
   EpisodeRecord record = subject.record();
   record.actions = record.actions.slice(0, 1);
-  require_error("an action too few", {"action"}, [&] { writer->write(file, record); });
+  require_error("a missing action", {"action"}, [&] { writer->write(file, record); });
   record = subject.record();
   record.observations.erase(kState);
   require_error("a record without its state", {"state"}, [&] { writer->write(file, record); });
-  require(folder.names().empty(), "a record that is refused leaves a file");
+  require(folder.names().empty(), "write() leaves a file although it rejects the record");
 }
 
 void what_is_no_episode_is_refused(const EpisodeWriterSubject& subject) {
   const auto writer = make(subject);
   const Folder folder;
   const fs::path file = writer->file_of(folder.path(), 0);
-  require_error("a file that is not there", {file.filename().string()},
-                [&] { writer->read_header(file); });
-  write_text_atomically(file, "this is no episode\n");
-  require_error("a file of something else", {file.filename().string()},
+  require_error("a missing file", {file.filename().string()}, [&] { writer->read_header(file); });
+  write_text_atomically(file, "this is not an episode\n");
+  require_error("a file in another format", {file.filename().string()},
                 [&] { writer->read_header(file); });
 }
 
@@ -152,16 +151,15 @@ EpisodeRecord EpisodeWriterSubject::record() const {
 
 const std::vector<Check<EpisodeWriterSubject>>& episode_writer_checks() {
   static const std::vector<Check<EpisodeWriterSubject>> checks = {
-      {"each_episode_has_a_file", "a collection is written by several processes",
-       each_episode_has_a_file},
-      {"what_was_written_has_its_header", "an interrupted collection goes on from it",
+      {"each_episode_has_a_file", "several processes write one dataset", each_episode_has_a_file},
+      {"what_was_written_has_its_header", "an interrupted collection continues from it",
        what_was_written_has_its_header},
-      {"nothing_else_is_left", "the folder is a data set", nothing_else_is_left},
-      {"the_same_record_gives_the_same_bytes", "a collection does not depend on who wrote it",
+      {"nothing_else_is_left", "the folder is a dataset", nothing_else_is_left},
+      {"the_same_record_gives_the_same_bytes", "collections must be reproducible",
        the_same_record_gives_the_same_bytes},
-      {"a_record_that_does_not_fit_is_refused", "rows that shifted would train without a word",
+      {"a_record_that_does_not_fit_is_refused", "misaligned rows would be trained on silently",
        a_record_that_does_not_fit_is_refused},
-      {"what_is_no_episode_is_refused", "a damaged file is no finished episode",
+      {"what_is_no_episode_is_refused", "a damaged file is not a finished episode",
        what_is_no_episode_is_refused},
   };
   return checks;

@@ -1,4 +1,4 @@
-// What every EpisodeWriter keeps to (contract/episode_writer.h).
+// Conformance checks for episode writers (contract/episode_writer.h).
 #pragma once
 
 #include <memory>
@@ -12,10 +12,10 @@ namespace roboimi::testing {
 
 class ROBOIMI_EXPORT EpisodeWriterSubject : public Subject {
  public:
-  // One more writer with the options under test.
+  // Creates another writer with the options under test.
   virtual std::shared_ptr<EpisodeWriter> make() const = 0;
-  // An episode that it can hold. The default: 6 rows, cameras front and top of 16 x 24 pixels, a
-  // state and a velocity of 4 numbers, an env_state of 2, 3 actions, a label of 3.
+  // An episode that the writer can store. Default: 6 rows, cameras front and top of 16 x 24 pixels,
+  // state and velocity of dimension 4, env_state 2, actions 3, one label of dimension 3.
   virtual EpisodeRecord record() const;
 };
 

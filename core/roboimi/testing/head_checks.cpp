@@ -17,7 +17,7 @@ using Made = std::shared_ptr<Head>;
 constexpr std::int64_t kBatch = 4;
 constexpr double kLearningRate = 2e-3;
 constexpr int kStepsBetweenLooks = 25;
-constexpr int kDraws = 8;  // losses averaged over, since a draw of noise and times moves one
+constexpr int kDraws = 8;  // losses to average, because each depends on random noise and times
 
 struct HeadInput {
   at::Tensor actions, cond, is_pad;
@@ -63,7 +63,7 @@ void declares_its_sizes(const HeadSubject& subject) {
   require(found.action_dim == wanted.action_dim && found.pred_horizon == wanted.pred_horizon &&
               found.obs_horizon == wanted.obs_horizon &&
               found.per_step_cond_dim == wanted.per_step_cond_dim,
-          "spec() is not the HeadSpec that the factory was given");
+          "spec() differs from the HeadSpec that was passed to the factory");
 }
 
 void loss_is_one_finite_number(const HeadSubject& subject) {
@@ -75,7 +75,7 @@ void same_seed_same_loss(const HeadSubject& subject) {
   const Made head = make(subject);
   const HeadInput input = random_input(subject.spec());
   require(loss_value(*head, input) == loss_value(*head, input),
-          "two losses with one seed differ; draw from the generator alone");
+          "two losses with the same seed differ; use only the generator that is passed in");
 }
 
 void same_seed_same_sample(const HeadSubject& subject) {
@@ -83,7 +83,7 @@ void same_seed_same_sample(const HeadSubject& subject) {
   head->eval();
   const HeadInput input = random_input(subject.spec());
   require(at::equal(sample(*head, input.cond), sample(*head, input.cond)),
-          "two samples with one seed differ; draw from the generator alone");
+          "two samples with the same seed differ; use only the generator that is passed in");
 }
 
 void default_generator_is_untouched(const HeadSubject& subject) {
@@ -101,10 +101,10 @@ void input_is_not_written(const HeadSubject& subject) {
   sample(*head, input.cond);
   require(at::equal(input.actions, before.actions) && at::equal(input.cond, before.cond) &&
               at::equal(input.is_pad, before.is_pad),
-          "loss() or sample() writes into its arguments; copy them first");
+          "loss() or sample() modifies its arguments; copy them first");
 }
 
-// A sample that is padding from end to end must not count, whatever stands in it.
+// A sample that is all padding must not affect the loss, whatever its values.
 void padding_does_not_count(const HeadSubject& subject) {
   const Made head = make(subject);
   head->eval();
@@ -116,7 +116,7 @@ void padding_does_not_count(const HeadSubject& subject) {
           "actions where is_pad is true change the loss; mask them before the mean");
   input.is_pad.fill_(true);
   require(std::isfinite(loss_value(*head, input)),
-          "a batch of nothing but padding gives a loss that is not finite; divide by at least 1");
+          "a batch that is all padding gives a loss that is not finite; divide by at least 1");
 }
 
 void gradient_reaches_every_parameter(const HeadSubject& subject) {
@@ -124,8 +124,9 @@ void gradient_reaches_every_parameter(const HeadSubject& subject) {
   require_gradients(*head, loss(*head, random_input(subject.spec())).loss);
 }
 
-// Along a random direction: (L(w + e d) - L(w - e d)) / 2e against dL/dw . d, in float64.
+// Compares (L(w + e d) - L(w - e d)) / 2e with dL/dw . d for a random direction d, in float64.
 void gradient_agrees_with_differences(const HeadSubject& subject) {
+  // The slope along the direction, from the gradient.
   const Made head = make(subject);
   head->to(at::kDouble);
   head->eval();
@@ -140,6 +141,7 @@ void gradient_agrees_with_differences(const HeadSubject& subject) {
     moves.emplace_back(parameter, at::randn(parameter.sizes(), generator, parameter.options()));
     slope += (parameter.grad() * moves.back().second).sum().item<double>();
   }
+  // The same from finite differences.
   constexpr double kStep = 1e-5;
   const auto shifted = [&](double by) {
     for (auto& [parameter, direction] : moves) parameter.add_(direction, by);
@@ -149,9 +151,9 @@ void gradient_agrees_with_differences(const HeadSubject& subject) {
   };
   const double difference = (shifted(kStep) - shifted(-kStep)) / (2 * kStep);
   require(std::abs(slope - difference) <= 1e-4 * std::max(1.0, std::abs(difference)),
-          fmt::format("the gradient along a direction is {:.6g}, by differences {:.6g}; where the "
-                      "objective stops a gradient on purpose, skip this check and test against a "
-                      "reference",
+          fmt::format("the slope along a direction is {:.6g} from the gradient, but {:.6g} from "
+                      "finite differences; if the objective stops gradients on purpose, skip this "
+                      "check and test against a reference",
                       slope, difference));
 }
 
@@ -163,12 +165,11 @@ void samples_are_as_declared(const HeadSubject& subject) {
     const at::Tensor chunk = sample(*head, random_input(spec).cond.narrow(0, 0, batch));
     require(
         chunk.sizes() == at::IntArrayRef({batch, spec.pred_horizon, spec.action_dim}),
-        fmt::format("sample() gives {} for batch {}; [batch, pred_horizon, action_dim] is asked "
-                    "for",
+        fmt::format("sample() returns {} for batch {}; return [batch, pred_horizon, action_dim]",
                     c10::str(chunk.sizes()), batch));
-    require(chunk.isfinite().all().item<bool>(), "sample() gives numbers that are not finite");
+    require(chunk.isfinite().all().item<bool>(), "sample() returns values that are not finite");
     require(!head->clips_actions() || chunk.abs().max().item<double>() <= 1.0,
-            "clips_actions() promises [-1, 1], and samples leave it");
+            "samples exceed [-1, 1] although clips_actions() is true");
   }
 }
 
@@ -184,8 +185,8 @@ void rows_draw_their_own_noise(const HeadSubject& subject) {
         sample(*head, cond.narrow(0, row, 1), 20 + static_cast<std::uint64_t>(row));
     const double difference = (both[row] - alone[0]).abs().max().item<double>();
     require(difference <= 1e-4,
-            fmt::format("row {} of a batch differs by {:.1e} from a batch of one with its "
-                        "generator; draw by BatchGenerator::randn()",
+            fmt::format("row {} of a batch differs by {:.1e} from a batch of one with the same "
+                        "generator; draw noise with BatchGenerator::randn()",
                         row, difference));
   }
 }
@@ -198,13 +199,13 @@ void a_prefix_is_kept_or_refused(const HeadSubject& subject) {
   const at::Tensor prefix = input.actions.narrow(1, 0, 1);
   at::Generator generator = make_generator(4);
   if (!head->continues_prefix()) {
-    require_error("a prefix for a head that continues none", {"prefix"},
+    require_error("a prefix for a head that does not support it", {"prefix"},
                   [&] { head->sample(input.cond, generator, prefix); });
     return;
   }
   const at::Tensor chunk = head->sample(input.cond, generator, prefix);
   require((chunk.narrow(1, 0, 1) - prefix).abs().max().item<double>() <= 1e-5,
-          "the chunk does not begin with its prefix");
+          "the chunk does not start with its prefix");
 }
 
 void wrong_sizes_are_refused(const HeadSubject& subject) {
@@ -219,7 +220,8 @@ void wrong_sizes_are_refused(const HeadSubject& subject) {
   bad = good;
   bad.is_pad = good.is_pad.narrow(1, 0, 1);
   require_error("a mask that is too short", {"is_pad"}, [&] { loss(*head, bad); });
-  require_error("a condition without a batch", {"cond"}, [&] { sample(*head, good.cond[0]); });
+  require_error("a condition without a batch dimension", {"cond"},
+                [&] { sample(*head, good.cond[0]); });
 }
 
 double mean_loss(Head& head, const HeadInput& input) {
@@ -242,10 +244,9 @@ void overfits_one_batch(const HeadSubject& subject) {
     adam.step();
     if (step % kStepsBetweenLooks == 0) after = mean_loss(*head, input);
   }
-  require(
-      after < 0.5 * before,
-      fmt::format("{} steps on one batch take the loss from {:.4g} to {:.4g}; half is asked for",
-                  subject.overfit_steps(), before, after));
+  require(after < 0.5 * before,
+          fmt::format("{} steps on one batch change the loss from {:.4g} to {:.4g}; it must halve",
+                      subject.overfit_steps(), before, after));
 }
 
 void saves_and_loads_to_the_bit(const HeadSubject& subject) {
@@ -256,8 +257,8 @@ void saves_and_loads_to_the_bit(const HeadSubject& subject) {
   copy_through_file(*head, *other);
   const at::Tensor cond = random_input(subject.spec()).cond;
   require(at::equal(sample(*head, cond), sample(*other, cond)),
-          "weights saved and loaded give other samples; what sample() depends on must be a "
-          "registered parameter or buffer");
+          "saving and loading the weights changes the samples; register everything that sample() "
+          "depends on as a parameter or buffer");
 }
 
 void memory_does_not_grow(const HeadSubject& subject) {
@@ -275,27 +276,28 @@ HeadSpec HeadSubject::spec() const {
 
 const std::vector<Check<HeadSubject>>& head_checks() {
   static const std::vector<Check<HeadSubject>> checks = {
-      {"declares_its_sizes", "the agent builds its condition for them", declares_its_sizes},
+      {"declares_its_sizes", "the agent builds its condition for these sizes", declares_its_sizes},
       {"loss_is_one_finite_number", "the trainer divides, clips and plots it",
        loss_is_one_finite_number},
-      {"same_seed_same_loss", "a run can be repeated and resumed", same_seed_same_loss},
-      {"same_seed_same_sample", "evaluations can be compared", same_seed_same_sample},
-      {"default_generator_is_untouched", "components do not change each other's numbers",
+      {"same_seed_same_loss", "runs must be repeatable and resumable", same_seed_same_loss},
+      {"same_seed_same_sample", "evaluations must be comparable", same_seed_same_sample},
+      {"default_generator_is_untouched", "components must not change each other's random numbers",
        default_generator_is_untouched},
       {"input_is_not_written", "batches are shared", input_is_not_written},
       {"padding_does_not_count", "episodes end inside a chunk", padding_does_not_count},
-      {"gradient_reaches_every_parameter", "a parameter cut off never learns, and nothing says so",
+      {"gradient_reaches_every_parameter", "a parameter without a gradient silently never learns",
        gradient_reaches_every_parameter},
-      {"gradient_agrees_with_differences", "a wrong backward pass learns something else",
+      {"gradient_agrees_with_differences", "a wrong backward pass optimizes something else",
        gradient_agrees_with_differences},
       {"samples_are_as_declared", "the agent executes these rows", samples_are_as_declared},
-      {"rows_draw_their_own_noise", "the plans of several robots are one batch",
+      {"rows_draw_their_own_noise", "plans of several robots are computed as one batch",
        rows_draw_their_own_noise},
-      {"a_prefix_is_kept_or_refused", "what a robot is committed to cannot change",
+      {"a_prefix_is_kept_or_refused", "actions that a robot is committed to cannot change",
        a_prefix_is_kept_or_refused},
-      {"wrong_sizes_are_refused", "a broadcast that nobody meant trains without a word",
+      {"wrong_sizes_are_refused", "an accidental broadcast would train silently",
        wrong_sizes_are_refused},
-      {"overfits_one_batch", "what cannot learn one batch learns nothing", overfits_one_batch},
+      {"overfits_one_batch", "a head that cannot learn one batch cannot learn at all",
+       overfits_one_batch},
       {"saves_and_loads_to_the_bit", "a policy is deployed from its checkpoint",
        saves_and_loads_to_the_bit},
       {"memory_does_not_grow", "a robot's process runs for days", memory_does_not_grow},

@@ -1,4 +1,4 @@
-// What every Head keeps to (contract/head.h).
+// Conformance checks for heads (contract/head.h).
 #pragma once
 
 #include <memory>
@@ -12,11 +12,13 @@ namespace roboimi::testing {
 
 class ROBOIMI_EXPORT HeadSubject : public Subject {
  public:
-  // One more head with the options under test; names and shapes of its weights are always the same.
+  // Creates another head with the options under test. Names and shapes of its weights must always
+  // be the same.
   virtual std::shared_ptr<Head> make(const HeadSpec& spec) const = 0;
-  // The default: 3 actions, a horizon of 8, 2 observations of 5 numbers.
+  // Default: action dimension 3, prediction horizon 8, 2 observations of dimension 5.
   virtual HeadSpec spec() const;
-  // Steps of Adam (learning rate 2e-3) at the most, in which it is to halve its loss on one batch.
+  // The number of Adam steps (learning rate 2e-3) within which the head must halve its loss on one
+  // batch.
   virtual int overfit_steps() const { return 1000; }
 };
 

@@ -8,7 +8,8 @@
 namespace roboimi::testing {
 namespace {
 
-// Lives for ever: tensors made while it counted may be freed at any later time.
+// Forwards to the default allocator and counts. Never destroyed, because tensors that it allocated
+// may be freed at any later time.
 class CountingAllocator final : public c10::Allocator {
  public:
   static CountingAllocator& instance() {
@@ -20,7 +21,7 @@ class CountingAllocator final : public c10::Allocator {
     c10::DataPtr data = former_->allocate(size);
     void* address = data.get();
     if (address == nullptr) return data;
-    // The data goes on by its address alone, as this allocator promises with raw_deleter().
+    // raw_deleter() requires that the address is enough to free the memory, so drop the context.
     data.release_context();
     {
       const std::lock_guard lock(mutex_);

@@ -1,11 +1,11 @@
-// Bytes that libtorch's CPU allocator has handed out and not got back.
+// A counter of the bytes that libtorch's CPU allocator has allocated and not yet freed.
 //
 //   LiveBytes live;
 //   call();
-//   live.count();   // what call() left behind
+//   live.count();   // bytes that call() allocated and did not free
 //
-// While one lives, the process's CPU allocator is replaced by one that counts and forwards; memory
-// that was there before may be freed during and after. One at a time.
+// While a LiveBytes is alive, it replaces the process's CPU allocator with one that counts and
+// forwards. Earlier memory may be freed at any time. Only one may exist at a time.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ class ROBOIMI_EXPORT LiveBytes {
   LiveBytes(const LiveBytes&) = delete;
   LiveBytes& operator=(const LiveBytes&) = delete;
 
-  // Allocated since construction and still alive.
+  // Bytes allocated since construction and not freed.
   std::int64_t count() const;
 };
 

@@ -23,7 +23,7 @@ namespace {
 constexpr int kFewCalls = 20, kManyCalls = 200;
 constexpr std::chrono::seconds kPatience{1};
 
-// Bytes for RGB images, letters for texts, 0.25 to 3 m for depth, 0 to 1 for vectors.
+// Random bytes for RGB images, letters for text, 0.25 to 3 m for depth, 0 to 1 for vectors.
 at::Tensor random_values(const StreamSpec& stream, const std::vector<std::int64_t>& shape,
                          at::Generator& generator) {
   switch (stream.kind) {
@@ -46,9 +46,8 @@ void load(torch::nn::Module& module, const TensorMap& tensors, const std::string
     load_tensors_strictly(module, tensors, how);
   } catch (const Error& error) {
     throw CheckFailure(
-        fmt::format("a second one made with the same options does not take the "
-                    "first one's weights: {}; register the same parameters and "
-                    "buffers every time",
+        fmt::format("a second component created with the same options does not accept the weights "
+                    "of the first: {}; register the same parameters and buffers every time",
                     error.what()));
   }
 }
@@ -66,7 +65,7 @@ Observation random_streams(const ObservationSpec& spec, std::int64_t batch, std:
   for (const StreamSpec& stream : spec.streams) {
     std::vector<std::int64_t> shape = {batch, steps};
     shape.insert(shape.end(), stream.shape.begin(), stream.shape.end());
-    // By the stream's name, so that another order of cameras gives each the same pictures.
+    // Seed by the stream's name, so that a camera's images do not depend on the cameras' order.
     at::Generator generator = make_generator(mix_seed(seed, std::hash<std::string>()(stream.name)));
     streams[stream.name] = random_values(stream, shape, generator);
   }
@@ -98,8 +97,8 @@ void require_default_generator_untouched(const std::string& what,
   const at::Tensor before = generator.get_state().clone();
   call();
   require(at::equal(before, generator.get_state()),
-          fmt::format("{} draws from the default generator; draw from the one that is passed in "
-                      "(roboimi::dropout in place of at::dropout)",
+          fmt::format("{} uses the default random generator; use the one that is passed in "
+                      "(roboimi::dropout instead of at::dropout)",
                       what));
 }
 
@@ -130,37 +129,37 @@ void perturb(torch::nn::Module& module) {
 }
 
 void require_no_growth(const std::string& what, const std::function<void()>& call) {
+  // Compare the live bytes after a few and after many calls.
   const LiveBytes live;
   for (int i = 0; i < kFewCalls; ++i) call();
   const std::int64_t before = live.count();
   for (int i = kFewCalls; i < kManyCalls; ++i) call();
   std::int64_t after = live.count();
-  // A thread of the component's own may be about to let go of what it held.
+  // Wait in case a thread of the component is about to free memory.
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (after > before && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     after = live.count();
   }
   require(after <= before,
-          fmt::format("{} holds {} bytes of tensors after {} calls and {} after {}; something is "
-                      "kept from call to call",
+          fmt::format("tensors of {} take {} bytes after {} calls and {} after {}; do not keep "
+                      "tensors from call to call",
                       what, before, kFewCalls, after, kManyCalls));
 }
 
 void require_one_number(const LossReport& report) {
   require(report.loss.dim() == 0,
-          fmt::format("the loss has {} dimensions; give one number", report.loss.dim()));
+          fmt::format("the loss has {} dimensions; return a scalar", report.loss.dim()));
   require(std::isfinite(report.loss.item<double>()), "the loss is not finite");
   for (const auto& [name, value] : report.metrics) {
-    require(value.dim() == 0, fmt::format("metric '{}' is not one number", name));
+    require(value.dim() == 0, fmt::format("metric '{}' is not a scalar", name));
     require(!value.requires_grad(), fmt::format("metric '{}' is not detached", name));
   }
 }
 
 void require_gradients(const torch::nn::Module& module, const at::Tensor& loss) {
   require(loss.requires_grad(),
-          "the result does not depend on any parameter that asks for a gradient: a detach() or a "
-          "NoGradGuard cuts it off");
+          "the result has no gradient for any parameter; look for a detach() or a NoGradGuard");
   loss.backward();
   for (const auto& item : module.named_parameters()) {
     if (!item.value().requires_grad()) continue;

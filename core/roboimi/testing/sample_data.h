@@ -1,4 +1,4 @@
-// Inputs and comparisons that the checks share. Not installed API.
+// Sample inputs and comparisons shared by the checks. Not installed API.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -12,41 +12,41 @@
 
 namespace roboimi::testing {
 
-// Cameras r_vis, top and front of 72 x 96 pixels; states and actions are left to the caller.
+// Cameras r_vis, top and front of 72 x 96 pixels; the caller adds states and actions.
 ObservationSpec three_cameras();
 
-// Every stream of `spec`, [batch, steps, ...], random.
+// Random values for every stream of `spec`, [batch, steps, ...].
 Observation random_streams(const ObservationSpec& spec, std::int64_t batch, std::int64_t steps,
                            std::uint64_t seed = 1);
-// One control step's, and a velocity.
+// A random observation of one control step, with a velocity.
 Observation random_observation(const ObservationSpec& spec, std::uint64_t seed);
 
 // The largest difference of two tensors over the largest magnitude in `expected`, at least 1.
 double relative_difference(const at::Tensor& found, const at::Tensor& expected);
 
-// Fails unless the default CPU generator is as it was after `call`.
+// Fails if `call` changes the state of the default CPU generator.
 void require_default_generator_untouched(const std::string& what,
                                          const std::function<void()>& call);
 
 // Copies of a module's parameters and buffers.
 TensorMap cloned_tensors(const torch::nn::Module& module);
 
-// Parameters and buffers of one module into another made by the same factory; fails when names,
-// shapes or types differ.
+// Copies parameters and buffers to another module from the same factory; fails if names, shapes or
+// dtypes differ.
 void copy_tensors(const torch::nn::Module& from, torch::nn::Module& to);
-// The same through a file, as a checkpoint does it.
+// The same through a file, like a checkpoint.
 void copy_through_file(const torch::nn::Module& from, torch::nn::Module& to);
 
-// Adds a little to every floating parameter, so that equality afterwards comes from loading.
+// Adds a constant to every floating-point parameter, so that later equality must come from loading.
 void perturb(torch::nn::Module& module);
 
-// Fails when `call` leaves more behind after its 200th time than after its 20th.
+// Fails if more tensor memory is in use after 200 calls than after 20.
 void require_no_growth(const std::string& what, const std::function<void()>& call);
 
-// Fails unless the loss is one finite number, and every metric one detached number.
+// Fails unless the loss is one finite scalar and every metric is a detached scalar.
 void require_one_number(const LossReport& report);
 
-// Fails unless backward() of `loss` gave every parameter that asks for one a finite gradient.
+// Fails unless backward() of `loss` gives a finite gradient to every parameter with requires_grad.
 void require_gradients(const torch::nn::Module& module, const at::Tensor& loss);
 
 }  // namespace roboimi::testing

@@ -1,4 +1,4 @@
-// The agent of a run that starts, or goes on.
+// Creates the agent of a new or resumed run.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,14 @@ namespace roboimi {
 // A run that is resumed.
 struct ResumedRun {
   std::filesystem::path folder;
-  TensorMap weights;  // of its newest checkpoint
+  TensorMap weights;  // from its newest checkpoint
 };
 
-// Where a run is resumed, its weights tell the sizes of parts whose files are gone, the run's own
-// copies stand for files (contract/run_files.h), and weights that fit are loaded at once, because
-// features of a frozen encoder are computed before training goes on. Whether all weights fit is
-// checked when they are loaded to continue.
+// Creates the agent. For a resumed run:
+// - sizes of parts whose weight files are missing are taken from the checkpoint's weights;
+// - files are read from the run's own copies (contract/run_files.h);
+// - checkpoint weights of matching shape and dtype are loaded here, because features of a frozen
+//   encoder are computed before training continues. Trainer::resume() later checks that all fit.
 ROBOIMI_EXPORT std::shared_ptr<Agent> create_agent_to_train(
     const ConfigNode& agent, const ObservationSpec& spec, std::uint64_t seed,
     const std::optional<ResumedRun>& resumed);

@@ -22,11 +22,11 @@ bool succeeds(const std::function<void()>& work) {
   }
 }
 
-// A capture that CUDA refused leaves libtorch's allocators and the default generator as they are
-// during one. What they point to in `graph` must outlive them.
+// Cleans up after a capture that CUDA rejected: libtorch's allocators and the default generator are
+// still in capture mode. They hold pointers into `graph`, which therefore must outlive them.
 void abandon(std::unique_ptr<CUDAGraph> graph, c10::DeviceIndex device, c10::MempoolId_t pool) {
   namespace allocator = c10::cuda::CUDACachingAllocator;
-  // Not recording to it: capture_end() went further, and the graph releases what it took.
+  // If this call fails, capture_end() got past it and the graph releases its own memory.
   if (succeeds([&] { allocator::endAllocateToPool(device, pool); })) {
     succeeds([&] { allocator::releasePool(device, pool); });
     at::HostAllocator* host = at::getHostAllocator(at::kCUDA);
@@ -55,10 +55,10 @@ CudaGraph::CudaGraph(c10::Device device)
           .stream = c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())}) {}
 
 CudaGraph::~CudaGraph() {
-  succeeds([this] { reset(); });  // a device that has failed has told whoever used it last
+  succeeds([this] { reset(); });  // a device error was already thrown to its last user
 }
 
-void CudaGraph::run_beside(const std::function<void()>& work) {
+void CudaGraph::run_eagerly(const std::function<void()>& work) {
   c10::cuda::getCurrentCUDAStream(state_->stream.device_index()).synchronize();
   const c10::StreamGuard guard(state_->stream.unwrap());
   work();
@@ -70,7 +70,7 @@ void CudaGraph::record(const std::vector<at::Generator>& generators,
   reset();
   const c10::DeviceIndex device = state_->stream.device_index();
   c10::cuda::getCurrentCUDAStream(device).synchronize();
-  // What eager steps left cached cannot serve the recording, which has memory of its own.
+  // The recording has its own memory pool and cannot use blocks cached by eager steps: free them.
   c10::cuda::CUDACachingAllocator::emptyCache();
   const c10::StreamGuard guard(state_->stream.unwrap());
   const c10::MempoolId_t pool = at::cuda::graph_pool_handle();
@@ -83,7 +83,7 @@ void CudaGraph::record(const std::vector<at::Generator>& generators,
     is_ended = true;
     graph->capture_end();
   } catch (...) {
-    // Without its end the stream would record for ever.
+    // Always end the capture, or the stream would stay in capture mode.
     const bool is_clean = !is_ended && succeeds([&] { graph->capture_end(); });
     if (!is_clean) abandon(std::move(graph), device, pool);
     throw;

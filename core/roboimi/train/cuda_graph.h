@@ -1,14 +1,14 @@
-// Work on a CUDA device, recorded once and replayed by one call. Not installed API.
+// A CUDA graph: device work that is recorded once and replayed with one call. Not installed API.
 //
 //   CudaGraph graph(device);
-//   graph.run_beside(work);                  // at least once: what the first call makes must exist
+//   graph.run_eagerly(work);                 // at least once, so lazily created state exists
 //   graph.record({generator}, work);         // runs nothing on the device
 //   generator.set_current_seed(seed);
 //   graph.replay();                          // on the current stream
 //
-// A replay reads and writes the addresses of the recording. What it draws comes from the seeds that
-// `generators` have at the replay. Without CUDA in the build available() is false, and nothing else
-// may be called.
+// A replay reads and writes the memory addresses of the recording. Its random numbers come from
+// `generators`, with the seeds they have at the time of the replay. In a build without CUDA,
+// available() is false and no other function may be called.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -29,14 +29,15 @@ class CudaGraph {
   CudaGraph(const CudaGraph&) = delete;
   CudaGraph& operator=(const CudaGraph&) = delete;
 
-  // Runs `work` on the stream of the recording, after all before it; waits for it.
-  void run_beside(const std::function<void()>& work);
-  // Throws what `work` or CUDA throws; then nothing is recorded, the device can be used as before,
-  // and `generators` must not be used again.
+  // Runs `work` without recording, on the stream used for recording, after all earlier work on the
+  // current stream; waits until it is done.
+  void run_eagerly(const std::function<void()>& work);
+  // Rethrows any exception from `work` or CUDA. In that case nothing is recorded, the device stays
+  // usable, and `generators` must not be used again.
   void record(const std::vector<at::Generator>& generators, const std::function<void()>& work);
   bool is_recorded() const;
   void replay();
-  // Forgets the recording, after waiting for its replays.
+  // Waits for pending replays, then discards the recording.
   void reset();
 
  private:

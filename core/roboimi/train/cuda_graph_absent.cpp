@@ -1,4 +1,4 @@
-// In place of cuda_graph.cpp in a build without CUDA.
+// Replaces cuda_graph.cpp in builds without CUDA.
 #include "roboimi/common/error.h"
 #include "roboimi/train/cuda_graph.h"
 
@@ -13,7 +13,7 @@ CudaGraph::CudaGraph(c10::Device device) {
 }
 CudaGraph::~CudaGraph() = default;
 
-void CudaGraph::run_beside(const std::function<void()>&) {}
+void CudaGraph::run_eagerly(const std::function<void()>&) {}
 void CudaGraph::record(const std::vector<at::Generator>&, const std::function<void()>&) {}
 bool CudaGraph::is_recorded() const { return false; }
 void CudaGraph::replay() {}

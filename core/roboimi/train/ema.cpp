@@ -17,7 +17,7 @@ double Ema::decay(std::int64_t step) const {
   return std::min(decay, options_.max_decay);
 }
 
-// libtorch takes the weight as a number or as a tensor.
+// `weight` is a scalar or a 0-d tensor; libtorch accepts both.
 template <typename Weight>
 void Ema::move(const Weight& weight) {
   const torch::NoGradGuard no_grad;

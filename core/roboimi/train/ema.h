@@ -6,11 +6,11 @@
 //   {
 //     EmaWeights averaged(ema);   // the module now has the averaged weights
 //     evaluate(agent);
-//   }                             // and here its own again, to the bit
+//   }                             // its own weights are restored here, bit-exactly
 //
-// average <- decay * average + (1 - decay) * parameter, with decay(n) = 1 - (1 + n)^-0.75 capped
-// (diffusion_policy), n the number of updates before this one: the first update copies. Buffers are
-// not averaged.
+// average <- decay * average + (1 - decay) * parameter. With kPower, decay(n) =
+// 1 - (1 + n)^-0.75, capped at max_decay (diffusion_policy), where n is the number of earlier
+// updates: the first update copies. Buffers are not averaged.
 #pragma once
 
 #include <cstdint>
@@ -31,20 +31,20 @@ struct EmaOptions {
 
 class ROBOIMI_EXPORT Ema {
  public:
-  // Starts at the parameters' present values. `parameters` must outlive it.
+  // Starts from the parameters' current values. `parameters` must outlive this object.
   Ema(FlatParameters& parameters, const EmaOptions& options);
 
   void update();
-  // The same in two halves, as a CUDA graph needs them: the averages, with the parameters' weight
-  // on the device (0-d, of their type), and the count.
+  // update() in two parts, for CUDA graphs: update_with() moves the averages, with the weight of
+  // the new parameters on the device (0-d, same dtype); count_update() advances step().
   void update_with(const at::Tensor& weight);
   void count_update() { ++step_; }
-  // Of the parameters in the next update: 1 - decay.
+  // Weight of the parameters in the next update: 1 - decay.
   double next_weight() const { return 1.0 - decay(step_); }
   double decay(std::int64_t step) const;
   std::int64_t step() const { return step_; }  // updates so far; part of a checkpoint
 
-  // The averages by parameter name: copies.
+  // Copies of the averages, by parameter name.
   std::map<std::string, at::Tensor> state() const;
   void load_state(const std::map<std::string, at::Tensor>& state, std::int64_t step);
 
@@ -55,11 +55,11 @@ class ROBOIMI_EXPORT Ema {
 
   FlatParameters& parameters_;
   EmaOptions options_;
-  std::vector<at::Tensor> averages_;  // [N] a group
+  std::vector<at::Tensor> averages_;  // one [N] per group
   std::int64_t step_ = 0;
 };
 
-// While alive, the module has the averaged weights.
+// A guard: the module has the averaged weights while it is alive.
 class ROBOIMI_EXPORT EmaWeights {
  public:
   explicit EmaWeights(Ema& ema);

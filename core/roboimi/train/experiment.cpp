@@ -38,15 +38,15 @@ namespace fs = std::filesystem;
 
 using Measurement = std::function<Scalars(std::int64_t step)>;
 
-const std::string kFailed = "failed: ";  // of a status
+const std::string kFailed = "failed: ";  // prefix of a status in run.json
 
-// One training, from the parsed options to the last checkpoint.
+// A training run, from the parsed options to the last checkpoint.
 class Experiment {
  public:
   Experiment(const ConfigNode& root, const RunOptions& run)
       : options_(experiment_options(root)),
         experiment_(options_from<ExperimentOptions>(options_)),
-        communicator_(join_team(options_)),
+        communicator_(join_processes(options_)),
         leads_(communicator_->rank() == 0),
         device_(device_from(experiment_.device, communicator_->local_rank())),
         config_(resolved_experiment(options_, root)),
@@ -78,17 +78,17 @@ class Experiment {
   const ExperimentOptions experiment_;
   const TrainOptions& train_ = experiment_.train;
   std::shared_ptr<Communicator> communicator_;
-  bool leads_;  // rank 0, which alone writes
+  bool leads_;  // rank 0, the only one that writes to the run folder
   c10::Device device_;
-  ConfigNode config_;  // resolved: saved, it alone gives the same run
+  ConfigNode config_;  // resolved; reproduces the run without any other file
   const RunOptions& run_;
   StopRequest stop_;
-  LogKeeper early_log_;  // of what is done before there is a folder
+  LogKeeper early_log_;  // log lines from before the folder exists
   fs::path folder_;
   std::optional<ProcessLock> lock_;  // of the folder
   RunRecord record_;
   std::optional<Checkpoint> resumed_;
-  std::string changes_;  // of the configuration since, in words
+  std::string changes_;  // of the configuration since the run was started, as text
   std::unique_ptr<CheckpointStore> checkpoints_;
   std::shared_ptr<Environment> environment_;
   std::shared_ptr<Agent> agent_;
@@ -99,6 +99,7 @@ class Experiment {
 };
 
 int Experiment::run() {
+  // Check everything, then open the folder and its log.
   if (leads_ && experiment_.track.mode != "off") swanlab_ = find_swanlab(experiment_.track);
   require_same_configuration(config_.to_yaml(), *communicator_);
   if (!prepare()) return 0;
@@ -109,13 +110,14 @@ int Experiment::run() {
     log.emplace(folder_ / "log.txt");
   }
   logger().info("run folder {}", folder_.string());
+  // Train, and record the outcome in run.json.
   try {
     const int status = train();
     conclude(status == 0 ? "finished" : "interrupted");
     communicator_->finish();
     return status;
   } catch (const std::exception& error) {
-    // Ctrl-C while data is prepared ends that by an exception.
+    // Ctrl-C during data preparation arrives as an exception.
     const std::string end = stop_.requested() ? "interrupted" : kFailed + one_line_message(error);
     logger().debug("{}", end);
     try {
@@ -132,14 +134,15 @@ void Experiment::write_record() {
   if (leads_) write_run_record(folder_, record_);
 }
 
-// A process that fails says so in run.json, whichever it is: those that it ends cannot.
+// Any process that fails writes run.json, because the processes that it ends cannot.
 void Experiment::conclude(const std::string& status) {
   record_.status = status;
   if (leads_ || status.starts_with(kFailed)) write_run_record(folder_, record_);
   trackers_.finish();
 }
 
-// No other process writes to the folder from here on. Rank 0 clears it up before the others look.
+// Locks the folder against other runs. Rank 0 cleans up its checkpoints before the others read
+// them.
 void Experiment::claim_folder() {
   first_rank_first(*communicator_, [this] {
     if (leads_) lock_.emplace(ProcessLock::take_folder(folder_, "run"));
@@ -148,29 +151,31 @@ void Experiment::claim_folder() {
   });
 }
 
-// All that can be known before anything is written. False for a dry run, which ends there.
+// Runs all checks before anything is written. Returns false for a dry run, which ends here.
 bool Experiment::prepare() {
-  // Before the checkpoint is read that the run goes on from.
+  // Lock the folder of a resumed run before reading its checkpoint.
   if (run_.resume && !run_.dry_run) {
     folder_ = *run_.resume;
     require_run_to_resume(folder_);
     claim_folder();
   }
-  // Before the agent draws its weights.
+  // Set the threads before the agent initializes its weights.
   if (train_.threads > 0) at::set_num_threads(static_cast<int>(train_.threads));
+  // Run the checks.
   const TrainingDataOptions data = data_options();
-  const PreflightOptions question{.experiment = options_,
-                                  .cache = experiment_.cache,
-                                  .train = train_,
-                                  .data = data,
-                                  .resume = run_.resume,
-                                  .communicator = *communicator_};
-  Preflight found = run_preflight(question);
+  const PreflightOptions checks{.experiment = options_,
+                                .cache = experiment_.cache,
+                                .train = train_,
+                                .data = data,
+                                .resume = run_.resume,
+                                .communicator = *communicator_};
+  Preflight found = run_preflight(checks);
   if (run_.dry_run) {
-    if (leads_) std::cout << describe_plan(found, question) << std::flush;
+    if (leads_) std::cout << describe_plan(found, checks) << std::flush;
     communicator_->finish();
     return false;
   }
+  // Keep the objects that they created.
   resumed_ = std::move(found.resumed);
   agent_ = found.agent;
   environment_ = found.environment;
@@ -179,7 +184,7 @@ bool Experiment::prepare() {
   return true;
 }
 
-// Rank 0 names the folder.
+// Creates or opens the run folder. Rank 0 chooses its name.
 void Experiment::open_folder() {
   if (leads_ && !run_.resume) {
     folder_ = create_run_folder(experiment_.output_dir, experiment_.name);
@@ -188,11 +193,11 @@ void Experiment::open_folder() {
   if (!run_.resume) claim_folder();
   if (resumed_) record_.resumed_step = resumed_->state.step;
   note_changes();
-  // A run that goes on keeps its configuration until another one is known to fit.
+  // A resumed run keeps its config.yaml until resume() has shown that the new one fits.
   if (leads_ && !resumed_) write_text_atomically(folder_ / "config.yaml", config_.to_yaml());
 }
 
-// What is different from the run that is continued.
+// Finds and logs how the configuration differs from that of the resumed run.
 void Experiment::note_changes() {
   if (!resumed_ || resumed_->config_yaml == config_.to_yaml()) return;
   changes_ = summary_of_changes(
@@ -209,7 +214,7 @@ void Experiment::resume(Trainer& trainer) {
     Error::Parts parts = error.parts();
     const std::string step = step_name(resumed_->state.step);
     parts.where = parts.where.empty() ? step : step + ": " + parts.where;
-    parts.next = changes_.empty() ? "" : "changed since it was started: " + changes_ + "; ";
+    parts.next = changes_.empty() ? "" : "changed since the run was started: " + changes_ + "; ";
     parts.next += "resume with the configuration of the run: roboimi run --resume " +
                   shell_word(folder_.string());
     throw Error(std::move(parts));
@@ -218,7 +223,8 @@ void Experiment::resume(Trainer& trainer) {
   resumed_.reset();
 }
 
-// The number of threads decides how sums are split, and so the last bits of a result.
+// A resumed run uses the former number of threads by default: it determines how sums are split, and
+// so the last bits of the results.
 void Experiment::apply_threads() {
   std::int64_t threads = train_.threads;
   if (threads == 0 && resumed_) threads = resumed_->state.conditions.threads;
@@ -228,6 +234,7 @@ void Experiment::apply_threads() {
 }
 
 int Experiment::train() {
+  // Record the run.
   apply_threads();
   record_.name = experiment_.name;
   record_.command = run_.command;
@@ -236,6 +243,7 @@ int Experiment::train() {
   record_.processes = communicator_->size();
   write_record();
 
+  // Prepare the data and train.
   if (leads_) keep_run_files(folder_, *agent_);
   prepare_data();
   build_trackers();
@@ -258,6 +266,7 @@ int Experiment::train() {
       train_);
   if (resumed_) resume(trainer);
   const TrainEnd end = trainer.run();
+  // Report the result.
   const auto latest = checkpoints_->latest();
   logger().info("{} after {} steps: {}", end == TrainEnd::kFinished ? "finished" : "interrupted",
                 trainer.step(), latest ? latest->string() : folder_.string());
@@ -281,9 +290,11 @@ TrainingDataOptions Experiment::data_options() const {
 }
 
 void Experiment::prepare_data() {
+  // Rank 0 fills the caches, then the others read them.
   const TrainingDataOptions preparation = data_options();
   first_rank_first(*communicator_,
                    [&] { fill_training_data(data_, *agent_, experiment_.cache, preparation); });
+  // Hand the results to the agent, the validation and run.json.
   agent_->set_statistics(data_.statistics);
   if (leads_ && data_.held_out_sampler) {
     validation_ = std::make_unique<Validation>(
@@ -300,6 +311,7 @@ void Experiment::prepare_data() {
 
 void Experiment::build_trackers() {
   if (!leads_) return;
+  // Remove metrics of a resumed run that are newer than its checkpoint.
   const std::int64_t step = resumed_ ? resumed_->state.step : 0;
   const fs::path metrics = folder_ / "metrics.jsonl";
   if (resumed_) {
@@ -307,6 +319,7 @@ void Experiment::build_trackers() {
     cut_metrics_back(metrics, step, rolled_out);
     cut_events_back(folder_, step, rolled_out);
   }
+  // Add the trackers.
   trackers_.add(std::make_unique<MetricsFile>(metrics));
   trackers_.add(std::make_unique<TensorBoardFile>(folder_, step));
   if (swanlab_) {
@@ -318,8 +331,8 @@ void Experiment::build_trackers() {
 Scalars Experiment::validate(std::int64_t step) {
   const fs::path folder = folder_ / "validation" / step_name(step);
   const auto figures = validation_->measure(folder);
-  if (const fs::path picture = folder / "pca_episode.png"; fs::exists(picture)) {
-    trackers_.image(step, "validation/pca_episode", picture);
+  if (const fs::path image = folder / "pca_episode.png"; fs::exists(image)) {
+    trackers_.image(step, "validation/pca_episode", image);
   }
   std::string text;
   for (const auto& [name, value] : figures) text += fmt::format("  {} {:.4g}", name, value);
@@ -328,8 +341,8 @@ Scalars Experiment::validate(std::int64_t step) {
 }
 
 Scalars Experiment::roll_out(std::int64_t step) {
+  // Remove the files of an interrupted attempt, then run the rollouts.
   const fs::path folder = folder_ / "rollouts" / step_name(step);
-  // What an interrupted attempt left.
   fs::remove_all(folder);
   const RolloutSummary summary =
       run_rollouts(*agent_, *environment_,
@@ -338,8 +351,9 @@ Scalars Experiment::roll_out(std::int64_t step) {
                     .output_folder = folder,
                     .num_videos = train_.rollout_num_videos,
                     .should_stop = [this] { return stop_.requested(); }});
-  const fs::path picture = folder / "trajectory_000.png";
-  if (fs::exists(picture)) trackers_.image(step, "rollout/trajectory_000", picture);
+  // Report the results.
+  const fs::path image = folder / "trajectory_000.png";
+  if (fs::exists(image)) trackers_.image(step, "rollout/trajectory_000", image);
   logger().info("step {}: success {:.0f} % of {} episodes, mean highest reward {:.2f}; {}", step,
                 100 * summary.success_rate(), summary.episodes.size(),
                 summary.mean_highest_reward(), folder.string());

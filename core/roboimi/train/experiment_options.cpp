@@ -10,11 +10,11 @@
 namespace roboimi {
 namespace {
 
-// Sections of other commands, which one experiment file may hold as well.
+// Sections of other commands, which an experiment file may also contain.
 constexpr std::array kOtherSections = {"collect", "suite", "bench"};
 
-// The component's node with every option written out, and so its parts': a later build's other
-// defaults do not change what a saved run means. An option without a value is null.
+// The component's node, and its parts', with the value of every option, so that other defaults in a
+// later build do not change a saved run. An option without a value is null.
 ConfigNode with_defaults(ComponentKind kind, ConfigNode node, const std::string& path) {
   Registry& registry = Registry::instance();
   const ConfigNode values = registry.options_of(kind, node, path).to_node();
@@ -36,20 +36,24 @@ ConfigNode with_defaults(ComponentKind kind, ConfigNode node, const std::string&
 }  // namespace
 
 void declare(OptionFields& fields, ExperimentOptions& o) {
-  fields.text("name", o.name, "ends the run folder's name");
-  fields.integer("seed", o.seed, "of initialisation, batches and every draw in training")
+  fields.text("name", o.name, "name of the run; its folder is <output_dir>/<date>_<time>_<name>");
+  fields
+      .integer("seed", o.seed,
+               "seed of the weights' initialization, the order of batches and all other random "
+               "numbers in training")
       .at_least(0);
-  fields.text("device", o.device, "auto, cpu, cuda or cuda:N");
-  fields.path("output_dir", o.output_dir, "where run folders are created");
-  fields.component("agent", o.agent, ComponentKind::kAgent, "the policy");
-  fields.component("data", o.data, ComponentKind::kDataset, "the demonstrations");
+  fields.text("device", o.device,
+              "`cpu`, `cuda`, `cuda:N`, or `auto`: CUDA if available, otherwise the CPU");
+  fields.path("output_dir", o.output_dir, "folder in which run folders are created");
+  fields.component("agent", o.agent, ComponentKind::kAgent, "agent to train");
+  fields.component("data", o.data, ComponentKind::kDataset, "dataset of demonstrations");
   fields.component("env", o.env, ComponentKind::kEnvironment,
-                   "where to roll out; none: no rollouts");
+                   "environment for rollouts; null: no rollouts");
   fields.component("communicator", o.communicator, ComponentKind::kCommunicator,
-                   "how the processes of one training talk; none: it has one");
-  fields.group("cache", o.cache, "derived data");
-  fields.group("train", o.train, "training");
-  fields.group("track", o.track, "trackers beside metrics.jsonl and TensorBoard");
+                   "connection between the processes of one training; null: a single process");
+  fields.group("cache", o.cache, "cache of encoded and decoded frames");
+  fields.group("train", o.train, "training loop");
+  fields.group("track", o.track, "trackers besides metrics.jsonl and TensorBoard");
 }
 
 Schema experiment_schema() { return schema_of<ExperimentOptions>(); }

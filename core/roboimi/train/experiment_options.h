@@ -1,4 +1,4 @@
-// The keys of an experiment's file, and their values. Internal to train; see experiment.h.
+// The options of an experiment file. Internal to train; see experiment.h.
 //
 //   const Options options = experiment_options(root);
 //   const ExperimentOptions experiment = options_from<ExperimentOptions>(options);
@@ -19,7 +19,7 @@
 namespace roboimi {
 
 struct ExperimentOptions {
-  std::string name = "run";  // ends the run folder's name
+  std::string name = "run";  // the run folder is <output_dir>/<date>_<time>_<name>
   std::uint64_t seed = 0;
   std::string device = "auto";
   std::filesystem::path output_dir = "runs";

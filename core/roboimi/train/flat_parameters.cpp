@@ -27,7 +27,7 @@ std::vector<Named> trainable_parameters(const torch::nn::Module& module) {
   if (found.empty()) {
     throw Error({.what = "nothing to train",
                  .expected = "at least one parameter with requires_grad",
-                 .next = "is every part of the agent frozen?"});
+                 .next = "check whether every part of the agent is frozen"});
   }
   for (const Named& named : found) {
     const at::Tensor& first = found.front().parameter;
@@ -55,7 +55,7 @@ FlatGroup make_group(const std::vector<Named>& members, bool decays) {
   const auto options = members.front().parameter.options().requires_grad(false);
   group.parameters = at::zeros({size}, options);
   group.gradients = at::zeros({size}, options);
-  // The tensors keep their identity, so the module sees nothing but new storage.
+  // The module's tensor objects stay the same; only their storage changes.
   for (FlatView& view : group.views) {
     at::Tensor data = group.part_of(group.parameters, view);
     data.copy_(view.parameter);
@@ -98,7 +98,8 @@ at::Tensor FlatParameters::clip_gradients(double max_norm) {
   const at::Tensor norm =
       norms.size() == 1 ? norms.front() : at::linalg_vector_norm(at::stack(norms));
   if (max_norm > 0.0) {
-    // Multiplying by 1 when nothing is to be clipped costs less than asking the device.
+    // Multiplying by 1 when nothing needs clipping is cheaper than reading the norm from the
+    // device.
     const at::Tensor scale = (max_norm / (norm + 1e-6)).clamp_max(1.0);
     for (FlatGroup& group : groups_) group.gradients.mul_(scale);
   }
@@ -114,13 +115,13 @@ void FlatParameters::check_views() const {
     for (const FlatView& view : group.views) {
       if (view.parameter.numel() == 0) continue;  // has no address
       if (view.parameter.const_data_ptr() != address(group.parameters, view)) {
-        throw Error({.what = "the parameter left the trainer's buffer, and would not be trained",
+        throw Error({.what = "the parameter left the trainer's buffer and would not be trained",
                      .where = view.name,
                      .next = "do not move, cast or replace parameters while training"});
       }
       const at::Tensor& gradient = view.parameter.grad();
       if (!gradient.defined() || gradient.const_data_ptr() != address(group.gradients, view)) {
-        throw Error({.what = "the gradient left the trainer's buffer, and would train nothing",
+        throw Error({.what = "the gradient left the trainer's buffer and would have no effect",
                      .where = view.name,
                      .next = "do not call zero_grad() or replace gradients in loss(): the trainer "
                              "zeroes them"});

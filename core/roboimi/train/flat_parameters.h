@@ -1,5 +1,6 @@
-// The trainable parameters of a module, laid out in one buffer per decay group, and their gradients
-// in another of the same layout. Clipping, AdamW, EMA and an all-reduce are then one pass each.
+// The trainable parameters of a module, stored in one contiguous buffer per weight-decay group,
+// with a second buffer of the same layout for their gradients. Clipping, AdamW, EMA and all-reduce
+// each take a single pass.
 //
 //   agent.to(device);                                  // device and dtype must be final
 //   FlatParameters flat(agent, [&](const std::string& name, const at::Tensor& parameter) {
@@ -9,10 +10,11 @@
 //   agent.loss(batch, generator).loss.backward();      // accumulates into the gradient buffers
 //   at::Tensor norm = flat.clip_gradients(10.0);
 //
-// Every parameter and its .grad become views, 64-byte aligned, of the buffers; the gaps between
-// them hold zeros and stay zero. Parameters with requires_grad == false are never included and stay
-// where they are. Call zero_gradients() only: Module::zero_grad() would drop the preset gradients,
-// which check_views() finds. Write to the buffers only after backward: autograd does not notice.
+// Every parameter and its .grad become 64-byte aligned views of the buffers; the gaps between them
+// hold zeros and stay zero. Parameters with requires_grad == false are not included and stay where
+// they are. Use zero_gradients(), never Module::zero_grad(), which would drop the preset gradients
+// (check_views() detects this). Write to the buffers only after backward: autograd does not track
+// such writes.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -39,7 +41,7 @@ struct FlatGroup {
   at::Tensor gradients;   // [N]
   std::vector<FlatView> views;
 
-  // The part of a buffer of this group's layout that belongs to `view`, in the parameter's shape.
+  // The part of `buffer` (in this group's layout) that belongs to `view`, in the parameter's shape.
   ROBOIMI_EXPORT at::Tensor part_of(const at::Tensor& buffer, const FlatView& view) const;
 };
 
@@ -47,19 +49,20 @@ class ROBOIMI_EXPORT FlatParameters {
  public:
   using Decays = std::function<bool(const std::string& name, const at::Tensor& parameter)>;
 
-  // Error when nothing is trainable, or when trainable parameters differ in dtype or device.
+  // Throws Error if nothing is trainable, or if trainable parameters differ in dtype or device.
   FlatParameters(torch::nn::Module& module, const Decays& decays);
 
-  // At most two groups, the one with decay first; empty groups are left out.
+  // At most two groups, the one with weight decay first; empty groups are omitted.
   const std::vector<FlatGroup>& groups() const { return groups_; }
   std::int64_t num_parameters() const;  // without the gaps
 
   void zero_gradients();
   // Scales all gradients so that their joint 2-norm is at most `max_norm`
-  // (torch.nn.utils.clip_grad_norm_); 0 never scales. Returns the norm before, 0-d, not read.
+  // (torch.nn.utils.clip_grad_norm_); 0 disables this. Returns the norm before scaling as a 0-d
+  // tensor on the device, without synchronizing.
   at::Tensor clip_gradients(double max_norm);
 
-  // Error naming a parameter that is, or whose gradient is, no longer the view it was made.
+  // Throws Error naming a parameter if it or its gradient is no longer a view of the buffers.
   void check_views() const;
 
  private:

@@ -13,14 +13,15 @@
 namespace roboimi {
 namespace {
 
-// Libraries choose their algorithms and make their workspaces in the first steps.
+// Eager steps at the start, in which libraries choose their algorithms and allocate workspaces.
 constexpr std::int64_t kFirstSteps = 3;
+// Eager steps after drop().
 constexpr std::int64_t kStepsAfterOtherWork = 1;
 
 using Fields = std::map<std::string, at::Tensor>;
 
 Fields fields_of(const Batch& batch) {
-  // Names every member, so that a new one does not compile until it is here.
+  // Binds every member, so that adding one to Batch fails to compile until it is handled here.
   const auto& [observations, features, actions, is_pad] = batch;
   Fields fields = {{"features", features}, {"actions", actions}, {"is_pad", is_pad}};
   for (const auto& [stream, values] : observations) fields["observations." + stream] = values;
@@ -37,7 +38,7 @@ Batch clone_of(const Batch& batch) {
   return copy;
 }
 
-// What is different, in words.
+// A description of the first difference in shape or dtype.
 std::string difference(const Fields& mine, const Fields& given) {
   const auto text = [](const Fields& fields, const std::string& name) {
     const auto found = fields.find(name);
@@ -47,7 +48,7 @@ std::string difference(const Fields& mine, const Fields& given) {
   for (const Fields* fields : {&mine, &given}) {
     for (const auto& item : *fields) {
       const std::string before = text(mine, item.first), now = text(given, item.first);
-      if (before != now) return fmt::format("{} {} after {}", item.first, now, before);
+      if (before != now) return fmt::format("{} was {}, now {}", item.first, before, now);
     }
   }
   return "";
@@ -62,8 +63,8 @@ bool same_shapes(const Fields& mine, const Fields& given) {
 
 }  // namespace
 
-void check_cuda_graph(CudaGraphUse asked, c10::Device device) {
-  if (asked != CudaGraphUse::kOn || (device.is_cuda() && CudaGraph::available())) return;
+void check_cuda_graph(CudaGraphUse use, c10::Device device) {
+  if (use != CudaGraphUse::kOn || (device.is_cuda() && CudaGraph::available())) return;
   throw Error({.what = "a CUDA graph needs a CUDA device",
                .where = "train.cuda_graph",
                .expected = "device: cuda, or cuda_graph: auto or off",
@@ -103,14 +104,14 @@ GraphedStep::~GraphedStep() = default;
 void GraphedStep::set_batch(std::int64_t part, const Batch& batch) {
   const std::string difference = inputs_.batches[static_cast<std::size_t>(part)].copy(batch);
   if (!difference.empty()) {
-    throw CannotRecord("the shape of a batch has changed: " + difference);
+    throw CannotRecord("the shape or dtype of a batch has changed: " + difference);
   }
 }
 
 void GraphedStep::drop() {
   graph_.reset();
   eager_steps_left_ = std::max(eager_steps_left_, kStepsAfterOtherWork);
-  // A generator belongs to the recordings that it was in.
+  // A generator stays tied to the recording it was registered in, so create new ones.
   inputs_.generators.clear();
   while (inputs_.generators.size() < inputs_.batches.size()) {
     inputs_.generators.push_back(make_generator(0, device_));
@@ -118,7 +119,7 @@ void GraphedStep::drop() {
 }
 
 void GraphedStep::run(const StepNumbers& numbers) {
-  // Each is a kernel with its number as an argument: nothing is copied from the host.
+  // Set the inputs. Each fill is a kernel with its value as an argument, not a copy from the host.
   inputs_.learning_rate.fill_(numbers.learning_rate);
   inputs_.average_weight.fill_(numbers.average_weight);
   inputs_.step.fill_(numbers.step);
@@ -128,14 +129,15 @@ void GraphedStep::run(const StepNumbers& numbers) {
     }
   };
   seed();
+  // Run the first steps, and those after drop(), without a graph.
   if (eager_steps_left_ > 0) {
-    graph_.run_beside([this] { body_(inputs_); });
+    graph_.run_eagerly([this] { body_(inputs_); });
     --eager_steps_left_;
     return;
   }
   if (!graph_.is_recorded()) {
     record();
-    seed();  // a recording may have moved them
+    seed();  // recording may have advanced the generators
   }
   graph_.replay();
 }
@@ -153,7 +155,7 @@ void GraphedStep::record() {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   const auto level = was_recorded_ ? spdlog::level::debug : spdlog::level::info;
-  logger().log(level, "the training step is a CUDA graph now, recorded in {:.2f} s", seconds);
+  logger().log(level, "recorded the training step as a CUDA graph in {:.2f} s", seconds);
   was_recorded_ = true;
 }
 

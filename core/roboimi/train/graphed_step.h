@@ -1,5 +1,5 @@
-// A training step as one CUDA graph: thousands of small kernels that the host would launch one by
-// one are launched by a single call. Not installed API.
+// A training step that runs as one CUDA graph: a single call launches the thousands of small
+// kernels that the host would otherwise launch one by one. Not installed API.
 //
 //   GraphedStep graphed(device, {.parts = 1, .weight_type = at::kFloat}, [&](StepInputs& inputs) {
 //     flat.zero_gradients();
@@ -9,15 +9,15 @@
 //   graphed.set_batch(0, batch);
 //   graphed.run({.seeds = {mix_seed(seed, step)}, .learning_rate = 1e-4, .step = step});
 //
-// The first steps run the body as it is, on the stream of the recording: what the agent makes once
-// and keeps (tables of angles) must be there before. Then the body is recorded, without effect, and
-// from then on replayed. A recording holds addresses: the body reads whatever changes from step to
-// step from its inputs, and parameters, gradients and moments stay where they are. Work between two
-// steps may have replaced what the agent keeps, so drop() after it: one step as it is, and a new
-// recording.
+// The first steps run the body eagerly, on the stream used for recording, because tensors that the
+// agent creates once and keeps (tables of angles) must exist before the recording. Then the body is
+// recorded, without executing it, and replayed from then on. A recording holds memory addresses:
+// the body must read everything that changes from step to step from its inputs, and parameters,
+// gradients and moments must stay in place. Work between two steps may replace tensors that the
+// agent keeps; call drop() after it, which causes one eager step and a new recording.
 //
-// CannotRecord: the body reads from the device, or a batch has another shape. Nothing of the step
-// has been done then, and the caller does it in its own way.
+// CannotRecord is thrown if the body reads from the device or a batch has another shape. Nothing of
+// the step has been done then; the caller runs it without a graph.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -34,19 +34,20 @@
 
 namespace roboimi {
 
-// Error, saying why, where `train.cuda_graph: on` is asked for and `device` has no CUDA graphs.
-void check_cuda_graph(CudaGraphUse asked, c10::Device device);
+// Throws Error if the configuration requires a CUDA graph (`train.cuda_graph: on`) and `device`
+// does not support one.
+void check_cuda_graph(CudaGraphUse use, c10::Device device);
 
 class CannotRecord : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// A batch that stays at its place in memory while its values change.
+// A batch at fixed memory addresses, whose values change from step to step.
 class ROBOIMI_EXPORT StaticBatch {
  public:
-  // The first call makes the tensors. Returns what does not fit into them, in words, and copies
-  // nothing then; empty when all was copied.
+  // Copies the values of `from`; the first call allocates the tensors. Returns an empty string, or,
+  // if shapes or dtypes differ, a description of the difference; then nothing is copied.
   std::string copy(const Batch& from);
   const Batch& batch() const { return batch_; }
 
@@ -55,18 +56,19 @@ class ROBOIMI_EXPORT StaticBatch {
   bool is_made_ = false;
 };
 
-// What the body reads.
+// The inputs of the body, at fixed addresses on the device.
 struct StepInputs {
-  std::vector<StaticBatch> batches;  // one a part
-  std::vector<at::Generator> generators;
-  at::Tensor learning_rate;   // 0-d float
-  at::Tensor average_weight;  // 0-d, of the new parameters in their average
-  at::Tensor step;            // 0-d int64: this step's number, counted from 1
+  std::vector<StaticBatch> batches;       // one per part
+  std::vector<at::Generator> generators;  // one per part
+  at::Tensor learning_rate;               // 0-d float
+  at::Tensor average_weight;              // 0-d: weight of the new parameters in their average
+  at::Tensor step;                        // 0-d int64: this step's number, counted from 1
   bool is_recording = false;
 };
 
+// The values of one step; run() copies them into StepInputs.
 struct StepNumbers {
-  std::vector<std::uint64_t> seeds;  // one a part
+  std::vector<std::uint64_t> seeds;  // one per part
   double learning_rate = 0.0;
   double average_weight = 0.0;
   std::int64_t step = 0;
@@ -75,7 +77,7 @@ struct StepNumbers {
 class GraphedStep {
  public:
   struct Options {
-    std::int64_t parts = 1;  // batches in a step
+    std::int64_t parts = 1;  // batches per step
     at::ScalarType weight_type = at::kFloat;
   };
   using Body = std::function<void(StepInputs& inputs)>;

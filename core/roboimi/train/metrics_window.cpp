@@ -29,11 +29,11 @@ void MetricsWindow::finish_step(std::int64_t step, const at::Tensor& gradient_no
 
 void MetricsWindow::add_norm(const at::Tensor& step, const at::Tensor& gradient_norm) {
   add("gradient_norm", gradient_norm, 1);
-  // Filling by a mask would read the number from the device.
+  // masked_fill_() would read the step's number from the device.
   first_bad_step_.copy_(at::where(is_first_bad(gradient_norm), step, first_bad_step_));
 }
 
-// A loss that is not finite has such gradients, and a sum of losses stays so.
+// A non-finite loss gives non-finite gradients, and a sum of losses stays non-finite.
 at::Tensor MetricsWindow::is_first_bad(const at::Tensor& gradient_norm) const {
   const at::Tensor bad = at::isfinite(sums_.at("loss") + gradient_norm).logical_not();
   return bad.logical_and(first_bad_step_ < 0);
@@ -68,7 +68,7 @@ Scalars MetricsWindow::means(Communicator& communicator) const {
   return means;
 }
 
-// All are read from the device at once.
+// Reads all sums from the device in one transfer.
 at::Tensor MetricsWindow::read_sums() const {
   std::vector<at::Tensor> values;
   for (const auto& item : sums_) values.push_back(item.second);
@@ -78,7 +78,7 @@ at::Tensor MetricsWindow::read_sums() const {
 MetricsSums MetricsWindow::sums(Communicator& communicator) const {
   MetricsSums sums{.steps = steps_};
   if (steps_ == 0) return sums;
-  // A row of each process: adding zeros leaves its bits.
+  // One row per process, zero in the other processes: the all-reduce keeps each row bit-exact.
   const at::Tensor own = read_sums();
   at::Tensor rows = at::zeros({communicator.size(), own.size(0)}, at::kDouble);
   rows[communicator.rank()].copy_(own);
@@ -99,7 +99,7 @@ void MetricsWindow::restore(const MetricsSums& sums, const Communicator& communi
   if (count == communicator.size()) {
     values = sums.processes[static_cast<std::size_t>(communicator.rank())];
   } else {
-    // With another number of processes the line is the mean of all those before.
+    // With another number of processes, continue from the mean over the former processes.
     for (const auto& process : sums.processes) {
       for (const auto& [name, value] : process) values[name] += value / static_cast<double>(count);
     }

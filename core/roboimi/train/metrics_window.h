@@ -1,4 +1,5 @@
-// The training metrics of some steps: sums on the device, read once for all of them.
+// Training metrics accumulated over a window of steps: sums on the device that are read only once
+// per window.
 //
 //   MetricsWindow window(device);
 //   window.add_batch(report, 1);
@@ -26,27 +27,28 @@ class ROBOIMI_EXPORT MetricsWindow {
  public:
   explicit MetricsWindow(c10::Device device);
 
-  // One batch of `accumulate` that make a step.
+  // Adds one batch of a step that consists of `accumulate` batches.
   void add_batch(const LossReport& report, std::int64_t accumulate);
   void finish_step(std::int64_t step, const at::Tensor& gradient_norm);
-  // The same in two halves, as a CUDA graph needs them: what is on the device, with the step's
-  // number there (0-d int64), and the count.
+  // finish_step() in two parts, for CUDA graphs: the work on the device, with the step's number as
+  // a 0-d int64 tensor there, and the count on the host.
   void add_norm(const at::Tensor& step, const at::Tensor& gradient_norm);
   void count_step() { ++steps_; }
   void add_data_time(std::chrono::steady_clock::duration spent) { data_time_ += spent; }
-  // Time that is not to count as training.
-  void leave_out(std::chrono::steady_clock::duration spent) { started_ += spent; }
+  // Excludes `spent` from the time that counts as training.
+  void exclude_time(std::chrono::steady_clock::duration spent) { started_ += spent; }
 
-  // The means over the steps and the processes, "train/data_ms" and this process's
-  // "train/steps_per_second" among them. Collective. Not to be called before a step.
+  // The means over the steps and the processes, including "train/data_ms" and this process's
+  // "train/steps_per_second". Collective. Needs at least one step in the window.
   Scalars means(Communicator& communicator) const;
-  // For a checkpoint: what the next line has of the steps so far. Collective.
+  // The sums of the unfinished window, for a checkpoint. Collective.
   MetricsSums sums(Communicator& communicator) const;
-  // Goes on from there, in an empty window: the next line covers those steps as well.
+  // Continues an unfinished window from a checkpoint, so that the next line also covers its steps.
+  // This window must be empty.
   void restore(const MetricsSums& sums, const Communicator& communicator);
-  // The first step whose loss or gradient was no finite number; -1: there is none.
+  // The first step whose loss or gradient was not finite; -1 if there is none.
   std::int64_t first_bad_step() const { return first_bad_step_.item<std::int64_t>(); }
-  // An empty window whose sums stay where they are: a CUDA graph adds to them there.
+  // Empties the window but keeps the sums' memory, because a CUDA graph adds to these addresses.
   void clear_in_place();
   std::size_t num_sums() const { return sums_.size(); }
 
@@ -58,7 +60,7 @@ class ROBOIMI_EXPORT MetricsWindow {
   std::map<std::string, at::Tensor> sums_;  // 0-d
   at::Tensor first_bad_step_;               // 0-d int64
   std::int64_t steps_ = 0;
-  std::int64_t restored_steps_ = 0;  // of them, which took this process no time
+  std::int64_t restored_steps_ = 0;  // part of steps_; not included in this process's timing
   std::chrono::steady_clock::duration data_time_{};
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };

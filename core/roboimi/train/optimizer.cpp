@@ -19,14 +19,14 @@ AdamW::AdamW(FlatParameters& parameters, const AdamWOptions& options)
   }
 }
 
-// libtorch takes the rate as a number or as a tensor.
+// `learning_rate` is a scalar or a 0-d tensor; libtorch accepts both.
 template <typename Rate>
 void AdamW::update(const Rate& learning_rate) {
   const torch::NoGradGuard no_grad;
   for (std::size_t i = 0; i < moments_.size(); ++i) {
     const FlatGroup& group = parameters_.groups()[i];
     Moments& moments = moments_[i];
-    // The fused kernel reads the number of this update and leaves counting to its caller.
+    // The fused kernel only reads the update's number, so the caller increments it.
     moments.step.add_(1);
     at::_fused_adamw_({group.parameters}, {group.gradients}, {moments.exp_avg},
                       {moments.exp_avg_sq}, {}, {moments.step}, learning_rate, options_.beta1,

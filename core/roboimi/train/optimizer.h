@@ -1,4 +1,4 @@
-// AdamW on flat buffers, and the learning rate of a step.
+// AdamW on flat parameter buffers, and the learning-rate schedule.
 //
 //   AdamW optimizer(flat, {.weight_decay = 1e-6});
 //   optimizer.step(schedule.learning_rate(step));
@@ -26,17 +26,18 @@ struct AdamWOptions {
 
 class ROBOIMI_EXPORT AdamW {
  public:
-  // `parameters` must outlive the optimiser.
+  // `parameters` must outlive the optimizer.
   AdamW(FlatParameters& parameters, const AdamWOptions& options);
 
-  // One update with the gradients as they are. Nothing is read back from the device.
+  // One update with the current gradients. Nothing is read back from the device.
   void step(double learning_rate);
-  // The same with the rate on the device, 0-d float: a CUDA graph reads it there.
+  // The same with the learning rate as a 0-d float on the device, where a CUDA graph reads it.
   void step(const at::Tensor& learning_rate);
 
-  // "exp_avg.NAME", "exp_avg_sq.NAME" of every parameter, and "step" (0-d): copies.
+  // Copies of "exp_avg.NAME" and "exp_avg_sq.NAME" for every parameter, and "step" (0-d).
   std::map<std::string, at::Tensor> state() const;
-  // Bit-exact inverse of state(). Error naming a tensor that is missing or misshapen.
+  // Bit-exact inverse of state(). Throws Error naming a tensor that is missing or has another
+  // shape.
   void load_state(const std::map<std::string, at::Tensor>& state);
 
  private:
@@ -49,10 +50,11 @@ class ROBOIMI_EXPORT AdamW {
 
   FlatParameters& parameters_;
   AdamWOptions options_;
-  std::vector<Moments> moments_;  // one a group
+  std::vector<Moments> moments_;  // one per group
 };
 
-// Linear warm-up to the learning rate, then constant, or half a cosine down to 0 at `max_steps`.
+// Learning-rate schedule: linear warm-up to `peak`, then either constant or a half cosine that
+// reaches 0 at `max_steps`.
 struct LearningRateSchedule {
   enum class Kind { kConstant, kCosine };
   Kind kind = Kind::kCosine;
@@ -60,8 +62,8 @@ struct LearningRateSchedule {
   std::int64_t warmup_steps = 500;
   std::int64_t max_steps = 50000;
 
-  // Of step 0, 1, ... max_steps - 1. peak * (step + 1) / warmup_steps while warming up, so that the
-  // first step moves; then peak * (1 + cos(pi * progress)) / 2.
+  // The learning rate of step 0, 1, ... max_steps - 1. During warm-up peak * (step + 1) /
+  // warmup_steps, so that the first step already moves; then peak * (1 + cos(pi * progress)) / 2.
   ROBOIMI_EXPORT double learning_rate(std::int64_t step) const;
 };
 

@@ -22,14 +22,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The run's folder adds the date and a number, and files below add temporary names.
+// Bytes. Leaves room for the date and number in the folder's name and for temporary file names.
 constexpr std::size_t kLongestName = 200;
-// Beside the best ones: the newest, and the one that is being written.
+// In addition to the best ones: the newest, and the one being written.
 constexpr std::int64_t kOtherCheckpoints = 2;
-// In a checkpoint: the weights; of what trains also its average and the optimizer's two moments.
+// A checkpoint holds each trained weight three more times: its average and the optimizer's moments.
 constexpr std::uintmax_t kTrainedCopies = 3;
 constexpr double kMegabyte = 1e6;
-constexpr double kFilmRate = 20.0;  // any that encoders take
+constexpr double kVideoRate = 20.0;  // frames per second; any rate that encoders accept
 
 void require_run_name(const Options& experiment) {
   const std::string& name = experiment.text("name");
@@ -38,12 +38,12 @@ void require_run_name(const Options& experiment) {
   std::string expected;
   if (name.empty() || name == "." || name == "..") expected = "a name";
   if (name.find('/') != std::string::npos) expected = "a name without '/'";
-  if (!is_line) expected = "a name of one line";
+  if (!is_line) expected = "a name without line breaks or other control characters";
   if (name.size() > kLongestName) {
     expected = fmt::format("at most {} bytes, not {}", kLongestName, name.size());
   }
   if (expected.empty()) return;
-  experiment.fail("name", "it ends the name of the run's folder", expected,
+  experiment.fail("name", "not usable as the end of the run folder's name", expected,
                   "output_dir=FOLDER chooses where the run's folder is made");
 }
 
@@ -62,11 +62,11 @@ std::optional<Checkpoint> read_resumed(const PreflightOptions& options) {
   return read_newest_checkpoint(*options.resume / kCheckpointsFolder);
 }
 
-// A run that has gone further than it is asked to.
+// Throws if the run already has more steps than train.max_steps.
 void require_steps_left(const PreflightOptions& options, const Checkpoint& resumed) {
   const std::int64_t step = resumed.state.step;
   if (step <= options.train.max_steps) return;
-  throw Error({.what = "the run has gone further than train.max_steps",
+  throw Error({.what = "the run already has more steps than train.max_steps",
                .where = options.resume->string(),
                .expected = fmt::format("train.max_steps of at least {}", step),
                .found = std::to_string(options.train.max_steps)});
@@ -88,14 +88,14 @@ std::shared_ptr<Environment> make_environment(const PreflightOptions& options, A
   }
 }
 
-// Where derived data will be; empty where that is the user's own cache.
+// The cache folder; empty if it will be the user's own one, whose disk is not checked.
 fs::path planned_cache_folder(const PreflightOptions& options, const Dataset& dataset) {
   if (options.cache.folder) return *options.cache.folder;
   const fs::path beside = fs::absolute(dataset.episode(0).file).parent_path() / ".roboimi_cache";
   return ::access(nearest_existing(beside).c_str(), W_OK | X_OK) == 0 ? beside : fs::path();
 }
 
-// Whether a cache file of an earlier run may be the one: then nothing is to be written.
+// Whether an earlier run may already have written the cache file.
 bool holds_cache_file(const fs::path& folder, std::uintmax_t bytes) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
@@ -107,6 +107,7 @@ bool holds_cache_file(const fs::path& folder, std::uintmax_t bytes) {
 }
 
 void measure(const PreflightOptions& options, Preflight& found) {
+  // Count the weights.
   std::uintmax_t all = 0, trained = 0;
   for (const at::Tensor& weights : found.agent->parameters()) {
     found.num_parameters += weights.numel();
@@ -117,23 +118,27 @@ void measure(const PreflightOptions& options, Preflight& found) {
   }
   for (const at::Tensor& buffer : found.agent->buffers()) all += buffer.nbytes();
   found.checkpoint_bytes = all + kTrainedCopies * trained;
+  // Estimate the cache and check the disk space.
   const Dataset& dataset = *found.data.dataset;
   const fs::path folder = planned_cache_folder(options, dataset);
   found.cache_bytes = cache_bytes(dataset, found.agent->backbone(), options.cache);
   if (folder.empty() || holds_cache_file(folder, found.cache_bytes)) found.cache_bytes = 0;
   if (options.communicator.rank() != 0) return;
-  require_space(folder, found.cache_bytes, "derived data",
+  require_space(folder, found.cache_bytes, "the cache",
                 "set cache.folder to a folder with more space");
   require_space(options.resume ? *options.resume : fs::path(options.experiment.text("output_dir")),
-                found.checkpoint_bytes, "a checkpoint", "set output_dir to one with more space");
+                found.checkpoint_bytes, "a checkpoint",
+                "set output_dir to a folder with more space");
 }
 
 Preflight check(const PreflightOptions& options) {
   const bool leads = options.communicator.rank() == 0;
+  // Device, folders and the run to resume.
   check_cuda_graph(options.train.cuda_graph, options.data.device);
   Preflight found{.resumed = read_resumed(options)};
   if (leads) require_folders(options);
   if (leads && found.resumed) require_steps_left(options, *found.resumed);
+  // Data and agent.
   Registry& registry = Registry::instance();
   const ConfigNode& data = options.experiment.component("data");
   const std::shared_ptr<const Dataset> dataset =
@@ -144,11 +149,12 @@ Preflight check(const PreflightOptions& options) {
                                       options.data.seed, resumed);
   found.agent->to(options.data.device);
   found.data = lay_out_training_data(dataset, *found.agent, options.data);
+  // Rollouts and disk space.
   const bool rolls_out = options.train.rollout_num_episodes > 0 && options.experiment.has("env") &&
                          found.agent->make_actor({}) != nullptr;
   if (leads && rolls_out) {
     found.environment = make_environment(options, *found.agent);
-    if (options.train.rollout_num_videos > 0) VideoWriter::require_encoder(kFilmSize, kFilmRate);
+    if (options.train.rollout_num_videos > 0) VideoWriter::require_encoder(kFilmSize, kVideoRate);
   }
   measure(options, found);
   return found;
@@ -175,21 +181,23 @@ Preflight run_preflight(const PreflightOptions& options) {
   const bool failed = any_process(failure != nullptr, options.communicator);
   if (failure) std::rethrow_exception(failure);
   if (failed) {
-    throw Error({.what = "another process of this training found a fault",
+    throw Error({.what = "a check failed in another process of this training",
                  .where = fmt::format("rank {} of {}", options.communicator.rank(),
                                       options.communicator.size()),
-                 .next = "see what that process says"});
+                 .next = "see the error of that process"});
   }
   return found;
 }
 
 std::string describe_plan(const Preflight& preflight, const PreflightOptions& options) {
   const TrainOptions& train = options.train;
+  // Count windows, checkpoints and epochs.
   const std::int64_t windows = preflight.data.sampler->num_windows();
   const std::int64_t kept = train.keep_top_k + kOtherCheckpoints;
   const double drawn =
       static_cast<double>(train.max_steps) *
       static_cast<double>(train.batch_size * train.accumulate * options.communicator.size());
+  // Describe the rollouts and the run folder.
   std::string rollouts = "none";
   if (preflight.environment != nullptr) {
     rollouts = train.rollout_every > 0 ? fmt::format("every {} steps", train.rollout_every)
@@ -200,16 +208,17 @@ std::string describe_plan(const Preflight& preflight, const PreflightOptions& op
                                             : (fs::path(options.experiment.text("output_dir")) /
                                                ("<date>_<time>_" + options.experiment.text("name")))
                                                   .string();
+  // The table, one row per topic.
   return row("parameters", fmt::format("{}, of which {} are trained", preflight.num_parameters,
                                        preflight.num_trained)) +
-         row("data", fmt::format("{} episodes to train on, {} held out, {} windows",
+         row("data", fmt::format("{} training episodes, {} held out, {} windows",
                                  preflight.data.training_episodes.size(),
                                  preflight.data.held_out_episodes.size(), windows)) +
          row("training",
              fmt::format("{} steps, {:.1f} epochs, on {}", train.max_steps,
                          drawn / static_cast<double>(windows), options.data.device.str())) +
          row("rollouts", rollouts) +
-         row("disk", fmt::format("{} of derived data to write, {} a checkpoint, at most {} of them",
+         row("disk", fmt::format("{} of cache to write, {} per checkpoint, at most {} checkpoints",
                                  megabytes(preflight.cache_bytes),
                                  megabytes(preflight.checkpoint_bytes), kept)) +
          row("folder", folder) + "nothing was written\n";
@@ -219,21 +228,22 @@ void require_run_to_resume(const fs::path& run) {
   const auto fail = [&](const std::string& found, const std::string& next) {
     throw Error({.what = "no run to resume",
                  .where = run.string(),
-                 .expected = "the folder of a run, with a checkpoint in its checkpoints folder",
+                 .expected = "a run folder with a checkpoint in its checkpoints folder",
                  .found = found,
                  .next = next});
   };
   std::error_code error;
-  if (!fs::exists(run, error)) fail("nothing of that name", "");
+  if (!fs::exists(run, error)) fail("no such file or folder", "");
   if (!fs::is_directory(run, error)) fail("a file", "");
   if (fs::exists(run / "state.json", error)) {
-    fail("one of its checkpoints", "name the folder that its checkpoints folder is in");
+    fail("a checkpoint", "name the run folder, which contains the checkpoints folder");
   }
   if (!fs::is_directory(run / kCheckpointsFolder, error)) fail("no checkpoints folder", "");
   try {
     find_checkpoint(run / kCheckpointsFolder);
   } catch (const Error&) {
-    fail("no checkpoint", "it ended before its first: start it again, without --resume");
+    fail("no checkpoint",
+         "the run ended before its first checkpoint; start it again without --resume");
   }
 }
 

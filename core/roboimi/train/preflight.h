@@ -1,6 +1,6 @@
-// Everything that can be known of a run before it writes anything: its names and folders, the data,
-// the agent, the environment that it rolls out in, the video encoder and the disk. What the checks
-// make, the run goes on with, so that nothing is done twice.
+// Checks a run before it writes anything: names and folders, data, agent, rollout environment,
+// video encoder and disk space. The run then uses the objects that the checks created, so that no
+// work is done twice.
 #pragma once
 
 #include <cstdint>
@@ -30,27 +30,28 @@ struct PreflightOptions {
 };
 
 struct Preflight {
-  std::optional<Checkpoint> resumed;         // the newest of the run to continue
+  std::optional<Checkpoint> resumed;         // newest checkpoint of the resumed run
   std::shared_ptr<Agent> agent;              // on the device
-  TrainingData data;                         // its windows; see lay_out_training_data()
-  std::shared_ptr<Environment> environment;  // in rank 0, where the run rolls out
+  TrainingData data;                         // episodes and windows; see lay_out_training_data()
+  std::shared_ptr<Environment> environment;  // in rank 0, if the run has rollouts
   std::int64_t num_parameters = 0, num_trained = 0;
-  std::uintmax_t cache_bytes = 0;       // still to be written, of derived data
-  std::uintmax_t checkpoint_bytes = 0;  // of one checkpoint
+  std::uintmax_t cache_bytes = 0;       // size of the cache files that are still to be written
+  std::uintmax_t checkpoint_bytes = 0;  // size of one checkpoint
 };
 
-// Error for the first thing that is wrong. Nothing is created. Collective: when one process finds a
-// fault, all end with an Error.
+// Runs the checks and throws Error for the first problem. Writes nothing to disk. Collective: if
+// one process finds a problem, all processes throw.
 ROBOIMI_EXPORT Preflight run_preflight(const PreflightOptions& options);
 
 // The table that `roboimi run --dry-run` prints.
 ROBOIMI_EXPORT std::string describe_plan(const Preflight& preflight,
                                          const PreflightOptions& options);
 
-// Error unless `run` is the folder of a run that has a checkpoint.
+// Throws Error unless `run` is a run folder with a checkpoint.
 ROBOIMI_EXPORT void require_run_to_resume(const std::filesystem::path& run);
 
-// Error unless the disk of `folder`, which may not exist yet, has room for `bytes` of `what`.
+// Throws Error unless the disk of `folder` has `bytes` free. `folder` need not exist yet; `what`
+// names the data in the message, and `next` is its suggestion.
 ROBOIMI_EXPORT void require_space(const std::filesystem::path& folder, std::uintmax_t bytes,
                                   const std::string& what, const std::string& next);
 

@@ -11,49 +11,49 @@
 namespace roboimi {
 namespace {
 
-constexpr double kStdFloor = 1e-6;  // of a number of the representation that hardly moves
+constexpr double kStdFloor = 1e-6;  // for elements of the representation that are nearly constant
 
-// The ridge solution for standardised inputs, in double.
+// Ridge regression on standardized inputs, in double precision.
 class Ridge {
  public:
   Ridge(const at::Tensor& inputs, double ridge) : mean_(inputs.mean(0)) {
-    const at::Tensor centred = inputs - mean_;
-    scale_ = centred.square().mean(0).sqrt().clamp_min(kStdFloor).reciprocal();
-    standardised_ = centred * scale_;
+    const at::Tensor centered = inputs - mean_;
+    scale_ = centered.square().mean(0).sqrt().clamp_min(kStdFloor).reciprocal();
+    standardized_ = centered * scale_;
     const auto rows = static_cast<double>(inputs.size(0));
-    const at::Tensor gram = standardised_.t().mm(standardised_) +
+    const at::Tensor gram = standardized_.t().mm(standardized_) +
                             ridge * rows * at::eye(inputs.size(1), inputs.options());
     factor_ = at::linalg_cholesky(gram);
   }
 
-  // Predictions for other inputs, of a target [N, k] fitted to the own ones.
+  // Fits `target` [N, k] to the constructor's inputs and predicts it for other `inputs`.
   at::Tensor predict(const at::Tensor& target, const at::Tensor& inputs) const {
     const at::Tensor offset = target.mean(0);
-    const at::Tensor weights = at::cholesky_solve(standardised_.t().mm(target - offset), factor_);
+    const at::Tensor weights = at::cholesky_solve(standardized_.t().mm(target - offset), factor_);
     return ((inputs - mean_) * scale_).mm(weights) + offset;
   }
 
  private:
-  at::Tensor mean_, scale_, standardised_, factor_;
+  at::Tensor mean_, scale_, standardized_, factor_;
 };
 
 void check(const ProbeData& train, const ProbeData& held_out) {
   if (train.first.size() < 2 || held_out.first.size() < 2) {
-    throw Error({.what = "a probe needs episodes to fit to and others to test on",
+    throw Error({.what = "a probe needs training episodes and held-out episodes",
                  .expected = "at least one of each",
                  .found = fmt::format("{} and {}", std::max<std::size_t>(train.first.size(), 1) - 1,
                                       std::max<std::size_t>(held_out.first.size(), 1) - 1),
-                 .next = "hold some episodes out, and collect more if there are too few"});
+                 .next = "hold out some episodes; collect more if there are too few"});
   }
   for (const auto& [name, values] : train.labels) {
     const auto found = held_out.labels.find(name);
     if (found != held_out.labels.end() && found->second.size(1) == values.size(1)) continue;
     throw Error({.what = fmt::format("the label '{}' differs between episodes", name),
-                 .next = "probe episodes of one collection"});
+                 .next = "probe episodes that were collected with the same labels"});
   }
 }
 
-// Squared error and squared deviation from the training mean, summed by episode: [E], [E].
+// Squared error and squared deviation from the training mean, summed per episode: [E], [E].
 std::pair<at::Tensor, at::Tensor> sums_by_episode(const at::Tensor& target,
                                                   const at::Tensor& prediction,
                                                   const at::Tensor& mean,
@@ -73,6 +73,7 @@ std::pair<at::Tensor, at::Tensor> sums_by_episode(const at::Tensor& target,
 std::vector<ProbeResult> linear_probes(const ProbeData& train, const ProbeData& held_out,
                                        const ProbeOptions& options) {
   check(train, held_out);
+  // Standardize the inputs and draw the bootstrap samples, which all labels share.
   const torch::NoGradGuard no_grad;
   const at::Tensor inputs = held_out.representation.to(at::kDouble);
   const Ridge ridge(train.representation.to(at::kDouble), options.ridge);
@@ -82,6 +83,7 @@ std::vector<ProbeResult> linear_probes(const ProbeData& train, const ProbeData& 
                                            generator, at::TensorOptions(at::kLong));
   const at::Tensor limits = at::tensor({0.025, 0.975}, at::kDouble);
 
+  // Fit each label and evaluate it on the held-out episodes.
   std::vector<ProbeResult> results;
   for (const auto& [name, values] : train.labels) {
     const at::Tensor fitted = values.to(at::kDouble);
@@ -112,7 +114,7 @@ std::map<std::string, at::Tensor> probe_labels(const Dataset& dataset,
   }
   std::map<std::string, at::Tensor> labels;
   for (const auto& [name, values] : parts) {
-    // A label that only some episodes have is none.
+    // Omit labels that only some episodes have.
     if (values.size() == episodes.size()) labels[name] = at::cat(values);
   }
   return labels;

@@ -25,7 +25,7 @@ void require_same_parameters(const FlatParameters& parameters, Communicator& com
   if (communicator.size() == 1) return;
   at::Tensor checksum = at::zeros({}, at::kLong);
   for (const FlatGroup& group : parameters.groups()) {
-    // The bits as integers: NaN equals itself, and 0 is not -0.
+    // Sum the bits as integers, so that NaN equals itself and 0 differs from -0.
     checksum += group.parameters.view(at::kInt).sum(at::kLong).cpu();
   }
   at::Tensor first = checksum.clone();
@@ -36,16 +36,16 @@ void require_same_parameters(const FlatParameters& parameters, Communicator& com
        .where = where,
        .expected = fmt::format("rank 0's checksum {:x}", first.item<std::int64_t>()),
        .found = fmt::format("{:x} in rank {}", checksum.item<std::int64_t>(), communicator.rank()),
-       .next = "run all processes on machines of one kind (CPU, GPU, libtorch) with equal "
+       .next = "run all processes on machines of the same kind (CPU, GPU, libtorch) with the same "
                "train.threads"});
 }
 
-MeasuringAlone::MeasuringAlone(Agent& agent, Communicator& communicator)
+LocalLosses::LocalLosses(Agent& agent, Communicator& communicator)
     : agent_(agent), communicator_(communicator) {
-  if (communicator_.size() > 1) agent_.share_batches(alone_);
+  if (communicator_.size() > 1) agent_.share_batches(single_process_);
 }
 
-MeasuringAlone::~MeasuringAlone() {
+LocalLosses::~LocalLosses() {
   if (communicator_.size() > 1) agent_.share_batches(communicator_);
 }
 

@@ -1,5 +1,5 @@
-// The copies of one agent that several processes train. They start equal, and equal gradients keep
-// them so; here is what brings them together and what finds out when they have parted.
+// Functions that synchronize the copies of one agent in the processes of a training, and check that
+// they are still equal. The copies start equal and receive equal gradients, so they stay equal.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -12,31 +12,31 @@
 
 namespace roboimi {
 
-// Rank 0's parameters and buffers to everyone. Collective.
+// Broadcasts rank 0's parameters and buffers to all processes. Collective.
 void share_state(const torch::nn::Module& module, Communicator& communicator);
 
-// Rank 0's buffers to everyone: each process moved its own (BatchNorm's statistics) by its own
-// batches, and rank 0's are those that a checkpoint holds. Collective.
+// Broadcasts rank 0's buffers to all processes. Each process updates its own (BatchNorm's
+// statistics) with its own batches; a checkpoint holds those of rank 0. Collective.
 void share_buffers(const torch::nn::Module& module, Communicator& communicator);
 
-// Error in every process unless the trained parameters are the same in all, by a checksum of their
-// bits. `where` says when that was. Collective.
+// Throws Error in every process unless the trained parameters are bit-identical in all, by
+// checksum. `where` identifies the training step in the message. Collective.
 void require_same_parameters(const FlatParameters& parameters, Communicator& communicator,
                              const std::string& where);
 
-// While it lives, the agent's losses are of this process alone: what one process measures is no
-// business of the others.
-class MeasuringAlone {
+// A guard for work of one process (validation, rollouts): while it is alive, the agent's losses use
+// only this process's batches, without communication.
+class LocalLosses {
  public:
-  MeasuringAlone(Agent& agent, Communicator& communicator);
-  ~MeasuringAlone();
-  MeasuringAlone(const MeasuringAlone&) = delete;
-  MeasuringAlone& operator=(const MeasuringAlone&) = delete;
+  LocalLosses(Agent& agent, Communicator& communicator);
+  ~LocalLosses();
+  LocalLosses(const LocalLosses&) = delete;
+  LocalLosses& operator=(const LocalLosses&) = delete;
 
  private:
   Agent& agent_;
   Communicator& communicator_;
-  SingleProcess alone_;
+  SingleProcess single_process_;
 };
 
 }  // namespace roboimi

@@ -15,15 +15,15 @@ namespace {
 constexpr std::int64_t kFramesAtATime = 64;
 constexpr double kCollapsedRank = 2.0;
 constexpr double kCollapsedStd = 1e-3;
-constexpr std::int64_t kPictureSide = 480;  // pixels
-constexpr double kMargin = 24.0;            // pixels
-constexpr double kThickness = 2.5;          // pixels
+constexpr std::int64_t kImageSide = 480;  // pixels
+constexpr double kMargin = 24.0;          // pixels
+constexpr double kThickness = 2.5;        // pixels
 
-// The rows' coordinates along their two main directions, double [N, 2].
+// The rows' coordinates along their first two principal components, double [N, 2].
 at::Tensor main_plane(const at::Tensor& values) {
-  const at::Tensor centred = values.to(at::kDouble) - values.to(at::kDouble).mean(0);
-  const at::Tensor directions = std::get<2>(at::linalg_svd(centred, /*full_matrices=*/false));
-  const at::Tensor plane = centred.mm(directions.slice(0, 0, 2).t());
+  const at::Tensor centered = values.to(at::kDouble) - values.to(at::kDouble).mean(0);
+  const at::Tensor directions = std::get<2>(at::linalg_svd(centered, /*full_matrices=*/false));
+  const at::Tensor plane = centered.mm(directions.slice(0, 0, 2).t());
   return plane.size(1) == 2 ? plane : at::cat({plane, at::zeros_like(plane)}, 1).slice(1, 0, 2);
 }
 
@@ -51,12 +51,14 @@ at::Tensor representation_of(Agent& agent, const Embeddings& embeddings,
 }
 
 std::map<std::string, double> representation_figures(const at::Tensor& values) {
+  // Variances along the principal components, and of each element.
   const torch::NoGradGuard no_grad;
   const at::Tensor rows = values.to(at::kDouble);
-  const at::Tensor centred = rows - rows.mean(0);
+  const at::Tensor centered = rows - rows.mean(0);
   const at::Tensor variances =
-      at::linalg_svdvals(centred).square() / static_cast<double>(rows.size(0));
-  const at::Tensor std = centred.square().mean(0).sqrt();
+      at::linalg_svdvals(centered).square() / static_cast<double>(rows.size(0));
+  const at::Tensor std = centered.square().mean(0).sqrt();
+  // Effective rank: exp of the entropy of the normalized variances.
   const double total = variances.sum().item<double>();
   double rank = 1.0;
   if (total > 0.0) {
@@ -71,32 +73,34 @@ std::map<std::string, double> representation_figures(const at::Tensor& values) {
 std::string collapse_of(const std::map<std::string, double>& figures) {
   const double rank = figures.at("effective_rank"), std = figures.at("std_mean");
   if (std < kCollapsedStd) {
-    return fmt::format("all frames give nearly the same point (mean standard deviation {:.2g})",
+    return fmt::format("all frames map to nearly the same point (mean standard deviation {:.2g})",
                        std);
   }
   if (rank < kCollapsedRank) {
-    return fmt::format("all frames lie along one direction (effective rank {:.2f})", rank);
+    return fmt::format("all frames vary along one direction (effective rank {:.2f})", rank);
   }
   return {};
 }
 
 void write_pca_picture(const std::filesystem::path& png, const at::Tensor& values) {
+  // Scale the path to the image, keeping its aspect ratio.
   const torch::NoGradGuard no_grad;
   const at::Tensor plane = main_plane(values);
   const at::Tensor low = std::get<0>(plane.min(0)), high = std::get<0>(plane.max(0));
   const double extent = std::max((high - low).max().item<double>(), 1e-12);
   const at::Tensor pixels =
-      ((plane - (low + high) / 2) / extent * (kPictureSide - 2 * kMargin) + kPictureSide / 2.0)
+      ((plane - (low + high) / 2) / extent * (kImageSide - 2 * kMargin) + kImageSide / 2.0)
           .contiguous();
-  at::Tensor picture = at::full({kPictureSide, kPictureSide, 3}, 255, at::kByte);
+  // Draw it on white, colored by time.
+  at::Tensor image = at::full({kImageSide, kImageSide, 3}, 255, at::kByte);
   const double* at = pixels.const_data_ptr<double>();
   const std::int64_t last = pixels.size(0) - 1;
   for (std::int64_t i = 0; i < last; ++i) {
     const auto red = static_cast<std::uint8_t>(255 * (i + 1) / last);
-    draw_polyline(picture, {{at[2 * i], at[2 * i + 1]}, {at[2 * i + 2], at[2 * i + 3]}},
+    draw_polyline(image, {{at[2 * i], at[2 * i + 1]}, {at[2 * i + 2], at[2 * i + 3]}},
                   {red, 40, static_cast<std::uint8_t>(255 - red)}, kThickness);
   }
-  write_png(png, picture);
+  write_png(png, image);
 }
 
 }  // namespace roboimi

@@ -1,9 +1,9 @@
-// What a representation is like: whether it has collapsed, and the path that an episode takes in
-// it.
+// Diagnostics of a learned representation: whether it has collapsed, and a plot of the path of an
+// episode through it.
 //
 //   at::Tensor values = representation_of(agent, embeddings, held_out_episodes, device);  // [N, D]
 //   std::map<std::string, double> figures = representation_figures(values);
-//   figures["effective_rank"]    // 1 when every frame gives the same direction
+//   figures["effective_rank"]    // 1 if all frames vary along a single direction
 //   write_pca_picture("pca.png", values.slice(0, 0, 200));
 #pragma once
 
@@ -22,21 +22,22 @@
 
 namespace roboimi {
 
-// Agent::represent() of every frame of these episodes, laid end to end: float [N, D] on the CPU. In
-// evaluation mode, which is restored. Frames with several variants give their first.
+// Agent::represent() of every frame of these episodes, concatenated: float [N, D] on the CPU. Runs
+// in evaluation mode and restores the former mode. Uses the first variant of each frame.
 ROBOIMI_EXPORT at::Tensor representation_of(Agent& agent, const Embeddings& embeddings,
                                             const std::vector<std::int64_t>& episodes,
                                             c10::Device device);
 
-// effective_rank: exp of the entropy of the covariance's normalised eigenvalues (1 .. D);
-// std_mean, std_min: of the numbers' standard deviations over the rows [N, D].
+// Statistics of `values` [N, D]. effective_rank: exp of the entropy of the covariance's normalized
+// eigenvalues (1 .. D); std_mean, std_min: mean and minimum over the D standard deviations.
 ROBOIMI_EXPORT std::map<std::string, double> representation_figures(const at::Tensor& values);
 
-// "" or, in words, how the figures say that the representation has collapsed.
+// A description of how the representation has collapsed, from representation_figures(); empty if it
+// has not.
 ROBOIMI_EXPORT std::string collapse_of(const std::map<std::string, double>& figures);
 
-// The rows [N, D] of one episode in the plane of their two main directions, from blue (start) to
-// red (end).
+// Plots the rows [N, D] of one episode in the plane of their first two principal components, as a
+// line from blue (start) to red (end).
 ROBOIMI_EXPORT void write_pca_picture(const std::filesystem::path& png, const at::Tensor& values);
 
 }  // namespace roboimi

@@ -50,8 +50,8 @@ nlohmann::json read_record(const fs::path& run) {
   return nlohmann::json::parse(read_text(file), nullptr, /*allow_exceptions=*/false);
 }
 
-// Whether the folder is a run of exactly this name: as its run.json says, or where that cannot be
-// read by its own name <date>_<time>_<name>.
+// Whether the folder is a run of exactly this name, according to its run.json or, if that cannot be
+// read, to the folder's name <date>_<time>_<name>.
 bool is_run_of(const fs::path& run, const std::string& name) {
   const auto record = read_record(run);
   if (record.is_object() && record.contains("name")) return record["name"] == name;
@@ -61,7 +61,7 @@ bool is_run_of(const fs::path& run, const std::string& name) {
   return std::regex_match(own, match, pattern) && match[1] == name;
 }
 
-// Detailed lines of the log, each in one write to a file that is not reached through a link.
+// Writes each log line with one write to a file that is not a link.
 class LogSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit LogSink(const fs::path& file) : file_(file) {}
@@ -87,12 +87,12 @@ fs::path create_run_folder(const fs::path& output_dir, const std::string& name) 
   for (int attempt = 1; !error && attempt < 1000; ++attempt) {
     const fs::path folder =
         output_dir / (attempt == 1 ? stem : fmt::format("{}_{}", stem, attempt));
-    // Creating is the test: two runs that start at once get two folders.
+    // Creating the folder is the existence check, so that simultaneous runs get different folders.
     if (fs::create_directory(folder, error)) return folder;
   }
   throw Error({.what = "cannot create the run's folder: " + error.message(),
                .where = (output_dir / stem).string(),
-               .next = "set output_dir to a folder that can be written"});
+               .next = "set output_dir to a writable folder"});
 }
 
 bool has_checkpoint(const fs::path& run) {
@@ -117,10 +117,11 @@ fs::path newest_run_folder(const fs::path& output_dir, const std::string& name) 
   throw Error({.what = "no run to resume",
                .where = output_dir.string(),
                .expected = "a folder <date>_<time>_" + name + " with a checkpoint",
-               .next = "name one: --resume RUN_DIR"});
+               .next = "name a run folder: --resume RUN_DIR"});
 }
 
 void write_run_record(const fs::path& folder, const RunRecord& record) {
+  // The process and its command.
   nlohmann::ordered_json json = {{"name", record.name}, {"status", record.status}};
   const ProcessIdentity process = identify_process(::getpid());
   json["pid"] = ::getpid();
@@ -130,6 +131,7 @@ void write_run_record(const fs::path& folder, const RunRecord& record) {
   json["working_directory"] = fs::current_path().string();
   json["command"] = record.command;
   json["choices"] = record.choices;
+  // What it runs on and what it trains with.
   json["device"] = record.device;
   json["threads"] = record.threads;
   json["processes"] = record.processes;
@@ -154,7 +156,7 @@ std::string observed_status(const fs::path& run_folder) {
       record["process_start"].at("ticks").get_to(process.start_ticks);
       record["process_start"].at("boot_id").get_to(process.boot_id);
     } else {
-      // An older record: another process of that number passes for the run's.
+      // Older records have no start time: any process with this ID counts as the run's.
       process = identify_process(static_cast<pid_t>(process.pid));
     }
     return is_alive(process) ? status : kLost;
@@ -182,7 +184,7 @@ void LogKeeper::write_to(const fs::path& file) {
 
 LogFile::LogFile(const fs::path& file) : sink_(std::make_shared<LogSink>(file)) {
   sink_->set_level(spdlog::level::debug);
-  // Details go to the file alone: the sinks that were there stay as talkative as they were.
+  // Only the file gets debug messages: keep the former level for the existing sinks.
   spdlog::logger& logger = roboimi::logger();
   former_level_ = static_cast<int>(logger.level());
   for (const auto& sink : logger.sinks()) {

@@ -1,4 +1,4 @@
-// The folder of a run: runs/<date>_<time>_<name>/ with config.yaml, run.json, log.txt, metrics,
+// The run folder, runs/<date>_<time>_<name>/, which holds config.yaml, run.json, log.txt, metrics,
 // checkpoints and rollouts.
 #pragma once
 
@@ -18,22 +18,25 @@ class sink;
 
 namespace roboimi {
 
-// Creates a folder of its own: a second run of the same second and name gets "_2" behind its name.
+// Creates a new folder and returns its path. If a run with the same name started in the same
+// second,
+// "_2" (and so on) is appended.
 ROBOIMI_EXPORT std::filesystem::path create_run_folder(const std::filesystem::path& output_dir,
                                                        const std::string& name);
 
-// Whether `roboimi run --resume` has something to continue from; false for an empty path.
+// Whether the run has a checkpoint that `roboimi run --resume` can continue from; false for an
+// empty path.
 ROBOIMI_EXPORT bool has_checkpoint(const std::filesystem::path& run);
 
-// The newest run in `output_dir` whose run.json has this name and that has a checkpoint. Error when
-// there is none.
+// The newest run in `output_dir` that has a checkpoint and this name in its run.json. Throws Error
+// if there is none.
 ROBOIMI_EXPORT std::filesystem::path newest_run_folder(const std::filesystem::path& output_dir,
                                                        const std::string& name);
 
 inline constexpr const char* kRunning = "running";
 inline constexpr const char* kLost = "lost";  // see observed_status()
 
-// What run.json says: who runs this, with what.
+// The contents of run.json: status, command line, device, data and sizes of a run.
 struct RunRecord {
   std::string name;
   std::vector<std::string> command;
@@ -47,15 +50,15 @@ struct RunRecord {
   std::string status = kRunning;  // "finished", "interrupted", "failed: ..."
 };
 
-// Writes run.json, atomically; adds pid, when that process started, host, time, versions, the
-// loaded plugins with the hash of their files, and where trackers show the run (tracker_urls()).
+// Writes run.json atomically. Adds the process ID and its start time, host, current time, versions,
+// the loaded plugins with the hashes of their files, and the trackers' URLs (tracker_urls()).
 ROBOIMI_EXPORT void write_run_record(const std::filesystem::path& folder, const RunRecord& record);
 
-// What a reader of run.json should show: its status, but "lost" in place of "running" when its
-// process was one of this machine and is gone. Empty when there is no run.json to read.
+// The status in run.json, except that "running" becomes "lost" if the process ran on this machine
+// and no longer exists. Empty if there is no readable run.json.
 ROBOIMI_EXPORT std::string observed_status(const std::filesystem::path& run_folder);
 
-// Keeps what is logged while there is no folder yet, for the log that comes.
+// Buffers log lines (the last 1000) until the run folder with its log file exists.
 class ROBOIMI_EXPORT LogKeeper {
  public:
   LogKeeper();
@@ -63,7 +66,7 @@ class ROBOIMI_EXPORT LogKeeper {
   LogKeeper(const LogKeeper&) = delete;
   LogKeeper& operator=(const LogKeeper&) = delete;
 
-  // Appends the lines to `file`, and keeps no more.
+  // Appends the lines to `file` and stops buffering.
   void write_to(const std::filesystem::path& file);
 
  private:
@@ -71,7 +74,8 @@ class ROBOIMI_EXPORT LogKeeper {
   std::shared_ptr<spdlog::sinks::sink> sink_;
 };
 
-// While alive, everything that is logged also goes to `file`, in detail. Error when it is a link.
+// While alive, all log messages, including debug messages, also go to `file`. Throws Error if
+// `file` is a link.
 class ROBOIMI_EXPORT LogFile {
  public:
   explicit LogFile(const std::filesystem::path& file);

@@ -18,14 +18,14 @@ double seconds_since_first_request() {
          1e-9 * double(now.tv_nsec - first_request.tv_nsec);
 }
 
-// Calls nothing that a signal handler may not.
+// Calls only async-signal-safe functions.
 void on_signal(int number) {
   if (stop_requested == 0) {
     ::clock_gettime(CLOCK_MONOTONIC, &first_request);
     stop_requested = 1;
     return;
   }
-  // Those that machines send come more than once.
+  // Terminals and schedulers may send these several times for one request.
   if (number == SIGHUP || number == SIGUSR2) return;
   if (seconds_since_first_request() < kSameRequestSeconds) return;
   ::signal(number, SIG_DFL);

@@ -1,9 +1,11 @@
-// Lets a long job finish its current step on Ctrl-C. While a StopRequest lives, SIGINT, SIGTERM,
-// SIGHUP, SIGUSR1 and SIGUSR2 only set a flag. A second SIGINT, SIGTERM or SIGUSR1, a second or
-// more after the first, ends the process at once, as without it; sooner it is the same request,
-// which `timeout` sends twice. SIGUSR1 is what mpirun passes on to the processes that it started;
-// SIGUSR2 is what Slurm jobs and submitit ask for before their time is up; SIGHUP comes when a
-// terminal closes, more than once, and stays ignored where it was (nohup).
+// Lets a long job finish its current step on Ctrl-C. While a StopRequest is alive, SIGINT, SIGTERM,
+// SIGHUP, SIGUSR1 and SIGUSR2 only set a flag. Another SIGINT, SIGTERM or SIGUSR1 ends the process
+// at once, as without a StopRequest, if it comes at least one second after the first signal; an
+// earlier one counts as the same request, because `timeout` sends its signal twice.
+//
+// SIGUSR1 is the signal that mpirun forwards to its processes. SIGUSR2 is what Slurm jobs and
+// submitit request before their time limit. SIGHUP arrives, possibly several times, when a terminal
+// closes; if it was ignored before (nohup), it stays ignored.
 //
 //   StopRequest stop;
 //   while (!stop.requested()) work();
@@ -19,7 +21,7 @@ namespace roboimi {
 class ROBOIMI_EXPORT StopRequest {
  public:
   StopRequest();
-  ~StopRequest();  // the former handlers are back
+  ~StopRequest();  // restores the former handlers
   StopRequest(const StopRequest&) = delete;
   StopRequest& operator=(const StopRequest&) = delete;
 
@@ -30,7 +32,7 @@ class ROBOIMI_EXPORT StopRequest {
   std::array<struct sigaction, kSignals.size()> former_{};
 };
 
-// What a shell reports for a process ended by Ctrl-C.
+// The exit status that a shell reports for a process ended by Ctrl-C.
 inline constexpr int kInterruptedStatus = 130;
 
 }  // namespace roboimi

@@ -10,7 +10,7 @@
 
 namespace roboimi {
 
-std::shared_ptr<Communicator> join_team(const Options& experiment) {
+std::shared_ptr<Communicator> join_processes(const Options& experiment) {
   if (!experiment.has("communicator")) return std::make_shared<SingleProcess>();
   const auto communicator = Registry::instance().create<Communicator>(
       experiment.component("communicator"), "communicator");
@@ -21,11 +21,12 @@ std::shared_ptr<Communicator> join_team(const Options& experiment) {
 void require_same_configuration(const std::string& yaml, Communicator& communicator) {
   const bool differs = broadcast_text(yaml, communicator) != yaml;
   if (!any_process(differs, communicator)) return;
-  throw Error({.what = "the processes of one training were given different configurations",
-               .where = fmt::format("rank {} of {}", communicator.rank(), communicator.size()),
-               .expected = "rank 0's everywhere",
-               .found = differs ? "another one here" : "another one elsewhere",
-               .next = "start all by one command, as in: mpirun -np 4 roboimi run ..."});
+  throw Error(
+      {.what = "the processes of one training were given different configurations",
+       .where = fmt::format("rank {} of {}", communicator.rank(), communicator.size()),
+       .expected = "rank 0's configuration in every process",
+       .found = differs ? "a different one in this process" : "a different one in another process",
+       .next = "start all processes with one command: mpirun -np 4 roboimi run ..."});
 }
 
 void warn_of_few_cores(const Communicator& communicator) {
@@ -35,8 +36,8 @@ void warn_of_few_cores(const Communicator& communicator) {
   const int threads = at::get_num_threads(), available = CPU_COUNT(&cores);
   if (threads <= available) return;
   logger().warn(
-      "a process computes with {} threads and may use {} core(s): give it more, as by `mpirun "
-      "--bind-to none`, or set train.threads={}",
+      "each process uses {} threads but is bound to {} core(s): allow more cores, for example with "
+      "`mpirun --bind-to none`, or set train.threads={}",
       threads, available, available);
 }
 

@@ -1,4 +1,5 @@
-// The processes of one training: joined by what the configuration says, and agreed on it.
+// Functions that connect the processes of one training and check that they agree on the
+// configuration.
 #pragma once
 
 #include <memory>
@@ -9,14 +10,14 @@
 
 namespace roboimi {
 
-// The experiment's `communicator`, or one process. Those that do not lead (rank 0 does) log
-// warnings and errors alone from now on.
-std::shared_ptr<Communicator> join_team(const Options& experiment);
+// Creates the experiment's `communicator`, or a SingleProcess if it has none. From then on, ranks
+// other than 0 log only warnings and errors.
+std::shared_ptr<Communicator> join_processes(const Options& experiment);
 
-// Error in all processes unless they were given the same configuration. Collective.
+// Throws Error in all processes unless they have the same configuration. Collective.
 void require_same_configuration(const std::string& yaml, Communicator& communicator);
 
-// Warns when several processes were bound to fewer cores than they have threads.
+// Warns if a process of several is bound to fewer cores than it has threads.
 void warn_of_few_cores(const Communicator& communicator);
 
 }  // namespace roboimi

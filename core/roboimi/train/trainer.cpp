@@ -19,11 +19,13 @@ namespace roboimi {
 
 Trainer::Trainer(TrainerParts parts, const TrainOptions& options)
     : parts_(std::move(parts)), options_(options) {
+  // Check the options against the device and the memory.
   if (parts_.communicator == nullptr) parts_.communicator = &single_process_;
   check_cuda_graph(options_.cuda_graph, parts_.device);
   set_tf32(parts_.device, options_.tf32);
   Agent& agent = parts_.agent;
   check_memory();
+  // Lay out the weights and give all processes the same.
   flat_ = std::make_unique<FlatParameters>(
       agent, [&agent](const std::string& name, const at::Tensor& parameter) {
         return agent.decays(name, parameter);
@@ -39,31 +41,33 @@ Trainer::Trainer(TrainerParts parts, const TrainOptions& options)
 
 Trainer::~Trainer() = default;
 
-// The flat copy of the parameters, gradients, two moments and the average.
+// Checks for memory for the flat parameters, the gradients, two moments and the average.
 void Trainer::check_memory() const {
   if (!parts_.device.is_cpu()) return;
   double bytes = 0;
   for (const at::Tensor& parameter : parts_.agent.parameters()) {
     if (parameter.requires_grad()) bytes += static_cast<double>(parameter.nbytes());
   }
-  require_memory(bytes * (options_.use_ema ? 5 : 4), "the training of these weights",
+  require_memory(bytes * (options_.use_ema ? 5 : 4), "training these weights",
                  "training on the CPU", "train a smaller policy");
 }
 
 TrainEnd Trainer::run() {
+  // Set up, and restore the unfinished metrics of a resumed run.
   parts_.agent.train();
   logger().info("training {} parameters from step {} to {} on {}", flat_->num_parameters(), step_,
                 options_.max_steps, parts_.device.str());
   if (options_.mixed_precision && leads()) warn_where_autocast_is_slow(parts_.device);
   progress_ = std::make_unique<Progress>("train", options_.max_steps, step_);
-  drop_graph();  // it would add to the window of another call
+  drop_graph();  // an old recording adds to the former window
   window_ = std::make_unique<MetricsWindow>(parts_.device);
   window_->restore(unlogged_, *parts_.communicator);
   const std::int64_t first = step_;
   const bool is_resumed = saved_step_ == step_;
   if (is_resumed && leads() && parts_.checkpoints != nullptr) parts_.checkpoints->recover();
-  // A run that was killed between a checkpoint and its rollouts still owes them.
+  // If the run was killed between a checkpoint and its rollouts, run them now.
   if (is_resumed && rollouts_due()) roll_out();
+  // Train.
   while (step_ < options_.max_steps && !any_process(stop_requested(), *parts_.communicator)) {
     train_step();
     if (step_ == first + 1) check_views();
@@ -73,6 +77,7 @@ TrainEnd Trainer::run() {
     if (step_ % options_.save_every == 0 || step_ == options_.max_steps || rolls_out) save();
     if (rolls_out) roll_out();
   }
+  // Save the last step.
   const bool interrupted = step_ < options_.max_steps || rollouts_due();
   if (saved_step_ != step_) save();
   if (parts_.tracker != nullptr) parts_.tracker->flush();
@@ -98,7 +103,7 @@ LossReport Trainer::add_gradients(std::int64_t batch_index) {
   return add_gradients(batch, generator);
 }
 
-// Forward and backward of one batch, its loss weighted as its part of the step.
+// Forward and backward pass of one batch. The loss is divided by the number of batches per step.
 LossReport Trainer::add_gradients(const Batch& batch, at::Generator& generator) {
   const LossReport report = [&] {
     const Autocast mixed(parts_.device, options_.mixed_precision);
@@ -111,6 +116,7 @@ LossReport Trainer::add_gradients(const Batch& batch, at::Generator& generator) 
 
 void Trainer::train_step() {
   if (train_graphed_step()) return;
+  // Accumulate gradients, and average them over the processes.
   flat_->zero_gradients();
   for (std::int64_t part = 0; part < options_.accumulate; ++part) {
     window_->add_batch(add_gradients(step_ * options_.accumulate + part), options_.accumulate);
@@ -122,6 +128,7 @@ void Trainer::train_step() {
       gradients.div_(static_cast<double>(parts_.communicator->size()));
     }
   }
+  // Clip and update.
   const at::Tensor norm = flat_->clip_gradients(options_.clip_norm);
   optimizer_->step(options_.schedule.learning_rate(step_));
   if (ema_) ema_->update();
@@ -137,8 +144,8 @@ void Trainer::graph_steps() {
   if (parts_.communicator->size() > 1) {
     if (options_.cuda_graph == CudaGraphUse::kOn && leads()) {
       logger().warn(
-          "train.cuda_graph=on has no effect with several processes: their gradients are "
-          "averaged by the host");
+          "train.cuda_graph=on has no effect with several processes, because the host averages "
+          "their gradients");
     }
     return;
   }
@@ -149,9 +156,10 @@ void Trainer::graph_steps() {
       [this](StepInputs& inputs) { graphed_body(inputs); });
 }
 
-// All of a step that the device does. Of the trainer's own numbers it may read constants alone.
+// The work of one step on the device. The recording fixes all values read from the host, so only
+// constants may be read here.
 void Trainer::graphed_body(StepInputs& inputs) {
-  const std::size_t known = window_->num_sums();
+  const std::size_t num_metrics = window_->num_sums();
   flat_->zero_gradients();
   for (std::size_t part = 0; part < inputs.batches.size(); ++part) {
     const LossReport report = add_gradients(inputs.batches[part].batch(), inputs.generators[part]);
@@ -162,14 +170,14 @@ void Trainer::graphed_body(StepInputs& inputs) {
   optimizer_->step(inputs.learning_rate);
   if (ema_) ema_->update_with(inputs.average_weight);
   window_->add_norm(inputs.step, norm);
-  // Its sum would be made anew by every replay.
-  if (inputs.is_recording && window_->num_sums() != known) {
+  // A sum created while recording would be overwritten by every replay.
+  if (inputs.is_recording && window_->num_sums() != num_metrics) {
     throw Error({.what = "the loss reports a metric that it did not report before",
                  .where = fmt::format("agent {}", parts_.agent.name())});
   }
 }
 
-// A metric on the CPU would be added once and never again.
+// A metric on the CPU would be added only while recording, not by the replays.
 void Trainer::check_recordable(const LossReport& report) const {
   for (const auto& [name, value] : report.metrics) {
     if (value.device().type() == parts_.device.type()) continue;
@@ -180,9 +188,10 @@ void Trainer::check_recordable(const LossReport& report) const {
   }
 }
 
-// False where the step is still to be done, in the other way.
+// Returns false if the step has not been done and must run without a graph.
 bool Trainer::train_graphed_step() {
   if (!graphed_) return false;
+  // Copy the batches to their fixed addresses and run the step.
   const auto first = step_ * options_.accumulate;
   StepNumbers numbers{.learning_rate = options_.schedule.learning_rate(step_),
                       .average_weight = ema_ ? ema_->next_weight() : 0.0,
@@ -197,6 +206,7 @@ bool Trainer::train_graphed_step() {
     give_up_graph(reason.what());
     return false;
   }
+  // Advance the counts on the host.
   if (ema_) ema_->count_update();
   ++step_;
   window_->count_step();
@@ -212,17 +222,17 @@ void Trainer::give_up_graph(const std::string& reason) {
                  .found = reason,
                  .next = "set train.cuda_graph=auto to train without one"});
   }
-  logger().warn("training goes on without a CUDA graph, which costs speed: {}", reason);
+  logger().warn("training continues without a CUDA graph, which is slower: {}", reason);
 }
 
-// After work that may have replaced what the agent keeps beside its weights.
+// Call after work that may have replaced tensors that the agent keeps in addition to its weights.
 void Trainer::drop_graph() {
   if (graphed_) graphed_->drop();
 }
 
 // ---- Metrics ------------------------------------------------------------------------------------
 
-// A zero_grad() in a plugin would otherwise train nothing, without a word.
+// Detects, for example, a zero_grad() in a plugin, which would silently disable training.
 void Trainer::check_views() const {
   try {
     flat_->check_views();
@@ -263,6 +273,7 @@ void Trainer::log() {
 // ---- Checkpoints --------------------------------------------------------------------------------
 
 void Trainer::save() {
+  // Check that the weights are usable and equal in all processes.
   check_finite();
   saved_step_ = step_;
   if (parts_.communicator->size() > 1) {
@@ -271,6 +282,7 @@ void Trainer::save() {
   }
   MetricsSums unlogged = window_->sums(*parts_.communicator);
   if (parts_.checkpoints == nullptr || !leads()) return;
+  // Write the checkpoint, after the metrics that belong to it.
   Checkpoint checkpoint{.state = {.step = step_,
                                   .seed = parts_.seed,
                                   .config_sha256 = Sha256().update_text(parts_.config_yaml).hex(),
@@ -297,10 +309,11 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   const CheckpointState& state = checkpoint.state;
   drop_graph();
   if (state.ema_step.has_value() != options_.use_ema) {
-    throw Error({.what = "the checkpoint was trained with another train.ema",
+    throw Error({.what = "the checkpoint was trained with a different train.ema",
                  .expected = options_.use_ema ? "averaged weights" : "none",
                  .found = state.ema_step ? "averaged weights" : "none"});
   }
+  // Restore the state.
   load_tensors_strictly(parts_.agent, checkpoint.model, "model.safetensors");
   optimizer_->load_state(checkpoint.optimizer);
   if (ema_) ema_->load_state(checkpoint.ema, *state.ema_step);
@@ -308,6 +321,7 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   if (!state.rollouts.empty()) rolled_out_step_ = state.step;
   metrics_ = state.metrics;
   unlogged_ = state.unlogged;
+  // Warn if the conditions differ.
   const std::string difference = state.conditions.difference(conditions());
   if (!difference.empty() && leads()) logger().warn("resuming is not bit-exact: {}", difference);
 }
@@ -334,7 +348,7 @@ void Trainer::validate() {
   const auto started = std::chrono::steady_clock::now();
   Scalars values;
   {
-    const MeasuringAlone alone(parts_.agent, *parts_.communicator);
+    const LocalLosses local(parts_.agent, *parts_.communicator);
     const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
     for (const auto& [name, value] : parts_.validation(step_)) {
       values["validation/" + name] = value;
@@ -343,10 +357,10 @@ void Trainer::validate() {
   parts_.agent.train();
   drop_graph();
   if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
-  window_->leave_out(std::chrono::steady_clock::now() - started);
+  window_->exclude_time(std::chrono::steady_clock::now() - started);
 }
 
-// The same in every process, for they are rolled out by one and waited for by the others.
+// Gives the same result in every process: rank 0 runs the rollouts while the others wait.
 bool Trainer::rollouts_due() const {
   if (!parts_.rollouts || options_.rollout_num_episodes == 0 || step_ == 0) return false;
   if (rolled_out_step_ == step_) return false;
@@ -359,28 +373,29 @@ void Trainer::roll_out() {
   const auto started = std::chrono::steady_clock::now();
   std::optional<std::map<std::string, double>> results;
   if (leads()) results = measure_rollouts();
-  // The others wait here.
+  // The other processes wait here.
   if (!any_process(results.has_value(), *parts_.communicator)) return;
   rolled_out_step_ = step_;
   if (results) {
     Scalars values;
     for (const auto& [name, value] : *results) values[kRolloutPrefix + name] = value;
     if (parts_.tracker != nullptr) {
-      // On the disk first: a resumed run drops a line that the checkpoint does not know of.
+      // Write the metrics before the checkpoint's record: on resume, metrics of rollouts that are
+      // not in the checkpoint are removed.
       parts_.tracker->scalars(step_, values);
       parts_.tracker->flush();
     }
     if (parts_.checkpoints != nullptr) parts_.checkpoints->record_rollouts(step_, *results);
   }
-  // Rollouts are not to count as slow training.
-  window_->leave_out(std::chrono::steady_clock::now() - started);
+  // Rollouts do not count as training time.
+  window_->exclude_time(std::chrono::steady_clock::now() - started);
 }
 
-// Nothing when Ctrl-C ended them early: the checkpoint is there and owes them.
+// Returns nullopt if Ctrl-C ended the rollouts early; the resumed run then repeats them.
 std::optional<std::map<std::string, double>> Trainer::measure_rollouts() {
   std::map<std::string, double> results;
   try {
-    const MeasuringAlone alone(parts_.agent, *parts_.communicator);
+    const LocalLosses local(parts_.agent, *parts_.communicator);
     const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
     results = parts_.rollouts(step_);
   } catch (const Error&) {

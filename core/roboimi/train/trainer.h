@@ -1,4 +1,5 @@
-// The training loop: batches to losses to flat-buffer updates, with checkpoints and rollouts.
+// The training loop: losses, gradients and weight updates, with metrics, checkpoints, validation
+// and rollouts.
 //
 //   Trainer trainer({.agent = agent, .batches = [&](std::int64_t step) { return
 //   sampler.batch(step); },
@@ -6,16 +7,16 @@
 //   if (resume) trainer.resume(read_checkpoint(*store.latest()));
 //   TrainEnd end = trainer.run();
 //
-// Everything a step draws comes from a generator seeded by (seed, step), so that a run that was
-// stopped, however, continues to the bit from its last checkpoint. A step never waits for the
-// device: losses are read once every log_every steps. On CUDA a step is one graph where the agent
-// allows it (TrainOptions::cuda_graph). A loss or gradient that is not finite stops
-// the run with an Error that names the step, and is never saved.
+// All random numbers of a step come from a generator seeded by (seed, step), so that a stopped or
+// killed run resumes bit-exactly from its last checkpoint. A step never waits for the device:
+// losses are read once every log_every steps. On CUDA a step is one graph if the agent allows it
+// (TrainOptions::cuda_graph). A non-finite loss or gradient ends the run with an Error that names
+// the step, and such weights are never saved.
 //
-// With several processes each has a Trainer of the same options, with batches of its own. Gradients
-// and metrics are means over all; rank 0 alone tracks, saves, validates and rolls out, while the
-// others wait; a stop that one was asked for ends all after the same step. Every checkpoint
-// confirms that all hold the same weights.
+// With several processes, each has a Trainer with the same options and its own batches. Gradients
+// and metrics are averaged over all. Only rank 0 tracks, saves, validates and runs rollouts, while
+// the others wait. A stop request to one process ends all after the same step. At every checkpoint,
+// all processes verify that they hold the same weights.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -43,24 +44,23 @@ struct StepInputs;
 
 struct TrainerParts {
   Agent& agent;  // on the device, with statistics
-  // This process's n-th batch, a function of n alone; see data/window_sampler.h. A step takes
-  // TrainOptions::accumulate of them.
+  // This process's n-th batch, which must depend only on n; see data/window_sampler.h. A step uses
+  // TrainOptions::accumulate batches.
   std::function<Batch(std::int64_t n)> batches;
-  // May be nullptr: nothing is saved, nothing is tracked.
-  CheckpointStore* checkpoints = nullptr;
-  Tracker* tracker = nullptr;
-  // Measures the agent on data that it is not trained on, with the averaged weights in place, and
-  // returns what is to be tracked under "validation/". May be empty; called in rank 0.
+  CheckpointStore* checkpoints = nullptr;  // nullptr: nothing is saved
+  Tracker* tracker = nullptr;              // nullptr: nothing is tracked
+  // Evaluates the agent on held-out data and returns the metrics to track under "validation/".
+  // Called in rank 0 with the averaged weights in place. May be empty.
   std::function<std::map<std::string, double>(std::int64_t step)> validation = {};
-  // Rolls the agent out, with the averaged weights in place, and returns what is to be tracked and
-  // ranked ("success_rate"). May be empty, in all processes alike; called in rank 0.
+  // Runs rollouts and returns the metrics to track; checkpoints are ranked by "success_rate".
+  // Called in rank 0 with the averaged weights in place. May be empty, but then in all processes.
   std::function<std::map<std::string, double>(std::int64_t step)> rollouts = {};
-  // Asked after every step; true saves a checkpoint and ends the run.
+  // Called after every step; true saves a checkpoint and ends the run.
   std::function<bool()> should_stop = {};
-  Communicator* communicator = nullptr;  // nullptr: the only process
+  Communicator* communicator = nullptr;  // nullptr: a single process
   std::uint64_t seed = 0;
   c10::Device device = c10::kCPU;
-  // Go into every checkpoint.
+  // Stored in every checkpoint.
   std::string config_yaml = {};
   std::optional<ActionRange> action_range = {};
   std::optional<StateRange> state_range = {};
@@ -76,8 +76,8 @@ class ROBOIMI_EXPORT Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  // Restores weights, average, optimiser and step. Rollouts that the checkpoint still owes are made
-  // up for by run().
+  // Restores weights, average, optimizer and step. If the rollouts of that step are missing, run()
+  // runs them first.
   void resume(const Checkpoint& checkpoint);
   TrainEnd run();
 
@@ -117,10 +117,10 @@ class ROBOIMI_EXPORT Trainer {
   std::unique_ptr<AdamW> optimizer_;
   std::unique_ptr<Ema> ema_;
   std::unique_ptr<MetricsWindow> window_;  // since the last line of metrics
-  std::unique_ptr<GraphedStep> graphed_;   // nullptr: steps are not recorded
+  std::unique_ptr<GraphedStep> graphed_;   // nullptr: steps run without a CUDA graph
   std::unique_ptr<Progress> progress_;
   std::map<std::string, double> metrics_;  // of the last line
-  MetricsSums unlogged_;                   // of the checkpoint that is gone on from
+  MetricsSums unlogged_;                   // unfinished window of the resumed checkpoint
   std::int64_t step_ = 0;
   std::int64_t saved_step_ = -1;       // of the last checkpoint
   std::int64_t rolled_out_step_ = -1;  // of the last rollouts

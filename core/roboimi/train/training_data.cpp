@@ -17,7 +17,7 @@
 namespace roboimi {
 namespace {
 
-// Shows a preparation's progress once it turns out to have something to do.
+// Shows progress, starting with the first call: preparation with nothing to do shows none.
 ProgressCallback progress_callback(const std::string& label) {
   const auto shown = std::make_shared<std::unique_ptr<Progress>>();
   return [shown, label](std::int64_t done, std::int64_t total) {
@@ -32,20 +32,20 @@ bool caches_features(const Backbone& backbone, const CacheOptions& cache) {
   return backbone.frozen() && cache.enabled && !needs_variants;
 }
 
-// The same; says why not where it matters.
+// The same, with a warning if a frozen backbone's features are not cached.
 bool is_cacheable(const Backbone& backbone, const CacheOptions& cache) {
   if (!backbone.frozen()) return false;
   if (!cache.enabled) {
-    logger().warn("cache.enabled is false: the frozen backbone is run again in every step");
+    logger().warn("cache.enabled is false: the frozen backbone runs again in every step");
     return false;
   }
   if (!backbone.has_random_transform() && cache.variants > 1) {
-    logger().warn("cache.variants is without effect: the backbone draws no random crops");
+    logger().warn("cache.variants has no effect: the backbone draws no random crops");
   }
   if (backbone.has_random_transform() && cache.variants == 1) {
     logger().warn(
-        "the backbone is frozen, but its random image transform bypasses the cache: every step "
-        "runs it. Set cache.variants=K to store K random crops of each frame instead");
+        "the frozen backbone runs in every step, because its random image transform prevents "
+        "caching; set cache.variants=K to store K random crops of each frame instead");
     return false;
   }
   return true;
@@ -59,9 +59,9 @@ void split_episodes(TrainingData& data, std::int64_t num_held_out) {
         {.what = "the dataset has no episodes", .where = "data", .expected = "at least one"});
   }
   if (num_held_out >= count && num_held_out > 0) {
-    throw Error({.what = "holding these episodes out leaves nothing to train on",
+    throw Error({.what = "no episodes are left to train on",
                  .where = "train.held_out_episodes",
-                 .expected = fmt::format("less than the data's {} episodes", count),
+                 .expected = fmt::format("fewer than the dataset's {} episodes", count),
                  .found = std::to_string(num_held_out)});
   }
   for (std::int64_t episode = 0; episode < count; ++episode) {
@@ -74,14 +74,17 @@ void split_episodes(TrainingData& data, std::int64_t num_held_out) {
 
 void declare(OptionFields& fields, CacheOptions& o) {
   fields.boolean("enabled", o.enabled,
-                 "compute a frozen backbone's features once per frame and keep them");
-  fields.path("folder", o.folder, "where derived data is kept; beside the data when not given");
+                 "encode each frame only once with a frozen backbone and store the features; "
+                 "`false` runs the backbone in every step");
+  fields.path("folder", o.folder, "folder of the cache files; null: next to the data");
   fields
       .integer("variants", o.variants,
-               "random crops kept per frame, for backbones with a random transform")
+               "random crops stored per frame, for frozen backbones with a random transform; 1: "
+               "draw new crops in every step, without the cache")
       .range(1, 64);
   fields.boolean("verify", o.verify,
-                 "tell data files apart by their contents, not by path, size and time");
+                 "identify data files by a hash of their contents instead of path, size and "
+                 "modification time");
   fields.integer("block_size", o.block_size, "frames encoded at a time").at_least(1);
 }
 
@@ -99,7 +102,7 @@ std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
     }
     for (const std::string& camera : backbone->camera_names()) {
       const StreamSpec* stream = dataset.spec().find(camera);
-      // Frames that their file holds uncompressed are mapped where they are.
+      // Uncompressed frames are memory-mapped from their own file.
       if (stream == nullptr || dataset.frame_extent(i, camera, 0)) continue;
       std::uintmax_t frame = c10::elementSize(stream->dtype);
       for (const std::int64_t size : stream->shape) frame *= static_cast<std::uintmax_t>(size);
@@ -138,6 +141,7 @@ TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset, Agent
 
 void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& cache,
                         const TrainingDataOptions& options) {
+  // Cache the features of a frozen backbone, or decode the frames.
   const std::shared_ptr<const Dataset> dataset = data.dataset;
   const std::filesystem::path folder = cache.folder ? *cache.folder : cache_folder(*dataset);
   data.fingerprint = data_fingerprint(*dataset, cache.verify);
@@ -168,6 +172,7 @@ void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& ca
     data.sampler->set_frames(frames);
     if (data.held_out_sampler) data.held_out_sampler->set_frames(frames);
   }
+  // Normalization statistics of the training episodes.
   data.statistics = dataset_statistics(*dataset, data.training_episodes,
                                        data.embeddings ? &*data.embeddings : nullptr);
   data.action_range = action_range(*dataset, data.training_episodes);

@@ -1,6 +1,5 @@
-// Everything between the recorded episodes and a training batch, chosen by what the agent's
-// backbone is: cached features when it is frozen, frames when it trains, states alone when there is
-// none.
+// Prepares recorded episodes for training. The inputs of a batch depend on the agent's backbone:
+// cached features if it is frozen, frames if it is trained, states only if there is none.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +26,9 @@ class Backbone;
 // The `cache` section of an experiment.
 struct CacheOptions {
   bool enabled = true;
-  std::optional<std::filesystem::path> folder;  // none: beside the data
-  std::int64_t variants = 1;                    // random crops kept per frame
-  bool verify = false;                          // data files are told apart by their contents
+  std::optional<std::filesystem::path> folder;  // nullopt: next to the data
+  std::int64_t variants = 1;                    // random crops stored per frame
+  bool verify = false;                          // identify data files by their contents
   std::int64_t block_size = 32;                 // frames encoded at a time
 };
 
@@ -41,8 +40,8 @@ struct TrainingDataOptions {
   c10::Device device = c10::kCPU;
   ComponentIdentity backbone_identity = {};  // feature_identity()
   ComponentIdentity data_identity = {};      // component_identity() of the dataset
-  std::int64_t num_held_out = 0;             // episodes at the dataset's end kept out of training
-  std::int64_t rank = 0;  // of this process, which draws training batches of its own
+  std::int64_t num_held_out = 0;             // last episodes of the dataset, not trained on
+  std::int64_t rank = 0;                     // of this process; each draws different batches
   std::int64_t num_processes = 1;
   std::function<bool()> should_stop = {};
 };
@@ -51,30 +50,32 @@ struct TrainingData {
   std::shared_ptr<const Dataset> dataset;
   std::vector<std::int64_t> training_episodes, held_out_episodes;
   std::unique_ptr<WindowSampler> sampler;           // of the training episodes
-  std::unique_ptr<WindowSampler> held_out_sampler;  // nullptr where none are held out
-  std::optional<Embeddings> embeddings;             // of all episodes, where features are cached
+  std::unique_ptr<WindowSampler> held_out_sampler;  // nullptr if no episodes are held out
+  std::optional<Embeddings> embeddings;             // of all episodes, if features are cached
   DatasetStatistics statistics;                     // of the training episodes
   ActionRange action_range;                         // of the training episodes
   std::string fingerprint;                          // of the data files
 
-  // For probes; the features must be cached.
+  // The input of linear probes. The features must be cached.
   ROBOIMI_EXPORT ProbeData probe_data(Agent& agent, const std::vector<std::int64_t>& episodes,
                                       c10::Device device) const;
 };
 
-// Episodes and windows, before any frame is read. Error for data that cannot be trained on.
+// First part of the preparation: splits episodes and creates samplers without reading any frame.
+// Throws Error for data that cannot be trained on.
 ROBOIMI_EXPORT TrainingData lay_out_training_data(std::shared_ptr<const Dataset> dataset,
                                                   const Agent& agent,
                                                   const TrainingDataOptions& options);
-// The rest of it: decodes or encodes what is not cached yet. The agent is on the device.
+// Second part: decodes or encodes the frames that are not cached yet and computes statistics. The
+// agent must be on the device.
 ROBOIMI_EXPORT void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& cache,
                                        const TrainingDataOptions& options);
-// Bytes of the cache files that fill_training_data() makes where there are none yet. No `backbone`:
-// none.
+// Bytes of the cache files that fill_training_data() writes if there are none yet; 0 without a
+// `backbone`.
 ROBOIMI_EXPORT std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
                                           const CacheOptions& cache);
 
-// Both, one after the other.
+// Both parts, one after the other.
 ROBOIMI_EXPORT TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset,
                                                   Agent& agent, const CacheOptions& cache,
                                                   const TrainingDataOptions& options);

@@ -26,10 +26,12 @@ std::map<std::string, double> Validation::measure(const std::filesystem::path& f
 }
 
 std::map<std::string, double> Validation::loss() const {
+  // Choose the windows.
   const std::int64_t available = data_.held_out_sampler->num_windows();
   const std::int64_t count = std::min(available, options_.max_windows);
   const at::Tensor windows =
       at::arange(count, at::kLong).mul(available).div(count, /*rounding_mode=*/"floor");
+  // Average loss and metrics over them; the last batch may be smaller.
   std::map<std::string, double> sums;
   for (std::int64_t start = 0; start < count; start += options_.batch_size) {
     const at::Tensor chosen = windows.slice(0, start, start + options_.batch_size);

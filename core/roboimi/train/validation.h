@@ -1,13 +1,13 @@
-// Measures an agent on episodes that it is not trained on.
+// Evaluates an agent's loss and representation on held-out episodes.
 //
 //   Validation validation(agent, data, {.batch_size = 64, .device = device});
 //   std::map<std::string, double> figures = validation.measure(folder / "validation");
-//   figures["loss"]                     // the agent's own, with all of its metrics
-//   figures["probe/box_position_r2"]    // of an agent that learns a representation
+//   figures["loss"]                     // the agent's loss; its other metrics have their own keys
+//   figures["probe/box_position_r2"]    // for agents that learn a representation
 //
-// Windows and draws are the same at every call, so that two steps' figures differ by the weights
-// alone. The representation's figures and pictures are made for agents that do not act: those of a
-// policy's frozen backbone never change; see `roboimi eval --probe`.
+// Windows and random numbers are the same at every call, so that results of different steps differ
+// only by the weights. Representation figures and images are made only for agents that do not act
+// (world models); those of a policy's frozen backbone never change, see `roboimi eval --probe`.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ namespace roboimi {
 
 struct ValidationOptions {
   std::int64_t batch_size = 64;
-  std::int64_t max_windows = 1024;  // spread evenly over the held-out ones
+  std::int64_t max_windows = 1024;  // spread evenly over the held-out windows
   std::uint64_t seed = 0;
   c10::Device device = c10::kCPU;
 };
@@ -32,7 +32,7 @@ class ROBOIMI_EXPORT Validation {
   // `data` must have held-out episodes.
   Validation(Agent& agent, const TrainingData& data, const ValidationOptions& options);
 
-  // Pictures go to `folder`; it is made where there are any. Training mode is restored.
+  // Writes images to `folder`, which is created if there are any. Restores the training mode.
   std::map<std::string, double> measure(const std::filesystem::path& folder);
 
  private:

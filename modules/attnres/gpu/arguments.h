@@ -1,18 +1,18 @@
-// The arguments of the kernels in kernels.cu. The host's compiler and NVRTC both read this file, so
-// it includes nothing.
+// The argument structs of the kernels in kernels.cu. Both the host's compiler and NVRTC compile
+// this file, so it includes nothing.
 //
-// A token is a row. Tensors "of values" have value_rows rows. Tensors "of both" have tangent_rows
-// more behind them: row value_rows + j is the tangent of value row value_rows - tangent_rows + j.
-// All tensors are contiguous and float32, except those marked "product": they feed a matrix product
-// and are bfloat16 where `half` is set.
+// Each row is a token. Tensors "of values" have value_rows rows. Tensors "of both" are followed by
+// tangent_rows rows: row value_rows + j is the tangent of value row value_rows - tangent_rows + j.
+// All tensors are contiguous and float32, except those marked "product": these are operands of a
+// matrix product and are bfloat16 if `half` is set.
 #pragma once
 
 namespace roboimi::attnres::gpu {
 
-constexpr int kThreads = 128;  // of a block, at most
+constexpr int kThreads = 128;  // maximum number of threads per block
 
-// Depth attention of one reader, then RMSNorm. Source `reader` is new: its logits against the
-// reader and all later ones are computed and kept; the reader then sees sources 0 .. reader.
+// Depth attention of one reader, followed by RMSNorm. Source `reader` is new: its logits for this
+// and all later readers are computed and stored; then the reader reads sources 0 .. reader.
 struct ReadArguments {
   int width, value_rows, tangent_rows, num_sources, num_readers, reader, half;
   const float* sources;   // [num_sources, of both, width]
@@ -23,12 +23,12 @@ struct ReadArguments {
   float* weights;         // [of values, num_readers, num_sources], or null
   float* sum;             // [of values, width], the reader's sum, or null
   float* sum_tangent;     // [tangent_rows, width], or null
-  const float* norm;      // [width], or null: no RMSNorm follows
+  const float* norm;      // [width], or null for no RMSNorm
   void* normed;           // product, [of both, width]
 };
 
-// The backward of ReadArguments for values: RMSNorm and depth attention of `reader`, then the whole
-// gradient of source `reader`, all of whose readers are known by then.
+// The backward pass of ReadArguments for values: RMSNorm and depth attention of `reader`, then the
+// complete gradient of source `reader`, because the gradients of all its readers are known then.
 struct ReadBackwardArguments {
   int width, value_rows, tangent_rows, num_sources, num_readers, reader, half;
   const float* sources;
@@ -37,20 +37,20 @@ struct ReadBackwardArguments {
   const float* logits;
   const float* weights;
   float* grad_logits;        // [of values, num_readers, num_sources]
-  float* grad_sums;          // [num_readers, of values, width]; filled in here where norm is given
+  float* grad_sums;          // [num_readers, of values, width]; written here if norm is not null
   const float* sum;          // [of values, width]
   const float* norm;         // [width], or null
   const float* grad_normed;  // [of values, width]
-  float* grad_norm;          // [of values, width]: a row's part of the sum
-  const float* grad_total;   // [of values, width], of the plain sum of all sources, or null
-  // [num_sources, of values, num_readers]: transposed and times the source, it is the source's part
-  // of the queries' gradient.
+  float* grad_norm;          // [of values, width], each row's part of the sum
+  const float* grad_total;   // [of values, width], gradient of the sum of all sources, or null
+  // [num_sources, of values, num_readers]; its transpose times the source is the source's part of
+  // the queries' gradient.
   float* coefficients;
   void* grad_source;  // product, [of values, width]
 };
 
-// Self-attention over samples of `length` rows [q | k | v], with rotary embedding. A block has one
-// key and value head of one sample, and all query heads that share it.
+// Self-attention over samples of `length` rows [q | k | v], with rotary embedding. A block handles
+// one key and value head of one sample, and all query heads that share it.
 struct AttendArguments {
   int length, num_heads, num_kv_heads, head_dim, samples, tangent_samples, half;
   const float* cosine;  // [length, head_dim / 2]

@@ -1,5 +1,5 @@
-// NVRTC and the CUDA driver are opened when they are first needed: a program that runs without a
-// GPU needs neither, and one that is built without CUDA's toolkit can use both.
+// Launches the kernels on a CUDA device. NVRTC and the CUDA driver are loaded on first use, so that
+// a program without a GPU needs neither, and a build without the CUDA toolkit can use both.
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Type.h>
@@ -22,7 +22,7 @@
 namespace roboimi::attnres::gpu {
 namespace {
 
-// From cuda.h and nvrtc.h: the ABI, which no release has changed.
+// Parts of cuda.h and nvrtc.h. This ABI has been the same in all releases.
 using Result = int;  // CUresult and nvrtcResult; 0 is success
 using Module = struct CUmod_st*;
 using Function = struct CUfunc_st*;
@@ -61,7 +61,7 @@ struct Api {
                .found = found});
 }
 
-// libtorch's library around NVRTC and the driver, which knows where its wheels keep NVRTC.
+// Opens libtorch's wrapper library for NVRTC and the driver, which finds NVRTC in pip wheels.
 void* open_libraries() {
   Dl_info info{};
   dladdr(reinterpret_cast<const void*>(&c10::demangle), &info);
@@ -78,7 +78,7 @@ void* open_libraries() {
 template <typename F>
 void find(void* library, F& function, const char* name) {
   function = reinterpret_cast<F>(dlsym(library, name));
-  if (function == nullptr) fail("a function of CUDA is missing", name);
+  if (function == nullptr) fail("a CUDA function is missing", name);
 }
 
 Api load_api() {
@@ -173,7 +173,7 @@ Module load_module(const std::string& architecture) {
   const KernelCache cache(KernelCache::default_folder());
   const std::string key = key_of(architecture);
   Module module = nullptr;
-  // What the driver does not take, being damaged, is compiled again.
+  // Compile again if the driver rejects the cached kernels, for example because they are damaged.
   const std::optional<std::string> kept = cache.find(key);
   if (kept && api().cuModuleLoadData(&module, kept->data()) == 0) return module;
   const std::vector<char> cubin = CompiledProgram(architecture).cubin();
@@ -185,12 +185,14 @@ Module load_module(const std::string& architecture) {
 class CudaLauncher : public Launcher {
  public:
   explicit CudaLauncher(c10::Device device) : device_(device) {
+    // Read the device's properties.
     int handle = 0, major = 0, minor = 0, shared = 0;
     check(api().cuDeviceGet(&handle, device.index()), "cuDeviceGet");
     check(api().cuDeviceGetAttribute(&major, kMajor, handle), "cuDeviceGetAttribute");
     check(api().cuDeviceGetAttribute(&minor, kMinor, handle), "cuDeviceGetAttribute");
     check(api().cuDeviceGetAttribute(&shared, kMaxSharedPerBlock, handle), "cuDeviceGetAttribute");
     max_shared_floats_ = static_cast<std::size_t>(shared) / sizeof(float);
+    // Load the kernels and allow them all of the shared memory.
     module_ = load_module(fmt::format("--gpu-architecture=sm_{}{}", major, minor));
     for (std::size_t i = 0; i < kNumKernels; ++i) {
       check(api().cuModuleGetFunction(&functions_[i], module_, kKernelNames[i]),
@@ -215,7 +217,7 @@ class CudaLauncher : public Launcher {
  private:
   c10::Device device_;
   std::size_t max_shared_floats_ = 0;
-  // Stays loaded: at the end of the process the driver may be gone before this.
+  // Never unloaded, because at exit the driver may be unloaded before this object is destroyed.
   Module module_ = nullptr;
   std::array<Function, kNumKernels> functions_{};
 };

@@ -10,7 +10,7 @@
 namespace roboimi::attnres::gpu {
 namespace {
 
-// Two numbers for each lane of a warp, where a block adds up.
+// Floats of shared memory for the sums of a block: two for each lane of a warp.
 constexpr std::int64_t kScratch = 64;
 std::size_t read_floats(std::int64_t width, std::int64_t sources) {
   return static_cast<std::size_t>(kScratch + 2 * width + 2 * sources);
@@ -26,7 +26,7 @@ std::size_t attend_floats(std::int64_t length, std::int64_t head_dim) {
 
 float* data_or_null(const at::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
 
-// The kernels load 16 bytes at a time.
+// Copies unaligned tensors, because the kernels load 16 bytes at a time.
 at::Tensor aligned(const at::Tensor& x) {
   return reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % 16 == 0 ? x : x.clone();
 }
@@ -68,6 +68,7 @@ at::Tensor GpuPass::for_product(std::int64_t rows, std::int64_t width) const {
 }
 
 Dual GpuPass::forward(const Dual& x) {
+  // Allocate the sources and the tables of the depth attention.
   options_ = x.value.options().requires_grad(false);
   batch_ = x.value.size(0), length_ = x.value.size(1);
   tangent_batch_ = x.tangent.defined() ? x.tangent.size(0) : 0;
@@ -81,6 +82,7 @@ Dual GpuPass::forward(const Dual& x) {
   logit_tangents_ = at::empty({tangent_rows_, readers, num_sources}, options_);
   if (keep_) mixture_ = at::empty_like(logits_);
 
+  // Run the sublayers; each output becomes a source.
   sources_[0].narrow(0, 0, value_rows_).view_as(x.value).copy_(x.value);
   if (tangent_rows_ > 0) {
     sources_[0].narrow(0, value_rows_, tangent_rows_).view_as(x.tangent).copy_(x.tangent);
@@ -101,6 +103,7 @@ Dual GpuPass::forward(const Dual& x) {
     if (keep_) saved_.push_back(std::move(saved));
   }
 
+  // Compute the output, and split it into values and tangents.
   at::Tensor y;
   if (shape_.final_reader) {
     y = at::empty({rows, width}, options_);
@@ -115,7 +118,7 @@ Dual GpuPass::forward(const Dual& x) {
   return out;
 }
 
-// What the forward and the backward of a reader have in common.
+// The arguments that the forward and backward kernels of a reader have in common.
 template <typename Arguments>
 Arguments GpuPass::depth_of(std::int64_t reader) const {
   Arguments a{};
@@ -130,8 +133,8 @@ Arguments GpuPass::depth_of(std::int64_t reader) const {
   return a;
 }
 
-// With norm the values' sum goes to `sum`, where it is defined, and `normed` has both; without it
-// `sum` has both.
+// With `norm`, writes values and tangents to `normed` and, if `sum` is defined, the values before
+// the norm to `sum`. Without `norm`, writes values and tangents to `sum`.
 void GpuPass::read(std::int64_t reader, const at::Tensor& norm, const at::Tensor& sum,
                    const at::Tensor& normed) const {
   auto a = depth_of<ReadArguments>(reader);
@@ -176,7 +179,8 @@ SwiGluArguments GpuPass::gate(const at::Tensor& inner) const {
   return a;
 }
 
-// inner [of both, q + k + v] or [of both, gate + up] to the input of the sublayer's last product.
+// Applies attention or SwiGLU: from inner, [of both, q + k + v] or [of both, gate + up], to
+// `mixed`, the input of the sublayer's last product.
 void GpuPass::activate(std::size_t layer, const at::Tensor& inner, const at::Tensor& mixed) const {
   if (attends(layer)) {
     AttendArguments a = attention(inner);
@@ -192,12 +196,13 @@ void GpuPass::activate(std::size_t layer, const at::Tensor& inner, const at::Ten
 
 FusedGradients GpuPass::backward(const at::Tensor& grad) {
   ROBOIMI_CHECK(keep_ && saved_.size() == weights_.layers.size(), "backward without forward");
+  // Start from the gradient of the output.
   const auto layers = static_cast<std::int64_t>(weights_.layers.size());
   const std::int64_t readers = num_readers(), width = shape_.width;
   const at::Tensor rows = aligned(grad.reshape({value_rows_, width}).to(at::kFloat).contiguous());
   grad_logits_ = at::empty_like(logits_);
   grad_sums_ = at::empty({readers, value_rows_, width}, options_);
-  // The sources that are read are as many as the readers.
+  // The number of sources that are read equals the number of readers.
   coefficients_ = at::empty({readers, value_rows_, readers}, options_);
   grad_norms_ = at::empty({layers, value_rows_, width}, options_);
   at::Tensor grad_out;
@@ -209,6 +214,7 @@ FusedGradients GpuPass::backward(const at::Tensor& grad) {
     grad_out = half_ ? rows.to(at::kBFloat16) : rows;
   }
 
+  // Go back through the sublayers.
   FusedGradients gradients;
   gradients.weights.layers.resize(weights_.layers.size());
   for (std::int64_t i = layers; i-- > 0;) {
@@ -222,6 +228,7 @@ FusedGradients GpuPass::backward(const at::Tensor& grad) {
         read_backward(i, aligned(weights_.layers[layer].norm), product(grad_inner, saved.in));
     saved_[layer] = {};
   }
+  // Collect the gradients of the input, the norms and the queries.
   gradients.x = grad_out.view({batch_, length_, width});
   const at::Tensor norms = grad_norms_.sum(1);
   for (std::int64_t i = 0; i < layers; ++i) {
@@ -233,7 +240,8 @@ FusedGradients GpuPass::backward(const at::Tensor& grad) {
   return gradients;
 }
 
-// The gradient of source `reader`, for a product unless it is that of x.
+// Returns the gradient of source `reader`, as an operand of a product unless it is the gradient of
+// x.
 at::Tensor GpuPass::read_backward(std::int64_t reader, const at::Tensor& norm,
                                   const at::Tensor& grad_normed) const {
   const bool is_first = reader == 0;
@@ -280,7 +288,7 @@ at::Tensor GpuPass::activate_backward(std::size_t layer, const at::Tensor& grad)
 
 bool fits(const Launcher& launcher, const FusedShape& shape, std::int64_t num_layers,
           std::int64_t length) {
-  // The kernels move four numbers at a time.
+  // The kernels process four floats at a time.
   if (shape.width % (4 * shape.num_heads) != 0) return false;
   const std::int64_t sources = num_layers + 1;
   const std::size_t most = std::max({read_floats(shape.width, sources),

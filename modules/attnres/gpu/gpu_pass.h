@@ -1,6 +1,6 @@
-// FusedPass for a GPU: the same pass, whose loops are the kernels of kernels.cu, and whose products
-// are cuBLAS's. Values and tangents share every product and every kernel. In float32, or with
-// matrices in bfloat16 and all else in float32.
+// FusedPass for GPUs: the same pass with the kernels of kernels.cu and cuBLAS products. Values and
+// tangents share every product and every kernel. Computes in float32, optionally with matrices in
+// bfloat16.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,17 +17,18 @@ namespace roboimi::attnres::gpu {
 
 class GpuPass {
  public:
-  // half: bfloat16 matrices. keep: forward() keeps what backward() needs.
+  // half: bfloat16 matrices. keep: forward() stores what backward() needs.
   GpuPass(const FusedShape& shape, FusedWeights weights, const RopeAngles& angles,
           const Launcher& launcher, bool half, bool keep);
 
   // x float32 [B, T, D]
   Dual forward(const Dual& x);
-  // grad [B, T, D] of the output's value. Once, after forward().
+  // grad: gradient of the output's value, [B, T, D]. May be called once, after forward().
   FusedGradients backward(const at::Tensor& grad);
 
  private:
-  // What backward() reads again. `in` and `out` are the weights as the products took them.
+  // Tensors of a sublayer that backward() reads. `in` and `out` are the weights as used in
+  // products.
   struct Saved {
     at::Tensor sum, normed, inner, mixed, in, out;
   };
@@ -63,11 +64,11 @@ class GpuPass {
   at::Tensor inverse_rms_, logits_, logit_tangents_, mixture_;
   std::vector<Saved> saved_;
   at::Tensor grad_logits_, grad_sums_, grad_total_, coefficients_;
-  at::Tensor grad_norms_;  // [layers, of values, D]: a row's part
+  at::Tensor grad_norms_;  // [layers, of values, D], each row's part of the sum
 };
 
-// Whether the kernels can compute these sizes: a head has a multiple of four numbers, and a block's
-// shared memory holds what is needed for tokens [*, length, D].
+// Whether the kernels support these sizes: the head dimension is a multiple of four, and a block's
+// shared memory is large enough for tokens [*, length, D].
 bool fits(const Launcher& launcher, const FusedShape& shape, std::int64_t num_layers,
           std::int64_t length);
 

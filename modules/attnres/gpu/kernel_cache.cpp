@@ -38,7 +38,7 @@ std::optional<std::string> KernelCache::find(const std::string& key) const {
   try {
     return read_text(file);
   } catch (const std::exception& error) {
-    logger().debug("kept GPU kernels cannot be read: {}", error.what());
+    logger().debug("cannot read cached GPU kernels: {}", error.what());
     return std::nullopt;
   }
 }
@@ -47,12 +47,12 @@ void KernelCache::keep(const std::string& key, std::string_view bytes) const {
   if (folder_.empty()) return;
   try {
     fs::create_directories(folder_);
-    // A group that may write by default has no business here.
+    // Remove group permissions that the umask may have granted.
     fs::permissions(folder_, fs::perms::owner_all);
     write_text_atomically(file_of(key), bytes);
     fs::permissions(file_of(key), fs::perms::owner_read | fs::perms::owner_write);
   } catch (const std::exception& error) {
-    logger().debug("compiled GPU kernels are not kept: {}", error.what());
+    logger().debug("cannot cache compiled GPU kernels: {}", error.what());
   }
 }
 

@@ -1,4 +1,4 @@
-// Compiled kernels, kept by the user from process to process: compiling takes some seconds.
+// A per-user cache of compiled GPU kernels on disk, because compiling takes several seconds.
 #pragma once
 
 #include <filesystem>
@@ -10,16 +10,16 @@ namespace roboimi::attnres::gpu {
 
 class KernelCache {
  public:
-  // An empty folder keeps nothing.
+  // An empty path disables the cache.
   explicit KernelCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  // $XDG_CACHE_HOME/roboimi/kernels, or ~/.cache/roboimi/kernels; empty where neither is known.
+  // $XDG_CACHE_HOME/roboimi/kernels or ~/.cache/roboimi/kernels; empty if neither is set.
   static std::filesystem::path default_folder();
 
-  // What was kept under the key. Nothing where the file, or the folder, is a link or could have
-  // been written by another user: it would run on the GPU.
+  // Returns the cached kernels for the key. Since they will run on the GPU, returns nullopt if the
+  // file or the folder is a link or writable by another user.
   std::optional<std::string> find(const std::string& key) const;
-  // What cannot be written is not kept.
+  // Stores kernels; failures to write are ignored.
   void keep(const std::string& key, std::string_view bytes) const;
 
  private:

@@ -1,8 +1,8 @@
-// The kernels between the matrix products of a fused transformer pass on a GPU; see arguments.h.
+// The GPU kernels of the fused transformer pass, between its matrix products; see arguments.h.
 //
-// NVRTC compiles this file when the program runs. A test compiles it for the CPU, with the threads of a
-// block emulated, so it uses no more of CUDA than that emulation has. Every sum has a fixed order: equal
-// inputs give equal bits.
+// NVRTC compiles this file at run time. A test compiles it for the CPU and emulates the threads of a block, so
+// it uses only those features of CUDA that the emulation supports. Every sum has a fixed order, so that equal
+// inputs give bit-identical results.
 #include "modules/attnres/gpu/arguments.h"
 
 using namespace roboimi::attnres::gpu;
@@ -34,11 +34,11 @@ struct Pair {
   float first, second;
 };
 
-// The sums of two numbers over the block's threads. scratch: 2 * WARP numbers of shared memory.
+// The sums of two values over the block's threads. scratch: 2 * WARP floats of shared memory.
 __device__ inline Pair sum_of_block(float first, float second, float* scratch) {
   first = sum_of_warp(first);
   second = sum_of_warp(second);
-  __syncthreads();  // the previous sums have been read
+  __syncthreads();  // until all threads have read the previous sums
   if (lane() == 0) {
     scratch[warp()] = first;
     scratch[WARP + warp()] = second;
@@ -52,7 +52,7 @@ __device__ inline Pair sum_of_block(float first, float second, float* scratch) {
   return total;
 }
 
-// Four neighbors, moved by one instruction. Widths are multiples of four.
+// Four adjacent floats, which one instruction loads or stores. Widths are multiples of four.
 struct alignas(16) Four {
   float x, y, z, w;
 };
@@ -79,14 +79,14 @@ __device__ inline float dot(const Four& a, const Four& b) {
   return a.x * b.x + a.y * b.y + a.z * b.z + a.w * b.w;
 }
 
-// A bfloat16's bits, rounded to nearest even.
+// The bits of x as a bfloat16, rounded to nearest even.
 __device__ inline unsigned rounded(float x) {
   const unsigned bits = __float_as_uint(x);
   const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
   return is_nan ? 0x7fc0u : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
 }
 
-// Writes an operand of a matrix product: floats, or bfloat16.
+// Writes an operand of a matrix product, as floats or bfloat16.
 struct alignas(8) FourHalves {
   unsigned first, second;
 };
@@ -107,8 +107,8 @@ __device__ inline float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
 // ---- Depth attention and RMSNorm ----------------------------------------------------------------
 
-// A block a value row. With its tangent, if it has one. Ten blocks fit on a multiprocessor: the default batch
-// of 1,280 rows runs at once.
+// One block per value row, including its tangent if it has one. Ten blocks fit on a multiprocessor, so that all
+// 1,280 rows of the default batch run at once.
 extern "C" __global__ void __launch_bounds__(kThreads, 10) read_depth(const ReadArguments a) {
   extern __shared__ float shared[];
   float* scratch = shared;
@@ -189,7 +189,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, 10) read_depth(const Read
   }
   __syncthreads();
 
-  // The mixture of sources. From here on a thread reads no other's elements of value and tangent.
+  // The weighted sum of the sources. From here on, each thread reads only its own elements of value and tangent.
   square = along_sum = 0.0f;
   for (int k = threadIdx.x; k < fours; k += blockDim.x) {
     Four h = {0.0f, 0.0f, 0.0f, 0.0f}, dh = h;
@@ -232,21 +232,21 @@ extern "C" __global__ void __launch_bounds__(kThreads, 10) read_depth(const Read
   }
 }
 
-// A block a value row.
+// One block per value row.
 extern "C" __global__ void __launch_bounds__(kThreads, 10) read_depth_backward(const ReadBackwardArguments a) {
   extern __shared__ float shared[];
   float* scratch = shared;
   float* grad_sum = scratch + 2 * WARP;
-  float* weight = grad_sum + a.width;               // of the readers of this source
-  float* coefficient = weight + a.num_readers;      // likewise
-  float* grad_logit = coefficient + a.num_readers;  // of this reader's sources
+  float* weight = grad_sum + a.width;               // for each reader of this source
+  float* coefficient = weight + a.num_readers;      // for each reader of this source
+  float* grad_logit = coefficient + a.num_readers;  // for each source of this reader
 
   const int row = blockIdx.x, source = a.reader, fours = a.width / 4;
   const Index first = Index(row) * fours, table = Index(row) * a.num_readers;
   const Index stride = Index(a.value_rows + a.tangent_rows) * fours;
   const Index sum_stride = Index(a.value_rows) * fours;
 
-  // What the readers after this one have found, for the gradient of the source below.
+  // Collect the results of the later readers, for the gradient of the source below.
   const float inverse_rms = a.inverse_rms[Index(row) * a.num_sources + source];
   float* coefficients = a.coefficients + (Index(source) * a.value_rows + row) * a.num_readers;
   float along_logits = 0.0f;
@@ -348,15 +348,15 @@ extern "C" __global__ void __launch_bounds__(kThreads, 10) read_depth_backward(c
 
 // ---- Self-attention -----------------------------------------------------------------------------
 
-// Rows of one head in shared memory lie head_dim + 1 apart, rows of a table length + 1: no two lanes
-// meet in a bank.
+// The distances between rows in shared memory: head_dim + 1 for rows of a head, and length + 1 for rows of a
+// table, which avoids bank conflicts.
 __device__ inline int head_stride(const AttendArguments& a) { return a.head_dim + 1; }
 __device__ inline int table_stride(const AttendArguments& a) { return a.length + 1; }
 
-// What a block has: a sample (x), a key and value head (y), and the query heads that share it.
+// The work of a block: a sample (x), a key and value head (y), and the query heads that share it.
 struct Place {
   int first_head, end_head, row_width, key_column, value_column;
-  Index row;  // the sample's first
+  Index row;  // first row of the sample
   float scale;
 };
 
@@ -372,7 +372,7 @@ __device__ inline Place place_of(const AttendArguments& a) {
           1.0f / sqrtf(float(a.head_dim))};
 }
 
-// One head of the rows at `rows`, as it is.
+// Loads one head of the rows at `rows`.
 __device__ inline void load_head(const AttendArguments& a, const float* __restrict__ rows, int width,
                                  int column, float* __restrict__ out) {
   const int fours = a.head_dim / 4;
@@ -385,7 +385,7 @@ __device__ inline void load_head(const AttendArguments& a, const float* __restri
   }
 }
 
-// The same, its pairs turned by their position's angle.
+// The same, with its pairs rotated by their position's angle.
 __device__ inline void load_turned(const AttendArguments& a, const float* __restrict__ rows, int width,
                                    int column, float* __restrict__ out) {
   const int fours = a.head_dim / 4;
@@ -403,7 +403,7 @@ __device__ inline void load_turned(const AttendArguments& a, const float* __rest
   }
 }
 
-// Writes four neighbors of a gradient in row i, turned back.
+// Rotates four adjacent elements of a gradient in row i back, and writes them.
 __device__ inline void store_turned_back(const AttendArguments& a, int i, int c, const Four& v,
                                          Index four) {
   const float* cosine = a.cosine + i * (a.head_dim / 2) + 2 * c;
@@ -423,8 +423,8 @@ __device__ inline float dot_of_rows(const float* x, const float* y, int size) {
   return sum;
 }
 
-// Softmax of every row of p. Where `x` is given, x_ij <- p_ij (x_ij - sum_k p_ik x_ik): the derivative
-// of softmax, the same in both directions.
+// Applies softmax to every row of p. If `x` is not null, x_ij <- p_ij (x_ij - sum_k p_ik x_ik): the derivative
+// of softmax, which is the same in forward and reverse mode.
 __device__ inline void softmax_rows(const AttendArguments& a, float* p, float* x) {
   for (int i = warp(); i < a.length; i += num_warps()) {
     float* row = p + i * table_stride(a);
@@ -447,7 +447,7 @@ __device__ inline void softmax_rows(const AttendArguments& a, float* p, float* x
   }
 }
 
-// A block a sample (x) and a key head (y).
+// One block per sample (x) and key head (y).
 extern "C" __global__ void attend(const AttendArguments a) {
   extern __shared__ float shared[];
   const int head_size = a.length * head_stride(a), table_size = a.length * table_stride(a);
@@ -512,8 +512,8 @@ extern "C" __global__ void attend(const AttendArguments a) {
   }
 }
 
-// A block a sample (x) and a key head (y). grad_p_ij = grad_y_i . v_j; grad_v, grad_q and grad_k are
-// mixtures by p, by grad_z (z: the logits) and by its transpose.
+// One block per sample (x) and key head (y). With grad_p_ij = grad_y_i . v_j, the gradients of v, q and k are
+// weighted sums with the weights p, grad_z (z: the logits) and its transpose.
 extern "C" __global__ void attend_backward(const AttendArguments a) {
   extern __shared__ float shared[];
   const int head_size = a.length * head_stride(a), table_size = a.length * table_stride(a);
@@ -568,7 +568,7 @@ extern "C" __global__ void attend_backward(const AttendArguments a) {
     }
     __syncthreads();  // the next head overwrites q, grad_y and the tables
   }
-  // A thread wrote the numbers that it reads here.
+  // Each thread reads only elements that it wrote itself.
   for (int at = threadIdx.x; at < a.length * fours; at += blockDim.x) {
     const int i = at / fours, c = at % fours, ic = i * head_stride(a) + 4 * c;
     const Index first = (row + i) * width;
@@ -590,7 +590,7 @@ __device__ inline Activation silu(const Four& x) {
            s.z * (1.0f + x.z * (1.0f - s.z)), s.w * (1.0f + x.w * (1.0f - s.w))}};
 }
 
-// A block a value row.
+// One block per value row.
 extern "C" __global__ void swiglu(const SwiGluArguments a) {
   const int row = blockIdx.x, tangent_row = row - (a.value_rows - a.tangent_rows);
   const int fours = a.width / 4;

@@ -1,4 +1,5 @@
-// Runs the kernels of kernels.cu: on a CUDA device, or in a test on the CPU.
+// The interface that launches the kernels of kernels.cu, on a CUDA device or, in a test, on the
+// CPU.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -28,20 +29,19 @@ struct Grid {
 class Launcher {
  public:
   virtual ~Launcher() = default;
-  // Queues `kernel` behind the work that is under way, with `shared_floats` floats of shared memory
-  // a block. `arguments` points to the kernel's argument struct, and is copied. Error where that
-  // fails.
+  // Queues `kernel` after the current work, with `shared_floats` floats of shared memory per block.
+  // `arguments` points to the kernel's argument struct, which is copied. Throws Error on failure.
   virtual void launch(Kernel kernel, Grid grid, std::size_t shared_floats,
                       const void* arguments) const = 0;
-  // The most that a block can have.
+  // The maximum shared memory per block.
   virtual std::size_t max_shared_floats() const = 0;
 };
 
-// The launcher of a CUDA device: compiles the kernels by NVRTC, which CUDA builds of libtorch bring
-// along. Error where that fails. The device must be in use by this thread.
+// Creates the launcher for a CUDA device. Compiles the kernels with NVRTC, which is part of CUDA
+// builds of libtorch. Throws Error on failure. The device must be the current one of this thread.
 std::unique_ptr<Launcher> make_cuda_launcher(c10::Device device);
 
-// Whether the work that this thread queues is being captured into a CUDA graph. Error without CUDA.
+// Whether this thread's work is being captured into a CUDA graph. Throws Error without CUDA.
 bool is_capturing(c10::Device device);
 
 }  // namespace roboimi::attnres::gpu

@@ -1,4 +1,4 @@
-// The text of kernels.cu and of the header that it includes, for NVRTC.
+// The source code of kernels.cu and of the header that it includes, for NVRTC.
 #pragma once
 
 namespace roboimi::attnres::gpu {

@@ -24,7 +24,7 @@
 namespace roboimi::attnres::gpu {
 namespace {
 
-// Wrong kernels differ by about 1; products rounded to TF32 or bfloat16 by about 0.005 and 0.05.
+// Wrong kernels differ by about 1; products in TF32 or bfloat16 by about 0.005 and 0.05.
 constexpr double kTolerance = 0.2;
 
 struct Results {
@@ -42,8 +42,8 @@ Results run(TransformerImpl& net, const Dual& x, const at::Tensor& grad,
   return results;
 }
 
-// The largest difference, relative to the largest number that is expected. The first reader's query
-// has no gradient: what is left of it is noise.
+// The largest difference, relative to the largest expected value. The scale is at least 0.1,
+// because the first reader's query has no gradient except for noise.
 double difference_of(const at::Tensor& found, const at::Tensor& expected) {
   const double scale = expected.detach().abs().max().item<double>();
   return (found - expected).detach().abs().max().item<double>() / std::max(scale, 0.1);
@@ -55,7 +55,7 @@ double largest_difference(const Results& found, const Results& expected) {
   for (std::size_t i = 0; i < found.gradients.size(); ++i) {
     all.push_back(difference_of(found.gradients[i], expected.gradients[i]));
   }
-  // NaN compares with nothing.
+  // NaN does not compare, so replace it with infinity.
   for (double& each : all)
     each = std::isfinite(each) ? each : std::numeric_limits<double>::infinity();
   return *std::max_element(all.begin(), all.end());
@@ -72,7 +72,7 @@ std::unique_ptr<Launcher> try_device(c10::Device device) {
     return launcher;
   } catch (const std::exception& error) {
     logger().warn(
-        "training and inference on {} go on with libtorch's operators, several times slower: {}",
+        "training and inference on {} use libtorch's operators, which are several times slower: {}",
         device.str(), error.what());
     return nullptr;
   }
@@ -85,14 +85,17 @@ bool is_switched_off() {
 
 }  // namespace
 
-// On a small network of random weights, whose sizes are no multiples of a warp or a block.
+// Compares the results of a small network with random weights, whose sizes are not multiples of a
+// warp or a block.
 void check_kernels(c10::Device device, const Launcher& launcher) {
+  // Random inputs.
   const at::AutoGradMode with_gradients(true);
   const Autocast full_precision(device, false);
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(1);
   const auto random = [&](at::IntArrayRef sizes) {
     return at::randn(sizes, generator, at::TensorOptions(at::kFloat)).to(device);
   };
+  // Both kinds of output, in both precisions.
   for (const Output output : {Output::kSum, Output::kDepthAttention}) {
     Transformer net(TransformerOptions{
         .width = 72, .num_blocks = 2, .num_heads = 6, .num_kv_heads = 3, .output = output});
@@ -132,7 +135,7 @@ const Launcher* usable_launcher(c10::Device device) {
   try {
     if (is_capturing(device)) return nullptr;
   } catch (const std::exception&) {
-    // try_device() says what is missing.
+    // try_device() reports what is missing.
   }
   return (launchers[device.index()] = try_device(device)).get();
 }

@@ -1,4 +1,4 @@
-// Which device's kernels may be used.
+// Selection of the GPU kernels' launcher, after a check that the kernels work on the device.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -7,15 +7,15 @@
 
 namespace roboimi::attnres::gpu {
 
-// The launcher of a CUDA device, or nullptr where its kernels cannot be used. The first call for a
-// device compiles the kernels and compares them with ATen's operators there, forward and backward;
-// what does not work or differs is said in one warning, and the device then goes without. While a
-// CUDA graph is being captured, a device that has not been tried is not tried either.
+// Returns the launcher for a CUDA device, or nullptr if the kernels cannot be used. The first call
+// for a device compiles the kernels and compares them with ATen's operators, forward and backward.
+// If this fails, it logs one warning, and the kernels are not used on that device. While a CUDA
+// graph is being captured, a device that has not been checked yet is not checked.
 //
-// ROBOIMI_GPU_KERNELS=off in the environment goes without on every device.
+// The environment variable ROBOIMI_GPU_KERNELS=off disables the kernels on all devices.
 const Launcher* usable_launcher(c10::Device device);
 
-// That comparison. Error where a value, a tangent or a gradient differs.
+// Runs this comparison. Throws Error if a value, a tangent or a gradient differs.
 void check_kernels(c10::Device device, const Launcher& launcher);
 
 }  // namespace roboimi::attnres::gpu

@@ -1,4 +1,4 @@
-// Any bytes as a file of weights, through the archive, the pickle and the walk over modules.
+// Fuzzes the reader of weight files: the archive, the pickle and the walk over modules.
 #include <ATen/ATen.h>
 
 #include "roboimi/common/error.h"

@@ -1,4 +1,4 @@
-// The fuzzer's bytes as a file, without a disk.
+// An in-memory file with the fuzzer's input.
 #pragma once
 
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-// Any bytes as a safetensors file: an Error, or tensors that can be read to their last byte.
+// Fuzzes the safetensors reader: any input must give an Error or completely readable tensors.
 #include <ATen/ATen.h>
 
 #include "roboimi/common/error.h"

@@ -1,4 +1,5 @@
-// Any bytes as a pickle, with storages of 64 bytes: an Error, or tensors inside their storages.
+// Fuzzes the pickle reader, with storages of 64 bytes: any input must give an Error or tensors that
+// are within their storages.
 #include <ATen/ATen.h>
 
 #include "roboimi/common/error.h"

@@ -1,4 +1,4 @@
-// Loads the policy of a run and lets it act an episode in the run's environment.
+// A program that loads the policy of a run and runs it for one episode in the run's environment.
 #include <iostream>
 
 #include "roboimi/common/error.h"

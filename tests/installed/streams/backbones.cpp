@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kFeatures = 8;
 
-// Means over a grid of 4 x 4 cells of images [N, C, H, W]: [N, 16 C].
+// Averages images [N, C, H, W] over a grid of 4 x 4 cells: [N, 16 C].
 at::Tensor cells_of(const at::Tensor& images) {
   return at::adaptive_avg_pool2d(images, {4, 4}).flatten(1);
 }
@@ -21,7 +21,7 @@ at::Tensor cells_of(const at::Tensor& images) {
 class DepthBackbone : public Backbone {
  public:
   explicit DepthBackbone(const ObservationSpec& spec) : stream_(spec.at("front_depth")) {
-    if (stream_.kind != StreamKind::kDepth) throw Error("front_depth is no depth");
+    if (stream_.kind != StreamKind::kDepth) throw Error("front_depth is not a depth stream");
     linear_ = register_module("linear", torch::nn::Linear(16, kFeatures));
   }
   const std::vector<std::string>& camera_names() const override { return cameras_; }

@@ -1,4 +1,4 @@
-// The components of the plugin; each is in a file of its own.
+// Factory functions of the plugin's components.
 #pragma once
 
 #include <memory>
@@ -16,19 +16,19 @@ class Registry;
 
 namespace streams {
 
-// Reads the depth stream "front_depth", float32 or uint16.
+// A backbone that reads the depth stream "front_depth", float32 or uint16.
 std::shared_ptr<Backbone> create_depth_backbone(const Options& options,
                                                 const ObservationSpec& spec);
-// Reads the camera "front" and the robot's state.
+// A backbone that reads the camera "front" and the robot's state.
 std::shared_ptr<Backbone> create_proprio_backbone(const Options& options,
                                                   const ObservationSpec& spec);
-// Attends to the condition's tokens, by their mask.
+// A head that attends to the condition's tokens and respects their mask.
 std::shared_ptr<Head> create_token_head(const Options& options, const HeadSpec& spec);
-// Reads the text "task", letter by letter, and gives it to its head as tokens.
+// An agent that passes the text stream "task" to its head as one token per letter.
 Schema text_agent_schema();
 std::shared_ptr<Agent> create_text_agent(const Options& options, const ObservationSpec& spec,
                                          Registry& registry);
-// A point in the plane that has to reach the left or the right target, as the text says.
+// An environment in which a point in the plane must reach the left or right target named in "task".
 std::shared_ptr<Environment> create_reach_env(const Options& options);
 
 }  // namespace streams

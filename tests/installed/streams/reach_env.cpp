@@ -46,7 +46,7 @@ class ReachEnv : public Environment, public Scene {
         {"task", text_tensor(goes_left_ ? "go left" : "go right", kTextBytes)}};
     if (!render) return observation;
     observation["front"] = this->render("front", {kSide, kSide});
-    // The target stands nearer than the wall.
+    // The target is closer than the wall.
     const at::Tensor millimeters = at::full({kSide, kSide}, 2000, at::kInt);
     millimeters.slice(1, column(), column() + 3).fill_(500);
     observation["front_depth"] = millimeters.to(at::kUInt16);

@@ -1,7 +1,7 @@
 #include "components.h"
 #include "roboimi/plugin/plugin.h"
 
-ROBOIMI_PLUGIN("streams", "1.0.0", "Depth, state, tokens and texts") {
+ROBOIMI_PLUGIN("streams", "1.0.0", "Components that use depth, state, tokens and text") {
   using namespace roboimi;
   registrar.add<Backbone>({.name = "depth_backbone",
                            .description = "features of a depth image",
@@ -16,7 +16,7 @@ ROBOIMI_PLUGIN("streams", "1.0.0", "Depth, state, tokens and texts") {
                        .schema = {},
                        .create = streams::create_token_head});
   registrar.add<Agent>({.name = "text_agent",
-                        .description = "acts by a text",
+                        .description = "follows a text instruction",
                         .schema = streams::text_agent_schema(),
                         .create = streams::create_text_agent});
   registrar.add<Environment>({.name = "reach_env",

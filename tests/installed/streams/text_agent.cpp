@@ -12,13 +12,13 @@
 namespace roboimi::streams {
 namespace {
 
-constexpr std::int64_t kWidth = 8;  // of a letter's token
+constexpr std::int64_t kWidth = 8;  // size of a letter's token
 constexpr std::int64_t kChunk = 4;
 
 class TextAgent : public Agent {
  public:
   TextAgent(const ObservationSpec& spec, const ConfigNode& head, Registry& registry) : spec_(spec) {
-    if (spec.at("task").kind != StreamKind::kText) throw Error("task is no text");
+    if (spec.at("task").kind != StreamKind::kText) throw Error("task is not a text stream");
     letters_ = register_module("letters", torch::nn::Embedding(256, kWidth));
     head_ = registry.create<Head>(head, "agent.head",
                                   HeadSpec{.action_dim = spec.action_dim,
@@ -48,12 +48,12 @@ class TextAgent : public Agent {
   }
   std::unique_ptr<Actor> make_actor(const ActorOptions& options) override;
 
-  // Observations [B, 1, ...].
+  // Builds the head's condition from observations [B, 1, ...].
   Condition condition_of(const Observation& observations) {
     const at::Tensor letters = observations.at("task").select(1, -1).to(at::kLong);  // [B, bytes]
     return {state_->normalize(observations.at(kState)), letters_(letters), letters.ne(0)};
   }
-  // The chunk's first command, float [A].
+  // Samples a chunk and returns its first command, float [A].
   at::Tensor command_for(const Observation& observation, at::Generator& generator) {
     if (!has_statistics()) throw Error("the agent has no statistics");
     Observation batch;
@@ -73,7 +73,7 @@ class TextAgent : public Agent {
   std::shared_ptr<Normalizer> state_, action_;
 };
 
-// Plans inside act(), a chunk a step.
+// An actor that samples a new chunk in every step, inside act().
 class TextActor final : public Actor {
  public:
   explicit TextActor(TextAgent& agent) : agent_(agent) {}

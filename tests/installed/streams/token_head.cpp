@@ -10,12 +10,13 @@
 namespace roboimi::streams {
 namespace {
 
-// One attention of a query, made of the condition's numbers, to its tokens.
+// A head with one attention layer. The query is computed from the condition's steps, and attends to
+// its tokens.
 class TokenHead : public Head {
  public:
   explicit TokenHead(const HeadSpec& spec) : spec_(spec) {
     if (spec.token_dim == 0) {
-      throw Error({.what = "the agent gives no tokens", .where = "token_head"});
+      throw Error({.what = "the agent provides no tokens", .where = "token_head"});
     }
     query_ = register_module("query", torch::nn::Linear(spec.global_cond_dim(), spec.token_dim));
     output_ = register_module("output", torch::nn::Linear(spec.global_cond_dim() + spec.token_dim,
@@ -37,15 +38,15 @@ class TokenHead : public Head {
 
  private:
   at::Tensor predict(const Condition& condition) {
-    const at::Tensor numbers = condition.steps.flatten(1);
-    at::Tensor scores = at::matmul(condition.tokens, query_(numbers).unsqueeze(-1)).squeeze(-1);
+    const at::Tensor steps = condition.steps.flatten(1);
+    at::Tensor scores = at::matmul(condition.tokens, query_(steps).unsqueeze(-1)).squeeze(-1);
     if (condition.token_mask.defined()) {
       scores = scores.masked_fill(condition.token_mask.logical_not(),
                                   -std::numeric_limits<float>::infinity());
     }
     const at::Tensor weights = at::softmax(scores / std::sqrt(double(spec_.token_dim)), 1);
-    const at::Tensor read = at::matmul(weights.unsqueeze(1), condition.tokens).squeeze(1);
-    return output_(at::cat({numbers, read}, 1)).view({-1, spec_.pred_horizon, spec_.action_dim});
+    const at::Tensor attended = at::matmul(weights.unsqueeze(1), condition.tokens).squeeze(1);
+    return output_(at::cat({steps, attended}, 1)).view({-1, spec_.pred_horizon, spec_.action_dim});
   }
 
   HeadSpec spec_;

@@ -21,7 +21,7 @@ Observation images() {
           {"front", at::randint(0, 256, {2, 3, 10, 12, 3}, generator, at::kByte)}};
 }
 
-TEST(FusedPixels, AreWhatAnEncoderOfTheseViewsTakesIn) {
+TEST(FusedPixels, EqualTheInputOfAnEncoderOfTheseViews) {
   const view_fusion::FusionOptions fusion{
       .layout = view_fusion::FusionLayout::kVertical, .height = 8, .width = 6};
   view_fusion::FusedPixels pixels({"front", "top"}, fusion, spec());
@@ -35,7 +35,7 @@ TEST(FusedPixels, AreWhatAnEncoderOfTheseViewsTakesIn) {
   const at::Tensor expected = view_fusion::fuse_views(
       {views.at("front").flatten(0, 1), views.at("top").flatten(0, 1)}, fusion);
   EXPECT_TRUE(at::equal(features.view({6, 3, 8, 6}), expected));
-  // What half precision loses is less than a tenth of a grey level.
+  // Half precision loses less than a tenth of a gray level.
   const at::Tensor kept = features.to(pixels.cached_dtype()).to(at::kFloat);
   EXPECT_LT((kept - features).abs().max().item<double>() * 255 * 0.229, 0.1);
 }
@@ -49,7 +49,7 @@ TEST(FusedPixels, NameTheirGeometryForTheCache) {
             identity({.height = 8, .width = 6}));
 }
 
-TEST(FusedPixels, RefuseViewsThatCannotBeJoined) {
+TEST(FusedPixels, RejectViewsThatCannotBeJoined) {
   try {
     view_fusion::FusedPixels pixels({"front", "top"}, {}, spec(/*top_width=*/13));
     FAIL() << "no error";

@@ -58,7 +58,7 @@ TEST(ResizedSize, KeepsTheAspectOfTheShorterSide) {
   }
 }
 
-// torch's own operator on normalised floats, in the order in which LEWM was trained.
+// torch's own operator on normalized floats, in the same order as in LEWM's training.
 at::Tensor reference(const at::Tensor& images, std::int64_t height, std::int64_t width) {
   const at::Tensor mean = at::tensor({0.485, 0.456, 0.406}, at::kFloat).view({1, 3, 1, 1});
   const at::Tensor std = at::tensor({0.229, 0.224, 0.225}, at::kFloat).view({1, 3, 1, 1});
@@ -84,7 +84,7 @@ TEST(NormalizeAndResize, EqualsTorchAtEverySize) {
         << in_height << "x" << in_width << " to " << height << "x" << width;
     EXPECT_LE((composed - expected).abs().max().item<double>(), 1e-5)
         << in_height << "x" << in_width << " to " << height << "x" << width;
-    // An image is read as one row of numbers: its planes follow each other in memory.
+    // Images are read as contiguous planes.
     EXPECT_TRUE(found.is_contiguous());
     EXPECT_TRUE(composed.is_contiguous()) << composed.strides();
   }

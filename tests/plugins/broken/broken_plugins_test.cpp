@@ -1,4 +1,4 @@
-// Every way we know in which a plugin can be broken, and the text that a user gets for it.
+// Plugins that are broken in every known way, and the error that a user gets.
 #include <elf.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -24,7 +24,7 @@ const fs::path kBuilt = fs::path(ROBOIMI_BINARY_DIR) / "tests" / "broken";
 
 fs::path built(const std::string& name) { return kBuilt / name / ("lib" + name + ".so"); }
 
-// A folder for files that tests make, emptied once.
+// A folder for files created by tests, emptied once per run.
 fs::path scratch() {
   static const fs::path folder = [] {
     const fs::path made = kBuilt / "scratch";
@@ -53,15 +53,15 @@ void set_machine(std::string& bytes) {
   std::memcpy(bytes.data() + offsetof(Elf64_Ehdr, e_machine), &machine, sizeof(machine));
 }
 
-// Says of the first loaded segment that it has far more bytes than the file.
-void lie_about_a_size(std::string& bytes) {
+// Gives the first loaded segment a size far beyond that of the file.
+void set_wrong_size(std::string& bytes) {
   Elf64_Ehdr header;
   std::memcpy(&header, bytes.data(), sizeof(header));
   const Elf64_Xword size = 1ull << 62;
   std::memcpy(bytes.data() + header.e_phoff + offsetof(Elf64_Phdr, p_filesz), &size, sizeof(size));
 }
 
-// The table that the log ends with.
+// A table of all cases, printed at the end of the log.
 class VerdictTable : public testing::Environment {
  public:
   static void row(const std::string& name, const std::string& verdict, const std::string& text) {
@@ -83,7 +83,7 @@ const auto* const kTable = testing::AddGlobalTestEnvironment(new VerdictTable);
 struct Case {
   std::string name;
   std::function<fs::path()> file;
-  std::vector<std::string> texts;  // each must be in the reason
+  std::vector<std::string> texts;  // all must occur in the reason
 };
 
 const std::vector<Case>& rejected_cases() {
@@ -96,22 +96,22 @@ const std::vector<Case>& rejected_cases() {
        {"not a shared library", "found an empty file"}},
       {"truncated",
        [] { return altered("truncated", [](auto& bytes) { bytes.resize(bytes.size() / 2); }); },
-       {"truncated or damaged", "every segment to lie inside the file", "of a file of"}},
+       {"truncated or damaged", "every segment inside the file", "of a file of"}},
       {"lying_size",
-       [] { return altered("lying_size", lie_about_a_size); },
+       [] { return altered("lying_size", set_wrong_size); },
        {"truncated or damaged", "a segment of 4611686018427387904 bytes"}},
       {"wrong_machine",
        [] { return altered("wrong_machine", set_machine); },
        {"a library for another machine", "found ELF machine 22"}},
       {"32_bit",
        [] { return altered("32_bit", [](auto& bytes) { bytes[EI_CLASS] = ELFCLASS32; }); },
-       {"another kind of machine", "found a 32-bit file"}},
+       {"another type of machine", "found a 32-bit file"}},
       {"plain_library",
        [] { return built("plain_library"); },
-       {"not a roboimi plugin", "expected a note .note.roboimi", "ROBOIMI_PLUGIN"}},
+       {"not a roboimi plugin", "expected a section .note.roboimi", "ROBOIMI_PLUGIN"}},
       {"wrong_magic",
        [] { return built("wrong_magic"); },
-       {"its roboimi note is damaged", "magic word"}},
+       {"its roboimi note is damaged", "magic bytes"}},
       {"short_note",
        [] { return built("short_note"); },
        {"its roboimi note is damaged", "found a note of 12 bytes"}},
@@ -127,7 +127,7 @@ const std::vector<Case>& rejected_cases() {
         "update roboimi"}},
       {"wrong_note_size",
        [] { return built("wrong_note_size"); },
-       {"its roboimi note has a wrong size", "expected 380 bytes", "said to be 396"}},
+       {"its roboimi note has the wrong size", "expected 380 bytes", "with a size field of 396"}},
       {"other_libtorch",
        [] { return built("other_libtorch"); },
        {"built for another libtorch", "expected libtorch " TORCH_VERSION, "found libtorch 2.1.0"}},
@@ -137,13 +137,13 @@ const std::vector<Case>& rejected_cases() {
       {"other_sanitizer",
        [] { return built("other_sanitizer"); },
        {"built with another sanitizer", "expected sanitizer", "found sanitizer"}},
-      {"no_name", [] { return built("no_name"); }, {"its roboimi note gives no plugin name"}},
+      {"no_name", [] { return built("no_name"); }, {"its roboimi note has no plugin name"}},
       {"missing_descriptor",
        [] { return built("missing_descriptor"); },
-       {"a note and no descriptor", "exported symbol roboimi_plugin_descriptor"}},
+       {"a note but no descriptor", "exported symbol roboimi_plugin_descriptor"}},
       {"wrong_descriptor_size",
        [] { return built("wrong_descriptor_size"); },
-       {"its descriptor does not fit",
+       {"its descriptor has another size or API version",
         fmt::format("found 8 bytes of API version {}", kPluginApiVersion)}},
       {"undefined_symbol",
        [] { return built("undefined_symbol"); },
@@ -155,12 +155,12 @@ const std::vector<Case>& rejected_cases() {
        {"its register function failed", "found the register function gave up"}},
       {"duplicate_component",
        [] { return built("duplicate_component"); },
-       {"the backbone 'good' is there already", "found one of the plugin 'good'",
+       {"the backbone 'good' is already registered", "found one from the plugin 'good'",
         "rename the component"}},
       {"duplicate_name",
        [] { return altered("duplicate_name", [](auto&) {}); },
-       {"a plugin 'good' is loaded already", "good/libgood.so and ", "scratch/libduplicate_name.so",
-        "take one of the two away"}},
+       {"a plugin 'good' is already loaded", "good/libgood.so and ", "scratch/libduplicate_name.so",
+        "remove one of the two"}},
   };
   return cases;
 }
@@ -170,7 +170,7 @@ class BrokenPlugin : public testing::TestWithParam<Case> {
   static void SetUpTestSuite() { Registry::instance().load(built("good")); }
 };
 
-TEST_P(BrokenPlugin, IsRejectedForItsOwnReasonAndTheHostGoesOn) {
+TEST_P(BrokenPlugin, IsRejectedWithItsReasonAndTheHostContinues) {
   Registry& registry = Registry::instance();
   const std::size_t loaded = registry.plugins().size();
   const std::size_t components = registry.components().size();
@@ -186,7 +186,7 @@ TEST_P(BrokenPlugin, IsRejectedForItsOwnReasonAndTheHostGoesOn) {
   for (const std::string& part : GetParam().texts) EXPECT_THAT(text, HasSubstr(part));
   EXPECT_THAT(text, testing::Not(HasSubstr("\n")));
 
-  // Kept for `plugins list`, and nothing of it is registered.
+  // The rejection is kept for `plugins list`, and nothing is registered.
   const auto rejected = registry.rejected();
   const auto kept = std::find_if(rejected.begin(), rejected.end(),
                                  [&](const RejectedPlugin& r) { return r.file == file; });
@@ -227,13 +227,13 @@ std::string creation_error(const std::string& plugin) {
   return "";
 }
 
-TEST(GoodPlugin, GivesItsFactorysExceptionWithThePlaceInTheConfig) {
+TEST(GoodPlugin, ReportsItsFactorysExceptionWithThePlaceInTheConfig) {
   EXPECT_EQ(creation_error("throwing_factory"),
-            "test.yaml:1:1: agent.backbone: cannot make the backbone 'throwing_factory': found the "
-            "factory gave up");
+            "test.yaml:1:1: agent.backbone: cannot create the backbone 'throwing_factory': found "
+            "the factory gave up");
   EXPECT_EQ(creation_error("empty_factory"),
-            "test.yaml:1:1: agent.backbone: cannot make the backbone 'empty_factory': found a "
-            "factory that returned nothing");
+            "test.yaml:1:1: agent.backbone: cannot create the backbone 'empty_factory': found a "
+            "factory that returned nullptr");
 }
 
 struct Finished {
@@ -255,14 +255,15 @@ Finished run_program(const std::string& arguments) {
   return finished;
 }
 
-// These may end the process that opens them: the check's child is that process. An exception that
-// leaves an initialiser passes through the C library's frames, where only some builds unwind.
-TEST(PluginsCheck, ReportsInitialisersThatEndTheProcessAsFindings) {
+// These plugins may end the process that opens them, which is a child process of the check. An
+// exception that leaves an initializer passes through the C library's frames, which only some
+// builds can unwind.
+TEST(PluginsCheck, ReportsInitializersThatEndTheProcessAsFindings) {
   const auto thrown = run_program("plugins check " + built("throwing_initialiser").string());
   EXPECT_EQ(thrown.status, 1);
-  EXPECT_THAT(thrown.output, HasSubstr("the initialiser gave up"));
+  EXPECT_THAT(thrown.output, HasSubstr("the initializer gave up"));
   EXPECT_THAT(thrown.output, AnyOf(HasSubstr("ended its process with signal 6"),
-                                   HasSubstr("rejected: the initialiser gave up")));
+                                   HasSubstr("rejected: the initializer gave up")));
   VerdictTable::row("throwing_initialiser", "fatal", thrown.output);
   const auto crashed = run_program("plugins check " + built("crash").string());
   EXPECT_EQ(crashed.status, 1);
@@ -271,7 +272,7 @@ TEST(PluginsCheck, ReportsInitialisersThatEndTheProcessAsFindings) {
   const auto left = run_program("plugins check " + built("exiting").string());
   EXPECT_EQ(left.status, 1);
   EXPECT_THAT(left.output, HasSubstr("ended its process with exit status 3"));
-  EXPECT_THAT(left.output, HasSubstr("no licence was found"));
+  EXPECT_THAT(left.output, HasSubstr("no license was found"));
   VerdictTable::row("exiting", "fatal", left.output);
 }
 
@@ -283,17 +284,17 @@ TEST(PluginsCheck, NamesTheCheckInWhichAComponentCrashed) {
   VerdictTable::row("crash_in_encode", "fatal", crashed.output);
 }
 
-TEST(PluginsCheck, FailsAPluginThatLoadsAndDoesNotKeepToItsKind) {
+TEST(PluginsCheck, FailsAPluginThatLoadsButViolatesItsContract) {
   const auto failed = run_program("plugins check " + built("one_number_too_many").string());
   EXPECT_EQ(failed.status, 1);
   EXPECT_THAT(failed.output, HasSubstr("it loads, and does not keep to its kind"));
   EXPECT_THAT(failed.output, HasSubstr("failed   gives_what_it_declares (any batch"));
-  EXPECT_THAT(failed.output, HasSubstr("encode() gives [1, 1, 13] for batch 1 and 1 steps; "
-                                       "declared are [1, 1, 12]"));
+  EXPECT_THAT(failed.output, HasSubstr("encode() returns [1, 1, 13] for batch 1 and 1 steps; it "
+                                       "declares [1, 1, 12]"));
   VerdictTable::row("one_number_too_many", "failed", failed.output);
 }
 
-TEST(PluginsCheck, TakesOptionsCamerasAndChecksToSkip) {
+TEST(PluginsCheck, AcceptsOptionsCamerasAndChecksToSkip) {
   const fs::path options = fs::temp_directory_path() / "roboimi_check_options.yaml";
   std::ofstream(options) << "output_dim: 7\n";
   const std::string good = built("good").string();

@@ -1,4 +1,4 @@
-// A plugin file that was damaged, moved by tools, or can be written by others.
+// Plugin files that are damaged, changed by tools, or writable by other users.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -35,7 +35,7 @@ std::string problem_with(const fs::path& file) {
 }
 
 struct Finished {
-  int status = -1;  // as waitpid() has it
+  int status = -1;  // as returned by waitpid()
   std::string output;
 };
 
@@ -56,14 +56,14 @@ Finished list_plugins_in(const fs::path& folder) {
              "/bin/roboimi plugins list --plugin-path " + folder.string());
 }
 
-TEST(DamagedPlugins, AreRefusedByNameAndStopNobody) {
+TEST(DamagedPlugins, AreRejectedByNameAndDoNotAffectOtherPlugins) {
   const fs::path folder = empty_folder("mutated");
-  const std::string whole = read_text(built("checked"));
+  const std::string intact = read_text(built("checked"));
   std::mt19937_64 random(20261127);
   int accepted = 0, damaged = 0;
   constexpr int kCopies = 200;
   for (int copy = 0; copy < kCopies; ++copy) {
-    std::string bytes = whole;
+    std::string bytes = intact;
     const int changes = 1 + static_cast<int>(random() % 8);
     const std::size_t run = random() % 3 == 0 ? 512 : 1;  // a lost sector, or single bytes
     for (int i = 0; i < changes; ++i) {
@@ -78,12 +78,12 @@ TEST(DamagedPlugins, AreRefusedByNameAndStopNobody) {
     const std::string problem = problem_with(file);
     damaged += problem.find("the file is damaged") != std::string::npos ? 1 : 0;
     if (problem != "accepted") continue;
-    // What is not loaded may differ: debug information and symbols for the linker.
+    // Only parts that are not loaded have changed: debug information or linker symbols.
     ++accepted;
     fs::remove(file);
   }
-  std::printf("%d copies: %d accepted, %d refused, %d of them by the checksum\n", kCopies, accepted,
-              kCopies - accepted, damaged);
+  std::printf("%d copies: %d accepted, %d rejected, %d of them by the checksum\n", kCopies,
+              accepted, kCopies - accepted, damaged);
   EXPECT_GT(damaged, kCopies / 4);
   EXPECT_LT(accepted, kCopies / 2);
 
@@ -104,10 +104,10 @@ TEST(DamagedPlugins, WithoutAChecksumAreNamedWhenTheyEndTheProcess) {
   EXPECT_TRUE(WIFSIGNALED(crashed.status)) << crashed.status;
   EXPECT_THAT(crashed.output,
               HasSubstr("roboimi: the plugin file " + (folder / "libcrash.so").string() +
-                        " ended the process while it was opened"));
+                        " crashed the process while it was opened"));
 }
 
-TEST(Checksum, HoldsThroughStripAndWhatInstallingDoesToTheRunPath) {
+TEST(Checksum, StaysValidAfterStripAndRunPathChangesOfAnInstallation) {
   const fs::path file = empty_folder("tools") / "libchecked.so";
   fs::copy_file(built("checked"), file);
   ASSERT_EQ(problem_with(file), "accepted");
@@ -131,10 +131,10 @@ TEST(Checksum, HoldsThroughStripAndWhatInstallingDoesToTheRunPath) {
   EXPECT_EQ(change("RPATH_REMOVE" + at), "accepted");
 }
 
-TEST(Checksum, IsWrittenAnewByTheToolAfterAChange) {
+TEST(Checksum, CanBeRewrittenByTheToolAfterAChange) {
   const fs::path file = empty_folder("again") / "libchecked.so";
   std::string bytes = read_text(built("checked"));
-  // A name that only `plugins list` shows.
+  // A string that only `plugins list` uses.
   const std::size_t at = bytes.find("A backbone for the loader's tests");
   ASSERT_NE(at, std::string::npos);
   bytes[at] = 'a';
@@ -146,7 +146,7 @@ TEST(Checksum, IsWrittenAnewByTheToolAfterAChange) {
   EXPECT_EQ(problem_with(file), "accepted");
 }
 
-TEST(PluginFolder, ThatEverybodyCanWriteToIsWarnedOfOnce) {
+TEST(PluginFolder, ThatEverybodyCanWriteToGivesOneWarning) {
   const fs::path folder = empty_folder("writable");
   fs::copy_file(built("checked"), folder / "libchecked.so");
   fs::copy_file(built("twice"), folder / "libtwice.so");
@@ -154,11 +154,11 @@ TEST(PluginFolder, ThatEverybodyCanWriteToIsWarnedOfOnce) {
   fs::permissions(folder, fs::perms::all);
   const std::string output = list_plugins_in(folder).output;
   const std::string line = "everybody can write to " + folder.string();
-  EXPECT_THAT(output, AllOf(HasSubstr(line), HasSubstr("its code runs with your rights")));
+  EXPECT_THAT(output, AllOf(HasSubstr(line), HasSubstr("its code runs with your permissions")));
   EXPECT_EQ(output.find(line, output.find(line) + 1), std::string::npos) << output;
 }
 
-TEST(PluginsCheck, UsesTheComponentsOwnOptionsAndLeavesOutWhatItNames) {
+TEST(PluginsCheck, UsesTheComponentsOptionsAndSkipsTheChecksItNames) {
   const Finished done = run(std::string(ROBOIMI_BINARY_DIR) + "/bin/roboimi plugins check " +
                             built("checked").string());
   EXPECT_EQ(done.status, 0) << done.output;

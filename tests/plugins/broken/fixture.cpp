@@ -1,5 +1,5 @@
-// One small backbone in several libraries. Without a definition it is a good plugin; each
-// definition breaks it in one way.
+// A small backbone that is compiled into several libraries. Without a definition it is a good
+// plugin; each definition breaks it in one way.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -47,7 +47,7 @@ class FixtureBackbone : public Backbone {
 
 [[maybe_unused]] static Schema schema() {
   Schema s;
-  s.integer("output_dim", 4, "numbers per camera").at_least(1);
+  s.integer("output_dim", 4, "features per camera").at_least(1);
   return s;
 }
 
@@ -66,7 +66,7 @@ class FixtureBackbone : public Backbone {
 int nowhere_to_be_found(int);
 int use() { return nowhere_to_be_found(1); }
 #elif defined(THROWING_INITIALISER)
-static const int kValue = []() -> int { throw std::runtime_error("the initialiser gave up"); }();
+static const int kValue = []() -> int { throw std::runtime_error("the initializer gave up"); }();
 #elif defined(CRASH)
 static const int kValue = []() -> int {
   std::raise(SIGSEGV);
@@ -74,7 +74,7 @@ static const int kValue = []() -> int {
 }();
 #elif defined(EXITING)
 static const int kValue = []() -> int {
-  std::fputs("no licence was found\n", stderr);
+  std::fputs("no license was found\n", stderr);
   std::_Exit(3);
 }();
 #endif
@@ -101,7 +101,7 @@ ROBOIMI_PLUGIN(TEXT(FIXTURE), VERSION, "A backbone for the loader's tests") {
   throw std::runtime_error("the register function gave up");
 #endif
   registrar.add<roboimi::Backbone>({
-    .name = COMPONENT, .description = "mean colour, then a linear map",
+    .name = COMPONENT, .description = "mean color, then a linear map",
     .schema = roboimi::FIXTURE::schema(), .create = roboimi::FIXTURE::create,
 #if defined(CHECK_OPTIONS)
     .check = {.options = CHECK_OPTIONS, .skip = {{CHECK_SKIP, "left out by the component"}}},

@@ -1,4 +1,5 @@
-// Files that appear, change and go while the process runs, and components that come and go.
+// Plugin files that appear, change and disappear while the process runs, and the lifetime of
+// components.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -29,7 +30,7 @@ fs::path empty_folder(const std::string& name) {
   return folder;
 }
 
-// As an installation does: a new file takes the name.
+// Replaces the file like an installation: a new file gets the name.
 void install(const fs::path& from, const fs::path& to) {
   write_text_atomically(to, read_text(from));
 }
@@ -59,7 +60,7 @@ TEST(SearchPath, FindsAPluginThatAppearsWhileTheProcessRuns) {
   EXPECT_FALSE(loaded("late")->changed_on_disk);
 }
 
-TEST(SearchPath, SaysThatAReplacedFileNeedsARestart) {
+TEST(SearchPath, ReportsThatAReplacedFileNeedsARestart) {
   Registry& registry = Registry::instance();
   const fs::path folder = empty_folder("replaced");
   install(built("replaced"), folder / "libreplaced.so");
@@ -67,7 +68,7 @@ TEST(SearchPath, SaysThatAReplacedFileNeedsARestart) {
   ASSERT_TRUE(loaded("replaced"));
   install(built("stripped"), folder / "libreplaced.so");
   EXPECT_TRUE(loaded("replaced")->changed_on_disk);
-  // The library that runs is the old one, under its old name, and nothing is rejected.
+  // The old library stays loaded under its old name, and nothing is rejected.
   EXPECT_EQ(registry.load(folder / "libreplaced.so"), "replaced");
   registry.load_search_path({folder});
   EXPECT_FALSE(loaded("stripped"));
@@ -76,9 +77,9 @@ TEST(SearchPath, SaysThatAReplacedFileNeedsARestart) {
   }
 }
 
-TEST(SearchPath, TakesARejectedFileOnceItIsMended) {
+TEST(SearchPath, LoadsARejectedFileOnceItIsFixed) {
   Registry& registry = Registry::instance();
-  const fs::path file = empty_folder("mended") / "libtwo_backbones.so";
+  const fs::path file = empty_folder("fixed") / "libtwo_backbones.so";
   install(built("older_api"), file);
   EXPECT_THAT(error_text([&] { registry.load(file); }), HasSubstr("older roboimi"));
   const auto is_rejected = [&] {
@@ -91,7 +92,7 @@ TEST(SearchPath, TakesARejectedFileOnceItIsMended) {
   EXPECT_FALSE(is_rejected());
 }
 
-TEST(SearchPath, TakesOneFileUnderSeveralNamesForOnePlugin) {
+TEST(SearchPath, TreatsOneFileUnderSeveralNamesAsOnePlugin) {
   Registry& registry = Registry::instance();
   const fs::path folder = empty_folder("linked");
   EXPECT_EQ(registry.load(built("good")), "good");
@@ -115,14 +116,14 @@ TEST(SearchPath, IsTheOptionThenTheVariableThenTheProgramsOwnFolder) {
             fs::canonical("/proc/self/exe").parent_path().parent_path() / "lib/roboimi/plugins");
 }
 
-TEST(PluginOption, DropsABackboneInWhateverTypeTheFileSaid) {
+TEST(PluginOption, ReplacesABackboneOfAnyTypeInTheConfig) {
   Registry& registry = Registry::instance();
   ConfigNode node = yaml("type: another\ncheckpoint: weights.pt\noutput_dim: 9");
   node.set("plugin", ConfigNode::scalar(built("good").string(), {.file = "command line"}));
   const auto backbone = registry.create<Backbone>(node, "agent.backbone", one_camera());
-  EXPECT_EQ(backbone->output_dim(), 4) << "the file's output_dim was meant for 'another'";
+  EXPECT_EQ(backbone->output_dim(), 4) << "the config's output_dim was for 'another'";
 
-  // An option of the command line is meant for the new one, and a saved copy means the same.
+  // An option of the command line applies to the new backbone, also in a saved copy.
   node.set("output_dim", ConfigNode::scalar("7", {.file = "command line"}));
   EXPECT_EQ(registry.create<Backbone>(node, "agent.backbone", one_camera())->output_dim(), 7);
   const ConfigNode saved =
@@ -142,7 +143,7 @@ TEST(PluginOption, NeedsNoTypeWhenTheLibraryHasOneComponentOfTheKind) {
   EXPECT_EQ(backbone->output_dim(), 5);
 }
 
-TEST(PluginOption, AsksForATypeWhenTheLibraryLeavesAChoice) {
+TEST(PluginOption, RequiresATypeWhenTheLibraryHasSeveralComponents) {
   Registry& registry = Registry::instance();
   // Another test may have loaded it from its own folder.
   const auto earlier = loaded("two_backbones");
@@ -150,7 +151,7 @@ TEST(PluginOption, AsksForATypeWhenTheLibraryLeavesAChoice) {
   const std::string text = error_text([&] {
     registry.create<Backbone>(yaml("plugin: " + file.string()), "agent.backbone", one_camera());
   });
-  EXPECT_THAT(text, HasSubstr("agent.backbone: the plugin 'two_backbones' leaves open which"));
+  EXPECT_THAT(text, HasSubstr("agent.backbone: the plugin 'two_backbones' does not have exactly"));
   EXPECT_THAT(text, HasSubstr("found backbone 'two_backbones', backbone 'second_backbone'"));
   EXPECT_EQ(registry
                 .create<Backbone>(yaml("type: second_backbone\nplugin: " + file.string()),
@@ -160,7 +161,7 @@ TEST(PluginOption, AsksForATypeWhenTheLibraryLeavesAChoice) {
   EXPECT_THAT(error_text([&] {
                 registry.create<Head>(yaml("plugin: " + file.string()), "agent.head", HeadSpec{});
               }),
-              HasSubstr("agent.head: the plugin 'two_backbones' leaves open which head is meant"));
+              HasSubstr("agent.head: the plugin 'two_backbones' does not have exactly one head"));
 }
 
 TEST(PluginOption, NamesTheFileThatIsMissing) {
@@ -172,7 +173,7 @@ TEST(PluginOption, NamesTheFileThatIsMissing) {
   EXPECT_THAT(text, HasSubstr("found no such file"));
 }
 
-TEST(Type, ThatIsUnknownGivesTheNearestNameTheOthersAndTheFolders) {
+TEST(Type, ThatIsUnknownIsReportedWithTheNearestNameTheOthersAndTheFolders) {
   Registry& registry = Registry::instance();
   registry.load(built("good"));
   const fs::path folder = empty_folder("hint");
@@ -185,16 +186,16 @@ TEST(Type, ThatIsUnknownGivesTheNearestNameTheOthersAndTheFolders) {
   EXPECT_THAT(text, HasSubstr("did you mean 'good'?"));
   EXPECT_THAT(text, HasSubstr(folder.string()));
   EXPECT_THAT(text, testing::ContainsRegex(
-                        "rejected: .*libolder.so \\(`roboimi plugins list` says why\\)"));
+                        "rejected: .*libolder.so \\(`roboimi plugins list` shows why\\)"));
   EXPECT_THAT(
       error_text([&] { registry.create<Backbone>(yaml("{}"), "agent.backbone", one_camera()); }),
       HasSubstr("agent.backbone has no 'type'"));
   EXPECT_THAT(
       error_text([&] { registry.create<Backbone>(yaml("good"), "agent.backbone", one_camera()); }),
-      HasSubstr("agent.backbone is no backbone: expected a table"));
+      HasSubstr("agent.backbone does not name a component of kind 'backbone': expected a table"));
 }
 
-TEST(Options, OfTheWrongNameAreNamedWithTheirPlace) {
+TEST(Options, WithAWrongNameAreReportedWithTheirPlace) {
   Registry::instance().load(built("good"));
   const std::string text = error_text([] {
     Registry::instance().create<Backbone>(yaml("type: good\noutput_dimm: 3"), "agent.backbone",
@@ -204,7 +205,7 @@ TEST(Options, OfTheWrongNameAreNamedWithTheirPlace) {
   EXPECT_THAT(text, HasSubstr("output_dim"));
 }
 
-TEST(Component, IsTheSameForTheSameSeedAndLeavesTheDefaultGeneratorAlone) {
+TEST(Component, DependsOnTheSeedAndDoesNotUseTheDefaultGenerator) {
   Registry& registry = Registry::instance();
   registry.load(built("good"));
   const auto made = [&] {
@@ -217,7 +218,7 @@ TEST(Component, IsTheSameForTheSameSeedAndLeavesTheDefaultGeneratorAlone) {
   EXPECT_FALSE(at::equal(before, at::rand({3})));
 }
 
-TEST(Component, LivesThroughFiftyCyclesOfLoadingConstructingAndDestroying) {
+TEST(Component, SurvivesFiftyCyclesOfLoadingConstructingAndDestroying) {
   Registry& registry = Registry::instance();
   const Observation images = {{"top", at::ones({1, 2, 8, 8, 3}, at::kByte)}};
   at::Generator generator = make_generator(1);

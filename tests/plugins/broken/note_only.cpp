@@ -1,5 +1,5 @@
-// Libraries with a note and nothing else. Whoever opens one for which the note is a reason not to
-// is stopped by the constructor below, so a test that goes on has shown that it was not opened.
+// Libraries with a note and nothing else. If a library is opened although its note is wrong, the
+// constructor below aborts the process. A test that continues thus shows that it was not opened.
 #include <cstdlib>
 
 #include "roboimi/plugin/fingerprint.h"

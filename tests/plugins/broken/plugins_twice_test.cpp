@@ -1,4 +1,4 @@
-// Two files of one plugin name, and libraries that a run's configuration names.
+// Two plugin files with the same name, and libraries that a run's configuration names.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,14 +28,14 @@ fs::path empty_folder(const std::string& name) {
   return folder;
 }
 
-// A copy is another file of the same plugin.
+// Copies a plugin, which gives another file with the same plugin name.
 fs::path copied(const std::string& plugin, const fs::path& folder) {
   const fs::path file = folder / ("lib" + plugin + ".so");
   fs::copy_file(built(plugin), file);
   return file;
 }
 
-// What the log says during a call.
+// The log lines of a call.
 template <typename Call>
 std::string logged(Call call) {
   std::string text;
@@ -57,7 +57,7 @@ ComponentInfo taken(const ConfigNode& node) {
   return Registry::instance().selected(ComponentKind::kBackbone, node, "agent.backbone");
 }
 
-TEST(PluginsTwice, InDifferentFoldersAreTheFirstAndAShadowedOne) {
+TEST(PluginsTwice, InDifferentFoldersUseTheFirstAndShadowTheSecond) {
   Registry& registry = Registry::instance();
   const fs::path first = copied("twice", empty_folder("first"));
   const fs::path second = copied("twice", empty_folder("second"));
@@ -72,7 +72,7 @@ TEST(PluginsTwice, InDifferentFoldersAreTheFirstAndAShadowedOne) {
   for (const RejectedPlugin& rejected : registry.rejected()) EXPECT_NE(rejected.file, second);
 }
 
-TEST(PluginsTwice, ByNameAreTheNamedOneForThatComponentAlone) {
+TEST(PluginsTwice, UseTheConfiguredFileOnlyForThatComponent) {
   Registry& registry = Registry::instance();
   const fs::path usual = copied("late", empty_folder("usual"));
   registry.load_search_path({usual.parent_path()});
@@ -82,31 +82,30 @@ TEST(PluginsTwice, ByNameAreTheNamedOneForThatComponentAlone) {
     EXPECT_EQ(taken(node).file, mine);
     EXPECT_EQ(registry.create<Backbone>(node, "agent.backbone", one_camera())->output_dim(), 4);
   });
-  EXPECT_THAT(log, HasSubstr("agent.backbone: taking the backbone 'late' of " + mine.string() +
-                             " in the place of the one of " + usual.string()));
+  EXPECT_THAT(log, HasSubstr("agent.backbone: using the backbone 'late' from " + mine.string() +
+                             " instead of the one from " + usual.string()));
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
   EXPECT_EQ(taken(parse_yaml("type: late", "test.yaml")).file, usual);
-  // A saved copy of the node means the same.
+  // A saved copy of the node selects the same file.
   const ConfigNode saved = parse_yaml(
       registry.resolved(ComponentKind::kBackbone, node, "agent.backbone").to_yaml(), "saved.yaml");
   EXPECT_EQ(taken(saved).file, mine);
 }
 
-TEST(PluginsTwice, InOneFolderAreAnErrorThatNamesBoth) {
+TEST(PluginsTwice, InOneFolderGiveAnErrorThatNamesBoth) {
   Registry& registry = Registry::instance();
   const fs::path folder = empty_folder("one");
   const fs::path first = copied("good", folder);
   fs::copy_file(built("good"), folder / "libgood_old.so");
   copied("stripped", folder);
   const std::string text = error_text([&] { registry.load_search_path({folder}); });
-  EXPECT_THAT(text, HasSubstr("a plugin 'good' is loaded already"));
+  EXPECT_THAT(text, HasSubstr("a plugin 'good' is already loaded"));
   EXPECT_THAT(text, HasSubstr(first.string() + " and " + (folder / "libgood_old.so").string()));
   EXPECT_EQ(taken(parse_yaml("type: stripped", "test.yaml")).file, folder / "libstripped.so")
-      << "the others are loaded nevertheless";
+      << "the other plugins are loaded anyway";
 }
 
-// A run's folder with a configuration that names `library`, and with a run.json that has
-// `recorded`.
+// Creates a run folder whose configuration names `library` and whose run.json records `recorded`.
 ConfigNode run_naming(const fs::path& run, const fs::path& library, const fs::path& recorded) {
   fs::create_directories(run);
   if (!recorded.empty()) {
@@ -120,14 +119,14 @@ ConfigNode run_naming(const fs::path& run, const fs::path& library, const fs::pa
   return config;
 }
 
-TEST(RunsPlugin, ThatTheRunDidNotRecordGivesWayToTheOneInTheSearchPath) {
+TEST(RunsPlugin, ThatTheRunDidNotRecordIsReplacedByTheOneInTheSearchPath) {
   Registry& registry = Registry::instance();
   const fs::path theirs = copied("checked", empty_folder("their_run"));
   const ConfigNode other = run_naming(empty_folder("run_a"), theirs, built("good"));
   const std::string refused = error_text([&] { taken(other); });
   EXPECT_THAT(refused, AllOf(HasSubstr("the library " + theirs.string() + " is not opened"),
-                             HasSubstr("the one whose SHA-256 run.json has"),
-                             HasSubstr("found another file than the run recorded"),
+                             HasSubstr("one whose SHA-256 is in run.json"),
+                             HasSubstr("found a file that the run did not record"),
                              HasSubstr("--trust-plugins")));
   const ConfigNode unrecorded = run_naming(empty_folder("run_b"), theirs, "");
   EXPECT_THAT(error_text([&] { taken(unrecorded); }), HasSubstr("is not opened"));
@@ -141,13 +140,13 @@ TEST(RunsPlugin, ThatTheRunDidNotRecordGivesWayToTheOneInTheSearchPath) {
   EXPECT_THAT(log, HasSubstr("not opening " + theirs.string()));
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
 
-  // The recorded file is opened, and one that the command line names is the user's own choice.
+  // The recorded file is opened, and so is a file that the user names on the command line.
   EXPECT_EQ(taken(run_naming(empty_folder("run_c"), theirs, theirs)).file, theirs);
   const fs::path mine = copied("checked", empty_folder("named"));
   EXPECT_EQ(taken(naming(mine, "checked", "command line")).file, mine);
 }
 
-TEST(RunsPlugin, ThatIsGoneIsLookedForByItsNameInTheSearchPath) {
+TEST(RunsPlugin, ThatIsGoneIsSearchedByNameInTheSearchPath) {
   Registry& registry = Registry::instance();
   const fs::path ours = copied("replaced", empty_folder("robot"));
   registry.load_search_path({ours.parent_path()});

@@ -1,4 +1,4 @@
-// Every file of configs/ against the schemas of the plugins it names.
+// Checks every file of configs/ against the schemas of the plugins it uses.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 const fs::path kConfigs = fs::path(ROBOIMI_SOURCE_DIR) / "configs";
 
-// Error when the component, or one that it is made of, does not know a key or takes no such value.
+// Error if the component, or a nested one, does not have a key or does not accept its value.
 void check_component(ComponentKind kind, const ConfigNode& node, const std::string& path) {
   Registry& registry = Registry::instance();
   registry.options_of(kind, node, path);
@@ -39,7 +39,7 @@ void check_experiment(const ConfigNode& root) {
       {"env", ComponentKind::kEnvironment},
       {"communicator", ComponentKind::kCommunicator},
       {"writer", ComponentKind::kEpisodeWriter}};
-  // What collects has a writer, and no training.
+  // Configs for collecting have a writer and no training.
   if (root.find("writer") == nullptr) experiment_options(root);
   for (const auto& [key, kind] : kinds) {
     const ConfigNode* node = root.find(key);
@@ -47,7 +47,7 @@ void check_experiment(const ConfigNode& root) {
   }
 }
 
-// "agent/backbone" -> the names in agent/backbone/ and in backbone/.
+// The choices of a group: "agent/backbone" -> the names in agent/backbone/ and in backbone/.
 std::set<std::string> alternatives(const std::string& group) {
   std::set<std::string> names;
   const fs::path last = fs::path(group).filename();
@@ -64,7 +64,7 @@ class Configs : public ::testing::Test {
  protected:
   Configs() { Registry::instance().load_search_path({ROBOIMI_BINARY_DIR "/lib/roboimi/plugins"}); }
 
-  // The error of a composition, or nothing: then the files it read are accepted.
+  // The error of a composition, or an empty string, in which case its files count as accepted.
   std::string try_out(const fs::path& file, const std::vector<std::string>& overrides) {
     try {
       const ComposedConfig config = compose_experiment(file.string(), overrides);
@@ -86,13 +86,13 @@ class Configs : public ::testing::Test {
   std::set<fs::path> accepted_;
 };
 
-TEST_F(Configs, HoldOnlyWhatThePluginsKnow) {
+TEST_F(Configs, UseOnlyKeysAndValuesOfThePlugins) {
   std::string refused;
   for (const auto& entry : fs::directory_iterator(kConfigs)) {
     if (entry.path().extension() != ".yaml") continue;
     EXPECT_EQ(try_out(entry.path(), {}), "");
     for (const auto& [group, chosen] : compose_config(entry.path().string(), {}).choices) {
-      // Not every alternative suits every experiment.
+      // An alternative need not fit every experiment.
       for (const std::string& name : alternatives(group)) {
         const std::string error = try_out(entry.path(), {group + "=" + name});
         if (!error.empty()) refused += error + "\n";
@@ -102,16 +102,16 @@ TEST_F(Configs, HoldOnlyWhatThePluginsKnow) {
   for (const std::string& head : alternatives("head")) {
     try_out(kConfigs / "lewm_imf_attnres.yaml", {"agent/head=" + head, "size=small"});
   }
-  // But each suits one.
+  // But each must fit at least one.
   for (const auto& entry : fs::recursive_directory_iterator(kConfigs)) {
     if (entry.path().extension() != ".yaml") continue;
     EXPECT_TRUE(accepted_.contains(fs::weakly_canonical(entry.path())))
-        << entry.path() << " is part of no experiment that the plugins accept; refused:\n"
+        << entry.path() << " is not part of any experiment that the plugins accept; rejected:\n"
         << refused;
   }
 }
 
-TEST_F(Configs, OfEveryHeadHaveASmallSize) {
+TEST_F(Configs, HaveASmallSizeForEveryHead) {
   for (const char* experiment : {"lewm_imf_attnres.yaml", "resnet_imf_attnres.yaml"}) {
     for (const auto& entry : fs::directory_iterator(kConfigs / "head")) {
       const std::string head = "agent/head=" + entry.path().stem().string();
@@ -126,7 +126,7 @@ TEST_F(Configs, OfEveryHeadHaveASmallSize) {
             "");
 }
 
-TEST_F(Configs, ResolveToTheMissionsDefaults) {
+TEST_F(Configs, ResolveToTheDocumentedDefaults) {
   const auto value = [](const ConfigNode& root, const char* key) {
     const ConfigNode* node = root.find_path(key);
     return node == nullptr ? "(absent)" : node->to_yaml();
@@ -136,7 +136,8 @@ TEST_F(Configs, ResolveToTheMissionsDefaults) {
     EXPECT_EQ(value(root, "agent.obs_horizon"), "2\n");
     EXPECT_EQ(value(root, "agent.pred_horizon"), "16\n");
     EXPECT_EQ(value(root, "agent.num_action_steps"), "8\n");
-    EXPECT_EQ(value(root, "agent.ensemble_decay"), "null\n") << "also what has no value";
+    EXPECT_EQ(value(root, "agent.ensemble_decay"), "null\n")
+        << "options without a value are listed";
     EXPECT_EQ(value(root, "agent.head.n_emb"), "384\n");
     EXPECT_EQ(value(root, "agent.head.n_layer"), "12\n");
     EXPECT_EQ(value(root, "env.image_height"), "256\n");
@@ -158,7 +159,7 @@ TEST_F(Configs, ResolveToTheMissionsDefaults) {
   EXPECT_EQ(value(pretraining, "train.warmup_steps"), "500\n");
 }
 
-TEST_F(Configs, TakeOverridesOfEveryDeclaredKey) {
+TEST_F(Configs, AcceptOverridesOfEveryDeclaredKey) {
   const ConfigNode root =
       resolved("lewm_imf_attnres.yaml",
                {"train.batch_size=8", "agent.head.dropout=0.1", "cache.variants=2",
@@ -174,7 +175,7 @@ TEST_F(Configs, TakeOverridesOfEveryDeclaredKey) {
               ::testing::HasSubstr("unknown key 'agent.head.one_step_share'"));
 }
 
-TEST_F(Configs, AreRefusedWhereAKeyIsMisspelled) {
+TEST_F(Configs, AreRejectedIfAKeyIsMisspelled) {
   EXPECT_THAT(try_out(kConfigs / "lewm_imf_attnres.yaml", {"+agent.head.n_embd=64"}),
               ::testing::HasSubstr("unknown key 'agent.head.n_embd'"));
 }

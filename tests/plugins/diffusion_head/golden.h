@@ -1,4 +1,4 @@
-// The golden tensors of tests/golden/diffusion_head.py, and heads with their parameters.
+// Golden tensors from tests/golden/diffusion_head.py, and heads with the golden parameters.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -1,4 +1,4 @@
-// Against tests/golden/diffusion_head.py: torch's own decoder layers and diffusers' schedulers.
+// Comparison with tests/golden/diffusion_head.py: torch's decoder layers and diffusers' schedulers.
 #include "tests/plugins/diffusion_head/golden.h"
 
 #include "roboimi/common/random.h"
@@ -17,7 +17,7 @@ LossReport golden_objective(DenoisingHead& head, const std::string& times,
                          .times = drawn.is_floating_point() ? drawn.to(dtype) : drawn});
 }
 
-// Every gradient that the golden file holds for `name`; returns how many.
+// Checks every gradient in the golden file for `name`, and returns their number.
 int expect_gradients(DenoisingHead& head, const std::string& name, double tolerance) {
   int count = 0;
   for (auto& parameter : head.network()->named_parameters()) {
@@ -43,7 +43,7 @@ TEST(Transformer, OutputMatchesTorchsDecoderUnderBothMemoryMasks) {
   EXPECT_GT(distance(golden("output.causal"), golden("output.full")), 1e-3);
 }
 
-TEST(Transformer, AnActionSeesNoLaterActionAndNoLaterObservation) {
+TEST(Transformer, ActionsDoNotSeeLaterActionsOrObservations) {
   Transformer network(golden_network(), kGoldenSpec);
   network->to(at::kDouble);
   set_golden_parameters(*network);
@@ -85,7 +85,7 @@ TEST(FlowMatchingHead, LossAndAllGradientsMatchTheReference) {
   EXPECT_EQ(expect_gradients(*head, "flow", 1e-10), int(head->parameters().size()));
 }
 
-TEST(DiffusionHead, SinglePrecisionAgreesWithTheReference) {
+TEST(DiffusionHead, SinglePrecisionMatchesTheReference) {
   auto head = golden_diffusion({}, at::kFloat);
   const LossReport report = golden_objective(*head, "step", at::kFloat);
   EXPECT_LT(distance(report.loss.detach(), golden("loss.epsilon")), 1e-5);
@@ -93,14 +93,14 @@ TEST(DiffusionHead, SinglePrecisionAgreesWithTheReference) {
   EXPECT_EQ(expect_gradients(*head, "epsilon", 2e-4), int(head->parameters().size()));
 }
 
-// Sampling runs through the Denoiser, which shares no pass with the network.
+// Sampling uses the Denoiser, whose code is separate from the network's forward pass.
 void expect_samples(at::ScalarType dtype, double tolerance) {
   const at::Tensor noise = golden("data.noise").to(dtype), cond = golden("data.cond").to(dtype);
   const auto sampled = [&](DenoisingHead& head) {
     at::Generator generator = make_generator(7);
     return head.denoise(noise, cond, generator);
   };
-  // DDPM's noise is float32 in single precision: other draws than the reference's.
+  // In single precision DDPM draws float32 noise, which differs from the reference's.
   if (dtype == at::kDouble) {
     auto ddpm = golden_diffusion({.num_inference_steps = 6}, dtype);
     EXPECT_LT(distance(sampled(*ddpm), golden("sample.ddpm")), tolerance);

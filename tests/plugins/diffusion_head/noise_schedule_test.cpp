@@ -5,7 +5,7 @@
 namespace roboimi::diffusion_head {
 namespace {
 
-TEST(NoiseSchedule, IsTheSquaredCosineOfTheReference) {
+TEST(NoiseSchedule, MatchesTheSquaredCosineOfTheReference) {
   const NoiseSchedule schedule = squared_cosine(100);
   const at::Tensor betas = at::tensor(schedule.betas, at::kDouble);
   const at::Tensor kept = at::tensor(schedule.alphas_cumprod, at::kDouble);
@@ -13,7 +13,7 @@ TEST(NoiseSchedule, IsTheSquaredCosineOfTheReference) {
   EXPECT_LT(distance(kept, golden("schedule.alphas_cumprod")), 1e-6);
 }
 
-TEST(ReverseSteps, AreSpacedFromZeroUpwards) {
+TEST(ReverseSteps, AreSpacedUpwardFromZero) {
   std::vector<std::int64_t> timesteps;
   for (const ReverseStep& step : reverse_steps(squared_cosine(100), {.num_steps = 7})) {
     timesteps.push_back(step.timestep);
@@ -22,7 +22,7 @@ TEST(ReverseSteps, AreSpacedFromZeroUpwards) {
   EXPECT_EQ(reverse_steps(squared_cosine(100), {}).front().timestep, 99);
 }
 
-TEST(ReverseSteps, FollowTheReferenceStepByStep) {
+TEST(ReverseSteps, MatchTheReferenceStepByStep) {
   const at::Tensor outputs = golden("chain.outputs"), noises = golden("chain.noises");
   for (const Sampler sampler : {Sampler::kDdpm, Sampler::kDdim}) {
     for (const Prediction prediction : {Prediction::kEpsilon, Prediction::kSample}) {
@@ -46,7 +46,7 @@ TEST(ReverseSteps, FollowTheReferenceStepByStep) {
   }
 }
 
-TEST(ReverseSteps, DrawNothingInDdimNorInTheLastStep) {
+TEST(ReverseSteps, AddNoNoiseInDdimOrInTheLastStep) {
   for (const ReverseStep& step :
        reverse_steps(squared_cosine(50), {.sampler = Sampler::kDdim, .num_steps = 10})) {
     EXPECT_EQ(step.noise, 0.0);
@@ -56,7 +56,7 @@ TEST(ReverseSteps, DrawNothingInDdimNorInTheLastStep) {
   EXPECT_EQ(steps.back().noise, 0.0);
 }
 
-TEST(Advance, LeavesItsArgumentsAsTheyWere) {
+TEST(Advance, DoesNotChangeItsArguments) {
   const at::Tensor x = golden("chain.start"), output = golden("chain.outputs")[0];
   const at::Tensor noise = golden("chain.noises")[0];
   for (const Prediction prediction : {Prediction::kEpsilon, Prediction::kSample}) {

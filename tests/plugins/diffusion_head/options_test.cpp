@@ -13,7 +13,7 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 
-const HeadSpec kMissionSpec{
+const HeadSpec kPolicySpec{
     .action_dim = 16, .pred_horizon = 16, .obs_horizon = 2, .per_step_cond_dim = 208};
 
 std::shared_ptr<Head> diffusion_from(const std::string& yaml, const HeadSpec& spec = kGoldenSpec) {
@@ -26,9 +26,10 @@ std::shared_ptr<Head> flow_from(const std::string& yaml, const HeadSpec& spec = 
       parse_options(parse_yaml(yaml, "head.yaml"), flow_matching_schema(), "agent.head"), spec);
 }
 
-TEST(DiffusionOptions, DefaultsAreTheImagePolicysNetwork) {
-  // By hand: 8 layers of 1,053,440, the MLP's 525,568, and embeddings, positions, norm and output.
-  auto head = diffusion_from("{}", kMissionSpec);
+TEST(DiffusionOptions, DefaultsGiveTheNetworkOfTheImagePolicy) {
+  // Parameters: 8 layers of 1,053,440, the MLP's 525,568, and embeddings, positions, norm and
+  // output.
+  auto head = diffusion_from("{}", kPolicySpec);
   std::int64_t count = 0;
   for (const at::Tensor& parameter : head->parameters()) count += parameter.numel();
   const std::int64_t layers =
@@ -47,7 +48,7 @@ TEST(DiffusionOptions, ParametersHaveThePublicPolicysNames) {
                                    "model.decoder.layers.0.multihead_attn.out_proj.bias",
                                    "model.decoder.layers.0.linear2.weight",
                                    "model.decoder.layers.0.norm3.weight"}));
-  // All of them, as torch's own modules named them.
+  // All parameters have the names that torch's modules give them.
   std::vector<std::string> two_layers;
   for (const auto& parameter : golden_diffusion()->named_parameters()) {
     two_layers.push_back(parameter.key());
@@ -58,7 +59,7 @@ TEST(DiffusionOptions, ParametersHaveThePublicPolicysNames) {
   }
 }
 
-TEST(DiffusionOptions, MatricesDecayAndBiasesNormsAndPositionsDoNot) {
+TEST(DiffusionOptions, MatricesDecayButNotBiasesNormsAndPositions) {
   auto head = flow_from("{n_emb: 16, n_layer: 1, n_head: 2}");
   for (const auto& parameter : head->named_parameters()) {
     const std::string& name = parameter.key();
@@ -68,16 +69,16 @@ TEST(DiffusionOptions, MatricesDecayAndBiasesNormsAndPositionsDoNot) {
   }
 }
 
-TEST(DiffusionOptions, SayTheConditionSumWhenCondDimDoesNotAddUp) {
+TEST(DiffusionOptions, ReportTheConditionSumWhenCondDimIsWrong) {
   for (const auto& create : {diffusion_from, flow_from}) {
-    EXPECT_THAT(error_text([&] { create("{cond_dim: 192}", kMissionSpec); }),
+    EXPECT_THAT(error_text([&] { create("{cond_dim: 192}", kPolicySpec); }),
                 AllOf(HasSubstr("head.yaml:1:2"), HasSubstr("agent.head.cond_dim"),
-                      HasSubstr("= 208 numbers a step"), HasSubstr("192")));
-    EXPECT_NO_THROW(create("{cond_dim: 208, n_emb: 16, n_layer: 1}", kMissionSpec));
+                      HasSubstr("= 208 values per step"), HasSubstr("192")));
+    EXPECT_NO_THROW(create("{cond_dim: 208, n_emb: 16, n_layer: 1}", kPolicySpec));
   }
 }
 
-TEST(DiffusionOptions, NameWhatTheyExpect) {
+TEST(DiffusionOptions, ReportTheExpectedValues) {
   EXPECT_THAT(error_text([] { diffusion_from("{n_emb: 18, n_head: 4}"); }),
               AllOf(HasSubstr("n_emb divisible by n_head"), HasSubstr("n_emb 18, n_head 4")));
   EXPECT_THAT(error_text([] { diffusion_from("{n_emb: 15, n_head: 5}"); }),
@@ -92,7 +93,7 @@ TEST(DiffusionOptions, NameWhatTheyExpect) {
   EXPECT_THAT(error_text([] { flow_from("{clip_sample: true}"); }), HasSubstr("clip_sample"));
 }
 
-TEST(DiffusionOptions, ArgumentsOfOtherShapesAreNamed) {
+TEST(DiffusionOptions, ArgumentsWithWrongShapesAreNamed) {
   auto head = flow_from("{n_emb: 16, n_layer: 1}");
   at::Generator generator = make_generator(0);
   EXPECT_THAT(error_text([&] {
@@ -106,7 +107,7 @@ TEST(DiffusionOptions, ArgumentsOfOtherShapesAreNamed) {
               AllOf(HasSubstr("'actions'"), HasSubstr("[1, 3, 3]")));
 }
 
-TEST(DiffusionOptions, ChooseTheSamplerByYamlAlone) {
+TEST(DiffusionOptions, SelectTheSamplerFromYaml) {
   const std::string network = "n_emb: 16, n_layer: 2, p_drop_attn: 0.0";
   const std::map<std::string, std::shared_ptr<Head>> heads = {
       {"sample.ddim", diffusion_from("{" + network + ", num_inference_steps: 5, sampler: ddim}")},
@@ -122,7 +123,7 @@ TEST(DiffusionOptions, ChooseTheSamplerByYamlAlone) {
   }
 }
 
-TEST(DiffusionOptions, OnlyAClippingHeadAsksForActionsInTheUnitRange) {
+TEST(DiffusionOptions, OnlyAClippingHeadRequiresActionsInTheUnitRange) {
   EXPECT_TRUE(diffusion_from("{n_emb: 16, n_layer: 1}")->clips_actions());
   EXPECT_FALSE(diffusion_from("{n_emb: 16, n_layer: 1, clip_sample: false}")->clips_actions());
   EXPECT_FALSE(flow_from("{n_emb: 16, n_layer: 1}")->clips_actions());

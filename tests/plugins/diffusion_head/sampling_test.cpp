@@ -6,7 +6,7 @@
 namespace roboimi::diffusion_head {
 namespace {
 
-// A float network of a real size, where weights are prepacked.
+// A float network that is large enough for its weights to be prepacked.
 Transformer wide_network(MemoryMask mask, const HeadSpec& spec) {
   const SeededConstruction seeded(5);
   Transformer network(
@@ -17,7 +17,7 @@ Transformer wide_network(MemoryMask mask, const HeadSpec& spec) {
   return network;
 }
 
-TEST(Denoiser, AgreesWithTheNetworkAtEveryTimeBatchAndMask) {
+TEST(Denoiser, MatchesTheNetworkAtEveryTimeBatchAndMask) {
   const HeadSpec spec{
       .action_dim = 7, .pred_horizon = 16, .obs_horizon = 3, .per_step_cond_dim = 9};
   const std::vector<double> times = {99.0, 40.0, 0.0};
@@ -40,7 +40,7 @@ TEST(Denoiser, AgreesWithTheNetworkAtEveryTimeBatchAndMask) {
   }
 }
 
-TEST(DenoisingHead, SamplesWithTheWeightsOfTheMoment) {
+TEST(DenoisingHead, SamplesWithTheCurrentWeights) {
   auto head = golden_flow({.num_inference_steps = 3});
   at::Generator generator = make_generator(1);
   const at::Tensor noise = golden("data.noise"), cond = golden("data.cond");
@@ -56,7 +56,7 @@ TEST(DenoisingHead, SamplesWithTheWeightsOfTheMoment) {
   EXPECT_LT(distance(head->denoise(noise, cond, generator), golden("sample.flow")), 1e-10);
 }
 
-TEST(DenoisingHead, ABatchesNeighboursDoNotChangeAChunk) {
+TEST(DenoisingHead, AChunkDoesNotDependOnTheRestOfTheBatch) {
   auto head = golden_diffusion({.num_inference_steps = 5, .sampler = Sampler::kDdim}, at::kFloat);
   at::Generator generator = make_generator(1);
   const at::Tensor noise = golden("data.noise").to(at::kFloat);
@@ -66,7 +66,7 @@ TEST(DenoisingHead, ABatchesNeighboursDoNotChangeAChunk) {
   EXPECT_LT(distance(alone, together.narrow(0, 2, 1)), 1e-5);
 }
 
-TEST(DiffusionHead, ClippedSamplesLieInTheUnitRange) {
+TEST(DiffusionHead, ClippedSamplesAreInTheUnitRange) {
   // After the last step a sample is the clipped prediction itself.
   at::Generator generator = make_generator(3);
   const at::Tensor cond = golden("data.cond");
@@ -77,7 +77,7 @@ TEST(DiffusionHead, ClippedSamplesLieInTheUnitRange) {
   EXPECT_GT(free.abs().max().item<double>(), 1.0);
 }
 
-TEST(DenoisingHead, IsAFunctionOfItsGeneratorAndLeavesTheDefaultOneAlone) {
+TEST(DenoisingHead, DependsOnlyOnItsGeneratorNotOnTheDefaultOne) {
   const auto expect = [](auto head) {
     const at::Tensor actions = golden("data.actions"), cond = golden("data.cond");
     const at::Tensor before = at::detail::getDefaultCPUGenerator().get_state();

@@ -26,18 +26,19 @@ Sample small_batch(std::int64_t size) {
           .is_pad = at::zeros({size, 4}, at::kBool)};
 }
 
-// Mean distance between the batch and its samples after `steps` updates; the loss falls to `share`.
-double memorise(DenoisingHead& head, int steps, double share) {
-  at::set_num_threads(1);  // too small to share
+// Trains on one batch and returns the mean distance between the batch and its samples after `steps`
+// updates. Expects the loss to fall below `share` of its first value.
+double memorize(DenoisingHead& head, int steps, double share) {
+  at::set_num_threads(1);  // too small for several threads
   const Sample batch = small_batch(2);
   torch::optim::Adam optimizer(head.parameters(), torch::optim::AdamOptions(3e-3));
   at::Generator generator = make_generator(1);
-  // The same conditions many times over: every step sees many times and noises.
+  // Repeats the conditions, so that every step sees many times and noises.
   const at::Tensor actions = batch.actions.repeat({32, 1, 1}), cond = batch.cond.repeat({32, 1, 1});
   const at::Tensor is_pad = batch.is_pad.repeat({32, 1});
   double first = 0.0, last = 0.0;
   for (int step = 0; step < steps; ++step) {
-    // Down to a tenth in the last steps: the noise of single draws averages out.
+    // A tenth of the learning rate in the last steps averages out the noise of single draws.
     if (step == steps * 3 / 4) {
       static_cast<torch::optim::AdamOptions&>(optimizer.param_groups()[0].options()).lr(3e-4);
     }
@@ -58,7 +59,7 @@ std::string traffic_of_a_step(DenoisingHead& head) {
       [&] { head.loss(batch.actions, batch.cond, batch.is_pad, generator).loss.backward(); });
 }
 
-TEST(DenoisingHead, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
+TEST(DenoisingHead, TrainsWithoutHostDeviceTransfers) {
   const SeededConstruction seeded(3);
   DiffusionHead diffusion({.network = small_network(0.1)}, kSpec);
   FlowMatchingHead flow({.network = small_network(0.1)}, kSpec);
@@ -66,24 +67,24 @@ TEST(DenoisingHead, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
   EXPECT_EQ(traffic_of_a_step(flow), "");
 }
 
-TEST(DiffusionHead, MemorisesOneBatchAndSamplesItBack) {
+TEST(DiffusionHead, MemorizesOneBatchAndSamplesIt) {
   for (const Prediction prediction : {Prediction::kEpsilon, Prediction::kSample}) {
     const SeededConstruction seeded(3);
     DiffusionHead head({.network = small_network(), .prediction = prediction}, kSpec);
-    EXPECT_LT(memorise(head, 500, 0.3), 0.1) << int(prediction);
+    EXPECT_LT(memorize(head, 500, 0.3), 0.1) << int(prediction);
   }
 }
 
-TEST(FlowMatchingHead, MemorisesOneBatchAndSamplesItBack) {
+TEST(FlowMatchingHead, MemorizesOneBatchAndSamplesIt) {
   const SeededConstruction seeded(3);
   FlowMatchingHead head({.network = small_network()}, kSpec);
-  EXPECT_LT(memorise(head, 500, 0.3), 0.1);
+  EXPECT_LT(memorize(head, 500, 0.3), 0.1);
 }
 
 TEST(DenoisingHead, PaddedActionsDoNotCount) {
   auto head = golden_diffusion({.prediction = Prediction::kSample});
   const at::Tensor actions = golden("data.actions"), is_pad = golden("data.is_pad");
-  // The network reads noisy actions: at the last step nearly nothing of them is left.
+  // The network's input is noisy actions, of which almost nothing is left at the last timestep.
   const Draw draw{.noise = golden("data.noise"), .times = at::full({4}, 99, at::kLong)};
   const auto loss = [&](const at::Tensor& target, const at::Tensor& padding) {
     return head->objective(target, golden("data.cond"), padding, draw).loss.item<double>();
@@ -95,7 +96,7 @@ TEST(DenoisingHead, PaddedActionsDoNotCount) {
 }
 
 TEST(DenoisingHead, PaddingStopsTheGradientOfItsOutputs) {
-  // All of sample 0 is padding: no draw of its noise can change a gradient.
+  // All of sample 0 is padding, so its noise must not change any gradient.
   auto head = golden_flow();
   at::Tensor is_pad = golden("data.is_pad");
   is_pad[0] = true;
@@ -109,7 +110,7 @@ TEST(DenoisingHead, PaddingStopsTheGradientOfItsOutputs) {
   EXPECT_LT(distance(gradient(0.0), gradient(1.0)), 1e-15);
 }
 
-TEST(DenoisingHead, DropsOnlyInTraining) {
+TEST(DenoisingHead, AppliesDropoutOnlyInTraining) {
   const Sample batch = small_batch(4);
   const auto losses = [&](double dropout) {
     const SeededConstruction seeded(3);
@@ -129,7 +130,7 @@ TEST(DenoisingHead, DropsOnlyInTraining) {
   EXPECT_EQ(kept, same);
 }
 
-TEST(Draw, StepsAreUniformAndTimesLogitNormalOrUniform) {
+TEST(Draw, GivesUniformStepsAndLogitNormalOrUniformTimes) {
   const at::Tensor actions = at::empty({20000, 4, 2});
   at::Generator generator = make_generator(4);
   DiffusionHead diffusion({.network = small_network()}, kSpec);

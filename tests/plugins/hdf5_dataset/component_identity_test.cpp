@@ -1,4 +1,4 @@
-// What names a component in a cache's key, with a plugin that takes another component's place.
+// The identity of a component in cache keys, with a plugin that replaces another component.
 #include <gmock/gmock.h>
 
 #include "roboimi/common/files.h"
@@ -26,7 +26,7 @@ Registry& registry() {
     Registrar registrar;
     Schema data, backbone;
     data.required_path("path", "a folder");
-    data.integer("rate", 1, "of something");
+    data.integer("rate", 1, "a rate");
     registrar.add<Dataset>({.name = "linked_dataset",
                             .description = "for tests",
                             .schema = data,
@@ -52,7 +52,7 @@ ConfigNode on_command_line(const std::string& text) {
   return ConfigNode::scalar(text, {.file = "command line"}, /*quoted=*/true);
 }
 
-// A config that names a component of this program, with the library that takes its place.
+// A config with a component of this program, and a plugin that replaces it.
 ConfigNode substituted() {
   ConfigNode node = parse_yaml("type: linked_dataset\nrate: 3\n", "config.yaml");
   node.set("plugin", on_command_line(kPlugin));
@@ -62,7 +62,7 @@ ConfigNode substituted() {
   return node;
 }
 
-TEST(ComponentIdentity, NamesTheComponentThatTakesAnothersPlace) {
+TEST(ComponentIdentity, NamesTheReplacingComponent) {
   const ComponentIdentity identity = identity_of(substituted());
   EXPECT_EQ(identity.component, "dataset 'hdf5_dataset' of plugin 'hdf5_dataset'");
   EXPECT_THAT(identity.build, HasSubstr("sha256 " + sha256_file(kPlugin)));
@@ -70,7 +70,7 @@ TEST(ComponentIdentity, NamesTheComponentThatTakesAnothersPlace) {
   EXPECT_THAT(identity.options, Not(HasSubstr("rate")));
 }
 
-TEST(ComponentIdentity, IsTheSameOfAResolvedCopy) {
+TEST(ComponentIdentity, IsTheSameForAResolvedCopy) {
   const ConfigNode node = substituted();
   const ComponentIdentity identity = identity_of(node);
   ConfigNode saved = parse_yaml(
@@ -79,7 +79,7 @@ TEST(ComponentIdentity, IsTheSameOfAResolvedCopy) {
   EXPECT_EQ(identity_of(saved).build, identity.build);
   EXPECT_EQ(identity_of(saved).options, identity.options);
   saved.set("path", on_command_line("/elsewhere/data"));
-  EXPECT_EQ(identity_of(saved).options, identity.options) << "files are named by the dataset";
+  EXPECT_EQ(identity_of(saved).options, identity.options) << "the dataset identifies its own files";
 }
 
 TEST(ComponentIdentity, FindsAPluginBesideItsConfig) {
@@ -89,7 +89,7 @@ TEST(ComponentIdentity, FindsAPluginBesideItsConfig) {
   EXPECT_EQ(identity_of(node).build, identity_of(substituted()).build);
 }
 
-TEST(ComponentIdentity, TellsFilesByTheirContents) {
+TEST(ComponentIdentity, IdentifiesFilesByTheirContents) {
   const ScratchFolder folder;
   const auto with = [&](const std::string& file) {
     ConfigNode node = parse_yaml("type: linked_backbone\n", "config.yaml");

@@ -1,4 +1,4 @@
-// Against h5py: what it writes we read, what we write it reads (tests/reference/act_episodes.py).
+// Interoperability with h5py in both directions (tests/reference/act_episodes.py).
 #include "plugins/hdf5_dataset/hdf5_dataset.h"
 
 #include <gmock/gmock.h>
@@ -106,7 +106,7 @@ class Hdf5DatasetTest : public ::testing::Test {
 };
 ScratchFolder* Hdf5DatasetTest::folder_ = nullptr;
 
-TEST_F(Hdf5DatasetTest, OpensActFilesOfFloat64InTheOrderOfTheirNumbers) {
+TEST_F(Hdf5DatasetTest, OpensActFilesWithFloat64InNumericOrder) {
   const Hdf5Dataset dataset(options("plain"));
   ASSERT_EQ(dataset.num_episodes(), 3);
   EXPECT_EQ(dataset.episode(1).file.filename(), "episode_2.hdf5");
@@ -123,7 +123,7 @@ TEST_F(Hdf5DatasetTest, OpensActFilesOfFloat64InTheOrderOfTheirNumbers) {
   EXPECT_TRUE(at::equal(dataset.read(1, "top", 2, 3), frames("top").slice(0, 2, 5)));
 }
 
-TEST_F(Hdf5DatasetTest, PairsARealRobotsRowWithTheActionBeforeItAsActDoes) {
+TEST_F(Hdf5DatasetTest, PairsRowsOfARealRobotWithThePreviousActionLikeAct) {
   const Hdf5Dataset dataset({.path = folder("plain"), .camera_names = {"top"}});
   const at::Tensor recorded = table(100, kQpos);
   EXPECT_TRUE(at::equal(dataset.actions(0), recorded)) << "its attribute `sim` is true";
@@ -132,7 +132,7 @@ TEST_F(Hdf5DatasetTest, PairsARealRobotsRowWithTheActionBeforeItAsActDoes) {
   EXPECT_TRUE(at::equal(Hdf5Dataset(options("plain")).actions(1), recorded)) << "turned off";
 }
 
-TEST_F(Hdf5DatasetTest, HoldsDepthForcesAndTexts) {
+TEST_F(Hdf5DatasetTest, StoresDepthForcesAndText) {
   EpisodeRecord episode = record(false);
   const at::Tensor meters = at::arange(kLength * 4 * 5).view({kLength, 4, 5}).to(at::kFloat) / 7;
   episode.streams.push_back(depth_stream("top_depth", {4, 5}));
@@ -162,7 +162,7 @@ TEST_F(Hdf5DatasetTest, HoldsDepthForcesAndTexts) {
   EXPECT_TRUE(at::allclose(depth, meters, 0, 1e-3));
 }
 
-TEST_F(Hdf5DatasetTest, RefusesStreamsThatItCannotHoldOrFind) {
+TEST_F(Hdf5DatasetTest, RejectsStreamsThatItCannotStoreOrFind) {
   EpisodeRecord episode = record(false);
   episode.streams.push_back(depth_stream("top_depth", {4, 5}, at::kUInt16, "m"));
   episode.observations["top_depth"] = at::zeros({kLength, 4, 5}, at::kUInt16);
@@ -172,10 +172,10 @@ TEST_F(Hdf5DatasetTest, RefusesStreamsThatItCannotHoldOrFind) {
                 "in m"));
   EXPECT_THAT(
       error_of({.path = folder("plain"), .camera_names = {}, .stream_names = {"images/top"}}),
-      HasSubstr("'/observations/images/top' is no stream"));
+      HasSubstr("'/observations/images/top' is not a stream"));
 }
 
-TEST_F(Hdf5DatasetTest, MapsPlainFramesWhereTheFileHasThem) {
+TEST_F(Hdf5DatasetTest, MemoryMapsPlainFramesInTheFile) {
   const auto dataset = std::make_shared<Hdf5Dataset>(options("plain"));
   const FrameStore store(dataset, {"top", "front"}, {.folder = folder("unused")});
   EXPECT_EQ(store.num_mapped_in_place(), store.num_frames());
@@ -223,7 +223,7 @@ TEST_F(Hdf5DatasetTest, DecodesCompressedFramesInOpenCvsChannelOrder) {
   }
 }
 
-TEST_F(Hdf5DatasetTest, WritesFilesThatH5pyReadsAsTheyWereMeant) {
+TEST_F(Hdf5DatasetTest, WritesFilesThatH5pyReads) {
   const Hdf5EpisodeWriter plain({});
   const Hdf5EpisodeWriter compressed({.compress = Compression::kJpeg});
   const fs::path file = plain.file_of(folder("written"), 3);
@@ -235,18 +235,18 @@ TEST_F(Hdf5DatasetTest, WritesFilesThatH5pyReadsAsTheyWereMeant) {
   EXPECT_TRUE(plain.read_header(file).success);
 }
 
-TEST_F(Hdf5DatasetTest, NamesWhatOfARecordingIsNoEpisode) {
+TEST_F(Hdf5DatasetTest, NamesThePartOfARecordThatCannotBeWritten) {
   const Hdf5EpisodeWriter writer({});
   const std::string file = folder("refused/episode_0.hdf5").string();
-  const auto error_with = [&](const std::function<void(EpisodeRecord&)>& spoil) {
-    EpisodeRecord spoilt = record(false);
-    spoil(spoilt);
-    return error_text([&] { writer.write(file, spoilt); });
+  const auto error_with = [&](const std::function<void(EpisodeRecord&)>& damage) {
+    EpisodeRecord damaged = record(false);
+    damage(damaged);
+    return error_text([&] { writer.write(file, damaged); });
   };
   EXPECT_EQ(error_with([](EpisodeRecord& r) { r.actions = r.actions.slice(0, 1); }),
             file +
                 ": the action cannot be written as an episode: expected a table [6, N]; found "
-                "Float [5, 14]; correct the environment that gives it");
+                "Float [5, 14]; fix the environment that produces it");
   EXPECT_THAT(error_with([](EpisodeRecord& r) { r.observations["state"] = at::Tensor(); }),
               HasSubstr("the state cannot be written as an episode: expected a table [L, S]; "
                         "found nothing"));
@@ -262,7 +262,7 @@ TEST_F(Hdf5DatasetTest, NamesWhatOfARecordingIsNoEpisode) {
   EXPECT_FALSE(fs::exists(file));
 }
 
-TEST_F(Hdf5DatasetTest, ReadsBackWhatItWroteWithFramesInPlace) {
+TEST_F(Hdf5DatasetTest, ReadsItsOwnFilesWithFramesInPlace) {
   const Hdf5EpisodeWriter writer({});
   writer.write(folder("own/episode_0.hdf5"), record(false));
   const auto dataset = std::make_shared<Hdf5Dataset>(options("own"));
@@ -282,7 +282,8 @@ TEST_F(Hdf5DatasetTest, ReadsBackWhatItWroteWithFramesInPlace) {
 TEST_F(Hdf5DatasetTest, WritesTheSameBytesForTheSameRecord) {
   const Hdf5EpisodeWriter writer({});
   writer.write(folder("same/one.hdf5"), record(false));
-  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // HDF5 counts in seconds
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(1100));  // HDF5's time stamps are in seconds
   writer.write(folder("same/two.hdf5"), record(false));
   EXPECT_EQ(read_text(folder("same/one.hdf5")), read_text(folder("same/two.hdf5")));
 }
@@ -296,7 +297,7 @@ TEST_F(Hdf5DatasetTest, NamesAMissingCameraTheFileAndTheCamerasThatExist) {
   EXPECT_THAT(error, HasSubstr("did you mean 'front'?"));
 }
 
-TEST_F(Hdf5DatasetTest, RefusesTruncatedAndForeignFilesByName) {
+TEST_F(Hdf5DatasetTest, RejectsTruncatedAndForeignFilesByName) {
   fs::create_directories(folder("broken"));
   fs::copy(folder("plain/episode_0.hdf5"), folder("broken/episode_0.hdf5"));
   fs::copy(folder("plain/episode_2.hdf5"), folder("broken/episode_1.hdf5"));
@@ -310,23 +311,23 @@ TEST_F(Hdf5DatasetTest, RefusesTruncatedAndForeignFilesByName) {
 
   write_text_atomically(folder("broken/episode_1.hdf5"), "not an HDF5 file at all");
   EXPECT_THAT(error_of(options("broken")), HasSubstr("episode_1.hdf5: not an HDF5 file"));
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "HDF5 keeps its messages to itself";
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "HDF5 must not print its messages";
 }
 
-TEST_F(Hdf5DatasetTest, SaysWhatIsThereWhenAFolderHasNoEpisodes) {
+TEST_F(Hdf5DatasetTest, ListsTheContentsOfAFolderWithoutEpisodes) {
   EXPECT_THAT(error_of({.path = folder("nowhere")}), HasSubstr("no such folder or file"));
   fs::create_directories(folder("empty/sub"));
-  EXPECT_THAT(error_of({.path = folder("empty")}), HasSubstr("found 1 entries of other names"));
+  EXPECT_THAT(error_of({.path = folder("empty")}), HasSubstr("found 1 entries with other names"));
 }
 
-TEST_F(Hdf5DatasetTest, RefusesEpisodesThatDoNotFitEachOther) {
+TEST_F(Hdf5DatasetTest, RejectsEpisodesThatDoNotMatchEachOther) {
   const Hdf5EpisodeWriter writer({});
   writer.write(folder("mixed/episode_0.hdf5"), record(false));
   EpisodeRecord other = record(false);
   other.actions = table(100, kQpos + 1);
   writer.write(folder("mixed/episode_1.hdf5"), other);
   const std::string error = error_of(options("mixed"));
-  EXPECT_THAT(error, HasSubstr("mixed/episode_1.hdf5: the episode does not fit the others"));
+  EXPECT_THAT(error, HasSubstr("mixed/episode_1.hdf5: the episode does not match the others"));
   EXPECT_THAT(error, HasSubstr("action 14"));
   EXPECT_THAT(error, HasSubstr("action 15"));
   EXPECT_EQ(
@@ -345,7 +346,7 @@ TEST_F(Hdf5DatasetTest, NamesAMissingTable) {
   EXPECT_THAT(error, HasSubstr("ACT's layout"));
 }
 
-TEST_F(Hdf5DatasetTest, IsReadBySeveralThreadsAtOnce) {
+TEST_F(Hdf5DatasetTest, CanBeReadBySeveralThreadsAtOnce) {
   const Hdf5Dataset dataset(options("plain"));
   std::vector<std::thread> threads;
   std::atomic<int> equal = 0;

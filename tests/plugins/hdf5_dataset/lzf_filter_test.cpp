@@ -18,23 +18,23 @@ std::string decompressed(const Bytes& compressed) {
   return plain;
 }
 
-TEST(LzfFilter, PutsLiteralsAndCopiesTogether) {
+TEST(LzfFilter, DecodesLiteralsAndCopies) {
   EXPECT_EQ(decompressed({}), "");
   EXPECT_EQ(decompressed({2, 'a', 'b', 'c'}), "abc");
-  // Three bytes from three back.
+  // Copies three bytes from distance three.
   EXPECT_EQ(decompressed({2, 'a', 'b', 'c', 1 << 5, 2}), "abcabc");
-  // Ten bytes from one back, by the long form: 7 + 1 + 2.
+  // Copies ten bytes (7 + 1 + 2, the long form) from distance one.
   EXPECT_EQ(decompressed({0, 'a', 7 << 5, 1, 0}), std::string(11, 'a'));
 }
 
-TEST(LzfFilter, RefusesWhatIsCutOffOrReachesBeforeTheStart) {
+TEST(LzfFilter, RejectsTruncatedInputAndCopiesFromBeforeTheStart) {
   EXPECT_EQ(decompressed({2, 'a', 'b'}), "cut off");
   EXPECT_EQ(decompressed({0, 'a', 1 << 5}), "cut off");
   EXPECT_EQ(decompressed({0, 'a', 7 << 5, 1}), "cut off");
   EXPECT_EQ(decompressed({0, 'a', 1 << 5, 1}), "damaged");
 }
 
-TEST(LzfFilter, StaysInsideItsBuffersWhateverTheBytesAre) {
+TEST(LzfFilter, StaysInsideItsBuffersForRandomBytes) {
   std::mt19937 random(7);
   for (int i = 0; i < 20000; ++i) {
     Bytes bytes(random() % 40);

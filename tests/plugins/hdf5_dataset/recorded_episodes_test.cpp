@@ -1,5 +1,5 @@
-// Episodes as recorders leave them (tests/reference/recorded_episodes.py): read, or refused by an
-// error that names the fault and the way out.
+// Episodes as various recorders write them (tests/reference/recorded_episodes.py). Each is read, or
+// rejected with an error that names the problem and the fix.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/file.h>
@@ -23,19 +23,19 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr std::int64_t kLength = 6, kHeight = 8, kWidth = 10;
+constexpr std::int64_t kRows = 6, kRecordedHeight = 8, kRecordedWidth = 10;
 
-at::Tensor frames() {
+at::Tensor recorded_frames() {
   const auto axis = [](std::int64_t n, std::int64_t factor, at::IntArrayRef shape) {
     return (factor * at::arange(n, at::kLong)).view(shape);
   };
-  return (axis(kLength, 10, {-1, 1, 1, 1}) + axis(kHeight, 8, {-1, 1, 1}) +
-          axis(kWidth, 6, {-1, 1}) + axis(3, 20, {-1}))
+  return (axis(kRows, 10, {-1, 1, 1, 1}) + axis(kRecordedHeight, 8, {-1, 1, 1}) +
+          axis(kRecordedWidth, 6, {-1, 1}) + axis(3, 20, {-1}))
       .remainder(256)
       .to(at::kByte);
 }
 
-// What is logged while it lives.
+// Captures log lines during its lifetime.
 class LoggedLines {
  public:
   LoggedLines() {
@@ -62,7 +62,7 @@ class RecordedEpisodes : public ::testing::Test {
   static std::string error_of(const std::string& name) {
     return error_or_accepted([&] { const Hdf5Dataset dataset(options(name)); });
   }
-  // The error of a folder whose only episode holds these bytes.
+  // The error for a folder whose only episode file consists of these bytes.
   static std::string error_of_bytes(const std::string& bytes) {
     write_text_atomically(folder("bytes/episode_0.hdf5"), bytes);
     const std::string error = error_of("bytes");
@@ -72,86 +72,90 @@ class RecordedEpisodes : public ::testing::Test {
   }
   static at::Tensor jpeg_frames() {
     static const std::string raw = read_text(folder("jpeg.raw"));
-    return at::from_blob(const_cast<char*>(raw.data()), {kLength, kHeight, kWidth, 3}, at::kByte);
+    return at::from_blob(const_cast<char*>(raw.data()), {kRows, kRecordedHeight, kRecordedWidth, 3},
+                         at::kByte);
   }
 
  private:
   static inline ScratchFolder* folder_ = nullptr;
 };
 
-TEST_F(RecordedEpisodes, AreReadThroughLzf) {
+TEST_F(RecordedEpisodes, CanBeCompressedWithLzf) {
   for (const std::string name : {"lzf", "lzf_shuffled"}) {
     const Hdf5Dataset dataset(options(name));
-    EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kLength), frames())) << name;
+    EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kRows), recorded_frames())) << name;
     EXPECT_FALSE(dataset.frame_extent(0, "top", 0).has_value()) << name;
   }
 }
 
-TEST_F(RecordedEpisodes, AreDecodedFromEveryWayOfStoringBytes) {
+TEST_F(RecordedEpisodes, CanStoreEncodedFramesInAnyByteType) {
   for (const std::string name :
        {"strings", "column_of_strings", "opaque", "signed", "lists", "signed_lists"}) {
     const Hdf5Dataset dataset(options(name));
-    EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kLength), jpeg_frames())) << name;
+    EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kRows), jpeg_frames())) << name;
     EXPECT_TRUE(at::equal(dataset.read(0, "top", 4, 1), jpeg_frames().slice(0, 4, 5))) << name;
     EXPECT_FALSE(dataset.frame_extent(0, "top", 0).has_value()) << name;
   }
   for (const std::string name : {"png", "png_lists"}) {
     const Hdf5Dataset dataset(options(name));
-    EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kLength), frames())) << name;
+    EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kRows), recorded_frames())) << name;
   }
 }
 
-TEST_F(RecordedEpisodes, NameTheFormatOfBytesThatAreNotDecoded) {
+TEST_F(RecordedEpisodes, WithUnsupportedImageFormatsAreRejectedByFormat) {
   EXPECT_THAT(error_of("bmp"), AllOf(HasSubstr("row 0 of camera 'top': cannot decode the frame"),
                                      HasSubstr("expected a JPEG or a PNG; found BMP; store each")));
-  EXPECT_THAT(error_of("png_depth"), HasSubstr("found a PNG of 16 bits"));
+  EXPECT_THAT(error_of("png_depth"), HasSubstr("found a 16-bit PNG"));
 }
 
-TEST_F(RecordedEpisodes, SayWhatIsThereAndWhatWouldMakeItReadable) {
+TEST_F(RecordedEpisodes, WithUnsupportedLayoutsAreDescribedWithAFix) {
   const std::pair<const char*, std::pair<const char*, const char*>> cases[] = {
-      {"chw", {"uint8 [6, 3, 8, 10]", "numpy.moveaxis(frames, 1, -1)"}},
-      {"gray", {"uint8 [6, 8, 10]", "numpy.repeat(frames[..., None], 3, axis=-1)"}},
-      {"gray_channel", {"uint8 [6, 8, 10, 1]", "numpy.repeat(frames, 3, axis=-1)"}},
-      {"rgba", {"uint8 [6, 8, 10, 4]", "frames[..., :3]"}},
+      {"chw", {"uint8 [6, 3, 8, 10]", "numpy.moveaxis(recorded_frames, 1, -1)"}},
+      {"gray", {"uint8 [6, 8, 10]", "numpy.repeat(recorded_frames[..., None], 3, axis=-1)"}},
+      {"gray_channel", {"uint8 [6, 8, 10, 1]", "numpy.repeat(recorded_frames, 3, axis=-1)"}},
+      {"rgba", {"uint8 [6, 8, 10, 4]", "recorded_frames[..., :3]"}},
       {"floats", {"float32 [6, 8, 10, 3]", "scale them to 0..255"}},
       {"depth", {"uint16 [6, 8, 10]", "leave depth out of camera_names"}},
-      {"int8", {"int8 [6, 8, 10, 3]", "frames.view('uint8')"}},
+      {"int8", {"int8 [6, 8, 10, 3]", "recorded_frames.view('uint8')"}},
       {"one_a_frame", {"a group of 6 entries (000000, 000001, 000002, ...)", "numpy.stack"}},
       {"text", {"strings of variable length [6]", "h5py.vlen_dtype('uint8')"}},
   };
   for (const auto& [name, texts] : cases) {
-    EXPECT_THAT(error_of(name),
-                AllOf(HasSubstr("episode_0.hdf5: frames of camera 'top' are not stored in a way"),
-                      HasSubstr(std::string("found ") + texts.first), HasSubstr(texts.second)))
+    EXPECT_THAT(
+        error_of(name),
+        AllOf(
+            HasSubstr("episode_0.hdf5: recorded_frames of camera 'top' have an unsupported layout"),
+            HasSubstr(std::string("found ") + texts.first), HasSubstr(texts.second)))
         << name;
   }
   EXPECT_THAT(error_of("float_chw"), AllOf(HasSubstr("moveaxis"), HasSubstr("scale them")));
 }
 
-TEST_F(RecordedEpisodes, NameAFilterThatIsMissingAndTheWayOut) {
+TEST_F(RecordedEpisodes, WithAMissingFilterAreRejectedWithAFix) {
   EXPECT_THAT(error_of("blosc"),
               AllOf(HasSubstr("episode_0.hdf5: /observations/images/top: the dataset is compressed "
                               "by blosc (filter 32001)"),
-                    HasSubstr("the file is whole"), HasSubstr("h5repack"),
-                    HasSubstr("HDF5_PLUGIN_PATH"), Not(HasSubstr("damaged"))));
+                    HasSubstr("the file is not damaged"), HasSubstr("h5repack"),
+                    HasSubstr("HDF5_PLUGIN_PATH"), Not(HasSubstr("may be damaged"))));
   const Hdf5Dataset dataset(options("blosc_left_out"));
-  EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kLength), frames()));
+  EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kRows), recorded_frames()));
 }
 
-TEST_F(RecordedEpisodes, AreRefusedWhereZerosWouldStandForFrames) {
+TEST_F(RecordedEpisodes, AreRejectedIfMissingFramesWouldReadAsZeros) {
   EXPECT_THAT(error_of("half_written"),
               AllOf(HasSubstr("never written"), HasSubstr("4 of 6 chunks"),
                     HasSubstr("its recorder ended early")));
   EXPECT_THAT(error_of("never_written"), HasSubstr("found nothing written"));
-  EXPECT_THAT(error_of("virtual_lost"),
-              AllOf(HasSubstr("a file that is missing"), HasSubstr("virtual_lost/frames.h5")));
+  EXPECT_THAT(error_of("virtual_lost"), AllOf(HasSubstr("a file that is missing"),
+                                              HasSubstr("virtual_lost/recorded_frames.h5")));
 }
 
-TEST_F(RecordedEpisodes, HaveAsManyRowsOfEverythingThatIsRead) {
-  EXPECT_THAT(error_of("short"), AllOf(HasSubstr("camera 'top' has another number of rows"),
-                                       HasSubstr("expected 6 rows; found 5")));
+TEST_F(RecordedEpisodes, MustHaveTheSameNumberOfRowsEverywhere) {
+  EXPECT_THAT(error_of("short"),
+              AllOf(HasSubstr("camera 'top' and the states have different numbers of rows"),
+                    HasSubstr("expected 6 rows; found 5")));
   EXPECT_THAT(error_of("action_short"),
-              AllOf(HasSubstr("'/action' has another number of rows than '/observations/qpos'"),
+              AllOf(HasSubstr("'/action' and '/observations/qpos' have different numbers of rows"),
                     HasSubstr("expected 6 rows; found 5"), HasSubstr("record the missing row"),
                     Not(HasSubstr("robots"))));
   EXPECT_THAT(error_of("env_more"), AllOf(HasSubstr("episode_1.hdf5: '/env_state'"),
@@ -160,13 +164,13 @@ TEST_F(RecordedEpisodes, HaveAsManyRowsOfEverythingThatIsRead) {
   EXPECT_THAT(error_of("labels_less"), HasSubstr("'/observations/labels/box'"));
 }
 
-TEST_F(RecordedEpisodes, HaveTablesOfNumbers) {
-  EXPECT_THAT(error_of("qpos_3d"), AllOf(HasSubstr("'/observations/qpos' is not a table"),
+TEST_F(RecordedEpisodes, MustHaveNumericTables) {
+  EXPECT_THAT(error_of("qpos_3d"), AllOf(HasSubstr("'/observations/qpos' is not a numeric table"),
                                          HasSubstr("found float64 [6, 1, 3]")));
   EXPECT_THAT(error_of("qpos_text"), HasSubstr("found strings of 1 bytes [6, 3]"));
 }
 
-TEST_F(RecordedEpisodes, TellOnceWhatTheyHoldBesideTheLayout) {
+TEST_F(RecordedEpisodes, LogUnusedDatasetsOnce) {
   LoggedLines lines;
   const Hdf5Dataset dataset(options("beside"));
   EXPECT_EQ(dataset.num_episodes(), 2);
@@ -178,21 +182,21 @@ TEST_F(RecordedEpisodes, TellOnceWhatTheyHoldBesideTheLayout) {
                           Not(HasSubstr("qvel")), Not(HasSubstr("qpos"))));
 }
 
-TEST_F(RecordedEpisodes, LeaveOutAnEnvStateThatSomeLack) {
+TEST_F(RecordedEpisodes, DropAnEnvStateThatSomeDoNotHave) {
   LoggedLines lines;
   const Hdf5Dataset dataset(options("env_in_some"));
   EXPECT_EQ(dataset.spec().env_state_dim(), 0);
   EXPECT_FALSE(dataset.env_state(1).defined());
-  EXPECT_THAT(lines.text(), HasSubstr("env_state is left out: 1 of 2 episodes have none"));
+  EXPECT_THAT(lines.text(), HasSubstr("env_state is not used: 1 of 2 episodes do not have it"));
 }
 
-// Whether the actions are those of a real robot: each a row later than it was recorded.
+// Whether the actions are treated as a real robot's, each one row later than recorded.
 bool is_shifted(const Dataset& dataset, std::int64_t episode) {
   const at::Tensor actions = dataset.actions(episode);
   return at::equal(actions[0], actions[1]);
 }
 
-TEST_F(RecordedEpisodes, UnderstandAttributesOrPassOverThem) {
+TEST_F(RecordedEpisodes, HaveTheirAttributesParsedOrIgnored) {
   LoggedLines lines;
   const Hdf5Dataset dataset(options("attributes"));
   ASSERT_EQ(dataset.num_episodes(), 4);
@@ -209,44 +213,45 @@ TEST_F(RecordedEpisodes, UnderstandAttributesOrPassOverThem) {
   }
   EXPECT_EQ(dataset.spec().control_hz, 50.0);
   EXPECT_THAT(lines.text(),
-              AllOf(HasSubstr("attribute 'sim', which is 3 values of type int64 in episode_3.hdf5"),
-                    HasSubstr("attribute 'seed', which is -1 in episode_2.hdf5"),
-                    HasSubstr("attribute 'success', which is 'who knows' in episode_2.hdf5")));
+              AllOf(HasSubstr("ignoring the attribute 'sim' with the value 3 values of type int64 "
+                              "in episode_3.hdf5"),
+                    HasSubstr("attribute 'seed' with the value -1 in episode_2.hdf5"),
+                    HasSubstr("attribute 'success' with the value 'who knows' in episode_2.hdf5")));
 }
 
-TEST_F(RecordedEpisodes, ShareARateThatWasMeasured) {
+TEST_F(RecordedEpisodes, MayHaveSlightlyDifferentMeasuredRates) {
   LoggedLines lines;
   EXPECT_DOUBLE_EQ(Hdf5Dataset(options("rates")).spec().control_hz, 50.1);
   EXPECT_EQ(lines.text(),
-            "hdf5_dataset: control rates from 49.8 to 50.3 Hz are taken for one of 50.1 Hz\n");
+            "hdf5_dataset: control rates from 49.8 to 50.3 Hz are treated as 50.1 Hz\n");
   EXPECT_THAT(error_of("two_rates"), AllOf(HasSubstr("different control rates"),
                                            HasSubstr("within 2 % of their median, 50 Hz"),
                                            HasSubstr("found episode_2.hdf5 30 Hz;")));
 }
 
-TEST_F(RecordedEpisodes, AreReadThroughLinksToOtherFiles) {
+TEST_F(RecordedEpisodes, MayLinkToOtherFiles) {
   const Hdf5Dataset dataset(options("linked"));
-  EXPECT_FALSE(dataset.frame_extent(0, "top", 0).has_value()) << "the offset is another file's";
-  EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kLength), frames()));
+  EXPECT_FALSE(dataset.frame_extent(0, "top", 0).has_value())
+      << "the recorded_frames are in another file";
+  EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kRows), recorded_frames()));
   EXPECT_THAT(dataset.files(),
-              ElementsAre(folder("linked/episode_0.hdf5"), folder("linked/frames.h5")));
-  EXPECT_THAT(
-      error_of("link_lost"),
-      AllOf(HasSubstr("'/observations/images/top' is a link to something that is not there"),
-            Not(HasSubstr("damaged"))));
+              ElementsAre(folder("linked/episode_0.hdf5"), folder("linked/recorded_frames.h5")));
+  EXPECT_THAT(error_of("link_lost"), AllOf(HasSubstr("'/observations/images/top' is a broken link"),
+                                           Not(HasSubstr("damaged"))));
 }
 
-TEST_F(RecordedEpisodes, NameWhatTheirRecorderLeftUndone) {
+TEST_F(RecordedEpisodes, ThatWereNotClosedOrAreTruncatedAreRejected) {
   EXPECT_THAT(error_of("crashed"),
               AllOf(HasSubstr("marked as open for writing"), HasSubstr("keep the file"),
                     HasSubstr("h5clear -s " + folder("crashed").string())));
   EXPECT_THAT(error_of("never_flushed"),
               AllOf(HasSubstr("index was never written"), HasSubstr("record the episode again")));
-  EXPECT_THAT(error_of("cut_off"), AllOf(HasSubstr("cut off"), HasSubstr("bytes, as its head says"),
-                                         HasSubstr("copy the file again")));
+  EXPECT_THAT(error_of("cut_off"),
+              AllOf(HasSubstr("cut off"), HasSubstr("bytes according to its header"),
+                    HasSubstr("copy the file again")));
 }
 
-TEST_F(RecordedEpisodes, AreNotReadWhileTheyAreWritten) {
+TEST_F(RecordedEpisodes, AreNotReadWhileBeingWritten) {
   fs::create_directories(folder("locked"));
   fs::copy_file(folder("lzf/episode_0.hdf5"), folder("locked/episode_0.hdf5"));
   const int writer = ::open(folder("locked/episode_0.hdf5").c_str(), O_RDONLY | O_CLOEXEC);
@@ -256,7 +261,7 @@ TEST_F(RecordedEpisodes, AreNotReadWhileTheyAreWritten) {
   EXPECT_EQ(error_of("locked"), "accepted");
 }
 
-TEST_F(RecordedEpisodes, AreToldFromFilesOfOtherKinds) {
+TEST_F(RecordedEpisodes, AreDistinguishedFromOtherFileFormats) {
   EXPECT_THAT(error_of_bytes("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n"),
               AllOf(HasSubstr("a Git LFS pointer"), HasSubstr("git lfs pull")));
   EXPECT_THAT(error_of_bytes(std::string("PK\x03\x04") + std::string(600, 'x')),
@@ -270,7 +275,7 @@ TEST_F(RecordedEpisodes, AreToldFromFilesOfOtherKinds) {
   EXPECT_THAT(error_of_bytes("\xde\xad\xbe\xef"), HasSubstr("4 bytes of another format"));
 }
 
-TEST_F(RecordedEpisodes, AreToldFromFoldersOfOtherFormats) {
+TEST_F(RecordedEpisodes, AreDistinguishedFromOtherDatasetFormats) {
   const auto error_with = [](const std::string& file) {
     const ScratchFolder place;
     write_text_atomically(place / "data" / file, "x");
@@ -278,21 +283,21 @@ TEST_F(RecordedEpisodes, AreToldFromFoldersOfOtherFormats) {
     return error_text([&] { const Hdf5Dataset dataset({.path = place / "data"}); });
   };
   EXPECT_THAT(error_with("demo_0.hdf5"),
-              AllOf(HasSubstr("HDF5 files of other names: demo_0.hdf5"), HasSubstr("rename them"),
+              AllOf(HasSubstr("HDF5 files with other names: demo_0.hdf5"), HasSubstr("rename them"),
                     HasSubstr("/observations/qpos"), Not(HasSubstr("roboimi collect"))));
   EXPECT_THAT(error_with("meta/info.json"),
               AllOf(HasSubstr("a LeRobot dataset"), Not(HasSubstr("roboimi collect"))));
   EXPECT_THAT(error_with("task/episode_0.hdf5"),
               AllOf(HasSubstr("one folder below"), HasSubstr("data/task")));
-  EXPECT_THAT(error_with("notes.txt"), HasSubstr("found 1 entries of other names: notes.txt"));
+  EXPECT_THAT(error_with("notes.txt"), HasSubstr("found 1 entries with other names: notes.txt"));
 }
 
-TEST_F(RecordedEpisodes, AskedForWhatTheyLackIsAnError) {
+TEST_F(RecordedEpisodes, RejectReadsOfMissingCamerasAndRows) {
   const Hdf5Dataset dataset(options("lzf"));
   EXPECT_THAT(error_text([&] { dataset.read(0, "wrist", 0, 1); }),
               HasSubstr("camera 'wrist' is not loaded"));
-  EXPECT_THAT(error_text([&] { dataset.frame_extent(0, "top", kLength); }),
-              HasSubstr("rows that the episode does not have"));
+  EXPECT_THAT(error_text([&] { dataset.frame_extent(0, "top", kRows); }),
+              HasSubstr("rows out of range"));
 }
 
 }  // namespace

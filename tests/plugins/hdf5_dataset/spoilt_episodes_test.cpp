@@ -1,4 +1,4 @@
-// Episodes of h5py with one thing wrong.
+// Episodes written by h5py with one defect each.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -17,13 +17,13 @@ namespace fs = std::filesystem;
 
 using ::testing::HasSubstr;
 
-constexpr std::int64_t kLength = 6;  // of what act_episodes.py writes
+constexpr std::int64_t kEpisodeLength = 6;  // rows of the episodes that act_episodes.py writes
 
-std::string error_of(const DatasetOptions& options) {
+std::string reading_error(const DatasetOptions& options) {
   return error_text([&] { const Hdf5Dataset dataset(options); });
 }
 
-class SpoiltEpisodes : public ::testing::Test {
+class DamagedEpisodes : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new ScratchFolder();
@@ -39,8 +39,9 @@ class SpoiltEpisodes : public ::testing::Test {
   static inline ScratchFolder* folder_ = nullptr;
 };
 
-// Copies an episode of `from` and changes it by `statement`, in which `f` is the open file.
-void spoil(const fs::path& from, const fs::path& to, const std::string& statement) {
+// Copies an episode of `from` to `to` and runs the Python `statement` on it, with `f` as the open
+// file.
+void copy_damaged(const fs::path& from, const fs::path& to, const std::string& statement) {
   fs::create_directories(to);
   fs::copy_file(from / "episode_0.hdf5", to / "episode_0.hdf5",
                 fs::copy_options::overwrite_existing);
@@ -50,11 +51,11 @@ void spoil(const fs::path& from, const fs::path& to, const std::string& statemen
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
 }
 
-TEST_F(SpoiltEpisodes, NamesTheFrameThatCannotBeDecoded) {
-  const auto spoilt = [](int row) {
+TEST_F(DamagedEpisodes, NameTheFrameThatCannotBeDecoded) {
+  const auto clear_frame = [](int row) {
     return "f['/observations/images/top'][" + std::to_string(row) + "] = 0";
   };
-  spoil(folder("padded"), folder("no_jpeg"), spoilt(2));
+  copy_damaged(folder("padded"), folder("no_jpeg"), clear_frame(2));
   const Hdf5Dataset dataset(options("no_jpeg"));
   try {
     dataset.read(0, "top", 1, 3);
@@ -64,22 +65,23 @@ TEST_F(SpoiltEpisodes, NamesTheFrameThatCannotBeDecoded) {
                                         "decode the frame: expected a JPEG or a PNG; found "));
     EXPECT_THAT(error.what(), HasSubstr("bytes that begin 00 00 00"));
   }
-  spoil(folder("padded"), folder("no_jpeg"), spoilt(0));
-  EXPECT_THAT(error_of(options("no_jpeg")), HasSubstr("row 0 of camera 'top'"));
+  copy_damaged(folder("padded"), folder("no_jpeg"), clear_frame(0));
+  EXPECT_THAT(reading_error(options("no_jpeg")), HasSubstr("row 0 of camera 'top'"));
 }
 
-TEST_F(SpoiltEpisodes, RefusesFramesOfAnotherKindWithTheirTypeAndShape) {
+TEST_F(DamagedEpisodes, AreRejectedWithTheDtypeAndShapeOfTheirFrames) {
   const std::string images = "/observations/images/top";
   const auto replaced = [&](const std::string& array) {
     return "del f['" + images + "']; f['" + images + "'] = numpy.zeros(" + array + ")";
   };
-  spoil(folder("plain"), folder("odd"), replaced("(" + std::to_string(kLength) + ", 4, 4, 3)"));
-  EXPECT_THAT(error_of(options("odd")),
-              HasSubstr(fmt::format("found float64 [{}, 4, 4, 3]", kLength)));
-  spoil(folder("plain"), folder("odd"),
-        replaced("(" + std::to_string(kLength) + ", 0, 4, 3), 'u1'"));
-  EXPECT_THAT(error_of(options("odd")),
-              HasSubstr(fmt::format("found uint8 [{}, 0, 4, 3]", kLength)));
+  copy_damaged(folder("plain"), folder("odd"),
+               replaced("(" + std::to_string(kEpisodeLength) + ", 4, 4, 3)"));
+  EXPECT_THAT(reading_error(options("odd")),
+              HasSubstr(fmt::format("found float64 [{}, 4, 4, 3]", kEpisodeLength)));
+  copy_damaged(folder("plain"), folder("odd"),
+               replaced("(" + std::to_string(kEpisodeLength) + ", 0, 4, 3), 'u1'"));
+  EXPECT_THAT(reading_error(options("odd")),
+              HasSubstr(fmt::format("found uint8 [{}, 0, 4, 3]", kEpisodeLength)));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// du/dt against finite differences: no formula in common with forward-mode differentiation.
+// Comparison of du/dt with finite differences, which share no formula with forward-mode
+// differentiation.
 #include <gtest/gtest.h>
 
 #include "tests/plugins/imf_head/golden.h"
@@ -6,7 +7,7 @@
 namespace roboimi::imf_head {
 namespace {
 
-TEST(ImfHead, SlopeAgreesWithFiniteDifferencesInDoublePrecision) {
+TEST(ImfHead, SlopeMatchesFiniteDifferencesInDoublePrecision) {
   for (const ImfOptions& options :
        {ImfOptions{}, {.sublayers_per_source = 2}, {.prediction = Prediction::kSample}}) {
     auto head = golden_head(options);
@@ -28,7 +29,7 @@ TEST(ImfHead, SlopeAgreesWithFiniteDifferencesInDoublePrecision) {
   }
 }
 
-TEST(ImfHead, EqualTimesNeedNoSlope) {
+TEST(ImfHead, EqualTimesHaveNoCorrection) {
   auto head = golden_head();
   const Draw draw = golden_draw();
   const at::Tensor z = golden("data.actions"), cond = golden("data.cond");
@@ -38,9 +39,9 @@ TEST(ImfHead, EqualTimesNeedNoSlope) {
   EXPECT_GT(distance(compound.narrow(0, 2, 2).detach(), u.narrow(0, 2, 2).detach()), 1e-3);
 }
 
-TEST(ImfHead, GradientsAgreeWithFiniteDifferencesOfTheRegression) {
-  // With the stopped parts held fixed, the loss is an ordinary function of the parameters; where
-  // all times are equal nothing is stopped.
+TEST(ImfHead, GradientsMatchFiniteDifferencesOfTheRegression) {
+  // If all times are equal no gradient is stopped, so the loss is an ordinary function of the
+  // parameters.
   auto head = golden_head({.output = attnres::Output::kDepthAttention});
   Draw draw = golden_draw();
   draw.r = draw.t;

@@ -1,4 +1,4 @@
-// The golden tensors of tests/golden/imf_head.py, and a head with their parameters.
+// Golden tensors from tests/golden/imf_head.py, and a head with the golden parameters.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -23,7 +23,7 @@ inline const TensorFile& golden_file() {
 
 inline at::Tensor golden(const std::string& name) { return golden_file().tensors.at(name).clone(); }
 
-// The golden sizes; everything else as given.
+// `options` with the golden sizes.
 inline ImfOptions golden_options(ImfOptions options = {}) {
   options.n_emb = 16;
   options.n_layer = 2;
@@ -32,7 +32,7 @@ inline ImfOptions golden_options(ImfOptions options = {}) {
   return options;
 }
 
-// In `dtype`, with the golden parameters.
+// A head in `dtype` with the golden parameters.
 inline std::shared_ptr<ImfHead> golden_head(const ImfOptions& options = {},
                                             at::ScalarType dtype = at::kDouble) {
   auto head = std::make_shared<ImfHead>(golden_options(options), kGoldenSpec);

@@ -1,4 +1,4 @@
-// Against tests/golden/imf_head.py, which computes everything literally in float64.
+// Comparison with tests/golden/imf_head.py, a direct implementation in float64.
 #include "tests/plugins/imf_head/golden.h"
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ LossReport golden_objective(ImfHead& head, at::ScalarType dtype = at::kDouble) {
                         golden("data.is_pad"), golden_draw(dtype));
 }
 
-// Every gradient that the golden file holds for `name`; returns how many.
+// Checks every gradient in the golden file for `name`, and returns their number.
 int expect_gradients(ImfHead& head, const std::string& name, double tolerance) {
   int count = 0;
   for (auto& parameter : head.named_parameters()) {
@@ -44,7 +44,7 @@ int expect_gradients(ImfHead& head, const std::string& name, double tolerance) {
   return count;
 }
 
-TEST(Rope, TurnsAdjacentPairsLikeTheReference) {
+TEST(Rope, RotatesAdjacentPairsLikeTheReference) {
   const at::Tensor x = golden("rope.x");
   EXPECT_LT(distance(attnres::RopeTable(6).rotate(x), golden("rope.y")), kTolerance);
 }
@@ -60,22 +60,22 @@ TEST(GroupedQueryAttention, SharesKeyHeadsLikeTheReference) {
   EXPECT_LT(distance(y, golden("gqa.y")), kTolerance);
 }
 
-TEST(DepthAttention, WeighsSourcesLikeTheReference) {
-  // The query sits between two others: a reader must find its own column.
+TEST(DepthAttention, WeightsSourcesLikeTheReference) {
+  // The query is between two others, so a reader must find its own column.
   const at::Tensor query = golden("depth.query");
   attnres::DepthAttention depth(at::stack({query * 2, query, -query}));
   for (const at::Tensor& source : golden("depth.sources").unbind(0)) depth.push(source);
   EXPECT_LT(distance(depth.read(1), golden("depth.y")), kTolerance);
 }
 
-TEST(Latent, IsTheOrthonormalCosineTransform) {
+TEST(Latent, MatchesTheOrthonormalCosineTransform) {
   EXPECT_LT(distance(dct_matrix(4, at::kDouble), golden("dct")), kTolerance);
   const at::Tensor actions = golden("data.actions");
   const LatentSpace space(Latent::kDct);
   const at::Tensor latents = space.encode(actions);
   EXPECT_LT(distance(latents, at::matmul(golden("dct"), actions)), kTolerance);
   EXPECT_LT(distance(space.decode(latents), actions), kTolerance);
-  // Another dtype and another horizon, with the first ones' matrix at hand.
+  // Another dtype and another horizon, while the matrix of the first ones is cached.
   EXPECT_EQ(space.encode(actions.to(at::kFloat)).scalar_type(), at::kFloat);
   const at::Tensor shorter = actions.narrow(1, 0, 3);
   EXPECT_LT(distance(space.decode(space.encode(shorter)), shorter), kTolerance);
@@ -139,7 +139,7 @@ TEST(ImfHead, PredictedSamplesAtEarlyTimesMatchTheReference) {
   EXPECT_EQ(expect_gradients(*head, "early", 1e-10), 4);
 }
 
-TEST(ImfHead, SinglePrecisionAgreesWithTheReference) {
+TEST(ImfHead, SinglePrecisionMatchesTheReference) {
   auto head = golden_head({}, at::kFloat);
   const LossReport report = golden_objective(*head, at::kFloat);
   EXPECT_LT(distance(report.loss.detach(), golden("loss.base")), 1e-5);

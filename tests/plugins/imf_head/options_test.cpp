@@ -18,7 +18,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const HeadSpec kMissionSpec{
+const HeadSpec kPolicySpec{
     .action_dim = 16, .pred_horizon = 16, .obs_horizon = 2, .per_step_cond_dim = 208};
 
 std::shared_ptr<Head> create_from(const std::string& yaml, const HeadSpec& spec = kGoldenSpec) {
@@ -30,7 +30,7 @@ std::filesystem::path temporary_file(const std::string& name) {
 }
 
 TEST(ImfOptions, DefaultsHaveThePublicHeadsNumberOfParameters) {
-  auto head = create_from("{}", kMissionSpec);
+  auto head = create_from("{}", kPolicySpec);
   std::int64_t count = 0;
   for (const at::Tensor& parameter : head->parameters()) count += parameter.numel();
   EXPECT_EQ(count, 21'493'264);
@@ -61,21 +61,21 @@ TEST(ImfOptions, OnlyMatricesDecay) {
   }
 }
 
-TEST(ImfOptions, SayTheConditionSumWhenCondDimDoesNotAddUp) {
+TEST(ImfOptions, ReportTheConditionSumWhenCondDimIsWrong) {
   EXPECT_THAT(
-      error_text([] { create_from("{cond_dim: 192}", kMissionSpec); }),
+      error_text([] { create_from("{cond_dim: 192}", kPolicySpec); }),
       AllOf(HasSubstr("head.yaml"), HasSubstr("cond_dim"), HasSubstr("208"), HasSubstr("192")));
-  EXPECT_NO_THROW(create_from("{cond_dim: 208, n_emb: 16, n_layer: 1}", kMissionSpec));
+  EXPECT_NO_THROW(create_from("{cond_dim: 208, n_emb: 16, n_layer: 1}", kPolicySpec));
 }
 
-TEST(ImfOptions, AskForNoMoreMemoryThanThereIs) {
+TEST(ImfOptions, RejectSizesThatExceedTheMemory) {
   EXPECT_THAT(
       error_text([] { create_from("{n_emb: 16384, n_layer: 256, n_head: 8}"); }),
       AllOf(HasSubstr("imf_head: not enough memory for the weights of the head: expected 3298"),
             HasSubstr("lower n_emb or n_layer")));
 }
 
-TEST(ImfOptions, NameWhatTheyExpectOfAttnresAndSizes) {
+TEST(ImfOptions, ReportTheExpectedAttnresAndSizes) {
   EXPECT_THAT(error_text([] { create_from("{attnres: block(0)}"); }),
               AllOf(HasSubstr("block(n)"), HasSubstr("block(0)")));
   EXPECT_THAT(error_text([] { create_from("{attnres: sparse}"); }), HasSubstr("block(n)"));
@@ -92,7 +92,7 @@ TEST(ImfOptions, NameWhatTheyExpectOfAttnresAndSizes) {
   }
 }
 
-TEST(ImfOptions, ChooseTheNetworkByYamlAlone) {
+TEST(ImfOptions, SelectTheNetworkFromYaml) {
   auto head = std::dynamic_pointer_cast<ImfHead>(
       create_from("{n_emb: 16, n_layer: 2, n_head: 4, n_kv_head: 2, attnres: block(3), "
                   "output: final_depth_attention}"));
@@ -115,19 +115,20 @@ at::Tensor sampled_in(const std::string& precision) {
   return head->sample(golden("data.cond").to(at::kFloat), generator);
 }
 
-TEST(ImfOptions, InferInBfloat16WhereAskedTo) {
+TEST(ImfOptions, SelectInferenceInBfloat16) {
   ROBOIMI_SKIP_WITHOUT_BFLOAT16();
   const double error = distance(sampled_in("bf16"), sampled_in("fp32"));
   EXPECT_GT(error, 1e-6);
   EXPECT_LT(error, 5e-2);
 }
 
-TEST(ImfOptions, InferInBfloat16ByThemselvesOnlyWhereItIsNative) {
+TEST(ImfOptions, AutoSelectsBfloat16OnlyIfTheCpuSupportsIt) {
   EXPECT_TRUE(
       at::equal(sampled_in("auto"), sampled_in(cpu_bfloat16().is_native ? "bf16" : "fp32")));
 }
 
-// A state_dict as the public policy saves it: a prefix, and keys that are not the head's.
+// A state_dict as saved by the public policy: with a prefix, and with keys that do not belong to
+// the head.
 std::map<std::string, at::Tensor> public_state_dict() {
   std::map<std::string, at::Tensor> tensors;
   for (const auto& [name, tensor] : golden_file().tensors) {
@@ -140,7 +141,7 @@ std::map<std::string, at::Tensor> public_state_dict() {
   return tensors;
 }
 
-TEST(LoadWeights, TakesAPublicStateDictAndReportsWhatItIgnores) {
+TEST(LoadWeights, LoadsAPublicStateDictAndReportsIgnoredNames) {
   const auto file = temporary_file("public_head.safetensors");
   write_safetensors(file, public_state_dict());
   ImfHead head(golden_options(), kGoldenSpec);
@@ -153,7 +154,7 @@ TEST(LoadWeights, TakesAPublicStateDictAndReportsWhatItIgnores) {
   std::filesystem::remove(file);
 }
 
-TEST(LoadWeights, RefusesAPublicStateDictWhereTheSampleIsPredicted) {
+TEST(LoadWeights, RejectsAPublicStateDictIfTheSampleIsPredicted) {
   const auto file = temporary_file("public_velocity.safetensors");
   write_safetensors(file, public_state_dict());
   ImfOptions options = golden_options({.checkpoint = file.string()});
@@ -169,14 +170,14 @@ TEST(LoadWeights, RefusesAPublicStateDictWhereTheSampleIsPredicted) {
   std::filesystem::remove(file);
 }
 
-TEST(LoadWeights, NeedsNoFileWhereACheckpointFillsTheHead) {
+TEST(LoadWeights, NeedsNoFileIfTheRunsCheckpointFollows) {
   const ImfOptions options = golden_options({.checkpoint = "/nowhere/public.safetensors"});
   EXPECT_THAT(error_text([&] { ImfHead(options, kGoldenSpec); }), HasSubstr("/nowhere"));
   const WeightsFollow weights_follow;
   EXPECT_NO_THROW(ImfHead(options, kGoldenSpec));
 }
 
-TEST(LoadWeights, NamesWhatDoesNotFit) {
+TEST(LoadWeights, NamesTensorsThatDoNotFit) {
   const auto file = temporary_file("other_head.safetensors");
   auto tensors = public_state_dict();
   tensors["model.head.extra.weight"] = at::ones({1});

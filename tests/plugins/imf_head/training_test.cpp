@@ -32,18 +32,18 @@ Sample small_batch(std::int64_t size) {
           .is_pad = at::zeros({size, 4}, at::kBool)};
 }
 
-TEST(ImfHead, OverfitsOneBatchAndSamplesItBack) {
-  at::set_num_threads(1);  // too small to share
+TEST(ImfHead, OverfitsOneBatchAndSamplesIt) {
+  at::set_num_threads(1);  // too small for several threads
   auto head = small_head();
   const Sample batch = small_batch(2);
   torch::optim::Adam optimizer(head->parameters(), torch::optim::AdamOptions(5e-3));
   at::Generator generator = make_generator(1);
-  // The same conditions many times over: every step sees many times and noises.
+  // Repeats the conditions, so that every step sees many times and noises.
   const at::Tensor actions = batch.actions.repeat({16, 1, 1}), cond = batch.cond.repeat({16, 1, 1});
   const at::Tensor is_pad = batch.is_pad.repeat({16, 1});
   double first = 0.0, last = 0.0;
   for (int step = 0; step < 400; ++step) {
-    // Down to a tenth in the last steps: the noise of single draws averages out.
+    // A tenth of the learning rate in the last steps averages out the noise of single draws.
     if (step == 300) {
       static_cast<torch::optim::AdamOptions&>(optimizer.param_groups()[0].options()).lr(5e-4);
     }
@@ -58,8 +58,8 @@ TEST(ImfHead, OverfitsOneBatchAndSamplesItBack) {
   EXPECT_LT((sampled - batch.actions).abs().mean().item<double>(), 0.15);
 }
 
-TEST(ImfHead, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
-  // With dropout the network is made of ATen's operators, as on a GPU.
+TEST(ImfHead, TrainsWithoutHostDeviceTransfers) {
+  // With dropout the network uses ATen's operators, as on a GPU.
   for (const double dropout : {0.0, 0.1}) {
     for (const LossKind loss : {LossKind::kPseudoHuber, LossKind::kAdaptiveL2}) {
       auto head = small_head({.dropout = dropout, .loss = loss, .latent = Latent::kDct});
@@ -85,7 +85,7 @@ TEST(ImfHead, PaddedActionsDoNotCountInAnyLoss) {
 }
 
 TEST(ImfHead, PaddingStopsTheGradientOfItsOutputs) {
-  // All of sample 0 is padding: no draw of its noise can change a gradient.
+  // All of sample 0 is padding, so its noise must not change any gradient.
   auto head = golden_head();
   at::Tensor is_pad = golden("data.is_pad");
   is_pad[0] = true;
@@ -101,7 +101,7 @@ TEST(ImfHead, PaddingStopsTheGradientOfItsOutputs) {
             1e-15);
 }
 
-TEST(ImfHead, IsAFunctionOfItsGeneratorAndLeavesTheDefaultOneAlone) {
+TEST(ImfHead, DependsOnlyOnItsGeneratorNotOnTheDefaultOne) {
   auto head = small_head({.dropout = 0.1});
   const Sample batch = small_batch(6);
   const at::Tensor before = at::detail::getDefaultCPUGenerator().get_state();
@@ -121,7 +121,7 @@ TEST(ImfHead, IsAFunctionOfItsGeneratorAndLeavesTheDefaultOneAlone) {
   EXPECT_TRUE(at::equal(before, at::detail::getDefaultCPUGenerator().get_state()));
 }
 
-TEST(ImfHead, DropsOnlyInTraining) {
+TEST(ImfHead, AppliesDropoutOnlyInTraining) {
   auto head = small_head({.dropout = 0.5});
   const Sample batch = small_batch(4);
   const auto loss = [&] {
@@ -138,22 +138,22 @@ TEST(ImfHead, DropsOnlyInTraining) {
             without->loss(batch.actions, batch.cond, batch.is_pad, generator).loss.item<double>());
 }
 
-TEST(Draw, GivesEqualTimesToTheFirstHalfAndOrdersTheOthers) {
+TEST(Draw, GivesEqualTimesToTheFirstHalfAndOrderedTimesToTheRest) {
   at::Generator generator = make_generator(4);
   const Draw random = draw(at::empty({4000, 2, 1}), 0.0, generator);
   EXPECT_EQ(random.num_equal, 2000);
   EXPECT_TRUE(at::equal(random.r.narrow(0, 0, 2000), random.t.narrow(0, 0, 2000)));
   EXPECT_TRUE((random.r.narrow(0, 2000, 2000) < random.t.narrow(0, 2000, 2000)).all().item<bool>());
-  // One logit-normal(-0.4, 1) draw: the logit's mean and deviation.
+  // Mean and standard deviation of the logit of one logit-normal(-0.4, 1) draw.
   const at::Tensor logit = at::logit(random.t.narrow(0, 0, 2000));
   EXPECT_NEAR(logit.mean().item<double>(), -0.4, 0.08);
   EXPECT_NEAR(logit.std().item<double>(), 1.0, 0.08);
-  // The larger of two normals lies 1 / sqrt(pi) above their mean.
+  // The expected larger of two normals is 1 / sqrt(pi) above their mean.
   const at::Tensor larger = at::logit(random.t.narrow(0, 2000, 2000));
   EXPECT_NEAR(larger.mean().item<double>(), -0.4 + 0.5642, 0.08);
 }
 
-TEST(Draw, GivesAShareOfTheOthersTheIntervalOfOneStep) {
+TEST(Draw, GivesAShareOfTheRestTheOneStepInterval) {
   at::Generator generator = make_generator(4), same = make_generator(4);
   const Draw random = draw(at::empty({9, 2, 1}), 0.4, generator);
   const Draw without = draw(at::empty({9, 2, 1}), 0.0, same);

@@ -46,9 +46,9 @@ std::vector<at::Tensor> state_of(const torch::nn::Module& module) {
   return state;
 }
 
-TEST(LewmFrozen, KeepsEvaluationModeAndGradientsOffThroughTheAgentsTraining) {
+TEST(LewmFrozen, KeepsEvaluationModeWithoutGradientsWhileTheAgentTrains) {
   auto backbone = make_small();
-  torch::nn::Sequential agent_like;  // a parent, as an agent is
+  torch::nn::Sequential agent_like;  // a parent module, like an agent
   agent_like->push_back(torch::nn::AnyModule(torch::nn::Linear(32, 4)));
   auto parent = std::make_shared<torch::nn::Module>();
   parent->register_module("backbone", backbone);
@@ -64,7 +64,7 @@ TEST(LewmFrozen, KeepsEvaluationModeAndGradientsOffThroughTheAgentsTraining) {
   EXPECT_FALSE(backbone->has_random_transform());
 }
 
-TEST(LewmFrozen, LeavesEveryBitAfterAHundredTrainingSteps) {
+TEST(LewmFrozen, KeepsItsWeightsBitExactlyOverAHundredTrainingSteps) {
   auto backbone = make_small();
   auto parent = std::make_shared<torch::nn::Module>();
   parent->register_module("backbone", backbone);
@@ -81,7 +81,7 @@ TEST(LewmFrozen, LeavesEveryBitAfterAHundredTrainingSteps) {
   at::Generator generator = make_generator(1);
   for (int step = 0; step < 100; ++step) {
     parent->train(true);
-    // What a careless caller does: everything trainable, batch statistics on.
+    // A careless caller makes everything trainable and turns batch statistics on.
     backbone->projector->train(true);
     for (at::Tensor& parameter : backbone->parameters()) parameter.requires_grad_(true);
     optimizer.zero_grad();
@@ -98,7 +98,7 @@ TEST(LewmFrozen, LeavesEveryBitAfterAHundredTrainingSteps) {
   }
 }
 
-TEST(LewmEncode, FollowsWeightsThatAreLoadedLater) {
+TEST(LewmEncode, UsesWeightsThatAreLoadedLater) {
   auto backbone = make_small();
   const Observation images = random_images(1, 1);
   at::Generator generator = make_generator(1);
@@ -108,13 +108,13 @@ TEST(LewmEncode, FollowsWeightsThatAreLoadedLater) {
     for (at::Tensor& parameter : backbone->projector->parameters()) parameter.mul_(2.0);
   }
   EXPECT_FALSE(before.allclose(backbone->encode(images, generator), 1e-3, 1e-3));
-  // Also when the write does not raise the version.
+  // Also if the write does not increment the tensor's version.
   const at::Tensor doubled = backbone->encode(images, generator);
   for (at::Tensor& parameter : backbone->projector->parameters()) parameter.data().mul_(0.5);
   EXPECT_FALSE(doubled.allclose(backbone->encode(images, generator), 1e-3, 1e-3));
 }
 
-TEST(LewmEncode, EqualsTheTrainingPath) {
+TEST(LewmEncode, MatchesTheTrainingPath) {
   auto backbone = make_small();
   {
     torch::NoGradGuard no_grad;
@@ -134,7 +134,7 @@ TEST(LewmEncode, EqualsTheTrainingPath) {
                   .allclose(expected.detach(), 1e-5, 1e-5 * expected.abs().max().item<double>()));
 }
 
-TEST(LewmEncode, DoesNotDependOnTheOrderOfTheDatasCameras) {
+TEST(LewmEncode, DoesNotDependOnTheOrderOfCamerasInTheData) {
   const Observation images = random_images(2, 2);
   at::Generator generator = make_generator(1);
   std::vector<at::Tensor> features;
@@ -152,7 +152,7 @@ TEST(LewmEncode, DoesNotDependOnTheOrderOfTheDatasCameras) {
   EXPECT_TRUE(features[0].equal(features[1]));
 }
 
-TEST(LewmEncode, GivesAFrameTheSameFeatureAmongOtherNeighbours) {
+TEST(LewmEncode, GivesAFrameTheSameFeatureInAnyBatch) {
   auto backbone = make_small();
   const Observation images = random_images(9, 1);
   at::Generator generator = make_generator(1);
@@ -162,7 +162,7 @@ TEST(LewmEncode, GivesAFrameTheSameFeatureAmongOtherNeighbours) {
   EXPECT_TRUE(all.slice(0, 4, 5).allclose(backbone->encode(one, generator), 0.0, 1e-5));
 }
 
-TEST(LewmEncode, DrawsNothing) {
+TEST(LewmEncode, DrawsNoRandomNumbers) {
   auto backbone = make_small();
   at::Generator generator = make_generator(1);
   const at::Tensor own = generator.get_state();

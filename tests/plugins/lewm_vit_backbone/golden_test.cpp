@@ -1,4 +1,4 @@
-// Small committed files made by tests/reference/lewm_reference.py: no Python needed.
+// Comparison with small committed files from tests/reference/lewm_reference.py; needs no Python.
 #include "tests/plugins/lewm_vit_backbone/lewm_cases.h"
 
 namespace roboimi::lewm_vit_backbone {
@@ -7,7 +7,7 @@ namespace {
 const std::filesystem::path kFolder =
     std::filesystem::path(ROBOIMI_SOURCE_DIR) / "tests/golden/lewm_vit";
 
-TEST(LewmGolden, EmbeddingsEqualTransformers) {
+TEST(LewmGolden, EmbeddingsMatchTransformers) {
   const TensorFile cases = read_safetensors(kFolder / "cases.safetensors");
   const CheckpointFile weights = weights_of(kFolder / "lewm4.safetensors");
   for (const char* name : {"single", "fused", "vertical", "grid", "nonsquare", "batch"}) {
@@ -16,7 +16,7 @@ TEST(LewmGolden, EmbeddingsEqualTransformers) {
   }
 }
 
-TEST(LewmGolden, PreprocessingEqualsTorchUpAndDownAtOddSizes) {
+TEST(LewmGolden, PreprocessingMatchesTorchForEnlargingAndReducing) {
   const TensorFile cases = read_safetensors(kFolder / "cases.safetensors");
   int count = 0;
   for (; cases.tensors.contains(fmt::format("resize.{}.image", count)); ++count) {

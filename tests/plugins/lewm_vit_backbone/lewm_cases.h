@@ -1,4 +1,4 @@
-// The cases that tests/reference/lewm_reference.py wrote, and how a backbone does on them.
+// Cases written by tests/reference/lewm_reference.py, and the deviation of a backbone from them.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,8 +15,8 @@
 namespace roboimi::lewm_vit_backbone {
 
 struct Deviation {
-  double error;   // largest absolute one
-  double cosine;  // smallest over the batch
+  double error;   // largest absolute error
+  double cosine;  // smallest cosine similarity over the batch
 };
 
 inline Deviation compare(const at::Tensor& found, const at::Tensor& expected) {
@@ -25,7 +25,8 @@ inline Deviation compare(const at::Tensor& found, const at::Tensor& expected) {
           at::cosine_similarity(found, expected, -1).min().item<double>()};
 }
 
-// The fusion by which the reference made a case. `side` is the encoder's trained size.
+// The fusion options of a reference case. `side` is the image size that the encoder was trained
+// with.
 inline view_fusion::FusionOptions fusion_of(const std::string& name, std::int64_t side) {
   view_fusion::FusionOptions fusion{.height = side, .width = side, .shorter_side = side};
   if (name == "vertical") fusion.layout = view_fusion::FusionLayout::kVertical;
@@ -56,7 +57,7 @@ inline CheckpointFile weights_of(const std::filesystem::path& path) {
   return {.layout = "safetensors", .tensors = read_safetensors(path).tensors};
 }
 
-// Encodes a case with weights `file`, whose encoder was trained on images of `side` pixels.
+// Encodes a case with the weights in `file`, whose encoder was trained on images of `side` pixels.
 inline Deviation deviation_of(const CheckpointFile& file, const Case& test, const std::string& name,
                               std::int64_t side, std::int64_t heads, at::ScalarType precision) {
   LewmVitOptions options{

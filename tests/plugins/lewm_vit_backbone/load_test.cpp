@@ -12,10 +12,10 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const std::filesystem::path kFolder =
+const std::filesystem::path kCheckpointFolder =
     std::filesystem::path(ROBOIMI_SOURCE_DIR) / "tests/golden/lewm_vit";
 
-CheckpointFile golden() { return weights_of(kFolder / "lewm4.safetensors"); }
+CheckpointFile golden() { return weights_of(kCheckpointFolder / "lewm4.safetensors"); }
 
 ObservationSpec spec() {
   ObservationSpec spec;
@@ -28,8 +28,9 @@ LewmVitOptions options() { return {.fusion = {.height = 32, .width = 32}, .num_h
 at::Tensor encode(const CheckpointFile& file) {
   LEWMViTBackbone backbone(options(), spec(), &file, "weights.ckpt");
   at::Generator generator = make_generator(1);
-  return backbone.encode(case_of(read_safetensors(kFolder / "cases.safetensors"), "fused").images,
-                         generator);
+  return backbone.encode(
+      case_of(read_safetensors(kCheckpointFolder / "cases.safetensors"), "fused").images,
+      generator);
 }
 
 std::string error_of(const CheckpointFile& file, const LewmVitOptions& chosen = options()) {
@@ -59,7 +60,7 @@ TEST(TransformersNames, AreInverse) {
   EXPECT_EQ(to_transformers5_name("embeddings.cls_token"), "embeddings.cls_token");
 }
 
-TEST(LewmLoad, UnderstandsEveryPrefixAndIgnoresOtherParts) {
+TEST(LewmLoad, SupportsEveryPrefixAndIgnoresOtherParts) {
   const at::Tensor expected = encode(golden());
   const std::vector<std::string> prefixes = {"", "module.", "_orig_mod.", "module.model.",
                                              "model._orig_mod."};
@@ -77,7 +78,7 @@ TEST(LewmLoad, UnderstandsEveryPrefixAndIgnoresOtherParts) {
   EXPECT_TRUE(encode(modern).equal(expected));
 }
 
-TEST(LewmLoad, ListsMissingUnexpectedAndMisshapenNames) {
+TEST(LewmLoad, ListsMissingAndUnexpectedNamesAndWrongShapes) {
   CheckpointFile file = golden();
   file.tensors.erase("model.encoder.layernorm.bias");
   file.tensors["model.encoder.pooler.dense.weight"] = at::ones({32, 32});
@@ -87,17 +88,17 @@ TEST(LewmLoad, ListsMissingUnexpectedAndMisshapenNames) {
   EXPECT_THAT(text, HasSubstr("1 missing (encoder.layernorm.bias)"));
   EXPECT_THAT(text, HasSubstr("1 unexpected (model.encoder.pooler.dense.weight)"));
   EXPECT_THAT(text,
-              HasSubstr("1 misshapen (model.projector.net.1.running_var: Float [63] against the "
-                        "model's Float [64])"));
-  EXPECT_THAT(text, HasSubstr("transformers 4.x names turned into 5.x (32 renamed)"));
+              HasSubstr("1 with the wrong shape or dtype (model.projector.net.1.running_var: Float "
+                        "[63], but Float [64] in the model)"));
+  EXPECT_THAT(text, HasSubstr("converting transformers 4.x names to 5.x (32 renamed)"));
 }
 
-TEST(LewmLoad, RefusesAFileWithoutLewmAndTwoEntriesOfOneName) {
+TEST(LewmLoad, RejectsAFileWithoutLewmAndDuplicateNames) {
   EXPECT_THAT(error_of({.tensors = {{"fc.weight", at::ones({2, 2})}}}),
               HasSubstr("the file holds no weights of a LEWM encoder"));
   CheckpointFile file = golden();
   file.tensors["module.model.encoder.layernorm.bias"] = at::ones({32});
-  EXPECT_THAT(error_of(file), HasSubstr("two entries claim 'encoder.layernorm.bias'"));
+  EXPECT_THAT(error_of(file), HasSubstr("two tensors have the name 'encoder.layernorm.bias'"));
 }
 
 TEST(LewmLoad, ChecksTheConfiguredArchitectureAgainstTheShapes) {
@@ -118,7 +119,7 @@ TEST(LewmLoad, ChecksTheConfiguredArchitectureAgainstTheShapes) {
   EXPECT_EQ(error_of(golden(), chosen), "no error");
 }
 
-TEST(LewmLoad, RefusesMetadataOfAnotherFusionWithBothValues) {
+TEST(LewmLoad, RejectsMetadataOfAnotherFusionWithBothValues) {
   CheckpointFile file = golden();
   file.metadata = {{"roboimi.fusion.layout", "vertical"}};
   EXPECT_THAT(error_of(file), HasSubstr("'vertical' (the checkpoint's metadata)"));
@@ -136,7 +137,7 @@ TEST(LewmLoad, RefusesMetadataOfAnotherFusionWithBothValues) {
   EXPECT_EQ(error_of(file), "no error");
 }
 
-TEST(LewmLoad, RefusesSizesThatNoModelHas) {
+TEST(LewmLoad, RejectsImpossibleSizes) {
   const auto with = [](const std::string& name, const at::Tensor& tensor) {
     CheckpointFile file = golden();
     file.tensors[name] = tensor;
@@ -148,16 +149,16 @@ TEST(LewmLoad, RefusesSizesThatNoModelHas) {
   EXPECT_THAT(with(patches, at::ones({0, 3, 8, 8})), HasSubstr("'" + patches + "' is empty"));
   for (const std::int64_t count : {1, 18, 201}) {
     EXPECT_THAT(with(positions, at::ones({1, count, 32})),
-                HasSubstr(fmt::format("is of no square image: expected 1 + g * g positions; found "
-                                      "{}",
+                HasSubstr(fmt::format("does not belong to a square image: expected 1 + g * g "
+                                      "positions; found {}",
                                       count)));
   }
-  // Two dozen bytes that stand for terabytes of other weights.
+  // A few bytes that imply terabytes of other weights.
   EXPECT_THAT(with(patches, at::ones({1, 1, 1, 1}).expand({1'000'000, 3, 1, 1})),
               HasSubstr("the shapes of the weights contradict each other"));
 }
 
-TEST(LewmLoad, RefusesWeightsThatAreNotFinite) {
+TEST(LewmLoad, RejectsWeightsThatAreNotFinite) {
   CheckpointFile file = golden();
   at::Tensor bias = file.tensors["model.encoder.layernorm.bias"].clone();
   bias.slice(0, 0, 3).fill_(std::numeric_limits<float>::quiet_NaN());
@@ -167,7 +168,7 @@ TEST(LewmLoad, RefusesWeightsThatAreNotFinite) {
   EXPECT_THAT(error_of(file), HasSubstr("model.encoder.layernorm.bias: 4 of 32"));
 }
 
-TEST(LewmLoad, TakesTheModelRatherThanItsAverageUnlessToldOtherwise) {
+TEST(LewmLoad, PrefersTheModelToItsAverage) {
   CheckpointFile file = golden();
   for (const auto& [name, tensor] : golden().tensors) file.tensors["ema_" + name] = tensor + 1;
   EXPECT_TRUE(encode(file).equal(encode(golden())));
@@ -179,8 +180,8 @@ TEST(LewmLoad, TakesTheModelRatherThanItsAverageUnlessToldOtherwise) {
   EXPECT_THAT(error_of(file), HasSubstr("found ema_model, net.model"));
 }
 
-// The tensors of a run's agent, whose encoder's file is gone: sizes are those of the tensors.
-TEST(LewmLoad, TakesItsSizesFromTheRunsOwnTensors) {
+// If the encoder's file is gone, the sizes are inferred from the tensors of the run's agent.
+TEST(LewmLoad, InfersItsSizesFromTheRunsOwnTensors) {
   std::map<std::string, at::Tensor> agent = {{"head.weight", at::ones({2, 2})}};
   {
     const CheckpointFile file = golden();
@@ -205,7 +206,7 @@ TEST(LewmLoad, TakesItsSizesFromTheRunsOwnTensors) {
   }
 }
 
-TEST(LewmOptions, AskForACheckpointOrForRandomWeights) {
+TEST(LewmOptions, RequireACheckpointOrRandomWeights) {
   LewmVitOptions none = options();
   try {
     LEWMViTBackbone backbone(none, spec());
@@ -216,12 +217,12 @@ TEST(LewmOptions, AskForACheckpointOrForRandomWeights) {
   }
   none.random_init = true;
   EXPECT_NO_THROW(LEWMViTBackbone(none, spec()));
-  // A configuration whose checkpoint stands by default needs but one word to go without.
+  // In a configuration with a default checkpoint, random_init alone is enough to ignore it.
   none.checkpoint = "no_such_lewm.ckpt";
   EXPECT_NO_THROW(LEWMViTBackbone(none, spec()));
 }
 
-TEST(LewmOptions, RefuseMissingCamerasAndUnequalSizes) {
+TEST(LewmOptions, RejectMissingCamerasAndUnequalSizes) {
   ObservationSpec other = spec();
   other.set(rgb_stream("top", {20, 30}));
   LewmVitOptions random = options();
@@ -243,7 +244,7 @@ TEST(LewmOptions, RefuseMissingCamerasAndUnequalSizes) {
   }
 }
 
-TEST(LewmOptions, DefaultToTheMissionsFusion) {
+TEST(LewmOptions, DefaultToThreeCamerasSideBySide) {
   const Options parsed = parse_options(parse_yaml("random_init: true", "test"), schema());
   const auto backbone = [&] {
     ObservationSpec full;

@@ -1,4 +1,4 @@
-// Full size, against the installed transformers.
+// Comparison of the full-size encoder with the installed transformers package.
 #include "tests/bfloat16.h"
 #include "tests/plugins/lewm_vit_backbone/lewm_cases.h"
 #include "tests/reference/run_reference.h"
@@ -37,7 +37,7 @@ TEST_F(TransformersParity, HoldsInFp32ForBothKeyLayouts) {
   }
 }
 
-TEST_F(TransformersParity, HoldsInDirectionInBf16) {
+TEST_F(TransformersParity, HoldsForTheDirectionInBf16) {
   ROBOIMI_SKIP_WITHOUT_BFLOAT16();
   const TensorFile all = cases();
   for (const std::string& name : kCases) {

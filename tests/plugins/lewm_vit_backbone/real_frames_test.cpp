@@ -1,4 +1,4 @@
-// bf16 against fp32 on what the simulator's cameras show while the expert works.
+// Comparison of bf16 with fp32 on frames of the simulator during an expert episode.
 #include <cmath>
 
 #include "roboimi/contract/environment.h"
@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kSteps = 200, kRenderEvery = 10;
 
-// Frames of an episode, [N, 1, H, W, 3] a camera.
+// Frames of an episode, [N, 1, H, W, 3] per camera.
 Observation expert_frames(Environment& environment) {
   std::map<std::string, std::vector<at::Tensor>> frames;
   Observation observation = environment.reset(/*seed=*/7, /*render=*/true);
@@ -28,8 +28,8 @@ Observation expert_frames(Environment& environment) {
   return images;
 }
 
-// Weights far from their initial values, which would tell pictures apart less than a trained
-// encoder does.
+// Weights far from their initial values. With initial values the features of different images would
+// differ less than those of a trained encoder.
 CheckpointFile random_weights(const ObservationSpec& spec) {
   const SeededConstruction seeded(11);
   LEWMViTBackbone made({.random_init = true}, spec);
@@ -67,7 +67,7 @@ TEST(RealFrames, KeepTheirDirectionInBf16) {
   const Deviation found = compare(half, full);
   print_row("20 frames of the expert", "bf16", found);
   EXPECT_GE(found.cosine, 0.999);
-  // The frames are told apart: the bound does not hold because all features are one.
+  // Features of different frames differ, so the bound does not hold trivially.
   EXPECT_GT((full - full.mean(0)).norm(2, 1).mean().item<double>(),
             20 * (half - full).norm(2, 1).mean().item<double>());
 }

@@ -1,4 +1,4 @@
-// Weights travel: names, counts, files of this project and of others.
+// Names, counts and loading of the world model's weights, from roboimi and from other projects.
 #include <gmock/gmock.h>
 
 #include "plugins/lewm_vit_backbone/lewm_vit_backbone.h"
@@ -33,8 +33,8 @@ void expect_equal(const TensorMap& found, const TensorMap& expected) {
   }
 }
 
-// The released PushT model's: 224x224 pixels, two numbers an action.
-TEST(LewmWorldModel, HasTheOriginalsParameters) {
+// The released PushT model: 224x224 pixels, 2-d actions.
+TEST(LewmWorldModel, HasAsManyParametersAsTheOriginal) {
   const LewmWorldModel model({}, spec_of(96, 2));
   std::map<std::string, std::int64_t> counts;
   std::int64_t total = 0;
@@ -53,13 +53,13 @@ TEST(LewmWorldModel, HasTheOriginalsParameters) {
   EXPECT_EQ(counts, expected);
 }
 
-TEST(LewmWorldModel, NamesItsTensorsAsTheReferenceDoes) {
+TEST(LewmWorldModel, NamesItsTensorsLikeTheReference) {
   std::vector<std::string> expected;
   for (const auto& [name, tensor] : golden_file().tensors) {
     if (name.starts_with("param.")) expected.push_back(name.substr(6));
   }
   EXPECT_EQ(names_of(network_of(*fresh_model())), expected);
-  // The statistics of actions travel too, and nothing else does.
+  // Apart from the networks there are only the statistics of the actions.
   std::vector<std::string> others;
   for (const auto& [name, tensor] : tensors_of(*fresh_model())) {
     if (!golden_file().tensors.contains("param." + name)) others.push_back(name);
@@ -79,7 +79,7 @@ TEST(LewmWorldModel, NamesItsTensorsAsTheReferenceDoes) {
                             std::string("pred_proj.net.1.running_mean")}));
 }
 
-TEST(LewmWorldModel, ExchangesWeightsWithPyTorchBothWays) {
+TEST(LewmWorldModel, ExchangesWeightsWithPyTorchInBothDirections) {
   const ReferenceFolder folder("lewm_exchange");
   const auto ours = folder.path() / "ours.safetensors";
   const auto theirs = folder.path() / "theirs.safetensors";
@@ -109,7 +109,7 @@ TEST(LoadCheckpoint, ReadsPrefixesAndTransformers4Names) {
   EXPECT_FALSE(loaded->has_statistics());
 }
 
-TEST(LoadCheckpoint, NamesWhatIsMissingAndWritesNothing) {
+TEST(LoadCheckpoint, NamesMissingTensorsAndWritesNothing) {
   const ReferenceFolder folder("lewm_partial");
   TensorMap partial = network_of(*golden_model(at::kFloat));
   partial.erase("predictor.pos_embedding");
@@ -136,7 +136,7 @@ TEST(LewmWorldModel, StartsFromItsCheckpointOption) {
   expect_equal(network_of(LewmWorldModel(options, spec_of(kGoldenImage, 3))), network_of(*model));
 }
 
-TEST(LewmWorldModel, TrainsWhatTheFrozenBackboneLoads) {
+TEST(LewmWorldModel, TrainsAnEncoderThatTheFrozenBackboneLoads) {
   const auto model = golden_model(at::kFloat);
   const auto weights =
       lewm_vit_backbone::select_lewm({.tensors = tensors_of(*model)}, "the world model");
@@ -152,7 +152,7 @@ TEST(LewmWorldModel, TrainsWhatTheFrozenBackboneLoads) {
   EXPECT_LT(distance(projector->forward(encoder->forward(pixels)), golden("representation")), 1e-5);
 }
 
-// A backbone from the model's checkpoint: one number of features, or the error's text.
+// Loads a backbone from the model's checkpoint; returns its feature size, or the error.
 std::string backbone_of(const LewmWorldModel& model, const view_fusion::FusionOptions& fusion) {
   CheckpointFile file;
   file.layout = "safetensors";
@@ -170,7 +170,7 @@ std::string backbone_of(const LewmWorldModel& model, const view_fusion::FusionOp
   }
 }
 
-TEST(LewmWorldModel, TellsTheBackboneHowItsEncoderWasFed) {
+TEST(LewmWorldModel, RecordsThePreprocessingForTheBackbone) {
   const auto model = golden_model(at::kFloat);
   view_fusion::FusionOptions fusion{.height = kGoldenImage, .width = kGoldenImage};
   EXPECT_EQ(backbone_of(*model, fusion), "12");
@@ -178,7 +178,7 @@ TEST(LewmWorldModel, TellsTheBackboneHowItsEncoderWasFed) {
   EXPECT_THAT(backbone_of(*model, fusion), HasSubstr("'horizontal' (the checkpoint's metadata)"));
 }
 
-TEST(LewmWorldModel, RefusesAnImageSmallerThanAPatch) {
+TEST(LewmWorldModel, RejectsAnImageSmallerThanAPatch) {
   WorldModelOptions options = golden_options();
   options.fusion.height = 3;
   try {

@@ -1,4 +1,4 @@
-// Against tests/golden/lewm_world_model.py, which computes everything literally in float64.
+// Comparison with tests/golden/lewm_world_model.py, a direct implementation in float64.
 #include "tests/plugins/lewm_world_model/world_model_cases.h"
 
 namespace roboimi::lewm_world_model {
@@ -19,7 +19,7 @@ TEST(Predictor, PredictsLikeTheReference) {
   }
 }
 
-TEST(Predictor, LooksAtNoLaterFrame) {
+TEST(Predictor, DoesNotSeeLaterFrames) {
   lewm::Predictor predictor(golden_predictor());
   predictor->to(at::kDouble);
   fill_from_golden(*predictor, "predictor.");
@@ -40,13 +40,13 @@ TEST(ActionEncoder, EncodesLikeTheReference) {
             kTolerance);
 }
 
-TEST(SigReg, MeasuresLikeTheReference) {
+TEST(SigReg, MatchesTheReference) {
   const at::Tensor found =
       lewm::SigReg({}).statistic(golden("sigreg.z"), golden("data.directions"));
   EXPECT_LT(distance(found, golden("sigreg.y")), kTolerance);
 }
 
-TEST(LewmWorldModel, HasTheReferencesLossAndMetrics) {
+TEST(LewmWorldModel, LossAndMetricsMatchTheReference) {
   const auto model = golden_model();
   const LossReport report = golden_objective(*model);
   EXPECT_LT(distance(report.loss, golden("loss")), kTolerance);
@@ -57,12 +57,13 @@ TEST(LewmWorldModel, HasTheReferencesLossAndMetrics) {
   }
 }
 
-// What errors in `expected` are measured by: its own largest value, or the largest gradient of all
-// where it is small or nothing (a shift before a BatchNorm has no gradient but rounding).
+// The scale of errors in `expected`: its largest value, with a lower bound relative to the largest
+// of all gradients, or that gradient itself if `expected` is zero except for rounding (a shift
+// before a BatchNorm).
 double scale_of(const at::Tensor& expected, double largest) {
-  constexpr double kSmall = 1e-2, kNothing = 1e-9;
+  constexpr double kSmall = 1e-2, kRounding = 1e-9;
   const double own = expected.abs().max().item<double>();
-  return own < kNothing * largest ? largest : std::max(own, kSmall * largest);
+  return own < kRounding * largest ? largest : std::max(own, kSmall * largest);
 }
 
 void expect_golden_gradients(at::ScalarType dtype, double tolerance) {
@@ -83,15 +84,15 @@ void expect_golden_gradients(at::ScalarType dtype, double tolerance) {
   }
 }
 
-TEST(LewmWorldModel, HasTheReferencesGradientInEveryParameter) {
+TEST(LewmWorldModel, GradientsOfAllParametersMatchTheReference) {
   expect_golden_gradients(at::kDouble, kTolerance);
 }
 
-TEST(LewmWorldModel, HasTheReferencesGradientsInSinglePrecision) {
+TEST(LewmWorldModel, GradientsMatchTheReferenceInSinglePrecision) {
   expect_golden_gradients(at::kFloat, kFloatTolerance);
 }
 
-TEST(LewmWorldModel, RepresentsFramesByTheRunningStatistics) {
+TEST(LewmWorldModel, RepresentsFramesWithTheRunningStatistics) {
   const auto model = golden_model(at::kFloat);
   model->eval();
   const at::Tensor pixels = golden("data.pixels").flatten(0, 1);
@@ -99,12 +100,12 @@ TEST(LewmWorldModel, RepresentsFramesByTheRunningStatistics) {
     const at::Tensor found = model->represent(pixels.to(cached));
     EXPECT_EQ(found.scalar_type(), at::kFloat);
     EXPECT_FALSE(found.requires_grad());
-    // Half precision moves the pixels themselves by up to 2^-11.
+    // Half precision changes the pixels themselves by up to 2^-11.
     EXPECT_LT(distance(found, golden("representation")), cached == at::kFloat ? 1e-5 : 5e-3);
   }
 }
 
-TEST(LewmWorldModel, RepresentsByTheWeightsOfTheMoment) {
+TEST(LewmWorldModel, RepresentsFramesWithTheCurrentWeights) {
   const auto model = golden_model(at::kFloat);
   model->eval();
   const at::Tensor pixels = golden("data.pixels").flatten(0, 1).to(at::kFloat);

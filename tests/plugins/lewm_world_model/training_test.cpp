@@ -1,4 +1,5 @@
-// What training relies on: draws from the generator given, mixed precision, a batch in parts.
+// Properties that training relies on: random numbers only from the given generator, mixed
+// precision, and batches shared by several processes.
 #include <gmock/gmock.h>
 
 #include <array>
@@ -27,7 +28,7 @@ double loss_with_seed(LewmWorldModel& model, std::uint64_t seed) {
   return model.loss(golden_batch(at::kDouble, at::kDouble), generator).loss.item<double>();
 }
 
-TEST(LewmWorldModel, DrawsDropoutAndDirectionsFromTheGeneratorAlone) {
+TEST(LewmWorldModel, DrawsDropoutAndDirectionsOnlyFromTheGenerator) {
   const auto model = golden_model(at::kDouble, with_dropout());
   const at::Tensor before = at::detail::getDefaultCPUGenerator().get_state();
   const double first = loss_with_seed(*model, 1);
@@ -36,12 +37,12 @@ TEST(LewmWorldModel, DrawsDropoutAndDirectionsFromTheGeneratorAlone) {
   EXPECT_TRUE(at::equal(at::detail::getDefaultCPUGenerator().get_state(), before));
 }
 
-TEST(LewmWorldModel, DropsNothingInEvaluation) {
+TEST(LewmWorldModel, AppliesNoDropoutInEvaluation) {
   const auto with = golden_model(at::kDouble, with_dropout()), without = golden_model();
   EXPECT_GT(distance(golden_objective(*with).metrics.at("prediction_error"),
                      golden_objective(*without).metrics.at("prediction_error")),
             1e-4);
-  // Training mode moved the running statistics; both alike.
+  // Training mode has changed the running statistics, so both are reset.
   with->eval();
   without->eval();
   fill_from_golden(*with);
@@ -49,7 +50,7 @@ TEST(LewmWorldModel, DropsNothingInEvaluation) {
   EXPECT_LT(distance(golden_objective(*with).loss, golden_objective(*without).loss), 1e-9);
 }
 
-TEST(LewmWorldModel, LosesLittleToMixedPrecision) {
+TEST(LewmWorldModel, ChangesLittleInMixedPrecision) {
   const auto model = golden_model(at::kFloat);
   const LossReport full = golden_objective(*model, at::kFloat);
   const LossReport mixed = [&] {
@@ -65,14 +66,14 @@ TEST(LewmWorldModel, LosesLittleToMixedPrecision) {
   }
 }
 
-TEST(LewmWorldModel, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
+TEST(LewmWorldModel, TrainsWithoutHostDeviceTransfers) {
   const auto model = golden_model(at::kFloat, with_dropout());
   const Batch batch = golden_batch(at::kHalf, at::kFloat);
   at::Generator generator = make_generator(1);
   EXPECT_EQ(device_traffic_of([&] { model->loss(batch, generator).loss.backward(); }), "");
 }
 
-TEST(LewmWorldModel, TakesPixelsInHalfPrecision) {
+TEST(LewmWorldModel, AcceptsPixelsInHalfPrecision) {
   const auto model = golden_model(at::kFloat);
   at::Generator generator = make_generator(1), same = make_generator(1);
   const at::Tensor half = model->loss(golden_batch(at::kHalf, at::kFloat), generator).loss;
@@ -96,20 +97,20 @@ TEST(SigReg, DrawsUnitDirections) {
   EXPECT_LT((directions.square().sum(0) - 1).abs().max().item<double>(), 1e-6);
 }
 
-TEST(SigReg, TellsAGaussianFromACollapse) {
+TEST(SigReg, DistinguishesAGaussianFromACollapse) {
   const lewm::SigReg sigreg({});
   at::Generator generator = make_generator(4);
   const at::Tensor directions = sigreg.draw(16, generator, at::kCPU);
   const at::Tensor gaussian = at::randn({256, 2, 16}, generator);
   const double healthy = sigreg.statistic(gaussian, directions).item<double>();
   const double collapsed = sigreg.statistic(gaussian * 1e-3, directions).item<double>();
-  // The expectation is that of (1 - e^(-t^2)) e^(-t^2/2), twice its integral over [0, 3].
+  // The expected value is twice the integral of (1 - e^(-t^2)) e^(-t^2/2) over [0, 3].
   EXPECT_NEAR(healthy, 1.06, 0.3);
   EXPECT_GT(collapsed, 50 * healthy);
 }
 
 // Two processes, each with half of the batch.
-TEST(SigReg, OfABatchSharedByTwoProcessesIsThatOfTheWhole) {
+TEST(SigReg, OfASharedBatchEqualsThatOfTheWholeBatch) {
   const lewm::SigReg sigreg({});
   const at::Tensor directions = golden("data.directions");
   const at::Tensor whole = golden("sigreg.z").slice(0, 0, 8).clone().requires_grad_();
@@ -118,7 +119,7 @@ TEST(SigReg, OfABatchSharedByTwoProcessesIsThatOfTheWhole) {
 
   const at::Tensor joined = golden("sigreg.z").slice(0, 0, 8).clone().requires_grad_();
   const std::vector<at::Tensor> halves = joined.chunk(2, 0);
-  // A first pass reads off the means that an all-reduce would exchange.
+  // A first pass records the means that an all-reduce would exchange.
   std::vector<at::Tensor> local(2);
   for (int i = 0; i < 2; ++i) {
     const auto record = [&](const at::Tensor& mean) { return local[i] = mean; };
@@ -134,7 +135,7 @@ TEST(SigReg, OfABatchSharedByTwoProcessesIsThatOfTheWhole) {
   EXPECT_LT(distance(joined.grad(), whole.grad()), 1e-12);
 }
 
-// What two threads, each for a process, give to each other.
+// Data shared by two threads that stand in for processes.
 struct Exchange {
   std::barrier<> barrier{2};
   std::array<at::Tensor, 2> given;
@@ -169,9 +170,9 @@ class ThreadCommunicator : public Communicator {
   std::int64_t rank_;
 };
 
-// In evaluation mode BatchNorm, which takes each process's own part as upstream does, is out of the
-// comparison.
-TEST(LewmWorldModel, TrainedByTwoProcessesSeesTheWholeBatch) {
+// Evaluation mode excludes BatchNorm from the comparison, since it uses each process's own part of
+// the batch, as upstream does.
+TEST(LewmWorldModel, TrainedByTwoProcessesUsesTheWholeBatch) {
   Batch whole = golden_batch(at::kDouble, at::kDouble);
   const std::int64_t half = whole.features.size(0) / 2;
   whole.features = whole.features.slice(0, 0, 2 * half);
@@ -193,7 +194,7 @@ TEST(LewmWorldModel, TrainedByTwoProcessesSeesTheWholeBatch) {
     Batch part = whole;
     part.features = whole.features.slice(0, rank * half, (rank + 1) * half);
     part.actions = whole.actions.slice(0, rank * half, (rank + 1) * half);
-    at::Generator own = make_generator(rank == 0 ? 5 : 99);  // as the trainer: another each
+    at::Generator own = make_generator(rank == 0 ? 5 : 99);  // one per process, as in the trainer
     const LossReport report = models[i]->loss(part, own);
     report.loss.backward();
     sigreg[i] = report.metrics.at("sigreg").item<double>();
@@ -210,7 +211,7 @@ TEST(LewmWorldModel, TrainedByTwoProcessesSeesTheWholeBatch) {
     const at::Tensor found = (models[0]->named_parameters()[parameter.key()].grad() +
                               models[1]->named_parameters()[parameter.key()].grad()) /
                              2;
-    // Some are zero but for rounding: no relative distance.
+    // An absolute distance, since some gradients are zero except for rounding.
     EXPECT_LT((found - parameter.value().grad()).abs().max().item<double>(), 1e-11)
         << parameter.key();
   }
@@ -229,8 +230,8 @@ TEST(LewmWorldModel, ShowsACollapseInItsMetrics) {
   EXPECT_LT(report.metrics.at("copy_last_error").item<double>(), 1e-20);
 }
 
-// Why the prediction alone cannot be the loss: where all frames are one point, it is perfect.
-TEST(LewmWorldModel, LosesNothingButSigRegOnceAllFramesAreOnePoint) {
+// The prediction error alone cannot be the loss: it is 0 if all frames map to one point.
+TEST(LewmWorldModel, HasOnlySigRegLossIfAllFramesMapToOnePoint) {
   const auto model = golden_model();
   const double healthy = golden_objective(*model).metrics.at("sigreg").item<double>();
   {
@@ -247,7 +248,7 @@ TEST(LewmWorldModel, LosesNothingButSigRegOnceAllFramesAreOnePoint) {
             1e-12);
 }
 
-TEST(LewmWorldModel, AsksForClipsOfFramesAndAllActionsBetween) {
+TEST(LewmWorldModel, RequestsClipsOfFramesAndAllActionsBetween) {
   const auto model = golden_model();
   const Horizons& horizons = model->horizons();
   EXPECT_EQ(horizons.obs, 4);
@@ -256,7 +257,7 @@ TEST(LewmWorldModel, AsksForClipsOfFramesAndAllActionsBetween) {
   EXPECT_TRUE(horizons.whole_windows);
 }
 
-TEST(LewmWorldModel, DoesNotActAndNamesTheProbeInstead) {
+TEST(LewmWorldModel, DoesNotActAndSuggestsTheProbe) {
   const auto model = golden_model();
   EXPECT_EQ(model->make_actor({}), nullptr);
   try {
@@ -268,14 +269,14 @@ TEST(LewmWorldModel, DoesNotActAndNamesTheProbeInstead) {
   }
 }
 
-TEST(LewmWorldModel, RefusesToTrainWithoutStatistics) {
+TEST(LewmWorldModel, RejectsTrainingWithoutStatistics) {
   LewmWorldModel model(golden_options(), spec_of(kGoldenImage, 3));
   at::Generator generator = make_generator(0);
   try {
     model.loss(golden_batch(at::kFloat, at::kFloat), generator);
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("no normalisation statistics"));
+    EXPECT_THAT(error.what(), HasSubstr("no normalization statistics"));
   }
 }
 

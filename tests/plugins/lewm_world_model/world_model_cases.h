@@ -1,4 +1,4 @@
-// The golden tensors of tests/golden/lewm_world_model.py, and models of their sizes.
+// Golden tensors from tests/golden/lewm_world_model.py, and models of the golden sizes.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -55,7 +55,7 @@ inline WorldModelOptions golden_options() {
   return options;
 }
 
-// The network's own tensors, without the statistics of actions.
+// The tensors of the networks, without the statistics of the actions.
 inline TensorMap network_of(const LewmWorldModel& model) {
   TensorMap tensors = tensors_of(model);
   std::erase_if(tensors, [](const auto& item) { return item.first.starts_with("action_norm"); });
@@ -71,7 +71,7 @@ inline void fill_from_golden(torch::nn::Module& module, const std::string& prefi
   }
 }
 
-// In `dtype`, in training mode, with the golden parameters and statistics.
+// A model in `dtype` and training mode, with the golden parameters and statistics.
 inline std::shared_ptr<LewmWorldModel> golden_model(
     at::ScalarType dtype = at::kDouble, const WorldModelOptions& options = golden_options()) {
   auto model = std::make_shared<LewmWorldModel>(options, spec_of(kGoldenImage, 3));

@@ -1,4 +1,4 @@
-// Run by mpirun: every test is one of several real processes.
+// Collective operations. mpirun runs these tests in several processes.
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// All processes have done the test before any of them begins the next.
+// Finishing the communicator makes all processes complete a test before the next one begins.
 class Collectives : public ::testing::Test {
  protected:
   ~Collectives() override { mpi_.finish(); }
@@ -46,7 +46,7 @@ TEST_F(Collectives, SumEveryType) {
   }
 }
 
-// Summing in bfloat16 would lose the small ones: 256 + 1 is 256 there.
+// A sum in bfloat16 would lose small values: 256 + 1 is 256 there.
 TEST_F(Collectives, SumNarrowTypesInFloat32) {
   at::Tensor tensor = at::full({}, mpi_.rank() == 0 ? 256.0 : 1.0, at::kBFloat16);
   mpi_.all_reduce(tensor);
@@ -54,7 +54,7 @@ TEST_F(Collectives, SumNarrowTypesInFloat32) {
             at::full({}, 255.0 + size(), at::kFloat).to(at::kBFloat16).item<double>());
 }
 
-TEST_F(Collectives, RefuseToSumWhatMpiCannot) {
+TEST_F(Collectives, RejectSumsOfTypesThatMpiDoesNotSupport) {
   at::Tensor tensor = at::zeros({2}, at::kComplexFloat);
   try {
     mpi_.all_reduce(tensor);
@@ -65,7 +65,7 @@ TEST_F(Collectives, RefuseToSumWhatMpiCannot) {
   }
 }
 
-TEST_F(Collectives, TakeTensorsOfAnyLayout) {
+TEST_F(Collectives, AcceptTensorsOfAnyLayout) {
   at::Tensor table = at::full({4, 6}, mine());
   at::Tensor transposed = table.t(), every_second = table.slice(1, 0, 6, 2);
   mpi_.all_reduce(transposed);
@@ -76,7 +76,7 @@ TEST_F(Collectives, TakeTensorsOfAnyLayout) {
   EXPECT_TRUE(table.slice(1, 1, 6, 2).eq(sum_of_ranks()).all().item<bool>()) << table;
 }
 
-TEST_F(Collectives, TakeEmptyTensorsAndScalars) {
+TEST_F(Collectives, AcceptEmptyTensorsAndScalars) {
   at::Tensor empty = at::empty({0, 3}), scalar = at::full({}, mine());
   mpi_.all_reduce(empty);
   mpi_.broadcast(empty, 0);
@@ -104,18 +104,18 @@ TEST_F(Collectives, BroadcastEveryTypeFromEveryProcess) {
   }
 }
 
-TEST_F(Collectives, BroadcastTexts) {
+TEST_F(Collectives, BroadcastStrings) {
   const std::string text = std::string("one\0two", 7);
   EXPECT_EQ(broadcast_text(mpi_.rank() == 0 ? text : "another", mpi_), text);
   EXPECT_EQ(broadcast_text("", mpi_), "");
 }
 
-TEST_F(Collectives, KnowWhetherAnyProcessSaysYes) {
+TEST_F(Collectives, ReportWhetherAnyProcessIsTrue) {
   EXPECT_TRUE(any_process(mpi_.rank() == mpi_.size() - 1, mpi_));
   EXPECT_FALSE(any_process(false, mpi_));
 }
 
-TEST_F(Collectives, GiveEveryProcessTheSameBits) {
+TEST_F(Collectives, GiveBitIdenticalResultsInAllProcesses) {
   at::Generator generator =
       at::make_generator<at::CPUGeneratorImpl>(static_cast<std::uint64_t>(mpi_.rank()) + 10);
   for (const std::int64_t length : {1, 7, 1000, 300000}) {
@@ -127,7 +127,7 @@ TEST_F(Collectives, GiveEveryProcessTheSameBits) {
   }
 }
 
-// A loss made of means over all processes has the gradient of the whole batch.
+// A loss computed from means over all processes has the gradient of the whole batch.
 TEST_F(Collectives, AverageDifferentiably) {
   const at::Tensor whole = at::arange(6 * mpi_.size(), at::kDouble).sin().requires_grad_();
   whole.mean().square().backward();
@@ -136,12 +136,12 @@ TEST_F(Collectives, AverageDifferentiably) {
   const at::Tensor loss = average(part.mean(), mpi_).square();
   loss.backward();
   EXPECT_NEAR(loss.item<double>(), whole.mean().square().item<double>(), 1e-14);
-  // As the trainer does with gradients: the part's own, over the number of processes.
+  // Like the trainer, divides the gradient of the part by the number of processes.
   const at::Tensor expected = whole.grad().chunk(mpi_.size())[mpi_.rank()];
   EXPECT_TRUE(at::allclose(part.grad() / size(), expected, 1e-12, 1e-14));
 }
 
-TEST_F(Collectives, WaitWithoutComputing) {
+TEST_F(Collectives, WaitWithoutUsingTheCpu) {
   mpi_.barrier();
   const std::clock_t before = std::clock();
   const auto started = std::chrono::steady_clock::now();
@@ -151,10 +151,10 @@ TEST_F(Collectives, WaitWithoutComputing) {
   if (mpi_.size() > 1) {
     EXPECT_GE(std::chrono::steady_clock::now() - started, std::chrono::milliseconds(1900));
   }
-  EXPECT_LT(computed, 0.3) << "seconds of a core while it waited for two";
+  EXPECT_LT(computed, 0.3) << "seconds of CPU time during a wait of two seconds";
 }
 
-TEST_F(Collectives, FindProcessesThatAreOutOfStep) {
+TEST_F(Collectives, DetectProcessesThatAreOutOfStep) {
   at::Tensor tensor = at::zeros({mpi_.rank() == 0 ? 3 : 4});
   if (mpi_.size() == 1) {
     EXPECT_NO_THROW(mpi_.all_reduce(tensor)) << "one process is in step with itself";
@@ -164,18 +164,18 @@ TEST_F(Collectives, FindProcessesThatAreOutOfStep) {
     mpi_.all_reduce(tensor);
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("the processes of the training are out of step"));
+    EXPECT_THAT(error.what(), HasSubstr("the training processes are out of step"));
     EXPECT_THAT(error.what(), HasSubstr("all_reduce of " + std::to_string(tensor.numel()) +
-                                        " x Float here, and something else in another"));
+                                        " x Float here, and a different call in another process"));
   }
 }
 
-TEST_F(Collectives, AreNotBegunAgainBeforeTheyAreFinished) {
+TEST_F(Collectives, CannotStartAgainBeforeTheyAreFinished) {
   EXPECT_THROW(MpiCommunicator{MpiOptions()}, Error);
 }
 
-// Chunks shorter than a tensor, and not a divisor of its length.
-TEST(Chunks, GiveWhatTheWholeGives) {
+// Chunks that are shorter than a tensor and do not divide its length.
+TEST(Chunks, GiveTheSameResultAsAWholeTensor) {
   MpiCommunicator mpi({.chunk_bytes = 24});
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kHalf, at::kLong, at::kByte}) {
     const at::Tensor numbers = at::arange(101).remainder(20).to(dtype);
@@ -188,7 +188,7 @@ TEST(Chunks, GiveWhatTheWholeGives) {
   mpi.finish();
 }
 
-TEST(Options, AreThoseOfTheSchema) {
+TEST(Options, AreReadFromTheConfig) {
   const Options options = parse_options(parse_yaml("chunk_bytes: 1024", "test"), schema());
   const auto made = create(options);
   EXPECT_GE(made->size(), 1);

@@ -1,4 +1,4 @@
-// One of several processes, of which one does not come to its end: failing_process HOW.
+// A program for several processes, of which rank 1 fails: failing_process HOW.
 #include <iostream>
 #include <string>
 
@@ -26,7 +26,7 @@ int run(const std::string& how) {
 int main(int, char** arguments) {
   try {
     const int status = run(arguments[1]);
-    std::cerr << "to its end with status " << status << std::endl;
+    std::cerr << "finished with status " << status << std::endl;
     return status;
   } catch (const roboimi::Error& error) {
     std::cerr << "failing_process: " << error.what() << std::endl;

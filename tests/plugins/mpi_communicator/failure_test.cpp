@@ -1,4 +1,4 @@
-// The end of one process is the end of all, with what it had to say.
+// A failing process prints its error and ends all other processes.
 #include <gmock/gmock.h>
 
 #include <chrono>
@@ -18,30 +18,30 @@ ProcessResult run_to_failure(const std::string& how) {
   return run_process(words, "", std::chrono::seconds(30));
 }
 
-TEST(AProcessOfSeveral, EndsThemAllByAnErrorAfterPrintingIt) {
+TEST(OneOfSeveralProcesses, PrintsItsErrorAndEndsAll) {
   const ProcessResult result = run_to_failure("error");
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.errors, HasSubstr("failing_process: the disk of rank 1 is full"));
-  EXPECT_THAT(result.errors, Not(HasSubstr("to its end")));
+  EXPECT_THAT(result.errors, Not(HasSubstr("finished with status")));
 }
 
-TEST(AProcessOfSeveral, EndsThemAllWithItsStatus) {
+TEST(OneOfSeveralProcesses, EndsAllWithItsStatus) {
   EXPECT_EQ(run_to_failure("status").status, 130);
 }
 
-TEST(AProcessOfSeveral, EndsThemAllWhenItLeavesWithoutAWord) {
+TEST(OneOfSeveralProcesses, EndsAllWhenItExitsSilently) {
   const int status = run_to_failure("silence").status;
   EXPECT_NE(status, 0);
   EXPECT_NE(status, kTimedOut);
 }
 
-TEST(AProcessOfSeveral, EndsThemAllWhenItCrashes) {
+TEST(OneOfSeveralProcesses, EndsAllWhenItCrashes) {
   const int status = run_to_failure("crash").status;
   EXPECT_NE(status, 0);
   EXPECT_NE(status, kTimedOut);
 }
 
-TEST(AProcessOfSeveral, EndsWithThemWhenAllIsWell) {
+TEST(OneOfSeveralProcesses, EndsNormallyWithoutAFailure) {
   const ProcessResult result = run_to_failure("nothing");
   EXPECT_EQ(result.status, 0) << result.errors;
 }

@@ -1,4 +1,4 @@
-// Run by mpirun: trainers of a tiny agent in several real processes.
+// Training of a tiny agent. mpirun runs these tests in several processes.
 #include <gmock/gmock.h>
 
 #include "plugins/mpi_communicator/mpi_communicator.h"
@@ -33,7 +33,7 @@ class MpiTraining : public ::testing::Test {
   }
   static Batch batch(std::int64_t n) { return testing::tiny_batch(1, n); }
 
-  // Of every parameter and buffer, the largest difference to rank 0's.
+  // The largest difference to rank 0 over all parameters and buffers.
   double distance_to_first() {
     double largest = 0.0;
     for (const auto& [name, tensor] : tensors_of(*agent_)) {
@@ -46,17 +46,18 @@ class MpiTraining : public ::testing::Test {
   }
 
   MpiCommunicator mpi_{MpiOptions()};
-  std::shared_ptr<testing::TinyAgent> agent_;  // other weights in each process
+  std::shared_ptr<testing::TinyAgent> agent_;  // different initial weights in each process
   TrainOptions options_;
 };
 
-TEST_F(MpiTraining, LeavesTheSameBitsInAllProcesses) {
+TEST_F(MpiTraining, GivesBitIdenticalWeightsInAllProcesses) {
   EXPECT_EQ(Trainer(parts(), options_).run(), TrainEnd::kFinished);
   EXPECT_EQ(distance_to_first(), 0.0);
 }
 
-// Without noise and BatchNorm's batch statistics, the processes' batches are one large batch.
-TEST_F(MpiTraining, IsThatOfOneProcessOnAllBatches) {
+// Without noise and BatchNorm's batch statistics, the batches of the processes act as one large
+// batch.
+TEST_F(MpiTraining, MatchesOneProcessWithAllBatches) {
   agent_->set_noise(0.0);
   agent_->forget_batch_statistics();
   Trainer(parts(), options_).run();
@@ -90,10 +91,10 @@ TEST_F(MpiTraining, TracksMeansOverTheProcesses) {
   EXPECT_NEAR(recorder.lines[1]["train/loss"], expected / static_cast<double>(mpi_.size()), 1e-5);
 }
 
-TEST_F(MpiTraining, EndsInAllProcessesAfterTheSameStep) {
+TEST_F(MpiTraining, StopsAllProcessesAfterTheSameStep) {
   TrainerParts stopped = parts();
   int asked = 0;
-  // One process alone is asked to stop.
+  // Only one process is asked to stop.
   stopped.should_stop = [&] { return ++asked > 7 && mpi_.rank() == mpi_.size() - 1; };
   Trainer trainer(stopped, options_);
   EXPECT_EQ(trainer.run(), TrainEnd::kInterrupted);
@@ -101,7 +102,7 @@ TEST_F(MpiTraining, EndsInAllProcessesAfterTheSameStep) {
   EXPECT_EQ(distance_to_first(), 0.0);
 }
 
-TEST_F(MpiTraining, RollsOutAndValidatesInTheFirstProcess) {
+TEST_F(MpiTraining, RunsRolloutsAndValidationOnlyInTheFirstProcess) {
   TrainerParts measured = parts();
   int validations = 0, rollouts = 0;
   measured.validation = [&](std::int64_t) {
@@ -118,7 +119,7 @@ TEST_F(MpiTraining, RollsOutAndValidatesInTheFirstProcess) {
   EXPECT_EQ(rollouts, mpi_.rank() == 0 ? 2 : 0);
 }
 
-TEST_F(MpiTraining, IsInterruptedEverywhereByCtrlCInTheRollouts) {
+TEST_F(MpiTraining, StopsAllProcessesOnCtrlCDuringRollouts) {
   TrainerParts interrupted = parts();
   bool stop = false;
   interrupted.should_stop = [&] { return stop; };
@@ -131,8 +132,8 @@ TEST_F(MpiTraining, IsInterruptedEverywhereByCtrlCInTheRollouts) {
   EXPECT_EQ(trainer.step(), 20);
 }
 
-// Losses are shared in training, and not in what the first process measures.
-TEST_F(MpiTraining, MeasuresWithoutTheOtherProcesses) {
+// Losses are shared in training, but not in the validation of the first process.
+TEST_F(MpiTraining, ValidatesWithoutTheOtherProcesses) {
   class SharingAgent : public testing::TinyAgent {
    public:
     using TinyAgent::TinyAgent;
@@ -156,21 +157,21 @@ TEST_F(MpiTraining, MeasuresWithoutTheOtherProcesses) {
   EXPECT_EQ(agent.shared_by, mpi_.size() == 1 ? 0 : mpi_.size());
 }
 
-TEST_F(MpiTraining, FindsWeightsThatHaveParted) {
-  TrainerParts parted = parts();
-  parted.batches = [&](std::int64_t n) {
-    // As the arithmetic of another machine would.
+TEST_F(MpiTraining, DetectsWeightsThatDiffer) {
+  TrainerParts differing = parts();
+  differing.batches = [&](std::int64_t n) {
+    // Simulates the different arithmetic of another machine.
     if (n == 3 && mpi_.rank() == 1) agent_->named_parameters()["first.weight"].data().mul_(1.001);
     return batch(n * mpi_.size() + mpi_.rank());
   };
   if (mpi_.size() == 1) {
-    EXPECT_EQ(Trainer(parted, options_).run(), TrainEnd::kFinished)
-        << "there is nothing to part from";
+    EXPECT_EQ(Trainer(differing, options_).run(), TrainEnd::kFinished)
+        << "there is no process to differ from";
     return;
   }
   try {
-    Trainer(parted, options_).run();
-    FAIL() << "went on";
+    Trainer(differing, options_).run();
+    FAIL() << "training continued";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("training step 10: the processes no longer hold the same"));
     EXPECT_THAT(error.what(), HasSubstr("in rank " + std::to_string(mpi_.rank())));

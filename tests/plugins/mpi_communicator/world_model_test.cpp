@@ -1,4 +1,5 @@
-// Run by mpirun: LEWM's objective of a batch that real processes share.
+// LEWM's objective for a batch that is shared by processes. mpirun runs these tests in several
+// processes.
 #include "plugins/mpi_communicator/mpi_communicator.h"
 #include "tests/plugins/lewm_world_model/world_model_cases.h"
 
@@ -11,7 +12,7 @@ class SharedWorldModel : public ::testing::Test {
  protected:
   ~SharedWorldModel() override { mpi_.finish(); }
 
-  // This process's part of rows that all can share.
+  // This process's part of the rows, and all rows that can be divided evenly.
   at::Tensor part_of(const at::Tensor& whole) { return whole.chunk(mpi_.size())[mpi_.rank()]; }
   at::Tensor whole_of(const at::Tensor& all) {
     return all.slice(0, 0, all.size(0) / mpi_.size() * mpi_.size());
@@ -20,7 +21,7 @@ class SharedWorldModel : public ::testing::Test {
   MpiCommunicator mpi_{mpi_communicator::MpiOptions()};
 };
 
-TEST_F(SharedWorldModel, HasTheSigRegOfTheWholeBatchAndItsGradient) {
+TEST_F(SharedWorldModel, ComputesSigRegOverTheWholeBatchWithItsGradient) {
   const lewm::SigReg sigreg({});
   const at::Tensor directions = golden("data.directions");
   const at::Tensor whole = whole_of(golden("sigreg.z")).clone().requires_grad_();
@@ -39,7 +40,7 @@ TEST_F(SharedWorldModel, HasTheSigRegOfTheWholeBatchAndItsGradient) {
   EXPECT_LT(distance(part.grad() / processes, part_of(whole.grad())), 1e-12);
 }
 
-// In evaluation mode BatchNorm, which takes each process's own part, is out of the comparison.
+// Evaluation mode excludes BatchNorm from the comparison, since it uses each process's own part.
 TEST_F(SharedWorldModel, HasTheGradientsOfTheWholeBatch) {
   Batch whole = golden_batch(at::kDouble, at::kDouble);
   whole.features = whole_of(whole.features);
@@ -55,7 +56,7 @@ TEST_F(SharedWorldModel, HasTheGradientsOfTheWholeBatch) {
   Batch part = whole;
   part.features = part_of(whole.features);
   part.actions = part_of(whole.actions);
-  // As the trainer: another generator in each process. Directions are rank 0's.
+  // Like the trainer, each process has its own generator; the directions come from rank 0.
   at::Generator own = make_generator(mpi_.rank() == 0 ? 5 : 99);
   const LossReport found = shared->loss(part, own);
   found.loss.backward();
@@ -66,7 +67,7 @@ TEST_F(SharedWorldModel, HasTheGradientsOfTheWholeBatch) {
     at::Tensor gradient = shared->named_parameters()[parameter.key()].grad().clone();
     mpi_.all_reduce(gradient);
     gradient.div_(static_cast<double>(mpi_.size()));
-    // Some are zero but for rounding: no relative distance.
+    // An absolute distance, since some gradients are zero except for rounding.
     EXPECT_LT((gradient - parameter.value().grad()).abs().max().item<double>(), 1e-11)
         << parameter.key();
   }

@@ -1,4 +1,4 @@
-// Gymnasium's semantics, determinism, and the errors a user can cause.
+// Gymnasium's semantics, determinism, and errors that a user can cause.
 #include "plugins/mujoco_env/mujoco_env.h"
 
 #include <gmock/gmock.h>
@@ -26,7 +26,7 @@ at::Tensor home_action() {
   return action;
 }
 
-// A full episode of small motions, as one tensor of everything observed.
+// Runs 30 steps of small motions and returns all observations as one tensor.
 at::Tensor trace(MujocoEnv& environment, std::uint64_t seed) {
   std::vector<at::Tensor> rows;
   const auto note = [&](const Observation& seen) {
@@ -67,7 +67,7 @@ TEST(MujocoEnv, LabelsTheBoxAndTheEndEffectors) {
   EXPECT_NEAR(labels.at("right_link7_position")[2].item<double>(), positions[1][2], 1e-6);
 }
 
-TEST(MujocoEnv, TheSameSeedGivesTheSameEpisodeWhateverCameBefore) {
+TEST(MujocoEnv, TheSameSeedGivesTheSameEpisodeAfterAnyOther) {
   MujocoEnv fresh({});
   const at::Tensor expected = trace(fresh, 7);
   MujocoEnv used({});
@@ -77,7 +77,7 @@ TEST(MujocoEnv, TheSameSeedGivesTheSameEpisodeWhateverCameBefore) {
   EXPECT_FALSE(at::equal(trace(used, 8), expected));
 }
 
-TEST(MujocoEnv, StartsAtHomeWithTheBoxInItsRange) {
+TEST(MujocoEnv, StartsAtTheHomePoseWithTheBoxInItsRange) {
   MujocoEnv environment({});
   const PlacementRange range;
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
@@ -92,7 +92,7 @@ TEST(MujocoEnv, StartsAtHomeWithTheBoxInItsRange) {
   }
 }
 
-TEST(MujocoEnv, HoldsStillWhenToldTo) {
+TEST(MujocoEnv, StaysStillAtItsHomeCommand) {
   MujocoEnv environment({});
   environment.reset(0, false);
   StepResult result;
@@ -126,7 +126,7 @@ TEST(MujocoEnv, ClipsActionsToTheRanges) {
   EXPECT_EQ(environment.data()->ctrl[left.finger_actuator[0]], kFingerTravel);
 }
 
-TEST(MujocoEnv, IsTruncatedAtTheLastStepAndThenWantsAReset) {
+TEST(MujocoEnv, IsTruncatedAtTheLastStepAndThenRequiresAReset) {
   MujocoEnv environment({.max_steps = 3});
   environment.reset(0, false);
   EXPECT_FALSE(environment.step(home_action(), false).truncated);
@@ -140,25 +140,25 @@ TEST(MujocoEnv, IsTruncatedAtTheLastStepAndThenWantsAReset) {
   EXPECT_FALSE(environment.step(home_action(), false).truncated);
 }
 
-TEST(MujocoEnv, WantsAResetFirst) {
+TEST(MujocoEnv, RequiresAResetFirst) {
   MujocoEnv environment({});
   EXPECT_THAT(error_text([&] { environment.step(home_action(), false); }),
-              HasSubstr("no episode has begun"));
-  EXPECT_THAT(error_text([&] { environment.observe(false); }), HasSubstr("no episode has begun"));
+              HasSubstr("no episode has started"));
+  EXPECT_THAT(error_text([&] { environment.observe(false); }), HasSubstr("no episode has started"));
 }
 
-TEST(MujocoEnv, RefusesActionsThatAreNotFiniteOrOfAnotherSize) {
+TEST(MujocoEnv, RejectsActionsThatAreNotFiniteOrHaveTheWrongSize) {
   MujocoEnv environment({});
   environment.reset(0, false);
   at::Tensor action = home_action();
   action[4] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(error_text([&] { environment.step(action, false); }),
-              HasSubstr("number 4 of the action is not finite"));
+              HasSubstr("element 4 of the action is not finite"));
   EXPECT_THAT(error_text([&] { environment.step(at::zeros({14}), false); }),
-              AllOf(HasSubstr("expected 16 numbers"), HasSubstr("found 14")));
+              AllOf(HasSubstr("expected 16 elements"), HasSubstr("found 14")));
 }
 
-TEST(MujocoEnv, NamesTheCamerasThereAreWhenOneIsUnknown) {
+TEST(MujocoEnv, ListsItsCamerasWhenOneIsUnknown) {
   EXPECT_THAT(error_text([] {
                 MujocoEnv({.camera_names = {"front", "wrist"}});
               }),
@@ -170,9 +170,9 @@ TEST(MujocoEnv, NamesAnUnknownTask) {
               AllOf(HasSubstr("unknown task"), HasSubstr("expected sim_transfer")));
 }
 
-TEST(MujocoEnv, SaysWhereASceneFileIsMissingOrWrong) {
+TEST(MujocoEnv, NamesASceneFileThatIsMissingOrInvalid) {
   EXPECT_THAT(error_text([] { MujocoEnv({.model_file = "/nowhere/scene.xml"}); }),
-              AllOf(HasSubstr("/nowhere/scene.xml"), HasSubstr("missing")));
+              AllOf(HasSubstr("/nowhere/scene.xml"), HasSubstr("does not exist")));
   const auto write = [](const char* text) {
     const std::filesystem::path path =
         std::filesystem::path(testing::TempDir()) / "mujoco_env_scene.xml";
@@ -187,13 +187,14 @@ TEST(MujocoEnv, SaysWhereASceneFileIsMissingOrWrong) {
               HasSubstr("lacks the joint 'left_joint1'"));
 }
 
-TEST(MujocoEnv, TheSceneInThePluginIsTheSceneInAssets) {
+TEST(MujocoEnv, EmbedsTheSceneOfAssets) {
   MujocoEnv embedded({});
   MujocoEnv from_file({.model_file = ROBOIMI_SOURCE_DIR "/assets/sim_transfer/sim_transfer.xml"});
   EXPECT_TRUE(at::equal(trace(embedded, 1), trace(from_file, 1)));
 }
 
-// A state in which the box floats between the fingers of `arm`, whose joints stand at `fingers`.
+// The stage of a state with the box floating between the fingers of `arm`, at finger positions
+// `fingers`.
 int stage_with_box_between(int arm, const std::array<double, 2>& fingers) {
   TransferScene scene;
   scene.start(draw_placement(0));
@@ -210,8 +211,8 @@ int stage_with_box_between(int arm, const std::array<double, 2>& fingers) {
   return score.stage;
 }
 
-TEST(SimTransfer, StagesFollowFromWhatTouchesTheBox) {
-  constexpr double kOn = kBoxHalfSize - 0.0005;  // metres: half a millimetre into the box
+TEST(SimTransfer, StagesDependOnTheContactsOfTheBox) {
+  constexpr double kOn = kBoxHalfSize - 0.0005;  // meters: half a millimeter into the box
   constexpr double kOff = kFingerTravel;
   EXPECT_EQ(stage_with_box_between(kRight, {kOff, kOff}), 0);
   EXPECT_EQ(stage_with_box_between(kRight, {kOn, kOff}), 2);
@@ -220,12 +221,12 @@ TEST(SimTransfer, StagesFollowFromWhatTouchesTheBox) {
   EXPECT_EQ(stage_with_box_between(kLeft, {kOn, kOn}), 4);
 }
 
-TEST(MujocoEnv, UsesNoWeldAndNoOtherEqualityConstraint) {
+TEST(MujocoEnv, UsesNoWeldOrOtherEqualityConstraint) {
   const MujocoEnv environment({});
   EXPECT_EQ(environment.world().model->neq, 0);
 }
 
-TEST(MujocoEnv, ItsTableOfOptionsMatchesItsDefaults) {
+TEST(MujocoEnv, HasTheSameDefaultsInItsSchemaAndOptions) {
   const Options options = parse_options(parse_yaml("{type: mujoco_env}", "test.yaml"), schema());
   const std::shared_ptr<Environment> environment = create(options);
   EXPECT_EQ(environment->max_steps(), MujocoEnvOptions{}.max_steps);

@@ -1,4 +1,4 @@
-// The same scene and controls in MuJoCo's own Python package.
+// Comparison with a replay of the same scene and controls in MuJoCo's Python package.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -10,10 +10,11 @@ namespace roboimi::mujoco_env {
 namespace {
 
 void write_row(std::ofstream& out, const mjtNum* values, int count) {
-  for (int i = 0; i < count; ++i) out << fmt::format("{} ", values[i]);  // shortest exact
+  for (int i = 0; i < count; ++i) out << fmt::format("{} ", values[i]);  // shortest exact form
 }
 
-// An expert's episode, as tests/reference/mujoco_replay.py reads it. Returns the control steps.
+// Writes an expert's episode in the format of tests/reference/mujoco_replay.py. Returns the number
+// of control steps.
 int write_episode(const std::filesystem::path& path) {
   MujocoEnv environment({});
   environment.reset(2, false);
@@ -47,7 +48,7 @@ std::string output_of(const std::string& command) {
   return text;
 }
 
-TEST(MujocoEnv, AgreesWithMujocoInPythonOverAWholeEpisode) {
+TEST(MujocoEnv, MatchesMujocoInPythonOverAWholeEpisode) {
   const std::filesystem::path record =
       std::filesystem::path(testing::TempDir()) / "mujoco_env_record.txt";
   const int steps = write_episode(record);

@@ -1,4 +1,4 @@
-// What the cameras show, and what is said when nothing can be drawn.
+// Rendered images, and errors when rendering is not possible.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,20 +20,21 @@ namespace {
 
 constexpr ImageSize kSize = {256, 256};
 
-// bool [H, W]: the red of the box, which nothing else in the scene has.
-at::Tensor red_pixels(const at::Tensor& picture) {
-  const at::Tensor colours = picture.to(at::kInt);
-  const at::Tensor red = colours.select(2, 0);
-  const at::Tensor others = at::maximum(colours.select(2, 1), colours.select(2, 2));
+// Pixels of the box, the only red object in the scene: bool [H, W].
+at::Tensor red_pixels(const at::Tensor& image) {
+  const at::Tensor colors = image.to(at::kInt);
+  const at::Tensor red = colors.select(2, 0);
+  const at::Tensor others = at::maximum(colors.select(2, 1), colors.select(2, 2));
   return (red > 50).logical_and(red > 2 * others);
 }
 
-// Columns that hold a red pixel.
-std::int64_t red_columns(const at::Tensor& picture) {
-  return red_pixels(picture).any(0).sum().item<std::int64_t>();
+// The number of columns with a red pixel.
+std::int64_t red_columns(const at::Tensor& image) {
+  return red_pixels(image).any(0).sum().item<std::int64_t>();
 }
 
-// The corners and the middle of where the box may stand, with both extreme turns.
+// The corners, edge midpoints and center of the box's range, each with the extreme and the middle
+// yaw.
 std::vector<BoxPlacement> extreme_placements() {
   const PlacementRange range;
   std::vector<BoxPlacement> all;
@@ -47,7 +48,7 @@ std::vector<BoxPlacement> extreme_placements() {
   return all;
 }
 
-TEST(Rendering, TheBoxIsAtLeastSixPixelsWideInTheFusedImageWhereverItStarts) {
+TEST(Rendering, TheBoxIsAtLeastSixPixelsWideInTheFusedImageAtAnyStart) {
   TransferScene scene;
   Renderer renderer(scene.world.model.get(), {});
   for (const BoxPlacement& placement : extreme_placements()) {
@@ -55,10 +56,10 @@ TEST(Rendering, TheBoxIsAtLeastSixPixelsWideInTheFusedImageWhereverItStarts) {
     std::vector<at::Tensor> views;
     for (const char* camera : {"front", "top", "r_vis"}) {
       const at::Tensor view = renderer.draw(scene.data.get(), camera, kSize);
-      // Three views side by side, squeezed to 224 pixels.
+      // Three views side by side, resized to 224 pixels.
       const double width = red_columns(view) * 224.0 / (3.0 * 256.0);
       EXPECT_GE(width, 6.0) << camera << " x " << placement.x << " y " << placement.y;
-      // Whole, not cut by the picture's edge.
+      // The box is not cut off by the image border.
       const at::Tensor red = red_pixels(view);
       EXPECT_FALSE(red.select(0, 0).any().item<bool>() || red.select(0, 255).any().item<bool>() ||
                    red.select(1, 0).any().item<bool>() || red.select(1, 255).any().item<bool>())
@@ -67,7 +68,7 @@ TEST(Rendering, TheBoxIsAtLeastSixPixelsWideInTheFusedImageWhereverItStarts) {
   }
 }
 
-TEST(Rendering, ProjectedCornersFrameTheBoxInThePicture) {
+TEST(Rendering, ProjectedCornersBoundTheBoxInTheImage) {
   MujocoEnv environment({});
   const Observation seen = environment.reset(11, true);
   const mjData* data = environment.data();
@@ -98,7 +99,7 @@ TEST(Rendering, ProjectedCornersFrameTheBoxInThePicture) {
   }
 }
 
-// The distance along the viewing direction to what a ray through the pixel's center meets.
+// The distance along the viewing direction to the first hit of a ray through the pixel's center.
 double depth_by_ray(const MujocoEnv& environment, int camera, std::int64_t row, std::int64_t column,
                     ImageSize size) {
   const mjModel* model = environment.world().model.get();
@@ -110,12 +111,12 @@ double depth_by_ray(const MujocoEnv& environment, int camera, std::int64_t row, 
       -(static_cast<double>(row) + 0.5 - 0.5 * static_cast<double>(size.height)) / focal, -1.0};
   double ray[3];
   mju_mulMatVec3(ray, data->cam_xmat + 9 * camera, seen);
-  const mjtByte drawn[6] = {1, 1, 1, 0, 0, 0};  // the groups that a renderer draws
+  const mjtByte drawn[6] = {1, 1, 1, 0, 0, 0};  // the geom groups that are rendered
   int geom = -1;
   return mj_ray(model, data, data->cam_xpos + 3 * camera, ray, drawn, 1, -1, &geom, nullptr);
 }
 
-TEST(Rendering, DepthIsTheDistanceThatARayFinds) {
+TEST(Rendering, DepthMatchesTheDistanceFromRayCasting) {
   constexpr ImageSize kSmall{48, 64};
   MujocoEnv environment({.camera_names = {"front"},
                          .depth_camera_names = {"front", "top"},
@@ -123,7 +124,7 @@ TEST(Rendering, DepthIsTheDistanceThatARayFinds) {
                          .image_width = kSmall.width});
   EXPECT_EQ(environment.spec().at("top_depth"), depth_stream("top_depth", kSmall));
   const Observation seen = environment.reset(5, true);
-  EXPECT_FALSE(environment.observe(false).contains("top_depth")) << "drawn unasked";
+  EXPECT_FALSE(environment.observe(false).contains("top_depth")) << "rendered without a request";
   for (const char* camera : {"front", "top"}) {
     const at::Tensor depth = seen.at(std::string(camera) + "_depth");
     ASSERT_EQ(depth.scalar_type(), at::kFloat);
@@ -133,13 +134,13 @@ TEST(Rendering, DepthIsTheDistanceThatARayFinds) {
     for (std::int64_t row = 0; row < kSmall.height; row += 3) {
       for (std::int64_t column = 0; column < kSmall.width; column += 3) {
         const double expected = depth_by_ray(environment, id, row, column, kSmall);
-        if (expected < 0.0) continue;  // nothing is there
+        if (expected < 0.0) continue;  // no hit
         ++compared;
         equal += std::abs(depth[row][column].item<double>() - expected) < 0.005 * expected ? 1 : 0;
       }
     }
     ASSERT_GT(compared, 100) << camera;
-    // A ray and a pixel disagree at some outlines.
+    // A ray and a pixel may differ at object outlines.
     EXPECT_GT(equal, 0.97 * compared) << camera << ": " << equal << " of " << compared;
   }
 }
@@ -150,7 +151,7 @@ TEST(Rendering, APointBehindTheCameraHasNoPixel) {
   EXPECT_FALSE(environment.project("top", kSize, {0.0, 0.0, 5.0}).has_value());
 }
 
-TEST(Rendering, DrawsOnlyTheCamerasAskedForAndOnlyWhenAsked) {
+TEST(Rendering, RendersOnlyConfiguredCamerasAndOnlyOnRequest) {
   MujocoEnv environment({.camera_names = {"top"}, .image_height = 96, .image_width = 128});
   EXPECT_TRUE(environment.reset(0, false).images().empty());
   EXPECT_EQ(environment.gl_name(), "");
@@ -161,7 +162,7 @@ TEST(Rendering, DrawsOnlyTheCamerasAskedForAndOnlyWhenAsked) {
   EXPECT_NE(environment.gl_name(), "");
 }
 
-TEST(Rendering, AnEpisodeIsTheSameWithAndWithoutPictures) {
+TEST(Rendering, AnEpisodeIsTheSameWithAndWithoutImages) {
   MujocoEnv with({}), without({});
   with.reset(4, true);
   without.reset(4, false);
@@ -175,7 +176,7 @@ TEST(Rendering, AnEpisodeIsTheSameWithAndWithoutPictures) {
   }
 }
 
-TEST(Rendering, DrawsPicturesLargerThanAnyBefore) {
+TEST(Rendering, RendersImagesLargerThanAnyBefore) {
   MujocoEnv environment({});
   environment.reset(0, true);
   const at::Tensor small = environment.render("front", {256, 256});
@@ -186,7 +187,7 @@ TEST(Rendering, DrawsPicturesLargerThanAnyBefore) {
   EXPECT_THROW(environment.render("front", {0, 10}), Error);
 }
 
-TEST(Rendering, SeveralEnvironmentsDrawAtOnceFromDifferentThreads) {
+TEST(Rendering, WorksInSeveralThreadsAtOnce) {
   constexpr int kThreads = 3;
   std::vector<at::Tensor> alone, together(kThreads);
   for (int i = 0; i < kThreads; ++i) {
@@ -214,8 +215,8 @@ TEST(Rendering, AnEnvironmentMayMoveToAnotherThread) {
   EXPECT_TRUE(at::equal(here, there));
 }
 
-// The choice of OpenGL is made once a process, so each of these runs in a process of its own and
-// prints what happened.
+// The OpenGL backend is chosen once per process, so each case runs in its own process and prints
+// the result.
 void print_backend_or_error(const char* gl) {
   try {
     MujocoEnv environment({.gl = gl});
@@ -242,14 +243,14 @@ TEST_F(OpenGlChoice, FallsBackToOsMesaWithoutEgl) {
       testing::ExitedWithCode(0), "drew [1-9][0-9]+ columns by OSMesa");
 }
 
-TEST_F(OpenGlChoice, NamesEveryWayItTriedWhenNoneWorks) {
+TEST_F(OpenGlChoice, ListsEveryMethodItTriedIfNoneWorks) {
   EXPECT_EXIT(
       {
         setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/nowhere", 1);
         print_backend_or_error("egl");
       },
       testing::ExitedWithCode(0),
-      "no OpenGL to render with.*EGL device: .*EGL surfaceless: .*install libegl1");
+      "no OpenGL backend works for rendering.*EGL device: .*EGL surfaceless: .*install libegl1");
 }
 
 TEST_F(OpenGlChoice, RespectsMujocoGl) {
@@ -267,7 +268,7 @@ TEST_F(OpenGlChoice, RespectsMujocoGl) {
       testing::ExitedWithCode(0), "drew [1-9][0-9]+ columns by EGL");
 }
 
-TEST_F(OpenGlChoice, RefusesAnotherValueOfMujocoGl) {
+TEST_F(OpenGlChoice, RejectsOtherValuesOfMujocoGl) {
   EXPECT_EXIT(
       {
         setenv("MUJOCO_GL", "glfw", 1);

@@ -1,4 +1,4 @@
-// A second task needs a class and an MJCF, and nothing else: this one is defined here.
+// A second task, defined in this file: it takes only a class and an MJCF.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,12 +39,12 @@ constexpr const char* kScene = R"(
   </worldbody>
 </mujoco>)";
 
-// Meters along x.
+// Initial position of the ball along x, in meters.
 double ball_start(std::uint64_t seed) {
   return 0.001 * static_cast<double>(mix_seed(seed, 0) % 100);
 }
 
-// The left gripper is to close, while a ball lies on the table.
+// A task in which the left gripper must close while a ball is on the table.
 class CloseGripper final : public Task {
  public:
   explicit CloseGripper(const World& world) : world_(world) {
@@ -114,7 +114,7 @@ TEST(SecondTask, DescribesItselfThroughTheEnvironment) {
               HasSubstr("the scene has no camera 'front': expected one of side"));
 }
 
-TEST(SecondTask, StartsWhereItsSeedSaysAndLabelsItsObject) {
+TEST(SecondTask, StartsAccordingToItsSeedAndLabelsItsObject) {
   MujocoEnv environment(small_options(), kTask);
   const Observation first = environment.reset(3, /*render=*/true);
   EXPECT_NEAR(first.env_state()[0].item<double>(), ball_start(3), 1e-6);
@@ -125,7 +125,7 @@ TEST(SecondTask, StartsWhereItsSeedSaysAndLabelsItsObject) {
   EXPECT_EQ(labels.count("left_link7_position"), 1U);
 }
 
-TEST(SecondTask, IsScoredByItsOwnStagesAndRewards) {
+TEST(SecondTask, HasItsOwnStagesAndRewards) {
   MujocoEnv environment(small_options(), kTask);
   environment.reset(3, false);
   const std::unique_ptr<Expert> expert = environment.make_expert(0.0, 0);
@@ -139,22 +139,22 @@ TEST(SecondTask, IsScoredByItsOwnStagesAndRewards) {
   }
   EXPECT_THAT(rewards, ElementsAre(2.5, 10.0));
   EXPECT_EQ(infos.back().stage, 2);
-  const auto first_of = [&](bool StepInfo::*is_so) {
-    return std::find_if(infos.begin(), infos.end(), [&](const StepInfo& i) { return i.*is_so; }) -
+  const auto first_of = [&](bool StepInfo::*flag) {
+    return std::find_if(infos.begin(), infos.end(), [&](const StepInfo& i) { return i.*flag; }) -
            infos.begin();
   };
   ASSERT_TRUE(infos.back().stable_success);
   EXPECT_EQ(first_of(&StepInfo::stable_success) - first_of(&StepInfo::success), kStableSteps - 1);
 }
 
-TEST(Tasks, AreFoundByTheirNames) {
+TEST(Tasks, AreFoundByName) {
   EXPECT_THAT(task_names(), ElementsAre("sim_transfer"));
   EXPECT_EQ(find_task("sim_transfer").name, "sim_transfer");
   EXPECT_EQ(error_text([] { find_task("sim_insertion"); }),
             "env.task: unknown task: expected sim_transfer; found sim_insertion");
 }
 
-TEST(Tasks, NameTheirSceneWhenItDoesNotCompile) {
+TEST(Tasks, NameTheirSceneIfItDoesNotCompile) {
   const TaskRow broken = {
       "broken", {"broken.xml", "<mujoco><worldbody><geom/></mujoco>"}, make_close_gripper};
   EXPECT_THAT(error_text([&] { MujocoEnv(small_options(), broken); }),

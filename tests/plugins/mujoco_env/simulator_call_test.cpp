@@ -9,14 +9,14 @@
 namespace roboimi::mujoco_env {
 namespace {
 
-TEST(SimulatorCall, TurnsAnErrorOfMujocoIntoAnErrorAndGoesOn) {
+TEST(SimulatorCall, ConvertsAMujocoErrorAndContinues) {
   install_simulator_handlers();
   EXPECT_EQ(error_text([] { simulator_call([] { mju_error("the %s broke", "solver"); }); }),
-            "mujoco_env: MuJoCo stopped: found the solver broke");
+            "mujoco_env: MuJoCo reported an error: found the solver broke");
   EXPECT_EQ(simulator_call([] { return 7; }), 7);
 }
 
-TEST(SimulatorCall, InsideAnotherLeavesTheOuterOneInPlace) {
+TEST(SimulatorCall, CanBeNested) {
   install_simulator_handlers();
   EXPECT_EQ(error_text([] {
               simulator_call([] {
@@ -24,7 +24,7 @@ TEST(SimulatorCall, InsideAnotherLeavesTheOuterOneInPlace) {
                 mju_error("outside");
               });
             }),
-            "mujoco_env: MuJoCo stopped: found outside");
+            "mujoco_env: MuJoCo reported an error: found outside");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The scripted expert, and what a replay of its commands gives.
+// Success rate of the scripted expert, and replays of its commands.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 namespace roboimi::mujoco_env {
 namespace {
 
-// One episode without pictures.
+// One episode without images.
 struct Episode {
   std::vector<at::Tensor> actions;
   std::vector<at::Tensor> states;  // after each action: state, velocity and box joined
@@ -45,7 +45,7 @@ Episode replay(MujocoEnv& environment, std::uint64_t seed, const std::vector<at:
   return episode;
 }
 
-// How many of the seeds [first, first + count) succeed; the first `replays` are replayed as well.
+// Results over the seeds [first, first + count); the first `replays` episodes are also replayed.
 struct Tally {
   int succeeded = 0;
   int held = 0;
@@ -83,7 +83,7 @@ Tally count_successes(std::uint64_t first, int count, double noise, int replays 
   return sum;
 }
 
-TEST(TransferExpert, SucceedsOnAtLeast95Of100DataSeedsAndReplaysToTheBit) {
+TEST(TransferExpert, SucceedsOnAtLeast95Of100DataSeedsAndReplaysBitExactly) {
   const Tally tally = count_successes(0, 100, 0.0, 100);
   EXPECT_GE(tally.succeeded, 95) << testing::PrintToString(tally.failed);
   EXPECT_GE(tally.held, 95) << testing::PrintToString(tally.failed);
@@ -96,12 +96,12 @@ TEST(TransferExpert, SucceedsOnTheTestSeeds) {
   RecordProperty("succeeded", tally.succeeded);
 }
 
-TEST(TransferExpert, ForgivesWayPointsThatAreOffByMillimetres) {
+TEST(TransferExpert, ToleratesWayPointErrorsOfMillimeters) {
   const Tally tally = count_successes(0, 40, 0.003);
   EXPECT_GE(tally.succeeded, 32) << testing::PrintToString(tally.failed);
 }
 
-TEST(TransferExpert, GoesThroughEveryStageInOrder) {
+TEST(TransferExpert, ReachesEveryStageInOrder) {
   MujocoEnv environment({});
   const Episode episode = demonstrate(environment, 3, 0.0);
   std::vector<double> stages;
@@ -112,7 +112,7 @@ TEST(TransferExpert, GoesThroughEveryStageInOrder) {
   EXPECT_EQ(episode.info.stage, 4);
 }
 
-TEST(TransferExpert, NoiseChangesTheCommandsAndItsSeedRepeatsThem) {
+TEST(TransferExpert, NoiseChangesTheCommandsReproduciblyBySeed) {
   MujocoEnv environment({});
   const std::vector<at::Tensor> plain = demonstrate(environment, 5, 0.0).actions;
   environment.reset(5, false);
@@ -138,13 +138,13 @@ at::Tensor commands_by(double noise, double path_noise) {
   return at::stack(all);
 }
 
-TEST(TransferExpert, NoiseOfThePathLeavesTheGraspsWhereTheyAre) {
+TEST(TransferExpert, PathNoiseDoesNotMoveTheGrasps) {
   const at::Tensor plain = commands_by(0.0, 0.0), varied = commands_by(0.0, 0.02);
   const auto difference = [&](int step, int arm) {
     return (varied[step] - plain[step]).narrow(0, 8 * arm, 8).abs().max().item<double>();
   };
-  // On their ways the right gripper is at 31, the left one at 91; they close from 48 and 107 on.
-  // The same pose has other joint angles, a little, at the end of another way.
+  // The right gripper is in the air at step 31, the left one at 91; they close from 48 and 107 on.
+  // At the end of another path, the same pose has slightly different joint angles.
   EXPECT_GT(difference(31, kRight), 0.02);
   EXPECT_GT(difference(91, kLeft), 0.02);
   EXPECT_LT(difference(47, kRight), 0.01);
@@ -157,7 +157,7 @@ TEST(TransferExpert, SucceedsOverVariedPaths) {
   EXPECT_GE(tally.succeeded, 36) << testing::PrintToString(tally.failed);
 }
 
-TEST(TransferExpert, RefusesNegativeNoise) {
+TEST(TransferExpert, RejectsNegativeNoise) {
   MujocoEnv environment({});
   environment.reset(0, false);
   EXPECT_THROW(environment.make_expert(-0.01, 0), Error);

@@ -1,5 +1,4 @@
-// The scene of sim_transfer without an environment, for tests that put the box somewhere
-// themselves.
+// The scene of sim_transfer without an environment, for tests that place the box themselves.
 #pragma once
 
 #include "plugins/mujoco_env/task.h"
@@ -13,7 +12,7 @@ struct TransferScene {
   TransferTask task{world};
   DataPointer data = world.make_data();
 
-  // Arms at home, the box where `placement` says.
+  // Sets the arms to their home pose and the box to `placement`.
   void start(const BoxPlacement& placement) {
     start_at_home(world, data.get());
     task.put_box(placement, data.get());

@@ -1,4 +1,4 @@
-// Against an independent PyTorch implementation (tests/reference/resnet_reference.py).
+// Comparison with an independent PyTorch implementation (tests/reference/resnet_reference.py).
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -35,7 +35,7 @@ TEST_F(ResNetParity, HoldsForTorchvisionsWeightsAtEveryDepth) {
     ResNetBackbone backbone({.depth = depth, .norm = norm, .pooling = Pooling::kAverage}, spec);
     backbone.load_weights(
         read_checkpoint_file(folder_->path() / fmt::format("{}_weights.safetensors", name)), name);
-    backbone.train(norm == resnet::ResNetNorm::kGroup);  // BatchNorm's statistics count either way
+    backbone.train(norm == resnet::ResNetNorm::kGroup);  // BatchNorm uses its statistics either way
     at::Generator generator = make_generator(1);
     const at::Tensor image = expected.tensors.at(fmt::format("{}.image", name)).unsqueeze(0);
     const at::Tensor features = backbone.encode({{"top", image}}, generator).squeeze(0);

@@ -32,7 +32,7 @@ Observation random_images(std::int64_t batch, std::int64_t steps) {
   return images;
 }
 
-TEST(ResNetBackbone, GivesSixtyFourNumbersPerCameraInTheDatasOrder) {
+TEST(ResNetBackbone, GivesSixtyFourFeaturesPerCameraInTheOrderOfTheData) {
   auto backbone = make({});
   at::Generator generator = make_generator(1);
   EXPECT_THAT(backbone->camera_names(), ElementsAre("r_vis", "top"));
@@ -50,7 +50,7 @@ TEST(ResNetBackbone, GivesSixtyFourNumbersPerCameraInTheDatasOrder) {
   EXPECT_FALSE(features.slice(2, 64).allclose(other.slice(2, 64), 0.0, 1e-3));
 }
 
-TEST(ResNetBackbone, FollowsItsOwnCameraOrderWhenGiven) {
+TEST(ResNetBackbone, UsesItsOwnCameraOrderIfConfigured) {
   auto backbone = make({.shared = true, .camera_names = {"top", "r_vis"}});
   at::Generator generator = make_generator(1);
   const Observation images = random_images(1, 1);
@@ -60,7 +60,7 @@ TEST(ResNetBackbone, FollowsItsOwnCameraOrderWhenGiven) {
   EXPECT_TRUE(features.slice(2, 0, 64).allclose(other.slice(2, 64), 0.0, 1e-5));
 }
 
-TEST(ResNetBackbone, SharesOneEncoderOrKeepsOnePerCamera) {
+TEST(ResNetBackbone, HasOneSharedEncoderOrOnePerCamera) {
   auto count = [](const ResNetBackbone& backbone) {
     std::int64_t total = 0;
     for (const at::Tensor& parameter : backbone.parameters()) total += parameter.numel();
@@ -113,7 +113,7 @@ TEST(ResNetBackbone, FrozenHasNoGradientsAndStaysInEvaluation) {
   EXPECT_FALSE(backbone->encode(random_images(1, 1), generator).requires_grad());
 }
 
-TEST(ResNetBackbone, CropsAtRandomInTrainingAndInTheCentreOtherwise) {
+TEST(ResNetBackbone, CropsAtRandomInTrainingAndAtTheCenterOtherwise) {
   auto backbone = make({.shared = true, .crop = ImageSize{33, 33}});
   EXPECT_TRUE(backbone->has_random_transform());
   EXPECT_FALSE(make({})->has_random_transform());
@@ -125,7 +125,7 @@ TEST(ResNetBackbone, CropsAtRandomInTrainingAndInTheCentreOtherwise) {
   const at::Tensor own = generator.get_state();
   const at::Tensor random = backbone->encode(images, generator);
   EXPECT_FALSE(own.equal(generator.get_state()));
-  EXPECT_TRUE(random.select(1, 0).allclose(random.select(1, 1), 0.0, 1e-5));  // one crop a sample
+  EXPECT_TRUE(random.select(1, 0).allclose(random.select(1, 1), 0.0, 1e-5));  // one per sample
   EXPECT_FALSE(random[0].allclose(random[1], 0.0, 1e-4) &&
                random[0].allclose(random[2], 0.0, 1e-4));
   at::Generator again = make_generator(1);
@@ -133,17 +133,17 @@ TEST(ResNetBackbone, CropsAtRandomInTrainingAndInTheCentreOtherwise) {
 
   backbone->train(false);
   const at::Tensor before = generator.get_state();
-  const at::Tensor centre = backbone->encode(images, generator);
+  const at::Tensor center = backbone->encode(images, generator);
   EXPECT_TRUE(before.equal(generator.get_state()));
   Observation cut;
   for (const auto& [camera, image] : images) cut[camera] = image.slice(2, 3, 36).slice(3, 7, 40);
   auto whole = make({.shared = true});
   whole->train(false);
-  EXPECT_TRUE(centre.allclose(whole->encode(cut, generator), 0.0, 1e-5));
+  EXPECT_TRUE(center.allclose(whole->encode(cut, generator), 0.0, 1e-5));
   EXPECT_TRUE(default_state.equal(at::detail::getDefaultCPUGenerator().get_state()));
 }
 
-TEST(ResNetBackbone, EncodesTheWindowAtTheOffsetsThatItDraws) {
+TEST(ResNetBackbone, EncodesTheWindowAtTheDrawnOffsets) {
   const ImageSize window{33, 31};
   const Observation images = random_images(3, 2);
   auto cropped = make({.shared = true, .crop = window}), whole = make({.shared = true});
@@ -164,14 +164,14 @@ TEST(ResNetBackbone, EncodesTheWindowAtTheOffsetsThatItDraws) {
   EXPECT_TRUE(at::equal(features, whole->encode(cut, generator)));
 }
 
-TEST(ResNetBackbone, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
+TEST(ResNetBackbone, TrainsWithoutHostDeviceTransfers) {
   auto backbone = make({.shared = true, .resize = ImageSize{36, 40}, .crop = ImageSize{33, 33}});
   const Observation images = random_images(2, 1);
   at::Generator generator = make_generator(1);
   EXPECT_EQ(device_traffic_of([&] { backbone->encode(images, generator).sum().backward(); }), "");
 }
 
-TEST(ResNetBackbone, ResizesBeforeItCrops) {
+TEST(ResNetBackbone, ResizesBeforeCropping) {
   auto backbone = make({.shared = true, .resize = ImageSize{20, 24}});
   at::Generator generator = make_generator(1);
   const Observation images = random_images(1, 1);
@@ -188,7 +188,7 @@ TEST(ResNetBackbone, ResizesBeforeItCrops) {
   EXPECT_TRUE(resized.allclose(make({.shared = true})->encode(small, generator), 0.0, 0.02));
 }
 
-TEST(ResNetBackbone, GivesAFrameTheSameFeatureAmongOtherNeighbours) {
+TEST(ResNetBackbone, GivesAFrameTheSameFeatureInAnyBatch) {
   auto backbone = make({.norm = resnet::ResNetNorm::kBatch, .shared = true});
   at::Generator generator = make_generator(1);
   const Observation images = random_images(5, 1);
@@ -199,7 +199,7 @@ TEST(ResNetBackbone, GivesAFrameTheSameFeatureAmongOtherNeighbours) {
                   .allclose(backbone->encode(one, generator), 0.0, 1e-5));
 }
 
-TEST(ResNetBackbone, NamesWhatDoesNotFit) {
+TEST(ResNetBackbone, ReportsOptionsAndWeightsThatDoNotFit) {
   try {
     make({.crop = ImageSize{41, 40}});
     FAIL();
@@ -223,13 +223,13 @@ TEST(ResNetBackbone, NamesWhatDoesNotFit) {
     EXPECT_THAT(error.what(), HasSubstr("missing (bn1.bias"));
     EXPECT_THAT(
         error.what(),
-        HasSubstr("conv1.weight: Float [64, 3, 3, 3] against the model's Float [64, 3, 7, 7]"));
+        HasSubstr("conv1.weight: Float [64, 3, 3, 3], but Float [64, 3, 7, 7] in the model"));
   }
   const Options odd = parse_options(parse_yaml("crop_height: 30", "resnet.yaml"), schema());
   EXPECT_THROW(create(odd, kSpec), Error);
 }
 
-// A file of what `backbone`'s first encoder holds, by other names.
+// A file with the weights of `backbone`'s first encoder under other names.
 CheckpointFile weights_of(ResNetBackbone& backbone,
                           const std::function<std::string(const std::string&)>& rename) {
   CheckpointFile file;
@@ -240,7 +240,7 @@ CheckpointFile weights_of(ResNetBackbone& backbone,
   return file;
 }
 
-TEST(ResNetWeights, AreFoundUnderEveryPrefixAndInsideCompiledParts) {
+TEST(ResNetWeights, AreFoundUnderEveryPrefixAndInCompiledModules) {
   auto source = make({.norm = resnet::ResNetNorm::kBatch});
   for (const std::string prefix :
        {"module._orig_mod.", "_orig_mod.module.", "module.module.", "model.backbone.", "layer1"}) {
@@ -260,7 +260,7 @@ TEST(ResNetWeights, AreFoundUnderEveryPrefixAndInsideCompiledParts) {
   }
 }
 
-TEST(ResNetWeights, NeedNoFileWhereARunsCheckpointFollows) {
+TEST(ResNetWeights, NeedNoFileIfTheRunsCheckpointFollows) {
   const ResNetBackboneOptions gone{.checkpoint = "/nowhere/resnet18.pth"};
   try {
     make(gone);

@@ -1,4 +1,4 @@
-// What tests/reference/torchscript_reference.py exported, written once for all tests of a process.
+// Modules exported by tests/reference/torchscript_reference.py, once for all tests of a process.
 #pragma once
 
 #include <filesystem>
@@ -13,7 +13,7 @@ namespace roboimi::torchscript_backbone {
 
 inline std::filesystem::path exported(const std::string& name) {
   static const ReferenceFolder folder("torchscript_backbone");
-  if (!std::filesystem::exists(folder.path() / "program.pt2")) {  // the last that is written
+  if (!std::filesystem::exists(folder.path() / "program.pt2")) {  // the last file to be written
     run_reference("torchscript_reference.py", folder.path().string());
   }
   return folder.path() / name;
@@ -29,7 +29,7 @@ inline std::shared_ptr<TorchScriptBackbone> make(const std::string& name,
   return std::make_shared<TorchScriptBackbone>(std::move(options), two_cameras());
 }
 
-// front and top, uint8 [2, 3, 40, 48, 3], and the features that Python's eager mode gives of them.
+// The images front and top, uint8 [2, 3, 40, 48, 3], and their features in PyTorch's eager mode.
 inline const std::map<std::string, at::Tensor>& expected() {
   static const TensorFile file = read_safetensors(exported("results.safetensors"));
   return file.tensors;

@@ -1,4 +1,4 @@
-// What changes and what does not: frozen and learning modules, and their state in a checkpoint.
+// Frozen and trained modules, and their state in a checkpoint.
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
@@ -20,7 +20,7 @@ TensorMap copies_of(const torch::nn::Module& module) {
   return copies;
 }
 
-TEST(TorchScriptFrozen, KeepsEvaluationModeAndGradientsOffThroughTheAgentsTraining) {
+TEST(TorchScriptFrozen, KeepsEvaluationModeWithoutGradientsWhileTheAgentTrains) {
   auto backbone = make("scripted.pt");
   auto parent = std::make_shared<torch::nn::Module>();
   parent->register_module("backbone", backbone);
@@ -52,13 +52,13 @@ TEST(TorchScriptFrozen, RegistersTheTensorsUnderTheirNamesInTheFile) {
   EXPECT_TRUE(joint.contains("module.encoder.stem.0.weight"));
 }
 
-TEST(TorchScriptLearning, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
+TEST(TorchScriptLearning, TrainsWithoutHostDeviceTransfers) {
   auto backbone = make("scripted.pt", {.frozen = false});
   backbone->train(true);
   EXPECT_EQ(device_traffic_of([&] { encode(*backbone, frames()).sum().backward(); }), "");
 }
 
-TEST(TorchScriptLearning, GradientReachesWhatWasExportedTrainable) {
+TEST(TorchScriptLearning, GradientReachesParametersThatWereExportedTrainable) {
   auto backbone = make("scripted.pt", {.frozen = false});
   backbone->train(true);
   EXPECT_FALSE(backbone->frozen());
@@ -78,7 +78,7 @@ TEST(TorchScriptLearning, GradientReachesWhatWasExportedTrainable) {
   EXPECT_FALSE(encode(*backbone, frames()).requires_grad());
 }
 
-TEST(TorchScriptLearning, DrawsNothingAndKeepsBatchStatisticsInTraining) {
+TEST(TorchScriptLearning, DrawsNoRandomNumbersAndKeepsBatchStatisticsInTraining) {
   auto backbone = make("scripted.pt", {.frozen = false});
   const at::Tensor default_state = at::detail::getDefaultCPUGenerator().get_state();
   const TensorMap before = copies_of(*backbone);
@@ -92,8 +92,9 @@ TEST(TorchScriptLearning, DrawsNothingAndKeepsBatchStatisticsInTraining) {
   }
 }
 
-// With libtorch's just-in-time optimiser the first run's gradients differ from those that follow.
-TEST(TorchScriptLearning, GivesTheSameGradientsFromTheFirstRunOnToTheBit) {
+// With libtorch's just-in-time optimizer, the gradients of the first run would differ from later
+// ones.
+TEST(TorchScriptLearning, GivesBitIdenticalGradientsFromTheFirstRunOn) {
   ScriptedModule module(exported("traced.pt"), {});
   at::Generator generator = make_generator(3);
   const at::Tensor pixels = at::randn({6, 3, 40, 48}, generator);
@@ -113,7 +114,7 @@ TEST(TorchScriptLearning, GivesTheSameGradientsFromTheFirstRunOnToTheBit) {
   EXPECT_EQ(first.size(), 8U);
 }
 
-TEST(TorchScriptLearning, StepsOnFlatBuffersReachTheProgramAndKeepATiedWeightTied) {
+TEST(TorchScriptLearning, StepsOnFlatBuffersChangeTheProgramAndKeepTiedWeightsTied) {
   auto backbone = make("scripted.pt", {.frozen = false});
   FlatParameters flat(*backbone, [](const std::string&, const at::Tensor&) { return false; });
   const at::Tensor before = encode(*backbone, frames());
@@ -130,7 +131,7 @@ TEST(TorchScriptLearning, StepsOnFlatBuffersReachTheProgramAndKeepATiedWeightTie
   EXPECT_TRUE(tensors.at("module.first.weight").equal(tensors.at("module.second.weight")));
 }
 
-TEST(TorchScriptState, TravelsToTheBit) {
+TEST(TorchScriptState, IsSavedAndLoadedBitExactly) {
   auto trained = make("scripted.pt", {.frozen = false});
   {
     const torch::NoGradGuard no_grad;
@@ -146,7 +147,7 @@ TEST(TorchScriptState, TravelsToTheBit) {
   EXPECT_TRUE(encode(*loaded, frames()).equal(encode(*trained, frames())));
 }
 
-TEST(TorchScriptState, IsRefusedByAnotherProgramThatItWouldFit) {
+TEST(TorchScriptState, IsRejectedByAnotherProgramWithTheSameShapes) {
   const TensorMap trained = copies_of(*make("scripted.pt"));
   auto other = make("traced.pt");
   EXPECT_EQ(encode(*other, frames()).size(2), 16);
@@ -155,14 +156,15 @@ TEST(TorchScriptState, IsRefusedByAnotherProgramThatItWouldFit) {
     encode(*other, frames());
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("traced.pt: not the encoder that the checkpoint was made"));
     EXPECT_THAT(error.what(),
-                HasSubstr("a file of sha256 " + sha256_file(exported("scripted.pt"))));
-    EXPECT_THAT(error.what(), HasSubstr("agent.backbone.file=FILE"));
+                HasSubstr("traced.pt: not the encoder that the policy was trained with"));
+    EXPECT_THAT(error.what(),
+                HasSubstr("a file with sha256 " + sha256_file(exported("scripted.pt"))));
+    EXPECT_THAT(error.what(), HasSubstr("set agent.backbone.file to that file"));
   }
 }
 
-TEST(TorchScriptState, FollowsTheModuleToAnotherType) {
+TEST(TorchScriptState, FollowsTheModuleToAnotherDtype) {
   auto backbone = make("scripted.pt");
   const at::Tensor before = encode(*backbone, frames());
   backbone->to(at::kDouble);

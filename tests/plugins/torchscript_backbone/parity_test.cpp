@@ -1,4 +1,4 @@
-// Against the same encoders in PyTorch's eager mode.
+// Comparison with the same encoders in PyTorch's eager mode.
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
@@ -12,12 +12,12 @@ using ::testing::ElementsAre;
 
 constexpr double kTolerance = 1e-5;
 
-// Both cameras' features, one behind the other.
+// The features of both cameras, concatenated.
 at::Tensor both(const std::string& name) {
   return at::cat({expected().at(name + ".front"), expected().at(name + ".top")}, 2);
 }
 
-TEST(TorchScriptParity, HoldsForScriptedTracedAndFoldedModules) {
+TEST(TorchScriptParity, HoldsForScriptedTracedAndFrozenModules) {
   for (const char* name : {"scripted.pt", "traced.pt", "constants.pt"}) {
     auto backbone = make(name);
     EXPECT_EQ(backbone->output_dim(), 8) << name;
@@ -29,7 +29,7 @@ TEST(TorchScriptParity, HoldsForScriptedTracedAndFoldedModules) {
   }
 }
 
-TEST(TorchScriptParity, HoldsForOneFrameAndForMoreThanAreRunAtOnce) {
+TEST(TorchScriptParity, HoldsForOneFrameAndForMoreThanOneChunk) {
   auto backbone = make("scripted.pt");
   Observation one, many;
   for (const auto& [camera, image] : frames()) {
@@ -49,7 +49,7 @@ TEST(TorchScriptParity, HoldsForAResizedFrame) {
   EXPECT_TRUE(encode(*backbone, frames()).allclose(both("resized"), kTolerance, kTolerance));
 }
 
-TEST(TorchScriptParity, HoldsForATransformersViTByItsOutputsName) {
+TEST(TorchScriptParity, HoldsForANamedOutputOfATransformersViT) {
   const OutputChoice states{.entry = "last_hidden_state", .token = Token::kCls};
   auto cls = make("vit.pt", {.resize = ImageSize{32, 32}, .output = states});
   EXPECT_EQ(cls->output_dim(), 32);
@@ -59,14 +59,14 @@ TEST(TorchScriptParity, HoldsForATransformersViTByItsOutputsName) {
   EXPECT_TRUE(encode(*mean, frames()).allclose(both("vit_mean"), kTolerance, kTolerance));
 }
 
-TEST(TorchScriptParity, HoldsForATuplesElement) {
+TEST(TorchScriptParity, HoldsForAnElementOfATuple) {
   auto second = make("tuple.pt", {.output = {.entry = "1"}});
   EXPECT_TRUE(encode(*second, frames()).allclose(both("tuple"), kTolerance, kTolerance));
   auto first = make("tuple.pt", {.output = {.entry = "0", .token = Token::kCls}});
   EXPECT_TRUE(encode(*first, frames()).allclose(both("tuple"), kTolerance, kTolerance));
 }
 
-TEST(TorchScriptParity, HoldsInTheTypeThatTheModuleWasExportedIn) {
+TEST(TorchScriptParity, HoldsInTheDtypeOfTheExportedModule) {
   auto backbone = make("half.pt", {.output = {.entry = "1"}});
   const at::Tensor features = encode(*backbone, frames());
   EXPECT_EQ(features.scalar_type(), at::kFloat);
@@ -80,7 +80,7 @@ TEST(TorchScriptParity, HoldsForAllCamerasInOneCall) {
   EXPECT_TRUE(encode(*backbone, frames()).allclose(expected().at("joint"), kTolerance, kTolerance));
 }
 
-TEST(TorchScriptParity, FollowsTheBackbonesOrderOfCameras) {
+TEST(TorchScriptParity, HoldsForTheBackbonesOrderOfCameras) {
   auto joint = make("joint.pt", {.camera_names = {"top", "front"}, .mode = Mode::kJoint});
   EXPECT_THAT(joint->camera_names(), ElementsAre("top", "front"));
   EXPECT_TRUE(
@@ -93,7 +93,7 @@ TEST(TorchScriptParity, FollowsTheBackbonesOrderOfCameras) {
                   .allclose(expected().at("conv.top"), kTolerance, kTolerance));
 }
 
-TEST(TorchScriptParity, LeavesPixelsBetweenZeroAndOneWhenNothingIsTakenFromThem) {
+TEST(TorchScriptParity, KeepsPixelsBetweenZeroAndOneWithoutNormalization) {
   const ObservationSpec small{.streams = {rgb_stream("front", {2, 3})}};
   TorchScriptBackbone backbone({.file = exported("sized.pt"), .mean = {0, 0, 0}, .std = {1, 1, 1}},
                                small);
@@ -103,13 +103,13 @@ TEST(TorchScriptParity, LeavesPixelsBetweenZeroAndOneWhenNothingIsTakenFromThem)
   EXPECT_TRUE(encode(backbone, {{"front", image}}).allclose(planes, 1e-6, 1e-6));
 }
 
-TEST(TorchScriptParity, HoldsOnEveryRunToTheBit) {
+TEST(TorchScriptParity, IsBitIdenticalOnEveryRun) {
   auto backbone = make("scripted.pt");
   const at::Tensor first = encode(*backbone, frames());
   for (int run = 0; run < 4; ++run) EXPECT_TRUE(first.equal(encode(*backbone, frames())));
 }
 
-TEST(TorchScriptBackbone, LeavesFramesAndGeneratorsAlone) {
+TEST(TorchScriptBackbone, DoesNotChangeFramesOrGenerators) {
   const at::Tensor default_state = at::detail::getDefaultCPUGenerator().get_state();
   auto backbone = make("scripted.pt");
   at::Generator generator = make_generator(1);
@@ -125,7 +125,7 @@ TEST(TorchScriptBackbone, LeavesFramesAndGeneratorsAlone) {
   EXPECT_TRUE(default_state.equal(at::detail::getDefaultCPUGenerator().get_state()));
 }
 
-TEST(TorchScriptBackbone, IsCachedUnderTheProgramAndWhatItIsFed) {
+TEST(TorchScriptBackbone, HasACacheIdentityFromTheProgramAndItsInput) {
   const std::string identity = make("scripted.pt")->cache_identity();
   EXPECT_NE(identity, make("traced.pt")->cache_identity());
   EXPECT_NE(identity, make("scripted.pt", {.resize = ImageSize{24, 20}})->cache_identity());

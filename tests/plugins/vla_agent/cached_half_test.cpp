@@ -1,4 +1,4 @@
-// Training on features that the cache keeps in half precision.
+// Training on features that the cache stores in half precision.
 #include <gtest/gtest.h>
 
 #include "roboimi/common/random.h"
@@ -19,7 +19,7 @@ class HalfBackbone : public MeanBackbone {
   bool is_normalized_;
 };
 
-TEST(VlaAgent, TrainsOnFeaturesThatAreCachedInHalf) {
+TEST(VlaAgent, TrainsOnFeaturesCachedInHalfPrecision) {
   for (const bool is_normalized : {false, true}) {
     const ScratchFolder folder;
     const auto dataset = std::make_shared<TableDataset>(
@@ -40,7 +40,7 @@ TEST(VlaAgent, TrainsOnFeaturesThatAreCachedInHalf) {
     EXPECT_EQ(batch.features.scalar_type(), at::kFloat);
     at::Generator generator = make_generator(0);
     EXPECT_TRUE(at::isfinite(agent.loss(batch, generator).loss).item<bool>());
-    // Only features that need it are scaled: those of images are means of 0..255.
+    // Features are normalized only if needed; those of images are means of 0..255.
     const float largest = head->last_cond.slice(2, 0, 2).abs().max().item<float>();
     EXPECT_EQ(largest > 50.0F, is_normalized) << largest;
   }

@@ -1,5 +1,6 @@
-// A chunk that is late: what is commanded meanwhile, and where it starts when it comes. A closed
-// gate in the head or the backbone stands for a computation that takes longer than the deadline.
+// Chunks that are late: the commands in the meantime, and the row at which a late chunk starts. A
+// closed gate in the head or the backbone simulates a computation that takes longer than the
+// deadline.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,8 +19,7 @@ using ::testing::HasSubstr;
 
 constexpr Horizons kHorizons = {2, kHorizon, 8, Alignment::kFirstObservation};
 
-// A deadline that no machine misses, and one that a closed gate makes late but an open one does
-// not.
+// A deadline that no machine misses, and one that is missed only if a gate is closed.
 constexpr auto kAmple = 10s;
 constexpr auto kShort = 100ms;
 
@@ -29,27 +29,27 @@ struct Player : Fixture {
       : Fixture(horizons, true, options, {.deadline = deadline}) {
     actor->reset(0);
   }
-  ~Player() { open(); }  // nothing may wait for ever
+  ~Player() { open(); }  // nothing may wait forever
 
   void open() {
     head->gate.open();
     backbone->gate.open();
   }
-  // The next command's first number: the row of the chunk it is from.
+  // The first element of the next command, which is its row in the chunk.
   float act() {
-    const bool looks = actor->needs_images();
-    return actor->act(observation(step++, looks))[0].item<float>();
+    const bool with_images = actor->needs_images();
+    return actor->act(observation(step++, with_images))[0].item<float>();
   }
   std::vector<float> act(int times) {
     std::vector<float> rows;
     for (int i = 0; i < times; ++i) rows.push_back(act());
     return rows;
   }
-  // Opens the gates until `chunks` have been sampled in all, the last of which act() then finds.
+  // Opens the gates until `chunks` have been sampled in total; act() then finds the last one.
   void finish(int chunks) {
     open();
     EXPECT_TRUE(wait_for([&] { return head->finished >= chunks; }, 10s, 1ms));
-    std::this_thread::sleep_for(20ms);  // from the head to the actor
+    std::this_thread::sleep_for(20ms);  // time for the chunk to get from the head to the actor
   }
   bool late() const { return actor->last_timing().late; }
   bool held() const { return actor->last_timing().held; }
@@ -57,7 +57,7 @@ struct Player : Fixture {
   int step = 0;
 };
 
-TEST(Deadline, ChangesNoCommandWhereTheChunksAreInTime) {
+TEST(Deadline, DoesNotChangeCommandsIfChunksAreInTime) {
   for (const VlaAgentOptions& options :
        {VlaAgentOptions{}, {.latency_steps = 3}, {.ensemble_decay = 0.01}}) {
     Fixture waiting(kHorizons, true, options);
@@ -69,14 +69,14 @@ TEST(Deadline, ChangesNoCommandWhereTheChunksAreInTime) {
       EXPECT_TRUE(player.actor->act(now).equal(waiting.actor->act(now))) << "step " << step;
       EXPECT_FALSE(player.late()) << "step " << step;
     }
-    // Both may have a chunk or an image under way that the last step did not need yet.
+    // Both may still be computing a chunk or a feature that the last step did not need.
     player.actor->reset(0);
     waiting.actor->reset(0);
     EXPECT_EQ(player.backbone->calls, waiting.backbone->calls);
   }
 }
 
-TEST(Deadline, PlaysTheOldChunkOnWhileTheNewOneIsLate) {
+TEST(Deadline, ContinuesTheOldChunkWhileTheNewOneIsLate) {
   Player player(kShort);
   player.act(8);
   player.head->gate.close();
@@ -95,12 +95,12 @@ TEST(Deadline, ALateChunkStartsAtTheRowOfTheCurrentStep) {
   EXPECT_EQ(player.act(), 4);  // step 11 of the chunk whose row 1 is step 8
   EXPECT_FALSE(player.late());
   EXPECT_GT(player.actor->last_timing().plan_ms, 0.0);
-  EXPECT_EQ(player.head->last_cond[0][1][0].item<float>(), 8);  // made for step 8's picture
-  // The next chunks are asked for when they always are.
+  EXPECT_EQ(player.head->last_cond[0][1][0].item<float>(), 8);  // computed from the image of step 8
+  // The next chunks are requested at the usual steps.
   EXPECT_THAT(player.act(6), ElementsAre(5, 6, 7, 8, 1, 2));
 }
 
-TEST(Deadline, HoldsTheLastCommandWhenTheOldChunkHasRunOut) {
+TEST(Deadline, HoldsTheLastCommandWhenTheOldChunkIsUsedUp) {
   Player player(kShort);
   player.act(8);
   player.head->gate.close();
@@ -113,37 +113,37 @@ TEST(Deadline, HoldsTheLastCommandWhenTheOldChunkHasRunOut) {
   }
   player.finish(2);
   player.head->gate.close();
-  // Step 18 is row 11 of the chunk of step 8; that of step 16, which was owed, is late now.
+  // Step 18 is row 11 of the chunk of step 8; the pending chunk of step 16 is late now.
   EXPECT_EQ(player.act(), 11);
   EXPECT_FALSE(player.held());
   EXPECT_TRUE(player.late());
 }
 
-TEST(Deadline, StartsAnOwedChunkFromTheNewestObservations) {
+TEST(Deadline, StartsAPendingChunkFromTheNewestObservations) {
   Player player(kShort);
   player.act(8);
   player.head->gate.close();
-  player.act(12);  // steps 8 .. 19: the plan of step 16 is owed
+  player.act(12);  // steps 8 .. 19: the plan of step 16 is pending
   EXPECT_TRUE(player.actor->needs_images());
   player.finish(2);            // the plan of step 8
-  EXPECT_EQ(player.act(), 1);  // step 20 of a chunk made for it
+  EXPECT_EQ(player.act(), 1);  // step 20, from a chunk computed for it
   EXPECT_EQ(player.head->calls, 3);
   EXPECT_EQ(player.head->last_cond[0][1][0].item<float>(), 20);
   EXPECT_EQ(player.head->last_cond[0][0][0].item<float>(), 19);
 }
 
-TEST(Deadline, APlanThatOutlivesItsChunkIsFollowedByAnother) {
+TEST(Deadline, APlanThatArrivesAfterItsChunkEndsIsFollowedByAnother) {
   Player player(kShort);
   player.act(8);
   player.head->gate.close();
-  player.act(30);  // the chunk of step 8 reaches to step 22
+  player.act(30);  // the chunk of step 8 ends at step 22
   player.finish(2);
   EXPECT_EQ(player.act(), 1);
   EXPECT_FALSE(player.held());
   EXPECT_FALSE(player.late());
 }
 
-TEST(Deadline, HoldsWhenTheEncoderIsSlowToo) {
+TEST(Deadline, IsAlsoMetIfTheEncoderIsSlow) {
   Player player(kShort);
   player.act(7);
   player.backbone->gate.close();
@@ -156,7 +156,7 @@ TEST(Deadline, HoldsWhenTheEncoderIsSlowToo) {
   EXPECT_EQ(player.head->last_cond[0][0][0].item<float>(), 7);
 }
 
-TEST(Deadline, CopiesWhatItIsShown) {
+TEST(Deadline, CopiesItsObservations) {
   Player player(kShort);
   player.act(8);
   player.backbone->gate.close();
@@ -171,18 +171,18 @@ TEST(Deadline, CopiesWhatItIsShown) {
   EXPECT_TRUE(now.allclose(at::tensor({8.F, 108.F, 8.F, 8.F, 8.F}))) << now;
 }
 
-TEST(Deadline, EncodesAPictureOnce) {
+TEST(Deadline, EncodesEachImageOnce) {
   Player player(kAmple);
   player.act(24);
-  player.actor->reset(0);                // waits for what is under way
+  player.actor->reset(0);                // waits for running computations
   EXPECT_EQ(player.backbone->calls, 6);  // steps 0, 7, 8, 15, 16, 23
 }
 
-TEST(Deadline, WithLatencyTheChunkMayTakeThatLongAndNoLonger) {
+TEST(Deadline, WithLatencyAChunkMayTakeThatLongAndNoLonger) {
   Player player(kShort, {.latency_steps = 3});
   player.act(5);
   player.head->gate.close();
-  EXPECT_THAT(player.act(3), ElementsAre(6, 7, 8));  // asked for at step 5, due at step 8
+  EXPECT_THAT(player.act(3), ElementsAre(6, 7, 8));  // requested at step 5, due at step 8
   EXPECT_FALSE(player.late());
   EXPECT_THAT(player.act(2), ElementsAre(9, 10));
   EXPECT_TRUE(player.late());
@@ -190,9 +190,9 @@ TEST(Deadline, WithLatencyTheChunkMayTakeThatLongAndNoLonger) {
   EXPECT_EQ(player.act(), 6);  // step 10: row 1 is step 5
 }
 
-TEST(Deadline, WithAnEnsembleTheChunksThatHaveComeAreAveraged) {
+TEST(Deadline, WithAnEnsembleTheChunksThatHaveArrivedAreAveraged) {
   Player player(kShort, {.ensemble_decay = 0.01}, {1, 4, 1, Alignment::kPresentObservation});
-  player.act(3);  // each with a chunk of its own
+  player.act(3);  // each with its own chunk
   player.head->gate.close();
   // Step 3: rows 3, 2, 1 of the chunks of steps 0, 1, 2; the chunk of step 3 is late.
   const double w = std::exp(-0.01);
@@ -200,11 +200,11 @@ TEST(Deadline, WithAnEnsembleTheChunksThatHaveComeAreAveraged) {
   EXPECT_TRUE(player.late());
   EXPECT_NEAR(player.act(), (3 + 2 * w) / (1 + w), 1e-6);
   player.finish(4);
-  // Step 5: rows 3 and 2 of the chunks of steps 2 and 3, and row 0 of its own, which was owed.
+  // Step 5: rows 3 and 2 of the chunks of steps 2 and 3, and row 0 of its own, which was pending.
   EXPECT_NEAR(player.act(), (3 + 2 * w + 0) / (1 + w + w * w), 1e-6);
 }
 
-TEST(Deadline, TheFirstChunkOfAnEpisodeIsWaitedFor) {
+TEST(Deadline, DoesNotApplyToTheFirstChunkOfAnEpisode) {
   Player player(kShort);
   player.head->gate.close();
   std::thread opener([&] {
@@ -216,7 +216,7 @@ TEST(Deadline, TheFirstChunkOfAnEpisodeIsWaitedFor) {
   opener.join();
 }
 
-TEST(Deadline, AnEpisodeThatEndsLateLeavesNothingBehind) {
+TEST(Deadline, AnEpisodeThatEndsLateDoesNotAffectTheNext) {
   Player cut(kShort), fresh(kAmple);
   cut.act(8);
   cut.head->gate.close();
@@ -231,7 +231,7 @@ TEST(Deadline, AnEpisodeThatEndsLateLeavesNothingBehind) {
   }
 }
 
-TEST(Deadline, AChunkThatFailsIsAnErrorAndIsAskedForAgain) {
+TEST(Deadline, AChunkThatFailsGivesAnErrorAndIsRequestedAgain) {
   for (const std::int64_t latency : {0, 3}) {
     Player player(kAmple, {.latency_steps = latency});
     player.act(8 - static_cast<int>(latency));
@@ -239,14 +239,14 @@ TEST(Deadline, AChunkThatFailsIsAnErrorAndIsAskedForAgain) {
     player.act(static_cast<int>(latency));
     try {
       player.act();
-      FAIL() << "a failed chunk was played";
+      FAIL() << "a failed chunk was executed";
     } catch (const Error& error) {
       EXPECT_THAT(error.what(), HasSubstr("the head has failed"));
     }
     player.head->fails = false;
     EXPECT_TRUE(player.actor->needs_images());
     player.act(2);
-    // Asked for at step 8, or at step 9, when both its pictures have been seen.
+    // Requested at step 8, or at step 9, when images of both steps have been observed.
     EXPECT_EQ(player.act(3).back(), latency == 0 ? 5 : 4);
     EXPECT_FALSE(player.late());
     EXPECT_EQ(player.head->calls, 3);

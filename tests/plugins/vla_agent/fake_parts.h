@@ -1,4 +1,4 @@
-// A backbone and a head whose results say where they come from, and an agent of them.
+// A backbone and a head whose results show which inputs they come from, and an agent with both.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@ inline constexpr std::int64_t kState = 3;
 inline constexpr std::int64_t kAction = 2;
 inline constexpr std::int64_t kHorizon = 16;
 
-// Where a slow part waits until the test lets it go on. Open at first.
+// A gate at which a slow part waits until the test opens it. Initially open.
 class Gate {
  public:
   void pass() {
@@ -39,7 +39,7 @@ class Gate {
   bool open_ = true;
 };
 
-// Encodes an image as its mean, one number a camera, and counts its calls.
+// Encodes an image as its mean, one feature per camera, and counts its calls.
 class MeanBackbone : public Backbone {
  public:
   explicit MeanBackbone(std::vector<std::string> cameras = {"front", "top"})
@@ -63,8 +63,7 @@ class MeanBackbone : public Backbone {
   std::vector<std::string> cameras_;
 };
 
-// A linear head. Its samples carry the index in the chunk in dimension 0 and, in dimension 1, what
-// the condition ended with, plus noise where asked for.
+// A linear head. In its samples, dimension 0 is the index in the chunk and dimension 1 is noise.
 class IndexHead : public Head {
  public:
   explicit IndexHead(HeadSpec spec) : spec_(spec) {
@@ -102,9 +101,9 @@ class IndexHead : public Head {
   at::Tensor last_cond, last_tokens;
   bool clips = false;
   bool continues = false;
-  std::vector<at::Tensor> prefixes;  // one a call
+  std::vector<at::Tensor> prefixes;  // one per call
   std::atomic<bool> fails = false;
-  std::optional<at::Tensor> returns;  // in place of a chunk
+  std::optional<at::Tensor> returns;  // returned instead of a chunk
   std::atomic<int> calls = 0, finished = 0;
   Gate gate;
 

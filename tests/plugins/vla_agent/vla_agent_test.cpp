@@ -15,7 +15,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-TEST(VlaAgent, ExecutesTheChunkFromThePresentOn) {
+TEST(VlaAgent, ExecutesTheChunkFromTheCurrentStepOn) {
   Fixture fixture;
   fixture.actor->reset(0);
   for (int step = 0; step < 24; ++step) {
@@ -24,7 +24,7 @@ TEST(VlaAgent, ExecutesTheChunkFromThePresentOn) {
   }
 }
 
-TEST(VlaAgent, ExecutesFromIndexZeroUnderTheActAlignment) {
+TEST(VlaAgent, ExecutesFromIndexZeroWithTheActAlignment) {
   Fixture fixture({1, kHorizon, 8, Alignment::kPresentObservation});
   fixture.actor->reset(0);
   for (int step = 0; step < 16; ++step) {
@@ -32,7 +32,7 @@ TEST(VlaAgent, ExecutesFromIndexZeroUnderTheActAlignment) {
   }
 }
 
-TEST(VlaAgent, LooksOnlyAtTheFramesItsPlansNeed) {
+TEST(VlaAgent, RequestsOnlyTheFramesItsPlansNeed) {
   Fixture fixture;
   fixture.actor->reset(0);
   std::vector<int> seen;
@@ -62,7 +62,7 @@ TEST(VlaAgent, FillsItsQueueWithTheFirstObservation) {
   EXPECT_TRUE(fixture.head->last_cond[0][0].equal(fixture.head->last_cond[0][1]));
 }
 
-TEST(VlaAgent, NoiseDependsOnSeedAndPlanAlone) {
+TEST(VlaAgent, NoiseDependsOnlyOnSeedAndPlan) {
   auto second_plan = [](std::uint64_t seed, int steps_before_reset) {
     Fixture fixture;
     fixture.actor->reset(99);
@@ -77,14 +77,14 @@ TEST(VlaAgent, NoiseDependsOnSeedAndPlanAlone) {
   EXPECT_NE(second_plan(1, 0), second_plan(2, 0));
 }
 
-TEST(VlaAgent, WithoutStatisticsIsAnError) {
+TEST(VlaAgent, WithoutStatisticsCannotAct) {
   Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, /*with_statistics=*/false);
   fixture.actor->reset(0);
   try {
     fixture.actor->act(observation(0, true));
     FAIL() << "acted without statistics";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("no normalisation statistics"));
+    EXPECT_THAT(error.what(), HasSubstr("no normalization statistics"));
   }
 }
 
@@ -108,12 +108,12 @@ TEST(VlaAgent, NamesTheCameraThatTheDataLacks) {
                    std::make_shared<MeanBackbone>(std::vector<std::string>{"wrist"}), head);
     FAIL() << "a camera that the data lacks was accepted";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("'wrist', which the data does not give"));
+    EXPECT_THAT(error.what(), HasSubstr("'wrist', which the data does not have"));
     EXPECT_THAT(error.what(), HasSubstr("a subset of top, front"));
   }
 }
 
-TEST(VlaAgent, TakesMinMaxActionsAloneForAHeadThatClipsThem) {
+TEST(VlaAgent, RequiresMinMaxActionsForAHeadThatClipsThem) {
   auto head = std::make_shared<IndexHead>(HeadSpec{kAction, kHorizon, 2, kState});
   const auto with = [&](Normalization actions) {
     VlaAgent({.horizons = {2, kHorizon, 8}, .action_normalization = actions}, spec(), nullptr,
@@ -129,7 +129,7 @@ TEST(VlaAgent, TakesMinMaxActionsAloneForAHeadThatClipsThem) {
   EXPECT_THAT(error_text([&] { with(Normalization::kIdentity); }), HasSubstr("found identity"));
 }
 
-TEST(VlaAgent, CachedFeaturesAndImagesGiveOneLoss) {
+TEST(VlaAgent, CachedFeaturesAndImagesGiveTheSameLoss) {
   Fixture fixture;
   Batch batch;
   batch.observations["state"] = at::zeros({4, 2, kState});
@@ -146,7 +146,7 @@ TEST(VlaAgent, CachedFeaturesAndImagesGiveOneLoss) {
   EXPECT_TRUE(fixture.agent->loss(batch, generator).loss.equal(from_images));
 }
 
-TEST(VlaAgent, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
+TEST(VlaAgent, TrainsWithoutHostDeviceTransfers) {
   Fixture fixture;
   Batch batch;
   batch.observations["state"] = at::zeros({4, 2, kState});
@@ -157,7 +157,7 @@ TEST(VlaAgent, TrainsWithoutReadingFromTheDeviceOrCopyingToIt) {
   EXPECT_EQ(device_traffic_of([&] { fixture.agent->loss(batch, generator).loss.backward(); }), "");
 }
 
-// The condition [512, 2, 2 + kState] that the head is trained on, of a batch of zeros.
+// The head's training condition [512, 2, 2 + kState] for a batch of zeros.
 at::Tensor training_cond(double state_noise, bool training) {
   VlaAgentOptions options;
   options.state_noise = state_noise;
@@ -173,18 +173,18 @@ at::Tensor training_cond(double state_noise, bool training) {
   return fixture.head->last_cond;
 }
 
-TEST(VlaAgent, AddsNoiseToTheStateInTrainingAlone) {
+TEST(VlaAgent, AddsNoiseToTheStateOnlyInTraining) {
   const at::Tensor cond = training_cond(0.5, true);
   const at::Tensor state = cond.narrow(2, 2, kState);
   EXPECT_NEAR(state.mean().item<double>(), 0.0, 0.05);
   EXPECT_NEAR(state.std().item<double>(), 0.5, 0.05);
-  EXPECT_FALSE(at::equal(state.select(1, 0), state.select(1, 1)));  // each observation its own
-  EXPECT_TRUE(cond.narrow(2, 0, 2).eq(0).all().item<bool>());       // none on what is seen
+  EXPECT_FALSE(at::equal(state.select(1, 0), state.select(1, 1)));  // drawn per observation
+  EXPECT_TRUE(cond.narrow(2, 0, 2).eq(0).all().item<bool>());       // none on the features
   EXPECT_TRUE(training_cond(0.5, false).eq(0).all().item<bool>());
   EXPECT_TRUE(training_cond(0.0, true).eq(0).all().item<bool>());
 }
 
-TEST(VlaAgent, ComputesTheNextChunkWhileTheCurrentOnePlays) {
+TEST(VlaAgent, ComputesTheNextChunkWhileTheCurrentOneIsExecuted) {
   Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, true, {.latency_steps = 3});
   fixture.actor->reset(7);
   std::vector<int> seen;
@@ -192,36 +192,36 @@ TEST(VlaAgent, ComputesTheNextChunkWhileTheCurrentOnePlays) {
     const bool needed = fixture.actor->needs_images();
     if (needed) seen.push_back(step);
     const at::Tensor action = fixture.actor->act(observation(step, needed));
-    // The first chunk from its present on; the later ones, asked for three steps before, from the
-    // row that is then the present.
+    // The first chunk starts at its current step; later ones, requested three steps earlier, start
+    // at the row that is then the current step.
     EXPECT_EQ(action[0].item<float>(), (step < 8 ? 1 : 4) + step % 8) << "step " << step;
     EXPECT_EQ(fixture.actor->last_timing().plan_ms > 0, step % 8 == 0) << "step " << step;
   }
   EXPECT_EQ(seen, (std::vector<int>{0, 4, 5, 12, 13, 20, 21}));
 }
 
-TEST(VlaAgent, EncodesBesideWhatPlaysWhereALatencyIsGranted) {
+TEST(VlaAgent, EncodesInTheBackgroundWithLatency) {
   Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, true, {.latency_steps = 3});
   fixture.actor->reset(0);
   int step = 0;
   const auto act = [&] {
-    const bool looks = fixture.actor->needs_images();
-    return fixture.actor->act(observation(step++, looks))[0].item<float>();
+    const bool with_images = fixture.actor->needs_images();
+    return fixture.actor->act(observation(step++, with_images))[0].item<float>();
   };
   for (int i = 0; i < 4; ++i) act();
   fixture.backbone->gate.close();
-  EXPECT_EQ(act(), 5);  // step 4: its picture is for the plan of step 5
-  EXPECT_EQ(act(), 6);  // the plan, which has to wait for both pictures
+  EXPECT_EQ(act(), 5);  // step 4: its image is for the plan of step 5
+  EXPECT_EQ(act(), 6);  // the plan, which must wait for both images
   constexpr auto kSlow = std::chrono::milliseconds(20);
   std::this_thread::sleep_for(kSlow);
   EXPECT_EQ(fixture.head->calls, 1);
   fixture.backbone->gate.open();
-  for (int i = 0; i < 3; ++i) act();  // 6, 7 and 8, at which it is due
+  for (int i = 0; i < 3; ++i) act();  // steps 6, 7 and 8; the chunk is due at 8
   EXPECT_EQ(fixture.head->calls, 2);
   EXPECT_GE(fixture.actor->last_timing().plan_ms, 20.0);  // features included
 }
 
-TEST(VlaAgent, TimesAChunkFromItsObservationOn) {
+TEST(VlaAgent, MeasuresTheTimeOfAChunkFromItsObservation) {
   Fixture fixture;
   fixture.actor->reset(0);
   fixture.backbone->gate.close();
@@ -235,12 +235,12 @@ TEST(VlaAgent, TimesAChunkFromItsObservationOn) {
   EXPECT_GE(fixture.actor->last_timing().plan_ms, fixture.actor->last_timing().preprocess_ms);
 }
 
-TEST(VlaAgent, AnActorEndsOnceItsLastChunkIsThere) {
+TEST(VlaAgent, AnActorsDestructorWaitsForItsLastChunk) {
   Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, true, {.latency_steps = 3});
   fixture.actor->reset(0);
   for (int step = 0; step < 5; ++step) fixture.actor->act(observation(step, true));
   fixture.head->gate.close();
-  fixture.actor->act(observation(5, true));  // asks for a chunk
+  fixture.actor->act(observation(5, true));  // requests a chunk
   std::atomic<bool> is_idle = false;
   std::thread waiting([&] {
     fixture.actor.reset();
@@ -253,14 +253,14 @@ TEST(VlaAgent, AnActorEndsOnceItsLastChunkIsThere) {
   EXPECT_TRUE(fixture.head->last_cond.defined());
 }
 
-TEST(VlaAgent, ALateChunkIsMadeForTheObservationsOfItsPlan) {
+TEST(VlaAgent, AChunkWithLatencyUsesTheObservationsOfItsPlan) {
   Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, true, {.latency_steps = 3});
   fixture.actor->reset(0);
   for (int step = 0; step < 9; ++step) fixture.actor->act(observation(step, true));
-  EXPECT_EQ(fixture.head->last_cond[0][1][0].item<float>(), 5);  // step 8 less 3
+  EXPECT_EQ(fixture.head->last_cond[0][1][0].item<float>(), 5);  // step 8 - 3
 }
 
-TEST(VlaAgent, AnEpisodeThatEndsBeforeItsChunkLeavesNothingBehind) {
+TEST(VlaAgent, AnEpisodeThatEndsBeforeItsChunkDoesNotAffectTheNext) {
   const VlaAgentOptions late{.latency_steps = 3};
   Fixture cut({2, kHorizon, 8, Alignment::kFirstObservation}, true, late);
   cut.actor->reset(99);
@@ -298,10 +298,10 @@ TEST(VlaAgent, SamplesThePlansOfSeveralActorsAtOnce) {
     EXPECT_TRUE(actors[i]->command().equal(alone)) << i;
     EXPECT_GT(actors[i]->last_timing().plan_ms, 0.0);
   }
-  EXPECT_THROW(actors[0]->accept(chunks[0]), Error) << "nothing was asked for";
+  EXPECT_THROW(actors[0]->accept(chunks[0]), Error) << "no chunk was requested";
 }
 
-TEST(VlaAgent, AsksAgainForAPlanThatNobodyDelivered) {
+TEST(VlaAgent, RequestsAPlanAgainIfItWasNotDelivered) {
   Fixture fixture;
   fixture.actor->reset(0);
   fixture.actor->observe(observation(0, true));
@@ -310,7 +310,7 @@ TEST(VlaAgent, AsksAgainForAPlanThatNobodyDelivered) {
   EXPECT_TRUE(fixture.actor->wants_plan());
 }
 
-TEST(VlaAgent, GivesAHeadThatContinuesThemTheCommandsThatAreCommitted) {
+TEST(VlaAgent, PassesCommittedCommandsToAHeadThatContinuesThem) {
   Fixture fixture({2, kHorizon, 8, Alignment::kFirstObservation}, true, {.latency_steps = 3});
   fixture.head->continues = true;
   fixture.actor->reset(0);
@@ -321,17 +321,17 @@ TEST(VlaAgent, GivesAHeadThatContinuesThemTheCommandsThatAreCommitted) {
   fixture.actor->act(observation(8, true));
   ASSERT_EQ(fixture.head->prefixes.size(), 2u);
   EXPECT_FALSE(fixture.head->prefixes[0].defined()) << "nothing is committed at the start";
-  // The plan of step 5: row 0 is step 4, and steps 5, 6 and 7 play meanwhile.
+  // The plan of step 5: row 0 is step 4, and steps 5, 6 and 7 are executed meanwhile.
   const at::Tensor expected =
       at::stack({commands[4], commands[5], commands[6], commands[7]}).unsqueeze(0);
   EXPECT_TRUE(fixture.head->prefixes[1].allclose(expected));
 }
 
-TEST(VlaAgent, GivesItsHeadATokenForEachCameraAndStep) {
+TEST(VlaAgent, GivesItsHeadOneTokenPerCameraAndStep) {
   Fixture fixture;
   fixture.actor->reset(0);
   fixture.actor->act(observation(5, true));
-  // Means of the front and the top camera, of both steps of the queue.
+  // Means of the front and the top camera, for both steps in the queue.
   EXPECT_TRUE(
       fixture.head->last_tokens.allclose(at::tensor({5.F, 105.F, 5.F, 105.F}).view({1, 4, 1})))
       << fixture.head->last_tokens;
@@ -342,7 +342,7 @@ TEST(VlaAgent, AveragesTheChunksThatCoverAStep) {
   fixture.actor->reset(0);
   at::Tensor action;
   for (int step = 0; step < 8; ++step) action = fixture.actor->act(observation(step, true));
-  // Rows 3, 2, 1, 0 of the chunks of steps 4 .. 7, the oldest weighing most.
+  // Rows 3, 2, 1, 0 of the chunks of steps 4 .. 7; the oldest has the largest weight.
   double sum = 0, weights = 0;
   for (int i = 0; i < 4; ++i) {
     sum += std::exp(-0.01 * i) * (3 - i);
@@ -351,7 +351,7 @@ TEST(VlaAgent, AveragesTheChunksThatCoverAStep) {
   EXPECT_NEAR(action[0].item<float>(), sum / weights, 1e-6);
 }
 
-TEST(VlaAgent, NamesTheHeadWhoseChunkIsNotOneAndGoesOn) {
+TEST(VlaAgent, NamesTheHeadOfAnInvalidChunkAndContinues) {
   Fixture fixture;
   fixture.actor->reset(0);
   const auto error = [&](const std::optional<at::Tensor>& chunk) {
@@ -369,7 +369,7 @@ TEST(VlaAgent, NamesTheHeadWhoseChunkIsNotOneAndGoesOn) {
   EXPECT_EQ(error({}), "accepted");
 }
 
-// An action head that only answers, such as one that looks up a table.
+// An action head without parameters, such as a lookup table.
 class TableHead : public Head {
  public:
   const HeadSpec& spec() const override { return spec_; }
@@ -384,7 +384,7 @@ class TableHead : public Head {
   HeadSpec spec_{kAction, kHorizon, 2, 2 + kState};
 };
 
-TEST(VlaAgent, ActsByAHeadWithoutParameters) {
+TEST(VlaAgent, ActsWithAHeadWithoutParameters) {
   VlaAgent agent({.horizons = {2, kHorizon, 8, Alignment::kFirstObservation}}, spec(),
                  std::make_shared<MeanBackbone>(), std::make_shared<TableHead>());
   agent.set_statistics({.state = identity_statistics(kState),
@@ -404,15 +404,16 @@ TEST(CheckExecution, NamesTheOptionThatDoesNotFit) {
   };
   EXPECT_NO_THROW(check_execution({.horizons = {2, 17, 14}, .latency_steps = 2}));
   EXPECT_THAT(text_of({.horizons = {2, 16, 16}}),
-              HasSubstr("expected at least 17 (1 actions before the present, and num_action_steps "
-                        "16); found 16"));
-  EXPECT_THAT(text_of({.horizons = {2, 16, 14}, .latency_steps = 2}),
-              HasSubstr("expected at least 17 (1 actions before the present, 2 of latency, and "
-                        "num_action_steps 14)"));
+              HasSubstr("expected at least 17 (1 actions before the current step, and "
+                        "num_action_steps 16); found 16"));
+  EXPECT_THAT(
+      text_of({.horizons = {2, 16, 14}, .latency_steps = 2}),
+      HasSubstr("expected at least 17 (1 actions before the current step, 2 of latency, and "
+                "num_action_steps 14)"));
   for (const std::int64_t latency : {2, 20}) {
     EXPECT_THAT(text_of({.horizons = {2, 16, 2}, .latency_steps = latency}),
                 AllOf(HasSubstr("latency_steps"),
-                      HasSubstr("expected 0 to 1 (num_action_steps 2 less 1)")));
+                      HasSubstr("expected 0 to 1 (num_action_steps 2 minus 1)")));
   }
 }
 

@@ -53,7 +53,7 @@ TEST_F(ExplainConfig, SaysValuePlaceDefaultTypeRangeAndMeaning) {
                 ":5:23\n"
                 "  default  [0.95, 0.999]\n"
                 "  type     list of numbers, from 0 to 1\n"
-                "  meaning  decay of AdamW's two moments\n");
+                "  meaning  decay rates of AdamW's first and second moments\n");
 }
 
 TEST_F(ExplainConfig, ShowsDefaultsThatNoFileWritesAndOverridesOfThem) {
@@ -114,9 +114,9 @@ TEST_F(ExplainConfig, KnowsTheKeysOfACollection) {
 
 TEST_F(ExplainConfig, DocumentsEverySectionAndComponent) {
   const std::string document = reference_document(Registry::instance().components());
-  EXPECT_THAT(document, HasSubstr("| `output_dir` | path | runs |  | where run folders are"));
-  EXPECT_THAT(document, HasSubstr("\n## section `train`\n\ntraining.\n\n| option |"));
-  EXPECT_THAT(document, HasSubstr("| `max_steps` | integer | 50000 | at least 1 | training steps"));
+  EXPECT_THAT(document, HasSubstr("| `output_dir` | path | runs |  | folder in which run"));
+  EXPECT_THAT(document, HasSubstr("\n## section `train`\n\ntraining loop.\n\n| option |"));
+  EXPECT_THAT(document, HasSubstr("| `max_steps` | integer | 50000 | at least 1 | number of"));
   EXPECT_THAT(document, HasSubstr("| `swanlab` | text | off | one of off, offline, cloud |"));
   EXPECT_THAT(document, HasSubstr("| `max_attempts` | integer | 1000 | at least 1 |"));
   EXPECT_THAT(document, HasSubstr("\n## agent `tiny`\n\na small network on the state.\n"));

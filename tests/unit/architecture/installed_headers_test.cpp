@@ -21,12 +21,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kRoot = ROBOIMI_SOURCE_DIR;
-const fs::path kCore = kRoot / "core/roboimi";
+const fs::path kSourceRoot = ROBOIMI_SOURCE_DIR;
+const fs::path kCore = kSourceRoot / "core/roboimi";
 
 // Paths below core/roboimi, by the list that the installation uses.
 std::set<std::string> installed_headers() {
-  const std::string list = read_text(kRoot / "cmake/installed_headers.cmake");
+  const std::string list = read_text(kSourceRoot / "cmake/installed_headers.cmake");
   const std::regex entry(R"(\n    ([a-z_/]+(\.h)?))");
   std::set<std::string> headers;
   for (std::sregex_iterator match(list.begin(), list.end(), entry), end; match != end; ++match) {
@@ -85,7 +85,7 @@ TEST(InstalledHeaders, IncludeNoHeaderThatIsNotInstalled) {
 
 TEST(InstalledHeaders, ChangeWithTheVersionOfThePluginApi) {
   // A line for each version: its number and the hash of its headers.
-  std::istringstream lines(read_text(kRoot / "tests/golden/plugin_api_versions.txt"));
+  std::istringstream lines(read_text(kSourceRoot / "tests/golden/plugin_api_versions.txt"));
   std::map<std::uint32_t, std::string> hashes;
   std::uint32_t version = 0;
   for (std::string hash; lines >> version >> hash;) hashes[version] = hash;

@@ -22,12 +22,12 @@ using gpu::EmulatedGpu;
 // Odd sizes: neither the width nor a sample is a multiple of a warp.
 constexpr std::int64_t kWidth = 48, kLength = 5, kBatch = 4;
 
-at::Tensor random(at::IntArrayRef sizes, std::uint64_t seed) {
+at::Tensor random_floats(at::IntArrayRef sizes, std::uint64_t seed) {
   at::Generator generator = make_generator(seed);
   return at::randn(sizes, generator, at::TensorOptions(at::kFloat));
 }
 
-Transformer random_transformer(std::int64_t num_kv_heads, Output output) {
+Transformer float_transformer(std::int64_t num_kv_heads, Output output) {
   Transformer net(TransformerOptions{.width = kWidth,
                                      .num_blocks = 2,
                                      .num_heads = 4,
@@ -46,32 +46,34 @@ struct Results {
 
 template <typename Forward>
 Results run(TransformerImpl& net, std::int64_t with_tangent, Forward forward) {
-  const at::Tensor x = random({kBatch, kLength, kWidth}, 1).requires_grad_();
-  const Dual input{
-      .value = x,
-      .tangent = with_tangent == 0 ? at::Tensor() : random({with_tangent, kLength, kWidth}, 2)};
+  const at::Tensor x = random_floats({kBatch, kLength, kWidth}, 1).requires_grad_();
+  const Dual input{.value = x,
+                   .tangent = with_tangent == 0
+                                  ? at::Tensor()
+                                  : random_floats({with_tangent, kLength, kWidth}, 2)};
   const Dual y = forward(input);
   std::vector<at::Tensor> inputs = net.parameters();
   inputs.insert(inputs.begin(), x);
   return {y.value.detach(), y.tangent,
-          torch::autograd::grad({(y.value * random(y.value.sizes(), 5)).sum()}, inputs)};
+          torch::autograd::grad({(y.value * random_floats(y.value.sizes(), 5)).sum()}, inputs)};
 }
 
 // Relative to the largest number that is expected. The first reader's query has no gradient.
-double distance(const at::Tensor& found, const at::Tensor& expected) {
+double relative_distance(const at::Tensor& found, const at::Tensor& expected) {
   EXPECT_EQ(found.sizes(), expected.sizes());
   const double scale = std::max(expected.abs().max().item<double>(), 0.1);
   return (found - expected).abs().max().item<double>() / scale;
 }
 
 void expect_near(const Results& found, const Results& expected, double tolerance) {
-  EXPECT_LT(distance(found.value, expected.value), tolerance);
+  EXPECT_LT(relative_distance(found.value, expected.value), tolerance);
   ASSERT_EQ(found.tangent.defined(), expected.tangent.defined());
   if (found.tangent.defined()) {
-    EXPECT_LT(distance(found.tangent, expected.tangent), tolerance);
+    EXPECT_LT(relative_distance(found.tangent, expected.tangent), tolerance);
   }
   for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
-    EXPECT_LT(distance(found.gradients[i], expected.gradients[i]), tolerance) << "gradient " << i;
+    EXPECT_LT(relative_distance(found.gradients[i], expected.gradients[i]), tolerance)
+        << "gradient " << i;
   }
 }
 
@@ -93,7 +95,7 @@ class GpuPass : public testing::TestWithParam<Case> {};
 
 TEST_P(GpuPass, EqualsTheComposedOperators) {
   const Case& c = GetParam();
-  Transformer net = random_transformer(c.num_kv_heads, c.output);
+  Transformer net = float_transformer(c.num_kv_heads, c.output);
   const EmulatedGpu device;
   const Results expected = run(*net, c.with_tangent, [&](const Dual& x) {
     return c.with_tangent == 0 ? Dual{net->forward_composed(x.value), {}}
@@ -112,7 +114,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GpuPass,
                                          Case{4, Output::kDepthAttention, 0}));
 
 TEST(GpuPassTest, TheOrderOfThreadsChangesNoBit) {
-  Transformer net = random_transformer(2, Output::kDepthAttention);
+  Transformer net = float_transformer(2, Output::kDepthAttention);
   const auto with = [&](EmulatedGpu::Order order) {
     const EmulatedGpu device(order);
     return run(*net, 2, [&](const Dual& x) { return net->forward_dual_on(x, device, false); });
@@ -121,9 +123,9 @@ TEST(GpuPassTest, TheOrderOfThreadsChangesNoBit) {
 }
 
 TEST(GpuPassTest, WithoutGradientsTheValuesAreTheSame) {
-  Transformer net = random_transformer(2, Output::kSum);
+  Transformer net = float_transformer(2, Output::kSum);
   const EmulatedGpu device;
-  const at::Tensor x = random({kBatch, kLength, kWidth}, 1);
+  const at::Tensor x = random_floats({kBatch, kLength, kWidth}, 1);
   const at::Tensor with = net->forward_dual_on({x, {}}, device, false).value.detach();
   at::NoGradGuard no_grad;
   EXPECT_TRUE(at::equal(net->forward_dual_on({x, {}}, device, false).value, with));

@@ -1,4 +1,4 @@
-// Damaged checkpoints are noticed and named.
+// Tests that damaged checkpoints are detected and reported.
 #include <fstream>
 
 #include "roboimi/checkpoint/checkpoint_json.h"
@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
-TEST_F(CheckpointTest, ThatIsDamagedNamesThePreviousOne) {
+TEST_F(CheckpointTest, ThatIsDamagedReportsTheNewestIntactOne) {
   CheckpointStore store(folder_, 3);
   EXPECT_FALSE(store.read_latest().has_value());
   for (const std::int64_t step : {10, 20, 30}) store.save(small_checkpoint(step));
@@ -35,10 +35,10 @@ TEST_F(CheckpointTest, ThatIsDamagedNamesThePreviousOne) {
   EXPECT_THAT(error(), HasSubstr("to continue from step_00000010, remove " +
                                  (folder_ / "step_00000030").string()));
   fs::remove_all(folder_ / "step_00000010");
-  EXPECT_THAT(error(), HasSubstr("none of this run is whole"));
+  EXPECT_THAT(error(), HasSubstr("this run has no intact checkpoint"));
 }
 
-// Changes one byte.
+// Flips one bit.
 void damage(const fs::path& file, std::streamoff at) {
   std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
   stream.seekg(at);
@@ -47,7 +47,7 @@ void damage(const fs::path& file, std::streamoff at) {
   stream.put(static_cast<char>(byte ^ 1));
 }
 
-TEST_F(CheckpointTest, NamesTheFileThatIsNotWhatWasSaved) {
+TEST_F(CheckpointTest, ReportsFilesThatDifferFromTheSavedOnes) {
   for (const std::string name :
        {"model.safetensors", "ema.safetensors", "optimizer.safetensors", "config.yaml"}) {
     const fs::path folder = CheckpointStore(folder_, 3).save(small_checkpoint(10));
@@ -63,7 +63,7 @@ TEST_F(CheckpointTest, NamesTheFileThatIsNotWhatWasSaved) {
   }
 }
 
-TEST_F(CheckpointTest, NeedsTheOptimizersSumOnlyToGoOn) {
+TEST_F(CheckpointTest, NeedsTheOptimizerFileOnlyToResume) {
   const fs::path folder = CheckpointStore(folder_, 3).save(small_checkpoint(10));
   fs::remove(folder / "optimizer.safetensors");
   EXPECT_NO_THROW(read_checkpoint(folder, /*with_optimizer=*/false));
@@ -71,7 +71,7 @@ TEST_F(CheckpointTest, NeedsTheOptimizersSumOnlyToGoOn) {
               ElementsAre(HasSubstr("optimizer.safetensors: cannot open: No such file")));
 }
 
-TEST_F(CheckpointTest, NoticesAnyChangeOfItsState) {
+TEST_F(CheckpointTest, DetectsAnyChangeOfItsState) {
   const fs::path folder = CheckpointStore(folder_, 3).save(small_checkpoint(10));
   const std::string good = read_text(folder / "state.json");
   EXPECT_THAT(good, HasSubstr("\n  \"body_sha256\": \""));
@@ -85,7 +85,7 @@ TEST_F(CheckpointTest, NoticesAnyChangeOfItsState) {
   EXPECT_EQ(read_checkpoint(folder).state.rollouts.at("success_rate"), 0.25);
 }
 
-TEST_F(CheckpointTest, WithADamagedOldStateIsPassedOver) {
+TEST_F(CheckpointTest, WithDamagedStateIsSkippedIfItIsNotTheNewest) {
   CheckpointStore store(folder_, 1);
   save(store, 10, 0.9);
   damage(folder_ / "step_00000010" / "state.json", 30);
@@ -93,12 +93,12 @@ TEST_F(CheckpointTest, WithADamagedOldStateIsPassedOver) {
   save(store, 30);
   EXPECT_EQ(store.latest(), folder_ / "step_00000030");
   EXPECT_EQ(fs::read_symlink(folder_ / "best"), "step_00000020");
-  // It is not pruned: somebody may want to look at it.
+  // It is not pruned, so that the user can examine it.
   EXPECT_THAT(names(),
               ElementsAre("best", "latest", "step_00000010", "step_00000020", "step_00000030"));
 }
 
-TEST_F(CheckpointTest, WithDamagedStateSaysSo) {
+TEST_F(CheckpointTest, WithDamagedStateIsAnError) {
   const std::string good = checkpoint_state_to_json(small_checkpoint(10).state);
   for (const std::string& text : {good.substr(0, good.size() / 2), std::string("[1, 2]"),
                                   std::string("{\"format\": 1, \"step\": \"ten\"}")}) {
@@ -106,7 +106,7 @@ TEST_F(CheckpointTest, WithDamagedStateSaysSo) {
       checkpoint_state_from_json(text, "state.json");
       FAIL() << "accepted " << text;
     } catch (const Error& error) {
-      EXPECT_THAT(error.what(), HasSubstr("state.json: a damaged checkpoint: "));
+      EXPECT_THAT(error.what(), HasSubstr("state.json: damaged checkpoint: "));
     }
   }
 }

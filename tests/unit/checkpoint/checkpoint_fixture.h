@@ -1,4 +1,4 @@
-// A small checkpoint, and a folder of checkpoints to save it in.
+// A test fixture with a small checkpoint and a folder of checkpoints.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -15,13 +15,13 @@
 
 namespace roboimi {
 
-inline Checkpoint small_checkpoint(std::int64_t step, std::int64_t numbers = 4) {
+inline Checkpoint small_checkpoint(std::int64_t step, std::int64_t num_weights = 4) {
   Checkpoint checkpoint;
   checkpoint.state.step = step;
   checkpoint.state.ema_step = step;
   checkpoint.state.spec = testing::tiny_spec();
   checkpoint.state.conditions = NumericConditions::current("cpu");
-  checkpoint.model["weight"] = at::full({numbers}, static_cast<double>(step));
+  checkpoint.model["weight"] = at::full({num_weights}, static_cast<double>(step));
   checkpoint.ema["weight"] = at::full({numbers}, 0.5);
   checkpoint.optimizer["step"] = at::full({}, static_cast<double>(step));
   checkpoint.config_yaml = "name: test\n";

@@ -1,4 +1,4 @@
-// What full disks, killed processes and links in the folder of checkpoints do to it.
+// Tests of checkpoint folders with full disks, killed processes and links.
 #include <sys/resource.h>
 
 #include <csignal>
@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
-TEST_F(CheckpointTest, ThatDoesNotFitTheDiskLeavesThePreviousOne) {
+TEST_F(CheckpointTest, ThatExceedsTheDiskKeepsThePreviousOne) {
   CheckpointStore store(folder_, 3);
   store.save(small_checkpoint(10));
   rlimit former{};
@@ -34,7 +34,7 @@ TEST_F(CheckpointTest, ThatDoesNotFitTheDiskLeavesThePreviousOne) {
   EXPECT_EQ(read_checkpoint(find_checkpoint(folder_)).state.step, 10);
 }
 
-TEST_F(CheckpointTest, OfAKilledWriterIsClearedAwayBeforeTheNextIsSaved) {
+TEST_F(CheckpointTest, OfAKilledWriterIsRemovedBeforeTheNextSave) {
   CheckpointStore(folder_, 3).save(small_checkpoint(5));
   for (const char* name : {".step_00000020.tmp123", ".step_00000020.tmp123-0badcafe",
                            ".removed_step_00000010", ".latest.123-0badcafe"}) {
@@ -47,7 +47,7 @@ TEST_F(CheckpointTest, OfAKilledWriterIsClearedAwayBeforeTheNextIsSaved) {
   EXPECT_THAT(names(), ElementsAre("latest", "step_00000005", "step_00000010"));
 }
 
-TEST_F(CheckpointTest, LeavesWhatIsNotItsOwnAlone) {
+TEST_F(CheckpointTest, DoesNotTouchForeignFiles) {
   // A folder of checkpoints that is a link to a home folder, and links out of it.
   const fs::path home = folder_ / "home", outside = folder_ / "outside";
   fs::create_directories(home / ".ssh");
@@ -68,11 +68,11 @@ TEST_F(CheckpointTest, LeavesWhatIsNotItsOwnAlone) {
   EXPECT_FALSE(fs::exists(home / "step_00000010"));
 }
 
-TEST_F(CheckpointTest, IsPointedAtOnceMoreWhereTheLinksWereNotUpdated) {
+TEST_F(CheckpointTest, HasItsLinksRepairedIfTheyWereNotUpdated) {
   CheckpointStore writer(folder_, 1);
   save(writer, 10, 0.25);
   save(writer, 20, 0.75);
-  // As after a kill between the record of the rollouts and the links.
+  // The state after a kill between recording the rollouts and updating the links.
   writer.save(small_checkpoint(30));
   fs::remove(folder_ / "best");
   fs::create_directory_symlink("step_00000010", folder_ / "best");
@@ -83,7 +83,7 @@ TEST_F(CheckpointTest, IsPointedAtOnceMoreWhereTheLinksWereNotUpdated) {
   EXPECT_THAT(names(), ElementsAre("best", "latest", "step_00000020", "step_00000030"));
 }
 
-TEST_F(CheckpointTest, ThatIsALinkIsReadAndNotPruned) {
+TEST_F(CheckpointTest, ThatIsALinkIsReadButNotPruned) {
   CheckpointStore(folder_ / "archive", 3).save(small_checkpoint(10));
   fs::create_directories(folder_ / "run");
   fs::create_directory_symlink("../archive/step_00000010", folder_ / "run" / "step_00000010");
@@ -94,7 +94,7 @@ TEST_F(CheckpointTest, ThatIsALinkIsReadAndNotPruned) {
   EXPECT_TRUE(fs::exists(folder_ / "archive" / "step_00000010" / "state.json"));
 }
 
-TEST_F(CheckpointTest, HasItsNameBackWhenItsReplacementWasKilled) {
+TEST_F(CheckpointTest, IsRestoredWhenItsReplacementWasKilled) {
   CheckpointStore(folder_, 3).save(small_checkpoint(10));
   fs::rename(folder_ / "step_00000010", folder_ / ".replaced_step_00000010");
   EXPECT_EQ(CheckpointStore(folder_, 3).read_latest()->state.step, 10);

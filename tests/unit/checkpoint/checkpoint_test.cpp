@@ -1,4 +1,4 @@
-// Checkpoints are saved, read, ranked and found.
+// Tests of saving, reading, ranking and finding checkpoints.
 #include "roboimi/checkpoint/checkpoint_json.h"
 #include "roboimi/common/error.h"
 #include "tests/unit/checkpoint/checkpoint_fixture.h"
@@ -10,7 +10,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
-TEST_F(CheckpointTest, SaysHowItsStepsWereComputed) {
+TEST_F(CheckpointTest, RecordsItsNumericConditions) {
   CheckpointState state = small_checkpoint(1).state;
   const NumericConditions plain = state.conditions;
   state.conditions.matmul = "tf32";
@@ -18,10 +18,10 @@ TEST_F(CheckpointTest, SaysHowItsStepsWereComputed) {
   const NumericConditions found =
       checkpoint_state_from_json(checkpoint_state_to_json(state), "state.json").conditions;
   EXPECT_EQ(found.difference(state.conditions), "");
-  EXPECT_EQ(found.difference(plain), "matmul tf32 against fp32, CUDA graph true against false");
+  EXPECT_EQ(found.difference(plain), "matmul tf32 vs. fp32, CUDA graph true vs. false");
 }
 
-TEST_F(CheckpointTest, ComesBackAsItWasSaved) {
+TEST_F(CheckpointTest, IsReadAsItWasSaved) {
   CheckpointStore store(folder_, 3);
   Checkpoint saved = small_checkpoint(50000);
   saved.state.seed = 0xFFFFFFFFFFFFFFFFULL;
@@ -50,7 +50,7 @@ TEST_F(CheckpointTest, ComesBackAsItWasSaved) {
   EXPECT_TRUE(at::equal(read.optimizer.at("step"), saved.optimizer.at("step")));
 }
 
-TEST_F(CheckpointTest, KeepsTheBestTheNewestAndOfEqualsTheLater) {
+TEST_F(CheckpointTest, KeepsTheBestAndTheNewestAndBreaksTiesByStep) {
   CheckpointStore store(folder_, 2);
   save(store, 10, 0.5);
   save(store, 20, 0.9);
@@ -86,7 +86,7 @@ TEST_F(CheckpointTest, ReplacesOneOfTheSameStep) {
   EXPECT_EQ(read_checkpoint(folder_ / "latest").model.at("weight")[0].item<float>(), -1.0F);
 }
 
-TEST_F(CheckpointTest, IsFoundByRunByFolderAndByLink) {
+TEST_F(CheckpointTest, IsFoundByRunFolderAndLink) {
   CheckpointStore store(folder_ / "checkpoints", 3);
   store.save(small_checkpoint(10));
   store.save(small_checkpoint(20));
@@ -102,7 +102,7 @@ TEST_F(CheckpointTest, IsFoundByRunByFolderAndByLink) {
   }
 }
 
-TEST_F(CheckpointTest, KeepsWhatTheNextLineOfMetricsHasOfTheStepsSoFar) {
+TEST_F(CheckpointTest, StoresTheSumsForTheNextLineOfMetrics) {
   Checkpoint saved = small_checkpoint(10);
   saved.state.unlogged = {.steps = 3, .processes = {{{"loss", 0.1F}}, {{"loss", 2.5}}}};
   const Checkpoint read = read_checkpoint(CheckpointStore(folder_, 3).save(saved));
@@ -123,7 +123,7 @@ TEST(LoadTensorsStrictly, ListsWhatIsMissingUnexpectedAndMisshapen) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("1 missing (first.bias)"));
     EXPECT_THAT(error.what(), HasSubstr("1 unexpected (extra)"));
-    EXPECT_THAT(error.what(), HasSubstr("second.bias: Float [3] against the model's Float [8]"));
+    EXPECT_THAT(error.what(), HasSubstr("second.bias: Float [3], but Float [8] in the model"));
   }
 }
 

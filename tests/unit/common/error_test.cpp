@@ -5,7 +5,7 @@
 namespace roboimi {
 namespace {
 
-TEST(Error, SaysWhereWhatExpectedFoundAndNextInOneLine) {
+TEST(Error, FormatsAllPartsInOneLine) {
   const Error error({.what = "unknown key 'n_embd'",
                      .where = "lewm.yaml:12:5",
                      .expected = "one of n_emb, n_layer",
@@ -22,7 +22,7 @@ TEST(Error, LeavesOutEmptyParts) {
   EXPECT_STREQ(Error({.what = "bad", .next = "do that"}).what(), "bad; do that");
 }
 
-TEST(Error, OfLibtorchIsCutToOneLine) {
+TEST(Error, OfLibtorchIsTruncatedToOneLine) {
   try {
     at::ones({2, 3}).matmul(at::ones({2, 3}));
     FAIL() << "matmul of wrong shapes did not throw";
@@ -33,8 +33,8 @@ TEST(Error, OfLibtorchIsCutToOneLine) {
   }
 }
 
-TEST(Error, OfAnAllocatorSaysThatMemoryIsShort) {
-  const std::string expected = "not enough memory; ask for smaller sizes, or free some";
+TEST(Error, OfAnAllocatorReportsLackOfMemory) {
+  const std::string expected = "not enough memory; use smaller sizes, or free some memory";
   EXPECT_EQ(one_line_message(std::bad_alloc()), expected);
   try {
     at::empty({std::int64_t{1} << 46}, at::kFloat);  // more than a process can address

@@ -31,7 +31,7 @@ class Files : public ::testing::Test {
   fs::path folder_;
 };
 
-TEST_F(Files, AFailedWriteLeavesTheOldFileAndNothingElse) {
+TEST_F(Files, AFailedWriteKeepsOnlyTheOldFile) {
   write_text_atomically(folder_ / "a", "old");
   EXPECT_THROW(write_file_atomically(folder_ / "a",
                                      [](const fs::path& temporary) {
@@ -43,7 +43,7 @@ TEST_F(Files, AFailedWriteLeavesTheOldFileAndNothingElse) {
   EXPECT_EQ(entries(), 1u);
 }
 
-TEST_F(Files, ATooLargeFileIsAnErrorInWords) {
+TEST_F(Files, AFileThatIsTooLargeGivesAClearError) {
   rlimit old{};
   getrlimit(RLIMIT_FSIZE, &old);
   rlimit small = old;
@@ -61,7 +61,7 @@ TEST_F(Files, ATooLargeFileIsAnErrorInWords) {
   EXPECT_EQ(entries(), 0u);
 }
 
-TEST_F(Files, AFolderAppearsWholeOrNotAtAll) {
+TEST_F(Files, AFolderIsWrittenAtomically) {
   EXPECT_THROW(write_folder_atomically(folder_ / "step",
                                        [](const fs::path& temporary) {
                                          write_text_atomically(temporary / "model", "x");
@@ -75,11 +75,11 @@ TEST_F(Files, AFolderAppearsWholeOrNotAtAll) {
   EXPECT_EQ(read_text(folder_ / "step" / "model"), "x");
 }
 
-TEST_F(Files, AFolderIsReplacedWithoutAnInstantUnderAnotherName) {
+TEST_F(Files, AFolderIsReplacedAtomically) {
   const auto write = [&](const std::string& text) {
     write_folder_atomically(folder_ / "step", [&](const fs::path& temporary) {
       write_text_atomically(temporary / "model", text);
-      // The former one is there for as long as the new one is not whole.
+      // The old folder exists until the new one is complete.
       EXPECT_EQ(fs::exists(folder_ / "step"), text == "new");
     });
   };
@@ -103,7 +103,7 @@ TEST_F(Files, AFolderIsReplacedWhereNamesCannotBeExchanged) {
       ::testing::ExitedWithCode(0), "");
 }
 
-TEST_F(Files, AFileOfAFolderThatIsBeingWrittenIsSyncedWithItAlone) {
+TEST_F(Files, AFileInAFolderThatIsBeingWrittenIsSyncedOnlyOnce) {
   EXPECT_EXIT(
       {
         std::string text = "no error";
@@ -121,7 +121,7 @@ TEST_F(Files, AFileOfAFolderThatIsBeingWrittenIsSyncedWithItAlone) {
       ::testing::ExitedWithCode(0), "");
 }
 
-TEST_F(Files, ATemporaryNameIsNewAndNotReachedThroughALink) {
+TEST_F(Files, ATemporaryNameIsUniqueAndLinksAreNotFollowed) {
   std::vector<fs::path> names;
   for (int i = 0; i < 2; ++i) {
     write_file_atomically(folder_ / "a", [&](const fs::path& temporary) {
@@ -138,8 +138,8 @@ TEST_F(Files, ATemporaryNameIsNewAndNotReachedThroughALink) {
   EXPECT_EQ(read_text(folder_ / "a"), "x");
 }
 
-TEST_F(Files, WhatAKilledProcessLeftOfAFileIsRemovedWhenItIsWrittenAgain) {
-  constexpr const char* kGone = "2000000000";  // no process has this number
+TEST_F(Files, TemporaryFilesOfKilledProcessesAreRemovedByTheNextWrite) {
+  constexpr const char* kGone = "2000000000";  // no process has this ID
   const std::string own = std::to_string(::getpid());
   fs::path written_now;
   write_file_atomically(folder_ / "other", [&](const fs::path& temporary) {
@@ -157,20 +157,21 @@ TEST_F(Files, WhatAKilledProcessLeftOfAFileIsRemovedWhenItIsWrittenAgain) {
   fs::create_symlink("other", folder_ / (".a.tmp2000000001"));
   EXPECT_EQ(entries(), 8u);
   write_text_atomically(folder_ / "a", "new");
-  // Gone: this machine's two, and the link.
+  // Three are removed: two files of this machine, and the link.
   EXPECT_EQ(entries(), 6u);
   EXPECT_FALSE(fs::exists(folder_ / (".a.tmp" + std::string(kGone))));
   EXPECT_TRUE(fs::exists(folder_ / (".a.tmp" + own)));
   EXPECT_TRUE(fs::exists(folder_ / (".ab.tmp" + std::string(kGone))));
-  // Another machine's after a day.
-  const fs::path of_another = folder_ / (".a.tmp" + std::string(kGone) + foreign);
-  fs::last_write_time(of_another, fs::file_time_type::clock::now() - std::chrono::hours(25));
+  // A file of another machine is removed after a day.
+  const fs::path of_another_machine = folder_ / (".a.tmp" + std::string(kGone) + foreign);
+  fs::last_write_time(of_another_machine,
+                      fs::file_time_type::clock::now() - std::chrono::hours(25));
   write_text_atomically(folder_ / "a", "new");
-  EXPECT_FALSE(fs::exists(of_another));
+  EXPECT_FALSE(fs::exists(of_another_machine));
   EXPECT_EQ(read_text(folder_ / "other"), "x");
 }
 
-TEST_F(Files, APipeIsRefusedInsteadOfWaitedFor) {
+TEST_F(Files, APipeIsRefusedWithoutWaiting) {
   const auto pipe =
       std::filesystem::temp_directory_path() / ("roboimi_pipe" + std::to_string(::getpid()));
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
@@ -185,7 +186,7 @@ TEST_F(Files, APipeIsRefusedInsteadOfWaitedFor) {
   std::filesystem::remove(pipe);
 }
 
-TEST_F(Files, HashOfAFileIsThePublishedVector) {
+TEST_F(Files, HashOfAFileMatchesThePublishedVector) {
   write_text_atomically(folder_ / "abc", "abc");  // FIPS 180-2, appendix B.1
   EXPECT_EQ(sha256_file(folder_ / "abc"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

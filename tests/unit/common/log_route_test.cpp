@@ -27,7 +27,7 @@ TEST(Log, GoesToStderrAndNeverToStdout) {
   EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
 }
 
-TEST(Log, GoesToTheProgramsHandlerWhereItHasOne) {
+TEST(Log, GoesToTheProgramsHandlerIfThereIsOne) {
   std::vector<LogLevel> levels;
   std::string text;
   set_log_handler([&](LogLevel level, std::string_view message) {

@@ -15,7 +15,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(Memory, IsRefusedWhereThereIsNotEnoughWithBothNumbers) {
+TEST(Memory, ThatIsNotAvailableIsAnErrorWithBothSizes) {
   EXPECT_NO_THROW(require_memory(1.0, "a number", "here", ""));
   try {
     require_memory(1e18, "the head", "agent.head", "lower n_emb");
@@ -27,7 +27,7 @@ TEST(Memory, IsRefusedWhereThereIsNotEnoughWithBothNumbers) {
   }
 }
 
-TEST(Memory, IsWhatTheProcesssOwnLimitLeaves) {
+TEST(Memory, RespectsTheLimitOfTheProcess) {
   rlimit former{};
   ASSERT_EQ(::getrlimit(RLIMIT_AS, &former), 0);
   const std::uint64_t before = available_memory();
@@ -39,9 +39,9 @@ TEST(Memory, IsWhatTheProcesssOwnLimitLeaves) {
   EXPECT_EQ(within, 0U);
 }
 
-// AddressSanitizer brings an allocator of its own, which keeps what it likes.
+// Not with AddressSanitizer, which has its own allocator.
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
-TEST(Memory, OnceFreedIsKeptForTheNextAllocation) {
+TEST(Memory, ThatIsFreedIsKeptForTheNextAllocation) {
   constexpr std::size_t kBytes = 16 << 20;
   constexpr int kRounds = 20;
   const auto page_faults = [] {
@@ -51,7 +51,7 @@ TEST(Memory, OnceFreedIsKeptForTheNextAllocation) {
   };
   keep_freed_memory();
   const auto before = page_faults();
-  // By default glibc keeps one such block, and gives four back in every round.
+  // By default glibc keeps one such block and returns the others to the system in every round.
   std::array<void* volatile, 4> blocks{};
   for (int round = 0; round < kRounds; ++round) {
     for (auto& block : blocks) {
@@ -61,7 +61,7 @@ TEST(Memory, OnceFreedIsKeptForTheNextAllocation) {
     for (auto& block : blocks) std::free(block);
   }
   const auto pages_of_a_round = static_cast<long>(blocks.size() * kBytes) / ::sysconf(_SC_PAGESIZE);
-  EXPECT_LT(page_faults() - before, 2 * pages_of_a_round);  // the first round's are new
+  EXPECT_LT(page_faults() - before, 2 * pages_of_a_round);  // the first round needs new pages
 }
 #endif
 

@@ -31,7 +31,7 @@ class Paths : public ::testing::Test {
   fs::path folder_ = fs::path(::testing::TempDir()) / "roboimi_paths_test";
 };
 
-TEST_F(Paths, ExpandTheHomeFolderInFrontAlone) {
+TEST_F(Paths, ExpandOnlyALeadingHomeFolder) {
   ::setenv("HOME", "/home/somebody", 1);
   EXPECT_EQ(expand_home("~"), "/home/somebody");
   EXPECT_EQ(expand_home("~/runs/x"), "/home/somebody/runs/x");
@@ -40,16 +40,16 @@ TEST_F(Paths, ExpandTheHomeFolderInFrontAlone) {
   }
 }
 
-TEST_F(Paths, ExpandTheHomeFolderOfAUserOrSayThatThereIsNone) {
+TEST_F(Paths, ExpandTheHomeFolderOfAUserIfThereIsOne) {
   const passwd* root = ::getpwnam("root");
   ASSERT_NE(root, nullptr);
   EXPECT_EQ(expand_home("~root/data"), std::string(root->pw_dir) + "/data");
   EXPECT_EQ(error_text([] { expand_home("~no_such_user/data"); }),
             "~no_such_user/data: no user 'no_such_user': expected ~/FOLDER, ~USER/FOLDER or a path "
-            "without '~' in front; for a file of this name write ./~no_such_user/data");
+            "that does not begin with '~'; for a file with this name write ./~no_such_user/data");
 }
 
-TEST_F(Paths, TakeTheUserDatabaseWhereHomeIsNotSet) {
+TEST_F(Paths, UseTheUserDatabaseIfHomeIsNotSet) {
   const passwd* own = ::getpwuid(::getuid());
   ASSERT_NE(own, nullptr);
   ::unsetenv("HOME");
@@ -57,7 +57,7 @@ TEST_F(Paths, TakeTheUserDatabaseWhereHomeIsNotSet) {
   EXPECT_EQ(home_folder(), own->pw_dir);
 }
 
-TEST_F(Paths, AreAbsoluteFromTheCurrentFolder) {
+TEST_F(Paths, AreRelativeToTheCurrentFolder) {
   const fs::path here = fs::current_path();
   EXPECT_EQ(absolute_path("data"), here / "data");
   EXPECT_EQ(absolute_path("./data/./x"), here / "data/x");
@@ -73,7 +73,7 @@ TEST_F(Paths, FindTheNearestParentThatExists) {
   EXPECT_EQ(nearest_existing("no_such_folder"), fs::current_path());
 }
 
-TEST_F(Paths, SayWhyAFolderCannotBeWrittenAndCreateNothing) {
+TEST_F(Paths, ReportWhyAFolderIsNotWritableAndCreateNothing) {
   const auto failure = [&](const fs::path& folder) {
     return error_text([&] { require_writable_folder(folder, "output_dir"); });
   };
@@ -93,7 +93,7 @@ TEST_F(Paths, SayWhyAFolderCannotBeWrittenAndCreateNothing) {
   EXPECT_THAT(failure(""), HasSubstr("output_dir: an empty path"));
 }
 
-TEST_F(Paths, SayWhyAFileCannotBeWritten) {
+TEST_F(Paths, ReportWhyAFileIsNotWritable) {
   const auto failure = [&](const fs::path& file) {
     return error_text([&] { require_writable_file(file, "--out"); });
   };
@@ -104,7 +104,7 @@ TEST_F(Paths, SayWhyAFileCannotBeWritten) {
   EXPECT_THAT(failure(folder_ / std::string(250, 'x')), HasSubstr("the file's name is too long"));
 }
 
-TEST_F(Paths, AreQuotedForAShellWhereItIsNeeded) {
+TEST_F(Paths, AreQuotedForAShellIfNeeded) {
   EXPECT_EQ(shell_word("runs/x_lr=1e-4"), "runs/x_lr=1e-4");
   EXPECT_EQ(shell_word("My Drive/run"), "'My Drive/run'");
   EXPECT_EQ(shell_word("it's"), "'it'\\''s'");

@@ -26,7 +26,7 @@ class ProcessLockTest : public ::testing::Test {
       fs::path(::testing::TempDir()) / ("roboimi_process_lock_" + std::to_string(::getpid()));
 };
 
-TEST_F(ProcessLockTest, IsOneHoldersAtATime) {
+TEST_F(ProcessLockTest, HasOneHolderAtATime) {
   auto lock = ProcessLock::try_take(folder_ / "lock");
   ASSERT_TRUE(lock);
   EXPECT_FALSE(ProcessLock::try_take(folder_ / "lock"));
@@ -34,7 +34,7 @@ TEST_F(ProcessLockTest, IsOneHoldersAtATime) {
   EXPECT_TRUE(ProcessLock::try_take(folder_ / "lock"));
 }
 
-TEST_F(ProcessLockTest, EndsAWaitThatIsAskedToStop) {
+TEST_F(ProcessLockTest, StopsWaitingOnRequest) {
   const ProcessLock lock = ProcessLock::take(folder_ / "lock");
   int asked = 0;
   EXPECT_THAT(
@@ -42,11 +42,11 @@ TEST_F(ProcessLockTest, EndsAWaitThatIsAskedToStop) {
       HasSubstr("lock: interrupted while another process holds the lock"));
 }
 
-TEST_F(ProcessLockTest, OfAFolderNamesTheProcessThatHasIt) {
+TEST_F(ProcessLockTest, OfAFolderNamesItsHolder) {
   std::optional<ProcessLock> lock = ProcessLock::take_folder(folder_, "run");
   const std::string text = error_text([&] { ProcessLock::take_folder(folder_, "run"); });
   EXPECT_THAT(text, HasSubstr(folder_.string() +
-                              ": another process is at work on this run: found "
+                              ": another process is using this run: found "
                               "process " +
                               std::to_string(::getpid()) + " on " + host_name() + " since 20"));
   EXPECT_THAT(text, HasSubstr("wait for it to end, or stop it"));
@@ -54,7 +54,7 @@ TEST_F(ProcessLockTest, OfAFolderNamesTheProcessThatHasIt) {
   EXPECT_NO_THROW(ProcessLock::take_folder(folder_, "run"));
 }
 
-TEST_F(ProcessLockTest, OfAFolderThatIsMissingDoesNotMakeIt) {
+TEST_F(ProcessLockTest, DoesNotCreateAMissingFolder) {
   EXPECT_THAT(error_text([&] { ProcessLock::take_folder(folder_ / "missing", "run"); }),
               HasSubstr("missing/.lock: cannot create the lock: No such file or directory"));
   EXPECT_FALSE(fs::exists(folder_ / "missing"));
@@ -67,7 +67,7 @@ TEST_F(ProcessLockTest, IsNotTakenThroughALink) {
               HasSubstr("it is a link: remove it"));
 }
 
-TEST_F(ProcessLockTest, WhereTheFileSystemHasNoneIsAnErrorAndForAFolderAWarning) {
+TEST_F(ProcessLockTest, WithoutSupportIsAnErrorAndForAFolderAWarning) {
   EXPECT_EXIT(
       {
         testing::deny_system_call(SYS_flock, ENOLCK);

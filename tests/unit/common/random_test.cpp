@@ -9,7 +9,7 @@ namespace {
 
 at::Tensor default_state() { return at::detail::getDefaultCPUGenerator().get_state(); }
 
-TEST(SeededConstruction, IsRepeatableAndLeavesTheDefaultGeneratorAlone) {
+TEST(SeededConstruction, IsRepeatableAndRestoresTheDefaultGenerator) {
   const at::Tensor before = default_state();
   auto weights = [](std::uint64_t seed) {
     SeededConstruction guard(seed);
@@ -20,7 +20,7 @@ TEST(SeededConstruction, IsRepeatableAndLeavesTheDefaultGeneratorAlone) {
   EXPECT_TRUE(before.equal(default_state()));
 }
 
-TEST(Dropout, DrawsFromItsGeneratorOnly) {
+TEST(Dropout, DrawsOnlyFromItsGenerator) {
   const at::Tensor before = default_state();
   const at::Tensor x = at::ones({1000});
   at::Generator first = make_generator(3);
@@ -32,7 +32,7 @@ TEST(Dropout, DrawsFromItsGeneratorOnly) {
   EXPECT_NEAR((y == 0).to(at::kDouble).mean().item<double>(), 0.25, 0.06);
 }
 
-TEST(BatchGenerator, GivesEachRowTheNumbersOfItsOwnGenerator) {
+TEST(BatchGenerator, DrawsEachRowFromItsOwnGenerator) {
   const auto alone = [](std::uint64_t seed) {
     at::Generator generator = make_generator(seed);
     return at::randn({1, 3, 2}, generator);
@@ -40,12 +40,12 @@ TEST(BatchGenerator, GivesEachRowTheNumbersOfItsOwnGenerator) {
   const BatchGenerator rows({make_generator(5), make_generator(6), make_generator(5)});
   const at::Tensor batch = rows.randn({3, 3, 2}, at::kFloat);
   EXPECT_TRUE(batch.equal(at::cat({alone(5), alone(6), alone(5)})));
-  // The next numbers are new ones.
+  // The next call returns other numbers.
   EXPECT_FALSE(rows.randn({3, 3, 2}, at::kFloat).equal(batch));
   EXPECT_THROW(rows.randn({2, 3, 2}, at::kFloat), Error);
 }
 
-TEST(BatchGenerator, OfOneGeneratorDrawsAsThatDoes) {
+TEST(BatchGenerator, WithOneGeneratorDrawsLikeThatGenerator) {
   at::Generator generator = make_generator(5), same = make_generator(5);
   EXPECT_TRUE(BatchGenerator(generator).randn({3, 2}, at::kFloat).equal(at::randn({3, 2}, same)));
 }

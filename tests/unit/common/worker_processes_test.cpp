@@ -36,7 +36,7 @@ TEST(WorkerProcesses, AnswerEachLineWithALine) {
   EXPECT_FALSE(workers.receive(1ms).has_value());
 }
 
-TEST(WorkerProcesses, SayHowAWorkerEnded) {
+TEST(WorkerProcesses, ReportHowAWorkerEnded) {
   for (const auto& [script, found] : {std::pair<const char*, const char*>{"exit 7", "status 7"},
                                       {"kill -SEGV $$", "Segmentation fault"}}) {
     WorkerProcesses workers(shell(script), 1);
@@ -59,14 +59,14 @@ TEST(WorkerProcesses, EndWithTheirOwner) {
   EXPECT_NE(kill(pid, 0), 0);
 }
 
-TEST(WorkerProcesses, NameAProgramThatIsNotThere) {
+TEST(WorkerProcesses, NameAMissingProgram) {
   EXPECT_EQ(error_text([] { WorkerProcesses({"/nowhere/program"}, 1); }),
             "/nowhere/program: cannot start: No such file or directory");
 }
 
 volatile sig_atomic_t count_signals = 0;
 
-TEST(WorkerProcesses, LeaveTheSignalsOfTheirHostProgramAlone) {
+TEST(WorkerProcesses, DoNotChangeTheSignalsOfTheHostProgram) {
   count_signals = 0;
   const auto former = ::signal(SIGPIPE, [](int) { count_signals = count_signals + 1; });
   {
@@ -74,7 +74,8 @@ TEST(WorkerProcesses, LeaveTheSignalsOfTheirHostProgramAlone) {
     const std::string text = error_text([&] {
       while (true) workers.send(0, std::string(100'000, 'x'));
     });
-    EXPECT_THAT(text, HasSubstr("a worker process ended before its work: found exit status 5"));
+    EXPECT_THAT(
+        text, HasSubstr("a worker process ended before it finished its work: found exit status 5"));
   }
   EXPECT_EQ(count_signals, 0) << "no SIGPIPE reaches the host program";
   ::raise(SIGPIPE);
@@ -98,7 +99,7 @@ TEST(WorkerProcesses, InheritNeitherIgnoredSignalsNorDescriptors) {
     EXPECT_EQ(mask() & (1U << (SIGPIPE - 1)), 0U) << "ignored";
   }
   {
-    // The last one of the list is the folder that `ls` reads.
+    // The last one in the list is the folder that `ls` reads.
     WorkerProcesses workers(shell("exec ls /proc/self/fd >&3"), 1);
     for (const char* descriptor : {"0", "1", "2", "3", "4"}) {
       EXPECT_EQ(workers.receive(5000ms).value().line, descriptor);

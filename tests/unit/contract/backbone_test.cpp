@@ -40,7 +40,7 @@ std::string error_of(const Observation& images) {
   return error_text([&] { backbone.ordered_images(images); });
 }
 
-TEST(CameraNames, MustBeThereOnceAndInTheSpec) {
+TEST(CameraNames, MustBeNonEmptyUniqueAndInTheSpec) {
   const ObservationSpec spec{.streams = {rgb_stream("top", {4, 4}), rgb_stream("front", {4, 4})}};
   const auto error = [&](const std::vector<std::string>& names) -> std::string {
     try {
@@ -52,14 +52,15 @@ TEST(CameraNames, MustBeThereOnceAndInTheSpec) {
   };
   EXPECT_EQ(error({"front", "top"}), "");
   EXPECT_EQ(error({}),
-            "my_backbone: camera_names must name at least one camera, each once: found []");
+            "my_backbone: camera_names must list at least one camera, without duplicates: found "
+            "[]");
   EXPECT_THAT(error({"top", "top"}), HasSubstr("found [top, top]"));
   EXPECT_THAT(error({"top", "wrist"}),
               HasSubstr("my_backbone: camera 'wrist' is missing: expected top, wrist; found top, "
-                        "front; name the cameras in data.camera_names"));
+                        "front; add the cameras to data.camera_names"));
 }
 
-TEST(OrderedImages, FollowTheBackbonesOwnOrder) {
+TEST(OrderedImages, FollowTheBackbonesOrder) {
   TwoCameras backbone;
   const auto ordered = backbone.ordered_images(two_images());
   ASSERT_EQ(ordered.size(), 2u);
@@ -74,16 +75,17 @@ TEST(OrderedImages, NameTheMissingCamera) {
   EXPECT_THAT(error_of(images), HasSubstr("found other, top"));
 }
 
-TEST(OrderedImages, RefuseFloatsOtherRanksAndOtherBatches) {
+TEST(OrderedImages, RefuseFloatsOtherRanksAndOtherBatchSizes) {
   Observation images = two_images();
   images["top"] = at::zeros({1, 2, 4, 4, 3});
-  EXPECT_THAT(error_of(images), HasSubstr("images of camera 'top' do not fit"));
+  EXPECT_THAT(error_of(images), HasSubstr("images of camera 'top' have the wrong dtype or shape"));
   images = two_images();
   images["top"] = at::zeros({4, 4, 3}, at::kByte);
   EXPECT_THAT(error_of(images), HasSubstr("uint8 [B, T, H, W, 3]"));
   images = two_images();
   images["top"] = at::zeros({1, 3, 4, 4, 3}, at::kByte);
-  EXPECT_THAT(error_of(images), HasSubstr("do not fit the others"));
+  EXPECT_THAT(error_of(images),
+              HasSubstr("images of camera 'top' differ from the first camera's in batch size"));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Declares sizes; conditions are sized before anything is encoded.
+// A backbone that only declares sizes: the size of a condition is known before anything is encoded.
 class SizedBackbone : public Backbone {
  public:
   SizedBackbone(std::int64_t output_dim, std::optional<std::int64_t> joint)
@@ -31,21 +31,21 @@ class SizedBackbone : public Backbone {
   std::optional<std::int64_t> joint_;
 };
 
-TEST(ConditionSpec, TakesJointOutputDimWhereItIsSet) {
+TEST(ConditionSpec, UsesJointOutputDimIfItIsSet) {
   const SizedBackbone joint(192, 192);
   const ConditionSpec spec = condition_spec(&joint, 16, 0);
   EXPECT_EQ(spec.per_step_cond_dim(), 208);
   EXPECT_EQ(spec.sum_text(), "joint_output_dim 192 + state 16 = 208");
 }
 
-TEST(ConditionSpec, TakesOutputDimTimesCamerasOtherwise) {
+TEST(ConditionSpec, UsesOutputDimTimesCamerasOtherwise) {
   const SizedBackbone per_camera(64, std::nullopt);
   const ConditionSpec spec = condition_spec(&per_camera, 16, 7);
   EXPECT_EQ(spec.per_step_cond_dim(), 64 * 3 + 16 + 7);
   EXPECT_EQ(spec.sum_text(), "output_dim 64 * 3 cameras + state 16 + env_state 7 = 215");
 }
 
-TEST(ConditionSpec, WithoutABackboneIsTheState) {
+TEST(ConditionSpec, WithoutABackboneHasOnlyTheStates) {
   EXPECT_EQ(condition_spec(nullptr, 16, 7).per_step_cond_dim(), 23);
 }
 
@@ -53,7 +53,7 @@ TEST(CheckCondDim, ShowsTheSum) {
   const SizedBackbone joint(192, 192);
   const ConditionSpec spec = condition_spec(&joint, 16, 0);
   Schema schema;
-  schema.optional_integer("cond_dim", "numbers a condition step has");
+  schema.optional_integer("cond_dim", "size of the condition per observation step");
   const auto check = [&](const std::string& yaml) {
     const Options head = parse_options(parse_yaml(yaml, "agent/a.yaml"), schema, "agent.head");
     check_cond_dim(head, spec.per_step_cond_dim(), spec.sum_text());
@@ -80,14 +80,14 @@ TEST(BuildCond, PutsFeaturesBeforeState) {
   EXPECT_TRUE(build_cond(spec, features, state, {}).equal(expected));
 }
 
-TEST(BuildCond, NamesThePartThatDoesNotFit) {
+TEST(BuildCond, NamesThePartOfTheWrongShape) {
   const SizedBackbone joint(2, 2);
   const ConditionSpec spec = condition_spec(&joint, 1, 0);
   try {
     build_cond(spec, at::zeros({1, 2, 3}), at::zeros({1, 2, 1}), {});
     FAIL() << "features of another size were accepted";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("visual features does not fit the condition"));
+    EXPECT_THAT(error.what(), HasSubstr("wrong shape of the condition's visual features"));
     EXPECT_THAT(error.what(), HasSubstr("expected [B, T, 2]; found [1, 2, 3]"));
   }
 }

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Two dimensions, the second nearly constant. Expected values below are worked out by hand.
+// Two dimensions, the second nearly constant. The expected values below are computed by hand.
 at::Tensor rows() { return at::tensor({0.0F, 5.0F, 4.0F, 5.00001F, 8.0F, 5.0F}).view({3, 2}); }
 
 at::Tensor fitted(Normalization kind, const at::Tensor& x) {
@@ -30,7 +30,7 @@ TEST(Normalizer, MinMaxMapsTheRangeToMinusOneAndOne) {
   EXPECT_FLOAT_EQ(y[1][0].item<float>(), 1.0F);
 }
 
-TEST(Normalizer, ARangeUnderOneTenThousandthIsShiftedOnly) {
+TEST(Normalizer, ARangeBelowOneTenThousandthIsOnlyShifted) {
   const at::Tensor y = fitted(Normalization::kMinMax, at::tensor({4.0F, 6.0F}));
   EXPECT_NEAR(y[1].item<float>(), 1.0F, 1e-4);
 }
@@ -45,7 +45,7 @@ TEST(Normalizer, MeanStdNeverDividesByLessThanOneHundredth) {
 }
 
 // Variances 2.5, covariance 1.5: the correlation matrix has 0.4 along (1, -1) and 1.6 along (1, 1).
-TEST(Normalizer, WhitenDividesEachPrincipalAxisByItsSpread) {
+TEST(Normalizer, WhitenDividesEachPrincipalAxisByItsStandardDeviation) {
   const at::Tensor x =
       at::tensor({2.0F, 2.0F, -2.0F, -2.0F, 1.0F, -1.0F, -1.0F, 1.0F}).view({4, 2});
   Normalizer normalizer("feature", 2, Normalization::kWhiten);
@@ -57,8 +57,8 @@ TEST(Normalizer, WhitenDividesEachPrincipalAxisByItsSpread) {
   EXPECT_NEAR(y[2][1].item<float>(), 0, 1e-5);
 }
 
-// Against torch's own singular values, which see the rows and no covariance.
-TEST(Normalizer, WhitenedFeaturesAreUncorrelatedAndThoseOfNoVarianceStayFinite) {
+// Compared with singular values that torch computes from the rows, without a covariance.
+TEST(Normalizer, WhitenedFeaturesAreUncorrelatedAndFiniteEvenWithoutVariance) {
   const at::Tensor hidden = at::randn({400, 5}, make_generator(7));
   const at::Tensor mixing = at::randn({5, 8}, make_generator(8));
   const at::Tensor x = hidden.mm(mixing);  // rank 5 of 8
@@ -90,7 +90,7 @@ TEST(Normalizer, UndoesItself) {
   }
 }
 
-TEST(Normalizer, KnowsWhetherItHasStatisticsThroughItsBuffers) {
+TEST(Normalizer, StoresItsStatisticsInBuffers) {
   Normalizer first("state", 2, Normalization::kMinMax);
   Normalizer second("state", 2, Normalization::kMinMax);
   EXPECT_FALSE(first.fitted());
@@ -109,10 +109,10 @@ TEST(Normalizer, RefusesAnotherSize) {
   EXPECT_THAT(error_text([&] {
                 normalizer.normalize(at::zeros({4, 3}));
               }),
-              HasSubstr("'state' does not fit its normaliser"));
+              HasSubstr("'state' has the wrong size for its normalizer"));
 }
 
-TEST(Statistics, RefuseNumbersThatAreNotFinite) {
+TEST(Statistics, RefuseValuesThatAreNotFinite) {
   at::Tensor broken = rows();
   broken[1][0] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(error_text([&] { Statistics::of(broken); }), HasSubstr("found 1 NaN or infinite"));

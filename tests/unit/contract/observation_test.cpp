@@ -1,4 +1,4 @@
-// Streams: the table, its views, texts and depth.
+// Tests of streams: the spec, shorthands, strings and depth.
 #include "roboimi/contract/observation.h"
 
 #include <gmock/gmock.h>
@@ -20,7 +20,7 @@ ObservationSpec full_spec() {
           .control_hz = 20.0};
 }
 
-TEST(ObservationSpec, HasViewsOfItsTable) {
+TEST(ObservationSpec, FindsNamesAndSizesOfItsStreams) {
   ObservationSpec spec = full_spec();
   EXPECT_THAT(spec.names(), ElementsAre("front", "front_depth", "state", "force", "task"));
   EXPECT_THAT(spec.camera_names(), ElementsAre("front"));
@@ -32,10 +32,10 @@ TEST(ObservationSpec, HasViewsOfItsTable) {
   EXPECT_EQ(spec.streams.size(), 5u);
   EXPECT_EQ(spec.find("wrist"), nullptr);
   EXPECT_THAT(error_text([&] { spec.at("wrist"); }), HasSubstr("front, front_depth, state"));
-  EXPECT_THAT(error_text([&] { spec.image_size("task"); }), HasSubstr("'task' is no image"));
+  EXPECT_THAT(error_text([&] { spec.image_size("task"); }), HasSubstr("'task' is not an image"));
 }
 
-TEST(ObservationSpec, SaysWhatAPolicyMisses) {
+TEST(ObservationSpec, DescribesWhyAPolicyCannotActOnAnother) {
   const ObservationSpec policy = full_spec();
   const auto difference = [&](auto change) {
     ObservationSpec other = full_spec();
@@ -44,21 +44,22 @@ TEST(ObservationSpec, SaysWhatAPolicyMisses) {
   };
   EXPECT_EQ(difference([](ObservationSpec&) {}), "");
   EXPECT_EQ(difference([](ObservationSpec& s) { s.set(vector_stream(kState, 4)); }),
-            "state_dim 3 against 4");
-  EXPECT_EQ(difference([](ObservationSpec& s) { s.action_dim = 7; }), "action_dim 2 against 7");
+            "state_dim is 4 instead of 3");
+  EXPECT_EQ(difference([](ObservationSpec& s) { s.action_dim = 7; }),
+            "action_dim is 7 instead of 2");
   EXPECT_EQ(difference([](ObservationSpec& s) {
               s.set(rgb_stream("front", {4, 8}));
             }),
-            "camera 'front' has 4x6 pixels against 4x8");
+            "camera 'front' has 4x8 pixels instead of 4x6");
   EXPECT_EQ(difference([](ObservationSpec& s) {
               s.set(depth_stream("front_depth", {4, 6}, at::kUInt16));
             }),
-            "camera 'front_depth' is depth Float [4, 6] against depth UInt16 [4, 6]");
+            "camera 'front_depth' is depth UInt16 [4, 6] instead of depth Float [4, 6]");
   EXPECT_EQ(difference([](ObservationSpec& s) { s.set(vector_stream("force", 3)); }),
-            "stream 'force' has [6] numbers against [3]");
+            "stream 'force' has [3] values instead of [6]");
   EXPECT_EQ(difference([](ObservationSpec& s) { s.streams.pop_back(); }),
             "stream 'task' is missing");
-  // What a policy never sees may differ, and there may be more.
+  // Streams that a policy never uses may differ, and there may be additional streams.
   EXPECT_EQ(difference([](ObservationSpec& s) {
               s.set(vector_stream(kVelocity, 3));
               s.set(vector_stream(kEnvState, 9));
@@ -77,14 +78,14 @@ TEST(Observation, HoldsNamedTensors) {
   EXPECT_EQ(observation.state().size(0), 3);
   EXPECT_FALSE(observation.env_state().defined());
   EXPECT_THAT(error_text([&] { observation.at("wrist"); }),
-              HasSubstr("the observation lacks the stream 'wrist': found front, front_depth"));
-  // The same of a batch.
+              HasSubstr("the observation has no stream 'wrist': found front, front_depth"));
+  // The same for a batch.
   const Observation batch = {{"front", at::zeros({2, 1, 4, 6, 3}, at::kByte)},
                              {"task", at::zeros({2, 1, 16}, at::kByte)}};
   EXPECT_EQ(batch.images().size(), 1u);
 }
 
-TEST(Text, IsUtf8FilledUpWithZeros) {
+TEST(Text, IsUtf8PaddedWithZeros) {
   const at::Tensor text = text_tensor("lève la boîte", 20);
   EXPECT_EQ(text.scalar_type(), at::kByte);
   EXPECT_THAT(text.sizes(), ElementsAre(20));
@@ -95,7 +96,7 @@ TEST(Text, IsUtf8FilledUpWithZeros) {
               HasSubstr("expected at most 4 bytes; found 8 bytes: 'too long'"));
 }
 
-TEST(Depth, IsInMetersWhateverItsCounts) {
+TEST(Depth, IsConvertedToMeters) {
   const at::Tensor counts = at::tensor({0, 500, 1500}, at::kInt).to(at::kUInt16);
   const at::Tensor meters = depth_in_meters(counts, depth_stream("d", {1, 3}, at::kUInt16, "mm"));
   EXPECT_TRUE(at::allclose(meters, at::tensor({0.0F, 0.5F, 1.5F})));
@@ -112,7 +113,7 @@ TEST(StreamKind, HasNames) {
        {StreamKind::kRgb, StreamKind::kDepth, StreamKind::kVector, StreamKind::kText}) {
     EXPECT_EQ(stream_kind_from(to_string(kind)), kind);
   }
-  EXPECT_THAT(error_text([] { stream_kind_from("lidar"); }), HasSubstr("unknown kind of stream"));
+  EXPECT_THAT(error_text([] { stream_kind_from("lidar"); }), HasSubstr("unknown stream kind"));
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ class RunFilesTest : public ::testing::Test {
   torch::nn::Module agent_{"agent"};
 };
 
-TEST_F(RunFilesTest, ACopyStandsForAFileThatIsGoneOrChanged) {
+TEST_F(RunFilesTest, ACopyReplacesAFileThatIsGoneOrChanged) {
   keep_run_files(run(), agent_);
   std::ofstream(original()) << "another program";
   EXPECT_EQ(read_text(found_in(run())), "a program");
@@ -56,7 +56,7 @@ TEST_F(RunFilesTest, ACopyStandsForAFileThatIsGoneOrChanged) {
   EXPECT_EQ(RunFiles::find(original()), original()) << "outside of any run";
 }
 
-TEST_F(RunFilesTest, AFileIsCopiedOnceAndAnotherIsAdded) {
+TEST_F(RunFilesTest, AFileIsCopiedOnlyOnceAndNewFilesAreAdded) {
   keep_run_files(run(), agent_);
   std::ofstream(original()) << "another program";
   keep_run_files(run(), agent_);
@@ -87,14 +87,14 @@ TEST_F(RunFilesTest, ADamagedCopyOrListIsAnError) {
     return "no error";
   };
   std::ofstream(found_in(run())) << "b program";
-  EXPECT_THAT(error(), HasSubstr("the run's own copy of a file is damaged"));
+  EXPECT_THAT(error(), HasSubstr("the run's copy of a file is damaged"));
   EXPECT_THAT(error(), HasSubstr("copy it again from " + original().string()));
   std::ofstream(run() / "files/files.json") << R"([{"given": "x"}])";
-  EXPECT_THAT(error(), HasSubstr("the list of the run's own files is damaged"));
-  // A list that would lead outside of the run.
+  EXPECT_THAT(error(), HasSubstr("the list of the run's copied files is damaged"));
+  // A list with a path that leads outside the run's folder.
   std::ofstream(run() / "files/files.json")
       << R"([{"given": "x", "absolute": "/x", "sha256": "../../../../../../../../../../../etc"}])";
-  EXPECT_THAT(error(), HasSubstr("the list of the run's own files is damaged"));
+  EXPECT_THAT(error(), HasSubstr("the list of the run's copied files is damaged"));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A backbone of means and a small dataset, for tests of the embedding cache.
+// A test fixture for the embedding cache: a backbone of means and a small dataset.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -13,7 +13,8 @@
 
 namespace roboimi {
 
-// Weighted means of each camera's channels; in training mode, of one row of pixels drawn at random.
+// A backbone whose features are weighted means of each camera's channels. In training mode, and if
+// `random`, the means are over one random row of pixels.
 class MeanBackbone : public Backbone {
  public:
   explicit MeanBackbone(std::vector<std::string> cameras, bool random = false)

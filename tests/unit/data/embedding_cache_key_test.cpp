@@ -1,4 +1,4 @@
-// What the cache's key holds, and what it refuses.
+// Tests of the embedding cache's key and of the inputs that it refuses.
 #include <gmock/gmock.h>
 
 #include <fstream>
@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-TEST_F(EmbeddingCacheTest, IsRebuiltWhenAnythingChangesThatTheNumbersDependOn) {
+TEST_F(EmbeddingCacheTest, IsRebuiltWhenAnythingChangesThatTheFeaturesDependOn) {
   cached_embeddings(backbone_, data_, options());
   const auto expect_rebuilt = [&](const std::string& what, const EmbeddingCacheOptions& with) {
     const Embeddings again = cached_embeddings(backbone_, data_, with);
@@ -49,7 +49,7 @@ TEST_F(EmbeddingCacheTest, IsRebuiltWhenAnythingChangesThatTheNumbersDependOn) {
   expect_rebuilt("a file's time", options());
 }
 
-TEST_F(EmbeddingCacheTest, TellsFilesByTheirContentsWhenAskedToVerify) {
+TEST_F(EmbeddingCacheTest, IdentifiesFilesByTheirContentsIfVerifyIsSet) {
   EmbeddingCacheOptions verify = options();
   verify.verify = true;
   const fs::path file = data_.episode(0).file;
@@ -62,7 +62,7 @@ TEST_F(EmbeddingCacheTest, TellsFilesByTheirContentsWhenAskedToVerify) {
   EXPECT_EQ(cached_embeddings(backbone_, data_, verify).num_encoded, 15);
 }
 
-TEST_F(EmbeddingCacheTest, KeepsTheTypeThatTheBackboneAsksFor) {
+TEST_F(EmbeddingCacheTest, UsesTheDtypeThatTheBackboneChooses) {
   class HalfBackbone : public MeanBackbone {
    public:
     using MeanBackbone::MeanBackbone;
@@ -76,7 +76,7 @@ TEST_F(EmbeddingCacheTest, KeepsTheTypeThatTheBackboneAsksFor) {
   EXPECT_NE(embedding_fingerprint(full, data_, options()), embeddings.fingerprint);
 }
 
-TEST_F(EmbeddingCacheTest, IsSharedByAgentsWhoseBackboneNamesItself) {
+TEST_F(EmbeddingCacheTest, IsSharedByAgentsIfTheBackboneHasACacheIdentity) {
   class NamedBackbone : public MeanBackbone {
    public:
     using MeanBackbone::MeanBackbone;
@@ -100,7 +100,7 @@ TEST_F(EmbeddingCacheTest, IsRebuiltWhenASideFileChanges) {
     std::vector<fs::path> files() const override {
       std::vector<fs::path> files = Dataset::files();
       files.push_back(side);
-      files.push_back(side);  // named twice, as shards of several episodes are
+      files.push_back(side);  // listed twice, like a file shared by several episodes
       return files;
     }
     fs::path side;
@@ -117,7 +117,7 @@ TEST_F(EmbeddingCacheTest, IsRebuiltWhenASideFileChanges) {
               HasSubstr("video.mp4: cannot read"));
 }
 
-TEST_F(EmbeddingCacheTest, RefusesAFileOfAnotherWidth) {
+TEST_F(EmbeddingCacheTest, RefusesAFileOfAnotherShape) {
   const Embeddings cached = cached_embeddings(backbone_, data_, options());
   TensorFile stored = read_safetensors(cached.file);
   const auto error_with = [&](const std::string& name, const at::Tensor& tensor) {
@@ -128,14 +128,14 @@ TEST_F(EmbeddingCacheTest, RefusesAFileOfAnotherWidth) {
   };
   EXPECT_THAT(error_with("embeddings", at::zeros({15, 1, 5})),
               AllOf(HasSubstr("embeddings Float [15, 1, 6]; found Float [15, 1, 5]"),
-                    HasSubstr("delete it; it is made again")));
+                    HasSubstr("delete it; it will be rebuilt")));
   EXPECT_THAT(error_with("embeddings", at::zeros({15, 2, 6})), HasSubstr("found Float [15, 2, 6]"));
   EXPECT_THAT(error_with("embeddings", at::zeros({15, 1, 6}, at::kHalf)),
               HasSubstr("found Half [15, 1, 6]"));
   EXPECT_THAT(error_with("frame", at::zeros({14}, at::kLong)), HasSubstr("frame Long [15]"));
 }
 
-TEST_F(EmbeddingCacheTest, NamesThePluginWhoseFeaturesAreNotAsAnnounced) {
+TEST_F(EmbeddingCacheTest, NamesThePluginWhoseFeaturesHaveTheWrongShape) {
   class OddBackbone : public MeanBackbone {
    public:
     using MeanBackbone::MeanBackbone;
@@ -154,10 +154,10 @@ TEST_F(EmbeddingCacheTest, NamesThePluginWhoseFeaturesAreNotAsAnnounced) {
   }
   odd.dtype = at::kLong;
   EXPECT_THAT(error_text([&] { cached_embeddings(odd, data_, options()); }),
-              HasSubstr("cached_dtype() returned a type that holds no features"));
+              HasSubstr("cached_dtype() is not a floating-point dtype"));
 }
 
-TEST_F(EmbeddingCacheTest, NamesTheDatasetWhoseFramesAreNotAsAnnounced) {
+TEST_F(EmbeddingCacheTest, NamesTheDatasetWhoseFramesDoNotMatchItsSpec) {
   class OddDataset : public TableDataset {
    public:
     using TableDataset::TableDataset;
@@ -177,11 +177,11 @@ TEST_F(EmbeddingCacheTest, RefusesABackboneThatTrains) {
     cached_embeddings(backbone_, data_, options());
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("only a frozen backbone's features can be cached"));
+    EXPECT_THAT(error.what(), HasSubstr("only features of a frozen backbone can be cached"));
   }
 }
 
-TEST_F(EmbeddingCacheTest, NamesACameraThatTheDataLacks) {
+TEST_F(EmbeddingCacheTest, NamesAMissingCamera) {
   MeanBackbone wrist({"top", "wrist"});
   try {
     cached_embeddings(wrist, data_, options());

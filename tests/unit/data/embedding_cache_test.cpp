@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-TEST_F(EmbeddingCacheTest, HoldsWhatTheBackboneGivesForEachFrame) {
+TEST_F(EmbeddingCacheTest, ContainsTheFeaturesOfEachFrame) {
   const Embeddings cached = cached_embeddings(backbone_, data_, options());
   EXPECT_THAT(cached.values.sizes(), ElementsAre(15, 1, 6));
   EXPECT_THAT(cached.first, ElementsAre(0, 9, 15));
@@ -30,7 +30,7 @@ TEST_F(EmbeddingCacheTest, HoldsWhatTheBackboneGivesForEachFrame) {
   EXPECT_EQ(num_files(".partial"), 0U);
 }
 
-TEST_F(EmbeddingCacheTest, IsFoundAgainWithoutTouchingAFrame) {
+TEST_F(EmbeddingCacheTest, IsReusedWithoutReadingAFrame) {
   const Embeddings first = cached_embeddings(backbone_, data_, options());
   const int calls = data_.num_frame_calls;
   const std::int64_t frames = backbone_.num_frames;
@@ -42,7 +42,7 @@ TEST_F(EmbeddingCacheTest, IsFoundAgainWithoutTouchingAFrame) {
   EXPECT_TRUE(at::equal(second.values, first.values));
 }
 
-TEST_F(EmbeddingCacheTest, ContinuesAfterTheLastWholeBlock) {
+TEST_F(EmbeddingCacheTest, ContinuesAfterTheLastCompleteBlock) {
   EmbeddingCacheOptions interrupted = options();
   int blocks = 0;
   interrupted.should_stop = [&] { return ++blocks > 2; };
@@ -67,7 +67,7 @@ TEST_F(EmbeddingCacheTest, ContinuesAfterTheLastWholeBlock) {
   EXPECT_TRUE(at::allclose(cached.values.slice(0, 9, 15).squeeze(1), direct(data_, 1)));
 }
 
-TEST_F(EmbeddingCacheTest, RemovesWhatAKilledProcessLeftAndFollowsNoLink) {
+TEST_F(EmbeddingCacheTest, RemovesFilesOfKilledProcessesAndFollowsNoLink) {
   const Embeddings cached = cached_embeddings(backbone_, data_, options());
   const fs::path partial = fs::path(cached.file).replace_extension(".partial");
   std::ofstream(partial) << "left";
@@ -78,11 +78,11 @@ TEST_F(EmbeddingCacheTest, RemovesWhatAKilledProcessLeftAndFollowsNoLink) {
   std::ofstream(folder_ / "elsewhere") << "precious";
   fs::create_symlink(folder_ / "elsewhere", partial);
   EXPECT_THAT(error_text([&] { cached_embeddings(backbone_, data_, options()); }),
-              HasSubstr("a symbolic link is in its place"));
+              HasSubstr("the path is a symbolic link"));
   EXPECT_EQ(read_text(folder_ / "elsewhere"), "precious");
 }
 
-TEST_F(EmbeddingCacheTest, DrawsVariantsFromSeedFrameAndNumberAlone) {
+TEST_F(EmbeddingCacheTest, DrawsVariantsOnlyFromSeedFrameAndVariant) {
   MeanBackbone random({"top", "front"}, /*random=*/true);
   EmbeddingCacheOptions variants = options();
   variants.variants = 3;
@@ -90,7 +90,7 @@ TEST_F(EmbeddingCacheTest, DrawsVariantsFromSeedFrameAndNumberAlone) {
   const Embeddings cached = cached_embeddings(random, data_, variants);
   EXPECT_THAT(cached.values.sizes(), ElementsAre(15, 3, 6));
   EXPECT_FALSE(at::equal(cached.values.select(1, 0), cached.values.select(1, 1)));
-  // Variant 2 of frame 10 (episode 1, row 1), by hand.
+  // Variant 2 of frame 10 (episode 1, row 1), computed directly.
   at::Generator generator = make_generator(mix_seed(5, 10, 2));
   random.train();
   const at::Tensor expected =
@@ -109,7 +109,7 @@ TEST_F(EmbeddingCacheTest, DrawsVariantsFromSeedFrameAndNumberAlone) {
   EXPECT_EQ(cached_embeddings(random, data_, variants).num_encoded, 15);
 }
 
-TEST_F(EmbeddingCacheTest, UsesTheEvaluationTransformWhenThereIsOneVariant) {
+TEST_F(EmbeddingCacheTest, UsesTheEvaluationTransformForOneVariant) {
   MeanBackbone random({"top", "front"}, /*random=*/true);
   random.train();
   const Embeddings cached = cached_embeddings(random, data_, options());
@@ -117,7 +117,7 @@ TEST_F(EmbeddingCacheTest, UsesTheEvaluationTransformWhenThereIsOneVariant) {
   EXPECT_TRUE(random.is_training());
 }
 
-TEST_F(EmbeddingCacheTest, IsMadeOnceByTwoProcessesAtOnce) {
+TEST_F(EmbeddingCacheTest, IsBuiltOnceByTwoConcurrentProcesses) {
   backbone_.milliseconds = 20;
   std::vector<pid_t> children;
   for (int i = 0; i < 2; ++i) {
@@ -135,13 +135,13 @@ TEST_F(EmbeddingCacheTest, IsMadeOnceByTwoProcessesAtOnce) {
     ASSERT_TRUE(WIFEXITED(status));
     encoded += WEXITSTATUS(status);
   }
-  EXPECT_EQ(encoded, 15) << "each frame by one of them";
+  EXPECT_EQ(encoded, 15) << "each frame must be encoded by one of them";
   EXPECT_EQ(num_files(".safetensors"), 1U);
   EXPECT_EQ(num_files(".partial"), 0U);
   EXPECT_EQ(cached_embeddings(backbone_, data_, options()).num_encoded, 0);
 }
 
-TEST_F(EmbeddingCacheTest, GivesEpisodesInTheOrderAskedFor) {
+TEST_F(EmbeddingCacheTest, ReturnsEpisodesInTheGivenOrder) {
   MeanBackbone backbone({"top", "front"});
   const Embeddings embeddings = cached_embeddings(backbone, data_, options());
   const at::Tensor both = embeddings.of_episodes({0, 1});
@@ -150,7 +150,7 @@ TEST_F(EmbeddingCacheTest, GivesEpisodesInTheOrderAskedFor) {
       at::equal(embeddings.of_episodes({1, 0}), at::cat({both.slice(0, 9), both.slice(0, 0, 9)})));
 }
 
-TEST(CacheFolder, ThatCannotBeMadeSaysWhy) {
+TEST(CacheFolder, ReportsWhyItCannotBeCreated) {
   const ScratchFolder folder;
   std::ofstream(folder / "file") << "no folder";
   try {
@@ -167,11 +167,11 @@ TEST_F(EmbeddingCacheTest, LeavesNothingUnderTheFinalNameWhenTheDiskIsFull) {
   EXPECT_THROW(cached_embeddings(backbone_, data_, nowhere), Error);
 }
 
-TEST(CacheFolder, LiesBesideTheDataOrInTheUsersCache) {
+TEST(CacheFolder, IsNextToTheDataOrInTheUsersCache) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {2}, {});
   EXPECT_EQ(cache_folder(data), fs::absolute(folder / "data") / ".roboimi_cache");
-  // A file in its place cannot be written into, whoever we are.
+  // Nobody, not even root, can create files in a folder whose path is a file.
   const TableDataset blocked(folder / "blocked", {2}, {});
   std::ofstream(folder / "blocked/.roboimi_cache") << "in the way";
   ::setenv("XDG_CACHE_HOME", (folder / "home").c_str(), 1);
@@ -186,7 +186,7 @@ TEST(CacheFolder, NeedsADatasetWithEpisodes) {
               HasSubstr("data: the dataset has no episodes: expected at least one"));
 }
 
-TEST(CacheFolder, IsNoneThatEverybodyMayFill) {
+TEST(CacheFolder, IsNotUsedIfEverybodyCanWriteToIt) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {2}, {});
   fs::create_directories(folder / "data/.roboimi_cache");
@@ -195,12 +195,12 @@ TEST(CacheFolder, IsNoneThatEverybodyMayFill) {
   EXPECT_EQ(cache_folder(data), folder / "home/roboimi");
   fs::permissions(folder / "home/roboimi", fs::perms::all);
   const std::string text = error_text([&] { cache_folder(data); });
-  EXPECT_THAT(text, HasSubstr("no folder for cached data"));
+  EXPECT_THAT(text, HasSubstr("no usable folder for cached data"));
   EXPECT_THAT(text, HasSubstr("set cache.folder to a folder with space"));
   ::unsetenv("XDG_CACHE_HOME");
 }
 
-TEST(CacheFolder, BelongsToThisUserOrToTheOwnerOfTheData) {
+TEST(CacheFolder, MustBelongToThisUserOrTheOwnerOfTheData) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can give files to another user";
   constexpr uid_t kAnother = 12345;
   const ScratchFolder folder;

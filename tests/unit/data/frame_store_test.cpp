@@ -41,7 +41,7 @@ class FrameStoreTest : public ::testing::Test {
   ScratchFolder folder_;
 };
 
-TEST_F(FrameStoreTest, MapsUncompressedFramesInPlaceWithoutReadingOrCopyingAny) {
+TEST_F(FrameStoreTest, MapsUncompressedFramesWithoutReadingOrCopyingThem) {
   const auto data = dataset(2);
   const FrameStore store(data, data->spec().camera_names(), options());
   EXPECT_EQ(store.num_mapped_in_place(), 86);
@@ -51,7 +51,7 @@ TEST_F(FrameStoreTest, MapsUncompressedFramesInPlaceWithoutReadingOrCopyingAny) 
   expect_all_frames(store, *data);
 }
 
-TEST_F(FrameStoreTest, DecodesOtherFramesOnceIntoAFileThatTheNextStoreReuses) {
+TEST_F(FrameStoreTest, DecodesOtherFramesOnceIntoAFileThatLaterStoresReuse) {
   const auto data = dataset(1);
   std::vector<std::int64_t> progress;
   FrameStoreOptions with_progress = options();
@@ -78,7 +78,7 @@ TEST_F(FrameStoreTest, DecodesAgainWhenADataFileChanged) {
   EXPECT_EQ(num_cache_files(), 2U);
 }
 
-TEST_F(FrameStoreTest, GathersRowsInTheOrderAsked) {
+TEST_F(FrameStoreTest, GathersRowsInTheGivenOrder) {
   const auto data = dataset(1);
   const FrameStore store(data, data->spec().camera_names(), options());
   const Observation images = store.gather({{1, 2}, {0, 39}, {0, 0}, {1, 2}});
@@ -112,11 +112,11 @@ TEST_F(FrameStoreTest, RefusesACacheFileOfTheWrongSize) {
     const FrameStore store(data, {"front"}, options());
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("delete it; it is made again"));
+    EXPECT_THAT(error.what(), HasSubstr("delete it; it will be rebuilt"));
   }
 }
 
-TEST_F(FrameStoreTest, NamesTheDatasetWhoseFramesAreNotAsAnnounced) {
+TEST_F(FrameStoreTest, NamesTheDatasetWhoseFramesDoNotMatchItsSpec) {
   class OddDataset : public TableDataset {
    public:
     using TableDataset::TableDataset;

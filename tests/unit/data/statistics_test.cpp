@@ -13,7 +13,7 @@
 namespace roboimi {
 namespace {
 
-TEST(DatasetStatistics, CountTheTrainingEpisodesOnly) {
+TEST(DatasetStatistics, UseOnlyTheTrainingEpisodes) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {3, 4, 5}, {});
   // Rows 0, 1, 2 and 200 .. 204; numpy: mean 126.625, std (population) 97.316414
@@ -28,10 +28,11 @@ TEST(DatasetStatistics, CountTheTrainingEpisodesOnly) {
   EXPECT_FLOAT_EQ(dataset_statistics(data, {}).state.mean.item<float>(), 118.25);
 }
 
-TEST(DatasetStatistics, TheRangeOfActionsKnowsWhereEpisodesEnd) {
+TEST(DatasetStatistics, ExcludeStepsBetweenEpisodesFromTheActionRange) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {3, 4, 5}, {});
-  // Rows 0, -1, -2 and -200 .. -204: the step from one episode to the next is none.
+  // Rows 0, -1, -2 and -200 .. -204: the jump from one episode to the next does not count as a
+  // step.
   const ActionRange range = action_range(data, {0, 2});
   EXPECT_EQ(range.min, std::vector<double>{-204});
   EXPECT_EQ(range.max, std::vector<double>{0});
@@ -40,7 +41,7 @@ TEST(DatasetStatistics, TheRangeOfActionsKnowsWhereEpisodesEnd) {
   EXPECT_EQ(action_range(short_data, {}).largest_step, std::vector<double>{0});
 }
 
-TEST(DatasetStatistics, CountAllVariantsOfTheTrainingEpisodesFeatures) {
+TEST(DatasetStatistics, UseAllVariantsOfTheFeatures) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {2, 1}, {});
   Embeddings embeddings;
@@ -51,7 +52,7 @@ TEST(DatasetStatistics, CountAllVariantsOfTheTrainingEpisodesFeatures) {
   EXPECT_FLOAT_EQ(statistics.features->max.item<float>(), 4);
 }
 
-TEST(DatasetStatistics, AreTakenOfFeaturesInHalfUnlessTheyAreNormalized) {
+TEST(DatasetStatistics, AreComputedForHalfFeaturesUnlessTheyAreNormalized) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {2, 1}, {});
   Embeddings embeddings;
@@ -64,8 +65,8 @@ TEST(DatasetStatistics, AreTakenOfFeaturesInHalfUnlessTheyAreNormalized) {
   EXPECT_FALSE(dataset_statistics(data, {0}, &embeddings).features.has_value());
 }
 
-// One number of one episode is not finite.
-class SpoiltDataset : public TableDataset {
+// A dataset with a value in one episode that is not finite.
+class DatasetWithNan : public TableDataset {
  public:
   using TableDataset::TableDataset;
   at::Tensor read(std::int64_t e, const std::string& stream, std::int64_t first,
@@ -80,16 +81,16 @@ TEST(CheckFinite, NamesTheFileAndTheRow) {
   const ScratchFolder folder;
   EXPECT_NO_THROW(check_finite(TableDataset(folder / "good", {3, 4}, {})));
   try {
-    check_finite(SpoiltDataset(folder / "spoilt", {3, 4}, {}));
+    check_finite(DatasetWithNan(folder / "bad", {3, 4}, {}));
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(),
-                ::testing::HasSubstr("spoilt/episode_1.raw: a state is not finite: expected finite "
-                                     "numbers; found nan in row 2, column 0 (1 such numbers"));
+                ::testing::HasSubstr("bad/episode_1.raw: a state is not finite: expected finite "
+                                     "values; found nan in row 2, column 0 (1 such values"));
   }
 }
 
-// An episode with one row too few, which would shift every row after it.
+// A dataset that returns one row too few for an episode, which would shift every row after it.
 class ShortDataset : public TableDataset {
  public:
   using TableDataset::TableDataset;
@@ -100,7 +101,7 @@ class ShortDataset : public TableDataset {
   }
 };
 
-TEST(CheckFinite, NamesTheDatasetWhoseRowsAreNotAsAnnounced) {
+TEST(CheckFinite, NamesTheDatasetWhoseRowsDoNotMatchItsSpec) {
   const ScratchFolder folder;
   const auto data = std::make_shared<ShortDataset>(
       folder / "short", std::vector<std::int64_t>{3, 4}, std::vector<std::string>{});
@@ -117,7 +118,7 @@ TEST(CheckFinite, NamesTheDatasetWhoseRowsAreNotAsAnnounced) {
   }
 }
 
-TEST(DatasetStatistics, BlameTheBackboneForFeaturesThatAreNotFinite) {
+TEST(DatasetStatistics, ReportFeaturesThatAreNotFinite) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {2}, {});
   Embeddings embeddings;
@@ -127,11 +128,12 @@ TEST(DatasetStatistics, BlameTheBackboneForFeaturesThatAreNotFinite) {
     dataset_statistics(data, {0}, &embeddings);
     FAIL() << "accepted";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("the frozen backbone gives features that are"));
+    EXPECT_THAT(error.what(),
+                ::testing::HasSubstr("the frozen backbone returned features that are"));
   }
 }
 
-// The mean over a frame; in training mode something else.
+// A backbone whose feature is the mean over a frame; training mode changes it.
 class MeanBackbone : public Backbone {
  public:
   const std::vector<std::string>& camera_names() const override { return cameras_; }
@@ -148,7 +150,7 @@ class MeanBackbone : public Backbone {
   std::vector<std::string> cameras_ = {"top"};
 };
 
-TEST(SampledFeatureStatistics, SpreadOverTheChosenEpisodesInEvaluationMode) {
+TEST(SampledFeatureStatistics, UseEvenlySpacedFramesInEvaluationMode) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {3, 4, 6}, {"top"});
   MeanBackbone backbone;
@@ -156,7 +158,7 @@ TEST(SampledFeatureStatistics, SpreadOverTheChosenEpisodesInEvaluationMode) {
   const auto mean = [&](std::int64_t episode, std::int64_t row) {
     return data.all_frames(episode, "top")[row].to(at::kFloat).mean().item<float>();
   };
-  // Nine rows, every third: rows 0 of episode 0, and 0 and 3 of episode 2.
+  // Every third of nine rows: row 0 of episode 0, and rows 0 and 3 of episode 2.
   const Statistics some = sampled_feature_statistics(backbone, data, {0, 2}, at::kCPU, 3);
   EXPECT_EQ(backbone.num_calls, 3);
   EXPECT_NEAR(some.mean.item<float>(), (mean(0, 0) + mean(2, 0) + mean(2, 3)) / 3, 1e-3);

@@ -1,5 +1,5 @@
-// A dataset held in memory whose episodes also lie in files, for tests of what is built on Dataset.
-// The number at a place says the place: state[e][t] = 100 e + t, actions[e][t] = -(100 e + t).
+// A test dataset in memory whose episodes are also stored in files. Values identify their episode e
+// and row t: state[e][t] = 100 e + t, actions[e][t] = -(100 e + t).
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@ namespace roboimi {
 
 class TableDataset : public Dataset {
  public:
-  // Frames of episode e, row t, camera c are drawn once from a generator seeded by place. The first
-  // `stored` cameras' frames lie in the files as raw bytes, after a header of 7 bytes.
+  // Frames are random, from a generator seeded by episode and camera. The files contain the frames
+  // of the first `stored` cameras as raw bytes, after a header of 7 bytes.
   TableDataset(std::filesystem::path folder, std::vector<std::int64_t> lengths,
                std::vector<std::string> cameras, ImageSize size = {4, 5}, std::size_t stored = 0)
       : stored_(stored) {
@@ -52,12 +52,12 @@ class TableDataset : public Dataset {
   at::Tensor read(std::int64_t e, const std::string& stream, std::int64_t first,
                   std::int64_t count) const override {
     const auto rows = [&](const at::Tensor& all) { return all.slice(0, first, first + count); };
-    if (stream == kState) return rows(places(e));
-    if (stream == kEnvState) return rows(at::cat({places(e), -places(e)}, 1));
+    if (stream == kState) return rows(row_values(e));
+    if (stream == kEnvState) return rows(at::cat({row_values(e), -row_values(e)}, 1));
     ++num_frame_calls;
     return rows(all_frames(e, stream));
   }
-  at::Tensor actions(std::int64_t e) const override { return -places(e); }
+  at::Tensor actions(std::int64_t e) const override { return -row_values(e); }
   std::optional<FrameExtent> frame_extent(std::int64_t e, const std::string& camera,
                                           std::int64_t row) const override {
     const std::size_t c = camera_index(camera);
@@ -76,7 +76,7 @@ class TableDataset : public Dataset {
   mutable std::atomic<int> num_frame_calls = 0;
 
  private:
-  at::Tensor places(std::int64_t e) const {
+  at::Tensor row_values(std::int64_t e) const {
     return (at::arange(episode(e).length, at::kFloat) + 100 * e).unsqueeze(1);
   }
   std::size_t camera_index(const std::string& camera) const {
@@ -91,7 +91,7 @@ class TableDataset : public Dataset {
   std::vector<at::Tensor> frames_;
 };
 
-// A folder that goes with the test.
+// A temporary folder that is removed at the end of a test.
 class ScratchFolder {
  public:
   ScratchFolder() {

@@ -33,7 +33,7 @@ class WindowSamplerTest : public ::testing::Test {
   ScratchFolder folder_;
 };
 
-TEST_F(WindowSamplerTest, AlignsADiffusionWindowSoThatTheLastObservationIsThePresent) {
+TEST_F(WindowSamplerTest, AlignsADiffusionWindowSoThatItsLastObservationIsThePresent) {
   WindowSampler sampler(dataset({10, 20}), {.horizons = kDiffusion});
   // Episode 1 begins at window 10; its row 6 is the present: w = 5.
   const Batch batch = sampler.batch_of(windows({16}));
@@ -44,7 +44,7 @@ TEST_F(WindowSamplerTest, AlignsADiffusionWindowSoThatTheLastObservationIsThePre
   EXPECT_THAT(integers(batch.observations.env_state()), ElementsAre(105, -105, 106, -106));
 }
 
-TEST_F(WindowSamplerTest, RepeatsTheEdgesAndMarksTheirActions) {
+TEST_F(WindowSamplerTest, RepeatsTheEdgeRowsAndMarksTheirActionsAsPadding) {
   WindowSampler sampler(dataset({10, 20}), {.horizons = kDiffusion});
   const Batch first = sampler.batch_of(windows({10}));  // first row of episode 1
   EXPECT_THAT(integers(first.observations.state()), ElementsAre(100, 100));
@@ -56,7 +56,7 @@ TEST_F(WindowSamplerTest, RepeatsTheEdgesAndMarksTheirActions) {
   EXPECT_THAT(integers(last.is_pad), ElementsAre(0, 0, 1, 1));
 }
 
-TEST_F(WindowSamplerTest, AlignsAnActWindowSoThatTheFirstActionIsThePresent) {
+TEST_F(WindowSamplerTest, AlignsAnActWindowSoThatItsFirstActionIsThePresent) {
   const auto data = dataset({10, 20});
   WindowSampler sampler(data, {.horizons = kAct});
   const Batch batch = sampler.batch_of(windows({0, 7}));
@@ -65,7 +65,7 @@ TEST_F(WindowSamplerTest, AlignsAnActWindowSoThatTheFirstActionIsThePresent) {
   EXPECT_THAT(integers(batch.is_pad), ElementsAre(0, 0, 0, 0, 0, 0, 0, 1));
 }
 
-TEST_F(WindowSamplerTest, ServesEpisodesShorterThanAWindow) {
+TEST_F(WindowSamplerTest, SupportsEpisodesShorterThanAWindow) {
   WindowSampler sampler(dataset({1}), {.horizons = kDiffusion, .batch_size = 3});
   const Batch batch = sampler.batch(0);
   EXPECT_THAT(integers(batch.observations.state()), ElementsAre(0, 0, 0, 0, 0, 0));
@@ -77,7 +77,7 @@ TEST_F(WindowSamplerTest, VisitsEveryWindowOncePerEpochInFullBatches) {
   EXPECT_EQ(sampler.num_windows(), 23);
   EXPECT_EQ(sampler.steps_per_epoch(), 6);
   std::vector<std::int64_t> seen;
-  for (std::int64_t step = 0; step < 23; ++step) {  // four whole epochs
+  for (std::int64_t step = 0; step < 23; ++step) {  // four complete epochs
     const auto indices = integers(sampler.indices(step));
     EXPECT_EQ(indices.size(), 4U);
     seen.insert(seen.end(), indices.begin(), indices.end());
@@ -92,7 +92,7 @@ TEST_F(WindowSamplerTest, VisitsEveryWindowOncePerEpochInFullBatches) {
   EXPECT_EQ(orders.size(), 4U) << "each epoch is shuffled anew";
 }
 
-TEST_F(WindowSamplerTest, DrawsTheSameWindowsForAStepWhateverWasAskedBefore) {
+TEST_F(WindowSamplerTest, DrawsTheSameWindowsForAStepInAnyOrderOfCalls) {
   const auto data = dataset({10, 13});
   const WindowSamplerOptions options{.horizons = kDiffusion, .batch_size = 5, .seed = 7};
   WindowSampler one(data, options);
@@ -106,7 +106,7 @@ TEST_F(WindowSamplerTest, DrawsTheSameWindowsForAStepWhateverWasAskedBefore) {
   EXPECT_NE(integers(reseeded.indices(0)), forward[0]);
 }
 
-TEST_F(WindowSamplerTest, SplitsTheSequenceAmongTheProcessesOfOneTraining) {
+TEST_F(WindowSamplerTest, SplitsTheSequenceAmongProcesses) {
   const auto data = dataset({10, 13});
   WindowSampler whole(data, {.horizons = kDiffusion, .batch_size = 6, .seed = 7});
   for (std::int64_t rank = 0; rank < 2; ++rank) {
@@ -117,18 +117,18 @@ TEST_F(WindowSamplerTest, SplitsTheSequenceAmongTheProcessesOfOneTraining) {
   }
 }
 
-TEST_F(WindowSamplerTest, TrainsOnTheChosenEpisodesOnly) {
+TEST_F(WindowSamplerTest, UsesOnlyTheChosenEpisodes) {
   WindowSampler sampler(dataset({5, 6, 7}), {.horizons = kDiffusion, .episodes = {2, 0}});
   EXPECT_EQ(sampler.num_windows(), 12);
   EXPECT_THAT(integers(sampler.batch_of(windows({3, 9})).observations.state()),
               ElementsAre(202, 203, 1, 2));
 }
 
-TEST_F(WindowSamplerTest, SpacesObservationsAndKeepsToWholeWindows) {
+TEST_F(WindowSamplerTest, SupportsStridesAndWholeWindows) {
   constexpr Horizons kClips{
       .obs = 3, .pred = 6, .num_action = 1, .obs_stride = 2, .whole_windows = true};
   WindowSampler sampler(dataset({5, 8, 6}), {.horizons = kClips, .batch_size = 4});
-  // 5 rows hold no clip of 6; 8 rows hold those that begin at rows 0, 1 and 2; 6 rows hold one.
+  // Clips have 6 rows: none fits in 5 rows, 3 fit in 8 rows, and 1 fits in 6 rows.
   EXPECT_EQ(sampler.num_windows(), 4);
   const Batch batch = sampler.batch_of(windows({0, 2, 3}));
   EXPECT_THAT(integers(batch.observations.state()),
@@ -137,7 +137,7 @@ TEST_F(WindowSamplerTest, SpacesObservationsAndKeepsToWholeWindows) {
   EXPECT_FALSE(batch.is_pad.any().item<bool>());
 }
 
-TEST_F(WindowSamplerTest, SaysHowLongAnEpisodeMustBeForAWholeWindow) {
+TEST_F(WindowSamplerTest, ReportsTheEpisodeLengthNeededForAWholeWindow) {
   try {
     WindowSampler sampler(
         dataset({5, 4}),
@@ -146,7 +146,7 @@ TEST_F(WindowSamplerTest, SaysHowLongAnEpisodeMustBeForAWholeWindow) {
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("an episode of at least 6 rows"));
-    EXPECT_THAT(error.what(), HasSubstr("2 episodes of 9 rows in all"));
+    EXPECT_THAT(error.what(), HasSubstr("2 episodes with 9 rows in total"));
   }
 }
 
@@ -163,7 +163,7 @@ TEST_F(WindowSamplerTest, GathersImagesOfSpacedObservations) {
   }
 }
 
-TEST_F(WindowSamplerTest, GivesTheFeaturesOfTheObservedRows) {
+TEST_F(WindowSamplerTest, ReturnsTheFeaturesOfTheObservedRows) {
   const auto data = dataset({3, 4});
   Embeddings embeddings;
   embeddings.first = {0, 3, 7};
@@ -185,28 +185,29 @@ TEST_F(WindowSamplerTest, DrawsAVariantPerWindowFromSeedAndStep) {
   sampler.set_features(embeddings);
   const Batch batch = sampler.batch(2);
   const at::Tensor rows =
-      batch.observations.state().squeeze(2).to(at::kLong);  // state says the row
+      batch.observations.state().squeeze(2).to(at::kLong);  // the state is the row's index
   const at::Tensor variant = batch.features.squeeze(2).to(at::kLong) - 3 * rows;
   EXPECT_EQ(variant.min().item<std::int64_t>(), 0);
   EXPECT_EQ(variant.max().item<std::int64_t>(), 2);
-  EXPECT_TRUE(at::equal(variant.select(1, 0), variant.select(1, 1))) << "one for all its steps";
+  EXPECT_TRUE(at::equal(variant.select(1, 0), variant.select(1, 1)))
+      << "all steps of a window use one variant";
   WindowSampler again(data, options);
   again.set_features(embeddings);
   EXPECT_TRUE(at::equal(again.batch(2).features, batch.features));
   EXPECT_FALSE(at::equal(again.batch(3).features, batch.features));
 }
 
-TEST_F(WindowSamplerTest, PrefetchesTheImagesThatItWouldGatherAtOnce) {
+TEST_F(WindowSamplerTest, PrefetchesTheSameImagesAsItGathersDirectly) {
   const auto data = dataset({6, 9});
   const auto frames = std::make_shared<FrameStore>(data, data->spec().camera_names(),
                                                    FrameStoreOptions{.folder = folder_ / "cache"});
   WindowSampler ahead(data, {.horizons = kDiffusion, .batch_size = 4, .prefetch = 3});
-  WindowSampler at_once(data, {.horizons = kDiffusion, .batch_size = 4, .prefetch = 0});
+  WindowSampler direct(data, {.horizons = kDiffusion, .batch_size = 4, .prefetch = 0});
   ahead.set_frames(frames);
-  at_once.set_frames(frames);
-  for (const std::int64_t step : {0, 1, 2, 3, 9, 10, 4, 5}) {  // a jump, as when resuming
+  direct.set_frames(frames);
+  for (const std::int64_t step : {0, 1, 2, 3, 9, 10, 4, 5}) {  // with a jump, as after resuming
     const Batch one = ahead.batch(step);
-    const Batch other = at_once.batch(step);
+    const Batch other = direct.batch(step);
     EXPECT_THAT(one.observations.at("top").sizes(), ElementsAre(4, 2, 4, 5, 3));
     for (const auto& [camera, images] : one.observations) {
       EXPECT_TRUE(at::equal(images, other.observations.at(camera))) << camera << ", step " << step;
@@ -219,7 +220,7 @@ TEST_F(WindowSamplerTest, PrefetchesTheImagesThatItWouldGatherAtOnce) {
   }
 }
 
-TEST_F(WindowSamplerTest, LeavesTheDefaultGeneratorAlone) {
+TEST_F(WindowSamplerTest, DoesNotUseTheDefaultGenerator) {
   WindowSampler sampler(dataset({6, 9}), {.horizons = kDiffusion, .batch_size = 4});
   const at::Tensor before = at::detail::getDefaultCPUGenerator().get_state().clone();
   sampler.batch(3);

@@ -32,21 +32,21 @@ std::string error_of(const LimitOptions& options, const std::optional<ActionRang
   return error_or_accepted([&] { ActionLimits(options, data, 2, "runs/old"); });
 }
 
-TEST(ActionLimits, LeaveAnActionInsideThemAlone) {
+TEST(ActionLimits, DoNotChangeAnActionInsideThem) {
   const LimitedAction limited = apply({}, {0.5, 5}, std::vector<float>{0.5, 4});
   EXPECT_THAT(numbers(limited), ElementsAre(0.5F, 5.F));
   EXPECT_THAT(limited.by_range, IsEmpty());
   EXPECT_THAT(limited.by_step, IsEmpty());
 }
 
-TEST(ActionLimits, CutToTheDatasRangeAndAMargin) {
+TEST(ActionLimits, ClampToTheDataRangePlusAMargin) {
   const LimitedAction limited = apply({}, {-3, 12});
   EXPECT_THAT(numbers(limited), ElementsAre(-1.1F, 10.5F));  // 5 % of 2 and of 10
   EXPECT_THAT(limited.by_range, ElementsAre(0, 1));
   EXPECT_THAT(numbers(apply({.range_margin = 0.5}, {-3, 12})), ElementsAre(-2.F, 12.F));
 }
 
-TEST(ActionLimits, CutTheStepToTheDatasLargestTimesAFactor) {
+TEST(ActionLimits, ClampTheStepToTheLargestDataStepTimesAFactor) {
   const LimitedAction limited = apply({}, {0.9, 5}, std::vector<float>{0, 4});
   EXPECT_THAT(numbers(limited), ElementsAre(0.15F, 5.F));
   EXPECT_THAT(limited.by_range, IsEmpty());
@@ -55,20 +55,20 @@ TEST(ActionLimits, CutTheStepToTheDatasLargestTimesAFactor) {
               ElementsAre(0.3F, 5.F));
 }
 
-TEST(ActionLimits, TakeNoStepForTooLongBeforeTheFirstCommand) {
+TEST(ActionLimits, DoNotLimitTheStepToTheFirstCommand) {
   const LimitedAction limited = apply({}, {0.9, 9});
   EXPECT_THAT(numbers(limited), ElementsAre(0.9F, 9.F));
   EXPECT_THAT(limited.by_step, IsEmpty());
 }
 
-TEST(ActionLimits, ComeBackIntoTheRangeStepByStep) {
+TEST(ActionLimits, ReturnToTheRangeStepByStep) {
   const LimitedAction limited = apply({}, {0, 20}, std::vector<float>{0, 20});
   EXPECT_THAT(numbers(limited), ElementsAre(0.F, 17.F));
   EXPECT_THAT(limited.by_range, ElementsAre(1));
   EXPECT_THAT(limited.by_step, ElementsAre(1));
 }
 
-TEST(ActionLimits, AreTurnedOffOneByOne) {
+TEST(ActionLimits, CanBeTurnedOffSeparately) {
   const std::vector<float> last = {0, 4};
   EXPECT_THAT(numbers(apply({.range = false}, {-0.1F, 12}, std::vector<float>{0, 11})),
               ElementsAre(-0.1F, 12.F));
@@ -77,38 +77,40 @@ TEST(ActionLimits, AreTurnedOffOneByOne) {
               ElementsAre(-9.F, 99.F));
 }
 
-TEST(ActionLimits, AreGivenInPlaceOfTheDatas) {
-  constexpr double kFree = std::numeric_limits<double>::infinity();
-  const LimitOptions options{.min = {-2, -kFree}, .max = {2, 3}, .largest_step = {kFree, 1}};
+TEST(ActionLimits, CanReplaceThoseOfTheData) {
+  constexpr double kUnlimited = std::numeric_limits<double>::infinity();
+  const LimitOptions options{
+      .min = {-2, -kUnlimited}, .max = {2, 3}, .largest_step = {kUnlimited, 1}};
   EXPECT_EQ(error_of(options, std::nullopt), "accepted");
   EXPECT_THAT(numbers(apply(options, {-5, -50})), ElementsAre(-2.F, -50.F));
   EXPECT_THAT(numbers(apply(options, {1.5, 3}, std::vector<float>{0, 0})), ElementsAre(1.5F, 1.F));
-  // One of them alone: the others are the data's.
+  // Only one is given: the others come from the data.
   EXPECT_THAT(numbers(apply({.min = {-2, -2}}, {-5, 12})), ElementsAre(-2.F, 10.5F));
 }
 
-TEST(ActionLimits, WithoutTheDatasRangeSayWhatCanBeDone) {
+TEST(ActionLimits, WithoutADataRangeReportTheAlternatives) {
   const std::string text = error_of({}, std::nullopt);
-  EXPECT_THAT(text, HasSubstr("runs/old: the checkpoint does not say how far the actions"));
-  EXPECT_THAT(text, HasSubstr("train it again, or give limits.min, limits.max and"));
-  EXPECT_THAT(text, HasSubstr("or turn limits.range and limits.step off"));
+  EXPECT_THAT(text, HasSubstr("runs/old: the checkpoint does not record the range of its training "
+                              "actions"));
+  EXPECT_THAT(text, HasSubstr("train it again, set limits.min, limits.max and"));
+  EXPECT_THAT(text, HasSubstr("or turn off limits.range and limits.step"));
   EXPECT_EQ(error_of({.range = false, .step = false}, std::nullopt), "accepted");
   EXPECT_THAT(error_of({.range = false}, std::nullopt), HasSubstr("train it again"));
   EXPECT_THAT(error_of({.step = false, .min = {0, 0}}, std::nullopt), HasSubstr("train it again"));
 }
 
-TEST(ActionLimits, RefuseNumbersThatDoNotFit) {
+TEST(ActionLimits, RefuseInvalidValues) {
   EXPECT_THAT(
       error_of({.max = {1}}, kData),
-      HasSubstr("limits.max does not fit the policy's actions: expected 2 numbers; found 1"));
+      HasSubstr("limits.max does not match the policy's actions: expected 2 values; found 1"));
   EXPECT_THAT(error_of({.min = {5, 0}}, kData),
-              HasSubstr("joint 0 has its lowest limit above its highest: found 5 and 1.1"));
-  EXPECT_THAT(error_of({.min = {0, std::nan("")}}, kData), HasSubstr("a limit is not a number"));
+              HasSubstr("joint 0 has a minimum above its maximum: found 5 and 1.1"));
+  EXPECT_THAT(error_of({.min = {0, std::nan("")}}, kData), HasSubstr("a limit is NaN"));
   EXPECT_THAT(error_of({.largest_step = {-1, 0}}, kData), HasSubstr("limits.largest_step is neg"));
   EXPECT_THAT(error_of({.range_margin = -1}, kData), HasSubstr("limits.range_margin is negative"));
   EXPECT_THAT(error_of({.step_factor = 0}, kData), HasSubstr("limits.step_factor is not positive"));
   EXPECT_THAT(error_of({}, ActionRange{.min = {0}, .max = {0}, .largest_step = {0}}),
-              HasSubstr("min of the data does not fit"));
+              HasSubstr("limits.min from the data does not match"));
 }
 
 }  // namespace

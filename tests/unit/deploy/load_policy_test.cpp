@@ -1,4 +1,4 @@
-// A policy from the run folder of a real training, of the tiny agent.
+// Tests of a policy loaded from the run folder of a real training of the tiny agent.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -41,8 +41,8 @@ class LoadPolicy : public ::testing::Test {
   std::string error_of(const fs::path& checkpoint, const PolicyOptions& options) const {
     return error_or_accepted([&] { load_policy(checkpoint, options); });
   }
-  // As a checkpoint was before the range of the data's actions was kept.
-  void forget_the_range() const {
+  // Makes an old checkpoint, which does not record the range of the training actions.
+  void remove_the_action_range() const {
     const fs::path folder = find_checkpoint(run_);
     CheckpointState state = read_checkpoint_state(folder);
     state.action_range.reset();
@@ -53,7 +53,7 @@ class LoadPolicy : public ::testing::Test {
   fs::path run_;
 };
 
-TEST_F(LoadPolicy, ActsAsTheCheckpointsAgentDoes) {
+TEST_F(LoadPolicy, ActsLikeTheCheckpointsAgent) {
   const auto policy = load_policy(run_, {.limits = {.range = false, .step = false}});
   policy->reset(0, Policy::kUnknownCommand);
   const LoadedRun averaged = open_run(run_, {});
@@ -69,7 +69,7 @@ TEST_F(LoadPolicy, ActsAsTheCheckpointsAgentDoes) {
   EXPECT_EQ(policy->config().find_path("env.type")->text(), "tiny");
 }
 
-TEST_F(LoadPolicy, IsHeldToTheActionsOfItsTrainingData) {
+TEST_F(LoadPolicy, LimitsCommandsToTheActionsOfTheTrainingData) {
   const ActionRange range = *read_checkpoint_state(find_checkpoint(run_)).action_range;
   const testing::TinyDataset data("data.bin");
   std::vector<at::Tensor> actions;
@@ -83,14 +83,14 @@ TEST_F(LoadPolicy, IsHeldToTheActionsOfItsTrainingData) {
   EXPECT_EQ(range.min[1], all.select(1, 1).min().item<float>());
   EXPECT_NEAR(std::max(range.largest_step[0], range.largest_step[1]), largest_step, 1e-6);
 
-  const auto held = load_policy(run_, {.limits = {.step = false, .range_margin = 0.0}});
-  const auto free = load_policy(run_, {.limits = {.range = false, .step = false}});
-  held->reset(0, Policy::kUnknownCommand);
-  free->reset(0, Policy::kUnknownCommand);
+  const auto limited = load_policy(run_, {.limits = {.step = false, .range_margin = 0.0}});
+  const auto unlimited = load_policy(run_, {.limits = {.range = false, .step = false}});
+  limited->reset(0, Policy::kUnknownCommand);
+  unlimited->reset(0, Policy::kUnknownCommand);
   for (const float far : {-1e3F, 1e3F}) {
     const Observation observation{{"state", at::full({3}, far)}};
-    const at::Tensor wanted = free->act(observation).action;
-    const PolicyStep step = held->act(observation);
+    const at::Tensor wanted = unlimited->act(observation).action;
+    const PolicyStep step = limited->act(observation);
     for (std::size_t i = 0; i < 2; ++i) {
       const auto joint = static_cast<std::int64_t>(i);
       EXPECT_EQ(step.action[joint].item<float>(),
@@ -98,26 +98,26 @@ TEST_F(LoadPolicy, IsHeldToTheActionsOfItsTrainingData) {
                            static_cast<float>(range.max[i])));
     }
   }
-  const PolicyReport report = held->report();
+  const PolicyReport report = limited->report();
   EXPECT_GT(report.limited_by_range[0] + report.limited_by_range[1], 0);
-  // The checkpoint knows how far the states of its data go.
+  // The checkpoint also records the range of the training states.
   EXPECT_THAT(report.state_outside, ::testing::ElementsAre(2, 2, 2));
 }
 
-TEST_F(LoadPolicy, OfACheckpointWithoutTheRangeNeedsLimitsGivenOrTurnedOff) {
-  forget_the_range();
-  EXPECT_THAT(error_of(run_, {}), HasSubstr("step_00000020: the checkpoint does not say how far"));
+TEST_F(LoadPolicy, RequiresLimitsIfTheCheckpointHasNoActionRange) {
+  remove_the_action_range();
+  EXPECT_THAT(error_of(run_, {}), HasSubstr("step_00000020: the checkpoint does not record the"));
   EXPECT_THAT(error_of(run_, {}), HasSubstr("train it again"));
   EXPECT_EQ(error_of(run_, {.limits = {.range = false, .step = false}}), "accepted");
   EXPECT_EQ(error_of(run_, {.limits = {.min = {0, 0}, .max = {1, 1}, .largest_step = {1, 1}}}),
             "accepted");
 }
 
-TEST_F(LoadPolicy, SaysWhatIsWrong) {
+TEST_F(LoadPolicy, ReportsWhatIsWrong) {
   EXPECT_THAT(error_of(folder_ / "nothing", {}), HasSubstr("no checkpoint here"));
   EXPECT_THAT(error_of(run_, {.overrides = {"agent.hidden=9"}}), HasSubstr("first.weight"));
   EXPECT_THAT(error_of(run_, {.device = "gpu"}), HasSubstr("unknown device 'gpu'"));
-  EXPECT_THAT(error_of(run_, {.deadline_ms = 5.0}), HasSubstr("keeps no deadline"));
+  EXPECT_THAT(error_of(run_, {.deadline_ms = 5.0}), HasSubstr("does not support deadlines"));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// A state of 3 numbers, 2 actions, and the camera `front` where asked for.
+// A state of size 3, 2 actions, and the camera `front` if requested.
 ObservationSpec spec(bool with_camera = false) {
   ObservationSpec spec{.streams = {vector_stream(kState, 3)}, .action_dim = 2};
   if (with_camera) spec.set(rgb_stream("front", {4, 6}));
@@ -41,15 +41,15 @@ testing::ScriptedAgent::Script always(float first, float second) {
 
 Observation observation() { return {{"state", at::zeros({3})}}; }
 
-std::vector<float> numbers(const at::Tensor& action) {
+std::vector<float> values_of(const at::Tensor& action) {
   return {action[0].item<float>(), action[1].item<float>()};
 }
 
-TEST(Policy, CommandsWhatTheAgentDoes) {
+TEST(Policy, ReturnsTheAgentsCommand) {
   Policy policy(loaded(always(0.5, 0.05F)), {}, "test");
   policy.reset(1, Policy::kUnknownCommand);
   const PolicyStep step = policy.act(observation());
-  EXPECT_THAT(numbers(step.action), ElementsAre(0.5F, 0.05F));
+  EXPECT_THAT(values_of(step.action), ElementsAre(0.5F, 0.05F));
   EXPECT_FALSE(step.late());
   EXPECT_FALSE(step.held());
   EXPECT_THAT(step.limited_by_range, IsEmpty());
@@ -57,13 +57,13 @@ TEST(Policy, CommandsWhatTheAgentDoes) {
   EXPECT_GT(step.act_ms, 0.0);
 }
 
-TEST(Policy, LimitsTheFirstCommandInRangeAndTheNextInStepToo) {
+TEST(Policy, LimitsTheRangeOfTheFirstCommandAndAlsoTheStepOfTheNext) {
   Policy policy(
       loaded([](int step, ActTiming&) { return step == 0 ? command(9, -0.5) : command(0.5, 0.5); }),
       {}, "test");
   policy.reset(1, Policy::kUnknownCommand);
   const PolicyStep first = policy.act(observation());
-  EXPECT_THAT(numbers(first.action), ElementsAre(1.1F, -0.5F));
+  EXPECT_THAT(values_of(first.action), ElementsAre(1.1F, -0.5F));
   EXPECT_THAT(first.limited_by_range, ElementsAre(0));
   EXPECT_THAT(first.limited_by_step, IsEmpty());
   const PolicyStep second = policy.act(observation());
@@ -78,17 +78,17 @@ TEST(Policy, LimitsTheFirstCommandInRangeAndTheNextInStepToo) {
   EXPECT_GE(report.total_act_ms, report.max_act_ms);
 }
 
-TEST(Policy, LimitsTheFirstStepWhereTheRobotsCommandIsKnown) {
+TEST(Policy, LimitsTheFirstStepIfTheRobotsCommandIsKnown) {
   Policy policy(loaded(always(0.5, 0.5)), {}, "test");
   at::Tensor now = command(0, 0);
   policy.reset(1, now);
-  now.fill_(9);  // the caller's own
-  EXPECT_THAT(numbers(policy.act(observation()).action), ElementsAre(0.5F, 0.15F));
+  now.fill_(9);  // the policy has its own copy
+  EXPECT_THAT(values_of(policy.act(observation()).action), ElementsAre(0.5F, 0.15F));
   EXPECT_THAT(error_or_accepted([&] { policy.reset(1, at::zeros({3})); }),
-              HasSubstr("the last command does not fit the policy: expected 2 finite numbers"));
+              HasSubstr("the last command does not match the policy: expected 2 finite values"));
 }
 
-TEST(Policy, RepeatsTheCommandThatWasGivenWhenTheAgentHolds) {
+TEST(Policy, RepeatsTheLastCommandWhenTheAgentHolds) {
   Policy policy(loaded([](int step, ActTiming& timing) {
                   timing.late = timing.held = step == 2;
                   return command(0, step == 0 ? 0.F : 1.F);
@@ -105,14 +105,14 @@ TEST(Policy, RepeatsTheCommandThatWasGivenWhenTheAgentHolds) {
   EXPECT_EQ(policy.report().late, 1);
 }
 
-TEST(Policy, GivesActionsThatTheCallerMayChange) {
+TEST(Policy, ReturnsActionsThatTheCallerMayModify) {
   Policy policy(loaded(always(0, 0)), {}, "test");
   policy.reset(0, Policy::kUnknownCommand);
   policy.act(observation()).action.fill_(5);
-  EXPECT_THAT(numbers(policy.act(observation()).action), ElementsAre(0.F, 0.F));
+  EXPECT_THAT(values_of(policy.act(observation()).action), ElementsAre(0.F, 0.F));
 }
 
-TEST(Policy, NamesWhatDoesNotFitAndGoesOn) {
+TEST(Policy, ReportsInvalidObservationsAndRemainsUsable) {
   Policy policy(loaded(always(0, 0), /*with_camera=*/true), {}, "test");
   policy.reset(0, Policy::kUnknownCommand);
   const auto error = [&](const std::function<void(Observation&)>& change) {
@@ -122,13 +122,13 @@ TEST(Policy, NamesWhatDoesNotFitAndGoesOn) {
     return error_or_accepted([&] { policy.act(now); });
   };
   EXPECT_THAT(error([](Observation& o) { o["state"] = at::zeros({4}); }),
-              HasSubstr("observation.state: the state does not fit the policy: expected float32 "
+              HasSubstr("observation.state: 'state' has the wrong shape or dtype: expected float32 "
                         "[3]; found float32 [4]"));
   EXPECT_THAT(error([](Observation& o) { o["state"] = at::Tensor(); }), HasSubstr("found nothing"));
   EXPECT_THAT(error([](Observation& o) { o["state"] = at::zeros({3}, at::kLong); }),
               HasSubstr("found int64 [3]"));
   EXPECT_THAT(error([](Observation& o) { o.state()[1] = std::nanf(""); }),
-              HasSubstr("the state is not finite: expected finite numbers; found nan at 1"));
+              HasSubstr("'state' is not finite: expected finite values; found nan at index 1"));
   EXPECT_THAT(error([](Observation& o) { o.erase("front"); }),
               HasSubstr("observation['front']: camera 'front' is missing: expected uint8 "
                         "[4, 6, 3] (RGB, HWC); found no camera"));
@@ -143,20 +143,20 @@ TEST(Policy, NamesWhatDoesNotFitAndGoesOn) {
   EXPECT_EQ(policy.report().steps, 0);
   EXPECT_TRUE(policy.needs_images());
   EXPECT_EQ(error([](Observation&) {}), "accepted");
-  // The agent does not look at the next one.
+  // The agent does not use the next image.
   EXPECT_FALSE(policy.needs_images());
   EXPECT_EQ(error([](Observation& o) { o.erase("front"); }), "accepted");
 }
 
-TEST(Policy, GivesNoCommandBeforeItsFirstReset) {
+TEST(Policy, RefusesToActBeforeTheFirstReset) {
   Policy policy(loaded(always(0, 0)), {}, "test");
   EXPECT_THAT(error_or_accepted([&] { policy.act(observation()); }),
-              HasSubstr("Policy::act: act() before reset(); start each episode by reset("));
+              HasSubstr("Policy::act: act() before reset(); start each episode with reset("));
   policy.reset(1, command(0, 0));
-  EXPECT_THAT(numbers(policy.act(observation()).action), ElementsAre(0.F, 0.F));
+  EXPECT_THAT(values_of(policy.act(observation()).action), ElementsAre(0.F, 0.F));
 }
 
-TEST(Policy, TurnsWhateverTheAgentThrowsIntoAnErrorAndGoesOn) {
+TEST(Policy, ConvertsAgentExceptionsToErrorsAndRemainsUsable) {
   Policy policy(loaded([](int step, ActTiming&) -> at::Tensor {
                   if (step == 0) throw std::out_of_range("map::at");
                   if (step == 1) throw 7;
@@ -169,11 +169,11 @@ TEST(Policy, TurnsWhateverTheAgentThrowsIntoAnErrorAndGoesOn) {
   const auto error = [&] { return error_or_accepted([&] { policy.act(observation()); }); };
   EXPECT_EQ(error(), "runs/x: the agent failed in act(): found map::at");
   EXPECT_EQ(error(),
-            "runs/x: the agent failed in act(): found something thrown that is not a "
+            "runs/x: the agent failed in act(): found an exception that is not a "
             "std::exception");
   EXPECT_EQ(error(), "the head has failed");
-  EXPECT_THAT(error(), HasSubstr("the policy's command is not one"));
-  EXPECT_THAT(error(), HasSubstr("expected 2 finite numbers; found another size"));
+  EXPECT_THAT(error(), HasSubstr("the policy's command is invalid"));
+  EXPECT_THAT(error(), HasSubstr("expected 2 finite values; found another size"));
   EXPECT_EQ(error(), "accepted");
   EXPECT_EQ(policy.report().steps, 1);
 }
@@ -189,7 +189,7 @@ TEST(Policy, ReportsAStateFarOutsideTheTrainingData) {
   EXPECT_THAT(policy.report().state_outside, ElementsAre(1, 0, 1));
 }
 
-TEST(Policy, GivesNoCommandThatIsNotFinite) {
+TEST(Policy, RefusesCommandsThatAreNotFinite) {
   Policy policy(loaded([](int step, ActTiming&) {
                   return command(0, step == 1 ? std::numeric_limits<float>::quiet_NaN() : 0.F);
                 }),
@@ -197,11 +197,11 @@ TEST(Policy, GivesNoCommandThatIsNotFinite) {
   policy.reset(0, Policy::kUnknownCommand);
   policy.act(observation());
   EXPECT_THAT(error_or_accepted([&] { policy.act(observation()); }),
-              HasSubstr("expected 2 finite numbers; found a number that is not finite"));
-  EXPECT_THAT(numbers(policy.act(observation()).action), ElementsAre(0.F, 0.F));
+              HasSubstr("expected 2 finite values; found a value that is not finite"));
+  EXPECT_THAT(values_of(policy.act(observation()).action), ElementsAre(0.F, 0.F));
 }
 
-TEST(Policy, CountsTheDeadlinesThatItMisses) {
+TEST(Policy, CountsMissedDeadlines) {
   LoadedRun slow = loaded([](int step, ActTiming&) {
     if (step == 1) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
     return command(0, 0);
@@ -215,7 +215,7 @@ TEST(Policy, CountsTheDeadlinesThatItMisses) {
   EXPECT_GE(policy.report().max_act_ms, 1500.0);
 }
 
-TEST(Policy, RefusesWhatCannotBe) {
+TEST(Policy, RefusesInvalidOptions) {
   const auto error = [](const PolicyOptions& options, bool acts = true) {
     LoadedRun agent = loaded(always(0, 0));
     auto& scripted = static_cast<testing::ScriptedAgent&>(*agent.agent);
@@ -224,13 +224,13 @@ TEST(Policy, RefusesWhatCannotBe) {
     return error_or_accepted([&] { Policy(std::move(agent), options, "runs/x"); });
   };
   EXPECT_EQ(error({}), "accepted");
-  EXPECT_THAT(error({.deadline_ms = 5.0}), HasSubstr("this agent keeps no deadline"));
-  EXPECT_THAT(error({.deadline_ms = 0.0}), HasSubstr("deadline_ms: a deadline that nothing can"));
-  EXPECT_THAT(error({.threads = 0}), HasSubstr("threads: a policy needs a thread"));
+  EXPECT_THAT(error({.deadline_ms = 5.0}), HasSubstr("this agent does not support deadlines"));
+  EXPECT_THAT(error({.deadline_ms = 0.0}), HasSubstr("deadline_ms: the deadline is not positive"));
+  EXPECT_THAT(error({.threads = 0}), HasSubstr("threads: a policy needs at least one thread"));
   EXPECT_THAT(error({}, /*acts=*/false), HasSubstr("runs/x: this agent does not act"));
 }
 
-TEST(Policy, ComputesOnItsNumberOfThreads) {
+TEST(Policy, UsesTheGivenNumberOfThreads) {
   const int before = at::get_num_threads();
   int seen = 0;
   Policy policy(loaded([&](int, ActTiming&) {

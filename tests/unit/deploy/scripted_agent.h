@@ -1,4 +1,4 @@
-// An agent that commands what a test has written down, and a policy of it.
+// A test agent that returns commands from a script.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,7 @@
 
 namespace roboimi::testing {
 
-// Its cameras are what makes a policy ask for pictures; it encodes nothing.
+// A backbone that only lists a camera, so that the policy needs images. It encodes nothing.
 class CameraList final : public Backbone {
  public:
   const std::vector<std::string>& camera_names() const override { return cameras_; }
@@ -26,7 +26,7 @@ class CameraList final : public Backbone {
 
 class ScriptedAgent final : public ActingAgent {
  public:
-  // What act() does at the step-th step after reset().
+  // Called by act(): returns the command of the step-th step after reset().
   using Script = std::function<at::Tensor(int step, ActTiming& timing)>;
 
   ScriptedAgent(ObservationSpec spec, Script script)

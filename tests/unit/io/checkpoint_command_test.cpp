@@ -1,4 +1,4 @@
-// The program itself, on files that Python wrote in the layouts LEWM checkpoints come in.
+// Tests of `roboimi checkpoint`, with files written by Python in the layouts of LEWM checkpoints.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <sys/wait.h>
@@ -68,7 +68,7 @@ TEST_F(CheckpointCommand, EveryLewmCheckpointConvertsToTheSameWeights) {
   }
 }
 
-TEST_F(CheckpointCommand, GivenFusionIsWrittenAndSurvivesAnotherConversion) {
+TEST_F(CheckpointCommand, FusionOptionsAreWrittenAndSurviveAnotherConversion) {
   ASSERT_EQ(run("convert " + path("lewm_weights.pt") + " " + path("a.safetensors") +
                 " --layout lewm --fusion vertical --cameras r_vis,top,front --height 448")
                 .status,
@@ -84,7 +84,7 @@ TEST_F(CheckpointCommand, GivenFusionIsWrittenAndSurvivesAnotherConversion) {
   EXPECT_EQ(metadata.at("roboimi.fusion.width"), "96");
 }
 
-TEST_F(CheckpointCommand, PythonReadsWhatWasConverted) {
+TEST_F(CheckpointCommand, PythonReadsAConvertedFile) {
   ASSERT_EQ(
       run("convert " + path("lewm_module_5.pt") + " " + path("p.safetensors") + " --layout lewm")
           .status,
@@ -126,7 +126,7 @@ TEST_F(CheckpointCommand, InspectPrintsJsonOfTensorsLayoutAndOtherContents) {
   EXPECT_EQ(first["dtype"], "Float");
 }
 
-TEST_F(CheckpointCommand, InspectSaysWhatItSees) {
+TEST_F(CheckpointCommand, InspectDescribesTheContents) {
   const std::string text = run("inspect " + path("lewm_compiled_5.pt")).text;
   EXPECT_THAT(text, HasSubstr("prefix _orig_mod. model., newer names, 1 others left out"));
   EXPECT_THAT(run("inspect " + path("policy_object.ckpt")).text,
@@ -135,7 +135,7 @@ TEST_F(CheckpointCommand, InspectSaysWhatItSees) {
               HasSubstr("2 weights are NaN or infinite"));
 }
 
-TEST_F(CheckpointCommand, MistakesAreOneLine) {
+TEST_F(CheckpointCommand, ErrorsAreOneLine) {
   const auto expect_line = [](const Outcome& outcome, const std::string& text) {
     EXPECT_NE(outcome.status, 0);
     EXPECT_THAT(outcome.text, HasSubstr(text));
@@ -150,7 +150,7 @@ TEST_F(CheckpointCommand, MistakesAreOneLine) {
               "expected one of horizontal, vertical, grid");
   expect_line(run("convert " + input + " " + output + " --layout lewm --height 0"),
               "expected a number of pixels");
-  expect_line(run("inspect " + path("bomb.pt")), "the archive inflates to too much");
+  expect_line(run("inspect " + path("bomb.pt")), "the archive is too large when unpacked");
   expect_line(run("inspect"), "inspect takes one file");
   expect_line(run("examine x"), "expected inspect, convert or verify");
   EXPECT_FALSE(fs::exists(output));

@@ -1,4 +1,4 @@
-// Reads what tests/reference/write_checkpoints.py wrote with PyTorch and the safetensors package.
+// Tests with files that tests/reference/write_checkpoints.py writes with PyTorch and safetensors.
 #include "roboimi/io/checkpoint_file.h"
 
 #include <ATen/ATen.h>
@@ -18,7 +18,7 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 
-// Megabytes that this process ever held.
+// The peak memory of this process in megabytes.
 long peak_megabytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -57,7 +57,7 @@ class CheckpointFiles : public ::testing::Test {
 
 fs::path CheckpointFiles::folder_;
 
-TEST_F(CheckpointFiles, WithASumBesideThemMustHaveIt) {
+TEST_F(CheckpointFiles, MustMatchTheirSha256FileIfThereIsOne) {
   const fs::path file = folder_ / "summed.safetensors";
   write_safetensors(file, {{"weight", at::ones({3})}});
   const std::string sum = sha256_file(file);
@@ -65,12 +65,12 @@ TEST_F(CheckpointFiles, WithASumBesideThemMustHaveIt) {
   EXPECT_EQ(read_checkpoint_file(file).tensors.size(), 1u);
   write_safetensors(file, {{"weight", at::zeros({3})}});
   EXPECT_THAT(error_for("summed.safetensors"),
-              AllOf(HasSubstr("summed.safetensors: the file is not the one that its sum was"),
+              AllOf(HasSubstr("summed.safetensors: the file does not match its SHA-256"),
                     HasSubstr("expected SHA-256 " + sum + ", as summed.safetensors.sha256 states"),
                     HasSubstr("found " + sha256_file(file))));
 }
 
-TEST_F(CheckpointFiles, TheShippedEncoderComesWithItsSum) {
+TEST_F(CheckpointFiles, TheShippedEncoderMatchesItsSha256File) {
   const fs::path file = ROBOIMI_SOURCE_DIR "/assets/checkpoints/lewm_sim_transfer.safetensors";
   EXPECT_THAT(read_text(file.string() + ".sha256"), HasSubstr(sha256_file(file)));
 }
@@ -102,7 +102,7 @@ TEST_F(CheckpointFiles, TiedWeightsStayTied) {
   EXPECT_FALSE(file.tensors.contains("not_kept"));
 }
 
-TEST_F(CheckpointFiles, WhatElseALightningCheckpointHoldsIsListed) {
+TEST_F(CheckpointFiles, OtherContentsOfALightningCheckpointAreListed) {
   const auto other = read_checkpoint_file(folder_ / "lightning.ckpt").other_contents;
   EXPECT_THAT(other, Contains("pytorch-lightning_version: '2.4.0'"));
   EXPECT_THAT(other, Contains("epoch: 7"));
@@ -125,7 +125,7 @@ TEST_F(CheckpointFiles, ACommandInAPickleIsDataAndIsNotRun) {
   EXPECT_FALSE(fs::exists(folder_ / "was_executed"));
 }
 
-TEST_F(CheckpointFiles, OtherFormatsAreNamedWithTheWayOut) {
+TEST_F(CheckpointFiles, OtherFormatsAreErrorsThatNameTheFormat) {
   EXPECT_THAT(error_for("torchscript.pt"), HasSubstr("found a TorchScript archive"));
   EXPECT_THAT(error_for("array.npz"), HasSubstr("found a NumPy archive"));
   EXPECT_THAT(error_for("array.npy"), HasSubstr("found a NumPy array"));
@@ -136,7 +136,7 @@ TEST_F(CheckpointFiles, OtherFormatsAreNamedWithTheWayOut) {
   EXPECT_THAT(error_for("."), HasSubstr("found a folder"));
   EXPECT_THAT(error_for("none.pt"), HasSubstr("No such file"));
   write_quickly(folder_ / "text.pt", "hello");
-  EXPECT_THAT(error_for("text.pt"), HasSubstr("the file is damaged, or of another format"));
+  EXPECT_THAT(error_for("text.pt"), HasSubstr("the file is damaged or has another format"));
   write_quickly(folder_ / "empty.pt", "");
   EXPECT_THAT(error_for("empty.pt"), HasSubstr("found an empty file"));
 }
@@ -146,15 +146,15 @@ TEST_F(CheckpointFiles, SmallDeflatedEntriesAreRead) {
   EXPECT_TRUE(at::equal(file.tensors.at("weight"), at::arange(6, at::kFloat).reshape({2, 3})));
 }
 
-TEST_F(CheckpointFiles, HostileArchivesAreErrorsInBoundedMemory) {
+TEST_F(CheckpointFiles, MaliciousArchivesAreErrorsInBoundedMemory) {
   const long before = peak_megabytes();
-  EXPECT_THAT(error_for("bomb.pt"), HasSubstr("the archive inflates to too much"));
+  EXPECT_THAT(error_for("bomb.pt"), HasSubstr("the archive is too large when unpacked"));
   EXPECT_THAT(error_for("short_storage.pt"), HasSubstr("storage '0'"));
   EXPECT_THAT(error_for("larger_than_storage.pt"), HasSubstr("larger than its storage"));
-  EXPECT_THAT(error_for("endless_marks.pt"), HasSubstr("too large a stack"));
+  EXPECT_THAT(error_for("endless_marks.pt"), HasSubstr("a stack that is too large"));
   EXPECT_THAT(error_for("endless_values.pt"), HasSubstr("its pickle"));
   EXPECT_THAT(error_for("lying_text.pt"), HasSubstr("ends too early"));
-  EXPECT_THAT(error_for("empty_stack.pt"), HasSubstr("takes from an empty stack"));
+  EXPECT_THAT(error_for("empty_stack.pt"), HasSubstr("pops from an empty stack"));
   EXPECT_THAT(error_for("copies.pt"), HasSubstr("copies too much"));
   EXPECT_THAT(error_for("doubling_modules.pt"), HasSubstr("repeat each other too often"));
   EXPECT_THAT(error_for("zero_stride.pt"), HasSubstr("repeat their storages too often"));
@@ -174,7 +174,7 @@ TEST_F(CheckpointFiles, AFlippedBitIsAnErrorOrChangesNoWeight) {
   const std::string whole = read_text(folder_ / "small.pt");
   const auto expected = read_checkpoint_file(folder_ / "small.pt").tensors;
   int errors = 0;
-  // Every third bit: each byte is met, and each place in a byte.
+  // Every third bit, which covers each byte and each bit position.
   for (std::size_t bit = 0; bit < 8 * whole.size(); bit += 3) {
     std::string flipped = whole;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
@@ -202,15 +202,15 @@ TEST_F(CheckpointFiles, AFlippedWeightByteIsNamed) {
   EXPECT_THAT(error_for("weight.pt"), HasSubstr("damaged zip archive: entry 'small/data/0': CRC"));
 }
 
-TEST_F(CheckpointFiles, OverlappingEntriesAreRefusedBeforeReading) {
+TEST_F(CheckpointFiles, OverlappingEntriesAreRejectedBeforeReading) {
   std::string bytes = read_text(folder_ / "small.pt");
-  // The second entry's place in the directory becomes the first one's.
+  // Set the second entry's position to that of the first.
   const std::string signature("PK\x01\x02", 4);
   const std::size_t first = bytes.find(signature), second = bytes.find(signature, first + 4);
   bytes.replace(second + 42, 4, bytes.substr(first + 42, 4));
   write_quickly(folder_ / "overlap.pt", bytes);
   EXPECT_THAT(error_for("overlap.pt"), HasSubstr("overlaps another"));
-  // And an entry that claims more than the file holds.
+  // An entry that is larger than the file.
   bytes = read_text(folder_ / "small.pt");
   bytes.replace(second + 20, 8, std::string("\xff\xff\xff\x7f\xff\xff\xff\x7f", 8));
   write_quickly(folder_ / "large.pt", bytes);

@@ -1,4 +1,5 @@
-// Weights as people save them: what tests/reference/write_foreign_weights.py wrote with PyTorch.
+// Tests with weights in the many forms in which people save them, written with PyTorch by
+// tests/reference/write_foreign_weights.py.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
@@ -30,7 +31,7 @@ class ForeignWeights : public ::testing::Test {
   static std::string error_for(const std::string& name, const std::string& state_dict = "") {
     return error_of([&] { read_checkpoint_file(folder_ / name, state_dict); });
   }
-  // Whether the file holds the network's weights, `more` added to its floating-point numbers.
+  // Expects the network's weights, with `more` added to the floating-point ones.
   static void expect_weights(const CheckpointFile& file, double more = 0) {
     const auto expected = read_safetensors(folder_ / "expected.safetensors").tensors;
     for (const auto& [name, tensor] : expected) {
@@ -56,7 +57,7 @@ TEST_F(ForeignWeights, FromBeforePyTorch16AreRead) {
   expect_only(module);
 }
 
-TEST_F(ForeignWeights, FromBeforePyTorch16AreAnErrorWhereverTheyAreCut) {
+TEST_F(ForeignWeights, FromBeforePyTorch16AreAnErrorIfTruncatedAnywhere) {
   const std::string whole = read_text(folder_ / "legacy.pt");
   for (std::size_t size = 0; size < whole.size(); size += 7) {
     write_quickly(folder_ / "cut.pt", std::string_view(whole).substr(0, size));
@@ -64,7 +65,7 @@ TEST_F(ForeignWeights, FromBeforePyTorch16AreAnErrorWhereverTheyAreCut) {
   }
 }
 
-TEST_F(ForeignWeights, TheOnlyOnesInAFileAreTakenWhereverTheyLie) {
+TEST_F(ForeignWeights, AreFoundAnywhereIfTheFileHasOnlyOneSet) {
   for (const auto& [name, place] :
        std::map<std::string, std::string>{{"net.pt", "net"},
                                           {"deep.pt", "run.best.weights"},
@@ -78,7 +79,7 @@ TEST_F(ForeignWeights, TheOnlyOnesInAFileAreTakenWhereverTheyLie) {
   expect_only(read_checkpoint_file(folder_ / "same.ckpt"));
 }
 
-TEST_F(ForeignWeights, OfSeveralAreAllGivenOrOneIsChosen) {
+TEST_F(ForeignWeights, AreAllReadIfThereAreSeveralSetsAndNoneIsSelected) {
   const fs::path workspace = folder_ / "workspace.ckpt";
   const CheckpointFile all = read_checkpoint_file(workspace);
   EXPECT_EQ(all.layout, "state_dicts");
@@ -92,32 +93,32 @@ TEST_F(ForeignWeights, OfSeveralAreAllGivenOrOneIsChosen) {
                     HasSubstr("found state_dicts.model, state_dicts.ema_model")));
 }
 
-TEST_F(ForeignWeights, OfTheModelComeBeforeThoseOfItsAverage) {
+TEST_F(ForeignWeights, AreTheModelsByDefaultNotItsAverages) {
   expect_only(read_checkpoint_file(folder_ / "beside.pt"));
   expect_only(read_checkpoint_file(folder_ / "beside.pt", "model_ema"), 1);
-  // What stands before names chooses too.
+  // A prefix of names also selects.
   EXPECT_EQ(read_checkpoint_file(folder_ / "flat.pt").tensors.size(), 16u);
   expect_only(read_checkpoint_file(folder_ / "flat.pt", "ema_model"), 1);
 }
 
-TEST_F(ForeignWeights, ThatAnArchiveToolPackedAgainAreRead) {
+TEST_F(ForeignWeights, AreReadFromArchivesThatWerePackedAgain) {
   for (const char* name : {"renamed.pt", "bare.pt", "deeper.pt"}) {
     expect_only(read_checkpoint_file(folder_ / name));
   }
 }
 
-TEST_F(ForeignWeights, UnpackedOrPackedTwiceAreNamedWithTheWayOut) {
+TEST_F(ForeignWeights, UnpackedOrPackedTwiceAreErrorsWithInstructions) {
   EXPECT_THAT(error_for("w.pt.zip"), AllOf(HasSubstr("a zip archive that holds 'w.pt'"),
                                            HasSubstr("unpack it first: unzip")));
   const std::string advice =
       "(cd '" + (folder_ / "unpacked").string() + "' && zip -0 -r converted.pt 'w')";
   for (const char* name : {"unpacked", "unpacked/w", "unpacked/w/data.pkl"}) {
-    EXPECT_THAT(error_for(name), AllOf(HasSubstr("the unpacked contents of a file of torch.save"),
-                                       HasSubstr(advice)));
+    EXPECT_THAT(error_for(name),
+                AllOf(HasSubstr("the unpacked contents of a torch.save file"), HasSubstr(advice)));
   }
 }
 
-TEST_F(ForeignWeights, InShardsAreReadByTheirIndex) {
+TEST_F(ForeignWeights, InShardsAreReadThroughTheirIndex) {
   expect_only(read_checkpoint_file(folder_ / "sharded"));
   const fs::path index = folder_ / "sharded/model.safetensors.index.json";
   expect_only(read_checkpoint_file(index));
@@ -125,13 +126,14 @@ TEST_F(ForeignWeights, InShardsAreReadByTheirIndex) {
   fs::copy(index, folder_ / "partial/model.safetensors.index.json");
   fs::copy(folder_ / "sharded/model-00001-of-00002.safetensors", folder_ / "partial");
   EXPECT_THAT(error_for("partial"), AllOf(HasSubstr("1 of 2 shards are missing"),
-                                          HasSubstr("model-00002-of-00002.safetensors beside it")));
+                                          HasSubstr("model-00002-of-00002.safetensors in the same "
+                                                    "folder")));
   write_quickly(folder_ / "partial/model.safetensors.index.json",
                 R"({"weight_map": {"a": "../sharded/model-00001-of-00002.safetensors"}})");
   EXPECT_THAT(error_for("partial"), HasSubstr("the index names no file for tensor 'a'"));
 }
 
-TEST_F(ForeignWeights, OfADistributedCheckpointAreNamedWithTheWayOut) {
+TEST_F(ForeignWeights, InADistributedCheckpointAreErrorsWithInstructions) {
   const fs::path folder = folder_ / "distributed";
   fs::create_directories(folder);
   write_quickly(folder / ".metadata", "x");
@@ -143,7 +145,7 @@ TEST_F(ForeignWeights, OfADistributedCheckpointAreNamedWithTheWayOut) {
   }
 }
 
-TEST_F(ForeignWeights, AFolderSaysWhichFilesItHolds) {
+TEST_F(ForeignWeights, AFolderIsAnErrorThatListsItsWeightFiles) {
   fs::create_directories(folder_ / "hub");
   write_quickly(folder_ / "hub/model.safetensors", "");
   write_quickly(folder_ / "hub/config.json", "");
@@ -151,7 +153,7 @@ TEST_F(ForeignWeights, AFolderSaysWhichFilesItHolds) {
               AllOf(HasSubstr("found a folder"), HasSubstr("file inside it: model.safetensors")));
 }
 
-TEST_F(ForeignWeights, BesideTensorsOfOtherKindsAreRead) {
+TEST_F(ForeignWeights, AreReadNextToUnsupportedTensors) {
   const CheckpointFile file = read_checkpoint_file(folder_ / "unread.pt");
   expect_only(file);
   EXPECT_EQ(file.unread.at("quantized"), "quantized");
@@ -160,7 +162,7 @@ TEST_F(ForeignWeights, BesideTensorsOfOtherKindsAreRead) {
   EXPECT_TRUE(file.unread.contains("conjugated"));
 }
 
-TEST_F(ForeignWeights, BesideTensorsOfUnknownDtypesAreRead) {
+TEST_F(ForeignWeights, AreReadNextToTensorsOfUnknownDtypes) {
   std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
                        R"("b":{"dtype":"F4","shape":[8],"data_offsets":[4,8]}})";
   const std::uint64_t size = header.size();
@@ -170,10 +172,10 @@ TEST_F(ForeignWeights, BesideTensorsOfUnknownDtypesAreRead) {
   EXPECT_EQ(file.tensors.size(), 1u);
   EXPECT_EQ(file.unread.at("b"), "of dtype F4");
   EXPECT_THAT(error_of([&] { read_safetensors(folder_ / "f4.safetensors"); }),
-              HasSubstr("the dtype of tensor 'b' is not known"));
+              HasSubstr("the dtype of tensor 'b' is unknown"));
 }
 
-TEST_F(ForeignWeights, ThatWereNeverDownloadedAreNamed) {
+TEST_F(ForeignWeights, FailedDownloadsAreErrorsThatNameTheFormat) {
   const std::map<std::string, std::string> starts = {
       {"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "a Git LFS pointer"},
       {"<!DOCTYPE html><html><body>Sign in</body></html>", "a web page"},
@@ -189,7 +191,7 @@ TEST_F(ForeignWeights, ThatWereNeverDownloadedAreNamed) {
   }
 }
 
-TEST_F(ForeignWeights, OfTheTarFormatComeWithAStatementThatConvertsThem) {
+TEST_F(ForeignWeights, InTheTarFormatAreErrorsWithAStatementThatConvertsThem) {
   std::string tar(1024, '\0');
   tar.replace(0, 8, "sys_info");
   tar.replace(257, 5, "ustar");
@@ -197,7 +199,7 @@ TEST_F(ForeignWeights, OfTheTarFormatComeWithAStatementThatConvertsThem) {
   write_quickly(folder_ / "old's.pth", tar);
   EXPECT_THAT(error_for("old's.pth"),
               AllOf(HasSubstr("a tar archive, the format of torch.save before PyTorch 0.4"),
-                    HasSubstr("this runs what it holds"),
+                    HasSubstr("this can run code in it"),
                     HasSubstr("old\\'s.pth', map_location='cpu', weights_only=False), "
                               "'converted.pt')")));
   tar.replace(512, 8, "anything");
@@ -206,7 +208,7 @@ TEST_F(ForeignWeights, OfTheTarFormatComeWithAStatementThatConvertsThem) {
               AllOf(HasSubstr("found a tar archive"), Not(HasSubstr("PyTorch 0.4"))));
 }
 
-TEST_F(ForeignWeights, MayBeLookedAtWhereThereAreNone) {
+TEST_F(ForeignWeights, MayBeAbsentInAnInspectedFile) {
   write_quickly(folder_ / "x.safetensors", std::string("\2\0\0\0\0\0\0\0{}", 10));
   EXPECT_THAT(error_for("x.safetensors"), HasSubstr("the file holds no weights"));
   EXPECT_TRUE(inspect_checkpoint_file(folder_ / "x.safetensors").tensors.empty());

@@ -1,5 +1,4 @@
-// A folder for one test, gone afterwards, a tensor's bytes, and the text of the error that an
-// action throws.
+// Test helpers: a temporary folder per test, a tensor's bytes, and the message of a thrown Error.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -32,18 +31,18 @@ class InFolder : public ::testing::Test {
   std::filesystem::path folder_;
 };
 
-// Without syncing, for tests that write thousands of files.
+// Writes a file without fsync, for tests that write thousands of files.
 inline void write_quickly(const std::filesystem::path& path, std::string_view text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-// The values row by row, as they lie in memory.
+// The bytes of the values in row-major order.
 inline std::string bytes_of(const at::Tensor& tensor) {
   const at::Tensor whole = tensor.contiguous();
   return {static_cast<const char*>(whole.const_data_ptr()), whole.nbytes()};
 }
 
-// Empty when nothing was thrown.
+// The message of the Error that `action` throws; empty if it throws none.
 inline std::string error_of(const std::function<void()>& action) {
   try {
     action();

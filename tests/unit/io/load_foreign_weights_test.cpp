@@ -12,7 +12,7 @@ using ::testing::HasSubstr;
 
 class LoadForeignWeights : public ::testing::Test {
  protected:
-  // What the loader says about `weights` for a module with a float `a` [2] and an integer `n`.
+  // The error of loading `weights` into a module with a float `a` [2] and an integer `n`.
   std::string error_for(WeightSelection weights) const {
     weights.source = "foreign.pt";
     for (const auto& [name, tensor] : weights.tensors) weights.names[name] = "model." + name;
@@ -31,7 +31,7 @@ class LoadForeignWeights : public ::testing::Test {
                                                       {"n", at::full({}, 7, at::kLong)}};
 };
 
-TEST_F(LoadForeignWeights, CastsAndLeavesWhatMayBeMissing) {
+TEST_F(LoadForeignWeights, ConvertsDtypesAndAllowsOptionalTensorsToBeMissing) {
   EXPECT_EQ(error_for({.tensors = {{"a", at::zeros({2})}, {"n", at::full({}, 9.0)}}}), "");
   EXPECT_EQ(targets_.at("n").item<std::int64_t>(), 9);
   targets_.at("n").fill_(7);
@@ -40,17 +40,17 @@ TEST_F(LoadForeignWeights, CastsAndLeavesWhatMayBeMissing) {
   EXPECT_EQ(targets_.at("n").item<std::int64_t>(), 7);
 }
 
-TEST_F(LoadForeignWeights, ListsWhatDoesNotFitByTheFilesNames) {
+TEST_F(LoadForeignWeights, ListsDifferencesWithTheNamesInTheFile) {
   const std::string text = error_for({.tensors = {{"b", at::ones({1})}, {"n", at::ones({3})}}});
   EXPECT_THAT(text, HasSubstr("foreign.pt: the weights do not fit the network"));
   EXPECT_THAT(text, HasSubstr("1 missing (a); 1 unexpected (model.b)"));
-  EXPECT_THAT(text, HasSubstr("model.n: Float [3] against the model's Long []"));
+  EXPECT_THAT(text, HasSubstr("model.n: Float [3], but Long [] in the model"));
   EXPECT_THAT(text, HasSubstr("set the sizes"));
   EXPECT_THAT(error_for({.unread = {{"a", "quantized"}}}),
               HasSubstr("1 missing (a: the file's tensor is quantized)"));
 }
 
-TEST_F(LoadForeignWeights, RefusesNanAndInfinityAndWritesNothing) {
+TEST_F(LoadForeignWeights, RejectsNanAndInfinityAndWritesNothing) {
   const std::string text = error_for({.tensors = {{"a", at::full({2}, NAN)}}});
   EXPECT_THAT(text, HasSubstr("foreign.pt: weights are NaN or infinite"));
   EXPECT_THAT(text, HasSubstr("model.a: 2 of 2"));

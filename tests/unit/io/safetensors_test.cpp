@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 
 class Safetensors : public InFolder {
  protected:
-  // A file with this header text and this much data.
+  // Writes a file with this header and `data_size` bytes of data.
   std::filesystem::path with_header(const std::string& header, std::size_t data_size) const {
     const std::uint64_t size = header.size();
     std::string bytes(reinterpret_cast<const char*>(&size), sizeof(size));
@@ -39,7 +39,7 @@ std::string entry(const std::string& name, const std::string& dtype, const std::
          ",\"data_offsets\":" + offsets + "}";
 }
 
-TEST_F(Safetensors, EveryDtypeComesBackWithItsShapeAndItsBits) {
+TEST_F(Safetensors, EveryDtypeKeepsItsShapeAndItsBits) {
   std::map<std::string, at::Tensor> tensors;
   for (const c10::ScalarType dtype :
        {c10::kBool, c10::kByte, c10::kChar, c10::kUInt16, c10::kShort, c10::kUInt32, c10::kInt,
@@ -91,8 +91,8 @@ TEST_F(Safetensors, TheSameContentsGiveTheSameBytes) {
   EXPECT_EQ(read_text(folder_ / "a"), read_text(folder_ / "b"));
 }
 
-TEST_F(Safetensors, TheSumIsThatOfTheFile) {
-  // Some hashed in a thread of their own, and some not.
+TEST_F(Safetensors, TheHashIsThatOfTheFile) {
+  // Only the large tensors are hashed in a separate thread.
   const std::map<std::string, at::Tensor> tensors = {{"large", at::rand({700, 1000})},
                                                      {"strided", at::rand({700, 1000}).t()},
                                                      {"small", at::rand({3})},
@@ -102,7 +102,7 @@ TEST_F(Safetensors, TheSumIsThatOfTheFile) {
   EXPECT_EQ(sum.hex(), sha256_file(folder_ / "a"));
 }
 
-TEST_F(Safetensors, DataOffItsElementSizeIsCopied) {
+TEST_F(Safetensors, MisalignedDataIsCopied) {
   const auto path = with_header(
       "{" + entry("a", "U8", "[1]", "[0,1]") + "," + entry("b", "F32", "[2]", "[1,9]") + "}", 9);
   const at::Tensor tensor = read_safetensors(path).tensors.at("b");
@@ -137,20 +137,20 @@ TEST_F(Safetensors, EveryFlippedHeaderBitIsAnErrorOrHarmless) {
   EXPECT_GT(errors, 500);  // the rest renames a tensor or changes one dtype of equal size
 }
 
-TEST_F(Safetensors, LiesInTheHeaderAreNamed) {
+TEST_F(Safetensors, WrongHeadersAreErrorsThatNameTheFault) {
   const std::string good = entry("a", "F32", "[2]", "[0,8]");
   EXPECT_THAT(error_with_header("{" + entry("a", "F32", "[3]", "[0,8]") + "}", 8),
               HasSubstr("the shape of tensor 'a' disagrees with its offsets: expected 12 bytes"));
   EXPECT_THAT(error_with_header("{" + entry("a", "F32", "[2]", "[0,80]") + "}", 8),
-              HasSubstr("tensor 'a' lies outside the file"));
+              HasSubstr("tensor 'a' is outside the file"));
   EXPECT_THAT(error_with_header("{" + entry("a", "F99", "[2]", "[0,8]") + "}", 8),
-              HasSubstr("the dtype of tensor 'a' is not known"));
+              HasSubstr("the dtype of tensor 'a' is unknown"));
   EXPECT_THAT(error_with_header("{" + good + "," + entry("b", "F32", "[2]", "[4,12]") + "}", 12),
               HasSubstr("tensor 'b' overlaps another"));
   EXPECT_THAT(error_with_header("{" + good + "," + entry("b", "F32", "[1]", "[12,16]") + "}", 16),
               HasSubstr("a hole before tensor 'b'"));
   EXPECT_THAT(error_with_header("{" + good + "}", 9), HasSubstr("do not fill the file"));
-  EXPECT_THAT(error_with_header("{" + good + "," + good + "}", 8), HasSubstr("'a' is there twice"));
+  EXPECT_THAT(error_with_header("{" + good + "," + good + "}", 8), HasSubstr("'a' appears twice"));
   EXPECT_THAT(
       error_with_header(
           "{" + entry("a", "F32", "[4611686018427387904,4611686018427387904]", "[0,8]") + "}", 8),
@@ -161,14 +161,14 @@ TEST_F(Safetensors, LiesInTheHeaderAreNamed) {
   EXPECT_THAT(error_with_header("{" + entry("a", "F32", "[-2]", "[0,8]") + "}", 8),
               HasSubstr("expected whole numbers from 0; found -2"));
   EXPECT_THAT(error_with_header("{" + entry("a", "BOOL", "[8]", "[8,0]") + "}", 8),
-              HasSubstr("lies outside the file"));
+              HasSubstr("is outside the file"));
   EXPECT_THAT(error_with_header("[1]", 0), HasSubstr("not a JSON object"));
   EXPECT_THAT(error_with_header("{\"a\":1}", 0), HasSubstr("tensor 'a' has no dtype"));
   EXPECT_THAT(error_with_header("{\"__metadata__\":{\"a\":1}}", 0), HasSubstr("is not a string"));
   EXPECT_THAT(error_with_header("{" + good, 8), HasSubstr("the header is not JSON"));
 }
 
-TEST_F(Safetensors, ADeepOrLongHeaderIsRefusedEarly) {
+TEST_F(Safetensors, ADeepOrLongHeaderIsRejectedEarly) {
   EXPECT_THAT(error_with_header("{\"a\":" + std::string(1'000'000, '['), 0),
               HasSubstr("nested too deeply"));
   std::string numbers = "{\"a\":{\"shape\":[0";
@@ -176,8 +176,8 @@ TEST_F(Safetensors, ADeepOrLongHeaderIsRefusedEarly) {
   EXPECT_THAT(error_with_header(numbers, 0), HasSubstr("a list in the header is too long"));
 }
 
-// Quadratic reading took 28 seconds of processor time for these.
-TEST_F(Safetensors, AHeaderOfManyTensorsIsReadInTimeProportionalToIt) {
+// A parser with quadratic time needs 28 seconds of CPU time for this header.
+TEST_F(Safetensors, AHeaderOfManyTensorsIsReadInLinearTime) {
   std::string header = "{";
   for (int i = 0; i < 20'000; ++i) {
     header += (i > 0 ? "," : "") + entry("layer." + std::to_string(i), "F32", "[0]", "[0,0]");
@@ -187,19 +187,19 @@ TEST_F(Safetensors, AHeaderOfManyTensorsIsReadInTimeProportionalToIt) {
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   EXPECT_LT(seconds, 1.0);
   header += "," + entry("layer.7", "F32", "[0]", "[0,0]") + "}";
-  EXPECT_THAT(error_with_header(header, 0), HasSubstr("'layer.7' is there twice"));
+  EXPECT_THAT(error_with_header(header, 0), HasSubstr("'layer.7' appears twice"));
 }
 
-TEST_F(Safetensors, RepeatedKeysAreRefusedAtEveryDepth) {
+TEST_F(Safetensors, RepeatedKeysAreRejectedAtEveryDepth) {
   EXPECT_THAT(error_with_header(R"({"a":{"dtype":"F32","dtype":"F32"}})", 0),
-              HasSubstr("'dtype' is there twice"));
+              HasSubstr("'dtype' appears twice"));
   EXPECT_THAT(error_with_header(R"({"__metadata__":{"x":"1","x":"2"}})", 0),
-              HasSubstr("'x' is there twice"));
+              HasSubstr("'x' appears twice"));
   EXPECT_THAT(error_with_header(R"({"__metadata__":{},"__metadata__":{}})", 0),
-              HasSubstr("'__metadata__' is there twice"));
+              HasSubstr("'__metadata__' appears twice"));
 }
 
-TEST_F(Safetensors, ABoolThatIsNeitherIsAnError) {
+TEST_F(Safetensors, ABoolThatIsNeither0Nor1IsAnError) {
   const std::uint64_t size = 60;
   std::string bytes(reinterpret_cast<const char*>(&size), sizeof(size));
   std::string header = "{" + entry("a", "BOOL", "[1]", "[0,1]") + "}";

@@ -60,7 +60,7 @@ TEST(SelectWeights, UnderstandsWrappersInsideNames) {
   }
 }
 
-TEST(SelectWeights, SaysWhatItTookAwayAndLeftOut) {
+TEST(SelectWeights, ReportsRemovedPrefixesAndUnusedNames) {
   CheckpointFile file = file_under("model.module.");
   file.tensors["optimizer.step"] = at::ones({1});
   const WeightSelection selected = select_weights(file, kNames, "x.pt");
@@ -69,24 +69,24 @@ TEST(SelectWeights, SaysWhatItTookAwayAndLeftOut) {
   EXPECT_EQ(selected.names.at("conv1.weight"), "model.module.conv1.weight");
 }
 
-TEST(SelectWeights, AsksWhichOfSeveralIsMeant) {
+TEST(SelectWeights, RequiresAChoiceBetweenSeveralModels) {
   CheckpointFile file = file_under("student.backbone.");
   file.tensors.merge(file_under("teacher.backbone.").tensors);
   EXPECT_THAT(error_of([&] { select_weights(file, kNames, "x.pt"); }),
               AllOf(HasSubstr("x.pt: the file holds a network more than once"),
                     HasSubstr("found student.backbone, teacher.backbone"),
                     HasSubstr("set state_dict: teacher.backbone")));
-  // A model beside its average is what a training framework saves.
+  // Training frameworks save a model together with its average.
   CheckpointFile both = file_under("model.");
   both.tensors.merge(file_under("ema_model.").tensors);
   EXPECT_EQ(select_weights(both, kNames, "x.pt").names.at("bn1.bias"), "model.bn1.bias");
 }
 
-TEST(SelectWeights, RefusesTwoTensorsOfOneNameAndAFileWithoutTheModel) {
+TEST(SelectWeights, RejectsTwoTensorsWithTheSameNameAndAFileWithoutTheModel) {
   CheckpointFile file = file_under("");
   file.tensors["module.conv1.weight"] = at::ones({1});
   EXPECT_THAT(error_of([&] { select_weights(file, kNames, "x.pt"); }),
-              HasSubstr("two entries claim 'conv1.weight'"));
+              HasSubstr("two tensors have the name 'conv1.weight'"));
   EXPECT_THAT(error_of([&] {
                 select_weights({.tensors = {{"a.b", at::ones({1})}}}, kNames, "x.pt");
               }),
@@ -95,7 +95,7 @@ TEST(SelectWeights, RefusesTwoTensorsOfOneNameAndAFileWithoutTheModel) {
                     HasSubstr("found 1 tensors: a.b")));
 }
 
-TEST(SelectWeights, RenamesAndKeepsTheModelsOwnParts) {
+TEST(SelectWeights, RenamesTensorsAndKeepsOnlyTheModelsParts) {
   const WeightNames names = {.model = "an encoder",
                              .expected = {"encoder.new"},
                              .parts = {"encoder."},

@@ -29,7 +29,7 @@ class Checksum : public testing::Test {
   static std::string text_of(const std::vector<std::uint8_t>& bytes) {
     return {bytes.begin(), bytes.end()};
   }
-  // Why the file with these bytes is refused; empty when it is not.
+  // The reason why a file with these bytes is rejected; empty if it is accepted.
   static std::string problem_with(const std::string& bytes) {
     const elf::Bytes file(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
     Error::Parts problem;
@@ -47,20 +47,20 @@ class Checksum : public testing::Test {
   std::string written_;
 };
 
-TEST_F(Checksum, AgreesWithTheFileItWasWrittenInto) {
+TEST_F(Checksum, MatchesTheFileItWasWrittenInto) {
   EXPECT_EQ(problem_with(written_), "");
   write_plugin_checksum(file_);
-  EXPECT_EQ(read_text(file_), written_) << "written again, it is the same";
+  EXPECT_EQ(read_text(file_), written_) << "writing it again does not change it";
 }
 
-TEST_F(Checksum, OfALibraryWithoutOneIsNotAskedFor) {
+TEST_F(Checksum, IsNotRequired) {
   std::string bytes = text_of(bytes_of(elf_sample()));
   EXPECT_EQ(problem_with(bytes), "");
   bytes[offsetof(ElfSample, foreign_content)] ^= 1;
   EXPECT_EQ(problem_with(bytes), "");
 }
 
-TEST_F(Checksum, FindsEveryFlippedByteOfWhatIsLoaded) {
+TEST_F(Checksum, DetectsEveryFlippedByteThatIsLoaded) {
   // The section table, which strip moves, is not loaded.
   const auto is_free = [](std::size_t at) {
     return (at >= offsetof(Elf64_Ehdr, e_shoff) && at < offsetof(Elf64_Ehdr, e_flags)) ||
@@ -73,13 +73,13 @@ TEST_F(Checksum, FindsEveryFlippedByteOfWhatIsLoaded) {
   }
 }
 
-TEST_F(Checksum, SaysWhatWasExpectedAndFoundAndWhatToDo) {
+TEST_F(Checksum, ReportsWhatWasExpectedAndFoundAndWhatToDo) {
   std::string bytes = written_;
   bytes[offsetof(ElfSample, foreign_content)] ^= 1;
   const std::string problem = problem_with(bytes);
   EXPECT_THAT(problem, HasSubstr("the file is damaged or was changed after it was built"));
   EXPECT_THAT(problem,
-              HasSubstr("expected the checksum of its note, " +
+              HasSubstr("expected the checksum in its note, " +
                         written_.substr(offsetof(ElfSample, plugin.content.checksum), 16) + "..."));
   EXPECT_THAT(problem, HasSubstr("copy or build the plugin again"));
   EXPECT_THAT(problem, HasSubstr("roboimi_plugin_checksum"));
@@ -88,7 +88,7 @@ TEST_F(Checksum, SaysWhatWasExpectedAndFoundAndWhatToDo) {
   EXPECT_THAT(problem_with(bytes), HasSubstr("found checksum kind 7"));
 }
 
-TEST_F(Checksum, IsWrittenIntoPluginsOnly) {
+TEST_F(Checksum, IsOnlyWrittenIntoPlugins) {
   write_text_atomically(file_, "no library");
   EXPECT_THAT(error_text([&] { write_plugin_checksum(file_); }),
               HasSubstr(file_.string() + ": not a shared library"));

@@ -1,5 +1,5 @@
-// A minimal shared library for the tests of the note reader: ELF header, two program headers (one
-// loaded segment, one of notes), a foreign note and the plugin's.
+// A minimal shared library for tests of the note reader: an ELF header, program headers for a
+// loaded segment and a segment of notes, a foreign note and the plugin's note.
 #pragma once
 
 #include <elf.h>

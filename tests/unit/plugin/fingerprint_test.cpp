@@ -26,13 +26,13 @@ TEST(Fingerprint, OfThisBuildIsAccepted) {
   EXPECT_STREQ(host_fingerprint().torch_version, TORCH_VERSION);
 }
 
-TEST(Fingerprint, OfAnotherCompilerIsAcceptedWhenTheAbiAgrees) {
+TEST(Fingerprint, OfAnotherCompilerIsAcceptedIfTheAbiMatches) {
   Fingerprint plugin = sample();
   detail::set_text(plugin.compiler, "clang 21.0.0");
   EXPECT_EQ(problem_with(plugin), "");
 }
 
-TEST(Fingerprint, SaysTheApiVersionBeforeTheSizeItExplains) {
+TEST(Fingerprint, ReportsTheApiVersionBeforeTheSize) {
   Fingerprint plugin = sample();
   plugin.api_version += 1;
   plugin.size += 100;
@@ -40,13 +40,13 @@ TEST(Fingerprint, SaysTheApiVersionBeforeTheSizeItExplains) {
   EXPECT_THAT(problem_with(plugin, 16), HasSubstr("built for a newer roboimi"));
 }
 
-TEST(Fingerprint, OfAWrongSizeIsNotRead) {
+TEST(Fingerprint, OfTheWrongSizeIsRejected) {
   EXPECT_THAT(problem_with(sample(), sizeof(Fingerprint) + 4), HasSubstr("found 384 bytes"));
   EXPECT_THAT(problem_with(sample(), 15), HasSubstr("found a note of 15 bytes"));
   EXPECT_THAT(problem_with(sample(), 0), HasSubstr("found a note of 0 bytes"));
 }
 
-TEST(Fingerprint, ShowsTextsOfANoteWithoutControlCharactersOrAnEnd) {
+TEST(Fingerprint, IsShownWithoutControlCharacters) {
   Fingerprint plugin = sample();
   std::memset(plugin.torch_version, '\n', sizeof(plugin.torch_version));
   EXPECT_THAT(problem_with(plugin), HasSubstr("found libtorch " + std::string(32, '?')));

@@ -17,7 +17,7 @@ using testing_support::bytes_of;
 using testing_support::elf_sample;
 using testing_support::ElfSample;
 
-// Memory whose last byte is the last of a page that nothing follows: reading on is a crash.
+// Memory that ends at an unmapped page, so that reading beyond the end crashes.
 class GuardedBytes {
  public:
   static constexpr std::size_t kCapacity = 1 << 16;
@@ -54,7 +54,7 @@ std::string problem_after(const std::function<void(ElfSample&)>& change) {
   return problem_with(bytes_of(sample));
 }
 
-TEST(NoteReader, FindsThePluginsNoteBehindAnother) {
+TEST(NoteReader, FindsThePluginsNoteAfterAnother) {
   const auto bytes = bytes_of(elf_sample());
   Error::Parts problem;
   const auto content = find_plugin_note(bytes, problem);
@@ -63,7 +63,7 @@ TEST(NoteReader, FindsThePluginsNoteBehindAnother) {
   EXPECT_EQ(content->size(), sizeof(Fingerprint));
 }
 
-TEST(NoteReader, RejectsWhatIsNoSharedLibrary) {
+TEST(NoteReader, RejectsFilesThatAreNoSharedLibrary) {
   EXPECT_THAT(problem_with({}), HasSubstr("expected an ELF file; found an empty file"));
   EXPECT_THAT(problem_with(std::vector<std::uint8_t>(200, 'x')), HasSubstr("found other contents"));
   EXPECT_THAT(problem_after([](auto& s) { s.header.e_type = ET_EXEC; }),
@@ -86,29 +86,30 @@ TEST(NoteReader, RejectsEveryTruncation) {
   }
 }
 
-TEST(NoteReader, RejectsSizesThatReachBeyondTheFile) {
-  for (const std::uint64_t lie : {std::uint64_t{1} << 20, ~std::uint64_t{0}, ~std::uint64_t{63}}) {
-    EXPECT_THAT(problem_after([&](auto& s) { s.header.e_phoff = lie; }), HasSubstr("truncated"));
-    EXPECT_THAT(problem_after([&](auto& s) { s.load.p_filesz = lie; }), HasSubstr("truncated"));
-    EXPECT_THAT(problem_after([&](auto& s) { s.load.p_offset = lie; }), HasSubstr("truncated"));
-    EXPECT_THAT(problem_after([&](auto& s) { s.notes.p_filesz = lie; }), HasSubstr("truncated"));
+TEST(NoteReader, RejectsSizesBeyondTheEndOfTheFile) {
+  for (const std::uint64_t wrong :
+       {std::uint64_t{1} << 20, ~std::uint64_t{0}, ~std::uint64_t{63}}) {
+    EXPECT_THAT(problem_after([&](auto& s) { s.header.e_phoff = wrong; }), HasSubstr("truncated"));
+    EXPECT_THAT(problem_after([&](auto& s) { s.load.p_filesz = wrong; }), HasSubstr("truncated"));
+    EXPECT_THAT(problem_after([&](auto& s) { s.load.p_offset = wrong; }), HasSubstr("truncated"));
+    EXPECT_THAT(problem_after([&](auto& s) { s.notes.p_filesz = wrong; }), HasSubstr("truncated"));
   }
   EXPECT_THAT(problem_after([](auto& s) { s.header.e_phnum = 60000; }), HasSubstr("truncated"));
   EXPECT_THAT(problem_after([](auto& s) { s.header.e_phnum = PN_XNUM; }), HasSubstr("truncated"));
   EXPECT_THAT(problem_after([](auto& s) { s.header.e_phentsize = 8; }), HasSubstr("truncated"));
 }
 
-TEST(NoteReader, FindsNoNoteWhereItsSizesLie) {
-  for (const std::uint32_t lie : {0xffffffffu, 0xfffffffdu, 1000u}) {
-    EXPECT_THAT(problem_after([&](auto& s) { s.foreign.n_descsz = lie; }),
+TEST(NoteReader, FindsNoNoteWithWrongSizes) {
+  for (const std::uint32_t wrong : {0xffffffffu, 0xfffffffdu, 1000u}) {
+    EXPECT_THAT(problem_after([&](auto& s) { s.foreign.n_descsz = wrong; }),
                 HasSubstr("not a roboimi plugin"));
-    EXPECT_THAT(problem_after([&](auto& s) { s.foreign.n_namesz = lie; }),
+    EXPECT_THAT(problem_after([&](auto& s) { s.foreign.n_namesz = wrong; }),
                 HasSubstr("not a roboimi plugin"));
-    EXPECT_THAT(problem_after([&](auto& s) { s.plugin.content_size = lie; }),
+    EXPECT_THAT(problem_after([&](auto& s) { s.plugin.content_size = wrong; }),
                 HasSubstr("not a roboimi plugin"));
   }
   EXPECT_THAT(problem_after([](auto& s) { s.plugin.owner[0] = 'R'; }),
-              HasSubstr("expected a note .note.roboimi"));
+              HasSubstr("expected a section .note.roboimi"));
 }
 
 TEST(NoteReader, StaysInsideTheFileForTwentyThousandMutations) {
@@ -138,7 +139,7 @@ TEST(NoteReader, StaysInsideTheFileForTwentyThousandMutations) {
     ASSERT_LE(content->data() + content->size(), file.data() + file.size());
     check_fingerprint(*content, host_fingerprint(), problem);
   }
-  // The mutations must have tried both ways through the reader.
+  // Many mutations must have been accepted and many rejected.
   EXPECT_GT(found_count, 1000);
   EXPECT_LT(found_count, 19000);
 }

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A config folder with mine.so, and another current folder.
+// A config folder that contains mine.so, and a different current folder.
 class PluginFileTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -27,7 +27,7 @@ class PluginFileTest : public ::testing::Test {
     fs::current_path(former_);
     fs::remove_all(root_);
   }
-  // Of a component that stands in configs/policy.yaml.
+  // Resolves `plugin` of a component in configs/policy.yaml.
   fs::path of(const std::string& plugin) const {
     return resolve_plugin_file(
         parse_yaml("{type: x, plugin: " + plugin + "}", (root_ / "configs/policy.yaml").string()));
@@ -35,36 +35,36 @@ class PluginFileTest : public ::testing::Test {
   fs::path root_, former_ = fs::current_path();
 };
 
-TEST_F(PluginFileTest, StandsBesideItsConfigFile) {
+TEST_F(PluginFileTest, IsSearchedNextToTheConfigFile) {
   EXPECT_EQ(of("./mine.so"), root_ / "configs/mine.so");
   EXPECT_EQ(of("mine.so"), root_ / "configs/mine.so");
 }
 
-TEST_F(PluginFileTest, StandsInTheCurrentFolderFirst) {
+TEST_F(PluginFileTest, IsSearchedInTheCurrentFolderFirst) {
   std::ofstream(root_ / "here/mine.so") << "y";
   EXPECT_EQ(of("./mine.so"), root_ / "here/mine.so");
 }
 
-TEST_F(PluginFileTest, IsNamedFromTheCurrentFolderWhereThereIsNone) {
+TEST_F(PluginFileTest, IsRelativeToTheCurrentFolderIfItDoesNotExist) {
   EXPECT_EQ(of("./other.so"), root_ / "here/other.so");
   EXPECT_EQ(of("/nowhere/other.so"), "/nowhere/other.so");
   EXPECT_EQ(of("/nowhere/$x/other.so"), "/nowhere/$x/other.so");
 }
 
-TEST_F(PluginFileTest, OfTheCommandLineIsSearchedFromTheCurrentFolderAlone) {
+TEST_F(PluginFileTest, FromTheCommandLineIsOnlySearchedInTheCurrentFolder) {
   std::ofstream(root_ / "here/mine.so") << "y";
   ConfigNode node = ConfigNode::map();
   node.set("plugin", ConfigNode::scalar("mine.so", {.file = "command line"}));
   EXPECT_EQ(resolve_plugin_file(node), root_ / "here/mine.so");
 }
 
-TEST_F(PluginFileTest, IsEmptyWhereNoneIsNamed) {
+TEST_F(PluginFileTest, IsEmptyIfNoneIsNamed) {
   EXPECT_EQ(resolve_plugin_file(parse_yaml("type: x", "policy.yaml")), "");
   EXPECT_EQ(of("null"), "");
   EXPECT_EQ(of("''"), "");
 }
 
-TEST_F(PluginFileTest, IsAPath) {
+TEST_F(PluginFileTest, MustBeAPath) {
   EXPECT_THAT(error_text([&] { of("[a.so]"); }),
               ::testing::AllOf(::testing::HasSubstr("the value of 'plugin' is not a path"),
                                ::testing::HasSubstr("found a list")));

@@ -1,4 +1,4 @@
-// Components that a program links in: no library, no note.
+// Tests of components that are linked into a program, without a library and a note.
 #include "roboimi/plugin/registry.h"
 
 #include <gmock/gmock.h>
@@ -41,7 +41,7 @@ class LinearHead : public Head {
 const HeadSpec kHeadSpec = {
     .action_dim = 2, .pred_horizon = 4, .obs_horizon = 1, .per_step_cond_dim = 3};
 
-// An agent reduced to what the registry sees: it makes its head through the registry.
+// A minimal agent that creates its head through the registry.
 class HeadOnlyAgent : public Agent {
  public:
   explicit HeadOnlyAgent(std::shared_ptr<Head> head) : head_(std::move(head)) {
@@ -80,12 +80,12 @@ Component<Head> failing_head() {
           }};
 }
 
-// Names the option that it refuses.
+// A head whose Error names the option that it rejects.
 Component<Head> refusing_head() {
   return {.name = "refusing",
           .description = "throws",
           .create = [](const Options&, const HeadSpec&) -> std::shared_ptr<Head> {
-            throw Error({.what = "cannot be had here", .where = "agent.head.precision"});
+            throw Error({.what = "not supported here", .where = "agent.head.precision"});
           }};
 }
 
@@ -101,7 +101,7 @@ Component<Agent> head_only_agent() {
           }};
 }
 
-// The registry is the process's own, so it is filled once.
+// There is one registry per process, so it is filled only once.
 Registry& registry() {
   static Registry& filled = [&]() -> Registry& {
     Registrar registrar;
@@ -129,13 +129,13 @@ TEST(Registry, ListsLinkedComponents) {
   EXPECT_FALSE(registry().plugins()[0].changed_on_disk);
 }
 
-TEST(Registry, AddsNothingOfAPluginWithOneDuplicateName) {
+TEST(Registry, AddsNoComponentOfAPluginWithADuplicateName) {
   Registrar registrar;
   registrar.add<Head>(linear_head("another"));
   registrar.add<Head>(linear_head("linear"));
   const std::string text = error_text([&] { registry().add("second", std::move(registrar)); });
-  EXPECT_THAT(text, HasSubstr("the head 'linear' is there already"));
-  EXPECT_THAT(text, HasSubstr("one of the plugin 'linked'"));
+  EXPECT_THAT(text, HasSubstr("the head 'linear' is already registered"));
+  EXPECT_THAT(text, HasSubstr("one from the plugin 'linked'"));
   EXPECT_EQ(registry().components().size(), 4u);
   EXPECT_EQ(registry().plugins().size(), 1u);
 }
@@ -151,13 +151,13 @@ TEST(Registry, RefusesIncompleteComponents) {
   EXPECT_THAT(error_text([&] { registry().add("hollow", without_factory); }),
               HasSubstr("the head 'hollow' without a factory"));
   EXPECT_THAT(error_text([&] { registry().add("twin", twice); }),
-              HasSubstr("one of the plugin 'twin'"));
+              HasSubstr("one from the plugin 'twin'"));
 }
 
-TEST(Registry, MakesAnAgentAndItsPartsFromTheSeedAlone) {
+TEST(Registry, CreatesAnAgentAndItsPartsOnlyFromTheSeed) {
   const ConfigNode node = yaml("type: head_only\nhead: {type: linear}");
   const auto weights = [&](std::uint64_t seed) {
-    at::rand({5});  // what was drawn before must not matter
+    at::rand({5});  // earlier draws must not matter
     return registry()
         .create_agent(node, "agent", {}, seed)
         ->named_parameters()["head.linear.weight"];
@@ -166,14 +166,14 @@ TEST(Registry, MakesAnAgentAndItsPartsFromTheSeedAlone) {
   EXPECT_FALSE(at::equal(weights(3), weights(4)));
 }
 
-TEST(Registry, KeepsTheTextOfAFactorysErrorAndNamesTheInnermostNodeOnce) {
+TEST(Registry, KeepsTheErrorOfAFactoryAndNamesTheInnermostNodeOnce) {
   const auto text = [](const std::string& head) {
     return error_text([&] {
       registry().create_agent(yaml("type: head_only\nhead: {type: " + head + "}"), "agent", {}, 0);
     });
   };
   EXPECT_EQ(text("failing"), "weights.pt: agent.head: no weights; train some");
-  EXPECT_EQ(text("refusing"), "agent.head.precision: cannot be had here");
+  EXPECT_EQ(text("refusing"), "agent.head.precision: not supported here");
 }
 
 TEST(Registry, ResolvesTheNodesOfParts) {

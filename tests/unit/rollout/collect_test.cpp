@@ -188,7 +188,7 @@ TEST_F(CollectionTest, OwnsItsFolderAlone) {
   Collection collection = open(2);
   EXPECT_THAT(error_text([&] { open(2); }),
               ::testing::AllOf(HasSubstr((folder_ / "out").string() +
-                                         ": another process is at work on this collection"),
+                                         ": another process is using this collection"),
                                HasSubstr("process " + std::to_string(::getpid()) + " on ")));
 }
 
@@ -268,8 +268,10 @@ TEST_F(CollectionTest, EndsAsAskedWhenASignalEndsItsWorkersFirst) {
                                   {.should_stop = [&] { return ++asked > 3; }}));
   }
   Collection collection = open(2);
-  EXPECT_THAT(error_text([&] { collect_episodes(collection, ended_worker, 1, {}); }),
-              HasSubstr("a worker process ended before its work: found signal 15 (Terminated)"));
+  EXPECT_THAT(
+      error_text([&] { collect_episodes(collection, ended_worker, 1, {}); }),
+      HasSubstr(
+          "a worker process ended before it finished its work: found signal 15 (Terminated)"));
 }
 
 // Counts: state is the step, and the task ends after five.

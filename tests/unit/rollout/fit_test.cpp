@@ -84,13 +84,13 @@ TEST(RequireFit, NamesWhatDiffers) {
   ObservationSpec other = policy;
   other.set(rgb_stream("front", {8, 16}));
   EXPECT_THAT(failure(other), HasSubstr("env: the policy does not fit the environment: camera "
-                                        "'front' has 8x8 pixels against 8x16"));
+                                        "'front' has 8x16 pixels instead of 8x8"));
   other = policy;
   other.set(vector_stream(kState, 2));
-  EXPECT_THAT(failure(other), HasSubstr("state_dim 1 against 2"));
+  EXPECT_THAT(failure(other), HasSubstr("state_dim is 2 instead of 1"));
   other = policy;
   other.action_dim = 7;
-  EXPECT_THAT(failure(other), HasSubstr("action_dim 1 against 7"));
+  EXPECT_THAT(failure(other), HasSubstr("action_dim is 7 instead of 1"));
   other = SceneEnvironment({"top"}).spec();
   EXPECT_THAT(failure(other), HasSubstr("camera 'front' is missing"));
 }

@@ -237,7 +237,7 @@ TEST(RunRollouts, RefuseAnEnvironmentOfOtherSizes) {
     run_rollouts(agent, environment, {.num_episodes = 1});
     FAIL() << "8x16 was accepted for 8x8";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("camera 'front' has 8x8 pixels against 8x16"));
+    EXPECT_THAT(error.what(), HasSubstr("camera 'front' has 8x16 pixels instead of 8x8"));
   }
 }
 

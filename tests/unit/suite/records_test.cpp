@@ -198,7 +198,7 @@ TEST(Processes, AreNotTakenForGoodWhenTheirStatusIsLost) {
   const auto former = ::signal(SIGCHLD, SIG_IGN);  // the kernel reaps them
   const std::string text = error_text([] { run_process({"false"}); });
   ::signal(SIGCHLD, former);
-  EXPECT_THAT(text, HasSubstr("false: the exit status is lost"));
+  EXPECT_THAT(text, HasSubstr("false: the exit status is unknown"));
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
-// The checks of the agent kit: an agent without a fault passes them all, and each finds the fault
-// that it is there for.
+// Tests of the agent checks: a correct agent passes all, and each fault is found by its check.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -25,7 +24,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::IsEmpty;
 
-enum class Fault {
+enum class AgentFault {
   kNone,
   kBadHorizons,
   kNeedsNoStatistics,
@@ -48,28 +47,29 @@ enum class Fault {
 constexpr std::int64_t kHorizon = 8;
 constexpr std::int64_t kLatency = 1;
 
-// What acting remembers from step to step.
+// The state of an episode.
 struct Episode {
   std::uint64_t seed = 0;
   std::int64_t step = 0;
-  at::Tensor chunk, next;  // [H, A]; the next one is taken when its latency is over
+  at::Tensor chunk, next;  // [H, A]; the next one is used when its latency is over
   std::int64_t start = 0;  // the step of the chunk's row 0
 };
 
 class FaultyAgent : public Agent {
  public:
-  FaultyAgent(Fault fault, const ObservationSpec& spec) : fault_(fault), spec_(spec) {
+  FaultyAgent(AgentFault fault, const ObservationSpec& spec) : fault_(fault), spec_(spec) {
     horizons_ = {.obs = 1, .pred = kHorizon, .num_action = 4};
     horizons_.alignment = Alignment::kPresentObservation;
-    if (fault == Fault::kBadHorizons) horizons_.num_action = kHorizon + 1;
+    if (fault == AgentFault::kBadHorizons) horizons_.num_action = kHorizon + 1;
     linear_ =
         register_module("linear", torch::nn::Linear(spec.state_dim(), kHorizon * spec.action_dim));
     const auto normalizer =
         std::make_shared<Normalizer>("state", spec.state_dim(), Normalization::kMeanStd);
-    // What is not registered is not saved.
-    state_ = fault == Fault::kForgetsStatistics ? normalizer
-                                                : register_module("state_normalizer", normalizer);
-    if (fault == Fault::kUnusedParameter) register_parameter("unused", at::ones({2}));
+    // Without registration, the statistics are not saved.
+    state_ = fault == AgentFault::kForgetsStatistics
+                 ? normalizer
+                 : register_module("state_normalizer", normalizer);
+    if (fault == AgentFault::kUnusedParameter) register_parameter("unused", at::ones({2}));
   }
 
   const ObservationSpec& spec() const override { return spec_; }
@@ -79,19 +79,20 @@ class FaultyAgent : public Agent {
     state_->fit(statistics.state);
   }
   bool has_statistics() const override {
-    return fault_ == Fault::kNeedsNoStatistics || state_->fitted();
+    return fault_ == AgentFault::kNeedsNoStatistics || state_->fitted();
   }
 
   LossReport loss(const Batch& batch, at::Generator& generator) override {
     const at::Tensor state = batch.observations.at(kState).select(1, 0);
     at::Generator own = make_generator(static_cast<std::uint64_t>(count_++));
     const at::Tensor noise =
-        fault_ == Fault::kDefaultGenerator
+        fault_ == AgentFault::kDefaultGenerator
             ? at::randn(state.sizes())
-            : at::randn(state.sizes(), fault_ == Fault::kUnseededLoss ? own : generator);
+            : at::randn(state.sizes(), fault_ == AgentFault::kUnseededLoss ? own : generator);
     const at::Tensor error = chunks_of(state + 0.1 * noise) - batch.actions;
     const at::Tensor loss = error.square().mean();
-    if (fault_ == Fault::kNanLoss) return {.loss = loss * std::numeric_limits<float>::quiet_NaN()};
+    if (fault_ == AgentFault::kNanLoss)
+      return {.loss = loss * std::numeric_limits<float>::quiet_NaN()};
     return {.loss = loss};
   }
 
@@ -102,9 +103,9 @@ class FaultyAgent : public Agent {
     const std::vector<std::int64_t> row = {kHorizon, spec_.action_dim};
     for (const PlanRequest& request : requests) {
       states.push_back(request.condition.steps[0]);
-      // One generator for all rows gives a row other numbers than its own would.
+      // The fault: one generator for all rows changes the rows' noise.
       const at::Generator& source =
-          fault_ == Fault::kSharesNoise ? requests.front().noise : request.noise;
+          fault_ == AgentFault::kSharesNoise ? requests.front().noise : request.noise;
       noise.push_back(at::randn(row, source));
     }
     return chunks_of(at::stack(states)) + 0.1 * at::stack(noise);
@@ -117,12 +118,12 @@ class FaultyAgent : public Agent {
     return linear_(normalized).view({states.size(0), kHorizon, spec_.action_dim});
   }
 
-  Fault fault() const { return fault_; }
+  AgentFault fault() const { return fault_; }
   Episode& shared_episode() { return shared_; }
   void keep(const at::Tensor& tensor) { kept_.push_back(tensor.clone()); }
 
  private:
-  Fault fault_;
+  AgentFault fault_;
   ObservationSpec spec_;
   Horizons horizons_;
   torch::nn::Linear linear_{nullptr};
@@ -137,7 +138,7 @@ class FaultyActor final : public Actor {
   FaultyActor(FaultyAgent& agent, const ActorOptions& options) : agent_(agent), options_(options) {}
 
   void reset(std::uint64_t seed) override {
-    const std::int64_t step = has(Fault::kRemembers) ? episode().step : 0;
+    const std::int64_t step = has(AgentFault::kRemembers) ? episode().step : 0;
     episode() = {.seed = seed, .step = step};
   }
   bool needs_images() const override { return false; }
@@ -146,7 +147,7 @@ class FaultyActor final : public Actor {
 
   void observe(const Observation& observation) override {
     state_ = observation.at(kState).clone();
-    if (has(Fault::kLooksUnasked)) observation.at(agent_.spec().camera_names().front());
+    if (has(AgentFault::kLooksUnasked)) observation.at(agent_.spec().camera_names().front());
     const std::int64_t step = episode().step;
     wants_ = step == 0 || (step + kLatency) % agent_.horizons().num_action == 0;
     timing_ = {};
@@ -160,19 +161,20 @@ class FaultyActor final : public Actor {
   }
   void accept(const at::Tensor& chunk) override {
     episode().next = chunk;
-    if (episode().step == 0 || has(Fault::kTakesChunksEarly)) take();
+    if (episode().step == 0 || has(AgentFault::kTakesChunksEarly)) take();
   }
   at::Tensor command() override {
     Episode& now = episode();
     if (now.step % agent_.horizons().num_action == 0 && now.next.defined()) take();
-    // Others get their turn between what an episode reads and what it writes.
-    if (has(Fault::kSharesItsEpisode)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    // Let other threads run between reading and writing the episode.
+    if (has(AgentFault::kSharesItsEpisode))
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
     at::Tensor command = now.chunk[std::min(now.step - now.start, kHorizon - 1)].clone();
     ++now.step;
-    if (has(Fault::kWideCommand)) command = at::cat({command, command});
-    if (has(Fault::kGrows)) agent_.keep(command);
-    if (options_.deadline && has(Fault::kOtherUnderADeadline)) command += 1.0;
-    if (options_.deadline && has(Fault::kMissesTheDeadline) && now.step == 3) {
+    if (has(AgentFault::kWideCommand)) command = at::cat({command, command});
+    if (has(AgentFault::kGrows)) agent_.keep(command);
+    if (options_.deadline && has(AgentFault::kOtherUnderADeadline)) command += 1.0;
+    if (options_.deadline && has(AgentFault::kMissesTheDeadline) && now.step == 3) {
       std::this_thread::sleep_for(std::chrono::milliseconds(400));
     }
     return command;
@@ -185,12 +187,12 @@ class FaultyActor final : public Actor {
   }
 
  private:
-  bool has(Fault fault) const { return agent_.fault() == fault; }
-  Episode& episode() { return has(Fault::kSharesItsEpisode) ? agent_.shared_episode() : own_; }
+  bool has(AgentFault fault) const { return agent_.fault() == fault; }
+  Episode& episode() { return has(AgentFault::kSharesItsEpisode) ? agent_.shared_episode() : own_; }
   void take() {
     Episode& now = episode();
     now.chunk = std::exchange(now.next, at::Tensor());
-    // A chunk starts at the step that it was made for.
+    // A chunk starts at the step of its observation.
     const bool is_early = now.step % agent_.horizons().num_action != 0;
     now.start = now.step == 0 || is_early ? now.step : now.step - kLatency;
     timing_.plan_ms = 1.0;
@@ -210,22 +212,22 @@ std::unique_ptr<Actor> FaultyAgent::make_actor(const ActorOptions& options) {
 
 class FaultySubject : public AgentSubject {
  public:
-  explicit FaultySubject(Fault fault) : fault_(fault) {}
+  explicit FaultySubject(AgentFault fault) : fault_(fault) {}
   std::shared_ptr<Agent> make(const ObservationSpec& spec) const override {
     return std::make_shared<FaultyAgent>(fault_, spec);
   }
 
  private:
-  Fault fault_;
+  AgentFault fault_;
 };
 
 TEST(AgentKit, PassesAnAgentWithoutAFaultAndSkipsNothing) {
-  EXPECT_THAT(failing_checks(agent_checks(), FaultySubject(Fault::kNone)), IsEmpty());
-  EXPECT_THAT(checks_that(CheckStatus::kSkipped, agent_checks(), FaultySubject(Fault::kNone)),
+  EXPECT_THAT(failing_checks(agent_checks(), FaultySubject(AgentFault::kNone)), IsEmpty());
+  EXPECT_THAT(checks_that(CheckStatus::kSkipped, agent_checks(), FaultySubject(AgentFault::kNone)),
               IsEmpty());
 }
 
-class EachAgentFault : public ::testing::TestWithParam<std::pair<Fault, const char*>> {};
+class EachAgentFault : public ::testing::TestWithParam<std::pair<AgentFault, const char*>> {};
 
 TEST_P(EachAgentFault, IsFoundByItsCheck) {
   const auto& [fault, name] = GetParam();
@@ -233,30 +235,30 @@ TEST_P(EachAgentFault, IsFoundByItsCheck) {
             CheckStatus::kFailed);
 }
 
-const std::vector<std::pair<Fault, const char*>> kFaults = {
-    {Fault::kBadHorizons, "horizons_fit_together"},
-    {Fault::kNeedsNoStatistics, "statistics_come_first"},
-    {Fault::kNanLoss, "loss_is_one_finite_number"},
-    {Fault::kUnseededLoss, "same_seed_same_loss"},
-    {Fault::kDefaultGenerator, "default_generator_is_untouched"},
-    {Fault::kUnusedParameter, "gradient_reaches_every_parameter"},
-    {Fault::kWideCommand, "commands_fit_the_robot"},
-    {Fault::kRemembers, "reset_forgets_the_past"},
-    {Fault::kLooksUnasked, "unneeded_images_may_be_missing"},
-    {Fault::kSharesItsEpisode, "actors_do_not_disturb_each_other"},
-    {Fault::kSharesNoise, "plans_may_be_one_batch"},
-    {Fault::kOtherUnderADeadline, "a_deadline_changes_no_command_in_time"},
-    {Fault::kMissesTheDeadline, "a_deadline_is_kept"},
-    {Fault::kTakesChunksEarly, "a_latency_is_granted_whole"},
-    {Fault::kForgetsStatistics, "statistics_travel_with_the_weights"},
-    {Fault::kGrows, "memory_does_not_grow"}};
+const std::vector<std::pair<AgentFault, const char*>> kAgentFaults = {
+    {AgentFault::kBadHorizons, "horizons_fit_together"},
+    {AgentFault::kNeedsNoStatistics, "statistics_come_first"},
+    {AgentFault::kNanLoss, "loss_is_one_finite_number"},
+    {AgentFault::kUnseededLoss, "same_seed_same_loss"},
+    {AgentFault::kDefaultGenerator, "default_generator_is_untouched"},
+    {AgentFault::kUnusedParameter, "gradient_reaches_every_parameter"},
+    {AgentFault::kWideCommand, "commands_fit_the_robot"},
+    {AgentFault::kRemembers, "reset_forgets_the_past"},
+    {AgentFault::kLooksUnasked, "unneeded_images_may_be_missing"},
+    {AgentFault::kSharesItsEpisode, "actors_do_not_disturb_each_other"},
+    {AgentFault::kSharesNoise, "plans_may_be_one_batch"},
+    {AgentFault::kOtherUnderADeadline, "a_deadline_changes_no_command_in_time"},
+    {AgentFault::kMissesTheDeadline, "a_deadline_is_kept"},
+    {AgentFault::kTakesChunksEarly, "a_latency_is_granted_whole"},
+    {AgentFault::kForgetsStatistics, "statistics_travel_with_the_weights"},
+    {AgentFault::kGrows, "memory_does_not_grow"}};
 
-INSTANTIATE_TEST_SUITE_P(All, EachAgentFault, ::testing::ValuesIn(kFaults));
+INSTANTIATE_TEST_SUITE_P(All, EachAgentFault, ::testing::ValuesIn(kAgentFaults));
 
 TEST(AgentKit, HasAFaultForEachOfItsChecks) {
   std::set<std::string> checks, broken;
   for (const Check<AgentSubject>& check : agent_checks()) checks.insert(check.name);
-  for (const auto& [fault, check] : kFaults) broken.insert(check);
+  for (const auto& [fault, check] : kAgentFaults) broken.insert(check);
   EXPECT_EQ(checks, broken);
 }
 

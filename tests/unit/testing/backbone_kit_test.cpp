@@ -1,5 +1,5 @@
-// A backbone without a fault passes every check, and each fault is found by the check that is for
-// it.
+// Tests of the backbone checks: a correct backbone passes all, and each fault is found by its
+// check.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::IsEmpty;
 
-enum class Fault {
+enum class BackboneFault {
   kNone,
   kUnknownCamera,
   kJointSizeDiffers,
@@ -44,33 +44,33 @@ enum class Fault {
 
 class FaultyBackbone : public Backbone {
  public:
-  FaultyBackbone(Fault fault, const ObservationSpec& spec)
+  FaultyBackbone(BackboneFault fault, const ObservationSpec& spec)
       : fault_(fault), cameras_(spec.camera_names()) {
-    if (fault == Fault::kUnknownCamera) cameras_.push_back("nowhere");
+    if (fault == BackboneFault::kUnknownCamera) cameras_.push_back("nowhere");
     linear_ = register_module("linear", torch::nn::Linear(3, 4));
-    if (fault == Fault::kBatchStatistics) {
+    if (fault == BackboneFault::kBatchStatistics) {
       norm_ = torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(3).track_running_stats(false));
     }
-    if (fault == Fault::kUnusedParameter) register_parameter("unused", at::ones({3}));
-    if (fault == Fault::kUnregisteredWeight) hidden_ = at::rand({4}) + counter()++;
-    if (fault == Fault::kSharedWeights) {
+    if (fault == BackboneFault::kUnusedParameter) register_parameter("unused", at::ones({3}));
+    if (fault == BackboneFault::kUnregisteredWeight) hidden_ = at::rand({4}) + counter()++;
+    if (fault == BackboneFault::kSharedWeights) {
       static const at::Tensor shared = at::rand({4});
       hidden_ = register_parameter("shared", shared);
     }
-    if (fault == Fault::kCachedWeight) hidden_ = linear_->weight.sum().detach();
+    if (fault == BackboneFault::kCachedWeight) hidden_ = linear_->weight.sum().detach();
   }
 
   const std::vector<std::string>& camera_names() const override { return cameras_; }
   std::int64_t output_dim() const override { return 4; }
   std::optional<std::int64_t> joint_output_dim() const override {
-    if (fault_ == Fault::kJointSizeDiffers) return 5;
-    if (fault_ == Fault::kOrderOfTheData) return 4;
+    if (fault_ == BackboneFault::kJointSizeDiffers) return 5;
+    if (fault_ == BackboneFault::kOrderOfTheData) return 4;
     return std::nullopt;
   }
   bool frozen() const override { return false; }
   void train(bool on = true) override {
     Backbone::train(on);
-    if (fault_ == Fault::kStaysInTraining && on) linear_->bias.data().add_(1);
+    if (fault_ == BackboneFault::kStaysInTraining && on) linear_->bias.data().add_(1);
   }
 
   using Backbone::to;
@@ -80,11 +80,11 @@ class FaultyBackbone : public Backbone {
   }
 
   at::Tensor encode(const Observation& images, at::Generator& generator) override {
-    if (fault_ == Fault::kForeignException && !images.contains(cameras_.back())) {
+    if (fault_ == BackboneFault::kForeignException && !images.contains(cameras_.back())) {
       throw std::out_of_range("map::at");
     }
     std::vector<at::Tensor> ordered;
-    if (fault_ == Fault::kAcceptsAnything) {
+    if (fault_ == BackboneFault::kAcceptsAnything) {
       for (const auto& [camera, image] : images) ordered.push_back(image.to(at::kByte));
     } else {
       ordered = ordered_images(images);
@@ -92,14 +92,14 @@ class FaultyBackbone : public Backbone {
     std::vector<at::Tensor> features;
     for (std::size_t i = 0; i < ordered.size(); ++i)
       features.push_back(one(ordered[i], i, generator));
-    if (fault_ == Fault::kOrderOfTheData) return at::stack(features).sum(0);
+    if (fault_ == BackboneFault::kOrderOfTheData) return at::stack(features).sum(0);
     at::Tensor all = at::cat(features, -1).to(at::kFloat);
-    if (fault_ == Fault::kTooManyNumbers) all = at::cat({all, all}, -1);
-    if (fault_ == Fault::kDoubleFeatures) all = all.to(at::kDouble);
-    if (fault_ == Fault::kBfloat16Features)
+    if (fault_ == BackboneFault::kTooManyNumbers) all = at::cat({all, all}, -1);
+    if (fault_ == BackboneFault::kDoubleFeatures) all = all.to(at::kDouble);
+    if (fault_ == BackboneFault::kBfloat16Features)
       all = features.front().repeat({1, 1, std::ssize(features)});
-    if (fault_ == Fault::kGrows) kept_.push_back(all);
-    if (fault_ == Fault::kCountsItsMoves) all = all + moves_;
+    if (fault_ == BackboneFault::kGrows) kept_.push_back(all);
+    if (fault_ == BackboneFault::kCountsItsMoves) all = all + moves_;
     return all;
   }
 
@@ -113,26 +113,28 @@ class FaultyBackbone : public Backbone {
 
   at::Tensor one(const at::Tensor& image, std::size_t place, at::Generator& generator) {
     const at::Tensor view = image.dim() == 5 ? image : image.unsqueeze(0);
-    at::Tensor colour = view.to(at::kFloat).flatten(2, 3).mean(2).narrow(-1, 0, 3) / 255;
-    if (fault_ == Fault::kNotFinite) colour = colour / colour;
-    if (fault_ == Fault::kWritesInput) image.fill_(3);
-    if (fault_ == Fault::kBatchStatistics && colour.size(0) > 1) {
-      colour = norm_->forward(colour.flatten(0, 1)).view_as(colour);
+    at::Tensor color = view.to(at::kFloat).flatten(2, 3).mean(2).narrow(-1, 0, 3) / 255;
+    if (fault_ == BackboneFault::kNotFinite) color = color / color;
+    if (fault_ == BackboneFault::kWritesInput) image.fill_(3);
+    if (fault_ == BackboneFault::kBatchStatistics && color.size(0) > 1) {
+      color = norm_->forward(color.flatten(0, 1)).view_as(color);
     }
-    if (fault_ == Fault::kMixesSteps) colour = colour + colour.mean(1, /*keepdim=*/true);
-    if (fault_ == Fault::kDrawsInEvaluation || (fault_ == Fault::kUnseeded && is_training())) {
+    if (fault_ == BackboneFault::kMixesSteps) color = color + color.mean(1, /*keepdim=*/true);
+    if (fault_ == BackboneFault::kDrawsInEvaluation ||
+        (fault_ == BackboneFault::kUnseeded && is_training())) {
       at::Generator own = at::detail::createCPUGenerator(static_cast<std::uint64_t>(counter()++));
-      colour = colour + at::rand(colour.sizes(), fault_ == Fault::kUnseeded ? own : generator);
+      color = color + at::rand(color.sizes(), fault_ == BackboneFault::kUnseeded ? own : generator);
     }
-    if (fault_ == Fault::kDefaultGenerator && is_training())
-      colour = at::dropout(colour, 0.5, true);
-    at::Tensor feature = linear_->forward(colour);
-    if (fault_ == Fault::kOrderOfTheData) feature = feature * static_cast<double>(place + 1);
+    if (fault_ == BackboneFault::kDefaultGenerator && is_training())
+      color = at::dropout(color, 0.5, true);
+    at::Tensor feature = linear_->forward(color);
+    if (fault_ == BackboneFault::kOrderOfTheData)
+      feature = feature * static_cast<double>(place + 1);
     if (hidden_.defined()) feature = feature + hidden_.to(feature.scalar_type());
     return feature;
   }
 
-  Fault fault_;
+  BackboneFault fault_;
   std::vector<std::string> cameras_;
   torch::nn::Linear linear_{nullptr};
   torch::nn::BatchNorm1d norm_{nullptr};
@@ -140,57 +142,59 @@ class FaultyBackbone : public Backbone {
   std::vector<at::Tensor> kept_;
 };
 
-class Faulty : public BackboneSubject {
+class FaultyBackboneSubject : public BackboneSubject {
  public:
-  explicit Faulty(Fault fault) : fault_(fault) {}
+  explicit FaultyBackboneSubject(BackboneFault fault) : fault_(fault) {}
   std::shared_ptr<Backbone> make(const ObservationSpec& spec) const override {
     return std::make_shared<FaultyBackbone>(fault_, spec);
   }
 
  private:
-  Fault fault_;
+  BackboneFault fault_;
 };
 
 TEST(BackboneKit, PassesABackboneWithoutAFault) {
-  EXPECT_THAT(failing_checks(backbone_checks(), Faulty(Fault::kNone)), IsEmpty());
+  EXPECT_THAT(failing_checks(backbone_checks(), FaultyBackboneSubject(BackboneFault::kNone)),
+              IsEmpty());
 }
 
-class EachBackboneFault : public ::testing::TestWithParam<std::pair<Fault, const char*>> {};
+class EachBackboneFault : public ::testing::TestWithParam<std::pair<BackboneFault, const char*>> {};
 
 TEST_P(EachBackboneFault, IsFoundByItsCheck) {
   const auto& [fault, check] = GetParam();
-  EXPECT_THAT(failing_checks(backbone_checks(), Faulty(fault)), Contains(check));
+  EXPECT_THAT(failing_checks(backbone_checks(), FaultyBackboneSubject(fault)), Contains(check));
 }
 
 INSTANTIATE_TEST_SUITE_P(
     All, EachBackboneFault,
-    ::testing::Values(std::pair(Fault::kUnknownCamera, "declares_its_cameras"),
-                      std::pair(Fault::kJointSizeDiffers, "declares_its_size"),
-                      std::pair(Fault::kTooManyNumbers, "gives_what_it_declares"),
-                      std::pair(Fault::kDoubleFeatures, "gives_what_it_declares"),
-                      std::pair(Fault::kNotFinite, "features_are_finite"),
-                      std::pair(Fault::kOrderOfTheData, "camera_order_does_not_matter"),
-                      std::pair(Fault::kWritesInput, "input_is_not_written"),
-                      std::pair(Fault::kUnseeded, "same_seed_same_features"),
-                      std::pair(Fault::kDrawsInEvaluation, "evaluation_draws_nothing"),
-                      std::pair(Fault::kDefaultGenerator, "default_generator_is_untouched"),
-                      std::pair(Fault::kBatchStatistics, "batch_neighbours_do_not_matter"),
-                      std::pair(Fault::kMixesSteps, "batch_neighbours_do_not_matter"),
-                      std::pair(Fault::kBfloat16Features, "bfloat16_stays_close"),
-                      std::pair(Fault::kStaysInTraining, "training_mode_comes_back"),
-                      std::pair(Fault::kUnusedParameter, "gradient_reaches_every_parameter"),
-                      std::pair(Fault::kUnregisteredWeight, "saves_and_loads_to_the_bit"),
-                      std::pair(Fault::kSharedWeights, "copies_by_its_factory"),
-                      std::pair(Fault::kCachedWeight, "saves_and_loads_to_the_bit"),
-                      std::pair(Fault::kAcceptsAnything, "wrong_images_are_refused"),
-                      std::pair(Fault::kForeignException, "wrong_images_are_refused"),
-                      std::pair(Fault::kGrows, "memory_does_not_grow"),
-                      std::pair(Fault::kCountsItsMoves, "moves_between_types_and_devices")));
+    ::testing::Values(
+        std::pair(BackboneFault::kUnknownCamera, "declares_its_cameras"),
+        std::pair(BackboneFault::kJointSizeDiffers, "declares_its_size"),
+        std::pair(BackboneFault::kTooManyNumbers, "gives_what_it_declares"),
+        std::pair(BackboneFault::kDoubleFeatures, "gives_what_it_declares"),
+        std::pair(BackboneFault::kNotFinite, "features_are_finite"),
+        std::pair(BackboneFault::kOrderOfTheData, "camera_order_does_not_matter"),
+        std::pair(BackboneFault::kWritesInput, "input_is_not_written"),
+        std::pair(BackboneFault::kUnseeded, "same_seed_same_features"),
+        std::pair(BackboneFault::kDrawsInEvaluation, "evaluation_draws_nothing"),
+        std::pair(BackboneFault::kDefaultGenerator, "default_generator_is_untouched"),
+        std::pair(BackboneFault::kBatchStatistics, "batch_neighbours_do_not_matter"),
+        std::pair(BackboneFault::kMixesSteps, "batch_neighbours_do_not_matter"),
+        std::pair(BackboneFault::kBfloat16Features, "bfloat16_stays_close"),
+        std::pair(BackboneFault::kStaysInTraining, "training_mode_comes_back"),
+        std::pair(BackboneFault::kUnusedParameter, "gradient_reaches_every_parameter"),
+        std::pair(BackboneFault::kUnregisteredWeight, "saves_and_loads_to_the_bit"),
+        std::pair(BackboneFault::kSharedWeights, "copies_by_its_factory"),
+        std::pair(BackboneFault::kCachedWeight, "saves_and_loads_to_the_bit"),
+        std::pair(BackboneFault::kAcceptsAnything, "wrong_images_are_refused"),
+        std::pair(BackboneFault::kForeignException, "wrong_images_are_refused"),
+        std::pair(BackboneFault::kGrows, "memory_does_not_grow"),
+        std::pair(BackboneFault::kCountsItsMoves, "moves_between_types_and_devices")));
 
-// A frozen backbone that is not.
+// A backbone that claims to be frozen but is trainable.
 class Thawing : public FaultyBackbone {
  public:
-  explicit Thawing(const ObservationSpec& spec) : FaultyBackbone(Fault::kNone, spec) {}
+  explicit Thawing(const ObservationSpec& spec) : FaultyBackbone(BackboneFault::kNone, spec) {}
   bool frozen() const override { return true; }
 };
 
@@ -200,30 +204,30 @@ class ThawingSubject : public BackboneSubject {
     return std::make_shared<Thawing>(spec);
   }
   std::map<std::string, std::string> skipped() const override {
-    return {{"declares_its_size", "not asked"}};
+    return {{"declares_its_size", "not needed"}};
   }
 };
 
-TEST(BackboneKit, FindsAFrozenBackboneThatIsNot) {
+TEST(BackboneKit, FindsAFrozenBackboneThatIsTrainable) {
   EXPECT_THAT(failing_checks(backbone_checks(), ThawingSubject()), Contains("frozen_means_frozen"));
 }
 
-TEST(BackboneKit, SkipsWhatTheSubjectSkipsAndSaysWhy) {
+TEST(BackboneKit, SkipsTheSubjectsSkippedChecksAndReportsWhy) {
   const CheckResult result =
       run_check(check_named(backbone_checks(), "declares_its_size"), ThawingSubject());
   EXPECT_EQ(result.status, CheckStatus::kSkipped);
-  EXPECT_EQ(result.message, "not asked");
+  EXPECT_EQ(result.message, "not needed");
 }
 
-TEST(Check, TellsWhatToMendAndWhatWasThrown) {
-  const Faulty subject(Fault::kNone);
+TEST(Check, ReportsWhatToFixAndWhatWasThrown) {
+  const FaultyBackboneSubject subject(BackboneFault::kNone);
   const auto of = [&](const std::function<void()>& body) {
     return run_check("name", "reason", subject, body);
   };
   EXPECT_EQ(of([] {}).status, CheckStatus::kPassed);
-  const CheckResult failed = of([] { require(false, "mend it"); });
+  const CheckResult failed = of([] { require(false, "fix it"); });
   EXPECT_EQ(failed.status, CheckStatus::kFailed);
-  EXPECT_EQ(failed.message, "mend it");
+  EXPECT_EQ(failed.message, "fix it");
   EXPECT_EQ(of([] { skip("not here"); }).status, CheckStatus::kSkipped);
   EXPECT_EQ(of([] { throw std::logic_error("oh"); }).message, "unexpected exception: oh");
   EXPECT_EQ(of([] { throw 3; }).status, CheckStatus::kFailed);

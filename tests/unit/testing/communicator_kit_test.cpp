@@ -1,4 +1,4 @@
-// The checks of the communicator kit, run by two threads that stand for two processes.
+// Tests of the communicator checks, with two threads in the role of two processes.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::IsEmpty;
 
-enum class Fault {
+enum class CommunicatorFault {
   kNone,
   kBadRank,
   kOwnSum,
@@ -33,7 +33,7 @@ enum class Fault {
   kClosedBarrier,
 };
 
-// Where the two meet.
+// The memory that the two threads share.
 struct Meeting {
   std::barrier<> barrier{2};
   std::array<at::Tensor, 2> tensors;
@@ -41,26 +41,27 @@ struct Meeting {
 
 class ThreadCommunicator final : public Communicator {
  public:
-  ThreadCommunicator(Meeting& meeting, std::int64_t rank, Fault fault)
+  ThreadCommunicator(Meeting& meeting, std::int64_t rank, CommunicatorFault fault)
       : meeting_(meeting), rank_(rank), fault_(fault) {}
   std::int64_t rank() const override { return rank_; }
-  std::int64_t size() const override { return fault_ == Fault::kBadRank ? rank_ : 2; }
+  std::int64_t size() const override { return fault_ == CommunicatorFault::kBadRank ? rank_ : 2; }
   std::int64_t local_rank() const override { return rank_; }
   void barrier() override {
-    if (fault_ == Fault::kClosedBarrier) throw std::runtime_error("a process has left");
+    if (fault_ == CommunicatorFault::kClosedBarrier) throw std::runtime_error("a process has left");
     meeting_.barrier.arrive_and_wait();
   }
   void finish() override { barrier(); }
 
   void all_reduce(at::Tensor& tensor) override {
     exchange(tensor);
-    const bool is_mean = fault_ == Fault::kHalfGradient && tensor.numel() == 2 && ++means_ == 2;
+    const bool is_mean =
+        fault_ == CommunicatorFault::kHalfGradient && tensor.numel() == 2 && ++means_ == 2;
     at::Tensor sum = meeting_.tensors[0] + meeting_.tensors[1];
-    if (fault_ == Fault::kOwnSum) sum = 2 * meeting_.tensors[mine()];
+    if (fault_ == CommunicatorFault::kOwnSum) sum = 2 * meeting_.tensors[mine()];
     if (is_mean) sum = sum / 2;
     barrier();
-    if (fault_ == Fault::kIgnoresStrides && !tensor.is_contiguous()) {
-      // As one that takes the tensor's memory for its elements.
+    if (fault_ == CommunicatorFault::kIgnoresStrides && !tensor.is_contiguous()) {
+      // The fault: treat the tensor as contiguous.
       at::Tensor memory = at::from_blob(tensor.data_ptr(), {tensor.numel()});
       memory.copy_(sum.flatten());
       return;
@@ -70,8 +71,9 @@ class ThreadCommunicator final : public Communicator {
   void broadcast(at::Tensor& tensor, std::int64_t root) override {
     exchange(tensor);
     at::Tensor values = meeting_.tensors[static_cast<std::size_t>(root)];
-    if (fault_ == Fault::kOwnValues) values = meeting_.tensors[mine()];
-    if (fault_ == Fault::kNoBytes && values.scalar_type() == at::kByte) values = values * 0;
+    if (fault_ == CommunicatorFault::kOwnValues) values = meeting_.tensors[mine()];
+    if (fault_ == CommunicatorFault::kNoBytes && values.scalar_type() == at::kByte)
+      values = values * 0;
     barrier();
     tensor.copy_(values);
   }
@@ -85,7 +87,7 @@ class ThreadCommunicator final : public Communicator {
 
   Meeting& meeting_;
   std::int64_t rank_;
-  Fault fault_;
+  CommunicatorFault fault_;
   int means_ = 0;
 };
 
@@ -100,7 +102,8 @@ class GivenCommunicator : public CommunicatorSubject {
 };
 
 // The status of one check in both threads.
-std::array<CheckStatus, 2> run_twice(const Check<CommunicatorSubject>& check, Fault fault) {
+std::array<CheckStatus, 2> run_twice(const Check<CommunicatorSubject>& check,
+                                     CommunicatorFault fault) {
   Meeting meeting;
   std::array<CheckStatus, 2> statuses;
   std::vector<std::thread> threads;
@@ -125,7 +128,7 @@ TEST(CommunicatorKit, PassesASingleProcess) {
 
 TEST(CommunicatorKit, PassesTwoProcessesWithoutAFault) {
   for (const Check<CommunicatorSubject>& check : communicator_checks()) {
-    for (const CheckStatus status : run_twice(check, Fault::kNone)) {
+    for (const CheckStatus status : run_twice(check, CommunicatorFault::kNone)) {
       EXPECT_EQ(status, CheckStatus::kPassed) << check.name;
     }
   }
@@ -133,13 +136,13 @@ TEST(CommunicatorKit, PassesTwoProcessesWithoutAFault) {
 
 TEST(CommunicatorKit, FindsEachFault) {
   for (const auto& [fault, name] :
-       {std::pair(Fault::kBadRank, "ranks_fit"),
-        std::pair(Fault::kOwnSum, "sums_are_over_all_processes"),
-        std::pair(Fault::kIgnoresStrides, "layout_does_not_matter"),
-        std::pair(Fault::kOwnValues, "everyone_gets_the_roots_values"),
-        std::pair(Fault::kNoBytes, "texts_and_votes_arrive"),
-        std::pair(Fault::kHalfGradient, "means_have_the_whole_batchs_gradient"),
-        std::pair(Fault::kClosedBarrier, "barriers_return")}) {
+       {std::pair(CommunicatorFault::kBadRank, "ranks_fit"),
+        std::pair(CommunicatorFault::kOwnSum, "sums_are_over_all_processes"),
+        std::pair(CommunicatorFault::kIgnoresStrides, "layout_does_not_matter"),
+        std::pair(CommunicatorFault::kOwnValues, "everyone_gets_the_roots_values"),
+        std::pair(CommunicatorFault::kNoBytes, "texts_and_votes_arrive"),
+        std::pair(CommunicatorFault::kHalfGradient, "means_have_the_whole_batchs_gradient"),
+        std::pair(CommunicatorFault::kClosedBarrier, "barriers_return")}) {
     EXPECT_THAT(run_twice(check_named(communicator_checks(), name), fault),
                 Contains(CheckStatus::kFailed))
         << name;

@@ -1,5 +1,5 @@
-// Environments and datasets: one without a fault passes, and each fault is found by the
-// check that is for it.
+// Tests of the environment and dataset checks: correct components pass all, and each fault is found
+// by its check.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ using ::testing::IsEmpty;
 
 const std::string kNothing = "nothing";
 
-enum class Fault {
+enum class EnvironmentFault {
   kNone,
   kWrongState,
   kDrawsUnasked,
@@ -44,10 +44,10 @@ enum class Fault {
   kNamelessPoint,
 };
 
-// A point that goes where it is told, in a picture of one colour.
+// A point that moves to the commanded position, in an image of one color.
 class FaultyEnvironment : public Environment, public Scene {
  public:
-  explicit FaultyEnvironment(Fault fault) : fault_(fault) {
+  explicit FaultyEnvironment(EnvironmentFault fault) : fault_(fault) {
     spec_ = {.streams = {rgb_stream("top", {8, 12}), vector_stream(kState, 2)}, .action_dim = 2};
   }
   const ObservationSpec& spec() const override { return spec_; }
@@ -55,12 +55,13 @@ class FaultyEnvironment : public Environment, public Scene {
   Scene* scene() override { return this; }
   double max_reward() const override { return 1.0; }
   std::vector<std::string> stage_names() const override {
-    return fault_ == Fault::kNoStages ? std::vector<std::string>() : std::vector{kNothing};
+    return fault_ == EnvironmentFault::kNoStages ? std::vector<std::string>()
+                                                 : std::vector{kNothing};
   }
 
   Observation reset(std::uint64_t seed, bool render) override {
-    if (fault_ == Fault::kUnseeded) seed = static_cast<std::uint64_t>(count_++);
-    if (fault_ == Fault::kOneSeed) seed = 0;
+    if (fault_ == EnvironmentFault::kUnseeded) seed = static_cast<std::uint64_t>(count_++);
+    if (fault_ == EnvironmentFault::kOneSeed) seed = 0;
     at::Generator generator = make_generator(seed);
     state_ = at::rand({2}, generator);
     steps_ = 0;
@@ -69,28 +70,28 @@ class FaultyEnvironment : public Environment, public Scene {
   }
 
   StepResult step(const at::Tensor& action, bool render) override {
-    const bool begun = running_ || (fault_ == Fault::kStepsBeforeReset && steps_ == 0) ||
-                       (fault_ == Fault::kGoesOnAfterTheEnd && steps_ > 0);
+    const bool begun = running_ || (fault_ == EnvironmentFault::kStepsBeforeReset && steps_ == 0) ||
+                       (fault_ == EnvironmentFault::kGoesOnAfterTheEnd && steps_ > 0);
     if (!begun) throw Error({.what = "no episode", .next = "call reset()"});
     if (action.numel() != 2) throw Error("an action of the wrong size");
-    if (fault_ != Fault::kAcceptsNan && !action.isfinite().all().item<bool>()) {
+    if (fault_ != EnvironmentFault::kAcceptsNan && !action.isfinite().all().item<bool>()) {
       throw Error("the action is not finite");
     }
     state_ = action.clone();
-    if (fault_ == Fault::kLookingMoves && render) state_ = state_ + 0.1;
+    if (fault_ == EnvironmentFault::kLookingMoves && render) state_ = state_ + 0.1;
     StepResult result;
-    result.truncated = ++steps_ >= max_steps() && fault_ != Fault::kNeverEnds;
+    result.truncated = ++steps_ >= max_steps() && fault_ != EnvironmentFault::kNeverEnds;
     running_ = !result.truncated;
-    result.info.stage = fault_ == Fault::kUnnamedStage ? 1 : 0;
-    result.reward = fault_ == Fault::kRewardTooHigh ? 1.5 : 1.0;
+    result.info.stage = fault_ == EnvironmentFault::kUnnamedStage ? 1 : 0;
+    result.reward = fault_ == EnvironmentFault::kRewardTooHigh ? 1.5 : 1.0;
     result.observation = observe(render);
     return result;
   }
 
   Observation observe(bool render) override {
     Observation observation = {{kState, state_.clone()}, {kVelocity, at::zeros({2})}};
-    if (fault_ == Fault::kWrongState) observation["state"] = at::cat({state_, state_});
-    if (render || fault_ == Fault::kDrawsUnasked) {
+    if (fault_ == EnvironmentFault::kWrongState) observation["state"] = at::cat({state_, state_});
+    if (render || fault_ == EnvironmentFault::kDrawsUnasked) {
       observation["top"] = this->render("top", {8, 12});
     }
     return observation;
@@ -98,12 +99,12 @@ class FaultyEnvironment : public Environment, public Scene {
 
   std::vector<std::array<double, 3>> end_effector_positions() const override { return {{0, 0, 0}}; }
   std::vector<std::string> end_effector_names() const override {
-    if (fault_ == Fault::kNamelessPoint) return {};
+    if (fault_ == EnvironmentFault::kNamelessPoint) return {};
     return {"point"};
   }
   at::Tensor render(const std::string& camera, ImageSize size) override {
     if (camera != "top") throw Error("no camera '" + camera + "'");
-    if (fault_ == Fault::kOneSize) size = {8, 12};
+    if (fault_ == EnvironmentFault::kOneSize) size = {8, 12};
     return at::full({size.height, size.width, 3}, 9, at::kByte);
   }
   std::optional<std::array<double, 2>> project(const std::string&, ImageSize,
@@ -112,7 +113,7 @@ class FaultyEnvironment : public Environment, public Scene {
   }
 
  private:
-  Fault fault_;
+  EnvironmentFault fault_;
   ObservationSpec spec_;
   at::Tensor state_ = at::zeros({2});
   std::int64_t steps_ = 0, count_ = 0;
@@ -121,20 +122,22 @@ class FaultyEnvironment : public Environment, public Scene {
 
 class FaultyWorld : public EnvironmentSubject {
  public:
-  explicit FaultyWorld(Fault fault) : fault_(fault) {}
+  explicit FaultyWorld(EnvironmentFault fault) : fault_(fault) {}
   std::shared_ptr<Environment> make() const override {
     return std::make_shared<FaultyEnvironment>(fault_);
   }
 
  private:
-  Fault fault_;
+  EnvironmentFault fault_;
 };
 
 TEST(EnvironmentKit, PassesAnEnvironmentWithoutAFault) {
-  EXPECT_THAT(failing_checks(environment_checks(), FaultyWorld(Fault::kNone)), IsEmpty());
+  EXPECT_THAT(failing_checks(environment_checks(), FaultyWorld(EnvironmentFault::kNone)),
+              IsEmpty());
 }
 
-class EachEnvironmentFault : public ::testing::TestWithParam<std::pair<Fault, const char*>> {};
+class EachEnvironmentFault
+    : public ::testing::TestWithParam<std::pair<EnvironmentFault, const char*>> {};
 
 TEST_P(EachEnvironmentFault, IsFoundByItsCheck) {
   const auto& [fault, check] = GetParam();
@@ -143,22 +146,22 @@ TEST_P(EachEnvironmentFault, IsFoundByItsCheck) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, EachEnvironmentFault,
-    ::testing::Values(std::pair(Fault::kWrongState, "observations_fit_the_spec"),
-                      std::pair(Fault::kDrawsUnasked, "observations_fit_the_spec"),
-                      std::pair(Fault::kUnseeded, "seed_decides_the_episode"),
-                      std::pair(Fault::kOneSeed, "seeds_differ"),
-                      std::pair(Fault::kNeverEnds, "episodes_end"),
-                      std::pair(Fault::kGoesOnAfterTheEnd, "episodes_end"),
-                      std::pair(Fault::kStepsBeforeReset, "step_needs_a_reset"),
-                      std::pair(Fault::kAcceptsNan, "bad_actions_are_refused"),
-                      std::pair(Fault::kOneSize, "draws_any_size"),
-                      std::pair(Fault::kLookingMoves, "looking_changes_nothing"),
-                      std::pair(Fault::kNoStages, "scene_is_complete"),
-                      std::pair(Fault::kUnnamedStage, "episodes_end"),
-                      std::pair(Fault::kRewardTooHigh, "episodes_end"),
-                      std::pair(Fault::kNamelessPoint, "end_effectors_have_names")));
+    ::testing::Values(std::pair(EnvironmentFault::kWrongState, "observations_fit_the_spec"),
+                      std::pair(EnvironmentFault::kDrawsUnasked, "observations_fit_the_spec"),
+                      std::pair(EnvironmentFault::kUnseeded, "seed_decides_the_episode"),
+                      std::pair(EnvironmentFault::kOneSeed, "seeds_differ"),
+                      std::pair(EnvironmentFault::kNeverEnds, "episodes_end"),
+                      std::pair(EnvironmentFault::kGoesOnAfterTheEnd, "episodes_end"),
+                      std::pair(EnvironmentFault::kStepsBeforeReset, "step_needs_a_reset"),
+                      std::pair(EnvironmentFault::kAcceptsNan, "bad_actions_are_refused"),
+                      std::pair(EnvironmentFault::kOneSize, "draws_any_size"),
+                      std::pair(EnvironmentFault::kLookingMoves, "looking_changes_nothing"),
+                      std::pair(EnvironmentFault::kNoStages, "scene_is_complete"),
+                      std::pair(EnvironmentFault::kUnnamedStage, "episodes_end"),
+                      std::pair(EnvironmentFault::kRewardTooHigh, "episodes_end"),
+                      std::pair(EnvironmentFault::kNamelessPoint, "end_effectors_have_names")));
 
-// Only one robot exists: a check that made a second one would move it twice.
+// There is only one robot, so a check must not create a second environment at the same time.
 class OneRobot : public EnvironmentSubject {
  public:
   std::shared_ptr<Environment> make() const override {
@@ -172,7 +175,7 @@ class OneRobot : public EnvironmentSubject {
   mutable std::weak_ptr<Environment> last_;
 };
 
-TEST(EnvironmentKit, PassesARobotAndSkipsWhatOnlyASceneCanShow) {
+TEST(EnvironmentKit, PassesARobotAndSkipsChecksThatNeedAScene) {
   EXPECT_THAT(failing_checks(environment_checks(), OneRobot()), IsEmpty());
   EXPECT_THAT(checks_that(CheckStatus::kSkipped, environment_checks(), OneRobot()),
               ElementsAre("draws_any_size", "end_effectors_have_names", "looking_changes_nothing",
@@ -207,7 +210,7 @@ class FaultyDataset : public Dataset {
   std::optional<FrameExtent> frame_extent(std::int64_t, const std::string& stream,
                                           std::int64_t) const override {
     if (fault_ != DataFault::kMapsOtherBytes || stream != "top") return std::nullopt;
-    // Some file of enough bytes, none of which are the frame's.
+    // Any sufficiently large file with other contents.
     return FrameExtent{.file = ROBOIMI_SOURCE_DIR "/LICENSE"};
   }
   at::Tensor read(std::int64_t, const std::string& stream, std::int64_t first,
@@ -223,7 +226,7 @@ class FaultyDataset : public Dataset {
   }
 
  private:
-  // 1 where another thread is reading as well, for a reader that does not expect it.
+  // The fault: returns 1 instead of 0 if another thread is reading at the same time.
   double among_others() const {
     if (fault_ != DataFault::kOneReader) return 0.0;
     const bool is_alone = readers_++ == 0;
@@ -250,7 +253,7 @@ class FaultyData : public DatasetSubject {
   mutable int readers_ = 0;
 };
 
-TEST(DatasetKit, PassesADatasetWithoutAFaultAndFindsEach) {
+TEST(DatasetKit, PassesADatasetWithoutAFaultAndFindsEachFault) {
   const auto failing = [](DataFault fault) {
     return failing_checks(dataset_checks(), FaultyData(fault));
   };

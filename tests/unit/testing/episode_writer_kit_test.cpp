@@ -1,4 +1,5 @@
-// The checks of the episode writer kit: each finds the fault that it is there for.
+// Tests of the episode writer checks: a correct writer passes all, and each fault is found by its
+// check.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,7 +20,7 @@ namespace {
 using ::testing::IsEmpty;
 namespace fs = std::filesystem;
 
-enum class Fault {
+enum class WriterFault {
   kNone,
   kOneFile,
   kForgetsTheSeed,
@@ -32,20 +33,21 @@ enum class Fault {
 // An episode is a line of text.
 class FaultyWriter : public EpisodeWriter {
  public:
-  explicit FaultyWriter(Fault fault) : fault_(fault) {}
+  explicit FaultyWriter(WriterFault fault) : fault_(fault) {}
   fs::path file_of(const fs::path& folder, std::int64_t index) const override {
-    return folder / fmt::format("episode_{}.txt", fault_ == Fault::kOneFile ? 0 : index);
+    return folder / fmt::format("episode_{}.txt", fault_ == WriterFault::kOneFile ? 0 : index);
   }
   void write(const fs::path& file, const EpisodeRecord& record) const override {
-    if (fault_ != Fault::kAcceptsAnything) check(record);
-    const std::uint64_t seed = fault_ == Fault::kForgetsTheSeed ? 0 : record.seed;
+    if (fault_ != WriterFault::kAcceptsAnything) check(record);
+    const std::uint64_t seed = fault_ == WriterFault::kForgetsTheSeed ? 0 : record.seed;
     std::string text = fmt::format("episode {} {}", seed, record.success ? 1 : 0);
-    if (fault_ == Fault::kWritesATime) text += fmt::format(" {}", count_++);
-    if (fault_ == Fault::kLeavesAFile) write_text_atomically(file.string() + ".log", "written");
+    if (fault_ == WriterFault::kWritesATime) text += fmt::format(" {}", count_++);
+    if (fault_ == WriterFault::kLeavesAFile)
+      write_text_atomically(file.string() + ".log", "written");
     write_text_atomically(file, text);
   }
   EpisodeHeader read_header(const fs::path& file) const override {
-    if (fault_ == Fault::kReadsAnything) return {};
+    if (fault_ == WriterFault::kReadsAnything) return {};
     const std::string text = read_text(file);
     unsigned long long seed = 0;
     int success = 0;
@@ -62,37 +64,37 @@ class FaultyWriter : public EpisodeWriter {
     if (record.actions.size(0) != state.size(0)) throw Error("an action for each state is needed");
   }
 
-  Fault fault_;
+  WriterFault fault_;
   static inline std::atomic<int> count_ = 0;
 };
 
 class FaultyWriterSubject : public EpisodeWriterSubject {
  public:
-  explicit FaultyWriterSubject(Fault fault) : fault_(fault) {}
+  explicit FaultyWriterSubject(WriterFault fault) : fault_(fault) {}
   std::shared_ptr<EpisodeWriter> make() const override {
     return std::make_shared<FaultyWriter>(fault_);
   }
 
  private:
-  Fault fault_;
+  WriterFault fault_;
 };
 
-const std::vector<std::pair<Fault, std::string>> kFaults = {
-    {Fault::kOneFile, "each_episode_has_a_file"},
-    {Fault::kForgetsTheSeed, "what_was_written_has_its_header"},
-    {Fault::kLeavesAFile, "nothing_else_is_left"},
-    {Fault::kWritesATime, "the_same_record_gives_the_same_bytes"},
-    {Fault::kAcceptsAnything, "a_record_that_does_not_fit_is_refused"},
-    {Fault::kReadsAnything, "what_is_no_episode_is_refused"}};
+const std::vector<std::pair<WriterFault, std::string>> kWriterFaults = {
+    {WriterFault::kOneFile, "each_episode_has_a_file"},
+    {WriterFault::kForgetsTheSeed, "what_was_written_has_its_header"},
+    {WriterFault::kLeavesAFile, "nothing_else_is_left"},
+    {WriterFault::kWritesATime, "the_same_record_gives_the_same_bytes"},
+    {WriterFault::kAcceptsAnything, "a_record_that_does_not_fit_is_refused"},
+    {WriterFault::kReadsAnything, "what_is_no_episode_is_refused"}};
 
 TEST(EpisodeWriterKit, PassesAWriterWithoutAFault) {
-  EXPECT_THAT(failing_checks(episode_writer_checks(), FaultyWriterSubject(Fault::kNone)),
+  EXPECT_THAT(failing_checks(episode_writer_checks(), FaultyWriterSubject(WriterFault::kNone)),
               IsEmpty());
 }
 
-TEST(EpisodeWriterKit, FindsAFaultByEachOfItsChecks) {
+TEST(EpisodeWriterKit, FindsAFaultWithEachOfItsChecks) {
   std::set<std::string> checks, broken;
-  for (const auto& [fault, check] : kFaults) {
+  for (const auto& [fault, check] : kWriterFaults) {
     EXPECT_TRUE(failing_checks(episode_writer_checks(), FaultyWriterSubject(fault)).contains(check))
         << check;
     broken.insert(check);

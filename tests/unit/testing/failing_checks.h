@@ -1,4 +1,4 @@
-// Which checks of the kit a component fails, and which it skips; one check by its name.
+// Test helpers that list the checks a component fails or skips, and find a check by its name.
 #pragma once
 
 #include <algorithm>

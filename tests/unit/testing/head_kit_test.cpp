@@ -1,4 +1,4 @@
-// A head without a fault passes every check, and each fault is found by the check that is for it.
+// Tests of the head checks: a correct head passes all, and each fault is found by its check.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::IsEmpty;
 
-enum class Fault {
+enum class HeadFault {
   kNone,
   kOtherSizes,
   kLossPerSample,
@@ -36,15 +36,15 @@ enum class Fault {
   kChangesItsPrefix,
 };
 
-// Regresses the chunk from the condition, by one linear map, with a little noise on the input.
+// Predicts the chunk from the condition with one linear layer and a little noise on the input.
 class FaultyHead : public Head {
  public:
-  FaultyHead(Fault fault, const HeadSpec& spec) : fault_(fault), spec_(spec) {
+  FaultyHead(HeadFault fault, const HeadSpec& spec) : fault_(fault), spec_(spec) {
     linear_ = register_module(
         "linear", torch::nn::Linear(spec.global_cond_dim(), spec.pred_horizon * spec.action_dim));
-    if (fault == Fault::kUnusedParameter) register_parameter("unused", at::ones({3}));
-    if (fault == Fault::kUnregisteredWeight) hidden_ = at::full({1}, made()++);
-    if (fault == Fault::kOtherSizes) spec_.action_dim += 1;
+    if (fault == HeadFault::kUnusedParameter) register_parameter("unused", at::ones({3}));
+    if (fault == HeadFault::kUnregisteredWeight) hidden_ = at::full({1}, made()++);
+    if (fault == HeadFault::kOtherSizes) spec_.action_dim += 1;
   }
 
   const HeadSpec& spec() const override { return spec_; }
@@ -52,55 +52,57 @@ class FaultyHead : public Head {
   LossReport loss(const at::Tensor& actions, const Condition& condition, const at::Tensor& is_pad,
                   at::Generator& generator) override {
     const at::Tensor& cond = condition.steps;
-    if (fault_ != Fault::kAcceptsAnything && fault_ != Fault::kOtherSizes) {
+    if (fault_ != HeadFault::kAcceptsAnything && fault_ != HeadFault::kOtherSizes) {
       check_loss_arguments(actions, cond, is_pad);
     }
     at::Generator own = at::detail::createCPUGenerator(static_cast<std::uint64_t>(made()++));
     const at::Tensor noise =
-        fault_ == Fault::kDefaultGenerator
+        fault_ == HeadFault::kDefaultGenerator
             ? at::randn_like(cond)
-            : at::randn(cond.sizes(), fault_ == Fault::kUnseeded ? own : generator, cond.options());
+            : at::randn(cond.sizes(), fault_ == HeadFault::kUnseeded ? own : generator,
+                        cond.options());
     at::Tensor predicted =
         predict(cond + 0.01 * noise).view({actions.size(0), spec_.pred_horizon, -1});
-    if (fault_ == Fault::kWritesInput) actions.fill_(0.0);
-    if (fault_ == Fault::kLearnsNothing) predicted = predicted * 0 + at::ones_like(actions);
+    if (fault_ == HeadFault::kWritesInput) actions.fill_(0.0);
+    if (fault_ == HeadFault::kLearnsNothing) predicted = predicted * 0 + at::ones_like(actions);
     const at::Tensor error = (predicted.narrow(-1, 0, actions.size(-1)) - actions).square();
     const at::Tensor valid = is_pad.logical_not().to(error.scalar_type()).unsqueeze(-1);
     const at::Tensor count = valid.sum() * actions.size(-1);
     LossReport report;
-    if (fault_ == Fault::kCountsPadding) {
+    if (fault_ == HeadFault::kCountsPadding) {
       report.loss = error.mean();
-    } else if (fault_ == Fault::kDividesByNothing) {
+    } else if (fault_ == HeadFault::kDividesByNothing) {
       report.loss = (error * valid).sum() / count;
-    } else if (fault_ == Fault::kLossPerSample) {
+    } else if (fault_ == HeadFault::kLossPerSample) {
       report.loss = (error * valid).mean({1, 2});
     } else {
       report.loss = (error * valid).sum() / count.clamp_min(1.0);
     }
-    // Its gradient is twice what the value says.
-    if (fault_ == Fault::kStopsGradient) report.loss = 2 * report.loss - report.loss.detach();
-    report.metrics["loss"] = fault_ == Fault::kLiveMetric ? report.loss : report.loss.detach();
+    // The fault: the gradient is twice as large as it should be.
+    if (fault_ == HeadFault::kStopsGradient) report.loss = 2 * report.loss - report.loss.detach();
+    report.metrics["loss"] = fault_ == HeadFault::kLiveMetric ? report.loss : report.loss.detach();
     return report;
   }
 
   at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
                     const at::Tensor& prefix) override {
     const at::Tensor& cond = condition.steps;
-    if (fault_ != Fault::kAcceptsAnything && fault_ != Fault::kOtherSizes) {
-      check_sample_arguments(cond, fault_ == Fault::kAcceptsAPrefix ? at::Tensor() : prefix);
+    if (fault_ != HeadFault::kAcceptsAnything && fault_ != HeadFault::kOtherSizes) {
+      check_sample_arguments(cond, fault_ == HeadFault::kAcceptsAPrefix ? at::Tensor() : prefix);
     }
     at::Tensor chunk = predict(cond);
     const at::Generator own = at::detail::createCPUGenerator(static_cast<std::uint64_t>(made()++));
-    const BatchGenerator& source = fault_ == Fault::kUnseededSample ? BatchGenerator(own) : noise;
+    const BatchGenerator& source =
+        fault_ == HeadFault::kUnseededSample ? BatchGenerator(own) : noise;
     at::Tensor drawn = source.randn(chunk.sizes(), chunk.options());
-    if (fault_ == Fault::kMixesNoise) drawn = drawn + drawn.mean(0, /*keepdim=*/true);
+    if (fault_ == HeadFault::kMixesNoise) drawn = drawn + drawn.mean(0, /*keepdim=*/true);
     chunk = chunk + 0.01 * drawn;
     if (hidden_.defined()) chunk = chunk + hidden_;
-    if (fault_ == Fault::kGrows) kept_.push_back(chunk);
-    if (fault_ == Fault::kWrongSample) return chunk;
+    if (fault_ == HeadFault::kGrows) kept_.push_back(chunk);
+    if (fault_ == HeadFault::kWrongSample) return chunk;
     return chunk.view({cond.dim() == 3 ? cond.size(0) : 1, spec_.pred_horizon, -1});
   }
-  bool continues_prefix() const override { return fault_ == Fault::kChangesItsPrefix; }
+  bool continues_prefix() const override { return fault_ == HeadFault::kChangesItsPrefix; }
 
  private:
   static int& made() {
@@ -112,56 +114,56 @@ class FaultyHead : public Head {
     return linear_->forward(cond.reshape({-1, linear_->options.in_features()}));
   }
 
-  Fault fault_;
+  HeadFault fault_;
   HeadSpec spec_;
   torch::nn::Linear linear_{nullptr};
   at::Tensor hidden_;
   std::vector<at::Tensor> kept_;
 };
 
-class Faulty : public HeadSubject {
+class FaultyHeadSubject : public HeadSubject {
  public:
-  explicit Faulty(Fault fault) : fault_(fault) {}
+  explicit FaultyHeadSubject(HeadFault fault) : fault_(fault) {}
   std::shared_ptr<Head> make(const HeadSpec& spec) const override {
     return std::make_shared<FaultyHead>(fault_, spec);
   }
 
  private:
-  Fault fault_;
+  HeadFault fault_;
 };
 
 TEST(HeadKit, PassesAHeadWithoutAFault) {
-  EXPECT_THAT(failing_checks(head_checks(), Faulty(Fault::kNone)), IsEmpty());
+  EXPECT_THAT(failing_checks(head_checks(), FaultyHeadSubject(HeadFault::kNone)), IsEmpty());
 }
 
-class EachHeadFault : public ::testing::TestWithParam<std::pair<Fault, const char*>> {};
+class EachHeadFault : public ::testing::TestWithParam<std::pair<HeadFault, const char*>> {};
 
 TEST_P(EachHeadFault, IsFoundByItsCheck) {
   const auto& [fault, check] = GetParam();
-  EXPECT_THAT(failing_checks(head_checks(), Faulty(fault)), Contains(check));
+  EXPECT_THAT(failing_checks(head_checks(), FaultyHeadSubject(fault)), Contains(check));
 }
 
 INSTANTIATE_TEST_SUITE_P(
     All, EachHeadFault,
-    ::testing::Values(std::pair(Fault::kOtherSizes, "declares_its_sizes"),
-                      std::pair(Fault::kLossPerSample, "loss_is_one_finite_number"),
-                      std::pair(Fault::kLiveMetric, "loss_is_one_finite_number"),
-                      std::pair(Fault::kUnseeded, "same_seed_same_loss"),
-                      std::pair(Fault::kUnseededSample, "same_seed_same_sample"),
-                      std::pair(Fault::kDefaultGenerator, "default_generator_is_untouched"),
-                      std::pair(Fault::kWritesInput, "input_is_not_written"),
-                      std::pair(Fault::kCountsPadding, "padding_does_not_count"),
-                      std::pair(Fault::kDividesByNothing, "padding_does_not_count"),
-                      std::pair(Fault::kUnusedParameter, "gradient_reaches_every_parameter"),
-                      std::pair(Fault::kStopsGradient, "gradient_agrees_with_differences"),
-                      std::pair(Fault::kWrongSample, "samples_are_as_declared"),
-                      std::pair(Fault::kAcceptsAnything, "wrong_sizes_are_refused"),
-                      std::pair(Fault::kLearnsNothing, "overfits_one_batch"),
-                      std::pair(Fault::kUnregisteredWeight, "saves_and_loads_to_the_bit"),
-                      std::pair(Fault::kGrows, "memory_does_not_grow"),
-                      std::pair(Fault::kMixesNoise, "rows_draw_their_own_noise"),
-                      std::pair(Fault::kAcceptsAPrefix, "a_prefix_is_kept_or_refused"),
-                      std::pair(Fault::kChangesItsPrefix, "a_prefix_is_kept_or_refused")));
+    ::testing::Values(std::pair(HeadFault::kOtherSizes, "declares_its_sizes"),
+                      std::pair(HeadFault::kLossPerSample, "loss_is_one_finite_number"),
+                      std::pair(HeadFault::kLiveMetric, "loss_is_one_finite_number"),
+                      std::pair(HeadFault::kUnseeded, "same_seed_same_loss"),
+                      std::pair(HeadFault::kUnseededSample, "same_seed_same_sample"),
+                      std::pair(HeadFault::kDefaultGenerator, "default_generator_is_untouched"),
+                      std::pair(HeadFault::kWritesInput, "input_is_not_written"),
+                      std::pair(HeadFault::kCountsPadding, "padding_does_not_count"),
+                      std::pair(HeadFault::kDividesByNothing, "padding_does_not_count"),
+                      std::pair(HeadFault::kUnusedParameter, "gradient_reaches_every_parameter"),
+                      std::pair(HeadFault::kStopsGradient, "gradient_agrees_with_differences"),
+                      std::pair(HeadFault::kWrongSample, "samples_are_as_declared"),
+                      std::pair(HeadFault::kAcceptsAnything, "wrong_sizes_are_refused"),
+                      std::pair(HeadFault::kLearnsNothing, "overfits_one_batch"),
+                      std::pair(HeadFault::kUnregisteredWeight, "saves_and_loads_to_the_bit"),
+                      std::pair(HeadFault::kGrows, "memory_does_not_grow"),
+                      std::pair(HeadFault::kMixesNoise, "rows_draw_their_own_noise"),
+                      std::pair(HeadFault::kAcceptsAPrefix, "a_prefix_is_kept_or_refused"),
+                      std::pair(HeadFault::kChangesItsPrefix, "a_prefix_is_kept_or_refused")));
 
 }  // namespace
 }  // namespace roboimi::testing

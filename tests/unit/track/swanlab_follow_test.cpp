@@ -245,9 +245,9 @@ TEST_F(SwanlabFollow, WantsAnAccountForTheCloudAndAName) {
   }
   ::unsetenv("SWANLAB_API_KEY");
   EXPECT_THAT(error_of({.mode = "cloud"}),
-              HasSubstr("track.swanlab=cloud: no account is known here: run 'swanlab login'"));
+              HasSubstr("track.swanlab=cloud: not logged in to SwanLab: run 'swanlab login'"));
   EXPECT_THAT(error_of({.mode = "offline", .project = "a b"}),
-              HasSubstr("'a b' is no project's name"));
+              HasSubstr("'a b' is not a valid project name"));
 }
 
 }  // namespace

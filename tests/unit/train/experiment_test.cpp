@@ -1,4 +1,4 @@
-// Whole runs, from a configuration to rollouts, with the tiny agent.
+// Tests of whole runs, from a configuration to rollouts, with the tiny agent.
 #include "roboimi/train/experiment.h"
 
 #include <gmock/gmock.h>
@@ -72,7 +72,7 @@ TEST_F(ExperimentTest, LeavesAFolderWithEverythingInIt) {
   }
   EXPECT_THAT(read_text(run / "metrics.jsonl"), HasSubstr("rollout/success_rate"));
   EXPECT_THAT(read_text(run / "log.txt"), HasSubstr("finished after 40 steps"));
-  // The resolved configuration alone gives the same run.
+  // The resolved configuration reproduces the run without other files.
   const ConfigNode resolved = load_yaml((run / "config.yaml").string());
   ASSERT_NE(resolved.find_path("agent.hidden"), nullptr);
   EXPECT_EQ(resolved.find_path("agent.hidden")->text(), "8");
@@ -82,7 +82,7 @@ TEST_F(ExperimentTest, LeavesAFolderWithEverythingInIt) {
   EXPECT_NO_THROW(experiment_options(resolved));
 }
 
-TEST_F(ExperimentTest, RollsOutARobotWithoutASceneIntoTables) {
+TEST_F(ExperimentTest, WritesTablesForRolloutsOfARobotWithoutAScene) {
   ConfigNode robot = config("robot", 20);
   robot.set_path("env", parse_yaml("{type: tiny, scene: false}", "test.yaml"));
   ASSERT_EQ(run_experiment(robot, {}), 0);
@@ -93,7 +93,7 @@ TEST_F(ExperimentTest, RollsOutARobotWithoutASceneIntoTables) {
   EXPECT_FALSE(fs::exists(rollouts / "episode_000.mp4"));
 }
 
-TEST_F(ExperimentTest, ResumedEndsWithTheSameBits) {
+TEST_F(ExperimentTest, ResumesBitExactly) {
   ASSERT_EQ(run_experiment(config("whole", 40), {}), 0);
   ASSERT_EQ(run_experiment(config("halves", 20), {}), 0);
   ASSERT_EQ(run_experiment(config("halves", 40), {.resume = run_of("halves")}), 0);
@@ -117,7 +117,7 @@ TEST_F(ExperimentTest, GivesAnAgentThatLoadsFromItsCheckpoint) {
   };
   EXPECT_TRUE(at::equal(weight(averaged), file.ema.at("first.weight")));
   EXPECT_TRUE(at::equal(weight(last), file.model.at("first.weight")));
-  // It acts as it did in the run's own rollouts.
+  // It acts the same as in the run's own rollouts.
   testing::TinyEnvironment environment;
   const RolloutSummary again =
       run_rollouts(*averaged.agent, environment, {.num_episodes = 3, .first_seed = 500});
@@ -127,31 +127,32 @@ TEST_F(ExperimentTest, GivesAnAgentThatLoadsFromItsCheckpoint) {
   EXPECT_NEAR(before["mean_highest_reward"].get<double>(), again.mean_highest_reward(), 1e-12);
 }
 
-TEST_F(ExperimentTest, RefusesWhatItDoesNotKnow) {
+TEST_F(ExperimentTest, RejectsUnknownKeysAndWrongValues) {
   EXPECT_THAT(error_of(config("x", 10, "trian: {}\n")), HasSubstr("test.yaml:"));
   EXPECT_THAT(error_of(config("x", 10, "trian: {}\n")), HasSubstr("trian"));
   EXPECT_THAT(error_of(config("x", 10, "devise: cpu\n")), HasSubstr("'device'"));
   ConfigNode bad = config("x", 10);
   bad.set_path("train.betas", parse_yaml("[0.9]", "test.yaml"));
-  EXPECT_THAT(error_of(bad), HasSubstr("two numbers under 1"));
+  EXPECT_THAT(error_of(bad), HasSubstr("two floats below 1"));
   bad = config("x", 10);
   bad.set_path("device", ConfigNode::scalar("gpu"));
   EXPECT_THAT(error_of(bad), HasSubstr("expected auto, cpu, cuda or cuda:N"));
   EXPECT_FALSE(fs::exists(folder_ / "runs"));
 }
 
-TEST_F(ExperimentTest, LeavesNoFolderForWhatCanBeKnownBefore) {
+TEST_F(ExperimentTest, LeavesNoFolderIfACheckFails) {
   const auto failure = [&](const std::string& key, const std::string& value) {
     ConfigNode bad = config("bad", 10);
     bad.set_path(key, parse_yaml(value, "test.yaml"));
     return error_of(bad);
   };
   EXPECT_THAT(failure("name", "exp/one"),
-              HasSubstr("name: it ends the name of the run's folder: expected a name without '/'; "
+              HasSubstr("name: not usable as the end of the run folder's name: expected a name "
+                        "without '/'; "
                         "found 'exp/one'; output_dir=FOLDER chooses where"));
   EXPECT_THAT(failure("name", "''"), HasSubstr("expected a name"));
   EXPECT_THAT(failure("name", ".."), HasSubstr("expected a name"));
-  EXPECT_THAT(failure("name", "\"a\\nb\""), HasSubstr("expected a name of one line"));
+  EXPECT_THAT(failure("name", "\"a\\nb\""), HasSubstr("expected a name without line breaks"));
   EXPECT_THAT(failure("name", std::string(300, 'x')), HasSubstr("at most 200 bytes, not 300"));
   EXPECT_THAT(failure("output_dir", (folder_ / "data.bin" / "runs").string()),
               HasSubstr("output_dir: not a folder"));
@@ -170,24 +171,25 @@ TEST_F(ExperimentTest, LeavesNoFolderForWhatCanBeKnownBefore) {
 TEST_F(ExperimentTest, FindsAnEnvironmentThatDoesNotFitBeforeTheFirstStep) {
   ConfigNode other = config("other", 10);
   other.set_path("env", parse_yaml("{type: tiny, state_dim: 5}", "test.yaml"));
-  EXPECT_THAT(error_of(other),
-              HasSubstr("env: the policy does not fit the environment: state_dim 3 against 5"));
+  EXPECT_THAT(
+      error_of(other),
+      HasSubstr("env: the policy does not fit the environment: state_dim is 5 instead of 3"));
   EXPECT_THAT(error_of(other), HasSubstr("env=null trains without rollouts"));
   EXPECT_FALSE(fs::exists(folder_ / "runs"));
-  // Without rollouts it is not asked.
+  // Without rollouts the environment is not created.
   other.set_path("train.rollout_num_episodes", ConfigNode::scalar("0"));
   EXPECT_EQ(run_experiment(other, {}), 0);
 }
 
-TEST_F(ExperimentTest, ADryRunTellsThePlanAndWritesNothing) {
+TEST_F(ExperimentTest, PrintsThePlanInADryRunAndWritesNothing) {
   ::testing::internal::CaptureStdout();
   EXPECT_EQ(run_experiment(config("dry", 40), {.dry_run = true}), 0);
   const std::string plan = ::testing::internal::GetCapturedStdout();
   EXPECT_THAT(plan, HasSubstr("parameters    126, of which 120 are trained\n"));
-  EXPECT_THAT(plan, HasSubstr("data          4 episodes to train on, 0 held out, 120 windows\n"));
+  EXPECT_THAT(plan, HasSubstr("data          4 training episodes, 0 held out, 120 windows\n"));
   EXPECT_THAT(plan, HasSubstr("training      40 steps, 5.3 epochs, on cpu\n"));
   EXPECT_THAT(plan, HasSubstr("rollouts      3 episodes every 20 steps\n"));
-  EXPECT_THAT(plan, HasSubstr("disk          0.0 MB of derived data to write"));
+  EXPECT_THAT(plan, HasSubstr("disk          0.0 MB of cache to write"));
   EXPECT_THAT(plan,
               HasSubstr("folder        " + (folder_ / "runs" / "<date>_<time>_dry").string()));
   EXPECT_THAT(plan, ::testing::EndsWith("nothing was written\n"));
@@ -198,27 +200,27 @@ TEST_F(ExperimentTest, ADryRunTellsThePlanAndWritesNothing) {
   EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
 }
 
-TEST_F(ExperimentTest, ResumesOnlyWhatIsARunAndCreatesNothing) {
+TEST_F(ExperimentTest, ResumesOnlyRunsAndCreatesNothing) {
   const auto failure = [&](const fs::path& run) {
     return error_text([&] { run_experiment(config("x", 10), {.resume = run}); });
   };
   EXPECT_THAT(failure(folder_ / "runs" / "none"),
-              HasSubstr("runs/none: no run to resume: expected the folder of a run, with a "
-                        "checkpoint in its checkpoints folder; found nothing of that name"));
+              HasSubstr("runs/none: no run to resume: expected a run folder with a checkpoint in "
+                        "its checkpoints folder; found no such file or folder"));
   EXPECT_THAT(failure(folder_ / "data.bin"), HasSubstr("found a file"));
   EXPECT_THAT(failure(folder_), HasSubstr("found no checkpoints folder"));
   EXPECT_FALSE(fs::exists(folder_ / "runs"));
   EXPECT_FALSE(fs::exists(folder_ / "checkpoints"));
   fs::create_directories(folder_ / "empty" / "checkpoints");
-  EXPECT_THAT(failure(folder_ / "empty"), HasSubstr("start it again, without --resume"));
+  EXPECT_THAT(failure(folder_ / "empty"), HasSubstr("start it again without --resume"));
   ASSERT_EQ(run_experiment(config("x", 10), {}), 0);
   EXPECT_THAT(failure(run_of("x") / "checkpoints" / "step_00000010"),
-              HasSubstr("found one of its checkpoints; name the folder that its checkpoints folder "
-                        "is in"));
+              HasSubstr("found a checkpoint; name the run folder, which contains the checkpoints "
+                        "folder"));
   EXPECT_THAT(
       error_text([&] { run_experiment(config("x", 5), {.resume = run_of("x")}); }),
-      HasSubstr("the run has gone further than train.max_steps: expected train.max_steps of "
-                "at least 10; found 5"));
+      HasSubstr("the run already has more steps than train.max_steps: expected train.max_steps "
+                "of at least 10; found 5"));
 }
 
 TEST_F(ExperimentTest, ResumesFromACheckpointWhoseReplacementWasKilled) {
@@ -237,7 +239,7 @@ TEST_F(ExperimentTest, ResumesTheNewestRunOfExactlyThatName) {
     if (!record.empty()) std::ofstream(runs / folder / "run.json") << record;
   };
   make("20260101_000000_lewm", R"({"name": "lewm"})");
-  make("20260102_000000_lewm_2", R"({"name": "lewm"})");  // the second of that time
+  make("20260102_000000_lewm_2", R"({"name": "lewm"})");  // the second run of that second
   make("20260103_000000_my_lewm", R"({"name": "my_lewm"})");
   make("20260104_000000_lewm_imf", R"({"name": "lewm_imf"})");
   make("20260105_000000_lewm", R"({"name": "renamed"})");
@@ -248,11 +250,11 @@ TEST_F(ExperimentTest, ResumesTheNewestRunOfExactlyThatName) {
   EXPECT_EQ(newest_run_folder(runs, "lewm_imf"), runs / "20260106_000000_lewm_imf");
   EXPECT_EQ(newest_run_folder(runs, "other_lewm"), runs / "20260107_000000_other_lewm");
   EXPECT_THAT(error_text([&] { newest_run_folder(runs, "imf"); }), HasSubstr("no run to resume"));
-  make("20260108_000000_lewm", "");  // of an older version, or damaged: by its name
+  make("20260108_000000_lewm", "");  // no readable run.json: found by the folder's name
   EXPECT_EQ(newest_run_folder(runs, "lewm"), runs / "20260108_000000_lewm");
 }
 
-TEST_F(ExperimentTest, KeepsTheLogOfWhatCameBeforeItsFolder) {
+TEST_F(ExperimentTest, KeepsTheLogFromBeforeTheFolderExists) {
   const fs::path file = folder_ / "log.txt";
   {
     LogKeeper keeper;
@@ -264,7 +266,7 @@ TEST_F(ExperimentTest, KeepsTheLogOfWhatCameBeforeItsFolder) {
   EXPECT_THAT(read_text(file), ::testing::Not(HasSubstr("a late warning")));
 }
 
-TEST_F(ExperimentTest, SaysWhyItFailedInItsRecord) {
+TEST_F(ExperimentTest, RecordsWhyItFailed) {
   ConfigNode bad = config("broken", 10);
   bad.set_path("data.path", ConfigNode::scalar((folder_ / "missing.bin").string()));
   EXPECT_NE(error_of(bad), "");
@@ -273,7 +275,7 @@ TEST_F(ExperimentTest, SaysWhyItFailedInItsRecord) {
   }
 }
 
-TEST_F(ExperimentTest, KeepsItsConfigurationWhenAnotherOneDoesNotFit) {
+TEST_F(ExperimentTest, KeepsItsConfigurationIfANewOneDoesNotFit) {
   ASSERT_EQ(run_experiment(config("kept", 10), {}), 0);
   const fs::path run = run_of("kept");
   const std::string before = read_text(run / "config.yaml");
@@ -284,8 +286,9 @@ TEST_F(ExperimentTest, KeepsItsConfigurationWhenAnotherOneDoesNotFit) {
     FAIL() << "resumed";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("step_00000010: the checkpoint was trained with"));
-    EXPECT_THAT(error.what(), HasSubstr("changed since it was started: train.ema: power -> none, "
-                                        "train.max_steps: 10 -> 20; "));
+    EXPECT_THAT(error.what(),
+                HasSubstr("changed since the run was started: train.ema: power -> none, "
+                          "train.max_steps: 10 -> 20; "));
     EXPECT_THAT(error.what(), HasSubstr("resume with the configuration of the run: roboimi run "
                                         "--resume " +
                                         run.string()));
@@ -295,7 +298,7 @@ TEST_F(ExperimentTest, KeepsItsConfigurationWhenAnotherOneDoesNotFit) {
   EXPECT_THAT(read_text(run / "config.yaml"), HasSubstr("max_steps: 20"));
 }
 
-TEST(RequireSpace, NamesTheDiskAndWhatIsMissing) {
+TEST(RequireSpace, NamesTheFolderAndTheRequiredSpace) {
   const fs::path folder = fs::path(::testing::TempDir()) / "not" / "there";
   EXPECT_NO_THROW(require_space(folder, 1, "a checkpoint", "free some"));
   EXPECT_THAT(
@@ -304,7 +307,7 @@ TEST(RequireSpace, NamesTheDiskAndWhatIsMissing) {
                        HasSubstr(" MB; found "), HasSubstr("; free some")));
 }
 
-TEST_F(ExperimentTest, NamesWhatItLookedForWhenThereIsNothingToResume) {
+TEST_F(ExperimentTest, NamesTheExpectedFolderIfThereIsNothingToResume) {
   try {
     newest_run_folder(folder_ / "runs", "demo");
     FAIL() << "found";
@@ -313,7 +316,7 @@ TEST_F(ExperimentTest, NamesWhatItLookedForWhenThereIsNothingToResume) {
   }
 }
 
-TEST_F(ExperimentTest, IsNotResumedBesideTheProcessThatTrainsIt) {
+TEST_F(ExperimentTest, IsNotResumedWhileAnotherProcessTrainsIt) {
   ASSERT_EQ(run_experiment(config("busy", 10), {}), 0);
   const fs::path run = run_of("busy");
   const std::string before = read_text(run / "metrics.jsonl");
@@ -322,7 +325,7 @@ TEST_F(ExperimentTest, IsNotResumedBesideTheProcessThatTrainsIt) {
     const std::string text =
         error_text([&] { run_experiment(config("busy", 20), {.resume = run}); });
     EXPECT_THAT(text, HasSubstr(run.string() +
-                                ": another process is at work on this run: found "
+                                ": another process is using this run: found "
                                 "process " +
                                 std::to_string(::getpid()) + " on "));
   }
@@ -330,13 +333,13 @@ TEST_F(ExperimentTest, IsNotResumedBesideTheProcessThatTrainsIt) {
   EXPECT_EQ(run_experiment(config("busy", 20), {.resume = run}), 0);
 }
 
-TEST_F(ExperimentTest, TouchesNothingWhereThereIsNothingToResume) {
+TEST_F(ExperimentTest, ChangesNothingIfThereIsNothingToResume) {
   const fs::path folder = folder_ / "home";
   fs::create_directories(folder / "checkpoints" / ".ssh");
   std::ofstream(folder / "log.txt") << "kept";
   for (const fs::path& run : {folder, folder_ / "missing"}) {
     EXPECT_THAT(error_text([&] { run_experiment(config("x", 10), {.resume = run}); }),
-                HasSubstr(run.string() + ": no run to resume: expected the folder of a run"));
+                HasSubstr(run.string() + ": no run to resume: expected a run folder"));
   }
   EXPECT_TRUE(fs::exists(folder / "checkpoints" / ".ssh"));
   EXPECT_FALSE(fs::exists(folder / ".lock"));
@@ -355,20 +358,20 @@ TEST_F(ExperimentTest, DoesNotWriteItsLogThroughALink) {
   EXPECT_EQ(read_text(folder_ / "outside"), "kept");
 }
 
-TEST_F(ExperimentTest, SaysHowToNameDataThatHasMoved) {
+TEST_F(ExperimentTest, ExplainsHowToSetThePathOfMovedData) {
   const auto error_of_data = [&](const fs::path& path) {
     const std::string node = "{type: tiny, path: " + path.string() + ", pats: 1}";
     return error_text([&] { open_recorded_data(parse_yaml(node, "test.yaml")); });
   };
-  const std::string hint = "if the data has moved, say where it is: data.path=FOLDER";
+  const std::string hint = "if the data has moved, set its new path: data.path=FOLDER";
   EXPECT_THAT(error_of_data(folder_ / "gone.bin"), HasSubstr(hint));
   EXPECT_THAT(error_of_data(folder_ / "gone.bin"), HasSubstr("'path'"));
   EXPECT_THAT(error_of_data(folder_ / "data.bin"), ::testing::Not(HasSubstr(hint)));
 }
 
-// ---- What run.json says of a process ------------------------------------------------------------
+// ---- The status in run.json ---------------------------------------------------------------------
 
-TEST_F(ExperimentTest, IsLostWhenItsProcessIsGone) {
+TEST_F(ExperimentTest, IsLostIfItsProcessNoLongerExists) {
   ASSERT_EQ(run_experiment(config("seen", 10), {}), 0);
   const fs::path run = run_of("seen");
   EXPECT_EQ(observed_status(run), "finished");
@@ -390,7 +393,7 @@ TEST_F(ExperimentTest, IsLostWhenItsProcessIsGone) {
             "lost");
   EXPECT_EQ(status_of([](auto& record) { record.erase("process_start"); }), "running");
   EXPECT_EQ(status_of([](auto& record) { record["pid"] = 1 << 30, record["host"] = "other"; }),
-            "running");  // cannot be seen from here
+            "running");  // a process on another host cannot be checked
   EXPECT_EQ(status_of([](auto& record) { record["pid"] = 1 << 30, record["status"] = "finished"; }),
             "finished");
   EXPECT_EQ(status_of([](auto& record) { record["pid"] = "x"; }), "");

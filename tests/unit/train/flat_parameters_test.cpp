@@ -18,7 +18,7 @@ FlatParameters flatten(Agent& agent) {
   });
 }
 
-TEST(FlatParameters, GroupsByDecayAndLeavesFrozenParametersOut) {
+TEST(FlatParameters, GroupByDecayAndOmitFrozenParameters) {
   const auto agent = testing::make_tiny_agent();
   const at::Tensor before = agent->named_parameters()["first.weight"].detach().clone();
   const void* frozen = agent->named_parameters()["frozen.weight"].const_data_ptr();
@@ -35,7 +35,7 @@ TEST(FlatParameters, GroupsByDecayAndLeavesFrozenParametersOut) {
   EXPECT_EQ(agent->named_parameters()["frozen.weight"].const_data_ptr(), frozen);
 }
 
-TEST(FlatParameters, AlignsEveryViewToACacheLine) {
+TEST(FlatParameters, AlignEveryViewToACacheLine) {
   const auto agent = testing::make_tiny_agent();
   const FlatParameters flat = flatten(*agent);
   for (const FlatGroup& group : flat.groups()) {
@@ -46,7 +46,7 @@ TEST(FlatParameters, AlignsEveryViewToACacheLine) {
   }
 }
 
-TEST(FlatParameters, AccumulatesTheGradientsOfThePlainModuleInPlace) {
+TEST(FlatParameters, AccumulateTheSameGradientsAsThePlainModule) {
   const auto plain = testing::make_tiny_agent();
   const auto flattened = testing::make_tiny_agent();
   FlatParameters flat = flatten(*flattened);
@@ -68,16 +68,16 @@ TEST(FlatParameters, AccumulatesTheGradientsOfThePlainModuleInPlace) {
   flat.check_views();
 }
 
-TEST(FlatParameters, NoticeAModulesOwnZeroGrad) {
+TEST(FlatParameters, DetectAModulesOwnZeroGrad) {
   const auto agent = testing::make_tiny_agent();
   const FlatParameters flat = flatten(*agent);
   agent->zero_grad();
   EXPECT_THAT(error_text([&] { flat.check_views(); }),
-              HasSubstr("first.weight: the gradient left the trainer's buffer, and would train "
-                        "nothing; do not call zero_grad()"));
+              HasSubstr("first.weight: the gradient left the trainer's buffer and would have no "
+                        "effect; do not call zero_grad()"));
 }
 
-TEST(FlatParameters, NoticeAParameterThatWasReplaced) {
+TEST(FlatParameters, DetectAReplacedParameter) {
   const auto agent = testing::make_tiny_agent();
   const FlatParameters flat = flatten(*agent);
   agent->to(at::kDouble);
@@ -85,7 +85,7 @@ TEST(FlatParameters, NoticeAParameterThatWasReplaced) {
               HasSubstr("first.weight: the parameter left the trainer's buffer"));
 }
 
-TEST(FlatParameters, RefuseAModuleWithNothingToTrain) {
+TEST(FlatParameters, RejectAModuleWithNothingToTrain) {
   torch::nn::Linear frozen(2, 2);
   for (at::Tensor& parameter : frozen->parameters()) parameter.set_requires_grad(false);
   try {

@@ -1,4 +1,4 @@
-// What of a step as a CUDA graph a CPU can show; tests/cuda has the steps themselves.
+// Tests of the parts of a CUDA-graph step that run on a CPU; tests/cuda tests the steps themselves.
 #include "roboimi/train/graphed_step.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ Batch full_batch(double value, std::int64_t size = 2) {
           .is_pad = at::full({size, 5}, value > 1.5, at::kBool)};
 }
 
-TEST(StaticBatch, TakesEveryFieldAndStaysWhereItIs) {
+TEST(StaticBatch, CopiesEveryFieldToAFixedAddress) {
   StaticBatch place;
   EXPECT_EQ(place.copy(full_batch(1.0)), "");
   const Batch before = place.batch();
@@ -35,7 +35,7 @@ TEST(StaticBatch, TakesEveryFieldAndStaysWhereItIs) {
   EXPECT_EQ(found.actions.data_ptr(), before.actions.data_ptr());
 }
 
-TEST(StaticBatch, DoesNotFollowTheFirstBatchItWasGiven) {
+TEST(StaticBatch, DoesNotShareMemoryWithTheFirstBatch) {
   Batch first = full_batch(1.0);
   StaticBatch place;
   place.copy(first);
@@ -43,27 +43,27 @@ TEST(StaticBatch, DoesNotFollowTheFirstBatchItWasGiven) {
   EXPECT_EQ(place.batch().observations.state()[0][0][0].item<float>(), 1.0F);
 }
 
-TEST(StaticBatch, SaysWhatDoesNotFitAndCopiesNothing) {
+TEST(StaticBatch, ReportsADifferentShapeAndCopiesNothing) {
   StaticBatch place;
   place.copy(full_batch(1.0));
-  EXPECT_EQ(place.copy(full_batch(2.0, 3)), "actions Float [3, 5, 2] after Float [2, 5, 2]");
+  EXPECT_EQ(place.copy(full_batch(2.0, 3)), "actions was Float [2, 5, 2], now Float [3, 5, 2]");
   Batch other = full_batch(2.0);
   other.observations["top"] = other.observations["front"];
-  EXPECT_EQ(place.copy(other), "observations.top Byte [2, 1, 4, 6, 3] after none");
+  EXPECT_EQ(place.copy(other), "observations.top was none, now Byte [2, 1, 4, 6, 3]");
   other = full_batch(2.0);
   other.features = at::Tensor();
-  EXPECT_EQ(place.copy(other), "features none after Float [2, 1, 7]");
+  EXPECT_EQ(place.copy(other), "features was Float [2, 1, 7], now none");
   EXPECT_EQ(place.batch().observations.state()[0][0][0].item<float>(), 1.0F);
 }
 
-TEST(MetricsWindow, AddsTheSameWithTheStepOnTheDevice) {
+TEST(MetricsWindow, GivesTheSameMeansWithTheStepOnTheDevice) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const auto report = [](double loss) {
     return LossReport{.loss = at::full({}, loss), .metrics = {{"other", at::full({}, 3 * loss)}}};
   };
   SingleProcess alone;
   MetricsWindow expected(c10::kCPU), found(c10::kCPU);
-  // A window before, whose places the next one keeps.
+  // An earlier window, whose memory the next one keeps.
   found.add_batch(report(5.0), 1);
   found.add_norm(at::full({}, 1, at::kLong), at::full({}, 5.0));
   found.count_step();

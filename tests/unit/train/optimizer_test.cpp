@@ -1,4 +1,5 @@
-// Against PyTorch's AdamW, clip_grad_norm_ and schedulers (tests/golden/optimizer_reference.py).
+// Tests of AdamW, clipping, EMA and schedules against PyTorch
+// (tests/golden/optimizer_reference.py).
 #include "roboimi/train/optimizer.h"
 
 #include <gmock/gmock.h>
@@ -58,7 +59,7 @@ LearningRateSchedule reference_schedule() {
           .max_steps = static_cast<std::int64_t>(reference()["steps"].size())};
 }
 
-// Without the update itself: on a CPU, and there alone, the fused AdamW reads its step count.
+// Does not include AdamW's update, because the fused kernel reads its step count on CPUs (only).
 TEST(Ema, AndClippingReadNothingFromTheDeviceAndCopyNothingToIt) {
   TwoParametersImpl module;
   FlatParameters flat(module, decays_when_matrix);
@@ -91,9 +92,9 @@ TEST(AdamW, FollowsPyTorchOverSeveralClippedSteps) {
   }
 }
 
-// A CUDA graph reads the rate and the weight from the device. In double here, for a CPU's kernel
-// reads the tensor as one.
-TEST(AdamW, TakesItsLearningRateFromATensorToTheSameBits) {
+// A CUDA graph reads the learning rate from the device. The tensor is a double here because the CPU
+// kernel expects one.
+TEST(AdamW, GivesTheSameBitsWithTheLearningRateInATensor) {
   TwoParametersImpl number, tensor;
   FlatParameters flat_number(number, decays_when_matrix), flat_tensor(tensor, decays_when_matrix);
   AdamW by_number(flat_number, {.weight_decay = 0.1}),
@@ -144,7 +145,7 @@ TEST(LearningRateSchedule, StaysAtThePeakWhenConstant) {
   EXPECT_DOUBLE_EQ(schedule.learning_rate(100000), schedule.peak);
 }
 
-TEST(AdamW, ContinuesToTheBitFromItsState) {
+TEST(AdamW, ContinuesBitExactlyFromItsState) {
   const auto run = [](std::int64_t save_after) {
     TwoParametersImpl module;
     auto flat = std::make_unique<FlatParameters>(module, decays_when_matrix);
@@ -165,7 +166,7 @@ TEST(AdamW, ContinuesToTheBitFromItsState) {
   EXPECT_TRUE(at::equal(run(-1), run(4)));
 }
 
-TEST(AdamW, NamesATensorThatItsStateLacks) {
+TEST(AdamW, NamesAMissingTensorOfItsState) {
   TwoParametersImpl module;
   FlatParameters flat(module, decays_when_matrix);
   AdamW optimizer(flat, {});
@@ -215,7 +216,7 @@ TEST(Ema, ContinuesAtItsSavedStep) {
   EXPECT_TRUE(at::equal(whole.state().at("bias"), second_half.state().at("bias")));
 }
 
-TEST(Ema, IsSwappedInAndOutToTheBit) {
+TEST(Ema, IsSwappedInAndOutBitExactly) {
   TwoParametersImpl module;
   FlatParameters flat(module, decays_when_matrix);
   Ema ema(flat, {.kind = EmaOptions::Kind::kConstant, .max_decay = 0.9});

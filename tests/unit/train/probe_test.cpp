@@ -25,7 +25,7 @@ ProbeData episodes(std::int64_t count, double noise, std::uint64_t seed) {
   return data;
 }
 
-TEST(LinearProbes, TellALinearQuantityAndNothingOfAnUnrelatedOne) {
+TEST(LinearProbes, PredictALinearQuantityButNotAnUnrelatedOne) {
   const auto results = linear_probes(episodes(10, 0.0, 1), episodes(4, 0.0, 2), {});
   ASSERT_EQ(results.size(), 2U);
   EXPECT_EQ(results[0].name, "position");
@@ -36,7 +36,7 @@ TEST(LinearProbes, TellALinearQuantityAndNothingOfAnUnrelatedOne) {
   EXPECT_GT(results[1].r2, -0.2);
 }
 
-TEST(LinearProbes, PutAnIntervalOverEpisodesAroundTheirResult) {
+TEST(LinearProbes, GiveAConfidenceIntervalOverEpisodes) {
   const ProbeData train = episodes(10, 4.0, 1), held_out = episodes(6, 4.0, 2);
   const auto results = linear_probes(train, held_out, {});
   EXPECT_LT(results[0].r2_low, results[0].r2);
@@ -46,7 +46,7 @@ TEST(LinearProbes, PutAnIntervalOverEpisodesAroundTheirResult) {
   EXPECT_DOUBLE_EQ(again[0].r2_low, results[0].r2_low);
 }
 
-TEST(LinearProbes, EqualAClosedFormInNumpy) {
+TEST(LinearProbes, AgreeWithTheClosedFormInNumpy) {
   const ProbeData train = episodes(6, 2.0, 3), held_out = episodes(3, 2.0, 4);
   const ReferenceFolder folder("probe_test");
   const auto save = [&](const char* name, const ProbeData& data) {
@@ -69,7 +69,7 @@ TEST(LinearProbes, EqualAClosedFormInNumpy) {
   EXPECT_NEAR(results[0].rmse, rmse, 1e-5);
 }
 
-TEST(LinearProbes, NeedEpisodesOnBothSides) {
+TEST(LinearProbes, NeedTrainingAndHeldOutEpisodes) {
   try {
     linear_probes(episodes(3, 0.0, 1), ProbeData{.first = {0}}, {});
     FAIL() << "no error";

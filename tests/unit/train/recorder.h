@@ -1,4 +1,4 @@
-// A tracker that keeps what it is told.
+// A tracker that stores all scalars.
 #pragma once
 
 #include <cstdint>

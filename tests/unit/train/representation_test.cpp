@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(RepresentationFigures, CountTheDirectionsThatAreUsed) {
+TEST(RepresentationFigures, CountTheUsedDirections) {
   at::Generator generator = make_generator(1);
   const at::Tensor even = at::randn({4000, 16}, generator);
   EXPECT_NEAR(representation_figures(even).at("effective_rank"), 16.0, 0.2);
@@ -23,7 +23,7 @@ TEST(RepresentationFigures, CountTheDirectionsThatAreUsed) {
   EXPECT_EQ(representation_figures(two).at("std_min"), 0.0);
 }
 
-TEST(RepresentationFigures, NameACollapse) {
+TEST(RepresentationFigures, DescribeACollapse) {
   at::Generator generator = make_generator(2);
   const at::Tensor line = at::randn({500, 1}, generator) * at::ones({1, 16});
   EXPECT_THAT(collapse_of(representation_figures(line)), HasSubstr("along one direction"));
@@ -32,17 +32,17 @@ TEST(RepresentationFigures, NameACollapse) {
   EXPECT_EQ(representation_figures(at::ones({5, 4})).at("effective_rank"), 1.0);
 }
 
-TEST(PcaPicture, DrawsThePathFromBlueToRed) {
-  // A straight path along a direction of the space: it crosses the picture.
+TEST(PcaImage, ShowsThePathFromBlueToRed) {
+  // A straight path, which crosses the whole image.
   const at::Tensor path = at::linspace(-1, 1, 50).unsqueeze(1) * at::ones({1, 6});
   const std::filesystem::path file =
       std::filesystem::path(::testing::TempDir()) / "roboimi_pca.png";
   write_pca_picture(file, path);
-  const at::Tensor picture = read_png(file).to(at::kLong);
-  const at::Tensor ink = picture.sum(2) < 500;
+  const at::Tensor image = read_png(file).to(at::kLong);
+  const at::Tensor ink = image.sum(2) < 500;
   const at::Tensor columns = ink.any(0).nonzero();
   EXPECT_GT((columns.max() - columns.min()).item<std::int64_t>(), 400);
-  const at::Tensor red = picture.select(2, 0), blue = picture.select(2, 2);
+  const at::Tensor red = image.select(2, 0), blue = image.select(2, 2);
   EXPECT_TRUE((ink & (red > 220) & (blue < 60)).any().item<bool>());
   EXPECT_TRUE((ink & (blue > 220) & (red < 60)).any().item<bool>());
 }

@@ -8,7 +8,7 @@
 namespace roboimi {
 namespace {
 
-TEST(StopRequest, SignalsThatComeTogetherAreOneRequest) {
+TEST(StopRequest, CountsSignalsInQuickSuccessionAsOne) {
   const StopRequest stop;
   EXPECT_FALSE(stop.requested());
   std::raise(SIGTERM);
@@ -17,7 +17,7 @@ TEST(StopRequest, SignalsThatComeTogetherAreOneRequest) {
   EXPECT_TRUE(stop.requested());
 }
 
-void ask_twice(int signal) {
+void raise_twice(int signal) {
   const StopRequest stop;
   std::raise(signal);
   std::this_thread::sleep_for(std::chrono::milliseconds(1100));
@@ -26,9 +26,9 @@ void ask_twice(int signal) {
 }
 
 TEST(StopRequestDeathTest, ALaterSignalEndsTheProcess) {
-  EXPECT_EXIT(ask_twice(SIGINT), testing::KilledBySignal(SIGINT), "");
-  EXPECT_EXIT(ask_twice(SIGTERM), testing::KilledBySignal(SIGTERM), "");
-  EXPECT_EXIT(ask_twice(SIGHUP), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(raise_twice(SIGINT), testing::KilledBySignal(SIGINT), "");
+  EXPECT_EXIT(raise_twice(SIGTERM), testing::KilledBySignal(SIGTERM), "");
+  EXPECT_EXIT(raise_twice(SIGHUP), testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

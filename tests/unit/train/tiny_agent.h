@@ -1,4 +1,4 @@
-// A real agent, small enough to train in milliseconds: a linear map from the state to the actions.
+// A complete agent that trains in milliseconds: a small network from the state to the actions.
 #pragma once
 
 #include "roboimi/common/error.h"
@@ -37,7 +37,7 @@ class TinyAgent : public ActingAgent {
 
   LossReport loss(const Batch& batch, at::Generator& generator) override {
     if (fail_at_ >= 0 && calls_++ == fail_at_) {
-      // As a diverged model would: not a number, without an exception.
+      // Like a diverged model: NaN, without an exception.
       return {.loss = second_->weight.sum() * std::numeric_limits<float>::quiet_NaN()};
     }
     const at::Tensor state = normalizer_->normalize(batch.observations.state().select(1, 0));
@@ -52,7 +52,7 @@ class TinyAgent : public ActingAgent {
 
   void return_nan_at_call(std::int64_t call) { fail_at_ = call; }
   void set_noise(double noise) { noise_ = noise; }
-  // Normalises by running statistics, which then stay what they are.
+  // Normalizes with the running statistics, without updating them.
   void forget_batch_statistics() { batch_statistics_ = false; }
   at::ScalarType last_output_dtype() const { return output_dtype_; }
 
@@ -84,7 +84,7 @@ inline std::shared_ptr<TinyAgent> make_tiny_agent(std::uint64_t seed = 0) {
   return agent;
 }
 
-// Windows that depend on (seed, step) alone, as the window sampler's do.
+// Windows that depend only on (seed, step), like those of the window sampler.
 inline Batch tiny_batch(std::uint64_t seed, std::int64_t step) {
   at::Generator generator = make_generator(mix_seed(seed, static_cast<std::uint64_t>(step), 7));
   const at::Tensor state = at::randn({16, 1, 3}, generator);

@@ -9,7 +9,7 @@
 
 namespace roboimi::testing {
 
-// A plausible environment's action for a state [3]: [sin(x0), x1].
+// The correct action for a state [3]: [sin(x0), x1].
 inline at::Tensor tiny_command(const at::Tensor& state) {
   return at::stack({state[0].sin(), state[1]});
 }
@@ -45,7 +45,7 @@ class TinyDataset final : public Dataset {
   std::vector<EpisodeInfo> infos_;
 };
 
-// Success: the commanded action is near the demonstrator's, five steps long.
+// A robot whose episodes last five steps and succeed if a command is near the correct action.
 class TinyRobot : public Environment {
  public:
   explicit TinyRobot(std::int64_t state_dim = 3) : spec_(tiny_spec()) {
@@ -124,7 +124,7 @@ inline void register_tiny_task() {
                                               options.integer("hidden"));
          }});
     Schema data_schema;
-    data_schema.required_path("path", "a file that stands for the recordings");
+    data_schema.required_path("path", "a file that represents the recordings");
     registrar.add<Dataset>({.name = "tiny",
                             .description = "random states and a function of them",
                             .schema = data_schema,
@@ -132,10 +132,10 @@ inline void register_tiny_task() {
                               return std::make_shared<TinyDataset>(options.text("path"));
                             }});
     Schema environment_schema;
-    environment_schema.integer("state_dim", 3, "numbers that it says a state has");
-    environment_schema.boolean("scene", true, "whether it has a scene, as a simulator does");
+    environment_schema.integer("state_dim", 3, "dimension of the state in the spec");
+    environment_schema.boolean("scene", true, "whether it has a scene, like a simulator");
     registrar.add<Environment>({.name = "tiny",
-                                .description = "asks for the same function",
+                                .description = "rewards the same function",
                                 .schema = environment_schema,
                                 .create = make_tiny_environment});
     Registry::instance().add("tiny_task", std::move(registrar));

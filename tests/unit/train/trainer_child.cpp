@@ -1,10 +1,10 @@
-// A training in a process of its own, to be killed by trainer_process_test.
+// A program that trains the tiny agent, to be killed by trainer_process_test.
 //
 //   trainer_child FOLDER MAX_STEPS DELAY_MS [LOG_EVERY]
 //
-// Continues from the newest checkpoint of FOLDER, if there is one. With LOG_EVERY, steps between
-// checkpoints are no multiple of those between lines, and there are rollouts, whose line is written
-// a while before the checkpoint has them.
+// Continues from the newest checkpoint in FOLDER, if there is one. With LOG_EVERY, the checkpoint
+// interval is not a multiple of the logging interval, and there are rollouts, whose metrics are
+// written some time before the checkpoint records them.
 #include <ATen/Parallel.h>
 
 #include <chrono>
@@ -19,7 +19,7 @@
 
 namespace {
 
-// Leaves time to be killed between a line and what follows it.
+// Waits after each line, to leave time for a kill.
 class SlowMetricsFile final : public roboimi::Tracker {
  public:
   SlowMetricsFile(const std::filesystem::path& path, std::chrono::milliseconds delay)

@@ -1,4 +1,4 @@
-// Trainings that are killed or interrupted, in processes of their own.
+// Tests of trainings that are killed or interrupted, in separate processes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
@@ -72,7 +72,7 @@ class TrainerProcess : public ::testing::Test {
     EXPECT_EQ(losses(a), losses(b));
   }
 
-  // The lines of metrics.jsonl without what depends on time.
+  // The lines of metrics.jsonl without timings.
   static std::vector<nlohmann::json> lines(const fs::path& run) {
     std::vector<nlohmann::json> lines;
     std::istringstream file(read_text(run / "metrics.jsonl"));
@@ -98,11 +98,11 @@ class TrainerProcess : public ::testing::Test {
   fs::path folder_ = fs::path(::testing::TempDir()) / "roboimi_trainer_process_test";
 };
 
-TEST_F(TrainerProcess, KilledBetweenCheckpointsEndsWithTheSameBits) {
+TEST_F(TrainerProcess, ResumesBitExactlyAfterAKillBetweenCheckpoints) {
   ASSERT_EQ(status_of(start(folder_ / "whole", 60, 0)), 0);
   const pid_t pid = start(folder_ / "killed", 60, 20);
   wait_for_checkpoint(folder_ / "killed", "step_00000030");
-  std::this_thread::sleep_for(std::chrono::milliseconds(70));  // into the steps after it
+  std::this_thread::sleep_for(std::chrono::milliseconds(70));  // a few more steps
   ::kill(pid, SIGKILL);
   ASSERT_EQ(status_of(pid), -SIGKILL);
   ASSERT_FALSE(fs::exists(folder_ / "killed" / "checkpoints" / "step_00000060"));
@@ -111,7 +111,7 @@ TEST_F(TrainerProcess, KilledBetweenCheckpointsEndsWithTheSameBits) {
   expect_same_end(folder_ / "whole", folder_ / "killed");
 }
 
-TEST_F(TrainerProcess, InterruptedFinishesItsStepSavesAndExits130) {
+TEST_F(TrainerProcess, FinishesItsStepSavesAndExits130WhenInterrupted) {
   ASSERT_EQ(status_of(start(folder_ / "whole", 60, 0)), 0);
   const pid_t pid = start(folder_ / "stopped", 60, 20);
   wait_for_checkpoint(folder_ / "stopped", "step_00000020");
@@ -129,12 +129,12 @@ TEST_F(TrainerProcess, InterruptedFinishesItsStepSavesAndExits130) {
   }
 }
 
-TEST_F(TrainerProcess, KilledAtAnyInstantLeavesEveryLineOnce) {
+TEST_F(TrainerProcess, WritesEveryLineOnceIfKilledAtAnyTime) {
   const std::vector<std::string> log_every = {"7"};
   ASSERT_EQ(status_of(start(folder_ / "whole", 60, 0, log_every)), 0);
   const auto expected = lines(folder_ / "whole");
   ASSERT_EQ(expected.size(), 9U + 6U);  // 7, 14, ..., 56, 60; rollouts at 10, 20, ..., 60
-  // The second line is of rollouts, and so after the first checkpoint.
+  // The second line belongs to rollouts, so it comes after the first checkpoint.
   for (const std::size_t num_lines : {2, 5, 8, 11, 13}) {
     const pid_t pid = start(folder_ / "killed", 60, 20, log_every);
     await([&] { return num_lines_of(folder_ / "killed") >= num_lines; });
@@ -146,7 +146,7 @@ TEST_F(TrainerProcess, KilledAtAnyInstantLeavesEveryLineOnce) {
   EXPECT_EQ(lines(folder_ / "killed"), expected);
 }
 
-TEST_F(TrainerProcess, KilledBetweenARolloutsLineAndItsRecordLeavesItOnce) {
+TEST_F(TrainerProcess, WritesARolloutsLineOnceIfKilledBeforeItsRecord) {
   const std::vector<std::string> log_every = {"7"};
   ASSERT_EQ(status_of(start(folder_ / "whole", 20, 0, log_every)), 0);
   const fs::path metrics = folder_ / "killed" / "metrics.jsonl";
@@ -161,20 +161,20 @@ TEST_F(TrainerProcess, KilledBetweenARolloutsLineAndItsRecordLeavesItOnce) {
   EXPECT_EQ(lines(folder_ / "killed"), lines(folder_ / "whole"));
 }
 
-TEST_F(TrainerProcess, SavesAndExits130OnEverySignalThatAsksForAnEnd) {
+TEST_F(TrainerProcess, SavesAndExits130OnEveryStopSignal) {
   for (const int signal : {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) {
     const fs::path run = folder_ / std::to_string(signal);
     const pid_t pid = start(run, 100000, 20);
     wait_for_checkpoint(run, "step_00000010");
     ::kill(pid, signal);
-    // A terminal that closes sends it twice, and so does timeout(1).
+    // A closing terminal and timeout(1) send their signal twice.
     ::kill(pid, signal);
     EXPECT_EQ(status_of(pid), 130) << ::strsignal(signal);
     EXPECT_EQ(read_checkpoint(find_checkpoint(run)).state.seed, 7U);
   }
 }
 
-TEST_F(TrainerProcess, GoesOnAfterAHangUpThatWasIgnoredBefore) {
+TEST_F(TrainerProcess, ContinuesAfterAHangUpThatWasIgnoredBefore) {
   ::signal(SIGHUP, SIG_IGN);  // nohup
   const pid_t pid = start(folder_ / "nohup", 40, 20);
   ::signal(SIGHUP, SIG_DFL);
@@ -183,9 +183,9 @@ TEST_F(TrainerProcess, GoesOnAfterAHangUpThatWasIgnoredBefore) {
   EXPECT_EQ(status_of(pid), 0);
 }
 
-// tests/golden/old_run was written by trainer_child before checkpoints had sums of their files and
-// of unlogged steps: up to step 30, and to 60 in its `end`.
-TEST_F(TrainerProcess, GoesOnFromACheckpointOfAnOlderVersion) {
+// tests/golden/old_run was written by trainer_child before checkpoints contained hashes of their
+// files and sums of unlogged steps: up to step 30, and up to step 60 in its folder `end`.
+TEST_F(TrainerProcess, ContinuesFromACheckpointOfAnOlderVersion) {
   const fs::path golden = fs::path(ROBOIMI_SOURCE_DIR) / "tests/golden/old_run";
   const fs::path run = folder_ / "old";
   fs::create_directories(folder_);

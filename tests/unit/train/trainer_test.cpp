@@ -54,7 +54,7 @@ TEST_F(TrainerTest, LearnsAndTracksTheMeansOfItsSteps) {
   EXPECT_GT(recorder.lines[5]["train/gradient_norm"], 0.0);
 }
 
-TEST_F(TrainerTest, ContinuesToTheBitFromACheckpoint) {
+TEST_F(TrainerTest, ResumesBitExactlyFromACheckpoint) {
   CheckpointStore whole_store(folder_ / "whole", 10);
   const auto whole = testing::make_tiny_agent();
   Trainer(parts(*whole, &whole_store), options_).run();
@@ -64,7 +64,7 @@ TEST_F(TrainerTest, ContinuesToTheBitFromACheckpoint) {
   TrainOptions half = options_;
   half.max_steps = 10;
   Trainer(parts(*first, &store), half).run();
-  const auto second = testing::make_tiny_agent(/*seed=*/77);  // other weights, all replaced
+  const auto second = testing::make_tiny_agent(/*seed=*/77);  // other weights, to be replaced
   Trainer trainer(parts(*second, &store), options_);
   trainer.resume(read_checkpoint(*store.latest()));
   EXPECT_EQ(trainer.step(), 10);
@@ -84,7 +84,7 @@ TEST_F(TrainerTest, ContinuesToTheBitFromACheckpoint) {
 }
 
 TEST_F(TrainerTest, AveragesTheGradientsOfAccumulatedBatches) {
-  // Without noise and BatchNorm's batch statistics, two halves give what the whole gives.
+  // Without noise and BatchNorm's batch statistics, two halves equal the whole batch.
   const auto train = [&](std::int64_t accumulate, auto batches) {
     const auto agent = testing::make_tiny_agent();
     agent->set_noise(0.0);
@@ -106,7 +106,7 @@ TEST_F(TrainerTest, AveragesTheGradientsOfAccumulatedBatches) {
   EXPECT_TRUE(at::allclose(train(1, whole), train(2, half), 1e-4, 1e-5));
 }
 
-TEST_F(TrainerTest, RunsTheForwardPassInMixedPrecisionAndKeepsTheWeightsWhole) {
+TEST_F(TrainerTest, RunsTheForwardPassInMixedPrecisionAndKeepsTheWeightsInFloat32) {
   const auto agent = testing::make_tiny_agent();
   CheckpointStore store(folder_, 10);
   options_.mixed_precision = true;
@@ -117,7 +117,7 @@ TEST_F(TrainerTest, RunsTheForwardPassInMixedPrecisionAndKeepsTheWeightsWhole) {
   EXPECT_EQ(read_checkpoint_state(*store.latest()).conditions.precision, "bfloat16 autocast");
 }
 
-TEST_F(TrainerTest, RefusesACudaGraphOnACpuAndDoesWithoutWhereItMay) {
+TEST_F(TrainerTest, UsesNoCudaGraphOnACpuAndRejectsARequiredOne) {
   const auto agent = testing::make_tiny_agent();
   CheckpointStore store(folder_, 10);
   options_.tf32 = true;  // no effect on a CPU
@@ -133,7 +133,7 @@ TEST_F(TrainerTest, RefusesACudaGraphOnACpuAndDoesWithoutWhereItMay) {
       "the devices that this libtorch finds");
 }
 
-TEST_F(TrainerTest, ReadsHowProductsAndStepsAreComputed) {
+TEST_F(TrainerTest, ReadsTheCudaGraphAndMatmulOptions) {
   const auto read = [](const std::string& yaml) {
     return options_from<TrainOptions>(
         parse_options(parse_yaml(yaml, "t.yaml"), schema_of<TrainOptions>(), "train"));
@@ -146,7 +146,7 @@ TEST_F(TrainerTest, ReadsHowProductsAndStepsAreComputed) {
   EXPECT_THAT(error_text([&] { read("{cuda_graph: yes}"); }), HasSubstr("one of auto, on, off"));
 }
 
-TEST_F(TrainerTest, ValidatesWithTheAveragedWeightsAndGoesOnTraining) {
+TEST_F(TrainerTest, ValidatesWithTheAveragedWeightsAndContinuesTraining) {
   const auto agent = testing::make_tiny_agent();
   Recorder recorder;
   TrainerParts validated = parts(*agent);
@@ -169,7 +169,7 @@ TEST_F(TrainerTest, ValidatesWithTheAveragedWeightsAndGoesOnTraining) {
   EXPECT_DOUBLE_EQ(recorder.lines[20]["validation/loss"], 0.25);
 }
 
-TEST_F(TrainerTest, KeepsTheAgentsMetadataBesideItsWeights) {
+TEST_F(TrainerTest, SavesTheAgentsMetadataWithItsWeights) {
   class DescribedAgent : public testing::TinyAgent {
    public:
     using TinyAgent::TinyAgent;
@@ -188,7 +188,7 @@ TEST_F(TrainerTest, NamesTheStepWhoseLossIsNotFiniteAndDoesNotSaveIt) {
   CheckpointStore store(folder_, 10);
   const auto agent = testing::make_tiny_agent();
   agent->return_nan_at_call(11);
-  options_.log_every = 1000;  // so that the checkpoint finds it
+  options_.log_every = 1000;  // so that saving the checkpoint detects it
   Trainer trainer(parts(*agent, &store), options_);
   try {
     trainer.run();
@@ -200,7 +200,7 @@ TEST_F(TrainerTest, NamesTheStepWhoseLossIsNotFiniteAndDoesNotSaveIt) {
   EXPECT_EQ(store.latest()->filename(), "step_00000010");
 }
 
-TEST_F(TrainerTest, RollsOutWithTheAveragedWeightsAndTrainsOnWithItsOwn) {
+TEST_F(TrainerTest, RollsOutWithTheAveragedWeightsAndTrainsWithItsOwn) {
   CheckpointStore store(folder_, 10);
   const auto agent = testing::make_tiny_agent();
   TrainerParts with_rollouts = parts(*agent, &store);
@@ -209,7 +209,7 @@ TEST_F(TrainerTest, RollsOutWithTheAveragedWeightsAndTrainsOnWithItsOwn) {
   at::Tensor seen;
   with_rollouts.rollouts = [&](std::int64_t step) {
     steps.push_back(step);
-    agent->eval();  // left so, as a careless evaluation would
+    agent->eval();  // not restored, as in a careless evaluation
     seen = agent->named_parameters()["first.weight"].detach().clone();
     EXPECT_TRUE(at::equal(seen, trainer->ema()->state().at("first.weight")));
     return std::map<std::string, double>{{"success_rate", step == 20 ? 0.75 : 0.5}};
@@ -225,7 +225,7 @@ TEST_F(TrainerTest, RollsOutWithTheAveragedWeightsAndTrainsOnWithItsOwn) {
   EXPECT_DOUBLE_EQ(read_checkpoint_state(folder_ / "best").rollouts.at("success_rate"), 0.75);
 }
 
-TEST_F(TrainerTest, RollsOutWhatACheckpointStillOwes) {
+TEST_F(TrainerTest, RunsTheMissingRolloutsOfAResumedCheckpoint) {
   CheckpointStore store(folder_, 10);
   options_.max_steps = 20;
   options_.rollout_every = 20;
@@ -253,7 +253,7 @@ TEST_F(TrainerTest, RollsOutWhatACheckpointStillOwes) {
   EXPECT_EQ(rollouts, 1);
 }
 
-TEST_F(TrainerTest, WritesTheSameLinesWhereverItWasStopped) {
+TEST_F(TrainerTest, WritesTheSameLinesWhereverItIsStopped) {
   options_.save_every = 1000;
   const auto whole = testing::make_tiny_agent();
   Recorder expected;
@@ -304,7 +304,7 @@ TEST_F(TrainerTest, NamesAnAgentWhoseLossDropsTheGradients) {
     Trainer trainer(parts(agent), options_);
     const std::string text = error_text([&] { trainer.run(); });
     EXPECT_THAT(text, HasSubstr("CarelessAgent, first.weight: the gradient left the trainer's "
-                                "buffer, and would train nothing; do not call zero_grad()"));
+                                "buffer and would have no effect; do not call zero_grad()"));
     EXPECT_EQ(trainer.step(), call == 0 ? 1 : 10);  // the first step, or the next line
   }
 }
