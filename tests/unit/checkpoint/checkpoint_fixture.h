@@ -22,7 +22,7 @@ inline Checkpoint small_checkpoint(std::int64_t step, std::int64_t num_weights =
   checkpoint.state.spec = testing::tiny_spec();
   checkpoint.state.conditions = NumericConditions::current("cpu");
   checkpoint.model["weight"] = at::full({num_weights}, static_cast<double>(step));
-  checkpoint.ema["weight"] = at::full({numbers}, 0.5);
+  checkpoint.ema["weight"] = at::full({num_weights}, 0.5);
   checkpoint.optimizer["step"] = at::full({}, static_cast<double>(step));
   checkpoint.config_yaml = "name: test\n";
   return checkpoint;

@@ -9,29 +9,29 @@ namespace {
 
 using ::testing::HasSubstr;
 
-ConfigNode parse(const std::string& text) { return parse_yaml(text, "a.yaml"); }
+ConfigNode parsed(const std::string& text) { return parse_yaml(text, "a.yaml"); }
 
 TEST(ConfigNode, SetsAndErasesByPath) {
-  ConfigNode root = parse("a: {b: 1}\nlist: [x, y, z]\n");
+  ConfigNode root = parsed("a: {b: 1}\nlist: [x, y, z]\n");
   root.set_path("a.c.d", ConfigNode::scalar("2"));
   root.set_path("list.1", ConfigNode::scalar("Y"));
   root.set_path("a.b", ConfigNode::scalar("3"));
-  EXPECT_EQ(root, parse("a: {b: 3, c: {d: 2}}\nlist: [x, Y, z]\n"));
+  EXPECT_EQ(root, parsed("a: {b: 3, c: {d: 2}}\nlist: [x, Y, z]\n"));
   EXPECT_TRUE(root.erase_path("a.c"));
   EXPECT_TRUE(root.erase_path("list.0"));
   EXPECT_FALSE(root.erase_path("a.c"));
   EXPECT_FALSE(root.erase_path("list.7"));
   EXPECT_FALSE(root.erase_path("no.such"));
-  EXPECT_EQ(root, parse("a: {b: 3}\nlist: [Y, z]\n"));
+  EXPECT_EQ(root, parsed("a: {b: 3}\nlist: [Y, z]\n"));
 }
 
 TEST(ConfigNode, IsEqualByValueAndNotByPlace) {
-  EXPECT_EQ(parse("a: 1"), parse("# lower\n\na:   1"));
-  EXPECT_EQ(parse("a: text"), parse("a: 'text'"));
-  EXPECT_FALSE(parse("a: 1") == parse("a: '1'"));
-  EXPECT_FALSE(parse("a: true") == parse("a: 'true'"));
-  EXPECT_FALSE(parse("a: null") == parse("a: 'null'"));
-  EXPECT_FALSE(parse("[1, 2]") == parse("[2, 1]"));
+  EXPECT_EQ(parsed("a: 1"), parsed("# lower\n\na:   1"));
+  EXPECT_EQ(parsed("a: text"), parsed("a: 'text'"));
+  EXPECT_FALSE(parsed("a: 1") == parsed("a: '1'"));
+  EXPECT_FALSE(parsed("a: true") == parsed("a: 'true'"));
+  EXPECT_FALSE(parsed("a: null") == parsed("a: 'null'"));
+  EXPECT_FALSE(parsed("[1, 2]") == parsed("[2, 1]"));
 }
 
 TEST(ConfigNode, RefusesAPathThatWouldNestTooDeep) {
@@ -42,12 +42,12 @@ TEST(ConfigNode, RefusesAPathThatWouldNestTooDeep) {
 }
 
 TEST(ToYaml, WritesMapsInBlocksAndListsOfScalarsInALine) {
-  EXPECT_EQ(parse("{a: {b: [1, x, null]}, c: [{d: 1}], e: {}, f: []}").to_yaml(),
+  EXPECT_EQ(parsed("{a: {b: [1, x, null]}, c: [{d: 1}], e: {}, f: []}").to_yaml(),
             "a:\n  b: [1, x, null]\nc:\n  - d: 1\ne: {}\nf: []\n");
 }
 
 TEST(ToJson, ReadsPlainScalarsAsYamlDoes) {
-  EXPECT_EQ(parse("{b: [1, '1', 1e-3, true, yes, null, 18446744073709551616], a: {}}").to_json(),
+  EXPECT_EQ(parsed("{b: [1, '1', 1e-3, true, yes, null, 18446744073709551616], a: {}}").to_json(),
             "{\n  \"b\": [\n    1,\n    \"1\",\n    0.001,\n    true,\n    \"yes\",\n    "
             "null,\n    1.8446744073709552e+19\n  ],\n  \"a\": {}\n}");
 }
@@ -60,7 +60,7 @@ TEST_P(ScalarRoundTrip, OfAPlainAndAQuotedTextGivesTheSameTree) {
     root.set("value", ConfigNode::scalar(GetParam(), {}, quoted));
     root.set("list", ConfigNode::sequence({ConfigNode::scalar(GetParam(), {}, quoted)}));
     root.set("k" + GetParam(), ConfigNode::scalar("key"));
-    const ConfigNode again = parse(root.to_yaml());
+    const ConfigNode again = parsed(root.to_yaml());
     EXPECT_EQ(again, root) << root.to_yaml();
     EXPECT_EQ(again.find("value")->text(), GetParam());
     EXPECT_TRUE(again.find("value")->quoted() || !quoted);
@@ -82,8 +82,8 @@ TEST(ToYaml, RoundTripsNestedListsAndNulls) {
   for (const char* text :
        {"null", "[]", "{}", "x", "[[1, 2], [3], []]", "[{a: [{b: null}]}, null]", "{'': {'': 1}}",
         "{a: [[{b: 1}, 2], x]}", "{'1': 1, 'yes': 2, '<<': 3, 'a: b': 4}"}) {
-    const ConfigNode root = parse(text);
-    EXPECT_EQ(parse(root.to_yaml()), root) << text << "\n" << root.to_yaml();
+    const ConfigNode root = parsed(text);
+    EXPECT_EQ(parsed(root.to_yaml()), root) << text << "\n" << root.to_yaml();
   }
 }
 

@@ -29,12 +29,12 @@ Schema example_schema() {
   return schema;
 }
 
-Options parse(const std::string& text) {
+Options parse_example(const std::string& text) {
   return parse_options(parse_yaml(text, "a.yaml"), example_schema(), "agent.head");
 }
 
-std::string failure(const std::string& text) {
-  return error_text([&] { parse(text); });
+std::string example_failure(const std::string& text) {
+  return error_text([&] { parse_example(text); });
 }
 
 TEST(ParseOptions, FillsInDefaults) {
@@ -48,7 +48,7 @@ TEST(ParseOptions, FillsInDefaults) {
 }
 
 TEST(ParseOptions, ReadsEveryType) {
-  const Options options = parse(
+  const Options options = parse_example(
       "{type: imf_head, plugin: ./x.so, n_emb: +128, dropout: 1e-1, frozen: false, loss: mse,\n"
       " sizes: [3], betas: [.5, 1], cameras: ['top', 7], cond_dim: 208, checkpoint: 'a b.ckpt',\n"
       " crop: {height: 10}}");
@@ -82,7 +82,7 @@ TEST(ParseOptions, MakesPathsAbsolute) {
 
 TEST(ParseOptions, TakesAnIntegerHoweverItIsWritten) {
   const auto read = [](const std::string& text) {
-    return parse("{cond_dim: " + text + "}").integer("cond_dim");
+    return parse_example("{cond_dim: " + text + "}").integer("cond_dim");
   };
   for (const char* text : {"10", "1e1", "1E1", "1.0e1", "100e-1", "10.0", "10.", "+10", "0.1e2"}) {
     EXPECT_EQ(read(text), 10) << text;
@@ -92,53 +92,53 @@ TEST(ParseOptions, TakesAnIntegerHoweverItIsWritten) {
   EXPECT_EQ(read("9.223372036854775807e18"), 9223372036854775807);
   for (const char* text : {"1.5", "15e-1", "1e-1", "10.00000000000000000001", "1e19", "1e99",
                            "1__0", "_10", "10_", "0x10", "1e", "e1", "ten", ".nan", "1 0"}) {
-    EXPECT_THAT(failure(std::string("cond_dim: ") + text), HasSubstr("expected an integer"))
+    EXPECT_THAT(example_failure(std::string("cond_dim: ") + text), HasSubstr("expected an integer"))
         << text;
   }
 }
 
 TEST(ParseOptions, HintsAtWhatWasMeantByANumberOrASwitch) {
-  EXPECT_THAT(failure("dropout: 1,0e-4"),
+  EXPECT_THAT(example_failure("dropout: 1,0e-4"),
               HasSubstr("found '1,0e-4'; the decimal point is '.', as in 1.0e-4; --multirun runs "
                         "each of several values"));
-  EXPECT_THAT(failure("n_emb: 8,16,32"),
+  EXPECT_THAT(example_failure("n_emb: 8,16,32"),
               HasSubstr("found '8,16,32'; --multirun runs each of several values"));
-  EXPECT_THAT(failure("dropout: 1e\u22124"), HasSubstr("write the minus sign as '-'"));
-  EXPECT_THAT(failure("dropout: \u20131"), HasSubstr("write the minus sign as '-'"));
-  EXPECT_THAT(failure("n_emb: -1"), ::testing::Not(HasSubstr("minus")));
-  EXPECT_THAT(failure("frozen: yes"), HasSubstr("found 'yes'; write true"));
-  EXPECT_THAT(failure("frozen: Off"), HasSubstr("found 'Off'; write false"));
-  EXPECT_THAT(failure("frozen: 1"), HasSubstr("found '1'; write true"));
-  EXPECT_THAT(failure("frozen: maybe"), ::testing::EndsWith("found 'maybe'"));
+  EXPECT_THAT(example_failure("dropout: 1e\u22124"), HasSubstr("write the minus sign as '-'"));
+  EXPECT_THAT(example_failure("dropout: \u20131"), HasSubstr("write the minus sign as '-'"));
+  EXPECT_THAT(example_failure("n_emb: -1"), ::testing::Not(HasSubstr("minus")));
+  EXPECT_THAT(example_failure("frozen: yes"), HasSubstr("found 'yes'; write true"));
+  EXPECT_THAT(example_failure("frozen: Off"), HasSubstr("found 'Off'; write false"));
+  EXPECT_THAT(example_failure("frozen: 1"), HasSubstr("found '1'; write true"));
+  EXPECT_THAT(example_failure("frozen: maybe"), ::testing::EndsWith("found 'maybe'"));
 }
 
 TEST(ParseOptions, ExpandsTheHomeFolderInPathsAndInNothingElse) {
   const char* former = std::getenv("HOME");
   const std::string home = former != nullptr ? former : "";
   ::setenv("HOME", "/home/somebody", 1);
-  EXPECT_EQ(parse("checkpoint: ~/a.ckpt").text("checkpoint"), "/home/somebody/a.ckpt");
-  EXPECT_EQ(parse("checkpoint: ./~/a.ckpt").text("checkpoint"),
+  EXPECT_EQ(parse_example("checkpoint: ~/a.ckpt").text("checkpoint"), "/home/somebody/a.ckpt");
+  EXPECT_EQ(parse_example("checkpoint: ./~/a.ckpt").text("checkpoint"),
             (std::filesystem::current_path() / "~/a.ckpt").string());
-  EXPECT_EQ(parse("cameras: [~/a]").texts("cameras")[0], "~/a");
-  EXPECT_THAT(failure("checkpoint: ~nobody_of_that_name/a"),
+  EXPECT_EQ(parse_example("cameras: [~/a]").texts("cameras")[0], "~/a");
+  EXPECT_THAT(example_failure("checkpoint: ~nobody_of_that_name/a"),
               HasSubstr("no user 'nobody_of_that_name'"));
   ::setenv("HOME", home.c_str(), 1);
 }
 
 TEST(ParseOptions, TakesAnEmptyPathForNoneWhereItIsOptional) {
-  EXPECT_FALSE(parse("checkpoint: ''").has("checkpoint"));
+  EXPECT_FALSE(parse_example("checkpoint: ''").has("checkpoint"));
   Schema schema;
   schema.required_path("path", "folder of episodes");
   EXPECT_THAT(error_text([&] { parse_options(parse_yaml("path: ''", "b.yaml"), schema, "data"); }),
               HasSubstr("wrong value of 'data.path': expected a path"));
-  EXPECT_THAT(failure("checkpoint: \"a\\nb\""), HasSubstr("expected a path; found 'a\\x0ab'"));
+  EXPECT_THAT(example_failure("checkpoint: \"a\\nb\""), HasSubstr("expected a path; found 'a\\x0ab'"));
 }
 
 TEST(ParseOptions, SuggestsTheNearestNameForAnUnknownKey) {
-  EXPECT_EQ(failure("n_emb: 8\nn_embd: 9\n"),
+  EXPECT_EQ(example_failure("n_emb: 8\nn_embd: 9\n"),
             "a.yaml:2:1: unknown key 'agent.head.n_embd': expected one of n_emb, dropout, frozen, "
             "loss, sizes, betas, cameras, cond_dim, checkpoint, crop; did you mean 'n_emb'?");
-  EXPECT_THAT(failure("crop:\n  hieght: 3\n"),
+  EXPECT_THAT(example_failure("crop:\n  hieght: 3\n"),
               HasSubstr("a.yaml:2:3: unknown key 'agent.head.crop.hieght'"));
 }
 
@@ -160,41 +160,41 @@ TEST(ParseOptions, NamesAMissingKey) {
 }
 
 TEST(ParseOptions, SaysWhichTypeItExpectedAndWhatItFound) {
-  EXPECT_EQ(failure("n_emb: abc"),
+  EXPECT_EQ(example_failure("n_emb: abc"),
             "a.yaml:1:1: wrong value of 'agent.head.n_emb': expected an integer of at least 8; "
             "found 'abc'");
-  EXPECT_THAT(failure("n_emb: '16'"),
+  EXPECT_THAT(example_failure("n_emb: '16'"),
               HasSubstr("found the quoted text '16'; leave out the quotes"));
-  EXPECT_THAT(failure("n_emb: 1.5"), HasSubstr("expected an integer of at least 8; found '1.5'"));
-  EXPECT_THAT(failure("n_emb: null"), HasSubstr("found null"));
-  EXPECT_THAT(failure("n_emb: 9223372036854775808"), HasSubstr("found '9223372036854775808'"));
-  EXPECT_THAT(failure("frozen: yes"), HasSubstr("expected true or false; found 'yes'"));
-  EXPECT_THAT(failure("dropout: .nan"), HasSubstr("expected a finite number from 0 to 1"));
-  EXPECT_THAT(failure("dropout: nan"), HasSubstr("expected a finite number"));
-  EXPECT_THAT(failure("dropout: 1e999"), HasSubstr("expected a finite number"));
-  EXPECT_THAT(failure("loss: [mse]"), HasSubstr("expected a text; found [mse]"));
-  EXPECT_THAT(failure("sizes: 3"), HasSubstr("expected a list of integers; found '3'; write [3]"));
-  EXPECT_THAT(failure("sizes: [1, x]"), HasSubstr("expected an integer of at least 1; found 'x'"));
-  EXPECT_THAT(failure("crop: 3"), HasSubstr("expected a table of options; found '3'"));
-  EXPECT_THAT(failure("[1]"), HasSubstr("wrong value of 'agent.head'"));
+  EXPECT_THAT(example_failure("n_emb: 1.5"), HasSubstr("expected an integer of at least 8; found '1.5'"));
+  EXPECT_THAT(example_failure("n_emb: null"), HasSubstr("found null"));
+  EXPECT_THAT(example_failure("n_emb: 9223372036854775808"), HasSubstr("found '9223372036854775808'"));
+  EXPECT_THAT(example_failure("frozen: yes"), HasSubstr("expected true or false; found 'yes'"));
+  EXPECT_THAT(example_failure("dropout: .nan"), HasSubstr("expected a finite number from 0 to 1"));
+  EXPECT_THAT(example_failure("dropout: nan"), HasSubstr("expected a finite number"));
+  EXPECT_THAT(example_failure("dropout: 1e999"), HasSubstr("expected a finite number"));
+  EXPECT_THAT(example_failure("loss: [mse]"), HasSubstr("expected a text; found [mse]"));
+  EXPECT_THAT(example_failure("sizes: 3"), HasSubstr("expected a list of integers; found '3'; write [3]"));
+  EXPECT_THAT(example_failure("sizes: [1, x]"), HasSubstr("expected an integer of at least 1; found 'x'"));
+  EXPECT_THAT(example_failure("crop: 3"), HasSubstr("expected a table of options; found '3'"));
+  EXPECT_THAT(example_failure("[1]"), HasSubstr("wrong value of 'agent.head'"));
 }
 
 TEST(ParseOptions, ChecksRangesChoicesAndElements) {
-  EXPECT_THAT(failure("n_emb: 7"), HasSubstr("an integer of at least 8; found '7'"));
-  EXPECT_THAT(failure("dropout: 1.01"), HasSubstr("a finite number from 0 to 1; found '1.01'"));
-  EXPECT_THAT(failure("sizes: [1, 0]"), HasSubstr("found '0'"));
-  EXPECT_THAT(failure("crop: {height: 0}"), HasSubstr("an integer of at least 1 (pixels)"));
-  EXPECT_THAT(failure("loss: msee"),
+  EXPECT_THAT(example_failure("n_emb: 7"), HasSubstr("an integer of at least 8; found '7'"));
+  EXPECT_THAT(example_failure("dropout: 1.01"), HasSubstr("a finite number from 0 to 1; found '1.01'"));
+  EXPECT_THAT(example_failure("sizes: [1, 0]"), HasSubstr("found '0'"));
+  EXPECT_THAT(example_failure("crop: {height: 0}"), HasSubstr("an integer of at least 1 (pixels)"));
+  EXPECT_THAT(example_failure("loss: msee"),
               HasSubstr("one of pseudo_huber, mse; found 'msee'; did you mean 'mse'?"));
-  EXPECT_EQ(parse("dropout: 1").number("dropout"), 1.0);
+  EXPECT_EQ(parse_example("dropout: 1").number("dropout"), 1.0);
 }
 
 TEST(ParseOptions, TurnsAnEscapedReferenceIntoItsText) {
-  EXPECT_EQ(parse("checkpoint: /\\${HOME}/x").text("checkpoint"), "/${HOME}/x");
+  EXPECT_EQ(parse_example("checkpoint: /\\${HOME}/x").text("checkpoint"), "/${HOME}/x");
 }
 
 TEST(Options, FailNamesThePlaceTheKeyAndTheValue) {
-  const Options options = parse("\ncond_dim: 207\n");
+  const Options options = parse_example("\ncond_dim: 207\n");
   EXPECT_EQ(error_text([&] {
               options.fail("cond_dim", "does not add up", "208 = 192 + 16", "leave it out");
             }),
@@ -206,9 +206,9 @@ TEST(Options, FailNamesThePlaceTheKeyAndTheValue) {
 
 TEST(Options, WrittenAsANodeParseToTheSame) {
   const Options options =
-      parse("{loss: mse, checkpoint: '/\\${x}', cameras: ['1', a], betas: [1, 1e-9]}");
+      parse_example("{loss: mse, checkpoint: '/\\${x}', cameras: ['1', a], betas: [1, 1e-9]}");
   const ConfigNode node = options.to_node();
-  const Options again = parse(node.to_yaml());
+  const Options again = parse_example(node.to_yaml());
   EXPECT_EQ(again.to_node(), node) << node.to_yaml();
   EXPECT_EQ(again.text("checkpoint"), "/${x}");
   EXPECT_THAT(again.texts("cameras"), ElementsAre("1", "a"));
@@ -218,7 +218,7 @@ TEST(Options, WrittenAsANodeParseToTheSame) {
 
 // A component's author may get them wrong, and the program that runs it must go on.
 TEST(Options, SayWhatTheSchemaLacksWhenTheyAreAskedForIt) {
-  const Options options = parse("");
+  const Options options = parse_example("");
   EXPECT_THAT(error_text([&] { options.integer("widht"); }),
               HasSubstr("option 'widht': the component reads an option that its schema lacks"));
   EXPECT_THAT(error_text([&] { options.text("n_emb"); }),
