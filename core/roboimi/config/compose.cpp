@@ -20,7 +20,8 @@ using config::GroupChoice;
 using config::Override;
 using GroupChoices = std::map<std::string, GroupChoice>;
 
-// Overrides that may choose a group: which of them do is known when the defaults are composed.
+// The overrides that may be choices of groups. Whether they are is known only after the defaults
+// lists are composed.
 GroupChoices possible_choices(const std::vector<Override>& changes,
                               const config::Folders& folders) {
   GroupChoices choices;
@@ -38,9 +39,9 @@ GroupChoices possible_choices(const std::vector<Override>& changes,
   return choices;
 }
 
-// `backbone=resnet18`, where the config says `agent/backbone`, is a slip worth its own words.
-bool misses_its_parent(const ConfigNode& root, const Override& change,
-                       const std::map<std::string, std::string>& choices) {
+// Detects `backbone=resnet18` instead of `agent/backbone=resnet18`, which gets an error of its own.
+bool lacks_parent_group(const ConfigNode& root, const Override& change,
+                        const std::map<std::string, std::string>& choices) {
   if (change.action != Override::Action::kChange || root.find(change.key) != nullptr) return false;
   return std::any_of(choices.begin(), choices.end(),
                      [&](const auto& choice) { return choice.first.ends_with("/" + change.key); });
@@ -52,7 +53,7 @@ bool misses_its_parent(const ConfigNode& root, const Override& change,
   for (const auto& [group, name] : choices) groups.push_back(group);
   throw Error({.what = "no group '" + printable(change.key) + "' is chosen in this config",
                .where = "command line",
-               .expected = groups.empty() ? "no group at all: this config has no defaults list"
+               .expected = groups.empty() ? "no group: this config has no defaults list"
                                           : "one of " + config::join(groups),
                .next = did_you_mean(change.key, groups)});
 }
@@ -63,15 +64,15 @@ void apply_overrides(ConfigNode& root, const std::vector<Override>& changes,
     const auto choice = composer.given().find(change.key);
     if (choice != composer.given().end() && choice->second.used) continue;
     if (change.key.find('/') != std::string::npos ||
-        misses_its_parent(root, change, composer.choices())) {
+        lacks_parent_group(root, change, composer.choices())) {
       fail_unknown_group(change, composer.choices());
     }
     config::apply_override(root, change, declared);
   }
 }
 
-// `env=null` means no `env`, whatever files of other groups (`size=small`) say of its keys.
-void remove_unchosen(ConfigNode& root, const GroupChoices& given) {
+// `env=null` removes `env`, even if files of other groups (`size=small`) set keys in it.
+void remove_null_groups(ConfigNode& root, const GroupChoices& given) {
   for (const auto& [group, choice] : given) {
     if (!choice.used || !choice.none) continue;
     std::string place = group;
@@ -80,7 +81,7 @@ void remove_unchosen(ConfigNode& root, const GroupChoices& given) {
   }
 }
 
-// Libraries are named by the key `plugin` of any component.
+// Expands `~` in the key `plugin` of every component, which names a library.
 void expand_plugin_paths(ConfigNode& node) {
   for (ConfigNode& item : node.items()) expand_plugin_paths(item);
   for (auto& [key, value] : node.entries()) {
@@ -92,17 +93,18 @@ void expand_plugin_paths(ConfigNode& node) {
   }
 }
 
-// The folder of the experiment first; each folder once.
+// The folder of the config, then the search path, without duplicates.
 config::Folders folders_of(const fs::path& experiment, const config::Folders& search_path) {
   config::Folders folders;
   const fs::path own = experiment.has_parent_path() ? experiment.parent_path() : fs::path(".");
   config::Folders candidates = {own};
   candidates.insert(candidates.end(), search_path.begin(), search_path.end());
   for (const fs::path& candidate : candidates) {
-    const bool known = std::any_of(folders.begin(), folders.end(), [&](const fs::path& folder) {
-      return fs::weakly_canonical(folder) == fs::weakly_canonical(candidate);
-    });
-    if (!known) folders.push_back(candidate);
+    const bool is_duplicate =
+        std::any_of(folders.begin(), folders.end(), [&](const fs::path& folder) {
+          return fs::weakly_canonical(folder) == fs::weakly_canonical(candidate);
+        });
+    if (!is_duplicate) folders.push_back(candidate);
   }
   return folders;
 }
@@ -112,18 +114,21 @@ config::Folders folders_of(const fs::path& experiment, const config::Folders& se
 ComposedConfig compose_config(const std::string& config, const std::vector<std::string>& overrides,
                               const std::vector<fs::path>& config_dirs,
                               const DeclaredKeys& declared) {
+  // Find the config.
   const config::Folders search_path = config_search_path(config_dirs);
   ComposedConfig result;
   result.file = config::find_experiment(config, search_path);
   const config::Folders folders = folders_of(result.file, search_path);
 
+  // Compose the defaults lists, and apply the overrides.
   std::vector<Override> changes;
   for (const std::string& text : overrides) changes.push_back(config::parse_override(text));
   config::DefaultsComposer composer(folders, possible_choices(changes, folders));
   ConfigNode root = composer.compose(result.file);
-  remove_unchosen(root, composer.given());
+  remove_null_groups(root, composer.given());
   apply_overrides(root, changes, composer, declared);
 
+  // Resolve references and paths.
   result.root = config::interpolate(root);
   expand_plugin_paths(result.root);
   result.choices = composer.choices();

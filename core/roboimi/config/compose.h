@@ -1,4 +1,4 @@
-// Composition of experiment files, with Hydra's habits.
+// Composition of config files, by rules similar to Hydra's.
 //
 //   ComposedConfig config = compose_config("lewm_imf_attnres", {"train.max_steps=2"});
 //
@@ -6,34 +6,36 @@
 //   defaults:
 //     - agent: lewm_imf_attnres      # agent/lewm_imf_attnres.yaml, placed at `agent`
 //     - train: default
-//     - _self_                       # this file's own keys come here (last, when left out)
+//     - _self_                       # position of this file's own keys; by default the last
 //   name: lewm_imf_attnres
 //
-// An entry `- GROUP: NAME` inside the file of group path P is looked for as P/GROUP/NAME.yaml and
-// then as GROUP/NAME.yaml, in each search folder, and is placed at the key GROUP under P's own
-// place. An entry `- NAME` merges a file of the same folder, `- FOLDER/NAME` one of a folder below
-// it (where that file's own groups are then looked for first), both in place; `- GROUP: null`
-// selects nothing; on the command line (`env=null`) it also drops what other files put there. A
-// later merge wins, map by map. The choice is addressed by its place with
-// slashes: `agent/backbone=resnet18` on the command line swaps what agent's own file chose at
-// `agent.backbone`.
+// Defaults lists. In the file of group path P, the entry `- GROUP: NAME` selects P/GROUP/NAME.yaml
+// or else GROUP/NAME.yaml, in the first search folder that has one, and places it at the key GROUP
+// below the place of P. The entry `- NAME` merges a file of the same folder and `- FOLDER/NAME` a
+// file of a subfolder, both at the place of the current file; groups of the latter are searched in
+// the subfolder first. `- GROUP: null` selects nothing; on the command line, `env=null` also
+// removes keys that other files set there. Tables are merged; otherwise the later value wins.
+// Slashes name a choice: `agent/backbone=resnet18` on the command line replaces the choice that the
+// agent's file made for `agent.backbone`.
 //
-// A group file whose first comment lines say `# @package _global_` is placed at the root instead
-// of its group's place, so that one choice (`size=small`) can change every part.
+// A group file that begins with the comment `# @package _global_` is placed at the root instead of
+// at its group, so that one choice (`size=small`) can change all sections.
 //
-// In a file that is chosen after others, `- optional GROUP: ${OTHER}` selects the file that is
-// named as the choice of the group OTHER, where there is such a file: `size=small` can so have
-// numbers of its own for each head. `optional` may stand before any GROUP, and `${OTHER}` for any
-// NAME.
+// `- optional GROUP: ${OTHER}` selects the file with the name that was chosen for the group OTHER,
+// if there is such a file. For example, `size=small` has a file of its own for each head.
+// `optional` may precede any GROUP, and `${OTHER}` may replace any NAME of a group chosen earlier.
 //
-// Overrides: `a.b=c` changes a key that exists or is declared (see DeclaredKeys), `+a.b=c` adds one
-// that does not exist, `++a.b=c` either, `~a.b` removes; values are YAML. Of a table with a `type`,
-// `a.plugin=FILE` needs no plus, nor do the keys of `a` after it: they are that component's.
-// `+train=NAME` adds a group choice. `${a.b}` refers to another key (absolute), also inside a text;
-// `${env:NAME}` or `${env:NAME,default}` reads the environment;
-// `${file:../weights.ckpt}` is the path of a file, from the folder of the file it is written in;
-// `\${` is a literal `${`: the tree keeps the backslash, and reading an option drops it. The
-// composed tree alone, saved, gives the same run.
+// Overrides. `a.b=c` changes a key that exists or is declared (see DeclaredKeys), `+a.b=c` adds a
+// new key, `++a.b=c` does either, `~a.b` removes a key; values are YAML. In a table with a `type`,
+// `a.plugin=FILE` needs no plus, and neither do later overrides of the keys of `a`, which then
+// belong to that plugin's component. `+train=NAME` adds a choice of a group.
+//
+// References. `${a.b}` is the value of another key (from the root); it may be part of a string.
+// `${env:NAME}` and `${env:NAME,default}` are environment variables. `${file:../weights.ckpt}` is
+// an absolute path, relative to the folder of the config file. `\${` is a literal `${`: the tree
+// keeps the backslash, and reading an option removes it.
+//
+// The composed tree, when saved, reproduces the same run without any other file.
 #pragma once
 
 #include <filesystem>
@@ -48,32 +50,32 @@
 namespace roboimi {
 
 struct ComposedConfig {
-  ConfigNode root;                             // defaults composed, overrides applied, resolved
-  std::filesystem::path file;                  // the experiment file found
+  ConfigNode root;                             // composed, with overrides and references resolved
+  std::filesystem::path file;                  // the config file that was found
   std::map<std::string, std::string> choices;  // "agent/backbone" -> "lewm_vit"
-  std::vector<std::filesystem::path> sources;  // every file read, in order
+  std::vector<std::filesystem::path> sources;  // all files read, in order
 };
 
-// The folders searched: the config's own folder, `config_dirs` (--config-dir), ROBOIMI_CONFIG_PATH
-// (colon-separated), <install_prefix()>/share/roboimi/configs, and for a build that is not
-// installed the configs folder of its source tree.
+// The search folders: `config_dirs` (--config-dir), ROBOIMI_CONFIG_PATH (separated by colons),
+// <install_prefix()>/share/roboimi/configs, and for a build that is not installed, the configs
+// folder of its source tree. compose_config() searches the folder of the config before them.
 ROBOIMI_EXPORT std::vector<std::filesystem::path> config_search_path(
     const std::vector<std::filesystem::path>& config_dirs);
 
-// The keys that a config may leave out, since components and sections declare defaults for them,
-// given the composed tree: `a.b=c` then needs no plus. Called only for an override of a key that no
-// file writes. See compose_experiment() in train/experiment.h.
+// Returns the keys that components and sections declare, given the composed tree. An override of
+// such a key needs no plus even if no file sets the key; the function is called only for such an
+// override. See compose_experiment() in train/experiment.h.
 using DeclaredKeys = std::function<std::vector<std::string>(const ConfigNode& root)>;
 
-// `config` as given, then by name in the search path, with or without ".yaml". Errors name every
-// folder searched, and the nearest file names.
+// Composes `config`: a path, or else a name in the search folders, with or without ".yaml". Errors
+// list the folders searched and suggest the nearest names.
 ROBOIMI_EXPORT ComposedConfig
 compose_config(const std::string& config, const std::vector<std::string>& overrides,
                const std::vector<std::filesystem::path>& config_dirs = {},
                const DeclaredKeys& declared = nullptr);
 
-// `a=1,2 b=x` -> the lists of overrides of each job, in order: the cartesian product. Commas inside
-// brackets, braces and quotes do not split.
+// Expands `a=1,2 b=x` into the overrides of each job, in order: the Cartesian product. Commas in
+// brackets, braces and quotes do not separate values.
 ROBOIMI_EXPORT std::vector<std::vector<std::string>> expand_sweep(
     const std::vector<std::string>& overrides);
 

@@ -1,5 +1,5 @@
-// Options of a struct, declared once: one function gives every option's key, member, meaning, range
-// and unit. The struct's member initializers are the defaults.
+// Declares the options of a struct in one function, which lists the key, member, meaning, range and
+// unit of each option. The member initializers of the struct are the defaults.
 //
 //   struct WindowOptions {
 //     std::int64_t width = 8;
@@ -8,24 +8,25 @@
 //   };
 //
 //   void declare(OptionFields& fields, WindowOptions& o) {
-//     fields.integer("width", o.width, "of the window").at_least(1).with_unit("pixels");
-//     fields.choice("edge", o.edge, {{Edge::kMirror, "mirror"}, {Edge::kZero, "zero"}}, "beyond");
-//     fields.integer("stride", o.stride, "from window to window; width when left out").at_least(1);
+//     fields.integer("width", o.width, "width of the window").at_least(1).with_unit("pixels");
+//     fields.choice("edge", o.edge, {{Edge::kMirror, "mirror"}, {Edge::kZero, "zero"}},
+//                   "padding at the edge");
+//     fields.integer("stride", o.stride, "distance of two windows; default: width").at_least(1);
 //   }
 //
 //   Schema schema = schema_of<WindowOptions>();                    // types, defaults, meanings
 //   WindowOptions window = options_from<WindowOptions>(options);   // the values of a config
 //
-// The same function describes the options and reads them: schema_of() calls it on a struct of
-// defaults, options_from() on the struct that is to be filled. It is found beside its struct, by
-// argument-dependent lookup, and must declare the same keys in both calls.
+// The function both describes the options and reads them: schema_of() calls it with a struct of
+// defaults, options_from() with the struct to fill. It is found by argument-dependent lookup, so
+// it must be in the namespace of the struct. It must declare the same keys in both calls.
 //
-// What a config writes differently from the struct goes through a local variable:
+// If the config has another form than the struct, read it into a local variable:
 //
 //     std::vector<double> betas = {o.beta1, o.beta2};
 //     fields.numbers("betas", betas, "decay of the two moments").range(0.0, 1.0);
 //     fields.when_read([&](const Options& options) {
-//       if (betas.size() != 2) options.fail("betas", "not two decays", "two numbers");
+//       if (betas.size() != 2) options.fail("betas", "must have two values", "two numbers");
 //       o.beta1 = betas[0];
 //       o.beta2 = betas[1];
 //     });
@@ -47,11 +48,11 @@
 
 namespace roboimi {
 
-// The values of an enum, or of another type, by the names that a config gives them.
+// The values of an enum, or of another type, with their names in a config.
 template <typename Value>
 using Choices = std::vector<std::pair<Value, std::string>>;
 
-// Choices of an enum that has a to_string().
+// The choices of an enum that has a function to_string().
 template <typename Value>
 Choices<Value> named(std::initializer_list<Value> values) {
   Choices<Value> choices;
@@ -59,16 +60,16 @@ Choices<Value> named(std::initializer_list<Value> values) {
   return choices;
 }
 
-// What a declare() function is given. Every member declares one option, and returns its row of the
-// schema for range(), at_least(), with_unit() and one_of().
+// The argument of declare(). Every function declares one option, and returns its row of the schema
+// for range(), at_least(), with_unit() and one_of().
 class ROBOIMI_EXPORT OptionFields {
  public:
-  // Describes: appends each option to `schema`, with the member's value as its default.
+  // For describing: appends each option to `schema`, with the member's value as its default.
   explicit OptionFields(Schema& schema) : schema_(&schema) {}
-  // Reads: sets each member to the option's value.
+  // For reading: sets each member to the value of its option.
   explicit OptionFields(const Options& options) : options_(&options) {}
 
-  // With a default.
+  // Options with a default.
   OptionSpec& boolean(std::string key, bool& value, std::string meaning);
   OptionSpec& integer(std::string key, std::int64_t& value, std::string meaning);
   template <std::integral Integer>
@@ -86,7 +87,7 @@ class ROBOIMI_EXPORT OptionFields {
   OptionSpec& numbers(std::string key, std::vector<double>& value, std::string meaning);
   OptionSpec& texts(std::string key, std::vector<std::string>& value, std::string meaning);
 
-  // One of several names, in the order in which they are to be shown.
+  // One of several names, which are shown in this order.
   template <typename Value>
   OptionSpec& choice(std::string key, Value& value,
                      const std::type_identity_t<Choices<Value>>& choices, std::string meaning) {
@@ -103,26 +104,26 @@ class ROBOIMI_EXPORT OptionFields {
     return spec;
   }
 
-  // May be left out, or null.
+  // Optional: the key may be absent or null.
   OptionSpec& integer(std::string key, std::optional<std::int64_t>& value, std::string meaning);
   OptionSpec& number(std::string key, std::optional<double>& value, std::string meaning);
   OptionSpec& text(std::string key, std::optional<std::string>& value, std::string meaning);
   OptionSpec& path(std::string key, std::optional<std::filesystem::path>& value,
                    std::string meaning);
-  // The same; the string or path then stays empty.
+  // Optional: if the key is absent or null, the string or path is empty.
   OptionSpec& optional_text(std::string key, std::string& value, std::string meaning);
   OptionSpec& optional_path(std::string key, std::string& value, std::string meaning);
   OptionSpec& optional_path(std::string key, std::filesystem::path& value, std::string meaning);
   OptionSpec& component(std::string key, std::optional<ConfigNode>& value, ComponentKind kind,
                         std::string meaning);
 
-  // Must be given.
+  // Required.
   OptionSpec& required_path(std::string key, std::filesystem::path& value, std::string meaning);
   OptionSpec& required_texts(std::string key, std::vector<std::string>& value, std::string meaning);
   OptionSpec& component(std::string key, ConfigNode& value, ComponentKind kind,
                         std::string meaning);
 
-  // A nested table, whose struct has a declare() of its own.
+  // A nested table, whose struct has its own declare().
   template <typename Struct>
   OptionSpec& group(std::string key, Struct& value, std::string meaning) {
     if (options_ != nullptr) {
@@ -136,8 +137,8 @@ class ROBOIMI_EXPORT OptionFields {
     return schema_->group(std::move(key), std::move(schema), std::move(meaning));
   }
 
-  // Calls `check(options)` when values are read: what has been declared above is then filled in.
-  // For checks of several options together, by Options::fail().
+  // Calls `check(options)` only when values are read. All options declared above already have their
+  // values, so several of them can be checked together; report errors with Options::fail().
   template <typename Check>
   void when_read(const Check& check) const {
     if (options_ != nullptr) check(*options_);
@@ -146,10 +147,10 @@ class ROBOIMI_EXPORT OptionFields {
  private:
   Schema* schema_ = nullptr;          // null while reading
   const Options* options_ = nullptr;  // null while describing
-  OptionSpec unused_;                 // takes the ranges while reading
+  OptionSpec unused_;                 // receives the ranges while reading
 };
 
-// The table of a struct's options.
+// The schema of a struct's options.
 template <typename Struct>
 Schema schema_of() {
   Schema schema;
@@ -159,7 +160,7 @@ Schema schema_of() {
   return schema;
 }
 
-// The struct with the values of `options`, which schema_of<Struct>() has checked.
+// The struct with the values of `options`, which must be parsed by schema_of<Struct>().
 template <typename Struct>
 Struct options_from(const Options& options) {
   OptionFields fields(options);

@@ -44,13 +44,13 @@ std::string package_of(const std::string& text) {
 
 bool is_self(const ConfigNode& entry) { return entry.is_scalar() && entry.text() == kSelf; }
 
-// The entries of `defaults:`, taken out of `body`; `_self_` is there exactly once.
+// Removes `defaults:` from `body` and returns its entries, which contain `_self_` exactly once.
 std::vector<ConfigNode> take_defaults(ConfigNode& body) {
   std::vector<ConfigNode> entries;
   const SourceLocation location = body.location();
   if (const ConfigNode* defaults = body.find("defaults")) {
     if (!defaults->is_sequence() && !defaults->is_null()) {
-      throw Error({.what = "wrong value of 'defaults'",
+      throw Error({.what = "invalid value of 'defaults'",
                    .where = defaults->location().to_string(),
                    .expected = "a list of '- GROUP: NAME', '- NAME' and '- _self_'",
                    .found = describe(*defaults)});
@@ -62,7 +62,7 @@ std::vector<ConfigNode> take_defaults(ConfigNode& body) {
   if (selves == 0) entries.push_back(ConfigNode::scalar(kSelf, location));
   if (selves > 1) {
     const auto second = std::find_if(entries.rbegin(), entries.rend(), is_self);
-    throw Error({.what = "'_self_' stands twice in one defaults list",
+    throw Error({.what = "'_self_' appears twice in a defaults list",
                  .where = second->location().to_string()});
   }
   return entries;
@@ -82,14 +82,16 @@ ConfigNode DefaultsComposer::compose(const fs::path& experiment) {
 }
 
 void DefaultsComposer::add_file(const fs::path& file, Standing standing) {
+  // Detect circular lists.
   const fs::path identity = fs::weakly_canonical(file);
   const auto first = std::find(open_.begin(), open_.end(), identity);
   if (first != open_.end()) {
     std::string chain;
     for (auto step = first; step != open_.end(); ++step) chain += step->string() + " -> ";
-    throw Error({.what = "defaults lists in a circle: " + chain + identity.string(),
-                 .where = file.string()});
+    throw Error(
+        {.what = "circular defaults lists: " + chain + identity.string(), .where = file.string()});
   }
+  // Read the file.
   sources_.push_back(file);
   const std::string text = read_config_text(file);
   ConfigNode body = parse_yaml(text, file.string());
@@ -106,6 +108,7 @@ void DefaultsComposer::add_file(const fs::path& file, Standing standing) {
   } else if (!package.empty() && package != "_group_") {
     standing.place = package;
   }
+  // Merge the entries of its list and its own keys, in order.
   open_.push_back(identity);
   for (const ConfigNode& entry : take_defaults(body)) {
     if (is_self(entry)) {
@@ -118,6 +121,7 @@ void DefaultsComposer::add_file(const fs::path& file, Standing standing) {
 }
 
 void DefaultsComposer::add_entry(const ConfigNode& entry, const Standing& parent) {
+  // `- NAME` or `- FOLDER/NAME`.
   if (entry.is_scalar()) {
     const std::size_t slash = entry.text().rfind('/');
     Standing standing = parent;
@@ -128,10 +132,11 @@ void DefaultsComposer::add_entry(const ConfigNode& entry, const Standing& parent
     add_file(find_in_groups(name, {standing.folder}, folders_, entry.location()).file, standing);
     return;
   }
+  // `- GROUP: NAME`.
   const bool one = entry.is_map() && entry.entries().size() == 1;
   const ConfigNode* value = one ? &entry.entries().front().second : nullptr;
   if (value == nullptr || (!value->is_scalar() && !value->is_null())) {
-    throw Error({.what = "wrong entry of 'defaults'",
+    throw Error({.what = "invalid entry of 'defaults'",
                  .where = entry.location().to_string(),
                  .expected = "'GROUP: NAME', 'GROUP: null', 'NAME' or '_self_'",
                  .found = describe(entry)});
@@ -147,7 +152,7 @@ void DefaultsComposer::add_entry(const ConfigNode& entry, const Standing& parent
   add_group(group, choice, parent);
 }
 
-// `${agent/head}` is the name that was chosen for that group before.
+// Replaces `${agent/head}` by the name that was chosen for that group earlier.
 void DefaultsComposer::name_by_other_group(GroupChoice& choice) const {
   if (!choice.name.starts_with("${") || !choice.name.ends_with("}")) return;
   const std::string other = choice.name.substr(2, choice.name.size() - 3);
@@ -157,9 +162,9 @@ void DefaultsComposer::name_by_other_group(GroupChoice& choice) const {
     std::vector<std::string> groups;
     for (const auto& [group, name] : choices_) groups.push_back(group);
     throw Error(
-        {.what = "no choice of the group '" + printable(other) + "' before this entry",
+        {.what = "the group '" + printable(other) + "' has not been chosen before this entry",
          .where = choice.location.to_string(),
-         .expected = groups.empty() ? "a group that is chosen earlier" : "one of " + join(groups),
+         .expected = groups.empty() ? "a group that was chosen earlier" : "one of " + join(groups),
          .next = did_you_mean(other, groups)});
   }
   choice.none = !is_chosen;
@@ -168,14 +173,15 @@ void DefaultsComposer::name_by_other_group(GroupChoice& choice) const {
 
 void DefaultsComposer::add_group(const std::string& group, GroupChoice choice,
                                  const Standing& parent) {
+  // Choices of the command line replace those of lists.
   const std::string address = append(parent.choice, group, '/');
   const auto given = given_.find(address);
   if (given != given_.end() && (!given->second.added || !choice.added)) {
     if (given->second.added) {
-      throw Error({.what = "the group '" + address + "' is chosen already",
+      throw Error({.what = "the group '" + address + "' is already chosen",
                    .where = given->second.location.to_string(),
                    .found = choice.none ? "null" : choice.name,
-                   .next = "leave out the '+' to swap it"});
+                   .next = "remove the '+' to replace it"});
     }
     given->second.used = true;
     choice = given->second;
@@ -185,6 +191,7 @@ void DefaultsComposer::add_group(const std::string& group, GroupChoice choice,
                  .where = choice.location.to_string(),
                  .found = choices_[address] + " and " + choice.name});
   }
+  // Find the file of the choice, and add it.
   const std::vector<std::string> groups = {append(parent.folder, group, '/'), group};
   if (choice.optional && !choice.none) {
     choice.none = !file_in_groups(choice.name, groups, folders_).has_value();

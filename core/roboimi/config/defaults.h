@@ -1,4 +1,4 @@
-// The `defaults:` lists of a file and of the files that it names, composed. Internal to config.
+// Composes the `defaults:` lists of a file and of the files that it names. Internal to config.
 #pragma once
 
 #include <filesystem>
@@ -11,13 +11,13 @@
 
 namespace roboimi::config {
 
-// What a defaults list or the command line says of one group: a name, or null for none.
+// The choice of a group in a defaults list or on the command line: a name, or null for none.
 struct GroupChoice {
   std::string name;
   bool none = false;
-  bool added = false;  // `+group=name`: not in any list yet
+  bool added = false;  // `+group=name`: the group is in no list
   bool used = false;
-  bool optional = false;  // of a list: nothing is chosen where there is no such file
+  bool optional = false;  // in a list: none if there is no such file
   SourceLocation location;
 };
 
@@ -26,16 +26,17 @@ class DefaultsComposer {
   DefaultsComposer(Folders folders, std::map<std::string, GroupChoice> choices)
       : folders_(std::move(folders)), given_(std::move(choices)) {}
 
-  // The tree of `experiment` and everything that it selects, not yet interpolated.
+  // The tree of `experiment` and all files that it selects, with references unresolved.
   ConfigNode compose(const std::filesystem::path& experiment);
 
-  // After compose(): what was chosen, the files read in order, and what was given.
+  // After compose(): the choices, the files read in order, and the choices of the command line.
   const std::map<std::string, std::string>& choices() const { return choices_; }
   const std::vector<std::filesystem::path>& sources() const { return sources_; }
   const std::map<std::string, GroupChoice>& given() const { return given_; }
 
  private:
-  // Where a file stands: the folder of its group, its address as a choice, its place in the tree.
+  // The position of a file: the folder of its group, the path of its choice ("agent/backbone"), and
+  // its place in the tree ("agent.backbone").
   struct Standing {
     std::string folder, choice, place;
   };

@@ -9,8 +9,8 @@ namespace {
 
 std::string describe_scalar(const ConfigNode& node) {
   const std::string text = "'" + printable(node.text()) + "'";
-  // Only where the quotes are the reason.
-  return node.quoted() && !reads_as_text(node.text()) ? "the quoted text " + text : text;
+  // Mention the quotes only if they make a string of a number, boolean or null.
+  return node.quoted() && !reads_as_text(node.text()) ? "the quoted string " + text : text;
 }
 
 std::string describe_sequence(const ConfigNode& node) {
@@ -43,7 +43,7 @@ std::string describe(const ConfigNode& node) {
     case ConfigNode::Kind::kMap:
       return describe_map(node);
   }
-  return "something else";
+  return "an unknown value";
 }
 
 std::string join(const std::vector<std::string>& names) {

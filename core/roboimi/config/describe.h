@@ -1,4 +1,4 @@
-// Values and names in the words of an error message. Internal to config.
+// Formats values and names for error messages. Internal to config.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace roboimi::config {
 
-// "null", "'abc'", "the quoted text '3'", "a list of 2", "a table with the keys a, b".
+// "null", "'abc'", "the quoted string '3'", "a list of 2", "a table with the keys a, b".
 std::string describe(const ConfigNode& node);
 
 // "a, b, c".

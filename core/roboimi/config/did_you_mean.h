@@ -1,4 +1,4 @@
-// The end of an error about a name that is not known.
+// Suggestions for errors about unknown names.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace roboimi {
 
-// "did you mean 'n_emb'?", or `otherwise` when no candidate is near. See nearest_name().
+// "did you mean 'n_emb'?", or `otherwise` if no candidate is similar. See nearest_name().
 ROBOIMI_EXPORT std::string did_you_mean(std::string_view name,
                                         const std::vector<std::string>& candidates,
                                         const std::string& otherwise = "");

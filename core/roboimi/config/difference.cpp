@@ -18,7 +18,7 @@ bool is_none(const ConfigNode* node) { return node == nullptr || node->is_null()
 
 void compare(const ConfigNode* before, const ConfigNode* after, const std::string& path,
              std::vector<std::string>& changes) {
-  // An option without a value may be written as null or left out.
+  // An option without a value may be null or absent.
   if (is_none(before) && is_none(after)) return;
   const bool both_maps =
       before != nullptr && after != nullptr && before->is_map() && after->is_map();

@@ -1,4 +1,4 @@
-// ConfigNode -> YAML text: maps in blocks, lists of scalars on one line.
+// Writes a ConfigNode as YAML: maps as blocks, lists of scalars on one line.
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -9,8 +9,7 @@
 namespace roboimi {
 namespace {
 
-// Characters that a plain scalar cannot hold everywhere, or that another YAML reader may take for
-// something else.
+// Returns whether the string is not safe as a plain scalar, at least for some YAML readers.
 bool needs_quotes(const std::string& text) {
   if (text.empty() || text == "~" || text == "<<") return true;
   const auto is_control = [](char letter) {

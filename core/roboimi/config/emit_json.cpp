@@ -1,4 +1,4 @@
-// ConfigNode -> JSON text, for programs.
+// Writes a ConfigNode as JSON, for programs.
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/json_text.h"
@@ -42,7 +42,7 @@ Json convert(const ConfigNode& node) {
 }  // namespace
 
 std::string ConfigNode::to_json() const {
-  // Bytes that are no UTF-8 become U+FFFD instead of an exception.
+  // json_text() replaces bytes that are not UTF-8 by U+FFFD instead of throwing.
   return json_text(convert(*this));
 }
 

@@ -16,12 +16,12 @@
 namespace roboimi::config {
 namespace {
 
-// Far above any experiment; references that double a text or a list reach it at once.
+// Limits far above any real config. References that double a string or list exceed them quickly.
 constexpr std::size_t kMostBytes = 16 << 20;
 constexpr std::size_t kBytesOfANode = 64;
 constexpr std::size_t kMostActive = 100;
 
-// The next "${" that no backslash escapes.
+// The next "${" that is not escaped by a backslash.
 std::size_t find_reference(const std::string& text, std::size_t from) {
   std::size_t at = text.find("${", from);
   while (at != std::string::npos && at > 0 && text[at - 1] == '\\') at = text.find("${", at + 2);
@@ -33,8 +33,8 @@ class Interpolator {
   explicit Interpolator(const ConfigNode& root) : root_(root) {}
 
   ConfigNode resolve(const ConfigNode& node, int depth) {
-    spend(node);
-    if (depth > kMaxConfigDepth) fail(node, "references nest the config too deep");
+    add_size(node);
+    if (depth > kMaxConfigDepth) fail(node, "references make the config too deep");
     if (node.is_scalar()) return resolve_scalar(node, depth);
     ConfigNode result = node;
     for (ConfigNode& item : result.items()) item = resolve(item, depth + 1);
@@ -49,9 +49,10 @@ class Interpolator {
         {.what = what, .where = node.location().to_string(), .expected = expected, .next = next});
   }
 
-  void spend(const ConfigNode& node) {
-    spent_ += kBytesOfANode + node.text().size();
-    if (spent_ > kMostBytes) {
+  // Counts the size of the resolved tree.
+  void add_size(const ConfigNode& node) {
+    size_ += kBytesOfANode + node.text().size();
+    if (size_ > kMostBytes) {
       fail(node, "references make the config too large",
            "at most " + std::to_string(kMostBytes) + " bytes");
     }
@@ -72,15 +73,15 @@ class Interpolator {
         return value;
       }
       if (!value.is_scalar()) {
-        fail(node, "'" + printable(text.substr(at, end + 1 - at)) + "' cannot stand inside a text",
-             "a single value, but it is " + describe(value));
+        fail(node, "'" + printable(text.substr(at, end + 1 - at)) + "' cannot be part of a string",
+             "a scalar, but it is " + describe(value));
       }
       result += text.substr(begin, at - begin) + value.text();
       begin = end + 1;
     }
     ConfigNode joined =
         ConfigNode::scalar(result + text.substr(begin), node.location(), node.quoted());
-    spend(joined);
+    add_size(joined);
     return joined;
   }
 
@@ -92,23 +93,23 @@ class Interpolator {
                        name.find_first_of("${: ") == std::string::npos;
     if (!plain) {
       fail(node, "cannot read the reference '${" + printable(name) + "}'",
-           "${a.b} from the root, ${env:NAME}, ${env:NAME,default} or ${file:PATH}; '\\${' is a "
+           "${a.b} (from the root), ${env:NAME}, ${env:NAME,default} or ${file:PATH}; '\\${' is a "
            "literal '${'");
     }
     const auto first = std::find(active_.begin(), active_.end(), name);
     if (first != active_.end()) {
       std::string chain;
       for (auto step = first; step != active_.end(); ++step) chain += *step + " -> ";
-      fail(node, "references in a circle: " + printable(chain + name));
+      fail(node, "circular references: " + printable(chain + name));
     }
-    if (active_.size() >= kMostActive) fail(node, "a chain of too many references");
+    if (active_.size() >= kMostActive) fail(node, "the chain of references is too long");
     active_.push_back(name);
     ConfigNode value = look_up(node, name, depth);
     active_.pop_back();
     return value;
   }
 
-  // The value at `name`, also where the way there leads through another reference.
+  // The value at `name`. A reference on the way to it is resolved first.
   ConfigNode look_up(const ConfigNode& node, const std::string& name, int depth) {
     const ConfigNode* found = &root_;
     ConfigNode resolved;
@@ -129,7 +130,7 @@ class Interpolator {
     return is_resolved ? *found : resolve(*found, depth);
   }
 
-  // A path from the folder of the file that the reference stands in.
+  // A path relative to the folder of the file that contains the reference.
   static ConfigNode file(const ConfigNode& node, const std::string& path) {
     namespace fs = std::filesystem;
     const fs::path own = fs::absolute(node.location().file).parent_path();
@@ -155,7 +156,7 @@ class Interpolator {
 
   const ConfigNode& root_;
   std::vector<std::string> active_;
-  std::size_t spent_ = 0;
+  std::size_t size_ = 0;
 };
 
 }  // namespace

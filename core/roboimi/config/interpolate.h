@@ -1,13 +1,14 @@
-// `${a.b}`, `${env:NAME}`, `${env:NAME,default}`. Internal to config.
+// Resolves references such as `${a.b}`, `${env:NAME}` and `${file:PATH}`. Internal to config.
 #pragma once
 
 #include "roboimi/config/node.h"
 
 namespace roboimi::config {
 
-// The tree with every reference replaced; `\${` stays as it is. A value that is nothing but a
-// reference becomes a copy of what it names, of any kind; inside a text only scalars fit. Errors:
-// unknown references, cycles (shown as a chain), unset variables, and trees that grow without end.
+// The tree with all references replaced; `\${` is kept. A value that consists of one reference
+// becomes a copy of the value referred to, of any kind. A reference that is part of a string must
+// be a scalar. Errors: unknown references, cycles (shown as a chain), unset variables, and trees
+// that become too large.
 ConfigNode interpolate(const ConfigNode& root);
 
 }  // namespace roboimi::config

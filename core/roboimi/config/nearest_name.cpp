@@ -15,7 +15,8 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-// Insertions, deletions, replacements and swaps of two neighbours (optimal string alignment).
+// The number of insertions, deletions, replacements and swaps of adjacent letters (optimal string
+// alignment distance).
 std::size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<std::vector<std::size_t>> distance(a.size() + 1,
                                                  std::vector<std::size_t>(b.size() + 1));
@@ -36,7 +37,7 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 
 std::optional<std::string> nearest_name(std::string_view name,
                                         const std::vector<std::string>& candidates) {
-  // No key is that long; the comparison is quadratic.
+  // The comparison takes quadratic time, and no key is longer.
   constexpr std::size_t kLongestName = 200;
   if (name.empty() || name.size() > kLongestName) return std::nullopt;
   const std::string wanted = lower(name);

@@ -9,7 +9,7 @@
 namespace roboimi {
 namespace {
 
-// Takes the first segment off "a.b.c".
+// Removes and returns the first segment of "a.b.c".
 std::string_view take_segment(std::string_view& dotted) {
   const std::size_t dot = dotted.find('.');
   const std::string_view segment = dotted.substr(0, dot);
@@ -88,14 +88,14 @@ void ConfigNode::set(std::string_view key, ConfigNode value) {
     *existing = std::move(value);
     return;
   }
-  // Setting a key makes a map of whatever was here.
+  // A node that is not a map becomes one.
   if (kind_ != Kind::kMap) *this = map(location_);
   entries_.emplace_back(key, std::move(value));
 }
 
 void ConfigNode::set_path(std::string_view dotted, ConfigNode value) {
   if (std::count(dotted.begin(), dotted.end(), '.') >= kMaxConfigDepth) {
-    throw Error({.what = "the key '" + printable(dotted) + "' is nested too deep",
+    throw Error({.what = "the key '" + printable(dotted) + "' is nested too deeply",
                  .where = value.location().to_string(),
                  .expected = "at most " + std::to_string(kMaxConfigDepth) + " levels"});
   }
@@ -130,7 +130,7 @@ bool ConfigNode::erase_path(std::string_view dotted) {
 bool ConfigNode::operator==(const ConfigNode& other) const {
   if (kind_ != other.kind_) return false;
   if (kind_ == Kind::kScalar) {
-    // Quotes matter only where they turn a number into a text.
+    // Quotes matter only if they make a string of a number or boolean.
     const bool same_type = quoted_ == other.quoted_ || text_.empty() ||
                            config::reads_as_null(text_) || config::reads_as_text(text_);
     return text_ == other.text_ && same_type;

@@ -1,12 +1,13 @@
-// A YAML tree whose every node remembers the file, line and column it came from, through
-// composition and overrides. Plain data: copying copies the tree.
+// A YAML tree in which every node records its file, line and column, also after composition and
+// overrides. A value type: copying copies the tree.
 //
 //   ConfigNode root = parse_yaml("head: {n_emb: 384}", "experiment.yaml");
 //   root.find_path("head.n_emb")->text();                    // "384"
 //   root.find_path("head.n_emb")->location().to_string();    // "experiment.yaml:1:8"
 //
-// The location of a map's child is the place of its key. A text may hold references `${a.b}`, and
-// `\${` for a literal `${`: both are kept as written, see compose.h and schema.h.
+// The location of a child of a map is that of its key. A string may contain references `${a.b}`,
+// and
+// `\${` for a literal `${`; both are kept as written. See compose.h and schema.h.
 #pragma once
 
 #include <optional>
@@ -19,13 +20,13 @@
 
 namespace roboimi {
 
-// Where a value was written. `file` is "command line" for overrides; line 0 means unknown.
+// The place where a value is written. `file` is "command line" for overrides; line 0 is unknown.
 struct SourceLocation {
   std::string file;
   int line = 0;    // from 1
   int column = 0;  // from 1
 
-  // "configs/agent/lewm.yaml:12:5", or the file alone without a line.
+  // "configs/agent/lewm.yaml:12:5", or only the file if the line is unknown.
   ROBOIMI_EXPORT std::string to_string() const;
 };
 
@@ -48,7 +49,7 @@ class ROBOIMI_EXPORT ConfigNode {
   const SourceLocation& location() const { return location_; }
   void set_location(SourceLocation location) { location_ = std::move(location); }
 
-  // The text of a scalar as written, and whether it was quoted (a quoted "1" is a string).
+  // The string of a scalar as written, and whether it was quoted (a quoted "1" is a string).
   const std::string& text() const { return text_; }
   bool quoted() const { return quoted_; }
 
@@ -59,20 +60,21 @@ class ROBOIMI_EXPORT ConfigNode {
   const std::vector<Entry>& entries() const { return entries_; }
   std::vector<Entry>& entries() { return entries_; }
 
-  // The child of a map, or nullptr. `find_path` walks "agent.head.n_emb"; numbers index sequences.
+  // The child of a map, or nullptr. find_path() follows "agent.head.n_emb"; numbers are indices of
+  // sequences.
   const ConfigNode* find(std::string_view key) const;
   ConfigNode* find(std::string_view key);
   const ConfigNode* find_path(std::string_view dotted) const;
   // Inserts or replaces.
   void set(std::string_view key, ConfigNode value);
-  void set_path(std::string_view dotted, ConfigNode value);  // creates maps on the way
-  bool erase_path(std::string_view dotted);                  // false when absent
+  void set_path(std::string_view dotted, ConfigNode value);  // creates missing maps
+  bool erase_path(std::string_view dotted);                  // false if absent
 
-  // YAML text that parses back to an equal tree.
+  // YAML that parses to an equal tree.
   std::string to_yaml() const;
-  // The same as indented JSON: a plain scalar becomes the boolean or number that YAML reads in it.
+  // Indented JSON. A plain scalar becomes a boolean or number if YAML reads it as one.
   std::string to_json() const;
-  // Equality of values; locations do not count.
+  // Compares values, not locations.
   bool operator==(const ConfigNode& other) const;
 
  private:
@@ -84,11 +86,11 @@ class ROBOIMI_EXPORT ConfigNode {
   std::vector<Entry> entries_;
 };
 
-// Trees deeper than this are refused, so that nothing that walks one can exhaust the stack.
+// Deeper trees are rejected, so that recursive functions cannot overflow the stack.
 inline constexpr int kMaxConfigDepth = 100;
 
-// Parses one YAML document; anchors, aliases and merge keys (`<<: *a`) are expanded. Error with
-// file:line:column on a syntax error, a repeated key, or a document that is too deep or too large.
+// Parses one YAML document and expands anchors, aliases and merge keys (`<<: *a`). Error with
+// file:line:column for a syntax error, a repeated key, or a document that is too deep or too large.
 ROBOIMI_EXPORT ConfigNode parse_yaml(const std::string& text, const std::string& file_name);
 ROBOIMI_EXPORT ConfigNode load_yaml(const std::string& path);
 

@@ -1,4 +1,4 @@
-// Options: the values that parse_options found, by type.
+// Typed access to the values that parse_options() has read.
 #include "roboimi/common/error.h"
 #include "roboimi/config/describe.h"
 #include "roboimi/config/scalar.h"
@@ -30,20 +30,21 @@ struct ToNode {
   }
 };
 
-// The mistake of a component's author, whom a host program must survive.
-[[noreturn]] void fail_as_authors(const std::string& what, std::string_view key) {
+// Reports a bug of a component. It must not end the host program.
+[[noreturn]] void fail_for_component(const std::string& what, std::string_view key) {
   throw Error({.what = "the component " + what,
                .where = "option '" + std::string(key) + "'",
-               .next = "mend its code or its schema"});
+               .next = "fix the component's code or its schema"});
 }
 
 template <typename Type>
 const Type& get(const OptionValue& value, std::string_view key) {
   const Type* found = std::get_if<Type>(&value);
   if (found == nullptr) {
-    fail_as_authors(value.index() == 0 ? "reads an option that has no value: ask has() first"
-                                       : "reads an option as another type than its schema declares",
-                    key);
+    fail_for_component(value.index() == 0
+                           ? "reads an option that has no value: call has() first"
+                           : "reads an option with a type that differs from its schema",
+                       key);
   }
   return *found;
 }
@@ -52,7 +53,7 @@ const Type& get(const OptionValue& value, std::string_view key) {
 
 const OptionValue& Options::value(std::string_view key) const {
   const auto found = values_.find(key);
-  if (found == values_.end()) fail_as_authors("reads an option that its schema lacks", key);
+  if (found == values_.end()) fail_for_component("reads an option that its schema lacks", key);
   return found->second;
 }
 
@@ -91,7 +92,7 @@ const ConfigNode& Options::component(std::string_view key) const {
 
 const Options& Options::group(std::string_view key) const {
   const auto found = groups_.find(key);
-  if (found == groups_.end()) fail_as_authors("reads a group that its schema lacks", key);
+  if (found == groups_.end()) fail_for_component("reads a group that its schema lacks", key);
   return found->second;
 }
 

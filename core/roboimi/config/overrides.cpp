@@ -23,15 +23,15 @@ void collect_paths(const ConfigNode& node, const std::string& prefix,
   }
 }
 
-void place_everywhere(ConfigNode& node, const SourceLocation& location) {
+void set_locations(ConfigNode& node, const SourceLocation& location) {
   node.set_location(location);
-  for (ConfigNode& item : node.items()) place_everywhere(item, location);
-  for (auto& [key, value] : node.entries()) place_everywhere(value, location);
+  for (ConfigNode& item : node.items()) set_locations(item, location);
+  for (auto& [key, value] : node.entries()) set_locations(value, location);
 }
 
 bool is_control(char letter) { return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f; }
 
-// A value is one line of text that a saved config can hold.
+// A value must be one line of UTF-8, so that it can be saved in a config.
 void require_one_line(const std::string& text) {
   const bool is_line = std::none_of(
       text.begin(), text.end(), [](char letter) { return letter != '\t' && is_control(letter); });
@@ -42,29 +42,29 @@ void require_one_line(const std::string& text) {
                .expected = "one line of UTF-8"});
 }
 
-void replace_in_texts(ConfigNode& node, const std::string& from, const std::string& to) {
+void replace_in_strings(ConfigNode& node, const std::string& from, const std::string& to) {
   if (node.is_scalar()) {
     node = ConfigNode::scalar(replace_all(node.text(), from, to), node.location(), node.quoted());
   }
-  for (ConfigNode& item : node.items()) replace_in_texts(item, from, to);
+  for (ConfigNode& item : node.items()) replace_in_strings(item, from, to);
   for (auto& [key, value] : node.entries()) {
     key = replace_all(key, from, to);
-    replace_in_texts(value, from, to);
+    replace_in_strings(value, from, to);
   }
 }
 
-// A list, a table, or a text in quotes. The parser sees another letter for '#', which would begin a
-// comment: there are none in a value.
+// Parses a list, a table or a quoted string. Another character replaces '#' during parsing, because
+// '#' does not begin a comment in a value.
 ConfigNode parse_structured(const std::string& value) {
   std::string stand_in = "\uE000";
   while (value.find(stand_in) != std::string::npos) ++stand_in.back();
   ConfigNode node = parse_yaml(replace_all(value, "#", stand_in), kCommandLine);
-  replace_in_texts(node, stand_in, "#");
+  replace_in_strings(node, stand_in, "#");
   return node;
 }
 
-// One YAML value. What does not begin like a list, a table, a quoted text or a tag is taken as it
-// stands: `set #2`, `a: b` and `*.ckpt` are texts.
+// Parses one YAML value. A value that does not begin like a list, a table, a quoted string or a tag
+// is used as written: `set #2`, `a: b` and `*.ckpt` are strings.
 ConfigNode read_value(const std::string& value) {
   const std::size_t begin = value.find_first_not_of(" \t");
   if (begin == std::string::npos) return {};
@@ -79,13 +79,13 @@ ConfigNode parse_value(const std::string& text, const std::string& value) {
   require_one_line(text);
   try {
     ConfigNode node = read_value(value);
-    place_everywhere(node, {kCommandLine});
+    set_locations(node, {kCommandLine});
     return node;
   } catch (const Error& error) {
     throw Error({.what = "the override '" + printable(text) + "': " + error.parts().what,
                  .where = kCommandLine,
                  .expected = error.parts().expected,
-                 .next = "values are YAML: put a text with special characters in quotes, as in "
+                 .next = "values are YAML: put a string with special characters in quotes, as in "
                          "'name=\"a: b\"'"});
   }
 }
@@ -101,11 +101,29 @@ bool is_key(const std::string& key) {
   return true;
 }
 
+// `batch_size` probably means `train.batch_size`. Returns the keys that end like that, if there are
+// only a few.
+std::vector<std::string> keys_without_section(const std::string& name,
+                                              const std::vector<std::string>& keys) {
+  constexpr std::size_t kMostKeys = 3;
+  std::vector<std::string> found;
+  for (const std::string& key : keys) {
+    const bool is_new = std::ranges::find(found, key) == found.end();
+    if (is_new && key.ends_with("." + name)) found.push_back(key);
+  }
+  return found.size() <= kMostKeys ? found : std::vector<std::string>();
+}
+
 [[noreturn]] void fail_unknown(const ConfigNode& root, const Override& change,
                                const std::vector<std::string>& declared = {}) {
   std::vector<std::string> known = all_paths(root);
   known.insert(known.end(), declared.begin(), declared.end());
   std::string next = did_you_mean(change.key, known);
+  std::string longer;
+  for (const std::string& key : keys_without_section(change.key, known)) {
+    longer += (longer.empty() ? "'" : " or '") + key + "'";
+  }
+  if (!longer.empty()) next = "did you mean " + longer + "?";
   if (change.action == Override::Action::kChange) {
     next += (next.empty() ? "'+" : " '+") + printable(change.text) + "' adds a new key";
   }
@@ -115,9 +133,10 @@ bool is_key(const std::string& key) {
                .next = next});
 }
 
-// `a.b.plugin=FILE` puts another component into the place of `a.b`, a table with a `type`: the
-// component's schema, not the config, then knows the keys below.
-bool is_of_a_dropped_in_component(const ConfigNode& root, const std::string& key) {
+// `a.b.plugin=FILE` replaces the component in `a.b`, a table with a `type`. Its keys are then those
+// of the schema of the new component, which is not loaded yet. Returns whether `key` is one of
+// them.
+bool is_of_replaced_component(const ConfigNode& root, const std::string& key) {
   for (std::size_t dot = key.find('.'); dot != std::string::npos; dot = key.find('.', dot + 1)) {
     const ConfigNode* table = root.find_path(key.substr(0, dot));
     if (table == nullptr || !table->is_map()) return false;
@@ -128,15 +147,15 @@ bool is_of_a_dropped_in_component(const ConfigNode& root, const std::string& key
   return false;
 }
 
-// `a.b=c` of a key that no file writes: its component or section must declare it.
+// If no file sets the key of `a.b=c`, its component or section must declare it.
 void require_declared(const ConfigNode& root, const Override& change,
                       const DeclaredKeys& declared) {
-  if (is_of_a_dropped_in_component(root, change.key)) return;
+  if (is_of_replaced_component(root, change.key)) return;
   const std::vector<std::string> keys = declared ? declared(root) : std::vector<std::string>();
   if (std::ranges::find(keys, change.key) == keys.end()) fail_unknown(root, change, keys);
 }
 
-// `+a.b.c` must not turn the number at `a.b` into a map.
+// `+a.b.c` must not replace a number at `a.b` by a map.
 void require_room(const ConfigNode& root, const std::string& key) {
   for (std::size_t dot = key.find('.'); dot != std::string::npos; dot = key.find('.', dot + 1)) {
     const ConfigNode* ancestor = root.find_path(key.substr(0, dot));
@@ -180,8 +199,8 @@ Override parse_override(const std::string& text) {
                  .where = kCommandLine,
                  .expected = "KEY=VALUE, +KEY=VALUE, ++KEY=VALUE, ~KEY or GROUP=NAME",
                  .found = "'" + printable(text) + "'",
-                 .next = equals == std::string::npos
-                             ? "write key and value in one word, without spaces around '='"
+                 .next = equals == std::string::npos || text == "="
+                             ? "write KEY=VALUE without spaces around '='"
                              : ""});
   }
   if (!removes) change.value = parse_value(text, text.substr(equals + 1));
@@ -199,10 +218,10 @@ void apply_override(ConfigNode& root, const Override& change, const DeclaredKeys
       break;
     case Override::Action::kAdd:
       if (existing != nullptr) {
-        throw Error({.what = "'" + printable(change.key) + "' is there already",
+        throw Error({.what = "'" + printable(change.key) + "' already exists",
                      .where = kCommandLine,
                      .found = describe(*existing) + " from " + existing->location().to_string(),
-                     .next = "leave out the '+' to change it"});
+                     .next = "remove the '+' to change it"});
       }
       break;
     case Override::Action::kChangeOrAdd:

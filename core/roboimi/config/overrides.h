@@ -1,4 +1,4 @@
-// What the command line changes: `a.b=c`, `+a.b=c`, `++a.b=c`, `~a.b`. Internal to config.
+// Overrides of the command line: `a.b=c`, `+a.b=c`, `++a.b=c`, `~a.b`. Internal to config.
 #pragma once
 
 #include <string>
@@ -17,19 +17,19 @@ struct Override {
   std::string key;   // "a.b", or "agent/backbone"
   ConfigNode value;  // null for kRemove
 
-  // `agent/backbone=NAME`, `train=NAME`: whether it can be the choice of a group.
+  // Returns whether it can be the choice of a group, such as `agent/backbone=NAME` or `train=NAME`.
   bool may_choose_group() const;
 };
 
 Override parse_override(const std::string& text);
 
-// Changes `root`. The error for an unknown key names the nearest one, of the tree or of `declared`.
+// Changes `root`. The error for an unknown key suggests similar keys of the tree and of `declared`.
 void apply_override(ConfigNode& root, const Override& change, const DeclaredKeys& declared);
 
-// A later tree over an earlier one, map by map; everything else is replaced.
+// Merges the maps of `later` into `base`; other values of `later` replace those of `base`.
 void merge_into(ConfigNode& base, const ConfigNode& later);
 
-// The dotted paths of all keys below `root`, for suggestions.
+// The paths of all keys below `root`, with dots, for suggestions.
 std::vector<std::string> all_paths(const ConfigNode& root);
 
 }  // namespace roboimi::config

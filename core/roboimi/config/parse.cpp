@@ -1,5 +1,5 @@
-// YAML text -> ConfigNode, through yaml-cpp's parser events: they tell repeated keys, quotes and
-// places, which its node tree does not.
+// Parses YAML into a ConfigNode. Uses the events of yaml-cpp's parser, because its node tree loses
+// repeated keys, quotes and locations.
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
@@ -14,7 +14,7 @@
 namespace roboimi {
 namespace {
 
-// Far above any experiment; aliases of aliases reach it at once.
+// A limit far above any real config. Aliases of aliases exceed it quickly.
 constexpr std::size_t kMostNodes = 1'000'000;
 
 std::size_t count_nodes(const ConfigNode& node) {
@@ -35,9 +35,9 @@ class TreeBuilder : public YAML::EventHandler {
  public:
   explicit TreeBuilder(std::string file) : file_(std::move(file)) {}
 
-  // Once everything was read.
+  // Returns the tree after all events.
   ConfigNode take_root() {
-    if (odd_key_) fail(*odd_key_, "a key that is no text", "KEY: VALUE");
+    if (invalid_key_) fail(*invalid_key_, "a key that is not a string", "KEY: VALUE");
     return std::move(root_);
   }
 
@@ -54,7 +54,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) fail(mark, "an alias inside the value that it names");
+    if (found == anchors_.end()) fail(mark, "an alias inside its own value");
     ConfigNode copy = found->second;
     count(mark, count_nodes(copy));
     if (static_cast<int>(open_.size()) + depth_of(copy) > kMaxConfigDepth) fail_depth(mark);
@@ -63,7 +63,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
-    // "!" is what yaml-cpp says of quoted scalars, "?" of plain ones.
+    // yaml-cpp's tag is "!" for quoted scalars and "?" for plain ones.
     const bool quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
     check_tag(mark, tag);
     add(ConfigNode::scalar(value, at(mark), quoted), mark, anchor);
@@ -84,12 +84,12 @@ class TreeBuilder : public YAML::EventHandler {
   void OnMapEnd() override { close(); }
 
  private:
-  // A collection whose end has not come yet.
+  // A sequence or map that has not ended yet.
   struct Open {
     ConfigNode node;
     YAML::Mark mark;
     YAML::anchor_t anchor = 0;
-    std::optional<std::string> key = std::nullopt;  // of the value that comes next
+    std::optional<std::string> key = std::nullopt;  // of the next value
     SourceLocation key_location = {};
     bool key_quoted = false;
     std::map<std::string, SourceLocation> keys = {};
@@ -106,7 +106,7 @@ class TreeBuilder : public YAML::EventHandler {
     throw Error({.what = what, .where = at(mark).to_string(), .expected = expected, .next = next});
   }
   [[noreturn]] void fail_depth(const YAML::Mark& mark) const {
-    fail(mark, "nested too deep", "at most " + std::to_string(kMaxConfigDepth) + " levels");
+    fail(mark, "nested too deeply", "at most " + std::to_string(kMaxConfigDepth) + " levels");
   }
 
   void count(const YAML::Mark& mark, std::size_t nodes) {
@@ -129,7 +129,7 @@ class TreeBuilder : public YAML::EventHandler {
   void close() {
     Open done = std::move(open_.back());
     open_.pop_back();
-    // Keys written in the map itself win over merged ones, and earlier merges over later ones.
+    // Keys of the map itself override merged keys, and earlier merges override later ones.
     for (ConfigNode& merged : done.merged) {
       for (auto& [key, value] : merged.entries()) {
         if (done.node.find(key) == nullptr) done.node.set(key, std::move(value));
@@ -156,17 +156,18 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void begin_entry(Open& parent, const ConfigNode& key, const YAML::Mark& mark) {
-    // Kept back: what looks like a list as a key is mostly a bracket left open, which the parser
-    // finds out at the end of the file.
-    if (!key.is_scalar() && !odd_key_) odd_key_ = mark;
+    // Do not report this yet: usually the cause is a missing bracket, which the parser reports at
+    // the end of the file.
+    if (!key.is_scalar() && !invalid_key_) invalid_key_ = mark;
     parent.key_location = at(mark);
     parent.key = key.text();
     parent.key_quoted = key.quoted();
-    if (odd_key_) return;
+    if (invalid_key_) return;
     const auto [first, is_new] = parent.keys.emplace(key.text(), at(mark));
     if (!is_new) {
       fail(mark,
-           "repeated key '" + printable(key.text()) + "', first at " + first->second.to_string(),
+           "repeated key '" + printable(key.text()) + "', first used at " +
+               first->second.to_string(),
            "", "remove one of them");
     }
   }
@@ -199,7 +200,7 @@ class TreeBuilder : public YAML::EventHandler {
   ConfigNode root_;
   std::vector<Open> open_;
   std::map<YAML::anchor_t, ConfigNode> anchors_;
-  std::optional<YAML::Mark> odd_key_;  // where a key is a list, a table or null
+  std::optional<YAML::Mark> invalid_key_;  // of the first key that is a list, a table or null
   std::size_t count_ = 0;
   int documents_ = 0;
 };
@@ -227,7 +228,7 @@ void handle_documents(const std::string& text, YAML::EventHandler& handler) {
   }
 }
 
-// yaml-cpp closes a quote left open when a newline ends the file; without the newline it complains.
+// Error for a quote that is not closed. yaml-cpp reports it only if no newline ends the file.
 void refuse_open_quote(const std::string& text) {
   if (text.find_first_of("'\"") == std::string::npos) return;
   IgnoreEvents ignore;
@@ -246,7 +247,7 @@ ConfigNode parse_yaml(const std::string& text, const std::string& file_name) {
     if (!error.mark.is_null()) location = {file_name, error.mark.line + 1, error.mark.column + 1};
     std::string next = config::tab_hint(text, location.line);
     if (next.empty() && text.find("${") != std::string::npos) {
-      next = "inside [ ] and { } a reference stands in quotes: \"${a.b}\"";
+      next = "inside [ ] and { }, put references in quotes: \"${a.b}\"";
     }
     throw Error(
         {.what = "not valid YAML: " + error.msg, .where = location.to_string(), .next = next});

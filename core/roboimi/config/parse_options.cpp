@@ -1,4 +1,4 @@
-// parse_options: a node read by the table of a schema.
+// Implements parse_options(), which reads a node with a schema.
 #include <algorithm>
 #include <cctype>
 #include <sstream>
@@ -26,6 +26,8 @@ std::string lower_case(std::string text) {
   return text;
 }
 
+constexpr const char* kMultirunHint = "--multirun runs each of several values";
+
 std::string range_of(const OptionSpec& spec) {
   const bool low = spec.minimum > -std::numeric_limits<double>::infinity();
   const bool high = spec.maximum < std::numeric_limits<double>::infinity();
@@ -38,18 +40,19 @@ std::string range_of(const OptionSpec& spec) {
   return "";
 }
 
-// What is probably meant by a text that should be a number.
+// A hint for a string that should be a number.
 std::string number_hint(const ConfigNode& node) {
   if (!node.is_scalar()) return "";
   const std::string& text = node.text();
-  if (node.quoted() && config::read_number(text)) return "leave out the quotes";
-  // The minus signs, dashes and wide signs of word processors.
+  if (node.quoted() && config::read_number(text)) return "remove the quotes";
+  // Minus signs and dashes of word processors.
   for (const char* sign : {"\u2212", "\u2013", "\u2014", "\uFF0D", "\uFE63"}) {
     if (text.find(sign) != std::string::npos &&
         config::read_number(config::replace_all(text, sign, "-"))) {
       return "write the minus sign as '-'";
     }
   }
+  // A decimal comma, or a list of values for a sweep.
   if (text.find(',') == std::string::npos) return "";
   std::istringstream parts(text);
   for (std::string part; std::getline(parts, part, ',');) {
@@ -58,7 +61,17 @@ std::string number_hint(const ConfigNode& node) {
   const std::string decimal = config::replace_all(text, ",", ".");
   return (config::read_number(decimal) ? "the decimal point is '.', as in " + decimal + "; "
                                        : std::string()) +
-         "--multirun runs each of several values";
+         kMultirunHint;
+}
+
+// A hint for a string that should be one of `choices`.
+std::string choice_hint(const std::string& text, const std::vector<std::string>& choices) {
+  if (text.find(',') == std::string::npos) return did_you_mean(text, choices);
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    if (std::find(choices.begin(), choices.end(), part) == choices.end()) return "";
+  }
+  return kMultirunHint;
 }
 
 std::string boolean_hint(const ConfigNode& node) {
@@ -72,7 +85,7 @@ std::string boolean_hint(const ConfigNode& node) {
   return "";
 }
 
-// Reads the value of one option; every member throws an Error naming `name_` and the value's place.
+// Reads the value of one option. The functions throw Error with the key `name_` and the location.
 class ValueReader {
  public:
   ValueReader(const OptionSpec& spec, std::string name) : spec_(spec), name_(std::move(name)) {}
@@ -108,7 +121,7 @@ class ValueReader {
   [[noreturn]] void fail(const ConfigNode& node, const std::string& expected,
                          const std::string& next = "") const {
     const std::string unit = spec_.unit.empty() ? "" : " (" + spec_.unit + ")";
-    throw Error({.what = "wrong value of '" + name_ + "'",
+    throw Error({.what = "invalid value of '" + name_ + "'",
                  .where = node.location().to_string(),
                  .expected = expected + unit,
                  .found = config::describe(node),
@@ -142,13 +155,13 @@ class ValueReader {
     return *value;
   }
 
-  // The schema says that this is a text, so quotes around a number are not needed.
+  // The schema declares a string, so a number needs no quotes.
   std::string read_text(const ConfigNode& node) const {
-    if (!node.is_scalar()) fail(node, spec_.type == OptionType::kPath ? "a path" : "a text");
+    if (!node.is_scalar()) fail(node, spec_.type == OptionType::kPath ? "a path" : "a string");
     const std::string text = config::unescape_references(node.text());
     const auto& choices = spec_.choices;
     if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
-      fail(node, "one of " + join(choices), did_you_mean(text, choices));
+      fail(node, "one of " + join(choices), choice_hint(text, choices));
     }
     return text;
   }
@@ -178,8 +191,9 @@ class ValueReader {
   ConfigNode read_component(const ConfigNode& node) const {
     if (!node.is_map()) {
       const std::string kind = to_string(spec_.component_kind);
-      fail(node, "a table that says which " + kind + ": {type: NAME, ...}",
-           node.is_scalar() ? "a group is chosen with slashes, as in agent/" + kind + "=NAME" : "");
+      fail(node, "a table that names the " + kind + ": {type: NAME, ...}",
+           node.is_scalar() ? "to choose a file of a group, use slashes: agent/" + kind + "=NAME"
+                            : "");
     }
     return node;
   }
@@ -195,16 +209,17 @@ void refuse_unknown_keys(const ConfigNode& node, const Schema& schema, std::stri
     for (const OptionSpec& option : schema.options()) names.push_back(option.key);
     throw Error({.what = "unknown key '" + printable(join_path(path, key)) + "'",
                  .where = value.location().to_string(),
-                 .expected = names.empty() ? "no options at all" : "one of " + join(names),
+                 .expected = names.empty() ? "no options" : "one of " + join(names),
                  .next = did_you_mean(key, names)});
   }
 }
 
-// The value of one option, or its default; null stands for absence where absence is allowed.
+// The value of one option, or its default. Null is the same as an absent key if the key is
+// optional.
 OptionValue read_option(const ConfigNode& table, const ConfigNode* value, const OptionSpec& spec,
                         const std::string& name) {
   const bool has_default = !std::holds_alternative<std::monostate>(spec.default_value);
-  // An optional path may come from a variable that is empty.
+  // An empty optional path counts as absent: it may come from an environment variable.
   const bool is_empty_path = value != nullptr && spec.type == OptionType::kPath &&
                              value->is_scalar() && value->text().empty() && !has_default;
   const bool is_absent = value == nullptr || (value->is_null() && !has_default) || is_empty_path;
@@ -225,7 +240,7 @@ OptionValue read_option(const ConfigNode& table, const ConfigNode* value, const 
 Options parse_options(const ConfigNode& node, const Schema& schema, std::string_view path) {
   if (!node.is_map() && !node.is_null()) {
     throw Error(
-        {.what = path.empty() ? "wrong value" : "wrong value of '" + std::string(path) + "'",
+        {.what = path.empty() ? "invalid value" : "invalid value of '" + std::string(path) + "'",
          .where = node.location().to_string(),
          .expected = "a table of options",
          .found = config::describe(node)});

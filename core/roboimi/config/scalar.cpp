@@ -7,7 +7,7 @@
 namespace roboimi::config {
 namespace {
 
-// from_chars knows no leading plus.
+// std::from_chars does not accept a leading plus.
 std::string_view without_plus(std::string_view text) {
   const bool plus = text.size() > 1 && text[0] == '+' && text[1] != '-' && text[1] != '+';
   return plus ? text.substr(1) : text;

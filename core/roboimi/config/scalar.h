@@ -1,4 +1,4 @@
-// How the text of a plain scalar is read (YAML 1.2 core schema, decimal only). Internal to config.
+// Reads plain scalars (YAML 1.2 core schema, decimal numbers only). Internal to config.
 #pragma once
 
 #include <cstdint>
@@ -10,28 +10,28 @@
 
 namespace roboimi::config {
 
-// true, True, TRUE, false, False, FALSE; `yes` and `on` are texts.
+// true, True, TRUE, false, False, FALSE; `yes` and `on` are strings.
 std::optional<bool> read_boolean(std::string_view text);
-// Decimal digits with a sign; nothing when it does not fit into 64 bits.
+// Decimal digits with an optional sign; none if the number does not fit into 64 bits.
 std::optional<std::int64_t> read_integer(std::string_view text);
-// The same, and an integer written in another way: "1e4", "10.0", "1_000". Exact: no rounding.
+// Also accepts integers written as "1e4", "10.0" or "1_000". Exact: nothing is rounded.
 ROBOIMI_EXPORT std::optional<std::int64_t> read_whole_number(std::string_view text);
 // A finite decimal number: "3", "-1.5", ".5", "1e-4".
 std::optional<double> read_number(std::string_view text);
-// "null", "~" or nothing at all.
+// "null", "~" or the empty string.
 bool reads_as_null(std::string_view text);
 
-// Whether a plain scalar of this text can only be a text: no boolean, number or null, not even
-// ".inf" or an integer beyond 64 bits.
+// Returns whether a plain scalar is a string for every YAML reader: not a boolean, number or null,
+// not even ".inf" or an integer of more than 64 bits.
 bool reads_as_text(std::string_view text);
 
-// The shortest decimal that reads back as the same number.
+// The shortest decimal number that reads back exactly.
 std::string write_number(double value);
 
-// `text` with every `from` replaced by `to`.
+// Returns `text` with every `from` replaced by `to`.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 
-// "\${" <-> "${": how a literal dollar brace is written in a config.
+// Convert "${" to "\${", as a literal "${" is written in a config, and back.
 ROBOIMI_EXPORT std::string escape_references(std::string_view text);
 ROBOIMI_EXPORT std::string unescape_references(std::string_view text);
 

@@ -35,7 +35,7 @@ const char* to_string(OptionType type) {
     case OptionType::kNumber:
       return "number";
     case OptionType::kText:
-      return "text";
+      return "string";
     case OptionType::kPath:
       return "path";
     case OptionType::kIntegers:
@@ -43,7 +43,7 @@ const char* to_string(OptionType type) {
     case OptionType::kNumbers:
       return "list of numbers";
     case OptionType::kTexts:
-      return "list of texts";
+      return "list of strings";
     case OptionType::kComponent:
       return "component";
     case OptionType::kGroup:
@@ -55,7 +55,7 @@ const char* to_string(OptionType type) {
 OptionSpec& OptionSpec::range(double low, double high) {
   if (!(low <= high)) {
     throw Error({.what = "the schema's range of '" + key + "' is empty",
-                 .expected = "the lower limit first"});
+                 .expected = "a lower limit that is not above the upper one"});
   }
   minimum = low;
   maximum = high;
@@ -83,7 +83,7 @@ OptionSpec& Schema::add(std::string key, OptionType type, std::string meaning, O
     throw Error({.what = "the schema declares '" + key + "' twice", .next = "rename one of them"});
   }
   if (key == "type" || key == "plugin") {
-    throw Error({.what = "the schema declares '" + key + "', by which components are chosen",
+    throw Error({.what = "the schema declares '" + key + "', which is reserved for components",
                  .next = "rename the option"});
   }
   OptionSpec spec;

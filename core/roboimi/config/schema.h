@@ -1,17 +1,18 @@
-// A component's options, declared once: the same table parses its YAML, prints `plugins inspect`
-// and generates the reference in docs.
+// The schema of a component's options. The same table checks and reads the YAML, prints
+// `roboimi plugins inspect` and generates docs/reference.md. New code declares options by a struct;
+// see declare.h.
 //
 //   Schema schema() {
 //     Schema s;
 //     s.integer("n_emb", 384, "width of a token").at_least(8);
 //     s.number("dropout", 0.0, "dropout probability").range(0.0, 1.0);
 //     s.text("loss", "pseudo_huber", "training loss").one_of({"pseudo_huber", "mse"});
-//     s.optional_integer("cond_dim", "numbers a condition step has; checked when given");
-//     s.component("head", ComponentKind::kHead, "the action head");
+//     s.optional_integer("cond_dim", "dimension of the condition; if set, it is checked");
+//     s.component("head", ComponentKind::kHead, "action head");
 //     return s;
 //   }
 //
-//   Options options = parse_options(node, schema());   // throws Error on the first thing wrong
+//   Options options = parse_options(node, schema());   // throws Error for the first mistake
 //   int64_t width = options.integer("n_emb");
 #pragma once
 
@@ -29,7 +30,7 @@
 
 namespace roboimi {
 
-// What a plugin can provide.
+// The kinds of components that a plugin can provide.
 enum class ComponentKind {
   kBackbone,
   kHead,
@@ -52,9 +53,11 @@ enum class OptionType {
   kIntegers,
   kNumbers,
   kTexts,
-  kComponent,  // {type: NAME, plugin: FILE (optional), NAME's own options...}
-  kGroup,      // a nested table with a schema of its own
+  kComponent,  // {type: NAME, plugin: FILE (optional), options of NAME...}
+  kGroup,      // a nested table with its own schema
 };
+// "boolean", "integer", "number", "string", "path", "list of integers", "list of numbers", "list of
+// strings", "component", "group".
 ROBOIMI_EXPORT const char* to_string(OptionType type);
 
 class Schema;
@@ -63,14 +66,14 @@ using OptionValue =
     std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
                  std::vector<double>, std::vector<std::string>, ConfigNode>;
 
-// One row of the table. The setters return *this, to be chained onto the declaration.
+// One row of the schema. The setters return *this, so that calls can be chained.
 class ROBOIMI_EXPORT OptionSpec {
  public:
   std::string key;
   OptionType type = OptionType::kText;
   std::string meaning;
-  OptionValue default_value;  // monostate: none
-  bool required = false;      // no default, and not optional
+  OptionValue default_value;  // monostate: no default
+  bool required = false;      // neither optional nor with a default
   std::string unit;
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
@@ -78,7 +81,7 @@ class ROBOIMI_EXPORT OptionSpec {
   ComponentKind component_kind = ComponentKind::kBackbone;
   std::vector<Schema> group;  // one element for kGroup
 
-  OptionSpec& range(double low, double high);  // inclusive; for lists, of every element
+  OptionSpec& range(double low, double high);  // inclusive; in lists, for every element
   OptionSpec& at_least(double low);
   OptionSpec& with_unit(std::string name);
   OptionSpec& one_of(std::vector<std::string> names);
@@ -86,7 +89,7 @@ class ROBOIMI_EXPORT OptionSpec {
 
 class ROBOIMI_EXPORT Schema {
  public:
-  // With a default.
+  // Options with a default.
   OptionSpec& boolean(std::string key, bool value, std::string meaning);
   OptionSpec& integer(std::string key, std::int64_t value, std::string meaning);
   OptionSpec& number(std::string key, double value, std::string meaning);
@@ -95,13 +98,13 @@ class ROBOIMI_EXPORT Schema {
   OptionSpec& numbers(std::string key, std::vector<double> value, std::string meaning);
   OptionSpec& texts(std::string key, std::vector<std::string> value, std::string meaning);
   OptionSpec& group(std::string key, Schema schema, std::string meaning);
-  // May be absent or null; Options::has() tells.
+  // Optional: the key may be absent or null; see Options::has().
   OptionSpec& optional_integer(std::string key, std::string meaning);
   OptionSpec& optional_number(std::string key, std::string meaning);
   OptionSpec& optional_text(std::string key, std::string meaning);
   OptionSpec& optional_path(std::string key, std::string meaning);
   OptionSpec& optional_component(std::string key, ComponentKind kind, std::string meaning);
-  // Must be given.
+  // Required.
   OptionSpec& required_integer(std::string key, std::string meaning);
   OptionSpec& required_text(std::string key, std::string meaning);
   OptionSpec& required_path(std::string key, std::string meaning);
@@ -117,11 +120,11 @@ class ROBOIMI_EXPORT Schema {
   std::vector<OptionSpec> options_;
 };
 
-// Validated values, defaults filled in. Asking for a key that the schema lacks, or as another type,
-// is a broken invariant and aborts.
+// The checked values of options, including defaults. Error for a key that the schema lacks or that
+// has another type.
 class ROBOIMI_EXPORT Options {
  public:
-  bool has(std::string_view key) const;  // a value or a default is there
+  bool has(std::string_view key) const;  // true if there is a value or a default
   bool boolean(std::string_view key) const;
   std::int64_t integer(std::string_view key) const;
   double number(std::string_view key) const;
@@ -129,19 +132,19 @@ class ROBOIMI_EXPORT Options {
   const std::vector<std::int64_t>& integers(std::string_view key) const;
   const std::vector<double>& numbers(std::string_view key) const;
   const std::vector<std::string>& texts(std::string_view key) const;
-  // The node of a kComponent option, to be given to the registry.
+  // The node of a kComponent option, for the registry.
   const ConfigNode& component(std::string_view key) const;
-  // A kGroup's values.
+  // The values of a kGroup option.
   const Options& group(std::string_view key) const;
 
-  // Where the key was written, or where the table was when it is a default: for error texts.
+  // The location of the key, or that of the table if the value is a default, for error messages.
   const SourceLocation& location(std::string_view key) const;
   const SourceLocation& location() const { return location_; }
-  // An Error about the value of `key`: its place, the key, and what it found, filled in.
+  // Throws Error about the value of `key`, with its location, key and value.
   [[noreturn]] void fail(std::string_view key, const std::string& what, const std::string& expected,
                          const std::string& next = "") const;
 
-  // All values with defaults, as YAML (component nodes as given): part of cache keys.
+  // All values including defaults (components as written). Part of the keys of caches.
   ConfigNode to_node() const;
 
  private:
@@ -156,14 +159,15 @@ class ROBOIMI_EXPORT Options {
   std::map<std::string, Options, std::less<>> groups_;
 };
 
-// Reads `node` (a map, or null for all defaults) by `schema`. The keys `type` and `plugin` are the
-// registry's and are passed over. Errors: unknown key with the nearest known name, missing key,
-// wrong type, out of range, not one of the choices; each with file:line:column and the dotted key
-// under `path` ("agent.head").
+// Reads `node` (a map, or null for all defaults) with `schema`. Ignores the keys `type` and
+// `plugin`, which belong to the registry. Errors: unknown key (with the nearest name), missing key,
+// wrong type, out of range, not one of the choices; each with file:line:column and the full key,
+// which begins with `path` ("agent.head").
 ROBOIMI_EXPORT Options parse_options(const ConfigNode& node, const Schema& schema,
                                      std::string_view path = "");
 
-// The candidate with the smallest edit distance to `name`, when it is near enough to be a slip.
+// The candidate with the smallest edit distance to `name`, if it is small enough for a typing
+// error.
 ROBOIMI_EXPORT std::optional<std::string> nearest_name(std::string_view name,
                                                        const std::vector<std::string>& candidates);
 

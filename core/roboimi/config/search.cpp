@@ -49,7 +49,7 @@ std::string without_extension(const std::string& name) {
   return name.ends_with(".yaml") ? name.substr(0, name.size() - 5) : name;
 }
 
-// The names of the config files that lie directly in any of `folders`, sorted.
+// The names of the config files in `folders`, not in subfolders, sorted.
 std::vector<std::string> config_names(const Folders& folders) {
   std::set<std::string> names;
   for (const fs::path& folder : folders) {
@@ -70,7 +70,7 @@ std::string join_paths(const Folders& folders) {
 }  // namespace
 
 fs::path find_experiment(const std::string& given, const Folders& folders) {
-  if (given.empty()) throw Error({.what = "no config named", .next = "give --config FILE"});
+  if (given.empty()) throw Error({.what = "no config given", .expected = "a path or a name"});
   const std::string config = expand_home(given);
   Folders bases = {fs::path()};
   if (!fs::path(config).is_absolute()) bases.insert(bases.end(), folders.begin(), folders.end());
@@ -83,7 +83,7 @@ fs::path find_experiment(const std::string& given, const Folders& folders) {
       did_you_mean(without_extension(fs::path(config).filename().string()), config_names(folders));
   if (next.empty()) next = "add a folder with --config-dir or ROBOIMI_CONFIG_PATH";
   throw Error({.what = "no config '" + printable(config) + "'",
-               .expected = "a file of that name, as given or in " + join_paths(folders),
+               .expected = "a path, or the name of a file in " + join_paths(folders),
                .next = next});
 }
 
@@ -102,6 +102,7 @@ std::optional<GroupFile> file_in_groups(const std::string& name,
 GroupFile find_in_groups(const std::string& name, const std::vector<std::string>& groups,
                          const Folders& folders, const SourceLocation& where) {
   if (const auto found = file_in_groups(name, groups, folders)) return *found;
+  // List the files that could have been chosen.
   const std::string stem = without_extension(name);
   Folders searched;
   for (const fs::path& folder : folders) {
@@ -109,7 +110,14 @@ GroupFile find_in_groups(const std::string& name, const std::vector<std::string>
   }
   const std::vector<std::string> names = config_names(searched);
   const std::string group = groups.front();
+  // Suggest one of them, or a sweep for several names separated by commas.
   std::string next = did_you_mean(stem, names);
+  std::istringstream parts(name);
+  bool is_sweep = name.find(',') != std::string::npos;
+  for (std::string part; std::getline(parts, part, ',');) {
+    is_sweep = is_sweep && std::find(names.begin(), names.end(), part) != names.end();
+  }
+  if (is_sweep) next = "--multirun runs each of several values;";
   if (!next.empty()) next += " ";
   throw Error({.what = group.empty() ? "no config '" + printable(name) + "'"
                                      : "no '" + printable(name) + "' in the group '" + group + "'",

@@ -1,4 +1,4 @@
-// Where config files are looked for. Internal to config.
+// Searches config files. Internal to config.
 #pragma once
 
 #include <filesystem>
@@ -12,10 +12,12 @@ namespace roboimi::config {
 
 using Folders = std::vector<std::filesystem::path>;
 
-// The experiment `config` as given, then by name in `folders`, with or without ".yaml".
+// The file of `config`: a path, or else a name in `folders`, with or without ".yaml". Error if
+// there is none.
 std::filesystem::path find_experiment(const std::string& config, const Folders& folders);
 
-// A file of a group: `found_as` is the group path under which it lies ("agent/backbone").
+// A file of a group. `found_as` is the path of the group folder that contains it
+// ("agent/backbone").
 struct GroupFile {
   std::filesystem::path file;
   std::string found_as;
@@ -25,12 +27,12 @@ struct GroupFile {
 std::optional<GroupFile> file_in_groups(const std::string& name,
                                         const std::vector<std::string>& groups,
                                         const Folders& folders);
-// The same, or an error that names the choices there are and the folders searched; `where` is the
-// place of the choice.
+// The same. Error with the available names and the folders searched if there is no such file;
+// `where` is the location of the choice.
 GroupFile find_in_groups(const std::string& name, const std::vector<std::string>& groups,
                          const Folders& folders, const SourceLocation& where);
 
-// Whether any of `folders` has a folder `group`.
+// Returns whether any of `folders` has a folder `group`.
 bool group_exists(const std::string& group, const Folders& folders);
 
 }  // namespace roboimi::config

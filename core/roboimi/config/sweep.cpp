@@ -1,4 +1,4 @@
-// expand_sweep: `a=1,2 b=x,y` -> the overrides of every job.
+// Implements expand_sweep(), which turns `a=1,2 b=x,y` into the overrides of each job.
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/compose.h"
@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t kMostJobs = 10'000;
 
-// Splits at the commas that stand outside of brackets, braces and quotes.
+// Splits at commas outside of brackets, braces and quotes.
 std::vector<std::string> split_choices(std::string_view text) {
   std::vector<std::string> parts(1);
   int depth = 0;
@@ -16,7 +16,7 @@ std::vector<std::string> split_choices(std::string_view text) {
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char letter = text[at];
     if (quote != 0) {
-      // A backslash escapes the quote only inside double quotes.
+      // A backslash is an escape only inside double quotes.
       if (letter == '\\' && quote == '"' && at + 1 < text.size()) {
         parts.back() += letter;
         parts.back() += text[++at];
@@ -24,7 +24,7 @@ std::vector<std::string> split_choices(std::string_view text) {
       }
       if (letter == quote) quote = 0;
     } else if (letter == '"' || letter == '\'') {
-      // YAML quotes only at the start of a value: an apostrophe inside a word is a letter.
+      // In YAML, a quote is special only at the start of a value, unlike an apostrophe in a word.
       if (parts.back().empty() || depth > 0) quote = letter;
     } else if (letter == '[' || letter == '{') {
       ++depth;

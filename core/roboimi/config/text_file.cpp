@@ -24,7 +24,7 @@ constexpr std::string_view kUtf8Mark = "\xef\xbb\xbf";
                .next = "save the file again as UTF-8"});
 }
 
-// The encoding that a byte order mark or the zero bytes of its letters give away; else empty.
+// The encoding that a byte order mark or many zero bytes indicate; else empty.
 std::string wide_encoding(std::string_view bytes) {
   using namespace std::string_view_literals;
   if (bytes.starts_with("\xff\xfe\0\0"sv) || bytes.starts_with("\0\0\xfe\xff"sv)) return "UTF-32";
@@ -34,7 +34,7 @@ std::string wide_encoding(std::string_view bytes) {
   return zeros > 1 && zeros >= head.size() / 3 ? "UTF-16 without a byte order mark" : "";
 }
 
-// The first line that is not UTF-8 or holds a zero byte.
+// Error for the first line that is not UTF-8 or contains a zero byte.
 void require_utf8(const fs::path& file, const std::string& text) {
   const std::size_t zero = text.find('\0');
   if (zero == std::string::npos && is_utf8(text)) return;

@@ -1,4 +1,4 @@
-// The text of a config file as editors of all systems save it. Internal to config.
+// Reads the text of a config file, as saved by editors on any system. Internal to config.
 #pragma once
 
 #include <filesystem>
@@ -7,12 +7,11 @@
 
 namespace roboimi::config {
 
-// The UTF-8 text, without a byte order mark. Error naming any other encoding (UTF-16, UTF-32,
-// Latin-1) and the line that shows it, and a file too large for a config.
+// The UTF-8 text without a byte order mark. Error for another encoding (UTF-16, UTF-32, Latin-1),
+// with the first line that shows it, and for a file that is too large.
 std::string read_config_text(const std::filesystem::path& file);
 
-// What to do where a syntax error at `line` (from 1) may come from an indentation by tabs; else
-// empty.
+// A hint for a syntax error at `line` (from 1) that tabs may have caused; else empty.
 std::string tab_hint(std::string_view text, int line);
 
 }  // namespace roboimi::config

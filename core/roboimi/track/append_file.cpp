@@ -16,10 +16,11 @@ AppendFile::AppendFile(const std::filesystem::path& path)
           ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644)) {
   if (descriptor_ >= 0) return;
   const bool is_link = errno == ELOOP;
-  throw Error({.what = std::string("cannot open: ") + (is_link ? "a link" : std::strerror(errno)),
+  throw Error({.what = std::string("cannot open: ") +
+                       (is_link ? "the path is a symbolic link" : std::strerror(errno)),
                .where = path.string(),
                .expected = is_link ? "a file, so that nothing outside this folder is written" : "",
-               .next = is_link ? "remove it" : ""});
+               .next = is_link ? "delete the link" : ""});
 }
 
 AppendFile::~AppendFile() {
@@ -37,7 +38,7 @@ void AppendFile::append(std::string_view record) {
     }
     if (errno == EINTR) continue;
     const int error = errno;
-    // Cutting off half a record may fail as well; readers then drop the torn line.
+    // Remove the part that was written. If that fails as well, readers ignore the incomplete line.
     if (before >= 0 && ::ftruncate(descriptor_, before) != 0) errno = 0;
     throw Error(
         {.what = std::string("cannot write: ") + std::strerror(error),

@@ -1,4 +1,4 @@
-// A file that grows by whole records: each reaches the system in one write.
+// A file to which complete records are appended, each in one system call.
 #pragma once
 
 #include <filesystem>
@@ -10,14 +10,15 @@ namespace roboimi {
 
 class ROBOIMI_EXPORT AppendFile {
  public:
-  // Created when missing. Error when it cannot be opened, or is a link.
+  // Creates the file if it does not exist. Error if it cannot be opened or is a symbolic link.
   explicit AppendFile(const std::filesystem::path& path);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
-  // Error when the disk is full; a record written in part is cut off again.
+  // Error if the disk is full; a partly written record is removed again.
   void append(std::string_view record);
+  // Flushes to disk: everything appended so far survives a power failure.
   void sync();
 
  private:

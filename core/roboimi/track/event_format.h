@@ -1,4 +1,4 @@
-// Field numbers of TensorBoard's event.proto and summary.proto. Internal to track/.
+// Field numbers of TensorBoard's event.proto and summary.proto. Internal to track.
 #pragma once
 
 namespace roboimi {

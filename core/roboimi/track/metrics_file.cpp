@@ -20,7 +20,7 @@ void MetricsFile::scalars(std::int64_t step, const Scalars& values) {
 
 namespace {
 
-// Whether a run that goes on after `step` will not write this line again.
+// Returns whether a run that resumes after `step` will not write this line again.
 bool line_stays(const nlohmann::json& line, std::int64_t step, bool rolled_out) {
   if (!line.is_object() || !line.contains("step") || !line["step"].is_number_integer())
     return false;
@@ -42,7 +42,7 @@ void cut_metrics_back(const std::filesystem::path& path, std::int64_t step, bool
   std::size_t begin = 0;
   while (begin < text.size()) {
     const std::size_t end = text.find('\n', begin);
-    if (end == std::string::npos) break;  // torn
+    if (end == std::string::npos) break;  // incomplete
     const std::string line = text.substr(begin, end - begin);
     const auto parsed = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (line_stays(parsed, step, rolled_out)) kept += line + "\n";

@@ -1,9 +1,9 @@
-// metrics.jsonl: one JSON object a line.
+// A tracker that writes metrics.jsonl, with one JSON object per line.
 //
 //   {"step": 50, "time": 1760000000.125, "train/loss": 0.31, "train/learning_rate": 1e-05}
 //
-// `step` counts finished training steps, `time` is seconds since 1970. Numbers that are not finite
-// are written as null.
+// `step` is the number of finished training steps, `time` is in seconds since 1970. NaN and
+// infinity are written as null.
 #pragma once
 
 #include <filesystem>
@@ -26,9 +26,9 @@ class ROBOIMI_EXPORT MetricsFile final : public Tracker {
   AppendFile file_;
 };
 
-// For resuming from the checkpoint of `step`: drops the lines of later steps and a torn last line,
-// atomically, and when that checkpoint has not `rolled_out`, that step's line of rollouts, which
-// are made up for. A file that does not exist is left so.
+// Prepares the file for resuming from the checkpoint of `step`: removes lines of later steps and an
+// incomplete last line. If the checkpoint has not `rolled_out` yet, its rollouts will run again, so
+// their line is removed as well. Atomic; does nothing if the file does not exist.
 ROBOIMI_EXPORT void cut_metrics_back(const std::filesystem::path& path, std::int64_t step,
                                      bool rolled_out);
 

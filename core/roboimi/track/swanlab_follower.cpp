@@ -19,27 +19,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kPatience{30};
-constexpr std::chrono::minutes kCheckLimit{1};  // an import that takes longer will not come back
-constexpr int kRefused = 4;  // the script's status: the package is there, but not what it needs
+constexpr std::chrono::seconds kFinishTimeout{30};
+constexpr std::chrono::minutes kCheckTimeout{1};  // a longer import is assumed to hang
+constexpr int kRefused = 4;  // status of the script: it has the package, but cannot use this mode
 
 fs::path find_script() {
   const fs::path prefix = install_prefix();
   const std::string name = "scripts/swanlab_follow.py";
-  // Installed, or in the source tree of this build.
+  // Search the installation and the source tree of this build.
   for (const fs::path& folder : {prefix / "share/roboimi", source_tree(prefix)}) {
     std::error_code error;
     if (!folder.empty() && fs::is_regular_file(folder / name, error)) return folder / name;
   }
-  throw Error({.what = "track.swanlab: its script is missing",
+  throw Error({.what = "track.swanlab: the script that shows runs is missing",
                .where = (prefix / "share/roboimi" / name).string(),
                .next = "install roboimi again, or set track.swanlab=off"});
 }
 
 constexpr const char* kVenvPython = ".venv/bin/python";
 
-// Never one of the current folder: a folder of data or of somebody else's runs decides nothing
-// about which program is run.
+// Never a Python of the current folder: a folder of data or of somebody else's runs must not decide
+// which program is run.
 std::vector<std::string> candidate_pythons(const fs::path& script) {
   if (const char* chosen = std::getenv("ROBOIMI_PYTHON")) return {chosen};
   std::vector<std::string> pythons;
@@ -49,16 +49,16 @@ std::vector<std::string> candidate_pythons(const fs::path& script) {
   return pythons;
 }
 
-// What to do about a missing package.
+// How to install the missing package.
 std::string package_hint(const fs::path& script) {
   const fs::path here = fs::current_path() / kVenvPython;
   if (std::getenv("ROBOIMI_PYTHON") == nullptr && fs::exists(here)) {
     return "set ROBOIMI_PYTHON=" + here.string() +
-           " to use that one: a Python of the current folder is not run by itself";
+           " to use the Python of the current folder, which is never used by default";
   }
   return "run scripts/setup.sh --swanlab, or install " +
          (script.parent_path() / "requirements-swanlab.txt").string() +
-         " into a Python and name that by ROBOIMI_PYTHON";
+         " into a Python and set ROBOIMI_PYTHON to it";
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -68,9 +68,9 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 void declare(OptionFields& fields, SwanlabOptions& o) {
   fields
       .text("swanlab", o.mode,
-            "SwanLab beside metrics.jsonl and TensorBoard: offline keeps it for `swanlab sync`")
+            "show the run in SwanLab, too; offline keeps it on disk for `swanlab sync`")
       .one_of({"off", "offline", "cloud"});
-  fields.text("project", o.project, "SwanLab's project");
+  fields.text("project", o.project, "project in SwanLab");
 }
 
 SwanlabProgram find_swanlab(const SwanlabOptions& options) {
@@ -82,14 +82,14 @@ SwanlabProgram find_swanlab(const SwanlabOptions& options) {
     try {
       result = run_process({python, script.string(), "--check", "--mode", options.mode, "--project",
                             options.project},
-                           "", kCheckLimit);
+                           "", kCheckTimeout);
       if (result.timed_out) {
-        result.errors = fmt::format("no answer within {} min", kCheckLimit.count());
+        result.errors = fmt::format("no answer within {} min", kCheckTimeout.count());
       }
     } catch (const Error& error) {
       result.errors = one_line_message(error);
     }
-    // The script prints one line: the interpreter's path, or why not.
+    // The script prints one line: the path of the interpreter, or the reason for its failure.
     const std::string answer = first_line(result.output.empty() ? result.errors : result.output);
     if (result.status == 0) return {.python = answer, .script = script, .options = options};
     if (result.status == kRefused) {
@@ -97,7 +97,7 @@ SwanlabProgram find_swanlab(const SwanlabOptions& options) {
     }
     if (found.empty()) found = answer;
   }
-  throw Error({.what = "track.swanlab=" + options.mode + ": SwanLab's package is missing",
+  throw Error({.what = "track.swanlab=" + options.mode + ": the Python package swanlab is missing",
                .where = fmt::format("{}", fmt::join(pythons, ", ")),
                .found = found,
                .next = package_hint(script)});
@@ -113,9 +113,9 @@ std::vector<std::string> tracker_urls(const fs::path& run_folder) {
 }
 
 SwanlabFollower::SwanlabFollower(const SwanlabProgram& program, fs::path run_folder,
-                                 std::function<void()> on_news)
+                                 std::function<void()> on_change)
     : folder_(std::move(run_folder)),
-      on_news_(std::move(on_news)),
+      on_change_(std::move(on_change)),
       known_urls_(tracker_urls(folder_)),
       process_(start_process(
           {.words = {program.python.string(), program.script.string(), folder_.string(), "--mode",
@@ -123,30 +123,30 @@ SwanlabFollower::SwanlabFollower(const SwanlabProgram& program, fs::path run_fol
            .output = folder_ / "swanlab.log"})) {}
 
 void SwanlabFollower::finish() {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kFinishTimeout;
   while (!has_ended() && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  look();
+  poll();
   if (process_.pid <= 0) return;
-  logger().warn("SwanLab's follower is still at work, and goes on by itself: {}",
+  logger().warn("SwanLab's upload has not finished and continues in the background: {}",
                 (folder_ / "swanlab.log").string());
 }
 
-void SwanlabFollower::look() {
+void SwanlabFollower::poll() {
   has_ended();
   try {
     std::vector<std::string> urls = tracker_urls(folder_);
     if (urls == known_urls_) return;
     known_urls_ = std::move(urls);
     for (const std::string& url : known_urls_) logger().info("SwanLab: {}", url);
-    on_news_();
+    on_change_();
   } catch (const std::exception& error) {
-    logger().warn("what SwanLab's follower tells was not recorded: {}", one_line_message(error));
+    logger().warn("SwanLab's URL was not recorded: {}", one_line_message(error));
   }
 }
 
-// Reaps it, once. What is not reaped keeps its number, so that the number is never another's.
+// Reaps the process once it has ended. Until then, its process ID cannot be reused.
 bool SwanlabFollower::has_ended() {
   if (process_.pid <= 0) return true;
   int status = 0;
@@ -154,8 +154,8 @@ bool SwanlabFollower::has_ended() {
   process_ = {};
   if (status != 0) {
     logger().warn(
-        "SwanLab's follower ended with status {}, and the run goes on without it; see {}; "
-        "to continue: scripts/swanlab_follow.py {}",
+        "SwanLab's follower ended with status {}; the run continues without it; see {}; to "
+        "restart it: scripts/swanlab_follow.py {}",
         shell_status(status), (folder_ / "swanlab.log").string(), folder_.string());
   }
   return true;

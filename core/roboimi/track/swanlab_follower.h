@@ -1,14 +1,15 @@
-// Shows a run in SwanLab through its own Python package: scripts/swanlab_follow.py, a process
-// beside the run that follows its folder. Its death costs the run a warning in the log.
+// A tracker that shows a run in SwanLab. It starts a process that reads the run folder and uses
+// SwanLab's Python package (scripts/swanlab_follow.py). If that process ends, the run logs a
+// warning and continues.
 //
 //   track:
 //     swanlab: offline      # off, offline (no account, no network), cloud (swanlab login)
 //     project: roboimi
 //
-//   const SwanlabProgram program = find_swanlab({.mode = "offline"});   // before anything is done
+//   const SwanlabProgram program = find_swanlab({.mode = "offline"});   // before the run starts
 //   SwanlabFollower follower(program, run_folder, [&] { write_run_record(...); });
 //
-// The follower writes RUN/tracker.json, which tracker_urls() reads, and RUN/swanlab.log.
+// The process writes RUN/tracker.json, which tracker_urls() reads, and RUN/swanlab.log.
 #pragma once
 
 #include <filesystem>
@@ -31,41 +32,42 @@ struct SwanlabOptions {
 
 ROBOIMI_EXPORT void declare(OptionFields& fields, SwanlabOptions& options);
 
-// How the follower is started: with a Python that has the package.
+// The command of the follower: a Python that has the package, and the script.
 struct SwanlabProgram {
   std::filesystem::path python, script;
   SwanlabOptions options;
 };
 
-// Asks ROBOIMI_PYTHON alone when that is set, else the .venv of the installation or source tree and
-// the PATH's python3. Error when none has the package, or cloud is wanted and no account is known.
+// Finds a Python with the package: ROBOIMI_PYTHON if it is set, else the .venv of the installation
+// or source tree, else python3 in PATH. Error if none has the package, or if the mode is cloud and
+// no account is logged in.
 ROBOIMI_EXPORT SwanlabProgram find_swanlab(const SwanlabOptions& options);
 
-// Where trackers show the run of this folder, as its tracker.json says: a URL, or a folder to send
-// later.
+// Where the run is shown, from its tracker.json: a URL, or a folder to upload later.
 ROBOIMI_EXPORT std::vector<std::string> tracker_urls(const std::filesystem::path& run_folder);
 
 class ROBOIMI_EXPORT SwanlabFollower final : public Tracker {
  public:
-  // Starts it; run.json must be there. `on_news` is called, by this thread, when tracker_urls()
-  // has changed.
+  // Starts the process. run.json must exist. Calls `on_change` in the caller's thread when
+  // tracker_urls() has changed.
   SwanlabFollower(const SwanlabProgram& program, std::filesystem::path run_folder,
-                  std::function<void()> on_news);
+                  std::function<void()> on_change);
 
-  // It reads the run's files itself: these only look whether it lives, and what it has to tell.
-  void scalars(std::int64_t, const Scalars&) override { look(); }
-  void image(std::int64_t, const std::string&, const std::filesystem::path&) override { look(); }
-  void flush() override { look(); }
+  // The process reads the run's files itself. These only check whether it still runs, and whether
+  // tracker_urls() has changed.
+  void scalars(std::int64_t, const Scalars&) override { poll(); }
+  void image(std::int64_t, const std::string&, const std::filesystem::path&) override { poll(); }
+  void flush() override { poll(); }
 
-  // Gives it half a minute to show what run.json says now; then it goes on by itself.
+  // Waits up to 30 s for the process to upload the end of the run. After that it continues alone.
   void finish() override;
 
  private:
-  void look();
+  void poll();
   bool has_ended();
 
   std::filesystem::path folder_;
-  std::function<void()> on_news_;
+  std::function<void()> on_change_;
   std::vector<std::string> known_urls_;
   ProcessIdentity process_;
 };

@@ -1,4 +1,4 @@
-// Cutting event files back to a step.
+// Implements cut_events_back(), which removes later steps from event files.
 #include <cstring>
 #include <optional>
 #include <string_view>
@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 
 struct Field {
   int number = 0;
-  std::uint64_t value = 0;  // of an integer
-  std::string_view bytes;   // of what has a length
+  std::uint64_t value = 0;  // of an integer field
+  std::string_view bytes;   // of any other field
 };
 
 std::optional<std::uint64_t> take_varint(std::string_view& rest) {
@@ -31,7 +31,7 @@ std::optional<std::uint64_t> take_varint(std::string_view& rest) {
   return std::nullopt;
 }
 
-// The next field of a message; nothing at its end, or where it is no message.
+// Removes and returns the next field of a message. None at the end, or if the message is invalid.
 std::optional<Field> take_field(std::string_view& rest) {
   const auto key = take_varint(rest);
   if (!key) return std::nullopt;
@@ -78,8 +78,8 @@ bool is_of_rollouts(std::string_view summary) {
   return false;
 }
 
-// Whether a run that goes on after `step` will not write this event again. Events without a summary
-// (the file's version, the session's start) stay.
+// Returns whether a run that resumes after `step` will not write this event again. Events without a
+// summary (version of the file, start of a session) are kept.
 bool event_stays(std::string_view event, std::int64_t step, bool rolled_out) {
   std::int64_t own = 0;
   std::optional<std::string_view> summary;
@@ -91,14 +91,14 @@ bool event_stays(std::string_view event, std::int64_t step, bool rolled_out) {
   return own == step && (rolled_out || !is_of_rollouts(*summary));
 }
 
-// The records of a file that stay: length (uint64), CRC, data, CRC.
+// Returns the records that are kept. A record is length (uint64), CRC, data, CRC.
 std::string cut(std::string_view records, std::int64_t step, bool rolled_out) {
   constexpr std::size_t kHead = 12, kTail = 4;
   std::string kept;
   while (records.size() >= kHead + kTail) {
     std::uint64_t length = 0;
     std::memcpy(&length, records.data(), sizeof(length));
-    if (length > records.size() - kHead - kTail) break;  // torn
+    if (length > records.size() - kHead - kTail) break;  // incomplete
     const std::string_view record = records.substr(0, kHead + length + kTail);
     if (event_stays(record.substr(kHead, length), step, rolled_out)) kept += record;
     records.remove_prefix(record.size());

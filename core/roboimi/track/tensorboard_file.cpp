@@ -68,7 +68,7 @@ double seconds_now() {
 std::pair<std::int64_t, std::int64_t> png_size(const std::string& png, const std::string& where) {
   constexpr std::string_view kSignature = "\x89PNG\r\n\x1a\n";
   if (png.size() < 24 || png.compare(0, kSignature.size(), kSignature) != 0) {
-    throw Error({.what = "not a PNG picture", .where = where});
+    throw Error({.what = "not a PNG image", .where = where});
   }
   const auto big_endian = [&](std::size_t at) {
     std::int64_t value = 0;

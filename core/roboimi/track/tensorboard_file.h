@@ -1,7 +1,8 @@
-// Event files that TensorBoard reads: scalars and PNG pictures.
+// A tracker that writes TensorBoard event files with scalars and PNG images.
 //
-// A file is TFRecords: length (uint64), masked CRC-32C of the length, data, masked CRC-32C of the
-// data. The data is a tensorboard.Event message (event.proto, summary.proto), encoded here by hand.
+// A file is a sequence of TFRecords: length (uint64), masked CRC-32C of the length, data, masked
+// CRC-32C of the data. The data is a tensorboard.Event message (event.proto, summary.proto),
+// encoded here without the protobuf library.
 #pragma once
 
 #include <filesystem>
@@ -16,9 +17,8 @@ inline constexpr const char* kEventFilePrefix = "events.out.tfevents.";
 
 class ROBOIMI_EXPORT TensorBoardFile final : public Tracker {
  public:
-  // Creates events.out.tfevents.SECONDS.HOST.PID in `folder`. A run that continues after
-  // `resumed_step` steps says so, and TensorBoard then discards what older files hold of later
-  // steps.
+  // Creates events.out.tfevents.SECONDS.HOST.PID in `folder`. For a run resumed after
+  // `resumed_step` steps, the file tells TensorBoard to discard later steps of older files.
   explicit TensorBoardFile(const std::filesystem::path& folder, std::int64_t resumed_step = 0);
 
   void scalars(std::int64_t step, const Scalars& values) override;
@@ -34,8 +34,8 @@ class ROBOIMI_EXPORT TensorBoardFile final : public Tracker {
   AppendFile file_;
 };
 
-// For resuming from the checkpoint of `step`: drops from the event files of `folder` what
-// cut_metrics_back() drops from metrics.jsonl, and a torn end. A link is left alone.
+// Prepares the event files of `folder` for resuming from the checkpoint of `step`: removes the same
+// steps as cut_metrics_back(), and an incomplete last record. Does not change symbolic links.
 ROBOIMI_EXPORT void cut_events_back(const std::filesystem::path& folder, std::int64_t step,
                                     bool rolled_out);
 

@@ -1,4 +1,5 @@
-// Where the numbers and pictures of a run go. A run has several trackers behind one fan-out.
+// The interface of trackers, which receive the metrics and images of a run. A fan-out passes them
+// to several trackers.
 //
 //   TrackerFanOut trackers;
 //   trackers.add(std::make_unique<MetricsFile>(folder / "metrics.jsonl"));
@@ -17,7 +18,7 @@
 
 namespace roboimi {
 
-// Begins the names of what rollouts measured.
+// The prefix of metrics of rollouts.
 inline constexpr const char* kRolloutPrefix = "rollout/";
 
 using Scalars = std::map<std::string, double>;  // "train/loss" -> value
@@ -26,14 +27,14 @@ class ROBOIMI_EXPORT Tracker {
  public:
   virtual ~Tracker();
 
-  // After `step` training steps.
+  // Records values after `step` training steps.
   virtual void scalars(std::int64_t step, const Scalars& values) = 0;
-  // A PNG file.
+  // Records an image, given as a PNG file.
   virtual void image(std::int64_t step, const std::string& tag,
                      const std::filesystem::path& png) = 0;
-  // What was given so far survives the process, and the machine.
+  // Writes everything recorded so far to disk, so that it survives a power failure.
   virtual void flush() = 0;
-  // The run has ended, and its run.json says how.
+  // Called at the end of the run, after run.json has its final status.
   virtual void finish() {}
 };
 

@@ -20,6 +20,7 @@
 #include "roboimi/plugin/registry.h"
 #include "roboimi/rollout/rollout.h"
 #include "roboimi/track/metrics_file.h"
+#include "roboimi/track/progress.h"
 #include "roboimi/track/swanlab_follower.h"
 #include "roboimi/track/tensorboard_file.h"
 #include "roboimi/train/experiment_options.h"
@@ -200,11 +201,19 @@ void Experiment::open_folder() {
 // Finds and logs how the configuration differs from that of the resumed run.
 void Experiment::note_changes() {
   if (!resumed_ || resumed_->config_yaml == config_.to_yaml()) return;
-  changes_ = summary_of_changes(
-      config_changes(parse_yaml(resumed_->config_yaml, "the checkpoint's config.yaml"), config_));
-  if (leads_ && !changes_.empty()) {
-    logger().warn("the configuration differs from the one this run was started with: {}", changes_);
-  }
+  const ConfigNode former = parse_yaml(resumed_->config_yaml, "the checkpoint's config.yaml");
+  changes_ = summary_of_changes(config_changes(former, config_));
+  if (!leads_ || changes_.empty()) return;
+  logger().warn("the configuration differs from the one this run was started with: {}", changes_);
+  // More steps do not only lengthen the run.
+  const ConfigNode* former_steps = former.find_path("train.max_steps");
+  const std::string max_steps = std::to_string(train_.max_steps);
+  if (former_steps == nullptr || former_steps->text() == max_steps) return;
+  if (train_.schedule.kind == LearningRateSchedule::Kind::kConstant) return;
+  logger().warn(
+      "train.max_steps also changes the learning-rate schedule: it now ends at step {} and not at "
+      "step {}, so the learning rate jumps at step {}",
+      max_steps, former_steps->text(), resumed_->state.step);
 }
 
 void Experiment::resume(Trainer& trainer) {
@@ -344,13 +353,17 @@ Scalars Experiment::roll_out(std::int64_t step) {
   // Remove the files of an interrupted attempt, then run the rollouts.
   const fs::path folder = folder_ / "rollouts" / step_name(step);
   fs::remove_all(folder);
+  Progress progress("rollouts", train_.rollout_num_episodes);
+  progress.update(0, "");
   const RolloutSummary summary =
       run_rollouts(*agent_, *environment_,
                    {.num_episodes = train_.rollout_num_episodes,
                     .first_seed = train_.rollout_seed,
                     .output_folder = folder,
                     .num_videos = train_.rollout_num_videos,
+                    .progress = [&](std::int64_t done) { progress.update(done, ""); },
                     .should_stop = [this] { return stop_.requested(); }});
+  progress.clear();
   // Report the results.
   const fs::path image = folder / "trajectory_000.png";
   if (fs::exists(image)) trackers_.image(step, "rollout/trajectory_000", image);

@@ -13,6 +13,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::Pair;
 using ::testing::StartsWith;
 
@@ -77,7 +78,7 @@ TEST_F(Compose, SelfFirstLetsTheGroupsWin) {
             parse_yaml("train: {max_steps: 1, extra: 1, batch_size: 64}", ""));
 }
 
-TEST_F(Compose, AFileOfTheSameFolderIsMergedInPlace) {
+TEST_F(Compose, MergesAFileOfTheSameFolderInPlace) {
   folder_.write("longer.yaml", "defaults:\n  - run\n  - _self_\ntrain: {max_steps: 99}\n");
   EXPECT_EQ(
       compose({"agent/backbone=resnet18"}, "longer.yaml").root.find_path("train.max_steps")->text(),
@@ -86,7 +87,7 @@ TEST_F(Compose, AFileOfTheSameFolderIsMergedInPlace) {
   EXPECT_EQ(value("train", {"train=long", "train.batch_size=2"}), "max_steps: 50\nbatch_size: 2\n");
 }
 
-TEST_F(Compose, AFileOfAFolderBelowLooksForItsGroupsThereFirst) {
+TEST_F(Compose, SearchesTheGroupsOfAFileOfASubfolderThereFirst) {
   folder_.write("record.yaml", "defaults: [record/base]\n");
   folder_.write("record/base.yaml",
                 "defaults: [train: default, _self_, size: null]\nname: record\n");
@@ -95,7 +96,7 @@ TEST_F(Compose, AFileOfAFolderBelowLooksForItsGroupsThereFirst) {
   EXPECT_EQ(composed.root, parse_yaml("{train: {max_steps: 1, batch_size: 64}, name: small}", ""));
 }
 
-TEST_F(Compose, SwapsAGroupThatTheAgentsOwnFileChose) {
+TEST_F(Compose, ReplacesAChoiceOfTheAgentsOwnFile) {
   EXPECT_EQ(value("agent.backbone", {"agent/backbone=resnet18"}), "type: resnet\ndepth: 18\n");
   EXPECT_EQ(value("agent.backbone", {"agent/backbone=resnet50.yaml"}), "type: resnet\ndepth: 50\n");
   EXPECT_EQ(value("agent.backbone", {"agent/backbone=null"}), "(absent)");
@@ -104,14 +105,14 @@ TEST_F(Compose, SwapsAGroupThatTheAgentsOwnFileChose) {
             "9\n");
 }
 
-TEST_F(Compose, AGlobalPackageChangesEveryPart) {
+TEST_F(Compose, ChangesAllSectionsWithAGlobalPackage) {
   EXPECT_EQ(value("agent.head.n_emb", {"size=small"}), "16\n");
   EXPECT_EQ(value("train.max_steps", {"size=small"}), "5\n");
   EXPECT_EQ(value("size", {"size=small"}), "(absent)");
   EXPECT_EQ(value("train.max_steps", {"size=small", "train.max_steps=6"}), "6\n");
 }
 
-TEST_F(Compose, ChoosesAnOptionalFileByTheNameOfAnotherChoice) {
+TEST_F(Compose, ChoosesAnOptionalFileByTheChoiceOfAnotherGroup) {
   folder_.write("head/flow.yaml", "type: flow\nn_emb: 8\n");
   folder_.write("head/plain.yaml", "type: plain\n");
   folder_.write("size/small_head/imf.yaml", "# @package agent.head\nn_emb: 16\nn_layer: 2\n");
@@ -122,32 +123,33 @@ TEST_F(Compose, ChoosesAnOptionalFileByTheNameOfAnotherChoice) {
   EXPECT_EQ(value("agent.head", {"size=small"}), "type: imf\nn_emb: 16\nn_layer: 2\n");
   EXPECT_EQ(value("agent.head.n_emb", {"size=small", "agent/head=flow"}), "12\n");
   EXPECT_EQ(compose({"size=small"}).choices.at("size/small_head"), "imf");
-  // No file of that name, and no head at all.
+  // There is no file of that name, or no head.
   EXPECT_EQ(value("agent.head", {"size=small", "agent/head=plain"}), "type: plain\nn_emb: 384\n");
   EXPECT_EQ(compose({"size=small", "agent/head=plain"}).choices.at("size/small_head"), "null");
   EXPECT_EQ(value("train.max_steps", {"size=small", "agent/head=plain"}), "5\n");
   EXPECT_EQ(value("agent.head", {"size=small", "agent/head=null"}), "(absent)");
 }
 
-TEST_F(Compose, RefusesTheNameOfAGroupThatIsNotChosenBefore) {
+TEST_F(Compose, RejectsAReferenceToAGroupThatIsNotChosenBefore) {
   folder_.write("x.yaml", "defaults:\n  - train: ${agent/haed}\n");
-  EXPECT_THAT(failure({}, "x.yaml"),
-              HasSubstr("x.yaml:2:5: no choice of the group 'agent/haed' before this entry"));
+  EXPECT_THAT(
+      failure({}, "x.yaml"),
+      HasSubstr("x.yaml:2:5: the group 'agent/haed' has not been chosen before this entry"));
   folder_.write("x.yaml", "defaults:\n  - agent: lewm\n  - train: ${agent/haed}\n");
   EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("did you mean 'agent/head'?"));
   folder_.write("x.yaml", "defaults:\n  - train: default\n  - head: ${train}\n");
   EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("no 'default' in the group 'head'"));
 }
 
-TEST_F(Compose, AddsAGroupThatNoListNames) {
+TEST_F(Compose, AddsAGroupThatIsInNoList) {
   folder_.write("track/board.yaml", "every: 3\n");
   EXPECT_EQ(value("track", {"+track=board"}), "every: 3\n");
   EXPECT_THAT(failure({"+train=default"}),
-              HasSubstr("the group 'train' is chosen already: found default; leave out the '+'"));
+              HasSubstr("the group 'train' is already chosen: found default; remove the '+'"));
   EXPECT_THAT(failure({"+track=bord"}), HasSubstr("did you mean 'board'?"));
 }
 
-TEST_F(Compose, AGroupOfNoneStaysNoneWhateverOtherFilesSayOfIt) {
+TEST_F(Compose, RemovesANullGroupEvenIfOtherFilesSetItsKeys) {
   folder_.write("scene.yaml", "defaults:\n  - env: sim\n  - size: null\n");
   folder_.write("env/sim.yaml", "type: sim\nwidth: 256\n");
   folder_.write("size/tiny.yaml", "# @package _global_\nenv: {width: 8}\nseed: 1\n");
@@ -159,13 +161,13 @@ TEST_F(Compose, AGroupOfNoneStaysNoneWhateverOtherFilesSayOfIt) {
   EXPECT_EQ(composed({"size=tiny", "env=null"}), "seed: 1\n");
 }
 
-TEST_F(Compose, ReadsThePackageOfAFileOfAWindowsEditor) {
+TEST_F(Compose, ReadsThePackageOfAFileSavedOnWindows) {
   folder_.write("scene.yaml", "seed: 0\ndefaults:\n  - _self_\n  - size: windows\n");
   folder_.write("size/windows.yaml", "\xef\xbb\xbf\r\n# @package _global_\r\nseed: 3\r\n");
   EXPECT_EQ(compose_config(folder_.file("scene.yaml"), {}).root.to_yaml(), "seed: 3\n");
 }
 
-TEST_F(Compose, ExpandsTheHomeFolderWhereverAPathEnters) {
+TEST_F(Compose, ExpandsTheHomeFolderInAllPaths) {
   const char* former = std::getenv("HOME");
   const std::string home = former != nullptr ? former : "";
   ::setenv("HOME", folder_.path().c_str(), 1);
@@ -180,7 +182,7 @@ TEST_F(Compose, ExpandsTheHomeFolderWhereverAPathEnters) {
   ::setenv("HOME", home.c_str(), 1);
 }
 
-TEST(SourceTree, IsThatOfABuildAndOfNothingInstalled) {
+TEST(SourceTree, IsThatOfABuildAndEmptyForAnInstallation) {
   const ConfigFolder folder;
   EXPECT_EQ(source_tree(folder.path()), "");
   EXPECT_EQ(source_tree(""), "");
@@ -188,7 +190,7 @@ TEST(SourceTree, IsThatOfABuildAndOfNothingInstalled) {
   EXPECT_EQ(source_tree(folder.path()), "/src/roboimi");
 }
 
-TEST(ConfigChanges, NameEveryKeyThatDiffers) {
+TEST(ConfigChanges, ListEveryKeyThatDiffers) {
   const ConfigNode before =
       parse_yaml("{a: {b: 1, c: x}, list: [1, 2], gone: 3, same: 4}", "a.yaml");
   const ConfigNode after =
@@ -197,16 +199,22 @@ TEST(ConfigChanges, NameEveryKeyThatDiffers) {
             (std::vector<std::string>{"a.b: 1 -> 2", "list: [1, 2] -> [1]", "gone: 3 -> none",
                                       "new: none -> a table with the keys k"}));
   EXPECT_TRUE(config_changes(before, before).empty());
-  const ConfigNode silent = parse_yaml("{a: 1}", "a.yaml");
+  const ConfigNode absent = parse_yaml("{a: 1}", "a.yaml");
   const ConfigNode null = parse_yaml("{a: 1, b: null}", "b.yaml");
-  EXPECT_TRUE(config_changes(silent, null).empty());
-  EXPECT_TRUE(config_changes(null, silent).empty());
+  EXPECT_TRUE(config_changes(absent, null).empty());
+  EXPECT_TRUE(config_changes(null, absent).empty());
   EXPECT_EQ(summary_of_changes({"a", "b"}), "a, b");
   EXPECT_EQ(summary_of_changes({"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}),
             "1, 2, 3, 4, 5, 6, 7, 8 and 2 more");
 }
 
-TEST_F(Compose, AnUnknownChoiceListsTheFilesOfTheGroupAndTheFolders) {
+TEST_F(Compose, SuggestsASweepForSeveralChoices) {
+  EXPECT_THAT(failure({"agent/backbone=vit,resnet18"}),
+              HasSubstr("--multirun runs each of several values; searched "));
+  EXPECT_THAT(failure({"agent/backbone=vit,resnet19"}), Not(HasSubstr("--multirun")));
+}
+
+TEST_F(Compose, ListsTheFilesOfTheGroupAndTheFoldersForAnUnknownChoice) {
   EXPECT_THAT(failure({"agent/backbone=resnet19"}),
               AllOf(StartsWith("command line: no 'resnet19' in the group 'agent/backbone'"),
                     HasSubstr("resnet18"), HasSubstr(", vit;"),
@@ -219,7 +227,7 @@ TEST_F(Compose, AnUnknownChoiceListsTheFilesOfTheGroupAndTheFolders) {
             HasSubstr("expected one of default"), HasSubstr(folder_.file("train"))));
 }
 
-TEST_F(Compose, AnUnknownGroupNamesTheChosenOnes) {
+TEST_F(Compose, ListsTheChosenGroupsForAnUnknownGroup) {
   EXPECT_THAT(failure({"agent/backbonee=vit"}),
               AllOf(HasSubstr("no group 'agent/backbonee' is chosen"),
                     HasSubstr("one of agent, agent/backbone, agent/head, size, train"),
@@ -227,22 +235,22 @@ TEST_F(Compose, AnUnknownGroupNamesTheChosenOnes) {
   EXPECT_THAT(failure({"backbone=vit"}), HasSubstr("no group 'backbone' is chosen"));
 }
 
-TEST_F(Compose, DefaultsInACircleAreShown) {
+TEST_F(Compose, RejectsCircularDefaultsLists) {
   folder_.write("agent/a.yaml", "defaults: [b]\n");
   folder_.write("agent/b.yaml", "defaults: [a]\n");
-  EXPECT_THAT(failure({"agent=a"}), AllOf(HasSubstr("defaults lists in a circle"),
+  EXPECT_THAT(failure({"agent=a"}), AllOf(HasSubstr("circular defaults lists"),
                                           HasSubstr("a.yaml -> "), HasSubstr("b.yaml -> ")));
   folder_.write("agent/self.yaml", "defaults:\n  - agent: self\n");
-  EXPECT_THAT(failure({"agent=self"}), HasSubstr("defaults lists in a circle"));
+  EXPECT_THAT(failure({"agent=self"}), HasSubstr("circular defaults lists"));
 }
 
-TEST_F(Compose, RefusesAMalformedDefaultsList) {
+TEST_F(Compose, RejectsAMalformedDefaultsList) {
   folder_.write("x.yaml", "defaults: lewm\n");
   EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("expected a list of '- GROUP: NAME'"));
   folder_.write("x.yaml", "defaults:\n  - [a]\n");
-  EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("x.yaml:2:5: wrong entry of 'defaults'"));
+  EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("x.yaml:2:5: invalid entry of 'defaults'"));
   folder_.write("x.yaml", "defaults: [_self_, _self_]\n");
-  EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("'_self_' stands twice"));
+  EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("'_self_' appears twice"));
   folder_.write("x.yaml", "defaults: [train: default, train: default]\n");
   EXPECT_THAT(failure({}, "x.yaml"), HasSubstr("the group 'train' is chosen twice"));
   folder_.write("x.yaml", "- a\n- b\n");
@@ -269,7 +277,7 @@ TEST_F(Compose, FindsAConfigInAnotherFolderByName) {
                     HasSubstr("did you mean 'run'?")));
 }
 
-TEST_F(Compose, AnExperimentsOwnFolderComesBeforeTheOthers) {
+TEST_F(Compose, SearchesTheFolderOfTheConfigFirst) {
   ConfigFolder& other = folder_;
   other.write("mine/run.yaml", "defaults:\n  - train: default\n  - head: imf\n");
   other.write("mine/train/default.yaml", "mine: true\n");

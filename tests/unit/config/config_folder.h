@@ -1,4 +1,4 @@
-// A folder of config files for one test, removed afterwards.
+// A temporary folder of config files for one test.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -64,7 +64,7 @@ void declare(OptionFields& fields, WindowOptions& o) {
   std::vector<double> betas = {o.beta1, o.beta2};
   fields.numbers("betas", betas, "decays").range(0.0, 1.0);
   fields.when_read([&](const Options& options) {
-    if (betas.size() != 2) options.fail("betas", "not two decays", "two numbers");
+    if (betas.size() != 2) options.fail("betas", "must have two values", "two numbers");
     o.beta1 = betas[0];
     o.beta2 = betas[1];
   });
@@ -117,7 +117,7 @@ TEST(SchemaOf, HasRangesUnitsMeaningsAndChoices) {
   EXPECT_EQ(schema.options().back().key, "backbone");
 }
 
-TEST(OptionsFrom, GivesTheDefaultsWhereAConfigIsSilent) {
+TEST(OptionsFrom, UsesTheDefaultsOfAbsentKeys) {
   const WindowOptions o = read(kRequired);
   EXPECT_TRUE(o.frozen);
   EXPECT_EQ(o.width, 8);
@@ -161,16 +161,17 @@ TEST(OptionsFrom, FillsEveryMember) {
   EXPECT_EQ(o.backbone->find("type")->text(), "vit");
 }
 
-TEST(OptionsFrom, RefusesWhatTheDeclarationRefuses) {
+TEST(OptionsFrom, RejectsValuesThatTheDeclarationDoesNotAllow) {
   const auto failure = [](const std::string& more) {
     return error_text([&] { read(kRequired + more); });
   };
   EXPECT_THAT(failure("width: 65"),
-              HasSubstr("wrong value of 'agent.window.width': expected an integer from 1 to 64 "
+              HasSubstr("invalid value of 'agent.window.width': expected an integer from 1 to 64 "
                         "(pixels); found '65'"));
   EXPECT_THAT(failure("edge: wrp"), HasSubstr("expected one of mirror, zero, wrap; found 'wrp'"));
   EXPECT_EQ(failure("betas: [0.5]"),
-            "a.yaml:3:1: agent.window.betas: not two decays: expected two numbers; found [0.5]");
+            "a.yaml:3:1: agent.window.betas: must have two values: expected two numbers; found "
+            "[0.5]");
   EXPECT_THAT(error_text([] { read("head: {type: imf}"); }),
               HasSubstr("missing key 'agent.window.data': expected path: a folder of episodes"));
 }

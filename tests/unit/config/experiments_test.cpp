@@ -1,4 +1,4 @@
-// The experiments of configs/.
+// Tests of the shipped experiments in configs/.
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -43,7 +43,7 @@ TEST(Experiments, AllComposeInBothSizesAndAgainFromTheirSavedTree) {
       const ConfigNode root = compose(name, overrides);
       std::ofstream(saved) << root.to_yaml();
       EXPECT_EQ(compose_config(saved.string(), {}).root, root) << name;
-      // What does not act has no environment, and sizes of its own; full sizes are the defaults.
+      // Experiments without an environment have other sizes. The full sizes are the defaults.
       const bool acts = root.find_path("env") != nullptr;
       const std::string small = acts ? "128\n" : "112\n";
       EXPECT_EQ(value(root, acts ? "env.image_height" : "agent.image_height"),
@@ -54,7 +54,7 @@ TEST(Experiments, AllComposeInBothSizesAndAgainFromTheirSavedTree) {
   std::filesystem::remove(saved);
 }
 
-TEST(Experiments, SayWhatDiffersFromTheDeclaredDefaults) {
+TEST(Experiments, ContainOnlyValuesThatDifferFromTheDeclaredDefaults) {
   for (const char* name : {"lewm_imf_attnres.yaml", "resnet_imf_attnres.yaml"}) {
     const ConfigNode root = compose(name);
     EXPECT_EQ(value(root, "data.camera_names"), "[r_vis, top, front]\n");
@@ -98,7 +98,7 @@ TEST(Experiments, SwapTheBackboneInPlace) {
       const bool is_lewm = std::string(backbone).starts_with("lewm");
       EXPECT_EQ(value(root, "agent.backbone.type"),
                 is_lewm ? "lewm_vit_backbone\n" : "resnet_backbone\n");
-      // 208 is right for one 192-d feature only.
+      // cond_dim 208 fits only one feature of dimension 192.
       const ConfigNode* cond_dim = root.find_path("agent.head.cond_dim");
       const bool is_stated = cond_dim != nullptr && !cond_dim->is_null();
       EXPECT_EQ(is_stated, is_lewm && std::string(name).starts_with("lewm"));
@@ -112,7 +112,7 @@ TEST(Experiments, SwapTheBackboneInPlace) {
 TEST(Experiments, SwapTheHeadInPlace) {
   for (const char* head : {"diffusion", "flow_matching"}) {
     const std::string choice = std::string("agent/head=") + head;
-    // Nothing of the other head is left; what is no head's own still holds.
+    // No key of the other head is left; keys that all heads share remain.
     const std::string full = "type: " + std::string(head) + "_head\ncond_dim: 208\n";
     EXPECT_EQ(value(compose("lewm_imf_attnres.yaml", {choice}), "agent.head"), full);
     EXPECT_EQ(value(compose("lewm_imf_attnres.yaml", {choice, "size=small"}), "agent.head"),
@@ -120,7 +120,7 @@ TEST(Experiments, SwapTheHeadInPlace) {
   }
 }
 
-TEST(Experiments, KeepTheSizeOfAHeadThatHasNoSmallOne) {
+TEST(Experiments, KeepTheSizeOfAHeadWithoutASmallSize) {
   const ConfigFolder folder;
   folder.write("head/mine.yaml", "type: my_head\nhidden: 64\n");
   const ConfigNode root = compose_config((configs() / "lewm_imf_attnres.yaml").string(),
@@ -128,7 +128,7 @@ TEST(Experiments, KeepTheSizeOfAHeadThatHasNoSmallOne) {
                               .root;
   EXPECT_EQ(value(root, "agent.head"), "type: my_head\nhidden: 64\ncond_dim: 208\n");
   EXPECT_EQ(value(root, "train.max_steps"), "2000\n");
-  // One that comes with a size of its own.
+  // A head with its own small size.
   folder.write("size/small_head/mine.yaml", "# @package agent.head\nhidden: 8\n");
   const ConfigNode sized = compose_config((configs() / "lewm_imf_attnres.yaml").string(),
                                           {"agent/head=mine", "size=small"}, {folder.path()})
@@ -136,13 +136,13 @@ TEST(Experiments, KeepTheSizeOfAHeadThatHasNoSmallOne) {
   EXPECT_EQ(value(sized, "agent.head.hidden"), "8\n");
 }
 
-TEST(Experiments, WithoutACameraShowTheEnvironmentsState) {
+TEST(Experiments, UseTheStateOfTheEnvironmentWithoutCameras) {
   const ConfigNode root = compose("lewm_imf_attnres.yaml", {"agent=state_imf_attnres"});
   EXPECT_EQ(value(root, "agent.backbone"), "(absent)");
   EXPECT_EQ(value(root, "agent.use_env_state"), "true\n");
 }
 
-TEST(Experiments, ListTheBackbonesThereAre) {
+TEST(Experiments, ListTheAvailableBackbones) {
   EXPECT_THAT(error_text([] { compose("lewm_imf_attnres.yaml", {"agent/backbone=resnet19"}); }),
               HasSubstr("one of lewm_vit, lewm_vit_diffusion, resnet18, resnet34, resnet50"));
 }

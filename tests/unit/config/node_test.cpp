@@ -25,7 +25,7 @@ TEST(ConfigNode, SetsAndErasesByPath) {
   EXPECT_EQ(root, parsed("a: {b: 3}\nlist: [Y, z]\n"));
 }
 
-TEST(ConfigNode, IsEqualByValueAndNotByPlace) {
+TEST(ConfigNode, ComparesValuesAndNotLocations) {
   EXPECT_EQ(parsed("a: 1"), parsed("# lower\n\na:   1"));
   EXPECT_EQ(parsed("a: text"), parsed("a: 'text'"));
   EXPECT_FALSE(parsed("a: 1") == parsed("a: '1'"));
@@ -34,14 +34,14 @@ TEST(ConfigNode, IsEqualByValueAndNotByPlace) {
   EXPECT_FALSE(parsed("[1, 2]") == parsed("[2, 1]"));
 }
 
-TEST(ConfigNode, RefusesAPathThatWouldNestTooDeep) {
+TEST(ConfigNode, RejectsAPathThatIsTooDeep) {
   ConfigNode root = ConfigNode::map();
   std::string path = "a";
   for (int level = 0; level < 5000; ++level) path += ".a";
-  EXPECT_THAT(error_text([&] { root.set_path(path, {}); }), HasSubstr("nested too deep"));
+  EXPECT_THAT(error_text([&] { root.set_path(path, {}); }), HasSubstr("nested too deeply"));
 }
 
-TEST(ToYaml, WritesMapsInBlocksAndListsOfScalarsInALine) {
+TEST(ToYaml, WritesMapsAsBlocksAndListsOfScalarsOnOneLine) {
   EXPECT_EQ(parsed("{a: {b: [1, x, null]}, c: [{d: 1}], e: {}, f: []}").to_yaml(),
             "a:\n  b: [1, x, null]\nc:\n  - d: 1\ne: {}\nf: []\n");
 }
@@ -54,7 +54,7 @@ TEST(ToJson, ReadsPlainScalarsAsYamlDoes) {
 
 class ScalarRoundTrip : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(ScalarRoundTrip, OfAPlainAndAQuotedTextGivesTheSameTree) {
+TEST_P(ScalarRoundTrip, PreservesPlainAndQuotedStrings) {
   for (const bool quoted : {false, true}) {
     ConfigNode root = ConfigNode::map();
     root.set("value", ConfigNode::scalar(GetParam(), {}, quoted));
@@ -68,7 +68,7 @@ TEST_P(ScalarRoundTrip, OfAPlainAndAQuotedTextGivesTheSameTree) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Texts, ScalarRoundTrip,
+    Strings, ScalarRoundTrip,
     ::testing::Values("yes", "1e-3", "a: b", "", "line\nline\n", "grüße 机器人 🤖", "null",
                       "~", "true", "0x10", "- x", "# no comment", "a #b", "[1, 2]", "{a: b}",
                       "*alias", "&anchor", "!tag", "%directive", "@at", "`tick`", "'single'",

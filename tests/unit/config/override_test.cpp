@@ -46,10 +46,10 @@ TEST_F(Override, ChangesAKeyToAnyYamlValue) {
   EXPECT_EQ(value("name", {"name=1", "name=2"}), "2\n");
 }
 
-TEST_F(Override, TakesEveryLetterOfAValueAndNoneForAComment) {
+TEST_F(Override, KeepsEveryCharacterOfAValueAndHasNoComments) {
   const auto text_of = [&](const std::string& override_text) {
     const ConfigNode root = compose({override_text});
-    // What is saved reads back as the same.
+    // The saved config reads back unchanged.
     EXPECT_TRUE(parse_yaml(root.to_yaml(), "saved.yaml") == root) << root.to_yaml();
     return root.find("name")->text();
   };
@@ -67,7 +67,7 @@ TEST_F(Override, TakesEveryLetterOfAValueAndNoneForAComment) {
             "- \"a #1\"\n- \"#2\"\n- \"k #3\": v\n");
 }
 
-TEST_F(Override, IsOneLineOfUtf8AndOneValue) {
+TEST_F(Override, MustBeOneLineOfUtf8AndOneValue) {
   EXPECT_EQ(failure({"name=a\nb"}),
             "command line: the override 'name=a\\x0ab': a control character in the value: expected "
             "one line of UTF-8");
@@ -75,15 +75,14 @@ TEST_F(Override, IsOneLineOfUtf8AndOneValue) {
   EXPECT_THAT(failure({"name=caf\xe9"}), HasSubstr("'name=caf\\xe9': not UTF-8"));
   EXPECT_THAT(failure({"name=\"a\" # b"}), HasSubstr("the override 'name=\"a\" # b': "));
   EXPECT_THAT(failure({"cameras=[a] # b"}), HasSubstr("the override 'cameras=[a] # b': "));
-  EXPECT_THAT(failure({"cameras", "[a]"}),
-              HasSubstr("write key and value in one word, without spaces around '='"));
+  EXPECT_THAT(failure({"cameras", "[a]"}), HasSubstr("write KEY=VALUE without spaces around '='"));
 }
 
-TEST_F(Override, OfATableChangesOnlyTheKeysItNames) {
+TEST_F(Override, ChangesOnlyTheGivenKeysOfATable) {
   EXPECT_EQ(value("agent.head", {"agent.head={n_emb: 8}"}), "n_emb: 8\nn_layer: 12\n");
 }
 
-TEST_F(Override, ComesFromTheCommandLine) {
+TEST_F(Override, HasTheCommandLineAsLocation) {
   const ConfigNode root = compose({"agent.head={n_emb: 8}", "cameras=[z]"});
   EXPECT_EQ(root.find_path("agent.head.n_emb")->location().to_string(), "command line");
   EXPECT_EQ(root.find_path("cameras.0")->location().to_string(), "command line");
@@ -97,7 +96,21 @@ TEST_F(Override, AddsAndRemoves) {
   EXPECT_EQ(value("cameras", {"~cameras.0"}), "[b]\n");
 }
 
-TEST_F(Override, OfAnUnknownKeyNamesTheNearestAndHowToAdd) {
+TEST_F(Override, SuggestsTheSectionThatWasOmitted) {
+  EXPECT_EQ(failure({"n_emb=3"}),
+            "command line: unknown key 'n_emb': expected a key that the config has; did you mean "
+            "'agent.head.n_emb'? '+n_emb=3' adds a new key");
+  folder_.write("run.yaml", "a: {size: 1}\nb: {size: 2}\n");
+  EXPECT_THAT(failure({"size=3"}), HasSubstr("did you mean 'a.size' or 'b.size'?"));
+  const DeclaredKeys declared = [](const ConfigNode&) {
+    return std::vector<std::string>{"train.batch_size"};
+  };
+  EXPECT_THAT(
+      error_text([&] { compose_config(folder_.file("run.yaml"), {"batch_size=8"}, {}, declared); }),
+      HasSubstr("did you mean 'train.batch_size'?"));
+}
+
+TEST_F(Override, SuggestsTheNearestKeyOrToAddOne) {
   EXPECT_EQ(failure({"agent.heda.n_emb=3"}),
             "command line: unknown key 'agent.heda.n_emb': expected a key that the config has; did "
             "you mean 'agent.head.n_emb'? '+agent.heda.n_emb=3' adds a new key");
@@ -106,7 +119,7 @@ TEST_F(Override, OfAnUnknownKeyNamesTheNearestAndHowToAdd) {
   EXPECT_THAT(failure({"cameras.7=x"}), HasSubstr("unknown key 'cameras.7'"));
 }
 
-TEST_F(Override, DropsAComponentInWithItsOptions) {
+TEST_F(Override, ReplacesAComponentAndSetsItsOptions) {
   folder_.write("run.yaml", "agent: {backbone: {type: resnet, depth: 18}, note: {text: a}}\n");
   EXPECT_EQ(
       value("agent.backbone", {"agent.backbone.plugin=./libmine.so", "agent.backbone.width=4"}),
@@ -118,7 +131,7 @@ TEST_F(Override, DropsAComponentInWithItsOptions) {
               HasSubstr("unknown key 'agent.other'"));
 }
 
-TEST_F(Override, ChangesADeclaredKeyThatNoFileWrites) {
+TEST_F(Override, ChangesADeclaredKeyThatIsInNoFile) {
   std::string asked;
   const DeclaredKeys declared = [&](const ConfigNode& root) {
     asked += root.find_path("agent.head.n_emb")->text() + " ";
@@ -131,7 +144,8 @@ TEST_F(Override, ChangesADeclaredKeyThatNoFileWrites) {
       composed({"agent.head.n_emb=8", "agent.head.dropout=0.1", "train.max_steps=5"});
   EXPECT_EQ(root.find_path("agent.head.dropout")->text(), "0.1");
   EXPECT_EQ(root.find_path("train.max_steps")->location().to_string(), "command line");
-  EXPECT_EQ(asked, "8 8 ") << "with the overrides before it, and for no key that a file writes";
+  EXPECT_EQ(asked, "8 8 ")
+      << "called after earlier overrides, and only for keys that are in no file";
   EXPECT_EQ(error_text([&] { composed({"train.max_step=5"}); }),
             "command line: unknown key 'train.max_step': expected a key that the config has; did "
             "you mean 'train.max_steps'? '+train.max_step=5' adds a new key");
@@ -139,29 +153,28 @@ TEST_F(Override, ChangesADeclaredKeyThatNoFileWrites) {
               HasSubstr("unknown key 'train.max_steps'"));
 }
 
-TEST_F(Override, RefusesToAddWhatIsThereOrHasNoRoom) {
-  EXPECT_THAT(failure({"+name=y"}),
-              AllOf(HasSubstr("'name' is there already: found 'x' from "),
-                    HasSubstr("run.yaml:3:1"), HasSubstr("leave out the '+'")));
+TEST_F(Override, DoesNotAddAnExistingKeyOrAKeyBelowAScalar) {
+  EXPECT_THAT(failure({"+name=y"}), AllOf(HasSubstr("'name' already exists: found 'x' from "),
+                                          HasSubstr("run.yaml:3:1"), HasSubstr("remove the '+'")));
   EXPECT_THAT(failure({"+name.first=y"}), HasSubstr("expected a table at 'name'; found 'x'"));
   EXPECT_THAT(failure({"+cameras.2=y"}), HasSubstr("expected a table at 'cameras'"));
 }
 
-TEST_F(Override, RefusesWhatIsNone) {
+TEST_F(Override, RejectsInvalidSyntax) {
   for (const char* text : {"name", "=3", "+=3", ".a=3", "a..b=3", "a.=1", "~a=1", "a b=1", ""}) {
     EXPECT_THAT(failure({text}), StartsWith("command line: not an override")) << text;
   }
   EXPECT_THAT(failure({"name=[1"}),
               AllOf(HasSubstr("the override 'name=[1': not valid YAML"),
-                    HasSubstr("put a text with special characters in quotes")));
+                    HasSubstr("put a string with special characters in quotes")));
   EXPECT_THAT(failure({"+" + std::string(5000, 'a') + "=1", "+x.y=1", "+x.y=2"}),
-              HasSubstr("there already"));
+              HasSubstr("already exists"));
   std::string deep = "+a";
   for (int level = 0; level < 500; ++level) deep += ".a";
   EXPECT_THAT(failure({deep + "=1"}), HasSubstr("nested too deep"));
 }
 
-TEST(ExpandSweep, IsTheCartesianProductInOrder) {
+TEST(ExpandSweep, ReturnsTheCartesianProductInOrder) {
   EXPECT_THAT(expand_sweep({"a=1,2", "b=x", "c=p,q"}),
               ElementsAre(ElementsAre("a=1", "b=x", "c=p"), ElementsAre("a=1", "b=x", "c=q"),
                           ElementsAre("a=2", "b=x", "c=p"), ElementsAre("a=2", "b=x", "c=q")));
@@ -183,7 +196,7 @@ TEST(ExpandSweep, SplitsOnlyOutsideBracketsBracesAndQuotes) {
                           ElementsAre("~a", "agent/backbone=resnet18")));
 }
 
-TEST(ExpandSweep, RefusesEmptyValuesAndTooManyJobs) {
+TEST(ExpandSweep, RejectsEmptyValuesAndTooManyJobs) {
   EXPECT_THAT(error_text([] { expand_sweep({"a=1,,2"}); }),
               HasSubstr("an empty value in the sweep"));
   const std::string ten = "=0,1,2,3,4,5,6,7,8,9";

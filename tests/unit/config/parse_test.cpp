@@ -16,7 +16,7 @@ std::string failure(const std::string& text) {
   return error_text([&] { parse(text); });
 }
 
-TEST(ParseYaml, KeepsTextsQuotesAndOrder) {
+TEST(ParseYaml, KeepsStringsQuotesAndOrder) {
   const ConfigNode root = parse("z: 1\na: \"1\"\nlist: [x, 'y', ~]\nnothing:\n");
   ASSERT_TRUE(root.is_map());
   EXPECT_EQ(root.entries()[0].first, "z");
@@ -30,7 +30,7 @@ TEST(ParseYaml, KeepsTextsQuotesAndOrder) {
   EXPECT_EQ(root.find_path("z.deeper"), nullptr);
 }
 
-TEST(ParseYaml, PlacesEveryEntryAtItsKey) {
+TEST(ParseYaml, RecordsTheLocationOfEachKey) {
   const ConfigNode root = parse("a:\n  b:\n    - 1\n    - 22\n  c:\n");
   EXPECT_EQ(root.find("a")->location().to_string(), "a.yaml:1:1");
   EXPECT_EQ(root.find_path("a.b")->location().to_string(), "a.yaml:2:3");
@@ -38,7 +38,7 @@ TEST(ParseYaml, PlacesEveryEntryAtItsKey) {
   EXPECT_EQ(root.find_path("a.c")->location().to_string(), "a.yaml:5:3");
 }
 
-TEST(ParseYaml, AnEmptyFileIsNull) {
+TEST(ParseYaml, ReadsAnEmptyFileAsNull) {
   EXPECT_TRUE(parse("").is_null());
   EXPECT_TRUE(parse("# nothing but a comment\n").is_null());
 }
@@ -57,19 +57,19 @@ TEST(ParseYaml, ExpandsAnchorsAliasesAndMergeKeys) {
   EXPECT_EQ(root.find("wide")->find("<<"), nullptr);
 }
 
-TEST(ParseYaml, RefusesARepeatedKeyAndSaysWhereTheFirstIs) {
+TEST(ParseYaml, RejectsARepeatedKeyWithTheLocationOfTheFirst) {
   EXPECT_EQ(failure("a: 1\nb:\n  c: 1\n  c: 2\n"),
-            "a.yaml:4:3: repeated key 'c', first at a.yaml:3:3; remove one of them");
+            "a.yaml:4:3: repeated key 'c', first used at a.yaml:3:3; remove one of them");
   EXPECT_THAT(failure("{a: 1, \"a\": 2}"), StartsWith("a.yaml:1:8: repeated key 'a'"));
 }
 
-TEST(ParseYaml, SaysWhereTheSyntaxIsWrong) {
+TEST(ParseYaml, ReportsTheLocationOfASyntaxError) {
   EXPECT_THAT(failure("a: 1\nb: [1, 2\nc: 3\n"), StartsWith("a.yaml:3:"));
   EXPECT_THAT(failure("a: 'open\nb: 1\n"), HasSubstr("not valid YAML: illegal EOF in scalar"));
   EXPECT_THAT(failure("a: *nobody\n"), StartsWith("a.yaml:1:4: not valid YAML"));
   EXPECT_THAT(failure("a: 1\n---\nb: 2\n"), HasSubstr("a second document"));
-  EXPECT_THAT(failure("? [a, b]\n: 1\n"), HasSubstr("a key that is no text"));
-  EXPECT_THAT(failure("~: 1\n"), HasSubstr("a key that is no text"));
+  EXPECT_THAT(failure("? [a, b]\n: 1\n"), HasSubstr("a key that is not a string"));
+  EXPECT_THAT(failure("~: 1\n"), HasSubstr("a key that is not a string"));
   EXPECT_THAT(failure("a: !python/object x\n"), HasSubstr("unknown tag '!python/object'"));
 }
 
@@ -80,10 +80,10 @@ TEST(ParseYaml, SurvivesHostileNesting) {
   std::string maps;
   for (int depth = 0; depth < 2000; ++depth) maps += std::string(depth, ' ') + "a:\n";
   EXPECT_THAT(failure(maps), HasSubstr("nested too deep"));
-  EXPECT_THAT(failure("a: &a [*a]\n"), HasSubstr("alias inside the value that it names"));
+  EXPECT_THAT(failure("a: &a [*a]\n"), HasSubstr("alias inside its own value"));
 }
 
-TEST(ParseYaml, StopsAtAliasesThatMultiply) {
+TEST(ParseYaml, LimitsTheNumberOfValuesFromAliases) {
   std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int level = 1; level < 12; ++level) {
     const std::string name = "a" + std::to_string(level);
@@ -95,8 +95,8 @@ TEST(ParseYaml, StopsAtAliasesThatMultiply) {
   EXPECT_THAT(failure(text), HasSubstr("too many values"));
 }
 
-TEST(ParseYaml, TakesBytesThatAreNoTextForAnErrorOrAText) {
-  // Neither crashes nor hangs; what yaml-cpp makes of them is its own affair.
+TEST(ParseYaml, SurvivesBinaryData) {
+  // yaml-cpp may read it as a string or reject it, but must not crash or hang.
   for (const std::string& text :
        {std::string("\0\1\2\xff\xfe", 5), std::string("\x89PNG\r\n\x1a\n"), std::string(3000, '{'),
         std::string("a: \xc3\x28")}) {
@@ -108,7 +108,7 @@ TEST(ParseYaml, TakesBytesThatAreNoTextForAnErrorOrAText) {
   }
 }
 
-TEST(LoadYaml, ReadsTheFilesOfWindowsEditors) {
+TEST(LoadYaml, ReadsFilesSavedOnWindows) {
   const ConfigFolder folder;
   folder.write("a.yaml", "\xef\xbb\xbfname: x\r\nlist:\r\n  - 1\r\n");
   const ConfigNode root = load_yaml(folder.file("a.yaml"));
@@ -137,7 +137,7 @@ TEST(LoadYaml, NamesAnEncodingThatIsNotUtf8) {
               HasSubstr("a.yaml:2: not UTF-8: expected a text file in UTF-8; found a zero byte"));
 }
 
-TEST(LoadYaml, SaysThatTabsDoNotIndent) {
+TEST(LoadYaml, ExplainsThatTabsDoNotIndent) {
   EXPECT_THAT(failure("a:\n\t- b\n\t- c: d\n"),
               HasSubstr("line 2 is indented with a tab: use spaces"));
   EXPECT_THAT(failure("a:\n  b: 1\n\tc: 2\n"), HasSubstr("line 3 is indented with a tab"));

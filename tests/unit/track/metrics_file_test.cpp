@@ -34,7 +34,7 @@ class MetricsFileTest : public ::testing::Test {
   fs::path path_ = folder_ / "metrics.jsonl";
 };
 
-TEST_F(MetricsFileTest, WritesOneObjectALine) {
+TEST_F(MetricsFileTest, WritesOneObjectPerLine) {
   MetricsFile file(path_);
   file.scalars(50, {{"train/loss", 0.25}, {"train/learning_rate", 1e-4}});
   file.scalars(100, {{"train/loss", std::numeric_limits<double>::quiet_NaN()}});
@@ -47,7 +47,7 @@ TEST_F(MetricsFileTest, WritesOneObjectALine) {
   EXPECT_TRUE(written[1]["train/loss"].is_null());
 }
 
-TEST_F(MetricsFileTest, IsCutBackToTheCheckpointAndLosesATornLine) {
+TEST_F(MetricsFileTest, IsCutBackToTheCheckpointAndLosesAnIncompleteLine) {
   {
     MetricsFile file(path_);
     for (const std::int64_t step : {50, 100, 150}) file.scalars(step, {{"x", 1.0}});
@@ -62,7 +62,7 @@ TEST_F(MetricsFileTest, IsCutBackToTheCheckpointAndLosesATornLine) {
   EXPECT_EQ(lines()[2]["x"], 2.0);
 }
 
-TEST_F(MetricsFileTest, LosesTheRolloutsThatTheCheckpointDoesNotKnow) {
+TEST_F(MetricsFileTest, LosesRolloutsThatAreNotInTheCheckpoint) {
   const auto write_and_cut = [&](bool rolled_out) {
     fs::remove(path_);
     MetricsFile file(path_);
@@ -87,17 +87,18 @@ TEST_F(MetricsFileTest, IsNotWrittenThroughALink) {
     MetricsFile file(path_);
     FAIL() << "opened";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("metrics.jsonl: cannot open: a link: expected a "
-                                                   "file, so that nothing outside this folder"));
+    EXPECT_THAT(error.what(),
+                ::testing::HasSubstr("metrics.jsonl: cannot open: the path is a symbolic link: "
+                                     "expected a file, so that nothing outside this folder"));
   }
 }
 
-TEST_F(MetricsFileTest, ThatDoesNotExistIsNotCut) {
+TEST_F(MetricsFileTest, IsNotCreatedByCuttingBack) {
   cut_metrics_back(path_, 100, /*rolled_out=*/true);
   EXPECT_FALSE(fs::exists(path_));
 }
 
-TEST_F(MetricsFileTest, SaysWhereItCannotBeOpened) {
+TEST_F(MetricsFileTest, ReportsThePathThatCannotBeOpened) {
   try {
     MetricsFile file(folder_ / "no" / "metrics.jsonl");
     FAIL() << "opened";

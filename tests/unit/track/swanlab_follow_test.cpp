@@ -1,4 +1,4 @@
-// scripts/swanlab_follow.py with the real package, offline, on folders that look like a run's.
+// Tests of scripts/swanlab_follow.py with the real package, offline, on simulated run folders.
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -21,22 +21,22 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// The folder of a run that the test itself plays.
+// A run folder whose run is simulated by the test.
 class SwanlabFollow : public ::testing::Test {
  protected:
   SwanlabFollow() {
-    // A sanitizer preloaded for this test is none of Python's business.
+    // Do not preload the sanitizer of this test into Python.
     ::unsetenv("LD_PRELOAD");
     write_text_atomically(run_ / "config.yaml",
                           "name: demo\ntrain:\n  learning_rate: 1e-5\ntrack:\n  swanlab: off\n");
-    say("running");
+    write_status("running");
   }
   ~SwanlabFollow() override {
     std::error_code ignored;
     fs::remove_all(run_, ignored);
   }
 
-  void say(const std::string& status, pid_t pid = ::getpid()) const {
+  void write_status(const std::string& status, pid_t pid = ::getpid()) const {
     const json record = {{"name", "demo"}, {"status", status}, {"pid", pid}, {"host", host_name()}};
     write_text_atomically(run_ / "run.json", record.dump());
   }
@@ -50,7 +50,7 @@ class SwanlabFollow : public ::testing::Test {
     }
     return text;
   }
-  // What lines(1, last) have for "a".
+  // The values of "a" in lines(1, last).
   static json values_of_a(int last) {
     json values = json::array();
     for (int step = 1; step <= last; ++step) values.push_back({step, step + 0.5});
@@ -70,7 +70,7 @@ class SwanlabFollow : public ::testing::Test {
   bool follows() const {
     return soon([&] { return log().find("follows") != std::string::npos; });
   }
-  // As a shell has it; -1 when it does not end by itself.
+  // The exit status as in a shell; -1 if the process does not end in time.
   static int status_of(pid_t follower) {
     int status = 0;
     if (soon([&] { return ::waitpid(follower, &status, WNOHANG) == follower; })) {
@@ -79,7 +79,7 @@ class SwanlabFollow : public ::testing::Test {
     ::kill(follower, SIGKILL);
     return -1;
   }
-  std::uintmax_t kept_bytes() const {
+  std::uintmax_t written_bytes() const {
     std::uintmax_t bytes = 0;
     for (const auto& entry : fs::recursive_directory_iterator(run_ / "swanlab")) {
       if (entry.path().extension() == ".swanlab") bytes += entry.file_size();
@@ -90,17 +90,17 @@ class SwanlabFollow : public ::testing::Test {
   fs::path run_ = fs::temp_directory_path() / ("roboimi_swanlab_" + std::to_string(::getpid()));
 };
 
-TEST_F(SwanlabFollow, ShowsScalarsPicturesAndTheConfigurationOfARunToItsEnd) {
+TEST_F(SwanlabFollow, ShowsScalarsImagesAndTheConfigurationOfARunToItsEnd) {
   write("{\"step\": 5, \"time\": 1.0, \"train/loss\": 0.5}\n{\"step\": 10, \"ti");
   const pid_t follower = start();
   ASSERT_TRUE(follows()) << log();
   write("me\": 2.0, \"train/loss\": 0.25, \"train/bad\": null}\n");
-  const fs::path picture = run_ / "rollouts" / "step_00000010" / "trajectory_000.png";
-  fs::create_directories(picture.parent_path());
-  fs::copy_file(ROBOIMI_SOURCE_DIR "/docs/images/rollout.png", picture.string() + ".part");
-  fs::rename(picture.string() + ".part", picture);
+  const fs::path image = run_ / "rollouts" / "step_00000010" / "trajectory_000.png";
+  fs::create_directories(image.parent_path());
+  fs::copy_file(ROBOIMI_SOURCE_DIR "/docs/images/rollout.png", image.string() + ".part");
+  fs::rename(image.string() + ".part", image);
   write("{\"step\": 15, \"time\": 3.0, \"train/loss\": 0.125, \"rollout/success_rate\": 1}\n");
-  say("finished");
+  write_status("finished");
   EXPECT_EQ(status_of(follower), 0) << log();
 
   const json shown = read_swanlab(run_);
@@ -115,16 +115,16 @@ TEST_F(SwanlabFollow, ShowsScalarsPicturesAndTheConfigurationOfARunToItsEnd) {
   EXPECT_THAT(tracker_urls(run_), testing::ElementsAre((run_ / "swanlab").string()));
 }
 
-TEST_F(SwanlabFollow, StartedAgainShowsNoStepTwiceAndNoneIsMissing) {
+TEST_F(SwanlabFollow, ShowsEveryStepOnceAfterARestart) {
   write(lines(1, 40));
   const pid_t first = start();
   ASSERT_TRUE(follows()) << log();
   ::kill(first, SIGTERM);
   EXPECT_EQ(status_of(first), 0) << log();
-  // What a resumed run does: back to its last checkpoint, then the same steps again.
+  // As in a resumed run: cut back to the last checkpoint, then the same steps again.
   write_text_atomically(run_ / "metrics.jsonl", lines(1, 30));
   write(lines(31, 60));
-  say("finished");
+  write_status("finished");
   EXPECT_EQ(status_of(start()), 0) << log();
 
   const json shown = read_swanlab(run_);
@@ -135,31 +135,31 @@ TEST_F(SwanlabFollow, StartedAgainShowsNoStepTwiceAndNoneIsMissing) {
   EXPECT_EQ(shown["ends"], json::array({"RUN_STATE_ABORTED", "RUN_STATE_FINISHED"}));
 }
 
-TEST_F(SwanlabFollow, KilledAndStartedAgainShowsNoStepTwiceAndNoneIsMissing) {
+TEST_F(SwanlabFollow, ShowsEveryStepOnceAfterBeingKilled) {
   write(lines(1, 400));
   const pid_t first = start();
   ASSERT_TRUE(follows()) << log();
-  // Its first blocks are on the disk, and the last one torn.
-  ASSERT_TRUE(soon([&] { return kept_bytes() > 0; }));
+  // Kill it when its first blocks are on disk and the last one may be incomplete.
+  ASSERT_TRUE(soon([&] { return written_bytes() > 0; }));
   ::kill(first, SIGKILL);
   EXPECT_EQ(status_of(first), 128 + SIGKILL);
-  say("finished");
+  write_status("finished");
   EXPECT_EQ(status_of(start()), 0) << log();
 
   const json shown = read_swanlab(run_);
   EXPECT_EQ(shown["scalars"]["a"], values_of_a(400));
-  // The first one's file tells of its part.
+  // The file of the killed process contains its part.
   EXPECT_EQ(shown["experiments"].size(), 2U);
   EXPECT_EQ(shown["ends"], json::array({"RUN_STATE_FINISHED"}));
 }
 
 TEST_F(SwanlabFollow, EndsWhenItsRunIsKilled) {
   const auto run = start_process({.words = {"/bin/sleep", "600"}});
-  say("running", static_cast<pid_t>(run.pid));
+  write_status("running", static_cast<pid_t>(run.pid));
   write(lines(1, 3));
   const pid_t follower = start();
   ASSERT_TRUE(follows()) << log();
-  ::kill(static_cast<pid_t>(run.pid), SIGKILL);  // and nobody reaps it yet
+  ::kill(static_cast<pid_t>(run.pid), SIGKILL);  // not reaped yet
   EXPECT_EQ(status_of(follower), 0) << log();
   ::waitpid(static_cast<pid_t>(run.pid), nullptr, 0);
   const json shown = read_swanlab(run_);
@@ -167,7 +167,7 @@ TEST_F(SwanlabFollow, EndsWhenItsRunIsKilled) {
   EXPECT_EQ(shown["scalars"]["b"], json({{1, -1.0}, {2, -2.0}, {3, -3.0}}));
 }
 
-TEST_F(SwanlabFollow, TellsARunFromALaterProcessOfItsNumber) {
+TEST_F(SwanlabFollow, DistinguishesARunFromALaterProcessWithItsId) {
   const ProcessIdentity self = identify_process(::getpid());
   json record = json::parse(read_text(run_ / "run.json"));
   record["process_start"] = {{"ticks", self.start_ticks + 1}, {"boot_id", self.boot_id}};
@@ -177,7 +177,7 @@ TEST_F(SwanlabFollow, TellsARunFromALaterProcessOfItsNumber) {
   EXPECT_EQ(read_swanlab(run_)["ends"], json::array({"RUN_STATE_CRASHED"}));
 }
 
-TEST_F(SwanlabFollow, FollowsNoLinkToAnotherFolder) {
+TEST_F(SwanlabFollow, RejectsALinkToAnotherFolder) {
   fs::create_directory(run_ / "other");
   fs::create_directory(run_ / "other/run-1");
   fs::create_directory_symlink(run_ / "other", run_ / "swanlab");
@@ -187,7 +187,7 @@ TEST_F(SwanlabFollow, FollowsNoLinkToAnotherFolder) {
   EXPECT_TRUE(fs::exists(run_ / "other/run-1"));
 }
 
-TEST_F(SwanlabFollow, RefusesWhatIsNoRun) {
+TEST_F(SwanlabFollow, RejectsAFolderThatIsNotARun) {
   const ProcessResult result =
       run_process({kTreePython.string(), ROBOIMI_SOURCE_DIR "/scripts/swanlab_follow.py",
                    (run_ / "x").string()});
@@ -208,7 +208,7 @@ TEST_F(SwanlabFollow, IsFoundWithThePythonThatHasThePackage) {
   EXPECT_EQ(program.script, ROBOIMI_SOURCE_DIR "/scripts/swanlab_follow.py");
 }
 
-TEST_F(SwanlabFollow, SaysHowToInstallAMissingPackage) {
+TEST_F(SwanlabFollow, ExplainsHowToInstallAMissingPackage) {
   const fs::path bare = run_ / "bare";
   ASSERT_EQ(
       run_process({kTreePython.string(), "-m", "venv", "--without-pip", bare.string()}).status, 0);
@@ -216,15 +216,15 @@ TEST_F(SwanlabFollow, SaysHowToInstallAMissingPackage) {
   const std::string error = error_of({.mode = "offline"});
   ::unsetenv("ROBOIMI_PYTHON");
   EXPECT_THAT(error, StartsWith((bare / "bin/python").string() +
-                                ": track.swanlab=offline: SwanLab's package is missing"));
+                                ": track.swanlab=offline: the Python package swanlab is missing"));
   EXPECT_THAT(error, HasSubstr("No module named 'swanlab'"));
   EXPECT_THAT(error, HasSubstr("run scripts/setup.sh --swanlab, or install " ROBOIMI_SOURCE_DIR
                                "/scripts/requirements-swanlab.txt into a Python"));
   EXPECT_THAT(error, ::testing::Not(HasSubstr("\n")));
 }
 
-TEST_F(SwanlabFollow, RunsNoPythonOfTheCurrentFolder) {
-  // The package is hidden from every Python, so that all of them are asked.
+TEST_F(SwanlabFollow, NeverRunsAPythonOfTheCurrentFolder) {
+  // Hide the package from every Python, so that all candidates are tried.
   write_text_atomically(run_ / "shadow/swanlab.py", "raise ModuleNotFoundError('hidden')\n");
   const fs::path python = run_ / ".venv/bin/python";
   write_text_atomically(python, "#!/bin/sh\ntouch " + (run_ / "was_run").string() + "\n");
@@ -239,7 +239,7 @@ TEST_F(SwanlabFollow, RunsNoPythonOfTheCurrentFolder) {
   EXPECT_FALSE(fs::exists(run_ / "was_run"));
 }
 
-TEST_F(SwanlabFollow, WantsAnAccountForTheCloudAndAName) {
+TEST_F(SwanlabFollow, NeedsAnAccountForTheCloudAndAValidName) {
   for (const char* name : {"SWANLAB_ROOT", "SWANLAB_SAVE_DIR", "HOME"}) {
     ::setenv(name, run_.c_str(), 1);
   }

@@ -1,4 +1,4 @@
-// TensorBoard's own reader judges the event files.
+// Tests of TensorBoardFile; TensorBoard's own reader reads the event files.
 #include "roboimi/track/tensorboard_file.h"
 
 #include <gmock/gmock.h>
@@ -31,13 +31,13 @@ class TensorBoardFileTest : public ::testing::Test {
                                 ROBOIMI_SOURCE_DIR "/tests/reference/read_tensorboard.py " +
                                 (folder_ / "events").string() + " > " +
                                 (folder_ / "read.json").string();
-    // A sanitizer preloaded for this test is none of Python's business.
+    // Do not preload the sanitizer of this test into Python.
     EXPECT_EQ(std::system(("env -u LD_PRELOAD " + command).c_str()), 0);
     return nlohmann::json::parse(read_text(folder_ / "read.json"));
   }
 
   fs::path write_png(unsigned width, unsigned height) const {
-    const fs::path path = folder_ / "picture.png";
+    const fs::path path = folder_ / "image.png";
     png_image image{};
     image.version = PNG_IMAGE_VERSION;
     image.width = width;
@@ -65,12 +65,12 @@ TEST_F(TensorBoardFileTest, IsReadByTensorBoard) {
   EXPECT_EQ(image, nlohmann::json({300, 300, 7, fs::file_size(png)}));
 }
 
-TEST_F(TensorBoardFileTest, OfAResumedRunReplacesTheLaterSteps) {
+TEST_F(TensorBoardFileTest, ReplacesLaterStepsInAResumedRun) {
   {
     TensorBoardFile first(folder_ / "events");
     for (int step = 10; step <= 50; step += 10) first.scalars(step, {{"loss", 1.0}});
   }
-  // The name's first number orders the files.
+  // TensorBoard orders files by the time in their names, in seconds.
   std::this_thread::sleep_for(std::chrono::milliseconds(1100));
   TensorBoardFile resumed(folder_ / "events", 30);
   resumed.scalars(40, {{"loss", 2.0}});
@@ -78,7 +78,7 @@ TEST_F(TensorBoardFileTest, OfAResumedRunReplacesTheLaterSteps) {
             nlohmann::json::parse("[[10, 1.0], [20, 1.0], [30, 1.0], [40, 2.0]]"));
 }
 
-TEST_F(TensorBoardFileTest, IsCutBackToTheCheckpointAndLosesATornEnd) {
+TEST_F(TensorBoardFileTest, IsCutBackToTheCheckpointAndLosesAnIncompleteEnd) {
   fs::path path;
   {
     TensorBoardFile first(folder_ / "events");
@@ -91,7 +91,7 @@ TEST_F(TensorBoardFileTest, IsCutBackToTheCheckpointAndLosesATornEnd) {
   const std::string whole = read_text(path);
   cut_events_back(folder_ / "events", 20, /*rolled_out=*/true);
   EXPECT_TRUE(read_text(path) == whole);
-  std::ofstream(path, std::ios::app) << whole.substr(0, 30);  // torn
+  std::ofstream(path, std::ios::app) << whole.substr(0, 30);  // an incomplete record
   cut_events_back(folder_ / "events", 20, /*rolled_out=*/true);
   EXPECT_TRUE(read_text(path) == whole);
 
@@ -103,10 +103,10 @@ TEST_F(TensorBoardFileTest, IsCutBackToTheCheckpointAndLosesATornEnd) {
   EXPECT_EQ(read_by_tensorboard()["scalars"], nlohmann::json::parse(R"({"loss": [[10, 1.0]]})"));
 }
 
-TEST_F(TensorBoardFileTest, RefusesAPictureThatIsNotPng) {
-  std::ofstream(folder_ / "picture.png") << "JPEG";
+TEST_F(TensorBoardFileTest, RejectsAnImageThatIsNotPng) {
+  std::ofstream(folder_ / "image.png") << "JPEG";
   TensorBoardFile file(folder_ / "events");
-  EXPECT_THROW(file.image(1, "x", folder_ / "picture.png"), Error);
+  EXPECT_THROW(file.image(1, "x", folder_ / "image.png"), Error);
 }
 
 }  // namespace

@@ -298,6 +298,37 @@ TEST_F(ExperimentTest, KeepsItsConfigurationIfANewOneDoesNotFit) {
   EXPECT_THAT(read_text(run / "config.yaml"), HasSubstr("max_steps: 20"));
 }
 
+TEST_F(ExperimentTest, LogsTheChangedKeysOnResumeAndThatTheScheduleChanges) {
+  const auto with_schedule = [&](const std::string& schedule, std::int64_t max_steps) {
+    ConfigNode root = config(schedule, max_steps);
+    root.set_path("train.lr_schedule", ConfigNode::scalar(schedule));
+    return root;
+  };
+  ASSERT_EQ(run_experiment(with_schedule("cosine", 10), {}), 0);
+  const fs::path run = run_of("cosine");
+  ASSERT_EQ(run_experiment(with_schedule("cosine", 20), {.resume = run}), 0);
+  const std::string log = read_text(run / "log.txt");
+  EXPECT_THAT(log, HasSubstr("the configuration differs from the one this run was started with: "
+                             "train.max_steps: 10 -> 20"));
+  EXPECT_THAT(log, HasSubstr("train.max_steps also changes the learning-rate schedule: it now ends "
+                             "at step 20 and not at step 10, so the learning rate jumps at step "
+                             "10"));
+  // A constant learning rate does not depend on max_steps.
+  ASSERT_EQ(run_experiment(with_schedule("constant", 20), {}), 0);
+  const fs::path constant = run_of("constant");
+  ASSERT_EQ(run_experiment(with_schedule("constant", 30), {.resume = constant}), 0);
+  EXPECT_THAT(read_text(constant / "log.txt"), HasSubstr("train.max_steps: 20 -> 30"));
+  EXPECT_THAT(read_text(constant / "log.txt"), ::testing::Not(HasSubstr("schedule:")));
+}
+
+TEST_F(ExperimentTest, ShowsTheProgressOfRollouts) {
+  ::testing::internal::CaptureStderr();
+  ASSERT_EQ(run_experiment(config("rollouts", 20), {}), 0);
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(text, HasSubstr("rollouts  0/3    0%\n"));
+  EXPECT_THAT(text, HasSubstr("rollouts  3/3  100%"));
+}
+
 TEST(RequireSpace, NamesTheFolderAndTheRequiredSpace) {
   const fs::path folder = fs::path(::testing::TempDir()) / "not" / "there";
   EXPECT_NO_THROW(require_space(folder, 1, "a checkpoint", "free some"));
