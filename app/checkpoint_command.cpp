@@ -1,4 +1,4 @@
-// roboimi checkpoint inspect|convert
+// The command `roboimi checkpoint`, which inspects, converts and verifies files of weights.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -26,19 +26,20 @@ namespace {
 namespace po = boost::program_options;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kUsage =
+constexpr const char* kCheckpointUsage =
     "usage: roboimi checkpoint inspect FILE [--json]\n"
     "       roboimi checkpoint convert IN OUT.safetensors --layout lewm [options]\n"
     "       roboimi checkpoint verify RUN_DIR|CHECKPOINT_DIR\n\n"
-    "FILE is safetensors, or what torch.save wrote: a state_dict, a Lightning checkpoint, a whole\n"
-    "module; or the index of a list of shards, or the folder that holds one. Nothing in it is\n"
-    "executed.\n\n";
-constexpr const char* kExample =
+    "FILE is a safetensors file, or a file written by torch.save: a state_dict, a Lightning\n"
+    "checkpoint or a whole module. It may also be the index of a sharded checkpoint, or the "
+    "folder\n"
+    "with the index. No code in the file is executed.\n\n";
+constexpr const char* kCheckpointExample =
     "\nexample: roboimi checkpoint inspect lewm.ckpt\n"
     "         roboimi checkpoint convert lewm.ckpt lewm.safetensors --layout lewm \\\n"
     "             --fusion horizontal --cameras front,top,r_vis --resize exact\n";
 
-// A layout, when every name that it expects is there.
+// A layout whose expected names are all in the file.
 struct Recognized {
   const CheckpointLayout* layout = nullptr;
   WeightSelection weights;
@@ -51,7 +52,7 @@ std::optional<Recognized> recognize(const CheckpointFile& file, const std::strin
       if (weights.missing(layout.weights.expected).empty()) {
         return Recognized{&layout, std::move(weights)};
       }
-    } catch (const Error&) {  // nothing of this layout, or several: the list of tensors shows it
+    } catch (const Error&) {  // not this layout, or ambiguous: the list of tensors shows it
     }
   }
   return std::nullopt;
@@ -66,13 +67,13 @@ std::vector<std::string> printable_names(const std::vector<std::string>& names) 
 std::string describe(const Recognized& recognized) {
   const WeightSelection& weights = recognized.weights;
   return fmt::format(
-      "{} ({} tensors, {}{}, {} others left out)", recognized.layout->name, weights.tensors.size(),
+      "{} ({} tensors, {}{}, {} others not used)", recognized.layout->name, weights.tensors.size(),
       weights.prefixes.empty() ? "no prefix"
                                : fmt::format("prefix {}", fmt::join(weights.prefixes, " ")),
       weights.renamed > 0 ? ", newer names" : "", weights.left_out.size());
 }
 
-Json to_json(const CheckpointFile& file, const std::string& path) {
+Json checkpoint_json(const CheckpointFile& file, const std::string& path) {
   Json json = {{"path", path}, {"format", file.layout}, {"sha256", file.sha256}};
   json["layout"] = nullptr;
   if (const auto recognized = recognize(file, path)) {
@@ -108,12 +109,13 @@ void print_state_dicts(const CheckpointFile& file) {
     places.push_back(place.empty() ? "the top of the file" : printable(place));
   }
   std::cout << fmt::format(
-      "state dicts: {} (choose one with --state-dict, or with the option "
-      "state_dict of a component)\n",
+      "state dicts: {} (select one with --state-dict, or with the option state_dict of a "
+      "component)\n",
       fmt::join(places, ", "));
 }
 
-void print_text(const CheckpointFile& file, const std::string& path) {
+void print_checkpoint(const CheckpointFile& file, const std::string& path) {
+  // List the tensors.
   std::int64_t elements = 0, not_finite = 0;
   for (const auto& [name, tensor] : file.tensors) {
     const std::int64_t bad = count_not_finite(tensor);
@@ -126,29 +128,30 @@ void print_text(const CheckpointFile& file, const std::string& path) {
   for (const auto& [name, kind] : file.unread) {
     std::cout << fmt::format("{:<72} {}: not read\n", printable(name), kind);
   }
+  // Describe the file as a whole.
   std::cout << fmt::format("\n{}: {}, {} tensors, {} numbers\nsha256 {}\n", path,
                            file.layout.empty() ? "no named weights" : file.layout,
                            file.tensors.size(), elements, file.sha256);
   const auto recognized = recognize(file, path);
-  std::cout << "layout: " << (recognized ? describe(*recognized) : "not recognised") << "\n";
+  std::cout << "layout: " << (recognized ? describe(*recognized) : "not recognized") << "\n";
   print_state_dicts(file);
   for (const auto& [key, value] : file.metadata) {
     std::cout << fmt::format("metadata {}: {}\n", printable(key), printable(value));
   }
-  for (const std::string& line : file.other_contents) std::cout << "also holds " << line << "\n";
+  for (const std::string& line : file.other_contents) std::cout << "also contains " << line << "\n";
   if (not_finite > 0) spdlog::warn("{}: {} weights are NaN or infinite", path, not_finite);
 }
 
-int inspect(const po::variables_map& options, const std::vector<std::string>& files) {
+int inspect_weights(const po::variables_map& options, const std::vector<std::string>& files) {
   if (files.size() != 1) {
     throw Error({.what = "inspect takes one file", .next = "see roboimi checkpoint --help"});
   }
   const CheckpointFile file =
       inspect_checkpoint_file(files[0], options["state-dict"].as<std::string>());
   if (options.contains("json")) {
-    std::cout << json_text(to_json(file, files[0])) << "\n";
+    std::cout << json_text(checkpoint_json(file, files[0])) << "\n";
   } else {
-    print_text(file, files[0]);
+    print_checkpoint(file, files[0]);
   }
   return EXIT_SUCCESS;
 }
@@ -164,8 +167,8 @@ const CheckpointLayout& layout_named(const std::string& name) {
                .next = did_you_mean(name, names)});
 }
 
-// What the encoder must be fed with: the given option, else what the input file says, else the
-// default.
+// The preprocessing that the encoder expects: from the option if it is given, else from the
+// metadata of the input file, else the default.
 std::map<std::string, std::string> fusion_metadata(const po::variables_map& options,
                                                    const CheckpointFile& input) {
   const std::map<std::string, std::string> option_of = {
@@ -174,10 +177,9 @@ std::map<std::string, std::string> fusion_metadata(const po::variables_map& opti
       {"roboimi.fusion.width", "width"},   {"roboimi.preprocessing", "preprocessing"}};
   std::map<std::string, std::string> metadata;
   for (const auto& [key, option] : option_of) {
-    const auto known = input.metadata.find(key);
-    const bool given = !options[option].defaulted();
-    metadata[key] =
-        !given && known != input.metadata.end() ? known->second : options[option].as<std::string>();
+    const auto recorded = input.metadata.find(key);
+    const bool uses_recorded = options[option].defaulted() && recorded != input.metadata.end();
+    metadata[key] = uses_recorded ? recorded->second : options[option].as<std::string>();
   }
   return metadata;
 }
@@ -186,7 +188,7 @@ void check_choice(const std::map<std::string, std::string>& metadata, const std:
                   const std::vector<std::string>& choices) {
   const std::string& value = metadata.at(key);
   if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
-  throw Error({.what = "wrong " + key,
+  throw Error({.what = "invalid " + key,
                .expected = fmt::format("one of {}", fmt::join(choices, ", ")),
                .found = "'" + printable(value) + "'"});
 }
@@ -196,13 +198,13 @@ void check_side(const std::map<std::string, std::string>& metadata, const std::s
   const bool digits = !value.empty() && value.size() < 6 &&
                       value.find_first_not_of("0123456789") == std::string::npos;
   if (digits && std::stoi(value) > 0) return;
-  throw Error({.what = "wrong " + key,
+  throw Error({.what = "invalid " + key,
                .expected = "a number of pixels",
                .found = "'" + printable(value) + "'"});
 }
 
-// Matrices and filters in the type asked for. What has one dimension (norms, biases, statistics) is
-// a hundredth of a file, and keeps its digits.
+// Casts matrices and filters. Tensors of one dimension (norms, biases, statistics) keep their
+// precision: they are about a hundredth of a file.
 std::map<std::string, at::Tensor> cast_weights(const std::map<std::string, at::Tensor>& tensors,
                                                const std::string& dtype) {
   if (dtype == "keep") return tensors;
@@ -210,7 +212,7 @@ std::map<std::string, at::Tensor> cast_weights(const std::map<std::string, at::T
       {"fp32", at::kFloat}, {"fp16", at::kHalf}, {"bf16", at::kBFloat16}};
   const auto type = types.find(dtype);
   if (type == types.end()) {
-    throw Error({.what = "wrong --dtype",
+    throw Error({.what = "invalid --dtype",
                  .expected = "one of keep, fp32, fp16, bf16",
                  .found = "'" + printable(dtype) + "'"});
   }
@@ -222,11 +224,12 @@ std::map<std::string, at::Tensor> cast_weights(const std::map<std::string, at::T
   return cast;
 }
 
-int convert(const po::variables_map& options, const std::vector<std::string>& files) {
+int convert_weights(const po::variables_map& options, const std::vector<std::string>& files) {
   if (files.size() != 2) {
-    throw Error(
-        {.what = "convert takes an input and an output", .next = "see roboimi checkpoint --help"});
+    throw Error({.what = "convert takes an input file and an output file",
+                 .next = "see roboimi checkpoint --help"});
   }
+  // Read the input, and check the preprocessing that it is to record.
   const CheckpointLayout& layout = layout_named(options["layout"].as<std::string>());
   const CheckpointFile input =
       read_checkpoint_file(files[0], options["state-dict"].as<std::string>());
@@ -235,20 +238,22 @@ int convert(const po::variables_map& options, const std::vector<std::string>& fi
   check_choice(metadata, "roboimi.fusion.resize", {"exact", "shorter_side"});
   check_side(metadata, "roboimi.fusion.height");
   check_side(metadata, "roboimi.fusion.width");
+  // Select the weights of the layout.
   const WeightSelection weights = select_weights(input, layout.weights, files[0]);
   const auto missing = weights.missing(layout.weights.expected);
   if (!missing.empty()) {
-    throw Error({.what = "the file has not all of the " + layout.name + " weights",
+    throw Error({.what = "the file lacks some of the " + layout.name + " weights",
                  .where = files[0],
                  .expected = fmt::format("{}", fmt::join(missing, ", ")),
                  .found = fmt::format("{} tensors, {} of them of this layout", input.tensors.size(),
                                       weights.tensors.size()),
-                 .next = "see what it holds: roboimi checkpoint inspect " + files[0]});
+                 .next = "list its contents: roboimi checkpoint inspect " + files[0]});
   }
   for (const auto& [name, tensor] : weights.tensors) {
     const std::int64_t bad = count_not_finite(tensor);
     if (bad > 0) spdlog::warn("{}: {} of {} are NaN or infinite", name, bad, tensor.numel());
   }
+  // Write the output.
   metadata["roboimi.layout"] = layout.name;
   metadata["roboimi.source.sha256"] = input.sha256;
   write_safetensors(files[1], cast_weights(weights.tensors, options["dtype"].as<std::string>()),
@@ -258,41 +263,47 @@ int convert(const po::variables_map& options, const std::vector<std::string>& fi
   return EXIT_SUCCESS;
 }
 
-po::options_description visible_options() {
-  const auto text = [](const char* value) {
+po::options_description checkpoint_options() {
+  const auto string = [](const char* value) {
     return po::value<std::string>()->default_value(value);
   };
   po::options_description options("options");
-  options.add_options()("help,h", "this text")("json", "inspect: print JSON")(
-      "layout", text(""), "convert: the set of names, lewm")(
-      "state-dict", text(""), "which weights, where FILE holds several: state_dicts.ema_model")(
-      "fusion", text("horizontal"), "how views are joined: horizontal, vertical, grid")(
-      "cameras", text("front,top,r_vis"), "the order in which they are joined")(
-      "resize", text("exact"), "exact (height x width), or shorter_side (aspect kept)")(
-      "height", text("224"), "pixels; of the shorter side with shorter_side")(
-      "width", text("224"), "pixels; the same as height with shorter_side")(
-      "dtype", text("keep"), "convert: type of the weights: keep, fp32, fp16, bf16")(
-      "preprocessing", text("imagenet_then_antialiased_bilinear"), "what the encoder was fed with");
+  options.add_options()("help,h", "print this help")("json", "inspect: print JSON")(
+      "layout", string(""), "convert: name of the set of weights: lewm")(
+      "state-dict", string(""),
+      "which state dict to use if FILE has several, e.g. state_dicts.ema_model")(
+      "fusion", string("horizontal"),
+      "convert: arrangement of the views: horizontal, vertical, "
+      "grid")("cameras", string("front,top,r_vis"), "convert: order of the views")(
+      "resize", string("exact"),
+      "convert: exact (height x width), or shorter_side (keeps the aspect ratio)")(
+      "height", string("224"), "convert: pixels; with shorter_side, the length of that side")(
+      "width", string("224"), "convert: pixels; with shorter_side, the same as height")(
+      "dtype", string("keep"), "convert: type of the weights: keep, fp32, fp16, bf16")(
+      "preprocessing", string("imagenet_then_antialiased_bilinear"),
+      "convert: preprocessing with which the encoder was trained");
   return options;
 }
 
 }  // namespace
 
 int checkpoint_command(const Arguments& arguments) {
-  const po::options_description visible = visible_options();
+  const po::options_description visible = checkpoint_options();
   auto [options, words] = parse_arguments(arguments, visible);
   for (std::string& word : words) word = expand_home(word);
   if (options.contains("help")) {
-    std::cout << kUsage << visible << kExample;
+    std::cout << kCheckpointUsage << visible << kCheckpointExample;
     return EXIT_SUCCESS;
   }
   const std::string action = words.empty() ? "" : words[0];
-  if (action == "inspect") return inspect(options, {words.begin() + 1, words.end()});
-  if (action == "convert") return convert(options, {words.begin() + 1, words.end()});
+  if (action == "inspect") return inspect_weights(options, {words.begin() + 1, words.end()});
+  if (action == "convert") return convert_weights(options, {words.begin() + 1, words.end()});
   if (action == "verify") return verify_checkpoints({words.begin() + 1, words.end()});
-  throw Error({.what = action.empty() ? "what to do is missing" : "unknown action '" + action + "'",
+  throw Error({.what = action.empty() ? "no command given"
+                                      : "unknown command 'checkpoint " + action + "'",
                .expected = "inspect, convert or verify",
-               .next = "see roboimi checkpoint --help"});
+               .next = did_you_mean(action, {"inspect", "convert", "verify"},
+                                    "see roboimi checkpoint --help")});
 }
 
 }  // namespace roboimi::app

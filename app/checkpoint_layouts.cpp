@@ -5,7 +5,8 @@
 namespace roboimi::app {
 namespace {
 
-// The encoder is a ViTModel of transformers; names of version 5 become those of version 4.
+// The encoder is a ViTModel of the transformers library. Converts names of its version 5 to those
+// of version 4.
 std::string with_transformers4_names(const std::string& name) {
   const std::string encoder = "encoder.";
   if (!name.starts_with(encoder)) return name;

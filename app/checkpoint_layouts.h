@@ -1,4 +1,5 @@
-// Sets of weights that `roboimi checkpoint` recognizes by their names (io/weight_selection.h).
+// The sets of weights that `roboimi checkpoint` recognizes by the names of their tensors
+// (io/weight_selection.h).
 #pragma once
 
 #include <string>
@@ -10,7 +11,7 @@ namespace roboimi::app {
 
 struct CheckpointLayout {
   std::string name;
-  WeightNames weights;  // all of `expected` are there in a complete file
+  WeightNames weights;  // a complete file has all of `expected`
 };
 
 const std::vector<CheckpointLayout>& checkpoint_layouts();

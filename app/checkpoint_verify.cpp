@@ -21,24 +21,24 @@ std::vector<fs::path> checkpoints_of(const fs::path& path) {
   for (const fs::path& folder : {path, path / kCheckpointsFolder}) {
     for (const CheckpointFolder& item : checkpoints_in(folder)) found.push_back(item.path);
   }
-  // A pointer, or an Error that says what was looked for.
+  // A link to a checkpoint, or else an Error with what was searched.
   if (found.empty()) found.push_back(find_checkpoint(path));
   return found;
 }
 
-// What is checked in one whose files are whole.
-std::string extent(const fs::path& folder) {
+// The result for an undamaged checkpoint.
+std::string verified_text(const fs::path& folder) {
   const CheckpointState state = read_checkpoint_state(folder);
-  if (state.sha256.empty()) return "readable (saved without sums by an older version)";
-  return fmt::format("ok ({} files and state.json are what was saved)", state.sha256.size());
+  if (state.sha256.empty()) return "readable (an older version saved it without checksums)";
+  return fmt::format("ok ({} files and state.json are unchanged)", state.sha256.size());
 }
 
 }  // namespace
 
 int verify_checkpoints(const std::vector<std::string>& paths) {
   if (paths.empty()) {
-    throw Error({.what = "what to verify is missing",
-                 .expected = "the folder of a checkpoint or of a run",
+    throw Error({.what = "nothing to verify",
+                 .expected = "a checkpoint folder or a run folder",
                  .next = "see roboimi checkpoint --help"});
   }
   bool is_whole = true;
@@ -46,7 +46,7 @@ int verify_checkpoints(const std::vector<std::string>& paths) {
     for (const fs::path& folder : checkpoints_of(path)) {
       const std::vector<std::string> problems = problems_of_checkpoint(folder);
       std::cout << fmt::format("{}: {}\n", folder.string(),
-                               problems.empty() ? extent(folder) : "DAMAGED");
+                               problems.empty() ? verified_text(folder) : "DAMAGED");
       for (const std::string& problem : problems) std::cout << "  " << problem << "\n";
       is_whole = is_whole && problems.empty();
     }

@@ -1,4 +1,4 @@
-// roboimi checkpoint verify: whether checkpoints are what was saved.
+// The command `roboimi checkpoint verify`, which checks that checkpoints are undamaged.
 #pragma once
 
 #include <string>
@@ -6,9 +6,9 @@
 
 namespace roboimi::app {
 
-// Each of `paths` is a checkpoint's folder, a folder of checkpoints or a run's folder, of which all
-// are checked. Prints a line for each checkpoint and for each damaged file. Returns the exit
-// status: failure when anything is damaged. Error when there is no checkpoint.
+// Each of `paths` is a checkpoint folder, a folder of checkpoints, or a run folder, whose
+// checkpoints are all checked. Prints a line for each checkpoint and for each damaged file. Returns
+// the exit status: failure if anything is damaged. Error if there is no checkpoint.
 int verify_checkpoints(const std::vector<std::string>& paths);
 
 }  // namespace roboimi::app

@@ -1,4 +1,5 @@
-// roboimi collect: demonstrations by a scripted expert, in several processes.
+// The command `roboimi collect`, which records demonstrations of a scripted expert in several
+// processes.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
@@ -10,7 +11,7 @@
 #include "app/collect_options.h"
 #include "app/commands.h"
 #include "app/common_options.h"
-#include "app/config_schema.h"
+#include "app/config_argument.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/json_text.h"
@@ -29,44 +30,46 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr const char* kUsage =
-    R"(usage: roboimi collect --config CONFIG [KEY=VALUE ...] [options]
+constexpr const char* kCollectUsage =
+    R"(usage: roboimi collect [--config] CONFIG [KEY=VALUE ...] [options]
 
-Runs the environment's scripted expert and writes the episodes that succeed. The same settings give
-the same files, whatever the number of workers. Interrupted or repeated, it continues: whole files
-are kept.
+Runs the environment's scripted expert and writes the episodes that succeed. The files depend on the
+settings, not on the number of workers. If interrupted, the same command resumes: complete files are
+kept.
 
 )";
 
-constexpr const char* kExample = R"(
+constexpr const char* kCollectExample = R"(
 example: roboimi collect --config collect_sim_transfer.yaml collect.num_episodes=20
 )";
 
-struct Request {
+struct CollectRequest {
   std::string config;
   std::vector<std::string> overrides;
   std::vector<std::filesystem::path> config_dirs, plugin_dirs;
   bool json = false, help = false, worker = false;
 };
 
-po::options_description visible_options() {
+po::options_description collect_options() {
   po::options_description options("options");
-  options.add_options()("config", po::value<std::string>()->value_name("FILE"),
-                        "what to collect: env, writer and collect sections")(
+  options.add_options()("config,c", po::value<std::string>()->value_name("CONFIG"),
+                        "config with the sections env, writer and collect, by path or name")(
       "config-dir", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
       "another folder of configs; may be repeated")(
       "plugin-path", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
       "another folder of plugins; may be repeated")("json", "print the summary as JSON")(
-      "help,h", "print this");
+      "help,h", "print this help");
   return options;
 }
 
-Request parse_request(const Arguments& words) {
-  po::options_description all = visible_options();
+CollectRequest read_collect_request(const Arguments& words) {
+  po::options_description all = collect_options();
   all.add_options()("worker", "");
-  const auto [values, overrides] = parse_arguments(words, all);
-  Request request;
-  request.overrides = overrides;
+  ParsedArguments parsed = parse_arguments(words, all);
+  take_positional(parsed, "config");
+  const po::variables_map& values = parsed.values;
+  CollectRequest request;
+  request.overrides = parsed.words;
   request.help = values.count("help") > 0;
   request.json = values.count("json") > 0;
   request.worker = values.count("worker") > 0;
@@ -76,20 +79,20 @@ Request parse_request(const Arguments& words) {
   return request;
 }
 
-CollectionOptions read_job(const Request& request) {
+CollectionOptions read_collection(const CollectRequest& request) {
   if (request.config.empty()) {
-    throw Error({.what = "no config named",
-                 .expected = "roboimi collect --config CONFIG",
+    throw Error({.what = "no config given",
+                 .expected = "roboimi collect CONFIG",
                  .next = "see roboimi collect --help"});
   }
-  const ComposedConfig config =
-      compose_any(request.config, request.overrides, request.config_dirs, request.plugin_dirs);
+  const ComposedConfig config = compose_collection(request.config, request.overrides,
+                                                   request.config_dirs, request.plugin_dirs);
   Registry::instance().load_search_path(request.plugin_dirs);
   return options_from<CollectionOptions>(
       parse_options(config.root, schema_of<CollectionOptions>()));
 }
 
-// What the episodes depend on besides their seeds.
+// The settings on which the episodes depend in addition to their seeds.
 std::string settings_of(const CollectionOptions& job) {
   Registry& registry = Registry::instance();
   const auto resolved = [&](ComponentKind kind, const char* key, const ConfigNode& node) {
@@ -102,7 +105,7 @@ std::string settings_of(const CollectionOptions& job) {
                      resolved(ComponentKind::kEpisodeWriter, "writer", job.writer));
 }
 
-// The plugin that simulates, and its build.
+// The plugin of the environment, with the checksum of its build.
 std::string simulator_of(const CollectionOptions& job) {
   Registry& registry = Registry::instance();
   const ComponentInfo component = registry.selected(ComponentKind::kEnvironment, job.env, "env");
@@ -113,7 +116,7 @@ std::string simulator_of(const CollectionOptions& job) {
   return component.name + ", linked in";
 }
 
-int work(const CollectionOptions& job) {
+int collect_as_worker(const CollectionOptions& job) {
   leave_signals_to_owner();
   at::set_num_threads(1);
   Registry& registry = Registry::instance();
@@ -123,8 +126,8 @@ int work(const CollectionOptions& job) {
   return EXIT_SUCCESS;
 }
 
-void print_summary(const Collection& collection, const CollectionOptions& job, double seconds,
-                   bool json) {
+void print_collection(const Collection& collection, const CollectionOptions& job, double seconds,
+                      bool json) {
   const std::int64_t wanted = job.collect.num_episodes;
   const std::string output = job.collect.output.string();
   if (json) {
@@ -143,8 +146,9 @@ void print_summary(const Collection& collection, const CollectionOptions& job, d
       seconds);
 }
 
-// What the first worker would find, before there is a folder: no expert, no OpenGL, no room.
-void check_environment(const CollectionOptions& job) {
+// Runs the first steps of a worker before the folder is created, so that a missing expert, OpenGL
+// or write permission leaves nothing behind.
+void check_collection(const CollectionOptions& job) {
   require_writable_folder(job.collect.output, "collect.output");
   const auto environment = Registry::instance().create<Environment>(job.env, "env");
   const std::uint64_t seed = job.collect.first_seed;
@@ -152,11 +156,12 @@ void check_environment(const CollectionOptions& job) {
   try_environment(*environment, seed, /*with_images=*/true, /*films=*/false);
 }
 
-int own(const Request& request, const CollectionOptions& job, const Arguments& words) {
+int collect(const CollectRequest& request, const CollectionOptions& job, const Arguments& words) {
   Registry& registry = Registry::instance();
   const std::shared_ptr<EpisodeWriter> writer =
       registry.create<EpisodeWriter>(job.writer, "writer");
-  check_environment(job);
+  check_collection(job);
+  // Prepare the collection, which keeps the episodes that exist.
   const std::int64_t wanted = job.collect.num_episodes;
   Collection collection({.output = job.collect.output,
                          .num_episodes = wanted,
@@ -165,6 +170,7 @@ int own(const Request& request, const CollectionOptions& job, const Arguments& w
                          .settings = settings_of(job),
                          .simulator = simulator_of(job)},
                         writer);
+  // Run the workers, which are this program with the same arguments.
   std::vector<std::string> worker_command = {"/proc/self/exe", "collect", "--worker"};
   worker_command.insert(worker_command.end(), words.begin(), words.end());
   const StopRequest stop;
@@ -179,21 +185,21 @@ int own(const Request& request, const CollectionOptions& job, const Arguments& w
        .should_stop = [&] { return stop.requested(); }});
   progress.clear();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
-  print_summary(collection, job, seconds.count(), request.json);
-  if (!complete) std::cerr << "interrupted; the same command continues\n";
+  print_collection(collection, job, seconds.count(), request.json);
+  if (!complete) std::cerr << "interrupted; run the same command again to resume\n";
   return complete ? EXIT_SUCCESS : kInterruptedStatus;
 }
 
 }  // namespace
 
 int collect_command(const Arguments& words) {
-  const Request request = parse_request(words);
+  const CollectRequest request = read_collect_request(words);
   if (request.help) {
-    std::cout << kUsage << visible_options() << kExample;
+    std::cout << kCollectUsage << collect_options() << kCollectExample;
     return EXIT_SUCCESS;
   }
-  const CollectionOptions job = read_job(request);
-  return request.worker ? work(job) : own(request, job, words);
+  const CollectionOptions job = read_collection(request);
+  return request.worker ? collect_as_worker(job) : collect(request, job, words);
 }
 
 }  // namespace roboimi::app

@@ -1,4 +1,4 @@
-// The keys of a collection's file: what `roboimi collect` reads.
+// The keys of a config for `roboimi collect`.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct CollectOptions {
   std::int64_t num_episodes = 50;
   std::uint64_t first_seed = 0;
   std::int64_t workers = 2;
-  double noise = 0.0;  // in the task's unit
+  double noise = 0.0;  // in the unit of length of the task
   std::int64_t max_attempts = 1000;
 };
 

@@ -1,5 +1,5 @@
-// The subcommands: one source file each. Every one takes the words after its name and returns the
-// exit status; main() turns exceptions into one line on stderr and a non-zero status.
+// The subcommands of `roboimi`, one source file each. Each takes the words after its name and
+// returns the exit status. main() turns exceptions into one line on stderr and a nonzero status.
 #pragma once
 
 #include <string>

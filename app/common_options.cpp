@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "app/option_hint.h"
 #include "roboimi/checkpoint/recorded_plugins.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/paths.h"
-#include "roboimi/config/did_you_mean.h"
 
 namespace roboimi::app {
 
@@ -15,7 +15,7 @@ namespace po = boost::program_options;
 
 namespace {
 
-// The options whose value is a file or a folder.
+// Options whose value is a file or a folder.
 constexpr std::array kPathOptions = {"checkpoint", "config", "config-dir",  "data",
                                      "out",        "output", "plugin-path", "resume"};
 
@@ -24,11 +24,11 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-// `-h`, `--json`: no value of an option before them.
+// `-h`, `--json`: never the value of the option before.
 bool is_option(const std::string& word) { return word.size() > 1 && word.starts_with("-"); }
 
-// Whether the word after --resume is its folder. A folder's name may hold a '=', and so does an
-// override: the one that is a run, or lies in a folder that exists, is a folder.
+// Returns whether the word after --resume is its folder. Overrides and names of folders may both
+// contain '='. A word with '=' is a folder if it is a run or its parent folder exists.
 bool names_run_folder(const std::string& word) {
   if (is_option(word)) return false;
   fs::path path;
@@ -47,8 +47,8 @@ bool names_run_folder(const std::string& word) {
   return key.find('/') != std::string::npos && is_folder(path.parent_path());
 }
 
-// Boost would take any word after --resume for its value. Joined here where the word is its folder;
-// a --resume without one is left out, and reported by the result.
+// Boost would take any word after --resume as its value. This joins the two only if the word is a
+// folder. A --resume without folder is removed from the arguments; then the result is true.
 bool join_resume(Arguments& arguments) {
   Arguments joined;
   bool bare = false;
@@ -65,8 +65,9 @@ bool join_resume(Arguments& arguments) {
   return bare;
 }
 
-// `~` is expanded in every path, and an empty one is a slip: in a script, of an unset variable.
-void tidy_paths(po::parsed_options& parsed) {
+// Expands `~` in paths. Error for an empty path, which usually comes from an unset variable in a
+// script.
+void expand_paths(po::parsed_options& parsed) {
   for (auto& option : parsed.options) {
     if (std::find(kPathOptions.begin(), kPathOptions.end(), option.string_key) ==
         kPathOptions.end()) {
@@ -79,18 +80,6 @@ void tidy_paths(po::parsed_options& parsed) {
       value = expand_home(value);
     }
   }
-}
-
-// `--train.max_steps=10` is a key, not an option.
-std::string next_for_unknown(const std::string& name, const po::options_description& options) {
-  const std::string key = name.substr(std::min(name.size(), name.find_first_not_of('-')));
-  if (key.find('.') != std::string::npos) {
-    return "keys of the config are written without dashes: " + key +
-           (key.find('=') == std::string::npos ? "=VALUE" : "");
-  }
-  std::vector<std::string> names;
-  for (const auto& option : options.options()) names.push_back("--" + option->long_name());
-  return did_you_mean(name, names, "see --help");
 }
 
 }  // namespace
@@ -113,12 +102,12 @@ ParsedArguments parse_arguments(const Arguments& arguments,
     for (const auto& option : found.options) {
       if (!option.string_key.empty()) named.options.push_back(option);
     }
-    tidy_paths(named);
+    expand_paths(named);
     po::store(named, parsed.values);
     po::notify(parsed.values);
   } catch (const po::unknown_option& error) {
     throw Error({.what = "unknown option '" + error.get_option_name() + "'",
-                 .next = next_for_unknown(error.get_option_name(), options)});
+                 .next = hint_for_option(error.get_option_name(), arguments, options)});
   } catch (const po::error& error) {
     throw Error({.what = error.what(), .next = "see --help"});
   }
@@ -137,7 +126,7 @@ void require_new_folder(const fs::path& folder, const std::string& option) {
     throw Error({.what = option + ": the folder is in use",
                  .where = folder.string(),
                  .expected = "a new folder, or an empty one",
-                 .next = "name another, or remove it"});
+                 .next = "choose another folder, or delete this one"});
   }
   require_writable_folder(folder, option);
 }

@@ -1,5 +1,6 @@
-// roboimi config show | explain: what a config and its overrides resolve to, and what its keys are.
-#include <algorithm>
+// The command `roboimi config`, which shows a resolved config and explains its keys.
+#include <spdlog/spdlog.h>
+
 #include <boost/program_options.hpp>
 #include <cstdio>
 #include <iostream>
@@ -7,11 +8,14 @@
 
 #include "app/commands.h"
 #include "app/common_options.h"
+#include "app/config_argument.h"
 #include "app/config_explain.h"
 #include "app/config_schema.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/config/compose.h"
+#include "roboimi/config/did_you_mean.h"
+#include "roboimi/plugin/plugin_file.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi::app {
@@ -20,21 +24,22 @@ namespace {
 namespace po = boost::program_options;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kUsage =
+constexpr const char* kConfigUsage =
     R"(usage: roboimi config show [--config] CONFIG [KEY=VALUE ...] [options]
        roboimi config explain [--config] CONFIG [KEY] [KEY=VALUE ...] [options]
 
-show     prints what CONFIG resolves to: its defaults composed, the overrides applied, references
-         replaced. The output is itself a config that gives the same run.
-explain  prints each key that the run has, also those that CONFIG leaves at their defaults, or those
-         of KEY (a key or a section) alone: value, the file and line that set it, default, type,
-         unit, range and meaning.
+show     prints the resolved config: defaults lists composed, overrides applied, references replaced.
+         The output is itself a config of the same run. Warns about keys and values that a run would
+         reject, but does not load plugins; roboimi run --dry-run checks everything.
+explain  prints all keys of the run, or only those of KEY (a key or a section), including keys that
+         CONFIG leaves at their defaults: value, file and line that set it, default, type, unit,
+         range and meaning.
 
 )";
 
-constexpr const char* kExamples = R"(
-overrides: a.b=c changes, +a.b=c adds, ++a.b=c does either, ~a.b removes, agent/backbone=NAME swaps a
-           group; values are YAML.
+constexpr const char* kConfigExamples = R"(
+overrides: a.b=c changes a key, +a.b=c adds one, ++a.b=c does either, ~a.b removes one, and
+           agent/backbone=NAME selects another file of a group; values are YAML.
 
 example: roboimi config show lewm_imf_attnres.yaml size=small train.max_steps=100
          roboimi config show lewm_imf_attnres.yaml agent/backbone=resnet18 --choices
@@ -42,7 +47,7 @@ example: roboimi config show lewm_imf_attnres.yaml size=small train.max_steps=10
          roboimi config explain collect_sim_transfer.yaml collect
 )";
 
-Json to_json(const ComposedConfig& config) {
+Json config_json(const ComposedConfig& config) {
   Json sources = Json::array();
   for (const auto& source : config.sources) sources.push_back(source.string());
   Json choices = Json::object();
@@ -67,34 +72,21 @@ struct ConfigArguments {
   bool json = false, choices = false, help = false;
 };
 
-po::options_description visible_options() {
+po::options_description config_options() {
   po::options_description options("options");
   options.add_options()("config,c", po::value<std::string>()->value_name("CONFIG"),
-                        "the config, as roboimi run takes it")(
+                        "config, by path or name")(
       "config-dir", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
       "another folder of configs; may be repeated")(
       "plugin-path", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
       "another folder of plugins; may be repeated")(
-      "json", "print JSON; show: with the choices and the files read")(
-      "choices", "show: print which file each group is")("help,h", "print this");
+      "json", "print JSON; show: includes the choices and the files read")(
+      "choices", "show: print the chosen file of each group")("help,h", "print this help");
   return options;
 }
 
-bool is_override(const std::string& word) {
-  return word.find('=') != std::string::npos || word.starts_with("~");
-}
-
-// The first word of those that are no overrides, taken out of them; empty when there is none.
-std::string take_name(std::vector<std::string>& words) {
-  const auto found = std::ranges::find_if_not(words, is_override);
-  if (found == words.end()) return "";
-  std::string name = *found;
-  words.erase(found);
-  return name;
-}
-
 ConfigArguments config_arguments(const Arguments& words) {
-  auto [values, given] = parse_arguments(words, visible_options());
+  auto [values, given] = parse_arguments(words, config_options());
   ConfigArguments arguments;
   arguments.json = values.count("json") > 0;
   arguments.choices = values.count("choices") > 0;
@@ -104,9 +96,9 @@ ConfigArguments config_arguments(const Arguments& words) {
   if (given.empty()) return arguments;
   arguments.action = given[0];
   if (given[0] != "show" && given[0] != "explain") {
-    throw Error(
-        {.what = "unknown command 'config " + given[0] + "'",
-         .next = "they are 'roboimi config show CONFIG' and 'roboimi config explain CONFIG'"});
+    throw Error({.what = "unknown command 'config " + given[0] + "'",
+                 .expected = "roboimi config show CONFIG, or roboimi config explain CONFIG",
+                 .next = did_you_mean(given[0], {"show", "explain"})});
   }
   given.erase(given.begin());
   if (values.count("config") > 0) {
@@ -120,17 +112,49 @@ ConfigArguments config_arguments(const Arguments& words) {
   return arguments;
 }
 
-void show(const ConfigArguments& arguments, const ComposedConfig& config) {
+// Warns about a library that does not exist. No library is opened.
+void warn_of_missing_plugins(const ConfigNode& node, const std::string& path) {
+  for (const auto& [key, value] : node.entries()) {
+    const std::string below = path.empty() ? key : path + "." + key;
+    if (key == "plugin" && value.is_scalar()) {
+      const std::filesystem::path file = resolve_plugin_file(node);
+      std::error_code error;
+      if (!std::filesystem::exists(file, error)) {
+        spdlog::warn("a run would reject this config: {}: no such file {}", below, file.string());
+      }
+    } else {
+      warn_of_missing_plugins(value, below);
+    }
+  }
+}
+
+// Warns about the first key or value of a section that a run would reject. The options of
+// components are not checked, because that requires their plugins.
+void warn_of_problems(const ComposedConfig& config) {
+  const bool is_complete = config.root.find("agent") != nullptr ||
+                           config.root.find("backbone") != nullptr ||
+                           config.root.find("writer") != nullptr;
+  if (!is_complete) return;  // part of a config, such as a file of a group
+  try {
+    check_sections(config.root);
+  } catch (const Error& error) {
+    spdlog::warn("a run would reject this config: {}", one_line_message(error));
+  }
+  warn_of_missing_plugins(config.root, "");
+}
+
+void show_config(const ConfigArguments& arguments, const ComposedConfig& config) {
   if (arguments.json) {
-    std::cout << json_text(to_json(config)) << "\n";
+    std::cout << json_text(config_json(config)) << "\n";
   } else if (arguments.choices) {
     print_choices(config);
   } else {
     std::cout << config.root.to_yaml();
   }
+  warn_of_problems(config);
 }
 
-void explain(const ConfigArguments& arguments, const ComposedConfig& config) {
+void print_explanation(const ConfigArguments& arguments, const ComposedConfig& config) {
   Registry::instance().load_search_path(arguments.plugin_dirs);
   std::vector<ExplainedKey> keys = explain_config(config);
   if (!arguments.key.empty()) keys = keys_at(keys, arguments.key, config);
@@ -146,20 +170,20 @@ void explain(const ConfigArguments& arguments, const ComposedConfig& config) {
 int config_command(const Arguments& words) {
   const ConfigArguments arguments = config_arguments(words);
   if (arguments.help) {
-    std::cout << kUsage << visible_options() << kExamples;
+    std::cout << kConfigUsage << config_options() << kConfigExamples;
     return EXIT_SUCCESS;
   }
   if (arguments.config.empty()) {
-    throw Error({.what = "no config named",
-                 .expected = "roboimi config show CONFIG [KEY=VALUE ...], or config explain",
+    throw Error({.what = "no config given",
+                 .expected = "roboimi config show CONFIG, or roboimi config explain CONFIG",
                  .next = "see roboimi config --help"});
   }
   const ComposedConfig config = compose_any(arguments.config, arguments.overrides,
                                             arguments.config_dirs, arguments.plugin_dirs);
   if (arguments.action == "explain") {
-    explain(arguments, config);
+    print_explanation(arguments, config);
   } else {
-    show(arguments, config);
+    show_config(arguments, config);
   }
   return EXIT_SUCCESS;
 }

@@ -17,8 +17,8 @@ namespace {
 
 class Explainer {
  public:
-  // The options of a table, which `node` writes, and of its groups and parts. `prefix` is empty or
-  // ends with a dot.
+  // Adds the options of a table, of its groups and of its components. `node` is the table as
+  // written; `prefix` is empty or ends with a dot.
   void add(const Schema& schema, const Options& options, const ConfigNode& node,
            const std::string& prefix) {
     const ConfigNode values = options.to_node();
@@ -46,7 +46,7 @@ class Explainer {
     rows.push_back({.key = key, .value = value, .place = place, .option = option});
   }
 
-  // `type` and `plugin`, by which it is chosen, then its own options.
+  // Adds `type` and `plugin`, which select the component, then the component's own options.
   void add_component(const OptionSpec& option, const ConfigNode& node, const std::string& key) {
     Registry& registry = Registry::instance();
     const ComponentKind kind = option.component_kind;
@@ -63,7 +63,7 @@ class Explainer {
   }
 };
 
-// A value in one line.
+// A value on one line.
 std::string value_text(const ConfigNode& value) {
   if (value.is_null()) return "none";
   if (value.is_scalar()) return value.text().empty() ? "''" : value.text();
@@ -94,7 +94,7 @@ std::vector<ExplainedKey> keys_at(const std::vector<ExplainedKey>& all, const st
   std::vector<std::string> names;
   for (const ExplainedKey& row : all) {
     if (row.key == key || row.key.starts_with(key + ".")) found.push_back(row);
-    // Sections have names too.
+    // Also suggest names of sections.
     for (std::size_t dot = row.key.find('.'); dot != std::string::npos;
          dot = row.key.find('.', dot + 1)) {
       const std::string section = row.key.substr(0, dot);
@@ -108,7 +108,7 @@ std::vector<ExplainedKey> keys_at(const std::vector<ExplainedKey>& all, const st
   throw Error({.what = "unknown key '" + printable(key) + "'",
                .where = config.file.string(),
                .expected = "a key of the config or of its components",
-               .next = did_you_mean(key, names, "leave it out to see all keys")});
+               .next = did_you_mean(key, names, "without a key, all keys are printed")});
 }
 
 std::string explanation_text(const std::vector<ExplainedKey>& keys) {

@@ -1,4 +1,4 @@
-// What every key of a config is: its value, where that was written, and what its schema says of it.
+// Explains the keys of a config: value, file and line, default, type, range and meaning.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -14,16 +14,16 @@ namespace roboimi::app {
 
 struct ExplainedKey {
   std::string key;                      // dotted
-  ConfigNode value;                     // with the default; null: none
-  std::optional<SourceLocation> place;  // where it was written; none: it is the default
+  ConfigNode value;                     // the default if no file sets it; null: no value
+  std::optional<SourceLocation> place;  // where it is set; none for a default
   OptionSpec option;
 };
 
-// Every key of the config and of the components that it chooses, in the order of their schemas.
-// Error for what the schemas refuse. The registry's plugins must be loaded.
+// All keys of the config and of its components, in the order of their schemas. Error for an unknown
+// key or an invalid value. The registry's plugins must be loaded.
 std::vector<ExplainedKey> explain_config(const ComposedConfig& config);
 
-// Those at `key` and below. Error with the nearest name when there is none.
+// The keys at `key` and below. Error with the nearest name if there are none.
 std::vector<ExplainedKey> keys_at(const std::vector<ExplainedKey>& all, const std::string& key,
                                   const ComposedConfig& config);
 

@@ -11,6 +11,14 @@ Schema schema_of_config(const ConfigNode& root) {
   return root.find("writer") != nullptr ? schema_of<CollectionOptions>() : experiment_schema();
 }
 
+void check_sections(const ConfigNode& root) {
+  if (root.find("writer") != nullptr) {
+    parse_options(root, schema_of<CollectionOptions>());
+  } else {
+    experiment_options(root);
+  }
+}
+
 ComposedConfig compose_any(const std::string& config, const std::vector<std::string>& overrides,
                            const std::vector<std::filesystem::path>& config_dirs,
                            const std::vector<std::filesystem::path>& plugin_dirs) {

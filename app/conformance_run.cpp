@@ -21,7 +21,7 @@ namespace {
 using testing::Check;
 using testing::CheckResult;
 
-// The kit's description of a kind, with what the command line says of the component.
+// The kit's subject for a registered component, with the settings of the command line.
 template <typename Kind>
 class Registered : public Kind {
  public:
@@ -29,12 +29,12 @@ class Registered : public Kind {
 
   std::map<std::string, std::string> skipped() const override {
     std::map<std::string, std::string> skipped = run_.component.check.skip;
-    for (const std::string& check : run_.skip) skipped[check] = "left out by --skip";
+    for (const std::string& check : run_.skip) skipped[check] = "skipped by --skip";
     return skipped;
   }
 
  protected:
-  // The kit's own, or with the cameras asked for, of the same size.
+  // The kit's streams; with --camera, its images are replaced by these cameras, in the same size.
   ObservationSpec with_cameras(ObservationSpec spec) const {
     if (run_.cameras.empty()) return spec;
     const ImageSize size = spec.image_size(spec.camera_names().front());
@@ -113,10 +113,10 @@ class RegisteredCommunicator final : public Registered<testing::CommunicatorSubj
   mutable std::shared_ptr<Communicator> made_;
 };
 
-// Whether the options give a component at all, before any check blames it for theirs.
+// Checks that the options create a component, so that no later check fails because of the options.
 template <typename Kind>
 CheckResult can_be_made(const Kind& subject) {
-  return testing::run_check("can_be_made", "a component is made from options", subject, [&] {
+  return testing::run_check("can_be_made", "a component is created from its options", subject, [&] {
     try {
       if constexpr (requires { subject.get(); }) {
         subject.get();
@@ -127,7 +127,7 @@ CheckResult can_be_made(const Kind& subject) {
       }
     } catch (const Error& error) {
       throw testing::CheckFailure(
-          fmt::format("{}; give its options with --config FILE", error.what()));
+          fmt::format("{}; set its options with --config FILE", error.what()));
     }
   });
 }
@@ -138,8 +138,8 @@ void check_names(const std::vector<Check<Kind>>& checks, const std::vector<std::
   for (const Check<Kind>& check : checks) names.push_back(check.name);
   for (const std::string& name : skip) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    throw Error({.what = fmt::format("no check '{}' to skip", name),
-                 .expected = fmt::format("of {}", fmt::join(names, ", ")),
+    throw Error({.what = fmt::format("unknown check '{}' in --skip", name),
+                 .expected = fmt::format("one of {}", fmt::join(names, ", ")),
                  .next = did_you_mean(name, names)});
   }
 }

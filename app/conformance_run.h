@@ -14,14 +14,14 @@ namespace roboimi::app {
 struct ConformanceRun {
   ComponentInfo component;
   ConfigNode options;                // with its `type`
-  std::vector<std::string> cameras;  // empty: the kit's own
-  std::vector<std::string> skip;     // besides those that the component names itself
-  // Called before each check: should the process end in it, this name was the last.
+  std::vector<std::string> cameras;  // cameras of the data; empty: those of the kit
+  std::vector<std::string> skip;  // checks to skip, in addition to those that the component names
+  // Called before each check. If a check ends the process, this name tells which one it was.
   std::function<void(const std::string& check)> before = {};
 };
 
-// The first check is that the component can be made; without that there are no others. Empty for
-// kinds that the kit does not know. Error: `skip` names a check that there is not.
+// The first check creates the component; if it fails, no other check runs. Empty for kinds without
+// checks. Error if `skip` names an unknown check.
 std::vector<testing::CheckResult> run_conformance(const ConformanceRun& run);
 
 }  // namespace roboimi::app

@@ -1,4 +1,4 @@
-// Which demonstrations `roboimi eval` compares with.
+// Selects the demonstrations for `roboimi eval --open-loop` and `--probe`.
 #pragma once
 
 #include <boost/program_options.hpp>
@@ -10,11 +10,11 @@
 
 namespace roboimi::app {
 
-// --data, where it is given: other demonstrations than the experiment's.
+// The value of --data, which replaces the experiment's own data; none if it is not given.
 std::optional<std::filesystem::path> other_data(
     const boost::program_options::variables_map& values);
 
-// Episodes at the data's end that the experiment keeps out of its training; 0: none.
+// Number of episodes at the end of the data that the experiment holds out of training.
 std::int64_t held_out_in_training(const ConfigNode& config);
 
 }  // namespace roboimi::app

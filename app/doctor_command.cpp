@@ -1,4 +1,4 @@
-// roboimi doctor: says whether this machine is ready, and what to do where it is not.
+// The command `roboimi doctor`, which checks whether this machine is ready and suggests fixes.
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <fmt/format.h>
@@ -30,8 +30,9 @@ namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
 constexpr double kGigabyte = 1e9;
-constexpr double kLittleDisk = 5.0, kNoDisk = 0.5;      // gigabytes
-constexpr double kLittleMemory = 4.0, kNoMemory = 1.0;  // gigabytes
+// Below the first value the doctor warns, below the second the check fails. In gigabytes.
+constexpr double kLowDisk = 5.0, kMinimumDisk = 0.5;
+constexpr double kLowMemory = 4.0, kMinimumMemory = 1.0;
 
 enum class Verdict { kOk, kWarn, kFail };
 
@@ -39,18 +40,18 @@ struct Finding {
   Verdict verdict = Verdict::kOk;
   std::string subject;
   std::string text;
-  std::string next = {};  // what to do; empty when all is well
+  std::string next = {};  // how to fix it; empty if nothing is wrong
 };
 
-const char* word_of(Verdict verdict) {
+const char* verdict_text(Verdict verdict) {
   return verdict == Verdict::kOk ? "ok" : verdict == Verdict::kWarn ? "warn" : "fail";
 }
 
-Verdict judge(double amount, double little, double none) {
-  return amount < none ? Verdict::kFail : amount < little ? Verdict::kWarn : Verdict::kOk;
+Verdict verdict_of(double amount, double low, double minimum) {
+  return amount < minimum ? Verdict::kFail : amount < low ? Verdict::kWarn : Verdict::kOk;
 }
 
-// Not a fault where it is missing: every default is fp32 or `auto`.
+// Not a problem if it is missing: every default is fp32 or `auto`.
 std::string bfloat16_text() {
   const CpuBfloat16& found = cpu_bfloat16();
   if (!found.works) return fmt::format("not available, `auto` uses fp32: {}", found.why_not);
@@ -80,14 +81,14 @@ void check_plugins(const std::vector<fs::path>& plugin_dirs, std::vector<Finding
     findings.push_back({.verdict = Verdict::kFail,
                         .subject = "plugins",
                         .text = error.what(),
-                        .next = "take one of the two files away"});
+                        .next = "remove one of the two files"});
   }
   for (const fs::path& folder : plugin_search_path(plugin_dirs)) {
-    const bool there = fs::is_directory(folder);
-    findings.push_back({.verdict = there ? Verdict::kOk : Verdict::kWarn,
+    const bool exists = fs::is_directory(folder);
+    findings.push_back({.verdict = exists ? Verdict::kOk : Verdict::kWarn,
                         .subject = "plugin folder",
-                        .text = folder.string() + (there ? "" : " is not there"),
-                        .next = there ? "" : "correct --plugin-path or ROBOIMI_PLUGIN_PATH"});
+                        .text = folder.string() + (exists ? "" : " does not exist"),
+                        .next = exists ? "" : "correct --plugin-path or ROBOIMI_PLUGIN_PATH"});
   }
   const std::size_t count = registry.plugins().size();
   findings.push_back({.verdict = count > 0 ? Verdict::kOk : Verdict::kFail,
@@ -104,14 +105,14 @@ void check_plugins(const std::vector<fs::path>& plugin_dirs, std::vector<Finding
   for (const ShadowedPlugin& plugin : registry.shadowed()) {
     findings.push_back(
         {.subject = "shadowed plugin",
-         .text = fmt::format("{}: the plugin '{}' is taken from {}", plugin.file.string(),
+         .text = fmt::format("{}: the plugin '{}' is loaded from {}", plugin.file.string(),
                              plugin.name, plugin.by.string())});
   }
   for (const RejectedPlugin& plugin : registry.rejected()) {
     findings.push_back({.verdict = Verdict::kWarn,
                         .subject = "rejected plugin",
                         .text = plugin.file.string() + ": " + plugin.reason,
-                        .next = "mend it, or take it out of the folder"});
+                        .next = "fix it, or remove it from the folder"});
   }
 }
 
@@ -119,35 +120,37 @@ bool needs_options(const Schema& schema) {
   return std::ranges::any_of(schema.options(), [](const OptionSpec& o) { return o.required; });
 }
 
-// Draws one frame of each camera of an environment. A robot stays where it is.
-std::string try_to_draw(Environment& environment) {
-  if (environment.scene() == nullptr) return "opened, not moved: without a scene it may be a robot";
+// Renders one frame of each camera of an environment. A robot is not moved.
+std::string render_frames(Environment& environment) {
+  if (environment.scene() == nullptr)
+    return "opened but not reset: it has no scene and may be a robot";
   environment.reset(0, false);
   const auto start = std::chrono::steady_clock::now();
   const Observation observation = environment.reset(0, true);
   const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - start;
-  return fmt::format("drew {} camera(s) in {:.0f} ms", observation.images().size(), spent.count());
+  return fmt::format("rendered {} camera(s) in {:.0f} ms", observation.images().size(),
+                     spent.count());
 }
 
-// Makes each environment with its default options and tries it.
+// Creates each environment with its default options and renders a frame.
 void check_environments(std::vector<Finding>& findings) {
   Registry& registry = Registry::instance();
   for (const ComponentInfo& info : registry.components()) {
     if (info.kind != ComponentKind::kEnvironment) continue;
     Finding finding{.subject = "environment " + info.name, .text = ""};
     if (needs_options(info.schema)) {
-      finding.text = "not tried: it has options without a default";
+      finding.text = "not tested: it has required options";
       findings.push_back(finding);
       continue;
     }
     try {
       ConfigNode node = ConfigNode::map();
       node.set("type", ConfigNode::scalar(info.name));
-      finding.text = try_to_draw(*registry.create<Environment>(node, "env"));
+      finding.text = render_frames(*registry.create<Environment>(node, "env"));
     } catch (const std::exception& error) {
       finding.verdict = Verdict::kFail;
       finding.text = one_line_message(error);
-      finding.next = "no rollouts and no collecting of demonstrations until this works";
+      finding.next = "rollouts and the collection of demonstrations need it";
     }
     findings.push_back(finding);
   }
@@ -155,12 +158,12 @@ void check_environments(std::vector<Finding>& findings) {
 
 void check_disk(std::vector<Finding>& findings) {
   const double free = static_cast<double>(fs::space(fs::current_path()).available) / kGigabyte;
-  const Verdict verdict = judge(free, kLittleDisk, kNoDisk);
+  const Verdict verdict = verdict_of(free, kLowDisk, kMinimumDisk);
   findings.push_back(
       {.verdict = verdict,
        .subject = "disk",
        .text = fmt::format("{:.1f} GB free in {}", free, fs::current_path().string()),
-       .next = verdict == Verdict::kOk ? "" : "make room: runs and caches lie here"});
+       .next = verdict == Verdict::kOk ? "" : "free some space for runs and caches"});
 }
 
 void check_memory(std::vector<Finding>& findings) {
@@ -170,14 +173,14 @@ void check_memory(std::vector<Finding>& findings) {
     if (key == "MemAvailable:") available = std::strtod(rest.c_str(), nullptr);
   }
   available *= 1024.0 / kGigabyte;
-  const Verdict verdict = judge(available, kLittleMemory, kNoMemory);
+  const Verdict verdict = verdict_of(available, kLowMemory, kMinimumMemory);
   findings.push_back({.verdict = verdict,
                       .subject = "memory",
                       .text = fmt::format("{:.1f} GB available", available),
-                      .next = verdict == Verdict::kOk ? "" : "close programs, or take size=small"});
+                      .next = verdict == Verdict::kOk ? "" : "close programs, or use size=small"});
 }
 
-// Writes one second of video where temporary files go.
+// Writes one second of video to the folder of temporary files.
 void check_video(std::vector<Finding>& findings) {
   Finding finding{.subject = "video", .text = ""};
   const fs::path file = fs::temp_directory_path() / fmt::format("roboimi_doctor_{}.mp4", getpid());
@@ -186,32 +189,33 @@ void check_video(std::vector<Finding>& findings) {
     for (int i = 0; i < 20; ++i) video.add(at::full({64, 64, 3}, i, at::kByte));
     const std::string encoder = video.encoder();
     video.close();
-    finding.text = "MP4 by " + encoder;
+    finding.text = "MP4, encoded by " + encoder;
     if (encoder.find("264") == std::string::npos) {
       finding.verdict = Verdict::kWarn;
-      finding.next = "install an FFmpeg with libx264 for files that every browser plays";
+      finding.next = "install an FFmpeg with libx264, so that every browser plays the videos";
     }
   } catch (const std::exception& error) {
     finding.verdict = Verdict::kFail;
     finding.text = one_line_message(error);
-    finding.next = "install FFmpeg's libraries with an MP4 encoder; videos cannot be written";
+    finding.next = "videos cannot be written: install FFmpeg's libraries with an MP4 encoder";
   }
   std::error_code ignored;
   fs::remove(file, ignored);
   findings.push_back(finding);
 }
 
-void print(const std::vector<Finding>& findings, bool as_json) {
+void print_findings(const std::vector<Finding>& findings, bool as_json) {
   if (!as_json) {
     for (const Finding& finding : findings) {
-      fmt::print("{:<4}  {:<24}  {}\n", word_of(finding.verdict), finding.subject, finding.text);
+      fmt::print("{:<4}  {:<24}  {}\n", verdict_text(finding.verdict), finding.subject,
+                 finding.text);
       if (!finding.next.empty()) fmt::print("{:<32}-> {}\n", "", finding.next);
     }
     return;
   }
   auto all = nlohmann::json::array();
   for (const Finding& finding : findings) {
-    all.push_back({{"verdict", word_of(finding.verdict)},
+    all.push_back({{"verdict", verdict_text(finding.verdict)},
                    {"subject", finding.subject},
                    {"text", finding.text},
                    {"next", finding.next}});
@@ -222,10 +226,11 @@ void print(const std::vector<Finding>& findings, bool as_json) {
 }  // namespace
 
 int doctor_command(const Arguments& arguments) {
+  // Read the arguments.
   po::options_description options("options");
-  options.add_options()("json", "print JSON for a program to read")(
-      "plugin-path", po::value<std::vector<std::string>>()->composing(),
-      "also search this folder; may be repeated")("help,h", "this text");
+  options.add_options()("json", "print JSON")(
+      "plugin-path", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
+      "another folder of plugins; may be repeated")("help,h", "print this help");
   po::variables_map values;
   try {
     po::store(po::command_line_parser(arguments).style(kExactNames).options(options).run(), values);
@@ -234,8 +239,8 @@ int doctor_command(const Arguments& arguments) {
   }
   if (values.count("help")) {
     std::cout << "usage: roboimi doctor [--json]\n\n"
-                 "Says whether this machine is ready; the exit status is 1 when something that is "
-                 "needed fails.\n\nexample: roboimi doctor --plugin-path ./build/plugins\n\n"
+                 "Checks whether this machine is ready. The exit status is 1 if a required check "
+                 "fails.\n\nexample: roboimi doctor --plugin-path ./build/plugins\n\n"
               << options;
     return EXIT_SUCCESS;
   }
@@ -244,6 +249,7 @@ int doctor_command(const Arguments& arguments) {
     const auto& folders = values["plugin-path"].as<std::vector<std::string>>();
     plugin_dirs.assign(folders.begin(), folders.end());
   }
+  // Run the checks.
   std::vector<Finding> findings;
   check_versions(findings);
   check_plugins(plugin_dirs, findings);
@@ -251,7 +257,7 @@ int doctor_command(const Arguments& arguments) {
   check_disk(findings);
   check_memory(findings);
   check_video(findings);
-  print(findings, values.count("json") != 0);
+  print_findings(findings, values.count("json") != 0);
   const bool failed = std::ranges::any_of(
       findings, [](const Finding& finding) { return finding.verdict == Verdict::kFail; });
   return failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -1,5 +1,5 @@
-// roboimi eval: rolls a checkpoint out, compares it with demonstrations, or probes a
-// representation.
+// The command `roboimi eval`, which evaluates a checkpoint in rollouts, compares it with
+// demonstrations, or probes its representation.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,6 +10,7 @@
 
 #include "app/commands.h"
 #include "app/common_options.h"
+#include "app/config_argument.h"
 #include "app/evaluation_output.h"
 #include "app/interruptible.h"
 #include "app/open_loop_command.h"
@@ -36,25 +37,20 @@ namespace {
 namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
-constexpr const char* kUsage =
-    "usage: roboimi eval --checkpoint DIR [a.b=c ...] [options]\n"
-    "       roboimi eval --open-loop --checkpoint DIR [a.b=c ...] [options]\n"
-    "       roboimi eval --probe (--checkpoint DIR | --config FILE [a.b=c ...]) [options]\n\n"
-    "Rolls out a trained policy and reports its success. DIR is a run's folder (its newest\n"
-    "checkpoint), checkpoints/step_NNNNNNNN, checkpoints/latest or checkpoints/best. Overrides "
-    "change\n"
-    "how it acts (agent.latency_steps, agent.ensemble_decay, agent.head.num_inference_steps), not "
-    "its\n"
-    "weights. The same checkpoint, seeds and overrides give the same outcomes, whatever --workers "
-    "is.\n"
-    "With --open-loop: the policy sees what the demonstrator saw at every step, and its commands "
-    "are\n"
-    "compared with the recorded ones; of its own data on the episodes that "
-    "train.held_out_episodes\n"
-    "kept out, if it kept any.\n"
-    "With --probe: fits linear probes to the representation of the data's frames, and says how "
-    "much\n"
-    "they tell on held-out episodes. --config probes weights that no run has trained.\n\n"
+constexpr const char* kEvalUsage =
+    "usage: roboimi eval [--checkpoint] DIR [KEY=VALUE ...] [options]\n"
+    "       roboimi eval --open-loop [--checkpoint] DIR [KEY=VALUE ...] [options]\n"
+    "       roboimi eval --probe (--checkpoint DIR | --config CONFIG [KEY=VALUE ...]) [options]\n\n"
+    "Runs a trained policy in its environment and reports its success rate. DIR is a run folder\n"
+    "(its newest checkpoint), checkpoints/step_NNNNNNNN, checkpoints/latest or checkpoints/best.\n"
+    "Overrides change how the policy acts (agent.latency_steps, agent.ensemble_decay,\n"
+    "agent.head.num_inference_steps), not its weights. The results depend on the checkpoint, the\n"
+    "seeds and the overrides, not on --workers.\n\n"
+    "--open-loop replays the recorded observations, and reports action error and roughness. This\n"
+    "measures fit without compounding error. It uses the episodes that training held out\n"
+    "(train.held_out_episodes), or all if there are none.\n\n"
+    "--probe fits linear probes to the representation of the data's frames, and reports how well\n"
+    "they predict the state on held-out episodes. --config probes weights before training.\n\n"
     "Examples:\n"
     "  roboimi eval --checkpoint runs/20260102_030405_demo --episodes 100 --seed 1000\n"
     "  roboimi eval --checkpoint runs/20260102_030405_demo/checkpoints/best --control black\n"
@@ -62,41 +58,42 @@ constexpr const char* kUsage =
     "  roboimi eval --open-loop --checkpoint runs/20260102_030405_demo --data data/other\n"
     "  roboimi eval --probe --config lewm_imf_attnres.yaml agent.backbone.checkpoint=lewm.ckpt\n\n";
 
-po::options_description described_options() {
+po::options_description eval_options() {
   po::options_description options("options");
-  options.add_options()("checkpoint", po::value<std::string>(), "what to roll out")(
-      "episodes", po::value<std::int64_t>()->default_value(100), "how many")(
+  options.add_options()("checkpoint", po::value<std::string>()->value_name("DIR"),
+                        "run or checkpoint to evaluate")(
+      "episodes", po::value<std::int64_t>()->default_value(100), "number of episodes")(
       "seed", po::value<std::int64_t>()->default_value(1000), "seed of the first episode")(
       "video", po::value<std::int64_t>()->default_value(10),
-      "episodes recorded as MP4, the first ones")(
+      "number of episodes, from the first, to record as MP4")(
       "workers", po::value<std::int64_t>(),
-      "processes that share the episodes; default: the cores, or one for a GPU")(
+      "number of processes that share the episodes; default: one per core, or one on a GPU")(
       "together", po::value<std::int64_t>()->default_value(1),
-      "episodes that one process holds at a time; the chunks that they need in one control step "
-      "are "
-      "sampled as one batch")(
-      "control", po::value<std::string>()->default_value("none"),
-      "what the policy must beat: hold_pose (no policy), black (pictures), shuffled (pictures of "
-      "another episode)")("output", po::value<std::string>(),
-                          "folder of summary, pictures and videos; default: RUN/evaluations/...")(
-      "json", po::bool_switch(), "print the summary as JSON")("probe", po::bool_switch(),
-                                                              "linear probes in place of rollouts")(
-      "open-loop", po::bool_switch(), "the error on demonstrations in place of rollouts")(
-      "config,c", po::value<std::string>(), "with --probe: an experiment, by path or name")(
-      "config-dir", po::value<std::vector<std::string>>()->composing(),
-      "more folders with configurations")(
-      "data", po::value<std::string>(),
-      "with --probe and --open-loop: other data than the experiment's")(
+      "number of episodes that one process runs at a time; their action chunks are sampled as one "
+      "batch")("control", po::value<std::string>()->default_value("none"),
+               "baseline to run instead of the policy's normal input: hold_pose (no policy), black "
+               "(black images), shuffled (images of another episode)")(
+      "output", po::value<std::string>()->value_name("DIR"),
+      "folder of the summary, images and videos; default: RUN/evaluations/...")(
+      "json", po::bool_switch(), "print the summary as JSON")(
+      "probe", po::bool_switch(), "fit linear probes instead of running rollouts")(
+      "open-loop", po::bool_switch(), "compare with demonstrations instead of running rollouts")(
+      "config,c", po::value<std::string>()->value_name("CONFIG"),
+      "--probe: config of an experiment, by path or name")(
+      "config-dir", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
+      "another folder of configs; may be repeated")(
+      "data", po::value<std::string>()->value_name("PATH"),
+      "--probe, --open-loop: use this data instead of the experiment's")(
       "held-out", po::value<std::int64_t>(),
-      "with --probe and --open-loop: episodes at the data's end to test on; default: those the "
-      "run held out, or else a fifth for --probe and all for --open-loop")(
+      "--probe, --open-loop: number of episodes at the end of the data to test on; default: those "
+      "that training held out, or else a fifth for --probe and all for --open-loop")(
       "no-ema", po::bool_switch(), "use the last weights, not the averaged ones")(
       "device", po::value<std::string>()->default_value("auto"), "auto, cpu, cuda or cuda:N")(
-      "plugin-path", po::value<std::vector<std::string>>()->composing(),
-      "more folders with plugins")(
+      "plugin-path", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
+      "another folder of plugins; may be repeated")(
       "trust-plugins", po::bool_switch(),
-      "open the libraries that a run's configuration names, though the run did not record them")(
-      "help,h", "show this text");
+      "also open libraries that the run's config names but the run did not record")(
+      "help,h", "print this help");
   return options;
 }
 
@@ -108,9 +105,9 @@ std::int64_t at_least(const po::variables_map& values, const char* option, std::
                .found = std::to_string(value)});
 }
 
-// RUN/evaluations/step_00050000_seed_1000_episodes_100 for a checkpoint inside a run's folder,
-// CHECKPOINT/evaluations/... for one that stands alone; what differs from the plain evaluation is
-// named after it.
+// RUN/evaluations/step_00050000_seed_1000_episodes_100 for a checkpoint in a run folder, and
+// CHECKPOINT/evaluations/... for any other checkpoint. The name ends with the options and overrides
+// that differ from a plain evaluation.
 fs::path output_folder(const po::variables_map& values, const std::vector<std::string>& overrides,
                        const fs::path& checkpoint, std::int64_t step) {
   if (values.count("output") != 0) return values["output"].as<std::string>();
@@ -133,8 +130,8 @@ fs::path output_folder(const po::variables_map& values, const std::vector<std::s
   return owner / "evaluations" / name;
 }
 
-void print_summary(const RolloutSummary& summary, const fs::path& checkpoint,
-                   const fs::path& output) {
+void print_rollouts(const RolloutSummary& summary, const fs::path& checkpoint,
+                    const fs::path& output) {
   const auto trials = static_cast<std::int64_t>(summary.episodes.size());
   const auto [low, high] = wilson_interval(summary.num_successes(), trials);
   const RolloutTimings timings = summary.timings();
@@ -144,9 +141,9 @@ void print_summary(const RolloutSummary& summary, const fs::path& checkpoint,
       "success               {}/{} = {:.1f} %  (95 % interval {:.1f} .. {:.1f} %)\n"
       "stable success        {}/{}\n"
       "mean highest reward   {:.3f}\n"
-      "per control step      obs_read {:.2f} ms, preprocess {:.2f} ms, inference {:.2f} ms, "
-      "env_step {:.2f} ms, loop_total {:.2f} ms\n"
-      "per chunk             {:.2f} ms, {:.2f} ms at most, {} of {} late\n"
+      "per control step      observe {:.2f} ms, preprocess {:.2f} ms, inference {:.2f} ms, "
+      "simulate {:.2f} ms, total {:.2f} ms\n"
+      "per action chunk      mean {:.2f} ms, maximum {:.2f} ms; {} of {} late\n"
       "written to            {}\n",
       checkpoint.string(), summary.num_successes(), trials, 100 * summary.success_rate(), 100 * low,
       100 * high, summary.num_stable_successes(), trials, summary.mean_highest_reward(),
@@ -156,11 +153,11 @@ void print_summary(const RolloutSummary& summary, const fs::path& checkpoint,
       plans.late, plans.count, output.string());
 }
 
-// What there is to evaluate, in the process that owns the evaluation or in one of its workers.
+// The loaded policy and its environment, in the main process or in a worker.
 struct Evaluation {
   LoadedRun run;
   Control control = Control::kNone;
-  std::shared_ptr<Environment> environment;  // the first
+  std::shared_ptr<Environment> environment;  // the first one
   RolloutOptions options;
 
   std::shared_ptr<Environment> make_environment() const {
@@ -168,14 +165,15 @@ struct Evaluation {
   }
 };
 
-Evaluation prepare(const ParsedArguments& parsed) {
+Evaluation prepare_evaluation(const ParsedArguments& parsed) {
+  // Load the policy.
   const po::variables_map& values = parsed.values;
   const Control control = control_from(values["control"].as<std::string>());
   const RolloutOptions wanted = {
       .num_episodes = at_least(values, "episodes", 1),
       .first_seed = static_cast<std::uint64_t>(at_least(values, "seed", 0)),
       .num_videos = at_least(values, "video", 0)};
-  // A worker takes the owner's: the newest may be another by now.
+  // A worker uses the main process's checkpoint: a newer one may have been saved since.
   const std::string given =
       values[values.count("worker") != 0 ? "worker" : "checkpoint"].as<std::string>();
   const bool uses_ema = !values["no-ema"].as<bool>();
@@ -186,6 +184,7 @@ Evaluation prepare(const ParsedArguments& parsed) {
                               .trust_plugins = values["trust-plugins"].as<bool>()}),
       .control = control,
       .options = wanted};
+  // Create the environment, and describe the evaluation for summary.json.
   const LoadedRun& run = evaluation.run;
   evaluation.environment = evaluation.make_environment();
   evaluation.options.output_folder =
@@ -197,8 +196,8 @@ Evaluation prepare(const ParsedArguments& parsed) {
   return evaluation;
 }
 
-// What the first episode would find.
-void check_environment(const Evaluation& evaluation) {
+// Finds problems with the environment and the output folder before the first episode.
+void check_evaluation(const Evaluation& evaluation) {
   Agent& agent = *evaluation.run.agent;
   require_fit(agent.spec(), evaluation.environment->spec());
   const bool sees = agent.backbone() != nullptr ||
@@ -212,16 +211,16 @@ std::int64_t num_workers(const po::variables_map& values) {
   if (values.count("workers") != 0) {
     const std::int64_t workers = at_least(values, "workers", 1);
     if (workers == 1 || !holds_several) return workers;
-    throw Error({.what = "--together is for one process",
+    throw Error({.what = "--together works with one process only",
                  .where = "command line",
                  .found = fmt::format("--workers {}", workers),
-                 .next = "leave one of them out"});
+                 .next = "remove one of the two options"});
   }
   if (holds_several) return 1;
   return device_from(values["device"].as<std::string>()).is_cpu() ? at::get_num_threads() : 1;
 }
 
-// In this process, one episode after another or several at a time.
+// Runs the episodes in this process, one after another or several at a time.
 RolloutSummary roll_out(const Evaluation& evaluation, std::int64_t together) {
   Agent& agent = *evaluation.run.agent;
   together = std::min(together, evaluation.options.num_episodes);
@@ -231,9 +230,9 @@ RolloutSummary roll_out(const Evaluation& evaluation, std::int64_t together) {
   return run_rollouts_together(agent, environments, evaluation.options);
 }
 
-int work(const ParsedArguments& parsed) {
+int evaluate_as_worker(const ParsedArguments& parsed) {
   leave_signals_to_owner();
-  const Evaluation evaluation = prepare(parsed);
+  const Evaluation evaluation = prepare_evaluation(parsed);
   serve_rollouts(*evaluation.run.agent, *evaluation.environment, evaluation.options);
   return EXIT_SUCCESS;
 }
@@ -245,14 +244,16 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   }
   const std::int64_t workers = num_workers(values);
   const StopRequest stop;
-  // Made here too where workers do the work: what does not fit is told once, before they start.
-  Evaluation evaluation = prepare(parsed);
-  check_environment(evaluation);
+  // Prepare it here even if workers run the episodes, so that a problem is reported once.
+  Evaluation evaluation = prepare_evaluation(parsed);
+  check_evaluation(evaluation);
   clear_unfinished_evaluation(evaluation.options.output_folder);
   RolloutOptions& options = evaluation.options;
-  Progress progress("eval", options.num_episodes);
+  Progress progress("rollouts", options.num_episodes);
+  progress.update(0, "");
   options.progress = [&](std::int64_t done) { progress.update(done, ""); };
   options.should_stop = [&stop] { return stop.requested(); };
+  // Run the episodes. Workers are this program with the same arguments.
   std::vector<std::string> worker_command = {"/proc/self/exe", "eval",
                                              "--worker=" + evaluation.run.checkpoint.string()};
   worker_command.insert(worker_command.end(), arguments.begin(), arguments.end());
@@ -264,25 +265,26 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
     if (values["json"].as<bool>()) {
       std::cout << summary.to_json() << std::endl;
     } else {
-      print_summary(summary, evaluation.run.checkpoint, options.output_folder);
+      print_rollouts(summary, evaluation.run.checkpoint, options.output_folder);
     }
   });
 }
 
-// An option that was given and has no part in what is done would be a misunderstanding.
-void refuse(const po::variables_map& values, const char* what,
-            std::initializer_list<const char*> options) {
+// Error for an option that has no effect on what was requested.
+void refuse_options(const po::variables_map& values, const char* request,
+                    std::initializer_list<const char*> options) {
   for (const char* option : options) {
     if (values.count(option) == 0 || values[option].defaulted()) continue;
-    throw Error({.what = fmt::format("--{} has no part in {}", option, what),
+    throw Error({.what = fmt::format("--{} has no effect on {}", option, request),
                  .where = "command line",
-                 .next = "leave it out, or see roboimi eval --help"});
+                 .next = "remove it, or see roboimi eval --help"});
   }
 }
 
 int open_loop_checked(const ParsedArguments& parsed) {
-  refuse(parsed.values, "the open-loop error",
-         {"episodes", "video", "workers", "together", "control", "output", "config", "config-dir"});
+  refuse_options(
+      parsed.values, "--open-loop",
+      {"episodes", "video", "workers", "together", "control", "output", "config", "config-dir"});
   if (parsed.values.count("held-out") != 0) at_least(parsed.values, "held-out", 1);
   at_least(parsed.values, "seed", 0);
   return open_loop(parsed.values, parsed.words);
@@ -292,46 +294,59 @@ int probe_checked(const ParsedArguments& parsed) {
   const bool is_trained = parsed.values.count("checkpoint") != 0;
   if (is_trained == (parsed.values.count("config") != 0)) {
     throw Error({.what = is_trained ? "both --checkpoint and --config" : "nothing to probe",
-                 .expected = "--probe with --checkpoint DIR or with --config FILE",
+                 .expected = "--probe with --checkpoint DIR or with --config CONFIG",
                  .next = "see roboimi eval --help"});
   }
   if (is_trained && !parsed.words.empty()) {
-    throw Error({.what = "unexpected word '" + parsed.words.front() + "'",
-                 .expected = "overrides with --config alone",
+    throw Error({.what = "unexpected argument '" + parsed.words.front() + "'",
+                 .expected = "overrides only with --config",
                  .next = "see roboimi eval --help"});
   }
-  refuse(parsed.values, "probes", {"episodes", "seed", "video", "workers", "together", "control"});
+  refuse_options(parsed.values, "--probe",
+                 {"episodes", "seed", "video", "workers", "together", "control"});
   if (parsed.values.count("held-out") != 0) at_least(parsed.values, "held-out", 1);
   Registry::instance().load_search_path(paths_of(parsed.values, "plugin-path"));
   return probe(parsed.values, parsed.words);
 }
 
+// `roboimi eval DIR` means --checkpoint DIR; with --probe, `roboimi eval CONFIG` means --config.
+void take_positional_run(ParsedArguments& parsed) {
+  const bool is_probe = parsed.values["probe"].as<bool>();
+  if (is_probe && parsed.values.count("checkpoint") + parsed.values.count("config") != 0) return;
+  const auto name = std::ranges::find_if_not(parsed.words, is_override);
+  std::error_code error;
+  const bool is_config = is_probe && name != parsed.words.end() && !fs::is_directory(*name, error);
+  take_positional(parsed, is_config ? "config" : "checkpoint");
+}
+
 }  // namespace
 
 int eval_command(const Arguments& arguments) {
-  const po::options_description options = described_options();
-  po::options_description all = described_options();
+  const po::options_description options = eval_options();
+  po::options_description all = eval_options();
   all.add_options()("worker", po::value<std::string>(), "");
-  const ParsedArguments parsed = parse_arguments(arguments, all);
+  ParsedArguments parsed = parse_arguments(arguments, all);
   if (parsed.values.count("help") != 0) {
-    std::cout << kUsage << options;
+    std::cout << kEvalUsage << options;
     return EXIT_SUCCESS;
   }
   if (parsed.values["probe"].as<bool>() && parsed.values["open-loop"].as<bool>()) {
     throw Error({.what = "both --probe and --open-loop",
-                 .expected = "one of them",
+                 .expected = "one of the two options",
                  .next = "see roboimi eval --help"});
   }
+  take_positional_run(parsed);
   if (parsed.values["probe"].as<bool>()) return probe_checked(parsed);
   if (parsed.values.count("checkpoint") == 0) {
-    throw Error({.what = "no checkpoint",
-                 .expected = "--checkpoint DIR",
+    throw Error({.what = "no checkpoint given",
+                 .expected = "roboimi eval RUN_DIR, or a checkpoint's folder",
                  .next = "see roboimi eval --help"});
   }
   Registry::instance().load_search_path(paths_of(parsed.values, "plugin-path"));
   if (parsed.values["open-loop"].as<bool>()) return open_loop_checked(parsed);
-  refuse(parsed.values, "rollouts", {"config", "config-dir", "data", "held-out"});
-  return parsed.values.count("worker") != 0 ? work(parsed) : evaluate(parsed, arguments);
+  refuse_options(parsed.values, "rollouts", {"config", "config-dir", "data", "held-out"});
+  return parsed.values.count("worker") != 0 ? evaluate_as_worker(parsed)
+                                            : evaluate(parsed, arguments);
 }
 
 }  // namespace roboimi::app

@@ -10,8 +10,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The files of an evaluation without its summary, which is written last; empty when the folder
-// holds anything else.
+// The files of an evaluation without its summary, which is written last. Empty if the folder holds
+// any other file.
 std::vector<fs::path> unfinished_files(const fs::path& folder) {
   static const std::regex own(
       R"(episodes\.csv|trajectory_[0-9]{3,}\.(csv|png)|episode_[0-9]{3,}\.mp4)"

@@ -1,15 +1,15 @@
-// The folder that `roboimi eval --output` writes to: one evaluation, never two mixed.
+// The folder of `roboimi eval --output`, which never mixes the files of two evaluations.
 #pragma once
 
 #include <filesystem>
 
 namespace roboimi::app {
 
-// Error unless the folder is new, empty, or holds nothing but what an evaluation left that did not
-// come to its summary, and can be written. Creates and removes nothing.
+// Error unless the folder is writable, and is new, empty, or holds only the files of an evaluation
+// that ended before its summary. Creates and removes nothing.
 void require_output_folder(const std::filesystem::path& folder);
 
-// Removes what an unfinished evaluation left there; of any other folder nothing.
+// Removes the files of an unfinished evaluation. Leaves any other folder unchanged.
 void clear_unfinished_evaluation(const std::filesystem::path& folder);
 
 }  // namespace roboimi::app

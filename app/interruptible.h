@@ -1,4 +1,4 @@
-// Ctrl-C as the end of a command that it ends by an Error.
+// Converts the Error with which Ctrl-C ends some commands into the exit status of interruptions.
 #pragma once
 
 #include <cstdlib>
@@ -8,7 +8,8 @@
 
 namespace roboimi::app {
 
-// The exit status of `work`: success, or an interruption where an Error came after a stop request.
+// Runs `work` and returns the exit status: success, or kInterruptedStatus if `work` throws an Error
+// after a stop request. Other errors are thrown again.
 template <typename Work>
 int interruptible(const StopRequest& stop, Work work) {
   try {

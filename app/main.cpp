@@ -1,5 +1,5 @@
-// The `roboimi` program: finds the subcommand, and turns every exception into one line and a
-// status.
+// The `roboimi` program: runs a subcommand, and turns every exception into one line on stderr and a
+// nonzero exit status.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/memory.h"
+#include "roboimi/config/did_you_mean.h"
 #include "roboimi/config/schema.h"
 
 namespace roboimi::app {
@@ -26,21 +27,21 @@ struct Command {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = {
-      {"run", "train a policy, with rollouts", run_command},
-      {"eval", "roll out a checkpoint and report success", eval_command},
-      {"collect", "record demonstrations by a scripted expert", collect_command},
+      {"run", "train a policy and evaluate it in rollouts", run_command},
+      {"eval", "evaluate a checkpoint and report its success rate", eval_command},
+      {"collect", "record demonstrations of a scripted expert", collect_command},
       {"encode", "write the embeddings of a dataset", encode_command},
-      {"checkpoint", "inspect or convert a file of weights", checkpoint_command},
-      {"config", "show what a config resolves to, explain its keys", config_command},
+      {"checkpoint", "inspect, convert or verify files of weights", checkpoint_command},
+      {"config", "show a resolved config, explain its keys", config_command},
       {"plugins", "list, inspect or check plugins", plugins_command},
-      {"suite", "launch, follow and report many runs", suite_command},
-      {"doctor", "say whether this machine is ready", doctor_command},
+      {"suite", "launch, monitor and report many runs", suite_command},
+      {"doctor", "check whether this machine is ready", doctor_command},
   };
   return all;
 }
 
 void print_usage() {
-  std::printf("roboimi %s: trains, evaluates and deploys visuomotor robot policies\n\n",
+  std::printf("roboimi %s: train, evaluate and deploy camera-based robot policies\n\n",
               ROBOIMI_VERSION);
   std::printf("usage: roboimi COMMAND [options]\n\n");
   for (const Command& command : commands()) {
@@ -48,6 +49,13 @@ void print_usage() {
   }
   std::printf("\nexample: roboimi run --config lewm_imf_attnres.yaml size=small\n");
   std::printf("         roboimi COMMAND --help\n");
+}
+
+// "roboimi run" for an error of that command, "roboimi" for one about the command itself.
+std::string program_name(const std::string& command) {
+  const bool is_known =
+      std::ranges::any_of(commands(), [&](const Command& known) { return command == known.name; });
+  return is_known ? "roboimi " + command : "roboimi";
 }
 
 int dispatch(const std::string& name, const Arguments& arguments) {
@@ -60,12 +68,15 @@ int dispatch(const std::string& name, const Arguments& arguments) {
     return EXIT_SUCCESS;
   }
   std::vector<std::string> names;
+  std::string all;
   for (const Command& command : commands()) {
     if (name == command.name) return command.function(arguments);
     names.emplace_back(command.name);
+    all += (all.empty() ? "" : ", ") + names.back();
   }
   const auto near = nearest_name(name, names);
   throw Error({.what = "unknown command '" + name + "'",
+               .expected = "one of " + all,
                .next = near ? "did you mean 'roboimi " + *near + "'?" : "see roboimi --help"});
 }
 
@@ -73,10 +84,10 @@ int dispatch(const std::string& name, const Arguments& arguments) {
 }  // namespace roboimi::app
 
 int main(int argc, char** argv) {
-  // Writing past a file size limit is reported by write() instead of ending the process.
+  // Without this, writing past a file size limit ends the process; now write() reports an error.
   std::signal(SIGXFSZ, SIG_IGN);
   roboimi::keep_freed_memory();
-  // Standard output is for results, which another program may read.
+  // Log to stderr: standard output is for results, which another program may read.
   spdlog::set_default_logger(roboimi::shared_logger());
   spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
   const std::vector<std::string> words(argv + 1, argv + argc);
@@ -90,8 +101,9 @@ int main(int argc, char** argv) {
     return status;
   } catch (const std::exception& error) {
     std::cout.flush();
-    // In one piece: several processes of a training may fail at once, into one stream.
-    const std::string line = "roboimi " + words[0] + ": " + roboimi::one_line_message(error) + "\n";
+    // Write the line in one piece: several processes of a training may fail at the same time.
+    const std::string line =
+        roboimi::app::program_name(words[0]) + ": " + roboimi::one_line_message(error) + "\n";
     std::cerr << line << std::flush;
     return EXIT_FAILURE;
   }

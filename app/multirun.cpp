@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kLongestPart = 40, kLongestSuffix = 120;
 
 // "train.learning_rate=1e-4" -> "_learning_rate1e-4", "agent/backbone=resnet18" ->
-// "_backbone_resnet18"; nothing for the name itself.
+// "_backbone_resnet18"; empty for the key `name`.
 std::string name_part(const std::string& override_text) {
   const std::size_t equals = override_text.find('=');
   const std::string path = override_text.substr(0, equals);
@@ -42,7 +42,7 @@ std::vector<SweepJob> sweep_jobs(const std::vector<std::string>& overrides) {
   std::vector<SweepJob> jobs;
   for (auto& combination : expand_sweep(overrides)) {
     SweepJob job{.overrides = std::move(combination), .suffix = {}};
-    // Of `a=1,2` every job has another one than the command says.
+    // An override that differs from the command's is one choice of several.
     for (std::size_t i = 0; i < overrides.size(); ++i) {
       if (job.overrides[i] != overrides[i]) job.suffix += name_part(job.overrides[i]);
     }

@@ -24,41 +24,43 @@ namespace {
 namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
-struct Comparison {
+// The demonstrations to compare with.
+struct Demonstrations {
   std::vector<std::int64_t> episodes;
-  std::string origin;  // what they were to the training, in words
+  std::string origin;  // "held out of the training", ...
 };
 
-// The last ones where a number says so; of the run's own data those that it was not trained on.
-Comparison comparison(const po::variables_map& values, const ConfigNode& config,
-                      const Dataset& dataset) {
+// The last --held-out episodes. By default, all of them, or those of the run's own data that it
+// held out of training.
+Demonstrations select_demonstrations(const po::variables_map& values, const ConfigNode& config,
+                                     const Dataset& dataset) {
   const bool is_own = values.count("data") == 0;
   const std::int64_t all = dataset.num_episodes();
-  const std::int64_t kept_out = is_own ? held_out_in_training(config) : 0;
-  std::int64_t count = kept_out > 0 ? kept_out : all;
+  const std::int64_t held_out = is_own ? held_out_in_training(config) : 0;
+  std::int64_t count = held_out > 0 ? held_out : all;
   if (values.count("held-out") != 0) count = values["held-out"].as<std::int64_t>();
   if (count > all) {
-    throw Error({.what = "more episodes than there are",
+    throw Error({.what = "--held-out exceeds the number of episodes",
                  .expected = fmt::format("at most {}", all),
                  .found = std::to_string(count)});
   }
-  Comparison chosen{.episodes = std::vector<std::int64_t>(static_cast<std::size_t>(count))};
+  Demonstrations chosen{.episodes = std::vector<std::int64_t>(static_cast<std::size_t>(count))};
   std::iota(chosen.episodes.begin(), chosen.episodes.end(), all - count);
-  chosen.origin = !is_own             ? "of other data than the run's"
-                  : count <= kept_out ? "held out of the training"
-                                      : "of the training data";
+  chosen.origin = !is_own             ? "not from the run's data"
+                  : count <= held_out ? "held out of the training"
+                                      : "from the training data";
   return chosen;
 }
 
 ActionRange range_of(const LoadedRun& run) {
   if (run.state.action_range) return *run.state.action_range;
-  throw Error({.what = "the checkpoint does not tell the range of its actions",
+  throw Error({.what = "the checkpoint does not record the range of its actions",
                .where = run.checkpoint.string(),
                .next = "train it with this version of roboimi"});
 }
 
-nlohmann::ordered_json to_json(const OpenLoopError& error, const ActionRange& range,
-                               const fs::path& checkpoint, const Comparison& compared) {
+nlohmann::ordered_json open_loop_json(const OpenLoopError& error, const ActionRange& range,
+                                      const fs::path& checkpoint, const Demonstrations& compared) {
   const at::Tensor rms = error.rms();
   nlohmann::ordered_json json{
       {"checkpoint", checkpoint.string()},
@@ -75,8 +77,8 @@ nlohmann::ordered_json to_json(const OpenLoopError& error, const ActionRange& ra
   return json;
 }
 
-void print(const OpenLoopError& error, const ActionRange& range, const fs::path& checkpoint,
-           const Comparison& compared) {
+void print_open_loop(const OpenLoopError& error, const ActionRange& range,
+                     const fs::path& checkpoint, const Demonstrations& compared) {
   std::vector<double> each;
   for (const auto& episode : error.episodes) {
     each.push_back(OpenLoopError::normalized_rms(episode, range));
@@ -87,11 +89,11 @@ void print(const OpenLoopError& error, const ActionRange& range, const fs::path&
   std::cout << fmt::format(
       "checkpoint            {}\n"
       "demonstrations        {}, {}\n"
-      "open-loop error       {:.4f} of half an action's range, rms ({:.4f} .. {:.4f} an episode)\n"
-      "largest dimension     {}: {:.4g} in the units of the data, rms\n"
-      "roughness             {:.2f} times the demonstrations' (second differences, rms)\n",
-      checkpoint.string(), each.size(), compared.origin, error.normalized_rms(range), *least, *most,
-      worst, rms[worst].item<double>(), error.roughness_ratio(range));
+      "action error (RMS)    {:.1f} % of half-range; per episode {:.1f} to {:.1f} %\n"
+      "largest error (RMS)   {:.4g} in the unit of the data, in action dimension {}\n"
+      "roughness             {:.2f} times that of the demonstrations (RMS of second differences)\n",
+      checkpoint.string(), each.size(), compared.origin, 100 * error.normalized_rms(range),
+      100 * *least, 100 * *most, rms[worst].item<double>(), worst, error.roughness_ratio(range));
 }
 
 }  // namespace
@@ -104,9 +106,9 @@ int open_loop(const po::variables_map& values, const std::vector<std::string>& o
                                   .device = device_from(values["device"].as<std::string>()),
                                   .trust_plugins = values["trust-plugins"].as<bool>()});
   const auto dataset = run.open_data(other_data(values));
-  const Comparison compared = comparison(values, run.config, *dataset);
+  const Demonstrations compared = select_demonstrations(values, run.config, *dataset);
   const ActionRange range = range_of(run);
-  Progress progress("eval", static_cast<std::int64_t>(compared.episodes.size()));
+  Progress progress("episodes", static_cast<std::int64_t>(compared.episodes.size()));
   return interruptible(stop, [&] {
     const OpenLoopError error = open_loop_error(
         *run.agent, *dataset, compared.episodes,
@@ -115,9 +117,9 @@ int open_loop(const po::variables_map& values, const std::vector<std::string>& o
          .progress = [&progress](std::int64_t done) { progress.update(done, ""); }});
     progress.clear();
     if (values["json"].as<bool>()) {
-      std::cout << json_text(to_json(error, range, run.checkpoint, compared)) << std::endl;
+      std::cout << json_text(open_loop_json(error, range, run.checkpoint, compared)) << std::endl;
     } else {
-      print(error, range, run.checkpoint, compared);
+      print_open_loop(error, range, run.checkpoint, compared);
     }
   });
 }

@@ -1,4 +1,4 @@
-// `roboimi eval --open-loop`: how far a policy's commands are from demonstrations.
+// The command `roboimi eval --open-loop`, which compares a policy's actions with demonstrations.
 #pragma once
 
 #include <boost/program_options.hpp>
@@ -7,7 +7,8 @@
 
 namespace roboimi::app {
 
-// `values` of eval's options; `overrides` change how the checkpoint acts. Returns the exit status.
+// `values` are the options of `eval`; `overrides` change how the checkpoint acts. Returns the exit
+// status.
 int open_loop(const boost::program_options::variables_map& values,
               const std::vector<std::string>& overrides);
 

@@ -27,7 +27,7 @@ void add_rows(const Schema& schema, const std::string& prefix, const Prefix& pre
   }
 }
 
-// What would end a cell of a table.
+// Escapes '|', which would end the cell of a table.
 std::string cell(std::string text) {
   for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) {
     text.insert(at, 1, '\\');
@@ -35,7 +35,7 @@ std::string cell(std::string text) {
   return text;
 }
 
-// Null where there is no default; a list stays a list.
+// Null if there is no default; a list stays a list.
 nlohmann::json default_json(const OptionSpec& option) {
   return std::visit(
       [](const auto& value) -> nlohmann::json {

@@ -1,4 +1,4 @@
-// A schema as people and programs read it.
+// Prints a schema for readers and for programs.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -8,18 +8,19 @@
 
 namespace roboimi::app {
 
-// "384", "[front, top]", "required", or "-" for an option that may be left out.
+// "384", "[front, top]", "required", or "-" for an optional option without a default.
 std::string default_text(const OptionSpec& option);
 // "from 0 to 1", "one of a, b", or empty.
 std::string range_text(const OptionSpec& option);
 
-// "integer [pixels]"; for a component its kind.
+// "integer [pixels]"; for a component, its kind.
 std::string type_text(const OptionSpec& option);
 
-// One line an option: key, type, default, range, unit, meaning. Groups are indented below theirs.
+// One line per option: key, type and unit, default, range, meaning. Options of a group are indented
+// below it.
 std::string option_table(const Schema& schema);
-// The same as a table for a document; a group's options are named group.key, or with_groups = false
-// left out with their group.
+// The same as a Markdown table. Options of a group are named group.key; with_groups = false omits
+// groups and their options.
 std::string option_markdown(const Schema& schema, bool with_groups = true);
 nlohmann::json option_json(const OptionSpec& option);
 nlohmann::json option_json(const Schema& schema);  // a list

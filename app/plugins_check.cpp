@@ -19,10 +19,10 @@ namespace {
 
 constexpr std::chrono::minutes kTimeLimit{15};
 
-// Before what the child tells its parent, a line each; a plugin's own output may stand between.
+// Marks the lines that the child sends to its parent; output of the plugin may be in between.
 constexpr char kMarker[] = "\x1eroboimi-check ";
 
-// The command line of the child that does the work.
+// The command line of the child process.
 std::vector<std::string> child_command(const CheckRequest& request) {
   std::vector<std::string> words = {"/proc/self/exe", "plugins", "check", "--in-process"};
   const auto add = [&](const char* option, const std::string& value) {
@@ -37,49 +37,50 @@ std::vector<std::string> child_command(const CheckRequest& request) {
   return words;
 }
 
-// What the child told, and what else it printed; what it wrote to stderr stands last.
-struct Told {
-  nlohmann::json verdict;  // null when it did not come to one
-  std::string check;       // the last that was begun: "backbone my_backbone: check_name"
+// The messages of the child, and everything else that it printed, stderr last.
+struct ChildReport {
+  nlohmann::json verdict;  // null if the child ended before its verdict
+  std::string check;       // the last check that began: "backbone my_backbone: check_name"
   std::string output;
 };
 
-Told read_told(const std::string& text, const std::string& errors) {
-  Told told;
+ChildReport read_report(const std::string& text, const std::string& errors) {
+  ChildReport report;
   std::size_t at = 0;
   while (true) {
     const std::size_t marker = text.find(kMarker, at);
-    told.output += text.substr(at, marker - at);
+    report.output += text.substr(at, marker - at);
     if (marker == std::string::npos) break;
     const std::size_t end = text.find('\n', marker);
-    if (end == std::string::npos) break;  // torn by the end of the process
+    if (end == std::string::npos) break;  // cut off by the end of the process
     const std::size_t begin = marker + std::strlen(kMarker);
     const auto message = nlohmann::json::parse(text.substr(begin, end - begin));
-    if (message.contains("begins")) told.check = message.at("begins");
-    if (message.contains("verdict")) told.verdict = message;
+    if (message.contains("begins")) report.check = message.at("begins");
+    if (message.contains("verdict")) report.verdict = message;
     at = end + 1;
   }
-  told.output += errors;
-  return told;
+  report.output += errors;
+  return report;
 }
 
-void tell(const nlohmann::json& message) {
+void send_to_parent(const nlohmann::json& message) {
   fmt::print("{}{}\n", kMarker, json_text(message, -1));
   std::fflush(stdout);
 }
 
-nlohmann::json fatal(const CheckRequest& request, const std::string& reason, const Told& told) {
-  const std::string place = told.check.empty()
-                                ? "a static initialiser, a register function or a static destructor"
-                                : told.check;
+nlohmann::json fatal_verdict(const CheckRequest& request, const std::string& reason,
+                             const ChildReport& report) {
+  const std::string place = report.check.empty()
+                                ? "a static initializer, a register function or a static destructor"
+                                : report.check;
   return {{"file", request.file.string()},
           {"verdict", "fatal"},
           {"reason", fmt::format("{} in {}", reason, place)},
-          {"output", told.output},
+          {"output", report.output},
           {"components", nlohmann::json::array()}};
 }
 
-// The options of a component, as a config has them: those of --config, or else its own for checks.
+// The options of a component: those of --config, or else the component's own for checks.
 ConfigNode options_node(const CheckRequest& request, const ComponentInfo& info) {
   ConfigNode node = request.options ? load_yaml(request.options->string())
                                     : parse_yaml(info.check.options, "ComponentCheck::options");
@@ -96,7 +97,7 @@ nlohmann::json run_checks(const CheckRequest& request, const ComponentInfo& info
                            .cameras = request.cameras,
                            .skip = request.skip,
                            .before = [&](const std::string& check) {
-                             tell({{"begins", fmt::format("{}: {}", who, check)}});
+                             send_to_parent({{"begins", fmt::format("{}: {}", who, check)}});
                            }};
   for (const testing::CheckResult& result : run_conformance(run)) {
     results.push_back({{"check", result.check},
@@ -108,25 +109,27 @@ nlohmann::json run_checks(const CheckRequest& request, const ComponentInfo& info
   return results;
 }
 
-// The file's components that are asked for. Error: it has no such one, or one set of options is for
-// several.
-std::vector<ComponentInfo> asked_for(const CheckRequest& request, const std::string& plugin) {
-  std::vector<ComponentInfo> asked;
+// The components of the file to check. Error if it has no such component, or if there are several
+// components for one set of options.
+std::vector<ComponentInfo> components_to_check(const CheckRequest& request,
+                                               const std::string& plugin) {
+  std::vector<ComponentInfo> chosen;
   std::vector<std::string> names;
   for (const ComponentInfo& info : Registry::instance().components()) {
     if (info.plugin != plugin) continue;
     names.push_back(info.name);
-    if (!request.component || info.name == *request.component) asked.push_back(info);
+    if (!request.component || info.name == *request.component) chosen.push_back(info);
   }
-  if (request.component && asked.empty()) {
+  if (request.component && chosen.empty()) {
     throw Error({.what = fmt::format("it has no component '{}'", *request.component),
                  .expected = fmt::format("one of {}", fmt::join(names, ", "))});
   }
-  if (request.options && asked.size() > 1) {
-    throw Error({.what = "options for several components",
+  if (request.options && chosen.size() > 1) {
+    throw Error({.what = "the options of --config are for one component",
+                 .found = fmt::format("{} components", chosen.size()),
                  .next = fmt::format("name one with --component: {}", fmt::join(names, ", "))});
   }
-  return asked;
+  return chosen;
 }
 
 bool has_failure(const nlohmann::json& checks) {
@@ -136,8 +139,8 @@ bool has_failure(const nlohmann::json& checks) {
   return false;
 }
 
-// Loads the file, and fills in what it says of itself.
-std::string load(const CheckRequest& request, nlohmann::json& verdict) {
+// Loads the file, and adds the plugin's name, version and description to the verdict.
+std::string load_checked_plugin(const CheckRequest& request, nlohmann::json& verdict) {
   Registry& registry = Registry::instance();
   const std::string name = registry.load(request.file);
   for (const LoadedPlugin& plugin : registry.plugins()) {
@@ -149,18 +152,19 @@ std::string load(const CheckRequest& request, nlohmann::json& verdict) {
   return name;
 }
 
-void judge(const CheckRequest& request, nlohmann::json& verdict) {
-  const std::string plugin = load(request, verdict);
-  const std::vector<ComponentInfo> components = asked_for(request, plugin);
+void check_plugin(const CheckRequest& request, nlohmann::json& verdict) {
+  const std::string plugin = load_checked_plugin(request, verdict);
+  const std::vector<ComponentInfo> components = components_to_check(request, plugin);
   if (components.empty()) {
     throw Error("it registers no component; add one in its register function");
   }
-  // The parts of an agent. A file of the same name in the search path gives way to this one.
+  // Load the plugins of an agent's components. This file replaces one of the same plugin name in
+  // the search path.
   try {
     Registry::instance().load_search_path(request.plugin_dirs);
   } catch (const Error&) {
   }
-  // Components are made a hundred times: what they say each time is no news.
+  // Run the checks. Components are created a hundred times: do not repeat what they log.
   spdlog::set_level(spdlog::level::err);
   for (const ComponentInfo& info : components) {
     const nlohmann::json checks = run_checks(request, info);
@@ -171,24 +175,27 @@ void judge(const CheckRequest& request, nlohmann::json& verdict) {
                                      {"options", request.options ? "" : info.check.options},
                                      {"checks", checks}});
   }
-  if (verdict["verdict"] == "failed") verdict["reason"] = "it loads, and does not keep to its kind";
+  if (verdict["verdict"] == "failed") {
+    verdict["reason"] = "it loads, but a component failed the checks of its kind";
+  }
 }
 
 }  // namespace
 
 nlohmann::json check_in_child(const CheckRequest& request) {
-  // A fault of this file is not the library's.
+  // Report a broken config file as such, and not as a fault of the plugin.
   if (request.options) load_yaml(request.options->string());
   const ProcessResult result = run_process(child_command(request), "", kTimeLimit);
-  const Told told = read_told(result.output, result.errors);
+  const ChildReport report = read_report(result.output, result.errors);
   if (result.timed_out) {
-    return fatal(request, fmt::format("did not finish within {} min", kTimeLimit.count()), told);
+    return fatal_verdict(request, fmt::format("did not finish within {} min", kTimeLimit.count()),
+                         report);
   }
-  if (told.verdict.is_null() || result.status != 0) {
-    return fatal(request, "ended its process with " + status_text(result.status), told);
+  if (report.verdict.is_null() || result.status != 0) {
+    return fatal_verdict(request, "ended its process with " + status_text(result.status), report);
   }
-  nlohmann::json verdict = told.verdict;
-  verdict["output"] = told.output;
+  nlohmann::json verdict = report.verdict;
+  verdict["output"] = report.output;
   return verdict;
 }
 
@@ -197,14 +204,14 @@ void check_in_process(const CheckRequest& request) {
                             {"verdict", "accepted"},
                             {"components", nlohmann::json::array()}};
   try {
-    judge(request, verdict);
+    check_plugin(request, verdict);
   } catch (const Error& error) {
     Error::Parts parts = error.parts();
     if (parts.where == request.file.string()) parts.where.clear();
     verdict["verdict"] = "rejected";
     verdict["reason"] = Error(parts).what();
   }
-  tell(verdict);
+  send_to_parent(verdict);
 }
 
 }  // namespace roboimi::app

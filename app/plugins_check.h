@@ -1,4 +1,4 @@
-// Judges a plugin file in a child process, where even a crash is only a finding.
+// Checks a plugin file in a child process, so that a crash of the plugin is only a result.
 #pragma once
 
 #include <filesystem>
@@ -11,11 +11,11 @@ namespace roboimi::app {
 
 struct CheckRequest {
   std::filesystem::path file;
-  std::optional<std::string> component;  // one of the file's; none: all
+  std::optional<std::string> component;  // one of the file's components; none: all
   std::optional<std::filesystem::path> options;
-  std::vector<std::string> cameras;  // that the data is to have; empty: r_vis, top, front
-  std::vector<std::string> skip;     // names of checks
-  std::vector<std::filesystem::path> plugin_dirs;  // of what the component is made of
+  std::vector<std::string> cameras;                // cameras of the data; empty: r_vis, top, front
+  std::vector<std::string> skip;                   // names of checks
+  std::vector<std::filesystem::path> plugin_dirs;  // with the plugins that the component needs
 };
 
 // {"file", "verdict": "accepted" | "rejected" | "failed" | "fatal", "reason", "plugin", "version",
@@ -23,8 +23,8 @@ struct CheckRequest {
 //  "reason", "status", "message", "seconds"}]}], "output"}. "failed": it loads, and a check failed.
 nlohmann::json check_in_child(const CheckRequest& request);
 
-// What the child does: loads the file into this process, runs the checks of its components and
-// tells the verdict on standard output. It may not return.
+// The work of the child: loads the file into this process, runs the checks of its components and
+// prints the verdict to standard output. May not return.
 void check_in_process(const CheckRequest& request);
 
 }  // namespace roboimi::app

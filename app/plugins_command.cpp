@@ -1,4 +1,4 @@
-// roboimi plugins list | inspect NAME | check FILE.so
+// The command `roboimi plugins`, which lists, inspects, documents and checks plugins.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,23 +28,23 @@ namespace fs = std::filesystem;
 namespace po = boost::program_options;
 using nlohmann::json;
 
-constexpr char kUsage[] =
+constexpr char kPluginsUsage[] =
     "usage: roboimi plugins list [--json | --markdown]\n"
     "       roboimi plugins inspect NAME [--json]\n"
     "       roboimi plugins reference [--readme FILE ... [--only-check]]\n"
     "       roboimi plugins check FILE.so [--component NAME] [--config OPTIONS.yaml] [--json]\n\n"
-    "list     every component found, and every file that was rejected with the reason\n"
-    "inspect  a plugin's or a component's options: type, default, range, unit, meaning\n"
-    "reference  all options of experiments, collections and components, as a document\n"
-    "           (docs/reference.md); with --readme renews the tables between `<!-- options NAME "
-    "-->`\n"
-    "           and `<!-- end of options -->` in the files\n"
-    "check    loads a file in a child process, and runs the conformance kit on its components\n\n"
+    "list       prints all components found, and the rejected files with the reason\n"
+    "inspect    prints the options of a plugin or component: type, default, range, unit, meaning\n"
+    "reference  prints all options of experiments, collections and components as a document\n"
+    "           (docs/reference.md); with --readme, updates the tables between\n"
+    "           `<!-- options NAME -->` and `<!-- end of options -->` in the files instead\n"
+    "check      loads a file in a child process and runs the conformance checks on its "
+    "components\n\n"
     "examples:\n"
     "  roboimi plugins inspect vla_agent --plugin-path ./build/plugins\n"
     "  roboimi plugins check libmy_backbone.so --config options.yaml\n";
 
-struct Request {
+struct PluginsRequest {
   std::string action, name;
   bool json = false, markdown = false, in_process = false;
   std::vector<fs::path> plugin_dirs, readmes;
@@ -63,26 +63,28 @@ struct Request {
   }
 };
 
-po::options_description visible_options() {
+po::options_description plugins_options() {
   po::options_description options("options");
-  options.add_options()("json", "print JSON for a program to read")(
-      "markdown", "list: print a table for a document")(
-      "plugin-path", po::value<std::vector<std::string>>()->composing(),
-      "also search this folder; may be repeated")("component", po::value<std::string>(),
-                                                  "check: one component of the file")(
-      "config", po::value<std::string>(), "check: a YAML file with the component's options")(
-      "camera", po::value<std::vector<std::string>>()->composing(),
+  options.add_options()("json", "print JSON")("markdown", "list: print a Markdown table")(
+      "plugin-path", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
+      "another folder of plugins; may be repeated")("component",
+                                                    po::value<std::string>()->value_name("NAME"),
+                                                    "check: only this component of the file")(
+      "config", po::value<std::string>()->value_name("FILE"),
+      "check: a YAML file with the component's options")(
+      "camera", po::value<std::vector<std::string>>()->value_name("NAME")->composing(),
       "check: a camera of the data; may be repeated (default: r_vis, top, front)")(
-      "skip", po::value<std::vector<std::string>>()->composing(),
-      "check: leave out the check of this name; may be repeated")(
-      "readme", po::value<std::vector<std::string>>()->composing(),
-      "reference: renew the tables in this file; may be repeated")(
-      "only-check", "reference: fail where --readme would change a file")("help,h", "this text");
+      "skip", po::value<std::vector<std::string>>()->value_name("CHECK")->composing(),
+      "check: skip this check; may be repeated")(
+      "readme", po::value<std::vector<std::string>>()->value_name("FILE")->composing(),
+      "reference: update the tables in this file; may be repeated")(
+      "only-check", "reference: fail if --readme would change a file")("help,h", "print this help");
   return options;
 }
 
-// Loads the search path. A name that two files claim does not keep the rest from being shown.
-std::string load_plugins(const Request& request) {
+// Loads the plugins of the search path. Returns the error, if any: two files with the same plugin
+// name must not prevent the others from being listed.
+std::string load_plugins(const PluginsRequest& request) {
   try {
     Registry::instance().load_search_path(request.plugin_dirs);
   } catch (const Error& error) {
@@ -108,11 +110,12 @@ json component_json(const ComponentInfo& info, const LoadedPlugin& plugin) {
           {"changed_on_disk", plugin.changed_on_disk}};
 }
 
-int list(const Request& request) {
+int list_plugins(const PluginsRequest& request) {
   const std::string problem = load_plugins(request);
   const Registry& registry = Registry::instance();
   const auto plugins = registry.plugins();
   const auto rejected = registry.rejected();
+  // For programs.
   if (request.json) {
     json all = {
         {"components", json::array()}, {"rejected", json::array()}, {"shadowed", json::array()}};
@@ -140,11 +143,12 @@ int list(const Request& request) {
     }
     return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
   }
+  // For readers.
   for (const ComponentInfo& info : registry.components()) {
     const LoadedPlugin& plugin = plugin_of(plugins, info);
     fmt::print("{:<15} {:<22} {:<8} {}\n{:<15} {}{}\n", to_string(info.kind), info.name,
                plugin.version, info.description, "", plugin.file.string(),
-               plugin.changed_on_disk ? " (changed since: restart to use it)" : "");
+               plugin.changed_on_disk ? " (changed since it was loaded: restart to use it)" : "");
   }
   if (plugins.empty()) {
     fmt::print("no plugin found in:\n");
@@ -159,27 +163,45 @@ int list(const Request& request) {
   const auto shadowed = registry.shadowed();
   if (!shadowed.empty()) fmt::print("\nshadowed by an earlier folder:\n");
   for (const ShadowedPlugin& plugin : shadowed) {
-    fmt::print("  {}\n    the plugin '{}' is taken from {}\n", plugin.file.string(), plugin.name,
+    fmt::print("  {}\n    the plugin '{}' is loaded from {}\n", plugin.file.string(), plugin.name,
                plugin.by.string());
   }
   return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-// The components that `name` means: a component's name, or a plugin's with all of its components.
+// "did you mean 'resnet_backbone'?" for 'resnet': the names that contain `name`, or else the
+// nearest one.
+std::string similar_names(const std::string& name, const std::vector<std::string>& names) {
+  std::vector<std::string> longer;
+  for (const std::string& candidate : names) {
+    const bool is_new = std::ranges::find(longer, candidate) == longer.end();
+    if (is_new && name.size() > 1 && candidate.find(name) != std::string::npos) {
+      longer.push_back(candidate);
+    }
+  }
+  constexpr std::size_t kMostNames = 4;
+  if (!longer.empty() && longer.size() <= kMostNames) {
+    return fmt::format("did you mean '{}'?", fmt::join(longer, "' or '"));
+  }
+  return did_you_mean(name, names,
+                      "`roboimi plugins list` shows all components and the rejected files");
+}
+
+// The component of this name, or all components of the plugin of this name.
 std::vector<ComponentInfo> components_named(const std::string& name) {
   std::vector<ComponentInfo> found;
   std::vector<std::string> names;
   for (const ComponentInfo& info : Registry::instance().components()) {
     if (info.name == name || info.plugin == name) found.push_back(info);
     names.push_back(info.name);
+    names.push_back(info.plugin);
   }
   if (!found.empty()) return found;
-  throw Error({.what = "no plugin or component '" + name + "'",
-               .next = did_you_mean(name, names,
-                                    "`roboimi plugins list` shows them, and what was rejected")});
+  throw Error(
+      {.what = "no plugin or component '" + name + "'", .next = similar_names(name, names)});
 }
 
-int inspect(const Request& request) {
+int inspect_components(const PluginsRequest& request) {
   load_plugins(request);
   const auto plugins = Registry::instance().plugins();
   json all = json::array();
@@ -199,28 +221,28 @@ int inspect(const Request& request) {
   return EXIT_SUCCESS;
 }
 
-// Renews the tables in a file, or fails when they are not what would be written.
-void renew_tables(const fs::path& file, const std::vector<ComponentInfo>& components,
-                  bool only_checks) {
+// Updates the tables in a file. With `only_checks`, an outdated table is an Error instead.
+void update_tables(const fs::path& file, const std::vector<ComponentInfo>& components,
+                   bool only_checks) {
   const std::string old = read_text(file);
-  const std::string renewed = with_option_tables(old, file, components);
-  if (renewed == old) return;
+  const std::string updated = with_option_tables(old, file, components);
+  if (updated == old) return;
   if (only_checks) {
     throw Error(
         {.what = "a table of options is out of date",
          .where = file.string(),
-         .next = "write it anew: roboimi plugins reference --readme " + shell_word(file.string())});
+         .next = "update it: roboimi plugins reference --readme " + shell_word(file.string())});
   }
-  write_text_atomically(file, renewed);
+  write_text_atomically(file, updated);
 }
 
-int reference(const Request& request) {
+int print_reference(const PluginsRequest& request) {
   const std::string problem = load_plugins(request);
   if (!problem.empty()) throw Error(problem);
   const std::vector<ComponentInfo> components = Registry::instance().components();
   if (request.readmes.empty()) fmt::print("{}", reference_document(components));
   for (const fs::path& file : request.readmes) {
-    renew_tables(file, components, request.only_checks);
+    update_tables(file, components, request.only_checks);
   }
   return EXIT_SUCCESS;
 }
@@ -242,7 +264,7 @@ void print_checks(const json& checks) {
   }
 }
 
-int check(const Request& request) {
+int check_plugin_file(const PluginsRequest& request) {
   if (request.in_process) {
     check_in_process(request.check());
     return EXIT_SUCCESS;
@@ -263,17 +285,17 @@ int check(const Request& request) {
                component.at("name").get<std::string>(),
                component.at("description").get<std::string>());
     const auto options = component.at("options").get<std::string>();
-    if (!options.empty()) fmt::print("    with its options for checks: {}\n", options);
+    if (!options.empty()) fmt::print("    options for the checks: {}\n", options);
     print_checks(component.at("checks"));
   }
   return accepted ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-Request parse(const Arguments& arguments, bool& help) {
+PluginsRequest read_plugins_request(const Arguments& arguments, bool& help) {
   po::options_description hidden;
   hidden.add_options()("in-process", "the child of `check`")("action", po::value<std::string>())(
       "name", po::value<std::string>());
-  hidden.add(visible_options());
+  hidden.add(plugins_options());
   po::positional_options_description places;
   places.add("action", 1).add("name", 1);
   po::variables_map values;
@@ -288,22 +310,22 @@ Request parse(const Arguments& arguments, bool& help) {
     throw Error({.what = error.what(), .next = "see roboimi plugins --help"});
   }
   help = values.count("help") != 0;
-  Request request{.action = values.count("action") ? values["action"].as<std::string>() : "",
-                  .name = values.count("name") ? values["name"].as<std::string>() : "",
-                  .json = values.count("json") != 0,
-                  .markdown = values.count("markdown") != 0,
-                  .in_process = values.count("in-process") != 0};
+  PluginsRequest request{.action = values.count("action") ? values["action"].as<std::string>() : "",
+                         .name = values.count("name") ? values["name"].as<std::string>() : "",
+                         .json = values.count("json") != 0,
+                         .markdown = values.count("markdown") != 0,
+                         .in_process = values.count("in-process") != 0};
   request.plugin_dirs = paths_of(values, "plugin-path");
   request.readmes = paths_of(values, "readme");
   request.only_checks = values.count("only-check") != 0;
-  const auto texts = [&](const char* option) {
+  const auto strings = [&](const char* option) {
     return values.count(option) ? values[option].as<std::vector<std::string>>()
                                 : std::vector<std::string>();
   };
   if (values.count("component")) request.component = values["component"].as<std::string>();
   if (values.count("config")) request.options = values["config"].as<std::string>();
-  request.cameras = texts("camera");
-  request.skip = texts("skip");
+  request.cameras = strings("camera");
+  request.skip = strings("skip");
   return request;
 }
 
@@ -311,20 +333,26 @@ Request parse(const Arguments& arguments, bool& help) {
 
 int plugins_command(const Arguments& arguments) {
   bool help = false;
-  const Request request = parse(arguments, help);
+  const PluginsRequest request = read_plugins_request(arguments, help);
   if (help) {
-    std::cout << kUsage << "\n" << visible_options();
+    std::cout << kPluginsUsage << "\n" << plugins_options();
     return EXIT_SUCCESS;
   }
   const bool named = !request.name.empty();
-  if (request.action == "list" && !named) return list(request);
-  if (request.action == "inspect" && named) return inspect(request);
-  if (request.action == "reference" && !named) return reference(request);
-  if (request.action == "check" && named) return check(request);
-  throw Error({.what = request.action.empty() ? "no action given"
-                                              : "cannot do '" + request.action + "' like this",
+  if (request.action == "list" && !named) return list_plugins(request);
+  if (request.action == "inspect" && named) return inspect_components(request);
+  if (request.action == "reference" && !named) return print_reference(request);
+  if (request.action == "check" && named) return check_plugin_file(request);
+  const std::vector<std::string> actions = {"list", "inspect", "reference", "check"};
+  const bool is_known = std::ranges::find(actions, request.action) != actions.end();
+  std::string what = "unknown command 'plugins " + request.action + "'";
+  if (request.action.empty()) what = "no command given";
+  if (is_known) what = "wrong arguments of 'plugins " + request.action + "'";
+  throw Error({.what = what,
                .expected = "list, inspect NAME, reference or check FILE.so",
-               .next = "see roboimi plugins --help"});
+               .next = is_known
+                           ? "see roboimi plugins --help"
+                           : did_you_mean(request.action, actions, "see roboimi plugins --help")});
 }
 
 }  // namespace roboimi::app

@@ -7,6 +7,7 @@
 
 #include "app/commands.h"
 #include "app/common_options.h"
+#include "app/config_argument.h"
 #include "app/demonstrations.h"
 #include "app/interruptible.h"
 #include "roboimi/checkpoint/loaded_run.h"
@@ -27,10 +28,11 @@ namespace {
 namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
-// One episode of five is held out where the experiment holds out none.
+// One episode of five is held out if the experiment holds out none.
 constexpr std::int64_t kHeldOutShare = 5;
 
-struct Subject {
+// The agent whose representation is probed.
+struct ProbeSubject {
   std::string name;
   ConfigNode config;
   std::shared_ptr<const Dataset> dataset;
@@ -41,7 +43,7 @@ c10::Device device_of(const po::variables_map& values) {
   return device_from(values["device"].as<std::string>());
 }
 
-Subject trained_subject(const po::variables_map& values) {
+ProbeSubject trained_subject(const po::variables_map& values) {
   const LoadedRun run = open_run(values["checkpoint"].as<std::string>(),
                                  {.use_ema = !values["no-ema"].as<bool>(),
                                   .device = device_of(values),
@@ -52,15 +54,16 @@ Subject trained_subject(const po::variables_map& values) {
           .agent = run.agent};
 }
 
-// The agent as it is before its training: a backbone's own weights.
-Subject fresh_subject(const po::variables_map& values, const std::vector<std::string>& overrides) {
-  const ComposedConfig composed = compose_experiment(values["config"].as<std::string>(), overrides,
-                                                     paths_of(values, "config-dir"));
+// The agent before training, with the backbone's own weights.
+ProbeSubject untrained_subject(const po::variables_map& values,
+                               const std::vector<std::string>& overrides) {
+  const ComposedConfig composed = compose_training(values["config"].as<std::string>(), overrides,
+                                                   paths_of(values, "config-dir"));
   restrict_plugins_of(composed, values["trust-plugins"].as<bool>());
   const Options options = experiment_options(composed.root);
-  Subject subject{.name = composed.file.string(),
-                  .config = composed.root,
-                  .dataset = open_data_of(composed.root, other_data(values))};
+  ProbeSubject subject{.name = composed.file.string(),
+                       .config = composed.root,
+                       .dataset = open_data_of(composed.root, other_data(values))};
   subject.agent = Registry::instance().create_agent(
       options.component("agent"), "agent", subject.dataset->spec(),
       static_cast<std::uint64_t>(options.integer("seed")));
@@ -68,14 +71,14 @@ Subject fresh_subject(const po::variables_map& values, const std::vector<std::st
   return subject;
 }
 
-std::int64_t num_held_out(const po::variables_map& values, const Subject& subject) {
+std::int64_t num_held_out(const po::variables_map& values, const ProbeSubject& subject) {
   if (values.count("held-out") != 0) return values["held-out"].as<std::int64_t>();
   const std::int64_t own = held_out_in_training(subject.config);
   return own > 0 ? own : std::max<std::int64_t>(1, subject.dataset->num_episodes() / kHeldOutShare);
 }
 
-TrainingData data_of(const Subject& subject, const po::variables_map& values,
-                     const StopRequest& stop) {
+TrainingData probe_training_data(const ProbeSubject& subject, const po::variables_map& values,
+                                 const StopRequest& stop) {
   const ConfigNode* cache = subject.config.find("cache");
   const ConfigNode* agent = subject.config.find("agent");
   TrainingData data = prepare_training_data(
@@ -97,8 +100,8 @@ TrainingData data_of(const Subject& subject, const po::variables_map& values,
   return data;
 }
 
-nlohmann::ordered_json to_json(const std::map<std::string, double>& figures,
-                               const std::vector<ProbeResult>& results) {
+nlohmann::ordered_json probe_json(const std::map<std::string, double>& figures,
+                                  const std::vector<ProbeResult>& results) {
   nlohmann::ordered_json json = figures;
   for (const ProbeResult& result : results) {
     json["probes"][result.name] = {{"r2", result.r2},
@@ -109,13 +112,14 @@ nlohmann::ordered_json to_json(const std::map<std::string, double>& figures,
   return json;
 }
 
-void print(const Subject& subject, const TrainingData& data,
-           const std::map<std::string, double>& figures, const std::vector<ProbeResult>& results) {
+void print_probes(const ProbeSubject& subject, const TrainingData& data,
+                  const std::map<std::string, double>& figures,
+                  const std::vector<ProbeResult>& results) {
   std::cout << fmt::format(
       "representation        {}\n"
       "episodes              {} to fit the probes, {} held out\n"
       "effective rank        {:.1f}\n"
-      "standard deviation    {:.3g} on average, {:.3g} at least\n",
+      "standard deviation    mean {:.3g}, minimum {:.3g}\n",
       subject.name, data.training_episodes.size(), data.held_out_episodes.size(),
       figures.at("effective_rank"), figures.at("std_mean"), figures.at("std_min"));
   if (const std::string collapse = collapse_of(figures); !collapse.empty()) {
@@ -123,7 +127,7 @@ void print(const Subject& subject, const TrainingData& data,
   }
   for (const ProbeResult& result : results) {
     std::cout << fmt::format(
-        "{:<21} R^2 {:.3f}  (95 % interval {:.3f} .. {:.3f}), rms error {:.4f}\n", result.name,
+        "{:<21} R^2 {:.3f}  (95 % interval {:.3f} .. {:.3f}), RMS error {:.4f}\n", result.name,
         result.r2, result.r2_low, result.r2_high, result.rmse);
   }
 }
@@ -135,15 +139,18 @@ int probe(const po::variables_map& values, const std::vector<std::string>& overr
     require_new_folder(values["output"].as<std::string>(), "--output");
   }
   const StopRequest stop;
-  const Subject subject =
-      values.count("checkpoint") != 0 ? trained_subject(values) : fresh_subject(values, overrides);
+  const ProbeSubject subject = values.count("checkpoint") != 0
+                                   ? trained_subject(values)
+                                   : untrained_subject(values, overrides);
   const c10::Device device = device_of(values);
   return interruptible(stop, [&] {
-    const TrainingData data = data_of(subject, values, stop);
+    // Fit the probes on the training episodes, and test them on the held-out ones.
+    const TrainingData data = probe_training_data(subject, values, stop);
     const ProbeData train = data.probe_data(*subject.agent, data.training_episodes, device);
     const ProbeData held_out = data.probe_data(*subject.agent, data.held_out_episodes, device);
     const auto figures = representation_figures(held_out.representation);
     const auto results = linear_probes(train, held_out, {});
+    // Write and print the results.
     if (values.count("output") != 0) {
       const fs::path folder = values["output"].as<std::string>();
       fs::create_directories(folder);
@@ -151,9 +158,9 @@ int probe(const po::variables_map& values, const std::vector<std::string>& overr
                         held_out.representation.slice(0, 0, held_out.first[1]));
     }
     if (values["json"].as<bool>()) {
-      std::cout << json_text(to_json(figures, results)) << std::endl;
+      std::cout << json_text(probe_json(figures, results)) << std::endl;
     } else {
-      print(subject, data, figures, results);
+      print_probes(subject, data, figures, results);
     }
   });
 }

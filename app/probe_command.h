@@ -1,4 +1,5 @@
-// `roboimi eval --probe`: how much a representation tells, by linear probes.
+// The command `roboimi eval --probe`, which measures by linear probes how well a representation
+// predicts the state.
 #pragma once
 
 #include <boost/program_options.hpp>
@@ -7,8 +8,8 @@
 
 namespace roboimi::app {
 
-// `values` of eval's options; `overrides` change the experiment named by --config. Returns the exit
-// status.
+// `values` are the options of `eval`; `overrides` change the config given by --config. Returns the
+// exit status.
 int probe(const boost::program_options::variables_map& values,
           const std::vector<std::string>& overrides);
 

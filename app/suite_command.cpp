@@ -1,4 +1,4 @@
-// roboimi suite: launches, follows and reports many runs.
+// The command `roboimi suite`, which launches, monitors and reports many runs.
 #include "app/suite_command.h"
 
 #include <fmt/format.h>
@@ -12,20 +12,18 @@
 namespace roboimi::app {
 namespace {
 
-constexpr const char* kUsage =
-    "usage: roboimi suite launch SUITE [RUN ...] [--smoke N]   start what has not begun\n"
-    "       roboimi suite status SUITE [RUN ...] [--json]      where every run is\n"
-    "       roboimi suite stop   SUITE [RUN ...]               end runs, with a checkpoint first\n"
-    "       roboimi suite resume SUITE [RUN ...]               continue what was stopped, failed "
-    "or lost\n"
-    "       roboimi suite fetch  SUITE [--checkpoints]         bring what other machines made "
-    "here\n"
-    "       roboimi suite report SUITE [--output FILE]         one page of what came of the "
-    "runs\n\n"
-    "SUITE is a suite's file, or the folder with its suite.yaml; docs/suites.md tells what is in "
-    "it.\n"
-    "Runs go on without the terminal. manifest.json, status.json and notes.md are kept beside the "
-    "suite.\n\n"
+constexpr const char* kSuiteUsage =
+    "usage: roboimi suite launch SUITE [RUN ...] [--smoke N]   start all runs that have not begun\n"
+    "       roboimi suite status SUITE [RUN ...] [--json]      show the state of every run\n"
+    "       roboimi suite stop   SUITE [RUN ...]               save a checkpoint and stop\n"
+    "       roboimi suite resume SUITE [RUN ...]               resume runs that were stopped, "
+    "failed\n"
+    "                                                          or lost\n"
+    "       roboimi suite fetch  SUITE [--checkpoints]         copy results from remote machines\n"
+    "       roboimi suite report SUITE [--output FILE]         write an HTML report\n\n"
+    "SUITE is the file of a suite, or the folder with its suite.yaml; see docs/suites.md.\n"
+    "Runs continue if the terminal is closed. manifest.json, status.json and notes.md are written\n"
+    "next to the suite's file.\n\n"
     "Examples:\n"
     "  roboimi suite launch experiment_suites/2026-04-05-lewm-vit-transfer --smoke 2\n"
     "  roboimi suite status experiment_suites/2026-04-05-lewm-vit-transfer\n"
@@ -36,36 +34,36 @@ struct Action {
   int (*function)(const SuiteArguments&);
 };
 
-// `work` serves a work folder on the machine where it lies, for the others.
+// `work` is internal: the other commands run it on the machine of a work folder.
 constexpr Action kActions[] = {{"launch", suite_launch}, {"status", suite_status},
                                {"stop", suite_stop},     {"resume", suite_resume},
                                {"fetch", suite_fetch},   {"report", suite_report_page},
                                {"work", suite_work}};
 
-boost::program_options::options_description described_options() {
+boost::program_options::options_description suite_options() {
   namespace po = boost::program_options;
   po::options_description options("options");
-  options.add_options()("smoke", po::value<std::int64_t>()->default_value(0),
-                        "launch: first train so many steps on each slot; nothing long is started "
-                        "when that fails")("json", po::bool_switch(), "status: print JSON")(
-      "checkpoints", po::bool_switch(), "fetch: the checkpoints, too")(
-      "output", po::value<std::string>(),
-      "report: the page; default: report.html beside the suite")(
-      "once", po::bool_switch(), "status: print the table once, on a terminal too")(
-      "config-dir", po::value<std::vector<std::string>>()->composing(),
-      "launch: more folders with configurations")(
-      "plugin-path", po::value<std::vector<std::string>>()->composing(),
-      "launch: more folders with plugins")("help,h", "show this text");
+  options.add_options()("smoke", po::value<std::int64_t>()->default_value(0)->value_name("N"),
+                        "launch: first train N steps on each slot, and start no run if that fails")(
+      "json", po::bool_switch(), "status: print JSON")("checkpoints", po::bool_switch(),
+                                                       "fetch: also copy checkpoints")(
+      "output", po::value<std::string>()->value_name("FILE"),
+      "report: the file to write; default: report.html next to the suite's file")(
+      "once", po::bool_switch(), "status: print the table once, even on a terminal")(
+      "config-dir", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
+      "launch: another folder of configs; may be repeated")(
+      "plugin-path", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
+      "launch: another folder of plugins; may be repeated")("help,h", "print this help");
   return options;
 }
 
 }  // namespace
 
 int suite_command(const Arguments& arguments) {
-  const auto options = described_options();
+  const auto options = suite_options();
   ParsedArguments parsed = parse_arguments(arguments, options);
   if (parsed.values.count("help") != 0) {
-    std::cout << kUsage << options;
+    std::cout << kSuiteUsage << options;
     return EXIT_SUCCESS;
   }
   std::vector<std::string> names;
@@ -73,7 +71,7 @@ int suite_command(const Arguments& arguments) {
   for (const Action& action : kActions) {
     if (!parsed.words.empty() && parsed.words[0] == action.name) {
       if (parsed.words.size() < 2) {
-        throw Error({.what = fmt::format("suite {}: no suite named", action.name),
+        throw Error({.what = fmt::format("suite {}: no suite given", action.name),
                      .expected = fmt::format("roboimi suite {} SUITE", action.name)});
       }
       return action.function({.suite = parsed.words[1],
@@ -87,7 +85,7 @@ int suite_command(const Arguments& arguments) {
   const std::string given = parsed.words.empty() ? "" : parsed.words[0];
   const auto near = nearest_name(given, names);
   throw Error(
-      {.what = given.empty() ? "nothing to do" : "unknown command 'suite " + given + "'",
+      {.what = given.empty() ? "no command given" : "unknown command 'suite " + given + "'",
        .expected = "one of " + all,
        .next = near ? "did you mean 'roboimi suite " + *near + "'?" : "see roboimi suite --help"});
 }

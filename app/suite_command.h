@@ -10,7 +10,7 @@ namespace roboimi::app {
 
 struct SuiteArguments {
   std::string suite;               // as given
-  std::vector<std::string> names;  // what follows it
+  std::vector<std::string> names;  // the words after the suite
   boost::program_options::variables_map values;
   Arguments command;
 };
@@ -21,7 +21,7 @@ int suite_stop(const SuiteArguments& arguments);
 int suite_resume(const SuiteArguments& arguments);
 int suite_fetch(const SuiteArguments& arguments);
 int suite_report_page(const SuiteArguments& arguments);
-// WORK NAME...: `names` starts after what is to be done; see suite_work.cpp.
+// `suite` is the action and `names` its arguments; see suite_work.cpp.
 int suite_work(const SuiteArguments& arguments);
 
 }  // namespace roboimi::app

@@ -1,4 +1,4 @@
-// roboimi suite launch, stop, resume.
+// The commands `roboimi suite launch`, `stop` and `resume`.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -23,17 +23,17 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// Held while runs are put into queues, so that no two do that at once.
+// Locks the suite while runs are added to queues, so that only one process does so at a time.
 ProcessLock launch_lock(const SuiteFile& suite) {
   auto lock = ProcessLock::try_take(suite.file.parent_path() / "work" / "launch.lock");
   if (lock) return std::move(*lock);
   throw Error({.what = "the suite is being launched, resumed or stopped by another process",
                .where = suite.file.string(),
-               .next = "wait for it, then see roboimi suite status"});
+               .next = "wait until it has finished, then see roboimi suite status"});
 }
 
-// Whether a launch may start it: it is new, or its training never began. One that is lost may still
-// be in the queue of the target that it was launched on: another one must not get it.
+// Returns whether a launch may start the run: it is new, or its training never began. A lost run
+// may still be in the queue of its former target and must not be started on another one.
 bool is_fresh(const std::vector<RunStatus>& rows, const SuiteRun& run) {
   const RunStatus* row = find_run(rows, run.name);
   if (row == nullptr) return true;
@@ -41,7 +41,7 @@ bool is_fresh(const std::vector<RunStatus>& rows, const SuiteRun& run) {
   return row->attempts == 0 && !row->is_active() && row->state != RunState::kFinished;
 }
 
-void check_names(const SuiteFile& suite, const std::vector<std::string>& names) {
+void check_run_names(const SuiteFile& suite, const std::vector<std::string>& names) {
   std::vector<std::string> known;
   for (const SuiteRun& run : suite.runs) known.push_back(run.name);
   for (const std::string& name : names) {
@@ -52,7 +52,7 @@ void check_names(const SuiteFile& suite, const std::vector<std::string>& names) 
   }
 }
 
-// Adds the launch, and what each of its runs is, in the suite's order.
+// Adds the launch and its runs to manifest.json. Runs are in the order of the suite.
 void record_launch(const SuiteFile& suite, const std::vector<PlannedRun>& planned,
                    const std::vector<std::string>& fresh, const Arguments& command) {
   Arguments words = {"roboimi", "suite"};
@@ -80,7 +80,7 @@ void record_launch(const SuiteFile& suite, const std::vector<PlannedRun>& planne
   });
 }
 
-// A launch that did not reach its target is a failure of each of its runs.
+// Marks all runs of a target as failed if the launch did not reach it.
 void record_failure(const fs::path& folder, const std::string& target,
                     const std::vector<LaunchJob>& jobs, const std::string& reason) {
   change_status(folder, [&](std::vector<RunStatus>& rows) {
@@ -94,7 +94,7 @@ void record_failure(const fs::path& folder, const std::string& target,
   });
 }
 
-// Gives each target its jobs; returns what went wrong.
+// Launches the jobs of each target. Returns the errors.
 std::vector<std::string> launch_all(const SuiteFile& suite, const LaunchOrder& common,
                                     const std::map<std::string, std::vector<LaunchJob>>& jobs) {
   std::vector<std::string> failures;
@@ -112,10 +112,12 @@ std::vector<std::string> launch_all(const SuiteFile& suite, const LaunchOrder& c
   return failures;
 }
 
-// Tells `change` of each target the names of its runs that `wanted` admits; how many there were.
+// Calls `change` for each target with the names of its runs for which `wanted` is true. Returns the
+// number of these runs.
 template <typename Wanted, typename Change>
 int change_runs(const SuiteFile& suite, const std::vector<std::string>& names, Wanted wanted,
                 Change change) {
+  // Group the runs by target.
   refresh_status(suite);
   std::map<std::string, std::vector<std::string>> by_target;
   int count = 0;
@@ -124,12 +126,13 @@ int change_runs(const SuiteFile& suite, const std::vector<std::string>& names, W
     by_target[row.target].push_back(row.name);
     ++count;
   }
+  // Change them, and show the result.
   for (const auto& [target, runs] : by_target) {
     const auto spec = suite.targets.find(target);
     if (spec == suite.targets.end()) {
-      throw Error({.what = "the suite has no target '" + target + "' any more",
+      throw Error({.what = "the suite no longer has a target '" + target + "'",
                    .where = suite.file.string(),
-                   .next = "put it back: runs were launched there"});
+                   .next = "restore it: runs were launched on it"});
     }
     change(*make_target(spec->second, suite.file.parent_path()), runs);
   }
@@ -141,12 +144,14 @@ int change_runs(const SuiteFile& suite, const std::vector<std::string>& names, W
 }  // namespace
 
 int suite_launch(const SuiteArguments& arguments) {
+  // Check the suite and its runs.
   const SuiteFile suite = read_suite_file(suite_file_of(arguments.suite));
-  check_names(suite, arguments.names);
+  check_run_names(suite, arguments.names);
   const auto plugin_paths = paths_of(arguments.values, "plugin-path");
   Registry::instance().load_search_path(plugin_paths);
   const auto planned = plan_runs(suite, paths_of(arguments.values, "config-dir"));
 
+  // Collect the runs that have not begun.
   const ProcessLock lock = launch_lock(suite);
   const fs::path folder = suite.file.parent_path();
   for (const std::string& reason : refresh_status(suite)) spdlog::warn("{}", reason);
@@ -155,21 +160,23 @@ int suite_launch(const SuiteArguments& arguments) {
   std::vector<std::string> fresh;
   for (const PlannedRun& run : planned) {
     const std::string& name = run.run.name;
-    const bool is_asked_for =
+    const bool is_selected =
         arguments.names.empty() ||
         std::find(arguments.names.begin(), arguments.names.end(), name) != arguments.names.end();
-    if (!is_asked_for || !is_fresh(rows, run.run)) continue;
+    if (!is_selected || !is_fresh(rows, run.run)) continue;
     fresh.push_back(name);
     jobs[run.run.target].push_back(
         {.name = name, .gpu = run.run.gpu, .config = run.composed.root, .files = run.files});
   }
   if (fresh.empty()) {
     spdlog::info(
-        "nothing to start: every run has begun; roboimi suite resume continues those that "
-        "were stopped, failed or lost");
+        "nothing to start: every run has begun; to continue runs that were stopped, failed or "
+        "lost: roboimi suite resume {}",
+        arguments.suite);
     std::cout << status_table(rows);
     return EXIT_SUCCESS;
   }
+  // Launch them.
   record_launch(suite, planned, fresh, arguments.command);
   const auto failures = launch_all(suite,
                                    {.directory = fs::current_path(),

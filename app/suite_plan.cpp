@@ -20,15 +20,15 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-const Schema* schema_of(ComponentKind kind, const std::string& type,
-                        const std::vector<ComponentInfo>& components) {
+const Schema* component_schema(ComponentKind kind, const std::string& type,
+                               const std::vector<ComponentInfo>& components) {
   for (const ComponentInfo& component : components) {
     if (component.kind == kind && component.name == type) return &component.schema;
   }
   return nullptr;
 }
 
-// Walks a component and its parts, all resolved, by their schemas.
+// Visits a resolved component and its nested components, and collects the files that they name.
 class ComponentWalk {
  public:
   ComponentWalk(PlannedRun& planned) : planned_(planned) {}
@@ -46,7 +46,7 @@ class ComponentWalk {
       planned_.backbone.update(Json::parse(values.to_json()));
     }
     const std::vector<ComponentInfo> components = registry.components();
-    const Schema* schema = schema_of(kind, type->text(), components);
+    const Schema* schema = component_schema(kind, type->text(), components);
     if (schema == nullptr) return;
     for (const OptionSpec& option : schema->options()) {
       const ConfigNode* value = values.find(option.key);
@@ -67,8 +67,9 @@ class ComponentWalk {
   PlannedRun& planned_;
 };
 
-// Writes out the defaults, so that the suite's notes can compare runs key by key, and a run does
-// not depend on another build's defaults. Default paths are those of the target's machine.
+// Writes the defaults into the config, so that the suite's notes can compare runs key by key and a
+// run does not depend on the defaults of another build. Default paths are left to the target's
+// machine.
 void write_defaults(ComposedConfig& config) {
   for (const ExplainedKey& key : explain_config(config)) {
     const bool is_default = !key.place && !key.value.is_null();
@@ -79,6 +80,7 @@ void write_defaults(ComposedConfig& config) {
 
 PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
                     const std::vector<fs::path>& config_dirs) {
+  // Compose the config.
   std::vector<fs::path> dirs = {suite.file.parent_path()};
   dirs.insert(dirs.end(), config_dirs.begin(), config_dirs.end());
   std::vector<std::string> overrides = run.overrides;
@@ -88,7 +90,8 @@ PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
                      .files = {},
                      .backbone = {}};
   ConfigNode& root = planned.composed.root;
-  experiment_options(root);  // unknown keys and wrong values
+  experiment_options(root);  // throws for unknown keys and invalid values
+  // Check the components, and collect their files.
   ComponentWalk walk(planned);
   for (const auto& [key, kind] :
        {std::pair("agent", ComponentKind::kAgent), std::pair("data", ComponentKind::kDataset),
@@ -96,13 +99,13 @@ PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
         std::pair("communicator", ComponentKind::kCommunicator)}) {
     const ConfigNode* node = root.find(key);
     if (node == nullptr || node->is_null()) continue;
-    // The run reads a copy of the config, which no longer says what stood on the command line and
-    // beside which file a plugin stood.
+    // The run reads a copy of the config, in which overrides and the folder of a plugin's config
+    // file can no longer be told, so resolve them here.
     root.set(key, Registry::instance().resolved(kind, *node, key));
     walk.visit(kind, *root.find(key), key);
   }
   write_defaults(planned.composed);
-  // What exists here is found from any folder; another path is one of the target's machine.
+  // Write the absolute paths of files that exist here. Other paths are for the target's machine.
   for (const NamedFile& file : planned.files) {
     root.set_path(file.key, ConfigNode::scalar(config::escape_references(file.path.string()), {},
                                                /*quoted=*/true));
@@ -129,7 +132,7 @@ std::string commit_of(const fs::path& folder) {
     const std::string hash = commit.output.substr(0, commit.output.find('\n'));
     return hash + (changes.output.empty() ? "" : ", with changes");
   } catch (const Error&) {
-    return "";  // no git here
+    return "";  // git is not installed
   }
 }
 
@@ -141,7 +144,7 @@ fs::path suite_file_of(const std::string& argument) {
   if (fs::is_regular_file(file)) return fs::absolute(file).lexically_normal();
   throw Error({.what = "no such suite",
                .where = file.string(),
-               .expected = "a suite's file, or the folder with its suite.yaml"});
+               .expected = "the file of a suite, or the folder with its suite.yaml"});
 }
 
 std::vector<PlannedRun> plan_runs(const SuiteFile& suite,

@@ -1,5 +1,4 @@
-// What a launch would start: the suite's runs with their resolved configurations, and the files
-// that these name.
+// The plan of a launch: the suite's runs with their resolved configs, and the files that these use.
 #pragma once
 
 #include <filesystem>
@@ -16,22 +15,22 @@ namespace roboimi::app {
 struct PlannedRun {
   SuiteRun run;
   ComposedConfig composed;
-  std::vector<NamedFile> files;     // those that exist
-  nlohmann::ordered_json backbone;  // its options with every default; null without one
+  std::vector<NamedFile> files;     // files named by the config that exist here
+  nlohmann::ordered_json backbone;  // options with all defaults; null without a backbone
 };
 
-// SUITE on the command line: the file, or the folder with its suite.yaml.
+// Returns the suite's file, given the file or the folder with suite.yaml.
 std::filesystem::path suite_file_of(const std::string& argument);
 
-// Composes every run and checks its components' options by their plugins, which must be loaded: a
-// mistake in one run is an Error before anything is started.
+// Composes the config of every run and checks the options of its components, so that a mistake in
+// one run is an Error before any run starts. The registry's plugins must be loaded.
 std::vector<PlannedRun> plan_runs(const SuiteFile& suite,
                                   const std::vector<std::filesystem::path>& config_dirs);
 
-// The part of manifest.json that says what a run is; with the hash of each file it reads.
+// The entry of a run in manifest.json, with the hash of each file that it reads.
 nlohmann::ordered_json manifest_entry(const PlannedRun& planned);
 
-// When, where and with what this launch was made.
+// The entry of a launch in manifest.json: time, host, command and versions.
 nlohmann::ordered_json launch_entry(const std::filesystem::path& suite_folder,
                                     const std::vector<std::string>& command);
 

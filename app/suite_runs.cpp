@@ -20,7 +20,7 @@ std::string percent(const std::optional<double>& value) {
 }
 
 Cells cells_of(const RunStatus& row) {
-  // Rows come from other machines, too.
+  // Rows may come from other machines, so escape them.
   return {printable(row.name),
           to_string(row.state),
           printable(row.target + (row.slot.empty() ? "" : ", " + row.slot)),
@@ -49,7 +49,7 @@ std::vector<std::string> refresh_status(const SuiteFile& suite) {
       reasons.push_back(fmt::format("target {}: {}", name, reason));
       change_status(folder, [&](std::vector<RunStatus>& rows) {
         for (RunStatus& row : rows) {
-          if (row.target == name && row.is_active()) row.text = "not heard of now: " + reason;
+          if (row.target == name && row.is_active()) row.text = "no answer: " + reason;
         }
       });
     }
@@ -76,7 +76,7 @@ std::vector<RunStatus> chosen_rows(const std::vector<RunStatus>& rows,
 
 std::string status_table(const std::vector<RunStatus>& rows) {
   std::vector<Cells> table = {
-      {"run", "state", "where", "step", "loss", "success", "heard", "note"}};
+      {"run", "state", "where", "step", "loss", "success", "updated", "note"}};
   for (const RunStatus& row : rows) table.push_back(cells_of(row));
   std::vector<std::size_t> widths(table[0].size(), 0);
   for (const Cells& cells : table) {
@@ -84,6 +84,7 @@ std::string status_table(const std::vector<RunStatus>& rows) {
   }
   std::string text;
   for (const Cells& cells : table) {
+    // Print one row.
     std::string line;
     for (std::size_t i = 0; i < cells.size(); ++i) {
       line += fmt::format("{:<{}}  ", cells[i], widths[i]);

@@ -1,4 +1,4 @@
-// The runs of a launched suite: what the subcommands of `roboimi suite` have in common.
+// The runs of a launched suite, for the subcommands of `roboimi suite`.
 #pragma once
 
 #include <filesystem>
@@ -10,16 +10,15 @@
 
 namespace roboimi::app {
 
-// Asks every target that has runs, and updates status.json and notes.md. What a target that does
-// not answer was last known to do stays, with the reason in its runs' texts; the reasons also come
-// back.
+// Queries all targets that have runs, and updates status.json and notes.md. If a target does not
+// answer, its runs keep their last state, with the reason as note. Returns the reasons.
 std::vector<std::string> refresh_status(const SuiteFile& suite);
 
-// The named ones of `rows`, all without names. Error: a name that is not there.
+// The rows of these runs; all rows if there are no names. Error for an unknown name.
 std::vector<RunStatus> chosen_rows(const std::vector<RunStatus>& rows,
                                    const std::vector<std::string>& names);
 
-// A table with a line a run.
+// A table with one line per run.
 std::string status_table(const std::vector<RunStatus>& rows);
 
 }  // namespace roboimi::app

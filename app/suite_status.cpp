@@ -1,4 +1,4 @@
-// roboimi suite status, fetch and report: where every run is, and what it made.
+// The commands `roboimi suite status`, `fetch` and `report`.
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -23,22 +23,22 @@
 namespace roboimi::app {
 namespace {
 
-constexpr std::chrono::seconds kBetweenLooks{3};
+constexpr std::chrono::seconds kRefreshInterval{3};
 
-// Redraws the table until nothing runs any more or Ctrl-C.
+// Redraws the table until all runs have ended, or until Ctrl-C.
 void follow(const SuiteFile& suite, const std::vector<std::string>& names) {
   const StopRequest stop;
   while (!stop.requested()) {
     const auto reasons = refresh_status(suite);
     const auto rows = chosen_rows(read_status(suite.file.parent_path()), names);
     std::string text = "\033[H\033[2J" + suite.name + "   " + time_now() +
-                       "   Ctrl-C leaves; the runs go on\n\n" + status_table(rows);
+                       "   Ctrl-C quits; the runs continue\n\n" + status_table(rows);
     for (const std::string& reason : reasons) text += reason + "\n";
     std::cout << text << std::flush;
-    const bool goes_on =
+    const bool is_active =
         std::any_of(rows.begin(), rows.end(), [](const RunStatus& row) { return row.is_active(); });
-    if (!goes_on) return;
-    const auto next = std::chrono::steady_clock::now() + kBetweenLooks;
+    if (!is_active) return;
+    const auto next = std::chrono::steady_clock::now() + kRefreshInterval;
     while (!stop.requested() && std::chrono::steady_clock::now() < next) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
@@ -60,7 +60,8 @@ int suite_status(const SuiteArguments& arguments) {
     const nlohmann::ordered_json status = {{"suite", suite.name}, {"runs", to_json(rows)}};
     std::cout << json_text(status) << "\n";
   } else if (rows.empty()) {
-    spdlog::info("nothing was launched; roboimi suite launch {} does", arguments.suite);
+    spdlog::info("no run has been launched; to launch all: roboimi suite launch {}",
+                 arguments.suite);
   } else {
     std::cout << status_table(rows);
   }

@@ -1,9 +1,9 @@
-// roboimi suite work: serves a work folder on the machine where it lies.
+// The command `roboimi suite work`, which manages a work folder on the machine of that folder.
 //
-//   roboimi suite work supervise FOLDER         runs its queue
-//   roboimi suite work start|stop FOLDER RUN..  asks its supervisor for that, starting one
-//   roboimi suite work observe FOLDER           the runs' states, as JSON
-//   roboimi suite work batch FOLDER SUBMISSION  a task of a Slurm array: one run, to its end
+//   roboimi suite work supervise FOLDER         runs the jobs of its queue
+//   roboimi suite work start|stop FOLDER RUN..  requests this of its supervisor, starting one
+//   roboimi suite work observe FOLDER           prints the states of the runs as JSON
+//   roboimi suite work batch FOLDER SUBMISSION  runs one task of a Slurm array to its end
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
@@ -21,7 +21,7 @@ namespace roboimi::app {
 int suite_work(const SuiteArguments& arguments) {
   const std::string& what = arguments.suite;
   if (arguments.names.empty()) {
-    throw Error({.what = "no work folder named",
+    throw Error({.what = "no work folder given",
                  .expected = "roboimi suite work supervise|start|stop|observe|batch FOLDER"});
   }
   const WorkFolder folder(std::filesystem::absolute(arguments.names[0]));

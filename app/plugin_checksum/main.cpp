@@ -1,6 +1,6 @@
-// roboimi_plugin_checksum FILE.so...: writes the checksum into the note of freshly linked plugins,
-// by which the loader tells a damaged file (plugin/checksum.h). roboimi_add_plugin() runs it; run
-// it again after a tool such as patchelf.
+// The program `roboimi_plugin_checksum FILE.so...`, which writes the checksum into the note of
+// freshly linked plugins. The loader uses it to detect damaged files (plugin/checksum.h).
+// roboimi_add_plugin() runs it. Run it again after tools such as patchelf.
 #include <cstdlib>
 #include <iostream>
 

@@ -111,7 +111,7 @@ TEST_F(BadInput, ASweepRunsAllItsJobsAndNamesTheFolders) {
        "--multirun", "agent.backbone.keypoints=4,0,8"});
   EXPECT_EQ(swept.status, 1) << swept.errors;
   EXPECT_THAT(swept.errors, HasSubstr("run 3 of 3:"));
-  EXPECT_THAT(swept.errors, HasSubstr("agent.backbone.keypoints=0: command line: wrong value"));
+  EXPECT_THAT(swept.errors, HasSubstr("agent.backbone.keypoints=0: command line: invalid value"));
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(*place_ / "sweep")) {
     names.push_back(entry.path().filename().string().substr(16));
@@ -208,7 +208,78 @@ TEST_F(BadInput, AnUnknownCommandNamesTheNearestOne) {
   const Result result = place_->run({"colect"});
   EXPECT_EQ(result.status, 1);
   EXPECT_EQ(result.errors,
-            "roboimi colect: unknown command 'colect'; did you mean 'roboimi collect'?\n");
+            "roboimi: unknown command 'colect': expected one of run, eval, collect, encode, "
+            "checkpoint, config, plugins, suite, doctor; did you mean 'roboimi collect'?\n");
+  EXPECT_THAT(place_->run({"plugins", "inspet"}).errors, HasSubstr("did you mean 'inspect'?"));
+  EXPECT_THAT(place_->run({"config", "shwo", "x.yaml"}).errors, HasSubstr("did you mean 'show'?"));
+}
+
+TEST_F(BadInput, PartOfAComponentsNameIsCompleted) {
+  EXPECT_THAT(place_->run({"plugins", "inspect", "resnet"}).errors,
+              HasSubstr("no plugin or component 'resnet'; did you mean 'resnet_backbone'?"));
+  EXPECT_THAT(place_->run({"plugins", "inspect", "resnet_bakcbone"}).errors,
+              HasSubstr("did you mean 'resnet_backbone'?"));
+}
+
+TEST_F(BadInput, TheConfigMayBeAPositionalArgument) {
+  const Result run = place_->run({"run", "lewm_imf_attnres.yaml", "size=small", "data.path=data",
+                                  "env=null", "output_dir=never", "--dry-run"});
+  EXPECT_EQ(run.status, 0) << run.errors;
+  EXPECT_THAT(place_->run({"collect", "none.yaml"}).errors, HasSubstr("no config 'none.yaml'"));
+  EXPECT_THAT(place_->run({"encode", "none.yaml", "--out", "x.safetensors"}).errors,
+              HasSubstr("no config 'none.yaml'"));
+  EXPECT_THAT(place_->run({"eval", "--probe", "none.yaml"}).errors,
+              HasSubstr("no config 'none.yaml'"));
+  EXPECT_THAT(place_->run({"eval", "runs/none"}).errors, HasSubstr("runs/none"));
+  EXPECT_THAT(place_->run({"run", "data"}).errors,
+              HasSubstr("data: a folder is not a config: expected a YAML file, by path or name; to "
+                        "resume a run: roboimi run --resume data"));
+}
+
+TEST_F(BadInput, AConfigOfAnotherCommandNamesThatCommand) {
+  EXPECT_THAT(place_->run({"collect", "--config", "lewm_imf_attnres.yaml", "size=small"}).errors,
+              HasSubstr("this configuration is for training, not for collecting demonstrations; "
+                        "use it with: roboimi run --config lewm_imf_attnres.yaml"));
+  EXPECT_THAT(place_->run({"run", "collect_sim_transfer.yaml"}).errors,
+              HasSubstr("use it with: roboimi collect --config collect_sim_transfer.yaml"));
+}
+
+TEST_F(BadInput, AKeyWrittenAsAnOptionIsShownAsAKey) {
+  const auto hint = [](const std::vector<std::string>& arguments) {
+    return place_->run(words({"run", "--config", "lewm_imf_attnres.yaml"}, arguments)).errors;
+  };
+  EXPECT_THAT(hint({"--train.max_steps=10"}),
+              HasSubstr("write train.max_steps=10, without dashes"));
+  EXPECT_THAT(hint({"--batch_size", "8"}), HasSubstr("write train.batch_size=8, without dashes"));
+  EXPECT_THAT(hint({"--n_emb", "64"}), HasSubstr("write agent.head.n_emb=64, without dashes"));
+  EXPECT_THAT(hint({"batch_size=8"}), HasSubstr("did you mean 'train.batch_size'?"));
+}
+
+TEST_F(BadInput, ConfigShowWarnsAboutWhatARunRejects) {
+  const Result section = place_->run({"config", "show", "lewm_imf_attnres.yaml", "+train.foo=1"});
+  EXPECT_EQ(section.status, 0);
+  EXPECT_THAT(section.output, HasSubstr("foo: 1"));
+  EXPECT_THAT(section.errors,
+              HasSubstr("a run would reject this config: command line: unknown key 'train.foo'"));
+  const Result library = place_->run(
+      {"config", "show", "lewm_imf_attnres.yaml", "agent.backbone.plugin=./libnope.so"});
+  EXPECT_EQ(library.status, 0);
+  EXPECT_THAT(library.errors, HasSubstr("agent.backbone.plugin: no such file"));
+  EXPECT_EQ(place_->run({"config", "show", "lewm_imf_attnres.yaml"}).errors, "");
+  EXPECT_EQ(place_->run({"config", "show", "collect_sim_transfer.yaml"}).errors, "");
+}
+
+TEST_F(BadInput, AnEvaluationNamesTheOverridesThatChangeSizes) {
+  const Result trained = place_->run(
+      {"run", "resnet_imf_attnres.yaml", "size=small", "data.path=data", "env=null",
+       "output_dir=sizes", "name=sizes", "data.camera_names=[top]", "train.max_steps=1",
+       "train.batch_size=2", "agent.head.n_emb=16", "agent.head.n_layer=1", "agent.head.n_head=2"});
+  ASSERT_EQ(trained.status, 0) << trained.errors;
+  const std::string run = newest_run(*place_ / "sizes").string();
+  const Result result = place_->run({"eval", "--open-loop", run, "agent.head.n_emb=32"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.errors,
+              HasSubstr("overrides may not change the sizes of weights: agent.head.n_emb=32"));
 }
 
 TEST_F(BadInput, EveryCommandHasHelpWithAnExample) {

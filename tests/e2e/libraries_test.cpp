@@ -87,7 +87,7 @@ TEST(Doctor, ListsThePluginThatAnEarlierFolderShadows) {
     if (finding["subject"] == "shadowed plugin") found = finding["text"];
   }
   EXPECT_EQ(found,
-            shipped.string() + ": the plugin 'resnet_backbone' is taken from " + own.string());
+            shipped.string() + ": the plugin 'resnet_backbone' is loaded from " + own.string());
 }
 
 // The files to which the dynamic linker bound the std::filesystem symbols of `ours`, from the lines

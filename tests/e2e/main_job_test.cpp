@@ -65,7 +65,7 @@ TEST_F(MainJob, TrainsEvaluatesAndLeavesARunFolder) {
   ASSERT_EQ(compared.status, 0) << compared.errors;
   const auto error = nlohmann::json::parse(compared.output);
   ASSERT_EQ(error["episodes"].size(), 1);
-  EXPECT_EQ(error["demonstrations"], "of the training data");
+  EXPECT_EQ(error["demonstrations"], "from the training data");
   EXPECT_GT(error["normalized_rms"].get<double>(), 0.1);  // after three training steps
   EXPECT_GT(error["roughness_ratio"].get<double>(), 1.0);
 }
@@ -173,7 +173,7 @@ TEST_F(MainJob, AnEvaluationNamesTheOverrideThatDoesNotFit) {
       ::testing::AllOf(HasSubstr("head."), HasSubstr("overrides may not change the sizes of "
                                                      "weights: agent.head.n_emb=64")));
   EXPECT_THAT(error_of("--control=blind"), HasSubstr("none, hold_pose, black, shuffled"));
-  EXPECT_THAT(error_of("--data=elsewhere"), HasSubstr("--data has no part in rollouts"));
+  EXPECT_THAT(error_of("--data=elsewhere"), HasSubstr("--data has no effect on rollouts"));
 }
 
 TEST_F(MainJob, AFrozenBackboneAlsoTrainsWithoutTheCache) {

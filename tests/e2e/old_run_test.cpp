@@ -87,7 +87,7 @@ TEST_F(OldRun, ActsTheSameWithSeveralEpisodesInOneProcess) {
   }
   const Result both = evaluate("both", {"--together", "2", "--workers", "2"});
   EXPECT_EQ(both.status, 1);
-  EXPECT_THAT(both.errors, HasSubstr("--together is for one process"));
+  EXPECT_THAT(both.errors, HasSubstr("--together works with one process"));
 }
 
 TEST_F(OldRun, TrainsWithItsConfiguration) {

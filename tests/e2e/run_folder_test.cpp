@@ -50,7 +50,7 @@ TEST_F(RunFolder, WorksIfItsLinksBecameFolders) {
   const Result verified = place_->run({"checkpoint", "verify", "copied"});
   EXPECT_EQ(verified.status, 0) << verified.errors;
   EXPECT_THAT(verified.output, HasSubstr("checkpoints/step_00000001: ok (4 files and state.json "
-                                         "are what was saved)"));
+                                         "are unchanged)"));
 }
 
 TEST_F(RunFolder, NamesTheFileThatIsDamaged) {

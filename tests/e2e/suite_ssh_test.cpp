@@ -159,7 +159,7 @@ TEST_F(SuiteSsh, RunsContinueWithoutTheConnectionAndAreResumedAndFetched) {
   const Json unreachable = place_->row(suite, "long_one");
   EXPECT_EQ(unreachable["state"], "running");
   EXPECT_THAT(unreachable["text"].get<std::string>(),
-              HasSubstr("not heard of now: 127.0.0.1: unreachable"));
+              HasSubstr("no answer: 127.0.0.1: unreachable"));
   server_->start();
   ASSERT_TRUE(place_->wait_for(
       [&] { return place_->row(suite, "long_one")["step"] > unreachable["step"]; }));

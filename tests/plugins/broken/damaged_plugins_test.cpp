@@ -162,7 +162,7 @@ TEST(PluginsCheck, UsesTheComponentsOptionsAndSkipsTheChecksItNames) {
   const Finished done = run(std::string(ROBOIMI_BINARY_DIR) + "/bin/roboimi plugins check " +
                             built("checked").string());
   EXPECT_EQ(done.status, 0) << done.output;
-  EXPECT_THAT(done.output, HasSubstr("with its options for checks: {output_dim: 7}"));
+  EXPECT_THAT(done.output, HasSubstr("options for the checks: {output_dim: 7}"));
   EXPECT_THAT(done.output, HasSubstr("skipped  memory_does_not_grow: left out by the component"));
 }
 

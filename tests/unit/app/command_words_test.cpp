@@ -1,4 +1,4 @@
-// The words of a command line: which are options, their values and overrides.
+// Tests of parse_arguments(): options, their values and overrides.
 #include <gmock/gmock.h>
 
 #include <cstdlib>
@@ -40,7 +40,7 @@ class CommandWords : public ::testing::Test {
         "device", po::value<std::string>(), "");
     return parse_arguments(words, options);
   }
-  // What --resume means: its folder, "(newest)" or "(absent)".
+  // The value of --resume: its folder, "(newest)" or "(absent)".
   static std::string resume_of(const ParsedArguments& parsed) {
     if (parsed.values.count("resume") == 0) return "(absent)";
     const auto& folder = parsed.values["resume"].as<std::string>();
@@ -52,7 +52,7 @@ class CommandWords : public ::testing::Test {
   fs::path folder_ = fs::path(::testing::TempDir()) / "roboimi_command_words_test";
 };
 
-TEST_F(CommandWords, AfterResumeAnOverrideIsNoFolder) {
+TEST_F(CommandWords, AnOverrideAfterResumeIsNotItsFolder) {
   for (const char* word : {"train.max_steps=3", "agent/backbone=resnet18", "+a.b=1", "++a=1",
                            "~a.b", "name=x", "data.path=/mnt/a"}) {
     const ParsedArguments parsed = parse({"--resume", word});
@@ -61,7 +61,7 @@ TEST_F(CommandWords, AfterResumeAnOverrideIsNoFolder) {
   }
 }
 
-TEST_F(CommandWords, AfterResumeAFolderIsOneThoughItsNameHasAnEqualsSign) {
+TEST_F(CommandWords, AFolderAfterResumeMayHaveAnEqualsSignInItsName) {
   const std::string absolute = (folder_ / "runs" / "x_lr=1e-4").string();
   for (const std::string& word :
        {std::string("runs/x_lr=1e-4"), absolute, std::string("./runs/x_lr=1e-4"),
@@ -73,14 +73,14 @@ TEST_F(CommandWords, AfterResumeAFolderIsOneThoughItsNameHasAnEqualsSign) {
   }
 }
 
-TEST_F(CommandWords, ResumeMayStandAnywhereAndAlone) {
+TEST_F(CommandWords, ResumeMayBeAnywhereAndWithoutAFolder) {
   EXPECT_EQ(resume_of(parse({"seed=1", "--resume"})), "(newest)");
   EXPECT_EQ(resume_of(parse({"--resume", "--config", "a.yaml"})), "(newest)");
   EXPECT_EQ(resume_of(parse({"--config", "a.yaml"})), "(absent)");
   EXPECT_THAT(parse({"--resume", "--config", "a.yaml"}).words, IsEmpty());
 }
 
-TEST_F(CommandWords, ExpandTheHomeFolderInPathsAlone) {
+TEST_F(CommandWords, ExpandTheHomeFolderOnlyInPaths) {
   ::setenv("HOME", "/home/somebody", 1);
   const ParsedArguments parsed =
       parse({"--checkpoint=~/runs/a", "--plugin-path=~/p", "--plugin-path", "q", "--device=~",
@@ -92,24 +92,27 @@ TEST_F(CommandWords, ExpandTheHomeFolderInPathsAlone) {
   EXPECT_THAT(parsed.words, ElementsAre("~name", "data.path=~/d"));
 }
 
-TEST_F(CommandWords, NameWhatIsEmptyOrUnknown) {
+TEST_F(CommandWords, ReportAnEmptyPathAndUnknownOptions) {
   EXPECT_EQ(error_text([] {
               parse({"--checkpoint", ""});
             }),
             "--checkpoint is empty: expected a path");
   EXPECT_EQ(error_text([] { parse({"--train.max_steps=10"}); }),
-            "unknown option '--train.max_steps=10'; keys of the config are written without dashes: "
-            "train.max_steps=10");
+            "unknown option '--train.max_steps=10'; write train.max_steps=10, without dashes");
+  EXPECT_EQ(error_text([] {
+              parse({"--batch_size", "8"});
+            }),
+            "unknown option '--batch_size'; write train.batch_size=8, without dashes");
   EXPECT_THAT(error_text([] { parse({"--confg", "x"}); }), HasSubstr("did you mean '--config'?"));
 }
 
-TEST_F(CommandWords, ANewFolderIsOneWithNothingInIt) {
+TEST_F(CommandWords, ANewFolderDoesNotExistOrIsEmpty) {
   EXPECT_NO_THROW(require_new_folder(folder_ / "none", "--output"));
   EXPECT_NO_THROW(require_new_folder(folder_ / "train.max_steps=3", "--output"));
   EXPECT_EQ(error_text([&] { require_new_folder(folder_ / "runs", "--output"); }),
             (folder_ / "runs").string() +
-                ": --output: the folder is in use: expected a new folder, or an empty one; name "
-                "another, or remove it");
+                ": --output: the folder is in use: expected a new folder, or an empty one; choose "
+                "another folder, or delete this one");
   std::ofstream(folder_ / "file") << "x";
   EXPECT_THAT(error_text([&] { require_new_folder(folder_ / "file", "--output"); }),
               HasSubstr("--output: not a folder"));

@@ -29,13 +29,13 @@ class EvaluationOutput : public ::testing::Test {
   fs::path folder_ = fs::path(::testing::TempDir()) / "roboimi_evaluation_output_test";
 };
 
-TEST_F(EvaluationOutput, IsANewOrAnEmptyFolder) {
+TEST_F(EvaluationOutput, MayBeANewOrEmptyFolder) {
   EXPECT_NO_THROW(require_output_folder(out()));
   EXPECT_NO_THROW(require_output_folder(folder_ / "none"));
   EXPECT_FALSE(fs::exists(folder_ / "none"));
 }
 
-TEST_F(EvaluationOutput, IsNotThatOfAFinishedEvaluationOrOfAnythingElse) {
+TEST_F(EvaluationOutput, MayNotHoldAFinishedEvaluationOrOtherFiles) {
   for (const char* name :
        {"summary.json", "notes.txt", "trajectory_x.png", "episode_001.mp4.bak"}) {
     write("trajectory_000.csv");
@@ -45,7 +45,7 @@ TEST_F(EvaluationOutput, IsNotThatOfAFinishedEvaluationOrOfAnythingElse) {
     EXPECT_TRUE(fs::exists(out() / "trajectory_000.csv"));
     fs::remove(out() / name);
   }
-  // A link is nobody's leftover.
+  // No evaluation leaves a symbolic link behind.
   std::ofstream(folder_ / "mine") << "x";
   fs::create_symlink(folder_ / "mine", out() / "episode_000.mp4");
   EXPECT_THAT(failure(), HasSubstr("the folder is in use"));
@@ -53,7 +53,7 @@ TEST_F(EvaluationOutput, IsNotThatOfAFinishedEvaluationOrOfAnythingElse) {
   EXPECT_TRUE(fs::exists(folder_ / "mine"));
 }
 
-TEST_F(EvaluationOutput, MayBeThatOfAnEvaluationThatDidNotEnd) {
+TEST_F(EvaluationOutput, MayHoldAnUnfinishedEvaluation) {
   for (const char* name :
        {"trajectory_000.csv", "trajectory_000.png", "episode_000.mp4", "trajectory_1000.csv",
         ".episode_001.mp4.recording77", "episodes.csv", ".trajectory_001.csv.tmp4711"}) {

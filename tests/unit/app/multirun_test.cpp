@@ -17,7 +17,7 @@ std::vector<std::string> suffixes(const std::vector<std::string>& overrides) {
   return found;
 }
 
-TEST(SweepJobs, AreNamedByWhatDiffersBetweenThem) {
+TEST(SweepJobs, AreNamedByTheValuesThatDiffer) {
   EXPECT_THAT(suffixes({"seed=0,1", "train.max_steps=5"}), ElementsAre("_seed0", "_seed1"));
   EXPECT_THAT(
       suffixes({"agent/backbone=resnet18,vit", "train.learning_rate=1e-4,1e-3"}),
@@ -29,7 +29,7 @@ TEST(SweepJobs, AreNamedByWhatDiffersBetweenThem) {
   EXPECT_LE(suffixes({"a=" + std::string(500, 'x') + ",y"})[0].size(), 120u);
 }
 
-TEST(RunJobs, RunsAllAndFailsWhenOneDoes) {
+TEST(RunJobs, RunsAllJobsAndFailsIfOneDoes) {
   std::vector<std::string> done;
   ::testing::internal::CaptureStderr();
   const int status = run_jobs(sweep_jobs({"seed=0,1,2"}), [&](const SweepJob& job) {
@@ -43,7 +43,7 @@ TEST(RunJobs, RunsAllAndFailsWhenOneDoes) {
   EXPECT_THAT(done, ElementsAre("seed=0", "seed=1", "seed=2"));
 }
 
-TEST(RunJobs, SucceedsWhenAllDo) {
+TEST(RunJobs, SucceedsIfAllJobsDo) {
   int count = 0;
   EXPECT_EQ(run_jobs(sweep_jobs({"a=1,2", "b=x,y"}),
                      [&](const SweepJob&) {

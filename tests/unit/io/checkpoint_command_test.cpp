@@ -128,9 +128,9 @@ TEST_F(CheckpointCommand, InspectPrintsJsonOfTensorsLayoutAndOtherContents) {
 
 TEST_F(CheckpointCommand, InspectDescribesTheContents) {
   const std::string text = run("inspect " + path("lewm_compiled_5.pt")).text;
-  EXPECT_THAT(text, HasSubstr("prefix _orig_mod. model., newer names, 1 others left out"));
+  EXPECT_THAT(text, HasSubstr("prefix _orig_mod. model., newer names, 1 others not used"));
   EXPECT_THAT(run("inspect " + path("policy_object.ckpt")).text,
-              HasSubstr("layout: not recognised"));
+              HasSubstr("layout: not recognized"));
   EXPECT_THAT(run("inspect " + path("not_finite.pt")).text,
               HasSubstr("2 weights are NaN or infinite"));
 }
