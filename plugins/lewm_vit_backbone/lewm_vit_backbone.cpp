@@ -38,11 +38,16 @@ void check_metadata(const CheckpointFile& file, const std::string& source,
     if (found == file.metadata.end()) {
       unverified.push_back(key + " " + value);
     } else if (plain(found->second) != plain(value)) {
-      throw Error({.what = fmt::format("the checkpoint was trained with another {}", key),
+      const std::string option = key.substr(key.rfind('.') + 1);
+      const bool are_cameras = option == "camera_names";
+      throw Error({.what = fmt::format("the checkpoint was trained with another {}", option),
                    .where = source,
                    .expected = fmt::format("'{}' (the checkpoint's metadata)", found->second),
                    .found = fmt::format("'{}' (the configuration)", value),
-                   .next = "change the backbone's options to match, or use another checkpoint"});
+                   .next = are_cameras ? "this encoder only accepts the views that it was trained "
+                                         "with; agent/backbone=resnet18 accepts any cameras"
+                                       : "change the backbone's options to match, or use another "
+                                         "checkpoint"});
     }
   }
   if (unverified.empty()) return;

@@ -126,10 +126,12 @@ TEST(LewmLoad, RejectsMetadataOfAnotherFusionWithBothValues) {
   EXPECT_THAT(error_of(file), HasSubstr("'horizontal' (the configuration)"));
   file.metadata = {{"roboimi.fusion.camera_names", "r_vis,top,front"}};
   EXPECT_THAT(error_of(file), HasSubstr("'front,top,r_vis' (the configuration)"));
+  EXPECT_THAT(error_of(file), HasSubstr("another camera_names: "));
+  EXPECT_THAT(error_of(file), HasSubstr("agent/backbone=resnet18 accepts any cameras"));
   file.metadata = {{"roboimi.fusion.height", "224"}};
   EXPECT_THAT(error_of(file), HasSubstr("'32' (the configuration)"));
   file.metadata = {{"roboimi.preprocessing", "none"}};
-  EXPECT_THAT(error_of(file), HasSubstr("roboimi.preprocessing"));
+  EXPECT_THAT(error_of(file), HasSubstr("trained with another preprocessing"));
   file.metadata = {{"roboimi.fusion.layout", "horizontal"},
                    {"roboimi.fusion.camera_names", "[\"front\", \"top\", \"r_vis\"]"},
                    {"roboimi.fusion.width", "32"},
