@@ -20,23 +20,44 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Runs = std::vector<RunData>;
 
-// Long text may be broken anywhere: a table of long names must show more than them.
-std::string cell(const std::string& text, const char* tag = "td", std::string classes = "") {
+struct Cell {
+  std::string text;
+  std::string classes = {};
+  std::string html = {};  // shown instead of the text
+};
+using Row = std::vector<Cell>;
+
+std::string cell_html(const Cell& cell, const char* tag) {
+  // Long text may wrap anywhere, so that a long name does not hide the other columns.
   constexpr std::size_t kLong = 24;
-  if (text.size() > kLong) classes += classes.empty() ? "long" : " long";
+  std::string classes = cell.classes;
+  if (cell.text.size() > kLong) classes += classes.empty() ? "long" : " long";
   const std::string attribute = classes.empty() ? "" : " class='" + classes + "'";
-  return fmt::format("<{0}{2}>{1}</{0}>", tag, html_text(text), attribute);
+  return fmt::format("<{0}{2}>{1}</{0}>", tag, cell.html.empty() ? html_text(cell.text) : cell.html,
+                     attribute);
 }
 
-std::string row(const std::vector<std::string>& texts, const char* tag = "td") {
-  std::string html = "<tr>";
-  for (const std::string& text : texts) html += cell(text, tag);
-  return html + "</tr>\n";
-}
-
-std::string table(const std::vector<std::string>& head, const std::string& rows) {
-  return "<div class='table'><table><thead>" + row(head, "th") + "</thead><tbody>" + rows +
-         "</tbody></table></div>\n";
+// Leaves out columns in which every cell is empty.
+std::string table(const std::vector<std::string>& head, const std::vector<Row>& rows) {
+  if (rows.empty()) return "";
+  std::vector<bool> is_shown(head.size(), false);
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      is_shown[i] = is_shown[i] || !row[i].text.empty() || !row[i].html.empty();
+    }
+  }
+  const auto line = [&](const Row& row, const char* tag) {
+    std::string html = "<tr>";
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (is_shown[i]) html += cell_html(row[i], tag);
+    }
+    return html + "</tr>\n";
+  };
+  Row titles;
+  for (const std::string& title : head) titles.push_back({title});
+  std::string html = "<div class='table'><table><thead>" + line(titles, "th") + "</thead><tbody>";
+  for (const Row& row : rows) html += line(row, "td");
+  return html + "</tbody></table></div>\n";
 }
 
 std::string section(const std::string& title, const std::string& body) {
@@ -48,23 +69,25 @@ std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share);
 // ---- Runs ---------------------------------------------------------------------------------------
 
 std::string run_table(const Runs& runs) {
-  std::string rows;
+  std::vector<Row> rows;
   for (const RunData& run : runs) {
     const RunStatus& status = run.status;
-    rows += "<tr>" + cell(run.name) +
-            fmt::format("<td><span class='state {0}'>{0}</span></td>", to_string(status.state)) +
-            cell(status.target + (status.slot.empty() ? "" : ", " + status.slot)) +
-            cell(status.step ? fmt::format("{} / {}", *status.step, status.max_steps) : "") +
-            cell(status.loss ? fmt::format("{:.4g}", *status.loss) : "") + cell(status.heard) +
-            cell(status.text) + "</tr>\n";
+    rows.push_back(
+        {{run.name},
+         {"", "", fmt::format("<span class='state {0}'>{0}</span>", to_string(status.state))},
+         {status.step ? fmt::format("{} / {}", *status.step, status.max_steps) : ""},
+         {status.loss ? fmt::format("{:.4g}", *status.loss) : ""},
+         {status.target + (status.slot.empty() ? "" : ", " + status.slot)},
+         {status.heard},
+         {status.text}});
   }
-  return table({"run", "state", "where", "step", "loss", "heard", "note"}, rows);
+  return table({"run", "state", "step", "loss", "where", "last update", "note"}, rows);
 }
 
 // ---- Curves -------------------------------------------------------------------------------------
 
-// A group's runs at each step where one of them has the value.
-ChartLine averaged(const Runs& runs, const std::string& group, std::size_t colour,
+// The mean over a group's runs at each step where at least one of them has the value.
+ChartLine averaged(const Runs& runs, const std::string& group, std::size_t color,
                    const std::string& key) {
   std::map<double, std::vector<double>> values;
   for (const RunData& run : runs) {
@@ -72,31 +95,31 @@ ChartLine averaged(const Runs& runs, const std::string& group, std::size_t colou
     if (run.group != group || curve == run.curves.end()) continue;
     for (const auto& [step, value] : curve->second) values[step].push_back(value);
   }
-  ChartLine line{.name = group, .colour = colour, .points = {}};
+  ChartLine line{.name = group, .color = color, .points = {}};
   for (const auto& [step, at_step] : values) line.points.push_back({step, mean_interval(at_step)});
   return line;
 }
 
 std::string curves(const Runs& runs, const std::vector<std::string>& groups) {
-  struct Wanted {
+  struct Curve {
     const char* key;
     const char* title;
     bool logarithmic, is_rate;
   };
-  constexpr Wanted kWanted[] = {
+  constexpr Curve kCurves[] = {
       {"train/loss", "Training loss", true, false},
-      {"rollout/success_rate", "Success of rollouts", false, true},
+      {"rollout/success_rate", "Success rate of rollouts", false, true},
       {"validation/loss", "Loss on held-out episodes", true, false},
       {"rollout/mean_highest_reward", "Highest reward", false, false},
-      {"train/steps_per_second", "Training steps a second", false, false}};
+      {"train/steps_per_second", "Training steps per second", false, false}};
   std::string charts;
-  for (const Wanted& wanted : kWanted) {
-    Chart chart{.title = wanted.title,
-                .logarithmic = wanted.logarithmic,
-                .is_rate = wanted.is_rate,
+  for (const Curve& curve : kCurves) {
+    Chart chart{.title = curve.title,
+                .logarithmic = curve.logarithmic,
+                .is_rate = curve.is_rate,
                 .lines = {}};
     for (std::size_t i = 0; i < groups.size(); ++i) {
-      chart.lines.push_back(averaged(runs, groups[i], i, wanted.key));
+      chart.lines.push_back(averaged(runs, groups[i], i, curve.key));
     }
     charts += chart_svg(std::move(chart));
   }
@@ -107,8 +130,8 @@ std::string curves(const Runs& runs, const std::vector<std::string>& groups) {
                           html_text(groups[i]));
   }
   return legend +
-         "</p><p>Lines are means over seeds, bands their 95 % intervals (Student's t) where "
-         "there are two seeds or more.</p>\n<div class='charts'>" +
+         "</p><p>Lines are means over seeds. With two or more seeds, bands are 95 % intervals "
+         "(Student's t).</p>\n<div class='charts'>" +
          charts + "</div>\n";
 }
 
@@ -118,7 +141,9 @@ struct Counts {
   std::int64_t successes = 0, episodes = 0;
   double reward = 0.0;
   std::int64_t runs = 0;
-  std::vector<std::string> evaluations;  // each once
+  std::vector<std::string> evaluations;  // distinct
+
+  double rate() const { return static_cast<double>(successes) / static_cast<double>(episodes); }
 };
 
 Counts count(const Runs& runs, const std::string& group) {
@@ -140,33 +165,48 @@ Counts count(const Runs& runs, const std::string& group) {
   return counts;
 }
 
+// A dot at the rate with whiskers to the ends of the interval, on an axis from 0 to 100 %.
+std::string dot_with_whiskers(double rate, double low, double high, std::size_t color) {
+  const auto x = [](double share) { return 10 + 100 * share; };
+  std::string svg = fmt::format(
+      "<svg class='interval' viewBox='0 0 120 20' role='img' aria-label='{:.1f} %, 95 % interval "
+      "{:.1f} to {:.1f} %'>",
+      100 * rate, 100 * low, 100 * high);
+  for (const double tick : {0.0, 0.25, 0.5, 0.75, 1.0}) {
+    svg += fmt::format("<line class='grid' x1='{0:.1f}' x2='{0:.1f}' y1='3' y2='17'/>", x(tick));
+  }
+  svg +=
+      fmt::format("<g style='stroke:var(--c{0});fill:var(--c{0})' stroke-width='1.5'>", color % 8);
+  svg += fmt::format("<line class='whisker' x1='{:.1f}' x2='{:.1f}' y1='10' y2='10'/>", x(low),
+                     x(high));
+  for (const double end : {low, high}) {
+    svg += fmt::format("<line class='cap' x1='{0:.1f}' x2='{0:.1f}' y1='7' y2='13'/>", x(end));
+  }
+  return svg + fmt::format("<circle class='rate' cx='{:.1f}' cy='10' r='4'/></g></svg>", x(rate));
+}
+
 std::string success_table(const Runs& runs, const std::vector<std::string>& groups) {
-  std::string rows;
+  std::vector<Row> rows;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const Counts counts = count(runs, groups[i]);
     if (counts.episodes == 0) continue;
     const auto [low, high] = wilson_interval(counts.successes, counts.episodes);
-    const double rate =
-        static_cast<double>(counts.successes) / static_cast<double>(counts.episodes);
-    const std::string bar = fmt::format(
-        "<td><svg class='interval' viewBox='0 0 100 12' preserveAspectRatio='none'><line "
-        "class='grid' "
-        "x1='0' x2='100' y1='6' y2='6'/><line x1='{:.1f}' x2='{:.1f}' y1='6' y2='6' "
-        "style='stroke:var(--c{})' stroke-width='6'/><rect x='{:.1f}' y='0' width='1.5' "
-        "height='12' class='mark'/></svg></td>",
-        100 * low, 100 * high, i % 8, 100 * rate);
-    rows += "<tr>" + cell(groups[i]) +
-            cell(fmt::format("{}/{} = {}", counts.successes, counts.episodes, percent(rate))) +
-            cell(fmt::format("{:.1f} .. {:.1f} %", 100 * low, 100 * high)) + bar +
-            cell(fmt::format("{:.2f}", counts.reward / static_cast<double>(counts.runs))) +
-            cell(std::to_string(counts.runs)) +
-            cell(fmt::format("{}", fmt::join(counts.evaluations, "; "))) + "</tr>\n";
+    const double rate = counts.rate();
+    rows.push_back({{groups[i]},
+                    {fmt::format("{}/{} = {}", counts.successes, counts.episodes, percent(rate))},
+                    {"", "", dot_with_whiskers(rate, low, high, i)},
+                    {fmt::format("{:.1f} to {:.1f} %", 100 * low, 100 * high)},
+                    {fmt::format("{:.2f}", counts.reward / static_cast<double>(counts.runs))},
+                    {std::to_string(counts.runs)},
+                    {fmt::format("{}", fmt::join(counts.evaluations, "; "))}});
   }
   if (rows.empty()) return "";
-  return "<p>Each training counts by its newest evaluation of the policy as it is: no control, no "
-         "overrides, the averaged weights. Without one, by its last rollouts.</p>\n" +
-         table({"run", "success", "95 % interval", "from 0 to 100 %", "highest reward", "trainings",
-                "episodes of"},
+  return "<p>Each training counts with its newest plain evaluation: no control, no overrides, "
+         "averaged weights. Without one, its last rollouts count. Dots are success rates, whiskers "
+         "95 % Wilson intervals over episodes; they do not include differences between "
+         "trainings.</p>\n" +
+         table({"run", "success", "0 to 100 %", "95 % interval", "highest reward", "trainings",
+                "evaluation"},
                rows);
 }
 
@@ -182,28 +222,106 @@ std::map<std::pair<std::int64_t, std::int64_t>, bool> outcomes(const Runs& runs,
   return all;
 }
 
+// The outcomes of two groups on the episodes that both ran.
+struct Comparison {
+  std::int64_t shared = 0, first_only = 0, second_only = 0;
+  double p = 1.0;
+};
+
+Comparison compare(const Runs& runs, const std::string& first, const std::string& second) {
+  const auto a = outcomes(runs, first), b = outcomes(runs, second);
+  Comparison comparison;
+  for (const auto& [seeds, success] : a) {
+    const auto other = b.find(seeds);
+    if (other == b.end()) continue;
+    ++comparison.shared;
+    comparison.first_only += success && !other->second ? 1 : 0;
+    comparison.second_only += !success && other->second ? 1 : 0;
+  }
+  comparison.p = mcnemar_p(comparison.first_only, comparison.second_only);
+  return comparison;
+}
+
 std::string comparison_table(const Runs& runs, const std::vector<std::string>& groups) {
-  std::string rows;
+  std::vector<Row> rows;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     for (std::size_t j = i + 1; j < groups.size(); ++j) {
-      const auto first = outcomes(runs, groups[i]), second = outcomes(runs, groups[j]);
-      std::int64_t shared = 0, first_only = 0, second_only = 0;
-      for (const auto& [seeds, success] : first) {
-        const auto other = second.find(seeds);
-        if (other == second.end()) continue;
-        ++shared;
-        first_only += success && !other->second ? 1 : 0;
-        second_only += !success && other->second ? 1 : 0;
-      }
-      if (shared == 0) continue;
-      rows += row({groups[i], groups[j], std::to_string(shared), std::to_string(first_only),
-                   std::to_string(second_only),
-                   fmt::format("{:.2g}", mcnemar_p(first_only, second_only))});
+      const Comparison c = compare(runs, groups[i], groups[j]);
+      if (c.shared == 0) continue;
+      rows.push_back({{groups[i]},
+                      {groups[j]},
+                      {std::to_string(c.shared)},
+                      {std::to_string(c.first_only)},
+                      {std::to_string(c.second_only)},
+                      {fmt::format("{:.2g}", c.p)}});
     }
   }
   if (rows.empty()) return "";
-  return "<p>Pairwise, on the episodes that both saw (McNemar's exact test, two-sided):</p>\n" +
+  return "<p>Pairwise comparison on the episodes that both ran (McNemar's exact test, "
+         "two-sided):</p>\n" +
          table({"A", "B", "episodes", "only A solved", "only B solved", "p"}, rows);
+}
+
+// ---- Conclusion ---------------------------------------------------------------------------------
+
+struct Ranked {
+  std::string group;
+  Counts counts;
+
+  std::string text() const {
+    return fmt::format("{} ({}/{})", group, counts.successes, counts.episodes);
+  }
+  // The interval is so wide that a difference of ten percentage points could stay unnoticed.
+  bool is_uncertain() const {
+    const auto [low, high] = wilson_interval(counts.successes, counts.episodes);
+    return high - low > 0.2;
+  }
+};
+
+// The groups with episodes, by success rate.
+std::vector<Ranked> ranked_groups(const Runs& runs, const std::vector<std::string>& groups) {
+  std::vector<Ranked> ranked;
+  for (const std::string& group : groups) {
+    if (Counts counts = count(runs, group); counts.episodes > 0) {
+      ranked.push_back({group, std::move(counts)});
+    }
+  }
+  std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
+    return a.counts.rate() > b.counts.rate();
+  });
+  return ranked;
+}
+
+// The result in one sentence.
+std::string conclusion(const Runs& runs, const std::vector<std::string>& groups) {
+  constexpr double kSignificant = 0.05;
+  const std::vector<Ranked> ranked = ranked_groups(runs, groups);
+  if (ranked.empty()) return "No rollouts to compare yet.";
+  const Ranked& best = ranked.front();
+  if (ranked.size() == 1) {
+    const auto [low, high] = wilson_interval(best.counts.successes, best.counts.episodes);
+    return fmt::format("{} solved {} of {} episodes (95 % interval {:.1f} to {:.1f} %).",
+                       best.group, best.counts.successes, best.counts.episodes, 100 * low,
+                       100 * high);
+  }
+  const Ranked& second = ranked[1];
+  const Comparison c = compare(runs, best.group, second.group);
+  if (c.shared == 0) {
+    return fmt::format("{} and {} were evaluated on different episodes and cannot be compared.",
+                       best.text(), second.text());
+  }
+  const std::string p = fmt::format("McNemar p = {:.2g}", c.p);
+  // More groups than two make a difference by chance more likely.
+  if (c.p < kSignificant / static_cast<double>(ranked.size() - 1)) {
+    return fmt::format("{} solved significantly more episodes than {}{} ({}).", best.text(),
+                       ranked.size() > 2 ? "the second best, " : "", second.text(), p);
+  }
+  if (best.is_uncertain() || second.is_uncertain()) {
+    return fmt::format("Too few episodes to tell whether {} is better than {} ({}).", best.text(),
+                       second.text(), p);
+  }
+  return fmt::format("No significant difference between {} and {} ({}).", best.text(),
+                     second.text(), p);
 }
 
 // ---- Times, media, configurations ---------------------------------------------------------------
@@ -217,35 +335,42 @@ std::string timing_table(const Runs& runs) {
   constexpr std::pair<const char*, const char*> kColumns[] = {
       {"obs_read_ms", "read observation"}, {"preprocess_ms", "preprocess"},
       {"inference_ms", "inference"},       {"env_step_ms", "simulator"},
-      {"loop_total_ms", "whole step"},     {"chunk_ms", "an action chunk"}};
-  std::vector<std::string> head = {"run", "training steps a second", "waiting for data, ms a step"};
+      {"loop_total_ms", "control step"},   {"chunk_ms", "action chunk"}};
+  std::vector<std::string> head = {"run", "training steps per second",
+                                   "waiting for data, ms per step"};
   for (const auto& [key, title] : kColumns) head.push_back(title + std::string(", ms"));
-  std::string rows;
+  std::vector<Row> rows;
   for (const RunData& run : runs) {
     if (!run.curves.contains("train/steps_per_second")) continue;
-    std::vector<std::string> cells = {
-        run.name, fmt::format("{:.1f}", last_value(run, "train/steps_per_second")),
-        fmt::format("{:.2f}", last_value(run, "train/data_ms"))};
+    Row row = {{run.name}, {fmt::format("{:.1f}", last_value(run, "train/steps_per_second"))}};
+    const bool has_wait = run.curves.contains("train/data_ms");
+    row.push_back({has_wait ? fmt::format("{:.2f}", last_value(run, "train/data_ms")) : ""});
     for (const auto& [key, title] : kColumns) {
       const auto value = run.timings.find(key);
-      cells.push_back(value == run.timings.end() ? "" : fmt::format("{:.2f}", value->second));
+      row.push_back({value == run.timings.end() ? "" : fmt::format("{:.2f}", value->second)});
     }
-    rows += row(cells);
+    rows.push_back(std::move(row));
   }
-  return rows.empty() ? "" : table(head, rows);
+  return table(head, rows);
+}
+
+// "n_emb_384_seed0, seed 500: failed, reached: nothing".
+std::string media_caption(const RunData& run, const EpisodeMedia& media) {
+  if (media.episode >= run.episodes.size()) return run.name;
+  const EpisodeResult& episode = run.episodes[media.episode];
+  std::string text = fmt::format("{}, seed {}: {}", run.name, episode.seed,
+                                 episode.success ? "success" : "failed");
+  if (!episode.stage_name.empty()) text += ", reached: " + episode.stage_name;
+  return text;
 }
 
 std::string media(const Runs& runs) {
   EmbeddedMedia embedded;
-  constexpr std::size_t kMostOfARun = 2;  // of each kind
+  constexpr std::size_t kMostOfARun = 3;
   std::string html;
   for (const RunData& run : runs) {
-    for (const auto* files : {&run.pictures, &run.videos}) {
-      for (std::size_t i = 0; i < std::min(kMostOfARun, files->size()); ++i) {
-        const auto& file = (*files)[i];
-        html += embedded.element(
-            file, fmt::format("{}: {}, {}", run.name, run.evaluation, file.filename().string()));
-      }
+    for (std::size_t i = 0; i < std::min(kMostOfARun, run.media.size()); ++i) {
+      html += embedded.figure(run.media[i], media_caption(run, run.media[i]));
     }
   }
   return html.empty() ? "" : "<div class='media'>" + html + "</div>\n";
@@ -258,28 +383,28 @@ std::string difference_table(const Runs& runs) {
     configs.push_back(run.config);
     head.push_back(run.name);
   }
-  std::string rows;
+  std::vector<Row> rows;
   for (const ConfigDifference& difference : config_differences(configs)) {
-    rows += "<tr><td><code>" + html_text(difference.key) + "</code></td>";
+    Row row = {{"", "", "<code>" + html_text(difference.key) + "</code>"}};
     for (const std::string& value : difference.values) {
-      const bool differs = value != difference.values.front();
-      rows += cell(value, "td", differs ? "differs" : "");
+      row.push_back({value, value != difference.values.front() ? "differs" : ""});
     }
-    rows += "</tr>\n";
+    rows.push_back(std::move(row));
   }
   if (rows.empty()) return "";
-  return "<p>Marked is what is not as in the first run.</p>\n" + table(head, rows);
+  return "<p>Highlighted values differ from the first run.</p>\n" + table(head, rows);
 }
 
 std::string origin(const Json& manifest) {
-  std::string rows;
+  std::vector<Row> rows;
   for (const Json& launch : manifest.value("launches", Json::array())) {
-    rows += row({launch.value("time", ""), launch.value("host", ""), launch.value("version", ""),
-                 launch.value("libtorch", ""), launch.value("commit", "")});
+    rows.push_back({{launch.value("time", "")},
+                    {launch.value("host", "")},
+                    {launch.value("version", "")},
+                    {launch.value("libtorch", "")},
+                    {launch.value("commit", "")}});
   }
-  return rows.empty()
-             ? ""
-             : table({"launched", "on", "roboimi", "libtorch", "commit of the suite"}, rows);
+  return table({"launched", "on", "roboimi", "libtorch", "commit of the suite"}, rows);
 }
 
 }  // namespace
@@ -293,12 +418,12 @@ std::string suite_report(const std::filesystem::path& suite_folder) {
              "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>\n<meta name='viewport' "
              "content='width=device-width, initial-scale=1'>\n<meta name='color-scheme' "
              "content='light dark'>\n<title>{0}</title>\n<style>{1}</style></head>\n<body><main>\n"
-             "<h1>{0}</h1>\n<p>As of {2}.</p>\n",
-             title, kReportStyle, time_now()) +
-         section("Runs", run_table(runs)) +
-         section("Success", success_table(runs, groups) + comparison_table(runs, groups)) +
-         section("Learning curves", curves(runs, groups)) + section("Rollouts", media(runs)) +
-         section("Where the configurations differ", difference_table(runs)) +
+             "<h1>{0}</h1>\n<p class='conclusion'>{3}</p>\n<p>As of {2}.</p>\n",
+             title, kReportStyle, time_now(), html_text(conclusion(runs, groups))) +
+         section("Success rates", success_table(runs, groups) + comparison_table(runs, groups)) +
+         section("Runs", run_table(runs)) + section("Learning curves", curves(runs, groups)) +
+         section("Rollouts", media(runs)) +
+         section("Differences between the configurations", difference_table(runs)) +
          section("Times", timing_table(runs)) + section("Origin", origin(manifest)) +
          "</main></body></html>\n";
 }

@@ -1,11 +1,12 @@
-// One HTML file that shows what came of a suite: no script, no network, readable in light and dark
-// and on a phone. Curves with mean and interval over seeds, success with Wilson's intervals and
-// McNemar's test, times, pictures and videos of rollouts, and where the configurations differ.
+// A report of a suite: one HTML file without scripts or network access, readable in light and dark
+// mode and on a phone. It states the result in one sentence and shows success rates with Wilson
+// intervals and McNemar's test, learning curves with means and intervals over seeds, rollouts,
+// differences between the configurations, and timings.
 //
 //   write_text_atomically("report.html", suite_report(suite_folder));
 //
-// Reads manifest.json, status.json and the run folders below work/; what a run does not have yet is
-// left out. Error when nothing was launched.
+// Reads manifest.json, status.json and the run folders below work/. Results that do not exist yet
+// are left out. Throws Error if nothing was launched.
 #pragma once
 
 #include <filesystem>

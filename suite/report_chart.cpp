@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 #include "roboimi/common/text.h"
@@ -15,7 +16,7 @@ constexpr double kWidth = 480, kHeight = 280;
 constexpr double kLeft = 58, kRight = 22, kTop = 14, kBottom = 46;
 constexpr std::size_t kMostPoints = 300;
 
-// The nicest step (1, 2 or 5 times a power of ten) that gives about five intervals.
+// The step of a grid, 1, 2 or 5 times a power of ten, that gives about five intervals.
 double nice_step(double range) {
   const double rough = range / 5;
   const double power = std::pow(10.0, std::floor(std::log10(rough)));
@@ -29,7 +30,7 @@ std::string step_label(double x) {
   return x >= 1000 ? fmt::format("{:.4g}k", x / 1000) : fmt::format("{:.4g}", x);
 }
 
-// From values to the drawing's coordinates.
+// Maps values to the coordinates of the drawing.
 class Axes {
  public:
   explicit Axes(const Chart& chart) : logarithmic_(chart.logarithmic), is_rate_(chart.is_rate) {
@@ -37,7 +38,7 @@ class Axes {
       for (const ChartPoint& point : line.points) {
         x_max_ = std::max(x_max_, point.x);
         for (const double y : {point.y.mean, point.y.low, point.y.high}) {
-          // An interval may reach below zero, where a logarithm does not.
+          // An interval may reach below zero, which has no logarithm.
           if (logarithmic_ && y <= 0) continue;
           low_ = std::min(low_, scaled(y));
           high_ = std::max(high_, scaled(y));
@@ -45,9 +46,14 @@ class Axes {
       }
     }
     if (is_rate_) low_ = 0, high_ = 1;
-    // Steps of the grid must be seen in a double, however large the values are.
+    // Rewards, speeds and the like start at zero.
+    if (!logarithmic_ && low_ >= 0) low_ = 0;
+    // The steps of the grid must not be lost in the rounding of large values.
     const double size = std::max({1.0, std::abs(low_), std::abs(high_)});
-    if (high_ - low_ < 1e-9 * size) low_ -= 0.5 * size, high_ += 0.5 * size;
+    if (high_ - low_ < 1e-9 * size) {
+      if (low_ != 0) low_ -= 0.5 * size;
+      high_ += 0.5 * size;
+    }
   }
 
   double x(double value) const { return kLeft + value / x_max_ * (kWidth - kLeft - kRight); }
@@ -58,12 +64,9 @@ class Axes {
 
   std::string grid() const {
     std::string svg;
-    const double y_step = nice_step(high_ - low_);
-    for (double tick = std::ceil(low_ / y_step) * y_step; tick <= high_ + 1e-9; tick += y_step) {
-      const double value = logarithmic_ ? std::pow(10.0, tick) : tick;
-      const std::string label = is_rate_ ? fmt::format("{:.0f} %", 100 * value)
-                                : logarithmic_
-                                    ? fmt::format("{:.2g}", value)
+    for (const double value : y_ticks()) {
+      const std::string label = is_rate_
+                                    ? fmt::format("{:.0f} %", 100 * value)
                                     : fmt::format("{:.4g}", 1e-12 * std::round(1e12 * value) + 0.0);
       svg += fmt::format(
           "<line class='grid' x1='{0}' x2='{1}' y1='{2:.1f}' y2='{2:.1f}'/>"
@@ -79,6 +82,39 @@ class Axes {
   }
 
  private:
+  std::vector<double> y_ticks() const {
+    return logarithmic_ ? logarithmic_ticks() : linear_ticks(low_, high_);
+  }
+
+  static std::vector<double> linear_ticks(double low, double high) {
+    std::vector<double> ticks;
+    const double step = nice_step(high - low);
+    for (double tick = std::ceil(low / step) * step; tick <= high + 1e-9 * step; tick += step) {
+      ticks.push_back(tick);
+    }
+    return ticks;
+  }
+
+  // 1, 2 and 5 times powers of ten; only the powers over a wide range, and a linear grid over a
+  // narrow one.
+  std::vector<double> logarithmic_ticks() const {
+    constexpr std::size_t kFewest = 3, kMost = 8;
+    const auto ticks_of = [&](std::initializer_list<double> factors) {
+      std::vector<double> ticks;
+      for (double power = std::floor(low_); power <= high_; power += 1) {
+        for (const double factor : factors) {
+          const double tick = power + std::log10(factor);
+          if (tick >= low_ - 1e-9 && tick <= high_ + 1e-9) ticks.push_back(std::pow(10.0, tick));
+        }
+      }
+      return ticks;
+    };
+    const std::vector<double> all = ticks_of({1, 2, 5}), powers = ticks_of({1});
+    if (all.size() > kMost && powers.size() >= kFewest) return powers;
+    if (all.size() >= kFewest) return all;
+    return linear_ticks(std::pow(10.0, low_), std::pow(10.0, high_));
+  }
+
   double scaled(double value) const { return logarithmic_ ? std::log10(value) : value; }
 
   bool logarithmic_, is_rate_;
@@ -87,7 +123,7 @@ class Axes {
   double high_ = -std::numeric_limits<double>::infinity();
 };
 
-std::string line_svg(const ChartLine& line, const Axes& axes) {
+std::string line_svg(const ChartLine& line, const Axes& axes, double radius) {
   std::string path, upper, lower;
   bool has_band = false;
   const std::size_t stride = line.points.size() / kMostPoints + 1;
@@ -99,21 +135,23 @@ std::string line_svg(const ChartLine& line, const Axes& axes) {
     lower = fmt::format("{:.1f},{:.1f} ", axes.x(point.x), axes.y(point.y.low)) + lower;
     has_band |= point.y.high > point.y.low;
   }
-  const std::string colour = fmt::format("var(--c{})", line.colour % 8);
+  const std::string color = fmt::format("var(--c{})", line.color % 8);
   std::string svg;
   if (has_band) {
     svg +=
-        fmt::format("<polygon points='{}{}' style='fill:{}' opacity='.18'/>", upper, lower, colour);
+        fmt::format("<polygon points='{}{}' style='fill:{}' opacity='.18'/>", upper, lower, color);
   }
   svg += fmt::format("<polyline points='{}' style='stroke:{}'><title>{}</title></polyline>", path,
-                     colour, html_text(line.name));
-  // Few points are seen as such.
+                     color, html_text(line.name));
+  // Points are marked if there are few. The first line has the largest ones, so that equal values
+  // of several lines show as rings.
+  if (line.points.size() > 30) return svg;
   for (const ChartPoint& point : line.points) {
-    if (line.points.size() > 30) break;
     svg += fmt::format(
-        "<circle cx='{:.1f}' cy='{:.1f}' r='3' style='fill:{}'><title>{}, step {}: "
+        "<circle cx='{:.1f}' cy='{:.1f}' r='{:.1f}' style='fill:{}'><title>{}, step {}: "
         "{:.4g}</title></circle>",
-        axes.x(point.x), axes.y(point.y.mean), colour, html_text(line.name), point.x, point.y.mean);
+        axes.x(point.x), axes.y(point.y.mean), radius, color, html_text(line.name), point.x,
+        point.y.mean);
   }
   return svg;
 }
@@ -155,10 +193,13 @@ std::string chart_svg(Chart chart) {
   const Axes axes(chart);
   std::string svg = fmt::format(
       "<figure><figcaption>{}{}</figcaption><svg viewBox='0 0 {} {}' role='img' aria-label='{}'>",
-      html_text(chart.title), chart.logarithmic ? " (logarithmic)" : "", kWidth, kHeight,
+      html_text(chart.title), chart.logarithmic ? " (log scale)" : "", kWidth, kHeight,
       html_text(chart.title));
   svg += axes.grid();
-  for (const ChartLine& line : chart.lines) svg += line_svg(line, axes);
+  for (std::size_t i = 0; i < chart.lines.size(); ++i) {
+    const std::size_t above = std::min<std::size_t>(3, chart.lines.size() - 1 - i);
+    svg += line_svg(chart.lines[i], axes, 3.0 + 1.5 * static_cast<double>(above));
+  }
   svg += fmt::format("<text x='{}' y='{}' text-anchor='end'>training step</text></svg></figure>\n",
                      kWidth - kRight, kHeight - 4);
   return svg;

@@ -15,21 +15,21 @@ struct ChartPoint {
 
 struct ChartLine {
   std::string name;
-  std::size_t colour = 0;  // of the page's eight: var(--c0) ...
+  std::size_t color = 0;  // one of the page's eight: var(--c0) ...
   std::vector<ChartPoint> points;
 };
 
 struct Chart {
   std::string title;
-  bool logarithmic = false;  // where all values are positive
-  bool is_rate = false;      // from 0 to 1, shown in percent
+  bool logarithmic = false;  // if all values are positive
+  bool is_rate = false;      // values from 0 to 1, in percent
   std::vector<ChartLine> lines;
 };
 
-// <figure> with the chart; nothing where it has no points. A band is an interval.
+// A <figure> with the chart, or an empty string if it has no points. Bands are intervals.
 std::string chart_svg(Chart chart);
 
-// Text for HTML: & < > " ' are escaped, bytes that are no UTF-8 shown as \xNN.
+// The string for HTML: & < > " ' are escaped, invalid UTF-8 is shown as \xNN.
 std::string html_text(const std::string& text);
 
 }  // namespace roboimi

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <regex>
 #include <tuple>
 
 #include "roboimi/common/error.h"
@@ -33,7 +34,7 @@ void read_curves(const fs::path& metrics, RunData& run) {
   }
 }
 
-// A folder of episodes, and what its summary.json says.
+// A folder of episodes and the content of its summary.json.
 struct Summary {
   fs::path folder;
   Json json;
@@ -41,7 +42,7 @@ struct Summary {
   fs::file_time_type modified;
 };
 
-// Earlier versions did not write the time into the file.
+// Earlier versions did not write the time into the file, so its modification time is used.
 std::string written_of(const Json& json, fs::file_time_type modified) {
   if (const auto stated = json.find("written"); stated != json.end() && stated->is_string()) {
     return *stated;
@@ -52,7 +53,7 @@ std::string written_of(const Json& json, fs::file_time_type modified) {
                          std::chrono::time_point_cast<std::chrono::system_clock::duration>(time))));
 }
 
-// The summaries below `parent`, by the names of their folders.
+// The summaries below `parent`, sorted by folder name.
 std::vector<Summary> summaries_in(const fs::path& parent) {
   std::vector<Summary> summaries;
   std::error_code error;
@@ -61,7 +62,7 @@ std::vector<Summary> summaries_in(const fs::path& parent) {
     if (!fs::is_regular_file(file, error)) continue;
     Json json = Json::parse(std::ifstream(file), nullptr, /*allow_exceptions=*/false);
     if (!json.is_object() || !json.contains("episodes")) {
-      logger().warn("{}: not a summary of rollouts, passed over", file.string());
+      logger().warn("{}: ignored, because it is not a summary of rollouts", file.string());
       continue;
     }
     const fs::file_time_type modified = fs::last_write_time(file, error);
@@ -73,16 +74,15 @@ std::vector<Summary> summaries_in(const fs::path& parent) {
   return summaries;
 }
 
-// Whether it shows the policy as it is: with a control, with overrides or without the averaged
-// weights it says nothing of that.
-bool is_unmodified(const Summary& summary) {
+// Whether the evaluation is plain: without a control, overrides or --no-ema.
+bool is_plain(const Summary& summary) {
   const auto subject = summary.json.find("subject");
   if (subject == summary.json.end() || !subject->is_object()) return true;
   return subject->value("control", "none") == "none" && subject->value("overrides", "").empty() &&
          subject->value("weights", "") != "last";
 }
 
-// Of several written at the same time, the one with the most episodes.
+// If several were written at the same time, the one with the most episodes is the newest.
 bool is_older(const Summary& a, const Summary& b) {
   const auto key = [](const Summary& summary) {
     return std::tuple(summary.written, summary.json["episodes"].size(), summary.modified);
@@ -92,7 +92,7 @@ bool is_older(const Summary& a, const Summary& b) {
 
 std::optional<Summary> evaluation_of(const fs::path& run_folder) {
   std::vector<Summary> evaluations = summaries_in(run_folder / "evaluations");
-  std::erase_if(evaluations, [](const Summary& summary) { return !is_unmodified(summary); });
+  std::erase_if(evaluations, [](const Summary& summary) { return !is_plain(summary); });
   if (!evaluations.empty()) {
     return *std::max_element(evaluations.begin(), evaluations.end(), is_older);
   }
@@ -101,16 +101,25 @@ std::optional<Summary> evaluation_of(const fs::path& run_folder) {
   return std::move(rollouts.back());
 }
 
-std::vector<fs::path> files_of(const fs::path& folder, const std::string& ending) {
-  std::vector<fs::path> files;
+// The files trajectory_NNN.png and episode_NNN.mp4 in the folder, by number.
+std::vector<EpisodeMedia> media_in(const fs::path& folder) {
+  std::map<std::size_t, EpisodeMedia> media;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() == ending) files.push_back(entry.path());
+    const std::string name = entry.path().filename().string();
+    std::smatch match;
+    static const std::regex kName("(trajectory_([0-9]{1,9})\\.png|episode_([0-9]{1,9})\\.mp4)");
+    if (!std::regex_match(name, match, kName)) continue;
+    const bool is_image = match[2].matched;
+    const std::size_t episode = std::stoul(match[is_image ? 2 : 3]);
+    (is_image ? media[episode].image : media[episode].video) = entry.path();
+    media[episode].episode = episode;
   }
-  std::sort(files.begin(), files.end());
-  return files;
+  std::vector<EpisodeMedia> list;
+  for (auto& [episode, files] : media) list.push_back(std::move(files));
+  return list;
 }
 
-// JSON has no NaN: a mean of nothing is null there.
+// JSON has no NaN; the mean of an empty list is null.
 double number_or(const Json& object, const char* key, double otherwise) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number() ? found->get<double>() : otherwise;
@@ -134,12 +143,14 @@ void read_evaluation(const Summary& evaluation, RunData& run) {
   run.evaluation = folder.parent_path().filename().string() + "/" + folder.filename().string();
   try {
     for (const Json& episode : summary["episodes"]) {
-      run.episodes.push_back({episode.at("seed"), episode.at("success")});
+      run.episodes.push_back({.seed = episode.at("seed"),
+                              .success = episode.at("success"),
+                              .stage_name = episode.value("stage_name", "")});
     }
   } catch (const nlohmann::json::exception& error) {
-    throw Error({.what = std::string("not a summary of rollouts: ") + error.what(),
+    throw Error({.what = std::string("invalid summary of rollouts: ") + error.what(),
                  .where = (folder / "summary.json").string(),
-                 .next = "move that folder away: the report then shows an earlier one"});
+                 .next = "move the folder away; the report then uses an earlier one"});
   }
   run.evaluation_note = note_of(evaluation, run.episodes);
   run.mean_highest_reward = number_or(summary, "mean_highest_reward", 0.0);
@@ -150,8 +161,7 @@ void read_evaluation(const Summary& evaluation, RunData& run) {
   if (const auto plans = summary.find("plans"); plans != summary.end() && plans->is_object()) {
     run.timings["chunk_ms"] = number_or(*plans, "mean_ms", 0.0);
   }
-  run.pictures = files_of(folder, ".png");
-  run.videos = files_of(folder, ".mp4");
+  run.media = media_in(folder);
 }
 
 }  // namespace
@@ -161,8 +171,8 @@ std::vector<RunData> read_runs(const fs::path& suite_folder) {
   if (!manifest.contains("runs")) {
     throw Error({.what = "nothing was launched",
                  .where = suite_folder.string(),
-                 .expected = "its manifest.json",
-                 .next = "roboimi suite launch makes it"});
+                 .expected = "a manifest.json in the suite's folder",
+                 .next = "start the runs with: roboimi suite launch"});
   }
   std::vector<RunStatus> rows = read_status(suite_folder);
   std::vector<RunData> runs;

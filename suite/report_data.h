@@ -1,4 +1,4 @@
-// What a report shows of each run, read from the suite's records and run folders. Internal to
+// The data of a report: what the suite's records and run folders contain for each run. Internal to
 // suite.
 #pragma once
 
@@ -17,6 +17,13 @@ namespace roboimi {
 struct EpisodeResult {
   std::int64_t seed = 0;
   bool success = false;
+  std::string stage_name = {};  // the highest stage reached; empty: unknown
+};
+
+// The files of one episode of an evaluation.
+struct EpisodeMedia {
+  std::size_t episode = 0;  // index into RunData::episodes
+  std::optional<std::filesystem::path> image = {}, video = {};
 };
 
 struct RunData {
@@ -26,17 +33,17 @@ struct RunData {
   nlohmann::ordered_json config;
   // "train/loss" -> (step, value)
   std::map<std::string, std::vector<std::pair<double, double>>> curves;
-  std::string evaluation;       // the rollouts or evaluation that the episodes are from, or empty
+  std::string evaluation;       // folder of the evaluation or rollouts, or empty
   std::string evaluation_note;  // "100 episodes from seed 1000, 2026-01-31T12:00:00Z"
   std::vector<EpisodeResult> episodes;
-  std::map<std::string, double> timings;  // milliseconds of a control step
+  std::map<std::string, double> timings;  // milliseconds per control step
   double mean_highest_reward = 0.0;
-  std::vector<std::filesystem::path> pictures, videos;  // of that evaluation
+  std::vector<EpisodeMedia> media;  // of that evaluation, by episode
 };
 
-// In the manifest's order. The episodes are those of the run's newest unmodified evaluation: by
-// `roboimi eval` without a control, overrides and --no-ema. The newest is the one that was written
-// last, whatever its number of episodes. A run without one has the episodes of its last rollouts.
+// The runs in the manifest's order. Their episodes are those of the run's newest plain evaluation:
+// by `roboimi eval` without a control, overrides or --no-ema. The newest is the one written last,
+// regardless of its number of episodes. Without one, they are those of the last rollouts.
 ROBOIMI_EXPORT std::vector<RunData> read_runs(const std::filesystem::path& suite_folder);
 
 // The groups' names, in the order of their first runs.

@@ -1,4 +1,4 @@
-// How a report looks. Internal to suite.
+// The style sheet of a report. Internal to suite.
 #pragma once
 
 namespace roboimi {
@@ -17,7 +17,8 @@ main { max-width: 1080px; margin: 0 auto; padding: 20px 16px 60px; }
 h1 { font-size: 1.6rem; margin: 0 0 4px; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 36px 0 10px; }
 p { color: var(--quiet); margin: 0 0 12px; }
-/* A shadow where more of the table is to be scrolled to. */
+.conclusion { color: var(--text); font-size: 1.1rem; margin: 6px 0 4px; overflow-wrap: anywhere; }
+/* A shadow at the sides to which the table can be scrolled. */
 .table { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; margin-bottom: 14px;
   background: linear-gradient(90deg, var(--card) 50%, transparent) 0 0 / 28px 100% no-repeat local,
     linear-gradient(270deg, var(--card) 50%, transparent) 100% 0 / 28px 100% no-repeat local,
@@ -37,7 +38,7 @@ td.differs { background: var(--mark); }
 .state.running, .state.smoke { color: var(--c0); } .state.stopped { color: var(--c1); }
 .charts, .media { display: grid; gap: 16px;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
-.media { grid-template-columns: repeat(auto-fill, minmax(min(100%, 240px), 1fr)); }
+.media { grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); }
 figure { margin: 0; padding: 12px; background: var(--card); border: 1px solid var(--line);
   border-radius: 8px; min-width: 0; }
 figcaption { color: var(--quiet); font-size: .9em; overflow-wrap: anywhere; }
@@ -46,7 +47,7 @@ figure svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--quiet); font: 12px system-ui, sans-serif; }
 svg .grid { stroke: var(--line); } svg .mark { fill: var(--text); }
 svg polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
-svg.interval { width: 140px; height: 12px; display: block; margin-top: 5px; }
+svg.interval { width: 168px; height: 28px; display: block; margin: -3px 0; }
 .legend span { margin-right: 16px; color: var(--text); overflow-wrap: anywhere; }
 .legend i { display: inline-block; width: 12px; height: 12px; border-radius: 3px;
   margin-right: 6px; vertical-align: -1px; }

@@ -9,7 +9,8 @@
 namespace roboimi {
 namespace {
 
-// The 97.5th percentile of Student's t for 1, 2, ... degrees of freedom; beyond, the normal's.
+// The 97.5th percentile of Student's t for 1, 2, ... degrees of freedom; for more, that of the
+// normal distribution.
 constexpr double kStudent[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306,
                                2.262,  2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
                                2.110,  2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064,
@@ -21,7 +22,7 @@ constexpr double kNormal = 1.960;
 double mcnemar_p(std::int64_t first_only, std::int64_t second_only) {
   const auto n = static_cast<double>(first_only + second_only);
   if (n == 0.0) return 1.0;
-  // The lower tail of a binomial of 1/2, in logarithms: factorials overflow early.
+  // The lower tail of a binomial with p = 1/2. In logarithms, because factorials overflow.
   double tail = 0.0;
   for (std::int64_t k = 0; k <= std::min(first_only, second_only); ++k) {
     const auto i = static_cast<double>(k);

@@ -1,4 +1,4 @@
-// The figures by which runs are compared.
+// Statistics for the comparison of runs.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +8,15 @@
 
 namespace roboimi {
 
-// McNemar's exact two-sided p-value: of episodes that exactly one of two policies solved,
-// `first_only` and `second_only`. 1 when there are none.
+// The p-value of McNemar's exact two-sided test. The arguments count the episodes that only the
+// first and only the second of two policies solved. 1 if both are zero.
 ROBOIMI_EXPORT double mcnemar_p(std::int64_t first_only, std::int64_t second_only);
 
 struct MeanInterval {
   double mean = 0.0;
-  double low = 0.0, high = 0.0;  // 95 %, by Student's t; both the mean for a single value
+  double low = 0.0, high = 0.0;  // 95 %, Student's t; the mean if there is one value
 };
-// `values` is not empty.
+// `values` must not be empty.
 ROBOIMI_EXPORT MeanInterval mean_interval(const std::vector<double>& values);
 
 }  // namespace roboimi

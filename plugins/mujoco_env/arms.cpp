@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 #include "roboimi/common/error.h"
@@ -92,6 +93,26 @@ void read_velocity(const Arms& arms, const mjData* data, float* velocity) {
     const ArmIndices& arm = arms[side];
     read_arm(data->qvel, arm.velocity, arm.finger_velocity, velocity + side * kArmDim);
   }
+}
+
+bool holds_object(const mjModel* model, const mjData* data, const ArmIndices& arm) {
+  // Bodies that each finger touches; the table and the floor are fixed to the world.
+  std::array<std::set<int>, 2> touched;
+  for (int i = 0; i < data->ncon; ++i) {
+    const mjContact& contact = data->contact[i];
+    if (contact.geom[0] < 0 || contact.geom[1] < 0) continue;
+    const int bodies[2] = {model->geom_bodyid[contact.geom[0]],
+                           model->geom_bodyid[contact.geom[1]]};
+    for (int finger = 0; finger < 2; ++finger) {
+      for (int side = 0; side < 2; ++side) {
+        const int other = bodies[1 - side];
+        const bool is_movable = model->body_weldid[other] != 0;
+        if (bodies[side] == arm.finger_body[finger] && is_movable) touched[finger].insert(other);
+      }
+    }
+  }
+  return std::any_of(touched[0].begin(), touched[0].end(),
+                     [&](int body) { return touched[1].contains(body); });
 }
 
 void apply_action(const Arms& arms, const double* action, mjData* data) {

@@ -58,6 +58,9 @@ void put_at_home(const Arms& arms, mjData* data);
 void read_state(const Arms& arms, const mjData* data, float* state);
 void read_velocity(const Arms& arms, const mjData* data, float* velocity);
 
+// Whether both fingers touch the same movable body, other than a finger.
+bool holds_object(const mjModel* model, const mjData* data, const ArmIndices& arm);
+
 // Sets the commands from an action of kStateDim finite elements. Joint targets are clipped to the
 // joints' ranges, openings to [0, 1].
 void apply_action(const Arms& arms, const double* action, mjData* data);

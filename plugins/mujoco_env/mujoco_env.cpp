@@ -201,6 +201,25 @@ std::vector<std::string> MujocoEnv::end_effector_names() const {
   return {"left_link7", "right_link7"};
 }
 
+std::vector<std::array<double, 3>> MujocoEnv::tool_positions() const {
+  check_begun();
+  std::vector<std::array<double, 3>> positions;
+  for (const ArmIndices& arm : world_.arms) {
+    const double* position = data_->site_xpos + 3 * arm.tool_site;
+    positions.push_back({position[0], position[1], position[2]});
+  }
+  return positions;
+}
+
+std::vector<bool> MujocoEnv::holding() const {
+  check_begun();
+  std::vector<bool> held;
+  for (const ArmIndices& arm : world_.arms) {
+    held.push_back(holds_object(world_.model.get(), data_.get(), arm));
+  }
+  return held;
+}
+
 std::map<std::string, at::Tensor> MujocoEnv::labels() const {
   std::map<std::string, at::Tensor> labels = Scene::labels();
   labels.merge(task_->labels(data_.get()));

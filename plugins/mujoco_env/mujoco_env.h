@@ -69,6 +69,10 @@ class MujocoEnv final : public Environment, public Scene {
   // Positions of left_link7 and right_link7.
   std::vector<std::array<double, 3>> end_effector_positions() const override;
   std::vector<std::string> end_effector_names() const override;
+  // Positions of the sites left_tool and right_tool, between the fingertips.
+  std::vector<std::array<double, 3>> tool_positions() const override;
+  // Both fingers of the arm touch the same movable body.
+  std::vector<bool> holding() const override;
   std::map<std::string, at::Tensor> labels() const override;
 
   at::Tensor render(const std::string& camera, ImageSize size) override;

@@ -7,6 +7,14 @@ namespace roboimi {
 Expert::~Expert() = default;
 Scene::~Scene() = default;
 
+std::vector<std::array<double, 3>> Scene::tool_positions() const {
+  return end_effector_positions();
+}
+
+std::vector<bool> Scene::holding() const {
+  return std::vector<bool>(end_effector_names().size(), false);
+}
+
 std::map<std::string, at::Tensor> Scene::labels() const {
   std::map<std::string, at::Tensor> labels;
   const auto names = end_effector_names();

@@ -46,6 +46,13 @@ class ROBOIMI_EXPORT Scene {
   virtual std::vector<std::array<double, 3>> end_effector_positions() const = 0;
   virtual std::vector<std::string> end_effector_names() const = 0;
 
+  // World positions in meters, [n][3], where the end effectors meet objects, such as the points
+  // between the fingertips. Videos and trajectory images mark them. The default:
+  // end_effector_positions().
+  virtual std::vector<std::array<double, 3>> tool_positions() const;
+  // Whether each end effector holds an object, [n]. The default: none does.
+  virtual std::vector<bool> holding() const;
+
   // Named quantities float [k] of the current state, for Dataset::labels(). The default: the end
   // effectors' positions in meters, as "<name>_position".
   virtual std::map<std::string, at::Tensor> labels() const;

@@ -9,7 +9,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/io/image.h"
-#include "roboimi/io/picture_check.h"
+#include "roboimi/io/image_check.h"
 
 namespace roboimi {
 namespace {
@@ -120,7 +120,7 @@ at::Tensor decode_jpeg(std::span<const std::uint8_t> bytes) {
 }
 
 std::vector<std::uint8_t> encode_jpeg(const at::Tensor& image, int quality) {
-  check_picture(image, "encode a JPEG");
+  check_image(image, "encode a JPEG");
   const at::Tensor pixels = image.cpu().contiguous();
   jpeg_compress_struct encoder{};
   Failure failure;

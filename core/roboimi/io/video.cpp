@@ -6,7 +6,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
-#include "roboimi/io/picture_check.h"
+#include "roboimi/io/image_check.h"
 
 extern "C" {
 #include <libavcodec/avcodec.h>
@@ -35,7 +35,7 @@ using Codec = std::unique_ptr<AVCodecContext, Free<avcodec_free_context>>;
 using Frame = std::unique_ptr<AVFrame, Free<av_frame_free>>;
 using Packet = std::unique_ptr<AVPacket, Free<av_packet_free>>;
 
-// FFmpeg prints to stderr unless told otherwise.
+// By default FFmpeg prints to stderr.
 void silence_ffmpeg() {
   static const bool once = (av_log_set_level(AV_LOG_QUIET), true);
   (void)once;
@@ -75,7 +75,7 @@ struct VideoWriter::State {
     fs::remove(temporary, ignored);
   }
 
-  // `status` of an FFmpeg call; Error when negative.
+  // Throws Error if `status`, the result of an FFmpeg call, is negative.
   void check(int status, const std::string& doing) const {
     if (status >= 0) return;
     char reason[AV_ERROR_MAX_STRING_SIZE] = {};
@@ -104,7 +104,7 @@ void VideoWriter::State::open_codec(double fps) {
     codec->time_base = av_inv_q(codec->framerate);
     codec->gop_size = std::max(1, static_cast<int>(fps));
     codec->color_range = AVCOL_RANGE_MPEG;
-    codec->colorspace = AVCOL_SPC_SMPTE170M;  // what swscale converts to
+    codec->colorspace = AVCOL_SPC_SMPTE170M;  // the result of swscale
     codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     if (std::string_view(name) == "libx264") {
       av_opt_set(codec->priv_data, "preset", "veryfast", 0);
@@ -114,14 +114,15 @@ void VideoWriter::State::open_codec(double fps) {
     }
     if (avcodec_open2(codec.get(), encoder, nullptr) >= 0) return;
   }
-  throw Error({.what = "FFmpeg has no encoder that takes these pictures",
+  throw Error({.what = "FFmpeg has no encoder for frames of this size",
                .where = path.string(),
                .expected = "libx264, libopenh264 or mpeg4",
                .next = "install libavcodec-extra"});
 }
 
 void VideoWriter::State::open_container() {
-  check(avformat_alloc_output_context2(&container, nullptr, "mp4", temporary.c_str()), "make MP4");
+  check(avformat_alloc_output_context2(&container, nullptr, "mp4", temporary.c_str()),
+        "create the MP4 container");
   stream = avformat_new_stream(container, nullptr);
   if (stream == nullptr) throw Error("out of memory");
   stream->time_base = codec->time_base;
@@ -156,7 +157,7 @@ VideoWriter::VideoWriter(const fs::path& path, ImageSize size, double fps)
       !(fps > 0.0 && fps <= 1000.0)) {
     throw Error({.what = "cannot write a video",
                  .where = path.string(),
-                 .expected = "sides of 1 to 16384 pixels and at most 1000 frames a second",
+                 .expected = "sides of 1 to 16384 pixels and at most 1000 frames per second",
                  .found = std::to_string(size.width) + "x" + std::to_string(size.height) + " at " +
                           std::to_string(fps)});
   }
@@ -182,7 +183,7 @@ VideoWriter::~VideoWriter() = default;
 void VideoWriter::add(const at::Tensor& frame) {
   ROBOIMI_CHECK(state_ != nullptr, "add() after close()");
   State& state = *state_;
-  check_picture(frame, "add a frame to a video");
+  check_image(frame, "add a frame to a video");
   if (frame.size(0) != state.size.height || frame.size(1) != state.size.width) {
     throw Error(
         {.what = "a frame of another size",
@@ -211,7 +212,7 @@ void VideoWriter::close() {
   ROBOIMI_CHECK(state_ != nullptr, "close() twice");
   const std::unique_ptr<State> state = std::move(state_);
   if (state->num_frames == 0) {
-    throw Error({.what = "a video without frames", .where = state->path.string()});
+    throw Error({.what = "the video has no frames", .where = state->path.string()});
   }
   state->drain(nullptr);
   state->check(av_write_trailer(state->container), "finish the video");

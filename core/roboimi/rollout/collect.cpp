@@ -15,9 +15,9 @@ namespace {
 namespace fs = std::filesystem;
 
 const char* const kSettingsFile = "collection.txt";
-const char* const kSimulatorKey = "simulator: ";  // begins a line of that file
+const char* const kSimulatorKey = "simulator: ";  // starts a line of that file
 
-// What std::filesystem throws, as an Error with advice.
+// Rethrows what std::filesystem throws as an Error that names the next step.
 template <typename Work>
 void with_advice(const fs::path& folder, Work work) {
   try {
@@ -27,13 +27,15 @@ void with_advice(const fs::path& folder, Work work) {
     throw Error(
         {.what = "cannot collect into the folder: " + error.code().message(),
          .where = error.path1().empty() ? folder.string() : error.path1().string(),
-         .next = is_full ? "free some space; the same command continues"
-                         : "check the permissions, and that nobody else changes the folder; the "
-                           "same command continues"});
+         .next = is_full
+                     ? "free some space and run the same command again; it continues"
+                     : "check the permissions and that no other program changes the folder, then "
+                       "run the same command again; it continues"});
   }
 }
 
-// Takes the line of the simulator out of the text of a collection.txt; empty when there is none.
+// Removes the simulator line from the content of a collection.txt and returns its value; empty if
+// there is none.
 std::string take_simulator(std::string& text) {
   const std::size_t begin = text.rfind(std::string("\n") + kSimulatorKey);
   if (begin == std::string::npos) return "";
@@ -42,7 +44,7 @@ std::string take_simulator(std::string& text) {
   return line.substr(std::string(kSimulatorKey).size());
 }
 
-// The first lines in which two texts differ.
+// The first lines that differ between two strings.
 std::pair<std::string, std::string> first_difference(const std::string& a, const std::string& b) {
   std::istringstream lines_a(a), lines_b(b);
   std::string line_a, line_b;
@@ -65,12 +67,12 @@ Demonstration start_demonstration(Environment& environment, std::uint64_t seed, 
   const auto fail = [](const char* found) {
     throw Error({.what = "this environment has no scripted expert",
                  .where = "env",
-                 .expected = "a simulator whose scene demonstrates its task",
+                 .expected = "a simulator whose scene has an expert",
                  .found = found,
-                 .next = "choose another env.type; what a person demonstrates on a robot is "
-                         "recorded by the robot's own tools and read by a dataset plugin"});
+                 .next = "choose another env.type; to use demonstrations recorded on a robot, "
+                         "read them with a dataset plugin"});
   };
-  // Refused before the reset, which would move a robot.
+  // Checked before reset(), which would move a robot.
   if (environment.scene() == nullptr) fail("an environment without a scene, such as a robot");
   Demonstration demonstration{.first = environment.reset(seed, /*render=*/true), .expert = nullptr};
   demonstration.expert = environment.scene()->make_expert(noise, seed);
@@ -91,7 +93,7 @@ EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, doubl
     }
     for (const auto& [name, value] : scene.labels()) labels[name].push_back(value);
     actions.push_back(action.to(at::kFloat));
-    // What follows the last action is not recorded, so it need not be drawn.
+    // The observation after the last action is not recorded, so it is not rendered.
     StepResult result = environment.step(action, row + 1 < environment.max_steps());
     record.success = record.success || result.info.success;
     if (result.terminated || result.truncated) break;
@@ -123,10 +125,10 @@ void Collection::open() {
   find_existing();
   find_staged();
   advance();
-  clean_up();  // what a killed collection left
+  clean_up();  // leftovers of a killed collection
 }
 
-// Episodes of other settings must not be mixed into one folder.
+// One folder must not mix episodes collected with different settings.
 void Collection::check_settings() const {
   const fs::path file = options_.output / kSettingsFile;
   std::string text =
@@ -138,14 +140,14 @@ void Collection::check_settings() const {
     if (!recorded.ends_with('\n')) recorded += '\n';
     if (recorded == text) return;
     const auto [before, now] = first_difference(recorded, text);
-    throw Error({.what = "the folder holds episodes that were collected with other settings",
+    throw Error({.what = "the folder has episodes that were collected with other settings",
                  .where = options_.output.string(),
                  .expected = before + ", as in " + file.string(),
                  .found = now,
                  .next = "choose another collect.output, or remove the folder"});
   }
   if (fs::exists(writer_->file_of(options_.output, 0))) {
-    throw Error({.what = "the folder holds episodes of unknown origin",
+    throw Error({.what = "the folder has episodes of unknown origin",
                  .where = options_.output.string(),
                  .expected = file.string() + " beside them",
                  .next = "choose another collect.output"});
@@ -154,28 +156,29 @@ void Collection::check_settings() const {
   write_text_atomically(file, text);
 }
 
-// Another build may simulate something else: its episodes would differ from those that are there.
+// Another build of the simulator may produce different episodes from the same seeds.
 void Collection::check_simulator(const std::string& recorded) const {
   if (recorded == options_.simulator) return;
   const fs::path file = options_.output / kSettingsFile;
   if (recorded.empty()) {
     logger().info(
-        "{} does not say which build of the simulator recorded the episodes: going on with {}",
+        "{} does not name the build of the simulator that recorded the episodes; continuing with "
+        "{}",
         file.string(), options_.simulator);
     return;
   }
-  throw Error({.what = "the folder holds episodes of another build of the simulator",
+  throw Error({.what = "the folder has episodes from another build of the simulator",
                .where = options_.output.string(),
                .expected = recorded + ", as in " + file.string(),
-               .found = options_.simulator.empty() ? "one that is not named" : options_.simulator,
-               .next = "take that build again, choose another collect.output, or remove the line "
-                       "'simulator:' from collection.txt to mix them"});
+               .found = options_.simulator.empty() ? "an unnamed one" : options_.simulator,
+               .next = "use that build, choose another collect.output, or remove the line "
+                       "'simulator:' from collection.txt to mix both"});
 }
 
-// Episodes are numbered in the order of their seeds: between two that follow each other, and before
-// the first, every seed has failed.
+// Finds the episodes in place. They are numbered in the order of their seeds, so every seed between
+// two consecutive episodes, and before the first one, has failed.
 void Collection::find_existing() {
-  std::optional<std::uint64_t> before = options_.first_seed;  // first seed not accounted for
+  std::optional<std::uint64_t> before = options_.first_seed;  // first seed without an outcome
   for (std::int64_t index = 0; index < options_.num_episodes; ++index) {
     const fs::path file = writer_->file_of(options_.output, index);
     if (!fs::exists(file)) {
@@ -186,7 +189,7 @@ void Collection::find_existing() {
     try {
       seed = writer_->read_header(file).seed;
     } catch (const Error& error) {
-      logger().warn("recording {} again: {}", file.string(), error.what());
+      logger().warn("{} will be recorded again: {}", file.string(), error.what());
       before.reset();
       continue;
     }
@@ -200,7 +203,7 @@ void Collection::find_existing() {
   }
 }
 
-// Attempts that were finished, but whose place was not known yet.
+// Finds finished attempts whose episode number was not known yet.
 void Collection::find_staged() {
   for (const auto& [seed, file] : staged_->find()) {
     if (outcomes_.count(seed) != 0) continue;
@@ -212,15 +215,15 @@ void Collection::find_staged() {
 fs::path Collection::staged_file(std::uint64_t seed) const { return staged_->file_of(seed); }
 
 std::optional<std::uint64_t> Collection::next_seed() {
-  // What is known or under way, were it all to succeed, may be enough already.
+  // Known successes and attempts in progress may already be enough if all succeed.
   std::int64_t promised = num_written_ + static_cast<std::int64_t>(in_progress_.size());
   for (auto outcome = outcomes_.lower_bound(next_); outcome != outcomes_.end(); ++outcome) {
     if (outcome->second) ++promised;
   }
   std::uint64_t seed = next_;
   while (promised < options_.num_episodes) {
-    const bool under_way = std::count(in_progress_.begin(), in_progress_.end(), seed) != 0;
-    if (outcomes_.count(seed) == 0 && !under_way) {
+    const bool is_in_progress = std::count(in_progress_.begin(), in_progress_.end(), seed) != 0;
+    if (outcomes_.count(seed) == 0 && !is_in_progress) {
       if (seed - options_.first_seed >= static_cast<std::uint64_t>(options_.max_attempts)) break;
       in_progress_.push_back(seed);
       return seed;
@@ -232,13 +235,13 @@ std::optional<std::uint64_t> Collection::next_seed() {
 
 void Collection::finish(std::uint64_t seed, bool success) {
   const auto removed = std::erase(in_progress_, seed);
-  ROBOIMI_CHECK(removed == 1, "seed " + std::to_string(seed) + " was not under way");
+  ROBOIMI_CHECK(removed == 1, "seed " + std::to_string(seed) + " is not in progress");
   outcomes_[seed] = success;
   if (success) files_[seed] = staged_file(seed);
   with_advice(options_.output, [this] { advance(); });
 }
 
-// Gives every attempt its place, as far as all earlier ones are known.
+// Gives attempts their episode numbers, up to the first seed without an outcome.
 void Collection::advance() {
   while (num_written_ < options_.num_episodes) {
     if (next_ - options_.first_seed >= static_cast<std::uint64_t>(options_.max_attempts)) {
@@ -247,7 +250,7 @@ void Collection::advance() {
                    .expected = std::to_string(options_.num_episodes) + " successes in " +
                                std::to_string(options_.max_attempts) + " attempts",
                    .found = std::to_string(num_written_),
-                   .next = "raise collect.max_attempts, or lower collect.noise"});
+                   .next = "increase collect.max_attempts or decrease collect.noise"});
     }
     const auto outcome = outcomes_.find(next_);
     if (outcome == outcomes_.end()) return;

@@ -1,8 +1,8 @@
-// Recording demonstrations by a scripted expert, so that the result depends on the settings and
-// never on how many processes worked or how often the work was interrupted.
+// Collection of demonstrations with a scripted expert. The result depends only on the settings, not
+// on the number of processes or on interruptions.
 //
 // Attempt i runs the expert from seed first_seed + i. The first num_episodes successes, in the
-// order of their seeds, become episode 0, 1, ...; failures are left out and counted.
+// order of their seeds, become episodes 0, 1, ...; failed attempts are counted but not stored.
 #pragma once
 
 #include <cstdint>
@@ -23,19 +23,19 @@
 
 namespace roboimi {
 
-// An episode that has just begun, and its demonstrator.
+// An episode that has just started, and its expert.
 struct Demonstration {
   Observation first;  // with images
   std::unique_ptr<Expert> expert;
 };
 
-// Resets the environment to `seed` and makes the expert. Error when the environment has no scene,
-// before anything moves, or when its scene has no expert.
+// Resets the environment to `seed` and creates the expert. Throws Error if the environment has no
+// scene (before anything moves), or if its scene has no expert.
 ROBOIMI_EXPORT Demonstration start_demonstration(Environment& environment, std::uint64_t seed,
                                                  double noise);
 
-// Runs the environment's expert from `seed` to the end of the episode and records what it saw and
-// did. The same Errors.
+// Runs the environment's expert from `seed` to the end of the episode, and records observations and
+// actions. Throws the same Errors.
 ROBOIMI_EXPORT EpisodeRecord record_episode(Environment& environment, std::uint64_t seed,
                                             double noise);
 
@@ -44,45 +44,45 @@ struct CollectionOptions {
   std::int64_t num_episodes = 50;
   std::uint64_t first_seed = 0;
   std::int64_t max_attempts = 1000;
-  // What else the episodes depend on (environment, noise, writer), as text. A folder whose
-  // collection.txt says otherwise is refused.
+  // Everything else that the episodes depend on (environment, noise, writer), as a string. A folder
+  // with different settings in its collection.txt is rejected.
   std::string settings;
-  // The plugin that simulates and its build, in one line, or empty. A folder of another one is
-  // refused; one of an earlier version, whose collection.txt states none, is continued.
+  // The simulator's plugin and build in one line, or empty. A folder from another build is
+  // rejected. A folder from an earlier version, whose collection.txt names none, is continued.
   std::string simulator = {};
 };
 
-// The books of a collection: which seed to try next, and which episode it becomes. Finished
-// attempts wait in `<output>/.staged` until all earlier seeds are known. While it lives, no other
-// process collects into the folder.
+// The state of a collection: which seed to try next, and which episode it becomes. Finished
+// attempts stay in `<output>/.staged` until the outcomes of all earlier seeds are known. While the
+// object exists, no other process can collect into the folder.
 //
-//   Collection collection(options, writer);           // finds what an earlier one left
+//   Collection collection(options, writer);           // continues an earlier one
 //   while (auto seed = collection.next_seed()) {
 //     ... record, collection.staged_file(*seed) ...
 //     collection.finish(*seed, success);
 //   }
 class ROBOIMI_EXPORT Collection {
  public:
-  // Error: another process collects into the folder (named by its number and machine), the folder
-  // holds episodes of other settings, or it cannot be written.
+  // Throws Error if another process collects into the folder (the message has its process id and
+  // machine), if the folder has episodes with other settings, or if it cannot be written.
   Collection(CollectionOptions options, std::shared_ptr<const EpisodeWriter> writer);
   ~Collection();
 
-  // The next seed to try, now in progress; empty when none need be started at present.
+  // The next seed to try, which is then in progress; empty if no further attempt is needed now.
   std::optional<std::uint64_t> next_seed();
-  // Where the record of a successful attempt is to be written.
+  // The file for the record of a successful attempt.
   std::filesystem::path staged_file(std::uint64_t seed) const;
-  // Of a seed in progress. A success must have been written to its staged file.
+  // Ends the attempt of a seed in progress. A success must have been written to its staged file.
   void finish(std::uint64_t seed, bool success);
 
-  // True when num_episodes are in place. Error (from finish or the constructor) when max_attempts
+  // True if num_episodes are in place. finish() and the constructor throw Error if max_attempts
   // were not enough.
   bool complete() const { return num_written_ == options_.num_episodes; }
   std::int64_t num_written() const { return num_written_; }  // episodes in place
-  std::int64_t num_kept() const { return num_kept_; }        // of these, found at the start
-  std::int64_t num_failed() const { return num_failed_; }    // seeds before the last one
-  // Removes what is only half done: temporary files, and stages beyond the last episode. Files of
-  // others stay.
+  std::int64_t num_kept() const { return num_kept_; }        // of these, those found at the start
+  std::int64_t num_failed() const { return num_failed_; }    // up to the last episode
+  // Removes temporary files and, once complete, staged files that are not needed. Other files
+  // stay.
   void clean_up() const;
 
  private:
@@ -100,7 +100,7 @@ class ROBOIMI_EXPORT Collection {
   std::map<std::uint64_t, bool> outcomes_;                // seed -> success
   std::map<std::uint64_t, std::filesystem::path> files_;  // of successes
   std::vector<std::uint64_t> in_progress_;
-  std::uint64_t next_;  // first seed not yet given its place
+  std::uint64_t next_;  // first seed without an episode number
   std::int64_t num_written_ = 0, num_kept_ = 0, num_failed_ = 0;
 };
 

@@ -19,9 +19,9 @@ StagedEpisodes::StagedEpisodes(const fs::path& output, std::shared_ptr<const Epi
   std::error_code ignored;
   const fs::file_status status = fs::symlink_status(folder_, ignored);
   if (!fs::exists(status) || fs::is_directory(status)) return;
-  throw Error({.what = "cannot keep unfinished episodes",
+  throw Error({.what = "cannot store unfinished episodes",
                .where = folder_.string(),
-               .expected = "a folder of the collection's own, or nothing",
+               .expected = "a folder created by the collection, or nothing",
                .found = fs::is_symlink(status) ? "a link" : "a file",
                .next = "remove it"});
 }
@@ -30,7 +30,7 @@ fs::path StagedEpisodes::file_of(std::uint64_t seed) const {
   return folder_ / writer_->file_of(folder_, static_cast<std::int64_t>(seed)).filename();
 }
 
-// The seed whose file has this name: one of the numbers in the name.
+// The seed whose file has this name: one of the numbers in it.
 std::optional<std::uint64_t> StagedEpisodes::seed_named(const std::string& name) const {
   for (std::size_t begin = 0; begin < name.size(); ++begin) {
     if (begin > 0 && std::isdigit(static_cast<unsigned char>(name[begin - 1]))) continue;
@@ -46,7 +46,7 @@ StagedEpisodes::Kind StagedEpisodes::kind_of(const fs::directory_entry& entry) c
   if (!fs::is_regular_file(entry.symlink_status(ignored))) return Kind::kForeign;
   const std::string name = entry.path().filename().string();
   if (seed_named(name)) return Kind::kWhole;
-  // As write_file_atomically() names what is not whole yet: .NAME.tmp...
+  // The names that write_file_atomically() gives to temporary files: .NAME.tmp...
   const std::size_t end = name.rfind(".tmp");
   const bool is_ours = name.starts_with('.') && end != std::string::npos && end > 0 &&
                        seed_named(name.substr(1, end - 1));
@@ -60,7 +60,8 @@ std::map<std::uint64_t, fs::path> StagedEpisodes::find() const {
   for (const auto& entry : fs::directory_iterator(folder_, error)) {
     switch (kind_of(entry)) {
       case Kind::kForeign:
-        logger().warn("{}: not a file of the collection, left alone", entry.path().string());
+        logger().warn("{}: ignored, because it is not a file of the collection",
+                      entry.path().string());
         break;
       case Kind::kTemporary:
         break;
@@ -86,7 +87,7 @@ void StagedEpisodes::clean_up(bool all) const {
     if (kind == Kind::kTemporary || (all && kind == Kind::kWhole)) ours.push_back(entry->path());
   }
   for (const fs::path& file : ours) fs::remove(file, ignored);
-  fs::remove(folder_, ignored);  // fails, as it should, while something is in it
+  fs::remove(folder_, ignored);  // intentionally fails if it is not empty
 }
 
 }  // namespace roboimi

@@ -1,8 +1,8 @@
-// The folder OUTPUT/.staged of a collection: finished attempts whose place is not known yet, and
-// what is being written. Internal to rollout.
+// The folder OUTPUT/.staged of a collection: finished attempts whose episode number is not known
+// yet, and files being written. Internal to rollout.
 //
-// Only files that a collection names so are ever removed from it, and no link is followed: what
-// somebody else put there stays.
+// Only files with a name that a collection gives are removed from it, and links are not followed:
+// any other file stays.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +18,15 @@ namespace roboimi {
 
 class StagedEpisodes {
  public:
-  // Error when something other than a folder, a link to one included, stands in its place.
+  // Throws Error if there is something else than a folder at its path, such as a link.
   StagedEpisodes(const std::filesystem::path& output, std::shared_ptr<const EpisodeWriter> writer);
 
-  // Where the record of an attempt is to be written.
+  // The file for the record of an attempt.
   std::filesystem::path file_of(std::uint64_t seed) const;
-  // The whole records, by seed. Removes damaged ones.
+  // The complete records by seed. Removes damaged ones.
   std::map<std::uint64_t, std::filesystem::path> find() const;
-  // Removes half-written files, with `all` the whole ones as well, and the folder once it is empty.
-  // Never throws: what cannot be removed stays.
+  // Removes partly written files, with `all` also the complete ones, and the folder if it is empty.
+  // Never throws: files that cannot be removed stay.
   void clean_up(bool all) const;
 
  private:

@@ -29,7 +29,7 @@ class CleanUp {
   const Collection& collection_;
 };
 
-// Whether this process is asked to stop, or is so within a moment: a signal to all processes of a
+// Whether this process is asked to stop now or within half a second: a signal to all processes of a
 // job may end a worker before it reaches the owner.
 bool is_stopping(const CollectCallbacks& callbacks) {
   if (!callbacks.should_stop) return false;
@@ -38,7 +38,7 @@ bool is_stopping(const CollectCallbacks& callbacks) {
   return callbacks.should_stop();
 }
 
-// Until the collection is complete: true; or should_stop: false.
+// Returns true once the collection is complete, or false if should_stop returned true.
 bool hand_out_seeds(Collection& collection, WorkerProcesses& workers,
                     const CollectCallbacks& callbacks) {
   std::map<std::int64_t, std::uint64_t> busy;  // worker -> seed
@@ -51,14 +51,14 @@ bool hand_out_seeds(Collection& collection, WorkerProcesses& workers,
       busy[worker] = *seed;
     }
     if (callbacks.should_stop && callbacks.should_stop()) return false;
-    ROBOIMI_CHECK(!busy.empty(), "a collection that is not complete has nothing to do");
+    ROBOIMI_CHECK(!busy.empty(), "an incomplete collection has no attempts in progress");
     const auto reply = workers.receive(100ms);
     if (!reply) continue;
     if (reply->line != kSuccess && reply->line != kFailure) {
-      throw Error({.what = "a worker answered something else than how its attempt ended",
+      throw Error({.what = "invalid reply of a worker",
                    .expected = "'" + kSuccess + "' or '" + kFailure + "'",
                    .found = "'" + reply->line + "'",
-                   .next = "keep the environment's plugin from writing to stdout"});
+                   .next = "make sure that the environment's plugin does not write to stdout"});
     }
     const std::uint64_t seed = busy.at(reply->worker);
     busy.erase(reply->worker);

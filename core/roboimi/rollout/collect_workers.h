@@ -1,4 +1,4 @@
-// A collection by several processes: the side that hands out seeds, and the side that tries them.
+// Collection with several processes: the owner hands out seeds, and the workers try them.
 //
 //   owner:   collect_episodes(collection, {"/proc/self/exe", ..., "--worker"}, 2, {});
 //   worker:  serve_attempts(environment, writer, noise);
@@ -16,18 +16,19 @@
 namespace roboimi {
 
 struct CollectCallbacks {
-  // Called whenever an attempt has ended.
+  // Called after every attempt.
   std::function<void(const Collection& collection)> progress = {};
-  std::function<bool()> should_stop = {};  // asked several times a second
+  std::function<bool()> should_stop = {};  // called several times per second
 };
 
-// Runs attempts until the collection is complete: true; or until should_stop: false. Then nothing
-// half done is left. Error: a worker failed, or max_attempts were not enough.
+// Runs attempts until the collection is complete (returns true) or should_stop returns true
+// (returns false). Leaves no partly written files. Throws Error if a worker failed, or if
+// max_attempts were not enough.
 ROBOIMI_EXPORT bool collect_episodes(Collection& collection,
                                      const std::vector<std::string>& worker_command,
                                      std::int64_t num_workers, const CollectCallbacks& callbacks);
 
-// Tries the seeds that come on standard input until it ends. An Error is told to the owner.
+// Tries the seeds that it reads from standard input, until its end. Sends an Error to the owner.
 ROBOIMI_EXPORT void serve_attempts(Environment& environment, const EpisodeWriter& writer,
                                    double noise);
 

@@ -11,7 +11,7 @@
 namespace roboimi {
 namespace {
 
-// Passes everything on; what a control changes is overridden.
+// Forwards every call. A control overrides what it changes.
 class ControlledEnvironment : public Environment {
  public:
   explicit ControlledEnvironment(std::shared_ptr<Environment> inner) : inner_(std::move(inner)) {}
@@ -39,9 +39,9 @@ class HoldPose : public ControlledEnvironment {
  public:
   explicit HoldPose(std::shared_ptr<Environment> inner) : ControlledEnvironment(std::move(inner)) {
     if (spec().state_dim() == spec().action_dim) return;
-    throw Error({.what = "commands are no states here: there is no pose to hold",
+    throw Error({.what = "the actions are not states, so there is no pose to hold",
                  .where = "control hold_pose",
-                 .expected = "as many numbers in a command as in a state",
+                 .expected = "actions and states of the same size",
                  .found = fmt::format("{} and {}", spec().action_dim, spec().state_dim())});
   }
   Observation reset(std::uint64_t seed, bool render) override {
@@ -57,7 +57,7 @@ class HoldPose : public ControlledEnvironment {
   at::Tensor pose_;
 };
 
-class BlackPictures : public ControlledEnvironment {
+class BlackImages : public ControlledEnvironment {
  public:
   using ControlledEnvironment::ControlledEnvironment;
 
@@ -82,7 +82,7 @@ class OtherEpisode : public ControlledEnvironment {
     return ControlledEnvironment::reset(seed, render);
   }
   StepResult step(const at::Tensor& action, bool render) override {
-    // Its last picture stays, where it ends first.
+    // If the other episode ends first, its last images stay.
     if (!other_has_ended_) {
       const StepResult result = other_->step(action, false);
       other_has_ended_ = result.terminated || result.truncated;
@@ -106,13 +106,13 @@ class OtherEpisode : public ControlledEnvironment {
   bool other_has_ended_ = false;
 };
 
-// A second environment of a robot would be a second connection to the same robot, which would then
-// receive every command twice.
+// Only for simulators: a second environment of a robot would be a second connection to the same
+// robot, which would then receive every action twice.
 std::shared_ptr<Environment> other_episode(
     const std::function<std::shared_ptr<Environment>()>& make) {
   std::shared_ptr<Environment> inner = make();
   if (inner->scene() == nullptr) {
-    throw Error({.what = "images of another episode need a second environment beside this one",
+    throw Error({.what = "images of another episode need a second environment",
                  .where = "control shuffled",
                  .expected = "a simulator, that is, an environment with a scene",
                  .found = "an environment without a scene, such as a robot",
@@ -144,7 +144,7 @@ std::shared_ptr<Environment> controlled(Control control,
     case Control::kHoldPose:
       return std::make_shared<HoldPose>(make());
     case Control::kBlack:
-      return std::make_shared<BlackPictures>(make());
+      return std::make_shared<BlackImages>(make());
     case Control::kShuffled:
       return other_episode(make);
     case Control::kNone:

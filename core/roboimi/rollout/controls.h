@@ -1,5 +1,5 @@
-// Controls for an evaluation: environments in which a policy cannot show what it saw. A policy with
-// cameras must do better in the true one, or it does not use them.
+// Control experiments for evaluations: environments that hide what the cameras see. A policy that
+// relies on vision should do better in the normal environment.
 //
 //   auto environment = controlled(Control::kBlack, [&] { return make_environment(); });
 //   run_rollouts(agent, *environment, options);
@@ -17,20 +17,20 @@ namespace roboimi {
 
 enum class Control {
   kNone,
-  kHoldPose,  // every command is the state of the episode's start: no policy at all
-  kBlack,     // pictures are black
-  kShuffled,  // pictures are of the episode of the next seed, in which the same commands are given;
-              // for simulators only, since it takes a second environment
+  kHoldPose,  // no policy: every action is the first state of the episode
+  kBlack,     // images are black
+  kShuffled,  // images are of the episode with the next seed, which receives the same actions; only
+              // for simulators, because it needs a second environment
 };
 
 // "none", "hold_pose", "black", "shuffled".
 ROBOIMI_EXPORT const std::vector<std::string>& control_names();
-// Error for any other name.
+// Throws Error for any other name.
 ROBOIMI_EXPORT Control control_from(const std::string& name);
 
-// An environment of `make` under a control; kShuffled makes two. Its scene, where it has one, is
-// the true one: videos, paths and labels are not controlled. Error: kHoldPose where commands are no
-// states, kShuffled without a scene.
+// An environment from `make` under a control; kShuffled creates two. scene() returns the scene of
+// the actual environment, so overviews, paths and labels are not changed. Throws Error for
+// kHoldPose if actions and states have different sizes, and for kShuffled without a scene.
 ROBOIMI_EXPORT std::shared_ptr<Environment> controlled(
     Control control, const std::function<std::shared_ptr<Environment>()>& make);
 

@@ -1,6 +1,6 @@
-// Everything an agent must be in to be measured: evaluation mode, no gradients, and one thread, so
-// that sums have one order. What was before returns with the end of the scope, once the agent's own
-// threads are at rest.
+// The state in which an agent is evaluated: evaluation mode, no gradients, and one thread, so that
+// sums have a fixed order. The end of the scope restores the previous state, after the agent's own
+// threads have stopped.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -23,7 +23,7 @@ class SingleThread {
 };
 
 struct EvaluationState {
-  explicit EvaluationState(Agent& measured) : mode(measured, /*training=*/false) {}
+  explicit EvaluationState(Agent& agent) : mode(agent, /*training=*/false) {}
   EvaluationState(const EvaluationState&) = delete;
   EvaluationState& operator=(const EvaluationState&) = delete;
 

@@ -15,12 +15,12 @@ namespace roboimi {
 namespace {
 
 constexpr double kSameRate = 0.02;
-constexpr const char* kFavorite = "front";
+constexpr const char* kFilmingCameras[] = {"overview", "front"};
 
 std::string rate_difference(double policy_hz, double environment_hz) {
   const bool known = policy_hz > 0.0 && environment_hz > 0.0;
   if (!known || std::abs(policy_hz - environment_hz) <= kSameRate * policy_hz) return "";
-  return fmt::format("control rate {:.4g} Hz against {:.4g} Hz", policy_hz, environment_hz);
+  return fmt::format("control rate is {:.4g} Hz instead of {:.4g} Hz", environment_hz, policy_hz);
 }
 
 void require_image(const at::Tensor& image, const StreamSpec& stream) {
@@ -28,12 +28,12 @@ void require_image(const at::Tensor& image, const StreamSpec& stream) {
     return;
   }
   const bool is_rgb = stream.kind == StreamKind::kRgb;
-  throw Error({.what = fmt::format("the environment's image of camera '{}' is not what it says",
+  throw Error({.what = fmt::format("the environment's image of camera '{}' differs from its spec",
                                    stream.name),
                .where = "env",
                .expected = fmt::format("{} [{}]", is_rgb ? "uint8" : c10::toString(stream.dtype),
                                        fmt::join(stream.shape, ", ")),
-               .found = image.defined() ? fmt::format("{} of {} dimensions, {} numbers",
+               .found = image.defined() ? fmt::format("{} with {} dimensions and {} elements",
                                                       c10::toString(image.scalar_type()),
                                                       image.dim(), image.numel())
                                         : "none"});
@@ -45,26 +45,30 @@ void require_fit(const ObservationSpec& policy, const ObservationSpec& environme
   std::string difference = policy.difference(environment);
   if (difference.empty()) difference = rate_difference(policy.control_hz, environment.control_hz);
   if (difference.empty()) return;
-  throw Error({.what = "the policy does not fit the environment: " + difference,
-               .where = "env",
-               .expected = "the sizes, cameras and control rate of the training data",
-               .next = "set env.camera_names and image sizes as they were when the data was "
-                       "collected"});
+  throw Error(
+      {.what = "the policy does not fit the environment: " + difference,
+       .where = "env",
+       .expected = "the sizes, cameras and control rate of the training data",
+       .next = "set env.camera_names, env.image_height and env.image_width to the values used when "
+               "the data was collected"});
 }
 
 std::optional<std::string> filming_camera(Environment& environment) {
   Scene* const scene = environment.scene();
   if (scene == nullptr) return std::nullopt;
-  const std::vector<std::string> cameras = environment.spec().camera_names();
-  if (std::find(cameras.begin(), cameras.end(), kFavorite) != cameras.end()) return kFavorite;
-  try {
-    // A scene may have cameras that no observation shows.
-    scene->render(kFavorite, kFilmSize);
-    return kFavorite;
-  } catch (const std::exception&) {
-    if (cameras.empty()) return std::nullopt;
+  const std::vector<std::string> observed = environment.spec().camera_names();
+  for (const std::string camera : kFilmingCameras) {
+    if (std::find(observed.begin(), observed.end(), camera) != observed.end()) return camera;
+    try {
+      // A scene may have cameras that are not in the observation.
+      scene->render(camera, kFilmSize);
+      return camera;
+    } catch (const std::exception&) {
+      continue;
+    }
   }
-  return cameras.front();
+  if (observed.empty()) return std::nullopt;
+  return observed.front();
 }
 
 void try_environment(Environment& environment, std::uint64_t seed, bool with_images, bool films) {

@@ -1,4 +1,4 @@
-// Whether a policy can be rolled out in an environment: asked before a training or an evaluation.
+// Checks before a training or an evaluation that a policy can be rolled out in an environment.
 #pragma once
 
 #include <cstdint>
@@ -12,21 +12,21 @@ namespace roboimi {
 
 class Environment;
 
-// Of videos and trajectory images.
+// The size of the overview in videos and trajectory images.
 inline constexpr ImageSize kFilmSize{.height = 480, .width = 640};
 
-// Error when sizes, cameras or control rates differ. A rate of 0 is unknown and fits; two rates
-// within 2 % are one.
+// Throws Error if sizes, cameras or control rates differ. A rate of 0 is unknown and fits any rate;
+// rates within 2 % of each other fit.
 ROBOIMI_EXPORT void require_fit(const ObservationSpec& policy, const ObservationSpec& environment);
 
-// The camera that rollouts are filmed by: "front" where the scene has it, else the first of the
-// observation's cameras. None when there is no scene, or neither camera: such rollouts write tables
-// only.
+// The camera of the overview in videos and trajectory images: "overview" or "front" if the scene
+// has it, else the first camera of the observation. Empty if there is no scene or no camera; such
+// rollouts only write tables.
 ROBOIMI_EXPORT std::optional<std::string> filming_camera(Environment& environment);
 
-// Starts an episode from `seed` and draws what rollouts will need: the observation's images where
-// `with_images`, and a frame of the film where `films` and there is a scene. Error when that fails,
-// as without OpenGL, or when an image is not of the size that the environment's spec says.
+// Starts an episode from `seed` and renders what rollouts will need: the observation's images if
+// `with_images`, and an overview if `films` and there is a scene. Throws Error if that fails, for
+// example without OpenGL, or if an image differs from the environment's spec.
 ROBOIMI_EXPORT void try_environment(Environment& environment, std::uint64_t seed, bool with_images,
                                     bool films);
 

@@ -33,7 +33,7 @@ void check_fit(const Agent& agent, const Dataset& dataset,
   }
 }
 
-// The rows of an episode one after another, as a robot would show them.
+// Replays the rows of an episode as observations.
 class Replay {
  public:
   Replay(const Dataset& dataset, std::int64_t episode) : dataset_(dataset), episode_(episode) {
@@ -59,13 +59,13 @@ class Replay {
   Observation tables_;
 };
 
-// Mean squares [A] of the second differences of rows [L, A].
+// Mean squares [A] of the second differences of the rows [L, A].
 at::Tensor roughness(const at::Tensor& rows) {
   if (rows.size(0) < 3) return at::zeros({rows.size(1)}, at::kDouble);
   return at::diff(rows.to(at::kDouble), 2, 0).square().mean(0);
 }
 
-// [L, A]: the recorded action that the policy was trained to give at each row.
+// The recorded action that the policy was trained to predict at each row, [L, A].
 at::Tensor targets(const Horizons& horizons, const Dataset& dataset, std::int64_t episode) {
   const EpisodeInfo& info = dataset.episode(episode);
   std::vector<std::int64_t> rows;
@@ -93,30 +93,30 @@ OpenLoopError::Episode compare(const Agent& agent, Actor& actor, const Dataset& 
           .recorded_roughness = roughness(recorded)};
 }
 
-// [A]: what a dimension is divided by.
+// The normalization of each dimension, [A].
 at::Tensor half_ranges(const ActionRange& range) {
   return half_range(at::tensor(range.min, at::kDouble), at::tensor(range.max, at::kDouble));
 }
 
 double normalized(const at::Tensor& mean_square, const ActionRange& range) {
   if (std::ssize(range.min) != mean_square.size(0)) {
-    throw Error({.what = "the range of the actions does not fit the actions",
-                 .expected = fmt::format("{} numbers", mean_square.size(0)),
+    throw Error({.what = "the range of the actions has the wrong size",
+                 .expected = fmt::format("{} elements", mean_square.size(0)),
                  .found = std::to_string(range.min.size()),
-                 .next = "compare with the data that the policy was trained on"});
+                 .next = "use the data that the policy was trained on"});
   }
   return std::sqrt((mean_square / half_ranges(range).square()).mean().item<double>());
 }
 
-// [A], over all steps of all episodes.
+// The mean over all steps of all episodes, [A].
 at::Tensor mean_over(const std::vector<OpenLoopError::Episode>& episodes,
-                     at::Tensor OpenLoopError::Episode::*figure) {
+                     at::Tensor OpenLoopError::Episode::*value) {
   ROBOIMI_CHECK(!episodes.empty(), "no episodes were compared");
-  at::Tensor sum = at::zeros_like(episodes.front().*figure);
+  at::Tensor sum = at::zeros_like(episodes.front().*value);
   double steps = 0.0;
   for (const OpenLoopError::Episode& episode : episodes) {
     const auto count = static_cast<double>(episode.num_steps);
-    sum += episode.*figure * count;
+    sum += episode.*value * count;
     steps += count;
   }
   return sum / steps;

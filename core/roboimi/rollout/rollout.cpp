@@ -21,7 +21,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Adds the time since its last call to one of the timings.
+// Measures laps.
 class StopWatch {
  public:
   double lap_ms() {
@@ -43,7 +43,7 @@ void add_plan(PlanTimings& plans, double plan_ms, double granted_ms) {
   plans.late += granted_ms > 0.0 && plan_ms > granted_ms ? 1 : 0;
 }
 
-// Empty where no scene names the stages.
+// The name of the stage; empty without a scene.
 std::string name_of_stage(Environment& environment, std::int64_t stage) {
   Scene* const scene = environment.scene();
   if (scene == nullptr) return "";
@@ -51,8 +51,8 @@ std::string name_of_stage(Environment& environment, std::int64_t stage) {
   return stage < std::ssize(names) ? names[static_cast<std::size_t>(stage)] : "";
 }
 
-// One episode under way: its actor in its environment. A control step is act(), or see() and, once
-// the actor has the plan that it wants, move().
+// A running episode: an actor in its environment. A control step is either act(), or see() followed
+// by move() once the actor has its plan.
 class Episode {
  public:
   Episode(Actor& actor, Environment& environment, const RolloutOptions& options, std::int64_t index)
@@ -62,15 +62,15 @@ class Episode {
         granted_ms_(granted(actor, environment.spec().control_hz)) {
     outcome_.seed = options.first_seed + static_cast<std::uint64_t>(index);
     actor_.reset(outcome_.seed);
-    recorder_.add_state(environment_.reset(outcome_.seed, false).state());
+    recorder_.start(environment_.reset(outcome_.seed, false).state());
   }
 
   void act() {
-    const Observation observation = look();
+    const Observation observation = observe_timed();
     move_by([&] { return actor_.act(observation); });
   }
   void see() {
-    const Observation observation = look();
+    const Observation observation = observe_timed();
     StopWatch watch;
     actor_.observe(observation);
     outcome_.timings.loop_total_ms += watch.lap_ms();
@@ -92,7 +92,7 @@ class Episode {
     return control_hz > 0.0 ? 1e3 * static_cast<double>(actor.latency_steps()) / control_hz : 0.0;
   }
 
-  Observation look() {
+  Observation observe_timed() {
     StopWatch watch;
     Observation observation = environment_.observe(actor_.needs_images());
     const double elapsed = watch.lap_ms();
@@ -125,7 +125,7 @@ class Episode {
     outcome_.stage = result.info.stage;
     ++outcome_.length;
     is_over_ = result.terminated || result.truncated;
-    recorder_.add_state(result.observation.state());
+    recorder_.add(result);
   }
 
   Actor& actor_;
@@ -136,7 +136,7 @@ class Episode {
   bool is_over_ = false;
 };
 
-void require_going_on(const RolloutOptions& options) {
+void check_should_stop(const RolloutOptions& options) {
   if (options.should_stop && options.should_stop()) throw Error("the evaluation was interrupted");
 }
 
@@ -149,13 +149,13 @@ EpisodeOutcome run_episode(Actor& actor, Environment& environment, const Rollout
                            std::int64_t index) {
   Episode episode(actor, environment, options, index);
   while (!episode.is_over()) {
-    require_going_on(options);
+    check_should_stop(options);
     episode.act();
   }
   return episode.finish();
 }
 
-// One control step of several episodes, whose plans are one batch.
+// One control step of several episodes. Their plans are sampled as one batch.
 void step_together(Agent& agent, const std::vector<Episode*>& episodes) {
   std::vector<Actor*> planning;
   std::vector<PlanRequest> requests;
@@ -175,7 +175,7 @@ void step_together(Agent& agent, const std::vector<Episode*>& episodes) {
   for (Episode* episode : episodes) episode->move();
 }
 
-// The outcomes so far, which may come in any order.
+// The outcomes so far. They may arrive in any order.
 class Outcomes {
  public:
   explicit Outcomes(const RolloutOptions& options)
@@ -189,7 +189,7 @@ class Outcomes {
     if (options_.progress) options_.progress(done_);
   }
   bool are_complete() const { return done_ >= options_.num_episodes; }
-  // Writes the tables, too, where there is a folder for them.
+  // Also writes the tables if there is an output folder.
   RolloutSummary summarize() const {
     if (!options_.output_folder.empty()) write_rollout_tables(summary_, options_.output_folder);
     return summary_;
@@ -223,15 +223,15 @@ RolloutSummary run_rollouts_together(Agent& agent,
   Outcomes outcomes(options);
   std::int64_t next = 0;
   while (!outcomes.are_complete()) {
-    require_going_on(options);
-    std::vector<Episode*> under_way;
+    check_should_stop(options);
+    std::vector<Episode*> running;
     for (std::size_t i = 0; i < places.size(); ++i) {
       if (!places[i] && next < options.num_episodes) {
         places[i] = std::make_unique<Episode>(*actors[i], *environments[i], options, next++);
       }
-      if (places[i]) under_way.push_back(places[i].get());
+      if (places[i]) running.push_back(places[i].get());
     }
-    step_together(agent, under_way);
+    step_together(agent, running);
     for (auto& place : places) {
       if (!place || !place->is_over()) continue;
       const EpisodeOutcome outcome = place->finish();
@@ -253,7 +253,7 @@ RolloutSummary run_rollouts_in_workers(const std::vector<std::string>& worker_co
   };
   for (std::int64_t worker = 0; worker < workers.size(); ++worker) hand_out(worker);
   while (!outcomes.are_complete()) {
-    require_going_on(options);
+    check_should_stop(options);
     const auto reply = workers.receive(100ms);
     if (!reply) continue;
     const EpisodeOutcome outcome = EpisodeOutcome::from_json(reply->line);

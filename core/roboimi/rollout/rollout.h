@@ -1,12 +1,12 @@
-// Runs a policy in an environment and says how it did.
+// Rollouts: runs a policy in an environment and reports the outcome of each episode.
 //
 //   RolloutSummary summary = run_rollouts(agent, environment, {.num_episodes = 10, .first_seed =
 //   500});
 //
-// Episode i starts from seed first_seed + i; the policy's noise depends on that seed and the replan
-// number alone, and it is computed on one thread, one observation at a time: how many threads train
-// it or how many processes share the episodes changes no outcome. The agent's training mode and the
-// number of threads are restored, and the default generator is not touched.
+// Episode i starts from seed first_seed + i. The policy's noise depends only on that seed and on
+// the number of the plan, and the policy runs on one thread, one observation at a time. So outcomes
+// do not depend on the number of training threads or rollout processes. The agent's training mode
+// and the number of threads are restored, and the default generator is not used.
 #pragma once
 
 #include <cstdint>
@@ -28,39 +28,40 @@ class Environment;
 struct RolloutOptions {
   std::int64_t num_episodes = 10;
   std::uint64_t first_seed = 500;
-  std::filesystem::path output_folder = {};  // empty: nothing is written
-  std::int64_t num_videos = 1;               // episodes recorded as MP4, the first ones
-  // What is rolled out, in words, for summary.json: {"checkpoint": "runs/...", ...}.
+  std::filesystem::path output_folder = {};  // empty: write nothing
+  std::int64_t num_videos = 1;               // number of episodes, from the first, to record
+  // Describes the policy in summary.json: {"checkpoint": "runs/...", ...}.
   std::map<std::string, std::string> subject = {};
-  // Called after every episode with the number that have ended.
+  // Called after every episode with the number of finished episodes.
   std::function<void(std::int64_t done)> progress = {};
-  // Asked between steps; true ends the evaluation early with an Error.
+  // Called between steps; true ends the evaluation with an Error.
   std::function<bool()> should_stop = {};
 };
 
-// Writes, under output_folder: summary.json, episodes.csv, and of each episode trajectory_000.csv
-// (a row a state: the executed end-effector paths in meters, the robot's state). Where the
-// environment has a scene also trajectory_000.png (the view of filming_camera() with the paths in
-// red) and episode_000.mp4 of the same view.
+// Runs the episodes one after another. Writes to output_folder: summary.json, episodes.csv, and for
+// each episode trajectory_000.csv (one row per state: end-effector positions in meters, the robot's
+// state). If the environment has a scene, also trajectory_000.png (the tools' paths over the last
+// state, with grasps and outcome) and episode_000.mp4 (an overview beside the policy's cameras,
+// with seed, step, reward and outcome).
 ROBOIMI_EXPORT RolloutSummary run_rollouts(Agent& agent, Environment& environment,
                                            const RolloutOptions& options);
 
-// The same with an episode in each of `environments` at a time. The plans that fall due in one
+// The same with one episode at a time in each of `environments`. Plans that are due in the same
 // control step are sampled as one batch, so chunks agree with those of run_rollouts() to 1e-5 in
-// fp32. Nothing is computed beside the environments' steps.
+// fp32. Inference and simulation do not overlap.
 ROBOIMI_EXPORT RolloutSummary
 run_rollouts_together(Agent& agent, const std::vector<std::shared_ptr<Environment>>& environments,
                       const RolloutOptions& options);
 
-// The same by several processes, each started with `worker_command` (the program's path first),
-// which must reach serve_rollouts() with an equal policy, environment and options. Error: a worker
-// failed, or should_stop.
+// The same with several processes. Each is started with `worker_command` (the program's path
+// first), which must call serve_rollouts() with the same policy, environment and options. Throws
+// Error if a worker failed, or if should_stop returns true.
 ROBOIMI_EXPORT RolloutSummary
 run_rollouts_in_workers(const std::vector<std::string>& worker_command, std::int64_t num_workers,
                         const RolloutOptions& options);
 
-// A worker's side: rolls out the episodes whose numbers come on standard input, until that ends.
-// An Error is told to the owner.
+// The worker's side: runs the episodes whose numbers it reads from standard input, until its end.
+// Sends an Error to the owner.
 ROBOIMI_EXPORT void serve_rollouts(Agent& agent, Environment& environment,
                                    const RolloutOptions& options);
 

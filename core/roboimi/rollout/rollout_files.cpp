@@ -2,50 +2,117 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/io/image.h"
 #include "roboimi/rollout/fit.h"
+#include "roboimi/rollout/trajectory_image.h"
 
 namespace roboimi {
 namespace {
 
-constexpr std::array<std::uint8_t, 3> kRed{230, 30, 30};
-constexpr double kLineThickness = 2.5;  // pixels
 constexpr double kDefaultFps = 20.0;
+constexpr double kHoldSeconds = 2.0;  // how long a video shows the outcome
+
+double fps_of(const Environment& environment) {
+  const double control_hz = environment.spec().control_hz;
+  return control_hz > 0 ? control_hz : kDefaultFps;
+}
+
+void require_count(const char* function, std::size_t found, std::size_t expected) {
+  if (found == expected) return;
+  throw Error({.what = fmt::format("the scene's {}() has the wrong size", function),
+               .where = "env",
+               .expected = fmt::format("{}, one per end effector", expected),
+               .found = std::to_string(found)});
+}
 
 }  // namespace
 
 EpisodeRecorder::EpisodeRecorder(const RolloutOptions& options, Environment& environment,
                                  std::int64_t episode)
-    : options_(options),
-      environment_(environment),
-      scene_(environment.scene()),
-      episode_(episode) {}
+    : options_(options), environment_(environment), scene_(environment.scene()), episode_(episode) {
+  caption_.seed = options.first_seed + static_cast<std::uint64_t>(episode);
+  caption_.max_steps = environment.max_steps();
+  if (scene_ != nullptr) caption_.max_reward = scene_->max_reward();
+}
 
+// A scene cannot be rendered before reset().
 void EpisodeRecorder::start_film() {
   camera_ = filming_camera(environment_);
   if (!camera_ || episode_ >= options_.num_videos) return;
-  const double control_hz = environment_.spec().control_hz;
-  video_ = std::make_unique<VideoWriter>(file("episode", "mp4"), kFilmSize,
-                                         control_hz > 0 ? control_hz : kDefaultFps);
+  std::vector<ImageSize> views;
+  for (const std::string& camera : environment_.spec().camera_names()) {
+    views.push_back(environment_.spec().image_size(camera));
+  }
+  video_ = std::make_unique<VideoWriter>(file("episode", "mp4"), film_frame_size(views),
+                                         fps_of(environment_));
 }
 
 std::filesystem::path EpisodeRecorder::file(const char* stem, const char* suffix) const {
   return options_.output_folder / fmt::format("{}_{:03}.{}", stem, episode_, suffix);
 }
 
-void EpisodeRecorder::add_state(const at::Tensor& state) {
+void EpisodeRecorder::start(const at::Tensor& state) {
   if (options_.output_folder.empty()) return;
-  if (states_.empty()) start_film();
+  if (scene_ != nullptr) caption_.stage = scene_->stage_names().at(0);
+  start_film();
+  add_state(state);
+}
+
+void EpisodeRecorder::add(const StepResult& result) {
+  if (options_.output_folder.empty()) return;
+  // Update the caption.
+  ++caption_.step;
+  caption_.reward = result.reward;
+  caption_.highest_reward = std::max(caption_.highest_reward, result.reward);
+  caption_.success = result.info.success;
+  if (scene_ != nullptr) {
+    const std::vector<std::string> names = scene_->stage_names();
+    const auto stage = static_cast<std::size_t>(result.info.stage);
+    caption_.stage = stage < names.size() ? names[stage] : "";
+  }
+  add_state(result.observation.state());
+}
+
+void EpisodeRecorder::add_state(const at::Tensor& state) {
   states_.push_back(state.to(at::kDouble).contiguous());
   if (scene_ == nullptr) return;
+  // Positions and grasps.
   const auto positions = scene_->end_effector_positions();
+  const auto tools = scene_->tool_positions();
+  const auto holding = scene_->holding();
+  require_count("tool_positions", tools.size(), positions.size());
+  require_count("holding", holding.size(), positions.size());
   paths_.resize(positions.size());
-  for (std::size_t i = 0; i < positions.size(); ++i) paths_[i].push_back(positions[i]);
-  if (video_) video_->add(scene_->render(*camera_, kFilmSize));
+  tools_.resize(positions.size());
+  holding_.resize(positions.size());
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    paths_[i].push_back(positions[i]);
+    tools_[i].push_back(tools[i]);
+    holding_[i].push_back(holding[i]);
+  }
+  add_frame(1);
+}
+
+// Adds the current state to the video, `count` times.
+void EpisodeRecorder::add_frame(std::int64_t count) {
+  if (!video_) return;
+  const Observation seen = environment_.observe(true);
+  NamedImages views;
+  for (const std::string& camera : environment_.spec().camera_names()) {
+    views.emplace_back(camera, seen.at(camera));
+  }
+  const at::Tensor frame = film_frame(scene_->render(*camera_, kFilmSize), views, caption_);
+  for (std::int64_t i = 0; i < count; ++i) video_->add(frame);
 }
 
 std::string EpisodeRecorder::table() const {
+  // The header.
   std::string text = "step";
   const auto names = scene_ != nullptr ? scene_->end_effector_names() : std::vector<std::string>();
   for (const std::string& name : names) {
@@ -55,6 +122,7 @@ std::string EpisodeRecorder::table() const {
     text += fmt::format(",state_{}", i);
   }
   text += '\n';
+  // One row per state.
   for (std::size_t step = 0; step < states_.size(); ++step) {
     text += fmt::format("{}", step);
     for (const auto& path : paths_) {
@@ -68,25 +136,30 @@ std::string EpisodeRecorder::table() const {
   return text;
 }
 
-// The current state as the camera sees it, with the paths that led there.
-at::Tensor EpisodeRecorder::drawn_paths() {
-  at::Tensor image = scene_->render(*camera_, kFilmSize).clone();
-  for (const auto& path : paths_) {
-    std::vector<PixelPoint> pixels;
-    for (const auto& point : path) {
+// The trajectory image, over the current state.
+at::Tensor EpisodeRecorder::drawn_paths() const {
+  constexpr double kNowhere = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<std::string> names = short_names(scene_->end_effector_names());
+  std::vector<ToolPath> paths;
+  for (std::size_t i = 0; i < tools_.size(); ++i) {
+    ToolPath path{.name = names.at(i), .points = {}, .grasps = grasp_starts(holding_[i])};
+    for (const auto& point : tools_[i]) {
       const auto pixel = scene_->project(*camera_, kFilmSize, point);
-      if (pixel) pixels.push_back(*pixel);
+      path.points.push_back(pixel.value_or(PixelPoint{kNowhere, kNowhere}));
     }
-    draw_polyline(image, pixels, kRed, kLineThickness);
+    paths.push_back(std::move(path));
   }
-  return image;
+  return trajectory_image(scene_->render(*camera_, kFilmSize), paths, caption_);
 }
 
 void EpisodeRecorder::close() {
   if (options_.output_folder.empty()) return;
+  caption_.is_over = true;
   write_text_atomically(file("trajectory", "csv"), table());
   if (camera_) write_png(file("trajectory", "png"), drawn_paths());
-  if (video_) video_->close();
+  if (!video_) return;
+  add_frame(std::max<std::int64_t>(1, std::lround(kHoldSeconds * fps_of(environment_))));
+  video_->close();
 }
 
 }  // namespace roboimi

@@ -28,7 +28,7 @@ Json json_of(const RolloutTimings& timings) {
   return json;
 }
 
-// Without the times: the same on every run.
+// Without the timings, so that the result is reproducible.
 Json json_of(const EpisodeOutcome& episode) {
   return {{"seed", episode.seed},
           {"success", episode.success},
@@ -165,9 +165,9 @@ std::pair<double, double> wilson_interval(std::int64_t successes, std::int64_t t
   const auto n = static_cast<double>(trials);
   const double p = static_cast<double>(successes) / n;
   const double denominator = 1 + kZ * kZ / n;
-  const double centre = (p + kZ * kZ / (2 * n)) / denominator;
+  const double center = (p + kZ * kZ / (2 * n)) / denominator;
   const double half = kZ * std::sqrt(p * (1 - p) / n + kZ * kZ / (4 * n * n)) / denominator;
-  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
+  return {std::max(0.0, center - half), std::min(1.0, center + half)};
 }
 
 }  // namespace roboimi

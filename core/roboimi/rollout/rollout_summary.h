@@ -1,4 +1,4 @@
-// What rollouts say: an outcome for each episode, and from these alone everything else.
+// The outcomes of rollouts: one per episode, and statistics computed from them.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,14 @@
 
 namespace roboimi {
 
-// Milliseconds: of an episode in all, or of a control step on average.
+// Milliseconds: the total of an episode, or the mean of a control step.
 struct RolloutTimings {
   double obs_read_ms = 0.0, preprocess_ms = 0.0, inference_ms = 0.0, env_step_ms = 0.0,
          loop_total_ms = 0.0;
 };
 
-// The chunks that a policy computed. One is late when that took longer than the policy's
-// latency_steps grant; without any, the world waits for the policy and none is.
+// The chunks that a policy computed. A chunk is late if it took longer than the policy's
+// latency_steps allow. With zero latency_steps the simulator waits, and no chunk is late.
 struct PlanTimings {
   std::int64_t count = 0, late = 0;
   double total_ms = 0.0, max_ms = 0.0;
@@ -34,32 +34,32 @@ struct EpisodeOutcome {
   std::int64_t stage = 0;
   std::string stage_name = {};  // empty without a scene
   std::int64_t length = 0;      // control steps
-  RolloutTimings timings = {};  // in all
+  RolloutTimings timings = {};  // totals
   PlanTimings plans = {};
 
-  // One line; from_json() takes it back without loss.
+  // One line, which from_json() converts back without loss.
   ROBOIMI_EXPORT std::string to_json() const;
   ROBOIMI_EXPORT static EpisodeOutcome from_json(const std::string& line);
 };
 
 struct RolloutSummary {
-  std::vector<EpisodeOutcome> episodes;             // by seed
-  std::map<std::string, std::string> subject = {};  // what was rolled out, in words
+  std::vector<EpisodeOutcome> episodes;             // ordered by seed
+  std::map<std::string, std::string> subject = {};  // description of the policy
 
   ROBOIMI_EXPORT std::int64_t num_successes() const;
   ROBOIMI_EXPORT std::int64_t num_stable_successes() const;
   ROBOIMI_EXPORT double success_rate() const;
   ROBOIMI_EXPORT double mean_highest_reward() const;
-  ROBOIMI_EXPORT RolloutTimings timings() const;  // of a control step on average
+  ROBOIMI_EXPORT RolloutTimings timings() const;  // means of a control step
   ROBOIMI_EXPORT PlanTimings plans() const;
-  ROBOIMI_EXPORT std::string to_json() const;  // what summary.json holds
+  ROBOIMI_EXPORT std::string to_json() const;  // the content of summary.json
 };
 
-// summary.json and episodes.csv.
+// Writes summary.json and episodes.csv.
 ROBOIMI_EXPORT void write_rollout_tables(const RolloutSummary& summary,
                                          const std::filesystem::path& folder);
 
-// The Wilson score interval for a proportion at 95 %: {low, high}, each in [0, 1].
+// The 95 % Wilson score interval of a proportion: {low, high}, each in [0, 1].
 ROBOIMI_EXPORT std::pair<double, double> wilson_interval(std::int64_t successes,
                                                          std::int64_t trials);
 
