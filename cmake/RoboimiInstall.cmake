@@ -23,7 +23,8 @@ install(DIRECTORY assets/checkpoints DESTINATION share/roboimi/assets)
 install(PROGRAMS scripts/swanlab_follow.py DESTINATION share/roboimi/scripts)
 install(FILES scripts/requirements-swanlab.txt DESTINATION share/roboimi/scripts)
 install(FILES LICENSE README.md CHANGELOG.md SECURITY.md DESTINATION share/doc/roboimi)
-install(DIRECTORY docs DESTINATION share/doc/roboimi FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY docs DESTINATION share/doc/roboimi
+        FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN "*.png" PATTERN "*.webp")
 
 if(ROBOIMI_BUNDLE_LIBRARIES)
   # Only the libraries that a program loads: no archives, no Python bindings, no test libraries. Nothing

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs rows of docs/results/ablations.md that have not been measured and take only minutes on a GPU, most important first.
+# Runs missing rows of docs/results/ablations.md that take only minutes on a GPU, most important first.
 #
 #   scripts/gpu_rows.sh --package roboimi-gpu.tar.xz --output gpu_output/rows [--from rows.tar.gz]
 #
