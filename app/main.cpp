@@ -7,13 +7,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
-#include <string_view>
+#include <map>
 
 #include "app/commands.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/memory.h"
-#include "roboimi/config/did_you_mean.h"
 #include "roboimi/config/schema.h"
 
 namespace roboimi::app {
@@ -58,6 +57,19 @@ std::string program_name(const std::string& command) {
   return is_known ? "roboimi " + command : "roboimi";
 }
 
+// The command that `name` probably means, or an empty string: a misspelled command, or one as other
+// programs call it.
+std::string similar_command(const std::string& name, std::vector<std::string> names) {
+  const std::map<std::string, std::string> other_names = {
+      {"train", "run"},    {"evaluate", "eval"}, {"record", "collect"},
+      {"embed", "encode"}, {"launch", "suite"},  {"convert", "checkpoint"}};
+  for (const auto& [other, command] : other_names) names.push_back(other);
+  const auto near = nearest_name(name, names);
+  if (!near) return "";
+  const auto other = other_names.find(*near);
+  return other == other_names.end() ? *near : other->second;
+}
+
 int dispatch(const std::string& name, const Arguments& arguments) {
   if (name == "--help" || name == "-h" || name == "help") {
     print_usage();
@@ -74,10 +86,11 @@ int dispatch(const std::string& name, const Arguments& arguments) {
     names.emplace_back(command.name);
     all += (all.empty() ? "" : ", ") + names.back();
   }
-  const auto near = nearest_name(name, names);
-  throw Error({.what = "unknown command '" + name + "'",
-               .expected = "one of " + all,
-               .next = near ? "did you mean 'roboimi " + *near + "'?" : "see roboimi --help"});
+  const std::string near = similar_command(name, names);
+  throw Error(
+      {.what = "unknown command '" + name + "'",
+       .expected = "one of " + all,
+       .next = near.empty() ? "see roboimi --help" : "did you mean 'roboimi " + near + "'?"});
 }
 
 }  // namespace

@@ -210,6 +210,7 @@ TEST_F(BadInput, AnUnknownCommandNamesTheNearestOne) {
   EXPECT_EQ(result.errors,
             "roboimi: unknown command 'colect': expected one of run, eval, collect, encode, "
             "checkpoint, config, plugins, suite, doctor; did you mean 'roboimi collect'?\n");
+  EXPECT_THAT(place_->run({"trian"}).errors, HasSubstr("did you mean 'roboimi run'?"));
   EXPECT_THAT(place_->run({"plugins", "inspet"}).errors, HasSubstr("did you mean 'inspect'?"));
   EXPECT_THAT(place_->run({"config", "shwo", "x.yaml"}).errors, HasSubstr("did you mean 'show'?"));
 }

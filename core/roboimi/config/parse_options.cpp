@@ -41,7 +41,7 @@ std::string range_of(const OptionSpec& spec) {
 }
 
 // A hint for a string that should be a number.
-std::string number_hint(const ConfigNode& node) {
+std::string number_hint(const ConfigNode& node, bool is_integer) {
   if (!node.is_scalar()) return "";
   const std::string& text = node.text();
   if (node.quoted() && config::read_number(text)) return "remove the quotes";
@@ -59,8 +59,8 @@ std::string number_hint(const ConfigNode& node) {
     if (!config::read_number(part)) return "";
   }
   const std::string decimal = config::replace_all(text, ",", ".");
-  return (config::read_number(decimal) ? "the decimal point is '.', as in " + decimal + "; "
-                                       : std::string()) +
+  const bool may_be_decimal = !is_integer && config::read_number(decimal);
+  return (may_be_decimal ? "the decimal point is '.', as in " + decimal + "; " : std::string()) +
          kMultirunHint;
 }
 
@@ -142,7 +142,9 @@ class ValueReader {
       return static_cast<double>(number) >= spec_.minimum &&
              static_cast<double>(number) <= spec_.maximum;
     };
-    if (!value || !in_range(*value)) fail(node, "an integer" + range_of(spec_), number_hint(node));
+    if (!value || !in_range(*value)) {
+      fail(node, "an integer" + range_of(spec_), number_hint(node, /*is_integer=*/true));
+    }
     return *value;
   }
 
@@ -150,7 +152,7 @@ class ValueReader {
     const bool plain = node.is_scalar() && !node.quoted();
     const auto value = plain ? config::read_number(node.text()) : std::nullopt;
     if (!value || *value < spec_.minimum || *value > spec_.maximum) {
-      fail(node, "a finite number" + range_of(spec_), number_hint(node));
+      fail(node, "a finite number" + range_of(spec_), number_hint(node, /*is_integer=*/false));
     }
     return *value;
   }

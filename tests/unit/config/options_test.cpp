@@ -106,6 +106,8 @@ TEST(ParseOptions, GivesHintsForNumbersBooleansAndChoices) {
                         "each of several values"));
   EXPECT_THAT(example_failure("n_emb: 8,16,32"),
               HasSubstr("found '8,16,32'; --multirun runs each of several values"));
+  EXPECT_THAT(example_failure("n_emb: 8,16"),
+              HasSubstr("found '8,16'; --multirun runs each of several values"));
   EXPECT_THAT(example_failure("dropout: 1e\u22124"), HasSubstr("write the minus sign as '-'"));
   EXPECT_THAT(example_failure("dropout: \u20131"), HasSubstr("write the minus sign as '-'"));
   EXPECT_THAT(example_failure("n_emb: -1"), ::testing::Not(HasSubstr("minus")));
