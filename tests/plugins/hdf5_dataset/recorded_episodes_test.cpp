@@ -110,22 +110,21 @@ TEST_F(RecordedEpisodes, WithUnsupportedImageFormatsAreRejectedByFormat) {
 
 TEST_F(RecordedEpisodes, WithUnsupportedLayoutsAreDescribedWithAFix) {
   const std::pair<const char*, std::pair<const char*, const char*>> cases[] = {
-      {"chw", {"uint8 [6, 3, 8, 10]", "numpy.moveaxis(recorded_frames, 1, -1)"}},
-      {"gray", {"uint8 [6, 8, 10]", "numpy.repeat(recorded_frames[..., None], 3, axis=-1)"}},
-      {"gray_channel", {"uint8 [6, 8, 10, 1]", "numpy.repeat(recorded_frames, 3, axis=-1)"}},
-      {"rgba", {"uint8 [6, 8, 10, 4]", "recorded_frames[..., :3]"}},
+      {"chw", {"uint8 [6, 3, 8, 10]", "numpy.moveaxis(frames, 1, -1)"}},
+      {"gray", {"uint8 [6, 8, 10]", "numpy.repeat(frames[..., None], 3, axis=-1)"}},
+      {"gray_channel", {"uint8 [6, 8, 10, 1]", "numpy.repeat(frames, 3, axis=-1)"}},
+      {"rgba", {"uint8 [6, 8, 10, 4]", "frames[..., :3]"}},
       {"floats", {"float32 [6, 8, 10, 3]", "scale them to 0..255"}},
       {"depth", {"uint16 [6, 8, 10]", "leave depth out of camera_names"}},
-      {"int8", {"int8 [6, 8, 10, 3]", "recorded_frames.view('uint8')"}},
+      {"int8", {"int8 [6, 8, 10, 3]", "frames.view('uint8')"}},
       {"one_a_frame", {"a group of 6 entries (000000, 000001, 000002, ...)", "numpy.stack"}},
       {"text", {"strings of variable length [6]", "h5py.vlen_dtype('uint8')"}},
   };
   for (const auto& [name, texts] : cases) {
     EXPECT_THAT(
         error_of(name),
-        AllOf(
-            HasSubstr("episode_0.hdf5: recorded_frames of camera 'top' have an unsupported layout"),
-            HasSubstr(std::string("found ") + texts.first), HasSubstr(texts.second)))
+        AllOf(HasSubstr("episode_0.hdf5: frames of camera 'top' have an unsupported layout"),
+              HasSubstr(std::string("found ") + texts.first), HasSubstr(texts.second)))
         << name;
   }
   EXPECT_THAT(error_of("float_chw"), AllOf(HasSubstr("moveaxis"), HasSubstr("scale them")));
@@ -146,8 +145,8 @@ TEST_F(RecordedEpisodes, AreRejectedIfMissingFramesWouldReadAsZeros) {
               AllOf(HasSubstr("never written"), HasSubstr("4 of 6 chunks"),
                     HasSubstr("its recorder ended early")));
   EXPECT_THAT(error_of("never_written"), HasSubstr("found nothing written"));
-  EXPECT_THAT(error_of("virtual_lost"), AllOf(HasSubstr("a file that is missing"),
-                                              HasSubstr("virtual_lost/recorded_frames.h5")));
+  EXPECT_THAT(error_of("virtual_lost"),
+              AllOf(HasSubstr("a file that is missing"), HasSubstr("virtual_lost/frames.h5")));
 }
 
 TEST_F(RecordedEpisodes, MustHaveTheSameNumberOfRowsEverywhere) {
@@ -231,11 +230,10 @@ TEST_F(RecordedEpisodes, MayHaveSlightlyDifferentMeasuredRates) {
 
 TEST_F(RecordedEpisodes, MayLinkToOtherFiles) {
   const Hdf5Dataset dataset(options("linked"));
-  EXPECT_FALSE(dataset.frame_extent(0, "top", 0).has_value())
-      << "the recorded_frames are in another file";
+  EXPECT_FALSE(dataset.frame_extent(0, "top", 0).has_value()) << "the frames are in another file";
   EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kRows), recorded_frames()));
   EXPECT_THAT(dataset.files(),
-              ElementsAre(folder("linked/episode_0.hdf5"), folder("linked/recorded_frames.h5")));
+              ElementsAre(folder("linked/episode_0.hdf5"), folder("linked/frames.h5")));
   EXPECT_THAT(error_of("link_lost"), AllOf(HasSubstr("'/observations/images/top' is a broken link"),
                                            Not(HasSubstr("damaged"))));
 }

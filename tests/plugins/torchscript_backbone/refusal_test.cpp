@@ -164,7 +164,7 @@ TEST(TorchScriptOptions, AreReadFromYaml) {
               AllOf(HasSubstr("no encoder file"), HasSubstr("torch.jit.script")));
   const std::string file = "file: " + exported("joint.pt").string();
   EXPECT_EQ(error_in(file + "\nmode: joint\noutput_dim: 8"), "no error");
-  EXPECT_THAT(error_in(file + "\nresize_height: 30"), HasSubstr("resize_width beside it"));
+  EXPECT_THAT(error_in(file + "\nresize_height: 30"), HasSubstr("resize_width is not"));
   EXPECT_THAT(error_in(file + "\nmean: [0.5]"), HasSubstr("3 values: red, green, blue"));
   EXPECT_THAT(error_in(file + "\nstd: [1, 0, 1]"), HasSubstr("std"));
   EXPECT_THAT(error_in(file + "\ntoken: first"), HasSubstr("cls"));
