@@ -73,7 +73,13 @@ MEASURE = r"""
     label_size: Math.min(...charts.map((svg, i) =>
         parseFloat(getComputedStyle(svg.querySelector('text')).fontSize) * unit[i])),
     text_size: Math.min(...leaves.map((node) => parseFloat(getComputedStyle(node).fontSize))),
-    rows: document.querySelectorAll('section table')[0].tBodies[0].rows.length,
+    rows: new Set([...document.querySelectorAll('td .state')].map((node) => node.closest('tr'))).size,
+    whiskers: [...document.querySelectorAll('svg.interval')].map((svg) =>
+        ['.whisker', '.rate'].map((part) => svg.querySelector(part).getBoundingClientRect()).map(
+            (box) => [box.left, box.right])),
+    posters: [...document.querySelectorAll('video')].map((video) => video.poster.slice(0, 15)),
+    captions: [...document.querySelectorAll('.media figcaption')].map((node) => node.textContent),
+    conclusion: document.querySelector('.conclusion').textContent,
     states: Math.max(...[...document.querySelectorAll('.state')].map(
         (node) => node.getBoundingClientRect().right)),
     scripts: document.scripts.length,
@@ -131,6 +137,13 @@ def check_page(browser, url, size, dark, screenshot):
     check(found["label_size"] >= 9, f"{name}: labels of charts are {found['label_size']:.1f} px high")
     check(found["text_size"] >= 12, f"{name}: text is {found['text_size']} px high")
     check(found["states"] <= size[0], f"{name}: the runs' states are off screen")
+    check(len(found["whiskers"]) == GROUPS, f"{name}: {len(found['whiskers'])} intervals")
+    for (low, high), (left, right) in found["whiskers"]:
+        check(low < (left + right) / 2 < high, f"{name}: the dot at {left} .. {right} is outside {low} .. {high}")
+        check(right - left < 20 < high - low, f"{name}: whiskers {low} .. {high} or dot {left} .. {right} have a bad size")
+    check(found["posters"] == ["data:image/jpeg"] * GROUPS, f"{name}: posters are {found['posters']}")
+    check(all("success" in c or "failed" in c for c in found["captions"]), f"{name}: captions are {found['captions']}")
+    check("(McNemar p = " in found["conclusion"], f"{name}: the conclusion is {found['conclusion']}")
     check(found["rows"] == GROUPS * SEEDS, f"{name}: {found['rows']} runs")
     check(found["images"] == [320] * GROUPS, f"{name}: images are {found['images']} wide")
     check([v[0] for v in videos] == [320] * GROUPS and all(v[1] > 0.9 for v in videos),

@@ -186,7 +186,7 @@ void VideoWriter::add(const at::Tensor& frame) {
   check_image(frame, "add a frame to a video");
   if (frame.size(0) != state.size.height || frame.size(1) != state.size.width) {
     throw Error(
-        {.what = "a frame of another size",
+        {.what = "the frame has the wrong size",
          .where = state.path.string(),
          .expected = std::to_string(state.size.width) + "x" + std::to_string(state.size.height),
          .found = std::to_string(frame.size(1)) + "x" + std::to_string(frame.size(0))});

@@ -67,6 +67,7 @@ void draw_grasp(at::Tensor& image, PixelPoint at) {
   };
   draw_polyline(image, corners(7.5), kOutline, 3.0);
   draw_polyline(image, corners(4.0), kGraspColor, 5.0);
+  draw_disc(image, at, 5.0, kGraspColor);
 }
 
 void draw_legend(at::Tensor& bar, const std::vector<ToolPath>& paths) {

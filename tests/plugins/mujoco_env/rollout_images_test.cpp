@@ -107,6 +107,17 @@ class RolloutImages : public testing::Test {
     for (int c = 0; c < 3; ++c) color[c] = static_cast<std::uint8_t>(pixel[c].item<int>());
     return color;
   }
+  // The number of pixels of exactly this color within `radius`.
+  int count_near(PixelPoint point, int radius, Rgb color) const {
+    int count = 0;
+    for (int dy = -radius; dy <= radius; ++dy) {
+      for (int dx = -radius; dx <= radius; ++dx) {
+        count += color_at({point[0] + dx, point[1] + dy}) == color ? 1 : 0;
+      }
+    }
+    return count;
+  }
+  // The tool of the environment's current state in the image.
   PixelPoint end_of(int arm) {
     return environment_.project("overview", kFilmSize, environment_.tool_positions()[arm]).value();
   }
@@ -121,17 +132,15 @@ TEST_F(RolloutImages, MarkTheEndOfEachPathBetweenTheFingers) {
   for (int arm = 0; arm < kNumArms; ++arm) {
     const PixelPoint end = end_of(arm);
     EXPECT_EQ(color_at(end), path_color(static_cast<std::size_t>(arm), 1.0)) << "arm " << arm;
-    // The white ring around it.
-    EXPECT_EQ(color_at({end[0] + 5.0, end[1]}), (Rgb{255, 255, 255})) << "arm " << arm;
+    EXPECT_GT(count_near(end, 7, {255, 255, 255}), 15) << "the edge of the disc, arm " << arm;
   }
 }
 
 TEST_F(RolloutImages, MarkStartsAndGrasps) {
   environment_.reset(3, false);
   for (int arm = 0; arm < kNumArms; ++arm) {
-    EXPECT_EQ(color_at(end_of(arm)), (Rgb{255, 255, 255})) << "the middle of the start ring";
-    const PixelPoint start = end_of(arm);
-    EXPECT_EQ(color_at({start[0] - 4.5, start[1]}), path_color(static_cast<std::size_t>(arm), 0.0));
+    const Rgb ring = path_color(static_cast<std::size_t>(arm), 0.0);
+    EXPECT_GT(count_near(end_of(arm), 8, ring), 15) << "arm " << arm;
   }
   const at::Tensor scene = image_.slice(0, 0, kFilmSize.height);
   const at::Tensor yellow = (scene.select(2, 0) == kGraspColor[0])

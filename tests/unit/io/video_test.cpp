@@ -1,4 +1,4 @@
-// Files are opened again by FFmpeg's demuxer and decoder.
+// The tests read the files with FFmpeg's demuxer and decoder.
 #include "roboimi/io/video.h"
 
 #include <gmock/gmock.h>
@@ -28,15 +28,15 @@ struct DecodedVideo {
 };
 
 at::Tensor to_rgb(const AVFrame& frame) {
-  at::Tensor picture = at::empty({frame.height, frame.width, 3}, at::kByte);
+  at::Tensor image = at::empty({frame.height, frame.width, 3}, at::kByte);
   SwsContext* scaler =
       sws_getContext(frame.width, frame.height, AV_PIX_FMT_YUV420P, frame.width, frame.height,
                      AV_PIX_FMT_RGB24, SWS_BICUBIC, nullptr, nullptr, nullptr);
-  std::uint8_t* rows[] = {picture.data_ptr<std::uint8_t>()};
+  std::uint8_t* rows[] = {image.data_ptr<std::uint8_t>()};
   const int strides[] = {frame.width * 3};
   sws_scale(scaler, frame.data, frame.linesize, 0, frame.height, rows, strides);
   sws_freeContext(scaler);
-  return picture;
+  return image;
 }
 
 DecodedVideo decode(const std::filesystem::path& path) {
@@ -76,12 +76,12 @@ double psnr(const at::Tensor& a, const at::Tensor& b) {
 
 // A bright square that moves with `step`. uint8 [height, width, 3].
 at::Tensor scene(std::int64_t height, std::int64_t width, std::int64_t step) {
-  at::Tensor picture = at::full({height, width, 3}, 60, at::kByte);
-  picture.slice(0, 20, 50).slice(1, 10 + step, 40 + step).select(2, 0).fill_(220);
-  return picture;
+  at::Tensor image = at::full({height, width, 3}, 60, at::kByte);
+  image.slice(0, 20, 50).slice(1, 10 + step, 40 + step).select(2, 0).fill_(220);
+  return image;
 }
 
-TEST_F(Video, HoldsEveryFrameAtItsRate) {
+TEST_F(Video, HasEveryFrameAtItsRate) {
   VideoWriter writer(folder_ / "a.mp4", {.height = 96, .width = 128}, 20.0);
   for (std::int64_t step = 0; step < 45; ++step) writer.add(scene(96, 128, step));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "a.mp4"));
@@ -113,18 +113,18 @@ TEST_F(Video, OddSidesArePaddedByRepeating) {
   EXPECT_GT(read.min().item<int>(), 190);
 }
 
-TEST_F(Video, AnUnfinishedOneLeavesNothing) {
+TEST_F(Video, AnUnfinishedVideoLeavesNoFile) {
   {
     VideoWriter writer(folder_ / "a.mp4", {.height = 32, .width = 32}, 10.0);
     writer.add(at::zeros({32, 32, 3}, at::kByte));
   }
   EXPECT_EQ(num_entries(), 0);
   VideoWriter empty(folder_ / "b.mp4", {.height = 32, .width = 32}, 10.0);
-  EXPECT_THAT(error_of([&] { empty.close(); }), HasSubstr("a video without frames"));
+  EXPECT_THAT(error_of([&] { empty.close(); }), HasSubstr("the video has no frames"));
   EXPECT_EQ(num_entries(), 0);
 }
 
-TEST_F(Video, AFrameOfAnotherSizeIsRefused) {
+TEST_F(Video, AFrameOfAnotherSizeIsRejected) {
   VideoWriter writer(folder_ / "a.mp4", {.height = 32, .width = 64}, 10.0);
   EXPECT_THAT(error_of([&] {
                 writer.add(at::zeros({64, 32, 3}, at::kByte));
@@ -134,7 +134,7 @@ TEST_F(Video, AFrameOfAnotherSizeIsRefused) {
               HasSubstr("cannot write a video"));
 }
 
-TEST_F(Video, AFullDiskIsAnErrorAndLeavesNothing) {
+TEST_F(Video, AFullDiskIsAnErrorAndLeavesNoFile) {
   rlimit old{};
   getrlimit(RLIMIT_FSIZE, &old);
   const rlimit small{.rlim_cur = 20000, .rlim_max = old.rlim_max};

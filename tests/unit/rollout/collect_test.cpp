@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// An episode is a text file that holds its seed.
+// Writes each episode as a text file with its seed.
 class SeedWriter : public EpisodeWriter {
  public:
   fs::path file_of(const fs::path& folder, std::int64_t index) const override {
@@ -93,7 +93,7 @@ TEST_F(CollectionTest, GivesTheSameEpisodesWhateverTheOrderInWhichWorkersFinish)
       busy.push_back(*seed);
     }
     ASSERT_FALSE(busy.empty());
-    attempt(collection, busy.back());  // the latest first
+    attempt(collection, busy.back());  // the last one first
     busy.pop_back();
   }
   for (const std::uint64_t seed : busy) attempt(collection, seed);
@@ -103,7 +103,7 @@ TEST_F(CollectionTest, GivesTheSameEpisodesWhateverTheOrderInWhichWorkersFinish)
   EXPECT_FALSE(fs::exists(folder_ / "out/.staged"));
 }
 
-TEST_F(CollectionTest, ContinuesWithoutRepeatingWhatIsKnown) {
+TEST_F(CollectionTest, ContinuesWithoutRepeatingAttempts) {
   {
     Collection collection = open(5);
     const std::uint64_t first = *collection.next_seed(), second = *collection.next_seed(),
@@ -113,7 +113,7 @@ TEST_F(CollectionTest, ContinuesWithoutRepeatingWhatIsKnown) {
     attempt(collection, fourth);  // 13 waits for 12
     EXPECT_EQ(third, 12U);
     EXPECT_EQ(collection.num_written(), 2);
-    write_text_atomically(folder_ / "out/.staged/.episode_12.txt.tmp77", "half");
+    write_text_atomically(folder_ / "out/.staged/.episode_12.txt.tmp77", "partial");
     collection.clean_up();
   }
   {
@@ -127,7 +127,7 @@ TEST_F(CollectionTest, ContinuesWithoutRepeatingWhatIsKnown) {
     EXPECT_THAT(attempted, ElementsAre(12, 14, 15, 16));
   }
   EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
-  // Asking for more later continues as well, and counts the failures from the start.
+  // A larger number of episodes also continues, and counts the failures from the start.
   Collection more = open(7);
   EXPECT_EQ(more.num_kept(), 5);
   EXPECT_EQ(more.num_failed(), 2);
@@ -152,7 +152,7 @@ TEST_F(CollectionTest, RecordsADamagedEpisodeAgain) {
   EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
 }
 
-TEST_F(CollectionTest, RefusesAFolderOfOtherSettings) {
+TEST_F(CollectionTest, RejectsAFolderWithOtherSettings) {
   { Collection collection = open(2); }
   CollectionOptions other = options(2);
   other.settings = "noise: 0.1";
@@ -162,7 +162,7 @@ TEST_F(CollectionTest, RefusesAFolderOfOtherSettings) {
   EXPECT_THAT(text, HasSubstr("choose another collect.output"));
 }
 
-TEST_F(CollectionTest, RefusesAnotherBuildOfTheSimulator) {
+TEST_F(CollectionTest, RejectsAnotherBuildOfTheSimulator) {
   CollectionOptions built = options(2);
   built.simulator = "mujoco_env 0.1.0 sha256 aaaa";
   { Collection collection(built, writer_); }
@@ -170,10 +170,10 @@ TEST_F(CollectionTest, RefusesAnotherBuildOfTheSimulator) {
   built.simulator = "mujoco_env 0.1.0 sha256 bbbb";
   EXPECT_THAT(
       error_text([&] { Collection(built, writer_); }),
-      HasSubstr("the folder holds episodes of another build of the simulator: expected mujoco_env "
+      HasSubstr("the folder has episodes from another build of the simulator: expected mujoco_env "
                 "0.1.0 sha256 aaaa, as in " +
                 (folder_ / "out/collection.txt").string() +
-                "; found mujoco_env 0.1.0 sha256 bbbb; take that build again"));
+                "; found mujoco_env 0.1.0 sha256 bbbb; use that build"));
 }
 
 TEST_F(CollectionTest, ContinuesAFolderThatDoesNotNameItsSimulator) {
@@ -184,7 +184,7 @@ TEST_F(CollectionTest, ContinuesAFolderThatDoesNotNameItsSimulator) {
   EXPECT_FALSE(collection.complete());
 }
 
-TEST_F(CollectionTest, OwnsItsFolderAlone) {
+TEST_F(CollectionTest, LocksItsFolder) {
   Collection collection = open(2);
   EXPECT_THAT(error_text([&] { open(2); }),
               ::testing::AllOf(HasSubstr((folder_ / "out").string() +
@@ -192,25 +192,25 @@ TEST_F(CollectionTest, OwnsItsFolderAlone) {
                                HasSubstr("process " + std::to_string(::getpid()) + " on ")));
 }
 
-// Files that are no episodes, in a folder of somebody else.
-TEST_F(CollectionTest, FollowsNoLinkInThePlaceOfItsStages) {
+// Files that are not episodes, in another folder.
+TEST_F(CollectionTest, DoesNotFollowALinkAtItsStagingFolder) {
   { Collection collection = open(2); }
   write_text_atomically(folder_ / "home/thesis.tex", "years of work");
   fs::create_directory_symlink(folder_ / "home", folder_ / "out/.staged");
   EXPECT_THAT(error_text([&] { open(2); }),
               HasSubstr((folder_ / "out/.staged").string() +
-                        ": cannot keep unfinished episodes: expected a folder of the collection's "
-                        "own, or nothing; found a link; remove it"));
+                        ": cannot store unfinished episodes: expected a folder created by the "
+                        "collection, or nothing; found a link; remove it"));
   EXPECT_EQ(read_text(folder_ / "home/thesis.tex"), "years of work");
 }
 
-TEST_F(CollectionTest, RemovesOnlyItsOwnFilesFromItsStages) {
+TEST_F(CollectionTest, RemovesOnlyItsOwnStagedFiles) {
   const fs::path staged = folder_ / "out/.staged";
   write_text_atomically(staged / "notes.txt", "mine");
   write_text_atomically(staged / ".hidden.tmp5", "mine");
   write_text_atomically(staged / "episode_x.txt", "mine");
   write_text_atomically(staged / "episode_99.txt", "");  // damaged
-  write_text_atomically(staged / ".episode_98.txt.tmp123", "half");
+  write_text_atomically(staged / ".episode_98.txt.tmp123", "partial");
   write_text_atomically(folder_ / "elsewhere", "97");
   fs::create_symlink(folder_ / "elsewhere", staged / "episode_97.txt");
   {
@@ -226,13 +226,13 @@ TEST_F(CollectionTest, RemovesOnlyItsOwnFilesFromItsStages) {
   EXPECT_EQ(read_text(folder_ / "elsewhere"), "97");
 }
 
-TEST_F(CollectionTest, RemovesTheEmptyStagesOfAKilledOne) {
+TEST_F(CollectionTest, RemovesTheEmptyStagingFolderOfAKilledCollection) {
   fs::create_directories(folder_ / "out/.staged");
   Collection collection = open(2);
   EXPECT_FALSE(fs::exists(folder_ / "out/.staged"));
 }
 
-TEST_F(CollectionTest, TurnsErrorsOfTheFileSystemIntoAdvice) {
+TEST_F(CollectionTest, ExplainsErrorsOfTheFileSystem) {
   write_text_atomically(folder_ / "out", "a file");
   EXPECT_THAT(
       error_text([&] { open(2); }),
@@ -241,7 +241,7 @@ TEST_F(CollectionTest, TurnsErrorsOfTheFileSystemIntoAdvice) {
   fs::remove(folder_ / "out");
   Collection collection = open(2);
   const std::uint64_t seed = *collection.next_seed();
-  // A success whose record somebody took away.
+  // A success whose record was deleted.
   EXPECT_THAT(error_text([&] { collection.finish(seed, true); }),
               HasSubstr("cannot collect into the folder: No such file or directory"));
 }
@@ -258,8 +258,9 @@ TEST_F(CollectionTest, GivesUpAfterMaxAttempts) {
   }
 }
 
-// A batch system signals all processes of a job: a worker may end before its owner knows.
-TEST_F(CollectionTest, EndsAsAskedWhenASignalEndsItsWorkersFirst) {
+// A batch system signals all processes of a job, so a worker may end before its owner gets the
+// signal.
+TEST_F(CollectionTest, StopsCleanlyWhenASignalEndsItsWorkersFirst) {
   const std::vector<std::string> ended_worker = {"/bin/sh", "-c", "kill -TERM $$"};
   int asked = 0;
   {
@@ -274,7 +275,7 @@ TEST_F(CollectionTest, EndsAsAskedWhenASignalEndsItsWorkersFirst) {
           "a worker process ended before it finished its work: found signal 15 (Terminated)"));
 }
 
-// Counts: state is the step, and the task ends after five.
+// The state is the number of the step. The task ends after five.
 class CountingEnvironment : public Environment, public Scene {
  public:
   class CountingExpert : public Expert {
@@ -345,7 +346,7 @@ class CountingEnvironment : public Environment, public Scene {
   std::int64_t step_ = 0;
 };
 
-TEST(RecordEpisode, PairsEachObservationWithTheCommandGivenAfterIt) {
+TEST(RecordEpisode, PairsEachObservationWithTheNextAction) {
   CountingEnvironment environment;
   const EpisodeRecord record = record_episode(environment, 42, 0.5);
   EXPECT_TRUE(at::equal(record.observations.state().select(1, 0), at::arange(5, at::kFloat)));
@@ -367,22 +368,21 @@ TEST(RecordEpisode, NeedsAnExpert) {
   CountingEnvironment environment;
   environment.has_expert = false;
   EXPECT_EQ(error_text([&] { record_episode(environment, 1, 0.0); }),
-            "env: this environment has no scripted expert: expected a simulator whose scene "
-            "demonstrates its task; found a scene without an expert; choose another env.type; what "
-            "a person demonstrates on a robot is recorded by the robot's own tools and read by a "
-            "dataset plugin");
+            "env: this environment has no scripted expert: expected a simulator whose scene has an "
+            "expert; found a scene without an expert; choose another env.type; to use "
+            "demonstrations recorded on a robot, read them with a dataset plugin");
 }
 
-TEST(RecordEpisode, RefusesARobotBeforeItMoves) {
+TEST(RecordEpisode, RejectsARobotBeforeItMoves) {
   LineRobot robot;
   EXPECT_THAT(error_text([&] { record_episode(robot, 1, 0.0); }),
               HasSubstr("env: this environment has no scripted expert: expected a simulator whose "
-                        "scene demonstrates its task; found an environment without a scene, such "
-                        "as a robot; choose another env.type"));
+                        "scene has an expert; found an environment without a scene, such as a "
+                        "robot; choose another env.type"));
   EXPECT_EQ(robot.num_resets, 0);
 }
 
-TEST(StartDemonstration, GivesTheFirstObservationAndItsExpert) {
+TEST(StartDemonstration, ReturnsTheFirstObservationAndTheExpert) {
   CountingEnvironment environment;
   const Demonstration demonstration = start_demonstration(environment, 42, 0.5);
   EXPECT_EQ(demonstration.first.images().size(), 1U);

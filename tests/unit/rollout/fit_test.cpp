@@ -75,7 +75,7 @@ class StillAgent : public ActingAgent {
   at::Tensor act(const Observation&) override { return at::zeros({1}); }
 };
 
-TEST(RequireFit, NamesWhatDiffers) {
+TEST(RequireFit, NamesTheDifference) {
   const ObservationSpec policy = SceneEnvironment({"front"}).spec();
   const auto failure = [&](ObservationSpec environment) {
     return error_text([&] { require_fit(policy, environment); });
@@ -95,45 +95,46 @@ TEST(RequireFit, NamesWhatDiffers) {
   EXPECT_THAT(failure(other), HasSubstr("camera 'front' is missing"));
 }
 
-TEST(RequireFit, ComparesControlRatesThatAreKnown) {
+TEST(RequireFit, ComparesKnownControlRates) {
   ObservationSpec policy = SceneEnvironment({"front"}).spec(), environment = policy;
   environment.control_hz = 50.0;
   EXPECT_THAT(error_text([&] { require_fit(policy, environment); }),
-              HasSubstr("control rate 20 Hz against 50 Hz"));
+              HasSubstr("control rate is 50 Hz instead of 20 Hz"));
   environment.control_hz = 20.3;  // measured
   EXPECT_NO_THROW(require_fit(policy, environment));
   environment.control_hz = 0.0;
   EXPECT_NO_THROW(require_fit(policy, environment));
 }
 
-TEST(FilmingCamera, IsTheFrontOfTheSceneOrTheFirstThatThePolicySees) {
+TEST(FilmingCamera, IsTheOverviewOrTheFrontOfTheSceneOrTheFirstOfTheObservation) {
   SceneEnvironment seen({"top", "front"}), unseen({"top"}, {"front"}), other({"wrist", "top"}),
-      none({});
+      none({}), wide({"front"}, {"overview"});
+  EXPECT_EQ(filming_camera(wide), "overview");
   EXPECT_EQ(filming_camera(seen), "front");
   EXPECT_EQ(filming_camera(unseen), "front");
   EXPECT_EQ(filming_camera(other), "wrist");
   EXPECT_EQ(filming_camera(none), std::nullopt);
 }
 
-TEST(FilmingCamera, IsNoneOfARobot) {
+TEST(FilmingCamera, IsEmptyForARobot) {
   LineRobot robot;
   EXPECT_EQ(filming_camera(robot), std::nullopt);
 }
 
-TEST(TryEnvironment, LooksAtWhatARobotObservesAndFilmsNothing) {
+TEST(TryEnvironment, ObservesARobotAndRendersNothing) {
   LineRobot robot;
   EXPECT_NO_THROW(try_environment(robot, 1, /*with_images=*/true, /*films=*/true));
   EXPECT_EQ(robot.num_resets, 1);
   EXPECT_EQ(robot.frames_drawn, 1);
 }
 
-TEST(TryEnvironment, FindsWhatTheFirstRolloutWouldFind) {
+TEST(TryEnvironment, FindsErrorsOfTheFirstRollout) {
   SceneEnvironment fits({"wrist"}), wrong({"wrist"});
   EXPECT_NO_THROW(try_environment(fits, 1, true, true));
   wrong.shown = {8, 16};
   EXPECT_NO_THROW(try_environment(wrong, 1, false, true));
   EXPECT_THAT(error_text([&] { try_environment(wrong, 1, true, true); }),
-              HasSubstr("env: the environment's image of camera 'wrist' is not what it says: "
+              HasSubstr("env: the environment's image of camera 'wrist' differs from its spec: "
                         "expected uint8 [8, 8, 3]"));
   class Blind : public SceneEnvironment {
    public:
@@ -146,7 +147,7 @@ TEST(TryEnvironment, FindsWhatTheFirstRolloutWouldFind) {
   EXPECT_NO_THROW(try_environment(blind, 1, false, false));
 }
 
-TEST(RunRollouts, AreFilmedByACameraThatIsThere) {
+TEST(RunRollouts, UseACameraThatExists) {
   const fs::path folder = fs::path(::testing::TempDir()) / "roboimi_fit_test";
   fs::remove_all(folder);
   SceneEnvironment environment({"wrist"});

@@ -15,8 +15,8 @@
 
 namespace roboimi {
 
-// A point on a line that moves by the action; reaching 5 succeeds. It starts a quarter further with
-// every episode, whatever the seed.
+// A point on a line that moves by the action. Reaching 5 is a success. Every episode starts a
+// quarter further than the last one, regardless of the seed.
 class LineRobot : public Environment {
  public:
   LineRobot() {
@@ -42,7 +42,7 @@ class LineRobot : public Environment {
   }
   StepResult step(const at::Tensor& action, bool render) override {
     if (num_resets == 0 || steps_ == max_steps()) throw Error("no episode: call reset()");
-    if (action.numel() != 1) throw Error("an action of the wrong size");
+    if (action.numel() != 1) throw Error("the action has the wrong size");
     if (!action.isfinite().all().item<bool>()) throw Error("the action is not finite");
     position_ += action[0].item<double>();
     reached_ = reached_ || position_ >= 5.0;
@@ -68,7 +68,7 @@ class LineRobot : public Environment {
   bool reached_ = false;
 };
 
-// The same, starting at the seed's parity.
+// The same with a scene. Starts at the parity of the seed.
 class LineEnvironment : public LineRobot, public Scene {
  public:
   Scene* scene() override { return this; }

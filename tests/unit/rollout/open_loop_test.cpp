@@ -19,8 +19,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
-// Commands what TableDataset's demonstrator did at the state it sees, and `offset` more; looks at
-// the picture of every second step.
+// Commands the recorded action of TableDataset at the observed state, plus `offset`. Needs the
+// image of every second step.
 class Imitator : public ActingAgent {
  public:
   Imitator(const ObservationSpec& spec, double offset) : ActingAgent(spec, {}), offset_(offset) {}
@@ -62,7 +62,7 @@ class OpenLoop : public ::testing::Test {
   TableDataset data_{folder_, {3, 4, 2}, {"front"}};
 };
 
-TEST_F(OpenLoop, ShowsTheRecordedStepsInOrderAndMeasuresTheCommands) {
+TEST_F(OpenLoop, ReplaysTheRecordedStepsAndMeasuresTheCommands) {
   Imitator agent(data_.spec(), 0.5);
   agent.train();
   const OpenLoopError error = open_loop_error(agent, data_, {1, 2}, {.seed = 7});
@@ -77,7 +77,7 @@ TEST_F(OpenLoop, ShowsTheRecordedStepsInOrderAndMeasuresTheCommands) {
   EXPECT_TRUE(agent.is_training());
 }
 
-TEST_F(OpenLoop, WeighsEpisodesByTheirSteps) {
+TEST_F(OpenLoop, WeightsEpisodesByTheirLength) {
   OpenLoopError error;
   error.episodes = {{.index = 0, .num_steps = 3, .mean_square = at::full({1}, 4.0, at::kDouble)},
                     {.index = 1, .num_steps = 1, .mean_square = at::zeros({1}, at::kDouble)}};
@@ -87,7 +87,7 @@ TEST_F(OpenLoop, WeighsEpisodesByTheirSteps) {
 TEST_F(OpenLoop, NormalizesByHalfOfEachDimensionsRange) {
   OpenLoopError error;
   error.episodes = {{.num_steps = 5, .mean_square = at::tensor({4.0, 9.0, 16.0}, at::kDouble)}};
-  // Half ranges 2 and 6; the third never moves, and counts as it is.
+  // Half ranges 2 and 6. The third dimension never moves and is not scaled.
   const ActionRange range{.min = {-2.0, 0.0, 1.0}, .max = {2.0, 12.0, 1.0}};
   const double expected = std::sqrt((1.0 + 0.25 + 16.0) / 3);
   EXPECT_NEAR(error.normalized_rms(range), expected, 1e-12);
@@ -104,17 +104,17 @@ TEST_F(OpenLoop, ComparesRoughnessDimensionByDimension) {
 }
 
 TEST_F(OpenLoop, MeasuresSecondDifferences) {
-  // On top of the demonstrator's straight line 0, 1, 0, 1: their second differences are -2 and 2.
+  // Offsets 0, 1, 0, 1 to the demonstrator's straight line: their second differences are -2 and 2.
   Imitator agent(data_.spec(), 0.0);
   agent.zigzag = 1.0;
   const OpenLoopError error = open_loop_error(agent, data_, {1, 2}, {});
   EXPECT_NEAR(error.episodes[0].command_roughness.item<double>(), 4.0, 1e-4);
   EXPECT_NEAR(error.episodes[0].recorded_roughness.item<double>(), 0.0, 1e-12);
-  // Two steps have none.
+  // Two steps have no second difference.
   EXPECT_EQ(error.episodes[1].command_roughness.item<double>(), 0.0);
 }
 
-TEST_F(OpenLoop, SaysWhatItCannotCompare) {
+TEST_F(OpenLoop, RejectsDataThatCannotBeCompared) {
   const auto error_of = [&](Imitator& agent, const std::vector<std::int64_t>& episodes) {
     return error_text([&] { open_loop_error(agent, data_, episodes, {}); });
   };
@@ -129,7 +129,7 @@ TEST_F(OpenLoop, SaysWhatItCannotCompare) {
   EXPECT_THAT(error_of(agent, {0}), HasSubstr("does not act"));
 }
 
-TEST_F(OpenLoop, EndsWhenAskedTo) {
+TEST_F(OpenLoop, StopsOnRequest) {
   Imitator agent(data_.spec(), 0.0);
   EXPECT_THROW(open_loop_error(agent, data_, {0}, {.should_stop = [] { return true; }}), Error);
 }

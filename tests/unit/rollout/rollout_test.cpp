@@ -25,7 +25,7 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 namespace fs = std::filesystem;
 
-// Moves by a constant; looks at every fourth frame.
+// Moves by a constant. Needs every fourth image.
 class ConstantAgent : public ActingAgent {
  public:
   explicit ConstantAgent(double speed) : ActingAgent(LineEnvironment().spec()), speed_(speed) {
@@ -110,7 +110,7 @@ class PlanningAgent : public UntrainedAgent {
   };
 };
 
-TEST(RunRollouts, OfSeveralEpisodesAtATimeGiveTheSameOutcomesByFewerBatches) {
+TEST(RunRollouts, OfSeveralEpisodesAtATimeHaveTheSameOutcomesInFewerBatches) {
   PlanningAgent alone, together;
   LineEnvironment environment;
   const RolloutOptions options{.num_episodes = 5, .first_seed = 500};
@@ -133,14 +133,14 @@ TEST(RunRollouts, OfSeveralEpisodesAtATimeGiveTheSameOutcomesByFewerBatches) {
   EXPECT_EQ(progress, (std::vector<std::int64_t>{1, 2, 3, 4, 5}));
 }
 
-TEST(RunRollouts, DrawOnlyTheFramesThatTheAgentLooksAt) {
+TEST(RunRollouts, RenderOnlyTheImagesThatTheAgentNeeds) {
   ConstantAgent agent(0.1);
   LineEnvironment environment;
   run_rollouts(agent, environment, {.num_episodes = 2});
   EXPECT_EQ(environment.frames_drawn, 6);
 }
 
-TEST(RunRollouts, PutEveryModuleBackIntoItsMode) {
+TEST(RunRollouts, RestoreTheModeOfEveryModule) {
   ConstantAgent agent(0.1);
   LineEnvironment environment;
   agent.train();
@@ -152,12 +152,12 @@ TEST(RunRollouts, PutEveryModuleBackIntoItsMode) {
   EXPECT_TRUE(generator.equal(at::detail::getDefaultCPUGenerator().get_state()));
 }
 
-TEST(RunRollouts, EndOnceTheActorIsGoneHoweverTheyEnd) {
+TEST(RunRollouts, DestroyTheActorHoweverTheyEnd) {
   class BusyAgent : public ConstantAgent {
    public:
     using ConstantAgent::ConstantAgent;
     void at_rest() override {
-      EXPECT_FALSE(is_training());  // its mode changes back after
+      EXPECT_FALSE(is_training());  // the mode is restored later
       ++rests;
     }
     int rests = 0;
@@ -172,7 +172,7 @@ TEST(RunRollouts, EndOnceTheActorIsGoneHoweverTheyEnd) {
   EXPECT_TRUE(agent.is_training());
 }
 
-TEST(RunRollouts, LeaveTablesPicturesAndVideos) {
+TEST(RunRollouts, WriteTablesImagesAndVideos) {
   const fs::path folder =
       fs::temp_directory_path() / ("roboimi_rollout_" + std::to_string(::getpid()));
   ConstantAgent agent(0.35);
@@ -200,7 +200,7 @@ TEST(RunRollouts, LeaveTablesPicturesAndVideos) {
   fs::remove_all(folder);
 }
 
-TEST(RunRollouts, OfARobotLeaveTablesAlone) {
+TEST(RunRollouts, OfARobotWriteOnlyTables) {
   const fs::path folder =
       fs::temp_directory_path() / ("roboimi_robot_rollout_" + std::to_string(::getpid()));
   ConstantAgent agent(0.4);  // 12 steps: 5.05 from 0.25, 5.3 from 0.5
@@ -223,7 +223,7 @@ TEST(RunRollouts, OfARobotLeaveTablesAlone) {
   fs::remove_all(folder);
 }
 
-TEST(RunRollouts, RefuseAnEnvironmentOfOtherSizes) {
+TEST(RunRollouts, RejectAnEnvironmentOfOtherSizes) {
   class Wider : public LineEnvironment {
    public:
     Wider() : wide_(LineEnvironment::spec()) { wide_.set(rgb_stream("front", {8, 16})); }
@@ -241,7 +241,7 @@ TEST(RunRollouts, RefuseAnEnvironmentOfOtherSizes) {
   }
 }
 
-TEST(RunRollouts, UseOneThreadWhateverThePolicyIsTrainedWith) {
+TEST(RunRollouts, UseOneThread) {
   class CountingAgent : public ConstantAgent {
    public:
     using ConstantAgent::ConstantAgent;
@@ -258,7 +258,7 @@ TEST(RunRollouts, UseOneThreadWhateverThePolicyIsTrainedWith) {
   at::set_num_threads(former);
 }
 
-TEST(RunRollouts, CountTheChunksThatCameTooLate) {
+TEST(RunRollouts, CountLateChunks) {
   // A chunk every fourth step; one step of a tenth of a second is granted.
   class SlowAgent : public ConstantAgent {
    public:
@@ -282,7 +282,7 @@ TEST(RunRollouts, CountTheChunksThatCameTooLate) {
   EXPECT_DOUBLE_EQ(plans.total_ms, 5 * 80.0 + 120.0);
 }
 
-TEST(EpisodeOutcome, SurvivesTheWayFromAWorkerToItsOwner) {
+TEST(EpisodeOutcome, SurvivesConversionToJson) {
   const EpisodeOutcome sent{.seed = 1099,
                             .success = true,
                             .highest_reward = 0.1 + 0.2,
@@ -303,13 +303,13 @@ TEST(Controls, HoldPoseIgnoresThePolicy) {
   ConstantAgent agent(0.35);
   const auto environment =
       controlled(Control::kHoldPose, [] { return std::make_shared<LineEnvironment>(); });
-  // Starting at 1, the command is 1: 5 is reached. Starting at 0 nothing moves.
+  // Starting at 1, every command is 1 and 5 is reached. Starting at 0, nothing moves.
   const auto summary = run_rollouts(agent, *environment, {.num_episodes = 2, .first_seed = 500});
   EXPECT_FALSE(summary.episodes[0].success);
   EXPECT_TRUE(summary.episodes[1].success);
 }
 
-TEST(Controls, PassTheTrueSceneOn) {
+TEST(Controls, ReturnTheSceneOfTheActualEnvironment) {
   for (const Control control :
        {Control::kNone, Control::kHoldPose, Control::kBlack, Control::kShuffled}) {
     std::vector<std::shared_ptr<LineEnvironment>> made;
@@ -321,7 +321,7 @@ TEST(Controls, PassTheTrueSceneOn) {
   }
 }
 
-TEST(Controls, WorkOnARobotAsFarAsOneRobotCan) {
+TEST(Controls, NeedNoSecondRobotExceptShuffled) {
   int robots = 0;
   const auto make = [&] {
     ++robots;
@@ -331,17 +331,17 @@ TEST(Controls, WorkOnARobotAsFarAsOneRobotCan) {
   EXPECT_EQ(black->scene(), nullptr);
   EXPECT_EQ(black->reset(1, true).at("front").sum().item<int>(), 0);
   const auto held = controlled(Control::kHoldPose, make);
-  held->reset(1, false);  // at 0.25, which is the command from now on
+  held->reset(1, false);  // at 0.25, which is every command from now on
   EXPECT_DOUBLE_EQ(held->step(at::zeros({1}), false).observation.state()[0].item<double>(), 0.5);
   robots = 0;
   EXPECT_EQ(error_text([&] { controlled(Control::kShuffled, make); }),
-            "control shuffled: images of another episode need a second environment beside this "
-            "one: expected a simulator, that is, an environment with a scene; found an "
+            "control shuffled: images of another episode need a second environment: "
+            "expected a simulator, that is, an environment with a scene; found an "
             "environment without a scene, such as a robot; use the control black or hold_pose");
   EXPECT_EQ(robots, 1);
 }
 
-// Shows where it is in its pictures.
+// Its images show its position.
 class VisibleLine : public LineEnvironment {
  public:
   Observation observe(bool render) override {
@@ -351,7 +351,7 @@ class VisibleLine : public LineEnvironment {
   }
 };
 
-TEST(Controls, ShowBlackOrAnotherEpisodesPictures) {
+TEST(Controls, ShowBlackImagesOrThoseOfAnotherEpisode) {
   const auto make = [] { return std::make_shared<VisibleLine>(); };
   const auto shown = [&](Control control) {
     const auto environment = controlled(control, make);
@@ -363,10 +363,10 @@ TEST(Controls, ShowBlackOrAnotherEpisodesPictures) {
   };
   EXPECT_EQ(shown(Control::kNone), 30);
   EXPECT_EQ(shown(Control::kBlack), 0);
-  EXPECT_EQ(shown(Control::kShuffled), 20);  // of seed 502, which starts at 0
+  EXPECT_EQ(shown(Control::kShuffled), 20);  // seed 502 starts at 0
 }
 
-// Ends at 3, and takes no step after that.
+// Ends at 3. Fails on a step after that.
 class EndingLine : public VisibleLine {
  public:
   Observation reset(std::uint64_t seed, bool render) override {
@@ -384,7 +384,7 @@ class EndingLine : public VisibleLine {
   bool has_ended_ = false;
 };
 
-TEST(Controls, KeepTheLastPictureOfAnEpisodeThatEndsFirst) {
+TEST(Controls, KeepTheLastImageOfAnEpisodeThatEndsFirst) {
   const auto environment =
       controlled(Control::kShuffled, [] { return std::make_shared<EndingLine>(); });
   environment->reset(500, false);  // from 0; the other, of seed 501, from 1
@@ -393,7 +393,7 @@ TEST(Controls, KeepTheLastPictureOfAnEpisodeThatEndsFirst) {
   EXPECT_EQ(environment->observe(true).at("front")[0][0][0].item<int>(), 30);
 }
 
-TEST(Controls, NameThemselvesAndRefuseOthers) {
+TEST(Controls, HaveNamesAndRejectOthers) {
   EXPECT_EQ(control_from("shuffled"), Control::kShuffled);
   try {
     control_from("blind");
@@ -404,7 +404,7 @@ TEST(Controls, NameThemselvesAndRefuseOthers) {
 }
 
 // Reference values: statsmodels' proportion_confint(k, n, method="wilson").
-TEST(WilsonInterval, IsThePublishedOne) {
+TEST(WilsonInterval, MatchesAReferenceImplementation) {
   EXPECT_NEAR(wilson_interval(8, 10).first, 0.49016247153664183, 1e-12);
   EXPECT_NEAR(wilson_interval(8, 10).second, 0.9433178485456247, 1e-12);
   EXPECT_EQ(wilson_interval(0, 10).first, 0.0);
