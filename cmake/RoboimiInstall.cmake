@@ -22,9 +22,16 @@ install(DIRECTORY configs DESTINATION share/roboimi)
 install(DIRECTORY assets/checkpoints DESTINATION share/roboimi/assets)
 install(PROGRAMS scripts/swanlab_follow.py DESTINATION share/roboimi/scripts)
 install(FILES scripts/requirements-swanlab.txt DESTINATION share/roboimi/scripts)
-install(FILES LICENSE README.md CHANGELOG.md SECURITY.md DESTINATION share/doc/roboimi)
+install(FILES LICENSE README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md DESTINATION share/doc/roboimi)
 install(DIRECTORY docs DESTINATION share/doc/roboimi
         FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN "*.png" PATTERN "*.webp")
+# The documents link to these.
+file(GLOB plugin_readmes RELATIVE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/plugins/*/README.md)
+foreach(readme IN LISTS plugin_readmes)
+  get_filename_component(folder ${readme} DIRECTORY)
+  install(FILES ${readme} DESTINATION share/doc/roboimi/${folder})
+endforeach()
+install(DIRECTORY examples DESTINATION share/doc/roboimi)
 
 if(ROBOIMI_BUNDLE_LIBRARIES)
   # Only the libraries that a program loads: no archives, no Python bindings, no test libraries. Nothing

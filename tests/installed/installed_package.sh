@@ -31,6 +31,17 @@ roboimi=$prefix/bin/roboimi
 unset ROBOIMI_PLUGIN_PATH ROBOIMI_CONFIG_PATH
 cd "$folder"
 
+say "check that the installed documents have their images and the files that they link to"
+documents=$prefix/share/doc/roboimi
+for page in README.md docs/architecture.md docs/data.md docs/suites.md docs/results/encoders.md; do
+  grep -oE '\]\([^)#:]+\.(svg|png|webp|md)[)#]' "$documents/$page" | tr -d '])(#' | while read -r link; do
+    case "$link" in
+      */assets/* | */experiment_suites/*) ;;  # not installed
+      *) test -f "$(dirname "$documents/$page")/$link" || { echo "$page: $link is not installed"; exit 1; } ;;
+    esac
+  done
+done
+
 say "build the example plugin and run its conformance tests"
 cp -r "$source/examples/third_party_backbone" .
 cmake -S third_party_backbone -B my_backbone -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
