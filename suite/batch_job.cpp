@@ -31,16 +31,16 @@ std::string variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-// Waits for the child, telling it once to stop when this process is asked to.
+// Waits for the child. If this process is asked to stop, sends one SIGINT to the child.
 std::optional<int> wait_for(const ProcessIdentity& child, const StopRequest& stop) {
-  bool told = false;
+  bool is_signaled = false;
   int status = 0;
   while (true) {
     const pid_t ended = ::waitpid(static_cast<pid_t>(child.pid), &status, WNOHANG);
     if (ended > 0) return shell_status(status);
     if (ended < 0) return std::nullopt;
-    if (stop.requested() && !told) {
-      told = true;
+    if (stop.requested() && !is_signaled) {
+      is_signaled = true;
       ::kill(static_cast<pid_t>(child.pid), SIGINT);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -92,7 +92,7 @@ int run_batch_job(const WorkFolder& folder, std::size_t submission, std::size_t 
                 .attempts = (former ? former->attempts : 0) + (own.trial ? 0 : 1),
                 .log = folder.log(name).string(),
                 .heard = time_now()};
-  const auto keep = [&] {
+  const auto save = [&] {
     row.heard = time_now();
     write_job_row(folder, row, own.trial);
   };
@@ -104,10 +104,10 @@ int run_batch_job(const WorkFolder& folder, std::size_t submission, std::size_t 
   } catch (const Error& error) {
     row.state = RunState::kFailed;
     row.text = one_line_message(error);
-    keep();
+    save();
     throw;
   }
-  keep();
+  save();
   const std::optional<int> status = wait_for(row.process, stop);
   if (own.trial) {
     judge_trial(folder, stop.requested(), status, row);
@@ -115,7 +115,7 @@ int run_batch_job(const WorkFolder& folder, std::size_t submission, std::size_t 
     read_progress(folder.runs(name), row);
     judge_training(folder, status, row);
   }
-  keep();
+  save();
   return status.value_or(EXIT_FAILURE);
 }
 

@@ -1,12 +1,11 @@
-// One run as a job of a batch system, and what is kept of its submission. The work folder is the
-// one of work_folder.h, on a file system that all nodes see; instead of a supervisor the batch
-// system starts
+// A run as a job of a batch system, and the records of submissions. The work folder (work_folder.h)
+// is on a file system shared by all nodes. Instead of a supervisor, the batch system starts
 //
 //   roboimi suite work batch FOLDER SUBMISSION     with SLURM_ARRAY_TASK_ID
 //
-// which runs its training or trial to the end and keeps the run's row in jobs/NAME/batch.json or
-// trial.json. SIGINT and SIGTERM reach the run as one SIGINT: it writes a checkpoint. A job that is
-// queued again continues from the last one.
+// This runs the training or trial to its end, and updates the run's row in jobs/NAME/batch.json or
+// trial.json. SIGINT and SIGTERM are forwarded to the run as one SIGINT, so that it writes a
+// checkpoint. A requeued job continues from the last checkpoint.
 #pragma once
 
 #include <optional>
@@ -19,23 +18,23 @@
 namespace roboimi {
 
 struct Submission {
-  std::string job_id;  // of the array; empty before it was submitted
+  std::string job_id;  // of the array; empty before submission
   bool trial = false;
   std::vector<std::string> names;  // of its tasks, in order
 };
 
-// FOLDER/submissions.json, in the order in which they were made.
+// The submissions in FOLDER/submissions.json, oldest first.
 ROBOIMI_EXPORT std::vector<Submission> read_submissions(const WorkFolder& folder);
 ROBOIMI_EXPORT void write_submissions(const WorkFolder& folder,
                                       const std::vector<Submission>& submissions);
 
-// The row that the job of a training, or of a trial, has written; none before it began.
+// The row written by the job of a training, or of a trial; empty before the job has started.
 ROBOIMI_EXPORT std::optional<RunStatus> read_job_row(const WorkFolder& folder,
                                                      const std::string& name, bool trial);
 ROBOIMI_EXPORT void write_job_row(const WorkFolder& folder, const RunStatus& row, bool trial);
 
-// Runs task `task` of submission `submission`; returns its exit status. What keeps it from starting
-// is in its row, too.
+// Runs task `task` of submission `submission` and returns its exit status. If it cannot be started,
+// throws Error and writes the reason into the run's row.
 ROBOIMI_EXPORT int run_batch_job(const WorkFolder& folder, std::size_t submission,
                                  std::size_t task);
 

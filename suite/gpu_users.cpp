@@ -9,17 +9,17 @@
 namespace roboimi {
 namespace {
 
-std::string ask(std::int64_t gpu) {
+std::string query_users(std::int64_t gpu) {
   ProcessResult answer;
   try {
     answer = run_process({"nvidia-smi", "--query-compute-apps=pid,process_name",
                           "--format=csv,noheader", "-i", std::to_string(gpu)},
                          "", std::chrono::seconds(10));
   } catch (const Error&) {
-    return "";  // without a driver's tool the run itself will tell
+    return "";  // without nvidia-smi, the run itself reports problems
   }
-  // A driver that hangs is no free GPU, and must not keep the supervisor from its runs.
-  if (answer.timed_out) return "something: nvidia-smi does not answer";
+  // A GPU whose driver hangs is not free. The supervisor must not wait for it.
+  if (answer.timed_out) return "an unknown process: nvidia-smi does not answer";
   std::string users;
   std::istringstream lines(answer.status == 0 ? answer.output : "");
   for (std::string line; std::getline(lines, line);) {
@@ -39,7 +39,7 @@ std::string GpuUsers::of(std::int64_t gpu) {
   if (known != answers_.end() && now - known->second.when < std::chrono::seconds(5)) {
     return known->second.users;
   }
-  answers_[gpu] = {now, ask(gpu)};
+  answers_[gpu] = {now, query_users(gpu)};
   return answers_[gpu].users;
 }
 

@@ -1,4 +1,4 @@
-// Which processes compute on a GPU, as nvidia-smi tells. Internal to suite.
+// The processes that compute on a GPU, according to nvidia-smi. Internal to suite.
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,8 @@ namespace roboimi {
 
 class GpuUsers {
  public:
-  // "process 4711 (python)", or nothing: free, or no nvidia-smi to ask. Asks every few seconds.
+  // "process 4711 (python)"; empty if the GPU is free or nvidia-smi is missing. Results are cached
+  // for a few seconds.
   std::string of(std::int64_t gpu);
 
  private:

@@ -23,14 +23,14 @@ void set_text(ConfigNode& config, const char* key, const std::string& value) {
   config.set_path(key, ConfigNode::scalar(config::escape_references(value), {}, /*quoted=*/true));
 }
 
-// A few steps of it: everything is loaded, trained, saved and, if it ever will be, rolled out.
+// The config of a trial: a few steps that load, train, save and, if the run does, roll out.
 ConfigNode trial_of(ConfigNode config, std::int64_t steps, const std::filesystem::path& output) {
   const std::int64_t episodes = integer_at(config, "train.rollout_num_episodes", 1);
   set_integer(config, "train.max_steps", steps);
   set_integer(config, "train.log_every", 1);
   set_integer(config, "train.rollout_num_episodes", std::min<std::int64_t>(1, episodes));
   set_text(config, "output_dir", output.string());
-  // A trial is nothing to show, but it should notice that the tracker's package is missing.
+  // A trial is not uploaded, but it must fail if the tracker's package is missing.
   if (const ConfigNode* swanlab = config.find_path("track.swanlab");
       swanlab != nullptr && swanlab->is_scalar() && swanlab->text() == "cloud") {
     set_text(config, "track.swanlab", "offline");

@@ -1,4 +1,4 @@
-// This machine: a supervisor of its own, see supervisor.h. Internal to suite.
+// A target on this machine, with a supervisor process (supervisor.h). Internal to suite.
 #pragma once
 
 #include "suite/target.h"

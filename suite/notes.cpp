@@ -1,4 +1,4 @@
-// notes_text: the records of a suite for people.
+// notes_text(): the records of a suite as Markdown.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -10,9 +10,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kLine = "<!-- Your own words: what stands below this line is kept. -->\n";
+constexpr const char* kLine = "<!-- Your own notes: text below this line is kept. -->\n";
+// The same in the notes of earlier versions.
+constexpr const char* kFormerLine =
+    "<!-- Your own words: what stands below this line is kept. -->\n";
 
-// What would end a cell of a table, or be taken for markup.
+// Escapes what would end a table cell or be read as markup.
 std::string cell(const std::string& text) {
   std::string result;
   for (const char c : text) {
@@ -70,7 +73,7 @@ std::string difference_table(const Json& manifest) {
     text += "\n";
   }
   if (text.empty()) return "";
-  return "\n## Where the configurations differ\n\n" + head + "\n" + rule + "\n" + text;
+  return "\n## Differences between the configurations\n\n" + head + "\n" + rule + "\n" + text;
 }
 
 std::string launch_list(const Json& manifest) {
@@ -83,10 +86,12 @@ std::string launch_list(const Json& manifest) {
   return text.empty() ? "" : "\n## Launches\n\n" + text;
 }
 
-std::string own_words(const std::string& former) {
-  const std::size_t line = former.find(kLine);
-  if (line != std::string::npos) return former.substr(line + std::string(kLine).size());
-  // A file without the line was written by hand: all of it is kept.
+std::string own_notes(const std::string& former) {
+  for (const std::string line : {kLine, kFormerLine}) {
+    const std::size_t begin = former.find(line);
+    if (begin != std::string::npos) return former.substr(begin + line.size());
+  }
+  // A file without the line was written by hand, so all of it is kept.
   return former.empty() ? "\n## Notes\n" : "\n" + former;
 }
 
@@ -97,7 +102,7 @@ std::string notes_text(const Json& manifest, const std::vector<RunStatus>& rows,
   return fmt::format("# {}\n\nMade from manifest.json and status.json by `roboimi suite`.\n\n",
                      cell(manifest.value("suite", "suite"))) +
          run_table(rows) + launch_list(manifest) + weights_list(manifest) +
-         difference_table(manifest) + "\n" + kLine + own_words(former);
+         difference_table(manifest) + "\n" + kLine + own_notes(former);
 }
 
 }  // namespace roboimi

@@ -19,8 +19,8 @@ ProcessLock lock_of(const fs::path& suite_folder) {
   return ProcessLock::take(suite_folder / "work" / "records.lock");
 }
 
-// As the manifest orders them; what it does not name comes last. A run that never began on one
-// target and was launched on another since is that one's.
+// Sorts rows in the manifest's order; others come last. Removes a row if its run was launched on
+// another target since.
 void arrange_rows(const Json& manifest, std::vector<RunStatus>& rows) {
   std::map<std::string, std::size_t> order;
   std::map<std::string, std::string> targets;

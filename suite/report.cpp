@@ -1,7 +1,6 @@
 #include "suite/report.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -141,7 +140,7 @@ struct Counts {
   std::int64_t successes = 0, episodes = 0;
   double reward = 0.0;
   std::int64_t runs = 0;
-  std::vector<std::string> evaluations;  // distinct
+  std::map<std::string, std::string> evaluations;  // what was evaluated -> last time
 
   double rate() const { return static_cast<double>(successes) / static_cast<double>(episodes); }
 };
@@ -152,11 +151,8 @@ Counts count(const Runs& runs, const std::string& group) {
     if (run.group != group || run.episodes.empty()) continue;
     counts.runs += 1;
     counts.reward += run.mean_highest_reward;
-    const std::string evaluation = run.evaluation + ": " + run.evaluation_note;
-    if (std::find(counts.evaluations.begin(), counts.evaluations.end(), evaluation) ==
-        counts.evaluations.end()) {
-      counts.evaluations.push_back(evaluation);
-    }
+    std::string& last = counts.evaluations[run.evaluation + ": " + run.evaluation_note];
+    last = std::max(last, run.evaluated);
     for (const EpisodeResult& episode : run.episodes) {
       counts.episodes += 1;
       counts.successes += episode.success ? 1 : 0;
@@ -185,6 +181,14 @@ std::string dot_with_whiskers(double rate, double low, double high, std::size_t 
   return svg + fmt::format("<circle class='rate' cx='{:.1f}' cy='10' r='4'/></g></svg>", x(rate));
 }
 
+std::string text_of(const std::map<std::string, std::string>& evaluations) {
+  std::string text;
+  for (const auto& [evaluation, time] : evaluations) {
+    text += (text.empty() ? "" : "; ") + evaluation + ", " + time;
+  }
+  return text;
+}
+
 std::string success_table(const Runs& runs, const std::vector<std::string>& groups) {
   std::vector<Row> rows;
   for (std::size_t i = 0; i < groups.size(); ++i) {
@@ -193,19 +197,19 @@ std::string success_table(const Runs& runs, const std::vector<std::string>& grou
     const auto [low, high] = wilson_interval(counts.successes, counts.episodes);
     const double rate = counts.rate();
     rows.push_back({{groups[i]},
-                    {fmt::format("{}/{} = {}", counts.successes, counts.episodes, percent(rate))},
                     {"", "", dot_with_whiskers(rate, low, high, i)},
+                    {fmt::format("{}/{} = {}", counts.successes, counts.episodes, percent(rate))},
                     {fmt::format("{:.1f} to {:.1f} %", 100 * low, 100 * high)},
                     {fmt::format("{:.2f}", counts.reward / static_cast<double>(counts.runs))},
                     {std::to_string(counts.runs)},
-                    {fmt::format("{}", fmt::join(counts.evaluations, "; "))}});
+                    {text_of(counts.evaluations)}});
   }
   if (rows.empty()) return "";
   return "<p>Each training counts with its newest plain evaluation: no control, no overrides, "
          "averaged weights. Without one, its last rollouts count. Dots are success rates, whiskers "
          "95 % Wilson intervals over episodes; they do not include differences between "
          "trainings.</p>\n" +
-         table({"run", "success", "0 to 100 %", "95 % interval", "highest reward", "trainings",
+         table({"run", "0 to 100 %", "success", "95 % interval", "highest reward", "trainings",
                 "evaluation"},
                rows);
 }
@@ -310,9 +314,11 @@ std::string conclusion(const Runs& runs, const std::vector<std::string>& groups)
     return fmt::format("{} and {} were evaluated on different episodes and cannot be compared.",
                        best.text(), second.text());
   }
-  const std::string p = fmt::format("McNemar p = {:.2g}", c.p);
-  // More groups than two make a difference by chance more likely.
-  if (c.p < kSignificant / static_cast<double>(ranked.size() - 1)) {
+  // With more than two groups, a difference by chance is more likely (Bonferroni).
+  const double threshold = kSignificant / static_cast<double>(ranked.size() - 1);
+  std::string p = fmt::format("McNemar p = {:.2g}", c.p);
+  if (ranked.size() > 2) p += fmt::format(", significant below {:.2g}", threshold);
+  if (c.p < threshold) {
     return fmt::format("{} solved significantly more episodes than {}{} ({}).", best.text(),
                        ranked.size() > 2 ? "the second best, " : "", second.text(), p);
   }

@@ -125,8 +125,8 @@ double number_or(const Json& object, const char* key, double otherwise) {
   return found != object.end() && found->is_number() ? found->get<double>() : otherwise;
 }
 
-// "100 episodes from seed 1000, 2026-01-31T12:00:00Z".
-std::string note_of(const Summary& summary, const std::vector<EpisodeResult>& episodes) {
+// "100 episodes from seed 1000".
+std::string note_of(const std::vector<EpisodeResult>& episodes) {
   std::string note = fmt::format("{} episodes", episodes.size());
   if (!episodes.empty()) {
     const auto first = std::min_element(
@@ -134,7 +134,7 @@ std::string note_of(const Summary& summary, const std::vector<EpisodeResult>& ep
         [](const EpisodeResult& a, const EpisodeResult& b) { return a.seed < b.seed; });
     note += fmt::format(" from seed {}", first->seed);
   }
-  return note + ", " + summary.written;
+  return note;
 }
 
 void read_evaluation(const Summary& evaluation, RunData& run) {
@@ -152,7 +152,8 @@ void read_evaluation(const Summary& evaluation, RunData& run) {
                  .where = (folder / "summary.json").string(),
                  .next = "move the folder away; the report then uses an earlier one"});
   }
-  run.evaluation_note = note_of(evaluation, run.episodes);
+  run.evaluation_note = note_of(run.episodes);
+  run.evaluated = evaluation.written;
   run.mean_highest_reward = number_or(summary, "mean_highest_reward", 0.0);
   const Json timings = summary.value("timings", Json::object());
   for (const auto& [key, value] : timings.items()) {

@@ -34,7 +34,8 @@ struct RunData {
   // "train/loss" -> (step, value)
   std::map<std::string, std::vector<std::pair<double, double>>> curves;
   std::string evaluation;       // folder of the evaluation or rollouts, or empty
-  std::string evaluation_note;  // "100 episodes from seed 1000, 2026-01-31T12:00:00Z"
+  std::string evaluation_note;  // "100 episodes from seed 1000"
+  std::string evaluated;        // 2026-01-31T12:00:00Z
   std::vector<EpisodeResult> episodes;
   std::map<std::string, double> timings;  // milliseconds per control step
   double mean_highest_reward = 0.0;

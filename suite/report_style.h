@@ -48,7 +48,7 @@ svg text { fill: var(--quiet); font: 12px system-ui, sans-serif; }
 svg .grid { stroke: var(--line); } svg .mark { fill: var(--text); }
 svg polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 svg.interval { width: 168px; height: 28px; display: block; margin: -3px 0; }
-.legend span { margin-right: 16px; color: var(--text); overflow-wrap: anywhere; }
+.legend span { display: inline-block; max-width: 100%; margin-right: 16px; color: var(--text); overflow-wrap: anywhere; }
 .legend i { display: inline-block; width: 12px; height: 12px; border-radius: 3px;
   margin-right: 6px; vertical-align: -1px; }
 @media (max-width: 560px) { main { padding: 14px 10px 40px; } svg text { font-size: 15px; }

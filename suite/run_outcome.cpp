@@ -12,16 +12,16 @@ namespace roboimi {
 namespace {
 
 constexpr int kInterrupted =
-    kSignalStatus + SIGINT;  // and what `roboimi run` ends with after Ctrl-C
+    kSignalStatus + SIGINT;  // also the exit status of `roboimi run` after Ctrl-C
 
 std::string at_step(const RunStatus& row) {
   return row.step ? " at step " + std::to_string(*row.step) : "";
 }
 
-// What it said last. A process that a signal ended said nothing of that.
-std::string words_of(const std::filesystem::path& log, int status) {
-  const std::string words = status > kSignalStatus ? "" : last_words(log);
-  return words.empty() ? "" : ": " + words;
+// The last line of its log. Empty after a signal, because the log does not explain it.
+std::string last_line_of(const std::filesystem::path& log, int status) {
+  const std::string line = status > kSignalStatus ? "" : last_words(log);
+  return line.empty() ? "" : ": " + line;
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ void judge_training(const WorkFolder& folder, std::optional<int> status, RunStat
                (has_checkpoint(row.run_folder) ? ", with a checkpoint" : ", before a checkpoint");
   } else {
     row.state = RunState::kFailed;
-    row.text = status_text(*status) + at_step(row) + words_of(folder.log(row.name), *status);
+    row.text = status_text(*status) + at_step(row) + last_line_of(folder.log(row.name), *status);
   }
 }
 
@@ -55,14 +55,15 @@ bool judge_trial(const WorkFolder& folder, bool asked_to_stop, std::optional<int
   }
   if (code != 0) {
     row.state = RunState::kFailed;
-    row.text = "its trial failed: " + (status ? status_text(code) : std::string("ended unseen"));
-    if (status) row.text += words_of(folder.log(row.name), code);
+    row.text =
+        "its trial failed: " + (status ? status_text(code) : std::string("ended without a record"));
+    if (status) row.text += last_line_of(folder.log(row.name), code);
     return false;
   }
-  std::error_code ignored;  // what is left is only in the way of nobody
+  std::error_code ignored;  // best effort: leftovers are harmless
   std::filesystem::remove_all(folder.smoke_runs(row.name), ignored);
   row.state = RunState::kQueued;
-  row.text = "its trial went well";
+  row.text = "its trial succeeded";
   return true;
 }
 

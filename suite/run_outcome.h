@@ -1,4 +1,4 @@
-// What the end of a process says of its run. Internal to suite.
+// The outcome of a run whose process has ended. Internal to suite.
 #pragma once
 
 #include <optional>
@@ -7,11 +7,12 @@
 
 namespace roboimi {
 
-// `status` is the process's, as a shell has it; none when somebody else reaped it, or it was not
-// this process's child: then what the run wrote decides.
+// Sets the row of a training. `status` is the exit status as in a shell. It is empty if the process
+// was not a child of this process; then the files of the run decide.
 void judge_training(const WorkFolder& folder, std::optional<int> status, RunStatus& row);
 
-// A trial that went well puts the run back into the queue, removes what it wrote, and returns true.
+// Sets the row of a trial. If the trial succeeded, puts the run back into the queue, removes the
+// trial's files and returns true.
 bool judge_trial(const WorkFolder& folder, bool asked_to_stop, std::optional<int> status,
                  RunStatus& row);
 

@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// What is missing or half written is null.
+// The object in the file; null if it is missing or incomplete.
 Json json_or_null(const fs::path& file) {
   std::error_code error;
   if (!fs::is_regular_file(file, error)) return {};

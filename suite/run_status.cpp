@@ -34,10 +34,10 @@ RunState state_from(const std::string& name) {
   throw Error({.what = "unknown state of a run", .found = "'" + name + "'"});
 }
 
-// Earlier versions kept it in the text alone.
+// Earlier versions recorded this only in the text.
 bool was_asked_to_stop(const Json& json) {
-  const auto stated = json.find("asked_to_stop");
-  if (stated != json.end()) return stated->get<bool>();
+  const auto recorded = json.find("asked_to_stop");
+  if (recorded != json.end()) return recorded->get<bool>();
   return json.at("text").get<std::string>().starts_with("asked to stop");
 }
 
@@ -107,7 +107,7 @@ RunStatus run_status_from(const Json& json) {
             .success_rate = optional_from<double>(json.at("success_rate")),
             .heard = json.at("heard")};
   } catch (const nlohmann::json::exception& error) {
-    throw Error({.what = std::string("not a run's status: ") + error.what()});
+    throw Error({.what = std::string("invalid status of a run: ") + error.what()});
   }
 }
 
@@ -136,7 +136,7 @@ const RunStatus* find_run(const std::vector<RunStatus>& rows, const std::string&
 Json read_json(const std::filesystem::path& file) {
   const Json json = Json::parse(read_text(file), nullptr, /*allow_exceptions=*/false);
   if (!json.is_discarded()) return json;
-  throw Error({.what = "not JSON", .where = file.string(), .next = "remove it, or mend it"});
+  throw Error({.what = "not JSON", .where = file.string(), .next = "fix or remove the file"});
 }
 
 }  // namespace roboimi

@@ -12,15 +12,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Derived from the data, and made again there; what a collection keeps for itself.
-constexpr std::array kLeftOut = {".roboimi_cache", ".staged", ".lock"};
+// Caches, which are created again there, and internal files of collections.
+constexpr std::array kExcluded = {".roboimi_cache", ".staged", ".lock"};
 
 void add_below(const fs::path& base, const fs::path& folder, std::vector<std::string>& files) {
   std::error_code error;
   auto entry = fs::recursive_directory_iterator(
       folder, fs::directory_options::follow_directory_symlink, error);
   for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    if (std::ranges::find(kLeftOut, entry->path().filename().string()) != kLeftOut.end()) {
+    if (std::ranges::find(kExcluded, entry->path().filename().string()) != kExcluded.end()) {
       entry.disable_recursion_pending();
     } else if (entry->is_regular_file()) {
       files.push_back(entry->path().lexically_relative(base).string());

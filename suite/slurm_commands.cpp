@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::chrono::minutes kLimit{2};
 
-// The parts between '|'; the last is what remains.
+// The fields of a line, separated by '|'. The last one is the rest of the line.
 std::vector<std::string> fields_of(const std::string& line, std::size_t count) {
   std::vector<std::string> fields;
   std::istringstream stream(line);
@@ -37,13 +37,13 @@ std::string run_slurm(const std::vector<std::string>& words) {
   try {
     result = run_process(words, "", kLimit);
   } catch (const Error& error) {
-    throw Error({.what = "no Slurm on this machine: " + one_line_message(error),
-                 .next = "launch where " + words[0] + " is installed"});
+    throw Error({.what = "Slurm is not available on this machine: " + one_line_message(error),
+                 .next = "launch the suite on a machine that has " + words[0]});
   }
   if (result.status == 0) return result.output;
   throw Error({.what = words[0] + (result.timed_out ? " does not answer" : " failed"),
                .found = printable(result.errors.substr(0, result.errors.find('\n'))),
-               .next = "what Slurm has accepted goes on"});
+               .next = "jobs that Slurm has accepted continue"});
 }
 
 SlurmQueue squeue() {
@@ -64,7 +64,7 @@ bool EndedTask::is_clusters() const {
 }
 
 std::map<std::string, EndedTask> parse_accounting(const std::string& text) {
-  static const std::set<std::string> kUnderWay = {"PENDING",  "RUNNING",  "SUSPENDED",
+  static const std::set<std::string> kNotEnded = {"PENDING",  "RUNNING",  "SUSPENDED",
                                                   "REQUEUED", "RESIZING", ""};
   std::map<std::string, EndedTask> ended;
   std::istringstream lines(text);
@@ -72,7 +72,7 @@ std::map<std::string, EndedTask> parse_accounting(const std::string& text) {
     const std::vector<std::string> fields = fields_of(line, 5);
     // "CANCELLED by 1000"
     const std::string state = printable(fields[1].substr(0, fields[1].find(' ')));
-    if (kUnderWay.contains(state)) continue;
+    if (kNotEnded.contains(state)) continue;
     const std::string nodes = fields[3] == "None assigned" ? "" : ", on " + fields[3];
     ended[fields[0].substr(0, fields[0].find("_["))] = {
         .state = state,
@@ -94,7 +94,7 @@ const EndedTask* SlurmAccounting::of(const std::string& task) {
                       "", kLimit);
       if (answer.status == 0) ended_ = parse_accounting(answer.output);
     } catch (const Error&) {
-      // No sacct here: the jobs' own files are all there is.
+      // Without sacct, only the jobs' own files are known.
     }
   }
   for (const std::string& name : {task, task.substr(0, task.find('_'))}) {

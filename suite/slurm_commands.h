@@ -1,7 +1,7 @@
-// Slurm's own commands and what they say of jobs. Internal to suite.
+// Slurm's commands and the states of jobs that they report. Internal to suite.
 //
 //   const SlurmQueue queue = squeue();
-//   if (!queue.tasks.contains("4711_0")) ...      // ended, or never there
+//   if (!queue.tasks.contains("4711_0")) ...      // ended or unknown
 //   SlurmAccounting accounting({"4711"});
 //   if (const EndedTask* ended = accounting.of("4711_0")) ...
 #pragma once
@@ -15,40 +15,41 @@
 
 namespace roboimi {
 
-// Its output. Error when Slurm is not here, refuses, or does not answer.
+// Runs a command of Slurm and returns its output. Throws Error if Slurm is not installed here, or
+// if the command fails or does not answer.
 std::string run_slurm(const std::vector<std::string>& words);
 
 struct QueuedTask {
   std::string state, reason;
 };
 
-// This user's jobs that have not ended.
+// This user's pending and running jobs.
 struct SlurmQueue {
   std::map<std::string, QueuedTask> tasks;    // "4711_0"
   std::map<std::string, std::string> arrays;  // a job's name -> "4711"
 };
 SlurmQueue squeue();
 
-// What accounting keeps of a task that has ended.
+// The accounting record of a task that has ended.
 struct ROBOIMI_EXPORT EndedTask {
   std::string state;  // "OUT_OF_MEMORY", "CANCELLED", ...
   std::string text;   // "Slurm: OUT_OF_MEMORY, exit code 0:125, on node0, at 2026-01-31T12:00:00"
 
-  // By a person, or by `suite stop`.
+  // By a user, or by `suite stop`.
   bool is_cancelled() const { return state == "CANCELLED"; }
-  // Through no fault of the run's.
+  // The cluster ended it, not the run itself.
   bool is_clusters() const;
 };
 
-// From the lines of sacct --parsable2 --format=JobID,State,ExitCode,NodeList,End, by task. What it
-// keeps of tasks that were cancelled together ("4711_[2-4]", "4711") is under their array: "4711".
+// Parses the output of sacct --parsable2 --format=JobID,State,ExitCode,NodeList,End. The key is the
+// task; for tasks that were cancelled together ("4711_[2-4]", "4711") it is their array, "4711".
 ROBOIMI_EXPORT std::map<std::string, EndedTask> parse_accounting(const std::string& lines);
 
-// Asks sacct once, when it is first needed. Where no accounting is kept it knows nothing.
+// Runs sacct once, when it is first needed. Without accounting there are no records.
 class ROBOIMI_EXPORT SlurmAccounting {
  public:
   explicit SlurmAccounting(std::vector<std::string> jobs) : jobs_(std::move(jobs)) {}
-  // Nothing for a task that has not ended.
+  // nullptr for a task that has not ended.
   const EndedTask* of(const std::string& task);
 
  private:

@@ -15,10 +15,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Its arguments are the program, the work folder and the submission: nothing is put into its text.
+// Its arguments are the program, the work folder and the submission, so nothing needs quoting.
 constexpr const char* kScript = "#!/bin/sh\nexec \"$1\" suite work batch \"$2\" \"$3\"\n";
 
-// The newest submission of that kind with the run in it.
+// The newest submission of that kind that includes the run.
 std::optional<std::size_t> newest(const std::vector<Submission>& submissions,
                                   const std::string& name, bool trial) {
   for (std::size_t i = submissions.size(); i-- > 0;) {
@@ -46,7 +46,7 @@ bool is_number(const std::string& text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// The number of a job that wrote one of the submission's rows and is no other submission's.
+// The id of a job that wrote one of the submission's rows and belongs to no other submission.
 std::string number_from_rows(const WorkFolder& folder, const std::vector<Submission>& all,
                              const Submission& entry) {
   for (const std::string& name : entry.names) {
@@ -59,20 +59,20 @@ std::string number_from_rows(const WorkFolder& folder, const std::vector<Submiss
   return "";
 }
 
-// What the task of a trial has written; not one of an earlier submission.
+// The row written by the task of this trial, not by an earlier submission.
 std::optional<RunStatus> row_of(const WorkFolder& folder, const std::string& name,
                                 const std::string& trial_task) {
   std::optional<RunStatus> row = read_job_row(folder, name, /*trial=*/true);
   return row && row->job_id == trial_task ? row : std::nullopt;
 }
 
-// A job that left the queue without a word of its own.
+// Sets the row of a job that left the queue without writing its end.
 void judge_unseen(RunStatus& row, const EndedTask* ended, const std::string& otherwise) {
   row.state = ended == nullptr        ? RunState::kLost
               : ended->is_cancelled() ? RunState::kStopped
               : ended->is_clusters()  ? RunState::kLost
                                       : RunState::kFailed;
-  row.text = ended == nullptr ? otherwise + "; accounting (sacct) does not say why" : ended->text;
+  row.text = ended == nullptr ? otherwise + "; accounting (sacct) has no reason" : ended->text;
 }
 
 }  // namespace
@@ -109,13 +109,13 @@ std::string SlurmTarget::submit(const std::vector<std::string>& names, bool tria
                                 const std::string& after) {
   const fs::path script = folder_.path() / "batch.sh";
   write_text_atomically(script, kScript);
-  // A job may start before sbatch has returned: what its tasks are is written first.
+  // A job may start before sbatch returns, so its tasks are written first.
   std::vector<Submission> all = read_submissions(folder_);
   all.push_back({.job_id = "", .trial = trial, .names = names});
   write_submissions(folder_, all);
   std::vector<std::string> words = {"sbatch", "--requeue"};
   words.insert(words.end(), spec_.sbatch.begin(), spec_.sbatch.end());
-  // What this program relies on comes last: the last one counts.
+  // Options that this program relies on come last, because the last one counts.
   words.insert(words.end(), {"--parsable", "--job-name=" + job_name(all.size() - 1),
                              "--array=0-" + std::to_string(names.size() - 1),
                              "--chdir=" + folder_.path().string(), "--output=batch_log.txt",
@@ -128,10 +128,10 @@ std::string SlurmTarget::submit(const std::vector<std::string>& names, bool tria
   const std::string answer = run_slurm(words);  // NUMBER or NUMBER;CLUSTER
   const std::string number = answer.substr(0, answer.find_first_of(";\n"));
   if (!is_number(number)) {
-    throw Error({.what = "sbatch gave no number of a job",
+    throw Error({.what = "sbatch returned no job id",
                  .where = "targets." + spec_.name,
                  .found = "'" + printable(answer) + "'",
-                 .next = "see whether one of its options in `sbatch` keeps it from submitting"});
+                 .next = "check the options in `sbatch`"});
   }
   all.back().job_id = number;
   write_submissions(folder_, all);
@@ -155,7 +155,7 @@ SlurmTarget::Known SlurmTarget::known(const std::string& name,
   Known known;
   const auto training = newest(submissions, name, /*trial=*/false);
   const auto trial = newest(submissions, name, /*trial=*/true);
-  // A trial whose training was not submitted after it leaves no older one to ask about.
+  // If the training was not submitted after its trial, an older training does not count.
   if (training && (!trial || *training > *trial)) {
     known.training = task_id(submissions[*training], name);
   }
@@ -185,12 +185,12 @@ void SlurmTarget::cancel(const std::string& name, bool trial, const std::string&
     run_slurm({"scancel", "--batch", "--signal=INT", task});
     return;
   }
-  // A job that begins after all writes over this.
+  // If the job starts anyway, it overwrites this row.
   RunStatus row = read_job_row(folder_, name, trial).value_or(RunStatus{.name = name});
   row.target = spec_.name;
   row.job_id = task;
   row.state = RunState::kStopped;
-  row.text = "stopped before it began";
+  row.text = "stopped before it started";
   write_job_row(folder_, row, trial);
   run_slurm({"scancel", task});
 }
@@ -238,12 +238,12 @@ RunStatus SlurmTarget::observe_run(const WorkJob& job, const Known& known,
   return row;
 }
 
-// A run whose training is not in the queue, or waits there for a trial that failed.
+// Sets the row of a run whose training is not in the queue, or waits for a trial that failed.
 void SlurmTarget::judge_gone(RunStatus& row, const Known& known,
                              SlurmAccounting& accounting) const {
   const auto trial = row_of(folder_, row.name, known.trial);
   if (!known.training.empty() && row.job_id == known.training) {
-    // Its job wrote the end, or was killed before it could.
+    // Its job wrote the end, or was killed before.
     if (row.is_active()) judge_ended(row);
     if (row.state == RunState::kLost) {
       judge_unseen(row, accounting.of(known.training), "its job was killed");
@@ -256,14 +256,14 @@ void SlurmTarget::judge_gone(RunStatus& row, const Known& known,
     row.text = trial->text;
   } else if (known.training.empty() && (trial || known.trial.empty())) {
     row.state = RunState::kFailed;
-    row.text = "not started: sbatch did not take it";
+    row.text = "not started: sbatch did not accept it";
   } else if (trial) {
     row.state = RunState::kFailed;
     row.text = "not started: the trial of another run failed, or its job was cancelled";
   } else {
     const std::string& first = known.trial.empty() ? known.training : known.trial;
-    judge_unseen(row, accounting.of(first), "its job left Slurm's queue");
-    row.text = "ended before it began (" + row.text + "); see batch_log.txt";
+    judge_unseen(row, accounting.of(first), "its job left the queue of Slurm");
+    row.text = "ended before it started (" + row.text + "); see batch_log.txt";
   }
 }
 

@@ -1,7 +1,7 @@
-// A Slurm cluster, by its own sbatch, squeue, scancel and, where accounting is kept, sacct on this
-// machine; the suite's folder is on a file system that the nodes see. A launch is an array job with
-// a task a run; with a trial there are two, and the second waits for the first to go well
-// (afterok). See batch_job.h. Internal to suite.
+// A target on a Slurm cluster. It uses sbatch, squeue, scancel and, with accounting, sacct on this
+// machine; the suite's folder is on a file system shared with the nodes. A launch is an array job
+// with one task per run. With a trial there are two, and the second depends on the success of the
+// first (afterok). See batch_job.h. Internal to suite.
 #pragma once
 
 #include "suite/batch_job.h"
@@ -21,17 +21,17 @@ class SlurmTarget final : public Target {
   void fetch(bool) override {}
 
  private:
-  // What Slurm knows of a run's newest training and, where that waited for one, its trial.
+  // The tasks of a run's newest training and, if it depends on one, of its trial.
   struct Known {
-    std::string training, trial;  // tasks: "4711_0"; empty: none
+    std::string training, trial;  // "4711_0"; empty: none
     const QueuedTask *queued_training = nullptr, *queued_trial = nullptr;
   };
 
-  // Of each submission by its place in submissions.json.
+  // The name of the job of a submission, given its index in submissions.json.
   std::string job_name(std::size_t submission) const;
-  // Submits an array; returns its number.
+  // Submits an array and returns its job id.
   std::string submit(const std::vector<std::string>& names, bool trial, const std::string& after);
-  // With their numbers: sbatch may have taken a job whose number was never written down.
+  // The submissions with their job ids, also if sbatch accepted a job and its id was not recorded.
   std::vector<Submission> submissions(const SlurmQueue& queue) const;
   Known known(const std::string& name, const std::vector<Submission>& submissions,
               const SlurmQueue& queue) const;

@@ -8,17 +8,17 @@ namespace roboimi {
 namespace {
 
 constexpr int kSshFailed = 255;
-// Of a command there; the longest waits half a minute for a supervisor.
+// The time limit of a remote command. The longest one waits 30 s for a supervisor.
 constexpr std::chrono::minutes kLimit{2};
 
-// rsync's own quoting of the words of -e: a quote inside quotes is doubled.
+// Quotes a word of -e for rsync, which doubles a quote inside quotes.
 std::string rsync_quote(const std::string& word) {
   std::string quoted = "'";
   for (const char c : word) quoted += c == '\'' ? std::string("''") : std::string(1, c);
   return quoted + "'";
 }
 
-// The last line that says something.
+// The last non-empty line.
 std::string last_line(const std::string& text) {
   std::size_t end = text.find_last_not_of(" \r\n");
   if (end == std::string::npos) return "";
@@ -26,7 +26,7 @@ std::string last_line(const std::string& text) {
   return printable(text.substr(begin, end + 1 - begin), 300);
 }
 
-// A path in a word of ssh's own configuration, where % names something and quotes group.
+// A path as a word of ssh's configuration, where % and quotes have a meaning.
 std::string option_path(const std::string& path) {
   std::string escaped;
   for (const char c : path) {
@@ -37,7 +37,7 @@ std::string option_path(const std::string& path) {
   return '"' + escaped + '"';
 }
 
-bool says(const ProcessResult& result, const char* words) {
+bool contains(const ProcessResult& result, const char* words) {
   return result.errors.find(words) != std::string::npos;
 }
 
@@ -70,22 +70,24 @@ std::vector<std::string> SshConnection::rsync_words() const {
 
 void SshConnection::fail(const std::string& what, const ProcessResult& result) const {
   Error::Parts parts{.what = what, .where = target_.host, .found = last_line(result.errors)};
-  if (says(result, "IDENTIFICATION HAS CHANGED") || says(result, "Host key verification failed")) {
-    parts.what = "its host key is not the known one";
+  if (contains(result, "IDENTIFICATION HAS CHANGED") ||
+      contains(result, "Host key verification failed")) {
+    parts.what = "its host key differs from the known one";
     parts.found = "";
-    parts.next = "make sure that it is the right machine, then put its key into known_hosts";
-  } else if (says(result, "Permission denied (")) {
-    parts.what = "it refuses the login";
-    parts.next = "name a key with targets." + target_.name + ".identity, or load it into ssh-agent";
-  } else if (says(result, "No space left on device") || says(result, "Disk quota exceeded")) {
-    parts.what = "the disk there is full";
-    parts.next = "free some space there and launch again: what was sent is kept";
+    parts.next = "check that it is the right machine, then add its key to known_hosts";
+  } else if (contains(result, "Permission denied (")) {
+    parts.what = "it rejected the login";
+    parts.next = "name a key with targets." + target_.name + ".identity, or add it to ssh-agent";
+  } else if (contains(result, "No space left on device") ||
+             contains(result, "Disk quota exceeded")) {
+    parts.what = "its disk is full";
+    parts.next = "free some space there and launch again; files already sent are kept";
   } else if (result.timed_out) {
     parts.what = "it does not answer";
-    parts.next = "what runs there goes on; ask again later";
-  } else if (result.status == kSshFailed || says(result, "ssh: connect to host")) {
+    parts.next = "its runs continue; try again later";
+  } else if (result.status == kSshFailed || contains(result, "ssh: connect to host")) {
     parts.what = "unreachable";
-    parts.next = "what runs there goes on; ask again when it answers";
+    parts.next = "its runs continue; try again later";
   }
   throw Error(std::move(parts));
 }
@@ -96,7 +98,7 @@ std::string SshConnection::run(const std::vector<std::string>& words) const {
   std::vector<std::string> all = ssh_words();
   all.insert(all.end(), {target_.host, command});
   const ProcessResult result = run_process(all, "", kLimit);
-  if (result.status != 0) fail("a command there failed: " + printable(words[0]), result);
+  if (result.status != 0) fail("a remote command failed: " + printable(words[0]), result);
   return result.output;
 }
 
@@ -110,7 +112,7 @@ void SshConnection::send(const std::filesystem::path& base, const std::vector<st
   for (const std::string& other : alike) words.push_back("--link-dest=" + other);
   std::string list;
   for (const std::string& file : files) list += file + '\0';
-  // The "./" ends what rsync could take for a host's name.
+  // The "./" prevents rsync from reading part of the path as a host name.
   words.insert(words.end(),
                {"--files-from=-", "--", base.string() + "/./", target_.host + ":" + folder + "/"});
   const ProcessResult result = run_process(words, list);
@@ -123,7 +125,7 @@ void SshConnection::bring(const std::string& folder, const std::vector<std::stri
   for (const std::string& pattern : excluded) words.push_back("--exclude=" + pattern);
   words.insert(words.end(), {"--", target_.host + ":" + folder + "/", base.string() + "/"});
   const ProcessResult result = run_process(words);
-  if (result.status != 0) fail("bringing files failed", result);
+  if (result.status != 0) fail("copying files failed", result);
 }
 
 }  // namespace roboimi

@@ -1,12 +1,13 @@
-// A machine behind ssh, by the system's own ssh and rsync.
+// A connection to another machine with the system's ssh and rsync.
 //
 //   SshConnection connection(target);
 //   connection.run({"mkdir", "-p", "--", folder});
 //   connection.send("/data/demos", {"a.hdf5", "b.hdf5"}, folder);
 //
-// Words arrive as they are: the remote shell sees each in single quotes, rsync sends paths beside
-// its command line. Nothing asks for a password. Error: "unreachable", a host key that is not the
-// known one, a refused login, a full disk there, or what the remote command said.
+// Words arrive unchanged: the remote shell receives each in single quotes, and rsync sends paths
+// separately from its command line. Nothing asks for a password. Throws Error if the machine is
+// unreachable, its host key differs from the known one, the login is rejected, its disk is full, or
+// the remote command fails.
 #pragma once
 
 #include <filesystem>
@@ -23,15 +24,15 @@ class ROBOIMI_EXPORT SshConnection {
  public:
   explicit SshConnection(TargetSpec target) : target_(std::move(target)) {}
 
-  // Its standard output.
+  // Runs a command and returns its standard output.
   std::string run(const std::vector<std::string>& words) const;
-  // Several commands, each ended by a newline, of words that are quoted where they must be.
+  // Runs several commands, one per line, whose words are already quoted.
   std::string run_script(const std::string& script) const;
-  // Files by their paths below `base`, to the same paths below `folder`. What one of `alike`,
-  // folders there, has at its path with the same contents is linked and not sent.
+  // Sends files from their paths below `base` to the same paths below `folder`. A file that one of
+  // the remote folders `alike` has with the same path and contents is linked instead.
   void send(const std::filesystem::path& base, const std::vector<std::string>& files,
             const std::string& folder, const std::vector<std::string>& alike = {}) const;
-  // What is below `folder` there, without what matches `excluded`, into `base`.
+  // Copies the remote `folder` without what matches `excluded` into `base`.
   void bring(const std::string& folder, const std::vector<std::string>& excluded,
              const std::filesystem::path& base) const;
 

@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Suites of one name from two folders or two machines are two.
+// Suites of the same name from different folders or machines stay separate.
 std::string name_there(const fs::path& suite_folder) {
   const fs::path whole = fs::absolute(suite_folder).lexically_normal();
   const std::string hash = Sha256().update_text(host_name()).update_text(whole.string()).hex();
@@ -67,10 +67,10 @@ std::vector<std::string> SshTarget::ship(const std::string& objects,
     }
     logger().info("target {}: sending {} files of {}", spec_.name, shipment.files.size(),
                   shipment.base.string());
-    // Whole or not there: the name is given last.
+    // The folder gets its name last, so that it is never incomplete.
     const std::string partial = objects + "/.partial-" + shipment.name;
     connection_.send(shipment.base, shipment.files, partial, alike);
-    // Another launch may have brought the same there meanwhile.
+    // Another launch may have sent the same files meanwhile.
     connection_.run_script("mv -T -- " + shell_quote(partial) + " " + shell_quote(folder) +
                            " || test -e " + shell_quote(folder) + "\nrm -rf -- " +
                            shell_quote(partial) + "\n");

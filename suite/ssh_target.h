@@ -1,8 +1,8 @@
-// A machine behind ssh: the program and the files that the runs name are sent there under names
-// made of their contents, and a supervisor there runs the queue, whether or not anybody is
-// connected. Internal to suite.
+// A target on another machine, reached with ssh. The program and the files that the runs need are
+// sent there, named by their hashes. A supervisor there runs the queue without a connection.
+// Internal to suite.
 //
-//   FOLDER/objects/KIND-HASH/              what was sent, whole once it has this name
+//   FOLDER/objects/KIND-HASH/              files that were sent, complete once they have this name
 //   FOLDER/suites/SUITE-HASH/TARGET/       the work folder; see work_folder.h
 #pragma once
 
@@ -25,18 +25,18 @@ class SshTarget final : public Target {
   void fetch(bool checkpoints) override;
 
  private:
-  // The remote folder's absolute path, made where it is missing.
+  // The absolute path of the remote folder, which is created if it is missing.
   std::string remote_folder() const;
-  // Sends what is not there; the folders there, in order.
+  // Sends what is missing there and returns the remote folders in order.
   std::vector<std::string> ship(const std::string& objects, const std::vector<Shipment>& shipments);
-  // `config` with the files there in place of those here.
+  // The job with remote paths in its config.
   LaunchJob relocated(LaunchJob job, const std::string& objects);
-  // roboimi suite work WHAT FOLDER NAMES there.
+  // Runs `roboimi suite work WHAT FOLDER NAMES` there.
   std::string work(const std::string& what, const std::vector<std::string>& names) const;
 
   TargetSpec spec_;
-  std::string suite_name_;  // of the work folder there
-  WorkFolder mirror_;       // here: the queue as it was sent, and what was brought back
+  std::string suite_name_;  // of the remote work folder
+  WorkFolder mirror_;       // here: the queue that was sent, and the files copied back
   SshConnection connection_;
 };
 

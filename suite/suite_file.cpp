@@ -25,7 +25,7 @@ bool is_name(const std::string& text) {
 
 void check_name(const std::string& text, const SourceLocation& where) {
   if (is_name(text)) return;
-  throw Error({.what = "not a name",
+  throw Error({.what = "invalid name",
                .where = where.to_string(),
                .expected = "at most 100 letters, digits and . _ = + -, not starting with . or -",
                .found = "'" + text + "'"});
@@ -33,26 +33,27 @@ void check_name(const std::string& text, const SourceLocation& where) {
 
 Schema suite_schema() {
   Schema s;
-  s.required_text("name", "of the suite");
-  s.optional_text("config", "experiment of the runs that name none");
-  s.texts("overrides", {}, "of every run, before its own");
-  s.integers("seeds", {}, "each run once a seed; none: the config's own seed").range(0, 1e15);
-  s.optional_text("target", "of the runs that name none; may be left out when there is one");
+  s.required_text("name", "name of the suite");
+  s.optional_text("config", "config of the runs without their own");
+  s.texts("overrides", {}, "overrides of every run, applied before its own");
+  s.integers("seeds", {}, "each run is trained once per seed; empty: the config's seed")
+      .range(0, 1e15);
+  s.optional_text("target", "target of the runs without their own; optional if there is only one");
   return s;
 }
 
 Schema run_schema() {
   Schema s;
-  s.required_text("name", "of the run, and of its folder");
-  s.optional_text("config", "experiment, by path or name");
-  s.texts("overrides", {}, "as on the command line of roboimi run");
-  s.integers("seeds", {}, "in place of the suite's").range(0, 1e15);
-  s.optional_text("target", "where it runs");
-  s.optional_integer("gpu", "which of the target's gpus").at_least(0);
+  s.required_text("name", "name of the run and of its folder");
+  s.optional_text("config", "config, by path or name");
+  s.texts("overrides", {}, "overrides, as for roboimi run");
+  s.integers("seeds", {}, "replaces the suite's seeds").range(0, 1e15);
+  s.optional_text("target", "name of the target on which it runs");
+  s.optional_integer("gpu", "one of the target's gpus").at_least(0);
   return s;
 }
 
-// The section `key` of `node`, taken out of it: what remains is for a schema.
+// Removes the section `key` from `node` and returns it. The schema checks the rest.
 ConfigNode take(ConfigNode& node, const std::string& key) {
   const ConfigNode* found = node.find(key);
   const ConfigNode section = found == nullptr ? ConfigNode() : *found;
@@ -60,13 +61,13 @@ ConfigNode take(ConfigNode& node, const std::string& key) {
   return section;
 }
 
-// One point of a grid: its overrides, and what it adds to the run's name.
+// One point of a grid: its overrides, and the suffix of the run's name.
 struct GridPoint {
   std::vector<std::string> overrides;
   std::string suffix;
 };
 
-// "n_layer_6" for agent.head.n_layer=6; letters that no name has become "_".
+// "n_layer_6" for agent.head.n_layer=6. Characters that are not allowed become "_".
 std::string point_name(const std::string& key, std::string value) {
   std::replace_if(
       value.begin(), value.end(), [](char c) { return !is_name_letter(c); }, '_');
@@ -76,13 +77,14 @@ std::string point_name(const std::string& key, std::string value) {
 std::vector<GridPoint> expand_grid(const ConfigNode& grid) {
   std::vector<GridPoint> points(1);
   if (grid.is_null()) return points;
-  const std::string expected = "a table of KEY: [A, B, ...]";
+  const std::string expected = "a map of KEY: [A, B, ...]";
   if (!grid.is_map()) {
-    throw Error({.what = "not a grid", .where = grid.location().to_string(), .expected = expected});
+    throw Error(
+        {.what = "invalid grid", .where = grid.location().to_string(), .expected = expected});
   }
   for (const auto& [key, values] : grid.entries()) {
     if (!values.is_sequence() || values.items().empty()) {
-      throw Error({.what = "no values of '" + key + "'",
+      throw Error({.what = "no values for '" + key + "'",
                    .where = values.location().to_string(),
                    .expected = expected});
     }
@@ -123,7 +125,7 @@ class Reader {
     if (!targets.is_map() || targets.entries().empty()) {
       throw Error({.what = "no targets",
                    .where = place_of(targets),
-                   .expected = "targets: {NAME: {kind: local}}, one at least"});
+                   .expected = "targets: {NAME: {kind: local}}, at least one"});
     }
     for (const auto& [name, node] : targets.entries()) {
       check_name(name, node.location());
@@ -135,7 +137,7 @@ class Reader {
     if (!runs.is_sequence() || runs.items().empty()) {
       throw Error({.what = "no runs",
                    .where = place_of(runs),
-                   .expected = "runs: [{name: NAME, overrides: [...]}, ...], one at least"});
+                   .expected = "runs: [{name: NAME, overrides: [...]}, ...], at least one"});
     }
     std::size_t rounds = 1;
     for (std::size_t round = 0; round < rounds; ++round) {
@@ -145,7 +147,8 @@ class Reader {
     }
   }
 
-  // Adds the run's points of its seed number `round`, if it has so many; returns how many it has.
+  // Adds the run's grid points with its seed number `round`, if it has that many seeds. Returns the
+  // number of its seeds.
   std::size_t add_runs(ConfigNode node, const std::string& path, std::size_t round) {
     const ConfigNode grid = take(node, "grid");
     const Options options = parse_options(node, run_schema(), path);
@@ -171,7 +174,8 @@ class Reader {
     run.group = options.text("name");
     const Options& config = options.has("config") ? options : defaults_;
     if (!config.has("config")) {
-      options.fail("name", "the run has no config", "config: FILE, here or at the suite's root");
+      options.fail("name", "the run has no config",
+                   "config: FILE, in the run or at the top level of the suite");
     }
     run.config = config.text("config");
     run.overrides = defaults_.texts("overrides");
@@ -211,10 +215,10 @@ class Reader {
   void add(SuiteRun run, const SourceLocation& where) {
     check_name(run.name, where);
     if (!names_.insert(run.name).second) {
-      throw Error({.what = "two runs of one name",
+      throw Error({.what = "two runs have the same name",
                    .where = where.to_string(),
-                   .found = "'" + run.name + "' again",
-                   .next = "give each run a name of its own"});
+                   .found = "'" + run.name + "' twice",
+                   .next = "give each run a different name"});
     }
     if (names_.size() > kMostRuns) {
       throw Error({.what = "the suite is too large",

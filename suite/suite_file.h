@@ -1,9 +1,9 @@
-// A suite: many runs that belong together, and where they are to run.
+// A suite file: a set of runs and the targets on which they run.
 //
 //   name: vit_transfer
-//   config: lewm_imf_attnres.yaml          # of every run that names none
+//   config: lewm_imf_attnres.yaml          # of runs without their own
 //   overrides: [train.max_steps=50000]     # of every run
-//   seeds: [0, 1]                          # each run once a seed
+//   seeds: [0, 1]                          # each run once per seed
 //   runs:
 //     - {name: n_emb_384, overrides: [agent.head.n_emb=384], gpu: 0}
 //     - name: n_layer
@@ -14,8 +14,9 @@
 //   SuiteFile suite = read_suite_file("experiment_suites/vit/suite.yaml");
 //   for (const SuiteRun& run : suite.runs) ...   // n_emb_384_seed0, n_layer_6_seed0, ...
 //
-// Unknown and missing keys, wrong types and values, and two runs of one name are an Error with
-// file:line:column. A name becomes a folder's and a job's: letters, digits and . _ = + - only.
+// Unknown and missing keys, wrong types and values, and duplicate names are an Error with
+// file:line:column. Names are used for folders and jobs, so they may only have letters, digits and
+// . _ = + -.
 #pragma once
 
 #include <cstdint>
@@ -36,29 +37,29 @@ ROBOIMI_EXPORT const char* to_string(TargetKind kind);
 struct TargetSpec {
   std::string name;
   TargetKind kind = TargetKind::kLocal;
-  // local and ssh: a slot for each of these GPUs, or, when there are none, `slots` slots.
+  // local and ssh: one slot per GPU, or `slots` slots if there are none.
   std::vector<std::int64_t> gpus = {};
   std::int64_t slots = 1;
-  std::int64_t threads = 0;  // train.threads of every run here; 0: as the run's config says
+  std::int64_t threads = 0;  // train.threads of every run; 0: the value in the run's config
   // ssh
-  std::string host = {};         // as ssh takes it: user@machine, or a name of ~/.ssh/config
-  std::int64_t port = 0;         // 0: ssh's own
-  std::string folder = {};       // there; relative to the home folder unless it is absolute
-  std::string identity = {};     // file of a private key; empty: ssh's own
-  std::string known_hosts = {};  // file of host keys; empty: ssh's own
-  // slurm: lines for sbatch, as they stand after #SBATCH: "--partition=gpu".
+  std::string host = {};         // as for ssh: user@machine, or a Host of ~/.ssh/config
+  std::int64_t port = 0;         // 0: ssh's default
+  std::string folder = {};       // on that machine; relative to the home folder or absolute
+  std::string identity = {};     // file of a private key; empty: ssh's default
+  std::string known_hosts = {};  // file of host keys; empty: ssh's default
+  // slurm: options of sbatch, as after #SBATCH: "--partition=gpu".
   std::vector<std::string> sbatch = {};
 };
 
-// One run to be made: a row of the suite with one point of its grid and one seed.
+// One run: a row of the suite with one point of its grid and one seed.
 struct SuiteRun {
   std::string name;   // unique: GROUP or GROUP_seedN
-  std::string group;  // the same for all seeds: what a report averages over
+  std::string group;  // the same for all seeds; reports average over it
   std::string config;
   std::vector<std::string> overrides;
   std::optional<std::int64_t> seed;
   std::string target;
-  std::optional<std::int64_t> gpu;  // of the target's gpus; none: any slot
+  std::optional<std::int64_t> gpu;  // one of the target's gpus; empty: any slot
 };
 
 struct SuiteFile {

@@ -29,7 +29,7 @@ class Supervisor {
  public:
   explicit Supervisor(const WorkFolder& folder) : folder_(folder), rows_(folder) { adopt(); }
 
-  // Whether there is still something to wait for.
+  // Returns whether there is more to wait for.
   bool step() {
     rows_.take_requests(interrupt);
     rows_.save();
@@ -41,10 +41,10 @@ class Supervisor {
   }
 
  private:
-  // A process on a slot. Slots are known by name: a launch may change their order.
+  // A process on a slot. Slots are identified by name, because a launch may change their order.
   struct Active {
     std::string name, slot;
-    bool is_child = true;  // else an earlier supervisor's
+    bool is_child = true;  // false: started by an earlier supervisor
   };
 
   static void interrupt(RunStatus& row) {
@@ -65,13 +65,13 @@ class Supervisor {
   const WorkFolder& folder_;
   WorkRows rows_;
   std::vector<Active> active_;
-  std::set<std::string> tried_;  // slots whose trial went well
-  std::string failed_trial_;     // while others of its round are under way
+  std::set<std::string> tried_;  // slots with a successful trial
+  std::string failed_trial_;     // while other trials are running
   GpuUsers gpu_users_;
   Clock::time_point read_ = {};
 };
 
-// Takes over what an earlier supervisor left: living processes keep their slots.
+// Takes over the processes of an earlier supervisor. They keep their slots.
 void Supervisor::adopt() {
   for (const RunStatus& row : rows_.all()) {
     if (row.state != RunState::kSmoke && row.state != RunState::kRunning) continue;
@@ -134,8 +134,8 @@ void Supervisor::start_due() {
   }
 }
 
-// Starts the trials that are due; whether any is under way, so that long runs must wait. A slot
-// whose GPU is somebody else's now is tried later, and the others do not wait for it.
+// Starts the trials that are due. Returns whether any is running, so that trainings must wait. A
+// slot whose GPU is in use is tried later; the others do not wait for it.
 bool Supervisor::start_trials() {
   bool waits = false;
   std::vector<std::string> taken;
@@ -159,7 +159,7 @@ bool Supervisor::is_busy(const WorkSlot& slot) const {
                      [&](const Active& active) { return active.slot == slot.name; });
 }
 
-// Whether nobody else computes on the slot's GPU; else `next` says who.
+// Whether no other process computes on the slot's GPU. If one does, sets the text of `next`.
 bool Supervisor::is_free(const WorkSlot& slot, const WorkJob& next) {
   if (!slot.gpu) return true;
   const std::string users = gpu_users_.of(*slot.gpu);
@@ -170,11 +170,13 @@ bool Supervisor::is_free(const WorkSlot& slot, const WorkJob& next) {
 
 void Supervisor::start(const WorkJob& job, const WorkSlot& slot, bool trial) {
   RunStatus& started = rows_.row(job.name);
-  // The run holds this lock for as long as it lives. A supervisor that was killed between the start
-  // of a run and its record left one that only the lock tells of.
+  // The run holds this lock until it ends. If a supervisor was killed between starting a run and
+  // recording it, only the lock shows that the run exists.
   const auto lock = ProcessLock::try_take(folder_.run_lock(job.name));
   if (!lock) {
-    rows_.set_text(job.name, "waits: an earlier process of it, which nobody recorded, still runs");
+    rows_.set_text(
+        job.name,
+        "waits: an earlier process of this run, which was not recorded, is still running");
     return;
   }
   ProcessStart process{.words = trial ? folder_.smoke_command(rows_.queue(), job.name)
@@ -183,7 +185,7 @@ void Supervisor::start(const WorkJob& job, const WorkSlot& slot, bool trial) {
                        .output = folder_.log(job.name),
                        .inherited = lock->descriptor()};
   if (slot.gpu) {
-    // The numbers that nvidia-smi shows.
+    // Number GPUs as nvidia-smi does.
     process.environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";
     process.environment["CUDA_VISIBLE_DEVICES"] = std::to_string(*slot.gpu);
   }
@@ -204,7 +206,7 @@ void Supervisor::start(const WorkJob& job, const WorkSlot& slot, bool trial) {
   active_.push_back({.name = job.name, .slot = slot.name});
   logger().info("{} is {} on {}, process {}", job.name, to_string(started.state), started.slot,
                 started.process.pid);
-  // Before anything else: whoever comes after this process should find the run.
+  // Record the run immediately, so that a later supervisor finds it.
   rows_.save();
 }
 
@@ -221,7 +223,7 @@ void Supervisor::read_runs() {
 }  // namespace
 
 void supervise(const WorkFolder& folder) {
-  // Who looks at the state holds the lock for a moment.
+  // A process that observes the state holds the lock for a moment.
   std::optional<ProcessLock> lock;
   for (int attempt = 0; attempt < 20 && !lock; ++attempt) {
     if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(25));

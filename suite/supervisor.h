@@ -1,11 +1,11 @@
-// Runs the jobs of a work folder on its slots, one a slot, until none is left.
+// The supervisor of a work folder: runs its jobs, one per slot, until none is left.
 //
-//   supervise(WorkFolder(folder));   // what `roboimi suite work supervise FOLDER` does
+//   supervise(WorkFolder(folder));   // as `roboimi suite work supervise FOLDER` does
 //
-// Returns when the folder has a supervisor already. Runs are processes in sessions of their
-// own: they go on when the supervisor is killed, and the next one takes them over. A run that is
-// asked to stop gets one SIGINT, finishes its step and writes a checkpoint. With queue.smoke every
-// slot first trains a few steps of a job; if one of these trials fails, nothing long is started.
+// Returns immediately if the folder already has a supervisor. Runs are processes in their own
+// sessions: they continue if the supervisor is killed, and the next one takes them over. A run that
+// is asked to stop receives one SIGINT, finishes its step and writes a checkpoint. With trials,
+// every slot first trains a few steps of a job; if a trial fails, no training is started.
 #pragma once
 
 #include "roboimi/common/export.h"

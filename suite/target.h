@@ -1,10 +1,11 @@
-// A place where runs of a suite happen: this machine, one behind ssh, or a Slurm cluster.
+// A target of a suite, on which its runs run: this machine, another machine reached with ssh, or a
+// Slurm cluster.
 //
 //   auto target = make_target(suite.targets.at("here"), suite_folder);
 //   target->launch({.directory = "...", .smoke_steps = 2, .jobs = {...}});
 //   std::vector<RunStatus> rows = target->observe();
 //
-// Every call is an Error when the target does not answer; what was launched goes on.
+// Every call throws Error if the target does not answer. Runs that were launched continue.
 #pragma once
 
 #include <filesystem>
@@ -20,7 +21,7 @@
 
 namespace roboimi {
 
-// A value of a configuration that names a file or a folder of this machine.
+// A config value that is the path of a file or folder on this machine.
 struct NamedFile {
   std::string key;  // "agent.backbone.checkpoint"
   std::filesystem::path path;
@@ -34,9 +35,9 @@ struct LaunchJob {
 };
 
 struct LaunchOrder {
-  std::filesystem::path directory;                  // where relative paths of the configs start
+  std::filesystem::path directory;                  // base of relative paths in the configs
   std::vector<std::filesystem::path> plugin_paths;  // --plugin-path
-  std::int64_t smoke_steps = 0;                     // 0: no trial before the long runs
+  std::int64_t smoke_steps = 0;                     // 0: no trial before the trainings
   std::vector<LaunchJob> jobs;
 };
 
@@ -44,19 +45,19 @@ class ROBOIMI_EXPORT Target {
  public:
   virtual ~Target();
 
-  // Puts the jobs into the target's queue. Jobs that it knows and that run are left alone.
+  // Adds the jobs to the target's queue. Jobs that are already active are not changed.
   virtual void launch(const LaunchOrder& order) = 0;
-  // Starts again what has ended and not finished, from its last checkpoint.
+  // Restarts runs that ended before they finished, from their last checkpoints.
   virtual void resume(const std::vector<std::string>& names) = 0;
-  // A checkpoint first.
+  // Stops runs after they have written a checkpoint.
   virtual void stop(const std::vector<std::string>& names) = 0;
   virtual std::vector<RunStatus> observe() = 0;
-  // Brings metrics, pictures and tables, and checkpoints where asked for, into this machine's
-  // folder of the target. Nothing to do where they are there already.
+  // Copies metrics, images and tables, and optionally checkpoints, to target_folder() on this
+  // machine. Does nothing for a target on this machine or its file system.
   virtual void fetch(bool checkpoints) = 0;
 };
 
-// SUITE/work/NAME: on this machine, the work folder of a local target, or what was brought back.
+// SUITE/work/NAME: the work folder of a local target, or the files copied back from another one.
 ROBOIMI_EXPORT std::filesystem::path target_folder(const std::filesystem::path& suite_folder,
                                                    const std::string& target);
 

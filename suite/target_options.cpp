@@ -17,57 +17,57 @@ TargetKind kind_of(const std::string& name, const ConfigNode& node) {
     }
     known += (known.empty() ? "" : ", ") + std::string(to_string(candidate));
   }
-  throw Error({.what = "target '" + name + "' is of no known kind",
+  throw Error({.what = "unknown kind of target '" + name + "'",
                .where = (kind == nullptr ? node : *kind).location().to_string(),
                .expected = "kind: one of " + known,
                .found = kind == nullptr     ? "no kind"
                         : kind->is_scalar() ? "'" + kind->text() + "'"
-                                            : "no text"});
+                                            : "not a string"});
 }
 
 Schema target_schema(TargetKind kind) {
   Schema s;
   s.required_text("kind", "local, ssh or slurm");
-  s.integer("threads", 0, "train.threads of every run here; 0: as its config says").range(0, 1024);
+  s.integer("threads", 0, "train.threads of every run; 0: the value in its config").range(0, 1024);
   if (kind == TargetKind::kSlurm) {
-    s.texts("sbatch", {}, "options for sbatch: --partition=gpu, --gres=gpu:1, ...");
+    s.texts("sbatch", {}, "options of sbatch: --partition=gpu, --gres=gpu:1, ...");
     return s;
   }
-  s.integers("gpus", {}, "a slot for each").range(0, 1023);
-  s.integer("slots", 1, "without gpus: how many runs at a time").range(1, 1024);
+  s.integers("gpus", {}, "GPUs to use, one run on each at a time").range(0, 1023);
+  s.integer("slots", 1, "without gpus: number of runs at a time").range(1, 1024);
   if (kind == TargetKind::kSsh) {
-    s.required_text("host", "as ssh takes it");
-    s.integer("port", 0, "0: ssh's own").range(0, 65535);
-    s.text("folder", "roboimi_suites", "there, from the home folder");
-    s.text("identity", "", "file of a private key; empty: ssh's own").type = OptionType::kPath;
-    s.text("known_hosts", "", "file of host keys; empty: ssh's own").type = OptionType::kPath;
+    s.required_text("host", "machine, as for ssh");
+    s.integer("port", 0, "port; 0: ssh's default").range(0, 65535);
+    s.text("folder", "roboimi_suites", "folder on that machine, relative to the home folder");
+    s.text("identity", "", "file of a private key; empty: ssh's default").type = OptionType::kPath;
+    s.text("known_hosts", "", "file of host keys; empty: ssh's default").type = OptionType::kPath;
   }
   return s;
 }
 
 void check_ssh(const Options& options) {
   const std::string& host = options.text("host");
-  // rsync takes what is before a colon for the host, and a slash before it for a path here.
+  // rsync reads the part before a colon as the host, unless it has a slash.
   const bool is_other = host.find_first_of(":/ \t\n'\"\\") != std::string::npos;
   if (host.empty() || host[0] == '-' || is_other) {
-    options.fail("host", "not a host",
+    options.fail("host", "invalid host",
                  "user@machine or machine, by a name, an IPv4 address or a Host of ~/.ssh/config");
   }
   for (const char* key : {"identity", "known_hosts"}) {
     if (options.text(key).find("${") == std::string::npos) continue;
-    options.fail(key, "ssh would put a variable there", "a path without ${");
+    options.fail(key, "ssh would expand the variable", "a path without ${");
   }
   if (options.text("folder").empty()) options.fail("folder", "no folder", "a path");
 }
 
-// Words arrive there in quotes, in which a shell expands no `~`; relative paths start at the home
-// folder anyway.
+// The path is quoted for the remote shell, which then does not expand `~`. Relative paths start at
+// the home folder anyway.
 std::string folder_there(const Options& options) {
   const std::string& folder = options.text("folder");
   if (!folder.starts_with('~')) return folder;
   if (folder != "~" && !folder.starts_with("~/")) {
     options.fail("folder", "the home folder of another user",
-                 "a path from the own home folder, or an absolute one");
+                 "a path relative to your home folder, or an absolute path");
   }
   const std::size_t below = folder.find_first_not_of('/', 1);
   return below == std::string::npos ? "." : folder.substr(below);
@@ -84,9 +84,9 @@ void check_sbatch(const Options& options) {
 
 TargetSpec parse_target(const std::string& name, const ConfigNode& node) {
   if (!node.is_map()) {
-    throw Error({.what = "target '" + name + "' is no table",
+    throw Error({.what = "target '" + name + "' is not a map",
                  .where = node.location().to_string(),
-                 .expected = "{kind: local, gpus: [0, 1]}, say"});
+                 .expected = "for example {kind: local, gpus: [0, 1]}"});
   }
   TargetSpec target{.name = name, .kind = kind_of(name, node)};
   const Options options = parse_options(node, target_schema(target.kind), "targets." + name);

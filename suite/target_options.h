@@ -1,4 +1,4 @@
-// A target of a suite file, read by the schema of its kind. Internal to suite.
+// Reads a target of a suite file with the schema of its kind. Internal to suite.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace roboimi {
 
-// Error with file:line:column; an unknown kind lists those that exist.
+// Throws Error with file:line:column. For an unknown kind, lists those that exist.
 TargetSpec parse_target(const std::string& name, const ConfigNode& node);
 
 }  // namespace roboimi

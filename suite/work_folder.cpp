@@ -44,7 +44,7 @@ WorkQueue queue_from(const Json& json) {
   return queue;
 }
 
-// Two supervisors of one folder cannot be: the second finds the lock taken and ends.
+// If the folder already has a supervisor, the new one finds the lock taken and ends.
 void start_supervisor(const WorkFolder& folder) {
   const std::string program = fs::read_symlink("/proc/self/exe").string();
   start_process({.words = {program, "suite", "work", "supervise", folder.path().string()},
@@ -53,7 +53,7 @@ void start_supervisor(const WorkFolder& folder) {
 
 std::string reboot_or(const RunStatus& row, const std::string& otherwise) {
   const bool rebooted = row.process.boot_id != identify_process(::getpid()).boot_id;
-  return rebooted ? "the machine was started again since" : otherwise;
+  return rebooted ? "the machine was restarted since" : otherwise;
 }
 
 }  // namespace
@@ -63,7 +63,7 @@ WorkQueue WorkFolder::read_queue() const {
   try {
     return queue_from(read_json(file));
   } catch (const nlohmann::json::exception& error) {
-    throw Error({.what = std::string("not a queue: ") + error.what(), .where = file.string()});
+    throw Error({.what = std::string("invalid queue: ") + error.what(), .where = file.string()});
   }
 }
 
@@ -131,9 +131,9 @@ std::vector<std::string> WorkFolder::smoke_command(const WorkQueue& queue,
 
 void request_work(const WorkFolder& folder, const std::string& what,
                   const std::vector<std::string>& names) {
-  std::error_code ignored;  // what is not there needs no taking back
+  std::error_code ignored;  // there may be nothing to remove
   if (fs::is_symlink(folder.requests(), ignored)) {
-    throw Error({.what = "cannot ask for work",
+    throw Error({.what = "cannot write the requests",
                  .where = folder.requests().string(),
                  .expected = "a folder",
                  .found = "a link",
@@ -149,12 +149,12 @@ void request_work(const WorkFolder& folder, const std::string& what,
   while (!folder.request_files().empty()) {
     if (Clock::now() > deadline) {
       for (const std::string& name : names) fs::remove(folder.request(what, name), ignored);
-      throw Error({.what = "no supervisor takes the work",
+      throw Error({.what = "no supervisor accepts the requests",
                    .where = folder.path().string(),
                    .found = last_words(folder.path() / "supervisor.log"),
-                   .next = "see supervisor.log there"});
+                   .next = "see supervisor.log in that folder"});
     }
-    // One that has just begun may not have its lock yet: it gets a second for that.
+    // A supervisor that has just started gets one second to take its lock.
     const bool is_free = ProcessLock::try_take(folder.lock_file()).has_value();
     if (is_free && Clock::now() - started > std::chrono::seconds(1)) {
       start_supervisor(folder);
@@ -177,7 +177,7 @@ void judge_ended(RunStatus& row) {
     row.text = recorded;
   } else {
     row.state = RunState::kLost;
-    row.text = reboot_or(row, "its process ended unseen: killed, or out of memory");
+    row.text = reboot_or(row, "its process ended without a record: killed, or out of memory");
   }
 }
 
@@ -185,7 +185,7 @@ std::vector<RunStatus> observe_work(const WorkFolder& folder) {
   std::vector<RunStatus> rows = folder.read_state();
   const auto lock = ProcessLock::try_take(folder.lock_file());
   if (!lock) return rows;
-  // Nobody writes the state now: the rows may be older than what happened.
+  // There is no supervisor, so the rows may be out of date.
   for (RunStatus& row : rows) {
     if (!row.is_active()) continue;
     row.heard = time_now();
@@ -197,7 +197,7 @@ std::vector<RunStatus> observe_work(const WorkFolder& folder) {
       row.text = "runs without its supervisor";
     } else if (row.state == RunState::kSmoke) {
       row.state = RunState::kLost;
-      row.text = reboot_or(row, "its trial ended unseen");
+      row.text = reboot_or(row, "its trial ended without a record");
     } else {
       read_progress(folder.runs(row.name), row);
       judge_ended(row);

@@ -1,14 +1,14 @@
-// A folder on the machine where runs happen: what is to run there, and what came of it. The same on
-// this machine and behind ssh.
+// The work folder on the machine that runs the jobs: the queue and the files of the runs. It has
+// the same layout on this machine and on machines reached with ssh.
 //
 //   FOLDER/queue.json               WorkQueue: written by a launch
-//   FOLDER/state.json               the runs' states: written by the supervisor alone
-//   FOLDER/requests/start-NAME      what the supervisor is asked for, and removes when it is done;
-//   FOLDER/requests/stop-NAME       so a request survives a supervisor that does not
+//   FOLDER/state.json               states of the runs: written only by the supervisor
+//   FOLDER/requests/start-NAME      requests to the supervisor, which removes them when done; so a
+//   FOLDER/requests/stop-NAME       request survives a killed supervisor
 //   FOLDER/supervisor.lock, supervisor.log
-//   FOLDER/jobs/NAME/config.yaml    the run's resolved configuration; smoke.yaml: of its trial
-//   FOLDER/jobs/NAME/log.txt        what its process printed
-//   FOLDER/jobs/NAME/process.lock   held by its process: no second one is started beside it
+//   FOLDER/jobs/NAME/config.yaml    the run's resolved config; smoke.yaml: that of its trial
+//   FOLDER/jobs/NAME/log.txt        output of its process
+//   FOLDER/jobs/NAME/process.lock   locked by its process, so that no second one is started
 //   FOLDER/jobs/NAME/runs/          its run folder
 #pragma once
 
@@ -25,21 +25,21 @@ namespace roboimi {
 
 struct WorkSlot {
   std::string name;                 // "gpu 0", "slot 1"
-  std::optional<std::int64_t> gpu;  // the only one that a run here sees
+  std::optional<std::int64_t> gpu;  // the only GPU visible to a run on this slot
 };
 
 struct WorkJob {
   std::string name;
-  std::optional<std::int64_t> gpu;  // the slot it must have
+  std::optional<std::int64_t> gpu;  // the required GPU
   std::int64_t max_steps = 0;
   bool smoke = false;  // a trial comes before its training
 };
 
 struct WorkQueue {
   std::string target;
-  std::string suite_folder;  // whose records follow; empty on another machine than the suite's
-  std::string directory;     // the runs' working directory
-  std::string program;       // roboimi
+  std::string suite_folder;          // its records are updated; empty on another machine
+  std::string directory;             // the runs' working directory
+  std::string program;               // roboimi
   std::vector<std::string> options;  // of every `roboimi run`: --plugin-path=...
   std::vector<WorkSlot> slots;
   std::vector<WorkJob> jobs;
@@ -68,8 +68,7 @@ class ROBOIMI_EXPORT WorkFolder {
   std::filesystem::path request(const std::string& what, const std::string& name) const {
     return requests() / (what + "-" + name);
   }
-  // The requests that are there, whole: files of others in that folder are none, and a link in its
-  // place holds none.
+  // The requests. Other files in that folder are ignored, and links are not followed.
   std::vector<std::filesystem::path> request_files() const;
 
   bool has_queue() const { return std::filesystem::exists(folder_ / "queue.json"); }
@@ -79,7 +78,7 @@ class ROBOIMI_EXPORT WorkFolder {
   std::vector<RunStatus> read_state() const;
   void write_state(const std::vector<RunStatus>& rows) const;
 
-  // The words of the process that trains `name`: from its last checkpoint when it has one.
+  // The command that trains `name`, from its last checkpoint if it has one.
   std::vector<std::string> training_command(const WorkQueue& queue, const std::string& name) const;
   std::vector<std::string> smoke_command(const WorkQueue& queue, const std::string& name) const;
 
@@ -87,16 +86,17 @@ class ROBOIMI_EXPORT WorkFolder {
   std::filesystem::path folder_;
 };
 
-// Asks for "start" or "stop" of these runs, in place of what was asked for before and not taken,
-// and sees that a supervisor takes the requests, starting one when there is none. Error when none
-// takes them, with its last words; then nothing is asked for any more.
+// Requests "start" or "stop" of these runs, replacing earlier requests that are still open. Starts
+// a supervisor if there is none, and waits until it accepts the requests. Throws Error with the
+// last line of its log if none does; then the requests are withdrawn.
 ROBOIMI_EXPORT void request_work(const WorkFolder& folder, const std::string& what,
                                  const std::vector<std::string>& names);
 
-// The runs' states as they are now: where no supervisor lives, what has become of their processes.
+// The current states of the runs. Without a supervisor, they are determined from the processes and
+// the run folders.
 ROBOIMI_EXPORT std::vector<RunStatus> observe_work(const WorkFolder& folder);
 
-// What has become of a training whose process ended unseen, from what its run folder says.
+// Sets the state of a training whose process ended without a record, from its run folder.
 ROBOIMI_EXPORT void judge_ended(RunStatus& row);
 
 }  // namespace roboimi

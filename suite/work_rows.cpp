@@ -39,7 +39,7 @@ void WorkRows::take_start(const WorkJob& job) {
     rows_.push_back({.name = job.name, .target = queue_.target});
     known = &rows_.back();
   } else if (known->is_active() || known->state == RunState::kFinished) {
-    return;  // nothing is started twice
+    return;  // already started or done
   }
   known->state = RunState::kQueued;
   known->text.clear();
@@ -55,7 +55,7 @@ void WorkRows::take_stop(const WorkJob& job, const std::function<void(RunStatus&
   if (known == nullptr || !known->is_active()) return;
   if (known->state == RunState::kQueued) {
     known->state = RunState::kStopped;
-    known->text = "stopped before it began";
+    known->text = "stopped before it started";
   } else if (!known->asked_to_stop) {
     known->asked_to_stop = true;
     known->text = "asked to stop: it finishes its step and writes a checkpoint";
@@ -63,7 +63,7 @@ void WorkRows::take_stop(const WorkJob& job, const std::function<void(RunStatus&
   }
 }
 
-// Slots go when a suite's GPUs are changed and it is launched again.
+// A slot may disappear if the suite's GPUs are changed and it is launched again.
 void WorkRows::fail_without_slot() {
   for (const WorkJob& job : queue_.jobs) {
     RunStatus* waiting = find_run(rows_, job.name);
@@ -72,17 +72,17 @@ void WorkRows::fail_without_slot() {
                                       [&](const WorkSlot& slot) { return slot.gpu == job.gpu; });
     if (has_slot) continue;
     waiting->state = RunState::kFailed;
-    waiting->text = "not started: the target has no GPU " + std::to_string(*job.gpu) + " any more";
+    waiting->text = "not started: the target no longer has GPU " + std::to_string(*job.gpu);
   }
 }
 
 const WorkJob* WorkRows::next_job(const WorkSlot& slot,
-                                  const std::vector<std::string>& passed_over) const {
+                                  const std::vector<std::string>& excluded) const {
   for (const WorkJob& job : queue_.jobs) {
     if (job.gpu && job.gpu != slot.gpu) continue;
     const RunStatus* row = find_run(rows_, job.name);
     if (row == nullptr || row->state != RunState::kQueued) continue;
-    if (std::find(passed_over.begin(), passed_over.end(), job.name) == passed_over.end()) {
+    if (std::find(excluded.begin(), excluded.end(), job.name) == excluded.end()) {
       return &job;
     }
   }
@@ -124,19 +124,19 @@ void WorkRows::save() {
     return;
   }
   changed_ = false;
-  std::error_code ignored;  // a request that stays is one that is known
+  std::error_code ignored;  // a remaining request is already applied
   for (const fs::path& file : taken_) fs::remove(file, ignored);
   taken_.clear();
   if (queue_.suite_folder.empty()) return;
   try {
     update_records(queue_.suite_folder, queue_.target, rows_);
   } catch (const std::exception& error) {
-    // The runs are more than what is written about them.
+    // The runs continue without updated records.
     warn("the suite's records were not updated: " + one_line_message(error));
   }
 }
 
-// It is tried again soon: the log says it once.
+// Logs a warning once, because the operation is repeated soon.
 void WorkRows::warn(const std::string& message) {
   if (message != warning_) logger().warn("{}", message);
   warning_ = message;

@@ -1,4 +1,4 @@
-// What a supervisor knows of its work folder: the queue, and a row a run. Internal to suite.
+// The state of a supervisor: the queue, and one row per run. Internal to suite.
 //
 //   WorkRows rows(folder);
 //   rows.take_requests([](RunStatus& row) { ... });   // start-NAME, stop-NAME
@@ -6,8 +6,8 @@
 //   rows.touch();
 //   rows.save();                                      // state.json, and the suite's records
 //
-// A request's file is removed once a state with what was asked for is on the disk, so none is lost
-// with a supervisor.
+// The file of a request is removed after the state that includes it was written, so that a killed
+// supervisor loses no request.
 #pragma once
 
 #include <functional>
@@ -27,22 +27,22 @@ class WorkRows {
   std::vector<RunStatus>& all() { return rows_; }
   RunStatus& row(const std::string& name) { return *find_run(rows_, name); }
 
-  // Enters new requests. `interrupt` is called once for each run under way that is to stop.
+  // Applies new requests. `interrupt` is called once for each active run that is to stop.
   void take_requests(const std::function<void(RunStatus&)>& interrupt);
 
-  // The first queued job that may run on the slot and is not among `passed_over`.
-  const WorkJob* next_job(const WorkSlot& slot, const std::vector<std::string>& passed_over) const;
-  // Whether a trial comes before the job's training.
+  // The first queued job that may run on the slot and is not in `excluded`.
+  const WorkJob* next_job(const WorkSlot& slot, const std::vector<std::string>& excluded) const;
+  // Whether the job needs a trial before its training.
   bool is_untried(const WorkJob& job) const;
-  // After a failed trial nothing long is started: what waits for its own trial fails, too.
+  // After a failed trial no training is started: sets the jobs that wait for their trial to failed.
   void give_up_untried(const std::string& failed_trial);
   void set_text(const std::string& name, const std::string& text);
 
-  // A row was changed.
+  // Marks the rows as changed.
   void touch() { changed_ = true; }
-  // Writes what was changed. What cannot be written now, on a full disk, say, stays changed.
+  // Writes changed rows. If that fails, for example on a full disk, they stay marked as changed.
   void save();
-  // Whether a run is active, or something is not written yet.
+  // Whether a run is active, or changes are not written yet.
   bool has_work() const;
 
  private:
@@ -54,8 +54,8 @@ class WorkRows {
   const WorkFolder& folder_;
   WorkQueue queue_;
   std::vector<RunStatus> rows_;
-  std::set<std::filesystem::path> taken_;  // requests that are in the rows, with their files there
-  std::string warning_;                    // the last one
+  std::set<std::filesystem::path> taken_;  // applied requests whose files still exist
+  std::string warning_;                    // the last warning
   bool changed_ = true;
 };
 }  // namespace roboimi

@@ -113,7 +113,7 @@ TEST_F(SuiteLocal, ARunThatNoSupervisorAcceptedIsNotStartedLater) {
     const ProcessLock lock = ProcessLock::take(suite / "work/here/supervisor.lock");
     const Result launched = place_->suite("launch", suite, {"long_one"});
     EXPECT_EQ(launched.status, 1);
-    EXPECT_THAT(launched.errors, HasSubstr("no supervisor takes the work"));
+    EXPECT_THAT(launched.errors, HasSubstr("no supervisor accepts the requests"));
   }
   EXPECT_EQ(place_->state(suite, "long_one"), "failed");
   ASSERT_EQ(place_->suite("launch", suite, {"brief"}).status, 0);

@@ -197,7 +197,7 @@ TEST_F(SuiteSlurm, AccountingExplainsWhyAJobWasKilledIfAvailable) {
   ::kill(run, SIGKILL);
   ASSERT_TRUE(place_->reaches(suite, "long_one", "lost"));
   EXPECT_EQ(place_->row(suite, "long_one")["text"],
-            "its job was killed; accounting (sacct) does not say why");
+            "its job was killed; accounting (sacct) has no reason");
   server_->sacct("echo '" + id + "|OUT_OF_MEMORY|0:125|node0|2026-01-31T12:00:00'");
   EXPECT_EQ(place_->state(suite, "long_one"), "failed");
   EXPECT_EQ(place_->row(suite, "long_one")["text"],
@@ -216,7 +216,7 @@ TEST_F(SuiteSlurm, AWaitingRunIsStoppedBeforeItBeginsAndHasItsTrialWhenResumed) 
   ASSERT_TRUE(place_->reaches(suite, "brief", "queued"));
   ASSERT_EQ(place_->suite("stop", suite).status, 0);
   ASSERT_TRUE(place_->reaches(suite, "brief", "stopped"));
-  EXPECT_EQ(place_->row(suite, "brief")["text"], "stopped before it began");
+  EXPECT_EQ(place_->row(suite, "brief")["text"], "stopped before it started");
   ASSERT_EQ(place_->suite("stop", blocker).status, 0);
   ASSERT_TRUE(place_->reaches(blocker, "long_one", "stopped"));
   fs::rename(place_->place / "data", place_->place / "away");

@@ -144,7 +144,7 @@ TEST_F(SuiteSsh, AFullDiskOnTheTargetIsReported) {
   EXPECT_THAT(error_of([&] {
                 connection.run({"sh", "-c", "dd if=/dev/zero of=/dev/full bs=1 count=1"});
               }),
-              HasSubstr("the disk there is full"));
+              HasSubstr("its disk is full"));
 }
 
 TEST_F(SuiteSsh, RunsContinueWithoutTheConnectionAndAreResumedAndFetched) {
@@ -201,7 +201,7 @@ TEST_F(SuiteSsh, AnUnknownHostKeyStartsNothingAndIsReportedInEveryRun) {
   const Result launched = place_->suite("launch", suite);
   server_->write_known_hosts("host_key.pub");
   EXPECT_EQ(launched.status, 1);
-  EXPECT_THAT(launched.errors, HasSubstr("its host key is not the known one"));
+  EXPECT_THAT(launched.errors, HasSubstr("its host key differs from the known one"));
   const Json status = Json::parse(read_text(suite / "status.json"));
   for (const Json& row : status["runs"]) {
     EXPECT_EQ(row["state"], "failed");

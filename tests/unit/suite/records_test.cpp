@@ -34,20 +34,20 @@ TEST(RunStatus, SurvivesJson) {
               HasSubstr("not a run's status"));
 }
 
-TEST(RunStatus, KeepsWhetherItWasAskedToStopApartFromItsText) {
+TEST(RunStatus, RecordsAStopRequestSeparatelyFromItsText) {
   RunStatus status{.name = "a", .target = "t", .state = RunState::kRunning, .text = "reworded"};
   status.asked_to_stop = true;
   EXPECT_TRUE(run_status_from(to_json(status)).asked_to_stop);
   status.asked_to_stop = false;
   status.text = "asked to stop: words for people";
   EXPECT_FALSE(run_status_from(to_json(status)).asked_to_stop);
-  // A state that an earlier version wrote.
+  // Written by an earlier version.
   Json former = to_json(status);
   former.erase("asked_to_stop");
   EXPECT_TRUE(run_status_from(former).asked_to_stop);
 }
 
-TEST(RunProgress, IsReadPastATornLine) {
+TEST(RunProgress, IsReadDespiteAnIncompleteLine) {
   const SuiteFolder folder;
   folder.write("runs/20260101_000000_a/metrics.jsonl",
                "{\"step\": 50, \"train/loss\": 0.5}\n"
@@ -64,14 +64,14 @@ TEST(RunProgress, IsReadPastATornLine) {
   EXPECT_FALSE(has_checkpoint(status.run_folder));
 }
 
-TEST(RunProgress, LastWordsAreOneHarmlessLine) {
+TEST(RunProgress, TheLastLineOfALogHasNoControlCharacters) {
   const SuiteFolder folder;
   const auto log = folder.write("log", "first\n10 %\r20 %\r\x1b[31mred\n\n");
   EXPECT_EQ(last_words(log), "\\x1b[31mred");
   EXPECT_EQ(last_words(folder / "none"), "");
 }
 
-TEST(Records, OneTargetsRowsReplaceItsOwnAndNoOthers) {
+TEST(Records, RowsOfATargetReplaceOnlyItsOwnRows) {
   const SuiteFolder folder;
   const auto suite = folder / "s";
   change_manifest(suite, [](Json& manifest) {
@@ -86,7 +86,7 @@ TEST(Records, OneTargetsRowsReplaceItsOwnAndNoOthers) {
   EXPECT_EQ(rows[1].state, RunState::kFailed);
 }
 
-TEST(Records, ALaunchThatDidNotReachItsTargetStaysBesideWhatTheTargetKnows) {
+TEST(Records, KeepALaunchThatDidNotReachItsTarget) {
   const SuiteFolder folder;
   const auto suite = folder / "s";
   const RunStatus unsent{
@@ -99,7 +99,7 @@ TEST(Records, ALaunchThatDidNotReachItsTargetStaysBesideWhatTheTargetKnows) {
   EXPECT_EQ(find_run(rows, "b")->text, "not started: a full disk");
 }
 
-TEST(Records, ARunThatWasLaunchedAgainElsewhereHasOneRow) {
+TEST(Records, HaveOneRowForARunThatMovedToAnotherTarget) {
   const SuiteFolder folder;
   const auto suite = folder / "s";
   update_records(suite, "t", {{.name = "a", .target = "t", .state = RunState::kFailed}});
@@ -113,7 +113,7 @@ TEST(Records, ARunThatWasLaunchedAgainElsewhereHasOneRow) {
   EXPECT_EQ(rows[0].target, "u");
 }
 
-TEST(Records, ADamagedFileIsNamedAndKept) {
+TEST(Records, NameADamagedFileAndKeepIt) {
   const SuiteFolder folder;
   folder.write("s/status.json", "{");
   EXPECT_THAT(error_text([&] { update_records(folder / "s", "t", {}); }),
@@ -121,7 +121,7 @@ TEST(Records, ADamagedFileIsNamedAndKept) {
   EXPECT_EQ(read_text(folder / "s" / "status.json"), "{");
 }
 
-TEST(Notes, KeepOnesOwnWords) {
+TEST(Notes, KeepTheUsersText) {
   const std::vector<RunStatus> rows = {
       {.name = "a", .target = "t", .state = RunState::kFailed, .text = "a | b\n<script>"}};
   const Json manifest = {{"suite", "s"},
@@ -136,6 +136,11 @@ TEST(Notes, KeepOnesOwnWords) {
   EXPECT_THAT(again, testing::EndsWith("## Notes\nIt was the cable.\n"));
   EXPECT_THAT(again, testing::Not(HasSubstr("| a | failed")));
   EXPECT_THAT(notes_text(manifest, {}, "By hand.\n"), testing::EndsWith("\nBy hand.\n"));
+  // Notes of an earlier version have another marker.
+  const std::string former =
+      "# s\n\nold table\n<!-- Your own words: what stands below this line is kept. -->\nMine.\n";
+  EXPECT_THAT(notes_text(manifest, {}, former), testing::EndsWith("is kept. -->\nMine.\n"));
+  EXPECT_THAT(notes_text(manifest, {}, former), testing::Not(HasSubstr("old table")));
 }
 
 TEST(ConfigDifferences, AreKeysWithMoreThanOneValue) {
@@ -149,7 +154,7 @@ TEST(ConfigDifferences, AreKeysWithMoreThanOneValue) {
   EXPECT_THAT(differences[1].values, testing::ElementsAre("true", "-"));
 }
 
-TEST(Processes, AreKnownByMoreThanTheirNumber) {
+TEST(Processes, AreIdentifiedByMoreThanTheirId) {
   ProcessIdentity self = identify_process(::getpid());
   EXPECT_TRUE(is_alive(self));
   ++self.start_ticks;
@@ -157,7 +162,7 @@ TEST(Processes, AreKnownByMoreThanTheirNumber) {
   EXPECT_FALSE(is_alive({}));
 }
 
-TEST(Processes, GetTheirWordsAsTheyAre) {
+TEST(Processes, ReceiveTheirArgumentsUnchanged) {
   const ProcessResult result =
       run_process({"printf", "%s|", "$(touch pwned)", "a b", "';`x`\n*"}, "ignored");
   EXPECT_EQ(result.output, "$(touch pwned)|a b|';`x`\n*|");
@@ -167,15 +172,15 @@ TEST(Processes, GetTheirWordsAsTheyAre) {
               HasSubstr("no-such-program: cannot start"));
 }
 
-TEST(Processes, AreNotWaitedForLongerThanTheLimit) {
+TEST(Processes, EndAtTheTimeLimit) {
   const std::chrono::milliseconds limit(300);
   const ProcessResult result =
       run_process({"sh", "-c", "echo begun; exec sleep 60"}, "unread", limit);
   EXPECT_EQ(result.status, kTimedOut);
   EXPECT_EQ(result.output, "begun\n");
-  // One that has ended and left its outputs to another.
+  // A process that has ended, but whose outputs another process holds open.
   EXPECT_EQ(run_process({"sh", "-c", "sleep 2 &"}, "", limit).status, kTimedOut);
-  // One that goes on in silence.
+  // A process that continues without output.
   EXPECT_EQ(run_process({"sh", "-c", "exec >&- 2>&-; exec sleep 60"}, "", limit).status, kTimedOut);
   EXPECT_EQ(run_process({"true"}, "", std::chrono::seconds(60)).status, 0);
 }
@@ -187,14 +192,14 @@ TEST(Processes, MayEndWithTheStatusOfATimeout) {
   EXPECT_TRUE(run_process({"sleep", "60"}, "", std::chrono::milliseconds(50)).timed_out);
 }
 
-TEST(Processes, ThatReadNoInputSendTheHostProgramNoSignal) {
-  const auto former = ::signal(SIGPIPE, SIG_DFL);  // one would end this test
+TEST(Processes, ThatReadNoInputDoNotSignalTheHostProgram) {
+  const auto former = ::signal(SIGPIPE, SIG_DFL);  // the signal would end this test
   const ProcessResult result = run_process({"true"}, std::string(1'000'000, 'x'));
   EXPECT_EQ(result.status, 0);
   EXPECT_EQ(::signal(SIGPIPE, former), SIG_DFL) << "the host program's handling is as it was";
 }
 
-TEST(Processes, AreNotTakenForGoodWhenTheirStatusIsLost) {
+TEST(Processes, FailIfTheirStatusIsLost) {
   const auto former = ::signal(SIGCHLD, SIG_IGN);  // the kernel reaps them
   const std::string text = error_text([] { run_process({"false"}); });
   ::signal(SIGCHLD, former);

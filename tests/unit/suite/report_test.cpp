@@ -88,10 +88,9 @@ class ReportTest : public ::testing::Test {
 
 TEST_F(ReportTest, ComparesGroupsOverTheirSeeds) {
   const std::string page = suite_report(folder_ / "s");
-  EXPECT_THAT(page, HasSubstr("<td>a</td><td>6/6 = 100.0 %</td>"));
-  EXPECT_THAT(page, HasSubstr("<td>61.0 to 100.0 %</td>"));
-  EXPECT_THAT(page, HasSubstr("<td>b</td><td>0/6 = 0.0 %</td>"));
-  EXPECT_THAT(page, HasSubstr("<td>0.0 to 39.0 %</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>a</td><td><svg class='interval'"));
+  EXPECT_THAT(page, HasSubstr("<td>6/6 = 100.0 %</td><td>61.0 to 100.0 %</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>0/6 = 0.0 %</td><td>0.0 to 39.0 %</td>"));
   EXPECT_THAT(page, HasSubstr("<td>a</td><td>b</td><td>6</td><td>6</td><td>0</td><td>0.031</td>"));
   EXPECT_THAT(page, HasSubstr("Training loss (log scale)"));
   EXPECT_THAT(page, HasSubstr("<td>16</td><td>16</td><td class='differs'>32</td>"));

@@ -6,7 +6,7 @@
 namespace roboimi {
 namespace {
 
-TEST(SlurmAccounting, TellsHowTasksEnded) {
+TEST(SlurmAccounting, ReportsHowTasksEnded) {
   const auto ended = parse_accounting(
       "4711_0|COMPLETED|0:0|node0|2026-01-31T12:00:00\n"
       "4711_1|CANCELLED by 1000|0:0|None assigned|2026-01-31T12:00:01\n"

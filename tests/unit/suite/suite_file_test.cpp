@@ -34,7 +34,7 @@ std::vector<std::string> names_of(const SuiteFile& suite) {
 
 constexpr const char* kTargets = "targets: {here: {kind: local}}\n";
 
-TEST(SuiteFile, ExpandsGridsAndSeedsTheFirstSeedsOfAllRunsFirst) {
+TEST(SuiteFile, ExpandsGridsAndSeedsWithTheFirstSeedOfAllRunsFirst) {
   const SuiteFile suite = read(
       "name: s\nconfig: c.yaml\noverrides: [train.max_steps=5]\nseeds: [3, 4]\n"
       "runs:\n"
@@ -54,45 +54,45 @@ TEST(SuiteFile, ExpandsGridsAndSeedsTheFirstSeedsOfAllRunsFirst) {
   EXPECT_EQ(suite.runs[4].target, "here");
 }
 
-TEST(SuiteFile, WithoutSeedsARunHasItsConfigsOwn) {
+TEST(SuiteFile, WithoutSeedsARunUsesTheSeedOfItsConfig) {
   const SuiteFile suite = read("name: s\nruns: [{name: a, config: c}]\n" + std::string(kTargets));
   EXPECT_THAT(names_of(suite), ElementsAre("a"));
   EXPECT_EQ(suite.runs[0].seed, std::nullopt);
 }
 
-TEST(SuiteFile, ErrorsNameThePlaceAndWhatWouldBeRight) {
+TEST(SuiteFile, ErrorsHaveTheLocationAndTheExpectedValue) {
   const std::string head = "name: s\nconfig: c\n";
   EXPECT_THAT(error_of(head + "runs: [{name: a, overides: []}]\n" + kTargets),
               HasSubstr("suite.yaml:3:18: unknown key"));
   EXPECT_THAT(error_of(head + "runs: [{name: a, overides: []}]\n" + kTargets),
               EndsWith("did you mean 'overrides'?"));
   EXPECT_THAT(error_of(head + "runs: [{name: a}, {name: a}]\n" + kTargets),
-              HasSubstr("suite.yaml:3:20: two runs of one name"));
+              HasSubstr("suite.yaml:3:20: two runs have the same name"));
   EXPECT_THAT(error_of(head + "runs: [{name: '$(reboot)'}]\n" + kTargets),
-              HasSubstr("suite.yaml:3:9: not a name: expected at most 100 letters"));
-  EXPECT_THAT(error_of(head + "runs: [{name: ../a}]\n" + kTargets), HasSubstr("not a name"));
+              HasSubstr("suite.yaml:3:9: invalid name: expected at most 100 letters"));
+  EXPECT_THAT(error_of(head + "runs: [{name: ../a}]\n" + kTargets), HasSubstr("invalid name"));
   EXPECT_THAT(error_of(head + "runs: []\n" + kTargets), HasSubstr("suite.yaml:3:1: no runs"));
   EXPECT_THAT(error_of(head + kTargets), HasSubstr("suite.yaml: no runs"));
   EXPECT_THAT(error_of(head + "runs: [{name: a}]\n"), HasSubstr("no targets"));
   EXPECT_THAT(error_of("name: s\nruns: [{name: a}]\n" + std::string(kTargets)),
               HasSubstr("the run has no config"));
   EXPECT_THAT(error_of(head + "runs: [{name: a, grid: {x: 3}}]\n" + kTargets),
-              HasSubstr("suite.yaml:3:25: no values of 'x'"));
+              HasSubstr("suite.yaml:3:25: no values for 'x'"));
 }
 
 TEST(SuiteFile, ErrorsOfTargets) {
   const std::string head = "name: s\nconfig: c\nruns: [{name: a}]\n";
   EXPECT_THAT(error_of(head + "targets: {t: {kind: cloud}}\n"),
-              HasSubstr("suite.yaml:4:15: target 't' is of no known kind: expected kind: one of "
+              HasSubstr("suite.yaml:4:15: unknown kind of target 't': expected kind: one of "
                         "local"));
   EXPECT_THAT(error_of(head + "targets: {t: {kind: local, slotz: 2}}\n"),
               HasSubstr("did you mean 'slots'?"));
   EXPECT_THAT(error_of(head + "targets: {t: {kind: local, slots: 0}}\n"),
               HasSubstr("an integer from 1 to 1024"));
-  // rsync would take these for a path here, a daemon and an option.
+  // rsync would read these as a local path, a daemon and an option.
   for (const std::string host : {"here/there", "::1", "-oProxyCommand=x", "a b"}) {
     EXPECT_THAT(error_of(head + "targets: {t: {kind: ssh, host: '" + host + "'}}\n"),
-                HasSubstr("not a host: expected user@machine or machine"));
+                HasSubstr("invalid host: expected user@machine or machine"));
   }
   EXPECT_THAT(error_of(head + "targets: {t: {kind: local}, u: {kind: local}}\n"),
               HasSubstr("the run has no target"));
@@ -104,7 +104,7 @@ TEST(SuiteFile, ErrorsOfTargets) {
       HasSubstr("unknown target: expected one of here"));
 }
 
-TEST(SuiteFile, AFolderThereStartsAtTheHomeFolderAndIsNeverCalledTilde) {
+TEST(SuiteFile, ARemoteFolderStartsAtTheHomeFolderAndHasNoTilde) {
   const auto folder_of = [](const std::string& folder) {
     const SuiteFile suite = read(
         "name: s\nconfig: c\nruns: [{name: a}]\ntargets: {t: {kind: ssh, "
@@ -121,7 +121,7 @@ TEST(SuiteFile, AFolderThereStartsAtTheHomeFolderAndIsNeverCalledTilde) {
               HasSubstr("targets.t.folder: the home folder of another user"));
 }
 
-TEST(SuiteFile, OfTheLewmTransferHasItsTwoRuns) {
+TEST(SuiteFile, OfTheLewmTransferHasTwoRuns) {
   const SuiteFile suite = read_suite_file(
       ROBOIMI_SOURCE_DIR "/experiment_suites/2026-04-05-lewm-vit-transfer/suite.yaml");
   ASSERT_THAT(names_of(suite), ElementsAre("n_emb_384_seed0", "n_emb_256_seed0"));

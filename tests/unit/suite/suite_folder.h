@@ -1,4 +1,4 @@
-// A folder for a test of suites, and a program that stands for roboimi in it.
+// A folder for tests of suites, with a script in place of roboimi.
 #pragma once
 
 #include <unistd.h>
@@ -32,7 +32,7 @@ class SuiteFolder {
     return folder_ / name;
   }
 
-  // A shell script that may be run.
+  // Writes an executable shell script.
   std::string program(const std::string& script) const {
     const auto file = write("program", "#!/bin/sh\n" + script);
     std::filesystem::permissions(file, std::filesystem::perms::owner_all);

@@ -1,4 +1,4 @@
-// A work folder whose jobs are a shell script that stands for `roboimi run`.
+// A work folder whose jobs run a shell script in place of `roboimi run`.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@ namespace roboimi {
 
 class SupervisorTest : public ::testing::Test {
  protected:
-  // A queue of jobs a, b, ... for `script`, whose $NAME is the job and $KIND smoke or config.
+  // Writes a queue of jobs a, b, ... that run `script`. $NAME is the job, $KIND smoke or config.
   void queue(const std::string& script, int jobs, int slots, bool smoke = false) {
     const std::string own =
         "case \"$2\" in *smoke.yaml) KIND=smoke;; *) KIND=config;; esac\n"

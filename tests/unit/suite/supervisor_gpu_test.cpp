@@ -1,4 +1,4 @@
-// The supervisor's GPUs, with a script that stands for nvidia-smi.
+// The supervisor with GPUs and a script in place of nvidia-smi.
 #include <gmock/gmock.h>
 
 #include <cstdlib>
@@ -15,7 +15,7 @@ class SupervisorOfGpus : public SupervisorTest {
   }
   ~SupervisorOfGpus() override { ::setenv("PATH", former_path_.c_str(), 1); }
 
-  // A program that stands for nvidia-smi, whose $GPU is the one asked about.
+  // A script in place of nvidia-smi. $GPU is the queried GPU.
   void nvidia_smi(const std::string& script) const {
     const auto file = folder_.write("bin/nvidia-smi", "#!/bin/sh\nGPU=$4\n" + script);
     std::filesystem::permissions(file, std::filesystem::perms::owner_all);
@@ -33,7 +33,7 @@ class SupervisorOfGpus : public SupervisorTest {
   std::string former_path_;
 };
 
-TEST_F(SupervisorOfGpus, ATakenGpuIsWaitedForAndHoldsUpNoOther) {
+TEST_F(SupervisorOfGpus, ABusyGpuDelaysOnlyItsOwnRun) {
   nvidia_smi("test $GPU = 0 && test ! -e '" + (folder_ / "free").string() +
              "' && echo '4711, python'\nexit 0");
   gpu_queue("echo $NAME $KIND $CUDA_VISIBLE_DEVICES >> trace", {0, 1}, /*smoke=*/true);
@@ -46,7 +46,7 @@ TEST_F(SupervisorOfGpus, ATakenGpuIsWaitedForAndHoldsUpNoOther) {
   EXPECT_EQ(trace(), "b smoke 1\nb config 1\na smoke 0\na config 0\n");
 }
 
-TEST_F(SupervisorOfGpus, ALaunchThatReordersTheSlotsPutsNoTwoRunsOnOneGpu) {
+TEST_F(SupervisorOfGpus, ALaunchThatReordersTheSlotsKeepsOneRunPerGpu) {
   nvidia_smi("");
   gpu_queue(
       "mkdir busy$CUDA_VISIBLE_DEVICES || echo two >> trace; sleep 1.5\n"
@@ -68,13 +68,13 @@ TEST_F(SupervisorOfGpus, ALaunchThatReordersTheSlotsPutsNoTwoRunsOnOneGpu) {
   EXPECT_EQ(row("c").state, RunState::kFinished);
 }
 
-TEST_F(SupervisorOfGpus, ARunWhoseGpuTheTargetHasNoMoreIsToldSo) {
+TEST_F(SupervisorOfGpus, ARunFailsIfTheTargetNoLongerHasItsGpu) {
   gpu_queue("", {0, 1}, /*smoke=*/false);
   queue_.slots.pop_back();
   work_.write_queue(queue_);
   supervise(work_);
   EXPECT_EQ(row("a").state, RunState::kFinished);
-  EXPECT_EQ(row("b").text, "not started: the target has no GPU 1 any more");
+  EXPECT_EQ(row("b").text, "not started: the target no longer has GPU 1");
 }
 
 }  // namespace

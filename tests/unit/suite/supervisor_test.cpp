@@ -1,4 +1,4 @@
-// The supervisor with a program that stands for `roboimi run`.
+// The supervisor with a script in place of `roboimi run`.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -17,7 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-TEST_F(SupervisorTest, RunsEachJobOnceAndNoMoreThanItsSlotsAtATime) {
+TEST_F(SupervisorTest, RunsEachJobOnceAndAtMostOnePerSlot) {
   queue("mkdir busy || echo two >> trace; echo $NAME >> trace; sleep 0.1; rmdir busy", 3, 1);
   supervise(work_);
   EXPECT_EQ(trace(), "a\nb\nc\n");
@@ -26,20 +26,20 @@ TEST_F(SupervisorTest, RunsEachJobOnceAndNoMoreThanItsSlotsAtATime) {
     EXPECT_EQ(row(name).attempts, 1);
     EXPECT_EQ(row(name).slot, "slot 0");
   }
-  // Asking again starts nothing that is finished.
+  // Another request does not restart finished runs.
   request("start-a");
   supervise(work_);
   EXPECT_EQ(trace(), "a\nb\nc\n");
 }
 
-TEST_F(SupervisorTest, ATrialOnEachSlotComesBeforeAnythingLong) {
+TEST_F(SupervisorTest, RunsATrialOnEachSlotBeforeTrainings) {
   queue("echo $KIND >> trace; test $KIND = config || sleep 0.3", 3, 2, /*smoke=*/true);
   supervise(work_);
   EXPECT_EQ(trace(), "smoke\nsmoke\nconfig\nconfig\nconfig\n");
   EXPECT_EQ(row("c").state, RunState::kFinished);
 }
 
-TEST_F(SupervisorTest, AFailedTrialStartsNothingLong) {
+TEST_F(SupervisorTest, StartsNoTrainingAfterAFailedTrial) {
   queue("echo $KIND >> trace; test $NAME = b && { echo 'no such checkpoint'; exit 1; }; sleep 0.3",
         3, 2, /*smoke=*/true);
   supervise(work_);
@@ -52,7 +52,7 @@ TEST_F(SupervisorTest, AFailedTrialStartsNothingLong) {
   }
 }
 
-TEST_F(SupervisorTest, AJobThatWasLaunchedWithoutATrialHasNoneAndNoPartInOthers) {
+TEST_F(SupervisorTest, AJobLaunchedWithoutATrialIsIndependentOfTrials) {
   queue("echo $KIND $NAME >> trace; test $KIND = config", 2, 1, /*smoke=*/true);
   queue_.jobs[0].smoke = false;
   work_.write_queue(queue_);
@@ -62,7 +62,7 @@ TEST_F(SupervisorTest, AJobThatWasLaunchedWithoutATrialHasNoneAndNoPartInOthers)
   EXPECT_EQ(row("b").state, RunState::kFailed);
 }
 
-TEST_F(SupervisorTest, ATrialThatCannotBeginIsAFailedOne) {
+TEST_F(SupervisorTest, ATrialThatCannotStartHasFailed) {
   queue("", 2, 1, /*smoke=*/true);
   queue_.program = (folder_ / "none").string();
   work_.write_queue(queue_);
@@ -71,7 +71,7 @@ TEST_F(SupervisorTest, ATrialThatCannotBeginIsAFailedOne) {
   EXPECT_EQ(row("b").text, "not started: the trial of a failed");
 }
 
-TEST_F(SupervisorTest, AFailureIsToldWithItsLastWordsAndTheOthersGoOn) {
+TEST_F(SupervisorTest, AFailureIsReportedWithItsLastLineAndOtherRunsContinue) {
   queue("test $NAME = a && { echo 'roboimi run: the disk is full'; exit 1; }; exit 0", 2, 1);
   supervise(work_);
   EXPECT_EQ(row("a").state, RunState::kFailed);
@@ -79,7 +79,7 @@ TEST_F(SupervisorTest, AFailureIsToldWithItsLastWordsAndTheOthersGoOn) {
   EXPECT_EQ(row("b").state, RunState::kFinished);
 }
 
-TEST_F(SupervisorTest, StoppingSendsOneInterruptAndTakesBackWhatIsQueued) {
+TEST_F(SupervisorTest, StoppingSendsOneInterruptAndRemovesQueuedRuns) {
   queue(
       "trap 'echo int >> trace; sleep 0.5; exit 130' INT; echo up >> trace\n"
       "while :; do sleep 0.05; done",
@@ -98,7 +98,7 @@ TEST_F(SupervisorTest, StoppingSendsOneInterruptAndTakesBackWhatIsQueued) {
   EXPECT_EQ(row("b").attempts, 0);
 }
 
-TEST_F(SupervisorTest, ARunOfADeadSupervisorIsTakenOverAndNotStartedTwice) {
+TEST_F(SupervisorTest, ARunOfAKilledSupervisorIsTakenOverAndNotStartedTwice) {
   queue("", 1, 1);
   RunStatus left{.name = "a", .target = "here", .state = RunState::kRunning, .slot = "slot 0"};
   left.process = start_process({.words = {"/bin/sleep", "1"}});
@@ -106,15 +106,15 @@ TEST_F(SupervisorTest, ARunOfADeadSupervisorIsTakenOverAndNotStartedTwice) {
   work_.write_state({left});
   EXPECT_EQ(observe_work(work_)[0].text, "runs without its supervisor");
   std::thread reaper([&] { ::waitpid(static_cast<pid_t>(left.process.pid), nullptr, 0); });
-  supervise(work_);  // its request to start is there, too
+  supervise(work_);  // its start request also exists
   reaper.join();
   EXPECT_EQ(row("a").attempts, 1);
   EXPECT_EQ(row("a").state, RunState::kLost);
-  EXPECT_THAT(row("a").text, HasSubstr("its process ended unseen"));
+  EXPECT_THAT(row("a").text, HasSubstr("its process ended without a record"));
 }
 
-// As a supervisor leaves it that is killed after it started a run and before it wrote that down.
-TEST_F(SupervisorTest, ARunThatNobodyRecordedIsNotStartedBesideItself) {
+// The state after a supervisor was killed between starting a run and recording it.
+TEST_F(SupervisorTest, AnUnrecordedRunIsNotStartedTwice) {
   queue("echo up >> trace", 1, 1);
   std::optional<ProcessLock> lock = ProcessLock::take(work_.run_lock("a"));
   const ProcessIdentity unrecorded =
@@ -144,7 +144,8 @@ TEST_F(SupervisorTest, ANewSupervisorSendsNoSecondInterrupt) {
   request("stop-a");
   std::thread supervisor([&] { supervise(work_); });
   EXPECT_TRUE(wait_for([&] { return !std::filesystem::exists(work_.request("stop", "a")); }));
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));  // its shell would tell by then
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(500));  // enough time for its shell to report a second signal
   EXPECT_EQ(trace(), "up\n");
   ::kill(static_cast<pid_t>(left.process.pid), SIGKILL);
   reaper.join();
@@ -170,7 +171,7 @@ TEST_F(SupervisorTest, RemovesNoFileButRequests) {
   EXPECT_TRUE(std::filesystem::exists(folder_ / "home/stop-thesis"));
 }
 
-TEST_F(SupervisorTest, AStateThatCannotBeWrittenEndsNoRunAndIsWrittenLater) {
+TEST_F(SupervisorTest, RunsContinueIfTheStateCannotBeWrittenYet) {
   queue(
       "test $NAME = b || until mkdir work/state.json 2> /dev/null; do rm -f work/state.json; done\n"
       "echo $NAME >> trace",
@@ -186,7 +187,7 @@ TEST_F(SupervisorTest, AStateThatCannotBeWrittenEndsNoRunAndIsWrittenLater) {
   EXPECT_EQ(row("b").attempts, 1);
 }
 
-TEST_F(SupervisorTest, AfterARebootWhatRanIsLostAndAStrangerWithItsNumberIsLeftAlone) {
+TEST_F(SupervisorTest, AfterARebootRunsAreLostAndOtherProcessesWithTheirIdsAreNotTouched) {
   queue("", 2, 1);
   RunStatus ran{.name = "a", .target = "here", .state = RunState::kRunning, .slot = "slot 0"};
   ran.process = identify_process(::getpid());
@@ -195,12 +196,12 @@ TEST_F(SupervisorTest, AfterARebootWhatRanIsLostAndAStrangerWithItsNumberIsLeftA
   work_.write_state({ran, waited});
   const auto rows = observe_work(work_);
   EXPECT_EQ(rows[0].state, RunState::kLost);
-  EXPECT_EQ(rows[0].text, "the machine was started again since");
+  EXPECT_EQ(rows[0].text, "the machine was restarted since");
   EXPECT_EQ(rows[1].state, RunState::kLost);
   EXPECT_EQ(rows[1].text, "its supervisor ended before starting it");
 }
 
-TEST_F(SupervisorTest, ASecondSupervisorOfTheFolderLeaves) {
+TEST_F(SupervisorTest, ASecondSupervisorOfTheFolderReturns) {
   queue("echo $NAME >> trace", 1, 1);
   const ProcessLock lock = ProcessLock::take(work_.lock_file());
   supervise(work_);
