@@ -68,7 +68,7 @@ class SwanlabFollow : public ::testing::Test {
     return fs::exists(run_ / "swanlab.log") ? read_text(run_ / "swanlab.log") : "";
   }
   bool follows() const {
-    return soon([&] { return log().find("follows") != std::string::npos; });
+    return soon([&] { return log().find("swanlab_follow.py: following") != std::string::npos; });
   }
   // The exit status as in a shell; -1 if the process does not end in time.
   static int status_of(pid_t follower) {
@@ -192,8 +192,8 @@ TEST_F(SwanlabFollow, RejectsAFolderThatIsNotARun) {
       run_process({kTreePython.string(), ROBOIMI_SOURCE_DIR "/scripts/swanlab_follow.py",
                    (run_ / "x").string()});
   EXPECT_EQ(result.status, 1);
-  EXPECT_THAT(result.errors, HasSubstr((run_ / "x").string() +
-                                       ": expected the folder of a run, with its run.json"));
+  EXPECT_THAT(result.errors,
+              HasSubstr((run_ / "x").string() + ": expected a run folder that contains run.json"));
 }
 
 // ---- Before a run -------------------------------------------------------------------------------

@@ -385,7 +385,7 @@ TEST_F(ExperimentTest, DoesNotWriteItsLogThroughALink) {
   fs::remove(run / "log.txt");
   fs::create_symlink(folder_ / "outside", run / "log.txt");
   EXPECT_THAT(error_text([&] { run_experiment(config("linked", 20), {.resume = run}); }),
-              HasSubstr("log.txt: cannot open: a link"));
+              HasSubstr("log.txt: cannot open: the path is a symbolic link"));
   EXPECT_EQ(read_text(folder_ / "outside"), "kept");
 }
 
