@@ -206,7 +206,22 @@ void check_evaluation(const Evaluation& evaluation) {
   require_writable_folder(evaluation.options.output_folder, "the evaluation's folder");
 }
 
-std::int64_t num_workers(const po::variables_map& values) {
+// Several episodes at a time would give one robot several commands.
+void require_one_at_a_time(const po::variables_map& values, const char* option) {
+  if (values.count(option) == 0 || at_least(values, option, 1) == 1) return;
+  throw Error({.what = "a robot runs one episode at a time",
+               .where = "command line",
+               .expected = fmt::format("--{} 1, because the environment has no scene", option),
+               .found = fmt::format("--{} {}", option, at_least(values, option, 1)),
+               .next = fmt::format("remove --{}", option)});
+}
+
+std::int64_t num_workers(const po::variables_map& values, Environment& environment) {
+  if (environment.scene() == nullptr) {
+    require_one_at_a_time(values, "workers");
+    require_one_at_a_time(values, "together");
+    return 1;
+  }
   const bool holds_several = at_least(values, "together", 1) > 1;
   if (values.count("workers") != 0) {
     const std::int64_t workers = at_least(values, "workers", 1);
@@ -242,10 +257,10 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   if (values.count("output") != 0) {
     require_output_folder(values["output"].as<std::string>());
   }
-  const std::int64_t workers = num_workers(values);
   const StopRequest stop;
   // Prepare it here even if workers run the episodes, so that a problem is reported once.
   Evaluation evaluation = prepare_evaluation(parsed);
+  const std::int64_t workers = num_workers(values, *evaluation.environment);
   check_evaluation(evaluation);
   clear_unfinished_evaluation(evaluation.options.output_folder);
   RolloutOptions& options = evaluation.options;

@@ -200,7 +200,9 @@ void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record)
     for (const StreamSpec& stream : record.streams) {
       const bool has_place = stream.name == roboimi::kState || stream.name == roboimi::kVelocity;
       if (has_place || stream.kind == StreamKind::kRgb) continue;
-      memory.table(stream_table(stream.name), record.observations.at(stream.name).to(stream.dtype),
+      // Vectors are stored as float32, the only dtype of vectors that datasets return.
+      const at::ScalarType dtype = stream.kind == StreamKind::kVector ? at::kFloat : stream.dtype;
+      memory.table(stream_table(stream.name), record.observations.at(stream.name).to(dtype),
                    /*chunk_rows=*/stream.is_image() ? 1 : 0);
     }
     if (!record.labels.empty()) memory.group("/observations/labels");

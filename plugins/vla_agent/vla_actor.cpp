@@ -246,7 +246,13 @@ at::Tensor VlaActor::next_command() {
   if (plan_is_due()) receive_plan(end);
   timing_.late = plan_is_due() || plan_pending_;
   timing_.held = !schedule_.covers(step_);
-  if (!timing_.held) last_command_ = schedule_.command(step_);
+  if (!timing_.held) {
+    last_command_ = schedule_.command(step_);
+  } else if (!last_command_.defined()) {
+    throw Error({.what = "the actor has no command yet",
+                 .where = "vla_agent",
+                 .next = "call act() or accept() once before command()"});
+  }
   past_commands_.push_back(last_command_);
   while (std::ssize(past_commands_) > agent_.horizons().first_action()) past_commands_.pop_front();
   ++step_;

@@ -41,6 +41,15 @@ std::string difference_of(const StreamSpec& mine, const StreamSpec* given) {
     return fmt::format("{} '{}' is {} instead of {}", what, mine.name, described(*given),
                        described(mine));
   }
+  // Streams that do not declare their unit or their elements' names match any.
+  if (!mine.unit.empty() && !given->unit.empty() && mine.unit != given->unit) {
+    return fmt::format("{} '{}' is in {} instead of {}", what, mine.name, given->unit, mine.unit);
+  }
+  if (!mine.element_names.empty() && !given->element_names.empty() &&
+      mine.element_names != given->element_names) {
+    return fmt::format("{} '{}' has the elements [{}] instead of [{}]", what, mine.name,
+                       fmt::join(given->element_names, ", "), fmt::join(mine.element_names, ", "));
+  }
   if (mine.shape == given->shape) return "";
   if (!mine.is_image()) {
     return fmt::format("stream '{}' has [{}] values instead of [{}]", mine.name,

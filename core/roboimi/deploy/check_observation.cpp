@@ -68,6 +68,16 @@ void check_vector(const at::Tensor& values, std::int64_t size, const std::string
                .next = "check the sensor; the policy can continue with the next observation"});
 }
 
+// Depth of floats can hold NaN or infinity where the sensor measured nothing.
+void require_finite_depth(const at::Tensor& depth, const StreamSpec& stream) {
+  if (!depth.is_floating_point() || at::isfinite(depth).all().item<bool>()) return;
+  throw Error({.what = fmt::format("depth image '{}' is not finite", stream.name),
+               .where = fmt::format("observation['{}']", stream.name),
+               .expected = "finite values; 0 where the sensor measured nothing",
+               .found = "NaN or infinity",
+               .next = "replace them with 0: torch::nan_to_num(depth, 0.0, 0.0, 0.0)"});
+}
+
 void check_image(const Observation& observation, const StreamSpec& stream) {
   const std::string where = fmt::format("observation['{}']", stream.name);
   const auto found = observation.find(stream.name);
@@ -82,6 +92,7 @@ void check_image(const Observation& observation, const StreamSpec& stream) {
   }
   const at::Tensor& image = found->second;
   if (image.defined() && image.scalar_type() == stream.dtype && image.sizes() == stream.shape) {
+    require_finite_depth(image, stream);
     return;
   }
   throw Error({.what = fmt::format("image '{}' has the wrong shape or dtype", stream.name),

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
@@ -44,7 +45,8 @@ StateWatch::StateWatch(const std::optional<StateRange>& range, std::int64_t stat
 
 std::vector<std::int64_t> StateWatch::outside(const at::Tensor& state) {
   std::vector<std::int64_t> elements;
-  if (width_.empty()) return elements;
+  // The state of an agent that does not read it may be missing, and was not checked.
+  if (!state.defined() || state.numel() != std::ssize(width_)) return elements;
   const at::Tensor values = state.to(at::kCPU, at::kDouble).contiguous();
   const double* value = values.const_data_ptr<double>();
   bool is_new = false;

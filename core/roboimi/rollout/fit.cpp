@@ -72,6 +72,8 @@ std::optional<std::string> filming_camera(Environment& environment) {
 }
 
 void try_environment(Environment& environment, std::uint64_t seed, bool with_images, bool films) {
+  // reset() would move a real robot.
+  if (environment.scene() == nullptr) return;
   environment.reset(seed, false);
   if (with_images) {
     const Observation observation = environment.observe(true);

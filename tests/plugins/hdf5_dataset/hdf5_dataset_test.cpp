@@ -162,6 +162,19 @@ TEST_F(Hdf5DatasetTest, StoresDepthForcesAndText) {
   EXPECT_TRUE(at::allclose(depth, meters, 0, 1e-3));
 }
 
+TEST_F(Hdf5DatasetTest, StoresVectorsOfAnyDtypeAsFloats) {
+  EpisodeRecord episode = record(false);
+  StreamSpec ticks = vector_stream("ticks", 2);
+  ticks.dtype = at::kLong;
+  episode.streams.push_back(ticks);
+  episode.observations["ticks"] = at::arange(2 * kLength).view({kLength, 2});
+  Hdf5EpisodeWriter({}).write(folder("ticks/episode_0.hdf5"), episode);
+  const Hdf5Dataset dataset(
+      {.path = folder("ticks"), .camera_names = {"top"}, .stream_names = {"ticks"}});
+  EXPECT_TRUE(
+      at::equal(dataset.read_all(0, "ticks"), episode.observations.at("ticks").to(at::kFloat)));
+}
+
 TEST_F(Hdf5DatasetTest, RejectsStreamsThatItCannotStoreOrFind) {
   EpisodeRecord episode = record(false);
   episode.streams.push_back(depth_stream("top_depth", {4, 5}, at::kUInt16, "m"));

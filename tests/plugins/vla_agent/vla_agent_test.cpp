@@ -284,6 +284,8 @@ TEST(VlaAgent, SamplesThePlansOfSeveralActorsAtOnce) {
     actors.back()->reset(seed);
     actors.back()->observe(observation(static_cast<int>(seed), true));
     ASSERT_TRUE(actors.back()->wants_plan());
+    EXPECT_THAT(error_text([&] { actors.back()->command(); }),
+                HasSubstr("the actor has no command yet"));
     requests.push_back(actors.back()->plan_request());
     EXPECT_FALSE(actors.back()->wants_plan());
   }

@@ -59,6 +59,21 @@ TEST(ObservationSpec, DescribesWhyAPolicyCannotActOnAnother) {
             "stream 'force' has [3] values instead of [6]");
   EXPECT_EQ(difference([](ObservationSpec& s) { s.streams.pop_back(); }),
             "stream 'task' is missing");
+  // Units and names of elements are compared where both declare them.
+  EXPECT_EQ(difference([](ObservationSpec& s) {
+              s.set(depth_stream("front_depth", {4, 6}, at::kFloat, "mm"));
+            }),
+            "camera 'front_depth' is in mm instead of m");
+  EXPECT_EQ(difference([](ObservationSpec& s) {
+              s.set(depth_stream("front_depth", {4, 6}, at::kFloat, ""));
+            }),
+            "");
+  ObservationSpec named = full_spec();
+  named.set(vector_stream("force", 2, "N", {"left", "right"}));
+  ObservationSpec swapped = named;
+  swapped.set(vector_stream("force", 2, "N", {"right", "left"}));
+  EXPECT_EQ(named.difference(swapped),
+            "stream 'force' has the elements [right, left] instead of [left, right]");
   // Streams that a policy never uses may differ, and there may be additional streams.
   EXPECT_EQ(difference([](ObservationSpec& s) {
               s.set(vector_stream(kVelocity, 3));

@@ -9,6 +9,7 @@
 #include <limits>
 #include <thread>
 
+#include "roboimi/deploy/check_observation.h"
 #include "tests/error_text.h"
 #include "tests/unit/deploy/scripted_agent.h"
 
@@ -146,6 +147,16 @@ TEST(Policy, ReportsInvalidObservationsAndRemainsUsable) {
   // The agent does not use the next image.
   EXPECT_FALSE(policy.needs_images());
   EXPECT_EQ(error([](Observation& o) { o.erase("front"); }), "accepted");
+}
+
+TEST(CheckObservation, RefusesDepthThatIsNotFinite) {
+  ObservationSpec spec;
+  spec.set(depth_stream("top_depth", {2, 3}));
+  Observation observation = {{"top_depth", at::ones({2, 3})}};
+  EXPECT_NO_THROW(check_observation(observation, spec, {"top_depth"}, true));
+  observation["top_depth"][1][2] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(error_text([&] { check_observation(observation, spec, {"top_depth"}, true); }),
+              HasSubstr("depth image 'top_depth' is not finite"));
 }
 
 TEST(Policy, RefusesToActBeforeTheFirstReset) {

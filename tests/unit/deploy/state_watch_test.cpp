@@ -53,6 +53,12 @@ TEST_F(WatchedState, IsNotCheckedWithoutARecordedRange) {
   EXPECT_THAT(still.outside(at::full({2}, 1e3F)), IsEmpty());
 }
 
+TEST_F(WatchedState, MayBeMissingForAnAgentThatDoesNotReadIt) {
+  StateWatch watch(radians(), 3, "runs/x");
+  EXPECT_THAT(watch.outside(at::Tensor()), IsEmpty());
+  EXPECT_THAT(watch.outside(at::tensor({57.3F})), IsEmpty());
+}
+
 TEST_F(WatchedState, OfAnotherSizeIsAnError) {
   EXPECT_THAT(error_text([] { StateWatch(radians(), 4, "runs/x"); }),
               HasSubstr("runs/x: the checkpoint's state_range does not match its states: expected "
