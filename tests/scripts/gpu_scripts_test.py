@@ -94,7 +94,7 @@ class TimeLimits(InAFolder):
             'gpu_start "$@"; status=0; stage long 1 2 sleep 60 || status=$?; echo "status $status, ${SECONDS} s"'
         )
         self.assertIn("long: ended with status 124 after 2 s (its time limit)", result.stdout)
-        self.assertRegex(result.stdout, "status 124, [23] s")
+        self.assertRegex(result.stdout, "status 124, [2-9] s")
         self.assertIn("long\t124\t2\n", (self.folder / "work/stages.tsv").read_text())
 
     def test_a_stage_without_enough_time_is_skipped_in_one_line(self):
