@@ -106,7 +106,7 @@ TEST_F(SwanlabFollow, ShowsScalarsImagesAndTheConfigurationOfARunToItsEnd) {
   const json shown = read_swanlab(run_);
   EXPECT_EQ(shown["scalars"], json({{"train/loss", {{5, 0.5}, {10, 0.25}, {15, 0.125}}},
                                     {"rollout/success_rate", {{15, 1.0}}}}));
-  EXPECT_EQ(shown["images"], json({{"rollout/trajectory_000", {{10, 640, 480}}}}));
+  EXPECT_EQ(shown["images"], json({{"rollout/trajectory_000", {{10, 640, 576}}}}));
   EXPECT_EQ(shown["config"], json({{"name", "demo"},
                                    {"train", {{"learning_rate", 1e-5}}},
                                    {"track", {{"swanlab", "off"}}}}));
