@@ -299,11 +299,11 @@ int checkpoint_command(const Arguments& arguments) {
   if (action == "inspect") return inspect_weights(options, {words.begin() + 1, words.end()});
   if (action == "convert") return convert_weights(options, {words.begin() + 1, words.end()});
   if (action == "verify") return verify_checkpoints({words.begin() + 1, words.end()});
-  throw Error({.what = action.empty() ? "no command given"
-                                      : "unknown command 'checkpoint " + action + "'",
-               .expected = "inspect, convert or verify",
-               .next = did_you_mean(action, {"inspect", "convert", "verify"},
-                                    "see roboimi checkpoint --help")});
+  throw Error(
+      {.what = action.empty() ? "no command given" : "unknown command 'checkpoint " + action + "'",
+       .expected = "inspect, convert or verify",
+       .next = did_you_mean(action, {"inspect", "convert", "verify"},
+                            "see roboimi checkpoint --help")});
 }
 
 }  // namespace roboimi::app

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "roboimi/common/export.h"
 #include "roboimi/contract/observation.h"
 
 namespace roboimi {
@@ -11,7 +12,7 @@ namespace roboimi {
 // Throws Error if one of `streams` is missing, has another shape or dtype than in `spec`, or has a
 // value that is not finite. Images are only checked if `with_images`. Streams of the observation
 // that are not in `streams` are ignored.
-void check_observation(const Observation& observation, const ObservationSpec& spec,
-                       const std::vector<std::string>& streams, bool with_images);
+ROBOIMI_EXPORT void check_observation(const Observation& observation, const ObservationSpec& spec,
+                                      const std::vector<std::string>& streams, bool with_images);
 
 }  // namespace roboimi
