@@ -178,13 +178,13 @@ std::string dot_with_whiskers(double rate, double low, double high, std::size_t 
   for (const double end : {low, high}) {
     svg += fmt::format("<line class='cap' x1='{0:.1f}' x2='{0:.1f}' y1='7' y2='13'/>", x(end));
   }
-  return svg + fmt::format("<circle class='rate' cx='{:.1f}' cy='10' r='4'/></g></svg>", x(rate));
+  return svg + fmt::format("<circle class='rate' cx='{:.1f}' cy='10' r='3'/></g></svg>", x(rate));
 }
 
 std::string text_of(const std::map<std::string, std::string>& evaluations) {
   std::string text;
   for (const auto& [evaluation, time] : evaluations) {
-    text += (text.empty() ? "" : "; ") + evaluation + ", " + time;
+    text += (text.empty() ? "" : "; ") + evaluation + (time.empty() ? "" : ", " + time);
   }
   return text;
 }

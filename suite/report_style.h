@@ -30,7 +30,7 @@ th, td { text-align: left; padding: 7px 12px; border-bottom: 1px solid var(--lin
 th { color: var(--quiet); font-weight: 600; font-size: .85em; white-space: normal;
   vertical-align: bottom; }
 .long { white-space: normal; overflow-wrap: anywhere; min-width: 11em; }
-.long:last-child { min-width: 16em; }
+.long:last-child { min-width: 13em; }
 tbody tr:last-child td { border-bottom: 0; }
 td.differs { background: var(--mark); }
 .state { font-weight: 600; }

@@ -31,7 +31,7 @@ TEST(RunStatus, SurvivesJson) {
   EXPECT_THAT(error_text([] {
                 run_status_from(Json{{"name", "a"}});
               }),
-              HasSubstr("not a run's status"));
+              HasSubstr("invalid status of a run"));
 }
 
 TEST(RunStatus, RecordsAStopRequestSeparatelyFromItsText) {

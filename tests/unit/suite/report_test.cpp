@@ -103,11 +103,11 @@ TEST_F(ReportTest, DrawsSuccessRatesAsDotsWithWhiskers) {
   EXPECT_THAT(page, HasSubstr("<line class='whisker' x1='71.0' x2='110.0' y1='10' y2='10'/>"
                               "<line class='cap' x1='71.0' x2='71.0' y1='7' y2='13'/>"
                               "<line class='cap' x1='110.0' x2='110.0' y1='7' y2='13'/>"
-                              "<circle class='rate' cx='110.0' cy='10' r='4'/>"));
+                              "<circle class='rate' cx='110.0' cy='10' r='3'/>"));
   EXPECT_THAT(page, HasSubstr("<line class='whisker' x1='10.0' x2='49.0' y1='10' y2='10'/>"
                               "<line class='cap' x1='10.0' x2='10.0' y1='7' y2='13'/>"
                               "<line class='cap' x1='49.0' x2='49.0' y1='7' y2='13'/>"
-                              "<circle class='rate' cx='10.0' cy='10' r='4'/>"));
+                              "<circle class='rate' cx='10.0' cy='10' r='3'/>"));
 }
 
 TEST_F(ReportTest, LeavesOutEmptyColumns) {

@@ -166,7 +166,7 @@ TEST_F(SupervisorTest, RemovesNoFileButRequests) {
   std::filesystem::create_directory_symlink(folder_ / "home", work_.requests());
   EXPECT_THAT(error_text([&] { request_work(work_, "stop", {"thesis"}); }),
               ::testing::HasSubstr(work_.requests().string() +
-                                   ": cannot ask for work: expected a folder; found a link"));
+                                   ": cannot write the requests: expected a folder; found a link"));
   supervise(work_);
   EXPECT_TRUE(std::filesystem::exists(folder_ / "home/stop-thesis"));
 }
