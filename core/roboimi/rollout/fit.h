@@ -25,9 +25,9 @@ ROBOIMI_EXPORT void require_fit(const ObservationSpec& policy, const Observation
 ROBOIMI_EXPORT std::optional<std::string> filming_camera(Environment& environment);
 
 // Starts an episode from `seed` and renders what rollouts will need: the observation's images if
-// `with_images`, and an overview if `films`. Throws Error if that fails, for example without OpenGL,
-// or if an image differs from the environment's spec. Does nothing without a scene: a robot would
-// move.
+// `with_images`, and an overview if `films`. Throws Error if that fails, for example without
+// OpenGL, or if an image differs from the environment's spec. Does nothing without a scene: a robot
+// would move.
 ROBOIMI_EXPORT void try_environment(Environment& environment, std::uint64_t seed, bool with_images,
                                     bool films);
 
