@@ -87,9 +87,8 @@ TEST_F(SwanlabRun, IsNotAffectedWhenTheFollowerIsKilled) {
   ::kill(follower, SIGKILL);
   child.wait();
   EXPECT_EQ(child.exit_code(), 0);
-  EXPECT_THAT(
-      read_text(run_of("follower_killed") / "log.txt"),
-      HasSubstr("SwanLab's follower ended with status 137; the run continues without it"));
+  EXPECT_THAT(read_text(run_of("follower_killed") / "log.txt"),
+              HasSubstr("SwanLab's follower ended with status 137; the run continues without it"));
   EXPECT_EQ(record_of(run_of("follower_killed"))["status"], "finished");
   for (const char* file : {"model.safetensors", "ema.safetensors"}) {
     const fs::path weights = fs::path("checkpoints") / "latest" / file;
@@ -125,8 +124,9 @@ TEST_F(SwanlabRun, WithoutThePackageDoesNotStart) {
   const Result result = place_->place.run(training("unshown", 20, {"track.swanlab=offline"}),
                                           {{"ROBOIMI_PYTHON", (bare / "bin/python").string()}});
   EXPECT_EQ(result.status, 1);
-  EXPECT_THAT(result.errors, HasSubstr("roboimi run: " + (bare / "bin/python").string() +
-                                       ": track.swanlab=offline: the Python package swanlab is missing"));
+  EXPECT_THAT(result.errors,
+              HasSubstr("roboimi run: " + (bare / "bin/python").string() +
+                        ": track.swanlab=offline: the Python package swanlab is missing"));
   EXPECT_THAT(result.errors, HasSubstr("run scripts/setup.sh --swanlab"));
   EXPECT_FALSE(fs::exists(place_->place / "runs") && !run_of("unshown").empty());
 }
