@@ -115,7 +115,7 @@ TEST_F(SuiteSsh, ArgumentsArriveUnchanged) {
   EXPECT_THAT(error_of([&] {
                 connection.run({"sh", "-c", "echo no such >&2; exit 3"});
               }),
-              HasSubstr("127.0.0.1: a command there failed: sh: found no such"));
+              HasSubstr("127.0.0.1: a remote command failed: sh: found no such"));
 }
 
 TEST_F(SuiteSsh, FilesAreSentOnceAndFetched) {
