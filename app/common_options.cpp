@@ -24,7 +24,7 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-// `-h`, `--json`: never the value of the option before.
+// `-h`, `--json`: never a value of the preceding option.
 bool is_option(const std::string& word) { return word.size() > 1 && word.starts_with("-"); }
 
 // Returns whether the word after --resume is its folder. Overrides and names of folders may both

@@ -100,7 +100,7 @@ PlannedRun plan_run(const SuiteFile& suite, const SuiteRun& run,
     const ConfigNode* node = root.find(key);
     if (node == nullptr || node->is_null()) continue;
     // The run reads a copy of the config, in which overrides and the folder of a plugin's config
-    // file can no longer be told, so resolve them here.
+    // file are lost, so resolve them here.
     root.set(key, Registry::instance().resolved(kind, *node, key));
     walk.visit(kind, *root.find(key), key);
   }

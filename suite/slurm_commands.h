@@ -42,7 +42,7 @@ struct ROBOIMI_EXPORT EndedTask {
 };
 
 // Parses the output of sacct --parsable2 --format=JobID,State,ExitCode,NodeList,End. The key is the
-// task; for tasks that were cancelled together ("4711_[2-4]", "4711") it is their array, "4711".
+// task; for tasks that were canceled together ("4711_[2-4]", "4711") it is their array, "4711".
 ROBOIMI_EXPORT std::map<std::string, EndedTask> parse_accounting(const std::string& lines);
 
 // Runs sacct once, when it is first needed. Without accounting there are no records.

@@ -147,7 +147,7 @@ class Reader {
     }
   }
 
-  // Adds the run's grid points with its seed number `round`, if it has that many seeds. Returns the
+  // Adds the run's grid points with its seed at index `round`, if there is one. Returns the
   // number of its seeds.
   std::size_t add_runs(ConfigNode node, const std::string& path, std::size_t round) {
     const ConfigNode grid = take(node, "grid");

@@ -40,7 +40,7 @@ StreamSpec stored_stream(const Hdf5File& file, const std::string& name, std::int
   const ElementType type = file.type(table);
   const std::vector<std::int64_t> shape = file.shape(table);
 
-  // Depth by rank 3, text by bytes, anything else with two dimensions is a vector.
+  // Rank 3 is depth, two dimensions of bytes are text, any other two dimensions are a vector.
   const bool fits = !shape.empty() && shape[0] == num_rows;
   if (fits && shape.size() == 3 && type.name == "uint16") {
     return depth_stream(name, {shape[1], shape[2]}, at::kUInt16, "mm");

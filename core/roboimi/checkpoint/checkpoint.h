@@ -32,7 +32,7 @@ namespace roboimi {
 
 inline constexpr const char* kCheckpointsFolder = "checkpoints";  // in a run's folder
 
-// The conditions, besides its inputs, on which the exact result of a training step depends.
+// Everything except its inputs that affects the exact result of a training step.
 struct NumericConditions {
   std::int64_t threads = 0;
   std::string cpu_capability;   // "AVX512"

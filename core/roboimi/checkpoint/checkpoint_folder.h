@@ -36,7 +36,7 @@ ROBOIMI_EXPORT std::vector<CheckpointFolder> checkpoints_in(const std::filesyste
 
 // Whether the path has the name of a pointer: `latest` or `best`.
 bool is_pointer(const std::filesystem::path& path);
-// The checkpoint that a pointer refers to. If `latest` is a copy or broken, that is the newest
+// The checkpoint that a pointer refers to. If `latest` is a copy or broken, returns the newest
 // checkpoint in the same folder. Empty if there is no checkpoint. Throws Error if `best` is broken.
 std::optional<std::filesystem::path> pointed_at(const std::filesystem::path& pointer);
 // Points a pointer at a checkpoint in the same folder, atomically. If the pointer is a copy of a
@@ -44,7 +44,7 @@ std::optional<std::filesystem::path> pointed_at(const std::filesystem::path& poi
 void point_at(const std::filesystem::path& pointer, const std::filesystem::path& target);
 
 // Removes the temporary files of killed processes from a folder of checkpoints, identified by
-// roboimi's names for them. Nothing else is changed, and no link is followed.
+// their names. Nothing else is changed, and no link is followed.
 void clear_leftovers(const std::filesystem::path& folder);
 // Restores the names of checkpoints whose replacement was interrupted by the end of the process.
 void restore_replaced(const std::filesystem::path& folder);

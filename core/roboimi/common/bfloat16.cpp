@@ -31,8 +31,8 @@ bool has_instructions() {
 #endif
 }
 
-// Computes a product by the operators that torch.compile uses for linear layers. They have no C++
-// header.
+// Multiplies matrices with the operators that torch.compile uses for linear layers. They have no
+// C++ header.
 at::Tensor product_of_ones() {
   using Reorder = at::Tensor(const at::Tensor&, std::optional<std::int64_t>);
   using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,

@@ -16,8 +16,8 @@ namespace roboimi {
 
 struct CpuBfloat16 {
   bool works = false;
-  bool is_native = false;  // the CPU has bfloat16 instructions, so it is faster than float32
-  std::string why_not;     // the error; empty if it works
+  bool is_native = false;  // the CPU has instructions that make bfloat16 fast
+  std::string why_not;     // why it does not work; else empty
 };
 
 ROBOIMI_EXPORT const CpuBfloat16& cpu_bfloat16();

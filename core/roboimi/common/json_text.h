@@ -1,5 +1,5 @@
 // Conversion of JSON to a string, for values that may contain any bytes: file names, commands,
-// notes of plugins. Not installed API.
+// notes of plugins. Internal; not installed.
 #pragma once
 
 #include <string>

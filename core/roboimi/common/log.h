@@ -1,4 +1,4 @@
-// The logger of the library and of the plugins in this tree. Not installed API: see log_route.h.
+// The logger of the library and of the plugins in this tree. Internal; see log_route.h.
 //
 //   logger().info("{} episodes", count);
 //

@@ -15,7 +15,7 @@ namespace roboimi {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kNone };
 
-// It may be called from any thread, but only one call runs at a time. It must not call roboimi.
+// The handler may be called from any thread, one call at a time, and must not call roboimi.
 using LogHandler = std::function<void(LogLevel level, std::string_view message)>;
 
 // Passes every message to `handler` instead of stderr. An empty handler restores stderr.

@@ -22,8 +22,8 @@ ROBOIMI_EXPORT void require_memory(double bytes, const std::string& what, const 
 
 // From now on, keeps freed blocks of up to 32 MB for later allocations of this process. Each
 // training step allocates and frees the same tensors; by default glibc returns them to the system,
-// which must clear every page again (docs/results.md: up to 1.2 times the time). Affects the whole
-// process, so only main() should call it. No effect on other allocators.
+// which must clear every page again (docs/results/speed.md: up to 1.2 times the time). Affects the
+// whole process, so only main() should call it. No effect on other allocators.
 ROBOIMI_EXPORT void keep_freed_memory();
 
 }  // namespace roboimi

@@ -43,8 +43,8 @@ Pipe::Pipe() {
     throw Error({.what = std::string("cannot create a pipe: ") + std::strerror(errno),
                  .next = "raise the limit of open files (ulimit -n)"});
   }
-  // In a process without standard input or output, the ends would get these numbers, and giving one
-  // of them to a child would close the other.
+  // In a process without standard input or output, the ends would get these numbers, and dup2()
+  // onto one of them would close the other.
   for (int i = 0; i < 2; ++i) {
     ends_[i] = ::fcntl(made[i], F_DUPFD_CLOEXEC, kLowestEnd);
     if (ends_[i] < 0) {

@@ -4,9 +4,9 @@
 //   workers.send(0, "17");
 //   if (const auto reply = workers.receive(std::chrono::seconds(1))) std::cout << reply->line;
 //
-// A worker reads lines from its standard input until its end and writes one line for each to the
-// descriptor kReplyDescriptor. The line "error: MESSAGE" means that it has failed. serve_tasks()
-// implements this protocol. A worker's standard output goes to this process's stderr.
+// A worker reads lines from its standard input until end of input, and writes one line for each to
+// the descriptor kReplyDescriptor. The line "error: MESSAGE" means that it has failed.
+// serve_tasks() implements this protocol. A worker's standard output goes to this process's stderr.
 #pragma once
 
 #include <sys/types.h>

@@ -11,7 +11,7 @@
 //     fields.integer("width", o.width, "width of the window").at_least(1).with_unit("pixels");
 //     fields.choice("edge", o.edge, {{Edge::kMirror, "mirror"}, {Edge::kZero, "zero"}},
 //                   "padding at the edge");
-//     fields.integer("stride", o.stride, "distance of two windows; default: width").at_least(1);
+//     fields.integer("stride", o.stride, "distance between windows; default: width").at_least(1);
 //   }
 //
 //   Schema schema = schema_of<WindowOptions>();                    // types, defaults, meanings

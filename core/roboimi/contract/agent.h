@@ -22,7 +22,8 @@ namespace roboimi {
 class Backbone;
 class Communicator;
 
-// The row at which an action chunk starts, relative to the observations:
+// The row at which an action chunk starts, relative to the observations. For obs_stride 1, with To
+// observations, H actions in a chunk, of which Ta are executed:
 //   kFirstObservation    observations w .. w+To-1, actions w .. w+H-1; executes indices To-1 ..
 //                        To+Ta-2 of the chunk (Diffusion Policy)
 //   kPresentObservation  observation t, actions t .. t+H-1; executes from index 0 (ACT)

@@ -46,10 +46,10 @@ class ROBOIMI_EXPORT Backbone : public torch::nn::Module {
   // used.
   virtual std::string cache_identity() const { return {}; }
 
-  // Encodes `observations`: [B, T, ...] by name, at least the streams in stream_names(), raw. The
-  // tensors are not modified. `generator` is for random transforms; evaluation mode draws nothing.
-  // Returns float32 [B, T, feature_dim()]; per-camera features are in camera_names() order.
-  // Throws Error if a stream is missing or has the wrong dtype, rank or size.
+  // Encodes `observations`: [B, T, ...] by name, at least the streams in stream_names(),
+  // unnormalized. The tensors are not modified. `generator` is for random transforms; evaluation
+  // mode draws nothing. Returns float32 [B, T, feature_dim()]; per-camera features are in
+  // camera_names() order. Throws Error if a stream is missing or has the wrong dtype, rank or size.
   virtual at::Tensor encode(const Observation& observations, at::Generator& generator) = 0;
 
   std::int64_t num_cameras() const { return static_cast<std::int64_t>(camera_names().size()); }

@@ -7,7 +7,8 @@
 
 namespace roboimi {
 
-// (max - min) / 2, with their dtype; 1 where max - min is below 1e-4, which is not scaled.
+// min, max: [D]. Returns (max - min) / 2, [D], with their dtype; 1 where the range is below 1e-4,
+// because those dimensions are not scaled.
 ROBOIMI_EXPORT at::Tensor half_range(const at::Tensor& min, const at::Tensor& max);
 
 }  // namespace roboimi

@@ -27,11 +27,11 @@ namespace roboimi {
 
 // Stream names with a predefined meaning. Other streams may have any other name.
 inline constexpr const char* kState = "state";         // the robot's state, such as joint angles
-inline constexpr const char* kVelocity = "velocity";   // of the state; recorded, no policy input
+inline constexpr const char* kVelocity = "velocity";   // rate of the state; no policy input
 inline constexpr const char* kEnvState = "env_state";  // a simulator's privileged state
 
 enum class StreamKind {
-  kRgb,     // uint8 [H, W, 3], red first
+  kRgb,     // uint8 [H, W, 3], in RGB order
   kDepth,   // float32 or uint16 [H, W]; distance along the viewing direction, 0: no measurement
   kVector,  // float32 [n]
   kText,    // uint8 [bytes]: UTF-8, padded with zeros

@@ -1,5 +1,5 @@
-// A scope that marks components under construction as about to be filled from a checkpoint, so that
-// they skip loading their own weight files.
+// A scope in which components that are created skip their own weight files, because a checkpoint
+// will be loaded into them.
 //
 //   if (!options.checkpoint.empty() && !WeightsFollow::active()) load_weights(options.checkpoint);
 //

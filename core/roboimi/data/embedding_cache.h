@@ -34,8 +34,8 @@ struct EmbeddingCacheOptions {
   std::filesystem::path folder = {};     // empty: cache_folder(dataset)
   ComponentIdentity identity = {};       // of the backbone
   ComponentIdentity data_identity = {};  // of the dataset
-  // Number of random crops per frame, drawn from (seed, frame, variant). 1: no random crop, the
-  // evaluation transform.
+  // Number of random crops per frame, drawn from (seed, frame, variant). 1: the evaluation
+  // transform, without random crops.
   std::int64_t variants = 1;
   std::uint64_t seed = 0;
   bool verify = false;             // hash the contents of the data files instead of size and mtime
@@ -65,7 +65,7 @@ struct Embeddings {
 ROBOIMI_EXPORT Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
                                             const EmbeddingCacheOptions& options);
 
-// Only the key.
+// Returns only the key of the cache.
 ROBOIMI_EXPORT std::string embedding_fingerprint(const Backbone& backbone, const Dataset& dataset,
                                                  const EmbeddingCacheOptions& options);
 

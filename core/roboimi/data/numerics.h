@@ -1,4 +1,4 @@
-// The settings, besides its inputs, on which the last digits of a computation depend.
+// Settings that affect the rounding of a result, in addition to its inputs.
 #pragma once
 
 #include <c10/core/Device.h>

@@ -7,7 +7,7 @@
 //   sampler.set_frames(frame_store);         // a backbone that is trained
 //   Batch batch = sampler.batch(step);
 //
-// There is one window for every row t of every episode, its present row (unless the horizons
+// There is one window for every row t of every episode, its current row (unless the horizons
 // require whole windows, see below). With To observations and H actions:
 //   diffusion  observations t-To+1 .. t, actions t-To+1 .. t-To+H   (the window w = t-To+1)
 //   act        observations t-To+1 .. t, actions t .. t+H-1

@@ -68,7 +68,7 @@ void check_vector(const at::Tensor& values, std::int64_t size, const std::string
                .next = "check the sensor; the policy can continue with the next observation"});
 }
 
-// Depth of floats can hold NaN or infinity where the sensor measured nothing.
+// A float32 depth image can contain NaN or infinity where the sensor measured nothing.
 void require_finite_depth(const at::Tensor& depth, const StreamSpec& stream) {
   if (!depth.is_floating_point() || at::isfinite(depth).all().item<bool>()) return;
   throw Error({.what = fmt::format("depth image '{}' is not finite", stream.name),

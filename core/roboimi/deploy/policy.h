@@ -7,12 +7,12 @@
 //   send_to_robot(step.action);
 //   PolicyReport report = policy->report();       // counts of late, held and limited steps
 //
-// Deadline: with a deadline, act() returns by it. Images are then encoded and chunks of actions
-// computed on a separate thread, from copies of the observation. If the next chunk is not ready,
-// act() returns the next queued action. A chunk that arrives late is used from the row of the
-// current step on. If no queued action is left, act() repeats the last command. The first chunk
-// after reset() is an exception: act() waits for it, so call act() once before the robot moves.
-// Without a deadline act() waits for every chunk.
+// Deadline: if deadline_ms is set, act() returns within that time. Images are then encoded and
+// chunks of actions computed on a separate thread, from copies of the observation. If the next
+// chunk is not ready, act() returns the next queued action. A chunk that arrives late is used
+// starting at the row for the current step. If no queued action is left, act() repeats the last
+// command. The first chunk after reset() is an exception: act() waits for it, so call act() once
+// before the robot moves. Without a deadline act() waits for every chunk.
 //
 // Limits: commands are limited to the range and step size of the actions in the training data
 // (action_limits.h), unless this is turned off. reset() takes the robot's current command, so that

@@ -169,7 +169,7 @@ int lay_out(const std::string& text, Place place) {
     }
     const std::string_view strokes = strokes_of(c);
     place(strokes, x);
-    // Digits have one width, so that a counter does not move what follows.
+    // All digits are equally wide, so that a counter does not shift the text after it.
     x += (is_digit(c) ? width_of(strokes_of('0')) : width_of(strokes)) + kGap;
   }
   return text.empty() ? 0 : x - kGap;

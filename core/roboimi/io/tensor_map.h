@@ -22,7 +22,8 @@ ROBOIMI_EXPORT TensorMap tensors_of(const torch::nn::Module& module);
 ROBOIMI_EXPORT void load_tensors_strictly(torch::nn::Module& module, const TensorMap& tensors,
                                           const std::string& where);
 
-// target.copy_(tensors[name]). Throws Error if it is missing or differs in shape or dtype.
+// Copies the tensor `name` into `target`. Throws Error if it is missing or differs in shape or
+// dtype.
 ROBOIMI_EXPORT void copy_from(const TensorMap& tensors, const std::string& name, at::Tensor target);
 
 }  // namespace roboimi

@@ -1,7 +1,7 @@
 // A writer of MP4 files that browsers can play.
 //
 //   VideoWriter video("episode_000.mp4", {.height = 480, .width = 640}, 20.0);
-//   for (...) video.add(environment.render("front", {480, 640}));
+//   for (...) video.add(scene.render("front", {480, 640}));
 //   video.close();
 //
 // The codec is H.264 if FFmpeg has an encoder for it (libx264, then libopenh264), else MPEG-4 part

@@ -1,7 +1,7 @@
 // A reader for zip archives that may be malicious, based on libzip.
 //
 //   const ZipArchive archive(path);
-//   const std::vector<std::uint8_t> text = archive.read("model/data.pkl", 1 << 20);
+//   const at::Tensor bytes = archive.read("model/data.pkl", 1 << 20);
 //
 // Sizes, positions and overlaps are checked against the file before any entry is read
 // (zip_directory.h), and the CRC of each entry that is read is verified. Compressed entries are

@@ -6,7 +6,7 @@
 //
 // A crash in a static initializer, or a damaged library without a checksum, ends the process inside
 // dlopen. While a CrashNote exists, handlers of SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGABRT write
-// its text and pass the signal on to the previous handler. Not installed API.
+// its text and pass the signal on to the previous handler. Internal; not installed.
 #pragma once
 
 #include <string>

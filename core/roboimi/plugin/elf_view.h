@@ -5,7 +5,7 @@
 //   if (view) std::cout << view->programs().size() << " segments\n";
 //
 // It never reads outside the given bytes and trusts no offset, size or count in them, so it is safe
-// for damaged and hostile files. Not installed API.
+// for damaged and hostile files. Internal; not installed.
 #pragma once
 
 #include <elf.h>

@@ -1,5 +1,5 @@
-// The identity of a configured component: everything except its weights on which its results
-// depend. Used in the keys of caches.
+// The identity of a configured component: everything that its results depend on, except its
+// weights. Used in the keys of caches.
 //
 //   ComponentIdentity identity =
 //       component_identity(registry, ComponentKind::kBackbone, node, "agent.backbone");

@@ -4,9 +4,10 @@
 //   const PluginDescriptor& descriptor = open_plugin(file, fingerprint);   // dlopen
 //   Registrar registrar = collect_components(descriptor);            // the plugin's own code
 //
-// Each step throws an Error with what was expected, what was found and what to do. The caller sets
-// its `where`. Libraries are never unloaded. A static initializer that throws or crashes ends the
-// process inside open_plugin(); `roboimi plugins check` runs these steps in a child process.
+// A step that fails throws an Error that states what was expected, what was found and what to do.
+// The caller sets its `where`. Libraries are never unloaded. A static initializer that throws or
+// crashes ends the process inside open_plugin(); `roboimi plugins check` runs these steps in a
+// child process.
 #pragma once
 
 #include <cstdint>

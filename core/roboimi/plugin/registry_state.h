@@ -1,4 +1,4 @@
-// The state of the registry, shared by its source files. Not installed API.
+// The state of the registry, shared by its source files. Internal; not installed.
 #pragma once
 
 #include <list>

@@ -80,7 +80,7 @@ class ROBOIMI_EXPORT Collection {
   bool complete() const { return num_written_ == options_.num_episodes; }
   std::int64_t num_written() const { return num_written_; }  // episodes in place
   std::int64_t num_kept() const { return num_kept_; }        // of these, those found at the start
-  std::int64_t num_failed() const { return num_failed_; }    // up to the last episode
+  std::int64_t num_failed() const { return num_failed_; }    // attempts before the last episode
   // Removes temporary files and, once complete, staged files that are not needed. Other files
   // stay.
   void clean_up() const;

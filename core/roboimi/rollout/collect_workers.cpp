@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 const std::string kSuccess = "success";
 const std::string kFailure = "failure";
 
-// Removes half-done files, however the work ends.
+// Removes partially written files, however the work ends.
 class CleanUp {
  public:
   explicit CleanUp(const Collection& collection) : collection_(collection) {}

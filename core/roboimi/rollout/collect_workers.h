@@ -28,7 +28,8 @@ ROBOIMI_EXPORT bool collect_episodes(Collection& collection,
                                      const std::vector<std::string>& worker_command,
                                      std::int64_t num_workers, const CollectCallbacks& callbacks);
 
-// Tries the seeds that it reads from standard input, until its end. Sends an Error to the owner.
+// Tries the seeds that it reads from standard input, until end of input. Sends an Error to the
+// owner.
 ROBOIMI_EXPORT void serve_attempts(Environment& environment, const EpisodeWriter& writer,
                                    double noise);
 

@@ -20,8 +20,8 @@ using NamedImages = std::vector<std::pair<std::string, at::Tensor>>;
 // The size of a frame for an overview of kFilmSize and cameras with images of `views`.
 ROBOIMI_EXPORT ImageSize film_frame_size(const std::vector<ImageSize>& views);
 
-// A frame of that size. When the episode is over, the overview has a frame in the color of the
-// outcome.
+// A frame of that size. When the episode is over, the overview gets a border in the outcome's
+// color.
 ROBOIMI_EXPORT at::Tensor film_frame(const at::Tensor& overview, const NamedImages& views,
                                      const RolloutCaption& caption);
 

@@ -21,7 +21,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Measures laps.
+// lap_ms() returns the milliseconds since the previous call.
 class StopWatch {
  public:
   double lap_ms() {

@@ -40,9 +40,9 @@ struct RolloutOptions {
 
 // Runs the episodes one after another. Writes to output_folder: summary.json, episodes.csv, and for
 // each episode trajectory_000.csv (one row per state: end-effector positions in meters, the robot's
-// state). If the environment has a scene, also trajectory_000.png (the tools' paths over the last
-// state, with grasps and outcome) and episode_000.mp4 (an overview beside the policy's cameras,
-// with seed, step, reward and outcome).
+// state). If the environment has a scene, also trajectory_000.png (the tools' paths over an image
+// of the last state, with grasps and outcome) and episode_000.mp4 (an overview beside the policy's
+// cameras, with seed, step, reward and outcome).
 ROBOIMI_EXPORT RolloutSummary run_rollouts(Agent& agent, Environment& environment,
                                            const RolloutOptions& options);
 
@@ -60,8 +60,8 @@ ROBOIMI_EXPORT RolloutSummary
 run_rollouts_in_workers(const std::vector<std::string>& worker_command, std::int64_t num_workers,
                         const RolloutOptions& options);
 
-// The worker's side: runs the episodes whose numbers it reads from standard input, until its end.
-// Sends an Error to the owner.
+// The worker's side: runs the episodes whose numbers it reads from standard input, until end of
+// input. Sends an Error to the owner.
 ROBOIMI_EXPORT void serve_rollouts(Agent& agent, Environment& environment,
                                    const RolloutOptions& options);
 

@@ -44,7 +44,7 @@ void draw_disc(at::Tensor& image, PixelPoint center, double diameter, Rgb color)
   draw_polyline(image, {center}, color, diameter);
 }
 
-// A ring, so that an end at the same place shows in its middle.
+// Draws a ring, so that an end marker at the same point stays visible.
 void draw_start(at::Tensor& image, PixelPoint at, Rgb color) {
   draw_disc(image, at, 18, kOutline);
   draw_disc(image, at, 15, color);
@@ -136,7 +136,7 @@ std::vector<std::string> short_names(std::vector<std::string> names) {
   };
   std::size_t shared = 0;
   while (names[0].size() > shared && ends_alike(shared + 1)) ++shared;
-  // Only whole words: an ending that starts with an underscore.
+  // The shared ending must start at an underscore.
   const std::size_t underscore = names[0].find('_', names[0].size() - shared);
   if (underscore == std::string::npos) return names;
   shared = names[0].size() - underscore;

@@ -31,8 +31,8 @@ struct Check {
   std::function<void(const Kind&)> run;
 };
 
-// Creates the component under test; each kind has its own subclass. The checks in skipped() are not
-// run. It maps a check's name to the reason for skipping it.
+// Creates the component under test; each kind has its own subclass. skipped() maps the names of
+// checks that are not run to the reasons.
 class ROBOIMI_EXPORT Subject {
  public:
   virtual ~Subject();

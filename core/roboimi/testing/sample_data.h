@@ -1,4 +1,4 @@
-// Sample inputs and comparisons shared by the checks. Not installed API.
+// Sample inputs and comparisons shared by the checks. Internal; not installed.
 #pragma once
 
 #include <torch/nn/module.h>

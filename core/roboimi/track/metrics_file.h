@@ -27,7 +27,7 @@ class ROBOIMI_EXPORT MetricsFile final : public Tracker {
 };
 
 // Prepares the file for resuming from the checkpoint of `step`: removes lines of later steps and an
-// incomplete last line. If the checkpoint has not `rolled_out` yet, its rollouts will run again, so
+// incomplete last line. If `rolled_out` is false, its rollouts will run again, so
 // their line is removed as well. Atomic; does nothing if the file does not exist.
 ROBOIMI_EXPORT void cut_metrics_back(const std::filesystem::path& path, std::int64_t step,
                                      bool rolled_out);

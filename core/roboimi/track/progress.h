@@ -23,7 +23,7 @@ class ROBOIMI_EXPORT Progress {
   enum class Style { kAutomatic, kBar, kLines };
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
-  // A resumed job starts at `first`; what was done before does not count as speed. `clock` is
+  // A resumed job starts at `first`; earlier work is excluded from the rate. `clock` is
   // replaced in tests.
   Progress(std::string label, std::int64_t total, std::int64_t first = 0,
            Style style = Style::kAutomatic, std::FILE* output = stderr,

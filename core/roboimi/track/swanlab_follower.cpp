@@ -38,8 +38,7 @@ fs::path find_script() {
 
 constexpr const char* kVenvPython = ".venv/bin/python";
 
-// Never a Python of the current folder: a folder of data or of somebody else's runs must not decide
-// which program is run.
+// Never uses a Python from the current folder, which may contain untrusted files.
 std::vector<std::string> candidate_pythons(const fs::path& script) {
   if (const char* chosen = std::getenv("ROBOIMI_PYTHON")) return {chosen};
   std::vector<std::string> pythons;

@@ -26,7 +26,7 @@ bool succeeds(const std::function<void()>& work) {
 // still in capture mode. They hold pointers into `graph`, which therefore must outlive them.
 void abandon(std::unique_ptr<CUDAGraph> graph, c10::DeviceIndex device, c10::MempoolId_t pool) {
   namespace allocator = c10::cuda::CUDACachingAllocator;
-  // If this call fails, capture_end() got past it and the graph releases its own memory.
+  // If this call fails, capture_end() has ended the allocation, and the graph frees its own memory.
   if (succeeds([&] { allocator::endAllocateToPool(device, pool); })) {
     succeeds([&] { allocator::releasePool(device, pool); });
     at::HostAllocator* host = at::getHostAllocator(at::kCUDA);

@@ -1,4 +1,5 @@
-// A CUDA graph: device work that is recorded once and replayed with one call. Not installed API.
+// A CUDA graph: device work that is recorded once and replayed with one call. Internal; not
+// installed.
 //
 //   CudaGraph graph(device);
 //   graph.run_eagerly(work);                 // at least once, so lazily created state exists

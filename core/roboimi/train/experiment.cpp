@@ -205,7 +205,7 @@ void Experiment::note_changes() {
   changes_ = summary_of_changes(config_changes(former, config_));
   if (!leads_ || changes_.empty()) return;
   logger().warn("the configuration differs from the one this run was started with: {}", changes_);
-  // More steps do not only lengthen the run.
+  // A changed max_steps also stretches the learning-rate schedule.
   const ConfigNode* former_steps = former.find_path("train.max_steps");
   const std::string max_steps = std::to_string(train_.max_steps);
   if (former_steps == nullptr || former_steps->text() == max_steps) return;

@@ -1,5 +1,5 @@
 // A training step that runs as one CUDA graph: a single call launches the thousands of small
-// kernels that the host would otherwise launch one by one. Not installed API.
+// kernels that the host would otherwise launch one by one. Internal; not installed.
 //
 //   GraphedStep graphed(device, {.parts = 1, .weight_type = at::kFloat}, [&](StepInputs& inputs) {
 //     flat.zero_gradients();
@@ -10,11 +10,12 @@
 //   graphed.run({.seeds = {mix_seed(seed, step)}, .learning_rate = 1e-4, .step = step});
 //
 // The first steps run the body eagerly, on the stream used for recording, because tensors that the
-// agent creates once and keeps (tables of angles) must exist before the recording. Then the body is
-// recorded, without executing it, and replayed from then on. A recording holds memory addresses:
-// the body must read everything that changes from step to step from its inputs, and parameters,
-// gradients and moments must stay in place. Work between two steps may replace tensors that the
-// agent keeps; call drop() after it, which causes one eager step and a new recording.
+// agent creates once and keeps (such as tables of position encodings) must exist before the
+// recording. Then the body is recorded, without executing it, and replayed from then on. A
+// recording holds memory addresses: the body must read everything that changes from step to step
+// from its inputs, and parameters, gradients and moments must stay in place. Work between two steps
+// may replace tensors that the agent keeps; call drop() after it, which causes one eager step and a
+// new recording.
 //
 // CannotRecord is thrown if the body reads from the device or a batch has another shape. Nothing of
 // the step has been done then; the caller runs it without a graph.

@@ -17,7 +17,7 @@ std::shared_ptr<Communicator> join_processes(const Options& experiment);
 // Throws Error in all processes unless they have the same configuration. Collective.
 void require_same_configuration(const std::string& yaml, Communicator& communicator);
 
-// Warns if a process of several is bound to fewer cores than it has threads.
+// Warns if one of several processes is bound to fewer cores than it has threads.
 void warn_of_few_cores(const Communicator& communicator);
 
 }  // namespace roboimi

@@ -53,7 +53,7 @@ struct TrainerParts {
   // Called in rank 0 with the averaged weights in place. May be empty.
   std::function<std::map<std::string, double>(std::int64_t step)> validation = {};
   // Runs rollouts and returns the metrics to track; checkpoints are ranked by "success_rate".
-  // Called in rank 0 with the averaged weights in place. May be empty, but then in all processes.
+  // Called in rank 0 with the averaged weights in place. May be empty, but only in all processes.
   std::function<std::map<std::string, double>(std::int64_t step)> rollouts = {};
   // Called after every step; true saves a checkpoint and ends the run.
   std::function<bool()> should_stop = {};

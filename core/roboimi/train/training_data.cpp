@@ -17,7 +17,8 @@
 namespace roboimi {
 namespace {
 
-// Shows progress, starting with the first call: preparation with nothing to do shows none.
+// Shows progress from the first call on. Without calls, because there is nothing to do, it shows
+// none.
 ProgressCallback progress_callback(const std::string& label) {
   const auto shown = std::make_shared<std::unique_ptr<Progress>>();
   return [shown, label](std::int64_t done, std::int64_t total) {

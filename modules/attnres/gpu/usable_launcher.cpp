@@ -55,7 +55,7 @@ double largest_difference(const Results& found, const Results& expected) {
   for (std::size_t i = 0; i < found.gradients.size(); ++i) {
     all.push_back(difference_of(found.gradients[i], expected.gradients[i]));
   }
-  // NaN does not compare, so replace it with infinity.
+  // Comparisons with NaN are always false, so replace it with infinity.
   for (double& each : all)
     each = std::isfinite(each) ? each : std::numeric_limits<double>::infinity();
   return *std::max_element(all.begin(), all.end());

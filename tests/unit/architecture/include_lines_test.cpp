@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 const fs::path kRoot = ROBOIMI_SOURCE_DIR;
 
-// What only a plugin may know, as it would stand in an include line, an identifier or a CMake file.
+// Names that only plugins may use, in include lines, identifiers and CMake files.
 const char* const kForeign[] = {"mujoco", "hdf5", "h5cpp", "egl/", "osmesa", "gym", "lerobot"};
 
 std::string lower(std::string text) {
@@ -64,7 +64,7 @@ bool lies_below(const std::string& folder, const std::string& lower) {
   });
 }
 
-// The folders of core that the parts of a plugin stand on.
+// The folders of core that plugins may include.
 const std::set<std::string> kForPlugins = {"common", "config", "contract", "io", "plugin"};
 
 // Why `file` may not include `header`; empty when it may.

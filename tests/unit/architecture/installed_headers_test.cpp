@@ -1,5 +1,5 @@
-// The installed headers: they include no other header of roboimi, and the version of the plugin API
-// changes with what they say.
+// Tests of the installed headers: they include no other header of roboimi, and a change of their
+// code requires a new version of the plugin API.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,6 +1,5 @@
-// The GPU's kernels on the CPU: the threads of a block are fibers, which run one after the other
-// from barrier to barrier. Slow, and exact: what a kernel computes here differs from a GPU in
-// rounding alone.
+// Runs GPU kernels on the CPU. The threads of a block are fibers, which run one after another from
+// barrier to barrier. This is slow, but the results differ from a GPU's only by rounding.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The GPU's pass, its kernels emulated on the CPU, against the composed operators.
+// Compares the GPU pass, with its kernels emulated on the CPU, with the composed operators.
 #include "modules/attnres/gpu/gpu_pass.h"
 
 #include <ATen/ATen.h>
@@ -131,7 +131,7 @@ TEST(GpuPassTest, WithoutGradientsTheValuesAreTheSame) {
   EXPECT_TRUE(at::equal(net->forward_dual_on({x, {}}, device, false).value, with));
 }
 
-// Of one kernel the results, in float32, are zeros.
+// The float32 results of one kernel are zeros.
 class WithAWrongKernel : public EmulatedGpu {
  public:
   void launch(gpu::Kernel kernel, gpu::Grid grid, std::size_t shared_floats,

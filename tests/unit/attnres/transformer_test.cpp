@@ -1,5 +1,5 @@
-// The fused pass against the same function made of ATen's operators and differentiated by libtorch,
-// forwards and backwards.
+// Compares the fused pass and its gradients with the same function written in ATen operators and
+// differentiated by libtorch.
 #include "modules/attnres/transformer.h"
 
 #include <ATen/ATen.h>
@@ -107,7 +107,7 @@ TEST(Transformer, InferenceEqualsTheForwardPassAndFollowsChangedWeights) {
     at::NoGradGuard no_grad;
     EXPECT_LT(distance(net->infer(x), net->forward_composed(x)), 1e-4);
     for (at::Tensor& parameter : net->parameters()) {
-      // Behind autograd's back, as an optimiser on flat buffers writes.
+      // Modifies parameters without autograd noticing, as an optimizer on flat buffers does.
       parameter.variable_data().mul_(1.01);
     }
     EXPECT_LT(distance(net->infer(x), net->forward_composed(x)), 1e-4);
@@ -129,7 +129,7 @@ TEST(Transformer, BlocksSumTheOutputsOfTheirSublayers) {
   for (auto& parameter : sources) {
     if (parameter.key().ends_with("pseudo_query")) parameter.value().zero_();
   }
-  // RMSNorm does not see the factor 1/2 between average and sum, but for its epsilon.
+  // RMSNorm removes the factor 1/2 between average and sum, except for its epsilon.
   const at::Tensor x = 10 * random({2, 5, 24}, 1);
   EXPECT_LT(distance(net->forward(x), plain->forward(x)), 1e-4);
 }
