@@ -37,7 +37,7 @@ run=$(ls -dt "$output"/runs/*_demo | head -n 1)
 
 # The episodes start from seeds that no demonstration has.
 stage "evaluate the policy: about 1 minute"
-"$roboimi" eval --checkpoint "$run" --episodes 10 --seed 1000
+"$roboimi" eval --checkpoint "$run" --episodes 10 --seed 1000 --video 2
 
 stage "evaluate it with black images: about 1 minute"
 "$roboimi" eval --checkpoint "$run" --episodes 10 --seed 1000 --control black --video 1
