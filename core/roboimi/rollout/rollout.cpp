@@ -43,14 +43,6 @@ void add_plan(PlanTimings& plans, double plan_ms, double granted_ms) {
   plans.late += granted_ms > 0.0 && plan_ms > granted_ms ? 1 : 0;
 }
 
-// The name of the stage; empty without a scene.
-std::string name_of_stage(Environment& environment, std::int64_t stage) {
-  Scene* const scene = environment.scene();
-  if (scene == nullptr) return "";
-  const std::vector<std::string> names = scene->stage_names();
-  return stage < std::ssize(names) ? names[static_cast<std::size_t>(stage)] : "";
-}
-
 // A running episode: an actor in its environment. A control step is either act(), or see() followed
 // by move() once the actor has its plan.
 class Episode {
@@ -83,7 +75,7 @@ class Episode {
 
   EpisodeOutcome finish() {
     recorder_.close();
-    outcome_.stage_name = name_of_stage(environment_, outcome_.stage);
+    outcome_.stage_name = name_of_stage(environment_.scene(), outcome_.stage);
     return outcome_;
   }
 

@@ -33,6 +33,12 @@ void require_count(const char* function, std::size_t found, std::size_t expected
 
 }  // namespace
 
+std::string name_of_stage(const Scene* scene, std::int64_t stage) {
+  if (scene == nullptr) return "";
+  const std::vector<std::string> names = scene->stage_names();
+  return stage < std::ssize(names) ? names[static_cast<std::size_t>(stage)] : "";
+}
+
 EpisodeRecorder::EpisodeRecorder(const RolloutOptions& options, Environment& environment,
                                  std::int64_t episode)
     : options_(options), environment_(environment), scene_(environment.scene()), episode_(episode) {
@@ -59,7 +65,7 @@ std::filesystem::path EpisodeRecorder::file(const char* stem, const char* suffix
 
 void EpisodeRecorder::start(const at::Tensor& state) {
   if (options_.output_folder.empty()) return;
-  if (scene_ != nullptr) caption_.stage = scene_->stage_names().at(0);
+  caption_.stage = name_of_stage(scene_, 0);
   start_film();
   add_state(state);
 }
@@ -71,11 +77,7 @@ void EpisodeRecorder::add(const StepResult& result) {
   caption_.reward = result.reward;
   caption_.highest_reward = std::max(caption_.highest_reward, result.reward);
   caption_.success = result.info.success;
-  if (scene_ != nullptr) {
-    const std::vector<std::string> names = scene_->stage_names();
-    const auto stage = static_cast<std::size_t>(result.info.stage);
-    caption_.stage = stage < names.size() ? names[stage] : "";
-  }
+  caption_.stage = name_of_stage(scene_, result.info.stage);
   add_state(result.observation.state());
 }
 

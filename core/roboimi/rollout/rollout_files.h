@@ -18,6 +18,9 @@
 
 namespace roboimi {
 
+// The name of a stage (StepInfo::stage); empty without a scene.
+std::string name_of_stage(const Scene* scene, std::int64_t stage);
+
 // Records one episode. Does nothing if the output folder is empty.
 class EpisodeRecorder {
  public:
