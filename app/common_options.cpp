@@ -65,8 +65,8 @@ bool join_resume(Arguments& arguments) {
   return bare;
 }
 
-// Expands `~` in paths. Error for an empty path, which usually comes from an unset variable in a
-// script.
+// Expands `~` in paths. Throws Error for an empty path, which usually comes from an unset variable
+// in a script.
 void expand_paths(po::parsed_options& parsed) {
   for (auto& option : parsed.options) {
     if (std::find(kPathOptions.begin(), kPathOptions.end(), option.string_key) ==

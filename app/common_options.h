@@ -22,14 +22,14 @@ struct ParsedArguments {
   std::vector<std::string> words;  // words that are not options: overrides, names
 };
 
-// Error for an unknown option, with a hint (option_hint.h). Expands `~` in the values of options
-// that are paths. The option `resume` may have no value: the word after it is its value if it is a
-// run folder, not if it is an override.
+// Throws Error for an unknown option, with a hint (option_hint.h). Expands `~` in the values of
+// options that are paths. The option `resume` may have no value: the word after it is its value if
+// it is a run folder, not if it is an override.
 ParsedArguments parse_arguments(const Arguments& arguments,
                                 const boost::program_options::options_description& options);
 
-// Error unless `folder`, the value of `option`, is new or empty and writable, so that one folder
-// never holds the files of two results. Creates nothing.
+// Throws Error unless `folder`, the value of `option`, is new or empty and writable, so that one
+// folder never holds the files of two results. Creates nothing.
 void require_new_folder(const std::filesystem::path& folder, const std::string& option);
 
 // The values of an option that may be given several times.

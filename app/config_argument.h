@@ -21,14 +21,14 @@ std::string take_name(std::vector<std::string>& words);
 // word that is not an override, unless the option is given.
 void take_positional(ParsedArguments& parsed, const std::string& option);
 
-// compose_any() for `roboimi collect`. Error if the config is one for `roboimi run`.
+// compose_any() for `roboimi collect`. Throws Error if the config is one for `roboimi run`.
 ComposedConfig compose_collection(const std::string& config,
                                   const std::vector<std::string>& overrides,
                                   const std::vector<std::filesystem::path>& config_dirs,
                                   const std::vector<std::filesystem::path>& plugin_dirs);
 
-// compose_experiment(). Error if the config is one for `roboimi collect`. The registry's plugins
-// must be loaded.
+// compose_experiment(). Throws Error if the config is one for `roboimi collect`. The registry's
+// plugins must be loaded.
 ComposedConfig compose_training(const std::string& config,
                                 const std::vector<std::string>& overrides,
                                 const std::vector<std::filesystem::path>& config_dirs);

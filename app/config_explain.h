@@ -19,11 +19,11 @@ struct ExplainedKey {
   OptionSpec option;
 };
 
-// All keys of the config and of its components, in the order of their schemas. Error for an unknown
-// key or an invalid value. The registry's plugins must be loaded.
+// All keys of the config and of its components, in the order of their schemas. Throws Error for an
+// unknown key or an invalid value. The registry's plugins must be loaded.
 std::vector<ExplainedKey> explain_config(const ComposedConfig& config);
 
-// The keys at `key` and below. Error with the nearest name if there are none.
+// The keys at `key` and below. Throws Error with the nearest name if there are none.
 std::vector<ExplainedKey> keys_at(const std::vector<ExplainedKey>& all, const std::string& key,
                                   const ComposedConfig& config);
 

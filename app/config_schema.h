@@ -17,7 +17,7 @@ namespace roboimi::app {
 
 Schema schema_of_config(const ConfigNode& root);
 
-// Error for an unknown key or an invalid value outside of components. Loads no plugin.
+// Throws Error for an unknown key or an invalid value outside of components. Loads no plugin.
 void check_sections(const ConfigNode& root);
 
 // compose_config() with these keys and those of the chosen components. Loads the plugins of the

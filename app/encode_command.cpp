@@ -96,7 +96,7 @@ EncodeRequest read_encode_request(const Arguments& words) {
   return request;
 }
 
-// The table at `path`. Error if there is none.
+// The table at `path`. Throws Error if there is none.
 ConfigNode required_table(const ComposedConfig& config, const std::string& path) {
   const ConfigNode* node = config.root.find_path(path);
   if (node != nullptr && node->is_map()) return *node;

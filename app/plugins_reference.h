@@ -14,8 +14,8 @@ namespace roboimi::app {
 std::string reference_document(std::vector<ComponentInfo> components);
 
 // Returns `text` with the table of each component NAME between the lines `<!-- options NAME -->`
-// and `<!-- end of options -->`. Error for a missing end line or an unknown NAME; `file` is the
-// name of the text in errors.
+// and `<!-- end of options -->`. Throws Error for a missing end line or an unknown NAME; `file` is
+// the name of the text in errors.
 std::string with_option_tables(const std::string& text, const std::filesystem::path& file,
                                const std::vector<ComponentInfo>& components);
 

@@ -14,7 +14,7 @@ namespace roboimi::app {
 // answer, its runs keep their last state, with the reason as note. Returns the reasons.
 std::vector<std::string> refresh_status(const SuiteFile& suite);
 
-// The rows of these runs; all rows if there are no names. Error for an unknown name.
+// The rows of these runs; all rows if there are no names. Throws Error for an unknown name.
 std::vector<RunStatus> chosen_rows(const std::vector<RunStatus>& rows,
                                    const std::vector<std::string>& names);
 

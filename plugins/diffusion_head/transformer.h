@@ -100,7 +100,7 @@ TORCH_MODULE(Decoder);
 
 class TransformerImpl : public torch::nn::Module {
  public:
-  // Error if n_head does not divide n_emb, or n_emb is odd or less than 4.
+  // Throws Error if n_head does not divide n_emb, or n_emb is odd or less than 4.
   TransformerImpl(const TransformerOptions& options, const HeadSpec& spec);
 
   // z [B, H, A]; times [B], positive, up to about 100; cond [B, To, C] -> [B, H, A]. A null

@@ -16,7 +16,7 @@ inline constexpr char kAction[] = "/action";
 inline constexpr char kImages[] = "/observations/images";
 inline constexpr char kLabels[] = "/observations/labels";
 
-// The shape [L, D] of a numeric table. Error for anything else.
+// The shape [L, D] of a numeric table. Throws Error for anything else.
 std::vector<std::int64_t> table_shape(const Hdf5File& file, const std::string& name);
 
 // The number of columns of a table that must have one row per state. Error otherwise, with `next`
@@ -26,8 +26,8 @@ std::int64_t table_width(const Hdf5File& file, const std::string& name, std::int
 
 // "/observations/NAME", the dataset of an additional stream.
 std::string stream_table(const std::string& name);
-// The stream that is stored there, inferred from its dtype and rank. Error for an unsupported dtype
-// or shape, or a different number of rows.
+// The stream that is stored there, inferred from its dtype and rank. Throws Error for an
+// unsupported dtype or shape, or a different number of rows.
 StreamSpec stored_stream(const Hdf5File& file, const std::string& name, std::int64_t num_rows);
 
 // The name of the privileged state's dataset; empty if the episode has none.

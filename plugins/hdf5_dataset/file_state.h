@@ -10,8 +10,8 @@
 
 namespace roboimi::hdf5_dataset {
 
-// Error if another program has the file open for writing, since its contents may be incomplete.
-// Cannot detect programs that hold no lock.
+// Throws Error if another program has the file open for writing, since its contents may be
+// incomplete. Cannot detect programs that hold no lock.
 void check_not_being_written(const std::filesystem::path& file);
 
 // An error that explains why HDF5 cannot open the file. `reason` is the library's own message.

@@ -112,7 +112,8 @@ void Hdf5Dataset::add_episode(const Hdf5File& file, ReadingNotes& notes) {
   env_state_names_.push_back(env_state);
 }
 
-// Error unless states, actions and privileged states have the same sizes as in the other episodes.
+// Throws Error unless states, actions and privileged states have the same sizes as in the other
+// episodes.
 void Hdf5Dataset::add_sizes(const Hdf5File& file, std::int64_t state_dim, std::int64_t action_dim,
                             std::int64_t env_state_dim) {
   if (episodes_.empty()) {
@@ -132,7 +133,7 @@ void Hdf5Dataset::add_sizes(const Hdf5File& file, std::int64_t state_dim, std::i
             fmt::format("state {}, action {}, env_state {}", state_dim, action_dim, env_state_dim));
 }
 
-// Error unless the stream matches the other episodes.
+// Throws Error unless the stream matches the other episodes.
 void Hdf5Dataset::add_stream(const Hdf5File& file, const StreamSpec& found) {
   const StreamSpec* known = spec_.find(found.name);
   if (known == nullptr) {

@@ -59,7 +59,7 @@ class Hdf5Dataset : public Dataset {
   void add_cameras(const Hdf5File& file, std::int64_t length, std::vector<std::string>& read);
   void add_streams(const Hdf5File& file, std::int64_t length, std::vector<std::string>& read);
   void add_stream(const Hdf5File& file, const StreamSpec& stream);
-  const StreamSpec& stream(const std::string& name) const;  // Error if it is not loaded
+  const StreamSpec& stream(const std::string& name) const;  // throws Error if it is not loaded
   at::Tensor frames(std::int64_t episode, const std::string& camera, std::int64_t first,
                     std::int64_t count) const;
   void check_rows(std::int64_t episode, std::int64_t first, std::int64_t count) const;

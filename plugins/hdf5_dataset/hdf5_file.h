@@ -34,8 +34,8 @@ using AttributeValue =
 
 class Hdf5File {
  public:
-  // Error if the file is missing, not HDF5, truncated, being written, or was not closed by its
-  // writer.
+  // Throws Error if the file is missing, not HDF5, truncated, being written, or was not closed by
+  // its writer.
   explicit Hdf5File(const std::filesystem::path& path);
   ~Hdf5File();
   Hdf5File(const Hdf5File&) = delete;
@@ -49,11 +49,11 @@ class Hdf5File {
   // "uint8 [12, 24, 32, 3]", or "a group of 12 entries (000000, 000001, ...)".
   std::string describe(const std::string& name) const;
 
-  // Shape and element type of a dataset. Error if it does not exist, or its link is broken.
+  // Shape and element type of a dataset. Throws Error if it does not exist, or its link is broken.
   std::vector<std::int64_t> shape(const std::string& name) const;
   ElementType type(const std::string& name) const;
-  // Error if the dataset's values cannot be read although the file opens: a filter or a source file
-  // is missing, or parts were never written, which HDF5 would return as zeros.
+  // Throws Error if the dataset's values cannot be read although the file opens: a filter or a
+  // source file is missing, or parts were never written, which HDF5 would return as zeros.
   void check_readable(const std::string& name) const;
   // Other files that hold the dataset's values: links, external storage, virtual datasets.
   std::vector<std::filesystem::path> other_files(const std::string& name) const;

@@ -54,7 +54,7 @@ struct ImfOptions {
 
 class ImfHead : public Head {
  public:
-  // Error for invalid sizes, or a checkpoint that does not fit.
+  // Throws Error for invalid sizes, or a checkpoint that does not fit.
   ImfHead(const ImfOptions& options, const HeadSpec& spec);
   ~ImfHead() override;
 
@@ -84,8 +84,8 @@ class ImfHead : public Head {
 
  private:
   void initialize();
-  // Error for weights of the public head, which predicts the velocity, if this head predicts the
-  // sample.
+  // Throws Error for weights of the public head, which predicts the velocity, if this head predicts
+  // the sample.
   void load_checkpoint();
   // Sinusoidal embedding, [B] -> [B, n_emb]: [sin(w t), cos(w t)], w_k = 10000^(-k / (n_emb / 2 -
   // 1)).

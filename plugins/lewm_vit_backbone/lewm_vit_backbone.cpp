@@ -27,7 +27,7 @@ std::string plain(const std::string& text) {
   return kept;
 }
 
-// Error if the file's preprocessing metadata differs from the configuration. Metadata that a
+// Throws Error if the file's preprocessing metadata differs from the configuration. Metadata that a
 // foreign file lacks is logged as unverified.
 void check_metadata(const CheckpointFile& file, const std::string& source,
                     const LewmVitOptions& options) {

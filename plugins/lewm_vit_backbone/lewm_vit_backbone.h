@@ -44,9 +44,9 @@ struct LewmVitOptions {
 
 class LEWMViTBackbone : public Backbone {
  public:
-  // Reads options.checkpoint. Error if there is neither a checkpoint nor random_init, `spec` lacks
-  // a camera, cameras have different sizes, weights do not fit strictly, or the architecture or
-  // fusion differs from the file's.
+  // Reads options.checkpoint. Throws Error if there is neither a checkpoint nor random_init, `spec`
+  // lacks a camera, cameras have different sizes, weights do not fit strictly, or the architecture
+  // or fusion differs from the file's.
   LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec);
   // With weights that have already been read; null for random weights.
   LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec, const CheckpointFile* file,

@@ -23,12 +23,13 @@ struct LewmArchitecture {
 };
 
 // The entries of encoder and projector, renamed to "encoder.layers.0...", "projector.net.0.weight".
-// Error if there is no encoder or projector, there are several, or two entries map to one name.
+// Throws Error if there is no encoder or projector, there are several, or two entries map to one
+// name.
 WeightSelection select_lewm(const CheckpointFile& file, const std::string& source);
 
 // Infers width, depth, patch, image and projector sizes from the shapes. The number of heads cannot
-// be inferred: it is `num_heads`, or width / 64 as in ViT. Error if a tensor that determines a size
-// is missing, or implies an impossible size or a model far larger than the file.
+// be inferred: it is `num_heads`, or width / 64 as in ViT. Throws Error if a tensor that determines
+// a size is missing, or implies an impossible size or a model far larger than the file.
 LewmArchitecture infer_architecture(const WeightSelection& weights,
                                     std::optional<std::int64_t> num_heads);
 

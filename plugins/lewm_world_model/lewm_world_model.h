@@ -52,8 +52,8 @@ struct WorldModelOptions {
 
 class LewmWorldModel : public Agent {
  public:
-  // Error if `spec` lacks a camera, cameras have different sizes, the image is smaller than a
-  // patch, the number of heads does not divide the width, or the checkpoint does not fit.
+  // Throws Error if `spec` lacks a camera, cameras have different sizes, the image is smaller than
+  // a patch, the number of heads does not divide the width, or the checkpoint does not fit.
   LewmWorldModel(const WorldModelOptions& options, const ObservationSpec& spec);
   ~LewmWorldModel() override;
 

@@ -24,7 +24,7 @@ constexpr std::chrono::microseconds kLongestSleep{5000};
 
 bool is_narrow(at::ScalarType dtype) { return dtype == at::kHalf || dtype == at::kBFloat16; }
 
-// The MPI datatype of a dtype that MPI can sum. Error for others.
+// The MPI datatype of a dtype that MPI can sum. Throws Error for others.
 MPI_Datatype summable(at::ScalarType dtype, const std::string& where) {
   switch (dtype) {
     case at::kFloat:

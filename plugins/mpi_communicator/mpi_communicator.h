@@ -27,12 +27,14 @@ struct MpiOptions {
 
 class MpiCommunicator final : public Communicator {
  public:
-  // The first communicator of the process initializes MPI. Error if an earlier one is not finished.
+  // The first communicator of the process initializes MPI. Throws Error if an earlier one is not
+  // finished.
   explicit MpiCommunicator(const MpiOptions& options);
 
   std::int64_t rank() const override { return rank_; }
   std::int64_t size() const override { return size_; }
-  // float32, float64, int64, uint8; float16 and bfloat16 are summed in float32. Error for others.
+  // float32, float64, int64, uint8; float16 and bfloat16 are summed in float32. Throws Error for
+  // others.
   void all_reduce(at::Tensor& tensor) override;
   // Any dtype.
   void broadcast(at::Tensor& tensor, std::int64_t root) override;

@@ -15,12 +15,12 @@
 
 namespace roboimi::mpi_communicator {
 
-// Error if an earlier join_processes() was not followed by leave_processes(), or if the MPI library
-// allows calls from one thread only.
+// Throws Error if an earlier join_processes() was not followed by leave_processes(), or if the MPI
+// library allows calls from one thread only.
 void join_processes();
 void leave_processes();
 
-// Error with MPI's message unless `code` is MPI_SUCCESS: "MPI failed to `what`", at `where`.
+// Throws Error with MPI's message unless `code` is MPI_SUCCESS: "MPI failed to `what`", at `where`.
 void check_mpi(int code, const std::string& what, const std::string& where);
 
 }  // namespace roboimi::mpi_communicator

@@ -45,27 +45,27 @@ class GlContext {
 };
 
 // The backend selected by the option `gl` ("auto", "egl", "osmesa"), or by the environment variable
-// MUJOCO_GL if the option is auto. Error for an unknown value.
+// MUJOCO_GL if the option is auto. Throws Error for an unknown value.
 GlBackend choose_gl_backend(const std::string& option);
 
 // Creates a context. An Error lists each method that was tried and why it failed. Error also if the
 // process already renders with a backend that `backend` excludes.
 std::unique_ptr<GlContext> make_gl_context(GlBackend backend);
 
-// The single methods. Error with the reason if one does not work on this machine.
+// The single methods. Throws Error with the reason if one does not work on this machine.
 std::unique_ptr<GlContext> make_egl_context(bool on_device);
 std::unique_ptr<GlContext> make_osmesa_context();
 
 // A library opened at run time, and closed again unless keep() is called.
 class GlLibrary {
  public:
-  // Opens the first of `names` that is found. Error if there is none.
+  // Opens the first of `names` that is found. Throws Error if there is none.
   explicit GlLibrary(std::initializer_list<const char*> names);
   ~GlLibrary();
   GlLibrary(const GlLibrary&) = delete;
   GlLibrary& operator=(const GlLibrary&) = delete;
 
-  // Sets *function. Error if the library lacks it.
+  // Sets *function. Throws Error if the library lacks it.
   template <typename Function>
   void load(const char* name, Function* function) const {
     *function = reinterpret_cast<Function>(find(name));

@@ -46,7 +46,7 @@ struct MujocoEnvOptions {
 
 class MujocoEnv final : public Environment, public Scene {
  public:
-  // Error for a task that is not in tasks().
+  // Throws Error for a task that is not in tasks().
   explicit MujocoEnv(MujocoEnvOptions options);
   // With a task that need not be in tasks(); options.task is ignored.
   MujocoEnv(MujocoEnvOptions options, const TaskRow& task);
@@ -56,8 +56,8 @@ class MujocoEnv final : public Environment, public Scene {
   std::int64_t max_steps() const override { return options_.max_steps; }
 
   Observation reset(std::uint64_t seed, bool render) override;
-  // Joint targets are clipped to the joints' ranges, openings to [0, 1]. Error for an action of
-  // another size or with a value that is not finite, and for a call before reset() or after the
+  // Joint targets are clipped to the joints' ranges, openings to [0, 1]. Throws Error for an action
+  // of another size or with a value that is not finite, and for a call before reset() or after the
   // last step.
   StepResult step(const at::Tensor& action, bool render) override;
   Observation observe(bool render) override;

@@ -56,7 +56,7 @@ class Task {
   // Named quantities float [k] of the objects; the environment adds those of the arms.
   virtual std::map<std::string, at::Tensor> labels(const mjData* data) const = 0;
 
-  // An expert for an episode that has just started, or nullptr. Error for negative noise.
+  // An expert for an episode that has just started, or nullptr. Throws Error for negative noise.
   virtual std::unique_ptr<Expert> make_expert(const mjData* data, const WayPointNoise& noise,
                                               std::uint64_t seed) const = 0;
 };

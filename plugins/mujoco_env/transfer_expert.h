@@ -34,8 +34,8 @@ struct ArmPlan {
 
 class TransferExpert final : public Expert {
  public:
-  // `data` is that of an episode that has just started, with the box at the pose `box`. Error for
-  // negative noise.
+  // `data` is that of an episode that has just started, with the box at the pose `box`. Throws
+  // Error for negative noise.
   TransferExpert(const World& world, const mjData* data, const Pose& box,
                  const WayPointNoise& noise, std::uint64_t seed);
 

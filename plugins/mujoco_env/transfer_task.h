@@ -39,7 +39,7 @@ BoxPlacement draw_placement(std::uint64_t seed);
 
 class TransferTask final : public Task {
  public:
-  // `world` must outlive the task. Error if it has no free body named box.
+  // `world` must outlive the task. Throws Error if it has no free body named box.
   explicit TransferTask(const World& world);
 
   std::vector<std::string> stage_names() const override;

@@ -41,7 +41,8 @@ struct ResNetBackboneOptions {
 
 class ResNetBackbone : public Backbone {
  public:
-  // Error if `spec` lacks a camera, the crop is larger than an image, or the weights do not fit.
+  // Throws Error if `spec` lacks a camera, the crop is larger than an image, or the weights do not
+  // fit.
   ResNetBackbone(ResNetBackboneOptions options, const ObservationSpec& spec);
   ~ResNetBackbone() override;
 

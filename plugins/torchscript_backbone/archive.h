@@ -15,7 +15,7 @@ namespace roboimi::torchscript_backbone {
 // How to export a suitable file, for errors.
 extern const char* const kHowToExport;
 
-// Error for a missing file, a folder, a damaged archive or another format.
+// Throws Error for a missing file, a folder, a damaged archive or another format.
 void check_archive(const std::filesystem::path& file);
 
 }  // namespace roboimi::torchscript_backbone

@@ -21,12 +21,12 @@ namespace roboimi::torchscript_backbone {
 
 class ScriptedModule : public torch::nn::Module {
  public:
-  // Error if check_archive() rejects the file, or this libtorch cannot load the program.
+  // Throws Error if check_archive() rejects the file, or this libtorch cannot load the program.
   ScriptedModule(const std::filesystem::path& file, OutputChoice output);
   ~ScriptedModule() override;
 
-  // Pixels are cast to the dtype of the parameters. Error if the program raises an exception or
-  // does not return a feature.
+  // Pixels are cast to the dtype of the parameters. Throws Error if the program raises an exception
+  // or does not return a feature.
   at::Tensor forward(const at::Tensor& pixels);
 
   // A hash of the current values of all tensors that are not parameters.

@@ -45,9 +45,10 @@ struct TorchScriptOptions {
 
 class TorchScriptBackbone : public Backbone, public KeepsFiles {
  public:
-  // Runs the program on black frames to determine D. Error if `spec` lacks a camera, joint cameras
-  // have different sizes, ScriptedModule rejects the file, or the program gives another D than
-  // stated, draws random numbers, changes its state, or has no gradients although it is not frozen.
+  // Runs the program on black frames to determine D. Throws Error if `spec` lacks a camera, joint
+  // cameras have different sizes, ScriptedModule rejects the file, or the program gives another D
+  // than stated, draws random numbers, changes its state, or has no gradients although it is not
+  // frozen.
   TorchScriptBackbone(TorchScriptOptions options, const ObservationSpec& spec);
   ~TorchScriptBackbone() override;
 

@@ -89,8 +89,9 @@ class ROBOIMI_EXPORT ConfigNode {
 // Deeper trees are rejected, so that recursive functions cannot overflow the stack.
 inline constexpr int kMaxConfigDepth = 100;
 
-// Parses one YAML document and expands anchors, aliases and merge keys (`<<: *a`). Error with
-// file:line:column for a syntax error, a repeated key, or a document that is too deep or too large.
+// Parses one YAML document and expands anchors, aliases and merge keys (`<<: *a`). Throws Error
+// with file:line:column for a syntax error, a repeated key, or a document that is too deep or too
+// large.
 ROBOIMI_EXPORT ConfigNode parse_yaml(const std::string& text, const std::string& file_name);
 ROBOIMI_EXPORT ConfigNode load_yaml(const std::string& path);
 

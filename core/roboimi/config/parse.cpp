@@ -228,7 +228,8 @@ void handle_documents(const std::string& text, YAML::EventHandler& handler) {
   }
 }
 
-// Error for a quote that is not closed. yaml-cpp reports it only if no newline ends the file.
+// Throws Error for a quote that is not closed. yaml-cpp reports it only if no newline ends the
+// file.
 void refuse_open_quote(const std::string& text) {
   if (text.find_first_of("'\"") == std::string::npos) return;
   IgnoreEvents ignore;

@@ -12,8 +12,8 @@ namespace roboimi::config {
 
 using Folders = std::vector<std::filesystem::path>;
 
-// The file of `config`: a path, or else a name in `folders`, with or without ".yaml". Error if
-// there is none.
+// The file of `config`: a path, or else a name in `folders`, with or without ".yaml". Throws Error
+// if there is none.
 std::filesystem::path find_experiment(const std::string& config, const Folders& folders);
 
 // A file of a group. `found_as` is the path of the group folder that contains it
@@ -27,8 +27,8 @@ struct GroupFile {
 std::optional<GroupFile> file_in_groups(const std::string& name,
                                         const std::vector<std::string>& groups,
                                         const Folders& folders);
-// The same. Error with the available names and the folders searched if there is no such file;
-// `where` is the location of the choice.
+// The same. Throws Error with the available names and the folders searched if there is no such
+// file; `where` is the location of the choice.
 GroupFile find_in_groups(const std::string& name, const std::vector<std::string>& groups,
                          const Folders& folders, const SourceLocation& where);
 

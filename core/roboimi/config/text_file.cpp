@@ -34,7 +34,7 @@ std::string wide_encoding(std::string_view bytes) {
   return zeros > 1 && zeros >= head.size() / 3 ? "UTF-16 without a byte order mark" : "";
 }
 
-// Error for the first line that is not UTF-8 or contains a zero byte.
+// Throws Error for the first line that is not UTF-8 or contains a zero byte.
 void require_utf8(const fs::path& file, const std::string& text) {
   const std::size_t zero = text.find('\0');
   if (zero == std::string::npos && is_utf8(text)) return;

@@ -10,13 +10,14 @@ namespace roboimi {
 
 class ROBOIMI_EXPORT AppendFile {
  public:
-  // Creates the file if it does not exist. Error if it cannot be opened or is a symbolic link.
+  // Creates the file if it does not exist. Throws Error if it cannot be opened or is a symbolic
+  // link.
   explicit AppendFile(const std::filesystem::path& path);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
 
-  // Error if the disk is full; a partly written record is removed again.
+  // Throws Error if the disk is full; a partly written record is removed again.
   void append(std::string_view record);
   // Flushes to disk: everything appended so far survives a power failure.
   void sync();

@@ -39,8 +39,8 @@ struct SwanlabProgram {
 };
 
 // Finds a Python with the package: ROBOIMI_PYTHON if it is set, else the .venv of the installation
-// or source tree, else python3 in PATH. Error if none has the package, or if the mode is cloud and
-// no account is logged in.
+// or source tree, else python3 in PATH. Throws Error if none has the package, or if the mode is
+// cloud and no account is logged in.
 ROBOIMI_EXPORT SwanlabProgram find_swanlab(const SwanlabOptions& options);
 
 // Where the run is shown, from its tracker.json: a URL, or a folder to upload later.
