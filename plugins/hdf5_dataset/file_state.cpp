@@ -13,6 +13,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "roboimi/common/lfs_pointer.h"
 #include "roboimi/common/text.h"
 
 namespace roboimi::hdf5_dataset {
@@ -34,8 +35,7 @@ struct Kind {
 };
 
 constexpr std::array kKinds = {
-    Kind{"version https://git-lfs"sv, "a Git LFS pointer instead of the data",
-         "fetch the data: git lfs pull"},
+    Kind{kLfsPointerStart, kLfsPointerFound, kLfsPointerNext},
     Kind{"PK\x03\x04"sv, "a zip archive", "unpack it"},
     Kind{"\x1f\x8b"sv, "a gzip archive", "unpack it"},
     Kind{"\x28\xb5\x2f\xfd"sv, "a zstd archive", "unpack it"},

@@ -6,6 +6,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/lfs_pointer.h"
 #include "roboimi/common/text.h"
 
 namespace roboimi {
@@ -21,8 +22,7 @@ constexpr const char* kSaveAgain = "save the weights with torch.save or safetens
 
 // Formats that are often mistaken for weights.
 constexpr KnownFormat kOtherFormats[] = {
-    {"version https://git-lfs", "a Git LFS pointer in place of the weights",
-     "download the file itself: git lfs pull"},
+    {kLfsPointerStart, kLfsPointerFound, kLfsPointerNext},
     {"<?xml", "an XML document, such as a storage service's error", "download the file itself"},
     {"\x93NUMPY", "a NumPy array", kSaveAgain},
     {"\x89HDF\r\n", "an .h5 file, as Keras saves weights", kSaveAgain},
