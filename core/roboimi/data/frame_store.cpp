@@ -9,6 +9,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/memory.h"
 #include "roboimi/data/binary_file.h"
 #include "roboimi/data/cache_folder.h"
 #include "roboimi/data/checked_reads.h"
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kRowsDecodedAtOnce = 32;
 
-std::uint64_t bytes_of(const StreamSpec& stream) {
+std::uint64_t frame_bytes_of(const StreamSpec& stream) {
   std::uint64_t bytes = c10::elementSize(stream.dtype);
   for (const std::int64_t size : stream.shape) bytes *= static_cast<std::uint64_t>(size);
   return bytes;
@@ -32,7 +33,45 @@ std::vector<std::int64_t> shape_of(const StreamSpec& stream, std::int64_t count)
   return shape;
 }
 
+// Where the frames of a camera in an episode are stored; nullopt if any must be decoded.
+std::optional<std::vector<FrameExtent>> extents_of(const Dataset& dataset, std::int64_t episode,
+                                                   const std::string& camera) {
+  std::vector<FrameExtent> extents;
+  for (std::int64_t row = 0; row < dataset.episode(episode).length; ++row) {
+    const auto extent = dataset.frame_extent(episode, camera, row);
+    if (!extent) return std::nullopt;
+    extents.push_back(*extent);
+  }
+  return extents;
+}
+
+fs::path file_of(const std::vector<DecodeTask>& tasks, const Dataset& dataset,
+                 const FrameStoreOptions& options) {
+  Sha256 key;
+  key.update_text("frames 2").update_text(data_fingerprint(dataset, false));
+  key.update_text(options.identity.component).update_text(options.identity.build);
+  key.update_text(options.identity.options);
+  for (const DecodeTask& task : tasks) {
+    key.update_text(task.camera).update_text(std::to_string(task.episode));
+  }
+  return options.folder / ("frames-" + key.hex().substr(0, 32) + ".bin");
+}
+
 }  // namespace
+
+fs::path decoded_frames_file(const Dataset& dataset, std::vector<std::string> cameras,
+                             const FrameStoreOptions& options) {
+  std::ranges::sort(cameras);
+  std::vector<DecodeTask> tasks;
+  for (const std::string& camera : cameras) {
+    for (std::int64_t episode = 0; episode < dataset.num_episodes(); ++episode) {
+      if (!extents_of(dataset, episode, camera)) {
+        tasks.push_back({.camera = camera, .episode = episode});
+      }
+    }
+  }
+  return tasks.empty() ? fs::path() : file_of(tasks, dataset, options);
+}
 
 FrameStore::FrameStore(std::shared_ptr<const Dataset> dataset, std::vector<std::string> cameras,
                        const FrameStoreOptions& options)
@@ -46,7 +85,7 @@ FrameStore::FrameStore(std::shared_ptr<const Dataset> dataset, std::vector<std::
     }
     CameraTable& table = tables_[camera];
     table.stream = *stream;
-    table.frame_bytes = bytes_of(*stream);
+    table.frame_bytes = frame_bytes_of(*stream);
     for (std::int64_t episode = 0; episode < dataset_->num_episodes(); ++episode) {
       const std::int64_t length = dataset_->episode(episode).length;
       table.rows.emplace_back(static_cast<std::size_t>(length), nullptr);
@@ -54,7 +93,9 @@ FrameStore::FrameStore(std::shared_ptr<const Dataset> dataset, std::vector<std::
     }
   }
   const std::vector<DecodeTask> tasks = map_in_place();
-  if (!tasks.empty()) map_decoded(tasks, options);
+  if (tasks.empty()) return;
+  if (options.storage == FrameStorage::kDisk) map_decoded(tasks, options);
+  if (options.storage == FrameStorage::kMemory) keep_decoded(tasks, options.progress);
 }
 
 FrameStore::~FrameStore() = default;
@@ -67,60 +108,68 @@ const MappedFile& FrameStore::mapping(const fs::path& file) {
 
 // Maps the rows that are stored uncompressed. If any row of a camera in an episode is not, the
 // whole camera of that episode is returned as a task to decode.
-std::vector<FrameStore::DecodeTask> FrameStore::map_in_place() {
+std::vector<DecodeTask> FrameStore::map_in_place() {
   std::vector<DecodeTask> tasks;
   for (auto& [camera, table] : tables_) {
     const std::uint64_t bytes = table.frame_bytes;
     for (std::int64_t episode = 0; episode < dataset_->num_episodes(); ++episode) {
+      const auto extents = extents_of(*dataset_, episode, camera);
+      if (!extents) {
+        tasks.push_back({.camera = camera, .episode = episode});
+        continue;
+      }
       auto& rows = table.rows[static_cast<std::size_t>(episode)];
-      bool whole = true;
-      for (std::size_t row = 0; row < rows.size() && whole; ++row) {
-        const auto extent = dataset_->frame_extent(episode, camera, static_cast<std::int64_t>(row));
-        if (!extent) {
-          whole = false;
-          break;
-        }
-        const MappedFile& mapped = mapping(extent->file);
-        if (extent->offset > mapped.size() || mapped.size() - extent->offset < bytes) {
+      for (std::size_t row = 0; row < rows.size(); ++row) {
+        const FrameExtent& extent = (*extents)[row];
+        const MappedFile& mapped = mapping(extent.file);
+        if (extent.offset > mapped.size() || mapped.size() - extent.offset < bytes) {
           throw Error({.what = "the file ends inside a frame of camera '" + camera + "'",
-                       .where = extent->file.string(),
-                       .expected = std::to_string(extent->offset + bytes) + " bytes",
+                       .where = extent.file.string(),
+                       .expected = std::to_string(extent.offset + bytes) + " bytes",
                        .found = std::to_string(mapped.size()),
                        .next = "copy or record the file again"});
         }
-        rows[row] = mapped.data() + extent->offset;
+        rows[row] = mapped.data() + extent.offset;
       }
-      if (whole) {
-        num_mapped_in_place_ += static_cast<std::int64_t>(rows.size());
-      } else {
-        tasks.push_back({.camera = camera, .episode = episode});
-      }
+      num_mapped_in_place_ += static_cast<std::int64_t>(rows.size());
     }
   }
   return tasks;
 }
 
-void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
-                             const FrameStoreOptions& options) {
-  // The cache file's key and size.
-  Sha256 key;
-  key.update_text("frames 2").update_text(data_fingerprint(*dataset_, false));
-  key.update_text(options.identity.component).update_text(options.identity.build);
-  key.update_text(options.identity.options);
+std::uint64_t FrameStore::bytes_of(const std::vector<DecodeTask>& tasks) const {
   std::uint64_t total = 0;
   for (const DecodeTask& task : tasks) {
-    key.update_text(task.camera).update_text(std::to_string(task.episode));
+    total += tables_.at(task.camera).frame_bytes *
+             static_cast<std::uint64_t>(dataset_->episode(task.episode).length);
+  }
+  return total;
+}
+
+void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
+                             const FrameStoreOptions& options) {
+  // The cache file and its size.
+  const fs::path file = file_of(tasks, *dataset_, options);
+  std::uint64_t total = 0;
+  for (const DecodeTask& task : tasks) {
     total += tables_.at(task.camera).frame_bytes *
              static_cast<std::uint64_t>(dataset_->episode(task.episode).length);
   }
   // Decode, unless the file exists.
   std::error_code error;
   fs::create_directories(options.folder, error);
-  const fs::path file = options.folder / ("frames-" + key.hex().substr(0, 32) + ".bin");
   if (!fs::exists(file)) {
     const ProcessLock lock = lock_cached_file(file);
-    if (!fs::exists(file)) write_decoded(tasks, file, options.progress);
+    if (!fs::exists(file)) {
+      write_file_atomically(file, [&](const fs::path& temporary) {
+        BinaryFile out(temporary);
+        decode(
+            tasks, [&](const void* bytes, std::size_t size) { out.append(bytes, size); },
+            options.progress);
+      });
+    }
   }
+  const std::uint64_t total = bytes_of(tasks);
   const MappedFile& mapped = mapping(file);
   if (mapped.size() != total) {
     throw Error({.what = "the cache of decoded frames has the wrong size",
@@ -129,36 +178,52 @@ void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
                  .found = std::to_string(mapped.size()),
                  .next = "delete it; it will be rebuilt"});
   }
-  // Point the rows into the mapping.
-  const std::uint8_t* next = mapped.data();
+  point_rows_at(mapped.data(), tasks);
+}
+
+void FrameStore::keep_decoded(const std::vector<DecodeTask>& tasks,
+                              const ProgressCallback& progress) {
+  const std::uint64_t total = bytes_of(tasks);
+  require_memory(static_cast<double>(total), "the decoded frames", "cache.frames=memory",
+                 "use cache.frames=disk or cache.frames=stream");
+  memory_ = at::empty({static_cast<std::int64_t>(total)}, at::kByte);
+  auto* next = memory_.data_ptr<std::uint8_t>();
+  decode(
+      tasks,
+      [&](const void* bytes, std::size_t size) {
+        std::memcpy(next, bytes, size);
+        next += size;
+      },
+      progress);
+  point_rows_at(memory_.const_data_ptr<std::uint8_t>(), tasks);
+}
+
+void FrameStore::decode(const std::vector<DecodeTask>& tasks, const Sink& sink,
+                        const ProgressCallback& progress) const {
+  std::int64_t total = 0, done = 0;
+  for (const DecodeTask& task : tasks) total += dataset_->episode(task.episode).length;
   for (const DecodeTask& task : tasks) {
-    CameraTable& table = tables_.at(task.camera);
-    for (const std::uint8_t*& row : table.rows[static_cast<std::size_t>(task.episode)]) {
-      row = next;
-      next += table.frame_bytes;
+    const std::int64_t length = dataset_->episode(task.episode).length;
+    for (std::int64_t row = 0; row < length; row += kRowsDecodedAtOnce) {
+      const std::int64_t count = std::min(kRowsDecodedAtOnce, length - row);
+      const at::Tensor frames =
+          read_stream(*dataset_, task.episode, task.camera, row, count).contiguous();
+      sink(frames.const_data_ptr(), static_cast<std::size_t>(frames.nbytes()));
+      done += count;
+      if (progress) progress(done, total);
     }
   }
 }
 
-void FrameStore::write_decoded(const std::vector<DecodeTask>& tasks, const fs::path& file,
-                               const ProgressCallback& progress) const {
-  std::int64_t total = 0;
-  for (const DecodeTask& task : tasks) total += dataset_->episode(task.episode).length;
-  write_file_atomically(file, [&](const fs::path& temporary) {
-    BinaryFile out(temporary);
-    std::int64_t done = 0;
-    for (const DecodeTask& task : tasks) {
-      const std::int64_t length = dataset_->episode(task.episode).length;
-      for (std::int64_t row = 0; row < length; row += kRowsDecodedAtOnce) {
-        const std::int64_t count = std::min(kRowsDecodedAtOnce, length - row);
-        const at::Tensor frames =
-            read_stream(*dataset_, task.episode, task.camera, row, count).contiguous();
-        out.append(frames.data_ptr(), static_cast<std::size_t>(frames.nbytes()));
-        done += count;
-        if (progress) progress(done, total);
-      }
+// Sets the addresses of the tasks' rows, whose frames follow one another at `bytes`.
+void FrameStore::point_rows_at(const std::uint8_t* bytes, const std::vector<DecodeTask>& tasks) {
+  for (const DecodeTask& task : tasks) {
+    CameraTable& table = tables_.at(task.camera);
+    for (const std::uint8_t*& row : table.rows[static_cast<std::size_t>(task.episode)]) {
+      row = bytes;
+      bytes += table.frame_bytes;
     }
-  });
+  }
 }
 
 const std::uint8_t* FrameStore::address(FrameIndex index, const CameraTable& table) const {
@@ -172,23 +237,45 @@ const std::uint8_t* FrameStore::address(FrameIndex index, const CameraTable& tab
 
 at::Tensor FrameStore::frame(FrameIndex index, const std::string& camera) const {
   const CameraTable& table = tables_.at(camera);
+  const std::uint8_t* const bytes = address(index, table);
+  if (bytes == nullptr) return read_stream(*dataset_, index.episode, camera, index.row, 1)[0];
   // from_blob takes a non-const pointer; the mapping itself is read-only.
-  return at::from_blob(const_cast<std::uint8_t*>(address(index, table)), table.stream.shape,
-                       table.stream.dtype);
+  return at::from_blob(const_cast<std::uint8_t*>(bytes), table.stream.shape, table.stream.dtype);
+}
+
+// Copies `count` successive rows of one episode, beginning with rows[first].
+void FrameStore::copy_run(const std::vector<FrameIndex>& rows, std::int64_t first,
+                          std::int64_t count, const std::string& camera,
+                          std::uint8_t* destination) const {
+  const CameraTable& table = tables_.at(camera);
+  const FrameIndex& start = rows[static_cast<std::size_t>(first)];
+  if (address(start, table) == nullptr) {
+    const at::Tensor frames =
+        read_stream(*dataset_, start.episode, camera, start.row, count).contiguous();
+    std::memcpy(destination, frames.const_data_ptr(), static_cast<std::size_t>(frames.nbytes()));
+    return;
+  }
+  for (std::int64_t i = 0; i < count; ++i) {
+    const FrameIndex& row = rows[static_cast<std::size_t>(first + i)];
+    std::memcpy(destination + static_cast<std::uint64_t>(i) * table.frame_bytes,
+                address(row, table), table.frame_bytes);
+  }
 }
 
 Observation FrameStore::gather(const std::vector<FrameIndex>& rows, bool pinned) const {
   const auto count = static_cast<std::int64_t>(rows.size());
+  const std::vector<std::int64_t> runs = run_starts(rows);
   Observation images;
   for (const auto& [camera, table] : tables_) {
     const at::Tensor gathered = at::empty(
         shape_of(table.stream, count), at::TensorOptions(table.stream.dtype).pinned_memory(pinned));
     auto* const destination = static_cast<std::uint8_t*>(gathered.data_ptr());
     const std::uint64_t bytes = table.frame_bytes;
-    at::parallel_for(0, count, 1, [&, &camera_table = table](std::int64_t begin, std::int64_t end) {
+    at::parallel_for(0, std::ssize(runs) - 1, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        std::memcpy(destination + static_cast<std::uint64_t>(i) * bytes,
-                    address(rows[static_cast<std::size_t>(i)], camera_table), bytes);
+        const std::int64_t first = runs[static_cast<std::size_t>(i)];
+        copy_run(rows, first, runs[static_cast<std::size_t>(i) + 1] - first, camera,
+                 destination + static_cast<std::uint64_t>(first) * bytes);
       }
     });
     images.emplace(camera, gathered);

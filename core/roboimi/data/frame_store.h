@@ -5,9 +5,9 @@
 //   Observation images = store.gather(rows);                            // camera -> [N, H, W, 3]
 //
 // Frames that are stored uncompressed (Dataset::frame_extent) are mapped from the data files. All
-// others are decoded once into a cache file, `frames-<fingerprint>.bin`, which is written
-// atomically. Later stores map the same file if the dataset component and the data files (path,
-// size, mtime) are the same.
+// others are kept as FrameStorage says. By default they are decoded once into a cache file,
+// `frames-<fingerprint>.bin`, which is written atomically. Later stores map the same file if the
+// dataset component and the data files (path, size, mtime) are the same.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -36,10 +36,23 @@ struct FrameIndex {
   bool operator==(const FrameIndex&) const = default;
 };
 
+// Where decoded frames are kept.
+enum class FrameStorage {
+  kDisk,    // in a cache file
+  kMemory,  // in memory, decoded again by every store
+  kStream,  // nowhere: each frame is decoded when it is asked for
+};
+
 struct FrameStoreOptions {
   std::filesystem::path folder;     // of the cache file; created if needed
   ComponentIdentity identity = {};  // of the dataset
   ProgressCallback progress = {};
+};
+
+// The frames of a camera in an episode, which must be decoded.
+struct DecodeTask {
+  std::string camera;
+  std::int64_t episode = 0;
 };
 
 // Const members are safe to call from several threads at once.
@@ -52,11 +65,11 @@ class ROBOIMI_EXPORT FrameStore {
   FrameStore(const FrameStore&) = delete;
   FrameStore& operator=(const FrameStore&) = delete;
 
-  // A view of mapped memory, [H, W, 3] or [H, W] in the stream's dtype, valid as long as the store.
-  // Do not write to it.
+  // One frame, [H, W, 3] or [H, W] in the stream's dtype. Except for kStream a view of mapped
+  // memory, valid as long as the store. Do not write to it.
   at::Tensor frame(FrameIndex index, const std::string& camera) const;
-  // Copies N frames of every camera, in parallel: camera -> [N, ...].
-  // `pinned` allocates page-locked memory, for copies to a GPU.
+  // Copies N frames of every camera, in parallel: camera -> [N, ...]. Successive rows of an episode
+  // are decoded together. `pinned` allocates page-locked memory, for copies to a GPU.
   Observation gather(const std::vector<FrameIndex>& rows, bool pinned = false) const;
 
   // Number of frames that are mapped directly from the data files, and of all frames.
@@ -67,17 +80,20 @@ class ROBOIMI_EXPORT FrameStore {
   struct CameraTable {
     StreamSpec stream;
     std::uint64_t frame_bytes = 0;
-    std::vector<std::vector<const std::uint8_t*>> rows;  // [episode][row]
+    std::vector<std::vector<const std::uint8_t*>> rows;  // [episode][row]; null: not in memory
   };
-  struct DecodeTask {
-    std::string camera;
-    std::int64_t episode = 0;
-  };
+  // Receives decoded bytes, in the order of the tasks.
+  using Sink = std::function<void(const void* bytes, std::size_t size)>;
 
   std::vector<DecodeTask> map_in_place();
+  std::uint64_t bytes_of(const std::vector<DecodeTask>& tasks) const;
   void map_decoded(const std::vector<DecodeTask>& tasks, const FrameStoreOptions& options);
-  void write_decoded(const std::vector<DecodeTask>& tasks, const std::filesystem::path& file,
-                     const ProgressCallback& progress) const;
+  void keep_decoded(const std::vector<DecodeTask>& tasks, const ProgressCallback& progress);
+  void decode(const std::vector<DecodeTask>& tasks, const Sink& sink,
+              const ProgressCallback& progress) const;
+  void point_rows_at(const std::uint8_t* bytes, const std::vector<DecodeTask>& tasks);
+  void copy_run(const std::vector<FrameIndex>& rows, std::int64_t first, std::int64_t count,
+                const std::string& camera, std::uint8_t* destination) const;
   const MappedFile& mapping(const std::filesystem::path& file);
   const std::uint8_t* address(FrameIndex index, const CameraTable& table) const;
 
@@ -85,8 +101,15 @@ class ROBOIMI_EXPORT FrameStore {
   std::vector<std::string> cameras_;
   std::map<std::string, CameraTable> tables_;
   std::map<std::filesystem::path, std::unique_ptr<MappedFile>> mappings_;
+  at::Tensor memory_;  // uint8, the decoded frames (kMemory)
   std::int64_t num_mapped_in_place_ = 0;
   std::int64_t num_frames_ = 0;
 };
+
+// The file in `options.folder` that a FrameStore of these cameras reads or writes; empty if all
+// their frames are mapped from the data files.
+ROBOIMI_EXPORT std::filesystem::path decoded_frames_file(const Dataset& dataset,
+                                                         std::vector<std::string> cameras,
+                                                         const FrameStoreOptions& options);
 
 }  // namespace roboimi

@@ -90,6 +90,34 @@ TEST_F(FrameStoreTest, GathersRowsInTheGivenOrder) {
   EXPECT_EQ(images.size(), 2U);
 }
 
+TEST_F(FrameStoreTest, KeepsDecodedFramesInMemoryWithoutACacheFile) {
+  const auto data = dataset(1);
+  FrameStoreOptions in_memory = options();
+  in_memory.storage = FrameStorage::kMemory;
+  const FrameStore store(data, data->spec().camera_names(), in_memory);
+  const int calls = data->num_frame_calls;
+  expect_all_frames(store, *data);
+  EXPECT_EQ(data->num_frame_calls, calls);
+  EXPECT_EQ(num_cache_files(), 0U);
+}
+
+TEST_F(FrameStoreTest, StreamsFramesAndDecodesSuccessiveRowsTogether) {
+  const auto data = dataset(1);
+  FrameStoreOptions streamed = options();
+  streamed.storage = FrameStorage::kStream;
+  const FrameStore store(data, data->spec().camera_names(), streamed);
+  EXPECT_EQ(data->num_frame_calls, 0);
+  const Observation images = store.gather({{0, 3}, {0, 4}, {0, 5}, {1, 2}, {0, 6}});
+  EXPECT_EQ(data->num_frame_calls, 3);  // of camera top; front is mapped
+  for (const auto& [camera, frames] : images) {
+    EXPECT_TRUE(at::equal(frames, at::cat({data->all_frames(0, camera).slice(0, 3, 6),
+                                           data->all_frames(1, camera).slice(0, 2, 3),
+                                           data->all_frames(0, camera).slice(0, 6, 7)})));
+  }
+  expect_all_frames(store, *data);
+  EXPECT_EQ(num_cache_files(), 0U);
+}
+
 TEST_F(FrameStoreTest, RefusesAFileThatEndsInsideAFrame) {
   const auto data = dataset(1);
   std::filesystem::resize_file(data->episode(0).file, 1000);
