@@ -8,6 +8,11 @@ Dataset::~Dataset() = default;
 
 EpisodeWriter::~EpisodeWriter() = default;
 
+void EpisodeWriter::place(const std::filesystem::path& written, const std::filesystem::path& folder,
+                          std::int64_t index) const {
+  std::filesystem::rename(written, file_of(folder, index));
+}
+
 std::map<std::string, at::Tensor> Dataset::labels(std::int64_t) const { return {}; }
 
 std::optional<FrameExtent> Dataset::frame_extent(std::int64_t, const std::string&,

@@ -35,12 +35,20 @@ class ROBOIMI_EXPORT EpisodeWriter {
  public:
   virtual ~EpisodeWriter();
 
-  // The file in which episode `index` of `folder` is stored.
+  // The file whose existence means that episode `index` of `folder` is complete. Each index has
+  // another file name.
   virtual std::filesystem::path file_of(const std::filesystem::path& folder,
                                         std::int64_t index) const = 0;
-  // Writes an episode atomically: the file appears complete or not at all. Throws Error if the disk
-  // is full or the format cannot store one of the streams.
+  // Writes an episode into one file, atomically: it appears complete or not at all. Throws Error if
+  // the disk is full or the format cannot store one of the streams. Several processes may write
+  // different files of a folder at once.
   virtual void write(const std::filesystem::path& file, const EpisodeRecord& record) const = 0;
+  // Moves a written file to `file_of(folder, index)`, its place in the dataset. A folder's episodes
+  // are placed by one process, in the order of their indices. The default renames the file. A
+  // format that stores an episode in several files, or several episodes in one, distributes it
+  // here, and creates `file_of(folder, index)` last.
+  virtual void place(const std::filesystem::path& written, const std::filesystem::path& folder,
+                     std::int64_t index) const;
   // The header of an existing file. Throws Error if it cannot be read.
   virtual EpisodeHeader read_header(const std::filesystem::path& file) const = 0;
 };

@@ -256,7 +256,7 @@ void Collection::advance() {
     if (outcome == outcomes_.end()) return;
     if (outcome->second) {
       const fs::path place = writer_->file_of(options_.output, num_written_);
-      if (files_[next_] != place) fs::rename(files_[next_], place);
+      if (files_[next_] != place) writer_->place(files_[next_], options_.output, num_written_);
       files_[next_] = place;
       ++num_written_;
     } else {
