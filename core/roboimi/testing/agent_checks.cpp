@@ -332,7 +332,7 @@ void memory_does_not_grow(const AgentSubject& subject) {
 }  // namespace
 
 ObservationSpec AgentSubject::spec() const {
-  ObservationSpec spec = three_cameras();
+  ObservationSpec spec = sample_streams();
   spec.set(vector_stream(kState, 4));
   spec.action_dim = 3;
   spec.set(vector_stream(kEnvState, 2));

@@ -364,7 +364,7 @@ void memory_does_not_grow(const BackboneSubject& subject) {
 }  // namespace
 
 ObservationSpec BackboneSubject::spec() const {
-  ObservationSpec spec = three_cameras();
+  ObservationSpec spec = sample_streams();
   spec.set(vector_stream(kState, 16));
   spec.action_dim = 16;
   return spec;

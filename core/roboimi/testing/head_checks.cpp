@@ -7,136 +7,108 @@
 #include <cmath>
 
 #include "roboimi/common/random.h"
+#include "roboimi/testing/head_samples.h"
+#include "roboimi/testing/head_token_checks.h"
+#include "roboimi/testing/same_tensor.h"
 #include "roboimi/testing/sample_data.h"
 
 namespace roboimi::testing {
 namespace {
 
-using Made = std::shared_ptr<Head>;
-
-constexpr std::int64_t kBatch = 4;
 constexpr double kLearningRate = 2e-3;
 constexpr int kStepsBetweenLooks = 25;
 constexpr int kDraws = 8;  // losses to average, because each depends on random noise and times
 
-struct HeadInput {
-  at::Tensor actions, cond, is_pad;
-};
-
-Made make(const HeadSubject& subject, std::uint64_t seed = 1) {
-  const SeededConstruction seeded(seed);
-  Made head = subject.make(subject.spec());
-  require(head != nullptr, "the factory returns no head");
-  return head;
-}
-
-HeadInput random_input(const HeadSpec& spec, at::ScalarType type = at::kFloat,
-                       std::uint64_t seed = 2) {
-  at::Generator generator = make_generator(seed);
-  const auto uniform = [&](at::IntArrayRef sizes) {
-    return (2 * at::rand(sizes, generator, at::TensorOptions(at::kDouble)) - 1).to(type);
-  };
-  return {.actions = uniform({kBatch, spec.pred_horizon, spec.action_dim}),
-          .cond = uniform({kBatch, spec.obs_horizon, spec.per_step_cond_dim}),
-          .is_pad = at::zeros({kBatch, spec.pred_horizon}, at::kBool)};
-}
-
-LossReport loss(Head& head, const HeadInput& input, std::uint64_t seed = 3) {
-  at::Generator generator = make_generator(seed);
-  return head.loss(input.actions, input.cond, input.is_pad, generator);
-}
-
-double loss_value(Head& head, const HeadInput& input, std::uint64_t seed = 3) {
-  const torch::NoGradGuard no_grad;
-  return loss(head, input, seed).loss.item<double>();
-}
-
-at::Tensor sample(Head& head, const at::Tensor& cond, std::uint64_t seed = 4) {
-  const torch::NoGradGuard no_grad;
-  at::Generator generator = make_generator(seed);
-  return head.sample(cond, generator);
+BuiltHead make_for_evaluation(const HeadSubject& subject, std::uint64_t seed = 1) {
+  BuiltHead built = make_head(subject, seed);
+  built.head->eval();
+  return built;
 }
 
 void declares_its_sizes(const HeadSubject& subject) {
-  const Made head = make(subject);
-  const HeadSpec wanted = subject.spec(), found = head->spec();
-  require(found.action_dim == wanted.action_dim && found.pred_horizon == wanted.pred_horizon &&
-              found.obs_horizon == wanted.obs_horizon &&
-              found.per_step_cond_dim == wanted.per_step_cond_dim,
+  const auto [head, spec] = make_head(subject);
+  const HeadSpec& found = head->spec();
+  require(found.action_dim == spec.action_dim && found.pred_horizon == spec.pred_horizon &&
+              found.obs_horizon == spec.obs_horizon &&
+              found.per_step_cond_dim == spec.per_step_cond_dim &&
+              found.token_dim == spec.token_dim,
           "spec() differs from the HeadSpec that was passed to the factory");
 }
 
 void loss_is_one_finite_number(const HeadSubject& subject) {
-  const Made head = make(subject);
-  require_one_number(loss(*head, random_input(subject.spec())));
+  const auto [head, spec] = make_head(subject);
+  require_one_number(head_loss(*head, random_input(spec)));
 }
 
 void same_seed_same_loss(const HeadSubject& subject) {
-  const Made head = make(subject);
-  const HeadInput input = random_input(subject.spec());
-  require(loss_value(*head, input) == loss_value(*head, input),
+  const auto [head, spec] = make_head(subject);
+  const HeadInput input = random_input(spec);
+  require(head_loss_value(*head, input) == head_loss_value(*head, input),
           "two losses with the same seed differ; use only the generator that is passed in");
 }
 
 void same_seed_same_sample(const HeadSubject& subject) {
-  const Made head = make(subject);
-  head->eval();
-  const HeadInput input = random_input(subject.spec());
-  require(at::equal(sample(*head, input.cond), sample(*head, input.cond)),
+  const auto [head, spec] = make_for_evaluation(subject);
+  const HeadInput input = random_input(spec);
+  require(at::equal(head_sample(*head, input.cond), head_sample(*head, input.cond)),
           "two samples with the same seed differ; use only the generator that is passed in");
 }
 
 void default_generator_is_untouched(const HeadSubject& subject) {
-  const Made head = make(subject);
-  const HeadInput input = random_input(subject.spec());
-  require_default_generator_untouched("loss()", [&] { loss(*head, input); });
-  head->eval();
-  require_default_generator_untouched("sample()", [&] { sample(*head, input.cond); });
+  const BuiltHead built = make_head(subject);
+  Head& head = *built.head;
+  const HeadInput input = random_input(built.spec);
+  require_default_generator_untouched("loss()", [&] { head_loss(head, input); });
+  head.eval();
+  require_default_generator_untouched("sample()", [&] { head_sample(head, input.cond); });
 }
 
 void input_is_not_written(const HeadSubject& subject) {
-  const Made head = make(subject);
-  const HeadInput input = random_input(subject.spec()), before = random_input(subject.spec());
-  loss(*head, input);
-  sample(*head, input.cond);
-  require(at::equal(input.actions, before.actions) && at::equal(input.cond, before.cond) &&
-              at::equal(input.is_pad, before.is_pad),
+  const auto [head, spec] = make_head(subject);
+  const HeadInput input = random_input(spec), before = random_input(spec);
+  head_loss(*head, input);
+  head_sample(*head, input.cond);
+  require(same_tensor(input.actions, before.actions) && same_tensor(input.is_pad, before.is_pad) &&
+              same_tensor(input.cond.steps, before.cond.steps) &&
+              same_tensor(input.cond.tokens, before.cond.tokens) &&
+              same_tensor(input.cond.token_mask, before.cond.token_mask),
           "loss() or sample() modifies its arguments; copy them first");
 }
 
 // A sample that is all padding must not affect the loss, whatever its values.
 void padding_does_not_count(const HeadSubject& subject) {
-  const Made head = make(subject);
-  head->eval();
-  HeadInput input = random_input(subject.spec());
-  input.is_pad[kBatch - 1].fill_(true);
-  const double before = loss_value(*head, input);
-  input.actions[kBatch - 1].fill_(0.5);
-  require(std::abs(loss_value(*head, input) - before) <= 1e-6 * std::max(1.0, std::abs(before)),
-          "actions where is_pad is true change the loss; mask them before the mean");
+  const auto [head, spec] = make_for_evaluation(subject);
+  HeadInput input = random_input(spec);
+  input.is_pad[kHeadBatch - 1].fill_(true);
+  const double before = head_loss_value(*head, input);
+  input.actions[kHeadBatch - 1].fill_(0.5);
+  require(
+      std::abs(head_loss_value(*head, input) - before) <= 1e-6 * std::max(1.0, std::abs(before)),
+      "actions where is_pad is true change the loss; mask them before the mean");
   input.is_pad.fill_(true);
-  require(std::isfinite(loss_value(*head, input)),
+  require(std::isfinite(head_loss_value(*head, input)),
           "a batch that is all padding gives a loss that is not finite; divide by at least 1");
 }
 
 void gradient_reaches_every_parameter(const HeadSubject& subject) {
-  const Made head = make(subject);
-  require_gradients(*head, loss(*head, random_input(subject.spec())).loss);
+  const auto [head, spec] = make_head(subject);
+  require_gradients(*head, head_loss(*head, random_input(spec)).loss);
 }
 
 // Compares (L(w + e d) - L(w - e d)) / 2e with dL/dw . d for a random direction d, in float64.
 void gradient_agrees_with_differences(const HeadSubject& subject) {
   // The slope along the direction, from the gradient.
-  const Made head = make(subject);
-  head->to(at::kDouble);
-  head->eval();
-  const HeadInput input = random_input(subject.spec(), at::kDouble);
-  loss(*head, input).loss.backward();
+  const BuiltHead built = make_head(subject);
+  Head& head = *built.head;
+  head.to(at::kDouble);
+  head.eval();
+  const HeadInput input = random_input(built.spec, at::kDouble);
+  head_loss(head, input).loss.backward();
   const torch::NoGradGuard no_grad;
   at::Generator generator = make_generator(6);
   std::vector<std::pair<at::Tensor, at::Tensor>> moves;
   double slope = 0.0;
-  for (at::Tensor parameter : head->parameters()) {
+  for (at::Tensor parameter : head.parameters()) {
     if (!parameter.grad().defined()) continue;
     moves.emplace_back(parameter, at::randn(parameter.sizes(), generator, parameter.options()));
     slope += (parameter.grad() * moves.back().second).sum().item<double>();
@@ -145,7 +117,7 @@ void gradient_agrees_with_differences(const HeadSubject& subject) {
   constexpr double kStep = 1e-5;
   const auto shifted = [&](double by) {
     for (auto& [parameter, direction] : moves) parameter.add_(direction, by);
-    const double value = loss_value(*head, input);
+    const double value = head_loss_value(head, input);
     for (auto& [parameter, direction] : moves) parameter.add_(direction, -by);
     return value;
   };
@@ -158,11 +130,9 @@ void gradient_agrees_with_differences(const HeadSubject& subject) {
 }
 
 void samples_are_as_declared(const HeadSubject& subject) {
-  const Made head = make(subject);
-  head->eval();
-  const HeadSpec spec = subject.spec();
+  const auto [head, spec] = make_for_evaluation(subject);
   for (const std::int64_t batch : {1, 3}) {
-    const at::Tensor chunk = sample(*head, random_input(spec).cond.narrow(0, 0, batch));
+    const at::Tensor chunk = head_sample(*head, rows(random_input(spec).cond, 0, batch));
     require(
         chunk.sizes() == at::IntArrayRef({batch, spec.pred_horizon, spec.action_dim}),
         fmt::format("sample() returns {} for batch {}; return [batch, pred_horizon, action_dim]",
@@ -175,14 +145,13 @@ void samples_are_as_declared(const HeadSubject& subject) {
 
 void rows_draw_their_own_noise(const HeadSubject& subject) {
   const torch::NoGradGuard no_grad;
-  const Made head = make(subject);
-  head->eval();
-  const at::Tensor cond = random_input(subject.spec()).cond.narrow(0, 0, 2);
+  const auto [head, spec] = make_for_evaluation(subject);
+  const Condition cond = rows(random_input(spec).cond, 0, 2);
   const at::Tensor both =
       head->sample(cond, BatchGenerator({make_generator(20), make_generator(21)}));
   for (const std::int64_t row : {0, 1}) {
     const at::Tensor alone =
-        sample(*head, cond.narrow(0, row, 1), 20 + static_cast<std::uint64_t>(row));
+        head_sample(*head, rows(cond, row, 1), 20 + static_cast<std::uint64_t>(row));
     const double difference = (both[row] - alone[0]).abs().max().item<double>();
     require(difference <= 1e-4,
             fmt::format("row {} of a batch differs by {:.1e} from a batch of one with the same "
@@ -193,54 +162,57 @@ void rows_draw_their_own_noise(const HeadSubject& subject) {
 
 void a_prefix_is_kept_or_refused(const HeadSubject& subject) {
   const torch::NoGradGuard no_grad;
-  const Made head = make(subject);
-  head->eval();
-  const HeadInput input = random_input(subject.spec());
+  const BuiltHead built = make_for_evaluation(subject);
+  Head& head = *built.head;
+  const HeadInput input = random_input(built.spec);
   const at::Tensor prefix = input.actions.narrow(1, 0, 1);
   at::Generator generator = make_generator(4);
-  if (!head->continues_prefix()) {
+  if (!head.continues_prefix()) {
     require_error("a prefix for a head that does not support it", {"prefix"},
-                  [&] { head->sample(input.cond, generator, prefix); });
+                  [&] { head.sample(input.cond, generator, prefix); });
     return;
   }
-  const at::Tensor chunk = head->sample(input.cond, generator, prefix);
+  const at::Tensor chunk = head.sample(input.cond, generator, prefix);
   require((chunk.narrow(1, 0, 1) - prefix).abs().max().item<double>() <= 1e-5,
           "the chunk does not start with its prefix");
 }
 
 void wrong_sizes_are_refused(const HeadSubject& subject) {
-  const Made head = make(subject);
-  const HeadInput good = random_input(subject.spec());
+  const BuiltHead built = make_head(subject);
+  Head& head = *built.head;
+  const HeadInput good = random_input(built.spec);
   HeadInput bad = good;
   bad.actions = at::cat({good.actions, good.actions}, 2);
-  require_error("too many actions", {"actions"}, [&] { loss(*head, bad); });
+  require_error("too many actions", {"actions"}, [&] { head_loss(head, bad); });
   bad = good;
-  bad.cond = good.cond.narrow(2, 0, 1);
-  require_error("a condition that is too small", {"cond"}, [&] { loss(*head, bad); });
+  bad.cond.steps = good.cond.steps.narrow(2, 0, 1);
+  require_error("a condition that is too small", {"cond"}, [&] { head_loss(head, bad); });
   bad = good;
   bad.is_pad = good.is_pad.narrow(1, 0, 1);
-  require_error("a mask that is too short", {"is_pad"}, [&] { loss(*head, bad); });
+  require_error("a mask that is too short", {"is_pad"}, [&] { head_loss(head, bad); });
+  bad = good;
+  bad.cond.steps = good.cond.steps[0];
   require_error("a condition without a batch dimension", {"cond"},
-                [&] { sample(*head, good.cond[0]); });
+                [&] { head_sample(head, bad.cond); });
 }
 
 double mean_loss(Head& head, const HeadInput& input) {
   double sum = 0.0;
   for (int draw = 0; draw < kDraws; ++draw) {
-    sum += loss_value(head, input, 100 + static_cast<std::uint64_t>(draw));
+    sum += head_loss_value(head, input, 100 + static_cast<std::uint64_t>(draw));
   }
   return sum / kDraws;
 }
 
 void overfits_one_batch(const HeadSubject& subject) {
-  const Made head = make(subject);
-  const HeadInput input = random_input(subject.spec());
+  const auto [head, spec] = make_head(subject);
+  const HeadInput input = random_input(spec);
   const double before = mean_loss(*head, input);
   torch::optim::Adam adam(head->parameters(), torch::optim::AdamOptions(kLearningRate));
   double after = before;
   for (int step = 0; step < subject.overfit_steps() && after >= 0.5 * before; ++step) {
     adam.zero_grad();
-    loss(*head, input, 1000 + static_cast<std::uint64_t>(step)).loss.backward();
+    head_loss(*head, input, 1000 + static_cast<std::uint64_t>(step)).loss.backward();
     adam.step();
     if (step % kStepsBetweenLooks == 0) after = mean_loss(*head, input);
   }
@@ -249,33 +221,42 @@ void overfits_one_batch(const HeadSubject& subject) {
                       subject.overfit_steps(), before, after));
 }
 
-void saves_and_loads_to_the_bit(const HeadSubject& subject) {
-  const Made head = make(subject), other = make(subject, 2);
-  head->eval();
-  other->eval();
+void saving_and_loading_is_exact(const HeadSubject& subject) {
+  const auto [head, spec] = make_for_evaluation(subject);
+  const std::shared_ptr<Head> other = make_for_evaluation(subject, 2).head;
   perturb(*other);
   copy_through_file(*head, *other);
-  const at::Tensor cond = random_input(subject.spec()).cond;
-  require(at::equal(sample(*head, cond), sample(*other, cond)),
+  const Condition cond = random_input(spec).cond;
+  require(at::equal(head_sample(*head, cond), head_sample(*other, cond)),
           "saving and loading the weights changes the samples; register everything that sample() "
           "depends on as a parameter or buffer");
 }
 
 void memory_does_not_grow(const HeadSubject& subject) {
-  const Made head = make(subject);
-  head->eval();
-  const at::Tensor cond = random_input(subject.spec()).cond.narrow(0, 0, 1);
-  require_no_growth("sample()", [&] { sample(*head, cond); });
+  const BuiltHead built = make_for_evaluation(subject);
+  Head& head = *built.head;
+  const Condition cond = rows(random_input(built.spec).cond, 0, 1);
+  require_no_growth("sample()", [&] { head_sample(head, cond); });
+}
+
+std::vector<Check<HeadSubject>> with_token_checks(std::vector<Check<HeadSubject>> checks) {
+  const auto& more = head_token_checks();
+  checks.insert(checks.end(), more.begin(), more.end());
+  return checks;
 }
 
 }  // namespace
 
 HeadSpec HeadSubject::spec() const {
-  return {.action_dim = 3, .pred_horizon = 8, .obs_horizon = 2, .per_step_cond_dim = 5};
+  return {.action_dim = 3,
+          .pred_horizon = 8,
+          .obs_horizon = 2,
+          .per_step_cond_dim = 5,
+          .token_dim = kTokenDim};
 }
 
 const std::vector<Check<HeadSubject>>& head_checks() {
-  static const std::vector<Check<HeadSubject>> checks = {
+  static const std::vector<Check<HeadSubject>> checks = with_token_checks({
       {"declares_its_sizes", "the agent builds its condition for these sizes", declares_its_sizes},
       {"loss_is_one_finite_number", "the trainer divides, clips and plots it",
        loss_is_one_finite_number},
@@ -298,10 +279,10 @@ const std::vector<Check<HeadSubject>>& head_checks() {
        wrong_sizes_are_refused},
       {"overfits_one_batch", "a head that cannot learn one batch cannot learn at all",
        overfits_one_batch},
-      {"saves_and_loads_to_the_bit", "a policy is deployed from its checkpoint",
-       saves_and_loads_to_the_bit},
+      {"saving_and_loading_is_exact", "a policy is deployed from its checkpoint",
+       saving_and_loading_is_exact},
       {"memory_does_not_grow", "a robot's process runs for days", memory_does_not_grow},
-  };
+  });
   return checks;
 }
 

@@ -15,7 +15,9 @@ class ROBOIMI_EXPORT HeadSubject : public Subject {
   // Creates another head with the options under test. Names and shapes of its weights must always
   // be the same.
   virtual std::shared_ptr<Head> make(const HeadSpec& spec) const = 0;
-  // Default: action dimension 3, prediction horizon 8, 2 observations of dimension 5.
+  // Default: action dimension 3, prediction horizon 8, 2 observations of dimension 5, tokens of
+  // dimension 6. If make() throws Error, the checks use a spec without tokens instead, or with
+  // tokens if this one has none.
   virtual HeadSpec spec() const;
   // The number of Adam steps (learning rate 2e-3) within which the head must halve its loss on one
   // batch.

@@ -23,6 +23,16 @@ namespace {
 constexpr int kFewCalls = 20, kManyCalls = 200;
 constexpr std::chrono::seconds kPatience{1};
 
+// Letters, padded with zeros after a random length of at least 1.
+at::Tensor random_text(const std::vector<std::int64_t>& shape, at::Generator& generator) {
+  const at::Tensor letters =
+      at::randint('a', 'z' + 1, shape, generator, at::TensorOptions(at::kByte));
+  std::vector<std::int64_t> lengths = shape;
+  lengths.back() = 1;
+  const at::Tensor length = at::randint(1, shape.back() + 1, lengths, generator);
+  return letters.masked_fill(at::arange(shape.back()).ge(length), 0);
+}
+
 // Random bytes for RGB images, letters for text, 0.25 to 3 m for depth, 0 to 1 for vectors.
 at::Tensor random_values(const StreamSpec& stream, const std::vector<std::int64_t>& shape,
                          at::Generator& generator) {
@@ -30,7 +40,7 @@ at::Tensor random_values(const StreamSpec& stream, const std::vector<std::int64_
     case StreamKind::kRgb:
       return at::randint(0, 256, shape, generator, at::TensorOptions(at::kByte));
     case StreamKind::kText:
-      return at::randint('a', 'z' + 1, shape, generator, at::TensorOptions(at::kByte));
+      return random_text(shape, generator);
     case StreamKind::kDepth: {
       const double per_meter = stream.unit == "mm" ? 1000.0 : 1.0;
       return (at::rand(shape, generator) * 2.75 + 0.25).mul(per_meter).to(stream.dtype);
@@ -54,9 +64,12 @@ void load(torch::nn::Module& module, const TensorMap& tensors, const std::string
 
 }  // namespace
 
-ObservationSpec three_cameras() {
-  return {.streams = {rgb_stream("r_vis", {72, 96}), rgb_stream("top", {72, 96}),
-                      rgb_stream("front", {72, 96})}};
+ObservationSpec sample_streams() {
+  constexpr ImageSize kSize = {.height = 72, .width = 96};
+  return {.streams = {rgb_stream("r_vis", kSize), rgb_stream("top", kSize),
+                      rgb_stream("front", kSize), depth_stream("r_vis_depth", kSize),
+                      depth_stream("top_depth", kSize), depth_stream("front_depth", kSize),
+                      text_stream("task", 32)}};
 }
 
 Observation random_streams(const ObservationSpec& spec, std::int64_t batch, std::int64_t steps,

@@ -12,8 +12,9 @@
 
 namespace roboimi::testing {
 
-// Cameras r_vis, top and front of 72 x 96 pixels; the caller adds states and actions.
-ObservationSpec three_cameras();
+// Cameras r_vis, top and front of 72 x 96 pixels, the depth of each (r_vis_depth, ...; float32, in
+// meters), and a text "task" of 32 bytes. The caller adds states and actions.
+ObservationSpec sample_streams();
 
 // Random values for every stream of `spec`, [batch, steps, ...].
 Observation random_streams(const ObservationSpec& spec, std::int64_t batch, std::int64_t steps,
