@@ -14,6 +14,7 @@
 #include "roboimi/testing/environment_checks.h"
 #include "roboimi/testing/episode_writer_checks.h"
 #include "roboimi/testing/head_checks.h"
+#include "roboimi/testing/head_samples.h"
 
 namespace roboimi::app {
 namespace {
@@ -34,12 +35,18 @@ class Registered : public Kind {
   }
 
  protected:
-  // The kit's streams; with --camera, its images are replaced by these cameras, in the same size.
-  ObservationSpec with_cameras(ObservationSpec spec) const {
-    if (run_.cameras.empty()) return spec;
-    const ImageSize size = spec.image_size(spec.camera_names().front());
-    std::erase_if(spec.streams, [](const StreamSpec& stream) { return stream.is_image(); });
-    for (const std::string& camera : run_.cameras) spec.set(rgb_stream(camera, size));
+  // The kit's streams and those of the run. With --camera, the kit's images are replaced by these
+  // cameras in the same size, each with its depth.
+  ObservationSpec with_streams(ObservationSpec spec) const {
+    if (!run_.cameras.empty()) {
+      const ImageSize size = spec.image_size(spec.camera_names().front());
+      std::erase_if(spec.streams, [](const StreamSpec& stream) { return stream.is_image(); });
+      for (const std::string& camera : run_.cameras) spec.set(rgb_stream(camera, size));
+      for (const std::string& camera : run_.cameras) {
+        spec.set(depth_stream(camera + "_depth", size));
+      }
+    }
+    for (const StreamSpec& stream : run_.streams) spec.set(stream);
     return spec;
   }
 
@@ -53,7 +60,7 @@ class RegisteredBackbone final : public Registered<testing::BackboneSubject> {
   std::shared_ptr<Backbone> make(const ObservationSpec& spec) const override {
     return registry_.create<Backbone>(run_.options, "backbone", spec);
   }
-  ObservationSpec spec() const override { return with_cameras(BackboneSubject::spec()); }
+  ObservationSpec spec() const override { return with_streams(BackboneSubject::spec()); }
 };
 
 class RegisteredHead final : public Registered<testing::HeadSubject> {
@@ -70,7 +77,7 @@ class RegisteredAgent final : public Registered<testing::AgentSubject> {
   std::shared_ptr<Agent> make(const ObservationSpec& spec) const override {
     return registry_.create_agent(run_.options, "agent", spec, /*seed=*/1);
   }
-  ObservationSpec spec() const override { return with_cameras(AgentSubject::spec()); }
+  ObservationSpec spec() const override { return with_streams(AgentSubject::spec()); }
 };
 
 class RegisteredDataset final : public Registered<testing::DatasetSubject> {
@@ -95,6 +102,35 @@ class RegisteredEpisodeWriter final : public Registered<testing::EpisodeWriterSu
   std::shared_ptr<EpisodeWriter> make() const override {
     return registry_.create<EpisodeWriter>(run_.options, "writer");
   }
+  // With the only dataset of the writer's plugin, if it has the usual options.
+  std::shared_ptr<Dataset> read_back(const std::filesystem::path& folder,
+                                     const EpisodeRecord& record) const override {
+    // Find the dataset.
+    std::vector<ComponentInfo> readers;
+    for (const ComponentInfo& info : registry_.components()) {
+      const bool is_beside = info.plugin == run_.component.plugin && !info.needs_file;
+      if (is_beside && info.kind == ComponentKind::kDataset) readers.push_back(info);
+    }
+    if (readers.size() != 1) return nullptr;
+    for (const char* key : {"path", "camera_names", "stream_names"}) {
+      if (readers.front().schema.find(key) == nullptr) return nullptr;
+    }
+    // Load every stream that a dataset does not load without being asked.
+    std::vector<ConfigNode> cameras, streams;
+    for (const StreamSpec& stream : record.streams) {
+      const bool is_default =
+          stream.name == kState || stream.name == kVelocity || stream.name == kEnvState;
+      if (is_default) continue;
+      (stream.kind == StreamKind::kRgb ? cameras : streams)
+          .push_back(ConfigNode::scalar(stream.name, {}, /*quoted=*/true));
+    }
+    ConfigNode node = ConfigNode::map();
+    node.set("type", ConfigNode::scalar(readers.front().name));
+    node.set("path", ConfigNode::scalar(folder.string(), {}, /*quoted=*/true));
+    node.set("camera_names", ConfigNode::sequence(std::move(cameras)));
+    node.set("stream_names", ConfigNode::sequence(std::move(streams)));
+    return registry_.create<Dataset>(node, "data");
+  }
 };
 
 // One in the process, which ends its part when the checks are done.
@@ -113,21 +149,42 @@ class RegisteredCommunicator final : public Registered<testing::CommunicatorSubj
   mutable std::shared_ptr<Communicator> made_;
 };
 
+// Creates the component as the checks do.
+template <typename Kind>
+void make_any(const Kind& subject) {
+  if constexpr (requires { subject.get(); }) {
+    subject.get();
+  } else if constexpr (requires { subject.spec().streams; }) {
+    subject.make(subject.spec());
+  } else if constexpr (requires { subject.spec(); }) {
+    testing::make_head(subject);
+  } else {
+    subject.make();
+  }
+}
+
+// What a user can do if a component cannot be created.
+template <typename Kind>
+std::string next_step(const Kind& subject) {
+  const std::string options = "set its options with --config FILE";
+  if constexpr (requires { subject.spec().streams; }) {
+    return fmt::format(
+        "{}; the checks offer the streams {}: name cameras with --camera NAME, and "
+        "add other streams with --stream NAME=KIND[:SHAPE[:DTYPE]] or a table "
+        "`streams` in that file",
+        options, fmt::join(subject.spec().names(), ", "));
+  }
+  return options;
+}
+
 // Checks that the options create a component, so that no later check fails because of the options.
 template <typename Kind>
 CheckResult can_be_made(const Kind& subject) {
   return testing::run_check("can_be_made", "a component is created from its options", subject, [&] {
     try {
-      if constexpr (requires { subject.get(); }) {
-        subject.get();
-      } else if constexpr (requires { subject.spec(); }) {
-        subject.make(subject.spec());
-      } else {
-        subject.make();
-      }
+      make_any(subject);
     } catch (const Error& error) {
-      throw testing::CheckFailure(
-          fmt::format("{}; set its options with --config FILE", error.what()));
+      throw testing::CheckFailure(fmt::format("{}; {}", error.what(), next_step(subject)));
     }
   });
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "roboimi/config/node.h"
+#include "roboimi/contract/observation.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/testing/check.h"
 
@@ -15,6 +16,7 @@ struct ConformanceRun {
   ComponentInfo component;
   ConfigNode options;                // with its `type`
   std::vector<std::string> cameras;  // cameras of the data; empty: those of the kit
+  std::vector<StreamSpec> streams;   // added to those of the kit, or replacing them by name
   std::vector<std::string> skip;  // checks to skip, in addition to those that the component names
   // Called before each check. If a check ends the process, this name tells which one it was.
   std::function<void(const std::string& check)> before = {};

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "app/check_streams.h"
 #include "app/conformance_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
@@ -31,6 +32,7 @@ std::vector<std::string> child_command(const CheckRequest& request) {
   if (request.component) add("component", *request.component);
   if (request.options) add("config", request.options->string());
   for (const std::string& camera : request.cameras) add("camera", camera);
+  for (const std::string& stream : request.streams) add("stream", stream);
   for (const std::string& check : request.skip) add("skip", check);
   for (const auto& folder : request.plugin_dirs) add("plugin-path", folder.string());
   words.insert(words.end(), {"--", request.file.string()});
@@ -92,9 +94,13 @@ ConfigNode options_node(const CheckRequest& request, const ComponentInfo& info) 
 nlohmann::json run_checks(const CheckRequest& request, const ComponentInfo& info) {
   const std::string who = fmt::format("{} {}", to_string(info.kind), info.name);
   nlohmann::json results = nlohmann::json::array();
+  ConfigNode options = options_node(request, info);
+  std::vector<StreamSpec> streams = take_streams(options, info.schema);
+  for (const std::string& words : request.streams) streams.push_back(stream_of(words));
   const ConformanceRun run{.component = info,
-                           .options = options_node(request, info),
+                           .options = std::move(options),
                            .cameras = request.cameras,
+                           .streams = std::move(streams),
                            .skip = request.skip,
                            .before = [&](const std::string& check) {
                              send_to_parent({{"begins", fmt::format("{}: {}", who, check)}});
@@ -183,8 +189,9 @@ void check_plugin(const CheckRequest& request, nlohmann::json& verdict) {
 }  // namespace
 
 nlohmann::json check_in_child(const CheckRequest& request) {
-  // Report a broken config file as such, and not as a fault of the plugin.
+  // Report a mistake of the user as such, and not as a fault of the plugin.
   if (request.options) load_yaml(request.options->string());
+  for (const std::string& words : request.streams) stream_of(words);
   const ProcessResult result = run_process(child_command(request), "", kTimeLimit);
   const ChildReport report = read_report(result.output, result.errors);
   if (result.timed_out) {

@@ -11,10 +11,11 @@ namespace roboimi::app {
 
 struct CheckRequest {
   std::filesystem::path file;
-  std::optional<std::string> component;  // one of the file's components; none: all
-  std::optional<std::filesystem::path> options;
-  std::vector<std::string> cameras;                // cameras of the data; empty: r_vis, top, front
-  std::vector<std::string> skip;                   // names of checks
+  std::optional<std::string> component;          // one of the file's components; none: all
+  std::optional<std::filesystem::path> options;  // with a table `streams`, see check_streams.h
+  std::vector<std::string> cameras;              // cameras of the data; empty: r_vis, top, front
+  std::vector<std::string> streams;              // other streams of the data, as stream_of() reads
+  std::vector<std::string> skip;                 // names of checks
   std::vector<std::filesystem::path> plugin_dirs;  // with the plugins that the component needs
 };
 

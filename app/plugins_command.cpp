@@ -51,13 +51,14 @@ struct PluginsRequest {
   bool only_checks = false;
   std::optional<std::string> component;
   std::optional<fs::path> options;
-  std::vector<std::string> cameras, skip;
+  std::vector<std::string> cameras, streams, skip;
 
   CheckRequest check() const {
     return {.file = name,
             .component = component,
             .options = options,
             .cameras = cameras,
+            .streams = streams,
             .skip = skip,
             .plugin_dirs = plugin_dirs};
   }
@@ -74,6 +75,10 @@ po::options_description plugins_options() {
       "check: a YAML file with the component's options")(
       "camera", po::value<std::vector<std::string>>()->value_name("NAME")->composing(),
       "check: a camera of the data; may be repeated (default: r_vis, top, front)")(
+      "stream",
+      po::value<std::vector<std::string>>()->value_name("NAME=KIND[:SHAPE[:DTYPE]]")->composing(),
+      "check: another stream of the data, such as wrench=vector:6, side_depth=depth:72x96:uint16 "
+      "or goal=text:32; may be repeated")(
       "skip", po::value<std::vector<std::string>>()->value_name("CHECK")->composing(),
       "check: skip this check; may be repeated")(
       "readme", po::value<std::vector<std::string>>()->value_name("FILE")->composing(),
@@ -325,6 +330,7 @@ PluginsRequest read_plugins_request(const Arguments& arguments, bool& help) {
   if (values.count("component")) request.component = values["component"].as<std::string>();
   if (values.count("config")) request.options = values["config"].as<std::string>();
   request.cameras = strings("camera");
+  request.streams = strings("stream");
   request.skip = strings("skip");
   return request;
 }
