@@ -73,6 +73,7 @@ say "use streams that core does not handle itself: depth, state with images, tok
 cp -r "$source/tests/installed/streams" .
 cmake -S streams -B streams/build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release > /dev/null
 cmake --build streams/build -j 2
+expect 'libstreams.so: accepted' "$roboimi" plugins check streams/build/libstreams.so
 "$roboimi" collect --config streams/collect.yaml --plugin-path streams/build > /dev/null
 train() {
   expect 'finished after 2 steps' "$roboimi" run --config "streams/$1.yaml" --plugin-path streams/build name="$2" "${@:3}"

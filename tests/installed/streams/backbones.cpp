@@ -36,7 +36,9 @@ class DepthBackbone : public Backbone {
                    .found = c10::str(depth.scalar_type(), " ", depth.sizes())});
     }
     const at::Tensor meters = depth_in_meters(depth, stream_).flatten(0, 1).unsqueeze(1);
-    return linear_(cells_of(meters)).view({depth.size(0), depth.size(1), kFeatures});
+    return linear_(cells_of(meters))
+        .view({depth.size(0), depth.size(1), kFeatures})
+        .to(at::kFloat);  // from bfloat16 under autocast
   }
 
  private:
@@ -47,9 +49,9 @@ class DepthBackbone : public Backbone {
 
 class ProprioBackbone : public Backbone {
  public:
-  explicit ProprioBackbone(const ObservationSpec& spec) {
+  explicit ProprioBackbone(const ObservationSpec& spec) : state_dim_(spec.state_dim()) {
     check_camera_names(cameras_, spec, "proprio_backbone");
-    linear_ = register_module("linear", torch::nn::Linear(48 + spec.state_dim(), kFeatures));
+    linear_ = register_module("linear", torch::nn::Linear(48 + state_dim_, kFeatures));
   }
   const std::vector<std::string>& camera_names() const override { return cameras_; }
   std::vector<std::string> stream_names() const override { return {"front", kState}; }
@@ -59,12 +61,20 @@ class ProprioBackbone : public Backbone {
   at::Tensor encode(const Observation& observations, at::Generator&) override {
     const at::Tensor frames = ordered_images(observations).front();
     const at::Tensor pixels = frames.flatten(0, 1).permute({0, 3, 1, 2}).to(at::kFloat) / 255.0;
-    const at::Tensor state = observations.at(kState).flatten(0, 1);
-    return linear_(at::cat({cells_of(pixels), state}, 1))
-        .view({frames.size(0), frames.size(1), kFeatures});
+    const at::Tensor& state = observations.at(kState);  // [B, T, S]
+    if (state.sizes() != at::IntArrayRef({frames.size(0), frames.size(1), state_dim_}) ||
+        state.scalar_type() != at::kFloat) {
+      throw Error({.what = "state does not fit",
+                   .expected = c10::str("Float [B, T, ", state_dim_, "]"),
+                   .found = c10::str(state.scalar_type(), " ", state.sizes())});
+    }
+    return linear_(at::cat({cells_of(pixels), state.flatten(0, 1)}, 1))
+        .view({frames.size(0), frames.size(1), kFeatures})
+        .to(at::kFloat);  // from bfloat16 under autocast
   }
 
  private:
+  std::int64_t state_dim_;
   std::vector<std::string> cameras_ = {"front"};
   torch::nn::Linear linear_{nullptr};
 };

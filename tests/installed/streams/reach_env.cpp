@@ -29,7 +29,12 @@ class ReachEnv : public Environment, public Scene {
     return observe(render);
   }
   StepResult step(const at::Tensor& action, bool render) override {
-    if (steps_ >= kSteps) throw Error("the episode is over");
+    if (steps_ >= kSteps) throw Error("there is no episode: call reset() first");
+    if (action.sizes() != position_.sizes()) {
+      throw Error({.what = "the action has the wrong size",
+                   .expected = c10::str(position_.sizes()),
+                   .found = c10::str(action.sizes())});
+    }
     if (!at::isfinite(action).all().item<bool>()) throw Error("the action is not finite");
     position_ = position_ + action.clamp(-0.3, 0.3);
     ++steps_;
@@ -93,7 +98,7 @@ class ReachEnv : public Environment, public Scene {
   bool goes_left_ = false;
   double target_ = 0.0;
   at::Tensor position_ = at::zeros({2});
-  std::int64_t steps_ = 0;
+  std::int64_t steps_ = kSteps;  // of the episode; kSteps: there is none
 };
 
 class ReachExpert : public Expert {

@@ -18,7 +18,8 @@ ROBOIMI_PLUGIN("streams", "1.0.0", "Components that use depth, state, tokens and
   registrar.add<Agent>({.name = "text_agent",
                         .description = "follows a text instruction",
                         .schema = streams::text_agent_schema(),
-                        .create = streams::create_text_agent});
+                        .create = streams::create_text_agent,
+                        .check = {.options = "{head: {type: token_head}}"}});
   registrar.add<Environment>({.name = "reach_env",
                               .description = "a point that reaches a target",
                               .schema = {},

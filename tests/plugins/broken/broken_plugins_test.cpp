@@ -315,6 +315,31 @@ TEST(PluginsCheck, AcceptsOptionsCamerasAndChecksToSkip) {
   fs::remove(options);
 }
 
+TEST(PluginsCheck, OffersTheStreamsThatTheUserNames) {
+  const std::string check = "plugins check " + built("reads_a_wrench").string();
+  const auto missing = run_program(check);
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_THAT(missing.output,
+              AllOf(HasSubstr("failed   can_be_made"), HasSubstr("there is no stream 'wrench'"),
+                    HasSubstr("add other streams with --stream NAME=KIND")));
+  // On the command line.
+  const auto given = run_program(check + " --stream wrench=vector:6");
+  EXPECT_EQ(given.status, 0) << given.output;
+  EXPECT_THAT(given.output, HasSubstr("passed   can_be_made"));
+  const auto other = run_program(check + " --stream wrench=vector:3");
+  EXPECT_EQ(other.status, 1);
+  EXPECT_THAT(other.output, HasSubstr("a wrench has six elements"));
+  const auto wrong = run_program(check + " --stream wrench");
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_THAT(wrong.output, HasSubstr("--stream wrench is no stream"));
+  // In the file of options.
+  const fs::path options = fs::temp_directory_path() / "roboimi_check_streams.yaml";
+  std::ofstream(options) << "output_dim: 3\nstreams: {wrench: {kind: vector, shape: [6]}}\n";
+  const auto written = run_program(check + " --config " + options.string());
+  EXPECT_EQ(written.status, 0) << written.output;
+  fs::remove(options);
+}
+
 TEST(PluginsCheck, AcceptsAGoodPluginAndRejectsABrokenOne) {
   const auto good = run_program("plugins check " + built("good").string());
   EXPECT_EQ(good.status, 0) << good.output;

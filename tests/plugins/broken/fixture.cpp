@@ -57,6 +57,10 @@ class FixtureBackbone : public Backbone {
   throw std::logic_error("the factory gave up");
 #elif defined(EMPTY_FACTORY)
   return nullptr;
+#elif defined(READS_A_WRENCH)
+  if (spec.at("wrench").shape != std::vector<std::int64_t>{6}) {
+    throw Error("a wrench has six elements");
+  }
 #endif
   return std::make_shared<FixtureBackbone>(
       FixtureOptions{.output_dim = options.integer("output_dim")}, spec);
