@@ -194,7 +194,7 @@ void check_names(const std::vector<Check<Kind>>& checks, const std::vector<std::
   std::vector<std::string> names;
   for (const Check<Kind>& check : checks) names.push_back(check.name);
   for (const std::string& name : skip) {
-    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    if (std::ranges::find(names, testing::current_check_name(name)) != names.end()) continue;
     throw Error({.what = fmt::format("unknown check '{}' in --skip", name),
                  .expected = fmt::format("one of {}", fmt::join(names, ", ")),
                  .next = did_you_mean(name, names)});

@@ -3,45 +3,24 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/cuda.h>
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "roboimi/common/random.h"
 #include "roboimi/contract/autocast.h"
 #include "roboimi/io/tensor_map.h"
+#include "roboimi/testing/backbone_under_test.h"
 #include "roboimi/testing/sample_data.h"
 
 namespace roboimi::testing {
 namespace {
 
 using Made = std::shared_ptr<Backbone>;
-
-Made make(const BackboneSubject& subject, const ObservationSpec& spec, std::uint64_t seed = 1) {
-  const SeededConstruction seeded(seed);
-  Made backbone = subject.make(spec);
-  require(backbone != nullptr, "the factory returns no backbone");
-  return backbone;
-}
-
-Made make(const BackboneSubject& subject) { return make(subject, subject.spec()); }
-
-Made make_for_evaluation(const BackboneSubject& subject, std::uint64_t seed = 1) {
-  Made backbone = make(subject, subject.spec(), seed);
-  backbone->eval();
-  return backbone;
-}
-
-at::Tensor encode(Backbone& backbone, const Observation& images, std::uint64_t seed = 7) {
-  at::Generator generator = make_generator(seed);
-  return backbone.encode(images, generator);
-}
-
-at::Tensor evaluate(Backbone& backbone, const Observation& images) {
-  const torch::NoGradGuard no_grad;
-  return encode(backbone, images);
-}
 
 Observation select(const Observation& images, std::int64_t sample, std::int64_t step) {
   Observation one;
@@ -57,7 +36,7 @@ bool is_image_of(const ObservationSpec& spec, const std::string& name) {
 }
 
 void declares_its_cameras(const BackboneSubject& subject) {
-  const Made backbone = make(subject);
+  const Made backbone = make_backbone(subject);
   const auto& names = backbone->camera_names();
   require(!names.empty(), "camera_names() is empty; name the cameras that encode() needs");
   require(std::set<std::string>(names.begin(), names.end()).size() == names.size(),
@@ -80,7 +59,7 @@ void declares_its_cameras(const BackboneSubject& subject) {
 }
 
 void declares_its_size(const BackboneSubject& subject) {
-  const Made backbone = make(subject);
+  const Made backbone = make_backbone(subject);
   const auto joint = backbone->joint_output_dim();
   require(backbone->output_dim() > 0, "output_dim() is not positive");
   require(!joint || *joint == backbone->output_dim(),
@@ -88,7 +67,7 @@ void declares_its_size(const BackboneSubject& subject) {
                       backbone->output_dim(), joint.value_or(0)));
 }
 
-void gives_what_it_declares(const BackboneSubject& subject) {
+void output_fits_the_declaration(const BackboneSubject& subject) {
   const Made backbone = make_for_evaluation(subject);
   for (const std::int64_t batch : {1, 3}) {
     for (const std::int64_t steps : {1, 2}) {
@@ -105,14 +84,30 @@ void gives_what_it_declares(const BackboneSubject& subject) {
   }
 }
 
+// The images of `spec` with the darkest or brightest color and the nearest or farthest depth.
+Observation extreme_streams(const ObservationSpec& spec, bool is_bright) {
+  Observation streams = random_streams(spec, 1, 1);
+  for (const StreamSpec& stream : spec.streams) {
+    if (!stream.is_image()) continue;
+    double value = is_bright ? 255.0 : 0.0;
+    if (stream.kind == StreamKind::kDepth && is_bright) {
+      value = stream.dtype == at::kUInt16 ? 65535.0 : stream.unit == "mm" ? 1e6 : 1e3;
+    }
+    streams[stream.name] =
+        at::full(streams[stream.name].sizes(), value, at::kFloat).to(stream.dtype);
+  }
+  return streams;
+}
+
 void features_are_finite(const BackboneSubject& subject) {
   const Made backbone = make_for_evaluation(subject);
-  for (const int value : {0, 255}) {
-    Observation images = random_streams(subject.spec(), 1, 1);
-    for (auto& [camera, image] : images.images()) image.fill_(value);
-    require(
-        evaluate(*backbone, images).isfinite().all().item<bool>(),
-        fmt::format("images with the constant value {} give features that are not finite", value));
+  for (const bool is_bright : {false, true}) {
+    const at::Tensor features = evaluate(*backbone, extreme_streams(subject.spec(), is_bright));
+    require(features.isfinite().all().item<bool>(),
+            is_bright ? "images of the value 255, or depth of 1 km, give features that are not "
+                        "finite"
+                      : "images of the value 0 give features that are not finite; a depth of 0 "
+                        "means that nothing was measured");
   }
 }
 
@@ -129,10 +124,10 @@ at::Tensor reordered(const at::Tensor& features, const Backbone& other, const Ba
 }
 
 void camera_order_does_not_matter(const BackboneSubject& subject) {
-  ObservationSpec turned = subject.spec();
-  if (turned.streams.size() < 2) skip("there is only one camera");
-  std::reverse(turned.streams.begin(), turned.streams.end());
-  const Made backbone = make_for_evaluation(subject), other = make(subject, turned);
+  ObservationSpec reversed = subject.spec();
+  if (reversed.streams.size() < 2) skip("there is only one camera");
+  std::ranges::reverse(reversed.streams);
+  const Made backbone = make_for_evaluation(subject), other = make_backbone(subject, reversed);
   copy_tensors(*backbone, *other);
   other->eval();
   const Observation images = random_streams(subject.spec(), 2, 1);
@@ -146,7 +141,7 @@ void camera_order_does_not_matter(const BackboneSubject& subject) {
 }
 
 void input_is_not_written(const BackboneSubject& subject) {
-  const Made backbone = make(subject);
+  const Made backbone = make_backbone(subject);
   const Observation images = random_streams(subject.spec(), 2, 2);
   Observation before;
   for (const auto& [camera, image] : images) before[camera] = image.clone();
@@ -161,7 +156,7 @@ void input_is_not_written(const BackboneSubject& subject) {
 }
 
 void same_seed_same_features(const BackboneSubject& subject) {
-  const Made backbone = make(subject);
+  const Made backbone = make_backbone(subject);
   const Observation images = random_streams(subject.spec(), 2, 2);
   for (const bool training : {false, true}) {
     backbone->train(training);
@@ -187,7 +182,7 @@ void evaluation_draws_nothing(const BackboneSubject& subject) {
 }
 
 void default_generator_is_untouched(const BackboneSubject& subject) {
-  const Made backbone = make(subject);
+  const Made backbone = make_backbone(subject);
   const Observation images = random_streams(subject.spec(), 2, 1);
   for (const bool training : {false, true}) {
     backbone->train(training);
@@ -209,7 +204,7 @@ double neighbor_effect(Backbone& backbone, const ObservationSpec& spec) {
   return largest;
 }
 
-void batch_neighbours_do_not_matter(const BackboneSubject& subject) {
+void frames_are_encoded_independently(const BackboneSubject& subject) {
   const Made backbone = make_for_evaluation(subject);
   const double effect = neighbor_effect(*backbone, subject.spec());
   require(
@@ -233,132 +228,63 @@ void bfloat16_stays_close(const BackboneSubject& subject) {
                       effect, subject.bf16_tolerance()));
 }
 
-void training_mode_comes_back(const BackboneSubject& subject) {
-  const Made backbone = make_for_evaluation(subject);
-  const Observation images = random_streams(subject.spec(), 2, 1);
-  const at::Tensor before = evaluate(*backbone, images);
-  backbone->train();
-  backbone->eval();
-  require(!backbone->is_training(), "eval() leaves the backbone in training mode");
-  require(at::equal(before, evaluate(*backbone, images)),
-          "train() followed by eval() changes the features; handle both modes in train(bool)");
-}
-
-void frozen_means_frozen(const BackboneSubject& subject) {
-  const Made backbone = make(subject);
-  if (!backbone->frozen()) skip("the backbone is trainable");
-  // No part of it may train.
-  const Observation images = random_streams(subject.spec(), 2, 1);
-  const at::Tensor features = evaluate(*backbone, images);
-  const TensorMap before = cloned_tensors(*backbone);
-  backbone->train();
-  for (const auto& item : backbone->named_parameters()) {
-    require(!item.value().requires_grad(),
-            fmt::format("'{}' of a frozen backbone has requires_grad", item.key()));
-  }
-  for (const auto& module : backbone->modules()) {
-    require(!module->is_training(),
-            fmt::format("'{}' of a frozen backbone is in training mode after train(); override "
-                        "train(bool)",
-                        module->name()));
-  }
-  require(!encode(*backbone, images).requires_grad(),
-          "features of a frozen backbone have requires_grad");
-  // Use must not change it.
-  for (int i = 0; i < 3; ++i) encode(*backbone, random_streams(subject.spec(), 2, 1, 20 + i));
-  for (const auto& [name, tensor] : tensors_of(*backbone)) {
-    require(at::equal(tensor, before.at(name)),
-            fmt::format("'{}' of a frozen backbone changes when it encodes", name));
-  }
-  backbone->eval();
-  require(at::equal(features, evaluate(*backbone, images)),
-          "the features of a frozen backbone change with use");
-}
-
-void gradient_reaches_every_parameter(const BackboneSubject& subject) {
-  const Made backbone = make(subject);
-  if (backbone->frozen()) skip("the backbone is frozen");
-  backbone->train();
-  const at::Tensor features = encode(*backbone, random_streams(subject.spec(), 3, 2));
-  at::Generator generator = make_generator(5);
-  require_gradients(*backbone, (features * at::randn(features.sizes(), generator)).sum());
-}
-
-void saves_and_loads_to_the_bit(const BackboneSubject& subject) {
-  const Made backbone = make_for_evaluation(subject), other = make_for_evaluation(subject, 2);
-  perturb(*other);
-  copy_through_file(*backbone, *other);
-  const Observation images = random_streams(subject.spec(), 2, 1);
-  require(at::equal(evaluate(*backbone, images), evaluate(*other, images)),
-          "saving and loading the weights changes the features; register everything that encode() "
-          "depends on as a parameter or buffer");
-}
-
-void copies_by_its_factory(const BackboneSubject& subject) {
-  const Made backbone = make_for_evaluation(subject);
-  const Observation images = random_streams(subject.spec(), 2, 1);
-  const at::Tensor before = evaluate(*backbone, images);
-  const Made copy = make_for_evaluation(subject);
-  copy_tensors(*backbone, *copy);
-  require(at::equal(evaluate(*copy, images), before), "a copy gives different features");
-  perturb(*copy);
-  require(at::equal(evaluate(*backbone, images), before),
-          "changing a copy changes the original; do not share tensors between them");
-}
-
-void moves_between_types_and_devices(const BackboneSubject& subject) {
-  // To float64 and back.
-  const Made backbone = make_for_evaluation(subject);
-  const Observation images = random_streams(subject.spec(), 2, 1);
-  const at::Tensor before = evaluate(*backbone, images);
-  backbone->to(at::kDouble);
-  backbone->to(at::kFloat);
-  require(relative_difference(evaluate(*backbone, images), before) <= subject.tolerance(),
-          "to(float64) and back changes the features; register every tensor, and keep no "
-          "unregistered copies of weights");
-  // To a CUDA device, if there is one.
-  if (!torch::cuda::is_available()) return;
-  backbone->to(c10::Device(c10::kCUDA, 0));
-  Observation there;
-  for (const auto& [camera, image] : images) there[camera] = image.cuda();
-  const torch::NoGradGuard no_grad;
-  at::Generator generator = make_generator(7, c10::Device(c10::kCUDA, 0));
-  require(relative_difference(backbone->encode(there, generator).cpu(), before) <= 1e-3,
-          "the features on a CUDA device are different");
+// Requires an Error that names `stream` after `damage` was done to the observations.
+void require_refusal(const BackboneSubject& subject, Backbone& backbone, const std::string& what,
+                     const std::string& stream, const std::function<void(Observation&)>& damage) {
+  Observation observations = random_streams(subject.spec(), 2, 1);
+  damage(observations);
+  require_error(fmt::format("{} '{}'", what, stream), {stream},
+                [&] { evaluate(backbone, observations); });
 }
 
 void wrong_images_are_refused(const BackboneSubject& subject) {
   const Made backbone = make_for_evaluation(subject);
-  const std::string camera = backbone->camera_names().back();
-  const bool is_rgb = subject.spec().at(camera).kind == StreamKind::kRgb;
-  const auto refuses = [&](const std::string& what,
-                           const std::function<void(Observation&)>& damage) {
-    Observation images = random_streams(subject.spec(), 2, 1);
-    damage(images);
-    require_error(what, {camera}, [&] { evaluate(*backbone, images); });
-  };
-  refuses("a missing camera", [&](Observation& images) { images.erase(camera); });
-  refuses("images of another dtype", [&](Observation& images) {
-    images[camera] = images[camera].to(is_rgb ? at::kFloat : at::kDouble);
-  });
-  refuses("an image without a batch dimension",
-          [&](Observation& images) { images[camera] = images[camera][0]; });
-  if (is_rgb) {
-    refuses("images with four channels", [&](Observation& images) {
-      images[camera] = at::cat({images[camera], images[camera]}, -1).narrow(-1, 0, 4);
+  for (const std::string& camera : backbone->camera_names()) {
+    const bool is_rgb = subject.spec().at(camera).kind == StreamKind::kRgb;
+    const auto refuses = [&](const std::string& what,
+                             const std::function<void(Observation&)>& damage) {
+      require_refusal(subject, *backbone, what, camera, damage);
+    };
+    refuses("a missing camera", [&](Observation& images) { images.erase(camera); });
+    refuses("another dtype of camera", [&](Observation& images) {
+      images[camera] = images[camera].to(is_rgb ? at::kFloat : at::kDouble);
     });
-  }
-  if (backbone->num_cameras() > 1) {
-    refuses("cameras with different batch sizes",
-            [&](Observation& images) { images[camera] = images[camera].narrow(0, 0, 1); });
+    refuses("no batch dimension of camera",
+            [&](Observation& images) { images[camera] = images[camera][0]; });
+    if (is_rgb) {
+      refuses("four channels of camera", [&](Observation& images) {
+        images[camera] = at::cat({images[camera], images[camera]}, -1).narrow(-1, 0, 4);
+      });
+    }
+    // An error about two batch sizes names the later camera.
+    if (camera != backbone->camera_names().front()) {
+      refuses("another batch size of camera",
+              [&](Observation& images) { images[camera] = images[camera].narrow(0, 0, 1); });
+    }
   }
   evaluate(*backbone, random_streams(subject.spec(), 1, 1));
 }
 
-void memory_does_not_grow(const BackboneSubject& subject) {
+void wrong_streams_are_refused(const BackboneSubject& subject) {
   const Made backbone = make_for_evaluation(subject);
-  const Observation images = random_streams(subject.spec(), 1, 1);
-  require_no_growth("encode()", [&] { evaluate(*backbone, images); });
+  bool any = false;
+  for (const std::string& stream : backbone->stream_names()) {
+    if (is_image_of(subject.spec(), stream)) continue;
+    any = true;
+    const auto refuses = [&](const std::string& what,
+                             const std::function<void(Observation&)>& damage) {
+      require_refusal(subject, *backbone, what, stream, damage);
+    };
+    refuses("a missing stream", [&](Observation& streams) { streams.erase(stream); });
+    refuses("another dtype of stream",
+            [&](Observation& streams) { streams[stream] = streams[stream].to(at::kLong); });
+    refuses("another size of stream", [&](Observation& streams) {
+      streams[stream] = at::cat({streams[stream], streams[stream]}, -1);
+    });
+    refuses("no batch dimension of stream",
+            [&](Observation& streams) { streams[stream] = streams[stream][0]; });
+  }
+  if (!any) skip("the backbone reads only cameras");
 }
 
 }  // namespace
@@ -371,40 +297,37 @@ ObservationSpec BackboneSubject::spec() const {
 }
 
 const std::vector<Check<BackboneSubject>>& backbone_checks() {
-  static const std::vector<Check<BackboneSubject>> checks = {
-      {"declares_its_cameras", "the agent passes only these cameras", declares_its_cameras},
-      {"declares_its_size", "the agent sizes its condition from it", declares_its_size},
-      {"gives_what_it_declares", "any batch size and number of observations can be trained on",
-       gives_what_it_declares},
-      {"features_are_finite", "a covered lens must not stop a robot", features_are_finite},
-      {"camera_order_does_not_matter", "users may list data.camera_names in any order",
-       camera_order_does_not_matter},
-      {"input_is_not_written", "frames are shared with the cache and the disk",
-       input_is_not_written},
-      {"same_seed_same_features", "runs must be repeatable and resumable", same_seed_same_features},
-      {"evaluation_draws_nothing", "evaluations must be comparable", evaluation_draws_nothing},
-      {"default_generator_is_untouched", "components must not change each other's random numbers",
-       default_generator_is_untouched},
-      {"batch_neighbours_do_not_matter",
-       "training uses features cached in blocks, rollouts encode single frames",
-       batch_neighbours_do_not_matter},
-      {"bfloat16_stays_close", "train.precision=bf16 runs the backbone under autocast",
-       bfloat16_stays_close},
-      {"training_mode_comes_back", "rollouts interrupt training", training_mode_comes_back},
-      {"frozen_means_frozen", "features of a frozen backbone are cached permanently",
-       frozen_means_frozen},
-      {"gradient_reaches_every_parameter", "a parameter without a gradient silently never learns",
-       gradient_reaches_every_parameter},
-      {"saves_and_loads_to_the_bit", "a policy is deployed from its checkpoint",
-       saves_and_loads_to_the_bit},
-      {"copies_by_its_factory", "copies for workers and averaged weights are made this way",
-       copies_by_its_factory},
-      {"moves_between_types_and_devices", "the same policy runs on a GPU and on a robot",
-       moves_between_types_and_devices},
-      {"wrong_images_are_refused", "an error must name the wrong camera instead of crashing",
-       wrong_images_are_refused},
-      {"memory_does_not_grow", "a robot's process runs for days", memory_does_not_grow},
-  };
+  static const std::vector<Check<BackboneSubject>> checks = [] {
+    std::vector<Check<BackboneSubject>> all = {
+        {"declares_its_cameras", "the agent passes only these cameras", declares_its_cameras},
+        {"declares_its_size", "the agent sizes its condition from it", declares_its_size},
+        {"output_fits_the_declaration",
+         "any batch size and number of observations can be trained on",
+         output_fits_the_declaration},
+        {"features_are_finite", "a covered lens must not stop a robot", features_are_finite},
+        {"camera_order_does_not_matter", "users may list data.camera_names in any order",
+         camera_order_does_not_matter},
+        {"input_is_not_written", "frames are shared with the cache and the disk",
+         input_is_not_written},
+        {"same_seed_same_features", "runs must be repeatable and resumable",
+         same_seed_same_features},
+        {"evaluation_draws_nothing", "evaluations must be comparable", evaluation_draws_nothing},
+        {"default_generator_is_untouched", "components must not change each other's random numbers",
+         default_generator_is_untouched},
+        {"frames_are_encoded_independently",
+         "training uses features cached in blocks, rollouts encode single frames",
+         frames_are_encoded_independently},
+        {"bfloat16_stays_close", "train.precision=bf16 runs the backbone under autocast",
+         bfloat16_stays_close},
+        {"wrong_images_are_refused", "an error must name the wrong camera instead of crashing",
+         wrong_images_are_refused},
+        {"wrong_streams_are_refused", "an error must name the wrong stream instead of crashing",
+         wrong_streams_are_refused},
+    };
+    const auto of_weights = backbone_weight_checks();
+    all.insert(all.end(), of_weights.begin(), of_weights.end());
+    return all;
+  }();
   return checks;
 }
 

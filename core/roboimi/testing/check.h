@@ -32,7 +32,7 @@ struct Check {
 };
 
 // Creates the component under test; each kind has its own subclass. skipped() maps the names of
-// checks that are not run to the reasons.
+// checks that are not run to the reasons. Names of earlier versions are also accepted.
 class ROBOIMI_EXPORT Subject {
  public:
   virtual ~Subject();
@@ -51,8 +51,8 @@ class ROBOIMI_EXPORT CheckSkipped : public std::runtime_error {
   ~CheckSkipped() override;
 };
 
-// Fails the check unless `holds`. `mend` is the message: what is wrong and how to fix it.
-ROBOIMI_EXPORT void require(bool holds, const std::string& mend);
+// Fails the check unless `holds`. `message`: what is wrong and how to fix it.
+ROBOIMI_EXPORT void require(bool holds, const std::string& message);
 [[noreturn]] ROBOIMI_EXPORT void skip(const std::string& reason);
 
 // Fails unless `call` throws a roboimi::Error whose message contains all of `words`; `what` names
@@ -70,6 +70,10 @@ struct CheckResult {
   std::string message;  // what to fix, or why the check was skipped
   double seconds = 0.0;
 };
+
+// The present name of a check that had the name `name` in an earlier version. Any other name is
+// returned unchanged.
+ROBOIMI_EXPORT std::string current_check_name(const std::string& name);
 
 ROBOIMI_EXPORT CheckResult run_check(const std::string& name, const std::string& reason,
                                      const Subject& subject, const std::function<void()>& body);

@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <chrono>
 #include <string>
+#include <thread>
 
 namespace roboimi::testing {
 namespace {
@@ -55,7 +57,7 @@ void layout_does_not_matter(const CommunicatorSubject& subject) {
           "all_reduce() writes outside the tensor that it is given");
 }
 
-void everyone_gets_the_roots_values(const CommunicatorSubject& subject) {
+void broadcast_copies_the_root(const CommunicatorSubject& subject) {
   const auto communicator = get(subject);
   for (std::int64_t root = 0; root < communicator->size(); ++root) {
     at::Tensor values = numbers_of(communicator->rank(), at::kFloat);
@@ -65,7 +67,7 @@ void everyone_gets_the_roots_values(const CommunicatorSubject& subject) {
   }
 }
 
-void texts_and_votes_arrive(const CommunicatorSubject& subject) {
+void strings_and_votes_are_shared(const CommunicatorSubject& subject) {
   const auto communicator = get(subject);
   const std::string text = communicator->rank() == 0 ? std::string("a\0b", 3) : "other";
   require(broadcast_text(text, *communicator) == std::string("a\0b", 3),
@@ -75,7 +77,7 @@ void texts_and_votes_arrive(const CommunicatorSubject& subject) {
           "any_process() ignores the last process");
 }
 
-void means_have_the_whole_batchs_gradient(const CommunicatorSubject& subject) {
+void the_average_has_the_gradient_of_the_whole_batch(const CommunicatorSubject& subject) {
   const auto communicator = get(subject);
   const at::Tensor local =
       at::full({2}, 1.0 + static_cast<double>(communicator->rank())).requires_grad_(true);
@@ -94,6 +96,32 @@ void barriers_return(const CommunicatorSubject& subject) {
   for (int i = 0; i < 3; ++i) communicator->barrier();
 }
 
+// Nanoseconds of a clock that all processes of a machine share.
+std::int64_t now() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void barriers_wait_for_all(const CommunicatorSubject& subject) {
+  constexpr std::chrono::milliseconds kDelay(100);
+  const auto communicator = get(subject);
+  const std::int64_t rank = communicator->rank();
+  if (any_process(communicator->local_rank() != rank, *communicator)) {
+    skip("the processes are on several machines, whose clocks differ");
+  }
+  for (std::int64_t late = 0; late < communicator->size(); ++late) {
+    // One process comes later than the others.
+    communicator->barrier();
+    if (rank == late) std::this_thread::sleep_for(kDelay);
+    at::Tensor entered = at::scalar_tensor(now(), at::kLong);
+    communicator->barrier();
+    const std::int64_t left = now();
+    // No process may leave the barrier before that one has entered it.
+    communicator->broadcast(entered, late);
+    require(!any_process(left < entered.item<std::int64_t>(), *communicator),
+            fmt::format("a process leaves barrier() before rank {} has entered it", late));
+  }
+}
+
 }  // namespace
 
 const std::vector<Check<CommunicatorSubject>>& communicator_checks() {
@@ -101,12 +129,13 @@ const std::vector<Check<CommunicatorSubject>>& communicator_checks() {
       {"ranks_fit", "each process trains on its own part of a batch", ranks_fit},
       {"sums_are_over_all_processes", "gradients are averaged", sums_are_over_all_processes},
       {"layout_does_not_matter", "parameters are views of larger buffers", layout_does_not_matter},
-      {"everyone_gets_the_roots_values", "all processes start with the same weights",
-       everyone_gets_the_roots_values},
-      {"texts_and_votes_arrive", "the processes agree on when to stop", texts_and_votes_arrive},
-      {"means_have_the_whole_batchs_gradient", "some losses are not a mean over samples",
-       means_have_the_whole_batchs_gradient},
-      {"barriers_return", "rank 0 prepares the data first", barriers_return},
+      {"broadcast_copies_the_root", "all processes start with the same weights",
+       broadcast_copies_the_root},
+      {"strings_and_votes_are_shared", "the processes agree on when to stop", strings_and_votes_are_shared},
+      {"the_average_has_the_gradient_of_the_whole_batch", "some losses are not a mean over samples",
+       the_average_has_the_gradient_of_the_whole_batch},
+      {"barriers_return", "a run must not hang", barriers_return},
+      {"barriers_wait_for_all", "rank 0 prepares the data first", barriers_wait_for_all},
   };
   return checks;
 }

@@ -11,7 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "roboimi/testing/sample_data.h"
+#include "roboimi/common/text.h"
+#include "roboimi/testing/same_tensor.h"
 
 namespace roboimi::testing {
 namespace {
@@ -29,17 +30,16 @@ Made make(const DatasetSubject& subject) {
 
 bool is_positive(std::int64_t size) { return size > 0; }
 
-std::int64_t examined(const Dataset& dataset) {
+std::int64_t num_checked(const Dataset& dataset) {
   return std::min(dataset.num_episodes(), kMostEpisodes);
 }
 
-void require_table(const at::Tensor& rows, std::int64_t length, std::int64_t dim,
-                   const std::string& what) {
+void require_actions(const at::Tensor& rows, std::int64_t length, std::int64_t dim) {
   require(rows.defined() && rows.sizes() == at::IntArrayRef({length, dim}),
-          fmt::format("the shape of {} is not [{}, {}], as episode() and spec() declare", what,
+          fmt::format("the shape of actions is not [{}, {}], as episode() and spec() declare",
                       length, dim));
-  require(rows.scalar_type() == at::kFloat, fmt::format("{} is not float32", what));
-  require(rows.isfinite().all().item<bool>(), fmt::format("{} is not finite", what));
+  require(rows.scalar_type() == at::kFloat, "actions are not float32");
+  require(rows.isfinite().all().item<bool>(), "actions are not finite");
 }
 
 std::vector<StreamSpec> images_of(const Dataset& dataset) {
@@ -48,6 +48,42 @@ std::vector<StreamSpec> images_of(const Dataset& dataset) {
     if (stream.is_image()) images.push_back(stream);
   }
   return images;
+}
+
+bool has_dtype_of_its_kind(const StreamSpec& stream) {
+  switch (stream.kind) {
+    case StreamKind::kRgb:
+    case StreamKind::kText:
+      return stream.dtype == at::kByte;
+    case StreamKind::kDepth:
+      return stream.dtype == at::kFloat || stream.dtype == at::kUInt16;
+    case StreamKind::kVector:
+      return stream.dtype == at::kFloat;
+  }
+  return false;
+}
+
+// Rows of a stream, with the shape and dtype of spec().
+at::Tensor read_rows(const Dataset& dataset, std::int64_t episode, const StreamSpec& stream,
+                     std::int64_t first, std::int64_t count) {
+  const at::Tensor rows = dataset.read(episode, stream.name, first, count);
+  std::vector<std::int64_t> shape = {count};
+  shape.insert(shape.end(), stream.shape.begin(), stream.shape.end());
+  require(rows.defined() && rows.scalar_type() == stream.dtype && rows.sizes() == shape,
+          fmt::format("{} rows of '{}' are not {} [{}], as spec() declares", count, stream.name,
+                      c10::toString(stream.dtype), fmt::join(shape, ", ")));
+  require(!rows.is_floating_point() || rows.isfinite().all().item<bool>(),
+          fmt::format("rows of '{}' in episode {} are not finite", stream.name, episode));
+  return rows;
+}
+
+// Requires that the last of `rows`, which end the episode, is the same when it is read alone.
+void require_same_alone(const Dataset& dataset, std::int64_t episode, const StreamSpec& stream,
+                        const at::Tensor& rows) {
+  const at::Tensor last =
+      read_rows(dataset, episode, stream, dataset.episode(episode).length - 1, 1);
+  require(same_tensor(rows[rows.size(0) - 1], last[0]),
+          fmt::format("a row of '{}' differs when it is read separately", stream.name));
 }
 
 void spec_is_complete(const DatasetSubject& subject) {
@@ -63,24 +99,24 @@ void spec_is_complete(const DatasetSubject& subject) {
                                                                  : 1;
     require(stream.shape.size() == rank && std::ranges::all_of(stream.shape, is_positive),
             fmt::format("spec() has no size for the {} '{}'", to_string(stream.kind), stream.name));
+    require(has_dtype_of_its_kind(stream),
+            fmt::format("spec() has the dtype {} for the {} '{}'; see StreamKind",
+                        c10::toString(stream.dtype), to_string(stream.kind), stream.name));
   }
 }
 
 void rows_fit_the_spec(const DatasetSubject& subject) {
   const Made dataset = make(subject);
   const ObservationSpec& spec = dataset->spec();
-  for (std::int64_t episode = 0; episode < examined(*dataset); ++episode) {
+  for (std::int64_t episode = 0; episode < num_checked(*dataset); ++episode) {
     const std::int64_t length = dataset->episode(episode).length;
     require(length > 0, fmt::format("episode {} has no rows", episode));
     // Actions, vectors and labels.
-    require_table(dataset->actions(episode), length, spec.action_dim, "actions");
+    require_actions(dataset->actions(episode), length, spec.action_dim);
     for (const StreamSpec& stream : spec.streams) {
       if (stream.kind != StreamKind::kVector) continue;
-      const at::Tensor rows = dataset->read_all(episode, stream.name);
-      require_table(rows, length, stream.shape.front(), stream.name);
-      const at::Tensor last = dataset->read(episode, stream.name, length - 1, 1);
-      require(at::equal(rows.slice(0, length - 1), last),
-              fmt::format("a row of '{}' differs when it is read separately", stream.name));
+      require_same_alone(*dataset, episode, stream,
+                         read_rows(*dataset, episode, stream, 0, length));
     }
     for (const auto& [name, values] : dataset->labels(episode)) {
       require(values.dim() == 2 && values.size(0) == length,
@@ -92,23 +128,42 @@ void rows_fit_the_spec(const DatasetSubject& subject) {
 void frames_fit_the_spec(const DatasetSubject& subject) {
   const Made dataset = make(subject);
   for (const StreamSpec& stream : images_of(*dataset)) {
-    const std::string& camera = stream.name;
-    const std::int64_t length = dataset->episode(0).length;
-    const std::int64_t count = std::min<std::int64_t>(length, 2);
-    const at::Tensor frames = dataset->read(0, camera, length - count, count);
-    require(frames.scalar_type() == stream.dtype && frames.size(0) == count &&
-                frames[0].sizes() == stream.shape,
-            fmt::format("frames of '{}' are not {} [{}, {}]", camera,
-                        stream.kind == StreamKind::kRgb ? "uint8" : c10::toString(stream.dtype),
-                        count, fmt::join(stream.shape, ", ")));
-    const at::Tensor last = dataset->read(0, camera, length - 1, 1);
-    require(at::equal(frames[count - 1], last[0]),
-            fmt::format("a frame of '{}' differs when it is read separately", camera));
+    for (std::int64_t episode = 0; episode < num_checked(*dataset); ++episode) {
+      // The first frame and the last two; an episode may be long.
+      const std::int64_t length = dataset->episode(episode).length;
+      const std::int64_t count = std::min<std::int64_t>(length, 2);
+      read_rows(*dataset, episode, stream, 0, 1);
+      require_same_alone(*dataset, episode, stream,
+                         read_rows(*dataset, episode, stream, length - count, count));
+    }
   }
 }
 
+void strings_fit_the_spec(const DatasetSubject& subject) {
+  const Made dataset = make(subject);
+  bool any = false;
+  for (const StreamSpec& stream : dataset->spec().streams) {
+    if (stream.kind != StreamKind::kText) continue;
+    any = true;
+    for (std::int64_t episode = 0; episode < num_checked(*dataset); ++episode) {
+      // As many rows as the episode, stable, and each a padded UTF-8 string.
+      const std::int64_t length = dataset->episode(episode).length;
+      const at::Tensor rows = read_rows(*dataset, episode, stream, 0, length);
+      require_same_alone(*dataset, episode, stream, rows);
+      for (std::int64_t row = 0; row < length; ++row) {
+        const std::string text = text_of(rows[row].contiguous());
+        const std::int64_t end = static_cast<std::int64_t>(text.size());
+        require(is_utf8(text) && rows[row].slice(0, end).sum().item<std::int64_t>() == 0,
+                fmt::format("row {} of '{}' in episode {} is not UTF-8, padded with zeros", row,
+                            stream.name, episode));
+      }
+    }
+  }
+  if (!any) skip("there is no text stream");
+}
+
 // Memory-mapped frames must have the same bytes as decoded frames.
-void mapped_frames_are_the_decoded(const DatasetSubject& subject) {
+void mapped_frames_equal_decoded_frames(const DatasetSubject& subject) {
   const Made dataset = make(subject);
   bool any = false;
   for (const StreamSpec& stream : images_of(*dataset)) {
@@ -133,11 +188,17 @@ void reading_twice_gives_the_same(const DatasetSubject& subject) {
   const Made dataset = make(subject), other = make(subject);
   require(dataset->num_episodes() == other->num_episodes(),
           "two readers have different numbers of episodes");
-  for (std::int64_t episode = 0; episode < examined(*dataset); ++episode) {
+  for (std::int64_t episode = 0; episode < num_checked(*dataset); ++episode) {
     require(dataset->episode(episode).file == other->episode(episode).file,
             "two readers have the episodes in different orders");
-    require(at::equal(dataset->actions(episode), other->actions(episode)),
+    require(same_tensor(dataset->actions(episode), other->actions(episode)),
             "two readers return different actions");
+    for (const StreamSpec& stream : dataset->spec().streams) {
+      const std::int64_t count = stream.is_image() ? 1 : dataset->episode(episode).length;
+      require(same_tensor(dataset->read(episode, stream.name, 0, count),
+                          other->read(episode, stream.name, 0, count)),
+              fmt::format("two readers return different rows of '{}'", stream.name));
+    }
   }
 }
 
@@ -163,7 +224,7 @@ void threads_may_read_at_once(const DatasetSubject& subject) {
   require(equal, "rows read from several threads at once differ; guard shared state with a mutex");
 }
 
-void what_is_not_there_is_refused(const DatasetSubject& subject) {
+void missing_streams_and_rows_are_refused(const DatasetSubject& subject) {
   const Made dataset = make(subject);
   const std::int64_t length = dataset->episode(0).length;
   require_error("an unknown stream", {"no_such_stream"},
@@ -181,13 +242,14 @@ const std::vector<Check<DatasetSubject>>& dataset_checks() {
       {"spec_is_complete", "policies are built from it", spec_is_complete},
       {"rows_fit_the_spec", "training windows are cut from the rows", rows_fit_the_spec},
       {"frames_fit_the_spec", "backbones are built for the frames' size", frames_fit_the_spec},
-      {"mapped_frames_are_the_decoded", "training uses mapped frames without decoding them",
-       mapped_frames_are_the_decoded},
+      {"strings_fit_the_spec", "language-conditioned policies read them", strings_fit_the_spec},
+      {"mapped_frames_equal_decoded_frames", "training uses mapped frames without decoding them",
+       mapped_frames_equal_decoded_frames},
       {"reading_twice_gives_the_same", "caches and resumed runs rely on the order",
        reading_twice_gives_the_same},
       {"threads_may_read_at_once", "batches are prepared in parallel", threads_may_read_at_once},
-      {"what_is_not_there_is_refused", "a wrong index must not read unrelated memory",
-       what_is_not_there_is_refused},
+      {"missing_streams_and_rows_are_refused", "a wrong index must not read unrelated memory",
+       missing_streams_and_rows_are_refused},
   };
   return checks;
 }

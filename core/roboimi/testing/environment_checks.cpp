@@ -5,10 +5,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "roboimi/contract/scene.h"
+#include "roboimi/testing/same_tensor.h"
 
 namespace roboimi::testing {
 namespace {
@@ -28,11 +31,16 @@ Scene& scene_of(Environment& environment) {
   return *scene;
 }
 
-// A command equal to the state if both have the same size, so that a robot moves gently.
-at::Tensor gentle_action(const Environment& environment, const Observation& observation) {
-  const ObservationSpec& spec = environment.spec();
-  return spec.action_dim == spec.state_dim() ? observation.state().clone()
-                                             : at::zeros({spec.action_dim});
+// The subject's gentle action; skips the check if it knows none.
+at::Tensor gentle_action(const EnvironmentSubject& subject, Environment& environment,
+                         const Observation& observation) {
+  at::Tensor action = subject.gentle_action(environment, observation);
+  if (!action.defined()) {
+    skip(
+        "no safe command is known for an environment without a scene; to run this check, override "
+        "EnvironmentSubject::gentle_action() in a test");
+  }
+  return action;
 }
 
 void require_fit(const ObservationSpec& spec, const Observation& observation, bool rendered) {
@@ -48,15 +56,39 @@ void require_fit(const ObservationSpec& spec, const Observation& observation, bo
             fmt::format("{} of an observation is not {} [{}], as spec() declares", stream.name,
                         stream.kind == StreamKind::kRgb ? "uint8" : c10::toString(stream.dtype),
                         fmt::join(stream.shape, ", ")));
-    require(stream.kind != StreamKind::kVector || values.isfinite().all().item<bool>(),
+    require(!values.is_floating_point() || values.isfinite().all().item<bool>(),
             fmt::format("{} of an observation is not finite", stream.name));
   }
 }
 
+// The name of a stream of `a` that `b` lacks or that differs in `b`; empty if there is none.
+std::string changed_stream(const Observation& a, const Observation& b) {
+  for (const auto& [name, values] : a) {
+    if (!same_tensor(values, b.get(name))) return name;
+  }
+  return "";
+}
+
 bool same(const Observation& a, const Observation& b) {
-  return a.size() == b.size() && std::ranges::all_of(a, [&](const auto& stream) {
-           return b.contains(stream.first) && at::equal(stream.second, b.at(stream.first));
-         });
+  return changed_stream(a, b).empty() && changed_stream(b, a).empty();
+}
+
+// What a scene says about its end effectors.
+struct EndEffectors {
+  std::vector<std::array<double, 3>> positions, tools;
+  std::vector<bool> holding;
+
+  explicit EndEffectors(const Scene& scene)
+      : positions(scene.end_effector_positions()),
+        tools(scene.tool_positions()),
+        holding(scene.holding()) {}
+  bool operator==(const EndEffectors&) const = default;
+};
+
+bool are_finite(const std::vector<std::array<double, 3>>& points) {
+  return std::ranges::all_of(points, [](const auto& point) {
+    return std::ranges::all_of(point, [](double value) { return std::isfinite(value); });
+  });
 }
 
 void spec_is_complete(const EnvironmentSubject& subject) {
@@ -81,7 +113,10 @@ void observations_fit_the_spec(const EnvironmentSubject& subject) {
   for (const bool render : {false, true}) {
     const Observation first = environment->reset(3, render);
     require_fit(environment->spec(), first, render);
-    const StepResult result = environment->step(gentle_action(*environment, first), render);
+    require_fit(environment->spec(), environment->observe(render), render);
+    const at::Tensor action = subject.gentle_action(*environment, first);
+    if (!action.defined()) continue;
+    const StepResult result = environment->step(action, render);
     require_fit(environment->spec(), result.observation, render);
     require_fit(environment->spec(), environment->observe(render), render);
   }
@@ -96,7 +131,7 @@ void seed_decides_the_episode(const EnvironmentSubject& subject) {
   require(same(first, other->reset(11, true)),
           "reset() with the same seed gives different initial states; use only the seed");
   for (int step = 0; step < 5; ++step) {
-    const at::Tensor action = gentle_action(*environment, first) + 0.01 * step;
+    const at::Tensor action = gentle_action(subject, *environment, first) + 0.01 * step;
     const StepResult a = environment->step(action, false), b = other->step(action, false);
     require(same(a.observation, b.observation) && a.reward == b.reward,
             fmt::format("the same seed and actions give different results at step {}; the world "
@@ -128,7 +163,7 @@ void episodes_end(const EnvironmentSubject& subject) {
   const Made environment = make(subject);
   Scene* const scene = environment->scene();
   const Observation first = environment->reset(5, false);
-  const at::Tensor action = gentle_action(*environment, first);
+  const at::Tensor action = gentle_action(subject, *environment, first);
   StepResult result;
   std::int64_t steps = 0;
   while (!result.terminated && !result.truncated) {
@@ -150,19 +185,25 @@ void episodes_end(const EnvironmentSubject& subject) {
   const Observation again = environment->reset(5, false);
   require(scene == nullptr || same(first, again),
           "reset() after an episode gives a different initial state");
-  environment->step(action, false);
+  environment->step(gentle_action(subject, *environment, again), false);
 }
 
 void step_needs_a_reset(const EnvironmentSubject& subject) {
+  // A robot that accepts the command must not move far, so it is that of an earlier episode.
+  at::Tensor action;
+  {
+    const Made earlier = make(subject);  // closed before the next one: there may be only one robot
+    action = gentle_action(subject, *earlier, earlier->reset(4, false));
+  }
   const Made environment = make(subject);
   require_error("a step before the first reset", {"reset"},
-                [&] { environment->step(at::zeros({environment->spec().action_dim}), false); });
+                [&] { environment->step(action, false); });
 }
 
 void bad_actions_are_refused(const EnvironmentSubject& subject) {
   const Made environment = make(subject);
   const Observation first = environment->reset(2, false);
-  const at::Tensor action = gentle_action(*environment, first);
+  const at::Tensor action = gentle_action(subject, *environment, first);
   require_error("an action that is too long", {"action"}, [&] {
     environment->step(at::cat({action, action}), false);
   });
@@ -171,7 +212,7 @@ void bad_actions_are_refused(const EnvironmentSubject& subject) {
   environment->step(action, false);
 }
 
-void draws_any_size(const EnvironmentSubject& subject) {
+void renders_any_size(const EnvironmentSubject& subject) {
   const Made environment = make(subject);
   Scene& scene = scene_of(*environment);
   if (environment->spec().camera_names().empty()) skip("the environment has no camera");
@@ -185,19 +226,31 @@ void draws_any_size(const EnvironmentSubject& subject) {
   });
 }
 
-void looking_changes_nothing(const EnvironmentSubject& subject) {
+void rendering_changes_nothing(const EnvironmentSubject& subject) {
+  // Step two environments in the same way, of which one renders.
   const Made environment = make(subject);
-  scene_of(*environment);
+  const Scene& scene = scene_of(*environment);
   const Made other = make(subject);
+  Scene& rendered = scene_of(*other);
   const Observation first = environment->reset(8, false);
   other->reset(8, true);
-  const at::Tensor action = gentle_action(*environment, first);
+  const at::Tensor action = gentle_action(subject, *environment, first);
   for (int step = 0; step < 5; ++step) {
-    const StepResult unseen = environment->step(action, false);
-    const StepResult seen = other->step(action, true);
+    const Observation expected = environment->step(action, false).observation;
+    const Observation found = other->step(action, true).observation;
+    const std::string changed = changed_stream(expected, found);
+    require(changed.empty(), fmt::format("rendering images changes the {}", changed));
+    require(EndEffectors(scene) == EndEffectors(rendered),
+            "rendering images changes the end effectors' positions, tools or holding()");
+    // Observe and render it once more.
     other->observe(true);
-    require(at::equal(unseen.observation.state(), seen.observation.state()),
-            "rendering images changes the state");
+    for (const std::string& camera : other->spec().camera_names()) {
+      rendered.render(camera, other->spec().image_size(camera));
+    }
+    require(same(environment->observe(false), other->observe(false)) &&
+                EndEffectors(scene) == EndEffectors(rendered),
+            "observe() or Scene::render() changes the observation, the end effectors' positions, "
+            "tools or holding()");
   }
 }
 
@@ -207,9 +260,33 @@ void end_effectors_have_names(const EnvironmentSubject& subject) {
   environment->reset(1, false);
   require(scene.end_effector_positions().size() == scene.end_effector_names().size(),
           "the numbers of end-effector positions and names differ");
+  require(are_finite(scene.end_effector_positions()), "end_effector_positions() are not finite");
+}
+
+void each_end_effector_has_a_tool(const EnvironmentSubject& subject) {
+  const Made environment = make(subject);
+  Scene& scene = scene_of(*environment);
+  environment->reset(1, false);
+  const std::size_t count = scene.end_effector_names().size();
+  const auto require_count = [&](const std::string& function, std::size_t found) {
+    require(found == count, fmt::format("{} returns {} values for {} end effectors; return one "
+                                        "for each of end_effector_names()",
+                                        function, found, count));
+  };
+  require_count("tool_positions()", scene.tool_positions().size());
+  require_count("holding()", scene.holding().size());
+  require(are_finite(scene.tool_positions()), "tool_positions() are not finite");
 }
 
 }  // namespace
+
+at::Tensor EnvironmentSubject::gentle_action(Environment& environment,
+                                             const Observation& observation) const {
+  if (environment.scene() == nullptr) return {};
+  const ObservationSpec& spec = environment.spec();
+  return spec.action_dim == spec.state_dim() ? observation.at(kState).clone()
+                                             : at::zeros({spec.action_dim});
+}
 
 const std::vector<Check<EnvironmentSubject>>& environment_checks() {
   static const std::vector<Check<EnvironmentSubject>> checks = {
@@ -223,10 +300,12 @@ const std::vector<Check<EnvironmentSubject>>& environment_checks() {
       {"step_needs_a_reset", "there is no state before the first reset", step_needs_a_reset},
       {"bad_actions_are_refused", "a diverged policy must cause a clear error",
        bad_actions_are_refused},
-      {"draws_any_size", "videos and observations have different sizes", draws_any_size},
-      {"looking_changes_nothing", "only frames that the policy uses are rendered",
-       looking_changes_nothing},
+      {"renders_any_size", "videos and observations have different sizes", renders_any_size},
+      {"rendering_changes_nothing", "only frames that the policy uses are rendered",
+       rendering_changes_nothing},
       {"end_effectors_have_names", "rollouts plot their paths", end_effectors_have_names},
+      {"each_end_effector_has_a_tool", "videos mark tools and what they hold",
+       each_end_effector_has_a_tool},
   };
   return checks;
 }

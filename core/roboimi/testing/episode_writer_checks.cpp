@@ -4,13 +4,19 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <filesystem>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/random.h"
+#include "roboimi/testing/same_tensor.h"
 
 namespace roboimi::testing {
 namespace {
@@ -18,11 +24,16 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kRows = 6;
+constexpr std::int64_t kHeight = 16, kWidth = 24;  // pixels
+constexpr double kCompressionError = 4.0;          // of 255, the mean over the pixels of a stream
+constexpr double kDepthError = 1e-3;               // meters
 
 // A temporary folder that is deleted after the check.
 class Folder {
  public:
-  Folder() : path_(fs::temp_directory_path() / fmt::format("roboimi_writer_check_{}", ::getpid())) {
+  Folder()
+      : path_(fs::temp_directory_path() /
+              fmt::format("roboimi_writer_check_{}_{}", ::getpid(), count_++)) {
     fs::remove_all(path_);
     fs::create_directories(path_);
   }
@@ -43,6 +54,7 @@ class Folder {
   }
 
  private:
+  static inline std::atomic<int> count_ = 0;
   fs::path path_;
 };
 
@@ -50,6 +62,19 @@ std::shared_ptr<EpisodeWriter> make(const EpisodeWriterSubject& subject) {
   auto writer = subject.make();
   require(writer != nullptr, "the factory returns no writer");
   return writer;
+}
+
+// Writes a record and places it in the folder, as a collection does.
+void store(const EpisodeWriter& writer, const fs::path& folder, std::int64_t index,
+           const EpisodeRecord& record) {
+  const fs::path staging = folder / ".staging";
+  fs::create_directories(staging);
+  const fs::path written = writer.file_of(staging, index);
+  writer.write(written, record);
+  writer.place(written, folder, index);
+  fs::remove_all(staging);
+  require(fs::exists(writer.file_of(folder, index)),
+          "place() does not create file_of(folder, index)");
 }
 
 void each_episode_has_a_file(const EpisodeWriterSubject& subject) {
@@ -63,19 +88,25 @@ void each_episode_has_a_file(const EpisodeWriterSubject& subject) {
   }
 }
 
-void what_was_written_has_its_header(const EpisodeWriterSubject& subject) {
+void the_header_is_read_back(const EpisodeWriterSubject& subject) {
   const auto writer = make(subject);
-  const Folder folder;
+  const Folder folder, written;
   EpisodeRecord record = subject.record();
-  for (const bool success : {true, false}) {
-    record.seed = success ? 0xFFFFFFFFFFFFULL : 7;
-    record.success = success;
-    const fs::path file = writer->file_of(folder.path(), success ? 0 : 1);
+  for (const std::int64_t index : {0, 1}) {
+    record.success = index == 0;
+    record.seed = record.success ? 0xFFFFFFFFFFFFULL : 7;
+    const auto require_header = [&](const fs::path& file) {
+      const EpisodeHeader header = make(subject)->read_header(file);
+      require(header.seed == record.seed && header.success == record.success,
+              "read_header() does not return the seed and the outcome that were written");
+    };
+    // Before the episode is placed in a dataset, and after.
+    const fs::path file = writer->file_of(written.path(), index);
     writer->write(file, record);
     require(fs::exists(file), "write() does not create the given file");
-    const EpisodeHeader header = make(subject)->read_header(file);
-    require(header.seed == record.seed && header.success == record.success,
-            "read_header() does not return the seed and the outcome that were written");
+    require_header(file);
+    store(*writer, folder.path(), index, record);
+    require_header(writer->file_of(folder.path(), index));
   }
 }
 
@@ -114,7 +145,149 @@ void a_record_that_does_not_fit_is_refused(const EpisodeWriterSubject& subject) 
   require(folder.names().empty(), "write() leaves a file although it rejects the record");
 }
 
-void what_is_no_episode_is_refused(const EpisodeWriterSubject& subject) {
+// ---- What is stored -----------------------------------------------------------------------------
+
+// The written episodes; skips the check if the subject knows no dataset for them.
+std::shared_ptr<Dataset> open_written(const EpisodeWriterSubject& subject, const fs::path& folder,
+                                      const EpisodeRecord& record) {
+  std::shared_ptr<Dataset> dataset;
+  try {
+    dataset = subject.read_back(folder, record);
+  } catch (const Error& error) {
+    throw CheckFailure(
+        fmt::format("the dataset does not open what write() stored: {}", error.what()));
+  }
+  if (dataset == nullptr) {
+    skip(
+        "no dataset that reads the format is known; register one in the same plugin, or override "
+        "EpisodeWriterSubject::read_back() in a test");
+  }
+  return dataset;
+}
+
+bool is_close(const at::Tensor& found, const at::Tensor& expected, double tolerance) {
+  return (found.to(at::kDouble) - expected.to(at::kDouble)).abs().mean().item<double>() <=
+         tolerance;
+}
+
+// Depth may be stored in another dtype and unit.
+void require_stored_stream(const at::Tensor& found, const StreamSpec& found_spec,
+                           const at::Tensor& expected, const StreamSpec& spec) {
+  require(found_spec.kind == spec.kind && found.sizes() == expected.sizes(),
+          fmt::format("the stored stream '{}' is {} {}; {} {} was written", spec.name,
+                      to_string(found_spec.kind), c10::str(found.sizes()), to_string(spec.kind),
+                      c10::str(expected.sizes())));
+  const bool is_same = spec.kind == StreamKind::kRgb ? is_close(found, expected, kCompressionError)
+                       : spec.kind == StreamKind::kDepth
+                           ? is_close(depth_in_meters(found, found_spec),
+                                      depth_in_meters(expected, spec), kDepthError)
+                           : same_tensor(found, expected.to(found_spec.dtype));
+  require(is_same, fmt::format("the values of stream '{}' change when they are written and read",
+                               spec.name));
+}
+
+// Compares an episode with the record that was written.
+void require_stored(const Dataset& dataset, std::int64_t index, const EpisodeRecord& record) {
+  require(index < dataset.num_episodes(),
+          fmt::format("{} episodes were written, {} are read", index + 1, dataset.num_episodes()));
+  // Streams. Datasets do not return the velocity, which is no input of a policy.
+  for (const StreamSpec& stream : record.streams) {
+    if (stream.name == kVelocity) continue;
+    const StreamSpec* const found = dataset.spec().find(stream.name);
+    require(found != nullptr,
+            fmt::format("the stream '{}' is not stored, although write() accepts it; throw an "
+                        "Error for a stream that the format cannot store",
+                        stream.name));
+    require_stored_stream(dataset.read_all(index, stream.name), *found,
+                          record.observations.at(stream.name), stream);
+  }
+  // Actions and labels.
+  require(same_tensor(dataset.actions(index), record.actions),
+          "the actions change when they are written and read");
+  const auto labels = dataset.labels(index);
+  for (const auto& [name, values] : record.labels) {
+    const auto found = labels.find(name);
+    require(found != labels.end() && same_tensor(found->second, values),
+            fmt::format("the label '{}' is lost or changes when it is written and read", name));
+  }
+  // Facts about the episode.
+  const EpisodeInfo& info = dataset.episode(index);
+  require(info.seed.value_or(record.seed) == record.seed,
+          "the seed changes when it is written and read");
+  require(info.success.value_or(record.success) == record.success,
+          "the success changes when it is written and read");
+  require(std::abs(dataset.spec().control_hz - record.control_hz) <= 1e-3 * record.control_hz,
+          fmt::format("control_hz is {} when it is read; {} was written", dataset.spec().control_hz,
+                      record.control_hz));
+}
+
+// A record of the same sizes with other contents.
+EpisodeRecord reversed(EpisodeRecord record) {
+  const auto reverse = [](at::Tensor& values) {
+    std::vector<at::Tensor> rows = values.unbind(0);
+    std::ranges::reverse(rows);
+    values = at::stack(rows);
+  };
+  for (auto& [name, values] : record.observations) reverse(values);
+  for (auto& [name, values] : record.labels) reverse(values);
+  reverse(record.actions);
+  record.seed += 1;
+  record.success = !record.success;
+  return record;
+}
+
+void records_are_read_back(const EpisodeWriterSubject& subject) {
+  const auto writer = make(subject);
+  const Folder folder;
+  const EpisodeRecord first = subject.record(), second = reversed(first);
+  store(*writer, folder.path(), 0, first);
+  store(*writer, folder.path(), 1, second);
+  const auto dataset = open_written(subject, folder.path(), first);
+  require(dataset->num_episodes() == 2,
+          fmt::format("two episodes were written, {} are read", dataset->num_episodes()));
+  require_stored(*dataset, 0, first);
+  require_stored(*dataset, 1, second);
+}
+
+// One stream of each kind that not every format can store.
+std::vector<std::pair<StreamSpec, at::Tensor>> extra_streams() {
+  at::Generator generator = make_generator(2);
+  const at::Tensor meters = at::rand({kRows, kHeight, kWidth}, generator) + 0.5;
+  const at::Tensor force = at::rand({kRows, 3}, generator);
+  std::vector<at::Tensor> texts;
+  for (std::int64_t row = 0; row < kRows; ++row) {
+    texts.push_back(text_tensor(fmt::format("step {}", row), 12));
+  }
+  return {{depth_stream("extra_depth", {kHeight, kWidth}), meters},
+          {depth_stream("extra_depth", {kHeight, kWidth}, at::kUInt16, "mm"),
+           (meters * 1000).to(at::kUInt16)},
+          {vector_stream("extra_force", 3), force},
+          {text_stream("extra_text", 12), at::stack(texts)}};
+}
+
+void every_stream_is_stored_or_refused(const EpisodeWriterSubject& subject) {
+  const auto writer = make(subject);
+  const std::int64_t rows = subject.record().actions.size(0);
+  for (const auto& [stream, values] : extra_streams()) {
+    // Write the record with one more stream.
+    const Folder folder;
+    EpisodeRecord record = subject.record();
+    record.streams.push_back(stream);
+    const at::Tensor repeated = at::cat(std::vector<at::Tensor>(1 + rows / kRows, values));
+    record.observations[stream.name] = repeated.slice(0, 0, rows).contiguous();
+    try {
+      store(*writer, folder.path(), 0, record);
+    } catch (const Error& error) {
+      require(std::string(error.what()).find(stream.name) != std::string::npos,
+              fmt::format("the error for a stream that cannot be stored does not name '{}': {}",
+                          stream.name, error.what()));
+      continue;
+    }
+    require_stored(*open_written(subject, folder.path(), record), 0, record);
+  }
+}
+
+void other_files_are_refused(const EpisodeWriterSubject& subject) {
   const auto writer = make(subject);
   const Folder folder;
   const fs::path file = writer->file_of(folder.path(), 0);
@@ -124,20 +297,33 @@ void what_is_no_episode_is_refused(const EpisodeWriterSubject& subject) {
                 [&] { writer->read_header(file); });
 }
 
+// Frames uint8 [L, H, W, 3] with a gradient along the width in red, along the height in green, and
+// a brightness that grows with the row.
+at::Tensor smooth_frames(std::int64_t darkest) {
+  const at::Tensor brightness = darkest + 25 * at::arange(kRows).view({kRows, 1, 1});
+  const at::Tensor x = at::arange(kWidth).view({1, 1, kWidth});
+  const at::Tensor y = at::arange(kHeight).view({1, kHeight, 1});
+  const at::Tensor red = brightness + 2 * x + 0 * y, green = brightness + 3 * y + 0 * x;
+  const at::Tensor blue = brightness.expand_as(red);
+  return at::stack({red, green, blue}, -1).to(at::kByte).contiguous();
+}
+
 }  // namespace
+
+std::shared_ptr<Dataset> EpisodeWriterSubject::read_back(const fs::path&,
+                                                         const EpisodeRecord&) const {
+  return nullptr;
+}
 
 EpisodeRecord EpisodeWriterSubject::record() const {
   at::Generator generator = make_generator(1);
-  const auto frames = [&] {
-    return at::randint(0, 256, {kRows, 16, 24, 3}, generator, at::TensorOptions(at::kByte));
-  };
   const auto table = [&](std::int64_t width) { return at::rand({kRows, width}, generator); };
   EpisodeRecord record;
-  record.streams = {rgb_stream("front", {16, 24}), rgb_stream("top", {16, 24}),
+  record.streams = {rgb_stream("front", {kHeight, kWidth}), rgb_stream("top", {kHeight, kWidth}),
                     vector_stream(kState, 4), vector_stream(kVelocity, 4),
                     vector_stream(kEnvState, 2)};
-  record.observations = {{"front", frames()},
-                         {"top", frames()},
+  record.observations = {{"front", smooth_frames(20)},
+                         {"top", smooth_frames(40)},
                          {kState, table(4)},
                          {kVelocity, table(4)},
                          {kEnvState, table(2)}};
@@ -152,15 +338,18 @@ EpisodeRecord EpisodeWriterSubject::record() const {
 const std::vector<Check<EpisodeWriterSubject>>& episode_writer_checks() {
   static const std::vector<Check<EpisodeWriterSubject>> checks = {
       {"each_episode_has_a_file", "several processes write one dataset", each_episode_has_a_file},
-      {"what_was_written_has_its_header", "an interrupted collection continues from it",
-       what_was_written_has_its_header},
+      {"the_header_is_read_back", "an interrupted collection continues from it",
+       the_header_is_read_back},
       {"nothing_else_is_left", "the folder is a dataset", nothing_else_is_left},
       {"the_same_record_gives_the_same_bytes", "collections must be reproducible",
        the_same_record_gives_the_same_bytes},
       {"a_record_that_does_not_fit_is_refused", "misaligned rows would be trained on silently",
        a_record_that_does_not_fit_is_refused},
-      {"what_is_no_episode_is_refused", "a damaged file is not a finished episode",
-       what_is_no_episode_is_refused},
+      {"records_are_read_back", "a policy learns only what was stored", records_are_read_back},
+      {"every_stream_is_stored_or_refused", "sensors must not be dropped silently",
+       every_stream_is_stored_or_refused},
+      {"other_files_are_refused", "a damaged file is not a finished episode",
+       other_files_are_refused},
   };
   return checks;
 }

@@ -280,7 +280,8 @@ TEST(PluginsCheck, NamesTheCheckInWhichAComponentCrashed) {
   const auto crashed = run_program("plugins check " + built("crash_in_encode").string());
   EXPECT_EQ(crashed.status, 1);
   EXPECT_THAT(crashed.output, HasSubstr("ended its process with signal 11"));
-  EXPECT_THAT(crashed.output, HasSubstr("in backbone crash_in_encode: gives_what_it_declares"));
+  EXPECT_THAT(crashed.output,
+              HasSubstr("in backbone crash_in_encode: output_fits_the_declaration"));
   VerdictTable::row("crash_in_encode", "fatal", crashed.output);
 }
 
@@ -288,7 +289,7 @@ TEST(PluginsCheck, FailsAPluginThatLoadsButViolatesItsContract) {
   const auto failed = run_program("plugins check " + built("one_number_too_many").string());
   EXPECT_EQ(failed.status, 1);
   EXPECT_THAT(failed.output, HasSubstr("it loads, but a component failed the checks of its kind"));
-  EXPECT_THAT(failed.output, HasSubstr("failed   gives_what_it_declares (any batch"));
+  EXPECT_THAT(failed.output, HasSubstr("failed   output_fits_the_declaration (any batch"));
   EXPECT_THAT(failed.output, HasSubstr("encode() returns [1, 1, 13] for batch 1 and 1 steps; it "
                                        "declares [1, 1, 12]"));
   VerdictTable::row("one_number_too_many", "failed", failed.output);

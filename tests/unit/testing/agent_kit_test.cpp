@@ -246,10 +246,10 @@ const std::vector<std::pair<AgentFault, const char*>> kAgentFaults = {
     {AgentFault::kRemembers, "reset_forgets_the_past"},
     {AgentFault::kLooksUnasked, "unneeded_images_may_be_missing"},
     {AgentFault::kSharesItsEpisode, "actors_do_not_disturb_each_other"},
-    {AgentFault::kSharesNoise, "plans_may_be_one_batch"},
-    {AgentFault::kOtherUnderADeadline, "a_deadline_changes_no_command_in_time"},
+    {AgentFault::kSharesNoise, "batched_plans_equal_single_plans"},
+    {AgentFault::kOtherUnderADeadline, "a_met_deadline_changes_no_command"},
     {AgentFault::kMissesTheDeadline, "a_deadline_is_kept"},
-    {AgentFault::kTakesChunksEarly, "a_latency_is_granted_whole"},
+    {AgentFault::kTakesChunksEarly, "chunks_start_after_their_latency"},
     {AgentFault::kForgetsStatistics, "statistics_travel_with_the_weights"},
     {AgentFault::kGrows, "memory_does_not_grow"}};
 

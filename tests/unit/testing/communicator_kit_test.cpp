@@ -31,6 +31,7 @@ enum class CommunicatorFault {
   kNoBytes,
   kHalfGradient,
   kClosedBarrier,
+  kOpenBarrier,
 };
 
 // The memory that the two threads share.
@@ -48,9 +49,9 @@ class ThreadCommunicator final : public Communicator {
   std::int64_t local_rank() const override { return rank_; }
   void barrier() override {
     if (fault_ == CommunicatorFault::kClosedBarrier) throw std::runtime_error("a process has left");
-    meeting_.barrier.arrive_and_wait();
+    if (fault_ != CommunicatorFault::kOpenBarrier) wait();
   }
-  void finish() override { barrier(); }
+  void finish() override { wait(); }
 
   void all_reduce(at::Tensor& tensor) override {
     exchange(tensor);
@@ -59,7 +60,7 @@ class ThreadCommunicator final : public Communicator {
     at::Tensor sum = meeting_.tensors[0] + meeting_.tensors[1];
     if (fault_ == CommunicatorFault::kOwnSum) sum = 2 * meeting_.tensors[mine()];
     if (is_mean) sum = sum / 2;
-    barrier();
+    wait();
     if (fault_ == CommunicatorFault::kIgnoresStrides && !tensor.is_contiguous()) {
       // The fault: treat the tensor as contiguous.
       at::Tensor memory = at::from_blob(tensor.data_ptr(), {tensor.numel()});
@@ -74,7 +75,7 @@ class ThreadCommunicator final : public Communicator {
     if (fault_ == CommunicatorFault::kOwnValues) values = meeting_.tensors[mine()];
     if (fault_ == CommunicatorFault::kNoBytes && values.scalar_type() == at::kByte)
       values = values * 0;
-    barrier();
+    wait();
     tensor.copy_(values);
   }
 
@@ -82,8 +83,9 @@ class ThreadCommunicator final : public Communicator {
   std::size_t mine() const { return static_cast<std::size_t>(rank_); }
   void exchange(const at::Tensor& tensor) {
     meeting_.tensors[mine()] = tensor.detach().clone();
-    barrier();
+    wait();
   }
+  void wait() { meeting_.barrier.arrive_and_wait(); }
 
   Meeting& meeting_;
   std::int64_t rank_;
@@ -139,10 +141,12 @@ TEST(CommunicatorKit, FindsEachFault) {
        {std::pair(CommunicatorFault::kBadRank, "ranks_fit"),
         std::pair(CommunicatorFault::kOwnSum, "sums_are_over_all_processes"),
         std::pair(CommunicatorFault::kIgnoresStrides, "layout_does_not_matter"),
-        std::pair(CommunicatorFault::kOwnValues, "everyone_gets_the_roots_values"),
-        std::pair(CommunicatorFault::kNoBytes, "texts_and_votes_arrive"),
-        std::pair(CommunicatorFault::kHalfGradient, "means_have_the_whole_batchs_gradient"),
-        std::pair(CommunicatorFault::kClosedBarrier, "barriers_return")}) {
+        std::pair(CommunicatorFault::kOwnValues, "broadcast_copies_the_root"),
+        std::pair(CommunicatorFault::kNoBytes, "strings_and_votes_are_shared"),
+        std::pair(CommunicatorFault::kHalfGradient,
+                  "the_average_has_the_gradient_of_the_whole_batch"),
+        std::pair(CommunicatorFault::kClosedBarrier, "barriers_return"),
+        std::pair(CommunicatorFault::kOpenBarrier, "barriers_wait_for_all")}) {
     EXPECT_THAT(run_twice(check_named(communicator_checks(), name), fault),
                 Contains(CheckStatus::kFailed))
         << name;

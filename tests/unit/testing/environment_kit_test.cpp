@@ -154,8 +154,8 @@ INSTANTIATE_TEST_SUITE_P(
                       std::pair(EnvironmentFault::kGoesOnAfterTheEnd, "episodes_end"),
                       std::pair(EnvironmentFault::kStepsBeforeReset, "step_needs_a_reset"),
                       std::pair(EnvironmentFault::kAcceptsNan, "bad_actions_are_refused"),
-                      std::pair(EnvironmentFault::kOneSize, "draws_any_size"),
-                      std::pair(EnvironmentFault::kLookingMoves, "looking_changes_nothing"),
+                      std::pair(EnvironmentFault::kOneSize, "renders_any_size"),
+                      std::pair(EnvironmentFault::kLookingMoves, "rendering_changes_nothing"),
                       std::pair(EnvironmentFault::kNoStages, "scene_is_complete"),
                       std::pair(EnvironmentFault::kUnnamedStage, "episodes_end"),
                       std::pair(EnvironmentFault::kRewardTooHigh, "episodes_end"),
@@ -177,9 +177,10 @@ class OneRobot : public EnvironmentSubject {
 
 TEST(EnvironmentKit, PassesARobotAndSkipsChecksThatNeedAScene) {
   EXPECT_THAT(failing_checks(environment_checks(), OneRobot()), IsEmpty());
-  EXPECT_THAT(checks_that(CheckStatus::kSkipped, environment_checks(), OneRobot()),
-              ElementsAre("draws_any_size", "end_effectors_have_names", "looking_changes_nothing",
-                          "scene_is_complete", "seed_decides_the_episode", "seeds_differ"));
+  EXPECT_THAT(
+      checks_that(CheckStatus::kSkipped, environment_checks(), OneRobot()),
+      ElementsAre("renders_any_size", "end_effectors_have_names", "rendering_changes_nothing",
+                  "scene_is_complete", "seed_decides_the_episode", "seeds_differ"));
 }
 
 enum class DataFault {
@@ -262,8 +263,8 @@ TEST(DatasetKit, PassesADatasetWithoutAFaultAndFindsEachFault) {
   EXPECT_THAT(failing(DataFault::kShortActions), Contains("rows_fit_the_spec"));
   EXPECT_THAT(failing(DataFault::kOtherFrame), Contains("frames_fit_the_spec"));
   EXPECT_THAT(failing(DataFault::kOtherOrder), Contains("reading_twice_gives_the_same"));
-  EXPECT_THAT(failing(DataFault::kBeyondTheEnd), Contains("what_is_not_there_is_refused"));
-  EXPECT_THAT(failing(DataFault::kMapsOtherBytes), Contains("mapped_frames_are_the_decoded"));
+  EXPECT_THAT(failing(DataFault::kBeyondTheEnd), Contains("missing_streams_and_rows_are_refused"));
+  EXPECT_THAT(failing(DataFault::kMapsOtherBytes), Contains("mapped_frames_equal_decoded_frames"));
   EXPECT_THAT(failing(DataFault::kOneReader), Contains("threads_may_read_at_once"));
 }
 
