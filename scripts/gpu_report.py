@@ -169,16 +169,22 @@ def evaluation_rows(work):
 def encode_rows(work):
     rows = []
     for file in sorted(work.glob("encode_*.log")):
-        rates = re.findall(r"(\d+)/\1\s+100%\s+([\d.]+) /s", read_text(file))
+        # Rates below one per second are printed as "3.8 s each".
+        rates = re.findall(r"(\d+)/\1\s+100%\s+([\d.]+) (/s|s each)", read_text(file))
         if rates:
+            frames, rate, unit = rates[-1]
             rows.append(
                 {
                     "title": file.stem.removeprefix("encode_"),
-                    "frames": int(rates[-1][0]),
-                    "frames_per_second": float(rates[-1][1]),
+                    "frames": int(frames),
+                    "frames_per_second": float(rate) if unit == "/s" else 1 / float(rate),
                 }
             )
     return rows
+
+
+def rate_text(per_second):
+    return f"{per_second:.0f}" if per_second >= 10 else f"{per_second:.2g}"
 
 
 def markdown(found):
@@ -211,7 +217,8 @@ def markdown(found):
     if found["encoding"]:
         lines += ["", "| frames encoded for the cache | per second |", "|---|---|"]
         lines += [
-            f"| three 128x128 views, LEWM 112x112, {row['title']}, {row['frames']} frames | {row['frames_per_second']:.0f} |"
+            f"| three 128x128 views, LEWM 112x112, {row['title']}, {row['frames']} frames "
+            f"| {rate_text(row['frames_per_second'])} |"
             for row in found["encoding"]
         ]
     if found["evaluation"]:

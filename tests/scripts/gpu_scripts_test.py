@@ -125,6 +125,15 @@ class Report(InAFolder):
     def test_speed_excludes_the_warm_up_window(self):
         self.assertEqual(gpu_report.speed_of(self.a_run("run", [1.0, 0.9, 0.8])), 10.0)
 
+    def test_encoding_speeds_are_read_in_both_notations(self):
+        for name, rate in [("fast", "13.2 /s"), ("slow", "4.0 s each")]:
+            line = f"encode frames  3/8   37%  {rate}\nencode frames  8/8  100%  {rate}  0:00:32\n"
+            (self.folder / f"encode_{name}.log").write_text(line)
+        rows = {row["title"]: row for row in gpu_report.encode_rows(self.folder)}
+        self.assertEqual(rows["fast"]["frames_per_second"], 13.2)
+        self.assertEqual(rows["slow"]["frames_per_second"], 0.25)
+        self.assertEqual(rows["slow"]["frames"], 8)
+
     def test_losses_that_differ_by_more_than_rounding_are_an_error(self):
         first, close, far = (
             self.a_run(name, losses)
