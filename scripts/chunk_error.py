@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from localisation import collect_test_views, embeddings
+from localization import collect_test_views, embeddings
 from path_error import LAST_STEP, STEPS, millimeters_off, print_header, print_row, tool_path
 from results import DEMONSTRATIONS, OUTPUT, ROOT, collect_demonstrations
 

@@ -98,7 +98,7 @@ cat "$work/reference384.log" 2> /dev/null || true
 
 imf imf256_graph_tf32 "IMF 256x12, one graph, TF32" 10 "" "$lewm agent.head.n_emb=256 $graph $tf32 $long"
 
-# Count calls that wait for the GPU: the difference between two trainings of 40 and 80 steps without logging.
+# Count calls that wait for the GPU: the difference between two training runs of 40 and 80 steps without logging.
 count_calls() { # ID STEPS OVERRIDES
   local preload=${package_folder:+$package_folder/lib/libcount_cuda_calls.so}
   imf "$1" "(calls counted over $2 steps)" 8 "LD_PRELOAD=$preload ROBOIMI_CUDA_CALLS=$work/$1.calls" \

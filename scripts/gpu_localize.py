@@ -3,7 +3,7 @@
 
     scripts/gpu_localize.py --roboimi PROGRAM --data FOLDER --tested FOLDER --work FOLDER --name NAME [KEY=VALUE ...]
 
-Uses the regression of scripts/localisation.py, on demonstrations with views of any size. Needs numpy, h5py and safetensors.
+Uses the regression of scripts/localization.py, on demonstrations with views of any size. Needs numpy, h5py and safetensors.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import pathlib
 import subprocess
 
 import numpy as np
-from localisation import FRAMES, RIDGES, WIDTHS, box_positions, left_out_error, predict
+from localization import FRAMES, RIDGES, WIDTHS, box_positions, left_out_error, predict
 from safetensors.numpy import load_file
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the LEWM transfer suite on one GPU: demonstrations, both trainings of 50,000 steps, evaluations with 10 and
+# Runs the LEWM transfer suite on one GPU: demonstrations, both training runs of 50,000 steps, evaluations with 10 and
 # 100 episodes.
 #
 #   scripts/gpu_mission.sh --package roboimi-gpu.tar.xz --output gpu_output/mission

@@ -3,7 +3,7 @@
 #
 #   scripts/gpu_rows.sh --package roboimi-gpu.tar.xz --output gpu_output/rows [--from rows.tar.gz]
 #
-# Uses scripts/results.py, which repeats no finished work and continues interrupted trainings. To continue where the
+# Uses scripts/results.py, which repeats no finished work and continues interrupted training runs. To continue where the
 # last call stopped, pass its rows.tar.gz with --from. Writes rows.md (the table), rows.tar.gz (evaluations, metrics and
 # the checkpoints needed to continue) and logs.tar.gz.
 set -euo pipefail

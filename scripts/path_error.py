@@ -4,7 +4,7 @@
     .venv/bin/python scripts/path_error.py lewm_imf_seed0 [state_imf_seed0 ...]
 
 For each named evaluation of scripts/results.py, prints the distance from the point between the right gripper's fingers to
-the nearest point of the expert's path from the same initial state (the test episodes of scripts/localisation.py). Shows
+the nearest point of the expert's path from the same initial state (the test episodes of scripts/localization.py). Shows
 the median and 90th percentile over the episodes at several control steps up to the grasp. Positions are computed with
 MuJoCo's kinematics from the recorded joint angles. The wrist links are unsuitable: they swing by 3 mm per degree of the
 box's yaw. An error that is present after the first chunk and grows is a perception error; an error that appears late is
@@ -18,7 +18,7 @@ import h5py
 import mujoco
 import numpy as np
 
-from localisation import collect_test_views
+from localization import collect_test_views
 from results import OUTPUT, ROOT
 
 TOOL = "right_tool"

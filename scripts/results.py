@@ -5,11 +5,11 @@
     scripts/results.py state_imf lewm_imf       # these rows
     scripts/results.py lewm_imf --seeds 0 1 2   # one row with three training seeds
     scripts/results.py --table                  # print the table of existing results
-    scripts/results.py --curve 2000 lewm_imf    # success after every 2,000 steps of a training
+    scripts/results.py --curve 2000 lewm_imf    # success after every 2,000 steps of a training run
     scripts/results.py --jobs 4 --threads 4     # four rows at a time, four threads each
 
 Needs build/release/bin/roboimi (built by scripts/demo.sh), or the program in the variable ROBOIMI. Everything is
-kept in results_output/: existing results are reused, and interrupted trainings continue. Confidence intervals are
+kept in results_output/: existing results are reused, and interrupted training runs continue. Confidence intervals are
 95 % Wilson intervals. p-values are from McNemar's exact test on the seeds that two rows share. Each row is compared
 with IMF in one step: rows with box state with `state_imf`, all others with `lewm_imf`.
 """
@@ -51,7 +51,7 @@ CONTROLS = {"black": ("the same in 1 step, black images (control)", ["--control"
             "shuffled": ("the same in 1 step, another episode's images (control)", ["--control", "shuffled"]),
             "hold_pose": ("no policy: holds the first pose (control)", ["--control", "hold_pose"])}
 
-EVERY_SEED = ["", "2_steps"]  # the evaluations of trainings with a seed other than 0
+EVERY_SEED = ["", "2_steps"]  # the evaluations of training runs with a seed other than 0
 
 # name: (title, overrides for training, {evaluation: (title, arguments of eval)})
 ROWS = {
@@ -285,7 +285,7 @@ def print_table():
         minutes = [m for m in (training_minutes(row, seed) for seed in runs) if m is not None]
         minutes = format(sum(minutes) / len(minutes), ".1f") if minutes else ""
         chunk = sum(s["plans"]["mean_ms"] for s in runs.values()) / len(runs)
-        seeds = f" ({len(runs)} trainings)" if len(runs) > 1 else ""
+        seeds = f" ({len(runs)} training runs)" if len(runs) > 1 else ""
         print(f"| {title}{seeds} | {success_cells(outcomes)} | {reward:.2f} | {p} | {minutes} | "
               f"{chunk:.1f} |")
 

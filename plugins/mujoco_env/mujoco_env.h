@@ -41,7 +41,7 @@ struct MujocoEnvOptions {
   std::string model_file = {};  // MJCF with the same names; empty: the task's own scene
   bool render_shadows = false;
   std::string gl = "auto";         // auto, egl, osmesa
-  double expert_path_noise = 0.0;  // meters; standard deviation, for way-points in the air
+  double expert_path_noise = 0.0;  // meters; standard deviation, for waypoints in the air
 };
 
 class MujocoEnv final : public Environment, public Scene {

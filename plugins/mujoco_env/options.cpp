@@ -25,7 +25,7 @@ static void declare(OptionFields& fields, MujocoEnvOptions& o) {
       .one_of({"auto", "egl", "osmesa"});
   fields
       .number("expert_path_noise", o.expert_path_noise,
-              "standard deviation of an offset to the expert's way-points in the air, so that a "
+              "standard deviation of an offset to the expert's waypoints in the air, so that a "
               "policy cannot infer the box's position from the arms")
       .at_least(0.0)
       .with_unit("m");

@@ -33,7 +33,7 @@ struct Score {
       false;  // the goal is met in this state: success, or stable success if it lasts
 };
 
-// Standard deviations in meters of the offsets of an expert's way-points. The first has no offset.
+// Standard deviations in meters of the offsets of an expert's waypoints. The first has no offset.
 struct WayPointNoise {
   double everywhere = 0.0;
   double in_the_air = 0.0;  // additional, where no gripper closes, opens or meets an object

@@ -115,11 +115,11 @@ double minimum_jerk(double s) { return s * s * s * (10.0 + s * (6.0 * s - 15.0))
 std::pair<Pose, double> plan_at(const ArmPlan& plan, int step) {
   const auto after = std::find_if(plan.way_points.begin(), plan.way_points.end(),
                                   [&](const WayPoint& point) { return point.step > step; });
-  // Past the last way-point the gripper stays there.
+  // Past the last waypoint the gripper stays there.
   const WayPoint& last = *(after - 1);
   if (after == plan.way_points.end()) return {plan.places[last.place].pose, last.opening};
 
-  // Interpolates between the way-points before and after this step.
+  // Interpolates between the waypoints before and after this step.
   const Pose& from = plan.places[last.place].pose;
   const Pose& to = plan.places[after->place].pose;
   const double fraction = (step + 1.0 - last.step) / (after->step - last.step);
@@ -153,7 +153,7 @@ TransferExpert::TransferExpert(const World& world, const mjData* data, const Pos
                                const WayPointNoise& noise, std::uint64_t seed) {
   for (const double deviation : {noise.everywhere, noise.in_the_air}) {
     if (deviation >= 0.0 && std::isfinite(deviation)) continue;
-    throw Error({.what = "invalid noise of the expert's way-points",
+    throw Error({.what = "invalid noise of the expert's waypoints",
                  .where = "mujoco_env",
                  .expected = "meters, 0 or more",
                  .found = fmt::format("{}", deviation)});

@@ -1,6 +1,6 @@
 // A scripted expert for sim_transfer.
 //
-// From the true pose of the box it sets way-points for both grippers, joins them by minimum-jerk
+// From the true pose of the box it sets waypoints for both grippers, joins them by minimum-jerk
 // paths in Cartesian space, and solves for the joint angles of every control step before the
 // episode starts. Its commands therefore depend only on the box's initial pose and on the noise.
 #pragma once
@@ -20,7 +20,7 @@ struct Place {
   bool in_the_air = true;
 };
 
-// A point of a gripper's path. Way-points that share a place also share its noise.
+// A point of a gripper's path. Waypoints that share a place also share its noise.
 struct WayPoint {
   int step;        // control step (20 Hz) at which it is reached
   int place;       // index into ArmPlan::places
@@ -39,7 +39,7 @@ class TransferExpert final : public Expert {
   TransferExpert(const World& world, const mjData* data, const Pose& box,
                  const WayPointNoise& noise, std::uint64_t seed);
 
-  // The next command, float [16]. After the last way-point it stays the same.
+  // The next command, float [16]. After the last waypoint it stays the same.
   at::Tensor act() override;
 
  private:

@@ -83,7 +83,7 @@ class KillTrain(Experiment):
         traced = runs.only_run(folder / "traced")
         differences = list(runs.run_differences(self.reference, traced)) if traced else []
         if differences:
-            raise RuntimeError(f"two trainings that were not killed differ: {differences}")
+            raise RuntimeError(f"two training runs that were not killed differ: {differences}")
         self.without_checkpoint = 0
 
     def trial(self, number, rng, folder):

@@ -1,4 +1,4 @@
-"""Small trainings with their data, and comparisons of a continued run with an uninterrupted one."""
+"""Small training runs with their data, and comparisons of a continued run with an uninterrupted one."""
 
 import json
 import pathlib

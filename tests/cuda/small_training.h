@@ -1,4 +1,5 @@
-// Test helpers for short trainings on a CUDA device: agents from plugins, a small agent, batches.
+// Test helpers for short training runs on a CUDA device: agents from plugins, a small agent,
+// batches.
 #pragma once
 
 #include <torch/torch.h>

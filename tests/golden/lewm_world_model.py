@@ -22,8 +22,8 @@ HISTORY, SKIP, ACTION, BATCH, PROJECTIONS, KNOTS, WEIGHT = 3, 2, 3, 5, 7, 17, 0.
 
 
 def norm(x, eps, affine=None):
-    centred = x - x.mean(-1, keepdim=True)
-    y = centred / torch.sqrt((centred * centred).mean(-1, keepdim=True) + eps)
+    centered = x - x.mean(-1, keepdim=True)
+    y = centered / torch.sqrt((centered * centered).mean(-1, keepdim=True) + eps)
     return y if affine is None else y * affine.weight + affine.bias
 
 
@@ -102,8 +102,8 @@ class Projector(nn.Module):
     def forward(self, x):
         """In training: by the batch's own statistics. The running ones are not touched."""
         y, batch = self.net[0](x), self.net[1]
-        centred = y - y.mean(0)
-        y = centred / torch.sqrt((centred * centred).mean(0) + 1e-5) * batch.weight + batch.bias
+        centered = y - y.mean(0)
+        y = centered / torch.sqrt((centered * centered).mean(0) + 1e-5) * batch.weight + batch.bias
         return self.net[3](gelu(y))
 
     def evaluate(self, x):
@@ -183,7 +183,7 @@ def objective(model, pixels, actions, mean, std, directions):
             "embedding_std": torch.sqrt(((e - e.mean(0)) ** 2).mean(0)).mean()}
 
 
-def randomise(model, generator):
+def randomize(model, generator):
     def normal(shape, scale):
         return torch.randn(shape, generator=generator) * scale
 
@@ -204,7 +204,7 @@ def write_golden(path):
         return torch.randn(*shape, generator=generator)
 
     model = world_model()
-    randomise(model, generator)
+    randomize(model, generator)
     directions = normal(WIDTH, PROJECTIONS)
     data = {"pixels": normal(BATCH, HISTORY + 1, 3 * IMAGE * IMAGE),
             "actions": normal(BATCH, (HISTORY + 1) * SKIP, ACTION) * 2 + 1,

@@ -114,4 +114,4 @@ ctest --test-dir guide/build --output-on-failure
 
 say "install the guide's plugin into the installation"
 cmake --install guide/build --prefix "$prefix" > /dev/null
-expect mean_colour "$roboimi" plugins list
+expect mean_color "$roboimi" plugins list

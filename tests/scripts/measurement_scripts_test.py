@@ -9,7 +9,7 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-import localisation  # noqa: E402
+import localization  # noqa: E402
 import path_error  # noqa: E402
 import results  # noqa: E402
 
@@ -44,15 +44,15 @@ class Results(unittest.TestCase):
             self.assertEqual(shown.returncode, 0, f"{words}: {shown.stderr}")
 
 
-class Localisation(unittest.TestCase):
+class Localization(unittest.TestCase):
     def test_predicts_a_linear_function_of_the_features(self):
         draw = np.random.default_rng(0)
         place = draw.normal(size=(40, 2))
         features = np.stack([place @ draw.normal(size=(2, 5)) for _ in range(2)], 1)
         known, new = slice(0, 30), slice(30, 40)
-        found = localisation.predict(features[known], place[known], features[new], 10.0, 1e-6)
+        found = localization.predict(features[known], place[known], features[new], 10.0, 1e-6)
         self.assertLess(np.abs(found - place[new]).max(), 0.1)
-        self.assertLess(localisation.left_out_error(features[known], place[known], 10.0, 1e-6), 0.01)
+        self.assertLess(localization.left_out_error(features[known], place[known], 10.0, 1e-6), 0.01)
 
 
 class PathError(unittest.TestCase):

@@ -5,9 +5,9 @@
 //   root.find_path("head.n_emb")->text();                    // "384"
 //   root.find_path("head.n_emb")->location().to_string();    // "experiment.yaml:1:8"
 //
-// The location of a child of a map is that of its key. A string may contain references `${a.b}`,
-// and
-// `\${` for a literal `${`; both are kept as written. See compose.h and schema.h.
+// The location of a child of a map is that of its key. A string may contain references
+// (`${a.b}`) and the escape `\${` for a literal `${`; both are kept as written. See compose.h and
+// schema.h.
 #pragma once
 
 #include <optional>

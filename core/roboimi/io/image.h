@@ -40,7 +40,7 @@ using Rgb = std::array<std::uint8_t, 3>;
 
 // Draws a line of `thickness` pixels with round ends and antialiased edges into `image`
 // (contiguous). Parts outside the image are clipped. A point that is not finite interrupts the
-// line. A single point is drawn as a disc.
+// line. A single point is drawn as a dot.
 ROBOIMI_EXPORT void draw_polyline(at::Tensor& image, const std::vector<PixelPoint>& points,
                                   Rgb color, double thickness);
 // Draws several lines at once. Where they overlap, a pixel is blended only once.

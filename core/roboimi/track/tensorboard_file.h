@@ -18,7 +18,7 @@ inline constexpr const char* kEventFilePrefix = "events.out.tfevents.";
 class ROBOIMI_EXPORT TensorBoardFile final : public Tracker {
  public:
   // Creates events.out.tfevents.SECONDS.HOST.PID in `folder`. For a run resumed after
-  // `resumed_step` steps, the file tells TensorBoard to discard later steps of older files.
+  // `resumed_step` steps, the file makes TensorBoard discard later steps of older files.
   explicit TensorBoardFile(const std::filesystem::path& folder, std::int64_t resumed_step = 0);
 
   void scalars(std::int64_t step, const Scalars& values) override;

@@ -19,8 +19,7 @@ class sink;
 namespace roboimi {
 
 // Creates a new folder and returns its path. If a run with the same name started in the same
-// second,
-// "_2" (and so on) is appended.
+// second, "_2" (and so on) is appended.
 ROBOIMI_EXPORT std::filesystem::path create_run_folder(const std::filesystem::path& output_dir,
                                                        const std::string& name);
 

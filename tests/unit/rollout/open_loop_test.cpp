@@ -36,7 +36,7 @@ class Imitator : public ActingAgent {
     EXPECT_EQ(observation.contains("front"), needs_images());
     EXPECT_EQ(observation.env_state().size(0), 2);
     EXPECT_FALSE(is_training());
-    if (needs_images()) pictures.push_back(observation.at("front"));
+    if (needs_images()) images.push_back(observation.at("front"));
     states.push_back(observation.state().item<double>());
     ++step_;
     return -observation.state() + offset_ + zigzag * static_cast<double>(step_ % 2);
@@ -48,7 +48,7 @@ class Imitator : public ActingAgent {
   double zigzag = 0.0;
   std::vector<std::uint64_t> seeds;
   std::vector<double> states;
-  std::vector<at::Tensor> pictures;
+  std::vector<at::Tensor> images;
 
  private:
   double offset_;
@@ -67,8 +67,8 @@ TEST_F(OpenLoop, ReplaysTheRecordedStepsAndMeasuresTheCommands) {
   agent.train();
   const OpenLoopError error = open_loop_error(agent, data_, {1, 2}, {.seed = 7});
   EXPECT_THAT(agent.states, ElementsAre(100, 101, 102, 103, 200, 201));
-  ASSERT_EQ(agent.pictures.size(), 3u);
-  EXPECT_TRUE(at::equal(agent.pictures[1], data_.read(1, "front", 2, 1)[0]));
+  ASSERT_EQ(agent.images.size(), 3u);
+  EXPECT_TRUE(at::equal(agent.images[1], data_.read(1, "front", 2, 1)[0]));
   ASSERT_EQ(error.episodes.size(), 2u);
   EXPECT_EQ(error.episodes[0].index, 1);
   EXPECT_EQ(error.episodes[0].num_steps, 4);

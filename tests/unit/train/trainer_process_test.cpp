@@ -1,4 +1,4 @@
-// Tests of trainings that are killed or interrupted, in separate processes.
+// Tests of training runs that are killed or interrupted, in separate processes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spawn.h>

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Measures how well embeddings determine the box position, and the success rate of a policy that uses them by that error.
 
-    .venv/bin/python scripts/localisation.py                      # the shipped encoder
-    .venv/bin/python scripts/localisation.py --demonstrations 25  # only the first 25 demonstrations
-    .venv/bin/python scripts/localisation.py --data data_200 --row lewm_imf_200_seed0
-    .venv/bin/python scripts/localisation.py agent.backbone.random_init=true agent.backbone.image_size=112
+    .venv/bin/python scripts/localization.py                      # the shipped encoder
+    .venv/bin/python scripts/localization.py --demonstrations 25  # only the first 25 demonstrations
+    .venv/bin/python scripts/localization.py --data data_200 --row lewm_imf_200_seed0
+    .venv/bin/python scripts/localization.py agent.backbone.random_init=true agent.backbone.image_size=112
 
 Fits a kernel ridge regression (RBF kernel on standardized embeddings) from frames 0, 10, 20 and 30 of the demonstrations in
 a folder of results_output, before the box is touched, to the box's x and y. Kernel width and ridge are chosen by
