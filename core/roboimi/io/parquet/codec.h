@@ -1,0 +1,19 @@
+// Compression of pages. Internal to io/parquet.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "roboimi/io/parquet/bytes.h"
+
+namespace roboimi::parquet {
+
+// Whether decompress() knows a codec, by its number in the format.
+bool is_known_codec(std::int32_t codec);
+
+// Decompresses a page to `size` bytes at the start of `out`, which only grows, so that it can be
+// reused. Its memory grows with what the data contain, so a false `size` allocates nothing. Throws
+// Error if the data are damaged or have another size.
+Bytes decompress(std::int32_t codec, Bytes data, std::size_t size, std::vector<std::uint8_t>& out);
+
+}  // namespace roboimi::parquet

@@ -1,0 +1,382 @@
+#include "roboimi/io/parquet/column_reader.h"
+
+#include <array>
+#include <optional>
+
+#include "roboimi/io/parquet/page_reader.h"
+
+namespace roboimi::parquet {
+namespace {
+
+constexpr std::size_t kBatch = 1024;  // entries that are decoded at a time
+
+// The values of one page in any of the encodings.
+template <typename T>
+class ValueReader {
+ public:
+  ValueReader(const Page& page, const std::optional<std::vector<T>>& dictionary)
+      : encoding_(page.encoding), plain_(page.values) {
+    if (encoding_ == kPlainDictionary) encoding_ = kRleDictionary;
+    if (encoding_ == kPlain) return;
+    if (encoding_ == kRleDictionary) {
+      if (!dictionary) fail("the column has no dictionary page before its data");
+      indices_ = DictionaryReader<T>(page.values, *dictionary);
+    } else if (encoding_ == kRle && std::is_same_v<T, std::uint8_t>) {
+      Bytes rest = page.values;
+      const Bytes runs =
+          rest.empty() ? rest
+                       : take(rest, take_length(rest, "the length of the values"), "the values");
+      runs_ = HybridReader(runs, 1, "values");
+    } else {
+      fail("the encoding is not supported", "PLAIN, PLAIN_DICTIONARY, RLE_DICTIONARY or RLE",
+           encoding_name(encoding_), "write the file again without this encoding");
+    }
+  }
+
+  void read(T* out, std::size_t count, Budget& budget) {
+    if (encoding_ == kPlain) return plain_.read(out, count, budget);
+    if (encoding_ == kRleDictionary) return indices_.read(out, count, budget);
+    if constexpr (std::is_same_v<T, std::uint8_t>) runs_.read(out, count);
+  }
+
+  void skip(std::size_t count) {
+    if (encoding_ == kPlain) return plain_.skip(count);
+    if (encoding_ == kRleDictionary) return indices_.skip(count);
+    runs_.skip(count);
+  }
+
+ private:
+  std::int32_t encoding_;
+  PlainReader<T> plain_;
+  DictionaryReader<T> indices_;
+  HybridReader runs_;
+};
+
+// Decodes the pages of one chunk.
+template <typename T>
+class ChunkReader {
+ public:
+  ChunkReader(const Leaf& leaf, const ChunkRows& rows, Budget& budget, Values& out)
+      : leaf_(leaf),
+        rows_(rows),
+        budget_(budget),
+        out_(out),
+        values_(std::get<std::vector<T>>(out.values)) {}
+
+  void read(PageReader& pages, std::int64_t& page) {
+    while (!is_done() && pages.next()) {
+      page = pages.index();
+      if (pages.is_dictionary()) {
+        read_dictionary(pages.contents());
+      } else if (!pass_over(pages.header())) {
+        read_page(pages.contents(), pages.header());
+      }
+    }
+    page = -1;
+    // The end of the chunk ends its last list.
+    if (!is_done() && !(has_lists() && started_ == rows_.in_chunk)) {
+      fail("the pages of the column end too early", std::to_string(rows_.in_chunk) + " rows",
+           std::to_string(started_));
+    }
+  }
+
+ private:
+  // A batch of entries in asked rows.
+  struct Batch {
+    const std::uint8_t* repetition;
+    const std::uint8_t* definition;
+    std::size_t count;
+  };
+
+  bool has_lists() const { return !leaf_.list_definitions.empty(); }
+  // A list ends where the next row starts, or with the chunk.
+  bool is_done() const {
+    return rows_.first == rows_.end || (has_lists() ? is_past_end_ : started_ >= rows_.end);
+  }
+
+  void read_dictionary(const Page& page);
+  bool pass_over(const PageHeader& header);
+  void read_page(const Page& page, const PageHeader& header);
+  std::pair<std::size_t, std::size_t> asked(const std::uint8_t* repetition, std::size_t count);
+  void check_levels(const Batch& batch) const;
+  std::size_t count_values(const Batch& batch) const;
+  void append(const Batch& batch, ValueReader<T>& values);
+  std::size_t append_lists(const Batch& batch);
+  std::size_t append_entry(std::size_t repetition, std::uint8_t definition, std::size_t leaves);
+
+  const Leaf& leaf_;
+  ChunkRows rows_;
+  Budget& budget_;
+  Values& out_;
+  std::vector<T>& values_;
+  std::optional<std::vector<T>> dictionary_;
+  std::int64_t started_ = 0;  // rows of the chunk of which an entry was read
+  bool is_past_end_ = false;  // an entry of row rows_.end was read
+  std::array<std::uint8_t, kBatch> repetition_{};
+  std::array<std::uint8_t, kBatch> definition_{};
+  std::array<std::uint8_t, kBatch> is_null_{};  // of the batch's leaves
+};
+
+template <typename T>
+void ChunkReader<T>::read_dictionary(const Page& page) {
+  if (dictionary_) fail("the column has two dictionary pages");
+  if (page.encoding != kPlain && page.encoding != kPlainDictionary) {
+    fail("the encoding of the dictionary is not supported", "PLAIN", encoding_name(page.encoding));
+  }
+  dictionary_.emplace();
+  PlainReader<T> plain(page.values);
+  Budget budget = budget_;  // freed after the call
+  for (std::size_t left = page.num_values; left > 0;) {
+    const std::size_t now = std::min(left, kBatch);
+    budget.use(now, sizeof(T));
+    dictionary_->resize(dictionary_->size() + now);
+    plain.read(dictionary_->data() + dictionary_->size() - now, now, budget);
+    left -= now;
+  }
+}
+
+// Passes over a page that ends before the first asked row. Only possible if the header has its
+// rows.
+template <typename T>
+bool ChunkReader<T>::pass_over(const PageHeader& header) {
+  const bool is_v2 = header.type == kDataPageV2;
+  if (has_lists() && (!is_v2 || header.num_rows < 0)) return false;
+  const std::int64_t rows = has_lists() ? header.num_rows : header.num_values;
+  if (started_ + rows > rows_.in_chunk) {
+    fail("the pages have more rows than the row group", std::to_string(rows_.in_chunk) + " rows",
+         std::to_string(started_ + rows));
+  }
+  if (started_ + rows > rows_.first) return false;
+  started_ += rows;
+  return true;
+}
+
+template <typename T>
+void ChunkReader<T>::read_page(const Page& page, const PageHeader& header) {
+  const std::int64_t before = started_;
+  HybridReader repetition(page.repetition, bit_width_of(leaf_.list_definitions.size()),
+                          "repetition levels");
+  HybridReader definition(page.definition,
+                          bit_width_of(static_cast<std::uint64_t>(leaf_.max_definition)),
+                          "definition levels");
+  ValueReader<T> values(page, dictionary_);
+  for (std::size_t left = page.num_values; left > 0 && !is_done();) {
+    const std::size_t count = std::min(left, kBatch);
+    left -= count;
+    if (has_lists()) repetition.read(repetition_.data(), count);
+    if (leaf_.max_definition > 0) definition.read(definition_.data(), count);
+    if (leaf_.max_definition > 0) check_levels({repetition_.data(), definition_.data(), count});
+    const auto [begin, end] = asked(repetition_.data(), count);
+    budget_.use(begin, 1);  // limits the time, too
+    values.skip(count_values({repetition_.data(), definition_.data(), begin}));
+    append({repetition_.data() + begin, definition_.data() + begin, end - begin}, values);
+  }
+  // pass_over() relies on this number.
+  const std::int64_t rows = started_ - before;
+  if (header.type == kDataPageV2 && header.num_rows >= 0 && header.num_rows != rows && !is_done()) {
+    fail("the page has another number of rows than its header states",
+         std::to_string(header.num_rows), std::to_string(rows));
+  }
+}
+
+template <typename T>
+void ChunkReader<T>::check_levels(const Batch& batch) const {
+  std::uint8_t repetition = 0;
+  std::uint8_t definition = 0;
+  for (std::size_t i = 0; i < batch.count; ++i) {
+    repetition = std::max(repetition, batch.repetition[i]);
+    definition = std::max(definition, batch.definition[i]);
+  }
+  if (repetition > leaf_.list_definitions.size()) fail("a repetition level is out of range");
+  if (definition > leaf_.max_definition) fail("a definition level is out of range");
+  if (started_ == 0 && batch.count > 0 && batch.repetition[0] != 0) {
+    fail("the first entry of the column continues a list");
+  }
+}
+
+// The part [begin, end) of the next entries that belongs to asked rows. Counts their rows.
+template <typename T>
+std::pair<std::size_t, std::size_t> ChunkReader<T>::asked(const std::uint8_t* repetition,
+                                                          std::size_t count) {
+  if (!has_lists()) {
+    const auto inside = [&](std::int64_t row) {
+      return static_cast<std::size_t>(
+          std::clamp<std::int64_t>(row - started_, 0, static_cast<std::int64_t>(count)));
+    };
+    const std::pair range(inside(rows_.first), inside(rows_.end));
+    started_ += static_cast<std::int64_t>(count);
+    return range;
+  }
+  // Usually, all entries are asked for.
+  const auto rows = std::count(repetition, repetition + count, 0);
+  if (started_ + rows > rows_.in_chunk) {
+    fail("the pages have more rows than the row group", std::to_string(rows_.in_chunk) + " rows");
+  }
+  if (started_ > rows_.first && started_ + rows <= rows_.end) {
+    started_ += rows;
+    return {0, count};
+  }
+  std::size_t begin = count;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (repetition[i] == 0) ++started_;
+    if (started_ > rows_.first) begin = std::min(begin, i);
+    if (started_ > rows_.end) {
+      is_past_end_ = true;
+      return {begin, i};
+    }
+  }
+  return {begin, count};
+}
+
+template <typename T>
+std::size_t ChunkReader<T>::count_values(const Batch& batch) const {
+  if (leaf_.max_definition == 0) return batch.count;
+  return static_cast<std::size_t>(std::count(batch.definition, batch.definition + batch.count,
+                                             static_cast<std::uint8_t>(leaf_.max_definition)));
+}
+
+template <typename T>
+void ChunkReader<T>::append(const Batch& batch, ValueReader<T>& values) {
+  // The structure.
+  std::size_t leaves = batch.count;
+  if (has_lists()) {
+    leaves = append_lists(batch);
+  } else if (leaf_.max_definition > 0) {
+    for (std::size_t i = 0; i < leaves; ++i) {
+      is_null_[i] = batch.definition[i] != leaf_.max_definition;
+    }
+  }
+  // The values, without space for nulls.
+  const std::size_t present = count_values(batch);
+  const std::size_t before = values_.size();
+  budget_.use(leaves, sizeof(T) + 1);
+  values_.resize(before + leaves);
+  T* out = values_.data() + before;
+  values.read(out, present, budget_);
+  // Move them behind the nulls, from the last one.
+  if (present < leaves) {
+    if (out_.is_null.empty()) out_.is_null.assign(before, 0);
+    for (std::size_t to = leaves, from = present; to-- > 0;) {
+      if (is_null_[to] != 0) {
+        out[to] = T{};
+      } else if (--from != to) {
+        out[to] = std::move(out[from]);
+      }
+    }
+  }
+  if (present == leaves && out_.is_null.empty()) return;
+  const bool has_flags = leaf_.max_definition > 0;
+  out_.is_null.resize(before + leaves, 0);
+  if (has_flags) std::copy_n(is_null_.data(), leaves, out_.is_null.data() + before);
+}
+
+// Appends the offsets and null rows of the entries, and fills is_null_. Returns the number of
+// leaves.
+template <typename T>
+std::size_t ChunkReader<T>::append_lists(const Batch& batch) {
+  budget_.use(batch.count, sizeof(std::int64_t) * leaf_.list_definitions.size());
+  std::size_t leaves = 0;
+  if (leaf_.list_definitions.size() > 1) {
+    for (std::size_t i = 0; i < batch.count; ++i) {
+      leaves += append_entry(batch.repetition[i], batch.definition[i], leaves);
+    }
+    return leaves;
+  }
+  // The same, faster, for lists of values.
+  const std::uint8_t element = leaf_.list_definitions[0];
+  const auto before = static_cast<std::int64_t>(values_.size());
+  for (std::size_t i = 0; i < batch.count; ++i) {
+    const std::uint8_t definition = batch.definition[i];
+    if (batch.repetition[i] == 0) {
+      if (definition + 1 < element) {
+        out_.null_rows.push_back(static_cast<std::int64_t>(out_.offsets[0].size()));
+      }
+      out_.offsets[0].push_back(before + static_cast<std::int64_t>(leaves));
+    } else if (definition < element) {
+      fail("an entry continues a list without elements");
+    }
+    is_null_[leaves] = definition != leaf_.max_definition;
+    leaves += definition >= element;
+  }
+  return leaves;
+}
+
+// Returns whether the entry has a leaf; `leaves` is the number of leaves of the batch before it.
+template <typename T>
+std::size_t ChunkReader<T>::append_entry(std::size_t repetition, std::uint8_t definition,
+                                         std::size_t leaves) {
+  const std::vector<std::uint8_t>& element = leaf_.list_definitions;
+  if (repetition > 0 && definition < element[repetition - 1]) {
+    fail("an entry continues a list without elements");
+  }
+  if (repetition == 0 && definition + 1 < element[0]) {
+    out_.null_rows.push_back(static_cast<std::int64_t>(out_.offsets[0].size()));
+  }
+  // Start a list at each level below the one that the entry continues.
+  for (std::size_t level = repetition; level < element.size(); ++level) {
+    const std::size_t next =
+        level + 1 < element.size() ? out_.offsets[level + 1].size() : values_.size() + leaves;
+    out_.offsets[level].push_back(static_cast<std::int64_t>(next));
+    if (definition < element[level]) return 0;
+  }
+  is_null_[leaves] = definition != leaf_.max_definition;
+  return 1;
+}
+
+}  // namespace
+
+Values empty_values(const Column& column) {
+  Values values;
+  switch (column.type) {
+    case Type::kBoolean:
+      values.values = std::vector<std::uint8_t>();
+      break;
+    case Type::kInt32:
+      values.values = std::vector<std::int32_t>();
+      break;
+    case Type::kInt64:
+      values.values = std::vector<std::int64_t>();
+      break;
+    case Type::kFloat:
+      values.values = std::vector<float>();
+      break;
+    case Type::kDouble:
+      values.values = std::vector<double>();
+      break;
+    case Type::kByteArray:
+      values.values = std::vector<std::string>();
+      break;
+    case Type::kUnsupported:
+      fail("the type is not supported", "BOOLEAN, INT32, INT64, FLOAT, DOUBLE or BYTE_ARRAY",
+           column.type_name);
+  }
+  values.offsets.resize(static_cast<std::size_t>(column.list_depth));
+  return values;
+}
+
+void append_rows(Bytes file, const ColumnChunk& chunk, const Leaf& leaf, const ChunkRows& rows,
+                 Budget& budget, Values& out, std::int64_t& page) {
+  if (chunk.is_encrypted) fail("the column is encrypted", "", "", "write the file again without");
+  if (chunk.is_in_another_file) fail("the data of the column are in another file");
+  if (chunk.type != leaf.physical_type) {
+    fail("the column has another type than in the schema", leaf.column.type_name,
+         "type number " + std::to_string(chunk.type));
+  }
+  PageReader pages(file, chunk, leaf, budget.limit());
+  std::visit(
+      [&]<typename T>(std::vector<T>& /*values*/) {
+        ChunkReader<T>(leaf, rows, budget, out).read(pages, page);
+      },
+      out.values);
+}
+
+void finish_offsets(Values& values) {
+  const std::size_t leaves =
+      std::visit([](const auto& items) { return items.size(); }, values.values);
+  for (std::size_t i = 0; i < values.offsets.size(); ++i) {
+    const std::size_t next = i + 1 < values.offsets.size() ? values.offsets[i + 1].size() : leaves;
+    values.offsets[i].push_back(static_cast<std::int64_t>(next));
+  }
+}
+
+}  // namespace roboimi::parquet
