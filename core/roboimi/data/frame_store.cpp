@@ -33,6 +33,18 @@ std::vector<std::int64_t> shape_of(const StreamSpec& stream, std::int64_t count)
   return shape;
 }
 
+// The indices at which runs of successive rows of one episode begin, and the number of rows.
+std::vector<std::int64_t> run_starts(const std::vector<FrameIndex>& rows) {
+  std::vector<std::int64_t> starts;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool continues =
+        i > 0 && rows[i].episode == rows[i - 1].episode && rows[i].row == rows[i - 1].row + 1;
+    if (!continues) starts.push_back(static_cast<std::int64_t>(i));
+  }
+  starts.push_back(static_cast<std::int64_t>(rows.size()));
+  return starts;
+}
+
 // Where the frames of a camera in an episode are stored; nullopt if any must be decoded.
 std::optional<std::vector<FrameExtent>> extents_of(const Dataset& dataset, std::int64_t episode,
                                                    const std::string& camera) {
@@ -150,11 +162,7 @@ void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
                              const FrameStoreOptions& options) {
   // The cache file and its size.
   const fs::path file = file_of(tasks, *dataset_, options);
-  std::uint64_t total = 0;
-  for (const DecodeTask& task : tasks) {
-    total += tables_.at(task.camera).frame_bytes *
-             static_cast<std::uint64_t>(dataset_->episode(task.episode).length);
-  }
+  const std::uint64_t total = bytes_of(tasks);
   // Decode, unless the file exists.
   std::error_code error;
   fs::create_directories(options.folder, error);
@@ -169,7 +177,6 @@ void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
       });
     }
   }
-  const std::uint64_t total = bytes_of(tasks);
   const MappedFile& mapped = mapping(file);
   if (mapped.size() != total) {
     throw Error({.what = "the cache of decoded frames has the wrong size",

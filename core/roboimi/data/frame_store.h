@@ -47,6 +47,7 @@ struct FrameStoreOptions {
   std::filesystem::path folder;     // of the cache file; created if needed
   ComponentIdentity identity = {};  // of the dataset
   ProgressCallback progress = {};
+  FrameStorage storage = FrameStorage::kDisk;
 };
 
 // The frames of a camera in an episode, which must be decoded.

@@ -68,6 +68,17 @@ TEST_F(FrameStoreTest, DecodesOtherFramesOnceIntoAFileThatLaterStoresReuse) {
   expect_all_frames(again, *data);
 }
 
+TEST_F(FrameStoreTest, NamesItsCacheFileBeforeItIsWritten) {
+  const auto decoded = dataset(1);
+  const std::vector<std::string> cameras = {"top", "front"};
+  const auto file = decoded_frames_file(*decoded, cameras, options());
+  EXPECT_FALSE(std::filesystem::exists(file));
+  { const FrameStore store(decoded, cameras, options()); }
+  EXPECT_TRUE(std::filesystem::exists(file));
+  EXPECT_NE(decoded_frames_file(*decoded, {"front"}, options()), file);
+  EXPECT_EQ(decoded_frames_file(*dataset(2), cameras, options()), "") << "all frames are mapped";
+}
+
 TEST_F(FrameStoreTest, DecodesAgainWhenADataFileChanged) {
   const auto data = dataset(0);
   { const FrameStore store(data, {"front"}, options()); }
