@@ -89,7 +89,7 @@ void record_failure(const fs::path& folder, const std::string& target,
       RunStatus& row = *find_run(rows, job.name);
       row.state = RunState::kFailed;
       row.text = "not started: " + reason;
-      row.heard = time_now();
+      row.last_update = time_now();
     }
   });
 }

@@ -144,7 +144,9 @@ fs::path suite_file_of(const std::string& argument) {
   if (fs::is_regular_file(file)) return fs::absolute(file).lexically_normal();
   throw Error({.what = "no such suite",
                .where = file.string(),
-               .expected = "the file of a suite, or the folder with its suite.yaml"});
+               .expected = "the file of a suite, or the folder with its suite.yaml",
+               .next = "an installation contains no suites: write one (docs/suites.md), or copy a "
+                       "folder of the source's experiment_suites"});
 }
 
 std::vector<PlannedRun> plan_runs(const SuiteFile& suite,

@@ -27,7 +27,7 @@ Cells cells_of(const RunStatus& row) {
           row.step ? fmt::format("{}/{}", *row.step, row.max_steps) : "",
           row.loss ? fmt::format("{:.4g}", *row.loss) : "",
           percent(row.success_rate),
-          printable(row.heard),
+          printable(row.last_update),
           printable(row.text)};
 }
 

@@ -91,9 +91,9 @@ int run_batch_job(const WorkFolder& folder, std::size_t submission, std::size_t 
                 .job_id = variable("SLURM_ARRAY_JOB_ID") + "_" + std::to_string(task),
                 .attempts = (former ? former->attempts : 0) + (own.trial ? 0 : 1),
                 .log = folder.log(name).string(),
-                .heard = time_now()};
+                .last_update = time_now()};
   const auto save = [&] {
-    row.heard = time_now();
+    row.last_update = time_now();
     write_job_row(folder, row, own.trial);
   };
   try {

@@ -39,7 +39,7 @@ std::string run_table(const Runs& runs) {
          {status.step ? fmt::format("{} / {}", *status.step, status.max_steps) : ""},
          {status.loss ? fmt::format("{:.4g}", *status.loss) : ""},
          {status.target + (status.slot.empty() ? "" : ", " + status.slot)},
-         {status.heard},
+         {status.last_update},
          {status.text}});
   }
   return table({"run", "state", "step", "loss", "where", "last update", "note"}, rows);

@@ -146,11 +146,11 @@ std::string success_table(const Runs& runs, const std::vector<std::string>& grou
          {text_of(counts.evaluations)}});
   }
   if (rows.empty()) return "";
-  return "<p>Each training counts with its newest plain evaluation: no control, no overrides, "
+  return "<p>Each training run counts with its newest plain evaluation: no control, no overrides, "
          "averaged weights. Without one, its last rollouts count. Dots are success rates, whiskers "
          "95 % Wilson intervals over episodes; they do not include differences between "
-         "trainings.</p>\n" +
-         table({"run", "0 to 100 %", "success", "95 % interval", "highest reward", "trainings",
+         "training runs.</p>\n" +
+         table({"run", "0 to 100 %", "success", "95 % interval", "highest reward", "training runs",
                 "evaluation"},
                rows);
 }

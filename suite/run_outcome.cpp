@@ -20,7 +20,7 @@ std::string at_step(const RunStatus& row) {
 
 // The last line of its log. Empty after a signal, because the log does not explain it.
 std::string last_line_of(const std::filesystem::path& log, int status) {
-  const std::string line = status > kSignalStatus ? "" : last_words(log);
+  const std::string line = status > kSignalStatus ? "" : last_line(log);
   return line.empty() ? "" : ": " + line;
 }
 

@@ -60,7 +60,7 @@ void read_progress(const fs::path& output_dir, RunStatus& status) {
   }
 }
 
-std::string last_words(const fs::path& log) {
+std::string last_line(const fs::path& log) {
   std::ifstream file(log, std::ios::binary | std::ios::ate);
   if (!file) return "";
   constexpr std::streamoff kTail = 8192;

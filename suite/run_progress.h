@@ -16,6 +16,6 @@ ROBOIMI_EXPORT std::filesystem::path newest_folder(const std::filesystem::path& 
 ROBOIMI_EXPORT void read_progress(const std::filesystem::path& output_dir, RunStatus& status);
 
 // The last non-empty line of a log without control characters; at most 300 bytes.
-ROBOIMI_EXPORT std::string last_words(const std::filesystem::path& log);
+ROBOIMI_EXPORT std::string last_line(const std::filesystem::path& log);
 
 }  // namespace roboimi

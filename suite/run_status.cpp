@@ -41,6 +41,12 @@ bool was_asked_to_stop(const Json& json) {
   return json.at("text").get<std::string>().starts_with("asked to stop");
 }
 
+// Earlier versions wrote "heard".
+std::string last_update_of(const Json& json) {
+  const auto old = json.find("heard");
+  return old != json.end() ? *old : json.at("last_update");
+}
+
 }  // namespace
 
 const char* to_string(RunState state) {
@@ -82,7 +88,7 @@ Json to_json(const RunStatus& status) {
           {"max_steps", status.max_steps},
           {"loss", optional_json(status.loss)},
           {"success_rate", optional_json(status.success_rate)},
-          {"heard", status.heard}};
+          {"last_update", status.last_update}};
 }
 
 RunStatus run_status_from(const Json& json) {
@@ -105,7 +111,7 @@ RunStatus run_status_from(const Json& json) {
             .max_steps = json.at("max_steps"),
             .loss = optional_from<double>(json.at("loss")),
             .success_rate = optional_from<double>(json.at("success_rate")),
-            .heard = json.at("heard")};
+            .last_update = last_update_of(json)};
   } catch (const nlohmann::json::exception& error) {
     throw Error({.what = std::string("invalid status of a run: ") + error.what()});
   }

@@ -38,7 +38,7 @@ struct RunStatus {
   std::optional<std::int64_t> step = {};
   std::int64_t max_steps = 0;
   std::optional<double> loss = {}, success_rate = {};
-  std::string heard = {};  // time of the last update: 2026-01-31T12:00:00Z
+  std::string last_update = {};  // time of this row: 2026-01-31T12:00:00Z
 
   // Queued, smoke or running: must not be started again.
   bool is_active() const {

@@ -36,7 +36,7 @@ struct ROBOIMI_EXPORT EndedTask {
   std::string text;   // "Slurm: OUT_OF_MEMORY, exit code 0:125, on node0, at 2026-01-31T12:00:00"
 
   // By a user, or by `suite stop`.
-  bool is_cancelled() const { return state == "CANCELLED"; }
+  bool is_canceled() const { return state == "CANCELLED"; }
   // The cluster ended it, not the run itself.
   bool is_clusters() const;
 };

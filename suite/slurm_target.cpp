@@ -68,10 +68,10 @@ std::optional<RunStatus> row_of(const WorkFolder& folder, const std::string& nam
 
 // Sets the row of a job that left the queue without writing its end.
 void judge_unseen(RunStatus& row, const EndedTask* ended, const std::string& otherwise) {
-  row.state = ended == nullptr        ? RunState::kLost
-              : ended->is_cancelled() ? RunState::kStopped
-              : ended->is_clusters()  ? RunState::kLost
-                                      : RunState::kFailed;
+  row.state = ended == nullptr       ? RunState::kLost
+              : ended->is_canceled() ? RunState::kStopped
+              : ended->is_clusters() ? RunState::kLost
+                                     : RunState::kFailed;
   row.text = ended == nullptr ? otherwise + "; accounting (sacct) has no reason" : ended->text;
 }
 
@@ -217,7 +217,7 @@ RunStatus SlurmTarget::observe_run(const WorkJob& job, const Known& known,
   if (const auto written = read_job_row(folder_, job.name, /*trial=*/false)) row = *written;
   row.max_steps = job.max_steps;
   row.log = folder_.log(job.name).string();
-  row.heard = time_now();
+  row.last_update = time_now();
   read_progress(folder_.runs(job.name), row);
   const QueuedTask *training = known.queued_training, *trial = known.queued_trial;
   if (training != nullptr && training->state != "PENDING") {
@@ -259,7 +259,7 @@ void SlurmTarget::judge_gone(RunStatus& row, const Known& known,
     row.text = "not started: sbatch did not accept it";
   } else if (trial) {
     row.state = RunState::kFailed;
-    row.text = "not started: the trial of another run failed, or its job was cancelled";
+    row.text = "not started: the trial of another run failed, or its job was canceled";
   } else {
     const std::string& first = known.trial.empty() ? known.training : known.trial;
     judge_unseen(row, accounting.of(first), "its job left the queue of Slurm");

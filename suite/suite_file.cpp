@@ -4,7 +4,7 @@
 #include <set>
 
 #include "roboimi/common/error.h"
-#include "roboimi/config/schema.h"
+#include "roboimi/config/declare.h"
 #include "suite/target_options.h"
 
 namespace roboimi {
@@ -31,26 +31,54 @@ void check_name(const std::string& text, const SourceLocation& where) {
                .found = "'" + text + "'"});
 }
 
-Schema suite_schema() {
-  Schema s;
-  s.required_text("name", "name of the suite");
-  s.optional_text("config", "config of the runs without their own");
-  s.texts("overrides", {}, "overrides of every run, applied before its own");
-  s.integers("seeds", {}, "each run is trained once per seed; empty: the config's seed")
+// The keys at the top level of a suite, without `runs` and `targets`.
+struct SuiteOptions {
+  std::string name;
+  std::optional<std::string> config, target;
+  std::vector<std::string> overrides;
+  std::vector<std::int64_t> seeds;
+};
+
+void declare(OptionFields& fields, SuiteOptions& o) {
+  fields.required_text("name", o.name, "name of the suite");
+  fields.text("config", o.config, "config of the runs without their own");
+  fields.texts("overrides", o.overrides, "overrides of every run, applied before its own");
+  fields.integers("seeds", o.seeds, "each run is trained once per seed; empty: the config's seed")
       .range(0, 1e15);
-  s.optional_text("target", "target of the runs without their own; optional if there is only one");
-  return s;
+  fields.text("target", o.target,
+              "target of the runs without their own; optional if there is only one");
 }
 
-Schema run_schema() {
-  Schema s;
-  s.required_text("name", "name of the run and of its folder");
-  s.optional_text("config", "config, by path or name");
-  s.texts("overrides", {}, "overrides, as for roboimi run");
-  s.integers("seeds", {}, "replaces the suite's seeds").range(0, 1e15);
-  s.optional_text("target", "name of the target on which it runs");
-  s.optional_integer("gpu", "one of the target's gpus").at_least(0);
-  return s;
+// The keys of an item of `runs`, without `grid`.
+struct RowOptions {
+  std::string name;
+  std::optional<std::string> config, target;
+  std::vector<std::string> overrides;
+  std::vector<std::int64_t> seeds;
+  std::optional<std::int64_t> gpu;
+};
+
+void declare(OptionFields& fields, RowOptions& o) {
+  fields.required_text("name", o.name, "name of the run and of its folder");
+  fields.text("config", o.config, "config, by path or name");
+  fields.texts("overrides", o.overrides, "overrides, as for roboimi run");
+  fields.integers("seeds", o.seeds, "replaces the suite's seeds").range(0, 1e15);
+  fields.text("target", o.target, "name of the target on which it runs");
+  fields.integer("gpu", o.gpu, "one of the target's gpus").at_least(0);
+}
+
+// A struct of options, and the places where they are written.
+template <typename Struct>
+struct Parsed {
+  Options places;
+  Struct values;
+};
+
+template <typename Struct>
+Parsed<Struct> parse(const ConfigNode& node, const std::string& path = "") {
+  Options options = parse_options(node, schema_of<Struct>(), path);
+  auto values = options_from<Struct>(options);
+  return {std::move(options), std::move(values)};
 }
 
 // Removes the section `key` from `node` and returns it. The schema checks the rest.
@@ -113,9 +141,9 @@ class Reader {
   Reader(const ConfigNode& root, SuiteFile& suite) : suite_(suite) {
     ConfigNode own = root;
     const ConfigNode runs = take(own, "runs"), targets = take(own, "targets");
-    defaults_ = parse_options(own, suite_schema());
-    suite_.name = defaults_.text("name");
-    check_name(suite_.name, defaults_.location("name"));
+    defaults_ = parse<SuiteOptions>(own);
+    suite_.name = defaults_.values.name;
+    check_name(suite_.name, defaults_.places.location("name"));
     read_targets(targets);
     read_runs(runs);
   }
@@ -151,12 +179,11 @@ class Reader {
   // number of its seeds.
   std::size_t add_runs(ConfigNode node, const std::string& path, std::size_t round) {
     const ConfigNode grid = take(node, "grid");
-    const Options options = parse_options(node, run_schema(), path);
-    const auto& own_seeds = options.integers("seeds");
-    const auto& seeds = own_seeds.empty() ? defaults_.integers("seeds") : own_seeds;
+    const auto row = parse<RowOptions>(node, path);
+    const auto& seeds = row.values.seeds.empty() ? defaults_.values.seeds : row.values.seeds;
     if (round >= std::max<std::size_t>(1, seeds.size())) return seeds.size();
     for (const GridPoint& point : expand_grid(grid)) {
-      SuiteRun run = base_run(options);
+      SuiteRun run = base_run(row);
       run.group += point.suffix;
       run.overrides.insert(run.overrides.end(), point.overrides.begin(), point.overrides.end());
       run.name = run.group;
@@ -164,38 +191,41 @@ class Reader {
         run.seed = seeds[round];
         run.name += "_seed" + std::to_string(*run.seed);
       }
-      add(std::move(run), options.location("name"));
+      add(std::move(run), row.places.location("name"));
     }
     return seeds.size();
   }
 
-  SuiteRun base_run(const Options& options) const {
+  SuiteRun base_run(const Parsed<RowOptions>& row) const {
     SuiteRun run;
-    run.group = options.text("name");
-    const Options& config = options.has("config") ? options : defaults_;
-    if (!config.has("config")) {
-      options.fail("name", "the run has no config",
-                   "config: FILE, in the run or at the top level of the suite");
+    run.group = row.values.name;
+    const auto& config = row.values.config ? row.values.config : defaults_.values.config;
+    if (!config) {
+      row.places.fail("name", "the run has no config",
+                      "config: FILE, in the run or at the top level of the suite");
     }
-    run.config = config.text("config");
-    run.overrides = defaults_.texts("overrides");
-    run.overrides.insert(run.overrides.end(), options.texts("overrides").begin(),
-                         options.texts("overrides").end());
-    run.target = target_of(options);
-    if (options.has("gpu")) run.gpu = checked_gpu(options, suite_.targets.at(run.target));
+    run.config = *config;
+    run.overrides = defaults_.values.overrides;
+    run.overrides.insert(run.overrides.end(), row.values.overrides.begin(),
+                         row.values.overrides.end());
+    run.target = target_of(row);
+    run.gpu = row.values.gpu;
+    if (run.gpu) check_gpu(row, suite_.targets.at(run.target));
     return run;
   }
 
-  std::string target_of(const Options& options) const {
-    const Options& chosen = options.has("target") ? options : defaults_;
-    if (!chosen.has("target")) {
+  std::string target_of(const Parsed<RowOptions>& row) const {
+    const bool is_own = row.values.target.has_value();
+    const auto& target = is_own ? row.values.target : defaults_.values.target;
+    if (!target) {
       if (suite_.targets.size() == 1) return suite_.targets.begin()->first;
-      options.fail("name", "the run has no target", "target: one of " + target_names());
+      row.places.fail("name", "the run has no target", "target: one of " + target_names());
     }
-    if (!suite_.targets.contains(chosen.text("target"))) {
-      chosen.fail("target", "unknown target", "one of " + target_names());
+    if (!suite_.targets.contains(*target)) {
+      (is_own ? row.places : defaults_.places)
+          .fail("target", "unknown target", "one of " + target_names());
     }
-    return chosen.text("target");
+    return *target;
   }
 
   std::string target_names() const {
@@ -204,12 +234,9 @@ class Reader {
     return names;
   }
 
-  static std::int64_t checked_gpu(const Options& options, const TargetSpec& target) {
-    const std::int64_t gpu = options.integer("gpu");
-    if (std::find(target.gpus.begin(), target.gpus.end(), gpu) == target.gpus.end()) {
-      options.fail("gpu", "the target has no such GPU", "one of targets." + target.name + ".gpus");
-    }
-    return gpu;
+  static void check_gpu(const Parsed<RowOptions>& row, const TargetSpec& target) {
+    if (std::ranges::find(target.gpus, *row.values.gpu) != target.gpus.end()) return;
+    row.places.fail("gpu", "the target has no such GPU", "one of targets." + target.name + ".gpus");
   }
 
   void add(SuiteRun run, const SourceLocation& where) {
@@ -233,7 +260,7 @@ class Reader {
   }
 
   SuiteFile& suite_;
-  Options defaults_;
+  Parsed<SuiteOptions> defaults_;
   std::set<std::string> names_;
 };
 

@@ -42,11 +42,11 @@ struct TargetSpec {
   std::int64_t slots = 1;
   std::int64_t threads = 0;  // train.threads of every run; 0: the value in the run's config
   // ssh
-  std::string host = {};         // as for ssh: user@machine, or a Host of ~/.ssh/config
-  std::int64_t port = 0;         // 0: ssh's default
-  std::string folder = {};       // on that machine; relative to the home folder or absolute
-  std::string identity = {};     // file of a private key; empty: ssh's default
-  std::string known_hosts = {};  // file of host keys; empty: ssh's default
+  std::string host = {};                  // as for ssh: user@machine, or a Host of ~/.ssh/config
+  std::int64_t port = 0;                  // 0: ssh's default
+  std::string folder = "roboimi_suites";  // there; relative to the home folder or absolute
+  std::string identity = {};              // file of a private key; empty: ssh's default
+  std::string known_hosts = {};           // file of host keys; empty: ssh's default
   // slurm: options of sbatch, as after #SBATCH: "--partition=gpu".
   std::vector<std::string> sbatch = {};
 };

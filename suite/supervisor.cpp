@@ -103,7 +103,7 @@ void Supervisor::reap() {
 void Supervisor::conclude(const Active& active, std::optional<int> status) {
   RunStatus& ended = rows_.row(active.name);
   rows_.touch();
-  ended.heard = time_now();
+  ended.last_update = time_now();
   if (ended.state == RunState::kSmoke) {
     conclude_trial(active, status, ended);
   } else {
@@ -134,8 +134,8 @@ void Supervisor::start_due() {
   }
 }
 
-// Starts the trials that are due. Returns whether any is running, so that trainings must wait. A
-// slot whose GPU is in use is tried later; the others do not wait for it.
+// Starts the trials that are due. Returns whether any is running, so that training runs must wait.
+// A slot whose GPU is in use is tried later; the others do not wait for it.
 bool Supervisor::start_trials() {
   bool waits = false;
   std::vector<std::string> taken;
@@ -191,7 +191,7 @@ void Supervisor::start(const WorkJob& job, const WorkSlot& slot, bool trial) {
   }
   rows_.touch();
   started.slot = slot.name;
-  started.heard = time_now();
+  started.last_update = time_now();
   started.text.clear();
   if (!trial) ++started.attempts;
   try {
@@ -215,7 +215,7 @@ void Supervisor::read_runs() {
   for (const Active& active : active_) {
     RunStatus& running = rows_.row(active.name);
     if (running.state == RunState::kRunning) read_progress(folder_.runs(running.name), running);
-    running.heard = time_now();
+    running.last_update = time_now();
     rows_.touch();
   }
 }

@@ -37,7 +37,7 @@ struct LaunchJob {
 struct LaunchOrder {
   std::filesystem::path directory;                  // base of relative paths in the configs
   std::vector<std::filesystem::path> plugin_paths;  // --plugin-path
-  std::int64_t smoke_steps = 0;                     // 0: no trial before the trainings
+  std::int64_t smoke_steps = 0;                     // 0: no trial before the training runs
   std::vector<LaunchJob> jobs;
 };
 

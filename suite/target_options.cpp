@@ -1,7 +1,7 @@
 #include "suite/target_options.h"
 
 #include "roboimi/common/error.h"
-#include "roboimi/config/schema.h"
+#include "roboimi/config/declare.h"
 
 namespace roboimi {
 namespace {
@@ -23,26 +23,6 @@ TargetKind kind_of(const std::string& name, const ConfigNode& node) {
                .found = kind == nullptr     ? "no kind"
                         : kind->is_scalar() ? "'" + kind->text() + "'"
                                             : "not a string"});
-}
-
-Schema target_schema(TargetKind kind) {
-  Schema s;
-  s.required_text("kind", "local, ssh or slurm");
-  s.integer("threads", 0, "train.threads of every run; 0: the value in its config").range(0, 1024);
-  if (kind == TargetKind::kSlurm) {
-    s.texts("sbatch", {}, "options of sbatch: --partition=gpu, --gres=gpu:1, ...");
-    return s;
-  }
-  s.integers("gpus", {}, "GPUs to use, one run on each at a time").range(0, 1023);
-  s.integer("slots", 1, "without gpus: number of runs at a time").range(1, 1024);
-  if (kind == TargetKind::kSsh) {
-    s.required_text("host", "machine, as for ssh");
-    s.integer("port", 0, "port; 0: ssh's default").range(0, 65535);
-    s.text("folder", "roboimi_suites", "folder on that machine, relative to the home folder");
-    s.text("identity", "", "file of a private key; empty: ssh's default").type = OptionType::kPath;
-    s.text("known_hosts", "", "file of host keys; empty: ssh's default").type = OptionType::kPath;
-  }
-  return s;
 }
 
 void check_ssh(const Options& options) {
@@ -80,6 +60,33 @@ void check_sbatch(const Options& options) {
   }
 }
 
+// The options depend on the target's kind, which is read before.
+void declare(OptionFields& fields, TargetSpec& o) {
+  std::string kind = to_string(o.kind);
+  fields.text("kind", kind, "local, ssh or slurm");
+  fields.integer("threads", o.threads, "train.threads of every run; 0: the value in its config")
+      .range(0, 1024);
+  if (o.kind == TargetKind::kSlurm) {
+    fields.texts("sbatch", o.sbatch, "options of sbatch: --partition=gpu, --gres=gpu:1, ...");
+    fields.when_read(check_sbatch);
+    return;
+  }
+  fields.integers("gpus", o.gpus, "GPUs to use, one run on each at a time").range(0, 1023);
+  fields.integer("slots", o.slots, "without gpus: number of runs at a time").range(1, 1024);
+  if (o.kind != TargetKind::kSsh) return;
+  fields.required_text("host", o.host, "machine, as for ssh");
+  fields.integer("port", o.port, "port; 0: ssh's default").range(0, 65535);
+  fields.text("folder", o.folder, "folder on that machine, relative to the home folder");
+  fields.text("identity", o.identity, "file of a private key; empty: ssh's default").type =
+      OptionType::kPath;
+  fields.text("known_hosts", o.known_hosts, "file of host keys; empty: ssh's default").type =
+      OptionType::kPath;
+  fields.when_read([&](const Options& options) {
+    check_ssh(options);
+    o.folder = folder_there(options);
+  });
+}
+
 }  // namespace
 
 TargetSpec parse_target(const std::string& name, const ConfigNode& node) {
@@ -89,23 +96,12 @@ TargetSpec parse_target(const std::string& name, const ConfigNode& node) {
                  .expected = "for example {kind: local, gpus: [0, 1]}"});
   }
   TargetSpec target{.name = name, .kind = kind_of(name, node)};
-  const Options options = parse_options(node, target_schema(target.kind), "targets." + name);
-  target.threads = options.integer("threads");
-  if (target.kind == TargetKind::kSlurm) {
-    check_sbatch(options);
-    target.sbatch = options.texts("sbatch");
-    return target;
-  }
-  target.gpus = options.integers("gpus");
-  target.slots = options.integer("slots");
-  if (target.kind == TargetKind::kSsh) {
-    check_ssh(options);
-    target.host = options.text("host");
-    target.port = options.integer("port");
-    target.folder = folder_there(options);
-    target.identity = options.text("identity");
-    target.known_hosts = options.text("known_hosts");
-  }
+  Schema schema;
+  OptionFields described(schema);
+  declare(described, target);
+  const Options options = parse_options(node, schema, "targets." + name);
+  OptionFields read(options);
+  declare(read, target);
   return target;
 }
 

@@ -151,7 +151,7 @@ void request_work(const WorkFolder& folder, const std::string& what,
       for (const std::string& name : names) fs::remove(folder.request(what, name), ignored);
       throw Error({.what = "no supervisor accepts the requests",
                    .where = folder.path().string(),
-                   .found = last_words(folder.path() / "supervisor.log"),
+                   .found = last_line(folder.path() / "supervisor.log"),
                    .next = "see supervisor.log in that folder"});
     }
     // A supervisor that has just started gets one second to take its lock.
@@ -188,7 +188,7 @@ std::vector<RunStatus> observe_work(const WorkFolder& folder) {
   // There is no supervisor, so the rows may be out of date.
   for (RunStatus& row : rows) {
     if (!row.is_active()) continue;
-    row.heard = time_now();
+    row.last_update = time_now();
     if (row.state == RunState::kQueued) {
       row.state = RunState::kLost;
       row.text = "its supervisor ended before starting it";

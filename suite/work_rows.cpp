@@ -47,7 +47,7 @@ void WorkRows::take_start(const WorkJob& job) {
   known->slot.clear();
   known->max_steps = job.max_steps;
   known->log = folder_.log(job.name).string();
-  known->heard = time_now();
+  known->last_update = time_now();
 }
 
 void WorkRows::take_stop(const WorkJob& job, const std::function<void(RunStatus&)>& interrupt) {

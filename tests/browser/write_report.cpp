@@ -109,7 +109,7 @@ void write(const fs::path& suite) {
       row.slot = "gpu " + std::to_string(group);
       row.step = row.max_steps = 20'000;
       row.loss = 0.0125;
-      row.heard = "2026-01-31T12:34:56Z";
+      row.last_update = "2026-01-31T12:34:56Z";
       rows.push_back(row);
     }
   }

@@ -121,6 +121,12 @@ OptionSpec& OptionFields::component(std::string key, std::optional<ConfigNode>& 
   return unused_;
 }
 
+OptionSpec& OptionFields::required_text(std::string key, std::string& value, std::string meaning) {
+  if (schema_ != nullptr) return schema_->required_text(std::move(key), std::move(meaning));
+  value = options_->text(key);
+  return unused_;
+}
+
 OptionSpec& OptionFields::required_path(std::string key, std::filesystem::path& value,
                                         std::string meaning) {
   if (schema_ != nullptr) return schema_->required_path(std::move(key), std::move(meaning));

@@ -118,6 +118,7 @@ class ROBOIMI_EXPORT OptionFields {
                         std::string meaning);
 
   // Required.
+  OptionSpec& required_text(std::string key, std::string& value, std::string meaning);
   OptionSpec& required_path(std::string key, std::filesystem::path& value, std::string meaning);
   OptionSpec& required_texts(std::string key, std::vector<std::string>& value, std::string meaning);
   OptionSpec& component(std::string key, ConfigNode& value, ComponentKind kind,

@@ -47,6 +47,15 @@ TEST(RunStatus, RecordsAStopRequestSeparatelyFromItsText) {
   EXPECT_TRUE(run_status_from(former).asked_to_stop);
 }
 
+TEST(RunStatus, ReadsTheTimeOfTheLastUpdateUnderItsFormerName) {
+  const RunStatus status{.name = "a", .target = "t", .last_update = "2026-01-31T12:00:00Z"};
+  Json json = to_json(status);
+  EXPECT_EQ(json.at("last_update"), "2026-01-31T12:00:00Z");
+  json["heard"] = json["last_update"];
+  json.erase("last_update");
+  EXPECT_EQ(run_status_from(json).last_update, "2026-01-31T12:00:00Z");
+}
+
 TEST(RunProgress, IsReadDespiteAnIncompleteLine) {
   const SuiteFolder folder;
   folder.write("runs/20260101_000000_a/metrics.jsonl",
@@ -67,8 +76,8 @@ TEST(RunProgress, IsReadDespiteAnIncompleteLine) {
 TEST(RunProgress, TheLastLineOfALogHasNoControlCharacters) {
   const SuiteFolder folder;
   const auto log = folder.write("log", "first\n10 %\r20 %\r\x1b[31mred\n\n");
-  EXPECT_EQ(last_words(log), "\\x1b[31mred");
-  EXPECT_EQ(last_words(folder / "none"), "");
+  EXPECT_EQ(last_line(log), "\\x1b[31mred");
+  EXPECT_EQ(last_line(folder / "none"), "");
 }
 
 TEST(Records, RowsOfATargetReplaceOnlyItsOwnRows) {

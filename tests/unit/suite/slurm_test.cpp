@@ -19,9 +19,9 @@ TEST(SlurmAccounting, ReportsHowTasksEnded) {
       "torn");
   EXPECT_EQ(ended.size(), 6u);
   EXPECT_TRUE(ended.contains("4712") && ended.contains("4713"));
-  EXPECT_TRUE(ended.at("4711_1").is_cancelled());
+  EXPECT_TRUE(ended.at("4711_1").is_canceled());
   EXPECT_EQ(ended.at("4711_1").text, "Slurm: CANCELLED, exit code 0:0, at 2026-01-31T12:00:01");
-  EXPECT_FALSE(ended.at("4711_2").is_cancelled());
+  EXPECT_FALSE(ended.at("4711_2").is_canceled());
   EXPECT_FALSE(ended.at("4711_2").is_clusters());
   EXPECT_EQ(ended.at("4711_2").text,
             "Slurm: OUT_OF_MEMORY, exit code 0:125, on node[1-2], at 2026-01-31T12:00:02");
