@@ -34,7 +34,8 @@ const Json& member(const Json& object, const char* key, const std::string& name,
 std::uint64_t whole_number(const Json& value, const std::string& name,
                            const std::filesystem::path& path) {
   if (!value.is_number_unsigned() || value.get<std::uint64_t>() > INT64_MAX) {
-    fail(path, "tensor '" + name + "'", "whole numbers from 0", value.dump(-1, ' ', true));
+    fail(path, "tensor '" + name + "' has an invalid number", "whole numbers from 0",
+         value.dump(-1, ' ', true));
   }
   return value.get<std::uint64_t>();
 }
@@ -69,7 +70,8 @@ SafetensorsEntry read_entry(const std::string& name, const Json& json, std::uint
   if (known) entry.dtype = *known;
   if (!known) entry.unknown_dtype = dtype.get<std::string>();
   if (!shape.is_array() || !offsets.is_array() || offsets.size() != 2) {
-    fail(path, "tensor '" + name + "'", "a list as shape and two data_offsets");
+    fail(path, "tensor '" + name + "' has an invalid shape or offsets",
+         "a list as shape and two data_offsets");
   }
   for (const Json& size : shape) {
     entry.shape.push_back(static_cast<std::int64_t>(whole_number(size, name, path)));
@@ -106,7 +108,7 @@ void check_tiling(const SafetensorsHeader& header, std::uint64_t data_size,
     if (named->second.begin != position) {
       fail(path,
            named->second.begin < position ? "tensor '" + named->first + "' overlaps another"
-                                          : "there is a hole before tensor '" + named->first + "'",
+                                          : "bytes before tensor '" + named->first + "' are unused",
            "data from byte " + std::to_string(position),
            "from byte " + std::to_string(named->second.begin));
     }

@@ -66,7 +66,7 @@ PickleGraph LegacyReader::next_pickle(const LoadStorage& load_storage) {
 
 PickleGraph LegacyReader::next_plain_pickle() {
   return next_pickle(
-      [this](const StorageClaim&) -> at::Tensor { fail("a storage in the wrong place"); });
+      [this](const StorageClaim&) -> at::Tensor { fail("a storage is in the wrong place"); });
 }
 
 // Allocates a storage. Its bytes come later in the file; fill() reads them.
@@ -106,7 +106,7 @@ void LegacyReader::check_bools(const PickleGraph& graph) const {
     if (!node.is(Kind::kTensor) || node.tensor.scalar_type() != at::kBool) continue;
     const at::Tensor bytes = node.tensor.view(at::kByte);
     if (bytes.numel() > 0 && bytes.max().item<std::int64_t>() > 1) {
-      fail("a bool that is neither 0 nor 1");
+      fail("it holds a bool that is neither 0 nor 1");
     }
   }
 }
@@ -116,7 +116,7 @@ PickleGraph LegacyReader::read() {
   next_plain_pickle();  // the magic number, which weight_file_format() has checked
   const PickleGraph version = next_plain_pickle();
   if (!version.root->is(Kind::kInteger) || version.root->integer != 1001) {
-    fail("an unknown version of the format");
+    fail("it has an unknown version of the format");
   }
   const PickleGraph system = next_plain_pickle();
   const PickleNode* little_endian = system.root->find("little_endian");

@@ -104,11 +104,12 @@ PickleNode TorchRebuilder::storage(const PickleNode& id) {
   node.tensor = load_storage_({node.text, claimed, claimed * element_size});
   const auto bytes = static_cast<std::uint64_t>(node.tensor.numel());
   if (claimed != bytes / element_size || bytes % element_size != 0) {
-    throw Error({.what = "damaged PyTorch file: storage '" + printable(node.text) + "'",
-                 .where = where_,
-                 .expected = std::to_string(parts[4]->integer) + " elements of " +
-                             std::to_string(element_size) + " bytes",
-                 .found = std::to_string(bytes) + " bytes"});
+    throw Error(
+        {.what = "damaged PyTorch file: storage '" + printable(node.text) + "' has the wrong size",
+         .where = where_,
+         .expected = std::to_string(parts[4]->integer) + " elements of " +
+                     std::to_string(element_size) + " bytes",
+         .found = std::to_string(bytes) + " bytes"});
   }
   return node;
 }
@@ -141,7 +142,8 @@ std::optional<PickleNode> TorchRebuilder::rebuild(const std::string& function,
     return std::nullopt;
   }
   const std::size_t metadata = v3 ? 7 : 6;
-  if (given.size() < (v3 ? 7u : 4u) || !given[0]->is(Kind::kStorage)) fail("a tensor's arguments");
+  if (given.size() < (v3 ? 7u : 4u) || !given[0]->is(Kind::kStorage))
+    fail("a tensor is saved with the wrong arguments");
   // Only this tensor is unsupported if its storage or view is: it stays an object.
   if (given[0]->integer == kUnreadStorage) return std::nullopt;
   if (given.size() > metadata && !given[metadata]->is(Kind::kNone) &&
@@ -165,7 +167,7 @@ at::Tensor TorchRebuilder::make_tensor(const PickleNode& storage, c10::ScalarTyp
   if (!offset.is(Kind::kInteger) || offset.integer < 0 || !sizes.is(Kind::kTuple) ||
       !strides.is(Kind::kTuple) || sizes.items.size() != strides.items.size() ||
       sizes.items.size() > kMaxDimensions) {
-    fail("a tensor's shape");
+    fail("a tensor has an invalid shape or strides");
   }
   // Compute the size and the last element, watching for overflow.
   std::vector<std::int64_t> shape, steps;
@@ -176,7 +178,7 @@ at::Tensor TorchRebuilder::make_tensor(const PickleNode& storage, c10::ScalarTyp
     const PickleNode &size = *sizes.items[i], &step = *strides.items[i];
     if (!size.is(Kind::kInteger) || !step.is(Kind::kInteger) || size.integer < 0 ||
         step.integer < 0) {
-      fail("a tensor's shape");
+      fail("a tensor has an invalid shape or strides");
     }
     shape.push_back(size.integer);
     steps.push_back(step.integer);
@@ -211,7 +213,7 @@ void TorchRebuilder::check_bools(const PickleNode& storage) {
   if (checked) return;
   const std::uint8_t* bytes = storage.tensor.const_data_ptr<std::uint8_t>();
   if (std::any_of(bytes, bytes + storage.tensor.numel(), [](std::uint8_t b) { return b > 1; })) {
-    fail("a bool that is neither 0 nor 1 in storage '" + printable(storage.text) + "'");
+    fail("storage '" + printable(storage.text) + "' holds a bool that is neither 0 nor 1");
   }
   checked = true;
 }

@@ -148,7 +148,7 @@ TEST_F(Safetensors, WrongHeadersAreErrorsThatNameTheFault) {
   EXPECT_THAT(error_with_header("{" + good + "," + entry("b", "F32", "[2]", "[4,12]") + "}", 12),
               HasSubstr("tensor 'b' overlaps another"));
   EXPECT_THAT(error_with_header("{" + good + "," + entry("b", "F32", "[1]", "[12,16]") + "}", 16),
-              HasSubstr("a hole before tensor 'b'"));
+              HasSubstr("bytes before tensor 'b' are unused"));
   EXPECT_THAT(error_with_header("{" + good + "}", 9), HasSubstr("do not fill the file"));
   EXPECT_THAT(error_with_header("{" + good + "," + good + "}", 8), HasSubstr("'a' appears twice"));
   EXPECT_THAT(
