@@ -53,8 +53,8 @@ void declare_cond_dim(OptionFields& head) {
 
 void check_cond_dim(const Options& head, std::int64_t per_step_cond_dim, const std::string& sum) {
   if (!head.has("cond_dim") || head.integer("cond_dim") == per_step_cond_dim) return;
-  head.fail("cond_dim", "does not add up", sum,
-            fmt::format("set cond_dim to {} or leave it out", per_step_cond_dim));
+  head.fail("cond_dim", "is not the size of the condition", sum,
+            fmt::format("pass agent.head.cond_dim=null, or set it to {}", per_step_cond_dim));
 }
 
 void check_cond_dim(const Options& head, const HeadSpec& spec) {

@@ -207,9 +207,9 @@ TEST(ParseOptions, UnescapesReferences) {
 TEST(Options, FailReportsTheLocationTheKeyAndTheValue) {
   const Options options = parse_example("\ncond_dim: 207\n");
   EXPECT_EQ(error_text([&] {
-              options.fail("cond_dim", "does not add up", "208 = 192 + 16", "leave it out");
+              options.fail("cond_dim", "is not the sum", "208 = 192 + 16", "leave it out");
             }),
-            "a.yaml:2:1: agent.head.cond_dim: does not add up: expected 208 = 192 + 16; found "
+            "a.yaml:2:1: agent.head.cond_dim: is not the sum: expected 208 = 192 + 16; found "
             "'207'; leave it out");
   EXPECT_THAT(error_text([&] { options.fail("n_emb", "too wide", ""); }),
               HasSubstr("a.yaml:2:1: agent.head.n_emb: too wide: found '384'"));

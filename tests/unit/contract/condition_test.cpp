@@ -66,8 +66,9 @@ TEST(CheckCondDim, ShowsTheSum) {
   } catch (const Error& error) {
     EXPECT_STREQ(
         error.what(),
-        "agent/a.yaml:1:1: agent.head.cond_dim: does not add up: expected joint_output_dim 192 + "
-        "state 16 = 208; found '592'; set cond_dim to 208 or leave it out");
+        "agent/a.yaml:1:1: agent.head.cond_dim: is not the size of the condition: expected "
+        "joint_output_dim 192 + state 16 = 208; found '592'; pass agent.head.cond_dim=null, or set "
+        "it to 208");
   }
 }
 
