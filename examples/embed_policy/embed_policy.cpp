@@ -22,6 +22,11 @@ static void drive(const std::string& checkpoint, double seconds, std::optional<d
   const auto robot = roboimi::Registry::instance().create<roboimi::Environment>(*node, "env");
   const double hz = robot->spec().control_hz;
   const auto period = std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / hz));
+  // The first chunk takes longer than later ones, so one is computed before the measurement. Its
+  // command is not sent.
+  robot->reset(0, false);
+  policy->reset(0, roboimi::Policy::kUnknownCommand);
+  policy->act(robot->observe(policy->needs_images()));
   std::vector<double> act_ms(std::max<std::size_t>(1, static_cast<std::size_t>(hz * seconds)));
   std::uint64_t episodes = 0, overruns = 0;
   Clock::time_point next;
@@ -55,7 +60,7 @@ static void drive(const std::string& checkpoint, double seconds, std::optional<d
             << sum(report.limited_by_range) << ", by step " << sum(report.limited_by_step) << "\n";
 }
 
-// Parses the whole of `text` as a positive number. Error otherwise.
+// Parses the whole of `text` as a positive number. Throws Error otherwise.
 static double number_from(const char* name, std::string_view text) {
   double number = 0.0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
