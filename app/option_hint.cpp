@@ -101,6 +101,9 @@ std::string hint_for_option(const std::string& option, const Arguments& argument
   const bool takes_keys = options.find_nothrow("config", /*approx=*/false) != nullptr;
   if (!takes_keys) return did_you_mean(option, names, "see --help");
 
+  // Hydra's name of --config.
+  if (option.starts_with("--config-name")) return "did you mean '--config'?";
+
   // A full key.
   auto [name, value] = read_option(option, arguments);
   if (name.find('.') != std::string::npos) return written_as_keys({name}, value);

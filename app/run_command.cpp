@@ -40,18 +40,18 @@ po::options_description run_options() {
   options.add_options()("config,c", po::value<std::string>()->value_name("CONFIG"),
                         "config of the experiment, by path or name")(
       "resume", po::value<std::string>()->implicit_value("")->value_name("RUN_DIR"),
-      "resume this run bit-exactly; without a folder: the newest run of the config's name")(
+      "resume this run bit-exactly; without RUN_DIR: the newest run of the config's name")(
       "config-dir", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
       "another folder of configs; may be repeated")(
       "plugin-path", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
       "another folder of plugins; may be repeated")(
       "trust-plugins", po::bool_switch(),
-      "also open libraries that the run's config names but the run did not record")(
+      "also open plugin libraries that the run's config names but run.json does not record")(
       "multirun,m", po::bool_switch(),
       "run all combinations of comma-separated values (seed=0,1,2), one after another")(
       "dry-run", po::bool_switch(),
-      "check everything, print parameters, windows, disk space and run folder, write nothing")(
-      "help,h", "print this help");
+      "check everything, print the numbers of parameters and windows, the disk space and the run "
+      "folder, and write nothing")("help,h", "print this help");
   return options;
 }
 
@@ -128,6 +128,12 @@ int run_command(const Arguments& arguments) {
   const bool names_run =
       parsed.values.count("resume") != 0 && !parsed.values["resume"].as<std::string>().empty();
   if (!names_run) take_positional(parsed, "config");
+  if (parsed.values.count("config") == 0 && !names_run && parsed.values.count("resume") != 0) {
+    throw Error({.what = "--resume names neither a run nor a config",
+                 .expected = "--resume RUN_DIR, or --config CONFIG --resume for the newest run of "
+                             "the config's name",
+                 .next = "see roboimi run --help"});
+  }
   if (parsed.values.count("config") == 0 && !names_run) {
     throw Error({.what = "no config given",
                  .expected = "roboimi run CONFIG, or --resume RUN_DIR",
@@ -135,9 +141,10 @@ int run_command(const Arguments& arguments) {
   }
   if (parsed.values.count("config") != 0) refuse_run_folder(parsed.values);
   if (parsed.values["multirun"].as<bool>() && parsed.values.count("resume") != 0) {
-    throw Error({.what = "--multirun with --resume: one folder cannot resume several runs",
-                 .expected = "one of the two options",
-                 .next = "resume each run separately: roboimi run --resume RUN_DIR"});
+    throw Error(
+        {.what = "--multirun cannot be combined with --resume, which continues a single run",
+         .expected = "one of the two options",
+         .next = "resume each run separately: roboimi run --resume RUN_DIR"});
   }
   // Close the suite's lock on the run in processes that this one starts.
   ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "plugins/hdf5_dataset/robomimic_layout.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::hdf5_dataset {
@@ -65,8 +66,11 @@ bool holds_episodes(const fs::path& folder) {
 std::pair<std::string, std::string> known_format(const fs::path& folder) {
   const auto has = [&](const char* name) { return fs::exists(folder / name); };
   const std::string convert = "convert it to one HDF5 file per episode, in that layout";
-  if (has("meta/info.json")) return {"a LeRobot dataset (meta/info.json)", convert};
-  if (has(".zgroup") || has("zarr.json")) return {"a zarr store", convert};
+  const auto read_by = [&](const char* name) {
+    return fmt::format("read it with data={} data.path={}", name, folder.string());
+  };
+  if (has("meta/info.json")) return {"a LeRobot dataset (meta/info.json)", read_by("lerobot")};
+  if (has(".zgroup") || has("zarr.json")) return {"a zarr store", read_by("zarr")};
   if (has("dataset_info.json") || has("features.json")) return {"a TensorFlow dataset", convert};
   return {};
 }
@@ -104,6 +108,10 @@ Error no_episodes(const fs::path& folder) {
   } else if (!folders.empty()) {
     parts.next =
         fmt::format("the episodes are one folder below: data.path={}", folders.front().string());
+  } else if (!others.empty() && is_robomimic_file(others.front())) {
+    parts.found = fmt::format("robomimic's layout in {}", listed(others));
+    parts.next = "read it with the component robomimic_dataset: data=robomimic data.path=" +
+                 others.front().string();
   } else if (!others.empty()) {
     parts.found = fmt::format("HDF5 files with other names: {}", listed(others));
     parts.next =
@@ -120,8 +128,9 @@ std::vector<fs::path> episode_files(const fs::path& path) {
     throw Error({.what = "no such folder or file",
                  .where = path.string(),
                  .expected = std::string("a folder with ") + kLayout,
-                 .next = "set data.path to the folder of your episodes, or collect "
-                         "demonstrations with: roboimi collect"});
+                 .next =
+                     "set data.path to the folder of your episodes, or collect "
+                     "demonstrations with: roboimi collect --config collect_sim_transfer.yaml"});
   }
   if (!fs::is_directory(path)) return {path};
   std::vector<std::pair<std::int64_t, fs::path>> found;

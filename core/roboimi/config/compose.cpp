@@ -58,6 +58,23 @@ bool lacks_parent_group(const ConfigNode& root, const Override& change,
                .next = did_you_mean(change.key, groups)});
 }
 
+// Detects `agent.head=diffusion` instead of `agent/head=diffusion`, which would replace the table
+// by a string.
+void require_no_group(const ConfigNode& root, const Override& change,
+                      const std::map<std::string, std::string>& choices) {
+  std::string group = change.key;
+  std::replace(group.begin(), group.end(), '.', '/');
+  const ConfigNode* existing = root.find_path(change.key);
+  const bool is_table = existing != nullptr && existing->is_map();
+  if (!is_table || !change.value.is_scalar() || !choices.contains(group)) return;
+  throw Error({.what = "'" + printable(change.key) + "' is a table of keys",
+               .where = "command line",
+               .expected = "a table",
+               .found = "'" + printable(change.value.text()) + "'",
+               .next = "to choose a config of the group, write a slash: " + group + "=" +
+                       printable(change.value.text())});
+}
+
 void apply_overrides(ConfigNode& root, const std::vector<Override>& changes,
                      const config::DefaultsComposer& composer, const DeclaredKeys& declared) {
   for (const Override& change : changes) {
@@ -67,6 +84,7 @@ void apply_overrides(ConfigNode& root, const std::vector<Override>& changes,
         lacks_parent_group(root, change, composer.choices())) {
       fail_unknown_group(change, composer.choices());
     }
+    require_no_group(root, change, composer.choices());
     config::apply_override(root, change, declared);
   }
 }
@@ -95,18 +113,10 @@ void expand_plugin_paths(ConfigNode& node) {
 
 // The folder of the config, then the search path, without duplicates.
 config::Folders folders_of(const fs::path& experiment, const config::Folders& search_path) {
-  config::Folders folders;
-  const fs::path own = experiment.has_parent_path() ? experiment.parent_path() : fs::path(".");
-  config::Folders candidates = {own};
-  candidates.insert(candidates.end(), search_path.begin(), search_path.end());
-  for (const fs::path& candidate : candidates) {
-    const bool is_duplicate =
-        std::any_of(folders.begin(), folders.end(), [&](const fs::path& folder) {
-          return fs::weakly_canonical(folder) == fs::weakly_canonical(candidate);
-        });
-    if (!is_duplicate) folders.push_back(candidate);
-  }
-  return folders;
+  config::Folders folders = {experiment.has_parent_path() ? experiment.parent_path()
+                                                          : fs::path(".")};
+  folders.insert(folders.end(), search_path.begin(), search_path.end());
+  return config::without_duplicates(folders);
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ ConfigNode DefaultsComposer::compose(const fs::path& experiment) {
   return root_;
 }
 
-void DefaultsComposer::add_file(const fs::path& file, Standing standing) {
+void DefaultsComposer::add_file(const fs::path& file, Position position) {
   // Detect circular lists.
   const fs::path identity = fs::weakly_canonical(file);
   const auto first = std::find(open_.begin(), open_.end(), identity);
@@ -104,32 +104,32 @@ void DefaultsComposer::add_file(const fs::path& file, Standing standing) {
   }
   const std::string package = package_of(text);
   if (package == "_global_") {
-    standing.place.clear();
+    position.place.clear();
   } else if (!package.empty() && package != "_group_") {
-    standing.place = package;
+    position.place = package;
   }
   // Merge the entries of its list and its own keys, in order.
   open_.push_back(identity);
   for (const ConfigNode& entry : take_defaults(body)) {
     if (is_self(entry)) {
-      merge_at(standing.place, body);
+      merge_at(position.place, body);
     } else {
-      add_entry(entry, standing);
+      add_entry(entry, position);
     }
   }
   open_.pop_back();
 }
 
-void DefaultsComposer::add_entry(const ConfigNode& entry, const Standing& parent) {
+void DefaultsComposer::add_entry(const ConfigNode& entry, const Position& parent) {
   // `- NAME` or `- FOLDER/NAME`.
   if (entry.is_scalar()) {
     const std::size_t slash = entry.text().rfind('/');
-    Standing standing = parent;
+    Position position = parent;
     if (slash != std::string::npos) {
-      standing.folder = append(parent.folder, entry.text().substr(0, slash), '/');
+      position.folder = append(parent.folder, entry.text().substr(0, slash), '/');
     }
     const std::string name = entry.text().substr(slash == std::string::npos ? 0 : slash + 1);
-    add_file(find_in_groups(name, {standing.folder}, folders_, entry.location()).file, standing);
+    add_file(find_in_groups(name, {position.folder}, folders_, entry.location()).file, position);
     return;
   }
   // `- GROUP: NAME`.
@@ -172,7 +172,7 @@ void DefaultsComposer::name_by_other_group(GroupChoice& choice) const {
 }
 
 void DefaultsComposer::add_group(const std::string& group, GroupChoice choice,
-                                 const Standing& parent) {
+                                 const Position& parent) {
   // Choices of the command line replace those of lists.
   const std::string address = append(parent.choice, group, '/');
   const auto given = given_.find(address);

@@ -37,14 +37,14 @@ class DefaultsComposer {
  private:
   // The position of a file: the folder of its group, the path of its choice ("agent/backbone"), and
   // its place in the tree ("agent.backbone").
-  struct Standing {
+  struct Position {
     std::string folder, choice, place;
   };
 
-  void add_file(const std::filesystem::path& file, Standing standing);
-  void add_entry(const ConfigNode& entry, const Standing& parent);
+  void add_file(const std::filesystem::path& file, Position position);
+  void add_entry(const ConfigNode& entry, const Position& parent);
   void name_by_other_group(GroupChoice& choice) const;
-  void add_group(const std::string& group, GroupChoice choice, const Standing& parent);
+  void add_group(const std::string& group, GroupChoice choice, const Position& parent);
   void merge_at(const std::string& place, ConfigNode body);
 
   Folders folders_;

@@ -29,7 +29,7 @@ std::vector<fs::path> config_search_path(const std::vector<fs::path>& config_dir
   if (const fs::path source = source_tree(prefix); !source.empty()) {
     folders.push_back(source / "configs");
   }
-  return folders;
+  return config::without_duplicates(folders);
 }
 
 namespace config {
@@ -68,6 +68,17 @@ std::string join_paths(const Folders& folders) {
 }
 
 }  // namespace
+
+Folders without_duplicates(const Folders& folders) {
+  Folders unique;
+  std::set<fs::path> seen;
+  for (const fs::path& folder : folders) {
+    std::error_code error;
+    const fs::path canonical = fs::weakly_canonical(folder, error);
+    if (seen.insert(error ? folder : canonical).second) unique.push_back(folder);
+  }
+  return unique;
+}
 
 fs::path find_experiment(const std::string& given, const Folders& folders) {
   if (given.empty()) throw Error({.what = "no config given", .expected = "a path or a name"});
@@ -108,6 +119,7 @@ GroupFile find_in_groups(const std::string& name, const std::vector<std::string>
   for (const fs::path& folder : folders) {
     for (const std::string& group : groups) searched.push_back(folder / group);
   }
+  searched = without_duplicates(searched);
   const std::vector<std::string> names = config_names(searched);
   const std::string group = groups.front();
   // Suggest one of them, or a sweep for several names separated by commas.

@@ -12,6 +12,9 @@ namespace roboimi::config {
 
 using Folders = std::vector<std::filesystem::path>;
 
+// Without the folders that an earlier path already names.
+Folders without_duplicates(const Folders& folders);
+
 // The file of `config`: a path, or else a name in `folders`, with or without ".yaml". Throws Error
 // if there is none.
 std::filesystem::path find_experiment(const std::string& config, const Folders& folders);

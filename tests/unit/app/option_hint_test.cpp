@@ -23,7 +23,7 @@ class OptionHint : public ::testing::Test {
   static std::string hint(const Arguments& arguments, const char* config_option = "config") {
     po::options_description options;
     options.add_options()(config_option, po::value<std::string>(), "")(
-        "device", po::value<std::string>(), "");
+        "config-dir", po::value<std::string>(), "")("device", po::value<std::string>(), "");
     return hint_for_option(arguments[0], arguments, options);
   }
 
@@ -54,6 +54,8 @@ TEST_F(OptionHint, CompletesKeysOfTheComponentsOfTheConfig) {
 
 TEST_F(OptionHint, SuggestsTheNearestOptionOrKey) {
   EXPECT_EQ(hint({"--confg", "x"}), "did you mean '--config'?");
+  EXPECT_EQ(hint({"--config-name", "x"}), "did you mean '--config'?");
+  EXPECT_EQ(hint({"--config-name=x"}), "did you mean '--config'?");
   EXPECT_EQ(hint({"--batch_sise", "8"}), "did you mean train.batch_size=8, without dashes?");
   EXPECT_EQ(hint({"--frobnicate", "8"}), "see --help");
 }

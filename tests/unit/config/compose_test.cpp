@@ -227,6 +227,35 @@ TEST_F(Compose, ListsTheFilesOfTheGroupAndTheFoldersForAnUnknownChoice) {
             HasSubstr("expected one of default"), HasSubstr(folder_.file("train"))));
 }
 
+TEST_F(Compose, ListsEachSearchedFolderOnce) {
+  // The config's own folder is also given by the option and the variable, under another name.
+  const std::string again = folder_.file("agent/..");
+  ::setenv("ROBOIMI_CONFIG_PATH", again.c_str(), 1);
+  const std::string group = error_text([&] {
+    compose_config(folder_.file("run.yaml"), {"train=fast"}, {folder_.path(), again});
+  });
+  const std::string name = error_text([&] { compose_config("rum", {}, {folder_.path(), again}); });
+  ::unsetenv("ROBOIMI_CONFIG_PATH");
+  const auto count = [](const std::string& text, const std::string& part) {
+    int found = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+      ++found;
+    }
+    return found;
+  };
+  EXPECT_EQ(count(group, folder_.path().string()), 1) << group;
+  EXPECT_EQ(count(name, folder_.path().string()), 1) << name;
+}
+
+TEST_F(Compose, SuggestsASlashForAGroupWrittenWithADot) {
+  EXPECT_THAT(failure({"agent.backbone=resnet18"}),
+              AllOf(HasSubstr("command line: 'agent.backbone' is a table of keys"),
+                    HasSubstr("write a slash: agent/backbone=resnet18")));
+  EXPECT_EQ(
+      compose({"agent.backbone={cameras: [top]}"}).root.find_path("agent.backbone.type")->text(),
+      "vit");
+}
+
 TEST_F(Compose, ListsTheChosenGroupsForAnUnknownGroup) {
   EXPECT_THAT(failure({"agent/backbonee=vit"}),
               AllOf(HasSubstr("no group 'agent/backbonee' is chosen"),
