@@ -30,11 +30,12 @@ using nlohmann::json;
 
 constexpr char kPluginsUsage[] =
     "usage: roboimi plugins list [--json | --markdown]\n"
-    "       roboimi plugins inspect NAME [--json]\n"
+    "       roboimi plugins inspect NAME|FILE.so [--json]\n"
     "       roboimi plugins reference [--readme FILE ... [--only-check]]\n"
     "       roboimi plugins check FILE.so [--component NAME] [--config OPTIONS.yaml] [--json]\n\n"
     "list       prints all components found, and the rejected files with the reason\n"
-    "inspect    prints the options of a plugin or component: type, default, range, unit, meaning\n"
+    "inspect    prints the options of a component, or of all components of a plugin or a file:\n"
+    "           type, default, range, unit, meaning\n"
     "reference  prints all options of experiments, collections and components as a document\n"
     "           (docs/reference.md); with --readme, updates the tables between\n"
     "           `<!-- options NAME -->` and `<!-- end of options -->` in the files instead\n"
@@ -206,11 +207,20 @@ std::vector<ComponentInfo> components_named(const std::string& name) {
       {.what = "no plugin or component '" + name + "'", .next = similar_names(name, names)});
 }
 
-int inspect_components(const PluginsRequest& request) {
+// The components to inspect. A file may have the plugin name of another one in the search path, so
+// only the file is loaded.
+std::vector<ComponentInfo> inspected_components(const PluginsRequest& request) {
+  const bool is_file = request.name.ends_with(".so") || request.name.find('/') != std::string::npos;
+  if (is_file) return components_named(Registry::instance().load(expand_home(request.name)));
   load_plugins(request);
+  return components_named(request.name);
+}
+
+int inspect_components(const PluginsRequest& request) {
+  const std::vector<ComponentInfo> components = inspected_components(request);
   const auto plugins = Registry::instance().plugins();
   json all = json::array();
-  for (const ComponentInfo& info : components_named(request.name)) {
+  for (const ComponentInfo& info : components) {
     const LoadedPlugin& plugin = plugin_of(plugins, info);
     json described = component_json(info, plugin);
     described["options"] = option_json(info.schema);
@@ -355,7 +365,7 @@ int plugins_command(const Arguments& arguments) {
   if (request.action.empty()) what = "no command given";
   if (is_known) what = "wrong arguments of 'plugins " + request.action + "'";
   throw Error({.what = what,
-               .expected = "list, inspect NAME, reference or check FILE.so",
+               .expected = "list, inspect NAME, inspect FILE.so, reference or check FILE.so",
                .next = is_known
                            ? "see roboimi plugins --help"
                            : did_you_mean(request.action, actions, "see roboimi plugins --help")});

@@ -86,7 +86,7 @@ TEST_F(BadInput, NothingIsCreatedForARunThatCannotWork) {
   EXPECT_THAT(failure({"--resume", "runs/none"}), HasSubstr("runs/none: no run to resume"));
   EXPECT_THAT(failure({"--resume", "seed=3"}), HasSubstr("never: no run to resume"));
   EXPECT_THAT(failure({"--multirun", "--resume", "seed=0,1"}),
-              HasSubstr("--multirun with --resume"));
+              HasSubstr("--multirun cannot be combined with --resume"));
   EXPECT_THAT(failure({"seed=0,1"}), HasSubstr("--multirun runs each of several values"));
   EXPECT_FALSE(fs::exists(runs));
   EXPECT_FALSE(fs::exists(*place_ / "runs/none"));
@@ -204,6 +204,25 @@ TEST_F(BadInput, AFullDiskLeavesNoHalfFile) {
   EXPECT_FALSE(fs::exists(*place_ / "full/episode_0.hdf5"));
 }
 
+TEST_F(BadInput, ResumingNeedsARunOrAConfig) {
+  EXPECT_EQ(place_->run({"run", "--resume"}).errors,
+            "roboimi run: --resume names neither a run nor a config: expected --resume RUN_DIR, or "
+            "--config CONFIG --resume for the newest run of the config's name; see roboimi run "
+            "--help\n");
+}
+
+TEST_F(BadInput, MissingDataNamesTheWholeCommandThatCollectsIt) {
+  EXPECT_THAT(error_of({"data.path=nowhere"}),
+              HasSubstr("collect demonstrations with: roboimi collect --config "
+                        "collect_sim_transfer.yaml"));
+}
+
+TEST_F(BadInput, AGroupWrittenWithADotIsShownWithASlash) {
+  EXPECT_THAT(error_of({"agent.head=diffusion"}),
+              HasSubstr("'agent.head' is a table of keys: expected a table; found 'diffusion'; to "
+                        "choose a config of the group, write a slash: agent/head=diffusion"));
+}
+
 TEST_F(BadInput, AnUnknownCommandNamesTheNearestOne) {
   const Result result = place_->run({"colect"});
   EXPECT_EQ(result.status, 1);
@@ -220,6 +239,18 @@ TEST_F(BadInput, PartOfAComponentsNameIsCompleted) {
               HasSubstr("no plugin or component 'resnet'; did you mean 'resnet_backbone'?"));
   EXPECT_THAT(place_->run({"plugins", "inspect", "resnet_bakcbone"}).errors,
               HasSubstr("did you mean 'resnet_backbone'?"));
+}
+
+TEST_F(BadInput, TheComponentsOfALibraryAreInspectedByItsFile) {
+  const std::string file = ROBOIMI_BINARY_DIR "/lib/roboimi/plugins/libresnet_backbone.so";
+  const Result inspected = place_->run({"plugins", "inspect", file});
+  EXPECT_EQ(inspected.status, 0) << inspected.errors;
+  EXPECT_THAT(inspected.output, HasSubstr("backbone resnet_backbone: "));
+  EXPECT_THAT(inspected.output, HasSubstr("keypoints"));
+  EXPECT_THAT(inspected.output, Not(HasSubstr("lewm_vit_backbone")));
+  EXPECT_THAT(place_->run({"plugins", "inspect", "./libnone.so"}).errors,
+              HasSubstr("libnone.so: cannot load the plugin: expected a shared library; found no "
+                        "such file"));
 }
 
 TEST_F(BadInput, TheConfigMayBeAPositionalArgument) {

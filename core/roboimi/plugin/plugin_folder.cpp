@@ -21,7 +21,7 @@ std::string who_else_can_write_to(const fs::path& path) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0) return "";
   if ((status.st_mode & S_IWOTH) != 0) {
-    return fmt::format("everybody can write to {}", path.string());
+    return fmt::format("every user can write to {}", path.string());
   }
   if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
     return fmt::format("{} belongs to user {}", path.string(), status.st_uid);

@@ -15,7 +15,7 @@ std::filesystem::path tidy(const std::filesystem::path& written);
 std::vector<std::filesystem::path> libraries_in(const std::filesystem::path& folder);
 
 // Why somebody else could have put the library there: `file` or its folder is writable for
-// everybody, or belongs to a user other than root and this process's. Empty if neither is the case
+// every user, or belongs to a user other than root and this process's. Empty if neither is the case
 // or there is no such file.
 std::string who_else_can_write(const std::filesystem::path& file);
 

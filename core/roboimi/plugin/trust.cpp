@@ -64,9 +64,7 @@ const Registry::State::Loaded* Registry::State::substitute_for(const fs::path& f
   if (exists && std::ranges::find(recorded, sum, &RecordedPlugin::sha256) != recorded.end()) {
     return nullptr;
   }
-  const std::string found = exists             ? "a file that the run did not record"
-                            : recorded.empty() ? "no such file, and no record of the run's plugins"
-                                               : "no such file";
+  const std::string found = exists ? "a file that the run did not record" : "no such file";
   // Use the plugin of the same name in the search path.
   const std::string name = name_of(file, recorded);
   for (const Loaded& known : loaded) {
@@ -78,6 +76,12 @@ const Registry::State::Loaded* Registry::State::substitute_for(const fs::path& f
           path, file.string(), config, found, name, known.plugin.file.string());
     }
     return &known;
+  }
+  if (!exists) {
+    throw Error({.what = fmt::format("the plugin library {} does not exist", file.string()),
+                 .where = config,
+                 .expected = fmt::format("this file, or the plugin '{}' in a plugin folder", name),
+                 .next = "restore the file, or name the plugin's folder with --plugin-path"});
   }
   throw Error(
       {.what = fmt::format("the library {} is not opened, because a run's configuration names it",

@@ -153,7 +153,7 @@ TEST(PluginFolder, ThatEverybodyCanWriteToGivesOneWarning) {
   EXPECT_THAT(list_plugins_in(folder).output, Not(HasSubstr("can write")));
   fs::permissions(folder, fs::perms::all);
   const std::string output = list_plugins_in(folder).output;
-  const std::string line = "everybody can write to " + folder.string();
+  const std::string line = "every user can write to " + folder.string();
   EXPECT_THAT(output, AllOf(HasSubstr(line), HasSubstr("its code runs with your permissions")));
   EXPECT_EQ(output.find(line, output.find(line) + 1), std::string::npos) << output;
 }

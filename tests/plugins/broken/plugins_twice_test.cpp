@@ -157,5 +157,17 @@ TEST(RunsPlugin, ThatIsGoneIsSearchedByNameInTheSearchPath) {
   EXPECT_EQ(taken(config).file, ours);
 }
 
+TEST(RunsPlugin, ThatIsGoneEverywhereIsReportedAsMissing) {
+  const fs::path run = empty_folder("lonely_run");
+  const ConfigNode config =
+      naming("/nowhere/liblonely.so", "lonely", (run / "config.yaml").string());
+  restrict_to_recorded_plugins(config, run);
+  const std::string text = error_text([&] { taken(config); });
+  EXPECT_THAT(text, AllOf(HasSubstr("the plugin library /nowhere/liblonely.so does not exist"),
+                          HasSubstr("the plugin 'lonely' in a plugin folder"),
+                          HasSubstr("name the plugin's folder with --plugin-path")));
+  EXPECT_THAT(text, testing::Not(HasSubstr("--trust-plugins")));
+}
+
 }  // namespace
 }  // namespace roboimi
