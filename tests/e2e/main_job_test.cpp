@@ -317,6 +317,25 @@ TEST_F(MainJob, AConfigAndItsPluginMeanTheSameFromAnyFolder) {
       << place_->run({"suite", "status", "suite"}).output;
 }
 
+// Only the cache file of this training counts as written, not any file in the cache's folder.
+TEST_F(MainJob, ADryRunFindsTheCacheOfItsOwnFeatures) {
+  const auto plan = [&](const std::string& last) {
+    const Result result = place_->run(training(
+        "runs_cached",
+        words(random_lewm(), {"cache.folder=cached", "data.max_episodes=1",
+                              "train.rollout_num_episodes=0", "train.max_steps=1", last})));
+    EXPECT_EQ(result.status, 0) << result.errors;
+    return result.output;
+  };
+  const std::string to_write = "disk          0.2 MB of cache to write";
+  fs::create_directories(*place_ / "cached");
+  write_text_atomically(*place_ / "cached/embeddings-0123456789abcdef.safetensors",
+                        std::string(1 << 20, 'x'));
+  EXPECT_THAT(plan("--dry-run"), HasSubstr(to_write));
+  plan("seed=0");
+  EXPECT_THAT(plan("--dry-run"), HasSubstr("disk          0.0 MB of cache to write"));
+}
+
 std::string weights_hash(const fs::path& run, const std::string& step) {
   return sha256_file(run / "checkpoints" / step / "model.safetensors") +
          sha256_file(run / "checkpoints" / step / "ema.safetensors") +

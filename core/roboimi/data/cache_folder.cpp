@@ -24,7 +24,7 @@ bool make_writable(const fs::path& folder) {
   return !error && ::access(folder.c_str(), W_OK | X_OK) == 0;
 }
 
-// Empty if the user has no home folder: a folder that everybody can write to is not safe.
+// Empty if the user has no home folder: a folder that every user can write to is not safe.
 fs::path user_cache_folder() {
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr) {
     const fs::path folder = expand_home(cache);
@@ -43,7 +43,7 @@ bool is_trusted(const fs::path& folder, uid_t also) {
   const bool is_open = (status.st_mode & S_IWOTH) != 0;
   if (is_owned && !is_open) return true;
   logger().warn("{}: not used for cached data: {}", folder.string(),
-                is_open ? "everybody can write to it (chmod o-w)" : "it belongs to another user");
+                is_open ? "every user can write to it (chmod o-w)" : "it belongs to another user");
   return false;
 }
 
@@ -63,7 +63,29 @@ std::string file_state(const fs::path& file) {
          std::to_string(status.st_mtim.tv_nsec);
 }
 
+[[noreturn]] void fail_no_folder(const fs::path& beside, const fs::path& user) {
+  throw Error({.what = "no usable folder for cached data",
+               .where = beside.string(),
+               .expected = "a folder that belongs to this user" +
+                           (user.empty() ? ", or a home folder" : ", or " + user.string()),
+               .next = "set cache.folder to a folder with space"});
+}
+
 }  // namespace
+
+fs::path planned_cache_folder(const Dataset& dataset) {
+  const fs::path data = fs::absolute(dataset.episode(0).file).parent_path();
+  const auto is_usable = [](const fs::path& folder, uid_t also) {
+    if (::access(nearest_existing(folder).c_str(), W_OK | X_OK) != 0) return false;
+    std::error_code error;
+    if (!fs::exists(folder, error)) return true;
+    return fs::is_directory(folder, error) && is_trusted(folder, also);
+  };
+  const fs::path beside = data / ".roboimi_cache", user = user_cache_folder();
+  if (is_usable(beside, owner_of(data))) return beside;
+  if (!user.empty() && is_usable(user, ::geteuid())) return user;
+  fail_no_folder(beside, user);
+}
 
 fs::path cache_folder(const Dataset& dataset) {
   if (dataset.num_episodes() == 0) {
@@ -76,11 +98,7 @@ fs::path cache_folder(const Dataset& dataset) {
   if (make_writable(beside) && is_trusted(beside, owner_of(data))) return beside;
   const fs::path user = user_cache_folder();
   if (!user.empty() && make_writable(user) && is_trusted(user, ::geteuid())) return user;
-  throw Error({.what = "no usable folder for cached data",
-               .where = beside.string(),
-               .expected = "a folder that belongs to this user" +
-                           (user.empty() ? ", or a home folder" : ", or " + user.string()),
-               .next = "set cache.folder to a folder with space"});
+  fail_no_folder(beside, user);
 }
 
 std::string data_fingerprint(const Dataset& dataset, bool hash_contents) {

@@ -14,9 +14,12 @@ namespace roboimi {
 
 // The cache folder of a dataset: `<folder of the data>/.roboimi_cache` if it is writable, else
 // $XDG_CACHE_HOME/roboimi or ~/.cache/roboimi. Creates the folder. A folder that is writable for
-// everybody or that belongs to another user is not used, except that .roboimi_cache may belong to
+// every user or that belongs to another user is not used, except that .roboimi_cache may belong to
 // the owner of the data. Throws Error if there is no usable folder.
 ROBOIMI_EXPORT std::filesystem::path cache_folder(const Dataset& dataset);
+
+// The folder that cache_folder() will return, without creating it. Throws Error likewise.
+ROBOIMI_EXPORT std::filesystem::path planned_cache_folder(const Dataset& dataset);
 
 // A hash that identifies the data files (Dataset::files()): the absolute path, size and mtime of
 // each, or with `hash_contents` its name and the SHA-256 of its contents.

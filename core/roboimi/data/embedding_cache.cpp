@@ -217,6 +217,10 @@ Embeddings load(const fs::path& file, const std::string& fingerprint, const Back
           .are_normalized = backbone.features_are_normalized()};
 }
 
+std::string file_name(const std::string& key) {
+  return "embeddings-" + key.substr(0, 32) + ".safetensors";
+}
+
 }  // namespace
 
 at::Tensor Embeddings::of_episodes(const std::vector<std::int64_t>& episodes) const {
@@ -259,6 +263,11 @@ std::string embedding_fingerprint(const Backbone& backbone, const Dataset& datas
   return hash.hex();
 }
 
+fs::path embedding_file(const Backbone& backbone, const Dataset& dataset,
+                        const EmbeddingCacheOptions& options) {
+  return options.folder / file_name(embedding_fingerprint(backbone, dataset, options));
+}
+
 Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
                              const EmbeddingCacheOptions& options) {
   ROBOIMI_CHECK(options.variants >= 1 && options.block_size >= 1,
@@ -286,7 +295,7 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
   // Use the file if it exists.
   const std::string key = embedding_fingerprint(backbone, dataset, options);
   const fs::path folder = options.folder.empty() ? cache_folder(dataset) : options.folder;
-  const fs::path file = folder / ("embeddings-" + key.substr(0, 32) + ".safetensors");
+  const fs::path file = folder / file_name(key);
   const Encoder encoder(backbone, dataset, options);
   const fs::path partial = fs::path(file).replace_extension(".partial");
   if (fs::exists(file)) {

@@ -65,6 +65,12 @@ struct Embeddings {
 ROBOIMI_EXPORT Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
                                             const EmbeddingCacheOptions& options);
 
+// The file in `options.folder` that cached_embeddings() reads or writes. Hashes the weights and,
+// with `verify`, the data files.
+ROBOIMI_EXPORT std::filesystem::path embedding_file(const Backbone& backbone,
+                                                    const Dataset& dataset,
+                                                    const EmbeddingCacheOptions& options);
+
 // Returns only the key of the cache.
 ROBOIMI_EXPORT std::string embedding_fingerprint(const Backbone& backbone, const Dataset& dataset,
                                                  const EmbeddingCacheOptions& options);

@@ -161,6 +161,14 @@ TEST(CacheFolder, ReportsWhyItCannotBeCreated) {
   }
 }
 
+TEST_F(EmbeddingCacheTest, NamesItsFileBeforeItIsWritten) {
+  const fs::path file = embedding_file(backbone_, data_, options());
+  EXPECT_FALSE(fs::exists(file));
+  EXPECT_EQ(cached_embeddings(backbone_, data_, options()).file, file);
+  backbone_.weight[0] += 1;
+  EXPECT_NE(embedding_file(backbone_, data_, options()), file);
+}
+
 TEST_F(EmbeddingCacheTest, LeavesNothingUnderTheFinalNameWhenTheDiskIsFull) {
   EmbeddingCacheOptions nowhere = options();
   nowhere.folder = "/dev/full/cache";
@@ -176,6 +184,19 @@ TEST(CacheFolder, IsNextToTheDataOrInTheUsersCache) {
   std::ofstream(folder / "blocked/.roboimi_cache") << "in the way";
   ::setenv("XDG_CACHE_HOME", (folder / "home").c_str(), 1);
   EXPECT_EQ(cache_folder(blocked), folder / "home/roboimi");
+  ::unsetenv("XDG_CACHE_HOME");
+}
+
+TEST(CacheFolder, IsPlannedWithoutBeingCreated) {
+  const ScratchFolder folder;
+  const TableDataset data(folder / "data", {2}, {});
+  const fs::path beside = fs::absolute(folder / "data") / ".roboimi_cache";
+  EXPECT_EQ(planned_cache_folder(data), beside);
+  EXPECT_FALSE(fs::exists(beside));
+  std::ofstream(beside) << "in the way";
+  ::setenv("XDG_CACHE_HOME", (folder / "home").c_str(), 1);
+  EXPECT_EQ(planned_cache_folder(data), folder / "home/roboimi");
+  EXPECT_FALSE(fs::exists(folder / "home"));
   ::unsetenv("XDG_CACHE_HOME");
 }
 
