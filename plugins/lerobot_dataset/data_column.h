@@ -1,0 +1,42 @@
+// Rows of one column of a data file: numbers of a fixed width, or strings.
+//
+//   DataColumn states(reader, "observation.state", 0, reader.num_rows());
+//   at::Tensor rows = states.vectors(14);   // float [N, 14]
+//
+// A feature of shape [1] is a plain column in some data sets and a column of lists in others. An
+// Error names the file, the column and the row of a null and of a list of another length.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "roboimi/io/parquet/reader.h"
+
+namespace roboimi::lerobot_dataset {
+
+class DataColumn {
+ public:
+  // Rows [first, first + count). Throws Error if there is no such column.
+  DataColumn(const parquet::Reader& reader, const std::string& name, std::int64_t first,
+             std::int64_t count);
+
+  std::vector<std::int64_t> integers() const;    // one per row
+  std::vector<double> numbers() const;           // one per row
+  at::Tensor vectors(std::int64_t width) const;  // float [N, width]
+
+ private:
+  void check(std::int64_t width) const;
+  [[noreturn]] void fail(std::int64_t row, const std::string& expected,
+                         const std::string& found) const;
+
+  const parquet::Reader& reader_;
+  std::string name_;
+  std::int64_t first_, count_;
+  bool is_unsigned_ = false;
+  parquet::Values values_;
+};
+
+}  // namespace roboimi::lerobot_dataset

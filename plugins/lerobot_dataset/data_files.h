@@ -1,0 +1,47 @@
+// The open data files of a data set, and whole columns of the files that were used last: an episode
+// is read several times, and a file holds many episodes.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "roboimi/io/parquet/reader.h"
+
+namespace roboimi::lerobot_dataset {
+
+class DataFiles {
+ public:
+  std::shared_ptr<const parquet::Reader> open(const std::filesystem::path& file);
+
+  // All rows of a column of numbers, float [N, width].
+  at::Tensor vectors(const std::filesystem::path& file, const std::string& column,
+                     std::int64_t width);
+  // All rows of a column of integers, int64 [N].
+  at::Tensor integers(const std::filesystem::path& file, const std::string& column);
+
+ private:
+  using ColumnKey = std::pair<std::filesystem::path, std::string>;  // file, column
+  struct Column {
+    ColumnKey key;
+    at::Tensor rows;
+  };
+  at::Tensor column(const std::filesystem::path& file, const std::string& name,
+                    const std::function<at::Tensor(const parquet::Reader&)>& read);
+
+  std::mutex mutex_;
+  std::list<std::shared_ptr<const parquet::Reader>> readers_;  // the last used first
+  std::list<Column> columns_;                                  // the last used first
+  std::map<ColumnKey, std::list<Column>::iterator> column_of_;
+  std::size_t column_bytes_ = 0;
+};
+
+}  // namespace roboimi::lerobot_dataset

@@ -1,0 +1,155 @@
+#include "plugins/lerobot_dataset/episode_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "plugins/lerobot_dataset/json_file.h"
+#include "roboimi/common/error.h"
+#include "roboimi/io/parquet/reader.h"
+
+namespace roboimi::lerobot_dataset {
+namespace {
+
+namespace fs = std::filesystem;
+
+using parquet::Reader;
+
+void add(EpisodeTable& table, std::int64_t number, TableEpisode episode, const fs::path& file) {
+  if (table.episodes.try_emplace(number, std::move(episode)).second) return;
+  throw Error({.what = fmt::format("episode {} is listed twice", number),
+               .where = file.string(),
+               .expected = "one row per episode",
+               .next = "remove the second row, or the table file that was added by mistake"});
+}
+
+// A column of integers, or nothing if the table lacks it.
+std::vector<std::int64_t> optional_integers(const Reader& reader, const std::string& column) {
+  if (reader.find(column) == nullptr) return {};
+  return reader.read_integers(column, 0, reader.num_rows());
+}
+
+std::optional<std::int64_t> at_row(const std::vector<std::int64_t>& column, std::size_t row) {
+  return column.empty() ? std::nullopt : std::optional(column[row]);
+}
+
+void require_column(const Reader& reader, const std::string& column, const std::string& next) {
+  if (reader.find(column) != nullptr) return;
+  throw Error({.what = fmt::format("the episode table has no column '{}'", column),
+               .where = reader.file().string(),
+               .expected = "the columns of LeRobot's version 3",
+               .next = next});
+}
+
+// Adds the windows of one camera to the episodes of a table file.
+void read_windows(const Reader& reader, const InfoFile& info, const std::string& feature,
+                  std::vector<TableEpisode>& episodes) {
+  const std::string prefix = "videos/" + feature + "/";
+  const std::string next = fmt::format("leave the camera '{}' out of data.camera_names", feature);
+  for (const char* column : {"chunk_index", "file_index", "from_timestamp"}) {
+    require_column(reader, prefix + column, next);
+  }
+  const std::int64_t count = reader.num_rows();
+  const auto chunks = reader.read_integers(prefix + "chunk_index", 0, count);
+  const auto files = reader.read_integers(prefix + "file_index", 0, count);
+  const auto from = reader.read_numbers(prefix + "from_timestamp", 0, count);
+  std::vector<double> to;
+  if (reader.find(prefix + "to_timestamp") != nullptr) {
+    to = reader.read_numbers(prefix + "to_timestamp", 0, count);
+  }
+  for (std::size_t row = 0; row < episodes.size(); ++row) {
+    const PathFields fields{.numbers = {{"chunk_index", chunks[row]}, {"file_index", files[row]}},
+                            .video_key = feature};
+    VideoWindow window{.file = info.video_path.format(fields), .from = from[row]};
+    if (!to.empty()) window.to = to[row];
+    episodes[row].windows[feature] = std::move(window);
+  }
+}
+
+void read_table_file(const fs::path& file, const InfoFile& info,
+                     const std::vector<std::string>& video_features, EpisodeTable& table) {
+  std::optional<Reader> opened;
+  try {
+    opened.emplace(file);
+  } catch (const Error& error) {
+    if (!table.error) table.error = error.parts();
+    return;
+  }
+  const Reader& reader = *opened;
+  require_column(reader, "episode_index", "restore the table, or convert the data set again");
+  const auto numbers = reader.read_integers("episode_index", 0, reader.num_rows());
+  std::vector<TableEpisode> episodes(numbers.size());
+
+  // Columns about rows may be missing; they are only compared.
+  const auto lengths = optional_integers(reader, "length");
+  const auto from = optional_integers(reader, "dataset_from_index");
+  const auto to = optional_integers(reader, "dataset_to_index");
+  const auto chunks = optional_integers(reader, "data/chunk_index");
+  const auto files = optional_integers(reader, "data/file_index");
+  for (std::size_t row = 0; row < episodes.size(); ++row) {
+    episodes[row] = {.length = at_row(lengths, row),
+                     .from_index = at_row(from, row),
+                     .to_index = at_row(to, row),
+                     .data_chunk = at_row(chunks, row),
+                     .data_file = at_row(files, row)};
+  }
+  for (const std::string& feature : video_features) read_windows(reader, info, feature, episodes);
+  for (std::size_t row = 0; row < episodes.size(); ++row) {
+    add(table, numbers[row], std::move(episodes[row]), file);
+  }
+}
+
+void read_lines(const fs::path& file, EpisodeTable& table) {
+  read_json_lines(file, [&](const Json& row, std::int64_t line) {
+    const auto number = row.is_object() ? row.find("episode_index") : row.end();
+    if (!row.is_object() || number == row.end() || !number->is_number_integer()) {
+      throw Error({.what = "the line names no episode",
+                   .where = fmt::format("{}:{}", file.string(), line),
+                   .expected = R"({"episode_index": 0, "tasks": [...], "length": 40})",
+                   .found = shown(row)});
+    }
+    TableEpisode episode;
+    if (const auto length = row.find("length");
+        length != row.end() && length->is_number_integer()) {
+      episode.length = length->get<std::int64_t>();
+    }
+    add(table, number->get<std::int64_t>(), std::move(episode), file);
+  });
+}
+
+}  // namespace
+
+std::vector<fs::path> files_below(const fs::path& folder, const std::string& extension) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) return files;
+  const auto options = fs::directory_options::follow_directory_symlink |
+                       fs::directory_options::skip_permission_denied;
+  for (auto entry = fs::recursive_directory_iterator(folder, options);
+       entry != fs::recursive_directory_iterator(); ++entry) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with(".")) {
+      if (entry->is_directory(error)) entry.disable_recursion_pending();
+      continue;
+    }
+    if (entry->path().extension() == extension) files.push_back(entry->path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+EpisodeTable read_episode_table(const InfoFile& info,
+                                const std::vector<std::string>& video_features) {
+  EpisodeTable table;
+  const fs::path meta = info.folder() / "meta";
+  if (info.is_v3) {
+    table.files = files_below(meta / "episodes", ".parquet");
+    for (const fs::path& file : table.files) read_table_file(file, info, video_features, table);
+  } else if (const fs::path lines = meta / "episodes.jsonl"; fs::exists(lines)) {
+    table.files = {lines};
+    read_lines(lines, table);
+  }
+  return table;
+}
+
+}  // namespace roboimi::lerobot_dataset

@@ -1,0 +1,128 @@
+#include "plugins/lerobot_dataset/image_frames.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/common/text.h"
+#include "roboimi/io/image.h"
+
+namespace roboimi::lerobot_dataset {
+namespace {
+
+namespace fs = std::filesystem;
+
+using namespace std::string_view_literals;
+
+constexpr std::string_view kJpeg = "\xff\xd8\xff"sv;
+constexpr std::string_view kPng = "\x89PNG\r\n\x1a\n"sv;
+
+// The encoded images of a range of rows.
+class Images {
+ public:
+  Images(const parquet::Reader& reader, const fs::path& folder, const std::string& feature,
+         std::int64_t first, std::int64_t count)
+      : reader_(reader), folder_(folder), feature_(feature), first_(first) {
+    // A struct of bytes and path, or the bytes alone.
+    const bool is_struct = reader.find(feature + ".bytes") != nullptr;
+    bytes_ = strings(is_struct ? feature + ".bytes" : feature, count);
+    if (is_struct && reader.find(feature + ".path") != nullptr) {
+      paths_ = strings(feature + ".path", count);
+    }
+  }
+
+  // The image of the i-th row of the range.
+  at::Tensor decoded(std::int64_t i) const {
+    try {
+      const std::string& stored = bytes_[static_cast<std::size_t>(i)];
+      if (!stored.empty()) return decode(stored);
+      return decode(read_text(path_of(i)));
+    } catch (const Error& error) {
+      Error::Parts parts = error.parts();
+      parts.what = fmt::format("row {} of camera '{}': {}", first_ + i, feature_, parts.what);
+      if (parts.where.empty()) parts.where = reader_.file().string();
+      if (parts.next.empty()) {
+        parts.next = "copy or record the data file again, or leave the episode out: data.episodes";
+      }
+      throw Error(std::move(parts));
+    }
+  }
+
+ private:
+  std::vector<std::string> strings(const std::string& column, std::int64_t count) const {
+    parquet::Values values = reader_.read(column, first_, count);
+    auto* const texts = std::get_if<std::vector<std::string>>(&values.values);
+    if (texts != nullptr && values.offsets.empty()) return std::move(*texts);
+    throw Error({.what = fmt::format("the column '{}' holds no encoded images", column),
+                 .where = reader_.file().string(),
+                 .expected = "the bytes of a PNG or a JPEG per row",
+                 .found = reader_.find(column)->type_name,
+                 .next = fmt::format("leave the camera '{}' out of data.camera_names", feature_)});
+  }
+
+  // The file that a row names, which must lie in the data set.
+  fs::path path_of(std::int64_t i) const {
+    const std::string name = paths_.empty() ? "" : paths_[static_cast<std::size_t>(i)];
+    if (name.empty()) throw Error({.what = "there is neither an image nor the name of one"});
+    const fs::path relative = fs::path(name).lexically_normal();
+    if (relative.is_absolute() || *relative.begin() == "..") {
+      throw Error({.what = "the image lies outside the data set", .found = printable(name)});
+    }
+    return folder_ / relative;
+  }
+
+  static at::Tensor decode(std::string_view bytes) {
+    const std::span<const std::uint8_t> data(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                             bytes.size());
+    if (bytes.starts_with(kJpeg)) return decode_jpeg(data);
+    if (bytes.starts_with(kPng)) return decode_png(data);
+    throw Error({.what = "cannot decode the image",
+                 .expected = "a PNG or a JPEG",
+                 .found = fmt::format("{} other bytes", bytes.size())});
+  }
+
+  const parquet::Reader& reader_;
+  const fs::path& folder_;
+  const std::string& feature_;
+  std::int64_t first_;
+  std::vector<std::string> bytes_, paths_;
+};
+
+}  // namespace
+
+at::Tensor read_image_frames(const parquet::Reader& reader, const fs::path& folder,
+                             const std::string& feature, std::int64_t first, std::int64_t count,
+                             ImageSize size) {
+  const Images images(reader, folder, feature, first, count);
+  at::Tensor frames = at::empty({count, size.height, size.width, 3}, at::kByte);
+  at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const at::Tensor frame = images.decoded(i);
+      if (frame.size(0) != size.height || frame.size(1) != size.width) {
+        throw Error(
+            {.what = fmt::format("row {} of camera '{}' has another size", first + i, feature),
+             .where = reader.file().string(),
+             .expected = fmt::format("{}x{}", size.height, size.width),
+             .found = fmt::format("{}x{}", frame.size(0), frame.size(1)),
+             .next = "store frames of different sizes in different data sets"});
+      }
+      frames[i].copy_(frame);
+    }
+  });
+  return frames;
+}
+
+ImageSize image_size_of_row(const parquet::Reader& reader, const fs::path& folder,
+                            const std::string& feature, std::int64_t row) {
+  const at::Tensor frame = Images(reader, folder, feature, row, 1).decoded(0);
+  return {.height = frame.size(0), .width = frame.size(1)};
+}
+
+}  // namespace roboimi::lerobot_dataset

@@ -1,0 +1,26 @@
+// Frames of an image feature, stored in the data files as PNG or JPEG bytes or as names of files.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "roboimi/contract/observation.h"
+#include "roboimi/io/parquet/reader.h"
+
+namespace roboimi::lerobot_dataset {
+
+// Rows [first, first + count) of the feature: uint8 [count, H, W, 3], RGB, decoded in parallel.
+// `folder`: of the data set, for names of files. Throws Error, naming file and row, if a row has no
+// image, or one that cannot be decoded or has another size than `size`.
+at::Tensor read_image_frames(const parquet::Reader& reader, const std::filesystem::path& folder,
+                             const std::string& feature, std::int64_t first, std::int64_t count,
+                             ImageSize size);
+
+// The size of one row's image.
+ImageSize image_size_of_row(const parquet::Reader& reader, const std::filesystem::path& folder,
+                            const std::string& feature, std::int64_t row);
+
+}  // namespace roboimi::lerobot_dataset

@@ -1,0 +1,48 @@
+// Config options of the dataset.
+#include <cstdint>
+#include <optional>
+
+#include "plugins/lerobot_dataset/lerobot_dataset.h"
+#include "roboimi/common/paths.h"
+#include "roboimi/config/declare.h"
+
+namespace roboimi::lerobot_dataset {
+
+static void declare(OptionFields& fields, DatasetOptions& o) {
+  fields.required_path("path", o.path, "folder of the data set, with meta/, data/ and videos/");
+  std::vector<std::string> more_paths;
+  fields.texts(
+      "more_paths", more_paths,
+      "folders with the same streams, whose episodes follow; a folder that is listed twice "
+      "counts twice");
+  fields.texts("camera_names", o.camera_names,
+               "cameras to load: `front` for the feature observation.images.front, or names of "
+               "features; empty: all");
+  fields.texts("state", o.state,
+               "features of the robot's state, one after the other; empty: observation.state, else "
+               "state; [none]: no state");
+  fields.texts("actions", o.actions,
+               "features of the actions, one after the other; empty: action, else actions");
+  fields.texts("streams", o.streams,
+               "additional features to load as streams of their names: vectors and strings");
+  fields.text("task", o.task,
+              "column of the instruction: indices into the task table, or strings; `none`: no "
+              "stream `task`");
+  fields.texts("episodes", o.episodes,
+               "numbers of the episodes to use, such as [0-9, 12]; empty: all");
+  std::optional<std::int64_t> max_episodes;
+  fields.integer("max_episodes", max_episodes, "use only the first N episodes; default all")
+      .at_least(1);
+  fields.when_read([&](const Options&) {
+    for (const std::string& path : more_paths) o.more_paths.push_back(absolute_path(path));
+    o.max_episodes = max_episodes.value_or(0);
+  });
+}
+
+Schema dataset_schema() { return schema_of<DatasetOptions>(); }
+
+std::shared_ptr<Dataset> create_dataset(const Options& options) {
+  return std::make_shared<LerobotDataset>(options_from<DatasetOptions>(options));
+}
+
+}  // namespace roboimi::lerobot_dataset

@@ -1,0 +1,157 @@
+#include "plugins/lerobot_dataset/row_index.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "plugins/lerobot_dataset/data_column.h"
+#include "plugins/lerobot_dataset/episode_table.h"
+#include "roboimi/io/parquet/reader.h"
+
+namespace roboimi::lerobot_dataset {
+namespace {
+
+namespace fs = std::filesystem;
+
+using parquet::Reader;
+
+// The index columns of one file.
+struct Columns {
+  std::vector<std::int64_t> episodes, frames, indices;
+};
+
+std::vector<std::int64_t> index_column(const Reader& reader, const std::string& name) {
+  if (reader.find(name) == nullptr) {
+    throw Error({.what = fmt::format("the data file has no column '{}'", name),
+                 .where = reader.file().string(),
+                 .expected = "the columns episode_index and frame_index of a LeRobot data set",
+                 .next = "convert the data set again"});
+  }
+  const DataColumn column(reader, name, 0, reader.num_rows());
+  return column.integers();
+}
+
+Columns read_columns(const Reader& reader, const std::string& task_column, double fps,
+                     DataFile& file) {
+  Columns columns{.episodes = index_column(reader, "episode_index"),
+                  .frames = index_column(reader, "frame_index")};
+  if (reader.find("index") != nullptr) columns.indices = index_column(reader, "index");
+  if (reader.find("timestamp") != nullptr) {
+    file.timestamps = DataColumn(reader, "timestamp", 0, reader.num_rows()).numbers();
+  } else {
+    for (const std::int64_t frame : columns.frames) {
+      file.timestamps.push_back(static_cast<double>(frame) / fps);
+    }
+  }
+  if (!task_column.empty()) file.tasks = index_column(reader, task_column);
+  return columns;
+}
+
+Error wrong_frames(const fs::path& file, std::int64_t episode, std::int64_t expected,
+                   std::int64_t found) {
+  return Error({.what = found < expected
+                            ? fmt::format("episode {} has frame {} twice", episode, found)
+                            : fmt::format("episode {} lacks frame {}", episode, expected),
+                .where = file.string(),
+                .expected = fmt::format("frame_index {}", expected),
+                .found = std::to_string(found),
+                .next = "restore the missing rows or files, or leave the episode out: "
+                        "data.episodes"});
+}
+
+}  // namespace
+
+RowIndex::RowIndex(const InfoFile& info, const std::string& task_column) {
+  const fs::path folder = info.folder();
+  for (const fs::path& path : files_below(folder / info.data_path.first_folder(), ".parquet")) {
+    const auto fields = info.data_path.match(path.lexically_relative(folder).generic_string());
+    if (fields) files_.push_back({.path = path, .fields = *fields});
+  }
+
+  // Files are read in parallel, and added in order.
+  const auto num_files = static_cast<std::int64_t>(files_.size());
+  std::vector<Columns> columns(files_.size());
+  at::parallel_for(0, num_files, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      try {
+        columns[i] = read_columns(Reader(files_[i].path), task_column, info.fps, files_[i]);
+      } catch (const Error& error) {
+        columns[i] = {};
+        files_[i].error = error.parts();
+      }
+    }
+  });
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    add_rows(i, columns[i].episodes, columns[i].frames, columns[i].indices);
+  }
+  for (auto& [number, rows] : episodes_) std::ranges::sort(rows.runs, {}, &Run::frame);
+}
+
+void RowIndex::add_rows(std::size_t file, const std::vector<std::int64_t>& episodes,
+                        const std::vector<std::int64_t>& frames,
+                        const std::vector<std::int64_t>& indices) {
+  std::int64_t last_episode = 0;
+  EpisodeRows* rows = nullptr;
+  for (std::size_t i = 0; i < episodes.size(); ++i) {
+    // Continue the last run, or begin another one.
+    const bool continues = rows != nullptr && episodes[i] == last_episode &&
+                           frames[i] == rows->runs.back().frame + rows->runs.back().count;
+    if (!continues) {
+      rows = &episodes_[episodes[i]];
+      rows->runs.push_back(
+          {.file = file, .row = static_cast<std::int64_t>(i), .frame = frames[i], .count = 0});
+    }
+    last_episode = episodes[i];
+    ++rows->runs.back().count;
+    ++rows->length;
+    if (frames[i] == 0 && !indices.empty()) rows->first_index = indices[i];
+  }
+  num_rows_ += static_cast<std::int64_t>(episodes.size());
+}
+
+const fs::path& RowIndex::file_of(const EpisodeRows& rows) const {
+  return files_[rows.runs.front().file].path;
+}
+
+void RowIndex::check(std::int64_t number, double fps) const {
+  const EpisodeRows& rows = episodes_.at(number);
+  std::int64_t next = 0;
+  for (const Run& run : rows.runs) {
+    const DataFile& file = files_[run.file];
+    if (run.frame != next) throw wrong_frames(file.path, number, next, run.frame);
+    for (std::int64_t i = 0; i < run.count; ++i) {
+      const double expected = static_cast<double>(next + i) / fps;
+      const double found = file.timestamps[static_cast<std::size_t>(run.row + i)];
+      if (std::abs(found - expected) <= 0.5 / fps) continue;
+      throw Error({.what = fmt::format("frame {} of episode {} has the time of another frame",
+                                       next + i, number),
+                   .where = file.path.string(),
+                   .expected = fmt::format("timestamp {:.6g} s at {} fps, within half a frame",
+                                           expected, fps),
+                   .found = fmt::format("{:.6g} s", found),
+                   .next = "correct 'fps' in meta/info.json or the column timestamp, or leave the "
+                           "episode out: data.episodes"});
+    }
+    next += run.count;
+  }
+}
+
+std::vector<double> RowIndex::timestamps(const EpisodeRows& rows) const {
+  std::vector<double> times;
+  for (const Run& run : rows.runs) {
+    const auto first = files_[run.file].timestamps.begin() + run.row;
+    times.insert(times.end(), first, first + run.count);
+  }
+  return times;
+}
+
+void RowIndex::drop_columns() {
+  for (DataFile& file : files_) {
+    std::vector<double>().swap(file.timestamps);
+    std::vector<std::int64_t>().swap(file.tasks);
+  }
+}
+
+}  // namespace roboimi::lerobot_dataset

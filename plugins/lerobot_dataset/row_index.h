@@ -1,0 +1,69 @@
+// Where the rows of each episode are: an index of all data files by their columns episode_index and
+// frame_index. A row belongs to the episode that its episode_index names and is frame frame_index
+// of it, whatever the episode table says.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugins/lerobot_dataset/info_file.h"
+#include "roboimi/common/error.h"
+
+namespace roboimi::lerobot_dataset {
+
+struct DataFile {
+  std::filesystem::path path;
+  PathFields fields = {};                  // its numbers, from the name
+  std::optional<Error::Parts> error = {};  // why it cannot be read
+  std::vector<double> timestamps = {};     // of every row, in seconds
+  std::vector<std::int64_t> tasks = {};    // of every row; empty without a task column
+};
+
+// Rows of one file that are consecutive frames of an episode.
+struct Run {
+  std::size_t file = 0;
+  std::int64_t row = 0;    // the first row, in the file
+  std::int64_t frame = 0;  // the first frame, in the episode
+  std::int64_t count = 0;
+};
+
+struct EpisodeRows {
+  std::vector<Run> runs;                         // by frame
+  std::int64_t length = 0;                       // rows
+  std::optional<std::int64_t> first_index = {};  // column `index` of the first frame
+};
+
+class RowIndex {
+ public:
+  // Reads the index columns of all data files that have the form of info.data_path, and of
+  // `task_column` if it is not empty. A file that cannot be read is listed with its error.
+  RowIndex(const InfoFile& info, const std::string& task_column);
+
+  const std::vector<DataFile>& files() const { return files_; }
+  const std::map<std::int64_t, EpisodeRows>& episodes() const { return episodes_; }
+  std::int64_t num_rows() const { return num_rows_; }
+  // The file of the first frame.
+  const std::filesystem::path& file_of(const EpisodeRows& rows) const;
+
+  // Throws Error unless the frames of the episode are 0, 1, ..., each once, and their timestamps
+  // are those frames' at `fps`, within half a frame.
+  void check(std::int64_t episode, double fps) const;
+  // Seconds from the start of the episode, per frame.
+  std::vector<double> timestamps(const EpisodeRows& rows) const;
+  // Frees timestamps and tasks, once they are no longer needed.
+  void drop_columns();
+
+ private:
+  void add_rows(std::size_t file, const std::vector<std::int64_t>& episodes,
+                const std::vector<std::int64_t>& frames, const std::vector<std::int64_t>& indices);
+
+  std::vector<DataFile> files_;
+  std::map<std::int64_t, EpisodeRows> episodes_;
+  std::int64_t num_rows_ = 0;
+};
+
+}  // namespace roboimi::lerobot_dataset

@@ -1,0 +1,97 @@
+#include "plugins/lerobot_dataset/table_check.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace roboimi::lerobot_dataset {
+namespace {
+
+constexpr std::size_t kListedEpisodes = 3;
+constexpr std::size_t kListedRanges = 12;
+
+void compare(const std::string& column, const std::optional<std::int64_t>& stored,
+             const std::optional<std::int64_t>& found, std::vector<std::string>& differences) {
+  if (!stored || !found || *stored == *found) return;
+  differences.push_back(fmt::format("{} is {} instead of {}", column, *stored, *found));
+}
+
+std::optional<std::int64_t> number_of(const PathFields& fields, const std::string& name) {
+  const auto found = fields.numbers.find(name);
+  return found == fields.numbers.end() ? std::nullopt : std::optional(found->second);
+}
+
+// What the table says about an episode and its rows contradict.
+std::vector<std::string> differences_of(const TableEpisode& entry, const EpisodeRows& rows,
+                                        const RowIndex& index) {
+  std::vector<std::string> differences;
+  compare("length", entry.length, rows.length, differences);
+  compare("dataset_from_index", entry.from_index, rows.first_index, differences);
+  if (rows.first_index) {
+    compare("dataset_to_index", entry.to_index, *rows.first_index + rows.length, differences);
+  }
+  const PathFields& fields = index.files()[rows.runs.front().file].fields;
+  compare("data/chunk_index", entry.data_chunk, number_of(fields, "chunk_index"), differences);
+  compare("data/file_index", entry.data_file, number_of(fields, "file_index"), differences);
+  return differences;
+}
+
+}  // namespace
+
+void compare_table(const InfoFile& info, const EpisodeTable& table, const RowIndex& rows,
+                   Findings& findings) {
+  if (table.files.empty()) {
+    findings.warn(fmt::format("{}: there is no episode table; episodes are found by their rows",
+                              (info.folder() / "meta").string()));
+    return;
+  }
+  std::vector<std::string> lines;
+  std::size_t count = 0;
+  for (const auto& [number, episode] : rows.episodes()) {
+    std::vector<std::string> differences;
+    if (const auto entry = table.episodes.find(number); entry == table.episodes.end()) {
+      differences = {fmt::format("has {} rows but no entry", episode.length)};
+    } else {
+      differences = differences_of(entry->second, episode, rows);
+    }
+    if (differences.empty()) continue;
+    if (++count > kListedEpisodes) continue;
+    lines.push_back(fmt::format("episode {}: {}", number, fmt::join(differences, ", ")));
+  }
+  if (count == 0) return;
+  findings.warn(fmt::format("{}: the episode table contradicts the rows, which are used: {}{}",
+                            table.files.front().string(), fmt::join(lines, "; "),
+                            count > kListedEpisodes
+                                ? fmt::format("; and {} more episodes", count - kListedEpisodes)
+                                : ""));
+}
+
+void compare_totals(const InfoFile& info, const RowIndex& rows, Findings& findings) {
+  const auto num_episodes = static_cast<std::int64_t>(rows.episodes().size());
+  const bool episodes_differ = info.total_episodes && *info.total_episodes != num_episodes;
+  const bool rows_differ = info.total_frames && *info.total_frames != rows.num_rows();
+  if (!episodes_differ && !rows_differ) return;
+  findings.warn(
+      fmt::format("{}: announces {} episodes with {} rows, but {} episodes with {} rows were found",
+                  info.file.string(), info.total_episodes.value_or(num_episodes),
+                  info.total_frames.value_or(rows.num_rows()), num_episodes, rows.num_rows()));
+}
+
+std::string ranges_text(const std::vector<std::int64_t>& ascending) {
+  std::vector<std::string> ranges;
+  for (std::size_t i = 0; i < ascending.size();) {
+    std::size_t last = i;
+    while (last + 1 < ascending.size() && ascending[last + 1] == ascending[last] + 1) ++last;
+    ranges.push_back(last == i ? std::to_string(ascending[i])
+                               : fmt::format("{}-{}", ascending[i], ascending[last]));
+    i = last + 1;
+    if (ranges.size() == kListedRanges && i < ascending.size()) {
+      ranges.emplace_back("...");
+      break;
+    }
+  }
+  return ranges.empty() ? "none" : fmt::format("{}", fmt::join(ranges, ", "));
+}
+
+}  // namespace roboimi::lerobot_dataset

@@ -1,0 +1,190 @@
+#include "plugins/lerobot_dataset/video_windows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "roboimi/common/error.h"
+
+namespace roboimi::lerobot_dataset {
+namespace {
+
+constexpr double kRounding = 1e-6;        // seconds; timestamps are float32
+constexpr std::int64_t kMostShifted = 2;  // frames in common that a start off by a frame explains
+
+constexpr char kLeaveOut[] = "correct the episode table, or leave the episode out: data.episodes";
+
+std::string shown(double seconds) { return fmt::format("{:.6g}", seconds); }
+
+// The frame nearest to a time.
+std::int64_t nearest(const std::vector<double>& seconds, double time) {
+  const auto after = std::ranges::lower_bound(seconds, time);
+  if (after == seconds.begin()) return 0;
+  const std::int64_t next = after - seconds.begin();
+  if (after == seconds.end()) return next - 1;
+  return time - *(after - 1) <= *after - time ? next - 1 : next;
+}
+
+// An episode with the frames that it claims.
+struct Placed {
+  EpisodeWindow window;
+  std::vector<std::int64_t> frames;
+
+  std::int64_t first() const { return frames.front(); }
+  std::int64_t last() const { return frames.back(); }
+  double begin() const { return window.from + window.timestamps.front(); }
+};
+
+class Placer {
+ public:
+  Placer(const std::string& camera, double fps, const VideoTimes& video)
+      : camera_(camera), frame_time_(1.0 / fps), video_(video) {}
+
+  Placement place(std::vector<EpisodeWindow> windows) const {
+    std::vector<Placed> placed;
+    for (EpisodeWindow& window : windows) {
+      if (window.timestamps.empty() || video_.seconds.empty()) continue;
+      placed.push_back(frames_of(std::move(window)));
+    }
+    std::ranges::stable_sort(placed, {}, &Placed::first);
+    for (std::size_t i = 1; i < placed.size(); ++i) check_overlap(placed[i - 1], placed[i]);
+    Placement placement;
+    for (std::size_t i = 0; i < placed.size(); ++i) {
+      if (!placed[i].window.is_selected) continue;
+      const Placed* const next = i + 1 < placed.size() ? &placed[i + 1] : nullptr;
+      if (std::string odd = odd_window(placed[i], next); !odd.empty()) {
+        placement.odd_windows.push_back(std::move(odd));
+      }
+      placement.episodes[placed[i].window.episode] = compact(placed[i].frames);
+    }
+    return placement;
+  }
+
+ private:
+  double seconds(std::int64_t frame) const {
+    return video_.seconds[static_cast<std::size_t>(frame)];
+  }
+
+  std::string window_text(const EpisodeWindow& window) const {
+    return fmt::format("{} s to {} s", shown(window.from),
+                       shown(window.from + window.timestamps.back() + frame_time_));
+  }
+
+  Placed frames_of(EpisodeWindow window) const {
+    Placed placed{.window = std::move(window), .frames = {}};
+    const std::vector<double>& timestamps = placed.window.timestamps;
+    for (std::size_t row = 0; row < timestamps.size(); ++row) {
+      const double time = placed.window.from + timestamps[row];
+      const std::int64_t frame = nearest(video_.seconds, time);
+      if (placed.window.is_selected) {
+        check_distance(placed.window, row, time, frame);
+        if (row > 0 && frame <= placed.frames.back()) fail_same_frame(placed.window, row, frame);
+      }
+      placed.frames.push_back(frame);
+    }
+    return placed;
+  }
+
+  void check_distance(const EpisodeWindow& window, std::size_t row, double time,
+                      std::int64_t frame) const {
+    const double distance = std::abs(seconds(frame) - time);
+    if (distance <= 0.5 * frame_time_ + kRounding) return;
+    throw Error(
+        {.what = fmt::format("row {} of episode {} has no frame of camera '{}'", row,
+                             window.episode, camera_),
+         .where = video_.file.string(),
+         .expected = fmt::format("a frame at {} s, within half a frame ({} s)", shown(time),
+                                 shown(0.5 * frame_time_)),
+         .found = fmt::format("the nearest is {} s away; the episode's window is {}, the file "
+                              "lasts {} s",
+                              shown(distance), window_text(window), shown(video_.duration)),
+         .next = kLeaveOut});
+  }
+
+  [[noreturn]] void fail_same_frame(const EpisodeWindow& window, std::size_t row,
+                                    std::int64_t frame) const {
+    throw Error({.what = fmt::format("rows {} and {} of episode {} need the same frame of camera "
+                                     "'{}'",
+                                     row - 1, row, window.episode, camera_),
+                 .where = video_.file.string(),
+                 .expected = fmt::format("a frame every {} s", shown(frame_time_)),
+                 .found = fmt::format("frame {} is the nearest to both", frame),
+                 .next = "correct 'fps' in meta/info.json, or leave the episode out: "
+                         "data.episodes"});
+  }
+
+  // How far the start of an episode is from the frame that it would need to leave the frames of its
+  // neighbor alone.
+  double distance_of(const Placed& placed, std::int64_t shift) const {
+    const std::int64_t last = std::ssize(video_.seconds) - 1;
+    const std::int64_t frame = std::clamp<std::int64_t>(placed.first() + shift, 0, last);
+    return std::abs(seconds(frame) - placed.begin());
+  }
+
+  void check_overlap(const Placed& before, const Placed& after) const {
+    if (before.last() < after.first()) return;
+    if (!before.window.is_selected && !after.window.is_selected) return;
+    const std::int64_t common = std::min(before.last(), after.last()) - after.first() + 1;
+    std::string found = fmt::format("episode {}: {}, episode {}: {}, {} frames in common",
+                                    before.window.episode, window_text(before.window),
+                                    after.window.episode, window_text(after.window), common);
+    if (common <= kMostShifted) {
+      // The episode that is further from its frames has the wrong start.
+      const bool is_before = distance_of(before, 0) > distance_of(after, 0);
+      const Placed& wrong = is_before ? before : after;
+      found += fmt::format("; the start of episode {} is {} s off", wrong.window.episode,
+                           shown(distance_of(wrong, is_before ? -common : common)));
+    }
+    throw Error({.what = fmt::format("episodes {} and {} use the same frames of camera '{}'",
+                                     before.window.episode, after.window.episode, camera_),
+                 .where = video_.file.string(),
+                 .expected = fmt::format("windows that do not overlap, off by at most half a frame "
+                                         "({} s)",
+                                         shown(0.5 * frame_time_)),
+                 .found = found,
+                 .next = "correct the episode table, or leave both episodes out: data.episodes"});
+  }
+
+  // Describes a window that holds another number of frames than the episode has rows. The times in
+  // tables are rounded, so that one frame less is normal.
+  std::string odd_window(const Placed& placed, const Placed* next) const {
+    std::int64_t end = std::ssize(video_.seconds);
+    if (placed.window.to) {
+      const double last = *placed.window.to - 0.5 * frame_time_;
+      end = std::ranges::upper_bound(video_.seconds, last) - video_.seconds.begin();
+    }
+    if (next != nullptr) end = std::min(end, next->first());
+    const std::int64_t frames = std::max<std::int64_t>(end - placed.first(), 0);
+    const std::int64_t used = placed.last() - placed.first() + 1;
+    if (frames == used || frames + 1 == used) return "";
+    return fmt::format(
+        "episode {} has {} frames for {} rows ({})", placed.window.episode, frames,
+        placed.frames.size(),
+        frames > used ? "the others are not used" : "frames behind its window are used");
+  }
+
+  static RowFrames compact(std::vector<std::int64_t> frames) {
+    const bool is_run = frames.back() - frames.front() + 1 == std::ssize(frames);
+    RowFrames rows{.first = frames.front()};
+    if (!is_run) rows.frames = std::move(frames);
+    return rows;
+  }
+
+  const std::string& camera_;
+  double frame_time_;  // seconds
+  const VideoTimes& video_;
+};
+
+}  // namespace
+
+std::int64_t RowFrames::frame(std::int64_t row) const {
+  return frames.empty() ? first + row : frames[static_cast<std::size_t>(row)];
+}
+
+Placement place_episodes(const std::string& camera, double fps, const VideoTimes& video,
+                         std::vector<EpisodeWindow> windows) {
+  return Placer(camera, fps, video).place(std::move(windows));
+}
+
+}  // namespace roboimi::lerobot_dataset

@@ -1,0 +1,53 @@
+// Which frame of a video belongs to which row of an episode.
+//
+// A row's time in the video is the episode's start in the file plus the row's timestamp. Its frame
+// is the one nearest to that time, within half a frame: the starts in episode tables are running
+// sums of floats and drift. Every frame belongs to at most one row.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace roboimi::lerobot_dataset {
+
+// The frames of a video file.
+struct VideoTimes {
+  std::filesystem::path file;
+  std::vector<double> seconds;  // of every frame, ascending
+  double duration = 0.0;        // seconds
+};
+
+// An episode in a video file.
+struct EpisodeWindow {
+  std::int64_t episode = 0;
+  double from = 0.0;               // seconds in the file
+  std::optional<double> to = {};   // unset: the end of the file
+  std::vector<double> timestamps;  // of the rows, in seconds from the start of the episode
+  bool is_selected = true;         // otherwise only its claim on frames counts
+};
+
+// The frame of every row of an episode.
+struct RowFrames {
+  std::int64_t first = 0;                 // frame of row 0
+  std::vector<std::int64_t> frames = {};  // of every row; empty: first, first + 1, ...
+
+  std::int64_t frame(std::int64_t row) const;
+};
+
+struct Placement {
+  std::map<std::int64_t, RowFrames> episodes;  // the selected ones
+  // A clause for each episode whose window holds another number of frames than it has rows, as
+  // after a discarded take whose frames stayed in the video.
+  std::vector<std::string> odd_windows;
+};
+
+// Places the episodes of one file. Throws Error if a row has no frame, if two rows need the same
+// one, or if the windows of two episodes overlap and one of them is selected.
+Placement place_episodes(const std::string& camera, double fps, const VideoTimes& video,
+                         std::vector<EpisodeWindow> windows);
+
+}  // namespace roboimi::lerobot_dataset
