@@ -335,7 +335,7 @@ def check(folder):
     files = sorted(folder.glob("*.json"))
     for file in files:
         wanted = json.loads(file.read_text())
-        found = json.loads(json.dumps(expected(pq.read_table(file.with_suffix(".parquet")))))
+        found = json.loads(json.dumps(expected(pq.read_table(file.with_suffix(".parquet"), page_checksum_verification=True))))
         assert found["rows"] == wanted["rows"], file
         assert list(found["columns"]) == list(wanted["columns"]), file
         for name, column in wanted["columns"].items():

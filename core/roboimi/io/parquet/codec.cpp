@@ -121,6 +121,34 @@ void decompress_zstd(Bytes data, std::size_t size, std::vector<std::uint8_t>& ou
   if (!output.is_complete()) fail_size(size, std::to_string(output.filled()));
 }
 
+std::string compress_gzip(std::string_view data) {
+  // 16: with the header of gzip.
+  z_stream stream{};
+  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) !=
+      Z_OK) {
+    throw std::bad_alloc();
+  }
+  const std::unique_ptr<z_stream, void (*)(z_stream*)> guard(&stream,
+                                                             [](z_stream* s) { deflateEnd(s); });
+  std::string out(deflateBound(&stream, data.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
+  stream.avail_in = static_cast<uInt>(data.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  if (deflate(&stream, Z_FINISH) != Z_STREAM_END) fail("gzip cannot compress a page");
+  out.resize(out.size() - stream.avail_out);
+  return out;
+}
+
+std::string compress_zstd(std::string_view data) {
+  constexpr int kLevel = 3;  // zstd's default
+  std::string out(ZSTD_compressBound(data.size()), '\0');
+  const std::size_t size = ZSTD_compress(out.data(), out.size(), data.data(), data.size(), kLevel);
+  if (ZSTD_isError(size)) fail("zstd cannot compress a page", "", ZSTD_getErrorName(size));
+  out.resize(size);
+  return out;
+}
+
 }  // namespace
 
 bool is_known_codec(std::int32_t codec) {
@@ -138,6 +166,15 @@ Bytes decompress(std::int32_t codec, Bytes data, std::size_t size, std::vector<s
   if (codec == kGzipCodec) decompress_gzip(data, size, out);
   if (codec == kZstdCodec) decompress_zstd(data, size, out);
   return Bytes(out).first(size);
+}
+
+std::string compress(std::int32_t codec, std::string_view data) {
+  if (codec == kGzipCodec) return compress_gzip(data);
+  if (codec == kZstdCodec) return compress_zstd(data);
+  if (codec == kUncompressed) return std::string(data);
+  std::string out;
+  snappy::Compress(data.data(), data.size(), &out);
+  return out;
 }
 
 }  // namespace roboimi::parquet

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "roboimi/io/parquet/bytes.h"
@@ -15,5 +17,8 @@ bool is_known_codec(std::int32_t codec);
 // reused. Its memory grows with what the data contain, so a false `size` allocates nothing. Throws
 // Error if the data are damaged or have another size.
 Bytes decompress(std::int32_t codec, Bytes data, std::size_t size, std::vector<std::uint8_t>& out);
+
+// The compressed bytes. Throws Error if a library fails.
+std::string compress(std::int32_t codec, std::string_view data);
 
 }  // namespace roboimi::parquet
