@@ -74,9 +74,10 @@ void FrameDecoder::restart(std::int64_t packet) {
   is_running_ = true;
   is_draining_ = false;
   start_ = next_ = packet;
-  keyframe_ = packet == 0 || is_intra_only(source_.codec_parameters().codec_id)
-                  ? Keyframe::kSound
-                  : Keyframe::kUnknown;
+  keyframe_ =
+      packet == index_.first_keyframe() || is_intra_only(source_.codec_parameters().codec_id)
+          ? Keyframe::kSound
+          : Keyframe::kUnknown;
   in_flight_.clear();
   damaged_.clear();
 }
@@ -176,7 +177,7 @@ bool FrameDecoder::run_until(std::int64_t packet, const Sink& sink) {
 
 // Starts again before a false keyframe. False if the pass did not start at one.
 bool FrameDecoder::go_back() {
-  if (keyframe_ == Keyframe::kSound || start_ == 0) return false;
+  if (keyframe_ == Keyframe::kSound) return false;
   const std::int64_t wrong = start_;
   index_.unmark_keyframe(wrong);
   // If every packet is marked as a keyframe, single steps would take too long.
@@ -206,11 +207,11 @@ void FrameDecoder::decode(std::int64_t frame, const Sink& sink) {
 }
 
 void FrameDecoder::decode_first(const Sink& sink) {
-  restart(0);
-  const std::int64_t packet = index_.packet_of(0);
-  if (run_until(packet, sink)) return;
+  const std::int64_t start = index_.first_keyframe();
+  restart(start);
+  if (run_until(index_.packet_of(0), sink)) return;
   std::vector<std::int64_t> cut_off;
-  for (std::int64_t i = 0; i < index_.frame_of(0); ++i) cut_off.push_back(index_.packet_of(i));
+  for (std::int64_t i = 0; i < index_.frame_of(start); ++i) cut_off.push_back(index_.packet_of(i));
   if (!cut_off.empty()) index_.hide(cut_off);
   decode(0, sink);
 }

@@ -26,6 +26,12 @@ bool is_same(const VideoPacket& a, const VideoPacket& b) {
   return a.position == b.position && a.pts == b.pts && a.dts == b.dts;
 }
 
+// Whether the codec shows frames in the order in which it decodes them.
+bool keeps_order(AVCodecID codec) {
+  const AVCodecDescriptor* descriptor = avcodec_descriptor_get(codec);
+  return descriptor != nullptr && (descriptor->props & AV_CODEC_PROP_REORDER) == 0;
+}
+
 }  // namespace
 
 PacketSource::PacketSource(fs::path file)
@@ -103,7 +109,12 @@ bool PacketSource::next(AVPacket& packet) {
                    .where = file_.string(),
                    .next = "the file is damaged: copy or record it again"});
     }
-    if (packet.stream_index == stream_->index) return true;
+    if (packet.stream_index != stream_->index) continue;
+    // AVI files have decoding times only.
+    if (packet.pts == AV_NOPTS_VALUE && keeps_order(stream_->codecpar->codec_id)) {
+      packet.pts = packet.dts;
+    }
+    return true;
   }
 }
 

@@ -47,13 +47,19 @@ VideoIndex::VideoIndex(std::vector<VideoPacket> packets, TimeBase time_base, std
                  .next = "the file is damaged: copy or record it again"});
   }
   reorder_depth_ = reorder_depth_of(packets_);
+  const auto first = std::find_if(packets_.begin(), packets_.end(),
+                                  [](const VideoPacket& packet) { return packet.is_keyframe; });
+  if (first != packets_.end()) {
+    first_keyframe_ = first - packets_.begin();
+    std::for_each(packets_.begin(), first, [](VideoPacket& packet) { packet.is_shown = false; });
+  }
   link_keyframes();
   order_frames();
 }
 
 void VideoIndex::link_keyframes() {
   keyframe_before_.resize(packets_.size());
-  std::int64_t last = 0;
+  std::int64_t last = first_keyframe_;
   for (std::size_t i = 0; i < packets_.size(); ++i) {
     if (packets_[i].is_keyframe) last = static_cast<std::int64_t>(i);
     keyframe_before_[i] = last;
@@ -102,7 +108,9 @@ std::int64_t VideoIndex::keyframe_before(std::int64_t packet) const {
 std::int64_t VideoIndex::start_of(std::int64_t packet) const {
   const std::int64_t pts = packets_[std::size_t(packet)].pts;
   std::int64_t start = keyframe_before(packet);
-  while (start > 0 && packets_[std::size_t(start)].pts > pts) start = keyframe_before(start - 1);
+  while (start > first_keyframe_ && packets_[std::size_t(start)].pts > pts) {
+    start = keyframe_before(start - 1);
+  }
   return start;
 }
 

@@ -31,8 +31,9 @@ class VideoIndex {
  public:
   static constexpr std::int64_t kNotShown = -1;
 
-  // `packets` in decoding order. `file` is for messages. Throws Error if no packet is shown or a
-  // time stamp is out of range.
+  // `packets` in decoding order. Those before the first keyframe, which a cut left behind, are not
+  // shown. `file` is for messages. Throws Error if no packet is shown or a time stamp is out of
+  // range.
   VideoIndex(std::vector<VideoPacket> packets, TimeBase time_base, std::string file);
 
   const std::vector<VideoPacket>& packets() const { return packets_; }
@@ -47,8 +48,10 @@ class VideoIndex {
   // orders. A keyframe between the two orders does not suffice: frames that are shown before it may
   // refer to frames behind it (an open group of pictures).
   std::int64_t start_of(std::int64_t packet) const;
-  // The last keyframe at or before `packet` in decoding order; 0 if there is none.
+  // The last keyframe at or before `packet` in decoding order; the first one if there is none.
   std::int64_t keyframe_before(std::int64_t packet) const;
+  // The first packet if the container marks no keyframe.
+  std::int64_t first_keyframe() const { return first_keyframe_; }
   // The largest number of packets that a frame waits in the decoder for the order of display.
   int reorder_depth() const { return reorder_depth_; }
 
@@ -72,6 +75,7 @@ class VideoIndex {
   std::vector<std::int64_t> packet_of_, frame_of_;
   std::vector<std::int64_t> keyframe_before_;  // of each packet
   std::vector<double> times_;
+  std::int64_t first_keyframe_ = 0;
   double offset_ = 0.0, duration_ = 0.0;
   int reorder_depth_ = 0;
 };
