@@ -183,11 +183,10 @@ CommittedEpisode run_with_prefixes(Agent& agent) {
       }
       actor->accept(chunk);
     }
-    // In every other step, the robot is sent a command closer to 0.5.
+    // The robot is sent another command than the actor returned, closer to 0.5.
     episode.returned.push_back(actor->command());
-    const at::Tensor& command = episode.returned.back();
-    episode.sent.push_back(step % 2 == 0 ? command : 0.9 * command + 0.05);
-    if (step % 2 != 0) actor->replace_command(episode.sent.back());
+    episode.sent.push_back(0.9 * episode.returned.back() + 0.05);
+    actor->replace_command(episode.sent.back());
   }
   return episode;
 }

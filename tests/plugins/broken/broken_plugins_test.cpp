@@ -295,6 +295,12 @@ TEST(PluginsCheck, FailsAPluginThatLoadsButViolatesItsContract) {
   VerdictTable::row("one_number_too_many", "failed", failed.output);
 }
 
+TEST(PluginsCheck, SkipsACheckByItsFormerName) {
+  const auto skipped = run_program("plugins check " + built("one_number_too_many").string() +
+                                   " --skip gives_what_it_declares");
+  EXPECT_THAT(skipped.output, HasSubstr("skipped  output_fits_the_declaration: skipped by --skip"));
+}
+
 TEST(PluginsCheck, AcceptsOptionsCamerasAndChecksToSkip) {
   const fs::path options = fs::temp_directory_path() / "roboimi_check_options.yaml";
   std::ofstream(options) << "output_dim: 7\n";

@@ -7,9 +7,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <limits>
 #include <memory>
+#include <mutex>
+#include <set>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "roboimi/common/error.h"
@@ -39,27 +44,35 @@ enum class AgentFault {
   kGrows,
   kSharesItsEpisode,
   kSharesNoise,
+  kMixesLaterBatches,
+  kForgetsThePrefix,
+  kInventsThePrefix,
+  kIgnoresReplacedCommands,
   kOtherUnderADeadline,
-  kMissesTheDeadline,
+  kIgnoresTheDeadline,
+  kSleepsUnderADeadline,
   kTakesChunksEarly,
 };
 
 constexpr std::int64_t kHorizon = 8;
 constexpr std::int64_t kLatency = 1;
+constexpr std::int64_t kPast = 1;  // rows of a chunk before its observation
 
 // The state of an episode.
 struct Episode {
   std::uint64_t seed = 0;
   std::int64_t step = 0;
-  at::Tensor chunk, next;  // [H, A]; the next one is used when its latency is over
-  std::int64_t start = 0;  // the step of the chunk's row 0
+  at::Tensor sent;              // the last command
+  at::Tensor chunk, next;       // [H, A]; the next one is used when its latency is over
+  std::int64_t start = 0;       // the step of the chunk's row 0
+  std::int64_t next_start = 0;  // that of the next chunk
+  std::int64_t due = 0;         // the step at which the next chunk is used
 };
 
 class FaultyAgent : public Agent {
  public:
   FaultyAgent(AgentFault fault, const ObservationSpec& spec) : fault_(fault), spec_(spec) {
-    horizons_ = {.obs = 1, .pred = kHorizon, .num_action = 4};
-    horizons_.alignment = Alignment::kPresentObservation;
+    horizons_ = {.obs = kPast + 1, .pred = kHorizon, .num_action = 4};
     if (fault == AgentFault::kBadHorizons) horizons_.num_action = kHorizon + 1;
     linear_ =
         register_module("linear", torch::nn::Linear(spec.state_dim(), kHorizon * spec.action_dim));
@@ -108,7 +121,17 @@ class FaultyAgent : public Agent {
           fault_ == AgentFault::kSharesNoise ? requests.front().noise : request.noise;
       noise.push_back(at::randn(row, source));
     }
-    return chunks_of(at::stack(states)) + 0.1 * at::stack(noise);
+    at::Tensor chunks = chunks_of(at::stack(states)) + 0.1 * at::stack(noise);
+    // The fault: later batches mix their rows.
+    if (fault_ == AgentFault::kMixesLaterBatches && requests.size() > 1 && ++num_batches_ > 1) {
+      chunks = chunks.flip(0);
+    }
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      const at::Tensor& prefix = requests[i].prefix;
+      if (!prefix.defined() || fault_ == AgentFault::kForgetsThePrefix) continue;
+      chunks[static_cast<std::int64_t>(i)].narrow(0, 0, prefix.size(0)).copy_(prefix);
+    }
+    return chunks;
   }
 
   // [B, S] -> [B, H, A].
@@ -120,6 +143,7 @@ class FaultyAgent : public Agent {
 
   AgentFault fault() const { return fault_; }
   Episode& shared_episode() { return shared_; }
+  std::mutex& mutex() { return mutex_; }
   void keep(const at::Tensor& tensor) { kept_.push_back(tensor.clone()); }
 
  private:
@@ -129,7 +153,9 @@ class FaultyAgent : public Agent {
   torch::nn::Linear linear_{nullptr};
   std::shared_ptr<Normalizer> state_;
   Episode shared_;
+  std::mutex mutex_;
   std::vector<at::Tensor> kept_;
+  int num_batches_ = 0;
   static inline std::atomic<int> count_ = 0;
 };
 
@@ -138,14 +164,19 @@ class FaultyActor final : public Actor {
   FaultyActor(FaultyAgent& agent, const ActorOptions& options) : agent_(agent), options_(options) {}
 
   void reset(std::uint64_t seed) override {
-    const std::int64_t step = has(AgentFault::kRemembers) ? episode().step : 0;
-    episode() = {.seed = seed, .step = step};
+    if (plan_.valid()) plan_.wait();
+    plan_ = {};
+    const std::lock_guard lock(agent_.mutex());
+    const Episode last = episode();
+    episode() = {.seed = seed};
+    if (has(AgentFault::kRemembers)) episode() = last;
   }
   bool needs_images() const override { return false; }
   std::int64_t latency_steps() const override { return kLatency; }
   ActTiming last_timing() const override { return timing_; }
 
   void observe(const Observation& observation) override {
+    started_ = std::chrono::steady_clock::now();
     state_ = observation.at(kState).clone();
     if (has(AgentFault::kLooksUnasked)) observation.at(agent_.spec().camera_names().front());
     const std::int64_t step = episode().step;
@@ -155,9 +186,16 @@ class FaultyActor final : public Actor {
   bool wants_plan() const override { return wants_; }
   PlanRequest plan_request() override {
     wants_ = false;
-    const auto step = static_cast<std::uint64_t>(episode().step);
-    return {.condition = Condition(state_.unsqueeze(0)),
-            .noise = make_generator(mix_seed(episode().seed, step))};
+    Episode& now = episode();
+    now.next_start = now.step - kPast;
+    now.due = now.step == 0 ? 0 : now.step + kLatency;
+    PlanRequest request = {
+        .condition = Condition(state_.unsqueeze(0)),
+        .noise = make_generator(mix_seed(now.seed, static_cast<std::uint64_t>(now.step)))};
+    // Committed: the last command, and that of this step, which comes from the chunk in use.
+    if (now.step > 0) request.prefix = at::stack({now.sent, row_of_chunk()});
+    if (now.step > 0 && has(AgentFault::kInventsThePrefix)) request.prefix[1] += 0.5;
+    return request;
   }
   void accept(const at::Tensor& chunk) override {
     episode().next = chunk;
@@ -165,36 +203,65 @@ class FaultyActor final : public Actor {
   }
   at::Tensor command() override {
     Episode& now = episode();
-    if (now.step % agent_.horizons().num_action == 0 && now.next.defined()) take();
-    // Let other threads run between reading and writing the episode.
-    if (has(AgentFault::kSharesItsEpisode))
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    at::Tensor command = now.chunk[std::min(now.step - now.start, kHorizon - 1)].clone();
+    if (now.next.defined() && now.step >= now.due) take();
+    at::Tensor command = row_of_chunk();
     ++now.step;
+    now.sent = command.clone();
     if (has(AgentFault::kWideCommand)) command = at::cat({command, command});
     if (has(AgentFault::kGrows)) agent_.keep(command);
     if (options_.deadline && has(AgentFault::kOtherUnderADeadline)) command += 1.0;
-    if (options_.deadline && has(AgentFault::kMissesTheDeadline) && now.step == 3) {
+    if (options_.deadline && has(AgentFault::kSleepsUnderADeadline) && now.step == 3) {
       std::this_thread::sleep_for(std::chrono::milliseconds(400));
     }
     return command;
   }
+  void replace_command(const at::Tensor& sent) override {
+    if (!has(AgentFault::kIgnoresReplacedCommands)) episode().sent = sent.clone();
+  }
   at::Tensor act(const Observation& observation) override {
     const torch::NoGradGuard no_grad;
+    // The fault: between two steps, actors in other threads continue the same episode.
+    std::unique_lock<std::mutex> lock;
+    if (has(AgentFault::kSharesItsEpisode)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      lock = std::unique_lock(agent_.mutex());
+    }
     observe(observation);
-    if (wants_plan()) accept(agent_.sample_plans({plan_request()})[0]);
+    if (!options_.deadline || has(AgentFault::kIgnoresTheDeadline)) {
+      if (wants_plan()) accept(agent_.sample_plans({plan_request()})[0]);
+      return command();
+    }
+    // Plans are sampled on another thread. Only the first one is waited for without a limit.
+    if (wants_plan() && !plan_.valid()) {
+      plan_ = std::async(std::launch::async, [this, request = plan_request()] {
+        const torch::NoGradGuard no_grad_there;
+        return agent_.sample_plans({request})[0];
+      });
+    }
+    const Episode& now = episode();
+    if (plan_.valid() && (!now.chunk.defined() || arrives(now.step >= now.due))) {
+      accept(plan_.get());
+    }
     return command();
   }
 
  private:
   bool has(AgentFault fault) const { return agent_.fault() == fault; }
   Episode& episode() { return has(AgentFault::kSharesItsEpisode) ? agent_.shared_episode() : own_; }
+  // The action of this step in the chunk in use.
+  at::Tensor row_of_chunk() {
+    const Episode& now = episode();
+    return now.chunk[std::min(now.step - now.start, kHorizon - 1)].clone();
+  }
+  // Whether the plan is there, or within the deadline if it is due.
+  bool arrives(bool is_due) const {
+    const auto end = started_ + (is_due ? *options_.deadline / 2 : std::chrono::nanoseconds(0));
+    return plan_.wait_until(end) == std::future_status::ready;
+  }
   void take() {
     Episode& now = episode();
     now.chunk = std::exchange(now.next, at::Tensor());
-    // A chunk starts at the step of its observation.
-    const bool is_early = now.step % agent_.horizons().num_action != 0;
-    now.start = now.step == 0 || is_early ? now.step : now.step - kLatency;
+    now.start = now.next_start;
     timing_.plan_ms = 1.0;
   }
 
@@ -204,6 +271,8 @@ class FaultyActor final : public Actor {
   at::Tensor state_;
   bool wants_ = false;
   ActTiming timing_;
+  std::chrono::steady_clock::time_point started_;
+  std::future<at::Tensor> plan_;  // its destructor waits
 };
 
 std::unique_ptr<Actor> FaultyAgent::make_actor(const ActorOptions& options) {
@@ -247,8 +316,13 @@ const std::vector<std::pair<AgentFault, const char*>> kAgentFaults = {
     {AgentFault::kLooksUnasked, "unneeded_images_may_be_missing"},
     {AgentFault::kSharesItsEpisode, "actors_do_not_disturb_each_other"},
     {AgentFault::kSharesNoise, "batched_plans_equal_single_plans"},
+    {AgentFault::kMixesLaterBatches, "batched_plans_equal_single_plans"},
+    {AgentFault::kForgetsThePrefix, "plans_continue_committed_actions"},
+    {AgentFault::kInventsThePrefix, "plans_continue_committed_actions"},
+    {AgentFault::kIgnoresReplacedCommands, "plans_continue_committed_actions"},
     {AgentFault::kOtherUnderADeadline, "a_met_deadline_changes_no_command"},
-    {AgentFault::kMissesTheDeadline, "a_deadline_is_kept"},
+    {AgentFault::kIgnoresTheDeadline, "a_deadline_is_kept"},
+    {AgentFault::kSleepsUnderADeadline, "a_deadline_is_kept"},
     {AgentFault::kTakesChunksEarly, "chunks_start_after_their_latency"},
     {AgentFault::kForgetsStatistics, "statistics_travel_with_the_weights"},
     {AgentFault::kGrows, "memory_does_not_grow"}};

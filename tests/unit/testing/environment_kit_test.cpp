@@ -1,18 +1,17 @@
-// Tests of the environment and dataset checks: correct components pass all, and each fault is found
-// by its check.
+// Tests of the environment checks: correct environments pass all, and each fault is found by its
+// check.
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <chrono>
-#include <thread>
+#include <cmath>
+#include <string>
+#include <vector>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/environment.h"
 #include "roboimi/contract/scene.h"
-#include "roboimi/testing/dataset_checks.h"
 #include "roboimi/testing/environment_checks.h"
 #include "tests/unit/rollout/line_robot.h"
 #include "tests/unit/testing/failing_checks.h"
@@ -21,8 +20,9 @@ namespace roboimi::testing {
 namespace {
 
 using ::testing::Contains;
-using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 const std::string kNothing = "nothing";
 
@@ -42,6 +42,10 @@ enum class EnvironmentFault {
   kUnnamedStage,
   kRewardTooHigh,
   kNamelessPoint,
+  kNoTool,
+  kNanTool,
+  kHoldsWithoutAHand,
+  kRenderingMovesTheTool,
 };
 
 // A point that moves to the commanded position, in an image of one color.
@@ -102,8 +106,18 @@ class FaultyEnvironment : public Environment, public Scene {
     if (fault_ == EnvironmentFault::kNamelessPoint) return {};
     return {"point"};
   }
+  std::vector<std::array<double, 3>> tool_positions() const override {
+    if (fault_ == EnvironmentFault::kNoTool) return {};
+    if (fault_ == EnvironmentFault::kNanTool) return {{0, std::nan(""), 0}};
+    if (fault_ == EnvironmentFault::kRenderingMovesTheTool) return {{0.1 * num_rendered_, 0, 0}};
+    return {{0, 0, 0}};
+  }
+  std::vector<bool> holding() const override {
+    return std::vector<bool>(fault_ == EnvironmentFault::kHoldsWithoutAHand ? 2 : 1, false);
+  }
   at::Tensor render(const std::string& camera, ImageSize size) override {
     if (camera != "top") throw Error("no camera '" + camera + "'");
+    ++num_rendered_;
     if (fault_ == EnvironmentFault::kOneSize) size = {8, 12};
     return at::full({size.height, size.width, 3}, 9, at::kByte);
   }
@@ -112,11 +126,13 @@ class FaultyEnvironment : public Environment, public Scene {
     return std::nullopt;
   }
 
+ protected:
+  ObservationSpec spec_;
+
  private:
   EnvironmentFault fault_;
-  ObservationSpec spec_;
   at::Tensor state_ = at::zeros({2});
-  std::int64_t steps_ = 0, count_ = 0;
+  std::int64_t steps_ = 0, count_ = 0, num_rendered_ = 0;
   bool running_ = false;
 };
 
@@ -146,126 +162,124 @@ TEST_P(EachEnvironmentFault, IsFoundByItsCheck) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, EachEnvironmentFault,
-    ::testing::Values(std::pair(EnvironmentFault::kWrongState, "observations_fit_the_spec"),
-                      std::pair(EnvironmentFault::kDrawsUnasked, "observations_fit_the_spec"),
-                      std::pair(EnvironmentFault::kUnseeded, "seed_decides_the_episode"),
-                      std::pair(EnvironmentFault::kOneSeed, "seeds_differ"),
-                      std::pair(EnvironmentFault::kNeverEnds, "episodes_end"),
-                      std::pair(EnvironmentFault::kGoesOnAfterTheEnd, "episodes_end"),
-                      std::pair(EnvironmentFault::kStepsBeforeReset, "step_needs_a_reset"),
-                      std::pair(EnvironmentFault::kAcceptsNan, "bad_actions_are_refused"),
-                      std::pair(EnvironmentFault::kOneSize, "renders_any_size"),
-                      std::pair(EnvironmentFault::kLookingMoves, "rendering_changes_nothing"),
-                      std::pair(EnvironmentFault::kNoStages, "scene_is_complete"),
-                      std::pair(EnvironmentFault::kUnnamedStage, "episodes_end"),
-                      std::pair(EnvironmentFault::kRewardTooHigh, "episodes_end"),
-                      std::pair(EnvironmentFault::kNamelessPoint, "end_effectors_have_names")));
+    ::testing::Values(
+        std::pair(EnvironmentFault::kWrongState, "observations_fit_the_spec"),
+        std::pair(EnvironmentFault::kDrawsUnasked, "observations_fit_the_spec"),
+        std::pair(EnvironmentFault::kUnseeded, "seed_decides_the_episode"),
+        std::pair(EnvironmentFault::kOneSeed, "seeds_differ"),
+        std::pair(EnvironmentFault::kNeverEnds, "episodes_end"),
+        std::pair(EnvironmentFault::kGoesOnAfterTheEnd, "episodes_end"),
+        std::pair(EnvironmentFault::kStepsBeforeReset, "step_needs_a_reset"),
+        std::pair(EnvironmentFault::kAcceptsNan, "bad_actions_are_refused"),
+        std::pair(EnvironmentFault::kOneSize, "renders_any_size"),
+        std::pair(EnvironmentFault::kLookingMoves, "rendering_changes_nothing"),
+        std::pair(EnvironmentFault::kNoStages, "scene_is_complete"),
+        std::pair(EnvironmentFault::kUnnamedStage, "episodes_end"),
+        std::pair(EnvironmentFault::kRewardTooHigh, "episodes_end"),
+        std::pair(EnvironmentFault::kNamelessPoint, "end_effectors_have_names"),
+        std::pair(EnvironmentFault::kNoTool, "each_end_effector_has_a_tool"),
+        std::pair(EnvironmentFault::kNanTool, "each_end_effector_has_a_tool"),
+        std::pair(EnvironmentFault::kHoldsWithoutAHand, "each_end_effector_has_a_tool"),
+        std::pair(EnvironmentFault::kRenderingMovesTheTool, "rendering_changes_nothing")));
+
+// An environment without a state, whose observations have undefined tensors in its place.
+class StatelessEnvironment final : public FaultyEnvironment {
+ public:
+  StatelessEnvironment() : FaultyEnvironment(EnvironmentFault::kNone) {
+    spec_ = {.streams = {rgb_stream("top", {8, 12}), vector_stream("force", 2)}, .action_dim = 2};
+  }
+  Observation observe(bool render) override {
+    Observation observation = FaultyEnvironment::observe(render);
+    observation["force"] = observation.state();
+    observation[kState] = at::Tensor();
+    observation[kVelocity] = at::Tensor();
+    return observation;
+  }
+};
+
+class StatelessWorld final : public EnvironmentSubject {
+ public:
+  std::shared_ptr<Environment> make() const override {
+    return std::make_shared<StatelessEnvironment>();
+  }
+};
+
+TEST(EnvironmentKit, PassesAnEnvironmentWithoutAState) {
+  for (const Check<EnvironmentSubject>& check : environment_checks()) {
+    const CheckResult result = run_check(check, StatelessWorld());
+    EXPECT_EQ(result.status, CheckStatus::kPassed) << check.name << ": " << result.message;
+  }
+}
+
+// A robot that counts its commands.
+class CountingRobot final : public LineRobot {
+ public:
+  explicit CountingRobot(int& num_commands) : num_commands_(num_commands) {}
+  StepResult step(const at::Tensor& action, bool render) override {
+    ++num_commands_;
+    return LineRobot::step(action, render);
+  }
+
+ private:
+  int& num_commands_;
+};
 
 // There is only one robot, so a check must not create a second environment at the same time.
 class OneRobot : public EnvironmentSubject {
  public:
   std::shared_ptr<Environment> make() const override {
     EXPECT_TRUE(last_.expired()) << "two robots at once";
-    const auto robot = std::make_shared<LineRobot>();
+    const auto robot = std::make_shared<CountingRobot>(num_commands);
     last_ = robot;
     return robot;
   }
+
+  mutable int num_commands = 0;
 
  private:
   mutable std::weak_ptr<Environment> last_;
 };
 
-TEST(EnvironmentKit, PassesARobotAndSkipsChecksThatNeedAScene) {
-  EXPECT_THAT(failing_checks(environment_checks(), OneRobot()), IsEmpty());
+TEST(EnvironmentKit, SendsNoCommandToARobotWithoutAGentleAction) {
+  const OneRobot subject;
+  EXPECT_THAT(failing_checks(environment_checks(), subject), IsEmpty());
   EXPECT_THAT(
-      checks_that(CheckStatus::kSkipped, environment_checks(), OneRobot()),
-      ElementsAre("renders_any_size", "end_effectors_have_names", "rendering_changes_nothing",
-                  "scene_is_complete", "seed_decides_the_episode", "seeds_differ"));
+      checks_that(CheckStatus::kSkipped, environment_checks(), subject),
+      UnorderedElementsAre("scene_is_complete", "seed_decides_the_episode", "seeds_differ",
+                           "renders_any_size", "rendering_changes_nothing",
+                           "end_effectors_have_names", "each_end_effector_has_a_tool",
+                           "episodes_end", "step_needs_a_reset", "bad_actions_are_refused"));
+  EXPECT_EQ(subject.num_commands, 0);
+  EXPECT_THAT(run_check(check_named(environment_checks(), "episodes_end"), subject).message,
+              HasSubstr("EnvironmentSubject::gentle_action()"));
 }
 
-enum class DataFault {
-  kNone,
-  kNoSize,
-  kShortActions,
-  kOtherFrame,
-  kOtherOrder,
-  kBeyondTheEnd,
-  kMapsOtherBytes,
-  kOneReader,
-};
-
-class FaultyDataset : public Dataset {
+// A robot whose action is a step, so that zeros are gentle.
+class GentleRobot final : public OneRobot {
  public:
-  FaultyDataset(DataFault fault, int reader) : fault_(fault), reader_(reader) {
-    const ImageSize size = fault == DataFault::kNoSize ? ImageSize{} : ImageSize{4, 5};
-    spec_ = {.streams = {rgb_stream("top", size), vector_stream(kState, 2)}, .action_dim = 3};
-    episode_ = {.file = "a", .length = 6};
+  at::Tensor gentle_action(Environment& environment, const Observation&) const override {
+    return at::zeros({environment.spec().action_dim});
   }
-  const ObservationSpec& spec() const override { return spec_; }
-  std::int64_t num_episodes() const override { return 1; }
-  const EpisodeInfo& episode(std::int64_t) const override { return episode_; }
-  at::Tensor actions(std::int64_t) const override {
-    const double value = fault_ == DataFault::kOtherOrder ? reader_ : among_others();
-    return at::full({fault_ == DataFault::kShortActions ? 5 : 6, 3}, value, at::kFloat);
-  }
-  std::optional<FrameExtent> frame_extent(std::int64_t, const std::string& stream,
-                                          std::int64_t) const override {
-    if (fault_ != DataFault::kMapsOtherBytes || stream != "top") return std::nullopt;
-    // Any sufficiently large file with other contents.
-    return FrameExtent{.file = ROBOIMI_SOURCE_DIR "/LICENSE"};
-  }
-  at::Tensor read(std::int64_t, const std::string& stream, std::int64_t first,
-                  std::int64_t count) const override {
-    if (stream != "top" && stream != kState) throw Error("no stream '" + stream + "'");
-    if (first + count > 6 && fault_ != DataFault::kBeyondTheEnd) throw Error("beyond the end");
-    if (stream == kState) return at::ones({count, 2});
-    at::Tensor frames = at::empty({count, 4, 5, 3}, at::kByte);
-    for (std::int64_t i = 0; i < count; ++i) {
-      frames[i].fill_(fault_ == DataFault::kOtherFrame ? i : first + i);
-    }
-    return frames;
-  }
-
- private:
-  // The fault: returns 1 instead of 0 if another thread is reading at the same time.
-  double among_others() const {
-    if (fault_ != DataFault::kOneReader) return 0.0;
-    const bool is_alone = readers_++ == 0;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    --readers_;
-    return is_alone ? 0.0 : 1.0;
-  }
-  mutable std::atomic<int> readers_ = 0;
-  DataFault fault_;
-  int reader_;
-  ObservationSpec spec_;
-  EpisodeInfo episode_;
 };
 
-class FaultyData : public DatasetSubject {
- public:
-  explicit FaultyData(DataFault fault) : fault_(fault) {}
-  std::shared_ptr<Dataset> make() const override {
-    return std::make_shared<FaultyDataset>(fault_, readers_++);
-  }
+TEST(EnvironmentKit, StepsARobotWithItsGentleActionAndSkipsChecksThatNeedAScene) {
+  const GentleRobot subject;
+  EXPECT_THAT(failing_checks(environment_checks(), subject), IsEmpty());
+  EXPECT_THAT(checks_that(CheckStatus::kSkipped, environment_checks(), subject),
+              UnorderedElementsAre("scene_is_complete", "seed_decides_the_episode", "seeds_differ",
+                                   "renders_any_size", "rendering_changes_nothing",
+                                   "end_effectors_have_names", "each_end_effector_has_a_tool"));
+  EXPECT_GT(subject.num_commands, 0);
+}
 
- private:
-  DataFault fault_;
-  mutable int readers_ = 0;
-};
-
-TEST(DatasetKit, PassesADatasetWithoutAFaultAndFindsEachFault) {
-  const auto failing = [](DataFault fault) {
-    return failing_checks(dataset_checks(), FaultyData(fault));
-  };
-  EXPECT_THAT(failing(DataFault::kNone), IsEmpty());
-  EXPECT_THAT(failing(DataFault::kNoSize), Contains("spec_is_complete"));
-  EXPECT_THAT(failing(DataFault::kShortActions), Contains("rows_fit_the_spec"));
-  EXPECT_THAT(failing(DataFault::kOtherFrame), Contains("frames_fit_the_spec"));
-  EXPECT_THAT(failing(DataFault::kOtherOrder), Contains("reading_twice_gives_the_same"));
-  EXPECT_THAT(failing(DataFault::kBeyondTheEnd), Contains("missing_streams_and_rows_are_refused"));
-  EXPECT_THAT(failing(DataFault::kMapsOtherBytes), Contains("mapped_frames_equal_decoded_frames"));
-  EXPECT_THAT(failing(DataFault::kOneReader), Contains("threads_may_read_at_once"));
+TEST(EnvironmentKit, HoldsASimulatorAtItsStateIfThatHasTheSizeOfAnAction) {
+  const FaultyWorld world(EnvironmentFault::kNone);
+  const auto environment = world.make();
+  const Observation first = environment->reset(4, false);
+  EXPECT_TRUE(at::equal(world.gentle_action(*environment, first), first.state()));
+  const StatelessWorld stateless;
+  const auto other = stateless.make();
+  EXPECT_TRUE(at::equal(stateless.gentle_action(*other, other->reset(4, false)), at::zeros({2})));
 }
 
 }  // namespace
