@@ -118,7 +118,7 @@ Error not_hdf5(const fs::path& file) {
   const auto error = [&](const std::string& found, const std::string& next) {
     return Error({.what = "not an HDF5 file",
                   .where = file.string(),
-                  .expected = "an HDF5 file of one episode",
+                  .expected = "an HDF5 file",
                   .found = found,
                   .next = next});
   };

@@ -102,9 +102,11 @@ Attribute<Value> parsed_attribute(const AttributeValue& stored, std::optional<Va
 
 }  // namespace
 
-AttributeValue Hdf5File::attribute(const std::string& name) const {
-  if (H5Aexists(file_.get(), name.c_str()) <= 0) return {};
-  const Handle attribute(H5Aopen(file_.get(), name.c_str(), H5P_DEFAULT));
+AttributeValue Hdf5File::attribute(const std::string& name, const std::string& object) const {
+  if (object != "/" && !has(object)) return {};
+  if (H5Aexists_by_name(file_.get(), object.c_str(), name.c_str(), H5P_DEFAULT) <= 0) return {};
+  const Handle attribute(
+      H5Aopen_by_name(file_.get(), object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT));
   if (!attribute) return OtherAttribute{"an attribute that cannot be opened"};
   const Handle space(H5Aget_space(attribute.get()));
   const Handle type(H5Aget_type(attribute.get()));
@@ -133,22 +135,34 @@ AttributeValue Hdf5File::attribute(const std::string& name) const {
   return OtherAttribute{element.name};
 }
 
-Attribute<std::uint64_t> Hdf5File::integer_attribute(const std::string& name) const {
+Attribute<std::uint64_t> Hdf5File::integer_attribute(const std::string& name,
+                                                     const std::string& object) const {
   const Hdf5Lock lock;
-  const AttributeValue value = attribute(name);
+  const AttributeValue value = attribute(name, object);
   return parsed_attribute(value, as_integer(value));
 }
 
-Attribute<double> Hdf5File::number_attribute(const std::string& name) const {
+Attribute<double> Hdf5File::number_attribute(const std::string& name,
+                                             const std::string& object) const {
   const Hdf5Lock lock;
-  const AttributeValue value = attribute(name);
+  const AttributeValue value = attribute(name, object);
   return parsed_attribute(value, as_number(value));
 }
 
-Attribute<bool> Hdf5File::boolean_attribute(const std::string& name) const {
+Attribute<bool> Hdf5File::boolean_attribute(const std::string& name,
+                                            const std::string& object) const {
   const Hdf5Lock lock;
-  const AttributeValue value = attribute(name);
+  const AttributeValue value = attribute(name, object);
   return parsed_attribute(value, as_boolean(value));
+}
+
+Attribute<std::string> Hdf5File::text_attribute(const std::string& name,
+                                                const std::string& object) const {
+  const Hdf5Lock lock;
+  const AttributeValue value = attribute(name, object);
+  std::optional<std::string> text;
+  if (const auto* found = std::get_if<std::string>(&value)) text = *found;
+  return parsed_attribute(value, std::move(text));
 }
 
 }  // namespace roboimi::hdf5_dataset

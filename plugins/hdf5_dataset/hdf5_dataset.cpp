@@ -1,19 +1,20 @@
 #include "plugins/hdf5_dataset/hdf5_dataset.h"
 
-#include <ATen/Parallel.h>
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "plugins/hdf5_dataset/camera_frames.h"
 #include "plugins/hdf5_dataset/camera_layout.h"
 #include "plugins/hdf5_dataset/control_rate.h"
-#include "plugins/hdf5_dataset/encoded_frame.h"
 #include "plugins/hdf5_dataset/episode_files.h"
 #include "plugins/hdf5_dataset/episode_tables.h"
 #include "plugins/hdf5_dataset/hdf5_file.h"
 #include "plugins/hdf5_dataset/reading_notes.h"
+#include "plugins/hdf5_dataset/robomimic_layout.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
 #include "roboimi/config/did_you_mean.h"
@@ -34,6 +35,17 @@ std::string image_name(const std::string& camera) { return std::string(kImages) 
                .next = "store episodes of different robots or settings in different folders"});
 }
 
+// A file of the other layout gets an error that names the component for it.
+void refuse_robomimic(const Hdf5File& file) {
+  if (file.has(kQpos) || !has_robomimic_layout(file)) return;
+  throw Error({.what = "the file does not hold an episode in ACT's layout",
+               .where = file.path().string(),
+               .expected = kActLayout,
+               .found = kRobomimicLayout,
+               .next = "read it with the component robomimic_dataset: data=robomimic data.path=" +
+                       file.path().string()});
+}
+
 }  // namespace
 
 Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
@@ -41,12 +53,14 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
   if (options.max_episodes > 0 && files.size() > static_cast<std::size_t>(options.max_episodes)) {
     files.resize(static_cast<std::size_t>(options.max_episodes));
   }
+  if (options_.camera_names.empty()) options_.camera_names = Hdf5File(files[0]).children(kImages);
 
   // Every episode is opened once and checked.
   ReadingNotes notes;
   std::vector<RecordedRate> rates;
   for (const fs::path& path : files) {
     const Hdf5File file(path);
+    refuse_robomimic(file);
     add_episode(file, notes);
     const auto hz = notes.value_of(file, "control_hz", file.number_attribute("control_hz"));
     if (hz && std::isfinite(*hz) && *hz > 0.0) rates.push_back({.file = path, .hz = *hz});
@@ -184,17 +198,10 @@ ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camer
          .next = did_you_mean(camera, there, "set data.camera_names to cameras of the file")});
   }
 
-  // Plain frames state their size; for encoded ones the first frame is decoded.
-  const FrameStorage storage = frame_storage(file, name, camera, length);
-  if (storage == FrameStorage::kPlain) {
-    const std::vector<std::int64_t> shape = file.shape(name);
-    return {.height = shape[1], .width = shape[2]};
-  }
-  // Frames of other episodes need no decoding here: frames() checks the size of every frame.
-  if (const StreamSpec* known = spec_.find(camera)) return known->size();
-  const EncodedFrames first(file, name, storage, 0, 1);
-  const at::Tensor frame = decode_frame(first[0], file.path(), camera, 0);
-  return {.height = frame.size(0), .width = frame.size(1)};
+  // Encoded frames of other episodes need no decoding here: read_frames() checks every frame.
+  const StreamSpec* known = spec_.find(camera);
+  const bool is_plain = frame_storage(file, name, camera, length) == FrameStorage::kPlain;
+  return known != nullptr && !is_plain ? known->size() : frame_size(file, name, camera, length);
 }
 
 std::int64_t Hdf5Dataset::num_episodes() const {
@@ -210,8 +217,11 @@ at::Tensor Hdf5Dataset::read(std::int64_t index, const std::string& name, std::i
                              std::int64_t count) const {
   const StreamSpec& found = stream(name);
   check_rows(index, first, count);
-  if (found.kind == StreamKind::kRgb) return frames(index, name, first, count);
-  const Hdf5File file(episode(index).file);
+  const EpisodeInfo& info = episode(index);
+  const Hdf5File file(info.file);
+  if (found.kind == StreamKind::kRgb) {
+    return read_frames(file, image_name(name), name, found.size(), info.length, first, count);
+  }
   std::string table = stream_table(name);
   if (name == roboimi::kState) table = kQpos;
   if (name == roboimi::kEnvState) table = env_state_names_[static_cast<std::size_t>(index)];
@@ -257,48 +267,11 @@ void Hdf5Dataset::check_rows(std::int64_t index, std::int64_t first, std::int64_
                .found = fmt::format("{} to {}", first, first + count - 1)});
 }
 
-at::Tensor Hdf5Dataset::frames(std::int64_t index, const std::string& camera, std::int64_t first,
-                               std::int64_t count) const {
-  const ImageSize size = stream(camera).size();
-  const EpisodeInfo& info = episode(index);
-  const Hdf5File file(info.file);
-  const std::string name = image_name(camera);
-  const FrameStorage storage = frame_storage(file, name, camera, info.length);
-  if (storage == FrameStorage::kPlain) return file.read_bytes(name, first, count);
-
-  // Encoded frames are read under the library's lock, then decoded in parallel.
-  const EncodedFrames encoded(file, name, storage, first, count);
-  at::Tensor decoded = at::empty({count, size.height, size.width, 3}, at::kByte);
-  at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const at::Tensor frame = decode_frame(encoded[i], info.file, camera, first + i);
-      if (frame.size(0) != size.height || frame.size(1) != size.width) {
-        fail_size(file, fmt::format("row {} of camera '{}' has another size", first + i, camera),
-                  fmt::format("{}x{}", size.height, size.width),
-                  fmt::format("{}x{}", frame.size(0), frame.size(1)));
-      }
-      decoded[i].copy_(frame);
-    }
-  });
-  return decoded;
-}
-
 std::optional<FrameExtent> Hdf5Dataset::frame_extent(std::int64_t index, const std::string& camera,
                                                      std::int64_t row) const {
   if (stream(camera).kind != StreamKind::kRgb) return std::nullopt;
   check_rows(index, row, 1);
-  const EpisodeInfo& info = episode(index);
-
-  // Offsets of an episode's rows are computed once.
-  const std::lock_guard lock(offsets_mutex_);
-  const auto [found, is_new] = offsets_.try_emplace({index, camera});
-  if (is_new) {
-    const Hdf5File file(info.file);
-    const std::string name = image_name(camera);
-    if (file.shape(name).size() == 4) found->second = file.row_offsets(name);
-  }
-  if (found->second.empty()) return std::nullopt;
-  return FrameExtent{.file = info.file, .offset = found->second.at(static_cast<std::size_t>(row))};
+  return offsets_.find(episode(index).file, image_name(camera), row);
 }
 
 }  // namespace roboimi::hdf5_dataset

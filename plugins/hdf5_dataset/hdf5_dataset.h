@@ -8,23 +8,21 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "plugins/hdf5_dataset/camera_frames.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/contract/dataset.h"
 
 namespace roboimi::hdf5_dataset {
 
-class Hdf5File;
 class ReadingNotes;
 
 struct DatasetOptions {
   std::filesystem::path path;                  // a folder of episode_N.hdf5, or one file
-  std::vector<std::string> camera_names;       // cameras to load, in this order
+  std::vector<std::string> camera_names = {};  // cameras to load, in this order; empty: all
   std::vector<std::string> stream_names = {};  // additional streams to load from /observations
   std::int64_t max_episodes = 0;               // use only the first N; 0: all
   // In episodes whose attribute `sim` is false, row t gets the action recorded at row t - 1, as in
@@ -60,8 +58,6 @@ class Hdf5Dataset : public Dataset {
   void add_streams(const Hdf5File& file, std::int64_t length, std::vector<std::string>& read);
   void add_stream(const Hdf5File& file, const StreamSpec& stream);
   const StreamSpec& stream(const std::string& name) const;  // throws Error if it is not loaded
-  at::Tensor frames(std::int64_t episode, const std::string& camera, std::int64_t first,
-                    std::int64_t count) const;
   void check_rows(std::int64_t episode, std::int64_t first, std::int64_t count) const;
   ImageSize image_size(const Hdf5File& file, const std::string& camera, std::int64_t length) const;
 
@@ -71,9 +67,7 @@ class Hdf5Dataset : public Dataset {
   std::vector<bool> is_real_;                    // per episode: its attribute `sim` is false
   std::vector<std::string> env_state_names_;     // per episode; empty: not recorded
   std::set<std::filesystem::path> other_files_;  // files that the episodes link to
-  mutable std::mutex offsets_mutex_;
-  // Byte offsets of rows in their file, computed on first use.
-  mutable std::map<std::pair<std::int64_t, std::string>, std::vector<std::uint64_t>> offsets_;
+  mutable FrameOffsets offsets_;
 };
 
 Schema dataset_schema();

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "plugins/hdf5_dataset/file_state.h"
 #include "roboimi/common/error.h"
@@ -41,12 +42,13 @@ Handle rows_of(const Handle& dataset, std::int64_t first, std::int64_t count,
 
 }  // namespace
 
-Hdf5File::Hdf5File(const fs::path& path) : path_(path) {
+Hdf5File::Hdf5File(const fs::path& path, std::string layout)
+    : path_(path), layout_(std::move(layout)) {
   const Hdf5Lock lock;
   if (!fs::is_regular_file(path)) {
     throw Error({.what = fs::exists(path) ? "not a file" : "no such file",
                  .where = path.string(),
-                 .expected = "an HDF5 file of one episode"});
+                 .expected = "an HDF5 file"});
   }
   check_not_being_written(path);
   const Handle access(H5Pcreate(H5P_FILE_ACCESS));
@@ -134,8 +136,7 @@ Handle Hdf5File::open(const std::string& name) const {
     const std::vector<std::string> there = children(group.empty() ? "/" : group);
     throw Error({.what = "the file has no '" + name + "'",
                  .where = path_.string(),
-                 .expected = "ACT's layout: /observations/qpos, /observations/images/CAMERA, "
-                             "/action",
+                 .expected = layout_,
                  .found = there.empty()
                               ? fmt::format("nothing in {}/", group)
                               : fmt::format("in {}/: {}", group, fmt::join(there, ", "))});

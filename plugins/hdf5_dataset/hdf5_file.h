@@ -32,11 +32,14 @@ struct OtherAttribute {
 using AttributeValue =
     std::variant<std::monostate, std::int64_t, std::uint64_t, double, std::string, OtherAttribute>;
 
+inline constexpr char kActLayout[] =
+    "ACT's layout: /observations/qpos, /observations/images/CAMERA, /action";
+
 class Hdf5File {
  public:
   // Throws Error if the file is missing, not HDF5, truncated, being written, or was not closed by
-  // its writer.
-  explicit Hdf5File(const std::filesystem::path& path);
+  // its writer. `layout` describes what the file should contain, for errors about missing datasets.
+  explicit Hdf5File(const std::filesystem::path& path, std::string layout = kActLayout);
   ~Hdf5File();
   Hdf5File(const Hdf5File&) = delete;
   Hdf5File& operator=(const Hdf5File&) = delete;
@@ -70,22 +73,31 @@ class Hdf5File {
   std::vector<std::vector<std::uint8_t>> read_variable_bytes(const std::string& name,
                                                              std::int64_t first,
                                                              std::int64_t count) const;
+  // A one-dimensional dataset of strings of fixed or variable length. Throws Error for anything
+  // else.
+  std::vector<std::string> read_strings(const std::string& name) const;
   // Byte offset in this file of each row of a uint8 dataset; empty unless all rows are stored
   // uncompressed in this file.
   std::vector<std::uint64_t> row_offsets(const std::string& name) const;
 
-  // Attributes of the file's root. Numbers and booleans may also be stored as strings.
-  Attribute<std::uint64_t> integer_attribute(const std::string& name) const;
-  Attribute<double> number_attribute(const std::string& name) const;
-  Attribute<bool> boolean_attribute(const std::string& name) const;
+  // Attributes of an object; the default is the file's root. Numbers and booleans may also be
+  // stored as strings.
+  Attribute<std::uint64_t> integer_attribute(const std::string& name,
+                                             const std::string& object = "/") const;
+  Attribute<double> number_attribute(const std::string& name,
+                                     const std::string& object = "/") const;
+  Attribute<bool> boolean_attribute(const std::string& name, const std::string& object = "/") const;
+  Attribute<std::string> text_attribute(const std::string& name,
+                                        const std::string& object = "/") const;
 
  private:
   Handle open(const std::string& name) const;
   H5I_type_t kind_of(const std::string& name) const;
-  AttributeValue attribute(const std::string& name) const;
+  AttributeValue attribute(const std::string& name, const std::string& object) const;
   [[noreturn]] void fail(const std::string& what, const std::string& name) const;
 
   std::filesystem::path path_;
+  std::string layout_;
   Handle file_;
 };
 

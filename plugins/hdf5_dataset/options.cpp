@@ -1,17 +1,19 @@
-// Config options of the dataset and the writer.
+// Config options of the datasets and the writer.
 #include <cstdint>
 #include <optional>
 
 #include "plugins/hdf5_dataset/hdf5_dataset.h"
 #include "plugins/hdf5_dataset/hdf5_episode_writer.h"
+#include "plugins/hdf5_dataset/robomimic_dataset.h"
 #include "roboimi/config/declare.h"
 
 namespace roboimi::hdf5_dataset {
 
 static void declare(OptionFields& fields, DatasetOptions& o) {
   fields.required_path("path", o.path, "folder of episode_N.hdf5 files, or one file");
-  fields.required_texts("camera_names", o.camera_names,
-                        "cameras to load, by their names in /observations/images");
+  fields.texts("camera_names", o.camera_names,
+               "cameras to load, by their names in /observations/images; default: all of the first "
+               "episode");
   fields.texts(
       "stream_names", o.stream_names,
       "additional streams to load, by their names in /observations: depth [L, H, W] as "
@@ -25,6 +27,31 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
                  "as in ACT's training");
 }
 
+static void declare(OptionFields& fields, RobomimicOptions& o) {
+  fields.required_path("path", o.path, "HDF5 file with all demonstrations");
+  fields.texts("camera_names", o.camera_names,
+               "cameras to load, by their names in obs; default: every uint8 [L, H, W, 3]");
+  fields.texts("state", o.state,
+               "names in obs of the vectors that form the state, in this order; default: state, "
+               "qpos, robosuite's poses and grippers, or the only vector");
+  fields.texts("action", o.action,
+               "names in the demonstration of the tables that form the action, in this order");
+  fields.when_read([&](const Options& options) {
+    if (o.action.empty()) options.fail("action", "is empty", "at least one name");
+  });
+  fields.optional_text("filter_key", o.filter_key,
+                       "use only the demonstrations listed in /mask/FILTER_KEY, such as train");
+  fields.number("control_hz", o.control_hz, "control rate; default: the one in env_args, if any")
+      .at_least(0.001)
+      .with_unit("Hz");
+  fields.texts("episodes", o.episodes,
+               "use only these demonstrations, by number N of demo_N, such as [0-9, 12]");
+  std::optional<std::int64_t> max_episodes;
+  fields.integer("max_episodes", max_episodes, "use only the first N demonstrations; default all")
+      .at_least(1);
+  o.max_episodes = max_episodes.value_or(0);
+}
+
 static void declare(OptionFields& fields, WriterOptions& o) {
   fields.choice("compress", o.compress,
                 {{Compression::kNone, "none"}, {Compression::kJpeg, "jpeg"}},
@@ -36,6 +63,12 @@ Schema dataset_schema() { return schema_of<DatasetOptions>(); }
 
 std::shared_ptr<Dataset> create_dataset(const Options& options) {
   return std::make_shared<Hdf5Dataset>(options_from<DatasetOptions>(options));
+}
+
+Schema robomimic_schema() { return schema_of<RobomimicOptions>(); }
+
+std::shared_ptr<Dataset> create_robomimic(const Options& options) {
+  return std::make_shared<RobomimicDataset>(options_from<RobomimicOptions>(options));
 }
 
 Schema writer_schema() { return schema_of<WriterOptions>(); }
