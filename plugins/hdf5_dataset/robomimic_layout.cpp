@@ -236,7 +236,7 @@ std::vector<ObservationKey> observation_keys(const Hdf5File& file, const Demo& d
   const std::string group = demo.group() + "/obs";
   for (const std::string& name : file.children(group)) {
     const std::string dataset = group + "/" + name;
-    if (!file.is_dataset(dataset)) continue;
+    if (file.is_group(dataset)) continue;
     keys.push_back({.name = name, .type = file.type(dataset), .shape = file.shape(dataset)});
   }
   return keys;

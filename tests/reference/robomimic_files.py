@@ -105,6 +105,9 @@ def write_defects(write):
     with write("same_number") as file:
         demos(file)
         file.move("data/demo_3", "data/demo_01")
+    with write("broken_link") as file:
+        demos(file)
+        file["data/demo_0/obs/state"] = h5py.ExternalLink("missing.hdf5", "/state")
     with write("empty_demo") as file:
         demos(file, [0])
         file["data/demo_1/actions"] = np.zeros((0, 7))

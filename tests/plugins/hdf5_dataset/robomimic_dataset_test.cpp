@@ -213,6 +213,8 @@ TEST_F(RobomimicFiles, WithDefectsAreRejectedByDemonstration) {
       {"other_size", {"the height of camera 'agentview_image' of demo_3", "expected 8; found 16"}},
       {"other_width", {"the actions of demo_1 does not match demo_0", "expected 7; found 6"}},
       {"same_number", {"the same number", "/data/demo_01 and /data/demo_1"}},
+      // Otherwise the default rule would pass over `state`.
+      {"broken_link", {"'/data/demo_0/obs/state' is a broken link"}},
       {"empty_demo", {"demo_1 has no rows", "float64 [0, 7]"}},
       {"no_demos", {"the file has no demonstrations", "in /: other"}},
   };

@@ -1,0 +1,251 @@
+#include "plugins/zarr_dataset/replay_buffer.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "plugins/zarr_dataset/zarr_array.h"
+#include "roboimi/config/did_you_mean.h"
+
+namespace roboimi::zarr_dataset {
+namespace {
+
+constexpr char kEpisodeEnds[] = "meta/episode_ends";
+constexpr std::int64_t kMostEpisodes = 100'000'000;
+constexpr std::size_t kShownNames = 8;
+
+std::string shortened(std::vector<std::string> names) {
+  if (names.size() > kShownNames) {
+    names.resize(kShownNames);
+    names.emplace_back("...");
+  }
+  return names.empty() ? "nothing" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+[[noreturn]] void refuse_layout(const Store& store) {
+  Error::Parts parts = {
+      .what = "not a ReplayBuffer of diffusion_policy",
+      .where = store.path().string(),
+      .expected = "arrays data/action, data/CAMERA, ... and meta/episode_ends in zarr's format 2",
+      .found = shortened(store.children(""))};
+
+  // Look for the likely cause.
+  std::vector<std::string> stores;
+  for (const std::string& name : store.children("")) {
+    if (name.ends_with(".zarr") || name.ends_with(".zarr.zip")) stores.push_back(name);
+  }
+  const auto instead = [&](const char* component) {
+    return fmt::format("read it with data={0} data.path={1}", component, store.path().string());
+  };
+  if (store.has("zarr.json")) {
+    parts.found = "zarr.json, as in zarr's format 3";
+    parts.next = "save the data set again with zarr_format=2";
+  } else if (store.has("meta/info.json")) {
+    parts.found = "a LeRobot dataset (meta/info.json)";
+    parts.next = instead("lerobot");
+  } else if (store.has("episode_0.hdf5")) {
+    parts.found = "HDF5 files of one episode each";
+    parts.next = instead("hdf5");
+  } else if (!stores.empty()) {
+    parts.next =
+        "the data set is one folder below: data.path=" + (store.path() / stores.front()).string();
+  }
+  throw Error(parts);
+}
+
+std::vector<std::int64_t> read_episode_ends(const Store& store) {
+  // Read the list.
+  const ArrayInfo info = read_array_info(store, kEpisodeEnds);
+  const auto fail = [&](const std::string& what, const std::string& expected,
+                        const std::string& found) {
+    throw Error({.what = what,
+                 .where = store.where(kEpisodeEnds),
+                 .expected = expected,
+                 .found = found,
+                 .next = "copy or save the data set again"});
+  };
+  if (info.shape.size() != 1 || info.shape[0] == 0 || info.shape[0] > kMostEpisodes ||
+      !c10::isIntegralType(info.dtype, /*includeBool=*/false)) {
+    fail("meta/episode_ends is not a list of rows", "integers [number of episodes]",
+         info.describe());
+  }
+  const ZarrArray array(store, info, MissingChunks::kError);
+  const at::Tensor rows = array.read(0, info.shape[0], at::kLong);
+  const auto* const values = rows.const_data_ptr<std::int64_t>();
+  const std::vector<std::int64_t> ends(values, values + rows.numel());
+
+  // Every episode has a row.
+  std::int64_t start = 0;
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    if (ends[i] <= start) {
+      fail(fmt::format("episode {} has no rows", i),
+           fmt::format("an end after row {} in meta/episode_ends", start),
+           fmt::format("{}", ends[i]));
+    }
+    start = ends[i];
+  }
+  return ends;
+}
+
+FoundArray found_array(const Store& store, const std::string& name) {
+  FoundArray found;
+  try {
+    found.info = read_array_info(store, "data/" + name);
+  } catch (const Error& error) {
+    found.fault = error.parts();
+  }
+  return found;
+}
+
+std::optional<std::int64_t> parsed_number(std::string_view text) {
+  std::int64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, number);
+  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return number;
+}
+
+// "state[0:2]", "state[:2]" or "state[2:]"; anything else is the name of an array.
+Columns parsed_columns(const std::string& text) {
+  const std::size_t open = text.find('['), colon = text.find(':');
+  Columns columns{.array = text};
+  if (open == std::string::npos || colon == std::string::npos || colon < open ||
+      !text.ends_with(']')) {
+    return columns;
+  }
+  const std::string first = text.substr(open + 1, colon - open - 1);
+  const std::string end = text.substr(colon + 1, text.size() - colon - 2);
+  const auto first_number = first.empty() ? 0 : parsed_number(first);
+  if (!first_number || (!end.empty() && !parsed_number(end))) return columns;
+  columns = {.array = text.substr(0, open), .first = *first_number};
+  if (!end.empty()) columns.end = parsed_number(end);
+  return columns;
+}
+
+}  // namespace
+
+bool FoundArray::is_camera() const {
+  return info && info->shape.size() == 4 && info->shape[3] == 3 && info->shape[1] > 0 &&
+         info->shape[2] > 0;
+}
+
+bool FoundArray::is_vector() const {
+  return info && (info->shape.size() == 1 || (info->shape.size() == 2 && info->shape[1] > 0));
+}
+
+std::string FoundArray::describe() const {
+  if (!info) return "(not readable)";
+  return info->describe() + (info->codec.empty() ? "" : " " + info->codec);
+}
+
+ReplayBuffer::ReplayBuffer(const Store& store) : store_(store) {
+  if (!store.has(std::string(kEpisodeEnds) + "/.zarray")) refuse_layout(store);
+  for (const std::string& name : store.children("data")) {
+    if (store.has("data/" + name + "/.zarray")) arrays_[name] = found_array(store, name);
+  }
+  if (arrays_.empty()) refuse_layout(store);
+  episode_ends_ = read_episode_ends(store);
+}
+
+const ArrayInfo& ReplayBuffer::array(const std::string& name, const std::string& option) const {
+  const auto found = arrays_.find(name);
+  if (found == arrays_.end()) {
+    std::vector<std::string> names;
+    for (const auto& [known, array] : arrays_) names.push_back(known);
+    throw Error({.what = fmt::format("there is no array 'data/{}'", name),
+                 .where = store_.path().string(),
+                 .expected = "one of " + listed(),
+                 .next = did_you_mean(name, names, "set " + option)});
+  }
+  if (!found->second.info) throw Error(found->second.fault);
+  return *found->second.info;
+}
+
+Columns ReplayBuffer::columns(const std::string& text, const std::string& option) const {
+  const Columns columns = arrays_.contains(text) ? Columns{.array = text} : parsed_columns(text);
+  const ArrayInfo& info = array(columns.array, option);
+  if (!has_vector(columns.array)) {
+    throw Error({.what = fmt::format("array 'data/{}' is not a table", columns.array),
+                 .where = store_.path().string(),
+                 .expected = "numbers [N] or [N, n]",
+                 .found = info.describe(),
+                 .next = "set " + option + " to other arrays"});
+  }
+  const std::int64_t width = info.shape.size() == 1 ? 1 : info.shape[1];
+  const std::int64_t end = columns.end.value_or(width);
+  if (columns.first < 0 || end > width || columns.first >= end) {
+    throw Error({.what = fmt::format("'{}' are not columns of the array", text),
+                 .where = store_.path().string(),
+                 .expected = fmt::format("columns within {}[0:{}]", columns.array, width),
+                 .found = text,
+                 .next = "correct " + option});
+  }
+  return {.array = columns.array, .first = columns.first, .end = end};
+}
+
+// A rule must not pass over an array that it would choose if it could be read.
+void ReplayBuffer::require_readable(const std::string& option) const {
+  for (const auto& [name, array] : arrays_) {
+    if (array.info) continue;
+    Error::Parts fault = array.fault;
+    if (!fault.next.empty()) fault.next += "; ";
+    fault.next += fmt::format("to train without it, name the arrays to use in {}", option);
+    throw Error(std::move(fault));
+  }
+}
+
+std::vector<std::string> ReplayBuffer::cameras() const {
+  require_readable("data.camera_names and data.state");
+  std::vector<std::string> names;
+  for (const auto& [name, array] : arrays_) {
+    if (array.is_camera()) names.push_back(name);
+  }
+  return names;
+}
+
+std::vector<std::string> ReplayBuffer::default_state(
+    const std::vector<std::string>& actions) const {
+  require_readable("data.state");
+  for (const char* name : {"agent_pos", "state"}) {
+    if (has_vector(name)) return {name};
+  }
+  std::vector<std::string> robots;
+  for (int i = 0;; ++i) {
+    const std::string prefix = fmt::format("robot{}_", i);
+    if (!has_vector(prefix + "eef_pos")) break;
+    for (const char* part : {"eef_pos", "eef_rot_axis_angle", "gripper_width"}) {
+      if (has_vector(prefix + part)) robots.push_back(prefix + part);
+    }
+  }
+  if (!robots.empty()) return robots;
+
+  // A single vector is unambiguous.
+  std::vector<std::string> vectors;
+  for (const auto& [name, array] : arrays_) {
+    if (array.is_vector() && std::ranges::count(actions, name) == 0) vectors.push_back(name);
+  }
+  if (vectors.size() == 1) return vectors;
+  throw Error({.what = "cannot tell which arrays are the state",
+               .where = store_.path().string(),
+               .expected = "data/agent_pos, data/state, data/robot0_eef_pos or a single vector",
+               .found = listed(),
+               .next = "name them in the order of the state: data.state=[NAME, ...]"});
+}
+
+std::string ReplayBuffer::listed() const {
+  std::vector<std::string> arrays;
+  for (const auto& [name, array] : arrays_) arrays.push_back(name + " " + array.describe());
+  return fmt::format("{}", fmt::join(arrays, ", "));
+}
+
+bool ReplayBuffer::has_vector(const std::string& name) const {
+  const auto found = arrays_.find(name);
+  return found != arrays_.end() && found->second.is_vector();
+}
+
+}  // namespace roboimi::zarr_dataset
