@@ -122,7 +122,8 @@ def expected(table):
 
 def write(folder, name, table, **options):
     pq.write_table(table, folder / f"{name}.parquet", **options)
-    (folder / f"{name}.json").write_text(json.dumps(expected(table)))
+    text = json.dumps(expected(table), separators=(",", ":"))
+    (folder / f"{name}.json").write_text(text + "\n")
 
 
 # --- golden files
@@ -180,9 +181,8 @@ def required():
     return pa.table([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema)
 
 
-def dictionary_then_plain():
-    """Repeated values and then distinct ones: the dictionary of 1 kB is full in the middle."""
-    n = 900
+def dictionary_then_plain(n):
+    """Repeated values and then distinct ones: the dictionary is full in the middle."""
     numbers = [i % 3 for i in range(n)] + [i * i for i in range(n)]
     return pa.table(
         {
@@ -193,14 +193,14 @@ def dictionary_then_plain():
     )
 
 
-def random_and_nulls(generator):
+def random_and_nulls(generator, n):
     """Pages of version 2 that do not shrink, and pages of nulls."""
     return pa.table(
         {
-            "double": pa.array([struct.unpack("d", generator.randbytes(8))[0] for _ in range(150)], pa.float64()),
-            "nothing": pa.array([None] * 150, pa.float64()),
-            "list": pa.array([None] * 150, pa.list_(pa.float64())),
-            "flag": pa.array([generator.random() < 0.5 for _ in range(150)], pa.bool_()),
+            "double": pa.array([struct.unpack("d", generator.randbytes(8))[0] for _ in range(n)], pa.float64()),
+            "nothing": pa.array([None] * n, pa.float64()),
+            "list": pa.array([None] * n, pa.list_(pa.float64())),
+            "flag": pa.array([generator.random() < 0.5 for _ in range(n)], pa.bool_()),
         }
     )
 
@@ -208,20 +208,22 @@ def random_and_nulls(generator):
 def golden(folder):
     generator = random.Random(1)
     plain_options = {"compression": "none", "use_dictionary": False}
-    write(folder, "scalars", scalars(40, generator), row_group_size=17)
-    write(folder, "scalars_plain_gzip", scalars(40, generator), compression="gzip", use_dictionary=False,
-          write_page_checksum=True)
+    small = {"write_statistics": False, "store_schema": False}
+    write(folder, "scalars", scalars(23, generator), row_group_size=11, **small)
+    write(folder, "scalars_plain_gzip", scalars(23, generator), compression="gzip", use_dictionary=False,
+          write_page_checksum=True, **small)
     write(folder, "lists", lists(), **plain_options)
-    write(folder, "lists_v2_zstd", lists(), data_page_version="2.0", compression="zstd", row_group_size=3)
-    write(folder, "lists_item", lists(), use_compliant_nested_type=False, row_group_size=2)
+    write(folder, "lists_v2_zstd", lists(), data_page_version="2.0", compression="zstd", row_group_size=3,
+          **small)
+    write(folder, "lists_item", lists(), use_compliant_nested_type=False, row_group_size=2, **small)
     write(folder, "required", required())
     write(folder, "required_v2", required(), data_page_version="2.0", **plain_options)
-    write(folder, "dictionary_then_plain", dictionary_then_plain(), dictionary_pagesize_limit=1024,
-          data_page_size=512, write_batch_size=64)
+    write(folder, "dictionary_then_plain", dictionary_then_plain(150), dictionary_pagesize_limit=256,
+          data_page_size=256, write_batch_size=32, **small)
     for codec in ("zstd", "snappy"):
-        write(folder, f"random_and_nulls_{codec}", random_and_nulls(generator), data_page_version="2.0",
-              compression=codec, data_page_size=512, use_dictionary=False)
-    write(folder, "no_rows", lists().slice(0, 0))
+        write(folder, f"random_and_nulls_{codec}", random_and_nulls(generator, 100), data_page_version="2.0",
+              compression=codec, data_page_size=256, use_dictionary=False, **small)
+    write(folder, "no_rows", lists().slice(0, 0), **small)
     # Files that must be refused when the column is read.
     for encoding in ("DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT"):
         pq.write_table(pa.table({"number": pa.array([1, 2, 3], pa.int64()), "plain": pa.array([1.0] * 3)}),
@@ -322,6 +324,13 @@ def write_random(folder, seed):
     for i in range(60):
         generator = random.Random(seed * 1000 + i)
         write(folder, f"random_{i:03}", random_table(generator), **random_options(generator))
+    # Dictionaries that are full in the middle, and pages of version 2 that do not shrink.
+    generator = random.Random(seed)
+    write(folder, "dictionary_then_plain", dictionary_then_plain(20000), dictionary_pagesize_limit=1024,
+          data_page_size=512)
+    for codec in ("zstd", "snappy"):
+        write(folder, f"random_and_nulls_{codec}", random_and_nulls(generator, 40000), data_page_version="2.0",
+              compression=codec)
     # Strings of megabytes.
     huge = ["x" * 3_000_000, "", "ä" * 1_500_000, None]
     for codec in ("none", "snappy", "gzip", "zstd"):
@@ -335,7 +344,8 @@ def check(folder):
     files = sorted(folder.glob("*.json"))
     for file in files:
         wanted = json.loads(file.read_text())
-        found = json.loads(json.dumps(expected(pq.read_table(file.with_suffix(".parquet"), page_checksum_verification=True))))
+        table = pq.read_table(file.with_suffix(".parquet"), page_checksum_verification=True)
+        found = json.loads(json.dumps(expected(table)))
         assert found["rows"] == wanted["rows"], file
         assert list(found["columns"]) == list(wanted["columns"]), file
         for name, column in wanted["columns"].items():

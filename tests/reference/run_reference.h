@@ -35,4 +35,18 @@ inline void run_reference(const std::string& script, const std::string& argument
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
 }
 
+// The Python of .venv-references, which holds packages that only some tests compare with. It exists
+// after `scripts/test.sh --references`.
+inline std::filesystem::path references_python() {
+  return std::filesystem::path(ROBOIMI_SOURCE_DIR) / ".venv-references/bin/python";
+}
+
+// run_reference() with that Python.
+inline void run_with_references(const std::string& script, const std::string& arguments) {
+  const std::string command =
+      fmt::format("{} {}/tests/reference/{} {}", references_python().string(), ROBOIMI_SOURCE_DIR,
+                  script, arguments);
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+}
+
 }  // namespace roboimi

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/lfs_pointer.h"
 #include "roboimi/common/text.h"
 
 namespace roboimi::parquet {
@@ -23,7 +24,7 @@ struct Kind {
 
 // Files that are found in place of a Parquet file.
 constexpr std::array kKinds = {
-    Kind{"version https://git-lfs"sv, "a Git LFS pointer, not the data", "git lfs pull"},
+    Kind{kLfsPointerStart, kLfsPointerFound, kLfsPointerNext},
     Kind{"<!DOCTYPE"sv, "a web page", "download the file itself"},
     Kind{"<html"sv, "a web page", "download the file itself"},
     Kind{"<?xml"sv, "an XML document, such as a storage service's error",
@@ -41,7 +42,7 @@ constexpr std::array kKinds = {
                .where = file.path().string(),
                .expected = "a Parquet file",
                .found = found,
-               .next = "next: " + next});
+               .next = next});
 }
 
 [[noreturn]] void refuse_other_file(const MappedFile& file, std::string_view text) {
@@ -63,7 +64,7 @@ FileParts parts_of(const MappedFile& file) {
   if (text.starts_with(kEncryptedMagic)) {
     throw Error({.what = "the Parquet file is encrypted",
                  .where = file.path().string(),
-                 .next = "next: write it again without encryption"});
+                 .next = "write it again without encryption"});
   }
   if (!text.starts_with(kMagic)) refuse_other_file(file, text);
   // The end.
@@ -73,7 +74,7 @@ FileParts parts_of(const MappedFile& file) {
          .where = file.path().string(),
          .expected = "a footer and 'PAR1' at the end",
          .found = std::to_string(text.size()) + " bytes without them",
-         .next = "next: copy the file again, or leave out its episodes"});
+         .next = "copy the file again, or leave out its episodes"});
   }
   const std::size_t before_tail = text.size() - kTail;
   const auto length = load<std::uint32_t>(file.data() + before_tail);
@@ -82,7 +83,7 @@ FileParts parts_of(const MappedFile& file) {
                  .where = file.path().string(),
                  .expected = "at most " + std::to_string(before_tail - kMagic.size()) + " bytes",
                  .found = std::to_string(length),
-                 .next = "next: copy or download the file again"});
+                 .next = "copy or download the file again"});
   }
   const Bytes all(file.data(), file.size());
   return {.data = all.first(before_tail - length),

@@ -18,7 +18,7 @@ Error located(const Error& error, const std::filesystem::path& file, const std::
   Error::Parts parts = error.parts();
   parts.where = file.string();
   parts.what = place + ": " + parts.what;
-  parts.next = "next: " + (parts.next.empty() ? kDamaged : parts.next);
+  if (parts.next.empty()) parts.next = kDamaged;
   return Error(std::move(parts));
 }
 
