@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "roboimi/common/lfs_pointer.h"
-#include "roboimi/io/mp4_boxes.h"
+#include "roboimi/io/video_completeness.h"
 
 namespace roboimi {
 namespace {
@@ -50,7 +50,7 @@ PacketSource::PacketSource(fs::path file)
                  .next = "copy or record it again"});
   }
   refuse_lfs_pointer(file_, "cannot open the video", kExpected);
-  check_mp4_is_complete(file_);
+  check_video_is_complete(file_);
   open();
 }
 
