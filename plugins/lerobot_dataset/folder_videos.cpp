@@ -15,8 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kListedClauses = 3;        // episodes or files in a warning
-constexpr double kOffsetRounding = 1e-4;  // seconds
+constexpr std::size_t kListedClauses = 3;  // episodes or files in a warning
+constexpr double kOffsetRounding = 1e-4;   // seconds
 
 // What is known of a video file without decoding it.
 struct IndexedVideo {

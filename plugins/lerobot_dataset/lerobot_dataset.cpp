@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "plugins/lerobot_dataset/lerobot_folder.h"
 #include "roboimi/common/error.h"
@@ -41,6 +42,13 @@ LerobotDataset::LerobotDataset(const DatasetOptions& options) : options_(options
   }
   std::vector<std::filesystem::path> paths = {options.path};
   paths.insert(paths.end(), options.more_paths.begin(), options.more_paths.end());
+  std::set<std::filesystem::path> seen;
+  for (const std::filesystem::path& path : paths) {
+    if (seen.insert(std::filesystem::weakly_canonical(path)).second) continue;
+    throw Error({.what = "the folder is listed twice",
+                 .where = path.string(),
+                 .next = "remove it from data.more_paths"});
+  }
   DatasetOptions of_folder = options;
   for (const std::filesystem::path& path : paths) {
     if (options.max_episodes > 0) {

@@ -11,10 +11,7 @@ namespace roboimi::lerobot_dataset {
 static void declare(OptionFields& fields, DatasetOptions& o) {
   fields.required_path("path", o.path, "folder of the data set, with meta/, data/ and videos/");
   std::vector<std::string> more_paths;
-  fields.texts(
-      "more_paths", more_paths,
-      "folders with the same streams, whose episodes follow; a folder that is listed twice "
-      "counts twice");
+  fields.texts("more_paths", more_paths, "folders with the same streams, whose episodes follow");
   fields.texts("camera_names", o.camera_names,
                "cameras to load: `front` for the feature observation.images.front, or names of "
                "features; empty: all");
