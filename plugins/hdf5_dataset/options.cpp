@@ -34,11 +34,9 @@ static void declare(OptionFields& fields, RobomimicOptions& o) {
   fields.texts("state", o.state,
                "names in obs of the vectors that form the state, in this order; default: state, "
                "qpos, robosuite's poses and grippers, or the only vector");
-  fields.texts("action", o.action,
-               "names in the demonstration of the tables that form the action, in this order");
-  fields.when_read([&](const Options& options) {
-    if (o.action.empty()) options.fail("action", "is empty", "at least one name");
-  });
+  fields.texts("actions", o.actions,
+               "names in the demonstration of the tables that form the action, in this order; "
+               "default: actions");
   fields.optional_text("filter_key", o.filter_key,
                        "use only the demonstrations listed in /mask/FILTER_KEY, such as train");
   fields.number("control_hz", o.control_hz, "control rate; default: the one in env_args, if any")

@@ -100,6 +100,7 @@ RobomimicDataset::RobomimicDataset(const RobomimicOptions& options) : options_(o
   spec_.control_hz = control_rate(file, options.control_hz);
 
   // The first demonstration determines the keys, and every demonstration is checked.
+  if (options_.actions.empty()) options_.actions = {"actions"};
   choose_keys(file, demos_.front());
   for (const Demo& demo : demos_) add_demo(file, demo);
 }
@@ -144,7 +145,7 @@ void RobomimicDataset::choose_keys(const Hdf5File& file, const Demo& demo) {
 
 void RobomimicDataset::add_demo(const Hdf5File& file, const Demo& demo) {
   // Actions determine the length.
-  const std::string action = demo.group() + "/" + options_.action.front();
+  const std::string action = demo.group() + "/" + options_.actions.front();
   const std::vector<std::int64_t> shape = file.shape(action);
   const std::int64_t length = shape.empty() ? 0 : shape[0];
   if (length == 0) {
@@ -155,7 +156,7 @@ void RobomimicDataset::add_demo(const Hdf5File& file, const Demo& demo) {
                  .next = "leave it out with data.episodes, or remove it from the file"});
   }
   std::int64_t action_dim = 0, state_dim = 0;
-  for (const std::string& name : options_.action) {
+  for (const std::string& name : options_.actions) {
     action_dim += vector_width(file, demo.group() + "/" + name, length);
   }
   for (const std::string& key : options_.state) {
@@ -179,7 +180,7 @@ void RobomimicDataset::add_demo(const Hdf5File& file, const Demo& demo) {
 
   // Linked files and attributes.
   std::vector<std::string> read;
-  for (const std::string& name : options_.action) read.push_back(demo.group() + "/" + name);
+  for (const std::string& name : options_.actions) read.push_back(demo.group() + "/" + name);
   for (const std::string& key : options_.state) read.push_back(obs_name(demo, key));
   for (const std::string& key : options_.camera_names) read.push_back(obs_name(demo, key));
   for (const std::string& name : read) {
@@ -205,7 +206,7 @@ std::int64_t RobomimicDataset::vector_width(const Hdf5File& file, const std::str
   if (key.shape[0] != num_rows) {
     throw Error({.what = "'" + dataset + "' and the actions have different numbers of rows",
                  .where = file.path().string(),
-                 .expected = fmt::format("{} rows, as in '{}'", num_rows, options_.action.front()),
+                 .expected = fmt::format("{} rows, as in '{}'", num_rows, options_.actions.front()),
                  .found = fmt::format("{}", key.shape[0]),
                  .next = "cut the demonstration to the rows that they have in common, or leave it "
                          "out with data.episodes"});
@@ -273,7 +274,7 @@ at::Tensor RobomimicDataset::read(std::int64_t index, const std::string& name, s
 at::Tensor RobomimicDataset::actions(std::int64_t index) const {
   const Hdf5File file(episode(index).file, kRobomimicLayout);
   std::vector<std::string> datasets;
-  for (const std::string& key : options_.action) {
+  for (const std::string& key : options_.actions) {
     datasets.push_back(demo(index).group() + "/" + key);
   }
   return joined_columns(file, datasets, 0, episode(index).length);

@@ -25,11 +25,11 @@ struct RobomimicOptions {
   std::filesystem::path path;
   std::vector<std::string> camera_names = {};  // keys of obs; empty: every uint8 [L, H, W, 3]
   std::vector<std::string> state = {};         // keys of obs, joined in this order; empty: by rule
-  std::vector<std::string> action = {"actions"};  // datasets of a demonstration, joined
-  std::string filter_key = {};                    // a list in /mask; empty: all demonstrations
-  std::optional<double> control_hz = {};          // replaces the recorded rate
-  std::vector<std::string> episodes = {};  // numbers and ranges of demonstrations; empty: all
-  std::int64_t max_episodes = 0;           // use only the first N; 0: all
+  std::vector<std::string> actions = {};       // datasets of a demonstration; empty: actions
+  std::string filter_key = {};                 // a list in /mask; empty: all demonstrations
+  std::optional<double> control_hz = {};       // replaces the recorded rate
+  std::vector<std::string> episodes = {};      // numbers and ranges of demonstrations; empty: all
+  std::int64_t max_episodes = 0;               // use only the first N; 0: all
 };
 
 class RobomimicDataset : public Dataset {

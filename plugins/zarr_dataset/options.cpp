@@ -15,8 +15,9 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
                "names in data/ of the vectors that form the state, in this order, with columns as "
                "in state[0:2]; default: agent_pos, state, UMI's poses and grippers, or the only "
                "vector");
-  fields.texts("action", o.action,
-               "names in data/ of the vectors that form the action, in this order");
+  fields.texts("actions", o.actions,
+               "names in data/ of the vectors that form the action, in this order; default: action "
+               "or actions");
   fields.number("control_hz", o.control_hz, "control rate, which the format does not record")
       .at_least(0.001)
       .with_unit("Hz");
@@ -28,9 +29,6 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
   fields.choice("missing_chunks", o.missing_chunks,
                 {{MissingChunks::kError, "error"}, {MissingChunks::kFill, "fill"}},
                 "what to do about a chunk that is not there: fill uses the array's fill_value");
-  fields.when_read([&](const Options& options) {
-    if (o.action.empty()) options.fail("action", "is empty", "at least one name");
-  });
 }
 
 Schema dataset_schema() { return schema_of<DatasetOptions>(); }

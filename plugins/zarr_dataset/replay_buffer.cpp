@@ -208,6 +208,17 @@ std::vector<std::string> ReplayBuffer::cameras() const {
   return names;
 }
 
+std::vector<std::string> ReplayBuffer::default_actions() const {
+  for (const char* name : {"action", "actions"}) {
+    if (arrays_.contains(name)) return {name};
+  }
+  throw Error({.what = "there is no array 'data/action'",
+               .where = store_.path().string(),
+               .expected = "data/action or data/actions",
+               .found = listed(),
+               .next = "name the arrays that form the action: data.actions=[NAME, ...]"});
+}
+
 std::vector<std::string> ReplayBuffer::default_state(
     const std::vector<std::string>& actions) const {
   require_readable("data.state");

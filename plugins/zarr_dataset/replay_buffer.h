@@ -49,6 +49,8 @@ class ReplayBuffer {
 
   // The names of all cameras. Throws Error if the description of any array cannot be read.
   std::vector<std::string> cameras() const;
+  // `action` or `actions`. Throws Error, listing all arrays, if there is neither.
+  std::vector<std::string> default_actions() const;
   // The arrays that form the state unless the config names them: `agent_pos` or `state`, otherwise
   // the pose and gripper of each of UMI's robots, otherwise the only vector besides the actions.
   // Throws Error, listing all arrays, if no rule applies, and if the description of any array

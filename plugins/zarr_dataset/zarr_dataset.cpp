@@ -38,8 +38,9 @@ ZarrDataset::ZarrDataset(const DatasetOptions& options)
 // Determines the streams, and opens the arrays that they need.
 void ZarrDataset::choose_arrays(const ReplayBuffer& buffer) {
   if (options_.camera_names.empty()) options_.camera_names = buffer.cameras();
-  if (options_.state.empty()) options_.state = buffer.default_state(options_.action);
-  spec_.action_dim = use_columns(buffer, options_.action, "data.action", action_);
+  if (options_.actions.empty()) options_.actions = buffer.default_actions();
+  if (options_.state.empty()) options_.state = buffer.default_state(options_.actions);
+  spec_.action_dim = use_columns(buffer, options_.actions, "data.actions", actions_);
   spec_.set(
       vector_stream(roboimi::kState, use_columns(buffer, options_.state, "data.state", state_)));
   for (const std::string& name : options_.camera_names) {
@@ -160,7 +161,7 @@ at::Tensor ZarrDataset::read(std::int64_t index, const std::string& name, std::i
 }
 
 at::Tensor ZarrDataset::actions(std::int64_t index) const {
-  return joined(action_, first_row(index), episode(index).length);
+  return joined(actions_, first_row(index), episode(index).length);
 }
 
 // Rows of several tables side by side, float [count, n].

@@ -22,10 +22,10 @@
 namespace roboimi::zarr_dataset {
 
 struct DatasetOptions {
-  std::filesystem::path path;                    // a folder or a zip archive
-  std::vector<std::string> camera_names = {};    // arrays in data/; empty: every [N, H, W, 3]
-  std::vector<std::string> state = {};           // vectors, joined in this order; empty: by rule
-  std::vector<std::string> action = {"action"};  // vectors, joined in this order
+  std::filesystem::path path;                  // a folder or a zip archive
+  std::vector<std::string> camera_names = {};  // arrays in data/; empty: every [N, H, W, 3]
+  std::vector<std::string> state = {};         // vectors, joined in this order; empty: by rule
+  std::vector<std::string> actions = {};       // vectors, joined in this order; empty: by rule
   std::optional<double> control_hz = {};
   std::vector<std::string> episodes = {};  // numbers and ranges; empty: all
   std::int64_t max_episodes = 0;           // use only the first N; 0: all
@@ -65,7 +65,7 @@ class ZarrDataset : public Dataset {
   std::unique_ptr<Store> store_;
   ObservationSpec spec_;
   std::map<std::string, std::unique_ptr<ZarrArray>> arrays_;  // those that are used
-  std::vector<Columns> state_, action_;
+  std::vector<Columns> state_, actions_;
   std::vector<EpisodeInfo> episodes_;
   std::vector<std::int64_t> numbers_, first_rows_;  // per episode
 };

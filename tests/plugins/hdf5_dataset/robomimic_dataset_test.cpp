@@ -180,7 +180,7 @@ TEST_F(RobomimicFiles, HaveTheirRateInTheArgumentsOfTheEnvironment) {
 
 TEST_F(RobomimicFiles, MayHaveKeysOfTheirOwn) {
   RobomimicOptions own = options("own_keys");
-  own.action = {"abs_actions"};
+  own.actions = {"abs_actions"};
   EXPECT_THAT(
       error_of(own),
       AllOf(HasSubstr("cannot tell which observations are the state"),

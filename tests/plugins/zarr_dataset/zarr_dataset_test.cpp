@@ -10,9 +10,12 @@
 #include "roboimi/common/log_route.h"
 #include "tests/error_text.h"
 #include "tests/plugins/zarr_dataset/zarr_values.h"
+#include "tests/unit/data/table_dataset.h"
 
 namespace roboimi::zarr_dataset {
 namespace {
+
+namespace fs = std::filesystem;
 
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -54,8 +57,9 @@ TEST(ZarrDataset, TakesSomeColumnsOfAnArray) {
   for (const auto& [columns, first, count] :
        {std::tuple{"state[0:2]", 0, 2}, std::tuple{"state[:2]", 0, 2},
         std::tuple{"state[3:]", 3, 2}, std::tuple{"state[:]", 0, 5}}) {
-    const ZarrDataset dataset(
-        {.path = golden("pusht.zarr"), .state = {columns, "n_contacts"}, .action = {"action[1:]"}});
+    const ZarrDataset dataset({.path = golden("pusht.zarr"),
+                               .state = {columns, "n_contacts"},
+                               .actions = {"action[1:]"}});
     const at::Tensor state =
         at::cat({zarr_table(1, 5).narrow(1, first, count), zarr_table(1, 1)}, 1);
     EXPECT_TRUE(at::equal(dataset.state(1), state)) << columns;
@@ -155,8 +159,25 @@ TEST(ZarrDataset, NamesTheArraysThatThereAre) {
               AllOf(HasSubstr("'data/state' is not a camera"), HasSubstr("float32 [9, 5]")));
   EXPECT_THAT(error_of({.path = golden("pusht.zarr"), .state = {"keypoint"}}),
               AllOf(HasSubstr("'data/keypoint' is not a table"), HasSubstr("data.state")));
-  EXPECT_THAT(error_of({.path = golden("pusht.zarr"), .action = {"actions"}}),
+  EXPECT_THAT(error_of({.path = golden("pusht.zarr"), .actions = {"actions"}}),
               AllOf(HasSubstr("there is no array 'data/actions'"), HasSubstr("'action'?")));
+}
+
+TEST(ZarrDataset, TakesActionsFromOtherArraysIfTheConfigNamesThem) {
+  // As in UMI's data, which have no actions: the poses of the gripper are the commands.
+  const ScratchFolder place;
+  fs::copy(golden("pusht.zarr"), place / "poses.zarr", fs::copy_options::recursive);
+  fs::remove_all(place / "poses.zarr/data/action");
+  DatasetOptions options = {.path = place / "poses.zarr"};
+  EXPECT_THAT(error_text([&] { const ZarrDataset dataset(options); }),
+              AllOf(HasSubstr("there is no array 'data/action'"),
+                    HasSubstr("n_contacts float32 [9, 1] blosc"), HasSubstr("data.actions=[NAME")));
+  options.actions = {"state[0:2]", "n_contacts"};
+  EXPECT_TRUE(
+      at::equal(ZarrDataset(options).actions(1), at::cat({zarr_table(1, 2), zarr_table(1, 1)}, 1)));
+  fs::rename(place / "poses.zarr/data/n_contacts", place / "poses.zarr/data/actions");
+  options.actions = {};
+  EXPECT_TRUE(at::equal(ZarrDataset(options).actions(1), zarr_table(1, 1)));
 }
 
 TEST(ZarrDataset, SaysWhatIsNotUsedAndThatTheRateIsUnknown) {
