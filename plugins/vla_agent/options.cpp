@@ -103,6 +103,7 @@ std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spe
   }
   const ConditionSpec condition = condition_spec(backbone.get(), spec.state_dim(),
                                                  own.use_env_state ? spec.env_state_dim() : 0);
+  check_not_empty(condition);
   check_stated_cond_dim(agent.head, condition, registry);
   auto head = registry.create<Head>(agent.head, "agent.head",
                                     HeadSpec{.action_dim = spec.action_dim,

@@ -1,6 +1,7 @@
 #include "plugins/vla_agent/vla_actor.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <torch/utils.h>
 
 #include <algorithm>
@@ -56,8 +57,7 @@ Observation VlaActor::used_streams(const Observation& observation) const {
     // encode() reports missing streams.
     if (found != observation.end()) used[stream] = found->second;
   };
-  use(kState);
-  if (agent_.sees_env_state()) use(kEnvState);
+  std::ranges::for_each(agent_.state_names(), use);
   if (needs_images()) std::ranges::for_each(agent_.backbone()->stream_names(), use);
   return used;
 }
@@ -117,8 +117,9 @@ bool VlaActor::wants_plan() const {
   return plan_pending_ && !plan_.valid() && !is_requested_ && has_all_images();
 }
 
-// The commands that the next chunk cannot change: those of its rows before the current step, and
-// those executed until it arrives. Undefined if they are not known or the head does not use them.
+// The commands that the next chunk cannot change: those sent at its rows before the current step,
+// and those planned until it arrives, before any limits. Undefined if they are not known or the
+// head does not use them.
 at::Tensor VlaActor::committed_prefix() const {
   const std::int64_t past = agent_.horizons().first_action(), coming = latency_steps();
   const bool is_known =
@@ -234,6 +235,18 @@ at::Tensor VlaActor::act(const Observation& observation) {
   if (wants_plan()) start_plan();
   encode_ahead();
   return next_command();
+}
+
+void VlaActor::replace_command(const at::Tensor& sent) {
+  if (!last_command_.defined() || sent.sizes() != last_command_.sizes()) {
+    throw Error(
+        {.what = "there is no command to replace, or it has another size",
+         .where = "vla_agent",
+         .expected = fmt::format("after act() or command(), float [{}]", agent_.spec().action_dim),
+         .found = c10::str(sent.sizes())});
+  }
+  last_command_ = sent.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  if (!past_commands_.empty()) past_commands_.back() = last_command_;
 }
 
 at::Tensor VlaActor::command() {

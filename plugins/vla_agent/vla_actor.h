@@ -38,6 +38,7 @@ class VlaActor final : public Actor {
   std::int64_t latency_steps() const override;
   at::Tensor act(const Observation& observation) override;
   ActTiming last_timing() const override { return timing_; }
+  void replace_command(const at::Tensor& sent) override;
 
   void observe(const Observation& observation) override;
   bool wants_plan() const override;
@@ -85,8 +86,8 @@ class VlaActor final : public Actor {
   bool is_requested_ = false;             // plan_request() was called, accept() was not
   Clock::time_point observed_;            // time of the last observation
   Clock::time_point planned_;             // time of the observation of the plan in progress
-  std::deque<at::Tensor> past_commands_;  // of the last first_action() steps, oldest first
-  at::Tensor last_command_;               // undefined before the first command
+  std::deque<at::Tensor> past_commands_;  // sent in the last first_action() steps, oldest first
+  at::Tensor last_command_;               // sent last; undefined before the first command
   ActTiming timing_;
   std::future<Plan> plan_;      // in progress, or finished and not yet received
   std::future<void> encoding_;  // of images for a later plan

@@ -4,13 +4,16 @@
 #include <fmt/ranges.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "plugins/vla_agent/vla_actor.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/backbone.h"
+#include "roboimi/contract/mode_guard.h"
 
 namespace roboimi::vla_agent {
 namespace {
@@ -36,7 +39,37 @@ void check_clipping(const Head& head, Normalization actions) {
                .next = "change it, or turn off the head's clipping"});
 }
 
+// Stacks the parts along a new first dimension; undefined if there are none.
+at::Tensor stack(const std::vector<at::Tensor>& parts) {
+  return parts.empty() ? at::Tensor() : at::stack(parts);
+}
+
+bool is_any_part_training(const torch::nn::Module& module) {
+  return module.is_training() || std::ranges::any_of(module.children(), [](const auto& part) {
+           return is_any_part_training(*part);
+         });
+}
+
+// Evaluation mode for a computation of an actor, whatever mode the caller left the model in.
+class EvaluationMode {
+ public:
+  explicit EvaluationMode(torch::nn::Module& model) {
+    if (is_any_part_training(model)) guard_.emplace(model, /*training=*/false);
+  }
+
+ private:
+  std::optional<ModeGuard> guard_;
+};
+
 }  // namespace
+
+void check_not_empty(const ConditionSpec& condition) {
+  if (condition.per_step_cond_dim() > 0) return;
+  throw Error({.what = "the policy has no input: there is no backbone, and the data has no state",
+               .where = "agent.backbone",
+               .expected = "a backbone, or data with a state",
+               .next = "set agent.backbone, or collect the data with a state"});
+}
 
 VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
                    std::shared_ptr<Backbone> backbone, std::shared_ptr<Head> head)
@@ -57,13 +90,16 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
   }
   condition_ = condition_spec(backbone_.get(), spec_.state_dim(),
                               options_.use_env_state ? spec_.env_state_dim() : 0);
+  check_not_empty(condition_);
 
   // One normalizer per input; features of a trained backbone are not normalized.
   auto normalizer = [&](const char* name, std::int64_t dim, Normalization kind) {
     return register_module(fmt::format("{}_normalizer", name),
                            std::make_shared<Normalizer>(name, dim, kind));
   };
-  state_normalizer_ = normalizer("state", spec_.state_dim(), options_.state_normalization);
+  if (condition_.state_dim > 0) {
+    state_normalizer_ = normalizer("state", condition_.state_dim, options_.state_normalization);
+  }
   action_normalizer_ = normalizer("action", spec_.action_dim, options_.action_normalization);
   any_buffer_ = action_normalizer_->buffers().front();
   if (condition_.env_state_dim > 0) {
@@ -78,8 +114,24 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
   }
 }
 
+std::vector<std::string> VlaAgent::state_names() const {
+  std::vector<std::string> names;
+  if (state_normalizer_) names.emplace_back(kState);
+  if (env_state_normalizer_) names.emplace_back(kEnvState);
+  return names;
+}
+
+std::vector<std::string> VlaAgent::stream_names() const {
+  std::vector<std::string> names = state_names();
+  if (!backbone_) return names;
+  for (std::string& name : backbone_->stream_names()) {
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  }
+  return names;
+}
+
 void VlaAgent::set_statistics(const DatasetStatistics& statistics) {
-  state_normalizer_->fit(statistics.state);
+  if (state_normalizer_) state_normalizer_->fit(statistics.state);
   action_normalizer_->fit(statistics.action);
   if (env_state_normalizer_ && statistics.env_state) {
     env_state_normalizer_->fit(*statistics.env_state);
@@ -118,11 +170,12 @@ LossReport VlaAgent::loss(const Batch& batch, at::Generator& generator) {
   require_statistics();
 
   // Normalized states, with noise in training.
-  const at::Tensor env_state =
-      env_state_normalizer_ ? env_state_normalizer_->normalize(batch.observations.env_state())
-                            : at::Tensor();
-  at::Tensor state = state_normalizer_->normalize(batch.observations.state());
-  if (is_training() && options_.state_noise > 0.0) {
+  at::Tensor state, env_state;
+  if (state_normalizer_) state = state_normalizer_->normalize(batch.observations.at(kState));
+  if (env_state_normalizer_) {
+    env_state = env_state_normalizer_->normalize(batch.observations.at(kEnvState));
+  }
+  if (state.defined() && is_training() && options_.state_noise > 0.0) {
     state = state + options_.state_noise * at::randn(state.sizes(), generator, state.options());
   }
 
@@ -139,10 +192,13 @@ std::unique_ptr<Actor> VlaAgent::make_actor(const ActorOptions& options) {
 }
 
 void VlaAgent::check(const Observation& observation) const {
-  if (!sees_env_state() || observation.env_state().defined()) return;
-  throw Error({.what = "the observation lacks env_state",
-               .where = "vla_agent",
-               .expected = fmt::format("float [{}]", condition_.env_state_dim)});
+  for (const std::string& name : state_names()) {
+    if (observation.get(name).defined()) continue;
+    throw Error({.what = "the observation lacks " + name,
+                 .where = "vla_agent",
+                 .expected = fmt::format("float [{}]", spec_.at(name).shape.front()),
+                 .next = "pass every stream in stream_names() to the actor"});
+  }
 }
 
 EncodedObservation VlaAgent::encode(const Observation& observation, bool with_images) {
@@ -159,14 +215,17 @@ EncodedObservation VlaAgent::encode(const Observation& observation, bool with_im
     }
     at::Generator unused = make_generator(0, device());
     const std::lock_guard lock(models_);
+    const EvaluationMode evaluation(*backbone_);
     encoded.features = feature_normalizer_->normalize(backbone_->encode(batch, unused)).flatten();
   }
 
   // States.
-  encoded.state = state_normalizer_->normalize(observation.state().to(device(), at::kFloat));
-  if (sees_env_state()) {
-    encoded.env_state =
-        env_state_normalizer_->normalize(observation.env_state().to(device(), at::kFloat));
+  const auto values_of = [&](const char* name) {
+    return observation.at(name).to(device(), at::kFloat);
+  };
+  if (state_normalizer_) encoded.state = state_normalizer_->normalize(values_of(kState));
+  if (env_state_normalizer_) {
+    encoded.env_state = env_state_normalizer_->normalize(values_of(kEnvState));
   }
   return encoded;
 }
@@ -175,16 +234,17 @@ Condition VlaAgent::condition_of(const std::vector<EncodedObservation>& steps) c
   std::vector<at::Tensor> features, states, env_states;
   for (const EncodedObservation& step : steps) {
     if (backbone_) features.push_back(step.features);
-    states.push_back(step.state);
-    if (sees_env_state()) env_states.push_back(step.env_state);
+    if (state_normalizer_) states.push_back(step.state);
+    if (env_state_normalizer_) env_states.push_back(step.env_state);
   }
 
   // Stacked over the steps, as a batch of one.
-  auto stack = [](const std::vector<at::Tensor>& parts) {
-    return parts.empty() ? at::Tensor() : at::stack(parts).unsqueeze(0);
+  const auto batch_of_one = [](const std::vector<at::Tensor>& parts) {
+    return parts.empty() ? at::Tensor() : stack(parts).unsqueeze(0);
   };
-  const at::Tensor stacked = stack(features);
-  const at::Tensor cond = build_cond(condition_, stacked, stack(states), stack(env_states));
+  const at::Tensor stacked = batch_of_one(features);
+  const at::Tensor cond =
+      build_cond(condition_, stacked, batch_of_one(states), batch_of_one(env_states));
   const at::Tensor tokens = tokens_of(stacked);
   return {cond.squeeze(0), tokens.defined() ? tokens.squeeze(0) : at::Tensor()};
 }
@@ -214,11 +274,8 @@ at::Tensor VlaAgent::sample_plans(const std::vector<PlanRequest>& requests) {
       noise.push_back(requests[row].noise);
       if (length > 0) prefixes.push_back(requests[row].prefix);
     }
-    const auto stack = [](const std::vector<at::Tensor>& parts) {
-      return parts.empty() ? at::Tensor() : at::stack(parts);
-    };
-    const at::Tensor sampled = sample({at::stack(steps), stack(tokens)},
-                                      BatchGenerator(std::move(noise)), stack(prefixes));
+    const at::Tensor sampled =
+        sample({stack(steps), stack(tokens)}, BatchGenerator(std::move(noise)), stack(prefixes));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       chunks[rows[i]] = sampled[static_cast<std::int64_t>(i)];
     }
@@ -232,6 +289,7 @@ at::Tensor VlaAgent::sample(const Condition& condition, const BatchGenerator& no
   const torch::NoGradGuard no_grad;
   const at::Tensor chunks = [&] {
     const std::lock_guard lock(models_);
+    const EvaluationMode evaluation(*head_);
     return head_->sample(condition, noise, prefix);
   }();
   const std::int64_t count = condition.steps.size(0);

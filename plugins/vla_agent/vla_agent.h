@@ -3,6 +3,7 @@
 //   per_step_cond_dim = (joint_output_dim ? joint_output_dim : output_dim * num_cameras) +
 //   state_dim
 //
+// Data without a state has state_dim 0: the condition then consists of the visual features alone.
 // A VlaActor (vla_actor.h) runs an episode.
 #pragma once
 
@@ -45,23 +46,29 @@ struct VlaAgentOptions {
 
 // The normalized inputs of one condition step, on the agent's device.
 struct EncodedObservation {
-  at::Tensor features;   // [V], or undefined
+  // Each may be undefined.
+  at::Tensor features;   // [V]
   at::Tensor state;      // [S]
-  at::Tensor env_state;  // [E], or undefined
+  at::Tensor env_state;  // [E]
 };
+
+// Error if the condition has no parts, so that the policy would have no input.
+void check_not_empty(const ConditionSpec& condition);
 
 class VlaAgent : public Agent {
  public:
   // `backbone` may be nullptr. `head` must have been created for these horizons and the
   // condition_spec() of the same spec and backbone. Error if `spec` lacks a camera of the backbone
-  // or the required env_state, the horizons do not fit each other, or the head clips actions that
-  // are not normalized by min_max.
+  // or the required env_state, there is neither a backbone nor a state, the horizons do not fit
+  // each other, or the head clips actions that are not normalized by min_max.
   VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
            std::shared_ptr<Backbone> backbone, std::shared_ptr<Head> head);
 
   const ObservationSpec& spec() const override { return spec_; }
   const Horizons& horizons() const override { return options_.horizons; }
   Backbone* backbone() const override { return backbone_.get(); }
+  // The state if the data has one, env_state if the policy uses it, and the backbone's streams.
+  std::vector<std::string> stream_names() const override;
 
   void set_statistics(const DatasetStatistics& statistics) override;
   bool has_statistics() const override;
@@ -75,10 +82,11 @@ class VlaAgent : public Agent {
   const VlaAgentOptions& options() const { return options_; }
   const Head& head() const { return *head_; }
   at::Device device() const { return any_buffer_.device(); }
-  bool sees_env_state() const { return env_state_normalizer_ != nullptr; }
+  // Those of `state` and `env_state` that the policy uses.
+  std::vector<std::string> state_names() const;
   // Error unless the statistics have been set.
   void require_statistics();
-  // Error if the observation lacks env_state and the policy uses it.
+  // Error if the observation lacks a stream in state_names().
   void check(const Observation& observation) const;
   // If `with_images` is false, the features stay undefined.
   EncodedObservation encode(const Observation& observation, bool with_images);
@@ -98,8 +106,9 @@ class VlaAgent : public Agent {
   ConditionSpec condition_;
   std::shared_ptr<Backbone> backbone_;
   std::shared_ptr<Head> head_;
-  std::shared_ptr<Normalizer> state_normalizer_, action_normalizer_, env_state_normalizer_,
-      feature_normalizer_;
+  std::shared_ptr<Normalizer> action_normalizer_;
+  // nullptr if the condition does not contain the input.
+  std::shared_ptr<Normalizer> state_normalizer_, env_state_normalizer_, feature_normalizer_;
   at::Tensor any_buffer_;  // is on the agent's device; a head may have no weights
   std::atomic<bool> statistics_known_ = false;
   std::mutex models_;  // held while backbone or head computes for an actor

@@ -8,6 +8,8 @@ namespace roboimi {
 
 Actor::~Actor() = default;
 
+void Actor::replace_command(const at::Tensor&) {}
+
 void Actor::observe(const Observation& observation) { observed_ = observation; }
 
 PlanRequest Actor::plan_request() {

@@ -18,6 +18,9 @@
 //     actor->accept(chunks[0]);
 //   }
 //   at::Tensor command = actor->command();
+//
+// If the robot is sent another command than the actor returned, because a limit changed it, the
+// caller passes it to replace_command().
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -50,7 +53,9 @@ struct PlanRequest {
 struct ActTiming {
   // Encoding images and moving the state to the device. Excludes encoding on another thread.
   double preprocess_ms = 0.0;
-  double inference_ms = 0.0;  // waiting for the head; 0 when the action came from the queue
+  // Waiting for the head; 0 when the action came from the queue. If the caller samples the plan
+  // itself, this and plan_ms include whatever it does between its calls.
+  double inference_ms = 0.0;
   // For a chunk that arrived in this step: time from its last observation to its arrival, including
   // encoding. 0: no chunk arrived.
   double plan_ms = 0.0;
@@ -76,6 +81,10 @@ class ROBOIMI_EXPORT Actor {
   virtual at::Tensor act(const Observation& observation) = 0;
   // The timing of the last step.
   virtual ActTiming last_timing() const { return {}; }
+  // Replaces the command that this step returned by the one that the robot was sent, float [A] on
+  // the CPU, in the data's units, so that later plans continue from it. Call it after act() or
+  // command(), only if the two differ. The default does nothing.
+  virtual void replace_command(const at::Tensor& sent);
 
   // The parts of a step: observe(), then plan_request() and accept() if wants_plan(), then
   // command(). The defaults suit an actor that plans inside act(): it wants no plan, and command()

@@ -160,6 +160,10 @@ PolicyStep Policy::act(const Observation& observation) {
     step.limited_by_range = std::move(limited.by_range);
     step.limited_by_step = std::move(limited.by_step);
   }
+  // Later plans continue from what the robot is sent.
+  if (!step.action.equal(wanted)) {
+    calling_agent("replace_command", where_, [&] { actor_->replace_command(step.action); });
+  }
   step.act_ms = Milliseconds(Clock::now() - start).count();
   count(step);
   return step;

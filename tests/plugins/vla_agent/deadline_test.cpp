@@ -119,6 +119,16 @@ TEST(Deadline, HoldsTheLastCommandWhenTheOldChunkIsUsedUp) {
   EXPECT_TRUE(player.late());
 }
 
+TEST(Deadline, HoldsTheCommandThatTheRobotWasSent) {
+  Player player(kShort);
+  player.act(8);
+  player.head->gate.close();
+  player.act(7);  // the last command of the chunk is 15
+  player.actor->replace_command(at::tensor({3.0F, 0.0F}));
+  EXPECT_EQ(player.act(), 3);
+  EXPECT_TRUE(player.held());
+}
+
 TEST(Deadline, StartsAPendingChunkFromTheNewestObservations) {
   Player player(kShort);
   player.act(8);
