@@ -7,6 +7,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 
 #include "app/demonstrations.h"
 #include "app/interruptible.h"
@@ -30,11 +31,19 @@ struct Demonstrations {
   std::string origin;  // "held out of the training", ...
 };
 
+// Whether the data is the run's own: --data is not given, or is another path of the same folder.
+bool is_own_data(const std::optional<fs::path>& other, const ConfigNode& config) {
+  if (!other) return true;
+  const ConfigNode* own = config.find_path("data.path");
+  std::error_code error;
+  return own != nullptr && own->is_scalar() && fs::equivalent(own->text(), *other, error);
+}
+
 // The last --held-out episodes. By default, all of them, or those of the run's own data that it
 // held out of training.
 Demonstrations select_demonstrations(const po::variables_map& values, const ConfigNode& config,
                                      const Dataset& dataset) {
-  const bool is_own = values.count("data") == 0;
+  const bool is_own = is_own_data(other_data(values), config);
   const std::int64_t all = dataset.num_episodes();
   const std::int64_t held_out = is_own ? held_out_in_training(config) : 0;
   std::int64_t count = held_out > 0 ? held_out : all;
@@ -90,6 +99,7 @@ void print_open_loop(const OpenLoopError& error, const ActionRange& range,
       "checkpoint            {}\n"
       "demonstrations        {}, {}\n"
       "action error (RMS)    {:.1f} % of half-range; per episode {:.1f} to {:.1f} %\n"
+      "                      (half-range: half of an action's range in the training data)\n"
       "largest error (RMS)   {:.4g} in the unit of the data, in action dimension {}\n"
       "roughness             {:.2f} times that of the demonstrations (RMS of second differences)\n",
       checkpoint.string(), each.size(), compared.origin, 100 * error.normalized_rms(range),

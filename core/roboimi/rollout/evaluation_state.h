@@ -1,11 +1,14 @@
 // The state in which an agent is evaluated: evaluation mode, no gradients, and one thread, so that
 // sums have a fixed order. The end of the scope restores the previous state, after the agent's own
-// threads have stopped.
+// threads have stopped. Internal to rollout.
 #pragma once
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#include <functional>
+
+#include "roboimi/common/error.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/mode_guard.h"
 
@@ -31,5 +34,10 @@ struct EvaluationState {
   SingleThread single_thread;
   at::NoGradGuard no_grad;
 };
+
+// Ends an evaluation with an Error if `should_stop` is set and returns true.
+inline void end_if_interrupted(const std::function<bool()>& should_stop) {
+  if (should_stop && should_stop()) throw Error("the evaluation was interrupted");
+}
 
 }  // namespace roboimi

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "roboimi/common/error.h"
+#include "roboimi/contract/agent.h"
 #include "roboimi/contract/environment.h"
 #include "roboimi/contract/scene.h"
 
@@ -21,6 +22,15 @@ std::string rate_difference(double policy_hz, double environment_hz) {
   const bool known = policy_hz > 0.0 && environment_hz > 0.0;
   if (!known || std::abs(policy_hz - environment_hz) <= kSameRate * policy_hz) return "";
   return fmt::format("control rate is {:.4g} Hz instead of {:.4g} Hz", environment_hz, policy_hz);
+}
+
+// The part of `spec` with the named streams.
+ObservationSpec part_of(const ObservationSpec& spec, const std::vector<std::string>& streams) {
+  ObservationSpec part{.action_dim = spec.action_dim, .control_hz = spec.control_hz};
+  for (const std::string& name : streams) {
+    if (const StreamSpec* stream = spec.find(name)) part.set(*stream);
+  }
+  return part;
 }
 
 void require_image(const at::Tensor& image, const StreamSpec& stream) {
@@ -41,9 +51,22 @@ void require_image(const at::Tensor& image, const StreamSpec& stream) {
 
 }  // namespace
 
-void require_fit(const ObservationSpec& policy, const ObservationSpec& environment) {
-  std::string difference = policy.difference(environment);
-  if (difference.empty()) difference = rate_difference(policy.control_hz, environment.control_hz);
+std::string difference_for(const Agent& agent, const ObservationSpec& other) {
+  const std::vector<std::string> streams = agent.stream_names();
+  const ObservationSpec read = part_of(agent.spec(), streams), given = part_of(other, streams);
+  // difference() ignores env_state, which most agents do not read.
+  if (read.env_state_dim() != given.env_state_dim()) {
+    return fmt::format("env_state_dim is {} instead of {}", given.env_state_dim(),
+                       read.env_state_dim());
+  }
+  return read.difference(given);
+}
+
+void require_fit(const Agent& agent, const ObservationSpec& environment) {
+  std::string difference = difference_for(agent, environment);
+  if (difference.empty()) {
+    difference = rate_difference(agent.spec().control_hz, environment.control_hz);
+  }
   if (difference.empty()) return;
   throw Error(
       {.what = "the policy does not fit the environment: " + difference,

@@ -10,14 +10,20 @@
 
 namespace roboimi {
 
+class Agent;
 class Environment;
 
 // The size of the overview in videos and trajectory images.
 inline constexpr ImageSize kFilmSize{.height = 480, .width = 640};
 
-// Throws Error if sizes, cameras or control rates differ. A rate of 0 is unknown and fits any rate;
-// rates within 2 % of each other fit.
-ROBOIMI_EXPORT void require_fit(const ObservationSpec& policy, const ObservationSpec& environment);
+// Describes in words the first difference between the streams and actions in `other` and those in
+// the agent's training data; empty if there is none. Only the streams that the agent reads
+// (Agent::stream_names()) are compared.
+ROBOIMI_EXPORT std::string difference_for(const Agent& agent, const ObservationSpec& other);
+
+// Throws Error if there is such a difference, or if the control rates differ. A rate of 0 is
+// unknown and fits any rate; rates within 2 % of each other fit.
+ROBOIMI_EXPORT void require_fit(const Agent& agent, const ObservationSpec& environment);
 
 // The camera of the overview in videos and trajectory images: "overview" or "front" if the scene
 // has it, else the first camera of the observation. Empty if there is no scene or no camera; such

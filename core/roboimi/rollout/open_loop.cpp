@@ -14,13 +14,14 @@
 #include "roboimi/contract/min_max.h"
 #include "roboimi/data/window_sampler.h"
 #include "roboimi/rollout/evaluation_state.h"
+#include "roboimi/rollout/fit.h"
 
 namespace roboimi {
 namespace {
 
 void check_fit(const Agent& agent, const Dataset& dataset,
                const std::vector<std::int64_t>& episodes) {
-  if (const std::string difference = agent.spec().difference(dataset.spec()); !difference.empty()) {
+  if (const std::string difference = difference_for(agent, dataset.spec()); !difference.empty()) {
     throw Error({.what = "the policy does not fit the data: " + difference,
                  .expected = "the sizes and cameras of its training data"});
   }
@@ -82,7 +83,7 @@ OpenLoopError::Episode compare(const Agent& agent, Actor& actor, const Dataset& 
   std::vector<at::Tensor> commands;
   actor.reset(mix_seed(options.seed, static_cast<std::uint64_t>(episode)));
   for (std::int64_t row = 0; row < recorded.size(0); ++row) {
-    if (options.should_stop && options.should_stop()) throw Error("the evaluation was interrupted");
+    end_if_interrupted(options.should_stop);
     commands.push_back(actor.act(replay.row(row, actor.needs_images())).clone());
   }
   const at::Tensor commanded = at::stack(commands);

@@ -43,8 +43,8 @@ void add_plan(PlanTimings& plans, double plan_ms, double granted_ms) {
   plans.late += granted_ms > 0.0 && plan_ms > granted_ms ? 1 : 0;
 }
 
-// A running episode: an actor in its environment. A control step is either act(), or see() followed
-// by move() once the actor has its plan.
+// A running episode: an actor in its environment. A control step is either act(), or see(), then
+// planned() if the actor got a plan, then move().
 class Episode {
  public:
   Episode(Actor& actor, Environment& environment, const RolloutOptions& options, std::int64_t index)
@@ -58,14 +58,30 @@ class Episode {
   }
 
   void act() {
-    const Observation observation = observe_timed();
+    const Observation observation = look();
     move_by([&] { return actor_.act(observation); });
   }
   void see() {
-    const Observation observation = observe_timed();
+    const Observation observation = look();
     StopWatch watch;
     actor_.observe(observation);
-    outcome_.timings.loop_total_ms += watch.lap_ms();
+    seeing_ms_ = watch.lap_ms();
+    outcome_.timings.loop_total_ms += seeing_ms_;
+  }
+  PlanRequest plan_request() {
+    StopWatch watch;
+    PlanRequest request = actor_.plan_request();
+    requesting_ms_ = watch.lap_ms();
+    return request;
+  }
+  // `batch_ms`: the time in which the actor's plan was sampled, as one of a batch. An actor cannot
+  // tell this time from that of the other episodes, so its own measurement is not used.
+  void planned(double batch_ms) {
+    plans_in_batches_ = true;
+    const double inference_ms = requesting_ms_ + batch_ms;
+    outcome_.timings.inference_ms += inference_ms;
+    outcome_.timings.loop_total_ms += inference_ms;
+    add_plan(outcome_.plans, seeing_ms_ + inference_ms, granted_ms_);
   }
   void move() {
     move_by([&] { return actor_.command(); });
@@ -84,12 +100,13 @@ class Episode {
     return control_hz > 0.0 ? 1e3 * static_cast<double>(actor.latency_steps()) / control_hz : 0.0;
   }
 
-  Observation observe_timed() {
+  Observation look() {
     StopWatch watch;
     Observation observation = environment_.observe(actor_.needs_images());
     const double elapsed = watch.lap_ms();
     outcome_.timings.obs_read_ms += elapsed;
     outcome_.timings.loop_total_ms += elapsed;
+    recorder_.film(observation);
     return observation;
   }
 
@@ -102,10 +119,12 @@ class Episode {
     const double env_step_ms = watch.lap_ms();
     const ActTiming timing = actor_.last_timing();
     outcome_.timings.preprocess_ms += timing.preprocess_ms;
-    outcome_.timings.inference_ms += timing.inference_ms;
     outcome_.timings.env_step_ms += env_step_ms;
     outcome_.timings.loop_total_ms += command_ms + env_step_ms;
-    add_plan(outcome_.plans, timing.plan_ms, granted_ms_);
+    if (!plans_in_batches_) {
+      outcome_.timings.inference_ms += timing.inference_ms;
+      add_plan(outcome_.plans, timing.plan_ms, granted_ms_);
+    }
     add(result);
   }
 
@@ -125,15 +144,13 @@ class Episode {
   EpisodeOutcome outcome_;
   EpisodeRecorder recorder_;
   double granted_ms_;
+  double seeing_ms_ = 0.0, requesting_ms_ = 0.0;  // of the last observation and plan request
+  bool plans_in_batches_ = false;
   bool is_over_ = false;
 };
 
-void check_should_stop(const RolloutOptions& options) {
-  if (options.should_stop && options.should_stop()) throw Error("the evaluation was interrupted");
-}
-
 std::unique_ptr<Actor> actor_for(Agent& agent, const Environment& environment) {
-  require_fit(agent.spec(), environment.spec());
+  require_fit(agent, environment.spec());
   return require_actor(agent, {}, agent.name());
 }
 
@@ -141,7 +158,7 @@ EpisodeOutcome run_episode(Actor& actor, Environment& environment, const Rollout
                            std::int64_t index) {
   Episode episode(actor, environment, options, index);
   while (!episode.is_over()) {
-    check_should_stop(options);
+    end_if_interrupted(options.should_stop);
     episode.act();
   }
   return episode.finish();
@@ -149,20 +166,24 @@ EpisodeOutcome run_episode(Actor& actor, Environment& environment, const Rollout
 
 // One control step of several episodes. Their plans are sampled as one batch.
 void step_together(Agent& agent, const std::vector<Episode*>& episodes) {
-  std::vector<Actor*> planning;
+  // See, and collect the requests.
+  std::vector<Episode*> planning;
   std::vector<PlanRequest> requests;
   for (Episode* episode : episodes) {
     episode->see();
-    Actor& actor = episode->actor();
-    if (!actor.wants_plan()) continue;
-    planning.push_back(&actor);
-    requests.push_back(actor.plan_request());
+    if (!episode->actor().wants_plan()) continue;
+    planning.push_back(episode);
+    requests.push_back(episode->plan_request());
   }
+  // Sample the plans. On a GPU they are computed only once accept() has copied them.
   if (!requests.empty()) {
+    StopWatch watch;
     const at::Tensor chunks = agent.sample_plans(requests);
     for (std::size_t i = 0; i < planning.size(); ++i) {
-      planning[i]->accept(chunks[static_cast<std::int64_t>(i)]);
+      planning[i]->actor().accept(chunks[static_cast<std::int64_t>(i)]);
     }
+    const double batch_ms = watch.lap_ms();
+    for (Episode* episode : planning) episode->planned(batch_ms);
   }
   for (Episode* episode : episodes) episode->move();
 }
@@ -215,7 +236,7 @@ RolloutSummary run_rollouts_together(Agent& agent,
   Outcomes outcomes(options);
   std::int64_t next = 0;
   while (!outcomes.are_complete()) {
-    check_should_stop(options);
+    end_if_interrupted(options.should_stop);
     std::vector<Episode*> running;
     for (std::size_t i = 0; i < places.size(); ++i) {
       if (!places[i] && next < options.num_episodes) {
@@ -245,7 +266,7 @@ RolloutSummary run_rollouts_in_workers(const std::vector<std::string>& worker_co
   };
   for (std::int64_t worker = 0; worker < workers.size(); ++worker) hand_out(worker);
   while (!outcomes.are_complete()) {
-    check_should_stop(options);
+    end_if_interrupted(options.should_stop);
     const auto reply = workers.receive(100ms);
     if (!reply) continue;
     const EpisodeOutcome outcome = EpisodeOutcome::from_json(reply->line);

@@ -1,5 +1,6 @@
 #include "roboimi/rollout/rollout_files.h"
 
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -82,7 +83,8 @@ void EpisodeRecorder::add(const StepResult& result) {
 }
 
 void EpisodeRecorder::add_state(const at::Tensor& state) {
-  states_.push_back(state.to(at::kDouble).contiguous());
+  states_.push_back(state.defined() ? state.to(at::kDouble).contiguous()
+                                    : at::zeros({0}, at::kDouble));
   if (scene_ == nullptr) return;
   // Positions and grasps.
   const auto positions = scene_->end_effector_positions();
@@ -98,13 +100,18 @@ void EpisodeRecorder::add_state(const at::Tensor& state) {
     tools_[i].push_back(tools[i]);
     holding_[i].push_back(holding[i]);
   }
-  add_frame(1);
 }
 
-// Adds the current state to the video, `count` times.
-void EpisodeRecorder::add_frame(std::int64_t count) {
+void EpisodeRecorder::film(const Observation& seen) {
   if (!video_) return;
-  const Observation seen = environment_.observe(true);
+  const bool has_images =
+      std::ranges::all_of(environment_.spec().camera_names(),
+                          [&](const std::string& camera) { return seen.contains(camera); });
+  add_frames(has_images ? seen : environment_.observe(true), 1);
+}
+
+// Adds the current state, whose images are in `seen`, to the video, `count` times.
+void EpisodeRecorder::add_frames(const Observation& seen, std::int64_t count) {
   NamedImages views;
   for (const std::string& camera : environment_.spec().camera_names()) {
     views.emplace_back(camera, seen.at(camera));
@@ -156,12 +163,16 @@ at::Tensor EpisodeRecorder::drawn_paths() const {
 
 void EpisodeRecorder::close() {
   if (options_.output_folder.empty()) return;
+  // The last state, first as it was reached, then with the outcome.
+  const Observation last = video_ ? environment_.observe(true) : Observation();
+  if (video_) add_frames(last, 1);
   caption_.is_over = true;
+  if (video_) {
+    add_frames(last, std::max<std::int64_t>(1, std::lround(kHoldSeconds * fps_of(environment_))));
+    video_->close();
+  }
   write_text_atomically(file("trajectory", "csv"), table());
   if (camera_) write_png(file("trajectory", "png"), drawn_paths());
-  if (!video_) return;
-  add_frame(std::max<std::int64_t>(1, std::lround(kHoldSeconds * fps_of(environment_))));
-  video_->close();
 }
 
 }  // namespace roboimi

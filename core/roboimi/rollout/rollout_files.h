@@ -26,8 +26,11 @@ class EpisodeRecorder {
  public:
   EpisodeRecorder(const RolloutOptions& options, Environment& environment, std::int64_t episode);
 
-  // Called once after reset(). `state` [S] is the robot's.
+  // Called once after reset(). `state` [S] is the robot's; undefined if it has none.
   void start(const at::Tensor& state);
+  // Adds the current state to the video. Called before every step with the policy's observation of
+  // that state, whose images are shown; if it has none, they are rendered.
+  void film(const Observation& seen);
   // Called after every step.
   void add(const StepResult& result);
   // Writes trajectory_NNN.csv (one row per state: end-effector positions in meters, then the
@@ -39,7 +42,7 @@ class EpisodeRecorder {
  private:
   void start_film();
   void add_state(const at::Tensor& state);
-  void add_frame(std::int64_t count);
+  void add_frames(const Observation& seen, std::int64_t count);
   std::string table() const;
   at::Tensor drawn_paths() const;
   std::filesystem::path file(const char* stem, const char* suffix) const;

@@ -12,14 +12,16 @@
 
 namespace roboimi {
 
-// Milliseconds: the total of an episode, or the mean of a control step.
+// Milliseconds: the total of an episode, or the mean of a control step. For episodes that run
+// together, inference_ms counts a batch of chunks for each of them.
 struct RolloutTimings {
   double obs_read_ms = 0.0, preprocess_ms = 0.0, inference_ms = 0.0, env_step_ms = 0.0,
          loop_total_ms = 0.0;
 };
 
 // The chunks that a policy computed. A chunk is late if it took longer than the policy's
-// latency_steps allow. With zero latency_steps the simulator waits, and no chunk is late.
+// latency_steps allow. With zero latency_steps the simulator waits, and no chunk is late. For
+// episodes that run together, the time of a chunk includes that of its whole batch.
 struct PlanTimings {
   std::int64_t count = 0, late = 0;
   double total_ms = 0.0, max_ms = 0.0;

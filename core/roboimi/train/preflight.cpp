@@ -76,7 +76,7 @@ std::shared_ptr<Environment> make_environment(const PreflightOptions& options, A
   try {
     const auto environment =
         Registry::instance().create<Environment>(options.experiment.component("env"), "env");
-    require_fit(agent.spec(), environment->spec());
+    require_fit(agent, environment->spec());
     const bool sees = agent.backbone() != nullptr || agent.make_actor({})->needs_images();
     try_environment(*environment, options.train.rollout_seed, sees, /*films=*/true);
     return environment;

@@ -75,12 +75,24 @@ class StillAgent : public ActingAgent {
   at::Tensor act(const Observation&) override { return at::zeros({1}); }
 };
 
+// The same, and reads the given streams.
+class ReadingAgent : public StillAgent {
+ public:
+  ReadingAgent(const ObservationSpec& spec, std::vector<std::string> streams)
+      : StillAgent(spec), streams_(std::move(streams)) {}
+  std::vector<std::string> stream_names() const override { return streams_; }
+
+ private:
+  std::vector<std::string> streams_;
+};
+
 TEST(RequireFit, NamesTheDifference) {
   const ObservationSpec policy = SceneEnvironment({"front"}).spec();
+  const ReadingAgent agent(policy, {kState, "front"});
   const auto failure = [&](ObservationSpec environment) {
-    return error_text([&] { require_fit(policy, environment); });
+    return error_text([&] { require_fit(agent, environment); });
   };
-  EXPECT_NO_THROW(require_fit(policy, policy));
+  EXPECT_NO_THROW(require_fit(agent, policy));
   ObservationSpec other = policy;
   other.set(rgb_stream("front", {8, 16}));
   EXPECT_THAT(failure(other), HasSubstr("env: the policy does not fit the environment: camera "
@@ -95,8 +107,29 @@ TEST(RequireFit, NamesTheDifference) {
   EXPECT_THAT(failure(other), HasSubstr("camera 'front' is missing"));
 }
 
+TEST(RequireFit, ComparesOnlyTheStreamsThatTheAgentReads) {
+  ObservationSpec data = SceneEnvironment({"front", "wrist"}).spec();
+  data.set(vector_stream("force", 6));
+  data.set(vector_stream(kEnvState, 4));
+  const ObservationSpec environment = SceneEnvironment({"front"}).spec();
+  EXPECT_NO_THROW(require_fit(ReadingAgent(data, {kState, "front"}), environment));
+  const auto failure = [&](const std::string& stream) {
+    const ReadingAgent agent(data, {"front", stream});
+    return error_text([&] { require_fit(agent, environment); });
+  };
+  EXPECT_THAT(failure("wrist"), HasSubstr("camera 'wrist' is missing"));
+  EXPECT_THAT(failure("force"), HasSubstr("stream 'force' is missing"));
+  EXPECT_THAT(failure(kEnvState), HasSubstr("env_state_dim is 0 instead of 4"));
+  // A state that only one of the two has does not matter to an agent that reads none.
+  ObservationSpec longer = environment;
+  longer.set(vector_stream(kState, 9));
+  EXPECT_NO_THROW(require_fit(ReadingAgent(data, {"front"}), longer));
+}
+
 TEST(RequireFit, ComparesKnownControlRates) {
-  ObservationSpec policy = SceneEnvironment({"front"}).spec(), environment = policy;
+  const ObservationSpec spec = SceneEnvironment({"front"}).spec();
+  const StillAgent policy(spec);
+  ObservationSpec environment = spec;
   environment.control_hz = 50.0;
   EXPECT_THAT(error_text([&] { require_fit(policy, environment); }),
               HasSubstr("control rate is 50 Hz instead of 20 Hz"));

@@ -54,6 +54,8 @@ class LineRobot : public Environment {
             .info = {.success = reached_, .stage = reached_ ? 1 : 0}};
   }
 
+  void set_control_hz(double hz) { spec_.control_hz = hz; }
+
   int frames_drawn = 0;
   int num_resets = 0;
 

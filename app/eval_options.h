@@ -1,0 +1,30 @@
+// The options of `roboimi eval`, and the checks of them that need no checkpoint.
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace roboimi::app {
+
+extern const char* const kEvalUsage;
+boost::program_options::options_description eval_options();
+
+// The value of an integer option. Error if it is less than `low`.
+std::int64_t at_least(const boost::program_options::variables_map& values, const char* option,
+                      std::int64_t low);
+
+// Error for a value that rollouts cannot have, and for options that exclude each other.
+void check_rollout_options(const boost::program_options::variables_map& values);
+
+// The number of processes that share the episodes. Error if the environment has no scene and the
+// options ask for several episodes at a time, because a robot runs one.
+std::int64_t num_workers(const boost::program_options::variables_map& values, bool has_scene);
+
+// The name of an evaluation's folder, "step_00050000_seed_1000_episodes_100". It ends with the
+// options and overrides that differ from a plain evaluation.
+std::string evaluation_name(const boost::program_options::variables_map& values,
+                            const std::vector<std::string>& overrides, std::int64_t step);
+
+}  // namespace roboimi::app
