@@ -43,19 +43,19 @@ class TextAgent : public Agent {
   }
   bool has_statistics() const override { return state_->fitted() && action_->fitted(); }
   LossReport loss(const Batch& batch, at::Generator& generator) override {
-    return head_->loss(action_->normalize(batch.actions), condition_of(batch.observations),
-                       batch.is_pad, generator);
+    const Condition condition = condition_of(batch.observations);
+    return head_->loss(action_->normalize(batch.actions), condition, batch.is_pad, generator);
   }
   std::unique_ptr<Actor> make_actor(const ActorOptions& options) override;
 
   // Builds the head's condition from observations [B, 1, ...].
   Condition condition_of(const Observation& observations) {
+    if (!has_statistics()) throw Error("the agent has no statistics");
     const at::Tensor letters = observations.at("task").select(1, -1).to(at::kLong);  // [B, bytes]
     return {state_->normalize(observations.at(kState)), letters_(letters), letters.ne(0)};
   }
   // Samples a chunk and returns its first command, float [A].
   at::Tensor command_for(const Observation& observation, at::Generator& generator) {
-    if (!has_statistics()) throw Error("the agent has no statistics");
     Observation batch;
     for (const std::string& stream : stream_names()) {
       batch[stream] = observation.at(stream).unsqueeze(0).unsqueeze(0);
