@@ -38,15 +38,21 @@ std::string shortened(std::vector<std::string> names) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-// "train" and "valid" belong together, and so do robomimic's "20_percent_train" and
-// "20_percent_valid". Empty for other names.
-std::string counterpart(const std::string& mask) {
-  for (const auto& [from, to] : {std::pair{"train", "valid"}, std::pair{"valid", "train"}}) {
-    const std::string word = from;
-    if (mask == word) return to;
-    if (mask.ends_with("_" + word)) return mask.substr(0, mask.size() - word.size()) + to;
+// The masks that must have no demonstration in common with `mask`: "valid" or "val" for "train",
+// and "20_percent_valid" for "20_percent_train", as robomimic names them.
+std::vector<std::string> counterparts(const Hdf5File& file, const std::string& mask) {
+  static const std::vector<std::string> kTrain = {"train"}, kValid = {"valid", "val", "validation"};
+  const std::size_t end = mask.rfind('_');
+  const std::string prefix = end == std::string::npos ? "" : mask.substr(0, end + 1);
+  const std::string word = mask.substr(prefix.size());
+  std::vector<std::string> found;
+  for (const auto& [words, others] : {std::pair{kTrain, kValid}, std::pair{kValid, kTrain}}) {
+    if (std::ranges::count(words, word) == 0) continue;
+    for (const std::string& other : others) {
+      if (file.is_dataset("/mask/" + prefix + other)) found.push_back(prefix + other);
+    }
   }
-  return "";
+  return found;
 }
 
 // The names in `mask` that are not demonstrations.
@@ -60,31 +66,30 @@ std::vector<std::string> missing_names(const std::vector<std::string>& mask,
   return missing;
 }
 
-// The faults of two masks in words, such as "demo_3 is in both mask/train and mask/valid".
+// The faults of a mask and its counterparts in words, such as "demo_3 in both mask/train and
+// mask/valid".
 std::vector<std::string> mask_faults(const Hdf5File& file, const std::vector<Demo>& demos,
                                      const std::string& name) {
   std::vector<std::string> faults;
-  const std::vector<std::string> mask = file.read_strings("/mask/" + name);
-  const std::string other = counterpart(name);
-  const bool has_other = !other.empty() && file.is_dataset("/mask/" + other);
-  const std::vector<std::string> other_mask =
-      has_other ? file.read_strings("/mask/" + other) : std::vector<std::string>();
-
-  // Demonstrations in both.
-  const std::set<std::string> in_other(other_mask.begin(), other_mask.end());
-  std::vector<std::string> shared;
-  std::copy_if(mask.begin(), mask.end(), std::back_inserter(shared),
-               [&](const std::string& demo) { return in_other.contains(demo); });
-  if (!shared.empty()) {
-    faults.push_back(fmt::format("{} in both mask/{} and mask/{}", shortened(shared), name, other));
-  }
-
-  // Names without a demonstration.
-  for (const auto& [key, names] : {std::pair{name, mask}, std::pair{other, other_mask}}) {
-    const std::vector<std::string> missing = missing_names(names, demos);
-    if (missing.empty()) continue;
+  const auto add_missing = [&](const std::string& key, const std::vector<std::string>& mask) {
+    const std::vector<std::string> missing = missing_names(mask, demos);
+    if (missing.empty()) return;
     faults.push_back(fmt::format("{} in mask/{}, but not in the data", shortened(missing), key));
+  };
+  const std::vector<std::string> mask = file.read_strings("/mask/" + name);
+  for (const std::string& other : counterparts(file, name)) {
+    const std::vector<std::string> other_mask = file.read_strings("/mask/" + other);
+    const std::set<std::string> in_other(other_mask.begin(), other_mask.end());
+    std::vector<std::string> shared;
+    std::copy_if(mask.begin(), mask.end(), std::back_inserter(shared),
+                 [&](const std::string& demo) { return in_other.contains(demo); });
+    if (!shared.empty()) {
+      faults.push_back(
+          fmt::format("{} in both mask/{} and mask/{}", shortened(shared), name, other));
+    }
+    add_missing(other, other_mask);
   }
+  add_missing(name, mask);
   return faults;
 }
 

@@ -70,6 +70,10 @@ def write_masks(write):
             file["mask/valid"] = strings(["demo_1"])
             file["mask/50_percent"] = strings(["demo_0", "demo_1"])
             file["mask/50_percent_train"] = strings(["demo_0"])
+    with write("val_mask") as file:
+        demos(file)
+        file["mask/20_percent_train"] = variable(["demo_0"])
+        file["mask/20_percent_val"] = variable(["demo_0", "demo_1"])
     with write("no_masks") as file:
         demos(file)
     with write("number_mask") as file:

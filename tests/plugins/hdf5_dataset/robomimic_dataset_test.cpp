@@ -153,6 +153,8 @@ TEST_F(RobomimicFiles, AreRejectedIfMasksDoNotFit) {
           << kind << " " << key;
     }
   }
+  EXPECT_THAT(error_of(filtered("val_mask", "20_percent_train")),
+              HasSubstr("demo_0 in both mask/20_percent_train and mask/20_percent_val"));
   EXPECT_EQ(RobomimicDataset(options("bad_masks_fixed")).num_episodes(), 4);
   EXPECT_THAT(error_of(filtered("no_masks", "train")), HasSubstr("found no masks"));
   EXPECT_THAT(error_of(filtered("number_mask", "train")),
