@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kInfo[] = "meta/info.json";
+constexpr std::int64_t kLargestWidth = std::int64_t{1} << 40;  // cannot overflow in sums
 
 // Throws Error about one entry of the file.
 [[noreturn]] void fail(const fs::path& file, const std::string& what, const std::string& expected,
@@ -147,7 +148,10 @@ bool Feature::is_number() const {
 
 std::int64_t Feature::width() const {
   std::int64_t width = 1;
-  for (const std::int64_t size : shape) width *= size;
+  for (const std::int64_t size : shape) {
+    if (size > 0 && width > kLargestWidth / size) return kLargestWidth;
+    width *= size;
+  }
   return width;
 }
 

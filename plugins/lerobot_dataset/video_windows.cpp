@@ -155,13 +155,19 @@ class Placer {
       end = std::ranges::upper_bound(video_.seconds, last) - video_.seconds.begin();
     }
     if (next != nullptr) end = std::min(end, next->first());
-    const std::int64_t frames = std::max<std::int64_t>(end - placed.first(), 0);
-    const std::int64_t used = placed.last() - placed.first() + 1;
-    if (frames == used || frames + 1 == used) return "";
-    return fmt::format(
-        "episode {} has {} frames for {} rows ({})", placed.window.episode, frames,
-        placed.frames.size(),
-        frames > used ? "the others are not used" : "frames behind its window are used");
+
+    // Frames of a faster video that lie between two rows do not count.
+    const double behind = seconds(placed.last()) + 0.75 * frame_time_;
+    const std::int64_t rest =
+        std::ranges::lower_bound(video_.seconds, behind) - video_.seconds.begin();
+    const std::int64_t extra = std::max<std::int64_t>(end - rest, 0);
+    const auto missing =
+        std::ranges::count_if(placed.frames, [&](std::int64_t frame) { return frame >= end; });
+    if (extra == 0 && missing <= 1) return "";
+    const std::int64_t rows = std::ssize(placed.frames);
+    return fmt::format("episode {} has {} frames for {} rows ({})", placed.window.episode,
+                       rows + extra - missing, rows,
+                       extra > 0 ? "the others are not used" : "frames behind its window are used");
   }
 
   static RowFrames compact(std::vector<std::int64_t> frames) {

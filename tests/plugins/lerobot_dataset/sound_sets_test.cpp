@@ -187,6 +187,22 @@ TEST_F(SoundSets, StartsMayDriftByLessThanHalfAFrame) {
   EXPECT_THAT(dataset.findings().warnings(), ElementsAre());
 }
 
+TEST_F(SoundSets, TheVideoMayBeFasterThanTheData) {
+  LerobotSet set(folder());
+  set.fps = 100.0;  // of the videos; the rows have 50
+  for (auto& [place, labels] : set.videos) {
+    std::vector<std::int64_t> doubled;
+    for (const std::int64_t label : labels) doubled.insert(doubled.end(), {label, 4000});
+    labels = doubled;
+  }
+  set.write();
+  const LerobotDataset dataset = open_set(folder());
+  expect_complete(dataset);
+  EXPECT_THAT(dataset.findings().warnings(), ElementsAre());
+  EXPECT_EQ(LerobotSet::labels_of(dataset.read(1, "top", 2, 1)),
+            std::vector<std::int64_t>{LerobotSet::label(1, 1, 2)});
+}
+
 TEST_F(SoundSets, LinksAreOrdinaryFiles) {
   const LerobotSet set(folder());
   set.write();
