@@ -49,8 +49,19 @@ at::Tensor shaped(at::Tensor bytes, const ArrayInfo& info) {
   return flat.view(sizes).permute(order);
 }
 
-bool are_bytes(const at::Tensor& values) {
-  return ((values >= 0) & (values <= 255) & (values.round() == values)).all().item<bool>();
+// The values as bytes, or an undefined tensor if one is not a whole number from 0 to 255.
+at::Tensor as_bytes(const at::Tensor& values) {
+  const at::Tensor floats = values.to(at::kFloat).contiguous();
+  at::Tensor bytes = at::empty(floats.sizes(), at::kByte);
+  const float* const from = floats.const_data_ptr<float>();
+  std::uint8_t* const to = bytes.data_ptr<std::uint8_t>();
+  bool fits = true;
+  for (std::int64_t i = 0; i < floats.numel(); ++i) {
+    // Clamped first, because the conversion of a larger float is undefined. NaN becomes 0.
+    to[i] = static_cast<std::uint8_t>(from[i] > 0.0F ? std::min(from[i], 255.0F) : 0.0F);
+    fits &= static_cast<float>(to[i]) == from[i];
+  }
+  return fits ? bytes : at::Tensor();
 }
 
 }  // namespace
@@ -147,8 +158,9 @@ void ZarrArray::copy_part(const Index& index, std::int64_t first, at::Tensor& ro
     target = target.narrow(d, from - start, to - from);
   }
   if (rows.scalar_type() == at::kByte && info_.dtype != at::kByte) {
-    const at::Tensor values = source.to(at::kDouble);
-    if (!are_bytes(values)) {
+    const at::Tensor bytes = as_bytes(source);
+    if (!bytes.defined()) {
+      const at::Tensor values = source.to(at::kDouble);
       throw Error({.what = fmt::format("array '{}' does not hold images", info_.name),
                    .where = store_.where(key(index, info_.separator)),
                    .expected = "whole numbers from 0 to 255",
@@ -157,7 +169,7 @@ void ZarrArray::copy_part(const Index& index, std::int64_t first, at::Tensor& ro
                    .next = "save the images as uint8: (255 * images).round().astype('uint8') if "
                            "they are 0..1"});
     }
-    source = values;
+    source = bytes;
   }
   target.copy_(source);
 }
