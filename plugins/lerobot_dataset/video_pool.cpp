@@ -6,8 +6,8 @@
 namespace roboimi::lerobot_dataset {
 namespace {
 
-constexpr std::size_t kMostIdle = 8;  // open files with a decoder each
-constexpr int kMostThreads = 4;       // of a decoder
+constexpr std::size_t kMostIdle = 16;  // open files with a decoder each
+constexpr int kMostThreads = 4;        // of a decoder
 
 int decoder_threads() {
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostThreads);
