@@ -125,6 +125,17 @@ FrameStorage frame_storage(const Hdf5File& file, const std::string& name, const 
   return FrameStorage::kPlain;
 }
 
+std::vector<std::string> color_cameras(const Hdf5File& file, const std::string& group) {
+  std::vector<std::string> names = file.children(group);
+  std::erase_if(names, [&](const std::string& name) {
+    const std::string dataset = group + "/" + name;
+    if (!file.is_dataset(dataset) || file.type(dataset).kind != ElementKind::kNumber) return false;
+    const Shape shape = file.shape(dataset);
+    return shape.size() == 3 || (shape.size() == 4 && shape[3] == 1);
+  });
+  return names;
+}
+
 EncodedFrames::EncodedFrames(const Hdf5File& file, const std::string& name, FrameStorage storage,
                              std::int64_t first, std::int64_t count) {
   if (storage == FrameStorage::kVariableBytes) {

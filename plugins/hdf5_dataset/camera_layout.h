@@ -24,6 +24,10 @@ enum class FrameStorage {
 FrameStorage frame_storage(const Hdf5File& file, const std::string& name, const std::string& camera,
                            std::int64_t num_rows);
 
+// The names of the datasets and groups below `group`, except depth images: numbers of more than a
+// byte, [L, H, W] or [L, H, W, 1].
+std::vector<std::string> color_cameras(const Hdf5File& file, const std::string& group);
+
 // The bytes of a range of encoded frames.
 class EncodedFrames {
  public:

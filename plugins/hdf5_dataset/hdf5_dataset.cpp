@@ -53,7 +53,6 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
   if (options.max_episodes > 0 && files.size() > static_cast<std::size_t>(options.max_episodes)) {
     files.resize(static_cast<std::size_t>(options.max_episodes));
   }
-  if (options_.camera_names.empty()) options_.camera_names = Hdf5File(files[0]).children(kImages);
 
   // Every episode is opened once and checked.
   ReadingNotes notes;
@@ -61,6 +60,7 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
   for (const fs::path& path : files) {
     const Hdf5File file(path);
     refuse_robomimic(file);
+    if (options_.camera_names.empty()) options_.camera_names = color_cameras(file, kImages);
     add_episode(file, notes);
     const auto hz = notes.value_of(file, "control_hz", file.number_attribute("control_hz"));
     if (hz && std::isfinite(*hz) && *hz > 0.0) rates.push_back({.file = path, .hz = *hz});

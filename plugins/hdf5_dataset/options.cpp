@@ -13,7 +13,7 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
   fields.required_path("path", o.path, "folder of episode_N.hdf5 files, or one file");
   fields.texts("camera_names", o.camera_names,
                "cameras to load, by their names in /observations/images; default: all of the first "
-               "episode");
+               "episode, except depth");
   fields.texts(
       "stream_names", o.stream_names,
       "additional streams to load, by their names in /observations: depth [L, H, W] as "

@@ -111,6 +111,17 @@ def write_readable(write):
     write("png_depth", array(padded([depth.getvalue()] * LENGTH)))
 
 
+def write_cameras(write):
+    def two(group):
+        group["top"] = frames()
+        group["wrist"] = 255 - frames()
+        group["top_depth"] = frames()[..., 0].astype(np.uint16)
+        group["wrist_depth"] = frames()[..., :1].astype(np.float32)
+    write("two_cameras", two)
+    write("fewer_cameras", two)
+    write("fewer_cameras", plain(), index=1)
+
+
 def write_unreadable(write):
     f = frames()
     write("chw", array(f.transpose(0, 3, 1, 2)))
@@ -237,6 +248,7 @@ def write_crashed(write):
 def main():
     write = Writer(sys.argv[1])
     write_readable(write)
+    write_cameras(write)
     write_unreadable(write)
     write_tables(write)
     write_attributes(write)

@@ -290,6 +290,15 @@ TEST_F(RecordedEpisodes, AreDistinguishedFromOtherDatasetFormats) {
   EXPECT_THAT(error_with("notes.txt"), HasSubstr("found 1 entries with other names: notes.txt"));
 }
 
+TEST_F(RecordedEpisodes, HaveAllTheirCamerasButDepthLoadedByDefault) {
+  const Hdf5Dataset dataset({.path = folder("two_cameras")});
+  EXPECT_THAT(dataset.spec().camera_names(), ElementsAre("top", "wrist"));
+  EXPECT_TRUE(at::equal(dataset.read(0, "wrist", 0, kRows), 255 - recorded_frames()));
+  // A camera that the first episode has must be in all of them.
+  EXPECT_THAT(error_text([] { const Hdf5Dataset fewer({.path = folder("fewer_cameras")}); }),
+              AllOf(HasSubstr("camera 'wrist' is missing"), HasSubstr("episode_1.hdf5")));
+}
+
 TEST_F(RecordedEpisodes, RejectReadsOfMissingCamerasAndRows) {
   const Hdf5Dataset dataset(options("lzf"));
   EXPECT_THAT(error_text([&] { dataset.read(0, "wrist", 0, 1); }),
