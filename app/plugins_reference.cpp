@@ -24,7 +24,7 @@ std::string sections(const Schema& schema, const std::string& title, const std::
                                  option_markdown(schema, /*with_groups=*/false));
   for (const OptionSpec& option : schema.options()) {
     if (option.group.empty()) continue;
-    text += fmt::format("\n## section `{}`\n\n{}.\n\n{}", option.key, option.meaning,
+    text += fmt::format("\n## Section `{}`\n\n{}.\n\n{}", option.key, option.meaning,
                         option_markdown(option.group.front()));
   }
   return text;
@@ -56,14 +56,14 @@ std::string reference_document(std::vector<ComponentInfo> components) {
       "default `-` marks an optional key without a default.\n"
       "`roboimi config explain CONFIG` explains the keys of one configuration, with their values "
       "and the lines that set them.\n";
-  text += sections(experiment_schema(), "an experiment",
+  text += sections(experiment_schema(), "Keys of an experiment",
                    "The keys at the root of a config for `roboimi run`.");
-  text += sections(schema_of<CollectionOptions>(), "a collection",
+  text += sections(schema_of<CollectionOptions>(), "Keys of a collection",
                    "The keys at the root of a config for `roboimi collect`.");
   text +=
       "\n# Components\n\n`type: NAME` selects a component; its options are written next to it.\n";
   for (const ComponentInfo& info : components) {
-    text += fmt::format("\n## {} `{}`\n\n{}.\n\n{}", to_string(info.kind), info.name,
+    text += fmt::format("\n## `{}` ({})\n\n{}.\n\n{}", info.name, to_string(info.kind),
                         info.description, option_markdown(info.schema));
   }
   return text;

@@ -127,11 +127,11 @@ TEST_F(ExplainConfig, AcceptsTheKeysOfACollection) {
 TEST_F(ExplainConfig, DocumentsEverySectionAndComponent) {
   const std::string document = reference_document(Registry::instance().components());
   EXPECT_THAT(document, HasSubstr("| `output_dir` | path | runs |  | folder in which run"));
-  EXPECT_THAT(document, HasSubstr("\n## section `train`\n\ntraining loop.\n\n| option |"));
+  EXPECT_THAT(document, HasSubstr("\n## Section `train`\n\ntraining loop.\n\n| option |"));
   EXPECT_THAT(document, HasSubstr("| `max_steps` | integer | 50000 | at least 1 | number of"));
   EXPECT_THAT(document, HasSubstr("| `swanlab` | string | off | one of off, offline, cloud |"));
   EXPECT_THAT(document, HasSubstr("| `max_attempts` | integer | 1000 | at least 1 |"));
-  EXPECT_THAT(document, HasSubstr("\n## agent `tiny`\n\na small network on the state.\n"));
+  EXPECT_THAT(document, HasSubstr("\n## `tiny` (agent)\n\na small network on the state.\n"));
 }
 
 TEST_F(ExplainConfig, UpdatesTheTablesOfAReadme) {
