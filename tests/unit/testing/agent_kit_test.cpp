@@ -39,7 +39,7 @@ enum class AgentFault {
   kUnusedParameter,
   kWideCommand,
   kRemembers,
-  kLooksUnasked,
+  kReadsUnneededImages,
   kForgetsStatistics,
   kGrows,
   kSharesItsEpisode,
@@ -178,7 +178,7 @@ class FaultyActor final : public Actor {
   void observe(const Observation& observation) override {
     started_ = std::chrono::steady_clock::now();
     state_ = observation.at(kState).clone();
-    if (has(AgentFault::kLooksUnasked)) observation.at(agent_.spec().camera_names().front());
+    if (has(AgentFault::kReadsUnneededImages)) observation.at(agent_.spec().camera_names().front());
     const std::int64_t step = episode().step;
     wants_ = step == 0 || (step + kLatency) % agent_.horizons().num_action == 0;
     timing_ = {};
@@ -313,7 +313,7 @@ const std::vector<std::pair<AgentFault, const char*>> kAgentFaults = {
     {AgentFault::kUnusedParameter, "gradient_reaches_every_parameter"},
     {AgentFault::kWideCommand, "commands_fit_the_robot"},
     {AgentFault::kRemembers, "reset_forgets_the_past"},
-    {AgentFault::kLooksUnasked, "unneeded_images_may_be_missing"},
+    {AgentFault::kReadsUnneededImages, "unneeded_images_may_be_missing"},
     {AgentFault::kSharesItsEpisode, "actors_do_not_disturb_each_other"},
     {AgentFault::kSharesNoise, "batched_plans_equal_single_plans"},
     {AgentFault::kMixesLaterBatches, "batched_plans_equal_single_plans"},

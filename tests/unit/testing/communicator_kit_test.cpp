@@ -30,26 +30,27 @@ enum class CommunicatorFault {
   kOwnValues,
   kNoBytes,
   kHalfGradient,
-  kClosedBarrier,
-  kOpenBarrier,
+  kThrowingBarrier,
+  kBarrierWithoutWaiting,
 };
 
 // The memory that the two threads share.
-struct Meeting {
+struct SharedMemory {
   std::barrier<> barrier{2};
   std::array<at::Tensor, 2> tensors;
 };
 
 class ThreadCommunicator final : public Communicator {
  public:
-  ThreadCommunicator(Meeting& meeting, std::int64_t rank, CommunicatorFault fault)
-      : meeting_(meeting), rank_(rank), fault_(fault) {}
+  ThreadCommunicator(SharedMemory& shared, std::int64_t rank, CommunicatorFault fault)
+      : shared_(shared), rank_(rank), fault_(fault) {}
   std::int64_t rank() const override { return rank_; }
   std::int64_t size() const override { return fault_ == CommunicatorFault::kBadRank ? rank_ : 2; }
   std::int64_t local_rank() const override { return rank_; }
   void barrier() override {
-    if (fault_ == CommunicatorFault::kClosedBarrier) throw std::runtime_error("a process has left");
-    if (fault_ != CommunicatorFault::kOpenBarrier) wait();
+    if (fault_ == CommunicatorFault::kThrowingBarrier)
+      throw std::runtime_error("a process has left");
+    if (fault_ != CommunicatorFault::kBarrierWithoutWaiting) wait();
   }
   void finish() override { wait(); }
 
@@ -57,8 +58,8 @@ class ThreadCommunicator final : public Communicator {
     exchange(tensor);
     const bool is_mean =
         fault_ == CommunicatorFault::kHalfGradient && tensor.numel() == 2 && ++means_ == 2;
-    at::Tensor sum = meeting_.tensors[0] + meeting_.tensors[1];
-    if (fault_ == CommunicatorFault::kOwnSum) sum = 2 * meeting_.tensors[mine()];
+    at::Tensor sum = shared_.tensors[0] + shared_.tensors[1];
+    if (fault_ == CommunicatorFault::kOwnSum) sum = 2 * shared_.tensors[mine()];
     if (is_mean) sum = sum / 2;
     wait();
     if (fault_ == CommunicatorFault::kIgnoresStrides && !tensor.is_contiguous()) {
@@ -71,8 +72,8 @@ class ThreadCommunicator final : public Communicator {
   }
   void broadcast(at::Tensor& tensor, std::int64_t root) override {
     exchange(tensor);
-    at::Tensor values = meeting_.tensors[static_cast<std::size_t>(root)];
-    if (fault_ == CommunicatorFault::kOwnValues) values = meeting_.tensors[mine()];
+    at::Tensor values = shared_.tensors[static_cast<std::size_t>(root)];
+    if (fault_ == CommunicatorFault::kOwnValues) values = shared_.tensors[mine()];
     if (fault_ == CommunicatorFault::kNoBytes && values.scalar_type() == at::kByte)
       values = values * 0;
     wait();
@@ -82,12 +83,12 @@ class ThreadCommunicator final : public Communicator {
  private:
   std::size_t mine() const { return static_cast<std::size_t>(rank_); }
   void exchange(const at::Tensor& tensor) {
-    meeting_.tensors[mine()] = tensor.detach().clone();
+    shared_.tensors[mine()] = tensor.detach().clone();
     wait();
   }
-  void wait() { meeting_.barrier.arrive_and_wait(); }
+  void wait() { shared_.barrier.arrive_and_wait(); }
 
-  Meeting& meeting_;
+  SharedMemory& shared_;
   std::int64_t rank_;
   CommunicatorFault fault_;
   int means_ = 0;
@@ -106,16 +107,16 @@ class GivenCommunicator : public CommunicatorSubject {
 // The status of one check in both threads.
 std::array<CheckStatus, 2> run_twice(const Check<CommunicatorSubject>& check,
                                      CommunicatorFault fault) {
-  Meeting meeting;
+  SharedMemory shared;
   std::array<CheckStatus, 2> statuses;
   std::vector<std::thread> threads;
   for (const std::int64_t rank : {0, 1}) {
     threads.emplace_back([&, rank] {
-      const GivenCommunicator subject(std::make_shared<ThreadCommunicator>(meeting, rank, fault));
+      const GivenCommunicator subject(std::make_shared<ThreadCommunicator>(shared, rank, fault));
       statuses[static_cast<std::size_t>(rank)] = run_check(check, subject).status;
       // A check that fails in one thread leaves the other waiting.
       if (statuses[static_cast<std::size_t>(rank)] == CheckStatus::kFailed) {
-        meeting.barrier.arrive_and_drop();
+        shared.barrier.arrive_and_drop();
       }
     });
   }
@@ -145,8 +146,8 @@ TEST(CommunicatorKit, FindsEachFault) {
         std::pair(CommunicatorFault::kNoBytes, "strings_and_votes_are_shared"),
         std::pair(CommunicatorFault::kHalfGradient,
                   "the_average_has_the_gradient_of_the_whole_batch"),
-        std::pair(CommunicatorFault::kClosedBarrier, "barriers_return"),
-        std::pair(CommunicatorFault::kOpenBarrier, "barriers_wait_for_all")}) {
+        std::pair(CommunicatorFault::kThrowingBarrier, "barriers_return"),
+        std::pair(CommunicatorFault::kBarrierWithoutWaiting, "barriers_wait_for_all")}) {
     EXPECT_THAT(run_twice(check_named(communicator_checks(), name), fault),
                 Contains(CheckStatus::kFailed))
         << name;

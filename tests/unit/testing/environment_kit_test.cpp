@@ -29,15 +29,15 @@ const std::string kNothing = "nothing";
 enum class EnvironmentFault {
   kNone,
   kWrongState,
-  kDrawsUnasked,
+  kRendersUnasked,
   kUnseeded,
   kOneSeed,
   kNeverEnds,
   kGoesOnAfterTheEnd,
   kStepsBeforeReset,
   kAcceptsNan,
-  kOneSize,
-  kLookingMoves,
+  kRendersOneSize,
+  kRenderingMoves,
   kNoStages,
   kUnnamedStage,
   kRewardTooHigh,
@@ -82,7 +82,7 @@ class FaultyEnvironment : public Environment, public Scene {
       throw Error("the action is not finite");
     }
     state_ = action.clone();
-    if (fault_ == EnvironmentFault::kLookingMoves && render) state_ = state_ + 0.1;
+    if (fault_ == EnvironmentFault::kRenderingMoves && render) state_ = state_ + 0.1;
     StepResult result;
     result.truncated = ++steps_ >= max_steps() && fault_ != EnvironmentFault::kNeverEnds;
     running_ = !result.truncated;
@@ -95,7 +95,7 @@ class FaultyEnvironment : public Environment, public Scene {
   Observation observe(bool render) override {
     Observation observation = {{kState, state_.clone()}, {kVelocity, at::zeros({2})}};
     if (fault_ == EnvironmentFault::kWrongState) observation["state"] = at::cat({state_, state_});
-    if (render || fault_ == EnvironmentFault::kDrawsUnasked) {
+    if (render || fault_ == EnvironmentFault::kRendersUnasked) {
       observation["top"] = this->render("top", {8, 12});
     }
     return observation;
@@ -118,7 +118,7 @@ class FaultyEnvironment : public Environment, public Scene {
   at::Tensor render(const std::string& camera, ImageSize size) override {
     if (camera != "top") throw Error("no camera '" + camera + "'");
     ++num_rendered_;
-    if (fault_ == EnvironmentFault::kOneSize) size = {8, 12};
+    if (fault_ == EnvironmentFault::kRendersOneSize) size = {8, 12};
     return at::full({size.height, size.width, 3}, 9, at::kByte);
   }
   std::optional<std::array<double, 2>> project(const std::string&, ImageSize,
@@ -164,15 +164,15 @@ INSTANTIATE_TEST_SUITE_P(
     All, EachEnvironmentFault,
     ::testing::Values(
         std::pair(EnvironmentFault::kWrongState, "observations_fit_the_spec"),
-        std::pair(EnvironmentFault::kDrawsUnasked, "observations_fit_the_spec"),
+        std::pair(EnvironmentFault::kRendersUnasked, "observations_fit_the_spec"),
         std::pair(EnvironmentFault::kUnseeded, "seed_decides_the_episode"),
         std::pair(EnvironmentFault::kOneSeed, "seeds_differ"),
         std::pair(EnvironmentFault::kNeverEnds, "episodes_end"),
         std::pair(EnvironmentFault::kGoesOnAfterTheEnd, "episodes_end"),
         std::pair(EnvironmentFault::kStepsBeforeReset, "step_needs_a_reset"),
         std::pair(EnvironmentFault::kAcceptsNan, "bad_actions_are_refused"),
-        std::pair(EnvironmentFault::kOneSize, "renders_any_size"),
-        std::pair(EnvironmentFault::kLookingMoves, "rendering_changes_nothing"),
+        std::pair(EnvironmentFault::kRendersOneSize, "renders_any_size"),
+        std::pair(EnvironmentFault::kRenderingMoves, "rendering_changes_nothing"),
         std::pair(EnvironmentFault::kNoStages, "scene_is_complete"),
         std::pair(EnvironmentFault::kUnnamedStage, "episodes_end"),
         std::pair(EnvironmentFault::kRewardTooHigh, "episodes_end"),
