@@ -1,5 +1,6 @@
-// A worker process that runs the eager PyTorch side of a benchmark. bench/reference/NAME.py reads
-// one word per line, does that work once and prints the seconds it took.
+// A worker process that runs the Python side of a benchmark, such as eager PyTorch.
+// bench/reference/NAME.py reads one word per line, does that work once and prints the seconds it
+// took.
 //
 //   EagerWorker eager("imf_eager.py", {"--threads", "2"});
 //   double seconds = eager.seconds("chunk");
@@ -22,9 +23,12 @@ inline void let_threads_sleep() { std::this_thread::sleep_for(std::chrono::milli
 
 class EagerWorker {
  public:
-  EagerWorker(const std::string& script, std::vector<std::string> arguments)
+  // `environment`: the folder of the Python environment in the source tree.
+  EagerWorker(const std::string& script, std::vector<std::string> arguments,
+              const std::string& environment = ".venv")
       : script_(script),
-        child_(boost::process::search_path("python3", {ROBOIMI_SOURCE_DIR "/.venv/bin"}),
+        child_(boost::process::search_path(
+                   "python3", {std::string(ROBOIMI_SOURCE_DIR) + "/" + environment + "/bin"}),
                boost::process::args(with_script(script, std::move(arguments))),
                (boost::process::std_in < input_), (boost::process::std_out > output_)) {}
   ~EagerWorker() {

@@ -32,6 +32,9 @@ void check(const Column& column, const Values& values, std::int64_t rows) {
     entries = offsets.back();
   }
   require(entries == leaves);
+  if (const auto* flags = std::get_if<std::vector<std::uint8_t>>(&values.values)) {
+    for (const std::uint8_t flag : *flags) require(flag <= 1);
+  }
   for (const std::int64_t row : values.null_rows) {
     const auto i = static_cast<std::size_t>(row);
     require(row >= 0 && row < rows && values.offsets[0][i] == values.offsets[0][i + 1]);

@@ -4,66 +4,29 @@
 #include <optional>
 
 #include "roboimi/io/parquet/page_reader.h"
+#include "roboimi/io/parquet/page_values.h"
 
 namespace roboimi::parquet {
 namespace {
 
 constexpr std::size_t kBatch = 1024;  // entries that are decoded at a time
 
-// The values of one page in any of the encodings.
-template <typename T>
-class ValueReader {
- public:
-  ValueReader(const Page& page, const std::optional<std::vector<T>>& dictionary)
-      : encoding_(page.encoding), plain_(page.values) {
-    if (encoding_ == kPlainDictionary) encoding_ = kRleDictionary;
-    if (encoding_ == kPlain) return;
-    if (encoding_ == kRleDictionary) {
-      if (!dictionary) fail("the column has no dictionary page before its data");
-      indices_ = DictionaryReader<T>(page.values, *dictionary);
-    } else if (encoding_ == kRle && std::is_same_v<T, std::uint8_t>) {
-      Bytes rest = page.values;
-      const Bytes runs =
-          rest.empty() ? rest
-                       : take(rest, take_length(rest, "the length of the values"), "the values");
-      runs_ = HybridReader(runs, 1, "values");
-    } else {
-      fail("the encoding is not supported", "PLAIN, PLAIN_DICTIONARY, RLE_DICTIONARY or RLE",
-           encoding_name(encoding_), "write the file again without this encoding");
-    }
-  }
-
-  void read(T* out, std::size_t count, Budget& budget) {
-    if (encoding_ == kPlain) return plain_.read(out, count, budget);
-    if (encoding_ == kRleDictionary) return indices_.read(out, count, budget);
-    if constexpr (std::is_same_v<T, std::uint8_t>) runs_.read(out, count);
-  }
-
-  void skip(std::size_t count) {
-    if (encoding_ == kPlain) return plain_.skip(count);
-    if (encoding_ == kRleDictionary) return indices_.skip(count);
-    runs_.skip(count);
-  }
-
- private:
-  std::int32_t encoding_;
-  PlainReader<T> plain_;
-  DictionaryReader<T> indices_;
-  HybridReader runs_;
-};
-
 // Decodes the pages of one chunk.
 template <typename T>
 class ChunkReader {
  public:
-  ChunkReader(const Leaf& leaf, const ChunkRows& rows, Budget& budget, Values& out)
+  ChunkReader(const Leaf& leaf, const ChunkRows& rows, std::int64_t entries, Budget& budget,
+              Values& out)
       : leaf_(leaf),
         rows_(rows),
+        entries_(static_cast<double>(entries)),
         budget_(budget),
         out_(out),
         values_(std::get<std::vector<T>>(out.values)) {}
 
-  void read(PageReader& pages, std::int64_t& page) {
+  // `bytes`: size of the chunk in the file.
+  void read(PageReader& pages, std::int64_t bytes, std::int64_t& page) {
+    reserve(bytes);
     while (!is_done() && pages.next()) {
       page = pages.index();
       if (pages.is_dictionary()) {
@@ -94,11 +57,12 @@ class ChunkReader {
     return rows_.first == rows_.end || (has_lists() ? is_past_end_ : started_ >= rows_.end);
   }
 
+  void reserve(std::int64_t bytes);
   void read_dictionary(const Page& page);
   bool pass_over(const PageHeader& header);
   void read_page(const Page& page, const PageHeader& header);
   std::pair<std::size_t, std::size_t> asked(const std::uint8_t* repetition, std::size_t count);
-  void check_levels(const Batch& batch) const;
+  void check_levels(const Batch& batch);
   std::size_t count_values(const Batch& batch) const;
   void append(const Batch& batch, ValueReader<T>& values);
   std::size_t append_lists(const Batch& batch);
@@ -106,16 +70,33 @@ class ChunkReader {
 
   const Leaf& leaf_;
   ChunkRows rows_;
+  double entries_;  // of the chunk, as the footer states
   Budget& budget_;
   Values& out_;
   std::vector<T>& values_;
   std::optional<std::vector<T>> dictionary_;
   std::int64_t started_ = 0;  // rows of the chunk of which an entry was read
+  std::uint8_t previous_definition_ = 0;
   bool is_past_end_ = false;  // an entry of row rows_.end was read
   std::array<std::uint8_t, kBatch> repetition_{};
   std::array<std::uint8_t, kBatch> definition_{};
   std::array<std::uint8_t, kBatch> is_null_{};  // of the batch's leaves
 };
+
+// Reserves memory for the asked rows, but not more than the file's bytes make plausible.
+template <typename T>
+void ChunkReader<T>::reserve(std::int64_t bytes) {
+  constexpr std::int64_t kUsualRatio = 16;
+  const auto grow = [&]<typename Item>(std::vector<Item>& items, double count) {
+    const double plausible = static_cast<double>(kUsualRatio * bytes) / sizeof(Item);
+    const auto needed = items.size() + static_cast<std::size_t>(std::min(count, plausible));
+    // At least doubled, so that many small row groups do not copy the values each time.
+    if (needed > items.capacity()) items.reserve(std::max(needed, 2 * items.size()));
+  };
+  const auto rows = static_cast<double>(rows_.end - rows_.first);
+  if (has_lists()) grow(out_.offsets[0], rows + 1);
+  grow(values_, has_lists() ? entries_ * rows / static_cast<double>(rows_.in_chunk) : rows);
+}
 
 template <typename T>
 void ChunkReader<T>::read_dictionary(const Page& page) {
@@ -124,6 +105,7 @@ void ChunkReader<T>::read_dictionary(const Page& page) {
     fail("the encoding of the dictionary is not supported", "PLAIN", encoding_name(page.encoding));
   }
   dictionary_.emplace();
+  dictionary_->reserve(std::min(page.num_values, page.values.size() / sizeof(T)));
   PlainReader<T> plain(page.values);
   Budget budget = budget_;  // freed after the call
   for (std::size_t left = page.num_values; left > 0;) {
@@ -180,7 +162,8 @@ void ChunkReader<T>::read_page(const Page& page, const PageHeader& header) {
 }
 
 template <typename T>
-void ChunkReader<T>::check_levels(const Batch& batch) const {
+void ChunkReader<T>::check_levels(const Batch& batch) {
+  // Their ranges.
   std::uint8_t repetition = 0;
   std::uint8_t definition = 0;
   for (std::size_t i = 0; i < batch.count; ++i) {
@@ -189,9 +172,22 @@ void ChunkReader<T>::check_levels(const Batch& batch) const {
   }
   if (repetition > leaf_.list_definitions.size()) fail("a repetition level is out of range");
   if (definition > leaf_.max_definition) fail("a definition level is out of range");
+  if (!has_lists()) return;
   if (started_ == 0 && batch.count > 0 && batch.repetition[0] != 0) {
     fail("the first entry of the column continues a list");
   }
+  // An entry that continues a list is an element of it, and so is the entry before.
+  const std::uint8_t* element = leaf_.list_definitions.data();
+  std::uint8_t previous = previous_definition_;
+  bool has_elements = true;
+  for (std::size_t i = 0; i < batch.count; ++i) {
+    const std::uint8_t continued = batch.repetition[i];
+    const std::uint8_t smaller = std::min(previous, batch.definition[i]);
+    if (continued > 0) has_elements &= smaller >= element[continued - 1];
+    previous = batch.definition[i];
+  }
+  previous_definition_ = previous;
+  if (!has_elements) fail("an entry continues a list without elements");
 }
 
 // The part [begin, end) of the next entries that belongs to asked rows. Counts their rows.
@@ -292,8 +288,6 @@ std::size_t ChunkReader<T>::append_lists(const Batch& batch) {
         out_.null_rows.push_back(static_cast<std::int64_t>(out_.offsets[0].size()));
       }
       out_.offsets[0].push_back(before + static_cast<std::int64_t>(leaves));
-    } else if (definition < element) {
-      fail("an entry continues a list without elements");
     }
     is_null_[leaves] = definition != leaf_.max_definition;
     leaves += definition >= element;
@@ -306,9 +300,6 @@ template <typename T>
 std::size_t ChunkReader<T>::append_entry(std::size_t repetition, std::uint8_t definition,
                                          std::size_t leaves) {
   const std::vector<std::uint8_t>& element = leaf_.list_definitions;
-  if (repetition > 0 && definition < element[repetition - 1]) {
-    fail("an entry continues a list without elements");
-  }
   if (repetition == 0 && definition + 1 < element[0]) {
     out_.null_rows.push_back(static_cast<std::int64_t>(out_.offsets[0].size()));
   }
@@ -365,7 +356,8 @@ void append_rows(Bytes file, const ColumnChunk& chunk, const Leaf& leaf, const C
   PageReader pages(file, chunk, leaf, budget.limit());
   std::visit(
       [&]<typename T>(std::vector<T>& /*values*/) {
-        ChunkReader<T>(leaf, rows, budget, out).read(pages, page);
+        ChunkReader<T>(leaf, rows, chunk.num_values, budget, out)
+            .read(pages, chunk.compressed_size, page);
       },
       out.values);
 }

@@ -3,9 +3,10 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <bit>
+#include <functional>
 #include <limits>
 #include <optional>
-#include <unordered_map>
 
 #include "roboimi/io/parquet/codec.h"
 #include "roboimi/io/parquet/column_levels.h"
@@ -50,6 +51,51 @@ auto key_of(const T& value) {
     return std::bit_cast<std::uint64_t>(value);
   }
 }
+
+// Numbers the distinct values of a column in the order in which they appear: a hash table with open
+// addressing, because nearly every value of some columns is new.
+template <typename T>
+class DistinctValues {
+ public:
+  explicit DistinctValues(const std::vector<T>& items) : items_(items), slots_(kFirstSlots) {}
+
+  std::size_t size() const { return first_.size(); }
+
+  // The number of items[index], and whether it is new.
+  std::pair<std::uint32_t, bool> insert(std::size_t index) {
+    if (2 * first_.size() >= slots_.size()) grow();
+    std::uint32_t& slot = slot_of(index);
+    if (slot != 0) return {slot - 1, false};
+    first_.push_back(index);
+    slot = static_cast<std::uint32_t>(first_.size());
+    return {slot - 1, true};
+  }
+
+ private:
+  static constexpr std::size_t kFirstSlots = 256;  // powers of two
+
+  // The slot that holds the value of items[index], or the empty one in which it belongs.
+  std::uint32_t& slot_of(std::size_t index) {
+    const auto key = key_of(items_[index]);
+    std::uint64_t hash = std::hash<std::remove_const_t<decltype(key)>>()(key);
+    hash *= 0x9e3779b97f4a7c15;  // spreads numbers, whose std::hash is the number itself
+    for (std::size_t i = hash >> 32;; ++i) {
+      std::uint32_t& slot = slots_[i & (slots_.size() - 1)];
+      if (slot == 0 || key_of(items_[first_[slot - 1]]) == key) return slot;
+    }
+  }
+
+  void grow() {
+    slots_.assign(2 * slots_.size(), 0);
+    for (std::size_t i = 0; i < first_.size(); ++i) {
+      slot_of(first_[i]) = static_cast<std::uint32_t>(i + 1);
+    }
+  }
+
+  const std::vector<T>& items_;
+  std::vector<std::uint32_t> slots_;  // number of the value plus one, or 0
+  std::vector<std::size_t> first_;    // index of the first item with each value
+};
 
 struct Dictionary {
   std::string plain;  // the distinct values
@@ -129,7 +175,7 @@ std::optional<Dictionary> ChunkWriter<T>::smaller_dictionary() const {
     return std::nullopt;  // a boolean is as short as an index
   } else {
     Dictionary dictionary;
-    std::unordered_map<decltype(key_of(items_[0])), std::uint32_t> index_of;
+    DistinctValues<T> distinct(items_);
     std::size_t all_bytes = 0;
     std::size_t present = 0;
     dictionary.indices.resize(items_.size());
@@ -137,9 +183,8 @@ std::optional<Dictionary> ChunkWriter<T>::smaller_dictionary() const {
       if (is_null(i)) continue;
       all_bytes += plain_size(items_[i]);
       ++present;
-      const auto next = static_cast<std::uint32_t>(index_of.size());
-      const auto [entry, is_new] = index_of.emplace(key_of(items_[i]), next);
-      dictionary.indices[i] = entry->second;
+      const auto [number, is_new] = distinct.insert(i);
+      dictionary.indices[i] = number;
       if (!is_new) continue;
       if (dictionary.plain.size() + plain_size(items_[i]) >
           static_cast<std::size_t>(options_.page_bytes)) {
@@ -147,7 +192,7 @@ std::optional<Dictionary> ChunkWriter<T>::smaller_dictionary() const {
       }
       append_plain(dictionary.plain, items_[i]);
     }
-    dictionary.size = static_cast<std::int32_t>(index_of.size());
+    dictionary.size = static_cast<std::int32_t>(distinct.size());
     const std::size_t index_bytes = present * static_cast<std::size_t>(dictionary.bit_width()) / 8;
     if (dictionary.plain.size() + index_bytes >= all_bytes) return std::nullopt;
     return dictionary;
@@ -191,7 +236,14 @@ void ChunkWriter<T>::append_values(std::string& out, const Levels& levels) const
     append_hybrid(out, indices, dictionary_->bit_width());
     return;
   }
-  // PLAIN, booleans as bits.
+  // PLAIN: numbers without nulls at once, booleans as bits.
+  if constexpr (!std::is_same_v<T, std::string> && !std::is_same_v<T, std::uint8_t>) {
+    if (values_.is_null.empty()) {
+      out.append(reinterpret_cast<const char*>(items_.data() + levels.first_leaf),
+                 (levels.end_leaf - levels.first_leaf) * sizeof(T));
+      return;
+    }
+  }
   std::size_t bit = 0;
   for (std::size_t i = levels.first_leaf; i < levels.end_leaf; ++i) {
     if (is_null(i)) continue;

@@ -5,6 +5,18 @@
 
 namespace roboimi::parquet {
 
+namespace {
+
+// A number whose byte i is bit i of `bits`.
+std::uint64_t spread_bits(std::uint8_t bits) {
+  std::uint64_t bytes = bits;
+  bytes = (bytes | bytes << 28) & 0x0000000f0000000f;
+  bytes = (bytes | bytes << 14) & 0x0003000300030003;
+  return (bytes | bytes << 7) & 0x0101010101010101;
+}
+
+}  // namespace
+
 int bit_width_of(std::uint64_t largest) { return std::bit_width(largest); }
 
 HybridReader::HybridReader(Bytes data, int bit_width, const char* what)
@@ -31,6 +43,10 @@ void HybridReader::next_run() {
     const Bytes value = take(rest_, static_cast<std::uint64_t>((bit_width_ + 7) / 8), what_);
     repeated_ = 0;
     std::memcpy(&repeated_, value.data(), value.size());
+    if (std::bit_width(repeated_) > bit_width_) {
+      fail(std::string("a run of ") + what_ + " is out of range",
+           "at most " + std::to_string(bit_width_) + " bits", std::to_string(repeated_));
+    }
     return;
   }
   // Some writers cut off the padding of the last group.
@@ -50,6 +66,14 @@ void HybridReader::unpack(T* out, std::size_t count) const {
   const std::uint64_t mask = (std::uint64_t{1} << width) - 1;
   std::size_t bit = packed_position_ * width;
   std::size_t i = 0;
+  // Levels of one bit, eight at a time.
+  if constexpr (sizeof(T) == 1) {
+    for (; width == 1 && bit % 8 == 0 && i + 8 <= count && bit / 8 < packed_.size();
+         i += 8, bit += 8) {
+      const std::uint64_t bytes = spread_bits(packed_[bit / 8]);
+      std::memcpy(out + i, &bytes, 8);
+    }
+  }
   // Values whose eight bytes lie inside the data.
   for (; i < count && bit / 8 + 8 <= packed_.size(); ++i, bit += width) {
     out[i] = static_cast<T>(load<std::uint64_t>(packed_.data() + bit / 8) >> (bit % 8) & mask);

@@ -189,7 +189,13 @@ TEST_F(DamagedParquet, WithFalsePagesIsRefused) {
            {.data = "\x02\x06\x02", .num_values = 3, .encoding = kRleDictionary}},
           3)),
       HasSubstr("page 1: a dictionary index is out of range: expected less than 2; found 2"));
-  HandmadeFile made = numbers({{.data = three, .num_values = 3}}, 3);
+  // A run of the boolean 255.
+  HandmadeFile made = numbers(
+      {{.data = std::string("\x02\0\0\0\x06\xff", 6), .num_values = 3, .encoding = kRle}}, 3);
+  made.columns[0].type = made.nodes[0].type = kBooleanType;
+  EXPECT_THAT(read_error(made),
+              HasSubstr("a run of values is out of range: expected at most 1 bits"));
+  made = numbers({{.data = three, .num_values = 3}}, 3);
   made.columns[0].type = kDoubleType;
   EXPECT_THAT(read_error(made), HasSubstr("another type than in the schema"));
   made = numbers({{.data = three, .num_values = 3}}, 3);
@@ -213,6 +219,17 @@ TEST_F(DamagedParquet, WithFalseLevelsIsRefused) {
               HasSubstr("the first entry of the column continues a list"));
   EXPECT_THAT(read_error(lists({0, 1, 0}, {2, 1, 2})),
               HasSubstr("an entry continues a list without elements"));
+  // An entry continues the empty list before it, also behind the entries that are decoded at a
+  // time.
+  EXPECT_THAT(read_error(lists({0, 1, 0}, {1, 2, 2})),
+              HasSubstr("an entry continues a list without elements"));
+  std::vector<std::uint32_t> repetition(1025, 0);
+  std::vector<std::uint32_t> definition(1025, 1);
+  repetition[1024] = 1;
+  definition[1024] = 2;
+  HandmadeFile long_column = lists(repetition, definition);
+  long_column.num_rows = 1024;
+  EXPECT_THAT(read_error(long_column), HasSubstr("an entry continues a list without elements"));
   EXPECT_THAT(read_error(lists({0, 1, 0}, {2, 3, 2})),
               HasSubstr("a definition level is out of range"));
   EXPECT_THAT(read_error(lists({0, 0, 0}, {2, 2, 2})),
