@@ -62,19 +62,6 @@ bool holds_episodes(const fs::path& folder) {
   return false;
 }
 
-// The dataset format that a folder contains and how to convert it; empty if it is not recognized.
-std::pair<std::string, std::string> known_format(const fs::path& folder) {
-  const auto has = [&](const char* name) { return fs::exists(folder / name); };
-  const std::string convert = "convert it to one HDF5 file per episode, in that layout";
-  const auto read_by = [&](const char* name) {
-    return fmt::format("read it with data={} data.path={}", name, folder.string());
-  };
-  if (has("meta/info.json")) return {"a LeRobot dataset (meta/info.json)", read_by("lerobot")};
-  if (has(".zgroup") || has("zarr.json")) return {"a zarr store", read_by("zarr")};
-  if (has("dataset_info.json") || has("features.json")) return {"a TensorFlow dataset", convert};
-  return {};
-}
-
 std::string listed(const std::vector<fs::path>& paths) {
   std::vector<std::string> names;
   for (const fs::path& path : paths) {
@@ -122,6 +109,18 @@ Error no_episodes(const fs::path& folder) {
 }
 
 }  // namespace
+
+FolderFormat known_format(const fs::path& folder) {
+  const auto has = [&](const char* name) { return fs::exists(folder / name); };
+  const std::string convert = "convert it to HDF5, in the layout of the plugin's README";
+  const auto read_by = [&](const char* name) {
+    return fmt::format("read it with data={} data.path={}", name, folder.string());
+  };
+  if (has("meta/info.json")) return {"a LeRobot dataset (meta/info.json)", read_by("lerobot")};
+  if (has(".zgroup") || has("zarr.json")) return {"a zarr store", read_by("zarr")};
+  if (has("dataset_info.json") || has("features.json")) return {"a TensorFlow dataset", convert};
+  return {};
+}
 
 std::vector<fs::path> episode_files(const fs::path& path) {
   if (!fs::exists(path)) {

@@ -3,9 +3,16 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace roboimi::hdf5_dataset {
+
+// A dataset format that is not read here, and how to read it. Empty if it is not recognized.
+struct FolderFormat {
+  std::string name, next;
+};
+FolderFormat known_format(const std::filesystem::path& folder);
 
 // The files episode_N.hdf5 of a folder, ordered by N, or `path` itself if it is a file. Hidden
 // files are ignored. If there is none, an Error describes the folder's contents.

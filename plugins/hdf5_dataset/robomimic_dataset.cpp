@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "plugins/hdf5_dataset/episode_files.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
 #include "roboimi/config/did_you_mean.h"
@@ -65,6 +66,13 @@ void check_is_file(const fs::path& path) {
     if (extension == ".hdf5" || extension == ".h5") names.push_back(entry.path().filename());
   }
   std::sort(names.begin(), names.end());
+  if (const FolderFormat format = known_format(path); !format.name.empty()) {
+    throw Error({.what = "the path is a folder of another format",
+                 .where = path.string(),
+                 .expected = "one HDF5 file with all demonstrations",
+                 .found = format.name,
+                 .next = format.next});
+  }
   throw Error({.what = "the path is a folder",
                .where = path.string(),
                .expected = "one HDF5 file with all demonstrations",

@@ -247,6 +247,12 @@ TEST_F(RobomimicFiles, AreNotMixedUpWithTheOtherLayout) {
                     Not(HasSubstr("rename"))));
   EXPECT_THAT(error_of(RobomimicOptions{.path = place / "lift"}),
               AllOf(HasSubstr("the path is a folder"), HasSubstr("lift/image.hdf5")));
+  fs::create_directories(place / "pusht.zarr");
+  std::ofstream(place / "pusht.zarr/.zgroup") << "{}";
+  for (const std::string& error : {error_of(RobomimicOptions{.path = place / "pusht.zarr"}),
+                                   act_error(place / "pusht.zarr")}) {
+    EXPECT_THAT(error, AllOf(HasSubstr("found a zarr store"), HasSubstr("data=zarr data.path=")));
+  }
   EXPECT_THAT(error_of(RobomimicOptions{.path = place / "none.hdf5"}), HasSubstr("no such file"));
 }
 
