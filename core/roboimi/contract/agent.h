@@ -51,6 +51,11 @@ struct DatasetStatistics {
   std::optional<Statistics> env_state = {};        // [E]
   std::optional<Statistics> features = {};         // [V], features of a frozen backbone
   std::map<std::string, Statistics> vectors = {};  // the other vector streams, by name
+  // [A], of the actions of all windows minus the state of their last observation, if the state has
+  // the size of the actions.
+  std::optional<Statistics> relative_action = {};
+  // The distinct strings of each text stream, sorted; of all episodes, also those held out.
+  std::map<std::string, std::vector<std::string>> texts = {};
 };
 
 class ROBOIMI_EXPORT Agent : public torch::nn::Module {

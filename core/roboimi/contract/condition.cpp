@@ -30,6 +30,7 @@ std::string ConditionSpec::sum_text() const {
   if (visual_dim > 0) add(visual_origin);
   if (state_dim > 0) add(fmt::format("state {}", state_dim));
   if (env_state_dim > 0) add(fmt::format("env_state {}", env_state_dim));
+  if (text_dim > 0) add(fmt::format("text {}", text_dim));
   return fmt::format("{} = {}", text.empty() ? "nothing" : text, per_step_cond_dim());
 }
 
@@ -64,11 +65,13 @@ void check_cond_dim(const Options& head, const HeadSpec& spec) {
 }
 
 at::Tensor build_cond(const ConditionSpec& spec, const at::Tensor& features,
-                      const at::Tensor& state, const at::Tensor& env_state) {
+                      const at::Tensor& state, const at::Tensor& env_state,
+                      const at::Tensor& text) {
   std::vector<at::Tensor> parts;
   append(parts, "visual features", features, spec.visual_dim);
   append(parts, "state", state, spec.state_dim);
   append(parts, "env_state", env_state, spec.env_state_dim);
+  append(parts, "text", text, spec.text_dim);
   if (parts.empty()) {
     throw Error({.what = "the condition is empty",
                  .expected = "visual features, state or env_state",

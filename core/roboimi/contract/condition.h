@@ -36,9 +36,12 @@ struct ConditionSpec {
       0;                       // Backbone::feature_dim(): joint_output_dim, or output_dim * cameras
   std::int64_t state_dim = 0;  // S
   std::int64_t env_state_dim = 0;  // E, only if the policy may use it
+  std::int64_t text_dim = 0;       // of the embedding of a text stream
   std::string visual_origin;       // "joint_output_dim 192" or "output_dim 64 * 3 cameras"
 
-  std::int64_t per_step_cond_dim() const { return visual_dim + state_dim + env_state_dim; }
+  std::int64_t per_step_cond_dim() const {
+    return visual_dim + state_dim + env_state_dim + text_dim;
+  }
   // "joint_output_dim 192 + state 16 = 208"
   ROBOIMI_EXPORT std::string sum_text() const;
 };
@@ -57,10 +60,11 @@ ROBOIMI_EXPORT void check_cond_dim(const Options& head, std::int64_t per_step_co
 // The same for a head, which knows only the total.
 ROBOIMI_EXPORT void check_cond_dim(const Options& head, const HeadSpec& spec);
 
-// Concatenates features [B, T, V], state [B, T, S] and env_state [B, T, E], all normalized, to
-// [B, T, per_step_cond_dim]. Parts whose size in `spec` is 0 are left out. Throws Error if a part
-// is undefined or has another size than in `spec`.
+// Concatenates features [B, T, V], state [B, T, S] and env_state [B, T, E], all normalized, and the
+// embedded text [B, T, text_dim] to [B, T, per_step_cond_dim]. Parts whose size in `spec` is 0 are
+// left out. Throws Error if a part is undefined or has another size than in `spec`.
 ROBOIMI_EXPORT at::Tensor build_cond(const ConditionSpec& spec, const at::Tensor& features,
-                                     const at::Tensor& state, const at::Tensor& env_state);
+                                     const at::Tensor& state, const at::Tensor& env_state,
+                                     const at::Tensor& text = {});
 
 }  // namespace roboimi

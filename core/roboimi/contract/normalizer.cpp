@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <utility>
 
 #include "roboimi/common/error.h"
 #include "roboimi/contract/min_max.h"
@@ -14,7 +16,8 @@ namespace roboimi {
 namespace {
 
 // In the order of Normalization.
-constexpr std::array<const char*, 4> kNames = {"min_max", "mean_std", "whiten", "identity"};
+constexpr std::array<const char*, 5> kNames = {"min_max", "mean_std", "whiten", "identity",
+                                               "quantile"};
 constexpr double kSmallestRange = 1e-4;
 constexpr double kSmallestStd = 1e-2;
 constexpr double kWhiteningFloor = 1e-3;  // of variances whose mean is 1
@@ -33,6 +36,33 @@ PrincipalAxes principal_axes(const at::Tensor& covariance, const at::Tensor& sca
   return {axes * largest.sign(), variances.clamp_min(0)};
 }
 
+// The q-quantile of sorted rows [N, D], interpolated linearly between rows: [D].
+at::Tensor quantile(const at::Tensor& sorted, double q) {
+  const double position = q * static_cast<double>(sorted.size(0) - 1);
+  const auto below = static_cast<std::int64_t>(position);
+  const std::int64_t above = std::min(below + 1, sorted.size(0) - 1);
+  return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+// Shift and scale of one kind of normalization, each [D].
+std::pair<at::Tensor, at::Tensor> shift_and_scale(Normalization kind,
+                                                  const Statistics& statistics) {
+  switch (kind) {
+    case Normalization::kMinMax:
+      return {(statistics.max + statistics.min) / 2,
+              1 / half_range(statistics.min, statistics.max)};
+    case Normalization::kQuantile:
+      return {(statistics.q99 + statistics.q01) / 2,
+              1 / half_range(statistics.q01, statistics.q99)};
+    case Normalization::kMeanStd:
+    case Normalization::kWhiten:
+      return {statistics.mean, 1 / statistics.std.clamp_min(kSmallestStd)};
+    case Normalization::kIdentity:
+      break;
+  }
+  return {at::zeros_like(statistics.min), at::ones_like(statistics.min)};
+}
+
 }  // namespace
 
 at::Tensor half_range(const at::Tensor& min, const at::Tensor& max) {
@@ -40,7 +70,7 @@ at::Tensor half_range(const at::Tensor& min, const at::Tensor& max) {
   return at::where(range < kSmallestRange, at::ones_like(range), range / 2);
 }
 
-Statistics Statistics::of(const at::Tensor& rows) {
+Statistics Statistics::of(const at::Tensor& rows, bool with_percentiles) {
   if (rows.dim() != 2 || rows.size(0) < 1) {
     throw Error({.what = "cannot compute statistics of this tensor",
                  .expected = "[N, D] with N >= 1",
@@ -61,11 +91,17 @@ Statistics Statistics::of(const at::Tensor& rows) {
     const at::Tensor centered = wide - mean;
     covariance = centered.t().mm(centered) / wide.size(0);
   }
-  return {.min = single(wide.amin(0)),
-          .max = single(wide.amax(0)),
-          .mean = single(mean),
-          .std = single(wide.std(0, /*unbiased=*/false)),
-          .covariance = covariance};
+  Statistics statistics{.min = single(wide.amin(0)),
+                        .max = single(wide.amax(0)),
+                        .mean = single(mean),
+                        .std = single(wide.std(0, /*unbiased=*/false)),
+                        .covariance = covariance};
+  if (with_percentiles) {
+    const at::Tensor sorted = std::get<0>(wide.sort(0));
+    statistics.q01 = single(quantile(sorted, 0.01));
+    statistics.q99 = single(quantile(sorted, 0.99));
+  }
+  return statistics;
 }
 
 std::string to_string(Normalization kind) { return kNames.at(static_cast<std::size_t>(kind)); }
@@ -79,14 +115,30 @@ Normalization normalization_from(const std::string& name) {
 }
 
 Normalizer::Normalizer(std::string what, std::int64_t dim, Normalization kind)
-    : torch::nn::Module("Normalizer"), what_(std::move(what)), dim_(dim), kind_(kind) {
-  shift_ = register_buffer("shift", at::zeros({dim}));
-  scale_ = register_buffer("scale", at::ones({dim}));
-  is_fitted_ = register_buffer("is_fitted", at::zeros({}, at::kBool));
-  if (kind == Normalization::kWhiten) {
-    axes_ = register_buffer("axes", at::eye(dim));
-    widths_ = register_buffer("widths", at::ones({dim}));
+    : Normalizer(std::move(what), std::vector<Normalization>(static_cast<std::size_t>(dim), kind)) {
+}
+
+Normalizer::Normalizer(std::string what, std::vector<Normalization> kinds)
+    : torch::nn::Module("Normalizer"),
+      what_(std::move(what)),
+      dim_(std::ssize(kinds)),
+      kinds_(std::move(kinds)) {
+  const bool whitens = has(Normalization::kWhiten);
+  if (whitens && std::ranges::count(kinds_, Normalization::kWhiten) != dim_) {
+    throw Error({.what = "'" + what_ + "' cannot be whitened in some dimensions only",
+                 .expected = "whiten for all dimensions or for none"});
   }
+  shift_ = register_buffer("shift", at::zeros({dim_}));
+  scale_ = register_buffer("scale", at::ones({dim_}));
+  is_fitted_ = register_buffer("is_fitted", at::zeros({}, at::kBool));
+  if (whitens) {
+    axes_ = register_buffer("axes", at::eye(dim_));
+    widths_ = register_buffer("widths", at::ones({dim_}));
+  }
+}
+
+bool Normalizer::has(Normalization kind) const {
+  return std::ranges::find(kinds_, kind) != kinds_.end();
 }
 
 Normalizer::~Normalizer() = default;
@@ -98,18 +150,27 @@ void Normalizer::fit(const Statistics& statistics) {
                  .expected = std::to_string(dim_),
                  .found = std::to_string(statistics.min.numel())});
   }
+  if (has(Normalization::kQuantile) && !statistics.q01.defined()) {
+    throw Error({.what = "'" + what_ + "' has no percentiles, which `quantile` needs",
+                 .expected = "Statistics::of() with percentiles",
+                 .next = "use min_max or mean_std"});
+  }
   // Shift and scale per dimension.
   at::Tensor shift = at::zeros({dim_});
   at::Tensor scale = at::ones({dim_});
-  if (kind_ == Normalization::kMinMax) {
-    shift = (statistics.max + statistics.min) / 2;
-    scale = 1 / half_range(statistics.min, statistics.max);
-  } else if (kind_ == Normalization::kMeanStd || kind_ == Normalization::kWhiten) {
-    shift = statistics.mean;
-    scale = 1 / statistics.std.clamp_min(kSmallestStd);
+  const std::set<Normalization> kinds(kinds_.begin(), kinds_.end());
+  for (const Normalization kind : kinds) {
+    std::vector<std::int64_t> dims;
+    for (std::size_t i = 0; i < kinds_.size(); ++i) {
+      if (kinds_[i] == kind) dims.push_back(static_cast<std::int64_t>(i));
+    }
+    const auto [kind_shift, kind_scale] = shift_and_scale(kind, statistics);
+    const at::Tensor chosen = at::tensor(dims, at::kLong);
+    shift.index_copy_(0, chosen, kind_shift.index_select(0, chosen));
+    scale.index_copy_(0, chosen, kind_scale.index_select(0, chosen));
   }
   // Principal axes of the scaled values.
-  if (kind_ == Normalization::kWhiten) {
+  if (axes_.defined()) {
     if (!statistics.covariance.defined()) {
       throw Error({.what = "'" + what_ + "' has too many dimensions to be whitened",
                    .expected = "at most " + std::to_string(Statistics::kLargestCovariance),
@@ -126,7 +187,9 @@ void Normalizer::fit(const Statistics& statistics) {
 }
 
 bool Normalizer::fitted() const {
-  return kind_ == Normalization::kIdentity || is_fitted_.item<bool>();
+  const bool is_identity =
+      std::ranges::count(kinds_, Normalization::kIdentity) == std::ssize(kinds_);
+  return is_identity || is_fitted_.item<bool>();
 }
 
 void Normalizer::check(const at::Tensor& x) const {
@@ -140,12 +203,12 @@ void Normalizer::check(const at::Tensor& x) const {
 at::Tensor Normalizer::normalize(const at::Tensor& x) const {
   check(x);
   const at::Tensor scaled = (x - shift_) * scale_;
-  return kind_ == Normalization::kWhiten ? scaled.matmul(axes_) / widths_ : scaled;
+  return axes_.defined() ? scaled.matmul(axes_) / widths_ : scaled;
 }
 
 at::Tensor Normalizer::unnormalize(const at::Tensor& x) const {
   check(x);
-  const at::Tensor scaled = kind_ == Normalization::kWhiten ? (x * widths_).matmul(axes_.t()) : x;
+  const at::Tensor scaled = axes_.defined() ? (x * widths_).matmul(axes_.t()) : x;
   return scaled / scale_ + shift_;
 }
 

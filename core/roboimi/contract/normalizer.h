@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "roboimi/common/export.h"
 
@@ -14,11 +15,12 @@ namespace roboimi {
 // Statistics of a quantity over all rows of the training episodes.
 struct Statistics {
   at::Tensor min, max, mean, std;  // float32 [D]
-  at::Tensor covariance;           // float64 [D, D]; undefined if D > kLargestCovariance
+  at::Tensor q01, q99;    // float32 [D], the 1st and 99th percentiles; undefined if not asked for
+  at::Tensor covariance;  // float64 [D, D]; undefined if D > kLargestCovariance
   static constexpr std::int64_t kLargestCovariance = 4096;
-  // The statistics of rows [N, D], N >= 1. std and covariance are normalized by N. Throws Error if
-  // a value is not finite.
-  ROBOIMI_EXPORT static Statistics of(const at::Tensor& rows);
+  // The statistics of rows [N, D], N >= 1. std and covariance are normalized by N; percentiles are
+  // interpolated linearly between rows. Throws Error if a value is not finite.
+  ROBOIMI_EXPORT static Statistics of(const at::Tensor& rows, bool with_percentiles = false);
 };
 
 enum class Normalization {
@@ -29,8 +31,11 @@ enum class Normalization {
   // Hyvarinen and Oja, 2000). The axes are sorted by increasing variance.
   kWhiten,
   kIdentity,
+  // The 1st percentile to -1 and the 99th to 1, so that outliers do not set the scale; a range
+  // below 1e-4 is shifted to 0 and not scaled.
+  kQuantile,
 };
-// "min_max", "mean_std", "whiten", "identity".
+// "min_max", "mean_std", "whiten", "identity", "quantile".
 ROBOIMI_EXPORT std::string to_string(Normalization kind);
 // The inverse. Throws Error for any other name.
 ROBOIMI_EXPORT Normalization normalization_from(const std::string& name);
@@ -39,11 +44,14 @@ class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {
  public:
   // `what` names the quantity in error messages ("state", "action").
   Normalizer(std::string what, std::int64_t dim, Normalization kind);
+  // With a normalization of its own for each dimension, none of them kWhiten.
+  Normalizer(std::string what, std::vector<Normalization> kinds);
   ~Normalizer() override;
 
-  // Sets the statistics. Throws Error if their size is not dim(), or if kWhiten has no covariance.
+  // Sets the statistics. Throws Error if their size is not dim(), kWhiten has no covariance, or
+  // kQuantile has no percentiles.
   void fit(const Statistics& statistics);
-  bool fitted() const;  // always true for kIdentity
+  bool fitted() const;  // always true if all dimensions are kIdentity
   std::int64_t dim() const { return dim_; }
 
   // [..., D] -> [..., D]. Throws Error if the last dimension is not D. The agent must check once
@@ -53,10 +61,11 @@ class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {
 
  private:
   void check(const at::Tensor& x) const;
+  bool has(Normalization kind) const;
 
   std::string what_;
   std::int64_t dim_;
-  Normalization kind_;
+  std::vector<Normalization> kinds_;  // of each dimension
   // y = (x - shift) * scale. `is_fitted` is a buffer too, so that a checkpoint saved without
   // statistics is still without them after loading.
   at::Tensor shift_, scale_, is_fitted_;

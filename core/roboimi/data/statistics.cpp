@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,9 @@
 
 namespace roboimi {
 namespace {
+
+constexpr bool kWithPercentiles = true;
+constexpr std::int64_t kMostRelativeRows = 2'000'000;
 
 // The stream's name with an article, for error messages.
 std::string with_article(const std::string& stream) {
@@ -50,6 +54,45 @@ std::vector<std::int64_t> all_if_empty(const Dataset& dataset, std::vector<std::
   return episodes;
 }
 
+// Statistics of the actions of all windows minus the state of the window's last observation. Each
+// episode has its actions [L, A] and its states [L, A].
+Statistics relative_actions(const std::vector<at::Tensor>& actions,
+                            const std::vector<at::Tensor>& states, const Horizons& horizons) {
+  std::int64_t num_rows = 0;
+  for (const at::Tensor& episode : actions) num_rows += episode.size(0);
+  const std::int64_t every = (num_rows * horizons.pred + kMostRelativeRows - 1) / kMostRelativeRows;
+  // Row t + offset holds an action of the window whose last observation is row t.
+  std::vector<at::Tensor> differences;
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    const std::int64_t length = actions[i].size(0);
+    for (std::int64_t step = 0; step < horizons.pred; ++step) {
+      const std::int64_t offset = step - horizons.first_action();
+      const std::int64_t first = std::max<std::int64_t>(0, -offset);
+      const std::int64_t last = std::min(length, length - offset);
+      if (first >= last) continue;
+      differences.push_back(actions[i].slice(0, first + offset, last + offset, every) -
+                            states[i].slice(0, first, last, every));
+    }
+  }
+  return Statistics::of(at::cat(differences), kWithPercentiles);
+}
+
+// The distinct strings of each text stream.
+std::map<std::string, std::vector<std::string>> distinct_texts(const Dataset& dataset) {
+  std::map<std::string, std::vector<std::string>> texts;
+  for (const StreamSpec& stream : dataset.spec().streams) {
+    if (stream.kind != StreamKind::kText) continue;
+    std::set<std::string> found;
+    for (std::int64_t episode = 0; episode < dataset.num_episodes(); ++episode) {
+      const at::Tensor rows = read_stream(dataset, episode, stream.name);
+      const at::Tensor distinct = std::get<0>(at::unique_dim(rows, 0));
+      for (std::int64_t i = 0; i < distinct.size(0); ++i) found.insert(text_of(distinct[i]));
+    }
+    texts[stream.name].assign(found.begin(), found.end());
+  }
+  return texts;
+}
+
 Statistics statistics_of_features(const at::Tensor& features, const std::string& where) {
   if (!at::isfinite(features).all().item<bool>()) {
     throw Error({.what = "the frozen backbone returned features that are NaN or infinite",
@@ -74,7 +117,7 @@ void check_finite(const Dataset& dataset) {
 
 DatasetStatistics dataset_statistics(const Dataset& dataset,
                                      const std::vector<std::int64_t>& episodes,
-                                     const Embeddings* embeddings) {
+                                     const Embeddings* embeddings, const Horizons* horizons) {
   // Collect the rows of the chosen episodes.
   const std::vector<std::int64_t> chosen = all_if_empty(dataset, episodes);
   std::vector<at::Tensor> actions;
@@ -90,10 +133,14 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
   }
   if (actions.empty()) throw Error({.what = "there are no episodes to compute statistics from"});
   // Statistics of actions and vector streams.
-  DatasetStatistics statistics{.action = Statistics::of(at::cat(actions))};
+  DatasetStatistics statistics{.action = Statistics::of(at::cat(actions), kWithPercentiles)};
+  if (horizons != nullptr && dataset.spec().state_dim() == dataset.spec().action_dim) {
+    statistics.relative_action = relative_actions(actions, vectors.at(kState), *horizons);
+  }
+  statistics.texts = distinct_texts(dataset);
   if (!vectors.contains(kState)) vectors[kState] = {at::zeros({num_rows, 0})};
   for (const auto& [name, rows] : vectors) {
-    Statistics found = Statistics::of(at::cat(rows));
+    Statistics found = Statistics::of(at::cat(rows), kWithPercentiles);
     if (name == kState) {
       statistics.state = std::move(found);
     } else if (name == kEnvState) {

@@ -16,10 +16,12 @@ namespace roboimi {
 
 // Statistics over all rows of `episodes` (empty: all episodes). `embeddings` may be nullptr; all
 // variants of the features are included. There are no statistics of features that are already
-// normalized. Throws Error if there are no rows or a value is not finite.
+// normalized. With `horizons`, the statistics of relative actions are included, from evenly spaced
+// windows if there are very many. Throws Error if there are no rows or a value is not finite.
 ROBOIMI_EXPORT DatasetStatistics dataset_statistics(const Dataset& dataset,
                                                     const std::vector<std::int64_t>& episodes,
-                                                    const Embeddings* embeddings = nullptr);
+                                                    const Embeddings* embeddings = nullptr,
+                                                    const Horizons* horizons = nullptr);
 
 // The range of the states in these statistics.
 ROBOIMI_EXPORT StateRange state_range(const Statistics& states);

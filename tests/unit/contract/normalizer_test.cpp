@@ -45,6 +45,33 @@ TEST(Normalizer, MeanStdNeverDividesByLessThanOneHundredth) {
 }
 
 // Variances 2.5, covariance 1.5: the correlation matrix has 0.4 along (1, -1) and 1.6 along (1, 1).
+TEST(Normalizer, QuantileIgnoresOutliers) {
+  // 0 .. 100 with an outlier at each end: numpy.quantile([-1e4, 0 .. 100, 1e4], [0.01, 0.99]) is
+  // [0.02, 99.98].
+  const at::Tensor data =
+      at::cat({at::full({1}, -1e4), at::arange(101, at::kFloat), at::full({1}, 1e4)}).unsqueeze(1);
+  Normalizer normalizer("action", 1, Normalization::kQuantile);
+  EXPECT_THAT(error_text([&] { normalizer.fit(Statistics::of(data)); }),
+              HasSubstr("no percentiles"));
+  normalizer.fit(Statistics::of(data, /*with_percentiles=*/true));
+  EXPECT_NEAR(normalizer.normalize(at::full({1}, 0.02)).item<float>(), -1.0, 1e-5);
+  EXPECT_NEAR(normalizer.normalize(at::full({1}, 99.98)).item<float>(), 1.0, 1e-5);
+  EXPECT_GT(normalizer.normalize(at::full({1}, 1e4)).item<float>(), 100.0);
+}
+
+TEST(Normalizer, CanTreatEachDimensionDifferently) {
+  Normalizer normalizer("action", {Normalization::kMinMax, Normalization::kIdentity});
+  EXPECT_FALSE(normalizer.fitted());
+  normalizer.fit(Statistics::of(rows()));
+  const at::Tensor x = at::tensor({8.0F, 5.0F});
+  EXPECT_TRUE(at::equal(normalizer.normalize(x), at::tensor({1.0F, 5.0F})));
+  EXPECT_TRUE(at::equal(normalizer.unnormalize(at::tensor({1.0F, 5.0F})), x));
+  EXPECT_THAT(error_text([] {
+                Normalizer("action", {Normalization::kMinMax, Normalization::kWhiten});
+              }),
+              HasSubstr("whiten for all dimensions or for none"));
+}
+
 TEST(Normalizer, WhitenDividesEachPrincipalAxisByItsStandardDeviation) {
   const at::Tensor x =
       at::tensor({2.0F, 2.0F, -2.0F, -2.0F, 1.0F, -1.0F, -1.0F, 1.0F}).view({4, 2});

@@ -28,6 +28,23 @@ TEST(DatasetStatistics, UseOnlyTheTrainingEpisodes) {
   EXPECT_FLOAT_EQ(dataset_statistics(data, {}).state.mean.item<float>(), 118.25);
 }
 
+TEST(DatasetStatistics, IncludePercentilesAndRelativeActions) {
+  const ScratchFolder folder;
+  const TableDataset data(folder / "data", {3, 4, 5}, {});
+  // numpy: quantiles of rows 0, 1, 2 and 200 .. 204.
+  EXPECT_FLOAT_EQ(dataset_statistics(data, {0, 2}).state.q01.item<float>(), 0.07);
+  EXPECT_FLOAT_EQ(dataset_statistics(data, {0, 2}).state.q99.item<float>(), 203.93);
+  EXPECT_FALSE(dataset_statistics(data, {0, 2}).relative_action.has_value());
+  // Actions -(100 e + t + offset) minus states 100 e + t, for the offsets -1, 0, 1 of three actions
+  // after two observations.
+  const Horizons horizons{.obs = 2, .pred = 3, .num_action = 1};
+  const Statistics relative =
+      dataset_statistics(data, {0, 2}, nullptr, &horizons).relative_action.value();
+  EXPECT_FLOAT_EQ(relative.min.item<float>(), -408.0);
+  EXPECT_FLOAT_EQ(relative.max.item<float>(), 0.0);
+  EXPECT_FLOAT_EQ(relative.mean.item<float>(), -263.3);
+}
+
 TEST(DatasetStatistics, ExcludeStepsBetweenEpisodesFromTheActionRange) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {3, 4, 5}, {});
