@@ -15,7 +15,9 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/rollout/open_loop.h"
+#include "roboimi/rollout/open_loop_image.h"
 #include "roboimi/track/progress.h"
+#include "roboimi/train/held_out.h"
 #include "roboimi/train/run_folder.h"
 #include "roboimi/train/stop_request.h"
 
@@ -39,25 +41,31 @@ bool is_own_data(const std::optional<fs::path>& other, const ConfigNode& config)
   return own != nullptr && own->is_scalar() && fs::equivalent(own->text(), *other, error);
 }
 
-// The last --held-out episodes. By default, all of them, or those of the run's own data that it
-// held out of training.
+// The last --held-out episodes. By default, those that the run held out of training if the data is
+// its own, else all.
 Demonstrations select_demonstrations(const po::variables_map& values, const ConfigNode& config,
                                      const Dataset& dataset) {
   const bool is_own = is_own_data(other_data(values), config);
   const std::int64_t all = dataset.num_episodes();
-  const std::int64_t held_out = is_own ? held_out_in_training(config) : 0;
-  std::int64_t count = held_out > 0 ? held_out : all;
-  if (values.count("held-out") != 0) count = values["held-out"].as<std::int64_t>();
-  if (count > all) {
-    throw Error({.what = "--held-out exceeds the number of episodes",
-                 .expected = fmt::format("at most {}", all),
-                 .found = std::to_string(count)});
+  const std::vector<std::int64_t> held_out =
+      is_own ? held_out_of(config).of(all) : std::vector<std::int64_t>();
+  Demonstrations chosen{.episodes = held_out};
+  if (values.count("held-out") != 0 || held_out.empty()) {
+    const std::int64_t count =
+        values.count("held-out") != 0 ? values["held-out"].as<std::int64_t>() : all;
+    if (count > all) {
+      throw Error({.what = "--held-out exceeds the number of episodes",
+                   .expected = fmt::format("at most {}", all),
+                   .found = std::to_string(count)});
+    }
+    chosen.episodes.resize(static_cast<std::size_t>(count));
+    std::iota(chosen.episodes.begin(), chosen.episodes.end(), all - count);
   }
-  Demonstrations chosen{.episodes = std::vector<std::int64_t>(static_cast<std::size_t>(count))};
-  std::iota(chosen.episodes.begin(), chosen.episodes.end(), all - count);
-  chosen.origin = !is_own             ? "not from the run's data"
-                  : count <= held_out ? "held out of the training"
-                                      : "from the training data";
+  const bool all_held_out = std::includes(held_out.begin(), held_out.end(), chosen.episodes.begin(),
+                                          chosen.episodes.end());
+  chosen.origin = !is_own        ? "not from the run's data"
+                  : all_held_out ? "held out of the training"
+                                 : "from the training data";
   return chosen;
 }
 
@@ -126,6 +134,9 @@ int open_loop(const po::variables_map& values, const std::vector<std::string>& o
          .should_stop = [&stop] { return stop.requested(); },
          .progress = [&progress](std::int64_t done) { progress.update(done, ""); }});
     progress.clear();
+    if (values.count("output") != 0) {
+      write_open_loop_images(values["output"].as<std::string>(), error, range, dataset->spec());
+    }
     if (values["json"].as<bool>()) {
       std::cout << json_text(open_loop_json(error, range, run.checkpoint, compared)) << std::endl;
     } else {

@@ -71,10 +71,11 @@ ProbeSubject untrained_subject(const po::variables_map& values,
   return subject;
 }
 
-std::int64_t num_held_out(const po::variables_map& values, const ProbeSubject& subject) {
-  if (values.count("held-out") != 0) return values["held-out"].as<std::int64_t>();
-  const std::int64_t own = held_out_in_training(subject.config);
-  return own > 0 ? own : std::max<std::int64_t>(1, subject.dataset->num_episodes() / kHeldOutShare);
+HeldOut held_out(const po::variables_map& values, const ProbeSubject& subject) {
+  if (values.count("held-out") != 0) return {.episodes = values["held-out"].as<std::int64_t>()};
+  const HeldOut own = held_out_of(subject.config);
+  if (own.episodes > 0 || own.fraction > 0.0) return own;
+  return {.episodes = std::max<std::int64_t>(1, subject.dataset->num_episodes() / kHeldOutShare)};
 }
 
 TrainingData probe_training_data(const ProbeSubject& subject, const po::variables_map& values,
@@ -89,7 +90,7 @@ TrainingData probe_training_data(const ProbeSubject& subject, const po::variable
        .backbone_identity = feature_identity(Registry::instance(), *agent),
        .data_identity = component_identity(Registry::instance(), ComponentKind::kDataset,
                                            *subject.config.find("data"), "data"),
-       .num_held_out = num_held_out(values, subject),
+       .held_out = held_out(values, subject),
        .should_stop = [&stop] { return stop.requested(); }});
   if (!data.embeddings) {
     throw Error({.what = "there are no cached features to probe",
@@ -100,9 +101,9 @@ TrainingData probe_training_data(const ProbeSubject& subject, const po::variable
   return data;
 }
 
-nlohmann::ordered_json probe_json(const std::map<std::string, double>& figures,
+nlohmann::ordered_json probe_json(const std::map<std::string, double>& metrics,
                                   const std::vector<ProbeResult>& results) {
-  nlohmann::ordered_json json = figures;
+  nlohmann::ordered_json json = metrics;
   for (const ProbeResult& result : results) {
     json["probes"][result.name] = {{"r2", result.r2},
                                    {"r2_low", result.r2_low},
@@ -113,7 +114,7 @@ nlohmann::ordered_json probe_json(const std::map<std::string, double>& figures,
 }
 
 void print_probes(const ProbeSubject& subject, const TrainingData& data,
-                  const std::map<std::string, double>& figures,
+                  const std::map<std::string, double>& metrics,
                   const std::vector<ProbeResult>& results) {
   std::cout << fmt::format(
       "representation        {}\n"
@@ -121,8 +122,8 @@ void print_probes(const ProbeSubject& subject, const TrainingData& data,
       "effective rank        {:.1f}\n"
       "standard deviation    mean {:.3g}, minimum {:.3g}\n",
       subject.name, data.training_episodes.size(), data.held_out_episodes.size(),
-      figures.at("effective_rank"), figures.at("std_mean"), figures.at("std_min"));
-  if (const std::string collapse = collapse_of(figures); !collapse.empty()) {
+      metrics.at("effective_rank"), metrics.at("std_mean"), metrics.at("std_min"));
+  if (const std::string collapse = collapse_of(metrics); !collapse.empty()) {
     std::cout << "collapsed             " << collapse << "\n";
   }
   for (const ProbeResult& result : results) {
@@ -148,19 +149,19 @@ int probe(const po::variables_map& values, const std::vector<std::string>& overr
     const TrainingData data = probe_training_data(subject, values, stop);
     const ProbeData train = data.probe_data(*subject.agent, data.training_episodes, device);
     const ProbeData held_out = data.probe_data(*subject.agent, data.held_out_episodes, device);
-    const auto figures = representation_figures(held_out.representation);
+    const auto metrics = representation_metrics(held_out.representation);
     const auto results = linear_probes(train, held_out, {});
     // Write and print the results.
     if (values.count("output") != 0) {
       const fs::path folder = values["output"].as<std::string>();
       fs::create_directories(folder);
-      write_pca_picture(folder / "pca_episode.png",
-                        held_out.representation.slice(0, 0, held_out.first[1]));
+      write_pca_image(folder / "pca_episode.png",
+                      held_out.representation.slice(0, 0, held_out.first[1]));
     }
     if (values["json"].as<bool>()) {
-      std::cout << json_text(probe_json(figures, results)) << std::endl;
+      std::cout << json_text(probe_json(metrics, results)) << std::endl;
     } else {
-      print_probes(subject, data, figures, results);
+      print_probes(subject, data, metrics, results);
     }
   });
 }

@@ -66,6 +66,7 @@ struct CheckpointState {
   std::optional<ActionRange> action_range = {};    // of the training data; empty: not recorded
   std::optional<StateRange> state_range = {};      // likewise
   std::map<std::string, double> metrics;           // of the last logged step
+  std::map<std::string, double> validation = {};   // of this step; empty if there was none
   std::map<std::string, double> rollouts;          // "success_rate", ...; empty before rollouts
   MetricsSums unlogged = {};                       // since the last logged step
   std::map<std::string, std::string> sha256 = {};  // of each file; empty in old checkpoints
@@ -89,8 +90,9 @@ class ROBOIMI_EXPORT CheckpointStore {
   // warning. Throws Error if the disk is full; nothing has changed then.
   std::filesystem::path save(const Checkpoint& checkpoint);
   // Adds rollout results to a saved checkpoint, points `best` at the best one and prunes.
-  // Checkpoints are ranked by "success_rate"; ties go to the later one, and checkpoints without
-  // results rank last.
+  // Checkpoints are ranked by the "success_rate" of their rollouts; those without rollouts follow,
+  // ranked by the "action_error" of their validation, the smallest first, and those without either
+  // are last. Ties go to the later one.
   void record_rollouts(std::int64_t step, const std::map<std::string, double>& results);
 
   // Completes the work of a killed process: removes its temporary files, points the links at the

@@ -135,6 +135,7 @@ std::string checkpoint_state_to_json(const CheckpointState& state) {
     node["state_range"] = {{"min", state.state_range->min}, {"max", state.state_range->max}};
   }
   node["metrics"] = state.metrics;
+  if (!state.validation.empty()) node["validation"] = state.validation;
   node["rollouts"] = state.rollouts;
   node["unlogged"] = sums_to_json(state.unlogged);
   node["sha256"] = state.sha256;
@@ -172,6 +173,7 @@ CheckpointState checkpoint_state_from_json(const std::string& text, const std::s
       state.state_range = {.min = range.at("min"), .max = range.at("max")};
     }
     state.metrics = numbers_from_json(node.at("metrics"));
+    if (node.contains("validation")) state.validation = numbers_from_json(node["validation"]);
     state.rollouts = numbers_from_json(node.at("rollouts"));
     if (node.contains("unlogged")) state.unlogged = sums_from_json(node["unlogged"]);
     if (node.contains("sha256")) node["sha256"].get_to(state.sha256);

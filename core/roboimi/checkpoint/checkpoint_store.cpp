@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
 #include <variant>
 
 #include "roboimi/checkpoint/checkpoint.h"
@@ -17,10 +22,29 @@ namespace roboimi {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// A finite result, or nothing.
+std::optional<double> result(const std::map<std::string, double>& results,
+                             const std::string& name) {
+  const auto found = results.find(name);
+  if (found == results.end() || !std::isfinite(found->second)) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace
+
 struct CheckpointStore::Entry {
   fs::path folder;
   std::int64_t step = 0;
-  std::optional<double> success_rate;
+  std::optional<double> success_rate, action_error;
+
+  bool is_ranked() const { return success_rate || action_error; }
+  // Greater is better. An entry with a success rate is better than any without.
+  std::tuple<double, double, std::int64_t> rank() const {
+    const double error = action_error.value_or(std::numeric_limits<double>::infinity());
+    return {success_rate.value_or(-1.0), success_rate ? 0.0 : -error, step};
+  }
 };
 
 CheckpointStore::CheckpointStore(fs::path folder, std::int64_t keep_top_k)
@@ -41,10 +65,8 @@ std::vector<CheckpointStore::Entry> CheckpointStore::entries() const {
     Entry entry{.folder = item.path, .step = item.step};
     try {
       const CheckpointState state = read_checkpoint_state(item.path);
-      const auto rate = state.rollouts.find("success_rate");
-      if (rate != state.rollouts.end() && std::isfinite(rate->second)) {
-        entry.success_rate = rate->second;
-      }
+      entry.success_rate = result(state.rollouts, "success_rate");
+      entry.action_error = result(state.validation, "action_error");
     } catch (const Error& error) {
       if (skipped_.insert(item.path).second) {
         logger().warn("skipping checkpoint {}: {}", item.path.filename().string(), error.what());
@@ -111,17 +133,15 @@ void CheckpointStore::update_links_and_prune() {
   if (ranked.empty()) return;
   const fs::path newest = ranked.back().folder;
   point_at(folder_ / "latest", newest);
-  // Rank by success rate, ties by step.
-  std::sort(ranked.begin(), ranked.end(), [](const Entry& a, const Entry& b) {
-    const double mine = a.success_rate.value_or(-1.0), other = b.success_rate.value_or(-1.0);
-    return mine != other ? mine > other : a.step > b.step;
-  });
-  if (ranked.front().success_rate) point_at(folder_ / "best", ranked.front().folder);
+  // Rank them.
+  std::sort(ranked.begin(), ranked.end(),
+            [](const Entry& a, const Entry& b) { return a.rank() > b.rank(); });
+  if (ranked.front().is_ranked()) point_at(folder_ / "best", ranked.front().folder);
   // Remove all but the newest and the best keep_top_k.
   for (std::size_t i = 0; i < ranked.size(); ++i) {
     const bool kept = static_cast<std::int64_t>(i) < keep_top_k_ || ranked[i].folder == newest;
     // Keep the target of `best` even if keep_top_k is 0, so that the link is not broken.
-    if (!kept && !(i == 0 && ranked[i].success_rate)) remove(ranked[i].folder);
+    if (!kept && !(i == 0 && ranked[i].is_ranked())) remove(ranked[i].folder);
   }
 }
 

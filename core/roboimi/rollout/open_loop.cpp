@@ -91,7 +91,9 @@ OpenLoopError::Episode compare(const Agent& agent, Actor& actor, const Dataset& 
           .num_steps = recorded.size(0),
           .mean_square = (commanded - recorded).to(at::kDouble).square().mean(0),
           .command_roughness = roughness(commanded),
-          .recorded_roughness = roughness(recorded)};
+          .recorded_roughness = roughness(recorded),
+          .commanded = commanded,
+          .recorded = recorded};
 }
 
 // The normalization of each dimension, [A].

@@ -37,6 +37,7 @@ struct OpenLoopError {
     // Double [A], means of the squared second differences x[t+1] - 2 x[t] + x[t-1]; 0 for fewer
     // than three steps.
     at::Tensor command_roughness, recorded_roughness;
+    at::Tensor commanded, recorded;  // float [L, A], in the units of the data
   };
   std::vector<Episode> episodes;
 

@@ -18,6 +18,7 @@
 #include "roboimi/contract/run_files.h"
 #include "roboimi/data/statistics.h"
 #include "roboimi/plugin/registry.h"
+#include "roboimi/rollout/open_loop_image.h"
 #include "roboimi/rollout/rollout.h"
 #include "roboimi/track/metrics_file.h"
 #include "roboimi/track/progress.h"
@@ -292,7 +293,7 @@ TrainingDataOptions Experiment::data_options() const {
           .backbone_identity = feature_identity(registry, experiment_.agent),
           .data_identity =
               component_identity(registry, ComponentKind::kDataset, experiment_.data, "data"),
-          .num_held_out = train_.held_out_episodes,
+          .held_out = train_.held_out,
           .rank = communicator_->rank(),
           .num_processes = communicator_->size(),
           .should_stop = [this] { return stop_.requested(); }};
@@ -308,8 +309,11 @@ void Experiment::prepare_data() {
   if (leads_ && data_.held_out_sampler) {
     validation_ = std::make_unique<Validation>(
         *agent_, data_,
-        ValidationOptions{
-            .batch_size = train_.batch_size, .seed = experiment_.seed, .device = device_});
+        ValidationOptions{.batch_size = train_.batch_size,
+                          .seed = experiment_.seed,
+                          .device = device_,
+                          .open_loop_episodes = train_.open_loop_episodes,
+                          .should_stop = [this] { return stop_.requested(); }});
   }
   record_.data_fingerprint = data_.fingerprint;
   record_.num_episodes = data_.dataset->num_episodes();
@@ -339,14 +343,16 @@ void Experiment::build_trackers() {
 
 Scalars Experiment::validate(std::int64_t step) {
   const fs::path folder = folder_ / "validation" / step_name(step);
-  const auto figures = validation_->measure(folder);
-  if (const fs::path image = folder / "pca_episode.png"; fs::exists(image)) {
-    trackers_.image(step, "validation/pca_episode", image);
+  const auto metrics = validation_->measure(folder);
+  const std::int64_t first = data_.held_out_episodes.front();
+  for (const std::string& name : {std::string("pca_episode"), open_loop_image_name(first)}) {
+    const fs::path image = folder / (name + ".png");
+    if (fs::exists(image)) trackers_.image(step, "validation/" + name, image);
   }
   std::string text;
-  for (const auto& [name, value] : figures) text += fmt::format("  {} {:.4g}", name, value);
+  for (const auto& [name, value] : metrics) text += fmt::format("  {} {:.4g}", name, value);
   logger().info("step {}: validation{}", step, text);
-  return figures;
+  return metrics;
 }
 
 Scalars Experiment::roll_out(std::int64_t step) {

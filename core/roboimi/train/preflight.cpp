@@ -1,7 +1,6 @@
 #include "roboimi/train/preflight.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -11,8 +10,10 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/contract/backbone.h"
+#include "roboimi/data/cache_folder.h"
 #include "roboimi/io/video.h"
 #include "roboimi/plugin/registry.h"
+#include "roboimi/rollout/film_frame.h"
 #include "roboimi/rollout/fit.h"
 #include "roboimi/train/agent_to_train.h"
 #include "roboimi/train/graphed_step.h"
@@ -88,22 +89,23 @@ std::shared_ptr<Environment> make_environment(const PreflightOptions& options, A
   }
 }
 
-// The cache folder; empty if it will be the user's own one, whose disk is not checked.
-fs::path planned_cache_folder(const PreflightOptions& options, const Dataset& dataset) {
-  if (options.cache.folder) return *options.cache.folder;
-  const fs::path beside = fs::absolute(dataset.episode(0).file).parent_path() / ".roboimi_cache";
-  return ::access(nearest_existing(beside).c_str(), W_OK | X_OK) == 0 ? beside : fs::path();
+// The frames of the rollouts' videos.
+ImageSize video_size(const ObservationSpec& environment) {
+  std::vector<ImageSize> views;
+  for (const std::string& camera : environment.camera_names()) {
+    views.push_back(environment.image_size(camera));
+  }
+  return film_frame_size(views);
 }
 
-// Whether an earlier run may already have written the cache file.
-bool holds_cache_file(const fs::path& folder, std::uintmax_t bytes) {
+// Bytes of the cache file, unless an earlier run has written it.
+std::uintmax_t missing_cache_bytes(const PreflightOptions& options, const fs::path& folder,
+                                   const Dataset& dataset, const Backbone* backbone) {
+  const std::uintmax_t bytes = cache_bytes(dataset, backbone, options.cache);
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string extension = entry.path().extension().string();
-    const bool is_cache = extension == ".safetensors" || extension == ".bin";
-    if (is_cache && entry.is_regular_file(error) && entry.file_size(error) >= bytes) return true;
-  }
-  return false;
+  if (bytes == 0 || !fs::is_directory(folder, error)) return bytes;
+  const fs::path file = cache_file(dataset, backbone, folder, options.cache, options.data);
+  return fs::exists(file, error) ? 0 : bytes;
 }
 
 void measure(const PreflightOptions& options, Preflight& found) {
@@ -120,9 +122,9 @@ void measure(const PreflightOptions& options, Preflight& found) {
   found.checkpoint_bytes = all + kTrainedCopies * trained;
   // Estimate the cache and check the disk space.
   const Dataset& dataset = *found.data.dataset;
-  const fs::path folder = planned_cache_folder(options, dataset);
-  found.cache_bytes = cache_bytes(dataset, found.agent->backbone(), options.cache);
-  if (folder.empty() || holds_cache_file(folder, found.cache_bytes)) found.cache_bytes = 0;
+  const fs::path folder =
+      options.cache.folder ? *options.cache.folder : planned_cache_folder(dataset);
+  found.cache_bytes = missing_cache_bytes(options, folder, dataset, found.agent->backbone());
   if (options.communicator.rank() != 0) return;
   require_space(folder, found.cache_bytes, "the cache",
                 "set cache.folder to a folder with more space");
@@ -154,7 +156,9 @@ Preflight check(const PreflightOptions& options) {
                          found.agent->make_actor({}) != nullptr;
   if (leads && rolls_out) {
     found.environment = make_environment(options, *found.agent);
-    if (options.train.rollout_num_videos > 0) VideoWriter::require_encoder(kFilmSize, kVideoRate);
+    if (options.train.rollout_num_videos > 0 && filming_camera(*found.environment)) {
+      VideoWriter::require_encoder(video_size(found.environment->spec()), kVideoRate);
+    }
   }
   measure(options, found);
   return found;

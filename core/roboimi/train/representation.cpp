@@ -50,7 +50,7 @@ at::Tensor representation_of(Agent& agent, const Embeddings& embeddings,
   return at::cat(parts);
 }
 
-std::map<std::string, double> representation_figures(const at::Tensor& values) {
+std::map<std::string, double> representation_metrics(const at::Tensor& values) {
   // Variances along the principal components, and of each element.
   const torch::NoGradGuard no_grad;
   const at::Tensor rows = values.to(at::kDouble);
@@ -70,8 +70,8 @@ std::map<std::string, double> representation_figures(const at::Tensor& values) {
           {"std_min", std.min().item<double>()}};
 }
 
-std::string collapse_of(const std::map<std::string, double>& figures) {
-  const double rank = figures.at("effective_rank"), std = figures.at("std_mean");
+std::string collapse_of(const std::map<std::string, double>& metrics) {
+  const double rank = metrics.at("effective_rank"), std = metrics.at("std_mean");
   if (std < kCollapsedStd) {
     return fmt::format("all frames map to nearly the same point (mean standard deviation {:.2g})",
                        std);
@@ -82,7 +82,7 @@ std::string collapse_of(const std::map<std::string, double>& figures) {
   return {};
 }
 
-void write_pca_picture(const std::filesystem::path& png, const at::Tensor& values) {
+void write_pca_image(const std::filesystem::path& png, const at::Tensor& values) {
   // Scale the path to the image, keeping its aspect ratio.
   const torch::NoGradGuard no_grad;
   const at::Tensor plane = main_plane(values);

@@ -2,9 +2,9 @@
 // episode through it.
 //
 //   at::Tensor values = representation_of(agent, embeddings, held_out_episodes, device);  // [N, D]
-//   std::map<std::string, double> figures = representation_figures(values);
-//   figures["effective_rank"]    // 1 if all frames vary along a single direction
-//   write_pca_picture("pca.png", values.slice(0, 0, 200));
+//   std::map<std::string, double> metrics = representation_metrics(values);
+//   metrics["effective_rank"]    // 1 if all frames vary along a single direction
+//   write_pca_image("pca.png", values.slice(0, 0, 200));
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -30,14 +30,14 @@ ROBOIMI_EXPORT at::Tensor representation_of(Agent& agent, const Embeddings& embe
 
 // Statistics of `values` [N, D]. effective_rank: exp of the entropy of the covariance's normalized
 // eigenvalues (1 .. D); std_mean, std_min: mean and minimum over the D standard deviations.
-ROBOIMI_EXPORT std::map<std::string, double> representation_figures(const at::Tensor& values);
+ROBOIMI_EXPORT std::map<std::string, double> representation_metrics(const at::Tensor& values);
 
-// A description of how the representation has collapsed, from representation_figures(); empty if it
+// A description of how the representation has collapsed, from representation_metrics(); empty if it
 // has not.
-ROBOIMI_EXPORT std::string collapse_of(const std::map<std::string, double>& figures);
+ROBOIMI_EXPORT std::string collapse_of(const std::map<std::string, double>& metrics);
 
 // Plots the rows [N, D] of one episode in the plane of their first two principal components, as a
 // line from blue (start) to red (end).
-ROBOIMI_EXPORT void write_pca_picture(const std::filesystem::path& png, const at::Tensor& values);
+ROBOIMI_EXPORT void write_pca_image(const std::filesystem::path& png, const at::Tensor& values);
 
 }  // namespace roboimi

@@ -78,17 +78,22 @@ void declare_rhythm(OptionFields& fields, TrainOptions& o) {
   fields.integer("save_every", o.save_every, "training steps between checkpoints").at_least(1);
   fields
       .integer("keep_top_k", o.keep_top_k,
-               "number of checkpoints with the best success rates to keep, besides the newest")
+               "number of checkpoints with the best success rates (or action errors, without "
+               "rollouts) to "
+               "keep, besides the newest")
       .at_least(0);
-  fields
-      .integer("held_out_episodes", o.held_out_episodes,
-               "number of episodes, the last of the dataset, used for validation instead of "
-               "training")
-      .at_least(0);
+  declare(fields, o.held_out);
   fields
       .integer("validate_every", o.validate_every,
                "training steps between validations on the held-out episodes; 0: only after the "
                "last step")
+      .at_least(0);
+  fields
+      .integer(
+          "open_loop_episodes", o.open_loop_episodes,
+          "number of held-out episodes on which each validation compares the policy's commands "
+          "with the recorded actions; without rollouts, checkpoints are ranked by this error; "
+          "0: none")
       .at_least(0);
   fields
       .integer("rollout_every", o.rollout_every,

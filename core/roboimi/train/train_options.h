@@ -6,6 +6,7 @@
 #include "roboimi/common/export.h"
 #include "roboimi/config/declare.h"
 #include "roboimi/train/ema.h"
+#include "roboimi/train/held_out.h"
 #include "roboimi/train/optimizer.h"
 
 namespace roboimi {
@@ -29,8 +30,9 @@ struct TrainOptions {
   std::int64_t log_every = 50;
   std::int64_t save_every = 2500;
   std::int64_t keep_top_k = 3;
-  std::int64_t held_out_episodes = 0;      // last episodes of the dataset, used for validation only
+  HeldOut held_out;                        // episodes used for validation only
   std::int64_t validate_every = 1000;      // needs held-out episodes; 0: only after the last step
+  std::int64_t open_loop_episodes = 0;     // of each validation, held-out; 0: none
   std::int64_t rollout_every = 10000;      // 0: only after the last step
   std::int64_t rollout_num_episodes = 10;  // 0: no rollouts
   std::uint64_t rollout_seed = 500;

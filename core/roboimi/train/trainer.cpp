@@ -15,6 +15,7 @@
 #include "roboimi/train/replicas.h"
 
 namespace roboimi {
+
 // ---- The loop -----------------------------------------------------------------------------------
 
 Trainer::Trainer(TrainerParts parts, const TrainOptions& options)
@@ -136,100 +137,6 @@ void Trainer::train_step() {
   window_->finish_step(step_, norm);
 }
 
-// ---- A step as one CUDA graph -------------------------------------------------------------------
-
-void Trainer::graph_steps() {
-  if (options_.cuda_graph == CudaGraphUse::kOff || !parts_.device.is_cuda()) return;
-  if (!CudaGraph::available()) return;
-  if (parts_.communicator->size() > 1) {
-    if (options_.cuda_graph == CudaGraphUse::kOn && leads()) {
-      logger().warn(
-          "train.cuda_graph=on has no effect with several processes, because the host averages "
-          "their gradients");
-    }
-    return;
-  }
-  graphed_ = std::make_unique<GraphedStep>(
-      parts_.device,
-      GraphedStep::Options{.parts = options_.accumulate,
-                           .weight_type = flat_->groups().front().parameters.scalar_type()},
-      [this](StepInputs& inputs) { graphed_body(inputs); });
-}
-
-// The work of one step on the device. The recording fixes all values read from the host, so only
-// constants may be read here.
-void Trainer::graphed_body(StepInputs& inputs) {
-  const std::size_t num_metrics = window_->num_sums();
-  flat_->zero_gradients();
-  for (std::size_t part = 0; part < inputs.batches.size(); ++part) {
-    const LossReport report = add_gradients(inputs.batches[part].batch(), inputs.generators[part]);
-    if (inputs.is_recording) check_recordable(report);
-    window_->add_batch(report, options_.accumulate);
-  }
-  const at::Tensor norm = flat_->clip_gradients(options_.clip_norm);
-  optimizer_->step(inputs.learning_rate);
-  if (ema_) ema_->update_with(inputs.average_weight);
-  window_->add_norm(inputs.step, norm);
-  // A sum created while recording would be overwritten by every replay.
-  if (inputs.is_recording && window_->num_sums() != num_metrics) {
-    throw Error({.what = "the loss reports a metric that it did not report before",
-                 .where = fmt::format("agent {}", parts_.agent.name())});
-  }
-}
-
-// A metric on the CPU would be added only while recording, not by the replays.
-void Trainer::check_recordable(const LossReport& report) const {
-  for (const auto& [name, value] : report.metrics) {
-    if (value.device().type() == parts_.device.type()) continue;
-    throw Error({.what = fmt::format("metric '{}' is not on the training device", name),
-                 .where = fmt::format("agent {}", parts_.agent.name()),
-                 .expected = parts_.device.str(),
-                 .found = value.device().str()});
-  }
-}
-
-// Returns false if the step has not been done and must run without a graph.
-bool Trainer::train_graphed_step() {
-  if (!graphed_) return false;
-  // Copy the batches to their fixed addresses and run the step.
-  const auto first = step_ * options_.accumulate;
-  StepNumbers numbers{.learning_rate = options_.schedule.learning_rate(step_),
-                      .average_weight = ema_ ? ema_->next_weight() : 0.0,
-                      .step = step_ + 1};
-  try {
-    for (std::int64_t part = 0; part < options_.accumulate; ++part) {
-      graphed_->set_batch(part, next_batch(first + part));
-      numbers.seeds.push_back(seed_of(first + part));
-    }
-    graphed_->run(numbers);
-  } catch (const CannotRecord& reason) {
-    give_up_graph(reason.what());
-    return false;
-  }
-  // Advance the counts on the host.
-  if (ema_) ema_->count_update();
-  ++step_;
-  window_->count_step();
-  return true;
-}
-
-void Trainer::give_up_graph(const std::string& reason) {
-  graphed_.reset();
-  if (options_.cuda_graph == CudaGraphUse::kOn) {
-    throw Error({.what = "the training step cannot be recorded as a CUDA graph",
-                 .where = fmt::format("train.cuda_graph: on, training step {}", step_ + 1),
-                 .expected = "a loss() that reads nothing from the device and copies nothing to it",
-                 .found = reason,
-                 .next = "set train.cuda_graph=auto to train without one"});
-  }
-  logger().warn("training continues without a CUDA graph, which is slower: {}", reason);
-}
-
-// Call after work that may have replaced tensors that the agent keeps in addition to its weights.
-void Trainer::drop_graph() {
-  if (graphed_) graphed_->drop();
-}
-
 // ---- Metrics ------------------------------------------------------------------------------------
 
 // Detects, for example, a zero_grad() in a plugin, which would silently disable training.
@@ -283,19 +190,22 @@ void Trainer::save() {
   MetricsSums unlogged = window_->sums(*parts_.communicator);
   if (parts_.checkpoints == nullptr || !leads()) return;
   // Write the checkpoint, after the metrics that belong to it.
-  Checkpoint checkpoint{.state = {.step = step_,
-                                  .seed = parts_.seed,
-                                  .config_sha256 = Sha256().update_text(parts_.config_yaml).hex(),
-                                  .conditions = conditions(),
-                                  .spec = parts_.agent.spec(),
-                                  .action_range = parts_.action_range,
-                                  .state_range = parts_.state_range,
-                                  .metrics = metrics_,
-                                  .unlogged = std::move(unlogged)},
-                        .model = tensors_of(parts_.agent),
-                        .optimizer = optimizer_->state(),
-                        .model_metadata = parts_.agent.metadata(),
-                        .config_yaml = parts_.config_yaml};
+  Checkpoint checkpoint{
+      .state = {.step = step_,
+                .seed = parts_.seed,
+                .config_sha256 = Sha256().update_text(parts_.config_yaml).hex(),
+                .conditions = conditions(),
+                .spec = parts_.agent.spec(),
+                .action_range = parts_.action_range,
+                .state_range = parts_.state_range,
+                .metrics = metrics_,
+                .validation = validation_.step == step_ ? validation_.results
+                                                        : std::map<std::string, double>(),
+                .unlogged = std::move(unlogged)},
+      .model = tensors_of(parts_.agent),
+      .optimizer = optimizer_->state(),
+      .model_metadata = parts_.agent.metadata(),
+      .config_yaml = parts_.config_yaml};
   if (ema_) {
     checkpoint.state.ema_step = ema_->step();
     checkpoint.ema = ema_->state();
@@ -333,78 +243,6 @@ NumericConditions Trainer::conditions() const {
   if (options_.tf32 && parts_.device.is_cuda()) current.matmul = "tf32";
   current.cuda_graph = graphed_ != nullptr;
   return current;
-}
-
-// ---- Validation and rollouts --------------------------------------------------------------------
-
-bool Trainer::validation_due() const {
-  if (!parts_.validation || !leads()) return false;
-  const std::int64_t every = options_.validate_every;
-  return step_ == options_.max_steps || (every > 0 && step_ % every == 0);
-}
-
-void Trainer::validate() {
-  progress_->clear();
-  const auto started = std::chrono::steady_clock::now();
-  Scalars values;
-  {
-    const LocalLosses local(parts_.agent, *parts_.communicator);
-    const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
-    for (const auto& [name, value] : parts_.validation(step_)) {
-      values["validation/" + name] = value;
-    }
-  }
-  parts_.agent.train();
-  drop_graph();
-  if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
-  window_->exclude_time(std::chrono::steady_clock::now() - started);
-}
-
-// Gives the same result in every process: rank 0 runs the rollouts while the others wait.
-bool Trainer::rollouts_due() const {
-  if (!parts_.rollouts || options_.rollout_num_episodes == 0 || step_ == 0) return false;
-  if (rolled_out_step_ == step_) return false;
-  const std::int64_t every = options_.rollout_every;
-  return step_ == options_.max_steps || (every > 0 && step_ % every == 0);
-}
-
-void Trainer::roll_out() {
-  progress_->clear();
-  const auto started = std::chrono::steady_clock::now();
-  std::optional<std::map<std::string, double>> results;
-  if (leads()) results = measure_rollouts();
-  // The other processes wait here.
-  if (!any_process(results.has_value(), *parts_.communicator)) return;
-  rolled_out_step_ = step_;
-  if (results) {
-    Scalars values;
-    for (const auto& [name, value] : *results) values[kRolloutPrefix + name] = value;
-    if (parts_.tracker != nullptr) {
-      // Write the metrics before the checkpoint's record: on resume, metrics of rollouts that are
-      // not in the checkpoint are removed.
-      parts_.tracker->scalars(step_, values);
-      parts_.tracker->flush();
-    }
-    if (parts_.checkpoints != nullptr) parts_.checkpoints->record_rollouts(step_, *results);
-  }
-  // Rollouts do not count as training time.
-  window_->exclude_time(std::chrono::steady_clock::now() - started);
-}
-
-// Returns nullopt if Ctrl-C ended the rollouts early; the resumed run then repeats them.
-std::optional<std::map<std::string, double>> Trainer::measure_rollouts() {
-  std::map<std::string, double> results;
-  try {
-    const LocalLosses local(parts_.agent, *parts_.communicator);
-    const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
-    results = parts_.rollouts(step_);
-  } catch (const Error&) {
-    if (stop_requested()) return std::nullopt;
-    throw;
-  }
-  parts_.agent.train();
-  drop_graph();
-  return results;
 }
 
 }  // namespace roboimi

@@ -1,9 +1,11 @@
 // The training loop: losses, gradients and weight updates, with metrics, checkpoints, validation
 // and rollouts.
 //
-//   Trainer trainer({.agent = agent, .batches = [&](std::int64_t step) { return
-//   sampler.batch(step); },
-//                    .checkpoints = &store, .tracker = &trackers}, options);
+//   Trainer trainer({.agent = agent,
+//                    .batches = [&](std::int64_t n) { return sampler.batch(n); },
+//                    .checkpoints = &store,
+//                    .tracker = &trackers},
+//                   options);
 //   if (resume) trainer.resume(read_checkpoint(*store.latest()));
 //   TrainEnd end = trainer.run();
 //
@@ -50,6 +52,7 @@ struct TrainerParts {
   CheckpointStore* checkpoints = nullptr;  // nullptr: nothing is saved
   Tracker* tracker = nullptr;              // nullptr: nothing is tracked
   // Evaluates the agent on held-out data and returns the metrics to track under "validation/".
+  // Without rollouts, checkpoints are ranked by its "action_error".
   // Called in rank 0 with the averaged weights in place. May be empty.
   std::function<std::map<std::string, double>(std::int64_t step)> validation = {};
   // Runs rollouts and returns the metrics to track; checkpoints are ranked by "success_rate".
@@ -104,6 +107,7 @@ class ROBOIMI_EXPORT Trainer {
   NumericConditions conditions() const;
   bool validation_due() const;
   void validate();
+  std::map<std::string, double> measure_validation();
   bool rollouts_due() const;
   void roll_out();
   std::optional<std::map<std::string, double>> measure_rollouts();
@@ -124,6 +128,10 @@ class ROBOIMI_EXPORT Trainer {
   std::int64_t step_ = 0;
   std::int64_t saved_step_ = -1;       // of the last checkpoint
   std::int64_t rolled_out_step_ = -1;  // of the last rollouts
+  struct {
+    std::int64_t step = -1;
+    std::map<std::string, double> results;
+  } validation_;  // the last one
 };
 
 }  // namespace roboimi

@@ -17,6 +17,8 @@
 namespace roboimi {
 namespace {
 
+namespace fs = std::filesystem;
+
 // Shows progress from the first call on. Without calls, because there is nothing to do, it shows
 // none.
 ProgressCallback progress_callback(const std::string& label) {
@@ -28,46 +30,59 @@ ProgressCallback progress_callback(const std::string& label) {
   };
 }
 
-bool caches_features(const Backbone& backbone, const CacheOptions& cache) {
-  const bool needs_variants = backbone.has_random_transform() && cache.variants == 1;
-  return backbone.frozen() && cache.enabled && !needs_variants;
-}
+// How the features of a backbone are computed during training.
+struct FeaturePlan {
+  bool cached = false;        // once per frame, and stored
+  std::int64_t variants = 1;  // random crops stored per frame
+  std::string warning = {};   // for a frozen backbone that is slower than it could be
+};
 
-// The same, with a warning if a frozen backbone's features are not cached.
-bool is_cacheable(const Backbone& backbone, const CacheOptions& cache) {
-  if (!backbone.frozen()) return false;
+FeaturePlan plan_features(const Backbone& backbone, const CacheOptions& cache) {
+  if (!backbone.frozen()) return {};
   if (!cache.enabled) {
-    logger().warn("cache.enabled is false: the frozen backbone runs again in every step");
-    return false;
+    return {.warning = "cache.enabled is false: the frozen backbone runs again in every step"};
   }
-  if (!backbone.has_random_transform() && cache.variants > 1) {
-    logger().warn("cache.variants has no effect: the backbone draws no random crops");
+  if (!backbone.has_random_transform()) {
+    return {.cached = true,
+            .warning = cache.variants > 1
+                           ? "cache.variants has no effect: the backbone draws no random crops"
+                           : ""};
   }
-  if (backbone.has_random_transform() && cache.variants == 1) {
-    logger().warn(
-        "the frozen backbone runs in every step, because its random image transform prevents "
-        "caching; set cache.variants=K to store K random crops of each frame instead");
-    return false;
-  }
-  return true;
+  if (cache.variants > 1) return {.cached = true, .variants = cache.variants};
+  return {.warning =
+              "the frozen backbone runs in every step, because its random image transform prevents "
+              "caching; set cache.variants=K to store K random crops of each frame instead"};
 }
 
-// The dataset's last episodes are held out.
-void split_episodes(TrainingData& data, std::int64_t num_held_out) {
+EmbeddingCacheOptions embedding_options(const FeaturePlan& plan, const fs::path& folder,
+                                        const CacheOptions& cache,
+                                        const TrainingDataOptions& options) {
+  return {.folder = folder,
+          .identity = options.backbone_identity,
+          .data_identity = options.data_identity,
+          .variants = plan.variants,
+          .seed = options.seed,
+          .verify = cache.verify,
+          .block_size = cache.block_size,
+          .device = options.device,
+          .progress = progress_callback("encode frames"),
+          .should_stop = options.should_stop};
+}
+
+void split_episodes(TrainingData& data, const HeldOut& held_out) {
   const std::int64_t count = data.dataset->num_episodes();
   if (count == 0) {
     throw Error(
         {.what = "the dataset has no episodes", .where = "data", .expected = "at least one"});
   }
-  if (num_held_out >= count && num_held_out > 0) {
-    throw Error({.what = "no episodes are left to train on",
-                 .where = "train.held_out_episodes",
-                 .expected = fmt::format("fewer than the dataset's {} episodes", count),
-                 .found = std::to_string(num_held_out)});
-  }
+  data.held_out_episodes = held_out.of(count);
+  auto next = data.held_out_episodes.begin();
   for (std::int64_t episode = 0; episode < count; ++episode) {
-    (episode < count - num_held_out ? data.training_episodes : data.held_out_episodes)
-        .push_back(episode);
+    if (next != data.held_out_episodes.end() && *next == episode) {
+      ++next;
+    } else {
+      data.training_episodes.push_back(episode);
+    }
   }
 }
 
@@ -87,17 +102,24 @@ void declare(OptionFields& fields, CacheOptions& o) {
                  "identify data files by a hash of their contents instead of path, size and "
                  "modification time");
   fields.integer("block_size", o.block_size, "frames encoded at a time").at_least(1);
+  fields.choice(
+      "frames", o.frames,
+      {{FrameStorage::kDisk, "disk"},
+       {FrameStorage::kMemory, "memory"},
+       {FrameStorage::kStream, "stream"}},
+      "decoded frames of a backbone that is trained; `disk`: decoded once into a cache "
+      "file; `memory`: decoded at the start of each run; `stream`: decoded in every step");
 }
 
 std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
                            const CacheOptions& cache) {
   if (backbone == nullptr) return 0;
+  const FeaturePlan plan = plan_features(*backbone, cache);
   std::uintmax_t bytes = 0;
   for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
     const auto rows = static_cast<std::uintmax_t>(dataset.episode(i).length);
-    if (caches_features(*backbone, cache)) {
-      const std::int64_t variants = backbone->has_random_transform() ? cache.variants : 1;
-      bytes += rows * static_cast<std::uintmax_t>(variants * backbone->feature_dim()) *
+    if (plan.cached) {
+      bytes += rows * static_cast<std::uintmax_t>(plan.variants * backbone->feature_dim()) *
                c10::elementSize(backbone->cached_dtype());
       continue;
     }
@@ -105,6 +127,7 @@ std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
       const StreamSpec* stream = dataset.spec().find(camera);
       // Uncompressed frames are memory-mapped from their own file.
       if (stream == nullptr || dataset.frame_extent(i, camera, 0)) continue;
+      if (cache.frames != FrameStorage::kDisk) continue;
       std::uintmax_t frame = c10::elementSize(stream->dtype);
       for (const std::int64_t size : stream->shape) frame *= static_cast<std::uintmax_t>(size);
       bytes += rows * frame;
@@ -113,10 +136,21 @@ std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
   return bytes;
 }
 
+fs::path cache_file(const Dataset& dataset, const Backbone* backbone, const fs::path& folder,
+                    const CacheOptions& cache, const TrainingDataOptions& options) {
+  if (backbone == nullptr) return {};
+  const FeaturePlan plan = plan_features(*backbone, cache);
+  if (plan.cached) {
+    return embedding_file(*backbone, dataset, embedding_options(plan, folder, cache, options));
+  }
+  return decoded_frames_file(dataset, backbone->camera_names(),
+                             {.folder = folder, .identity = options.data_identity});
+}
+
 TrainingData lay_out_training_data(std::shared_ptr<const Dataset> dataset, const Agent& agent,
                                    const TrainingDataOptions& options) {
   TrainingData data{.dataset = dataset};
-  split_episodes(data, options.num_held_out);
+  split_episodes(data, options.held_out);
   check_finite(*dataset);
   const auto sampler_of = [&](const std::vector<std::int64_t>& episodes) {
     return std::make_unique<WindowSampler>(
@@ -129,7 +163,9 @@ TrainingData lay_out_training_data(std::shared_ptr<const Dataset> dataset, const
                                       .world_size = options.num_processes});
   };
   data.sampler = sampler_of(data.training_episodes);
-  if (options.num_held_out > 0) data.held_out_sampler = sampler_of(data.held_out_episodes);
+  if (!data.held_out_episodes.empty()) {
+    data.held_out_sampler = sampler_of(data.held_out_episodes);
+  }
   return data;
 }
 
@@ -144,22 +180,14 @@ void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& ca
                         const TrainingDataOptions& options) {
   // Cache the features of a frozen backbone, or decode the frames.
   const std::shared_ptr<const Dataset> dataset = data.dataset;
-  const std::filesystem::path folder = cache.folder ? *cache.folder : cache_folder(*dataset);
+  const fs::path folder = cache.folder ? *cache.folder : cache_folder(*dataset);
   data.fingerprint = data_fingerprint(*dataset, cache.verify);
   Backbone* backbone = agent.backbone();
-  if (backbone != nullptr && is_cacheable(*backbone, cache)) {
+  const FeaturePlan plan = backbone != nullptr ? plan_features(*backbone, cache) : FeaturePlan();
+  if (!plan.warning.empty()) logger().warn("{}", plan.warning);
+  if (plan.cached) {
     data.embeddings =
-        cached_embeddings(*backbone, *dataset,
-                          {.folder = folder,
-                           .identity = options.backbone_identity,
-                           .data_identity = options.data_identity,
-                           .variants = backbone->has_random_transform() ? cache.variants : 1,
-                           .seed = options.seed,
-                           .verify = cache.verify,
-                           .block_size = cache.block_size,
-                           .device = options.device,
-                           .progress = progress_callback("encode frames"),
-                           .should_stop = options.should_stop});
+        cached_embeddings(*backbone, *dataset, embedding_options(plan, folder, cache, options));
     logger().info("embedding cache: {} frames, {} encoded now: {}", data.embeddings->values.size(0),
                   data.embeddings->num_encoded, data.embeddings->file.string());
     data.sampler->set_features(*data.embeddings);
@@ -169,13 +197,15 @@ void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& ca
         dataset, backbone->camera_names(),
         FrameStoreOptions{.folder = folder,
                           .identity = options.data_identity,
-                          .progress = progress_callback("decode frames")});
+                          .progress = progress_callback("decode frames"),
+                          .storage = cache.frames});
     data.sampler->set_frames(frames);
     if (data.held_out_sampler) data.held_out_sampler->set_frames(frames);
   }
   // Normalization statistics of the training episodes.
-  data.statistics = dataset_statistics(*dataset, data.training_episodes,
-                                       data.embeddings ? &*data.embeddings : nullptr);
+  data.statistics =
+      dataset_statistics(*dataset, data.training_episodes,
+                         data.embeddings ? &*data.embeddings : nullptr, &agent.horizons());
   data.action_range = action_range(*dataset, data.training_episodes);
   if (backbone != nullptr && backbone->frozen() && !data.embeddings &&
       !backbone->features_are_normalized()) {

@@ -15,8 +15,10 @@
 #include "roboimi/contract/action_range.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/dataset.h"
+#include "roboimi/data/frame_store.h"
 #include "roboimi/data/window_sampler.h"
 #include "roboimi/plugin/identity.h"
+#include "roboimi/train/held_out.h"
 #include "roboimi/train/probe.h"
 
 namespace roboimi {
@@ -30,6 +32,7 @@ struct CacheOptions {
   std::int64_t variants = 1;                    // random crops stored per frame
   bool verify = false;                          // identify data files by their contents
   std::int64_t block_size = 32;                 // frames encoded at a time
+  FrameStorage frames = FrameStorage::kDisk;    // of frames that a backbone reads in training
 };
 
 ROBOIMI_EXPORT void declare(OptionFields& fields, CacheOptions& options);
@@ -40,7 +43,7 @@ struct TrainingDataOptions {
   c10::Device device = c10::kCPU;
   ComponentIdentity backbone_identity = {};  // feature_identity()
   ComponentIdentity data_identity = {};      // component_identity() of the dataset
-  std::int64_t num_held_out = 0;             // last episodes of the dataset, not trained on
+  HeldOut held_out = {};                     // episodes that are not trained on
   std::int64_t rank = 0;                     // of this process; each draws different batches
   std::int64_t num_processes = 1;
   std::function<bool()> should_stop = {};
@@ -70,10 +73,16 @@ ROBOIMI_EXPORT TrainingData lay_out_training_data(std::shared_ptr<const Dataset>
 // agent must be on the device.
 ROBOIMI_EXPORT void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& cache,
                                        const TrainingDataOptions& options);
-// Bytes of the cache files that fill_training_data() writes if there are none yet; 0 without a
+// Bytes of the cache file that fill_training_data() writes if there is none yet; 0 without a
 // `backbone`.
 ROBOIMI_EXPORT std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
                                           const CacheOptions& cache);
+// The cache file in `folder` that fill_training_data() reads or writes; empty if it needs none.
+// Hashes the weights of a frozen backbone and, with cache.verify, the data files.
+ROBOIMI_EXPORT std::filesystem::path cache_file(const Dataset& dataset, const Backbone* backbone,
+                                                const std::filesystem::path& folder,
+                                                const CacheOptions& cache,
+                                                const TrainingDataOptions& options);
 
 // Both parts, one after the other.
 ROBOIMI_EXPORT TrainingData prepare_training_data(std::shared_ptr<const Dataset> dataset,

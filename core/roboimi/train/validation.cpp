@@ -7,6 +7,8 @@
 #include "roboimi/common/log.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/mode_guard.h"
+#include "roboimi/rollout/open_loop.h"
+#include "roboimi/rollout/open_loop_image.h"
 #include "roboimi/train/probe.h"
 #include "roboimi/train/representation.h"
 
@@ -20,9 +22,25 @@ Validation::Validation(Agent& agent, const TrainingData& data, const ValidationO
 std::map<std::string, double> Validation::measure(const std::filesystem::path& folder) {
   const torch::NoGradGuard no_grad;
   const ModeGuard evaluation(agent_, /*training=*/false);
-  std::map<std::string, double> figures = loss();
-  if (agent_.make_actor({}) == nullptr && data_.embeddings) figures.merge(representation(folder));
-  return figures;
+  std::map<std::string, double> metrics = loss();
+  if (agent_.make_actor({}) != nullptr) {
+    if (options_.open_loop_episodes > 0) metrics["action_error"] = action_error(folder);
+  } else if (data_.embeddings) {
+    metrics.merge(representation(folder));
+  }
+  return metrics;
+}
+
+double Validation::action_error(const std::filesystem::path& folder) const {
+  std::vector<std::int64_t> episodes = data_.held_out_episodes;
+  if (std::ssize(episodes) > options_.open_loop_episodes) {
+    episodes.resize(static_cast<std::size_t>(options_.open_loop_episodes));
+  }
+  const OpenLoopError error =
+      open_loop_error(agent_, *data_.dataset, episodes,
+                      {.seed = options_.seed, .should_stop = options_.should_stop});
+  write_open_loop_images(folder, error, data_.action_range, data_.dataset->spec());
+  return error.normalized_rms(data_.action_range);
 }
 
 std::map<std::string, double> Validation::loss() const {
@@ -49,18 +67,18 @@ std::map<std::string, double> Validation::representation(
     const std::filesystem::path& folder) const {
   const ProbeData train = data_.probe_data(agent_, data_.training_episodes, options_.device);
   const ProbeData held_out = data_.probe_data(agent_, data_.held_out_episodes, options_.device);
-  std::map<std::string, double> figures = representation_figures(held_out.representation);
-  if (const std::string collapse = collapse_of(figures); !collapse.empty()) {
+  std::map<std::string, double> metrics = representation_metrics(held_out.representation);
+  if (const std::string collapse = collapse_of(metrics); !collapse.empty()) {
     logger().warn("the representation has collapsed: {}", collapse);
   }
   for (const ProbeResult& result : linear_probes(train, held_out, {})) {
-    figures["probe/" + result.name + "_r2"] = result.r2;
-    figures["probe/" + result.name + "_rmse"] = result.rmse;
+    metrics["probe/" + result.name + "_r2"] = result.r2;
+    metrics["probe/" + result.name + "_rmse"] = result.rmse;
   }
   std::filesystem::create_directories(folder);
-  write_pca_picture(folder / "pca_episode.png",
-                    held_out.representation.slice(0, held_out.first[0], held_out.first[1]));
-  return figures;
+  write_pca_image(folder / "pca_episode.png",
+                  held_out.representation.slice(0, held_out.first[0], held_out.first[1]));
+  return metrics;
 }
 
 }  // namespace roboimi

@@ -50,6 +50,26 @@ TEST_F(CheckpointTest, IsReadAsItWasSaved) {
   EXPECT_TRUE(at::equal(read.optimizer.at("step"), saved.optimizer.at("step")));
 }
 
+TEST_F(CheckpointTest, IsRankedByItsActionErrorIfThereAreNoRollouts) {
+  CheckpointStore store(folder_, 1);
+  const auto save_validated = [&](std::int64_t step, double error) {
+    Checkpoint checkpoint = small_checkpoint(step);
+    checkpoint.state.validation = {{"loss", 1.0}, {"action_error", error}};
+    store.save(checkpoint);
+  };
+  save(store, 10);
+  EXPECT_THAT(names(), ElementsAre("latest", "step_00000010"));
+  save_validated(20, 0.1);
+  save_validated(30, 0.2);
+  save_validated(40, std::nan(""));
+  EXPECT_THAT(names(), ElementsAre("best", "latest", "step_00000020", "step_00000040"));
+  EXPECT_EQ(fs::read_symlink(folder_ / "best"), "step_00000020");
+  EXPECT_EQ(read_checkpoint_state(folder_ / "best").validation.at("action_error"), 0.1);
+  // Any success rate is better than any action error.
+  store.record_rollouts(40, {{"success_rate", 0.0}});
+  EXPECT_EQ(fs::read_symlink(folder_ / "best"), "step_00000040");
+}
+
 TEST_F(CheckpointTest, KeepsTheBestAndTheNewestAndBreaksTiesByStep) {
   CheckpointStore store(folder_, 2);
   save(store, 10, 0.5);

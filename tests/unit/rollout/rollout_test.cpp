@@ -128,12 +128,13 @@ class SlowCamera : public LineEnvironment {
   }
 };
 
-// Needs images, may take a whole control step for a chunk, and takes 50 ms.
+// Needs images, may take a control step of one second for a chunk, and takes 50 ms.
 class SlowPlanner : public PlanningAgent {
  public:
   SlowPlanner() {
     needs_images = true;
     latency_steps = 1;
+    spec_.control_hz = 1.0;
   }
   at::Tensor sample_plans(const std::vector<PlanRequest>& requests) override {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -145,7 +146,7 @@ TEST(RunRollouts, OfSeveralEpisodesAtATimeMeasureAPlanWithoutTheOtherEpisodes) {
   SlowPlanner agent;
   std::vector<std::shared_ptr<Environment>> environments;
   for (int i = 0; i < 3; ++i) environments.push_back(std::make_shared<SlowCamera>());
-  // A control step lasts one second. The images of three episodes take longer.
+  // The images of three episodes take longer than a control step.
   for (const auto& environment : environments) {
     static_cast<SlowCamera&>(*environment).set_control_hz(1.0);
   }

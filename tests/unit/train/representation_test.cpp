@@ -14,22 +14,22 @@ using ::testing::HasSubstr;
 TEST(RepresentationFigures, CountTheUsedDirections) {
   at::Generator generator = make_generator(1);
   const at::Tensor even = at::randn({4000, 16}, generator);
-  EXPECT_NEAR(representation_figures(even).at("effective_rank"), 16.0, 0.2);
-  EXPECT_EQ(collapse_of(representation_figures(even)), "");
+  EXPECT_NEAR(representation_metrics(even).at("effective_rank"), 16.0, 0.2);
+  EXPECT_EQ(collapse_of(representation_metrics(even)), "");
   // Two directions of equal strength: exp(log 2).
   const at::Tensor two = at::cat({even.slice(1, 0, 2), at::zeros({4000, 14})}, 1);
-  EXPECT_NEAR(representation_figures(two).at("effective_rank"), 2.0, 0.01);
-  EXPECT_NEAR(representation_figures(two).at("std_mean"), 2.0 / 16.0, 0.01);
-  EXPECT_EQ(representation_figures(two).at("std_min"), 0.0);
+  EXPECT_NEAR(representation_metrics(two).at("effective_rank"), 2.0, 0.01);
+  EXPECT_NEAR(representation_metrics(two).at("std_mean"), 2.0 / 16.0, 0.01);
+  EXPECT_EQ(representation_metrics(two).at("std_min"), 0.0);
 }
 
 TEST(RepresentationFigures, DescribeACollapse) {
   at::Generator generator = make_generator(2);
   const at::Tensor line = at::randn({500, 1}, generator) * at::ones({1, 16});
-  EXPECT_THAT(collapse_of(representation_figures(line)), HasSubstr("along one direction"));
+  EXPECT_THAT(collapse_of(representation_metrics(line)), HasSubstr("along one direction"));
   const at::Tensor point = at::ones({500, 16}) + 1e-5 * at::randn({500, 16}, generator);
-  EXPECT_THAT(collapse_of(representation_figures(point)), HasSubstr("nearly the same point"));
-  EXPECT_EQ(representation_figures(at::ones({5, 4})).at("effective_rank"), 1.0);
+  EXPECT_THAT(collapse_of(representation_metrics(point)), HasSubstr("nearly the same point"));
+  EXPECT_EQ(representation_metrics(at::ones({5, 4})).at("effective_rank"), 1.0);
 }
 
 TEST(PcaImage, ShowsThePathFromBlueToRed) {
@@ -37,7 +37,7 @@ TEST(PcaImage, ShowsThePathFromBlueToRed) {
   const at::Tensor path = at::linspace(-1, 1, 50).unsqueeze(1) * at::ones({1, 6});
   const std::filesystem::path file =
       std::filesystem::path(::testing::TempDir()) / "roboimi_pca.png";
-  write_pca_picture(file, path);
+  write_pca_image(file, path);
   const at::Tensor image = read_png(file).to(at::kLong);
   const at::Tensor ink = image.sum(2) < 500;
   const at::Tensor columns = ink.any(0).nonzero();

@@ -169,6 +169,20 @@ TEST_F(TrainerTest, ValidatesWithTheAveragedWeightsAndContinuesTraining) {
   EXPECT_DOUBLE_EQ(recorder.lines[20]["validation/loss"], 0.25);
 }
 
+TEST_F(TrainerTest, RanksCheckpointsByTheirValidationIfThereAreNoRollouts) {
+  const auto agent = testing::make_tiny_agent();
+  CheckpointStore store(folder_, 1);
+  TrainerParts validated = parts(*agent, &store);
+  validated.validation = [](std::int64_t step) {
+    return std::map<std::string, double>{{"action_error", step == 20 ? 0.1 : 0.3}};
+  };
+  options_.validate_every = 10;
+  options_.save_every = 10;
+  Trainer(validated, options_).run();
+  EXPECT_EQ(std::filesystem::read_symlink(folder_ / "best"), "step_00000020");
+  EXPECT_EQ(read_checkpoint_state(folder_ / "latest").validation.at("action_error"), 0.3);
+}
+
 TEST_F(TrainerTest, SavesTheAgentsMetadataWithItsWeights) {
   class DescribedAgent : public testing::TinyAgent {
    public:

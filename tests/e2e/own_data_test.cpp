@@ -1,0 +1,121 @@
+// Tests of training on a user's own data: the Python code of docs/data.md writes the episodes, and
+// configs/own_data.yaml trains on them without a simulator.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "roboimi/io/image.h"
+#include "tests/e2e/program.h"
+
+namespace roboimi::e2e {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// Episodes of a robot with three joints and two cameras of different sizes.
+constexpr const char* kRecordEpisodes = R"(
+import pathlib
+pathlib.Path("data").mkdir()
+random = np.random.default_rng(0)
+for index in range(4):
+    phase = np.linspace(0, 3, 12)[:, None] + index
+    states = np.concatenate([np.sin(phase), np.cos(phase), phase], 1)
+    images = {camera: random.integers(0, 255, (12, *size, 3), np.uint8)
+              for camera, size in {"ext": (24, 32), "wrist": (16, 16)}.items()}
+    write_episode(f"data/episode_{index}.hdf5", states, states[:, :2] * 0.5, images)
+)";
+
+// The first block of Python code of a page.
+std::string python_of(const std::string& page) {
+  const std::string begin = "```python\n";
+  const std::size_t first = page.find(begin) + begin.size();
+  return page.substr(first, page.find("```", first) - first);
+}
+
+class OwnData : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    place_ = new Workplace("own_data");
+    std::ofstream(*place_ / "record.py") << python_of(read_text(DATA_PAGE)) << kRecordEpisodes;
+    auto python = place_->start_program(PYTHON, {"record.py"});
+    python.wait();
+    ASSERT_EQ(python.exit_code(), 0) << read_text(*place_ / "stderr.txt");
+  }
+  static void TearDownTestSuite() {
+    delete place_;
+    place_ = nullptr;
+  }
+  static std::vector<std::string> command(const std::vector<std::string>& more) {
+    return words({"run", "--config", "own_data.yaml", "data=hdf5", "data.path=data"}, more);
+  }
+  static inline Workplace* place_ = nullptr;
+};
+
+TEST_F(OwnData, NeedsNothingButItsFolder) {
+  const Result plan = place_->run(command({"--dry-run"}));
+  ASSERT_EQ(plan.status, 0) << plan.errors;
+  EXPECT_THAT(plan.output, AllOf(HasSubstr("3 training episodes, 1 held out, 36 windows"),
+                                 HasSubstr("rollouts      none")));
+}
+
+TEST_F(OwnData, TrainsAndRanksCheckpointsByTheActionError) {
+  const Result trained = place_->run(command(
+      {"agent.head.n_emb=32", "agent.head.n_layer=2", "agent.head.n_head=4",
+       "agent.backbone.resize_height=32", "agent.backbone.resize_width=32", "train.batch_size=4",
+       "train.max_steps=4", "train.save_every=2", "train.validate_every=2"}));
+  ASSERT_EQ(trained.status, 0) << trained.errors;
+  const fs::path run = newest_run(*place_ / "runs");
+  // Both checkpoints have an action error, and `best` is the one with the smaller.
+  std::map<double, std::string> by_error;
+  for (const std::string step : {"step_00000002", "step_00000004"}) {
+    const auto state = nlohmann::json::parse(read_text(run / "checkpoints" / step / "state.json"));
+    by_error[state.at("validation").at("action_error").get<double>()] = step;
+  }
+  ASSERT_EQ(by_error.size(), 2U);
+  EXPECT_EQ(fs::read_symlink(run / "checkpoints/best"), by_error.begin()->second);
+  // Commanded against recorded actions of the held-out episode.
+  EXPECT_EQ(read_png(run / "validation/step_00000004/open_loop_002.png").size(2), 3);
+
+  const Result compared = place_->run(
+      {"eval", "--open-loop", "--checkpoint", run.string(), "--json", "--output", "images"});
+  ASSERT_EQ(compared.status, 0) << compared.errors;
+  const auto json = nlohmann::json::parse(compared.output);
+  EXPECT_EQ(json.at("demonstrations"), "held out of the training");
+  EXPECT_EQ(json.at("episodes").at(0).at("index"), 2);
+  EXPECT_TRUE(fs::exists(*place_ / "images/open_loop_002.png"));
+}
+
+TEST_F(OwnData, TrainsTheSameOnFramesThatAreDecodedLater) {
+  const auto losses = [](const std::string& frames) {
+    const Result trained =
+        place_->run(command({"agent.head.n_emb=32", "agent.head.n_layer=2", "agent.head.n_head=4",
+                             "agent.backbone.resize_height=32", "agent.backbone.resize_width=32",
+                             "train.batch_size=4", "train.max_steps=2", "train.log_every=1",
+                             "train.open_loop_episodes=0", "cache.frames=" + frames}));
+    EXPECT_EQ(trained.status, 0) << trained.errors;
+    std::vector<double> found;
+    std::ifstream lines(newest_run(*place_ / "runs") / "metrics.jsonl");
+    for (std::string line; std::getline(lines, line);) {
+      const auto json = nlohmann::json::parse(line);
+      if (json.contains("train/loss")) found.push_back(json["train/loss"]);
+    }
+    return found;
+  };
+  const std::vector<double> mapped = losses("disk");
+  ASSERT_EQ(mapped.size(), 2U);
+  EXPECT_EQ(losses("stream"), mapped);
+  EXPECT_EQ(losses("memory"), mapped);
+}
+
+TEST_F(OwnData, AsksForItsFolder) {
+  const Result refused = place_->run({"run", "--config", "own_data.yaml", "data=hdf5"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.errors, AllOf(HasSubstr("data.path"), Not(HasSubstr("terminate"))));
+}
+
+}  // namespace
+}  // namespace roboimi::e2e
