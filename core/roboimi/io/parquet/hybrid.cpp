@@ -43,7 +43,7 @@ void HybridReader::next_run() {
     const Bytes value = take(rest_, static_cast<std::uint64_t>((bit_width_ + 7) / 8), what_);
     repeated_ = 0;
     std::memcpy(&repeated_, value.data(), value.size());
-    if (std::bit_width(repeated_) > bit_width_) {
+    if (bit_width_of(repeated_) > bit_width_) {
       fail(std::string("a run of ") + what_ + " is out of range",
            "at most " + std::to_string(bit_width_) + " bits", std::to_string(repeated_));
     }
