@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "plugins/lerobot_dataset/json_file.h"
@@ -33,16 +34,18 @@ void add(TaskTable& table, std::int64_t index, std::string text, const std::stri
                .next = "give every task an index of its own"});
 }
 
-// The column of texts is "task", or the only column of strings, whatever its name.
+// The column of texts is "task", or the index that pandas stored, or else the first of strings.
 std::string text_column(const parquet::Reader& reader) {
   std::vector<std::string> names;
   for (const parquet::Column& column : reader.columns()) {
     if (column.type == parquet::Type::kByteArray && column.list_depth == 0) {
-      if (column.name == "task") return column.name;
       names.push_back(column.name);
     }
   }
   if (names.empty()) fail_format(reader.file().string(), "no column of strings");
+  for (const char* name : {"task", "__index_level_0__"}) {
+    if (std::ranges::find(names, name) != names.end()) return name;
+  }
   return names.front();
 }
 

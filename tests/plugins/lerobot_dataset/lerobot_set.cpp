@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 
+#include "roboimi/common/files.h"
 #include "roboimi/io/image.h"
 #include "roboimi/io/parquet/writer.h"
 #include "roboimi/io/video.h"
@@ -210,19 +211,25 @@ void LerobotSet::write_data() const {
     for (const auto& column : integer_columns) {
       add(column.first, [&](const SetRow&) { return column.second; });
     }
+    for (const auto& [name, value] : string_columns) {
+      data.add({.name = name, .type = Type::kByteArray, .is_text = true},
+               {.values = std::vector<std::string>(chosen.size(), value)});
+    }
     for (std::size_t c = 0; dtype_ == "image" && c < cameras.size(); ++c) {
-      std::vector<std::string> images;
+      std::vector<std::string> bytes, paths;
       for (const SetRow& row : chosen) {
-        const at::Tensor shown =
-            picture(label(static_cast<std::int64_t>(c), row.episode, row.frame));
-        const fs::path file = folder_ / "frame.png";
-        write_png(file, shown);
-        std::ifstream in(file, std::ios::binary);
-        images.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-        fs::remove(file);
+        const std::int64_t number = label(static_cast<std::int64_t>(c), row.episode, row.frame);
+        paths.push_back(fmt::format("images/{:06}.png", number));
+        const fs::path file = folder_ / paths.back();
+        fs::create_directories(file.parent_path());
+        write_png(file, picture(number));
+        bytes.push_back(has_image_files ? "" : read_text(file));
+        if (!has_image_files) fs::remove(file);
       }
-      data.add({.name = camera_prefix + cameras[c] + ".bytes", .type = Type::kByteArray},
-               {.values = images});
+      const std::string name = camera_prefix + cameras[c];
+      data.add({.name = name + ".bytes", .type = Type::kByteArray}, {.values = bytes});
+      data.add({.name = name + ".path", .type = Type::kByteArray, .is_text = true},
+               {.values = paths});
     }
     data.write(data_file(number));
   }

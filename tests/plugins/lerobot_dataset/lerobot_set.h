@@ -92,7 +92,9 @@ class LerobotSet {
   std::string camera_prefix = "observation.images.";
   std::string state_name = "observation.state", action_name = "action";
   std::vector<std::pair<std::string, std::int64_t>> integer_columns = {};  // name, value
+  std::vector<std::pair<std::string, std::string>> string_columns = {};    // name, value
   bool has_table = true;
+  bool has_image_files = false;  // images are files that the data name, instead of bytes in them
 
  private:
   void write_data() const;

@@ -1,9 +1,11 @@
 // Data sets as LeRobot writes them, and unusual ones that are nevertheless sound.
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <fstream>
 #include <future>
 
+#include "roboimi/io/image.h"
 #include "tests/plugins/lerobot_dataset/set_test.h"
 
 namespace roboimi::lerobot_dataset {
@@ -52,6 +54,42 @@ TEST_F(SoundSets, Version21WithVideos) {
 TEST_F(SoundSets, Version20WithImages) {
   LerobotSet(folder(), "v2.0", "image").write();
   expect_complete(open_set(folder()));
+}
+
+TEST_F(SoundSets, ImagesMayBeFilesThatTheDataName) {
+  LerobotSet set(folder(), "v2.1", "image");
+  set.has_image_files = true;
+  set.write();
+  const LerobotDataset dataset = open_set(folder());
+  expect_complete(dataset);
+  const std::string name = fmt::format("images/{:06}.png", LerobotSet::label(1, 2, 5));
+  fs::remove(folder() / name);
+  EXPECT_THAT(
+      error_text([&] { dataset.read(2, "top", 4, 3); }),
+      ::testing::AllOf(HasSubstr("row 5 of camera 'observation.images.top'"), HasSubstr(name)));
+  std::ofstream(folder() / name) << "no image";
+  EXPECT_THAT(error_text([&] { dataset.read(2, "top", 4, 3); }),
+              HasSubstr("row 5 of camera 'observation.images.top': cannot decode the image: "
+                        "expected a PNG or a JPEG; found 8 other bytes"));
+  write_png(folder() / name, at::zeros({16, 96, 3}, at::kByte));
+  EXPECT_THAT(error_text([&] { dataset.read(2, "top", 4, 3); }),
+              HasSubstr("row 5 of camera 'observation.images.top' has another size: expected "
+                        "32x96; found 16x96"));
+}
+
+TEST_F(SoundSets, InstructionsMayBeStrings) {
+  LerobotSet set(folder());
+  set.string_columns = {{"instruction", "öffne die Schublade"}, {"operator", "A"}};
+  for (const char* name : {"instruction", "operator"}) {
+    set.info["features"][name] = {{"dtype", "string"}, {"shape", {1}}};
+  }
+  set.write();
+  const LerobotDataset dataset =
+      open_set(folder(), {.streams = {"operator"}, .task = "instruction"});
+  EXPECT_EQ(text_of(dataset.read(1, "task", 5, 1)[0]), "öffne die Schublade");
+  EXPECT_EQ(text_of(dataset.read(1, "operator", 5, 1)[0]), "A");
+  EXPECT_EQ(dataset.spec().at("operator").kind, StreamKind::kText);
+  EXPECT_EQ(dataset.read_all(2, "task").size(0), 12);
 }
 
 TEST_F(SoundSets, AnyRangeOfRowsIsThatOfTheWholeEpisode) {
