@@ -1,51 +1,61 @@
 #include "roboimi/io/video.h"
 
 #include <ATen/ATen.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/io/ffmpeg.h"
 #include "roboimi/io/image_check.h"
-
-extern "C" {
-#include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
-#include <libavutil/opt.h>
-#include <libswscale/swscale.h>
-}
-#include <unistd.h>
 
 namespace roboimi {
 namespace {
 
 namespace fs = std::filesystem;
 
-template <auto kFree>
-struct Free {
-  template <typename T>
-  void operator()(T* object) const {
-    kFree(&object);
-  }
-};
-struct FreeScaler {
-  void operator()(SwsContext* scaler) const { sws_freeContext(scaler); }
-};
-using Codec = std::unique_ptr<AVCodecContext, Free<avcodec_free_context>>;
-using Frame = std::unique_ptr<AVFrame, Free<av_frame_free>>;
-using Packet = std::unique_ptr<AVPacket, Free<av_packet_free>>;
+using ffmpeg::allocated;
+using Codec = VideoEncoding::Codec;
 
-// By default FFmpeg prints to stderr.
-void silence_ffmpeg() {
-  static const bool once = (av_log_set_level(AV_LOG_QUIET), true);
-  (void)once;
+// What FFmpeg calls an encoder, and what it takes.
+struct Encoder {
+  const char* name;
+  AVPixelFormat format = AV_PIX_FMT_YUV420P;
+  const char* preset = nullptr;
+  bool has_rate_factor = false;
+};
+
+// In order of preference.
+std::vector<Encoder> encoders(const VideoEncoding& encoding) {
+  const Encoder x264{.name = "libx264", .preset = "veryfast", .has_rate_factor = true};
+  const Encoder openh264{.name = "libopenh264"};
+  switch (encoding.codec) {
+    case Codec::kPlayable:
+      return {x264, openh264, {.name = "mpeg4"}};
+    case Codec::kH264:
+      return {x264, openh264};
+    case Codec::kAv1:
+      return {{.name = "libsvtav1", .preset = "12", .has_rate_factor = true}};
+    case Codec::kLossless:
+      return {{.name = "libx264rgb", .format = AV_PIX_FMT_RGB24, .preset = "veryfast"}};
+  }
+  return {};
+}
+
+std::string names(const std::vector<Encoder>& encoders) {
+  std::string text;
+  for (const Encoder& encoder : encoders)
+    text += (text.empty() ? "" : " or ") + std::string(encoder.name);
+  return text;
 }
 
 int even(std::int64_t side) { return static_cast<int>(side + side % 2); }
 
-Frame make_frame(AVPixelFormat format, int width, int height) {
-  Frame frame(av_frame_alloc());
-  if (!frame) throw Error("out of memory");
+ffmpeg::Frame make_frame(AVPixelFormat format, int width, int height) {
+  ffmpeg::Frame frame(allocated(av_frame_alloc()));
   frame->format = format;
   frame->width = width;
   frame->height = height;
@@ -60,10 +70,10 @@ struct VideoWriter::State {
   ImageSize size;
   AVFormatContext* container = nullptr;
   AVStream* stream = nullptr;
-  Codec codec;
-  Frame rgb, yuv;
-  Packet packet;
-  std::unique_ptr<SwsContext, FreeScaler> scaler;
+  ffmpeg::Codec codec;
+  ffmpeg::Frame rgb, encoded;  // a frame as it is added, and in the encoder's format
+  ffmpeg::Packet packet;
+  ffmpeg::Scaler scaler;
   std::int64_t num_frames = 0;
 
   ~State() {
@@ -78,57 +88,74 @@ struct VideoWriter::State {
   // Throws Error if `status`, the result of an FFmpeg call, is negative.
   void check(int status, const std::string& doing) const {
     if (status >= 0) return;
-    char reason[AV_ERROR_MAX_STRING_SIZE] = {};
-    av_strerror(status, reason, sizeof(reason));
-    throw Error({.what = "cannot " + doing + ": " + reason,
+    throw Error({.what = "cannot " + doing + ": " + ffmpeg::reason(status),
                  .where = path.string(),
                  .next = status == AVERROR(ENOSPC)
                              ? "the disk is full: free some space and try again"
                              : ""});
   }
 
-  void open_codec(double fps);
+  void open_codec(double fps, const VideoEncoding& encoding);
+  bool try_encoder(const Encoder& choice, double fps, const VideoEncoding& encoding);
   void open_container();
   void drain(const AVFrame* frame);
 };
 
-void VideoWriter::State::open_codec(double fps) {
-  for (const char* name : {"libx264", "libopenh264", "mpeg4"}) {
-    const AVCodec* encoder = avcodec_find_encoder_by_name(name);
-    if (encoder == nullptr) continue;
-    codec.reset(avcodec_alloc_context3(encoder));
-    codec->width = even(size.width);
-    codec->height = even(size.height);
-    codec->pix_fmt = AV_PIX_FMT_YUV420P;
-    codec->framerate = av_d2q(fps, 60000);
-    codec->time_base = av_inv_q(codec->framerate);
-    codec->gop_size = std::max(1, static_cast<int>(fps));
+// False if FFmpeg lacks the encoder, or the encoder refuses such frames.
+bool VideoWriter::State::try_encoder(const Encoder& choice, double fps,
+                                     const VideoEncoding& encoding) {
+  const AVCodec* const encoder = avcodec_find_encoder_by_name(choice.name);
+  if (encoder == nullptr) return false;
+  codec.reset(allocated(avcodec_alloc_context3(encoder)));
+  const bool is_rgb = choice.format == AV_PIX_FMT_RGB24;
+  codec->width = is_rgb ? static_cast<int>(size.width) : even(size.width);
+  codec->height = is_rgb ? static_cast<int>(size.height) : even(size.height);
+  codec->pix_fmt = choice.format;
+  codec->framerate = av_d2q(fps, 60000);
+  codec->time_base = av_inv_q(codec->framerate);
+  codec->gop_size = encoding.keyframe_interval > 0 ? encoding.keyframe_interval
+                                                   : std::max(1, static_cast<int>(fps));
+  if (!is_rgb) {
     codec->color_range = AVCOL_RANGE_MPEG;
     codec->colorspace = AVCOL_SPC_SMPTE170M;  // the result of swscale
-    codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    if (std::string_view(name) == "libx264") {
-      av_opt_set(codec->priv_data, "preset", "veryfast", 0);
-      av_opt_set(codec->priv_data, "crf", "20", 0);
-    } else {
-      codec->bit_rate = std::max<std::int64_t>(1'000'000, size.width * size.height * 8);
-    }
-    if (avcodec_open2(codec.get(), encoder, nullptr) >= 0) return;
+  }
+  codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+  if (choice.preset != nullptr) av_opt_set(codec->priv_data, "preset", choice.preset, 0);
+  if (is_rgb) {
+    av_opt_set_int(codec->priv_data, "qp", 0, 0);
+  } else if (choice.has_rate_factor) {
+    av_opt_set_int(codec->priv_data, "crf", encoding.rate_factor, 0);
+  } else {
+    codec->bit_rate = std::max<std::int64_t>(1'000'000, size.width * size.height * 8);
+  }
+  return avcodec_open2(codec.get(), encoder, nullptr) >= 0;
+}
+
+void VideoWriter::State::open_codec(double fps, const VideoEncoding& encoding) {
+  // Otherwise libsvtav1 prints its settings to stderr.
+  if (encoding.codec == Codec::kAv1) ::setenv("SVT_LOG", "1", 0);
+  const std::vector<Encoder> choices = encoders(encoding);
+  for (const Encoder& choice : choices) {
+    if (try_encoder(choice, fps, encoding)) return;
   }
   throw Error({.what = "FFmpeg has no encoder for frames of this size",
                .where = path.string(),
-               .expected = "libx264, libopenh264 or mpeg4",
-               .next = "install libavcodec-extra"});
+               .expected = names(choices),
+               .found = std::to_string(size.width) + "x" + std::to_string(size.height),
+               .next = encoding.codec == Codec::kAv1
+                           ? "install libavcodec-extra; AV1 needs sides of at least 64 pixels"
+                           : "install libavcodec-extra"});
 }
 
 void VideoWriter::State::open_container() {
-  check(avformat_alloc_output_context2(&container, nullptr, "mp4", temporary.c_str()),
+  check(avformat_alloc_output_context2(&container, nullptr, "mp4", ffmpeg::url(temporary).c_str()),
         "create the MP4 container");
-  stream = avformat_new_stream(container, nullptr);
-  if (stream == nullptr) throw Error("out of memory");
+  stream = allocated(avformat_new_stream(container, nullptr));
   stream->time_base = codec->time_base;
   stream->avg_frame_rate = codec->framerate;
   check(avcodec_parameters_from_context(stream->codecpar, codec.get()), "describe the video");
-  check(avio_open(&container->pb, temporary.c_str(), AVIO_FLAG_WRITE), "create the video");
+  check(avio_open(&container->pb, ffmpeg::url(temporary).c_str(), AVIO_FLAG_WRITE),
+        "create the video");
   AVDictionary* options = nullptr;
   av_dict_set(&options, "movflags", "+faststart", 0);
   const int status = avformat_write_header(container, &options);
@@ -150,9 +177,9 @@ void VideoWriter::State::drain(const AVFrame* frame) {
   }
 }
 
-VideoWriter::VideoWriter(const fs::path& path, ImageSize size, double fps)
+VideoWriter::VideoWriter(const fs::path& path, ImageSize size, double fps, VideoEncoding encoding)
     : state_(std::make_unique<State>()) {
-  silence_ffmpeg();
+  ffmpeg::silence();
   if (size.height < 1 || size.width < 1 || size.height > 16384 || size.width > 16384 ||
       !(fps > 0.0 && fps <= 1000.0)) {
     throw Error({.what = "cannot write a video",
@@ -167,15 +194,15 @@ VideoWriter::VideoWriter(const fs::path& path, ImageSize size, double fps)
   if (path.has_parent_path()) fs::create_directories(path.parent_path());
   state.temporary = path.parent_path() /
                     ("." + path.filename().string() + ".recording" + std::to_string(::getpid()));
-  state.open_codec(fps);
+  state.open_codec(fps, encoding);
   state.open_container();
   const int width = state.codec->width, height = state.codec->height;
   state.rgb = make_frame(AV_PIX_FMT_RGB24, width, height);
-  state.yuv = make_frame(AV_PIX_FMT_YUV420P, width, height);
-  state.packet.reset(av_packet_alloc());
-  state.scaler.reset(sws_getContext(width, height, AV_PIX_FMT_RGB24, width, height,
-                                    AV_PIX_FMT_YUV420P, SWS_BICUBIC, nullptr, nullptr, nullptr));
-  if (!state.packet || !state.scaler) throw Error("out of memory");
+  state.encoded = make_frame(state.codec->pix_fmt, width, height);
+  state.packet.reset(allocated(av_packet_alloc()));
+  state.scaler.reset(
+      allocated(sws_getContext(width, height, AV_PIX_FMT_RGB24, width, height, state.codec->pix_fmt,
+                               SWS_BICUBIC, nullptr, nullptr, nullptr)));
 }
 
 VideoWriter::~VideoWriter() = default;
@@ -192,8 +219,8 @@ void VideoWriter::add(const at::Tensor& frame) {
          .found = std::to_string(frame.size(1)) + "x" + std::to_string(frame.size(0))});
   }
   at::Tensor pixels = frame.cpu();
-  if (pixels.size(0) % 2 == 1) pixels = at::cat({pixels, pixels.slice(0, -1)}, 0);
-  if (pixels.size(1) % 2 == 1) pixels = at::cat({pixels, pixels.slice(1, -1)}, 1);
+  if (pixels.size(0) < state.rgb->height) pixels = at::cat({pixels, pixels.slice(0, -1)}, 0);
+  if (pixels.size(1) < state.rgb->width) pixels = at::cat({pixels, pixels.slice(1, -1)}, 1);
   pixels = pixels.contiguous();
   const std::size_t row = static_cast<std::size_t>(pixels.size(1)) * 3;
   for (std::int64_t y = 0; y < pixels.size(0); ++y) {
@@ -201,11 +228,11 @@ void VideoWriter::add(const at::Tensor& frame) {
                 pixels.data_ptr<std::uint8_t>() + static_cast<std::size_t>(y) * row, row);
   }
   // The encoder may still hold the last frame's buffer.
-  state.check(av_frame_make_writable(state.yuv.get()), "encode the video");
+  state.check(av_frame_make_writable(state.encoded.get()), "encode the video");
   sws_scale(state.scaler.get(), state.rgb->data, state.rgb->linesize, 0, state.rgb->height,
-            state.yuv->data, state.yuv->linesize);
-  state.yuv->pts = state.num_frames++;
-  state.drain(state.yuv.get());
+            state.encoded->data, state.encoded->linesize);
+  state.encoded->pts = state.num_frames++;
+  state.drain(state.encoded.get());
 }
 
 void VideoWriter::close() {
@@ -224,12 +251,12 @@ void VideoWriter::close() {
   });
 }
 
-void VideoWriter::require_encoder(ImageSize size, double fps) {
-  silence_ffmpeg();
+void VideoWriter::require_encoder(ImageSize size, double fps, VideoEncoding encoding) {
+  ffmpeg::silence();
   State state;
   state.path = "video";
   state.size = size;
-  state.open_codec(fps);
+  state.open_codec(fps, encoding);
 }
 
 std::string VideoWriter::encoder() const {
