@@ -36,9 +36,11 @@ void FrameDecoder::open(int threads) {
   const AVCodec* decoder = avcodec_find_decoder(parameters.codec_id);
   // FFmpeg's own "av1" only drives graphics cards.
   if (decoder == nullptr || std::string_view(decoder->name) == "av1") {
+    char tag[AV_FOURCC_MAX_STRING_SIZE] = {};
+    av_fourcc_make_string(tag, parameters.codec_tag);
     throw Error({.what = "FFmpeg has no decoder for the codec of the video",
                  .where = source_.file().string(),
-                 .found = "'" + codec() + "'",
+                 .found = "'" + codec() + "' (" + tag + ")",
                  .next = codec() == "av1" ? "install an FFmpeg with libdav1d"
                                           : "convert the video to H.264"});
   }
@@ -193,16 +195,23 @@ void FrameDecoder::decode(std::int64_t frame, const Sink& sink) {
     return;
   }
   step_back_ = 0;
-  bool is_continued = continues_to(packet);
+  bool is_continued = continues_to(packet), is_widened = false;
   if (!is_continued) restart(index_.start_of(packet));
   while (!run_until(packet, sink)) {
     if (go_back()) continue;
     // What came before in the pass must not decide whether a frame can be read, and several threads
     // do not report which packet failed.
-    if (!is_continued && threads_ == 1) refuse(packet);
-    if (threads_ > 1) open(1);
-    is_continued = false;
-    restart(index_.start_of(packet));
+    if (is_continued || threads_ > 1) {
+      if (threads_ > 1) open(1);
+      is_continued = false;
+      restart(index_.start_of(packet));
+      continue;
+    }
+    // FFmpeg's H.264 decoder may lose the last frames of a file if they follow the keyframe of an
+    // open group of pictures directly.
+    if (is_widened || is_damaged(packet) || start_ <= index_.first_keyframe()) refuse(packet);
+    is_widened = true;
+    restart(index_.keyframe_before(start_ - 1));
   }
 }
 
