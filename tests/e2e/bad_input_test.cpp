@@ -10,6 +10,7 @@
 namespace roboimi::e2e {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -81,7 +82,9 @@ TEST_F(BadInput, NothingIsCreatedForARunThatCannotWork) {
   const auto failure = [&](const std::vector<std::string>& arguments) {
     return error_of(words({"output_dir=never"}, arguments));
   };
-  EXPECT_THAT(failure({"env.camera_names=[front]"}), HasSubstr("camera 'r_vis' is missing"));
+  EXPECT_THAT(failure({"env.camera_names=[front]"}),
+              AllOf(HasSubstr("the policy does not fit the environment: camera '"),
+                    HasSubstr("' is missing")));
   EXPECT_THAT(failure({"agent.head.n_head=7"}), HasSubstr("n_head"));
   EXPECT_THAT(failure({"--resume", "runs/none"}), HasSubstr("runs/none: no run to resume"));
   EXPECT_THAT(failure({"--resume", "seed=3"}), HasSubstr("never: no run to resume"));
