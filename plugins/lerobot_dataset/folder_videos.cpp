@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -15,8 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kListedClauses = 3;  // episodes or files in a warning
-constexpr double kOffsetRounding = 1e-4;   // seconds
+constexpr std::size_t kListedClauses = 3;          // episodes or files in a warning
+constexpr double kOffsetRounding = 1e-4;           // seconds
+constexpr std::int64_t kLongestClaim = 1'000'000;  // rows of an episode that only the table has
 
 // What is known of a video file without decoding it.
 struct IndexedVideo {
@@ -128,7 +130,8 @@ std::map<fs::path, std::vector<EpisodeWindow>> LerobotFolder::windows_of(
     if (const auto rows = rows_.episodes().find(number); rows != rows_.episodes().end()) {
       added.timestamps = rows_.timestamps(rows->second);
     } else {
-      for (std::int64_t row = 0; row < entry.length.value_or(0); ++row) {
+      const std::int64_t length = std::min(entry.length.value_or(0), kLongestClaim);
+      for (std::int64_t row = 0; row < length; ++row) {
         added.timestamps.push_back(static_cast<double>(row) / info_.fps);
       }
     }

@@ -32,6 +32,8 @@ std::string task_column(const FeatureMap& features) {
   return features.task && features.task->dtype != "string" ? features.task->name : "";
 }
 
+bool has_error(const DataFile& file) { return file.error.has_value(); }
+
 std::vector<std::int64_t> known_numbers(const EpisodeTable& table, const RowIndex& rows) {
   std::set<std::int64_t> numbers;
   for (const auto& [number, entry] : table.episodes) numbers.insert(number);
@@ -66,6 +68,13 @@ void LerobotFolder::select_episodes(const DatasetOptions& options, Findings& fin
                  .next = "download or copy the folder again, with its data"});
   }
   const std::vector<std::int64_t> known = known_numbers(table_, rows_);
+  const bool has_errors = table_.error || std::ranges::any_of(rows_.files(), &has_error);
+  if (known.empty() && !has_errors) {
+    throw Error({.what = "the data set has no episodes",
+                 .where = info_.folder().string(),
+                 .expected = "rows in the data files",
+                 .next = "download or copy the folder again, with its data"});
+  }
   std::set<std::int64_t> chosen = chosen_episodes(options.episodes);
   for (const std::int64_t number : chosen) {
     if (std::ranges::binary_search(known, number)) continue;

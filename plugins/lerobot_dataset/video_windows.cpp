@@ -48,7 +48,10 @@ class Placer {
       placed.push_back(frames_of(std::move(window)));
     }
     std::ranges::stable_sort(placed, {}, &Placed::first);
-    for (std::size_t i = 1; i < placed.size(); ++i) check_overlap(placed[i - 1], placed[i]);
+    for (std::size_t i = 1, widest = 0; i < placed.size(); ++i) {
+      check_overlap(placed[widest], placed[i]);
+      if (placed[i].last() > placed[widest].last()) widest = i;
+    }
     Placement placement;
     for (std::size_t i = 0; i < placed.size(); ++i) {
       if (!placed[i].window.is_selected) continue;

@@ -96,6 +96,17 @@ TEST_F(Contradictions, WindowsThatOverlapAreRefused) {
   expect_complete(open_set(folder(), {.episodes = {"2"}}), {2});
 }
 
+TEST_F(Contradictions, AWindowInsideOfAnotherIsRefused) {
+  LerobotSet set(folder(), "v3.0", "video", {20, 4, 4});
+  for (const char* camera : {"front", "top"}) {
+    set.table[1].windows[camera].from = 0.04;
+    set.table[2].windows[camera].from = 0.2;
+  }
+  set.write();
+  EXPECT_THAT(opening_error({.episodes = {"2"}}),
+              HasSubstr("episodes 0 and 2 use the same frames of camera 'front'"));
+}
+
 // cases-data 5: the frames of a discarded take stayed in the video.
 TEST_F(Contradictions, FramesOfADiscardedTakeAreNotUsed) {
   LerobotSet set(folder());

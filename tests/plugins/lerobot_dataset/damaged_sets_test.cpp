@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "roboimi/common/files.h"
+#include "roboimi/io/parquet/writer.h"
 #include "tests/plugins/lerobot_dataset/set_test.h"
 
 namespace roboimi::lerobot_dataset {
@@ -159,6 +160,19 @@ TEST_F(DamagedSets, AFolderWithoutDataFilesIsRefused) {
   LerobotSet(folder()).write();
   fs::remove_all(folder() / "data");
   EXPECT_THAT(opening_error(), HasSubstr("the data set has no data files"));
+}
+
+TEST_F(DamagedSets, ADataSetWithoutEpisodesIsRefused) {
+  LerobotSet set(folder());
+  set.write();
+  set.table.clear();
+  set.has_table = false;
+  fs::remove_all(folder() / "meta/episodes");
+  parquet::Writer writer(
+      set.data_file({}),
+      {{.name = "frame_index"}, {.name = "episode_index"}, {.name = "task_index"}});
+  writer.close();
+  EXPECT_THAT(opening_error(), HasSubstr("the data set has no episodes"));
 }
 
 TEST_F(DamagedSets, ABrokenInfoFileIsNamedWithTheReason) {
