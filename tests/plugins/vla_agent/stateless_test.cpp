@@ -50,6 +50,19 @@ class PictureLine : public LineEnvironment {
   ObservationSpec spec_ = only_images(LineEnvironment().spec());
 };
 
+// Its chunks move the point to the right.
+class MovingHead : public IndexHead {
+ public:
+  using IndexHead::IndexHead;
+  at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
+                    const at::Tensor& prefix) override {
+    check_sample_arguments(condition, prefix);
+    last_cond = condition.steps.clone();
+    return noise.randn({condition.steps.size(0), spec().pred_horizon, 1}, condition.steps.options())
+        .abs();
+  }
+};
+
 // Adds the components `picture` of this program to the registry, once.
 void register_pictures() {
   static const bool done = [] {
@@ -78,7 +91,7 @@ void register_pictures() {
                          .description = "a linear map",
                          .schema = {},
                          .create = [](const Options&, const HeadSpec& spec) {
-                           return std::make_shared<IndexHead>(spec);
+                           return std::make_shared<MovingHead>(spec);
                          }});
     registrar.add<Agent>(
         {.name = "picture", .description = "vla_agent", .schema = schema(), .create = create});

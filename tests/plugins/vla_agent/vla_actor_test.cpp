@@ -8,6 +8,7 @@
 #include "roboimi/common/random.h"
 #include "tests/error_text.h"
 #include "tests/plugins/vla_agent/fake_parts.h"
+#include "tests/wait_for.h"
 
 namespace roboimi::vla_agent {
 namespace {
@@ -157,6 +158,8 @@ TEST(VlaActor, AnActorsDestructorWaitsForItsLastChunk) {
   for (int step = 0; step < 5; ++step) fixture.actor->act(observation(step, true));
   fixture.head->gate.close();
   fixture.actor->act(observation(5, true));  // requests a chunk
+  ASSERT_TRUE(wait_for([&] { return fixture.head->calls == 2; }, std::chrono::seconds(10),
+                       std::chrono::milliseconds(1)));
   std::atomic<bool> is_idle = false;
   std::thread waiting([&] {
     fixture.actor.reset();
