@@ -102,19 +102,21 @@ class RegisteredEpisodeWriter final : public Registered<testing::EpisodeWriterSu
   std::shared_ptr<EpisodeWriter> make() const override {
     return registry_.create<EpisodeWriter>(run_.options, "writer");
   }
-  // With the only dataset of the writer's plugin, if it has the usual options.
+  // With the only dataset of the writer's plugin that has the usual options.
   std::shared_ptr<Dataset> read_back(const std::filesystem::path& folder,
                                      const EpisodeRecord& record) const override {
     // Find the dataset.
     std::vector<ComponentInfo> readers;
     for (const ComponentInfo& info : registry_.components()) {
       const bool is_beside = info.plugin == run_.component.plugin && !info.needs_file;
-      if (is_beside && info.kind == ComponentKind::kDataset) readers.push_back(info);
+      const bool has_options = info.schema.find("path") != nullptr &&
+                               info.schema.find("camera_names") != nullptr &&
+                               info.schema.find("stream_names") != nullptr;
+      if (info.kind == ComponentKind::kDataset && is_beside && has_options) {
+        readers.push_back(info);
+      }
     }
     if (readers.size() != 1) return nullptr;
-    for (const char* key : {"path", "camera_names", "stream_names"}) {
-      if (readers.front().schema.find(key) == nullptr) return nullptr;
-    }
     // Load every stream that a dataset does not load without being asked.
     std::vector<ConfigNode> cameras, streams;
     for (const StreamSpec& stream : record.streams) {
