@@ -46,13 +46,55 @@ void declare_horizons(OptionFields& fields, VlaAgentOptions& o) {
       "current one (`act`, requires obs_horizon 1)");
 }
 
+void declare_actions(OptionFields& fields, VlaAgentOptions& o) {
+  fields.choice(
+      "actions", o.relative_actions, {{false, "absolute"}, {true, "relative"}},
+      "what the head predicts: commands, or their differences to the state of the chunk's "
+      "last observation, which must have the elements of the actions");
+  fields.integers("absolute_actions", o.absolute_actions,
+                  "with actions: relative, the dimensions that stay absolute, such as grippers");
+  std::vector<std::string> kinds;
+  fields.texts("action_normalizations", kinds,
+               "normalization of each action dimension, instead of action_normalization");
+  fields.when_read([&](const Options& options) {
+    for (const std::string& kind : kinds) {
+      if (kind == "whiten") {
+        options.fail("action_normalizations", "actions cannot be whitened",
+                     "min_max, mean_std, quantile or identity");
+      }
+      o.action_normalizations.push_back(normalization_from(kind));
+    }
+  });
+}
+
+void declare_language(OptionFields& fields, LanguageOptions& o) {
+  fields.choice("language", o.kind,
+                {{Language::kNone, "none"},
+                 {Language::kTaskEmbedding, "task_embedding"},
+                 {Language::kTorchScript, "torchscript"}},
+                "how the policy reads a text stream; `task_embedding`: a learned vector for each "
+                "string of the training data; `torchscript`: the vector of text_encoder");
+  fields.text("text_stream", o.stream, "the text stream that the policy reads");
+  fields.integer("language_dim", o.dim, "size of a text's vector").range(1, 65536);
+  fields.integer("max_texts", o.max_texts, "largest number of different strings in the data")
+      .range(1, 65536);
+  fields.optional_path("text_encoder", o.encoder,
+                       "TorchScript file whose forward() takes a list of strings and returns float "
+                       "[N, language_dim]");
+  fields.when_read([&](const Options& options) {
+    if (o.kind != Language::kTorchScript || !o.encoder.empty()) return;
+    options.fail("text_encoder", "language: torchscript needs an encoder", "a TorchScript file");
+  });
+}
+
 void declare_normalization(OptionFields& fields, VlaAgentOptions& o) {
   using enum Normalization;
-  const Choices<Normalization> kinds = named({kMinMax, kMeanStd, kIdentity});
+  const Choices<Normalization> kinds = named({kMinMax, kMeanStd, kQuantile, kIdentity});
   fields.choice("state_normalization", o.state_normalization, kinds,
                 "normalization of the robot state and env_state");
   fields.choice("action_normalization", o.action_normalization, kinds,
-                "normalization of the actions");
+                "normalization of the actions; `quantile` maps the 1st to 99th percentile to "
+                "[-1, 1], so that outliers do not set the scale");
   fields.choice("feature_normalization", o.feature_normalization,
                 named({kMinMax, kMeanStd, kWhiten, kIdentity}),
                 "normalization of a frozen backbone's features; `whiten` is PCA whitening, which "
@@ -62,6 +104,8 @@ void declare_normalization(OptionFields& fields, VlaAgentOptions& o) {
 void declare(OptionFields& fields, ConfiguredAgent& o) {
   declare_horizons(fields, o.own);
   declare_normalization(fields, o.own);
+  declare_actions(fields, o.own);
+  declare_language(fields, o.own.language);
   fields
       .number("state_noise", o.own.state_noise,
               "standard deviation of the noise added to the normalized state in training, so that "
@@ -101,8 +145,9 @@ std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spe
   if (agent.backbone) {
     backbone = registry.create<Backbone>(*agent.backbone, "agent.backbone", spec);
   }
-  const ConditionSpec condition = condition_spec(backbone.get(), spec.state_dim(),
-                                                 own.use_env_state ? spec.env_state_dim() : 0);
+  ConditionSpec condition = condition_spec(backbone.get(), spec.state_dim(),
+                                           own.use_env_state ? spec.env_state_dim() : 0);
+  condition.text_dim = own.language.condition_dim();
   check_not_empty(condition);
   check_stated_cond_dim(agent.head, condition, registry);
   auto head = registry.create<Head>(agent.head, "agent.head",

@@ -57,7 +57,7 @@ Observation VlaActor::used_streams(const Observation& observation) const {
     // encode() reports missing streams.
     if (found != observation.end()) used[stream] = found->second;
   };
-  std::ranges::for_each(agent_.state_names(), use);
+  std::ranges::for_each(agent_.input_names(), use);
   if (needs_images()) std::ranges::for_each(agent_.backbone()->stream_names(), use);
   return used;
 }
@@ -74,6 +74,7 @@ void VlaActor::observe(const Observation& observation) {
   agent_.require_statistics();
   agent_.check(observation);
   observed_ = Clock::now();
+  reference_ = agent_.reference_of(observation);
   // No chunk came for the last plan_request(), so it is requested again.
   if (std::exchange(is_requested_, false)) plan_pending_ = true;
 
@@ -129,7 +130,7 @@ at::Tensor VlaActor::committed_prefix() const {
   for (std::int64_t ahead = 0; ahead < coming; ++ahead) {
     commands.push_back(schedule_.planned(step_ + ahead));
   }
-  return agent_.normalize_actions(at::stack(commands));
+  return agent_.normalize_actions(at::stack(commands), reference_);
 }
 
 PlanRequest VlaActor::request_of(const Steps& steps, at::Generator noise,
@@ -146,6 +147,7 @@ PlanRequest VlaActor::request_of(const Steps& steps, at::Generator noise,
 void VlaActor::begin_plan() {
   plan_step_ = step_;
   planned_ = observed_;
+  planned_reference_ = reference_;
   plan_pending_ = false;
   ++num_plans_;
 }
@@ -167,7 +169,8 @@ void VlaActor::accept(const at::Tensor& chunk) {
   check_chunk(agent_.options().execution(agent_.spec().action_dim), chunk, agent_.head().name());
   std::promise<Plan> plan;
   const double elapsed = milliseconds_since(planned_);
-  plan.set_value({.commands = agent_.commands_of(chunk), .milliseconds = elapsed});
+  plan.set_value(
+      {.commands = agent_.commands_of(chunk, planned_reference_), .milliseconds = elapsed});
   plan_ = plan.get_future();
   is_requested_ = false;
   timing_.inference_ms += elapsed - timing_.preprocess_ms;
@@ -177,10 +180,10 @@ void VlaActor::start_plan() {
   Steps steps(observations_.begin(), observations_.end());
   at::Generator noise = make_generator(mix_seed(seed_, num_plans_), agent_.device());
   auto compute = [this, steps = std::move(steps), noise = std::move(noise),
-                  prefix = committed_prefix(), seen = observed_] {
+                  prefix = committed_prefix(), reference = reference_, seen = observed_] {
     const torch::NoGradGuard no_grad;  // per thread
     const at::Tensor chunk = agent_.sample_plans({request_of(steps, noise, prefix)})[0];
-    const at::Tensor commands = agent_.commands_of(chunk);
+    const at::Tensor commands = agent_.commands_of(chunk, reference);
     return Plan{.commands = commands, .milliseconds = milliseconds_since(seen)};
   };
   begin_plan();

@@ -80,12 +80,14 @@ class VlaActor final : public Actor {
   ActionSchedule schedule_;
   std::uint64_t seed_ = 0;
   std::uint64_t num_plans_ = 0;
-  std::int64_t step_ = 0;                 // step of the next command
-  std::int64_t plan_step_ = 0;            // step of the plan in progress
-  bool plan_pending_ = false;             // a plan must start as soon as none is in progress
-  bool is_requested_ = false;             // plan_request() was called, accept() was not
-  Clock::time_point observed_;            // time of the last observation
-  Clock::time_point planned_;             // time of the observation of the plan in progress
+  std::int64_t step_ = 0;       // step of the next command
+  std::int64_t plan_step_ = 0;  // step of the plan in progress
+  bool plan_pending_ = false;   // a plan must start as soon as none is in progress
+  bool is_requested_ = false;   // plan_request() was called, accept() was not
+  Clock::time_point observed_;  // time of the last observation
+  Clock::time_point planned_;   // time of the observation of the plan in progress
+  // VlaAgent::reference_of() the last observation, and that of the plan in progress.
+  at::Tensor reference_, planned_reference_;
   std::deque<at::Tensor> past_commands_;  // sent in the last first_action() steps, oldest first
   at::Tensor last_command_;               // sent last; undefined before the first command
   ActTiming timing_;

@@ -30,13 +30,24 @@ void check_cameras(const Backbone& backbone, const ObservationSpec& spec) {
   }
 }
 
-void check_clipping(const Head& head, Normalization actions) {
-  if (!head.clips_actions() || actions == Normalization::kMinMax) return;
+void check_clipping(const Head& head, const std::vector<Normalization>& actions) {
+  const auto other = std::ranges::find_if(
+      actions, [](Normalization kind) { return kind != Normalization::kMinMax; });
+  if (!head.clips_actions() || other == actions.end()) return;
   throw Error({.what = "the head clips actions to [-1, 1], a range that only min_max guarantees",
                .where = "agent.action_normalization",
                .expected = "min_max",
-               .found = to_string(actions),
+               .found = to_string(*other),
                .next = "change it, or turn off the head's clipping"});
+}
+
+const StreamSpec& text_stream(const ObservationSpec& spec, const std::string& name) {
+  const StreamSpec* stream = spec.find(name);
+  if (stream != nullptr && stream->kind == StreamKind::kText) return *stream;
+  throw Error({.what = "the data has no text stream '" + name + "'",
+               .where = "agent.text_stream",
+               .expected = fmt::format("a text stream among {}", fmt::join(spec.names(), ", ")),
+               .next = "set agent.language=none, or load the stream"});
 }
 
 // Stacks the parts along a new first dimension; undefined if there are none.
@@ -81,7 +92,8 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
     register_module("backbone", backbone_);
   }
   register_module("head", head_);
-  check_clipping(*head_, options_.action_normalization);
+  check_clipping(*head_, options_.actions().normalization);
+  check_action_options(options_.actions(), spec_.action_dim, spec_.state_dim());
   if (options_.use_env_state && spec_.env_state_dim() == 0) {
     throw Error({.what = "use_env_state requires a state that the data does not contain",
                  .where = "agent.use_env_state",
@@ -90,7 +102,13 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
   }
   condition_ = condition_spec(backbone_.get(), spec_.state_dim(),
                               options_.use_env_state ? spec_.env_state_dim() : 0);
+  condition_.text_dim = options_.language.condition_dim();
   check_not_empty(condition_);
+  if (condition_.text_dim > 0) {
+    text_ = register_module(
+        "text", std::make_shared<TextEmbedding>(options_.language,
+                                                text_stream(spec_, options_.language.stream)));
+  }
 
   // One normalizer per input; features of a trained backbone are not normalized.
   auto normalizer = [&](const char* name, std::int64_t dim, Normalization kind) {
@@ -100,8 +118,8 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
   if (condition_.state_dim > 0) {
     state_normalizer_ = normalizer("state", condition_.state_dim, options_.state_normalization);
   }
-  action_normalizer_ = normalizer("action", spec_.action_dim, options_.action_normalization);
-  any_buffer_ = action_normalizer_->buffers().front();
+  actions_.emplace(options_.actions(), spec_.action_dim, *this);
+  any_buffer_ = actions_->normalizer().buffers().front();
   if (condition_.env_state_dim > 0) {
     env_state_normalizer_ =
         normalizer("env_state", condition_.env_state_dim, options_.state_normalization);
@@ -114,15 +132,16 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
   }
 }
 
-std::vector<std::string> VlaAgent::state_names() const {
+std::vector<std::string> VlaAgent::input_names() const {
   std::vector<std::string> names;
   if (state_normalizer_) names.emplace_back(kState);
   if (env_state_normalizer_) names.emplace_back(kEnvState);
+  if (text_) names.push_back(options_.language.stream);
   return names;
 }
 
 std::vector<std::string> VlaAgent::stream_names() const {
-  std::vector<std::string> names = state_names();
+  std::vector<std::string> names = input_names();
   if (!backbone_) return names;
   for (std::string& name : backbone_->stream_names()) {
     if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
@@ -132,7 +151,11 @@ std::vector<std::string> VlaAgent::stream_names() const {
 
 void VlaAgent::set_statistics(const DatasetStatistics& statistics) {
   if (state_normalizer_) state_normalizer_->fit(statistics.state);
-  action_normalizer_->fit(statistics.action);
+  actions_->fit(statistics);
+  if (text_) {
+    const auto texts = statistics.texts.find(options_.language.stream);
+    text_->set_texts(texts != statistics.texts.end() ? texts->second : std::vector<std::string>());
+  }
   if (env_state_normalizer_ && statistics.env_state) {
     env_state_normalizer_->fit(*statistics.env_state);
   }
@@ -140,11 +163,10 @@ void VlaAgent::set_statistics(const DatasetStatistics& statistics) {
 }
 
 bool VlaAgent::has_statistics() const {
-  for (const auto& normalizer :
-       {state_normalizer_, action_normalizer_, env_state_normalizer_, feature_normalizer_}) {
+  for (const auto& normalizer : {state_normalizer_, env_state_normalizer_, feature_normalizer_}) {
     if (normalizer && !normalizer->fitted()) return false;
   }
-  return true;
+  return actions_->normalizer().fitted() && (!text_ || text_->has_texts());
 }
 
 // Reading the flags synchronizes with a GPU, so a positive result is cached.
@@ -181,9 +203,14 @@ LossReport VlaAgent::loss(const Batch& batch, at::Generator& generator) {
 
   // The head's loss under the condition of features and states.
   const at::Tensor features = features_of(batch, generator);
-  const Condition condition(build_cond(condition_, features, state, env_state),
+  const at::Tensor text =
+      text_ ? text_->embed(batch.observations.at(options_.language.stream)) : at::Tensor();
+  const Condition condition(build_cond(condition_, features, state, env_state, text),
                             tokens_of(features));
-  return head_->loss(action_normalizer_->normalize(batch.actions), condition, batch.is_pad,
+  const at::Tensor reference = actions_->is_relative()
+                                   ? batch.observations.at(kState).slice(1, -1)  // [B, 1, S]
+                                   : at::Tensor();
+  return head_->loss(actions_->normalize(batch.actions, reference), condition, batch.is_pad,
                      generator);
 }
 
@@ -192,11 +219,13 @@ std::unique_ptr<Actor> VlaAgent::make_actor(const ActorOptions& options) {
 }
 
 void VlaAgent::check(const Observation& observation) const {
-  for (const std::string& name : state_names()) {
+  for (const std::string& name : input_names()) {
     if (observation.get(name).defined()) continue;
     throw Error({.what = "the observation lacks " + name,
                  .where = "vla_agent",
-                 .expected = fmt::format("float [{}]", spec_.at(name).shape.front()),
+                 .expected = fmt::format(
+                     "{} [{}]", text_ && name == options_.language.stream ? "uint8" : "float",
+                     spec_.at(name).shape.front()),
                  .next = "pass every stream in stream_names() to the actor"});
   }
 }
@@ -227,15 +256,17 @@ EncodedObservation VlaAgent::encode(const Observation& observation, bool with_im
   if (env_state_normalizer_) {
     encoded.env_state = env_state_normalizer_->normalize(values_of(kEnvState));
   }
+  if (text_) encoded.text = text_->embed_one(observation.at(options_.language.stream));
   return encoded;
 }
 
 Condition VlaAgent::condition_of(const std::vector<EncodedObservation>& steps) const {
-  std::vector<at::Tensor> features, states, env_states;
+  std::vector<at::Tensor> features, states, env_states, texts;
   for (const EncodedObservation& step : steps) {
     if (backbone_) features.push_back(step.features);
     if (state_normalizer_) states.push_back(step.state);
     if (env_state_normalizer_) env_states.push_back(step.env_state);
+    if (text_) texts.push_back(step.text);
   }
 
   // Stacked over the steps, as a batch of one.
@@ -243,8 +274,8 @@ Condition VlaAgent::condition_of(const std::vector<EncodedObservation>& steps) c
     return parts.empty() ? at::Tensor() : stack(parts).unsqueeze(0);
   };
   const at::Tensor stacked = batch_of_one(features);
-  const at::Tensor cond =
-      build_cond(condition_, stacked, batch_of_one(states), batch_of_one(env_states));
+  const at::Tensor cond = build_cond(condition_, stacked, batch_of_one(states),
+                                     batch_of_one(env_states), batch_of_one(texts));
   const at::Tensor tokens = tokens_of(stacked);
   return {cond.squeeze(0), tokens.defined() ? tokens.squeeze(0) : at::Tensor()};
 }
@@ -298,12 +329,17 @@ at::Tensor VlaAgent::sample(const Condition& condition, const BatchGenerator& no
   return chunks.to(at::kFloat);
 }
 
-at::Tensor VlaAgent::normalize_actions(const at::Tensor& actions) const {
-  return action_normalizer_->normalize(actions.to(device(), at::kFloat));
+at::Tensor VlaAgent::reference_of(const Observation& observation) const {
+  return actions_->is_relative() ? observation.at(kState).to(device(), at::kFloat) : at::Tensor();
 }
 
-at::Tensor VlaAgent::commands_of(const at::Tensor& chunk) const {
-  return action_normalizer_->unnormalize(chunk).to(at::kCPU);
+at::Tensor VlaAgent::normalize_actions(const at::Tensor& commands,
+                                       const at::Tensor& reference) const {
+  return actions_->normalize(commands.to(device(), at::kFloat), reference);
+}
+
+at::Tensor VlaAgent::commands_of(const at::Tensor& chunk, const at::Tensor& reference) const {
+  return actions_->commands_of(chunk, reference).to(at::kCPU);
 }
 
 bool VlaAgent::decays(const std::string& name, const at::Tensor& parameter) const {

@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "plugins/vla_agent/action_schedule.h"
+#include "plugins/vla_agent/action_space.h"
+#include "plugins/vla_agent/text_embedding.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/condition.h"
 
@@ -32,9 +34,22 @@ struct VlaAgentOptions {
   bool use_env_state = false;
   Normalization state_normalization = Normalization::kMinMax;
   Normalization action_normalization = Normalization::kMinMax;
+  std::vector<Normalization> action_normalizations =
+      {};                                           // one for each dimension; empty: the above
+  bool relative_actions = false;                    // to the state, see action_space.h
+  std::vector<std::int64_t> absolute_actions = {};  // dimensions that stay absolute
   // For a frozen backbone's features; features of a trained backbone are not normalized.
   Normalization feature_normalization = Normalization::kMeanStd;
   double state_noise = 0.0;  // standard deviation; added to the normalized state in training
+  LanguageOptions language = {};
+
+  ActionOptions actions() const {
+    return {.are_relative = relative_actions,
+            .absolute_dims = absolute_actions,
+            .normalization = action_normalizations.empty()
+                                 ? std::vector<Normalization>{action_normalization}
+                                 : action_normalizations};
+  }
 
   ExecutionOptions execution(std::int64_t action_dim) const {
     return {.horizons = horizons,
@@ -50,6 +65,7 @@ struct EncodedObservation {
   at::Tensor features;   // [V]
   at::Tensor state;      // [S]
   at::Tensor env_state;  // [E]
+  at::Tensor text;       // [D]
 };
 
 // Error if the condition has no parts, so that the policy would have no input.
@@ -82,18 +98,23 @@ class VlaAgent : public Agent {
   const VlaAgentOptions& options() const { return options_; }
   const Head& head() const { return *head_; }
   at::Device device() const { return any_buffer_.device(); }
-  // Those of `state` and `env_state` that the policy uses.
-  std::vector<std::string> state_names() const;
+  // Those of `state`, `env_state` and the text stream that the policy uses.
+  std::vector<std::string> input_names() const;
   // Error unless the statistics have been set.
   void require_statistics();
-  // Error if the observation lacks a stream in state_names().
+  // Error if the observation lacks a stream in input_names().
   void check(const Observation& observation) const;
   // If `with_images` is false, the features stay undefined.
   EncodedObservation encode(const Observation& observation, bool with_images);
   // The condition from one observation per condition step: steps [T, C].
   Condition condition_of(const std::vector<EncodedObservation>& steps) const;
-  at::Tensor normalize_actions(const at::Tensor& actions) const;  // [N, A], on the agent's device
-  at::Tensor commands_of(const at::Tensor& chunk) const;  // [H, A], unnormalized, on the CPU
+  // The state of which relative actions are differences, on the agent's device; undefined if they
+  // are absolute.
+  at::Tensor reference_of(const Observation& observation) const;
+  // Commands [N, A] as the head sees them, on the agent's device.
+  at::Tensor normalize_actions(const at::Tensor& commands, const at::Tensor& reference) const;
+  // A chunk [H, A] as commands, on the CPU.
+  at::Tensor commands_of(const at::Tensor& chunk, const at::Tensor& reference) const;
 
  private:
   at::Tensor features_of(const Batch& batch, at::Generator& generator);
@@ -106,7 +127,8 @@ class VlaAgent : public Agent {
   ConditionSpec condition_;
   std::shared_ptr<Backbone> backbone_;
   std::shared_ptr<Head> head_;
-  std::shared_ptr<Normalizer> action_normalizer_;
+  std::optional<ActionSpace> actions_;
+  std::shared_ptr<TextEmbedding> text_;  // nullptr if the condition has no text
   // nullptr if the condition does not contain the input.
   std::shared_ptr<Normalizer> state_normalizer_, env_state_normalizer_, feature_normalizer_;
   at::Tensor any_buffer_;  // is on the agent's device; a head may have no weights

@@ -36,9 +36,9 @@ PrincipalAxes principal_axes(const at::Tensor& covariance, const at::Tensor& sca
   return {axes * largest.sign(), variances.clamp_min(0)};
 }
 
-// The q-quantile of sorted rows [N, D], interpolated linearly between rows: [D].
-at::Tensor quantile(const at::Tensor& sorted, double q) {
-  const double position = q * static_cast<double>(sorted.size(0) - 1);
+// A percentile of sorted rows [N, D], interpolated linearly between rows: [D].
+at::Tensor percentile(const at::Tensor& sorted, double percent) {
+  const double position = percent / 100.0 * static_cast<double>(sorted.size(0) - 1);
   const auto below = static_cast<std::int64_t>(position);
   const std::int64_t above = std::min(below + 1, sorted.size(0) - 1);
   return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
@@ -98,8 +98,8 @@ Statistics Statistics::of(const at::Tensor& rows, bool with_percentiles) {
                         .covariance = covariance};
   if (with_percentiles) {
     const at::Tensor sorted = std::get<0>(wide.sort(0));
-    statistics.q01 = single(quantile(sorted, 0.01));
-    statistics.q99 = single(quantile(sorted, 0.99));
+    statistics.q01 = single(percentile(sorted, 1.0));
+    statistics.q99 = single(percentile(sorted, 99.0));
   }
   return statistics;
 }
