@@ -6,9 +6,11 @@
 // encoded and projected. The reference (bench/reference/encode_transformers.py) runs in another
 // process, and the two take turns, so that other load on the machine affects both. The weights are
 // random, because speed does not depend on them.
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
 
 #include <cstdlib>
 #include <functional>

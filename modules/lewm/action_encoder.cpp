@@ -1,6 +1,9 @@
 #include "modules/lewm/action_encoder.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/nn/modules/container/moduledict.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
 
 #include "roboimi/common/error.h"
 

@@ -1,6 +1,13 @@
 #include "modules/resnet/resnet.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/enum.h>
+#include <torch/nn/init.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/any.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/normalization.h>
 
 #include <array>
 

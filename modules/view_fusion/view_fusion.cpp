@@ -1,9 +1,9 @@
 #include "modules/view_fusion/view_fusion.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include "modules/view_fusion/resample.h"
 #include "roboimi/common/error.h"

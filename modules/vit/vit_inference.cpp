@@ -1,6 +1,8 @@
 #include "modules/vit/vit_inference.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/linear.h>
 
 #include <utility>
 

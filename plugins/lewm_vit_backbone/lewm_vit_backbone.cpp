@@ -1,8 +1,8 @@
 #include "plugins/lewm_vit_backbone/lewm_vit_backbone.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include "modules/view_fusion/fusion_settings.h"
 #include "roboimi/common/bfloat16.h"

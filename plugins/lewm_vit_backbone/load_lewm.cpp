@@ -1,7 +1,8 @@
 #include "plugins/lewm_vit_backbone/load_lewm.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include "modules/lewm/checkpoint_names.h"
 #include "roboimi/common/error.h"

@@ -1,7 +1,8 @@
 #include "plugins/lewm_world_model/lewm_world_model.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "modules/view_fusion/fusion_settings.h"
 #include "modules/vit/vit_inference.h"

@@ -1,8 +1,9 @@
 #include "plugins/resnet_backbone/resnet_backbone.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/batchnorm.h>
 
 #include "plugins/resnet_backbone/load_resnet.h"
 #include "roboimi/common/error.h"

@@ -1,8 +1,8 @@
 #include "plugins/torchscript_backbone/torchscript_backbone.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 

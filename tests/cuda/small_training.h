@@ -2,7 +2,9 @@
 // batches.
 #pragma once
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/linear.h>
 
 #include "roboimi/common/random.h"
 #include "roboimi/config/node.h"

@@ -1,7 +1,8 @@
 #include "roboimi/train/representation.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

@@ -1,7 +1,8 @@
 #include "roboimi/train/validation.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"

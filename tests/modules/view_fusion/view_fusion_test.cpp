@@ -1,7 +1,7 @@
 #include "modules/view_fusion/view_fusion.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include "roboimi/common/error.h"
 

@@ -1,9 +1,9 @@
 // Cases written by tests/reference/lewm_reference.py, and the deviation of a backbone from them.
 #pragma once
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <filesystem>
 #include <string>

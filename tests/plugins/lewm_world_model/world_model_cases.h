@@ -1,8 +1,10 @@
 // Golden tensors from tests/golden/lewm_world_model.py, and models of the golden sizes.
 #pragma once
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
 
 #include <memory>
 #include <string>

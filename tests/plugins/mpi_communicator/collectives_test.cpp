@@ -1,6 +1,6 @@
 // Collective operations. mpirun runs these tests in several processes.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <ctime>
 #include <thread>

@@ -1,7 +1,9 @@
 // Comparison with an independent PyTorch implementation (tests/reference/resnet_reference.py).
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
 
 #include "plugins/resnet_backbone/resnet_backbone.h"
 #include "roboimi/common/random.h"

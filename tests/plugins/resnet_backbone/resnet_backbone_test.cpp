@@ -1,7 +1,7 @@
 #include "plugins/resnet_backbone/resnet_backbone.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"

@@ -1,6 +1,8 @@
 // Frozen and trained modules, and their state in a checkpoint.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"

@@ -1,6 +1,6 @@
 // Comparison with the same encoders in PyTorch's eager mode.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include "roboimi/common/error.h"
 #include "tests/plugins/torchscript_backbone/cases.h"

@@ -1,6 +1,6 @@
 // Files and modules that are rejected, and their errors.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <fstream>
