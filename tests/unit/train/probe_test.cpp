@@ -1,7 +1,7 @@
 #include "roboimi/train/probe.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"

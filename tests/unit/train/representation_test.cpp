@@ -1,7 +1,7 @@
 #include "roboimi/train/representation.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
-#include <torch/torch.h>
 
 #include "roboimi/common/random.h"
 #include "roboimi/io/image.h"
