@@ -1,6 +1,7 @@
 // Tests that compare training steps in a CUDA graph with the same steps run eagerly.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
 
 #include "tests/cuda/small_training.h"
 #include "tests/error_text.h"

@@ -1,5 +1,7 @@
 // A small backbone that is compiled into several libraries. Without a definition it is a good
 // plugin; each definition breaks it in one way.
+#include <torch/nn/modules/linear.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>

@@ -1,4 +1,7 @@
 #include <gmock/gmock.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/optim/adamw.h>
 
 #include "roboimi/common/error.h"
 #include "tests/plugins/lewm_vit_backbone/lewm_cases.h"

@@ -1,6 +1,10 @@
 // A backbone and a head whose results show which inputs they come from, and an agent with both.
 #pragma once
 
+#include <torch/nn/modules/linear.h>
+
+#include <torch/nn/modules/linear.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <mutex>

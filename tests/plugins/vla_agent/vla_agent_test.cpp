@@ -1,6 +1,8 @@
 // VlaAgent: its inputs and their checks, its loss and the checks of its parts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/nn/modules/dropout.h>
+#include <torch/nn/modules/dropout.h>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"

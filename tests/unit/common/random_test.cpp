@@ -1,6 +1,7 @@
 #include "roboimi/common/random.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/modules/linear.h>
 
 #include "roboimi/common/error.h"
 

@@ -1,6 +1,9 @@
 // A complete agent that trains in milliseconds: a small network from the state to the actions.
 #pragma once
 
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/linear.h>
+
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/agent.h"
