@@ -11,7 +11,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
 #include "roboimi/config/did_you_mean.h"
-#include "roboimi/data/episode_selection.h"
+#include "roboimi/contract/episode_selection.h"
 
 namespace roboimi::hdf5_dataset {
 namespace {

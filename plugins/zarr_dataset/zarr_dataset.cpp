@@ -8,7 +8,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
-#include "roboimi/data/episode_selection.h"
+#include "roboimi/contract/episode_selection.h"
 
 namespace roboimi::zarr_dataset {
 

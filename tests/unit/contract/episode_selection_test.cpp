@@ -1,4 +1,4 @@
-#include "roboimi/data/episode_selection.h"
+#include "roboimi/contract/episode_selection.h"
 
 #include <gmock/gmock.h>
 
