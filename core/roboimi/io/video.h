@@ -37,10 +37,10 @@ struct VideoEncoding {
   int rate_factor = 20;
 };
 
-// LeRobot's settings: a keyframe every 2 frames, rate factor 30.
-inline constexpr VideoEncoding kLeRobotH264{
+// For data sets, whose frames are read in random order: a keyframe every 2 frames, rate factor 30.
+inline constexpr VideoEncoding kRandomAccessH264{
     .codec = VideoEncoding::Codec::kH264, .keyframe_interval = 2, .rate_factor = 30};
-inline constexpr VideoEncoding kLeRobotAv1{
+inline constexpr VideoEncoding kRandomAccessAv1{
     .codec = VideoEncoding::Codec::kAv1, .keyframe_interval = 2, .rate_factor = 30};
 
 class ROBOIMI_EXPORT VideoWriter {

@@ -258,7 +258,7 @@ TEST_F(VideoReaderTest, AVariableFrameRateKeepsItsTimes) {
 }
 
 TEST_F(VideoReaderTest, ReadsWhatTheWriterWrote) {
-  for (const VideoEncoding& encoding : {VideoEncoding{}, kLeRobotH264, kLeRobotAv1}) {
+  for (const VideoEncoding& encoding : {VideoEncoding{}, kRandomAccessH264, kRandomAccessAv1}) {
     VideoWriter writer(folder_ / "a.mp4", {.height = 64, .width = 96}, 50.0, encoding);
     for (int i = 0; i < 30; ++i) writer.add(numbered_frame(i, 64, 96));
     writer.close();
