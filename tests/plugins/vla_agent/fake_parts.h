@@ -3,8 +3,6 @@
 
 #include <torch/nn/modules/linear.h>
 
-#include <torch/nn/modules/linear.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <mutex>

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/nn/modules/dropout.h>
-#include <torch/nn/modules/dropout.h>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
