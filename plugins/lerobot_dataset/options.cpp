@@ -1,8 +1,9 @@
-// Config options of the dataset.
+// Config options of the dataset and the writer.
 #include <cstdint>
 #include <optional>
 
 #include "plugins/lerobot_dataset/lerobot_dataset.h"
+#include "plugins/lerobot_dataset/lerobot_episode_writer.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/config/declare.h"
 
@@ -36,10 +37,32 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
   });
 }
 
+static void declare(OptionFields& fields, WriterOptions& o) {
+  fields.choice("codec", o.frames,
+                {{FrameStorage::kH264, "h264"},
+                 {FrameStorage::kAv1, "av1"},
+                 {FrameStorage::kLossless, "lossless"},
+                 {FrameStorage::kPng, "png"}},
+                "storage of frames: videos in H.264 or AV1 with a keyframe every 2 frames, "
+                "lossless H.264, or lossless PNG images in the data files");
+  fields.integer("crf", o.crf, "constant rate factor of h264 (up to 51) and av1").range(0, 63);
+  fields.text("task", o.task, "instruction of rows without a text in the stream `task`");
+  fields.optional_text("robot_type", o.robot_type, "`robot_type` in meta/info.json");
+  fields.choice("depth", o.depth,
+                {{DepthStreams::kRefuse, "refuse"}, {DepthStreams::kSkip, "skip"}},
+                "depth streams, which the format cannot store exactly");
+}
+
 Schema dataset_schema() { return schema_of<DatasetOptions>(); }
 
 std::shared_ptr<Dataset> create_dataset(const Options& options) {
   return std::make_shared<LerobotDataset>(options_from<DatasetOptions>(options));
+}
+
+Schema writer_schema() { return schema_of<WriterOptions>(); }
+
+std::shared_ptr<EpisodeWriter> create_writer(const Options& options) {
+  return std::make_shared<LerobotEpisodeWriter>(options_from<WriterOptions>(options));
 }
 
 }  // namespace roboimi::lerobot_dataset

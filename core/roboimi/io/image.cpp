@@ -116,7 +116,7 @@ void check_image(const at::Tensor& image, const char* what) {
                .found = image.defined() ? found.str() : "nothing"});
 }
 
-void write_png(const std::filesystem::path& path, const at::Tensor& image) {
+std::vector<std::uint8_t> encode_png(const at::Tensor& image) {
   check_image(image, "write a PNG");
   const at::Tensor pixels = image.cpu().contiguous();
   png_image png{};
@@ -124,13 +124,18 @@ void write_png(const std::filesystem::path& path, const at::Tensor& image) {
   png.height = static_cast<png_uint_32>(pixels.size(0));
   png.width = static_cast<png_uint_32>(pixels.size(1));
   png.format = PNG_FORMAT_RGB;
-  std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(png), '\0');
+  std::vector<std::uint8_t> bytes(PNG_IMAGE_PNG_SIZE_MAX(png));
   png_alloc_size_t size = bytes.size();
   if (!png_image_write_to_memory(&png, bytes.data(), &size, 0, pixels.data_ptr(), 0, nullptr)) {
-    throw Error(
-        {.what = std::string("cannot encode a PNG: ") + png.message, .where = path.string()});
+    throw Error(std::string("cannot encode a PNG: ") + png.message);
   }
-  write_text_atomically(path, std::string_view(bytes).substr(0, size));
+  bytes.resize(size);
+  return bytes;
+}
+
+void write_png(const std::filesystem::path& path, const at::Tensor& image) {
+  const std::vector<std::uint8_t> bytes = encode_png(image);
+  write_text_atomically(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 at::Tensor read_png(const std::filesystem::path& path) {

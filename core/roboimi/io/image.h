@@ -20,6 +20,9 @@
 
 namespace roboimi {
 
+// The bytes of a PNG, lossless.
+ROBOIMI_EXPORT std::vector<std::uint8_t> encode_png(const at::Tensor& image);
+
 // Writes the file atomically (common/files.h).
 ROBOIMI_EXPORT void write_png(const std::filesystem::path& path, const at::Tensor& image);
 

@@ -43,10 +43,12 @@ std::optional<std::uint64_t> StagedEpisodes::seed_named(const std::string& name)
 
 StagedEpisodes::Kind StagedEpisodes::kind_of(const fs::directory_entry& entry) const {
   std::error_code ignored;
-  if (!fs::is_regular_file(entry.symlink_status(ignored))) return Kind::kForeign;
+  const fs::file_status status = entry.symlink_status(ignored);
+  const bool is_file = fs::is_regular_file(status);
+  if (!is_file && !fs::is_directory(status)) return Kind::kForeign;
   const std::string name = entry.path().filename().string();
-  if (seed_named(name)) return Kind::kWhole;
-  // The names that write_file_atomically() gives to temporary files: .NAME.tmp...
+  if (is_file && seed_named(name)) return Kind::kWhole;
+  // The names of temporary files and of writers' temporary folders: .NAME.tmp...
   const std::size_t end = name.rfind(".tmp");
   const bool is_ours = name.starts_with('.') && end != std::string::npos && end > 0 &&
                        seed_named(name.substr(1, end - 1));
@@ -86,7 +88,7 @@ void StagedEpisodes::clean_up(bool all) const {
     const Kind kind = kind_of(*entry);
     if (kind == Kind::kTemporary || (all && kind == Kind::kWhole)) ours.push_back(entry->path());
   }
-  for (const fs::path& file : ours) fs::remove(file, ignored);
+  for (const fs::path& file : ours) fs::remove_all(file, ignored);
   fs::remove(folder_, ignored);  // intentionally fails if it is not empty
 }
 

@@ -211,6 +211,8 @@ TEST_F(CollectionTest, RemovesOnlyItsOwnStagedFiles) {
   write_text_atomically(staged / "episode_x.txt", "mine");
   write_text_atomically(staged / "episode_99.txt", "");  // damaged
   write_text_atomically(staged / ".episode_98.txt.tmp123", "partial");
+  write_text_atomically(staged / ".episode_97.txt.tmp8/front.mp4", "partial");
+  write_text_atomically(staged / "episode_96.txt/thesis.tex", "years of work");
   write_text_atomically(folder_ / "elsewhere", "97");
   fs::create_symlink(folder_ / "elsewhere", staged / "episode_97.txt");
   {
@@ -223,6 +225,8 @@ TEST_F(CollectionTest, RemovesOnlyItsOwnStagedFiles) {
   }
   EXPECT_FALSE(fs::exists(staged / "episode_99.txt"));
   EXPECT_FALSE(fs::exists(staged / ".episode_98.txt.tmp123"));
+  EXPECT_FALSE(fs::exists(staged / ".episode_97.txt.tmp8"));
+  EXPECT_TRUE(fs::exists(staged / "episode_96.txt/thesis.tex"));
   EXPECT_EQ(read_text(folder_ / "elsewhere"), "97");
 }
 

@@ -39,12 +39,24 @@ void check_column(const Column& column) {
   if (!is_utf8(column.name)) fail("the name is not UTF-8");
 }
 
+using Structs = std::set<std::string>;
+
+// The struct that the column is a member of; empty if it is none.
+std::string_view struct_of(const Column& column, const Structs& structs) {
+  const std::string_view name = column.name;
+  for (std::size_t dot = name.find('.'); dot != name.npos; dot = name.find('.', dot + 1)) {
+    if (structs.contains(std::string(name.substr(0, dot)))) return name.substr(0, dot);
+  }
+  return {};
+}
+
 // A node of the schema that has children.
-void write_group(ThriftWriter& out, std::string_view name, Repetition repetition, bool is_list) {
+void write_group(ThriftWriter& out, std::string_view name, Repetition repetition, bool is_list,
+                 std::int32_t num_children = 1) {
   out.begin();
   out.integer(3, std::int32_t{repetition});
   out.binary(4, name);
-  out.integer(5, std::int32_t{1});
+  out.integer(5, num_children);
   if (is_list) {
     out.integer(6, std::int32_t{kConvertedList});
     out.begin(10);
@@ -80,23 +92,41 @@ void write_leaf(ThriftWriter& out, const Column& column, std::string_view name) 
   out.end();
 }
 
-// The path of a leaf below the root: NAME, list, element, list, element, ...
-std::vector<std::string_view> path_of(const Column& column) {
-  std::vector<std::string_view> path = {column.name};
+// The path of a leaf below its struct or the root: NAME, list, element, list, element, ...
+std::vector<std::string_view> path_of(const Column& column, std::string_view owner) {
+  const std::string_view name = column.name;
+  std::vector<std::string_view> path = {owner.empty() ? name : name.substr(owner.size() + 1)};
   for (int i = 0; i < column.list_depth; ++i) path.insert(path.end(), {"list", "element"});
   return path;
 }
 
-void write_schema(ThriftWriter& out, const std::vector<Column>& columns) {
+void write_schema(ThriftWriter& out, const std::vector<Column>& columns, const Structs& structs) {
+  // The members of each struct, by its first column.
+  std::map<const Column*, std::int32_t> members;
   std::size_t nodes = 1;
-  for (const Column& column : columns) nodes += path_of(column).size();
+  const Column* first = nullptr;
+  std::string_view previous;
+  for (const Column& column : columns) {
+    const std::string_view owner = struct_of(column, structs);
+    if (owner.empty() || owner != previous) first = &column;
+    if (!owner.empty() && ++members[first] == 1) ++nodes;
+    nodes += path_of(column, owner).size();
+    previous = owner;
+  }
+  auto children = static_cast<std::int32_t>(columns.size());
+  for (const auto& [column, count] : members) children -= count - 1;
+  // The nodes, depth first.
   out.list(2, ThriftWriter::kStruct, nodes);
   out.begin();
   out.binary(4, "schema");
-  out.integer(5, static_cast<std::int32_t>(columns.size()));
+  out.integer(5, children);
   out.end();
   for (const Column& column : columns) {
-    const std::vector<std::string_view> path = path_of(column);
+    const std::string_view owner = struct_of(column, structs);
+    if (const auto found = members.find(&column); found != members.end()) {
+      write_group(out, owner, kRequired, /*is_list=*/false, found->second);
+    }
+    const std::vector<std::string_view> path = path_of(column, owner);
     for (std::size_t i = 0; i + 1 < path.size(); ++i) {
       const bool is_list = i % 2 == 0;
       write_group(out, path[i], is_list ? kOptional : kRepeated, is_list);
@@ -105,7 +135,8 @@ void write_schema(ThriftWriter& out, const std::vector<Column>& columns) {
   }
 }
 
-void write_chunk(ThriftWriter& out, const Column& column, const WrittenChunk& written) {
+void write_chunk(ThriftWriter& out, const Column& column, std::string_view owner,
+                 const WrittenChunk& written) {
   const ColumnChunk& chunk = written.chunk;
   out.begin();
   out.integer(2, std::int64_t{0});  // the position of another copy of the metadata: none
@@ -113,7 +144,8 @@ void write_chunk(ThriftWriter& out, const Column& column, const WrittenChunk& wr
   out.integer(1, chunk.type);
   out.list(2, ThriftWriter::kInt32, written.encodings.size());
   for (const std::int32_t encoding : written.encodings) out.element(encoding);
-  const std::vector<std::string_view> path = path_of(column);
+  std::vector<std::string_view> path = path_of(column, owner);
+  if (!owner.empty()) path.insert(path.begin(), owner);
   out.list(3, ThriftWriter::kBinary, path.size());
   for (const std::string_view name : path) out.element(name);
   out.integer(4, chunk.codec);
@@ -127,12 +159,14 @@ void write_chunk(ThriftWriter& out, const Column& column, const WrittenChunk& wr
 }
 
 void write_group_metadata(ThriftWriter& out, const std::vector<Column>& columns,
-                          const WrittenGroup& group) {
+                          const Structs& structs, const WrittenGroup& group) {
   std::int64_t bytes = 0;
   for (const WrittenChunk& written : group.chunks) bytes += written.uncompressed_size;
   out.begin();
   out.list(1, ThriftWriter::kStruct, columns.size());
-  for (std::size_t i = 0; i < columns.size(); ++i) write_chunk(out, columns[i], group.chunks[i]);
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    write_chunk(out, columns[i], struct_of(columns[i], structs), group.chunks[i]);
+  }
   out.integer(2, bytes);
   out.integer(3, group.num_rows);
   out.end();
@@ -253,10 +287,13 @@ void Writer::close() {
   ThriftWriter out;
   out.begin();
   out.integer(1, std::int32_t{2});  // version of the format
-  write_schema(out, state.columns);
+  const Structs& structs = state.options.structs;
+  write_schema(out, state.columns, structs);
   out.integer(3, rows);
   out.list(4, ThriftWriter::kStruct, state.groups.size());
-  for (const WrittenGroup& group : state.groups) write_group_metadata(out, state.columns, group);
+  for (const WrittenGroup& group : state.groups) {
+    write_group_metadata(out, state.columns, structs, group);
+  }
   write_key_values(out, state.options.metadata);
   out.binary(6, "roboimi");
   out.end();

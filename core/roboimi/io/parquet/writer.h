@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,12 +32,14 @@ struct WriterOptions {
   Codec codec = Codec::kSnappy;
   // Key-value metadata of the footer. Readers of pandas need "pandas" to find the index column.
   std::map<std::string, std::string> metadata = {};
+  // Names of structs: columns STRUCT.MEMBER that follow each other are the members of STRUCT.
+  std::set<std::string> structs = {};
   std::int64_t page_bytes = 1 << 20;  // of a page, before compression
 };
 
 class ROBOIMI_EXPORT Writer {
  public:
-  // A '.' in a name is part of the name: structs are not written.
+  // A '.' in a name is part of the name, unless WriterOptions::structs has the part before it.
   Writer(const std::filesystem::path& file, std::vector<Column> columns,
          WriterOptions options = {});
   ~Writer();

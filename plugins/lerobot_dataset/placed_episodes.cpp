@@ -1,0 +1,139 @@
+#include "plugins/lerobot_dataset/placed_episodes.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <string_view>
+
+#include "plugins/lerobot_dataset/json_file.h"
+#include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
+
+namespace roboimi::lerobot_dataset {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kMetadataKey[] = "roboimi";
+
+fs::path tables_folder(const fs::path& folder) { return folder / "meta/episodes/chunk-000"; }
+
+// The number in file-NNN.parquet.
+std::optional<std::int64_t> index_of(const fs::path& table) {
+  constexpr std::string_view kPrefix = "file-";
+  const std::string name = table.filename().string();
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  std::int64_t index = 0;
+  const char* const begin = name.data() + kPrefix.size();
+  if (std::from_chars(begin, name.data() + name.size(), index).ec != std::errc()) {
+    return std::nullopt;
+  }
+  const bool is_same = index >= 0 && table_path("", index).filename() == name;
+  return is_same ? std::optional(index) : std::nullopt;
+}
+
+PlacedEpisode read_table(const fs::path& file, std::int64_t index) {
+  const parquet::Reader reader(file);
+  const auto integer = [&](const char* column) {
+    return reader.read_integers(column, 0, reader.num_rows()).at(0);
+  };
+  if (reader.num_rows() != 1 || integer("episode_index") != index) {
+    throw Error({.what = "the table is not that of one episode written by roboimi collect",
+                 .where = file.string(),
+                 .expected = fmt::format("one row, of episode {}", index),
+                 .found = fmt::format("{} rows", reader.num_rows()),
+                 .next = "choose another folder: episodes are not added to other data sets"});
+  }
+  PlacedEpisode episode{.length = integer("length"), .from_index = integer("dataset_from_index")};
+  constexpr std::string_view kPrefix = "stats/", kEnd = "/count";
+  for (const parquet::Column& column : reader.columns()) {
+    const std::string_view name = column.name;
+    if (!name.starts_with(kPrefix) || !name.ends_with(kEnd)) continue;
+    const std::string feature(
+        name.substr(kPrefix.size(), name.size() - kPrefix.size() - kEnd.size()));
+    episode.stats[feature] = read_stats(reader, feature);
+  }
+  return episode;
+}
+
+}  // namespace
+
+fs::path table_path(const fs::path& folder, std::int64_t index) {
+  return tables_folder(folder) / fmt::format("file-{:03}.parquet", index);
+}
+
+fs::path rows_path(const fs::path& folder, std::int64_t index) {
+  return folder / "data/chunk-000" / fmt::format("file-{:03}.parquet", index);
+}
+
+fs::path video_path(const fs::path& folder, const std::string& feature, std::int64_t index) {
+  return folder / "videos" / feature / "chunk-000" / fmt::format("file-{:03}.mp4", index);
+}
+
+bool is_table(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string magic(4, '\0');
+  in.read(magic.data(), std::ssize(magic));
+  return magic == "PAR1";
+}
+
+EpisodeHeader read_table_header(const fs::path& file) {
+  const parquet::Reader reader(file);
+  const auto found = reader.metadata().find(kMetadataKey);
+  try {
+    if (found != reader.metadata().end() && reader.num_rows() == 1) {
+      const Json json = Json::parse(found->second);
+      return {.seed = json.at("seed").get<std::uint64_t>(),
+              .success = json.at("success").get<bool>()};
+    }
+  } catch (const Json::exception&) {
+    // reported below
+  }
+  throw Error({.what = "the table does not record the seed of an episode",
+               .where = file.string(),
+               .expected = "one row and the metadata 'roboimi', as written by roboimi collect"});
+}
+
+std::map<std::string, std::string> table_metadata(const EpisodeHeader& header) {
+  const Json json = {{"seed", header.seed}, {"success", header.success}};
+  return {{kMetadataKey, json.dump()}};
+}
+
+void PlacedEpisodes::update(const fs::path& folder) {
+  if (folder != folder_) {
+    stamps_.clear();
+    episodes_.clear();
+    folder_ = folder;
+  }
+  std::set<std::int64_t> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(tables_folder(folder), error)) {
+    const std::optional<std::int64_t> index = index_of(entry.path());
+    if (!index) continue;
+    found.insert(*index);
+    const Stamp stamp{.time = entry.last_write_time(error), .size = entry.file_size(error)};
+    if (const auto known = stamps_.find(*index); known != stamps_.end() && known->second == stamp) {
+      continue;
+    }
+    stamps_[*index] = stamp;
+    episodes_.erase(*index);
+    std::optional<Error> damage;
+    try {
+      const parquet::Reader whole(entry.path());
+    } catch (const Error& caught) {
+      damage = caught;
+    }
+    if (damage) {
+      logger().warn("{}: not counted: {}", folder.string(), damage->what());
+    } else {
+      episodes_[*index] = read_table(entry.path(), *index);
+    }
+  }
+  std::erase_if(stamps_, [&](const auto& item) { return !found.contains(item.first); });
+  std::erase_if(episodes_, [&](const auto& item) { return !found.contains(item.first); });
+}
+
+}  // namespace roboimi::lerobot_dataset

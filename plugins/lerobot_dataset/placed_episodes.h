@@ -1,0 +1,53 @@
+// The episodes of a data set that LerobotEpisodeWriter placed, as their tables describe them, each
+// in a file of its own: meta/episodes/chunk-000/file-NNN.parquet.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "plugins/lerobot_dataset/feature_stats.h"
+#include "roboimi/contract/episode_writer.h"
+
+namespace roboimi::lerobot_dataset {
+
+// Where the files of an episode are. All are in chunk 0, since no two may have the same name.
+std::filesystem::path table_path(const std::filesystem::path& folder, std::int64_t index);
+std::filesystem::path rows_path(const std::filesystem::path& folder, std::int64_t index);
+std::filesystem::path video_path(const std::filesystem::path& folder, const std::string& feature,
+                                 std::int64_t index);
+
+struct PlacedEpisode {
+  std::int64_t length = 0;
+  std::int64_t from_index = 0;                     // its first row in the data set
+  std::map<std::string, FeatureStats> stats = {};  // by feature
+};
+
+// Whether the file begins like a Parquet file, and not like an EpisodeArchive.
+bool is_table(const std::filesystem::path& file);
+// The seed and success of a placed episode. They are key-value metadata of its table: LeRobot's
+// recorder could not append to a data set whose tables have other columns.
+EpisodeHeader read_table_header(const std::filesystem::path& file);
+std::map<std::string, std::string> table_metadata(const EpisodeHeader& header);
+
+class PlacedEpisodes {
+ public:
+  // Reads the tables of the folder that are new or changed since the last call. A table that cannot
+  // be read counts as none: its episode will be placed again.
+  void update(const std::filesystem::path& folder);
+  const std::map<std::int64_t, PlacedEpisode>& episodes() const { return episodes_; }
+
+ private:
+  struct Stamp {
+    std::filesystem::file_time_type time = {};
+    std::uintmax_t size = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+  std::filesystem::path folder_;
+  std::map<std::int64_t, Stamp> stamps_;
+  std::map<std::int64_t, PlacedEpisode> episodes_;
+};
+
+}  // namespace roboimi::lerobot_dataset
