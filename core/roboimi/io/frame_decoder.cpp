@@ -8,6 +8,7 @@ namespace {
 
 // Packets that a decoder may hold back besides one for each thread.
 constexpr std::int64_t kLongestDelay = 40;
+constexpr std::int64_t kNearKeyframe = 8;                    // packets
 constexpr std::int64_t kMostPixels = std::int64_t{1} << 28;  // 16384 x 16384
 
 bool is_intra_only(AVCodecID codec) {
@@ -66,7 +67,7 @@ void FrameDecoder::open(int threads) {
 bool FrameDecoder::continues_to(std::int64_t packet) const {
   if (!is_running_) return false;
   if (std::find(in_flight_.begin(), in_flight_.end(), packet) != in_flight_.end()) return true;
-  return packet >= next_ && index_.start_of(packet) <= next_;
+  return !is_draining_ && packet >= next_ && index_.start_of(packet) <= next_;
 }
 
 void FrameDecoder::restart(std::int64_t packet) {
@@ -90,27 +91,30 @@ void FrameDecoder::mark_damaged(std::int64_t packet) {
   if (index_.start_of(packet) >= start_) damaged_.push_back(packet);
 }
 
+void FrameDecoder::drain() {
+  is_draining_ = true;
+  avcodec_send_packet(codec_.get(), nullptr);
+}
+
 void FrameDecoder::send_next() {
-  int status = 0;
   if (next_ == index_.num_packets()) {
-    is_draining_ = true;
-    status = avcodec_send_packet(codec_.get(), nullptr);
-  } else {
-    is_running_ = false;  // if reading throws, a pass cannot be continued
-    if (!source_.next(*packet_)) {
-      throw Error({.what = "the video has become shorter since it was opened",
-                   .where = source_.file().string(),
-                   .next = "do not write to a data set while it is in use"});
-    }
-    is_running_ = true;
-    packet_->pts = next_;
-    packet_->dts = AV_NOPTS_VALUE;
-    in_flight_.push_back(next_++);
-    status = avcodec_send_packet(codec_.get(), packet_.get());
-    av_packet_unref(packet_.get());
+    drain();
+    return;
   }
+  is_running_ = false;  // if reading throws, a pass cannot be continued
+  if (!source_.next(*packet_)) {
+    throw Error({.what = "the video has become shorter since it was opened",
+                 .where = source_.file().string(),
+                 .next = "do not write to a data set while it is in use"});
+  }
+  is_running_ = true;
+  packet_->pts = next_;
+  packet_->dts = AV_NOPTS_VALUE;
+  in_flight_.push_back(next_++);
+  const int status = avcodec_send_packet(codec_.get(), packet_.get());
+  av_packet_unref(packet_.get());
   if (status == AVERROR(ENOMEM)) throw Error("out of memory");
-  if (status < 0 && !is_draining_) mark_damaged(next_ - 1);
+  if (status < 0) mark_damaged(next_ - 1);
 }
 
 // The first frame of a pass shows whether its packet is a keyframe. Otherwise the frames of the
@@ -153,7 +157,7 @@ void FrameDecoder::take_out(const Sink& sink) {
 }
 
 // Decodes until the packet's frame came out. False if it did not, or is damaged.
-bool FrameDecoder::run_until(std::int64_t packet, const Sink& sink) {
+bool FrameDecoder::run_until(std::int64_t packet, bool is_last, const Sink& sink) {
   const std::int64_t last = packet + kLongestDelay + threads_;
   int num_failures = 0;
   while (true) {
@@ -168,12 +172,15 @@ bool FrameDecoder::run_until(std::int64_t packet, const Sink& sink) {
     }
     held_ = -1;
     if (status == AVERROR_EOF) return false;
-    if (status != AVERROR(EAGAIN)) {
-      mark_damaged(next_ - 1);
-      if (is_draining_ && ++num_failures > kLongestDelay) return false;
-    }
+    if (status != AVERROR(EAGAIN)) mark_damaged(next_ - 1);
+    if (is_draining_ && ++num_failures > kLongestDelay) return false;
     if (keyframe_ == Keyframe::kFalse || next_ > last) return false;
-    if (!is_draining_) send_next();
+    if (is_draining_) continue;
+    if (is_last && packet < next_) {
+      drain();
+    } else {
+      send_next();
+    }
   }
 }
 
@@ -188,7 +195,7 @@ bool FrameDecoder::go_back() {
   return true;
 }
 
-void FrameDecoder::decode(std::int64_t frame, const Sink& sink) {
+void FrameDecoder::decode(std::int64_t frame, bool is_last, const Sink& sink) {
   const std::int64_t packet = index_.packet_of(frame);
   if (held_ == packet) {
     sink(frame, *frame_);
@@ -197,7 +204,14 @@ void FrameDecoder::decode(std::int64_t frame, const Sink& sink) {
   step_back_ = 0;
   bool is_continued = continues_to(packet), is_widened = false;
   if (!is_continued) restart(index_.start_of(packet));
-  while (!run_until(packet, sink)) {
+  // Draining ends the pass. Far from a keyframe, that would cost more than it saves.
+  is_last = is_last && packet - index_.start_of(packet) < kNearKeyframe;
+  while (!run_until(packet, is_last, sink)) {
+    if (is_last) {
+      is_last = is_continued = false;
+      restart(index_.start_of(packet));
+      continue;
+    }
     if (go_back()) continue;
     // What came before in the pass must not decide whether a frame can be read, and several threads
     // do not report which packet failed.
@@ -218,11 +232,11 @@ void FrameDecoder::decode(std::int64_t frame, const Sink& sink) {
 void FrameDecoder::decode_first(const Sink& sink) {
   const std::int64_t start = index_.first_keyframe();
   restart(start);
-  if (run_until(index_.packet_of(0), sink)) return;
+  if (run_until(index_.packet_of(0), false, sink)) return;
   std::vector<std::int64_t> cut_off;
   for (std::int64_t i = 0; i < index_.frame_of(start); ++i) cut_off.push_back(index_.packet_of(i));
   if (!cut_off.empty()) index_.hide(cut_off);
-  decode(0, sink);
+  decode(0, false, sink);
 }
 
 void FrameDecoder::refuse(std::int64_t packet) const {

@@ -29,8 +29,10 @@ class FrameDecoder {
   // Decodes the first frame, and hides frames that the file's first keyframe cannot give: those
   // that are shown before it, but refer to frames that were cut off.
   void decode_first(const Sink& sink);
-  // Decodes until `frame` came out. Throws Error if it is damaged or depends on a damaged frame.
-  void decode(std::int64_t frame, const Sink& sink);
+  // Decodes until `frame` came out. `is_last`: the next frame is probably another one than the one
+  // that follows, so nothing should be decoded behind it. Throws Error if it is damaged or depends
+  // on a damaged frame.
+  void decode(std::int64_t frame, bool is_last, const Sink& sink);
 
  private:
   enum class Keyframe { kUnknown, kSound, kFalse };
@@ -38,8 +40,9 @@ class FrameDecoder {
   void open(int threads);
   bool continues_to(std::int64_t packet) const;
   void restart(std::int64_t packet);
-  bool run_until(std::int64_t packet, const Sink& sink);
+  bool run_until(std::int64_t packet, bool is_last, const Sink& sink);
   void send_next();
+  void drain();
   void mark_damaged(std::int64_t packet);
   void take_out(const Sink& sink);
   void check_keyframe(std::int64_t packet);

@@ -115,6 +115,8 @@ bool VideoWriter::State::try_encoder(const Encoder& choice, double fps,
   codec->time_base = av_inv_q(codec->framerate);
   codec->gop_size = encoding.keyframe_interval > 0 ? encoding.keyframe_interval
                                                    : std::max(1, static_cast<int>(fps));
+  // Between such near keyframes, B-frames save nothing and delay every frame in the decoder.
+  if (encoding.keyframe_interval == 1 || encoding.keyframe_interval == 2) codec->max_b_frames = 0;
   if (!is_rgb) {
     codec->color_range = AVCOL_RANGE_MPEG;
     codec->colorspace = AVCOL_SPC_SMPTE170M;  // the result of swscale

@@ -40,6 +40,7 @@ struct VideoReader::State {
   RgbConverter converter;
   ImageSize size;  // and format of every frame
   int format = AV_PIX_FMT_NONE;
+  std::int64_t following = 0;  // the frame after the last call's
 };
 
 VideoReader::VideoReader(const std::filesystem::path& file, int threads)
@@ -94,8 +95,11 @@ at::Tensor VideoReader::read(std::int64_t first, std::int64_t count) {
     state.converter.convert(decoded, pixels + row * bytes);
     is_read[static_cast<std::size_t>(row)] = true;
   };
+  const bool is_sequential = first == state.following;
+  state.following = first + count;
   for (std::int64_t row = 0; row < count; ++row) {
-    if (!is_read[static_cast<std::size_t>(row)]) state.decoder.decode(first + row, keep);
+    if (is_read[static_cast<std::size_t>(row)]) continue;
+    state.decoder.decode(first + row, !is_sequential && row == count - 1, keep);
   }
   return frames;
 }
