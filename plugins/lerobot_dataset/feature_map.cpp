@@ -25,7 +25,8 @@ constexpr std::array<std::string_view, 5> kBookkeeping = {"timestamp", "frame_in
 // Features that no vector stream is made of by itself.
 bool is_bookkeeping(const Feature& feature) {
   return std::ranges::find(kBookkeeping, feature.name) != kBookkeeping.end() ||
-         feature.name.starts_with("annotation.") || feature.name.starts_with("next.");
+         feature.name.starts_with("annotation.") || feature.name.starts_with("next.") ||
+         feature.name.starts_with(kLabelPrefix);
 }
 
 std::string listed(const std::vector<Feature>& features) {
@@ -189,11 +190,14 @@ class Chooser {
 
   void choose_streams() {
     for (const std::string& name : options_.streams) {
-      const Feature& chosen = feature(name, "streams");
+      const Feature* const known = info_.find(name);
+      const Feature* const prefixed = info_.find("observation." + name);
+      const Feature& chosen =
+          known == nullptr && prefixed != nullptr ? *prefixed : feature(name, "streams");
       if (chosen.dtype == "string") {
         map_.texts.push_back(chosen);
       } else {
-        map_.vectors.push_back({.stream = name, .parts = {vector(name, "streams")}});
+        map_.vectors.push_back({.stream = name, .parts = {vector(chosen.name, "streams")}});
       }
     }
   }

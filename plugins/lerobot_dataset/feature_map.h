@@ -12,6 +12,9 @@
 
 namespace roboimi::lerobot_dataset {
 
+// Features of recorded labels, see Dataset::labels().
+inline constexpr char kLabelPrefix[] = "label.";
+
 struct CameraFeature {
   std::string stream;
   Feature feature;

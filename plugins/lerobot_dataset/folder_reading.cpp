@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "plugins/lerobot_dataset/image_frames.h"
 #include "plugins/lerobot_dataset/lerobot_folder.h"
@@ -58,6 +59,16 @@ at::Tensor LerobotFolder::read(std::int64_t i, const std::string& stream, std::i
 
 at::Tensor LerobotFolder::actions(std::int64_t i) const {
   return vectors(i, features_.actions, 0, episode(i).length);
+}
+
+std::map<std::string, at::Tensor> LerobotFolder::labels(std::int64_t i) const {
+  std::map<std::string, at::Tensor> labels;
+  for (const Feature& feature : info_.features) {
+    if (!feature.name.starts_with(kLabelPrefix) || !feature.is_number()) continue;
+    const std::string name = feature.name.substr(std::string_view(kLabelPrefix).size());
+    labels[name] = vectors(i, {.stream = name, .parts = {feature}}, 0, episode(i).length);
+  }
+  return labels;
 }
 
 at::Tensor LerobotFolder::vectors(std::int64_t i, const VectorFeature& vector, std::int64_t first,

@@ -139,6 +139,11 @@ at::Tensor LerobotDataset::actions(std::int64_t index) const {
   return folders_[found.folder]->actions(found.episode);
 }
 
+std::map<std::string, at::Tensor> LerobotDataset::labels(std::int64_t index) const {
+  const Place& found = place(index);
+  return folders_[found.folder]->labels(found.episode);
+}
+
 std::vector<std::filesystem::path> LerobotDataset::files() const {
   std::vector<std::filesystem::path> files;
   for (const auto& folder : folders_) {

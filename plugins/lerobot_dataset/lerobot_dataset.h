@@ -8,6 +8,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,8 @@ class LerobotDataset : public Dataset {
   at::Tensor read(std::int64_t episode, const std::string& stream, std::int64_t first,
                   std::int64_t count) const override;
   at::Tensor actions(std::int64_t episode) const override;
+  // The features label.NAME.
+  std::map<std::string, at::Tensor> labels(std::int64_t episode) const override;
   std::vector<std::filesystem::path> files() const override;
 
   // The number of an episode in its folder.

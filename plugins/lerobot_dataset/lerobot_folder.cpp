@@ -32,6 +32,19 @@ std::string task_column(const FeatureMap& features) {
   return features.task && features.task->dtype != "string" ? features.task->name : "";
 }
 
+// Leaves out episodes after the last one in the table: their recording was interrupted between
+// their rows and their entry, and only the table knows where their videos are.
+void leave_out_unlisted(const InfoFile& info, const EpisodeTable& table,
+                        std::set<std::int64_t>& numbers, Findings& findings) {
+  if (!info.is_v3 || table.error || table.episodes.empty()) return;
+  const auto first = numbers.upper_bound(table.episodes.rbegin()->first);
+  if (first == numbers.end()) return;
+  const std::vector<std::int64_t> left_out(first, numbers.end());
+  findings.warn(fmt::format("{}: left out, because they are not in the episode table: episodes {}",
+                            info.folder().string(), ranges_text(left_out)));
+  numbers.erase(first, numbers.end());
+}
+
 bool has_error(const DataFile& file) { return file.error.has_value(); }
 
 std::vector<std::int64_t> known_numbers(const EpisodeTable& table, const RowIndex& rows) {
@@ -86,6 +99,9 @@ void LerobotFolder::select_episodes(const DatasetOptions& options, Findings& fin
   }
   const bool is_filtered = !chosen.empty();
   if (!is_filtered) chosen.insert(known.begin(), known.end());
+  if (!is_filtered && !video_features(features_).empty()) {
+    leave_out_unlisted(info_, table_, chosen, findings);
+  }
   require_readable(chosen, is_filtered, findings);
   if (!is_filtered) compare_totals(info_, rows_, findings);
 

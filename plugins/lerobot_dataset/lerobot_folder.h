@@ -44,6 +44,7 @@ class LerobotFolder {
   at::Tensor read(std::int64_t i, const std::string& stream, std::int64_t first, std::int64_t count,
                   std::int64_t text_bytes) const;
   at::Tensor actions(std::int64_t i) const;  // float [L, A]
+  std::map<std::string, at::Tensor> labels(std::int64_t i) const;
   std::vector<std::filesystem::path> files() const;
 
  private:
