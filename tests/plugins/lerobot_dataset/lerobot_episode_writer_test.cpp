@@ -1,0 +1,370 @@
+// The episode writer: what it writes is read back by LerobotDataset, also after a killed process.
+#include "plugins/lerobot_dataset/lerobot_episode_writer.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <set>
+#include <vector>
+
+#include "plugins/lerobot_dataset/episode_placement.h"
+#include "plugins/lerobot_dataset/json_file.h"
+#include "plugins/lerobot_dataset/task_table.h"
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/common/random.h"
+#include "roboimi/testing/conformance.h"
+#include "tests/plugins/lerobot_dataset/set_test.h"
+
+namespace roboimi::lerobot_dataset {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr std::int64_t kLength = 12, kHeight = 32, kWidth = 96;
+constexpr double kH264Error = 4.0;  // of 255, mean over the pixels of smooth frames at crf 30
+
+// Episode `number`, with frames of LerobotSet.
+EpisodeRecord make_record(std::int64_t number, std::int64_t length = kLength) {
+  at::Generator generator = make_generator(static_cast<std::uint64_t>(number));
+  EpisodeRecord record;
+  record.streams = {rgb_stream("front", {kHeight, kWidth}), rgb_stream("top", {kHeight, kWidth}),
+                    vector_stream(kState, 3, "rad", {"waist", "elbow", "grip"}),
+                    vector_stream(kEnvState, 2), vector_stream("force", 1)};
+  for (const std::int64_t camera : {0, 1}) {
+    std::vector<at::Tensor> frames;
+    for (const std::int64_t label : LerobotSet::labels(camera, number, length)) {
+      frames.push_back(LerobotSet::picture(label));
+    }
+    record.observations[camera == 0 ? "front" : "top"] = at::stack(frames);
+  }
+  record.observations[kState] = LerobotSet::states(number, length);
+  record.observations[kEnvState] = at::rand({length, 2}, generator);
+  record.observations["force"] = at::rand({length, 1}, generator);
+  record.actions = LerobotSet::actions(number, length);
+  record.labels = {{"box", at::rand({length, 3}, generator)}};
+  record.control_hz = 50.0;
+  record.seed = 100 + static_cast<std::uint64_t>(number);
+  record.success = true;
+  return record;
+}
+
+class LerobotWriter : public SetTest {
+ protected:
+  fs::path staged(std::int64_t number) const {
+    return folder() / ".staged" / table_path("", number).filename();
+  }
+  void collect(const LerobotEpisodeWriter& writer, std::int64_t number,
+               const EpisodeRecord& record) const {
+    writer.write(staged(number), record);
+    writer.place(staged(number), folder(), number);
+  }
+  void collect(const LerobotEpisodeWriter& writer, std::int64_t number) const {
+    collect(writer, number, make_record(number));
+  }
+  Json json(const char* name) const { return read_json(folder() / "meta" / name); }
+
+  // Everything that a reader of the folder checks, without a warning.
+  void expect_sound(const std::vector<std::int64_t>& numbers) const {
+    const LerobotDataset dataset = open_set(folder());
+    EXPECT_THAT(dataset.findings().warnings(), IsEmpty());
+    expect_complete(dataset, numbers);
+    const auto count = std::ssize(numbers);
+    EXPECT_EQ(json("info.json")["total_episodes"], count);
+    EXPECT_EQ(json("info.json")["total_frames"], count * kLength);
+    EXPECT_EQ(json("info.json")["splits"]["train"], fmt::format("0:{}", count));
+    EXPECT_EQ(json("stats.json")["action"]["count"][0], count * kLength);
+  }
+};
+
+TEST_F(LerobotWriter, ReadsBackWhatItWrote) {
+  for (const FrameStorage frames :
+       {FrameStorage::kH264, FrameStorage::kLossless, FrameStorage::kPng}) {
+    fs::remove_all(folder());
+    const LerobotEpisodeWriter writer({.frames = frames});
+    for (std::int64_t number = 0; number < 3; ++number) collect(writer, number);
+    expect_sound({0, 1, 2});
+    const LerobotDataset dataset = open_set(folder(), {.streams = {"force"}});
+    EXPECT_EQ(dataset.spec().at(kState).element_names,
+              (std::vector<std::string>{"waist", "elbow", "grip"}));
+    EXPECT_EQ(dataset.spec().control_hz, 50.0);
+    for (std::int64_t number = 0; number < 3; ++number) {
+      const EpisodeRecord record = make_record(number);
+      EXPECT_TRUE(at::equal(dataset.env_state(number), record.observations.env_state()));
+      EXPECT_TRUE(at::equal(dataset.read_all(number, "force"), record.observations.at("force")));
+      EXPECT_TRUE(at::equal(dataset.labels(number).at("box"), record.labels.at("box")));
+      EXPECT_EQ(text_of(dataset.read(number, "task", 3, 1)[0]), "do the task");
+      for (const char* camera : {"front", "top"}) {
+        const at::Tensor difference = dataset.read_all(number, camera).to(at::kFloat) -
+                                      record.observations.at(camera).to(at::kFloat);
+        const auto error = difference.abs().mean().item<double>();
+        EXPECT_LE(error, frames == FrameStorage::kH264 ? kH264Error : 0.0) << camera;
+      }
+    }
+  }
+}
+
+TEST_F(LerobotWriter, WritesAv1) {
+  EpisodeRecord record = make_record(0);
+  for (const char* camera : {"front", "top"}) {
+    record.observations[camera] = record.observations.at(camera).repeat_interleave(2, 1);
+    record.streams[camera == std::string("front") ? 0 : 1].shape[0] = 2 * kHeight;
+  }
+  collect(LerobotEpisodeWriter({.frames = FrameStorage::kAv1}), 0, record);
+  EXPECT_EQ(json("info.json")["features"]["observation.images.front"]["info"]["video.codec"],
+            "av1");
+  const LerobotDataset dataset = open_set(folder());
+  EXPECT_EQ(LerobotSet::labels_of(dataset.read_all(0, "top")), LerobotSet::labels(1, 0, kLength));
+}
+
+TEST_F(LerobotWriter, DescribesFeaturesAsLeRobotDoes) {
+  collect(LerobotEpisodeWriter({.robot_type = "aloha"}), 0);
+  const Json info = json("info.json");
+  EXPECT_EQ(info["codebase_version"], "v3.0");
+  EXPECT_EQ(info["robot_type"], "aloha");
+  EXPECT_EQ(info["fps"].dump(), "50");
+  std::vector<std::string> names;
+  for (const auto& [name, feature] : info["features"].items()) names.push_back(name);
+  EXPECT_THAT(names, ElementsAre("observation.state", "observation.environment_state",
+                                 "observation.force", "action", "observation.images.front",
+                                 "observation.images.top", "label.box", "timestamp", "frame_index",
+                                 "episode_index", "index", "task_index"));
+  const Json& front = info["features"]["observation.images.front"];
+  EXPECT_EQ(front["shape"].dump(), "[32,96,3]");
+  EXPECT_EQ(front["info"]["video.codec"], "h264");
+  // A vector of length one is a plain column, a longer one a list.
+  const parquet::Reader rows(rows_path(folder(), 0));
+  EXPECT_EQ(rows.find("observation.force")->list_depth, 0);
+  EXPECT_EQ(rows.find("action")->list_depth, 1);
+  const parquet::Reader tasks(folder() / "meta/tasks.parquet");
+  EXPECT_THAT(tasks.metadata().at("pandas"), HasSubstr(R"("index_columns":["task"])"));
+}
+
+// Of all rows together, as if the episodes were one table.
+TEST_F(LerobotWriter, StatisticsAreThoseOfAllRows) {
+  const LerobotEpisodeWriter writer({});
+  std::vector<at::Tensor> states, pixels;
+  for (const std::int64_t number : {0, 1, 2}) {
+    collect(writer, number);
+    states.push_back(LerobotSet::states(number, kLength));
+    pixels.push_back(make_record(number).observations.at("top"));
+  }
+  const auto expect = [](const Json& found, const at::Tensor& expected) {
+    ASSERT_EQ(std::ssize(found), expected.numel());
+    for (std::int64_t i = 0; i < expected.numel(); ++i) {
+      const Json* number = &found[static_cast<std::size_t>(i)];
+      while (number->is_array()) number = &number->at(0);
+      EXPECT_NEAR(number->get<double>(), expected[i].item<double>(), 1e-5);
+    }
+  };
+  const at::Tensor table = at::cat(states).to(at::kDouble);
+  const Json state = json("stats.json")["observation.state"];
+  expect(state["mean"], table.mean(0));
+  expect(state["std"], table.std(0, /*unbiased=*/false));
+  expect(state["min"], table.amin(0));
+  expect(state["max"], table.amax(0));
+  EXPECT_EQ(state["count"][0], 3 * kLength);
+  const at::Tensor channels = at::cat(pixels).to(at::kDouble).flatten(0, 2) / 255.0;
+  const Json top = json("stats.json")["observation.images.top"];
+  EXPECT_EQ(top["mean"][0].dump().substr(0, 2), "[[");
+  expect(top["mean"], channels.mean(0));
+  expect(top["std"], channels.std(0, /*unbiased=*/false));
+  expect(top["q50"], channels.quantile(0.5, 0));
+  // Of one episode, quantiles are exact.
+  const parquet::Reader episode(table_path(folder(), 1));
+  const FeatureStats stats = read_stats(episode, "observation.state");
+  const at::Tensor q90 = at::quantile(states[1].to(at::kDouble), 0.9, 0);
+  EXPECT_TRUE(at::allclose(at::tensor(stats.quantiles[3], at::kDouble), q90));
+}
+
+TEST_F(LerobotWriter, TextsOfTheStreamTaskBecomeTasks) {
+  const LerobotEpisodeWriter writer({.task = "stand still"});
+  const auto with_task = [](EpisodeRecord record, const std::vector<std::string>& texts) {
+    std::vector<at::Tensor> rows;
+    for (std::int64_t row = 0; row < kLength; ++row) {
+      rows.push_back(text_tensor(texts[static_cast<std::size_t>(row) % texts.size()], 32));
+    }
+    record.streams.push_back(text_stream("task", 32));
+    record.observations["task"] = at::stack(rows);
+    return record;
+  };
+  collect(writer, 0, with_task(make_record(0), {"箱を持ち上げる"}));
+  collect(writer, 1, with_task(make_record(1), {"hand it over", "", "箱を持ち上げる"}));
+  const LerobotDataset dataset = open_set(folder());
+  EXPECT_EQ(text_of(dataset.read(0, "task", 11, 1)[0]), "箱を持ち上げる");
+  EXPECT_EQ(text_of(dataset.read(1, "task", 0, 1)[0]), "hand it over");
+  EXPECT_EQ(text_of(dataset.read(1, "task", 1, 1)[0]), "stand still");
+  EXPECT_EQ(text_of(dataset.read(1, "task", 2, 1)[0]), "箱を持ち上げる");
+  EXPECT_EQ(json("info.json")["total_tasks"], 3);
+  const auto tasks = read_task_table(read_info(folder()));
+  EXPECT_EQ(tasks.texts.at(0), "箱を持ち上げる");
+}
+
+// The steps of place(), in their order.
+void step(const EpisodePlacement& placement, int number) {
+  const std::vector<std::function<void()>> steps = {
+      [&] { placement.write_videos(); }, [&] { placement.write_rows(); },
+      [&] { placement.write_totals(); }, [&] { placement.write_table(); }};
+  steps[static_cast<std::size_t>(number)]();
+}
+
+// cases-data 6: the folder loads with the episodes before, and the same collection completes it.
+TEST_F(LerobotWriter, AnInterruptedPlacementIsCompletedByTheNext) {
+  for (const FrameStorage frames : {FrameStorage::kH264, FrameStorage::kPng}) {
+    for (int steps = 0; steps <= 4; ++steps) {
+      fs::remove_all(folder());
+      collect(LerobotEpisodeWriter({.frames = frames}), 0);
+      collect(LerobotEpisodeWriter({.frames = frames}), 1);
+      const LerobotEpisodeWriter writer({.frames = frames});
+      writer.write(staged(2), make_record(2));
+      {
+        PlacedEpisodes placed;
+        placed.update(folder());
+        const EpisodePlacement placement(staged(2), folder(), 2, placed.episodes());
+        for (int i = 0; i < steps; ++i) step(placement, i);
+      }
+      // The rows of images are whole; videos need the table.
+      const bool is_there = steps == 4 || (frames == FrameStorage::kPng && steps >= 2);
+      expect_complete(open_set(folder()), is_there ? std::vector<std::int64_t>{0, 1, 2}
+                                                   : std::vector<std::int64_t>{0, 1});
+      EXPECT_EQ(fs::exists(writer.file_of(folder(), 2)), steps == 4);
+      if (steps < 4) {
+        EXPECT_EQ(LerobotEpisodeWriter({}).read_header(staged(2)).seed, 102U);
+        LerobotEpisodeWriter({.frames = frames}).place(staged(2), folder(), 2);
+      }
+      expect_sound({0, 1, 2});
+    }
+  }
+}
+
+TEST_F(LerobotWriter, AProcessMayBeKilledAtAnyMoment) {
+  for (const int milliseconds : {5, 20, 40, 60, 80, 110, 150}) {
+    fs::remove_all(folder());
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const LerobotEpisodeWriter writer({});
+      for (std::int64_t number = 0; number < 3; ++number) collect(writer, number);
+      ::_exit(0);
+    }
+    ::usleep(static_cast<useconds_t>(1000 * milliseconds));
+    ::kill(child, SIGKILL);
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+
+    // The first episodes are there, and a second run adds the others.
+    const LerobotEpisodeWriter writer({});
+    std::vector<std::int64_t> numbers;
+    while (std::ssize(numbers) < 3 && fs::exists(writer.file_of(folder(), std::ssize(numbers)))) {
+      numbers.push_back(std::ssize(numbers));
+    }
+    if (!numbers.empty()) expect_complete(open_set(folder()), numbers);
+    for (std::int64_t number = std::ssize(numbers); number < 3; ++number) collect(writer, number);
+    expect_sound({0, 1, 2});
+  }
+}
+
+TEST_F(LerobotWriter, ADamagedTableIsPlacedAgain) {
+  const LerobotEpisodeWriter writer({});
+  for (std::int64_t number = 0; number < 3; ++number) collect(writer, number);
+  write_text_atomically(writer.file_of(folder(), 1), "PAR1 and nothing else");
+  EXPECT_THAT(error_text([&] { writer.read_header(writer.file_of(folder(), 1)); }),
+              HasSubstr("file-001.parquet"));
+  collect(writer, 1);
+  expect_sound({0, 1, 2});
+}
+
+TEST_F(LerobotWriter, KeepsSeedsOf64Bits) {
+  EpisodeRecord record = make_record(0);
+  record.seed = 0xFFFFFFFFFFFFFFFFULL;
+  record.success = false;
+  const LerobotEpisodeWriter writer({});
+  collect(writer, 0, record);
+  const EpisodeHeader header = writer.read_header(writer.file_of(folder(), 0));
+  EXPECT_EQ(header.seed, record.seed);
+  EXPECT_FALSE(header.success);
+}
+
+TEST_F(LerobotWriter, AnEpisodeOfAnotherKindIsRefused) {
+  const LerobotEpisodeWriter writer({});
+  collect(writer, 0);
+  const auto error = [&](EpisodeRecord record) {
+    return error_text([&] { collect(writer, 1, record); });
+  };
+  EpisodeRecord slow = make_record(1);
+  slow.control_hz = 20.0;
+  EXPECT_THAT(error(slow), HasSubstr("the rate differs from the data set: expected 50, as in"));
+  EpisodeRecord narrow = make_record(1);
+  narrow.actions = narrow.actions.slice(1, 0, 1);
+  EXPECT_THAT(error(narrow), HasSubstr("the feature 'action' differs from the data set"));
+  EXPECT_THAT(error_text([&] { writer.place(writer.file_of(folder(), 0), folder(), 1); }),
+              HasSubstr("the episode is placed already and cannot get another number"));
+  fs::remove(writer.file_of(folder(), 0));
+  collect(writer, 1);
+  EXPECT_THAT(error_text([&] { collect(writer, 0, make_record(0, 5)); }),
+              HasSubstr("episode 0 does not fit before episode 1"));
+}
+
+TEST_F(LerobotWriter, StreamsThatCannotBeStoredAreNamed) {
+  EpisodeRecord record = make_record(0);
+  record.streams.push_back(depth_stream("front_depth", {4, 4}));
+  record.observations["front_depth"] = at::ones({kLength, 4, 4});
+  EXPECT_THAT(error_text([&] { collect(LerobotEpisodeWriter({}), 0, record); }),
+              AllOf(HasSubstr("the depth stream 'front_depth' cannot be written"),
+                    HasSubstr("writer.depth=skip")));
+  collect(LerobotEpisodeWriter({.depth = DepthStreams::kSkip}), 0, record);
+  expect_sound({0});
+
+  EpisodeRecord odd = make_record(0);
+  odd.streams[0].shape[1] = 95;
+  odd.observations["front"] = odd.observations.at("front").slice(2, 0, 95);
+  EXPECT_THAT(
+      error_text([&] { collect(LerobotEpisodeWriter({}), 0, odd); }),
+      AllOf(HasSubstr("camera 'front' cannot be written as an episode: expected even sides"),
+            HasSubstr("writer.codec=png")));
+  for (const char* name : {"front/left", "timestamp"}) {
+    EpisodeRecord renamed = make_record(0);
+    renamed.streams.push_back(text_stream(name, 4));
+    renamed.observations[name] = at::stack(std::vector<at::Tensor>(kLength, text_tensor("a", 4)));
+    EXPECT_THAT(error_text([&] { collect(LerobotEpisodeWriter({}), 0, renamed); }),
+                HasSubstr(name));
+  }
+}
+
+// With LerobotDataset as the reader.
+class WriterSubject : public testing::EpisodeWriterSubject {
+ public:
+  explicit WriterSubject(FrameStorage frames = FrameStorage::kH264) : frames_(frames) {}
+  std::shared_ptr<EpisodeWriter> make() const override {
+    return std::make_shared<LerobotEpisodeWriter>(WriterOptions{.frames = frames_});
+  }
+  std::shared_ptr<Dataset> read_back(const fs::path& folder,
+                                     const EpisodeRecord& record) const override {
+    DatasetOptions options{.path = folder};
+    const std::set<std::string> loaded = {kState, kVelocity, kEnvState};
+    for (const StreamSpec& stream : record.streams) {
+      if (stream.kind == StreamKind::kRgb || loaded.contains(stream.name)) continue;
+      options.streams.push_back(stream.name);
+    }
+    return std::make_shared<LerobotDataset>(options);
+  }
+
+ private:
+  FrameStorage frames_;
+};
+class PngWriterSubject : public WriterSubject {
+ public:
+  PngWriterSubject() : WriterSubject(FrameStorage::kPng) {}
+};
+ROBOIMI_EPISODE_WRITER_CONFORMANCE(WriterSubject);
+ROBOIMI_EPISODE_WRITER_CONFORMANCE(PngWriterSubject);
+
+}  // namespace
+}  // namespace roboimi::lerobot_dataset
