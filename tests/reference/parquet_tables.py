@@ -3,6 +3,7 @@
     python parquet_tables.py golden FOLDER        the small files of tests/golden/parquet
     python parquet_tables.py random FOLDER SEED   tables of random types, values and writer options
     python parquet_tables.py check FOLDER         compares files with the values beside them
+    python parquet_tables.py structs FILE         checks the structs of ParquetReferences.PyarrowReadsStructs
 
 NAME.json holds the values of NAME.parquet: for each leaf column what parquet::Values holds. Strings are stored as
 Latin-1, one character per byte; numbers that JSON lacks as "nan", "inf" and "-inf".
@@ -354,8 +355,22 @@ def check(folder):
     print(f"parquet_tables.py: {len(files)} files agree")
 
 
+def check_structs(file):
+    table = pq.read_table(file)
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    assert table.schema.names == ["image.front", "index"], table.schema
+    assert table.schema.types == [image, pa.int64()], table.schema
+    assert table.to_pylist() == [
+        {"image.front": {"bytes": b"\xff", "path": "0.png"}, "index": 5},
+        {"image.front": {"bytes": b"b", "path": None}, "index": 6},
+    ], table.to_pylist()
+
+
 if __name__ == "__main__":
     command, target = sys.argv[1], pathlib.Path(sys.argv[2])
+    if command == "structs":
+        check_structs(target)
+        sys.exit()
     target.mkdir(parents=True, exist_ok=True)
     if command == "golden":
         golden(target)

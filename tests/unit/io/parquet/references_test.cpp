@@ -73,6 +73,20 @@ TEST_F(ParquetReferences, AgreeInBothDirections) {
   }
 }
 
+TEST_F(ParquetReferences, PyarrowReadsStructs) {
+  const fs::path file = folder_.path() / "structs.parquet";
+  Writer writer(file,
+                {{.name = "image.front.bytes", .type = Type::kByteArray},
+                 {.name = "image.front.path", .type = Type::kByteArray, .is_text = true},
+                 {.name = "index", .type = Type::kInt64}},
+                {.structs = {"image.front"}});
+  writer.add_row_group({{.values = std::vector<std::string>{"\xff", "b"}},
+                        {.values = std::vector<std::string>{"0.png", ""}, .is_null = {0, 1}},
+                        {.values = std::vector<std::int64_t>{5, 6}}});
+  writer.close();
+  run_with_references("parquet_tables.py", "structs " + file.string());
+}
+
 TEST_F(ParquetReferences, GoldenFilesAreWhatPyarrowReads) {
   const fs::path golden = fs::path(ROBOIMI_SOURCE_DIR) / "tests/golden/parquet";
   run_with_references("parquet_tables.py", "check " + golden.string());

@@ -33,6 +33,25 @@ class ParquetWriter : public testing::Test {
   fs::path file_ = folder_.path() / "table.parquet";
 };
 
+TEST_F(ParquetWriter, WritesStructs) {
+  const std::vector<Column> columns = {{.name = "index", .type = Type::kInt64},
+                                       {.name = "front.rgb.bytes", .type = Type::kByteArray},
+                                       {.name = "front.rgb.path", .type = Type::kByteArray},
+                                       {.name = "front.rgb_path", .type = Type::kByteArray},
+                                       {.name = "top.path", .type = Type::kByteArray}};
+  const std::vector<Values> values = {integers({3, 4}), texts({"a", ""}), texts({"b", "c"}),
+                                      texts({"d", "e"}), texts({"f", "g"})};
+  Writer writer(file_, columns, {.structs = {"front.rgb", "top"}});
+  writer.add_row_group(values);
+  writer.close();
+  const Reader reader(file_);
+  ASSERT_EQ(reader.columns().size(), columns.size());
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    EXPECT_EQ(reader.columns()[i].name, columns[i].name);
+    EXPECT_EQ(reader.read(columns[i].name, 0, 2).values, values[i].values);
+  }
+}
+
 // Every type and depth, with nulls; row i of n.
 std::vector<Column> all_columns() {
   return {{.name = "flag", .type = Type::kBoolean},
