@@ -7,10 +7,10 @@
 #include <algorithm>
 
 #include "plugins/lerobot_dataset/camera_shape.h"
-#include "plugins/lerobot_dataset/episode_filter.h"
 #include "plugins/lerobot_dataset/image_frames.h"
 #include "plugins/lerobot_dataset/table_check.h"
 #include "roboimi/common/error.h"
+#include "roboimi/contract/episode_selection.h"
 
 namespace roboimi::lerobot_dataset {
 namespace {
@@ -41,7 +41,7 @@ void leave_out_unlisted(const InfoFile& info, const EpisodeTable& table,
   if (first == numbers.end()) return;
   const std::vector<std::int64_t> left_out(first, numbers.end());
   findings.warn(fmt::format("{}: left out, because they are not in the episode table: episodes {}",
-                            info.folder().string(), ranges_text(left_out)));
+                            info.folder().string(), listed_numbers(left_out)));
   numbers.erase(first, numbers.end());
 }
 
@@ -88,20 +88,12 @@ void LerobotFolder::select_episodes(const DatasetOptions& options, Findings& fin
                  .expected = "rows in the data files",
                  .next = "download or copy the folder again, with its data"});
   }
-  std::set<std::int64_t> chosen = chosen_episodes(options.episodes);
-  for (const std::int64_t number : chosen) {
-    if (std::ranges::binary_search(known, number)) continue;
-    throw Error({.what = fmt::format("there is no episode {}", number),
-                 .where = info_.folder().string(),
-                 .expected = "numbers of episodes: " + ranges_text(known),
-                 .found = std::to_string(number),
-                 .next = "correct data.episodes"});
+  const EpisodeSelection selection(options.episodes);
+  std::set<std::int64_t> chosen;
+  for (const std::size_t i : selection.positions_in(known, info_.folder().string())) {
+    chosen.insert(known[i]);
   }
-  const bool is_filtered = !chosen.empty();
-  if (!is_filtered) chosen.insert(known.begin(), known.end());
-  if (!is_filtered && !video_features(features_).empty()) {
-    leave_out_unlisted(info_, table_, chosen, findings);
-  }
+  const bool is_filtered = !selection.selects_all();
   require_readable(chosen, is_filtered, findings);
   if (!is_filtered) compare_totals(info_, rows_, findings);
 
@@ -142,7 +134,7 @@ void LerobotFolder::require_readable(const std::set<std::int64_t>& chosen, bool 
     std::erase_if(rest, [&](std::int64_t number) { return !is_whole(number); });
     if (!rest.empty()) {
       parts.next += fmt::format("{}or train on the others: data.episodes=[{}]",
-                                parts.next.empty() ? "" : "; ", ranges_text(rest));
+                                parts.next.empty() ? "" : "; ", listed_numbers(rest));
     }
     throw Error(std::move(parts));
   }

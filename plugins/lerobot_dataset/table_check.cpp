@@ -9,7 +9,6 @@ namespace roboimi::lerobot_dataset {
 namespace {
 
 constexpr std::size_t kListedEpisodes = 3;
-constexpr std::size_t kListedRanges = 12;
 
 void compare(const std::string& column, const std::optional<std::int64_t>& stored,
              const std::optional<std::int64_t>& found, std::vector<std::string>& differences) {
@@ -76,22 +75,6 @@ void compare_totals(const InfoFile& info, const RowIndex& rows, Findings& findin
       fmt::format("{}: announces {} episodes with {} rows, but {} episodes with {} rows were found",
                   info.file.string(), info.total_episodes.value_or(num_episodes),
                   info.total_frames.value_or(rows.num_rows()), num_episodes, rows.num_rows()));
-}
-
-std::string ranges_text(const std::vector<std::int64_t>& ascending) {
-  std::vector<std::string> ranges;
-  for (std::size_t i = 0; i < ascending.size();) {
-    std::size_t last = i;
-    while (last + 1 < ascending.size() && ascending[last + 1] == ascending[last] + 1) ++last;
-    ranges.push_back(last == i ? std::to_string(ascending[i])
-                               : fmt::format("{}-{}", ascending[i], ascending[last]));
-    i = last + 1;
-    if (ranges.size() == kListedRanges && i < ascending.size()) {
-      ranges.emplace_back("...");
-      break;
-    }
-  }
-  return ranges.empty() ? "none" : fmt::format("{}", fmt::join(ranges, ", "));
 }
 
 }  // namespace roboimi::lerobot_dataset

@@ -17,7 +17,4 @@ void compare_table(const InfoFile& info, const EpisodeTable& table, const RowInd
 // One warning if info.json announces other numbers of episodes or rows than were found.
 void compare_totals(const InfoFile& info, const RowIndex& rows, Findings& findings);
 
-// "0-2, 5"
-std::string ranges_text(const std::vector<std::int64_t>& ascending);
-
 }  // namespace roboimi::lerobot_dataset

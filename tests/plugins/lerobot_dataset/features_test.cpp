@@ -245,7 +245,7 @@ TEST_F(Features, EpisodesAreChosenByNumbersAndRanges) {
   EXPECT_THAT(chosen({}, 2), ElementsAre(0, 1));
   EXPECT_THAT(chosen({"2-4"}, 2), ElementsAre(2, 3));
   EXPECT_THAT(opening_error({.episodes = {"3-9"}}),
-              HasSubstr("there is no episode 5: expected numbers of episodes: 0-4"));
+              HasSubstr("there is no episode 5: expected one of 0-4"));
   for (const char* entry : {"a", "3-1", "-2", "1.5", ""}) {
     EXPECT_THAT(opening_error({.episodes = {entry}}),
                 HasSubstr("expected numbers and ranges, such as [0-9, 12]"));

@@ -39,11 +39,11 @@ class LinearHead : public IndexHead {
   }
 };
 
-struct Policy {
+struct TaskPolicy {
   std::shared_ptr<LinearHead> head;
   std::shared_ptr<VlaAgent> agent;
 
-  explicit Policy(VlaAgentOptions options) {
+  explicit TaskPolicy(VlaAgentOptions options) {
     const SeededConstruction guard(1);
     options.horizons = {1, 4, 2, Alignment::kPresentObservation};
     head = std::make_shared<LinearHead>(
@@ -76,7 +76,7 @@ DatasetStatistics statistics() {
 }
 
 TEST(RelativeActions, AreDifferencesToTheStateOfTheLastObservation) {
-  Policy policy({.relative_actions = true, .absolute_actions = {1}});
+  TaskPolicy policy({.relative_actions = true, .absolute_actions = {1}});
   DatasetStatistics known = statistics();
   known.relative_action->max = at::full({kAction}, 3.0);  // min -1: shift 1, scale 1/2
   policy.agent->set_statistics(known);
@@ -95,14 +95,15 @@ TEST(RelativeActions, AreDifferencesToTheStateOfTheLastObservation) {
 
 TEST(RelativeActions, OfTheLossAndOfTheActorAgree) {
   for (const bool is_relative : {false, true}) {
-    Policy policy({.relative_actions = is_relative});
+    TaskPolicy policy({.relative_actions = is_relative});
     policy.agent->set_statistics(statistics());
     const at::Tensor state = at::tensor({0.25F, -0.5F});
     auto actor = policy.agent->make_actor({});
     actor->reset(0);
     const at::Tensor command = actor->act(observe(state, "lift"));
     // The actor's own chunk as the recorded actions has no loss.
-    at::Tensor chunk = policy.head->sample({state.view({1, 1, 2})}, BatchGenerator({}));
+    at::Tensor chunk =
+        policy.head->sample({state.view({1, 1, 2})}, BatchGenerator(std::vector<at::Generator>()));
     if (is_relative) chunk = chunk + state;
     EXPECT_TRUE(at::allclose(chunk[0][0], command));
     at::Generator generator = make_generator(0);
@@ -118,11 +119,11 @@ TEST(RelativeActions, NeedAStateOfTheActionsSize) {
         VlaAgent({.horizons = {2, kHorizon, 8}, .relative_actions = true}, spec(), nullptr, head);
       }),
       AllOf(HasSubstr("agent.actions"), HasSubstr("expected a state of size 2; found size 3")));
-  EXPECT_THAT(error_text([] { Policy({.absolute_actions = {1}}); }),
+  EXPECT_THAT(error_text([] { TaskPolicy({.absolute_actions = {1}}); }),
               HasSubstr("agent.absolute_actions"));
-  EXPECT_THAT(error_text([] { Policy({.relative_actions = true, .absolute_actions = {2}}); }),
+  EXPECT_THAT(error_text([] { TaskPolicy({.relative_actions = true, .absolute_actions = {2}}); }),
               HasSubstr("expected 0 to 1; found 2"));
-  Policy policy({.relative_actions = true});
+  TaskPolicy policy({.relative_actions = true});
   DatasetStatistics known = statistics();
   known.relative_action.reset();
   EXPECT_THAT(error_text([&] { policy.agent->set_statistics(known); }),
@@ -131,20 +132,20 @@ TEST(RelativeActions, NeedAStateOfTheActionsSize) {
 
 TEST(ActionNormalizations, AreOnePerDimension) {
   using enum Normalization;
-  Policy policy({.action_normalizations = {kIdentity, kMinMax}});
+  TaskPolicy policy({.action_normalizations = {kIdentity, kMinMax}});
   DatasetStatistics known = statistics();
   known.action.max = at::full({kAction}, 3.0);
   policy.agent->set_statistics(known);
   EXPECT_TRUE(at::allclose(policy.agent->commands_of(at::full({1, kAction}, 0.5), {}),
                            at::tensor({0.5F, 2.0F})));
   EXPECT_THAT(error_text([] {
-                Policy({.action_normalizations = {kMinMax, kMinMax, kMinMax}});
+                TaskPolicy({.action_normalizations = {kMinMax, kMinMax, kMinMax}});
               }),
               HasSubstr("expected one for each of 2 actions; found 3"));
 }
 
 TEST(Texts, LeadToAnotherMotionFromTheSameObservation) {
-  Policy policy({.language = {.kind = Language::kTaskEmbedding, .dim = 4, .max_texts = 3}});
+  TaskPolicy policy({.language = {.kind = Language::kTaskEmbedding, .dim = 4, .max_texts = 3}});
   policy.agent->set_statistics(statistics());
   // "lift" moves dimension 0, "push" dimension 1, both from the same states.
   const at::Tensor state = at::zeros({2, kAction});
@@ -173,7 +174,7 @@ TEST(Texts, LeadToAnotherMotionFromTheSameObservation) {
 
 TEST(Texts, AreKeptInTheWeights) {
   const VlaAgentOptions options{.language = {.kind = Language::kTaskEmbedding, .dim = 4}};
-  Policy trained(options), loaded(options);
+  TaskPolicy trained(options), loaded(options);
   trained.agent->set_statistics(statistics());
   EXPECT_FALSE(loaded.agent->has_statistics());
   const torch::NoGradGuard no_grad;
@@ -182,7 +183,7 @@ TEST(Texts, AreKeptInTheWeights) {
   };
   copy(trained.agent->named_parameters(), loaded.agent->named_parameters());
   copy(trained.agent->named_buffers(), loaded.agent->named_buffers());
-  const auto act = [](const Policy& policy) {
+  const auto act = [](const TaskPolicy& policy) {
     auto actor = policy.agent->make_actor({});
     actor->reset(0);
     return actor->act(observe(at::zeros({kAction}), "push"));
@@ -191,11 +192,11 @@ TEST(Texts, AreKeptInTheWeights) {
 }
 
 TEST(Texts, AreCountedAndNeedAStream) {
-  Policy policy({.language = {.kind = Language::kTaskEmbedding, .dim = 4, .max_texts = 1}});
+  TaskPolicy policy({.language = {.kind = Language::kTaskEmbedding, .dim = 4, .max_texts = 1}});
   EXPECT_THAT(error_text([&] { policy.agent->set_statistics(statistics()); }),
               AllOf(HasSubstr("2 different strings"), HasSubstr("increase agent.max_texts")));
   EXPECT_THAT(error_text([] {
-                Policy({.language = {.kind = Language::kTaskEmbedding, .stream = "goal"}});
+                TaskPolicy({.language = {.kind = Language::kTaskEmbedding, .stream = "goal"}});
               }),
               HasSubstr("no text stream 'goal'"));
 }
@@ -212,7 +213,7 @@ TEST(Texts, CanBeEncodedByATorchScriptModule) {
         return torch.tensor(rows)
   )");
   module.save(file.string());
-  Policy policy({.language = {.kind = Language::kTorchScript, .dim = 2, .encoder = file}});
+  TaskPolicy policy({.language = {.kind = Language::kTorchScript, .dim = 2, .encoder = file}});
   policy.agent->set_statistics(statistics());
   auto actor = policy.agent->make_actor({});
   const auto text_part = [&](const std::string& text) {
@@ -223,9 +224,10 @@ TEST(Texts, CanBeEncodedByATorchScriptModule) {
   EXPECT_TRUE(at::equal(text_part("lift"), at::tensor({4.0F, 108.0F})));
   EXPECT_TRUE(at::equal(text_part("turn it"), at::tensor({7.0F, 116.0F})));  // not in the data
   std::filesystem::remove(file);
-  EXPECT_THAT(
-      error_text([&] { Policy({.language = {.kind = Language::kTorchScript, .encoder = file}}); }),
-      HasSubstr("cannot load the text encoder"));
+  EXPECT_THAT(error_text([&] {
+                TaskPolicy({.language = {.kind = Language::kTorchScript, .encoder = file}});
+              }),
+              HasSubstr("cannot load the text encoder"));
 }
 
 }  // namespace
