@@ -94,6 +94,9 @@ void LerobotFolder::select_episodes(const DatasetOptions& options, Findings& fin
     chosen.insert(known[i]);
   }
   const bool is_filtered = !selection.selects_all();
+  if (!is_filtered && !video_features(features_).empty()) {
+    leave_out_unlisted(info_, table_, chosen, findings);
+  }
   require_readable(chosen, is_filtered, findings);
   if (!is_filtered) compare_totals(info_, rows_, findings);
 
