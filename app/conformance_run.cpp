@@ -107,11 +107,14 @@ class RegisteredEpisodeWriter final : public Registered<testing::EpisodeWriterSu
                                      const EpisodeRecord& record) const override {
     // Find the dataset.
     std::vector<ComponentInfo> readers;
+    const auto streams_key = [](const ComponentInfo& info) {
+      return info.schema.find("stream_names") != nullptr ? "stream_names" : "streams";
+    };
     for (const ComponentInfo& info : registry_.components()) {
       const bool is_beside = info.plugin == run_.component.plugin && !info.needs_file;
       const bool has_options = info.schema.find("path") != nullptr &&
                                info.schema.find("camera_names") != nullptr &&
-                               info.schema.find("stream_names") != nullptr;
+                               info.schema.find(streams_key(info)) != nullptr;
       if (info.kind == ComponentKind::kDataset && is_beside && has_options) {
         readers.push_back(info);
       }
@@ -130,7 +133,7 @@ class RegisteredEpisodeWriter final : public Registered<testing::EpisodeWriterSu
     node.set("type", ConfigNode::scalar(readers.front().name));
     node.set("path", ConfigNode::scalar(folder.string(), {}, /*quoted=*/true));
     node.set("camera_names", ConfigNode::sequence(std::move(cameras)));
-    node.set("stream_names", ConfigNode::sequence(std::move(streams)));
+    node.set(streams_key(readers.front()), ConfigNode::sequence(std::move(streams)));
     return registry_.create<Dataset>(node, "data");
   }
 };
