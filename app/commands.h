@@ -12,11 +12,13 @@ using Arguments = std::vector<std::string>;
 int run_command(const Arguments& arguments);
 int eval_command(const Arguments& arguments);
 int collect_command(const Arguments& arguments);
+int data_command(const Arguments& arguments);
 int encode_command(const Arguments& arguments);
 int checkpoint_command(const Arguments& arguments);
 int config_command(const Arguments& arguments);
 int plugins_command(const Arguments& arguments);
 int suite_command(const Arguments& arguments);
+int cache_command(const Arguments& arguments);
 int doctor_command(const Arguments& arguments);
 
 }  // namespace roboimi::app

@@ -29,11 +29,13 @@ const std::vector<Command>& commands() {
       {"run", "train a policy and evaluate it in rollouts", run_command},
       {"eval", "evaluate a checkpoint and report its success rate", eval_command},
       {"collect", "record demonstrations of a scripted expert", collect_command},
+      {"data", "show, convert or play a data set", data_command},
       {"encode", "write the embeddings of a dataset", encode_command},
       {"checkpoint", "inspect, convert or verify files of weights", checkpoint_command},
       {"config", "show a resolved config, explain its keys", config_command},
       {"plugins", "list, inspect or check plugins", plugins_command},
       {"suite", "launch, monitor and report many runs", suite_command},
+      {"cache", "list or remove cached frames and features", cache_command},
       {"doctor", "check whether this machine is ready", doctor_command},
   };
   return all;
@@ -62,7 +64,8 @@ std::string program_name(const std::string& command) {
 std::string similar_command(const std::string& name, std::vector<std::string> names) {
   const std::map<std::string, std::string> other_names = {
       {"train", "run"},    {"evaluate", "eval"}, {"record", "collect"},
-      {"embed", "encode"}, {"launch", "suite"},  {"convert", "checkpoint"}};
+      {"embed", "encode"}, {"launch", "suite"},  {"convert", "checkpoint"},
+      {"play", "data"},    {"stats", "data"},    {"prune", "cache"}};
   for (const auto& [other, command] : other_names) names.push_back(other);
   const auto near = nearest_name(name, names);
   if (!near) return "";

@@ -230,8 +230,9 @@ TEST_F(BadInput, AnUnknownCommandNamesTheNearestOne) {
   const Result result = place_->run({"colect"});
   EXPECT_EQ(result.status, 1);
   EXPECT_EQ(result.errors,
-            "roboimi: unknown command 'colect': expected one of run, eval, collect, encode, "
-            "checkpoint, config, plugins, suite, doctor; did you mean 'roboimi collect'?\n");
+            "roboimi: unknown command 'colect': expected one of run, eval, collect, data, "
+            "encode, checkpoint, config, plugins, suite, cache, doctor; did you mean 'roboimi "
+            "collect'?\n");
   EXPECT_THAT(place_->run({"trian"}).errors, HasSubstr("did you mean 'roboimi run'?"));
   EXPECT_THAT(place_->run({"plugins", "inspet"}).errors, HasSubstr("did you mean 'inspect'?"));
   EXPECT_THAT(place_->run({"config", "shwo", "x.yaml"}).errors, HasSubstr("did you mean 'show'?"));
@@ -318,8 +319,8 @@ TEST_F(BadInput, AnEvaluationNamesTheOverridesThatChangeSizes) {
 }
 
 TEST_F(BadInput, EveryCommandHasHelpWithAnExample) {
-  for (const char* command :
-       {"run", "eval", "collect", "encode", "checkpoint", "config", "plugins", "doctor"}) {
+  for (const char* command : {"run", "eval", "collect", "data", "encode", "checkpoint", "config",
+                              "plugins", "cache", "doctor"}) {
     const Result result = place_->run({command, "--help"});
     EXPECT_EQ(result.status, 0) << command << result.errors;
     EXPECT_THAT(result.output, HasSubstr("roboimi " + std::string(command))) << command;

@@ -1,0 +1,285 @@
+#include "app/data_conversion.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <sstream>
+
+#include "app/common_options.h"
+#include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
+#include "roboimi/common/log.h"
+#include "roboimi/common/text.h"
+#include "roboimi/contract/episode_selection.h"
+#include "roboimi/data/checked_reads.h"
+#include "roboimi/io/image.h"
+
+namespace roboimi::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kRowsReadAtOnce = 32;
+constexpr double kRateTolerance = 0.02;  // relative
+constexpr const char* kConversionFile = "conversion.txt";
+constexpr const char* kStagedFolder = ".staged";
+
+std::string stream_label(const StreamSpec& stream) {
+  return fmt::format("{} '{}' [{}] {}", to_string(stream.kind), printable(stream.name),
+                     fmt::join(stream.shape, ", "), c10::toString(stream.dtype));
+}
+
+std::string place_of(const Dataset& dataset) { return dataset.episode(0).file.string(); }
+
+[[noreturn]] void refuse_merge(const Dataset& dataset, const std::string& expected,
+                               const std::string& found) {
+  throw Error({.what = "the data sets cannot be merged",
+               .where = place_of(dataset),
+               .expected = expected + ", as in the first data set",
+               .found = found,
+               .next = "convert them separately, or select common cameras with --cameras and "
+                       "streams with data.KEY=VALUE"});
+}
+
+// Adds the needs of another dataset to the merged spec. Lengths of texts, and names and units that
+// one of them lacks, may differ.
+void merge_spec(ObservationSpec& merged, const Dataset& dataset, const ObservationSpec& spec) {
+  if (spec.action_dim != merged.action_dim) {
+    refuse_merge(dataset, fmt::format("{} action dimensions", merged.action_dim),
+                 std::to_string(spec.action_dim));
+  }
+  if (std::abs(spec.control_hz - merged.control_hz) > kRateTolerance * merged.control_hz) {
+    refuse_merge(dataset, fmt::format("{:g} Hz", merged.control_hz),
+                 fmt::format("{:g} Hz", spec.control_hz));
+  }
+  if (spec.names().size() != merged.names().size()) {
+    refuse_merge(dataset, fmt::format("the streams {}", fmt::join(merged.names(), ", ")),
+                 fmt::format("{}", fmt::join(spec.names(), ", ")));
+  }
+  for (StreamSpec& stream : merged.streams) {
+    const StreamSpec* other = spec.find(stream.name);
+    if (other == nullptr) {
+      refuse_merge(dataset, stream_label(stream), fmt::format("{}", fmt::join(spec.names(), ", ")));
+    }
+    StreamSpec expected = stream, found = *other;
+    if (expected.kind == StreamKind::kText && found.kind == StreamKind::kText) {
+      stream.shape[0] = std::max(stream.shape[0], found.shape[0]);
+      continue;
+    }
+    if (expected.unit.empty() || found.unit.empty()) expected.unit = found.unit = "";
+    if (expected.element_names.empty() || found.element_names.empty()) {
+      expected.element_names = found.element_names = {};
+    }
+    if (expected == found) continue;
+    const bool differs_in_names = stream_label(expected) == stream_label(found);
+    const auto label = [&](const StreamSpec& one) {
+      return differs_in_names ? fmt::format("{} in '{}' with elements [{}]", stream_label(one),
+                                            one.unit, fmt::join(one.element_names, ", "))
+                              : stream_label(one);
+    };
+    refuse_merge(dataset, label(expected), label(found));
+  }
+}
+
+// The streams to keep, with their new sizes.
+ObservationSpec chosen_spec(const ObservationSpec& spec, const ConversionChoice& choice,
+                            const std::string& where) {
+  ObservationSpec chosen{.action_dim = spec.action_dim, .control_hz = spec.control_hz};
+  std::vector<std::string> images;
+  for (const StreamSpec& stream : spec.streams) {
+    if (stream.is_image()) images.push_back(stream.name);
+  }
+  for (const std::string& camera : choice.cameras.empty() ? images : choice.cameras) {
+    const StreamSpec* stream = spec.find(camera);
+    if (stream == nullptr || !stream->is_image() || chosen.find(camera) != nullptr) {
+      throw Error({.what = chosen.find(camera) != nullptr ? "a camera is named twice"
+                                                          : "there is no such camera",
+                   .where = where,
+                   .expected = images.empty() ? "data with cameras"
+                                              : fmt::format("{}", fmt::join(images, ", ")),
+                   .found = "'" + printable(camera) + "'",
+                   .next = "change --cameras"});
+    }
+    chosen.streams.push_back(*stream);
+    if (choice.resize) {
+      chosen.streams.back().shape[0] = choice.resize->height;
+      chosen.streams.back().shape[1] = choice.resize->width;
+    }
+  }
+  for (const StreamSpec& stream : spec.streams) {
+    if (!stream.is_image()) chosen.streams.push_back(stream);
+  }
+  return chosen;
+}
+
+// The first lines that differ.
+std::pair<std::string, std::string> differing_lines(const std::string& a, const std::string& b) {
+  std::istringstream lines_a(a), lines_b(b);
+  for (;;) {
+    std::string line_a, line_b;
+    const bool more_a = static_cast<bool>(std::getline(lines_a, line_a));
+    const bool more_b = static_cast<bool>(std::getline(lines_b, line_b));
+    if ((more_a || more_b) && line_a == line_b) continue;
+    const auto quoted = [](const std::string& line) {
+      return line.empty() ? std::string("nothing") : "'" + printable(line, 160) + "'";
+    };
+    return {quoted(line_a), quoted(line_b)};
+  }
+}
+
+}  // namespace
+
+at::Tensor resized_frames(const at::Tensor& frames, StreamKind kind, ImageSize size) {
+  if (frames.size(1) == size.height && frames.size(2) == size.width) return frames;
+  if (kind == StreamKind::kRgb) {
+    std::vector<at::Tensor> resized;
+    for (std::int64_t i = 0; i < frames.size(0); ++i) {
+      resized.push_back(resize_image(frames[i].contiguous(), size.height, size.width));
+    }
+    return at::stack(resized);
+  }
+  const auto nearest = [](std::int64_t from, std::int64_t to) {
+    const double scale = static_cast<double>(from) / static_cast<double>(to);
+    return ((at::arange(to, at::kDouble) + 0.5) * scale).floor().clamp(0, from - 1).to(at::kLong);
+  };
+  // Not every operator has uint16; int16 has the same bytes.
+  const bool is_uint16 = frames.scalar_type() == at::kUInt16;
+  const at::Tensor values = is_uint16 ? frames.contiguous().view(at::kShort) : frames;
+  const at::Tensor resized = values.index_select(1, nearest(frames.size(1), size.height))
+                                 .index_select(2, nearest(frames.size(2), size.width));
+  return is_uint16 ? resized.view(at::kUInt16) : resized;
+}
+
+DataConversion::DataConversion(std::vector<std::shared_ptr<const Dataset>> datasets,
+                               ConversionChoice choice)
+    : choice_(std::move(choice)) {
+  for (const auto& dataset : datasets) {
+    const ObservationSpec spec = chosen_spec(dataset->spec(), choice_, place_of(*dataset));
+    if (dataset == datasets.front()) spec_ = spec;
+    merge_spec(spec_, *dataset, spec);
+    for (std::int64_t i = 0; i < dataset->num_episodes(); ++i) episodes_.push_back({dataset, i});
+  }
+  // Select by position.
+  std::vector<std::int64_t> numbers(episodes_.size());
+  std::iota(numbers.begin(), numbers.end(), std::int64_t{0});
+  std::vector<Source> selected;
+  for (const std::size_t i :
+       EpisodeSelection(choice_.episodes).positions_in(numbers, "--episodes")) {
+    selected.push_back(episodes_[i]);
+  }
+  episodes_ = std::move(selected);
+}
+
+at::Tensor DataConversion::read(const Source& source, const StreamSpec& stream,
+                                const std::function<bool()>& should_stop) const {
+  const std::int64_t length = source.dataset->episode(source.episode).length;
+  if (!stream.is_image()) {
+    const at::Tensor rows = read_stream(*source.dataset, source.episode, stream.name);
+    if (stream.kind != StreamKind::kText) return rows;
+    return at::constant_pad_nd(rows, {0, stream.shape[0] - rows.size(1)});
+  }
+  // In blocks, so that frames of the original size need little memory.
+  std::vector<at::Tensor> blocks;
+  for (std::int64_t first = 0; first < length; first += kRowsReadAtOnce) {
+    if (should_stop && should_stop()) throw Error({.what = "interrupted"});
+    const std::int64_t count = std::min(kRowsReadAtOnce, length - first);
+    blocks.push_back(
+        resized_frames(read_stream(*source.dataset, source.episode, stream.name, first, count),
+                       stream.kind, stream.size()));
+  }
+  return at::cat(blocks);
+}
+
+EpisodeRecord DataConversion::record(std::int64_t index,
+                                     const std::function<bool()>& should_stop) const {
+  const Source& source = episodes_.at(static_cast<std::size_t>(index));
+  const EpisodeInfo& info = source.dataset->episode(source.episode);
+  EpisodeRecord record{.streams = spec_.streams,
+                       .labels = source.dataset->labels(source.episode),
+                       .actions = read_actions(*source.dataset, source.episode),
+                       .control_hz = spec_.control_hz,
+                       .seed = info.seed.value_or(0),
+                       .success = info.success.value_or(false)};
+  for (const StreamSpec& stream : spec_.streams) {
+    record.observations[stream.name] = read(source, stream, should_stop);
+  }
+  return record;
+}
+
+ConvertedFolder::ConvertedFolder(fs::path output, std::shared_ptr<const EpisodeWriter> writer,
+                                 const std::string& settings)
+    : output_(std::move(output)), writer_(std::move(writer)) {
+  if (!fs::exists(output_ / kConversionFile)) require_new_folder(output_, "OUT");
+  std::error_code error;
+  fs::create_directories(output_, error);
+  if (error) {
+    throw Error({.what = "cannot create the folder: " + error.message(),
+                 .where = output_.string(),
+                 .next = "check the permissions and the free space"});
+  }
+  lock_.emplace(ProcessLock::take_folder(output_, "conversion"));
+  check_settings(settings);
+  if (fs::is_symlink(output_ / kStagedFolder, error)) {
+    throw Error({.what = "cannot store unfinished episodes",
+                 .where = (output_ / kStagedFolder).string(),
+                 .expected = "a folder created by the conversion, or nothing",
+                 .found = "a link",
+                 .next = "remove it"});
+  }
+  fs::remove_all(output_ / kStagedFolder, error);  // leftovers of a killed conversion
+}
+
+void ConvertedFolder::check_settings(const std::string& settings) const {
+  const fs::path file = output_ / kConversionFile;
+  if (!fs::exists(file)) {
+    write_text_atomically(file, settings);
+    return;
+  }
+  const std::string recorded = read_text(file);
+  if (recorded == settings) return;
+  const auto [before, now] = differing_lines(recorded, settings);
+  throw Error({.what = "the folder has episodes that were converted with other settings, or from "
+                       "data that has changed",
+               .where = output_.string(),
+               .expected = before + ", as in " + file.string(),
+               .found = now,
+               .next = "choose another folder, or remove this one"});
+}
+
+fs::path ConvertedFolder::staged(std::int64_t index) const {
+  const fs::path folder = output_ / kStagedFolder;
+  return folder / writer_->file_of(folder, index).filename();
+}
+
+bool ConvertedFolder::has(std::int64_t index) const {
+  const fs::path file = writer_->file_of(output_, index);
+  std::error_code error;
+  if (!fs::exists(file, error)) return false;
+  try {
+    writer_->read_header(file);
+    return true;
+  } catch (const Error& damage) {
+    logger().warn("{} will be written again: {}", file.string(), one_line_message(damage));
+    return false;
+  }
+}
+
+void ConvertedFolder::add(const EpisodeRecord& record, std::int64_t index) const {
+  const fs::path file = staged(index);
+  std::error_code error;
+  fs::create_directories(file.parent_path(), error);
+  fs::remove(file, error);
+  writer_->write(file, record);
+  writer_->place(file, output_, index);
+}
+
+void ConvertedFolder::finish() const {
+  std::error_code ignored;
+  fs::remove_all(output_ / kStagedFolder, ignored);
+}
+
+}  // namespace roboimi::app

@@ -1,0 +1,90 @@
+// Conversion of data sets: chosen episodes of one or several datasets, written by an episode writer
+// into a folder, in order.
+//
+//   const DataConversion conversion({first, second}, {.cameras = {"front"}, .resize = {{96, 96}}});
+//   const ConvertedFolder folder(output, writer, settings);      // resumes an earlier conversion
+//   for (std::int64_t i = 0; i < conversion.num_episodes(); ++i) {
+//     if (!folder.has(i)) folder.add(conversion.record(i), i);
+//   }
+//
+// The streams that the datasets read are kept; so are labels, seeds and success where they are
+// known. An unknown seed becomes 0 and an unknown success false.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "roboimi/common/process_lock.h"
+#include "roboimi/contract/dataset.h"
+#include "roboimi/contract/episode_writer.h"
+
+namespace roboimi::app {
+
+struct ConversionChoice {
+  std::vector<std::string> cameras = {};   // image streams to keep, in this order; empty: all
+  std::optional<ImageSize> resize = {};    // of all images that are kept
+  std::vector<std::string> episodes = {};  // as EpisodeSelection; counted over all datasets
+};
+
+class DataConversion {
+ public:
+  // Throws Error if the datasets differ in their streams, actions or control rates (texts may have
+  // different lengths), or if a camera or an episode does not exist.
+  DataConversion(std::vector<std::shared_ptr<const Dataset>> datasets, ConversionChoice choice);
+
+  std::int64_t num_episodes() const { return static_cast<std::int64_t>(episodes_.size()); }
+  const ObservationSpec& spec() const { return spec_; }  // of the result
+
+  // Reads episode `index` of the result. Throws Error ("interrupted") soon after `should_stop`
+  // returns true.
+  EpisodeRecord record(std::int64_t index, const std::function<bool()>& should_stop = {}) const;
+
+ private:
+  struct Source {
+    std::shared_ptr<const Dataset> dataset;
+    std::int64_t episode = 0;
+  };
+  at::Tensor read(const Source& source, const StreamSpec& stream,
+                  const std::function<bool()>& should_stop) const;
+
+  ConversionChoice choice_;
+  ObservationSpec spec_;
+  std::vector<Source> episodes_;
+};
+
+// The folder of a conversion. Its file conversion.txt holds the settings. An episode is written to
+// `.staged` and moved to its place when it is complete; `.staged` belongs to the conversion. While
+// the object exists, no other process can convert into the folder.
+class ConvertedFolder {
+ public:
+  // Throws Error if the folder holds anything else, was made with other settings, or another
+  // process uses it.
+  ConvertedFolder(std::filesystem::path output, std::shared_ptr<const EpisodeWriter> writer,
+                  const std::string& settings);
+
+  // Whether the episode is complete.
+  bool has(std::int64_t index) const;
+  // Writes the episode and moves it to its place.
+  void add(const EpisodeRecord& record, std::int64_t index) const;
+  // Removes `.staged`.
+  void finish() const;
+
+ private:
+  std::filesystem::path staged(std::int64_t index) const;
+  void check_settings(const std::string& settings) const;
+
+  std::filesystem::path output_;
+  std::shared_ptr<const EpisodeWriter> writer_;
+  std::optional<ProcessLock> lock_;
+};
+
+// Frames [N, H, W, 3] or depths [N, H, W] resized to [N, height, width, ...]: colors bilinear with
+// antialiasing, depths by the nearest pixel, so that no distance is invented at an edge.
+at::Tensor resized_frames(const at::Tensor& frames, StreamKind kind, ImageSize size);
+
+}  // namespace roboimi::app
