@@ -3,10 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <set>
+#include <vector>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
@@ -52,6 +54,29 @@ uid_t owner_of(const fs::path& folder) {
   return ::stat(folder.c_str(), &status) == 0 ? status.st_uid : ::geteuid();
 }
 
+bool lies_in(const fs::path& file, const fs::path& folder) {
+  const fs::path inside = file.lexically_relative(folder);
+  return !inside.empty() && *inside.begin() != "..";
+}
+
+// The folder of the first episode, or the one above it that holds all files of the data, if it is
+// near: a format may spread episodes over folders, such as DATA/meta and DATA/videos/front.
+fs::path data_folder(const Dataset& dataset) {
+  constexpr int kLevels = 3;
+  const auto clean = [](const fs::path& path) { return fs::absolute(path).lexically_normal(); };
+  const fs::path first = clean(dataset.episode(0).file).parent_path();
+  const std::vector<fs::path> files = dataset.files();
+  fs::path folder = first;
+  for (int level = 0; level < kLevels; ++level) {
+    const bool holds_all = std::all_of(files.begin(), files.end(), [&](const fs::path& file) {
+      return lies_in(clean(file), folder);
+    });
+    if (holds_all) return folder;
+    folder = folder.parent_path();
+  }
+  return first;
+}
+
 std::string file_state(const fs::path& file) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) {
@@ -74,7 +99,7 @@ std::string file_state(const fs::path& file) {
 }  // namespace
 
 fs::path planned_cache_folder(const Dataset& dataset) {
-  const fs::path data = fs::absolute(dataset.episode(0).file).parent_path();
+  const fs::path data = data_folder(dataset);
   const auto is_usable = [](const fs::path& folder, uid_t also) {
     if (::access(nearest_existing(folder).c_str(), W_OK | X_OK) != 0) return false;
     std::error_code error;
@@ -92,7 +117,7 @@ fs::path cache_folder(const Dataset& dataset) {
     throw Error(
         {.what = "the dataset has no episodes", .where = "data", .expected = "at least one"});
   }
-  const fs::path data = fs::absolute(dataset.episode(0).file).parent_path();
+  const fs::path data = data_folder(dataset);
   const fs::path beside = data / ".roboimi_cache";
   // The owner of the data is trusted anyway.
   if (make_writable(beside) && is_trusted(beside, owner_of(data))) return beside;

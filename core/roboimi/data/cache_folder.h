@@ -12,7 +12,8 @@
 
 namespace roboimi {
 
-// The cache folder of a dataset: `<folder of the data>/.roboimi_cache` if it is writable, else
+// The cache folder of a dataset: `<folder of the data>/.roboimi_cache` if it is writable (the
+// folder of the first episode, or up to two levels above it the one that holds all files), else
 // $XDG_CACHE_HOME/roboimi or ~/.cache/roboimi. Creates the folder. A folder that is writable for
 // every user or that belongs to another user is not used, except that .roboimi_cache may belong to
 // the owner of the data. Throws Error if there is no usable folder.

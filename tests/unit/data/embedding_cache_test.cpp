@@ -187,6 +187,25 @@ TEST(CacheFolder, IsNextToTheDataOrInTheUsersCache) {
   ::unsetenv("XDG_CACHE_HOME");
 }
 
+TEST(CacheFolder, IsTheOneThatHoldsAllFilesIfItIsNear) {
+  class SpreadDataset : public TableDataset {
+   public:
+    using TableDataset::TableDataset;
+    std::vector<fs::path> files() const override {
+      std::vector<fs::path> all = TableDataset::files();
+      all.push_back(other);
+      return all;
+    }
+    fs::path other;
+  };
+  const ScratchFolder folder;
+  SpreadDataset data(folder / "set/data/chunk-000", {2}, {});
+  data.other = folder / "set/meta/info.json";
+  EXPECT_EQ(cache_folder(data), fs::absolute(folder / "set") / ".roboimi_cache");
+  data.other = "/elsewhere/link.raw";
+  EXPECT_EQ(cache_folder(data), fs::absolute(folder / "set/data/chunk-000") / ".roboimi_cache");
+}
+
 TEST(CacheFolder, IsPlannedWithoutBeingCreated) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {2}, {});
