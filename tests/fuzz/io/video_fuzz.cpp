@@ -50,7 +50,7 @@ void check_seeking(PacketSource& source, const VideoIndex& index) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   // FFmpeg allocates what a header asks for.
-  av_max_alloc(std::size_t{64} << 20);
+  av_max_alloc(std::size_t{16} << 20);
   const roboimi::MemoryFile file(data, size);
   try {
     roboimi::PacketSource source(file.path());

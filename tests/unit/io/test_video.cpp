@@ -7,6 +7,10 @@
 
 #include "roboimi/io/ffmpeg.h"
 
+// The encoder of HEVC keeps some memory when it is closed. LeakSanitizer calls this.
+extern "C" const char* __lsan_default_suppressions();
+extern "C" const char* __lsan_default_suppressions() { return "leak:x265_malloc\n"; }
+
 namespace roboimi {
 namespace {
 
