@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "plugins/lerobot_dataset/json_file.h"
+#include "plugins/lerobot_dataset/placed_episodes.h"
 #include "roboimi/common/error.h"
 #include "roboimi/io/parquet/reader.h"
 
@@ -94,6 +95,7 @@ void read_table_file(const fs::path& file, const InfoFile& info,
                      .data_file = at_row(files, row)};
   }
   for (const std::string& feature : video_features) read_windows(reader, info, feature, episodes);
+  if (episodes.size() == 1) episodes.front().header = find_header(reader);
   for (std::size_t row = 0; row < episodes.size(); ++row) {
     add(table, numbers[row], std::move(episodes[row]), file);
   }

@@ -13,6 +13,7 @@
 
 #include "plugins/lerobot_dataset/info_file.h"
 #include "roboimi/common/error.h"
+#include "roboimi/contract/episode_writer.h"
 
 namespace roboimi::lerobot_dataset {
 
@@ -28,6 +29,7 @@ struct TableEpisode {
   std::optional<std::int64_t> from_index = {}, to_index = {};   // rows in the whole data set
   std::optional<std::int64_t> data_chunk = {}, data_file = {};  // of version 3
   std::map<std::string, VideoWindow> windows = {};              // by feature; version 3
+  std::optional<EpisodeHeader> header = {};                     // of episodes that roboimi wrote
 };
 
 struct EpisodeTable {

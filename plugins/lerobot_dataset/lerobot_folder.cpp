@@ -107,7 +107,13 @@ void LerobotFolder::select_episodes(const DatasetOptions& options, Findings& fin
     rows_.check(number, info_.fps);
     episodes_.push_back(number);
     const EpisodeRows& rows = rows_.episodes().at(number);
-    infos_.push_back({.file = rows_.file_of(rows), .length = rows.length});
+    EpisodeInfo info{.file = rows_.file_of(rows), .length = rows.length};
+    const auto entry = table_.episodes.find(number);
+    if (entry != table_.episodes.end() && entry->second.header) {
+      info.seed = entry->second.header->seed;
+      info.success = entry->second.header->success;
+    }
+    infos_.push_back(std::move(info));
   }
 }
 

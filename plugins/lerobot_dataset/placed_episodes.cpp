@@ -80,18 +80,21 @@ bool is_table(const fs::path& file) {
   return magic == "PAR1";
 }
 
-EpisodeHeader read_table_header(const fs::path& file) {
-  const parquet::Reader reader(file);
-  const auto found = reader.metadata().find(kMetadataKey);
+std::optional<EpisodeHeader> find_header(const parquet::Reader& table) {
+  const auto found = table.metadata().find(kMetadataKey);
+  if (found == table.metadata().end() || table.num_rows() != 1) return std::nullopt;
   try {
-    if (found != reader.metadata().end() && reader.num_rows() == 1) {
-      const Json json = Json::parse(found->second);
-      return {.seed = json.at("seed").get<std::uint64_t>(),
-              .success = json.at("success").get<bool>()};
-    }
+    const Json json = Json::parse(found->second);
+    return EpisodeHeader{.seed = json.at("seed").get<std::uint64_t>(),
+                         .success = json.at("success").get<bool>()};
   } catch (const Json::exception&) {
-    // reported below
+    return std::nullopt;
   }
+}
+
+EpisodeHeader read_table_header(const fs::path& file) {
+  const std::optional<EpisodeHeader> header = find_header(parquet::Reader(file));
+  if (header) return *header;
   throw Error({.what = "the table does not record the seed of an episode",
                .where = file.string(),
                .expected = "one row and the metadata 'roboimi', as written by roboimi collect"});

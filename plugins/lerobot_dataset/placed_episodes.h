@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ bool is_table(const std::filesystem::path& file);
 // The seed and success of a placed episode. They are key-value metadata of its table: LeRobot's
 // recorder could not append to a data set whose tables have other columns.
 EpisodeHeader read_table_header(const std::filesystem::path& file);
+// Nothing for a table of other tools.
+std::optional<EpisodeHeader> find_header(const parquet::Reader& table);
 std::map<std::string, std::string> table_metadata(const EpisodeHeader& header);
 
 class PlacedEpisodes {

@@ -103,6 +103,8 @@ TEST_F(LerobotWriter, ReadsBackWhatItWrote) {
       EXPECT_TRUE(at::equal(dataset.read_all(number, "force"), record.observations.at("force")));
       EXPECT_TRUE(at::equal(dataset.labels(number).at("box"), record.labels.at("box")));
       EXPECT_EQ(text_of(dataset.read(number, "task", 3, 1)[0]), "do the task");
+      EXPECT_EQ(dataset.episode(number).seed, record.seed);
+      EXPECT_EQ(dataset.episode(number).success, true);
       for (const char* camera : {"front", "top"}) {
         const at::Tensor difference = dataset.read_all(number, camera).to(at::kFloat) -
                                       record.observations.at(camera).to(at::kFloat);
