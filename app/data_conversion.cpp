@@ -1,6 +1,7 @@
 #include "app/data_conversion.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -52,7 +53,11 @@ void merge_spec(ObservationSpec& merged, const Dataset& dataset, const Observati
     refuse_merge(dataset, fmt::format("{} action dimensions", merged.action_dim),
                  std::to_string(spec.action_dim));
   }
-  if (std::abs(spec.control_hz - merged.control_hz) > kRateTolerance * merged.control_hz) {
+  // An unknown rate fits any rate.
+  if (merged.control_hz <= 0.0) merged.control_hz = spec.control_hz;
+  const bool is_known = spec.control_hz > 0.0;
+  if (is_known &&
+      std::abs(spec.control_hz - merged.control_hz) > kRateTolerance * merged.control_hz) {
     refuse_merge(dataset, fmt::format("{:g} Hz", merged.control_hz),
                  fmt::format("{:g} Hz", spec.control_hz));
   }
@@ -136,10 +141,14 @@ std::pair<std::string, std::string> differing_lines(const std::string& a, const 
 at::Tensor resized_frames(const at::Tensor& frames, StreamKind kind, ImageSize size) {
   if (frames.size(1) == size.height && frames.size(2) == size.width) return frames;
   if (kind == StreamKind::kRgb) {
-    std::vector<at::Tensor> resized;
-    for (std::int64_t i = 0; i < frames.size(0); ++i) {
-      resized.push_back(resize_image(frames[i].contiguous(), size.height, size.width));
-    }
+    // Frame by frame in several threads: dividing single frames among threads is slower.
+    std::vector<at::Tensor> resized(static_cast<std::size_t>(frames.size(0)));
+    at::parallel_for(0, frames.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        resized[static_cast<std::size_t>(i)] =
+            resize_image(frames[i].contiguous(), size.height, size.width);
+      }
+    });
     return at::stack(resized);
   }
   const auto nearest = [](std::int64_t from, std::int64_t to) {

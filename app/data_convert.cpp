@@ -32,8 +32,9 @@ constexpr const char* kConvertUsage =
     R"(usage: roboimi data convert IN ... OUT [data.KEY=VALUE ...] [writer.KEY=VALUE ...] [options]
 
 Writes the episodes of one or several data sets into the new folder OUT. All streams that the data
-sets read are kept. data.KEY=VALUE applies to every IN. If interrupted, the same command resumes:
-complete episodes are kept.
+sets read are kept; texts and depth in HDF5 are read if data.stream_names=[NAME,...] names them.
+data.KEY=VALUE applies to every IN. If interrupted, the same command resumes: complete episodes are
+kept.
 
 )";
 constexpr const char* kConvertExample = R"(

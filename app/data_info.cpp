@@ -3,19 +3,21 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "app/cache_files.h"
 #include "app/data_command.h"
 #include "app/data_findings.h"
 #include "app/data_source.h"
+#include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/common/text.h"
 #include "roboimi/data/checked_reads.h"
-#include "roboimi/io/dtype_names.h"
 #include "roboimi/track/progress.h"
 
 namespace roboimi::app {
@@ -25,6 +27,7 @@ namespace fs = std::filesystem;
 namespace po = boost::program_options;
 using Json = nlohmann::ordered_json;
 
+constexpr std::chrono::seconds kQuietTime{2};
 constexpr const char* kInfoForm = "roboimi data info PATH [data.KEY=VALUE ...]";
 constexpr const char* kInfoUsage = R"(usage: roboimi data info PATH [data.KEY=VALUE ...] [options]
 
@@ -131,15 +134,30 @@ DataSummary summarize_data(DataSource source) {
     const std::vector<CacheFile> files = cache_files_in(folder);
     summary.caches.insert(summary.caches.end(), files.begin(), files.end());
   }
-  Progress progress("examine", dataset.num_episodes());
-  summary.findings = find_oddities(dataset, [&](std::int64_t done) { progress.update(done, ""); });
-  progress.clear();
+  // A bar only if it takes long.
+  const auto started = std::chrono::steady_clock::now();
+  std::optional<Progress> progress;
+  summary.findings = find_oddities(dataset, [&](std::int64_t done) {
+    if (std::chrono::steady_clock::now() - started < kQuietTime) return;
+    if (!progress) progress.emplace("examine", dataset.num_episodes(), done);
+    progress->update(done, "");
+  });
+  if (progress) progress->clear();
   summary.source = std::move(source);
   return summary;
 }
 
-std::string dtype_label(const StreamSpec& stream) {
-  return stream.kind == StreamKind::kText ? "bytes of UTF-8" : dtype_name(stream.dtype);
+std::string dtype_label(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kByte:
+      return "uint8";
+    case at::kUInt16:
+      return "uint16";
+    case at::kFloat:
+      return "float32";
+    default:
+      return c10::toString(dtype);
+  }
 }
 
 Json summary_json(const DataSummary& summary) {
@@ -161,7 +179,7 @@ Json summary_json(const DataSummary& summary) {
     json["streams"].push_back({{"name", stream.name},
                                {"kind", to_string(stream.kind)},
                                {"shape", stream.shape},
-                               {"dtype", dtype_name(stream.dtype)},
+                               {"dtype", dtype_label(stream.dtype)},
                                {"unit", stream.unit},
                                {"element_names", stream.element_names}});
   }
@@ -193,11 +211,11 @@ void print_streams(const ObservationSpec& spec) {
     for (const std::string& name : stream.element_names) names.push_back(printable(name, 60));
     std::cout << fmt::format("  {:<16} {:<7} [{}] {}{}{}\n", printable(stream.name, 60),
                              to_string(stream.kind), fmt::join(stream.shape, ", "),
-                             dtype_label(stream),
+                             dtype_label(stream.dtype),
                              stream.unit.empty() ? "" : ", " + printable(stream.unit, 40),
                              names.empty() ? "" : fmt::format(": {}", fmt::join(names, ", ")));
   }
-  std::cout << fmt::format("  {:<16} {:<7} [{}] F32\n", "action", "vector", spec.action_dim);
+  std::cout << fmt::format("  {:<16} {:<7} [{}] float32\n", "action", "vector", spec.action_dim);
 }
 
 void print_summary(const DataSummary& summary) {

@@ -1,4 +1,5 @@
 // `roboimi data play`: a video and a page of one episode.
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -50,7 +51,7 @@ po::options_description play_options() {
   return options;
 }
 
-// The frames of one row as RGB, from blocks of rows.
+// The cameras of an episode.
 class EpisodeViews {
  public:
   EpisodeViews(const Dataset& dataset, std::int64_t episode)
@@ -66,11 +67,20 @@ class EpisodeViews {
     return views;
   }
 
-  std::vector<at::Tensor> at_row(std::int64_t row) {
-    if (row >= first_ + count_ || row < first_) read_block(row);
+  // Rows [first, first + count) of every camera.
+  std::vector<at::Tensor> read(std::int64_t first, std::int64_t count) const {
+    std::vector<at::Tensor> rows;
+    for (const StreamSpec& stream : streams_) {
+      rows.push_back(read_stream(dataset_, episode_, stream.name, first, count));
+    }
+    return rows;
+  }
+
+  // One of these rows as RGB images.
+  std::vector<at::Tensor> images(const std::vector<at::Tensor>& rows, std::int64_t index) const {
     std::vector<at::Tensor> images;
     for (std::size_t i = 0; i < streams_.size(); ++i) {
-      const at::Tensor image = blocks_[i][row - first_];
+      const at::Tensor image = rows[i][index];
       images.push_back(streams_[i].kind == StreamKind::kDepth
                            ? shaded_depth(depth_in_meters(image, streams_[i]))
                            : image);
@@ -79,20 +89,9 @@ class EpisodeViews {
   }
 
  private:
-  void read_block(std::int64_t row) {
-    first_ = row;
-    count_ = std::min(kRowsPerBlock, dataset_.episode(episode_).length - row);
-    blocks_.clear();
-    for (const StreamSpec& stream : streams_) {
-      blocks_.push_back(read_stream(dataset_, episode_, stream.name, first_, count_));
-    }
-  }
-
   const Dataset& dataset_;
   std::int64_t episode_;
   std::vector<StreamSpec> streams_;
-  std::vector<at::Tensor> blocks_;
-  std::int64_t first_ = 0, count_ = 0;
 };
 
 std::int64_t chosen_episode(const Dataset& dataset, const po::variables_map& values) {
@@ -129,6 +128,26 @@ std::vector<std::pair<std::string, std::string>> facts_of(const Dataset& dataset
   return facts;
 }
 
+// Draws the frames in several threads and adds them to the video in order.
+void film_episode(const EpisodeViews& views, const EpisodeFilm& film, std::int64_t length,
+                  const StopRequest& stop, VideoWriter& video) {
+  Progress progress("play", length);
+  for (std::int64_t first = 0; first < length; first += kRowsPerBlock) {
+    if (stop.requested()) throw Error({.what = "interrupted"});
+    const std::int64_t count = std::min(kRowsPerBlock, length - first);
+    const std::vector<at::Tensor> rows = views.read(first, count);
+    std::vector<at::Tensor> frames(static_cast<std::size_t>(count));
+    at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        frames[static_cast<std::size_t>(i)] = film.frame(views.images(rows, i), first + i);
+      }
+    });
+    for (const at::Tensor& frame : frames) video.add(frame);
+    progress.update(first + count, "");
+  }
+  progress.clear();
+}
+
 struct PlayedFiles {
   fs::path video, page;
 };
@@ -138,7 +157,7 @@ PlayedFiles write_episode_files(const DataSource& source, std::int64_t episode,
   const Dataset& dataset = *source.dataset;
   const std::int64_t length = dataset.episode(episode).length;
   const double fps = rate_of(dataset.spec());
-  EpisodeViews views(dataset, episode);
+  const EpisodeViews views(dataset, episode);
   const std::vector<CurvePanel> panels = curve_panels(dataset, episode);
   const EpisodeFilm film(views.views(), panels);
   const std::string name = fmt::format("episode_{:03}", episode);
@@ -146,14 +165,8 @@ PlayedFiles write_episode_files(const DataSource& source, std::int64_t episode,
   fs::create_directories(output);
   // The video, which appears when it is complete.
   VideoWriter video(files.video, film.size(), fps);
-  Progress progress("play", length);
-  for (std::int64_t row = 0; row < length; ++row) {
-    if (stop.requested()) throw Error({.what = "interrupted"});
-    video.add(film.frame(views.at_row(row), row));
-    progress.update(row + 1, "");
-  }
+  film_episode(views, film, length, stop, video);
   video.close();
-  progress.clear();
   // The page. Without cameras it shows the whole video.
   const ImageSize shown{film.view_height() > 0 ? film.view_height() : film.size().height,
                         film.size().width};

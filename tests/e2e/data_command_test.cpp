@@ -130,12 +130,14 @@ TEST_F(DataCommand, ConvertMergesDataSetsAndSelectsEpisodes) {
 }
 
 TEST_F(DataCommand, ConvertToLerobotAndBackGivesTheSameData) {
-  EXPECT_EQ(json_of({"convert", "data", "lerobot", "writer.codec=lossless"}).at("num_episodes"),
-            2);
+  EXPECT_EQ(json_of({"convert", "data", "lerobot", "writer.codec=lossless"}).at("num_episodes"), 2);
   const Json info = json_of({"info", "lerobot"});
   EXPECT_EQ(info.at("format"), "lerobot_dataset");
   EXPECT_EQ(info.at("tasks").at(0).at("num_episodes"), 2);
   EXPECT_EQ(json_of({"convert", "lerobot", "back"}).at("num_episodes"), 2);
+  // Texts in HDF5 are read if they are named.
+  const Json texts = json_of({"info", "back", "data.stream_names=[task]"}).at("tasks");
+  EXPECT_EQ(texts.at(0).at("text"), info.at("tasks").at(0).at("text"));
   const auto original = open("data"), back = open("back");
   expect_equal_numbers(*back, *original);
   for (const std::string& camera : original->spec().camera_names()) {

@@ -87,6 +87,8 @@ TEST(DataConversions, RefuseDataSetsThatDiffer) {
               }),
               AllOf(HasSubstr("the data sets cannot be merged"), HasSubstr("expected 10 Hz"),
                     HasSubstr("found 50 Hz")));
+  EXPECT_EQ(DataConversion({recorded(1, 8, 0.0), recorded(1, 8, 50.0)}, {}).spec().control_hz,
+            50.0);
   ObservationSpec other = recorded(1, 8)->spec();
   other.set(rgb_stream("top", {8, 6}));
   auto larger = std::make_shared<RowsDataset>(
