@@ -52,6 +52,16 @@ class OldRun : public ::testing::Test {
   static inline Workplace* place_ = nullptr;
 };
 
+TEST_F(OldRun, TakesOptionsThatItsConfigurationDoesNotHave) {
+  const fs::path config = kGolden / "checkpoints/step_00000020/config.yaml";
+  ASSERT_EQ(read_text(config).find("max_texts"), std::string::npos);
+  const Result done = evaluate("newer_option", {"--workers", "1", "agent.max_texts=8"});
+  EXPECT_EQ(done.status, 0) << done.errors;
+  const Result unknown = evaluate("unknown", {"--workers", "1", "agent.max_text=8"});
+  EXPECT_EQ(unknown.status, 1);
+  EXPECT_THAT(unknown.errors, HasSubstr("max_text"));
+}
+
 TEST_F(OldRun, ActsAsBefore) {
   const Result done = evaluate("evaluation", {"--workers", "1"});
   ASSERT_EQ(done.status, 0) << done.errors;

@@ -1,5 +1,7 @@
 #include "roboimi/checkpoint/checkpoint_json.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/error.h"
@@ -12,7 +14,8 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr int kFormat = 1;
+// Format 1 is that of version 0.1, whose observations had no named streams.
+constexpr int kFormat = 2, kOldestFormat = 1;
 
 ordered_json spec_to_json(const ObservationSpec& spec) {
   ordered_json streams = ordered_json::array();
@@ -146,11 +149,13 @@ CheckpointState checkpoint_state_from_json(const std::string& text, const std::s
   try {
     const json node = json::parse(text);
     CheckpointState state;
-    if (node.at("format") != kFormat) {
+    const int format = node.at("format");
+    if (format < kOldestFormat || format > kFormat) {
       throw Error({.what = "the checkpoint has another format",
                    .where = where,
-                   .expected = "format " + std::to_string(kFormat),
-                   .found = node.at("format").dump()});
+                   .expected = fmt::format("format {} to {}", kOldestFormat, kFormat),
+                   .found = std::to_string(format),
+                   .next = "use the version of roboimi that saved it"});
     }
     check_body_sum(node, text, where);
     node.at("step").get_to(state.step);

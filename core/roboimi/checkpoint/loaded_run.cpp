@@ -6,8 +6,10 @@
 #include "roboimi/checkpoint/recorded_plugins.h"
 #include "roboimi/common/error.h"
 #include "roboimi/config/compose.h"
+#include "roboimi/config/schema.h"
 #include "roboimi/contract/run_files.h"
 #include "roboimi/contract/weights_follow.h"
+#include "roboimi/plugin/declared_keys.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi {
@@ -22,6 +24,16 @@ fs::path run_of_checkpoint(const fs::path& folder) {
   return fs::exists(run / "files") ? run : fs::canonical(folder).parent_path().parent_path();
 }
 
+// The options of the components, so that an override may set one that the saved configuration, of
+// an earlier version, does not have.
+std::vector<std::string> component_keys(const ConfigNode& config) {
+  Schema sections;
+  sections.component("agent", ComponentKind::kAgent, "");
+  sections.optional_component("data", ComponentKind::kDataset, "");
+  sections.optional_component("env", ComponentKind::kEnvironment, "");
+  return declared_keys(sections, config);
+}
+
 }  // namespace
 
 LoadedRun open_run(const fs::path& given, const OpenRunOptions& options) {
@@ -29,11 +41,12 @@ LoadedRun open_run(const fs::path& given, const OpenRunOptions& options) {
   const fs::path folder = find_checkpoint(given);
   Checkpoint checkpoint = read_checkpoint(folder, /*with_optimizer=*/false);
   const std::string config_file = (folder / "config.yaml").string();
-  LoadedRun loaded{.checkpoint = folder,
-                   .config = options.overrides.empty()
-                                 ? parse_yaml(checkpoint.config_yaml, config_file)
-                                 : compose_config(config_file, options.overrides).root,
-                   .state = checkpoint.state};
+  LoadedRun loaded{
+      .checkpoint = folder,
+      .config = options.overrides.empty()
+                    ? parse_yaml(checkpoint.config_yaml, config_file)
+                    : compose_config(config_file, options.overrides, {}, component_keys).root,
+      .state = checkpoint.state};
   if (!options.trust_plugins) restrict_to_recorded_plugins(loaded.config, folder);
   // Construct the agent.
   const ConfigNode* node = loaded.config.find("agent");

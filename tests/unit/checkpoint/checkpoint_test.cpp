@@ -1,6 +1,9 @@
 // Tests of saving, reading, ranking and finding checkpoints.
+#include <nlohmann/json.hpp>
+
 #include "roboimi/checkpoint/checkpoint_json.h"
 #include "roboimi/common/error.h"
+#include "tests/error_text.h"
 #include "tests/unit/checkpoint/checkpoint_fixture.h"
 
 namespace roboimi {
@@ -19,6 +22,20 @@ TEST_F(CheckpointTest, RecordsItsNumericConditions) {
       checkpoint_state_from_json(checkpoint_state_to_json(state), "state.json").conditions;
   EXPECT_EQ(found.difference(state.conditions), "");
   EXPECT_EQ(found.difference(plain), "matmul tf32 vs. fp32, CUDA graph true vs. false");
+}
+
+TEST_F(CheckpointTest, OfTheFirstFormatIsReadAndOfALaterOneNamed) {
+  const auto with_format = [](int format) {
+    auto json = nlohmann::json::parse(checkpoint_state_to_json(small_checkpoint(7).state));
+    json["format"] = format;
+    json.erase("sha256");  // as in old checkpoints, which have no checksums
+    json.erase("body_sha256");
+    return json.dump();
+  };
+  EXPECT_EQ(checkpoint_state_from_json(with_format(1), "state.json").step, 7);
+  EXPECT_THAT(error_text([&] { checkpoint_state_from_json(with_format(3), "state.json"); }),
+              HasSubstr("state.json: the checkpoint has another format: expected format 1 to 2; "
+                        "found 3; use the version of roboimi that saved it"));
 }
 
 TEST_F(CheckpointTest, IsReadAsItWasSaved) {
