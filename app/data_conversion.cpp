@@ -1,7 +1,6 @@
 #include "app/data_conversion.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -141,14 +140,10 @@ std::pair<std::string, std::string> differing_lines(const std::string& a, const 
 at::Tensor resized_frames(const at::Tensor& frames, StreamKind kind, ImageSize size) {
   if (frames.size(1) == size.height && frames.size(2) == size.width) return frames;
   if (kind == StreamKind::kRgb) {
-    // Frame by frame in several threads: dividing single frames among threads is slower.
-    std::vector<at::Tensor> resized(static_cast<std::size_t>(frames.size(0)));
-    at::parallel_for(0, frames.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        resized[static_cast<std::size_t>(i)] =
-            resize_image(frames[i].contiguous(), size.height, size.width);
-      }
-    });
+    std::vector<at::Tensor> resized;
+    for (std::int64_t i = 0; i < frames.size(0); ++i) {
+      resized.push_back(resize_image(frames[i].contiguous(), size.height, size.width));
+    }
     return at::stack(resized);
   }
   const auto nearest = [](std::int64_t from, std::int64_t to) {
