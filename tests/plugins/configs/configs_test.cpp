@@ -102,6 +102,9 @@ TEST_F(Configs, UseOnlyKeysAndValuesOfThePlugins) {
   for (const std::string& head : alternatives("head")) {
     try_out(kConfigs / "lewm_imf_attnres.yaml", {"agent/head=" + head, "size=small"});
   }
+  for (const std::string& data : alternatives("data")) {
+    try_out(kConfigs / "own_data.yaml", {"data=" + data, "data.path=somewhere"});
+  }
   // But each must fit at least one.
   for (const auto& entry : fs::recursive_directory_iterator(kConfigs)) {
     if (entry.path().extension() != ".yaml") continue;

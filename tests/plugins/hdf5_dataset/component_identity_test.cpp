@@ -18,7 +18,7 @@ using ::testing::Not;
 const char kConfigThere[] = ROBOIMI_BINARY_DIR
     "/lib/roboimi/plugins"
     "/config.yaml";
-const char kPlugin[] = ROBOIMI_BINARY_DIR "/lib/roboimi/plugins/libhdf5_dataset.so";
+const char kPlugin[] = ROBOIMI_BINARY_DIR "/lib/roboimi/plugins/libzarr_dataset.so";
 
 // A dataset and a backbone of this program.
 Registry& registry() {
@@ -64,7 +64,7 @@ ConfigNode substituted() {
 
 TEST(ComponentIdentity, NamesTheReplacingComponent) {
   const ComponentIdentity identity = identity_of(substituted());
-  EXPECT_EQ(identity.component, "dataset 'hdf5_dataset' of plugin 'hdf5_dataset'");
+  EXPECT_EQ(identity.component, "dataset 'zarr_dataset' of plugin 'zarr_dataset'");
   EXPECT_THAT(identity.build, HasSubstr("sha256 " + sha256_file(kPlugin)));
   EXPECT_THAT(identity.options, HasSubstr("camera_names"));
   EXPECT_THAT(identity.options, Not(HasSubstr("rate")));
@@ -84,7 +84,7 @@ TEST(ComponentIdentity, IsTheSameForAResolvedCopy) {
 
 TEST(ComponentIdentity, FindsAPluginBesideItsConfig) {
   ConfigNode node = substituted();
-  const ConfigNode config = parse_yaml("plugin: ./libhdf5_dataset.so", kConfigThere);
+  const ConfigNode config = parse_yaml("plugin: ./libzarr_dataset.so", kConfigThere);
   node.set("plugin", *config.find("plugin"));
   EXPECT_EQ(identity_of(node).build, identity_of(substituted()).build);
 }

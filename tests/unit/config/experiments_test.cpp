@@ -43,6 +43,7 @@ TEST(Experiments, AllComposeInBothSizesAndAgainFromTheirSavedTree) {
       const ConfigNode root = compose(name, overrides);
       std::ofstream(saved) << root.to_yaml();
       EXPECT_EQ(compose_config(saved.string(), {}).root, root) << name;
+      if (name == "own_data.yaml") continue;  // its images have the sizes of the data
       // Experiments without an environment have other sizes. The full sizes are the defaults.
       const bool acts = root.find_path("env") != nullptr;
       const std::string small = acts ? "128\n" : "112\n";
@@ -143,8 +144,9 @@ TEST(Experiments, UseTheStateOfTheEnvironmentWithoutCameras) {
 }
 
 TEST(Experiments, ListTheAvailableBackbones) {
-  EXPECT_THAT(error_text([] { compose("lewm_imf_attnres.yaml", {"agent/backbone=resnet19"}); }),
-              HasSubstr("one of lewm_vit, lewm_vit_diffusion, resnet18, resnet34, resnet50"));
+  EXPECT_THAT(
+      error_text([] { compose("lewm_imf_attnres.yaml", {"agent/backbone=resnet19"}); }),
+      HasSubstr("one of lewm_vit, lewm_vit_diffusion, resnet18, resnet18_224, resnet34, resnet50"));
 }
 
 }  // namespace
