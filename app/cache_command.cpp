@@ -48,7 +48,7 @@ std::vector<CacheFile> named_cache_files(const std::vector<std::string>& paths) 
   if (paths.empty()) {
     std::error_code error;
     if (fs::is_directory("data", error)) folders = cache_folders_of("data");
-    if (const fs::path user = user_caches(); !user.empty()) folders.push_back(user);
+    if (const fs::path user = user_cache_folder(); !user.empty()) folders.push_back(user);
   }
   for (const std::string& path : paths) {
     const std::vector<fs::path> found = cache_folders_of(expand_home(path));

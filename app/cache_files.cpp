@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <cstdlib>
 #include <string_view>
 
 #include "roboimi/common/error.h"
@@ -114,15 +113,6 @@ std::vector<fs::path> cache_folders_of(const fs::path& path) {
   add_cache_folders(folder, kDeepestCache, found);
   std::ranges::sort(found);
   return found;
-}
-
-fs::path user_caches() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr) {
-    const fs::path folder = expand_home(cache);
-    if (folder.is_absolute()) return folder / "roboimi";
-  }
-  const fs::path home = home_folder();
-  return home.is_absolute() ? home / ".cache" / "roboimi" : fs::path();
 }
 
 std::vector<CacheFile> cache_files_in(const fs::path& folder) {

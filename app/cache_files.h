@@ -25,9 +25,6 @@ struct CacheFile {
 // or the folder itself if it is a cache. Throws Error if there is nothing at the path.
 std::vector<std::filesystem::path> cache_folders_of(const std::filesystem::path& path);
 
-// The user's cache folder ($XDG_CACHE_HOME/roboimi or ~/.cache/roboimi); empty without a home.
-std::filesystem::path user_caches();
-
 // The cache files in a folder, by name. Other files, links and subfolders are ignored.
 std::vector<CacheFile> cache_files_in(const std::filesystem::path& folder);
 

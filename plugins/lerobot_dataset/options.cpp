@@ -46,6 +46,10 @@ static void declare(OptionFields& fields, WriterOptions& o) {
                 "storage of frames: videos in H.264 or AV1 with a keyframe every 2 frames, "
                 "lossless H.264, or lossless PNG images in the data files");
   fields.integer("crf", o.crf, "constant rate factor of h264 (up to 51) and av1").range(0, 63);
+  fields.when_read([&](const Options& options) {
+    if (o.frames != FrameStorage::kH264 || o.crf <= 51) return;
+    options.fail("crf", "too large for codec: h264", "0 to 51");
+  });
   fields.text("task", o.task, "instruction of rows without a text in the stream `task`");
   fields.optional_text("robot_type", o.robot_type, "`robot_type` in meta/info.json");
   fields.choice("depth", o.depth,

@@ -44,6 +44,15 @@ fs::path home_folder() {
   return home != nullptr && *home != '\0' ? home : home_of("");
 }
 
+fs::path user_cache_folder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr) {
+    const fs::path folder = expand_home(cache);
+    if (folder.is_absolute()) return folder / "roboimi";
+  }
+  const fs::path home = home_folder();
+  return home.is_absolute() ? home / ".cache" / "roboimi" : fs::path();
+}
+
 std::string expand_home(std::string_view path) {
   if (!path.starts_with('~')) return std::string(path);
   const std::string_view user = path.substr(1, path.find('/') - 1);

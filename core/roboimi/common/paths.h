@@ -16,6 +16,10 @@ namespace roboimi {
 // The user's home folder: $HOME, else the one in the user database. Empty if neither is known.
 ROBOIMI_EXPORT std::filesystem::path home_folder();
 
+// The user's folder of caches: $XDG_CACHE_HOME/roboimi, else ~/.cache/roboimi. Empty if neither is
+// an absolute path.
+ROBOIMI_EXPORT std::filesystem::path user_cache_folder();
+
 // Replaces a leading `~` or `~user` by that home folder, as a shell does; other paths are
 // unchanged. For a file whose name begins with `~`, write `./~x`. Throws Error if the user or the
 // home folder is unknown.

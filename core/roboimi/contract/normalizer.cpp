@@ -156,8 +156,8 @@ void Normalizer::fit(const Statistics& statistics) {
                  .next = "use min_max or mean_std"});
   }
   // Shift and scale per dimension.
-  at::Tensor shift = at::zeros({dim_});
-  at::Tensor scale = at::ones({dim_});
+  at::Tensor shift = at::zeros({dim_}, statistics.min.options());
+  at::Tensor scale = at::ones({dim_}, statistics.min.options());
   const std::set<Normalization> kinds(kinds_.begin(), kinds_.end());
   for (const Normalization kind : kinds) {
     std::vector<std::int64_t> dims;
@@ -165,7 +165,7 @@ void Normalizer::fit(const Statistics& statistics) {
       if (kinds_[i] == kind) dims.push_back(static_cast<std::int64_t>(i));
     }
     const auto [kind_shift, kind_scale] = shift_and_scale(kind, statistics);
-    const at::Tensor chosen = at::tensor(dims, at::kLong);
+    const at::Tensor chosen = at::tensor(dims, at::kLong).to(shift.device());
     shift.index_copy_(0, chosen, kind_shift.index_select(0, chosen));
     scale.index_copy_(0, chosen, kind_scale.index_select(0, chosen));
   }

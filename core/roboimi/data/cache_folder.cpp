@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <set>
 #include <vector>
@@ -24,16 +23,6 @@ bool make_writable(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   return !error && ::access(folder.c_str(), W_OK | X_OK) == 0;
-}
-
-// Empty if the user has no home folder: a folder that every user can write to is not safe.
-fs::path user_cache_folder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr) {
-    const fs::path folder = expand_home(cache);
-    if (folder.is_absolute()) return folder / "roboimi";
-  }
-  const fs::path home = home_folder();
-  return home.is_absolute() ? home / ".cache" / "roboimi" : fs::path();
 }
 
 // Whether only this user, root or `also` can have put files into the folder. Otherwise a policy

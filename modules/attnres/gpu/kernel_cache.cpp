@@ -3,10 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "roboimi/common/files.h"
 #include "roboimi/common/log.h"
+#include "roboimi/common/paths.h"
 
 namespace roboimi::attnres::gpu {
 namespace {
@@ -19,17 +18,11 @@ bool is_own(const fs::path& path, mode_t kind) {
   return status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-const char* environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr || *value == '\0' ? nullptr : value;
-}
-
 }  // namespace
 
 fs::path KernelCache::default_folder() {
-  if (const char* cache = environment("XDG_CACHE_HOME")) return fs::path(cache) / "roboimi/kernels";
-  if (const char* home = environment("HOME")) return fs::path(home) / ".cache/roboimi/kernels";
-  return {};
+  const fs::path caches = user_cache_folder();
+  return caches.empty() ? fs::path() : caches / "kernels";
 }
 
 std::optional<std::string> KernelCache::find(const std::string& key) const {

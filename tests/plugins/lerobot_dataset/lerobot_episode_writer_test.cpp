@@ -283,6 +283,15 @@ TEST_F(LerobotWriter, ADamagedTableIsPlacedAgain) {
   expect_sound({0, 1, 2});
 }
 
+TEST(LerobotWriterOptions, LimitTheRateFactorToThatOfTheCodec) {
+  const auto create = [](const std::string& yaml) {
+    return create_writer(parse_options(parse_yaml(yaml, "test"), writer_schema(), "writer"));
+  };
+  EXPECT_NE(create("{codec: av1, crf: 60}"), nullptr);
+  EXPECT_NE(create("{codec: h264, crf: 51}"), nullptr);
+  EXPECT_THAT(error_text([&] { create("{codec: h264, crf: 52}"); }), HasSubstr("expected 0 to 51"));
+}
+
 TEST_F(LerobotWriter, KeepsSeedsOf64Bits) {
   EpisodeRecord record = make_record(0);
   record.seed = 0xFFFFFFFFFFFFFFFFULL;

@@ -62,8 +62,6 @@ TEST_F(KernelCacheTest, LiesInTheUsersCache) {
   ::setenv("XDG_CACHE_HOME", "", 1);
   ::setenv("HOME", "/home/user", 1);
   EXPECT_EQ(KernelCache::default_folder(), "/home/user/.cache/roboimi/kernels");
-  ::unsetenv("HOME");
-  EXPECT_EQ(KernelCache::default_folder(), "");
   ::unsetenv("XDG_CACHE_HOME");
 }
 

@@ -72,6 +72,17 @@ TEST(Normalizer, CanTreatEachDimensionDifferently) {
               HasSubstr("whiten for all dimensions or for none"));
 }
 
+TEST(Normalizer, TakesStatisticsInDoublePrecision) {
+  Statistics statistics = Statistics::of(rows());
+  for (at::Tensor* value : {&statistics.min, &statistics.max, &statistics.mean, &statistics.std}) {
+    *value = value->to(at::kDouble);
+  }
+  Normalizer normalizer("state", 2, Normalization::kMeanStd);
+  normalizer.fit(statistics);
+  const at::Tensor x = at::tensor({4.0F, 5.01F});
+  EXPECT_TRUE(at::equal(normalizer.normalize(x), fitted(Normalization::kMeanStd, x)));
+}
+
 TEST(Normalizer, WhitenDividesEachPrincipalAxisByItsStandardDeviation) {
   const at::Tensor x =
       at::tensor({2.0F, 2.0F, -2.0F, -2.0F, 1.0F, -1.0F, -1.0F, 1.0F}).view({4, 2});
