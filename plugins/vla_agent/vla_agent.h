@@ -86,6 +86,7 @@ class VlaAgent : public Agent {
   // The state if the data has one, env_state if the policy uses it, and the backbone's streams.
   std::vector<std::string> stream_names() const override;
 
+  bool uses_relative_actions() const override { return options_.relative_actions; }
   void set_statistics(const DatasetStatistics& statistics) override;
   bool has_statistics() const override;
   LossReport loss(const Batch& batch, at::Generator& generator) override;

@@ -51,8 +51,8 @@ struct DatasetStatistics {
   std::optional<Statistics> env_state = {};        // [E]
   std::optional<Statistics> features = {};         // [V], features of a frozen backbone
   std::map<std::string, Statistics> vectors = {};  // the other vector streams, by name
-  // [A], of the actions of all windows minus the state of their last observation, if the state has
-  // the size of the actions.
+  // [A], of the actions of all windows minus the state of their last observation, if the agent
+  // uses_relative_actions() and the state has the size of the actions.
   std::optional<Statistics> relative_action = {};
   // The distinct strings of each text stream, sorted; of all episodes, also those held out.
   std::map<std::string, std::vector<std::string>> texts = {};
@@ -70,6 +70,9 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   // default: the state and the streams that the backbone reads.
   virtual std::vector<std::string> stream_names() const;
 
+  // Whether set_statistics() needs DatasetStatistics::relative_action, which takes a pass over the
+  // actions of all windows.
+  virtual bool uses_relative_actions() const { return false; }
   // Sets the normalization statistics. loss() and acting throw Error without them. They are stored
   // in buffers, and therefore in the checkpoint.
   virtual void set_statistics(const DatasetStatistics& statistics) = 0;

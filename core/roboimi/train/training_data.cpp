@@ -203,9 +203,9 @@ void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& ca
     if (data.held_out_sampler) data.held_out_sampler->set_frames(frames);
   }
   // Normalization statistics of the training episodes.
-  data.statistics =
-      dataset_statistics(*dataset, data.training_episodes,
-                         data.embeddings ? &*data.embeddings : nullptr, &agent.horizons());
+  data.statistics = dataset_statistics(*dataset, data.training_episodes,
+                                       data.embeddings ? &*data.embeddings : nullptr,
+                                       agent.uses_relative_actions() ? &agent.horizons() : nullptr);
   data.action_range = action_range(*dataset, data.training_episodes);
   if (backbone != nullptr && backbone->frozen() && !data.embeddings &&
       !backbone->features_are_normalized()) {

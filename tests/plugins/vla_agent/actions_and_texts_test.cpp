@@ -112,6 +112,11 @@ TEST(RelativeActions, OfTheLossAndOfTheActorAgree) {
   }
 }
 
+TEST(RelativeActions, AreTheOnlyOnesThatNeedTheirStatistics) {
+  EXPECT_TRUE(TaskPolicy({.relative_actions = true}).agent->uses_relative_actions());
+  EXPECT_FALSE(TaskPolicy({}).agent->uses_relative_actions());
+}
+
 TEST(RelativeActions, NeedAStateOfTheActionsSize) {
   auto head = std::make_shared<IndexHead>(HeadSpec{kAction, kHorizon, 2, kState});
   EXPECT_THAT(
