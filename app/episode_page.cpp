@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "roboimi/common/base64.h"
+#include "roboimi/common/text.h"
+
 namespace roboimi::app {
 namespace {
 
@@ -57,6 +60,14 @@ for (const plot of document.querySelectorAll("svg")) {
 follow();
 )js";
 
+// For HTML, with control characters as spaces.
+std::string shown_text(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  }
+  return escape_html(text);
+}
+
 // The curve as lines of SVG; values that are not finite interrupt it. y is 0 at the top, 100 below.
 std::string curve_lines(const std::vector<double>& values, std::pair<double, double> range,
                         const char* style) {
@@ -86,62 +97,18 @@ std::string panel_figure(const CurvePanel& panel, std::int64_t num_rows) {
       R"(<svg viewBox="0 0 {} 100" preserveAspectRatio="none" role="img" aria-label="{}">)"
       R"({}{}<line class="cursor" x1="0" x2="0" y1="0" y2="100"/></svg></figure>)"
       "\n",
-      escape_html(panel.title), range.first, range.second, std::max<std::int64_t>(1, num_rows - 1),
-      escape_html(panel.title), curve_lines(panel.state, range, "state"),
+      shown_text(panel.title), range.first, range.second, std::max<std::int64_t>(1, num_rows - 1),
+      shown_text(panel.title), curve_lines(panel.state, range, "state"),
       curve_lines(panel.action, range, "action"));
 }
 
 }  // namespace
 
-std::string escape_html(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return escaped;
-}
-
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      text += k <= count ? kDigits[group >> (18 - 6 * k) & 63] : '=';
-    }
-  }
-  return text;
-}
-
 std::string episode_page(const EpisodePage& page) {
   std::string facts, panels;
   for (const auto& [name, value] : page.facts) {
     facts +=
-        fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escape_html(name), escape_html(value));
+        fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", shown_text(name), shown_text(value));
   }
   for (const CurvePanel& panel : page.panels) panels += panel_figure(panel, page.num_rows);
   return fmt::format(
@@ -155,7 +122,7 @@ std::string episode_page(const EpisodePage& page) {
       "<span class=\"action\">action</span></dd></div>\n{}</dl>\n"
       "<div class=\"panels\">\n{}</div>\n"
       "<script>const fps = {}, rows = {};{}</script>\n</body>\n</html>\n",
-      escape_html(page.title), kPageStyle, escape_html(page.title), page.shown.width,
+      shown_text(page.title), kPageStyle, shown_text(page.title), page.shown.width,
       page.shown.height, base64(page.video), facts, panels, page.fps, page.num_rows, kPageScript);
 }
 

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,11 +22,5 @@ struct EpisodePage {
 };
 
 std::string episode_page(const EpisodePage& page);
-
-// The characters & < > " ' as entities, and control characters as spaces.
-std::string escape_html(std::string_view text);
-
-// RFC 4648, with padding.
-std::string base64(std::string_view bytes);
 
 }  // namespace roboimi::app

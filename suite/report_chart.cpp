@@ -158,31 +158,7 @@ std::string line_svg(const ChartLine& line, const Axes& axes, double radius) {
 
 }  // namespace
 
-std::string html_text(const std::string& text) {
-  std::string escaped;
-  for (const char c : printable(text, 10'000)) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
-}
+std::string html_text(const std::string& text) { return escape_html(printable(text, 10'000)); }
 
 std::string chart_svg(Chart chart) {
   std::erase_if(chart.lines, [](const ChartLine& line) { return line.points.empty(); });

@@ -2,12 +2,12 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <optional>
 #include <vector>
 
+#include "roboimi/common/base64.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/io/image.h"
@@ -18,14 +18,6 @@ namespace {
 
 constexpr std::uintmax_t kLargestFile = 4 << 20, kLargestPage = 24 << 20;
 
-std::string base64(const std::uint8_t* bytes, std::size_t size) {
-  std::string text(4 * ((size + 2) / 3) + 1, '\0');
-  const int length = ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes,
-                                       static_cast<int>(size));
-  text.resize(static_cast<std::size_t>(length));
-  return text;
-}
-
 // A small JPEG of the image as a data URI; empty if it cannot be read.
 std::string poster(const std::filesystem::path& image) {
   constexpr std::int64_t kWidth = 480;
@@ -35,7 +27,8 @@ std::string poster(const std::filesystem::path& image) {
     const std::int64_t height = std::max<std::int64_t>(1, pixels.size(0) * kWidth / pixels.size(1));
     const std::vector<std::uint8_t> jpeg =
         encode_jpeg(resize_image(pixels, height, kWidth), kQuality);
-    return "data:image/jpeg;base64," + base64(jpeg.data(), jpeg.size());
+    return "data:image/jpeg;base64," +
+           base64({reinterpret_cast<const char*>(jpeg.data()), jpeg.size()});
   } catch (const Error&) {
     return "";
   }
@@ -56,7 +49,7 @@ bool EmbeddedMedia::has_room_for(std::uintmax_t size) const {
 std::string EmbeddedMedia::embedded(const std::filesystem::path& file) {
   const std::string bytes = read_text(file);
   total_ += bytes.size();
-  return base64(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  return base64(bytes);
 }
 
 std::string EmbeddedMedia::figure(const EpisodeMedia& media, const std::string& caption) {

@@ -7,6 +7,7 @@
 
 #include <limits>
 
+#include "roboimi/common/base64.h"
 #include "tests/error_text.h"
 #include "tests/unit/app/rows_dataset.h"
 
