@@ -24,7 +24,7 @@ constexpr const char* kCacheUsage = R"(usage: roboimi cache list [DIR ...] [--js
        roboimi cache prune [DIR ...] [--older-than AGE] [--dry-run] [--json]
 
 Lists or removes cached frames and features of frozen encoders. They are made again when they are
-needed. DIR is a data set, a folder of data sets or a cache folder. Default: the folder 'data', if
+needed. DIR is a dataset, a folder of datasets or a cache folder. Default: the folder 'data', if
 there is one, and the user's cache folder. Files that a process is making are not removed.
 
 )";

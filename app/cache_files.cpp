@@ -21,7 +21,7 @@ constexpr const char* kCacheFolderName = ".roboimi_cache";
 constexpr int kDeepestCache = 4;        // LeRobot keeps its rows in data/chunk-000
 constexpr std::size_t kKeyDigits = 32;  // hexadecimal, in names of cache files
 
-// How the caches name a kind of file.
+// The names of one kind of cache file.
 struct CacheName {
   const char* kind;
   const char* begin;
@@ -136,7 +136,8 @@ Removal remove_cache_file(const CacheFile& file) {
                  .where = file.file.string(),
                  .next = "check the permissions of its folder"});
   }
-  // A process that waits for this lock makes the file again: at worst, two make the same one.
+  // A process that waits for this lock makes the file again: at worst, two processes make the same
+  // file.
   fs::remove(file.lock, error);
   return Removal::kRemoved;
 }

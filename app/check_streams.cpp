@@ -16,7 +16,7 @@ namespace {
 
 constexpr char kForm[] = "NAME=KIND[:SHAPE[:DTYPE]], such as wrench=vector:6";
 
-// What is written about a stream, besides its name.
+// The description of a stream, without its name.
 struct WrittenStream {
   StreamKind kind = StreamKind::kVector;
   std::vector<std::int64_t> shape;
@@ -70,7 +70,8 @@ StreamSpec made_stream(const std::string& name, const Options& options) {
   if (written.kind == StreamKind::kRgb && shape.size() == 2) shape.push_back(3);
   if (shape.size() != stream.shape.size() ||
       (written.kind == StreamKind::kRgb && shape.back() != 3)) {
-    options.fail("shape", fmt::format("is no shape of {}", to_string(written.kind)),
+    options.fail("shape",
+                 fmt::format("is not a shape of a stream of kind {}", to_string(written.kind)),
                  stream.is_image() ? "height and width" : "one number");
   }
   stream.shape = shape;
@@ -78,7 +79,8 @@ StreamSpec made_stream(const std::string& name, const Options& options) {
   const std::vector<std::string> dtypes = dtypes_of(written.kind);
   const std::string dtype = written.dtype.value_or(dtypes.front());
   if (std::ranges::find(dtypes, dtype) == dtypes.end()) {
-    options.fail("dtype", fmt::format("is no dtype of {}", to_string(written.kind)),
+    options.fail("dtype",
+                 fmt::format("is not a dtype of a stream of kind {}", to_string(written.kind)),
                  fmt::format("{}", fmt::join(dtypes, " or ")));
   }
   if (dtype == "uint16") {
@@ -116,7 +118,7 @@ StreamSpec stream_of(const std::string& words) {
                                              ? std::vector<std::string>()
                                              : split(words.substr(equals + 1), ':');
   if (equals == 0 || parts.empty() || parts.size() > 3) {
-    throw Error({.what = fmt::format("--stream {} is no stream", words), .expected = kForm});
+    throw Error({.what = fmt::format("--stream {} is not a stream", words), .expected = kForm});
   }
   // Read them like an entry of a file.
   ConfigNode node = ConfigNode::map(location);

@@ -18,7 +18,7 @@
 namespace roboimi::app {
 
 // Reads NAME=KIND[:SHAPE[:DTYPE]]. SHAPE and DTYPE have defaults for each kind: an image of 72x96
-// pixels, float32 meters for depth, a vector of 6 elements, a text of 32 bytes. Throws Error for
+// pixels, float32 meters for depth, a vector of 6 elements, a string of 32 bytes. Throws Error for
 // anything else.
 StreamSpec stream_of(const std::string& words);
 

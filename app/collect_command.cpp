@@ -141,9 +141,8 @@ void print_collection(const Collection& collection, const CollectionOptions& job
     return;
   }
   std::cout << fmt::format(
-      "{}: {} of {} episodes ({} were there before), {} failed attempts left out, {:.1f} s\n",
-      output, collection.num_written(), wanted, collection.num_kept(), collection.num_failed(),
-      seconds);
+      "{}: {} of {} episodes ({} already existed), {} failed attempts left out, {:.1f} s\n", output,
+      collection.num_written(), wanted, collection.num_kept(), collection.num_failed(), seconds);
 }
 
 // Runs the first steps of a worker before the folder is created, so that a missing expert, OpenGL

@@ -102,7 +102,7 @@ class RegisteredEpisodeWriter final : public Registered<testing::EpisodeWriterSu
   std::shared_ptr<EpisodeWriter> make() const override {
     return registry_.create<EpisodeWriter>(run_.options, "writer");
   }
-  // With the only dataset of the writer's plugin that has the usual options.
+  // Uses the dataset of the writer's plugin that has the usual options, if there is exactly one.
   std::shared_ptr<Dataset> read_back(const std::filesystem::path& folder,
                                      const EpisodeRecord& record) const override {
     // Find the dataset.
@@ -120,7 +120,7 @@ class RegisteredEpisodeWriter final : public Registered<testing::EpisodeWriterSu
       }
     }
     if (readers.size() != 1) return nullptr;
-    // Load every stream that a dataset does not load without being asked.
+    // Name the streams that a dataset does not load by default.
     std::vector<ConfigNode> cameras, streams;
     for (const StreamSpec& stream : record.streams) {
       const bool is_default =
@@ -138,7 +138,7 @@ class RegisteredEpisodeWriter final : public Registered<testing::EpisodeWriterSu
   }
 };
 
-// One in the process, which ends its part when the checks are done.
+// The only communicator of the process. Finishes it when the checks are done.
 class RegisteredCommunicator final : public Registered<testing::CommunicatorSubject> {
  public:
   using Registered::Registered;
@@ -168,7 +168,7 @@ void make_any(const Kind& subject) {
   }
 }
 
-// What a user can do if a component cannot be created.
+// A hint for the user if a component cannot be created.
 template <typename Kind>
 std::string next_step() {
   if constexpr (requires(const Kind& subject) { subject.spec().streams; }) {

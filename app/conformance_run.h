@@ -18,7 +18,7 @@ struct ConformanceRun {
   std::vector<std::string> cameras;  // cameras of the data; empty: those of the kit
   std::vector<StreamSpec> streams;   // added to those of the kit, or replacing them by name
   std::vector<std::string> skip;  // checks to skip, in addition to those that the component names
-  // Called before each check. If a check ends the process, this name tells which one it was.
+  // Called before each check. If a check ends the process, it is the one named last.
   std::function<void(const std::string& check)> before = {};
 };
 

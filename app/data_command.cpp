@@ -1,4 +1,4 @@
-// The command `roboimi data`, which shows, converts and plays data sets.
+// The command `roboimi data`, which shows, converts and plays datasets.
 #include "app/data_command.h"
 
 #include <iostream>
@@ -22,9 +22,9 @@ constexpr DataAction kDataActions[] = {
 
 constexpr const char* kDataUsage = R"(usage: roboimi data ACTION PATH [data.KEY=VALUE ...] [options]
 
-  info       what a data set contains, and what is odd about it
+  info       what a dataset contains, and what is odd about it
   stats      ranges, means and percentiles of states and actions
-  convert    write it in another format: selected episodes, cameras and sizes, several data sets
+  convert    write it in another format: selected episodes, cameras and sizes, several datasets
   play       a video and a page of one episode
 
 PATH is a folder or a file: LeRobot, ACT's HDF5, robomimic's HDF5, diffusion_policy's zarr. Another

@@ -37,16 +37,16 @@ std::string place_of(const Dataset& dataset) { return dataset.episode(0).file.st
 
 [[noreturn]] void refuse_merge(const Dataset& dataset, const std::string& expected,
                                const std::string& found) {
-  throw Error({.what = "the data sets cannot be merged",
+  throw Error({.what = "the datasets cannot be merged",
                .where = place_of(dataset),
-               .expected = expected + ", as in the first data set",
+               .expected = expected + ", as in the first dataset",
                .found = found,
                .next = "convert them separately, or select common cameras with --cameras and "
                        "streams with data.KEY=VALUE"});
 }
 
-// Adds the needs of another dataset to the merged spec. Lengths of texts, and names and units that
-// one of them lacks, may differ.
+// Merges the spec of another dataset. Lengths of strings may differ, and so may names and units
+// that one of the two does not declare.
 void merge_spec(ObservationSpec& merged, const Dataset& dataset, const ObservationSpec& spec) {
   if (spec.action_dim != merged.action_dim) {
     refuse_merge(dataset, fmt::format("{} action dimensions", merged.action_dim),

@@ -1,4 +1,4 @@
-// Conversion of data sets: chosen episodes of one or several datasets, written by an episode writer
+// Conversion of datasets: chosen episodes of one or several datasets, written by an episode writer
 // into a folder, in order.
 //
 //   const DataConversion conversion({first, second}, {.cameras = {"front"}, .resize = {{96, 96}}});
@@ -33,8 +33,8 @@ struct ConversionChoice {
 
 class DataConversion {
  public:
-  // Throws Error if the datasets differ in their streams, actions or control rates (texts may have
-  // different lengths), or if a camera or an episode does not exist.
+  // Throws Error if the datasets differ in their streams, actions or control rates (strings may
+  // have different lengths), or if a camera or an episode does not exist.
   DataConversion(std::vector<std::shared_ptr<const Dataset>> datasets, ConversionChoice choice);
 
   std::int64_t num_episodes() const { return static_cast<std::int64_t>(episodes_.size()); }

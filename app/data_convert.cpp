@@ -1,4 +1,4 @@
-// `roboimi data convert`: writes data sets in another format.
+// `roboimi data convert`: writes datasets in another format.
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -32,10 +32,9 @@ constexpr const char* kConvertForm = "roboimi data convert IN ... OUT [options]"
 constexpr const char* kConvertUsage =
     R"(usage: roboimi data convert IN ... OUT [data.KEY=VALUE ...] [writer.KEY=VALUE ...] [options]
 
-Writes the episodes of one or several data sets into the new folder OUT. All streams that the data
-sets read are kept; texts and depth in HDF5 are read if data.stream_names=[NAME,...] names them.
-data.KEY=VALUE applies to every IN. If interrupted, the same command resumes: complete episodes are
-kept.
+Writes the episodes of one or several datasets into the new folder OUT. All streams that are read are
+kept; to read text and depth streams in HDF5, list them: data.stream_names=[NAME,...]. data.KEY=VALUE
+applies to every IN. If interrupted, the same command resumes: complete episodes are kept.
 
 )";
 constexpr const char* kConvertExample = R"(
@@ -183,9 +182,8 @@ void print_conversion(const ConvertJob& job, const DataConversion& conversion,
     std::cout << json_text(summary) << "\n";
     return;
   }
-  std::cout << fmt::format("{}: {} episodes ({} were there before), {:.1f} s\n",
-                           job.output.string(), conversion.num_episodes(), outcome.num_kept,
-                           outcome.seconds);
+  std::cout << fmt::format("{}: {} episodes ({} already existed), {:.1f} s\n", job.output.string(),
+                           conversion.num_episodes(), outcome.num_kept, outcome.seconds);
 }
 
 int convert_data(const ConvertJob& job, const ConversionChoice& choice, bool json) {
@@ -233,8 +231,8 @@ int data_convert(const Arguments& words) {
     std::cout << kConvertUsage << convert_options() << kConvertExample;
     return EXIT_SUCCESS;
   }
-  // libtorch's threads wait actively for each other: on a busy machine that makes operations on
-  // frames 20 times slower.
+  // libtorch's threads busy-wait for each other, which makes operations on frames 20 times slower
+  // on a busy machine.
   at::set_num_threads(1);
   const ConversionChoice choice = choice_from(parsed.values);
   const ConvertJob job = read_convert_job(parsed);

@@ -1,5 +1,5 @@
-// What is odd about a data set: values that are not finite, constant dimensions, jumps, short
-// episodes, actions that never change, and episodes that cannot be read.
+// The search for oddities in a dataset: values that are not finite, constant dimensions, jumps,
+// short episodes, actions that never change, and episodes that cannot be read.
 //
 //   for (const DataFinding& finding : find_oddities(*dataset)) std::cout << finding.text << "\n";
 //
@@ -25,11 +25,11 @@ inline constexpr double kShortShare = 0.25;
 
 struct DataFinding {
   std::string kind;  // "unreadable", "not_finite", "constant", "jump", "short", "still", "rate"
-  std::optional<std::int64_t> episode;  // none: of the whole data set
+  std::optional<std::int64_t> episode;  // none: of the whole dataset
   std::string text;                     // one line that names the episode
 };
 
-// Findings about the whole data set, then those about episodes, in order. `progress` receives the
+// Findings about the whole dataset, then those about episodes, in order. `progress` receives the
 // number of examined episodes.
 std::vector<DataFinding> find_oddities(const Dataset& dataset,
                                        const std::function<void(std::int64_t)>& progress = {});

@@ -108,7 +108,7 @@ std::string listed_names(const std::vector<std::string>& names) {
 
 DetectedData detect_data(const fs::path& path) {
   if (!is_data_file(path) && !is_data_folder(path)) {
-    throw Error({.what = "there is no data set",
+    throw Error({.what = "there is no dataset",
                  .where = path.string(),
                  .expected = "a folder or a file",
                  .found = "nothing that can be read",
@@ -116,7 +116,7 @@ DetectedData detect_data(const fs::path& path) {
   }
   if (auto found = match_format(path)) return *found;
 
-  // The only data set in the folder.
+  // The only dataset in the folder.
   const std::vector<std::string> names = visible_names(path);
   std::vector<DetectedData> inside;
   std::vector<std::string> inside_names;
@@ -128,7 +128,7 @@ DetectedData detect_data(const fs::path& path) {
   }
   if (inside.size() == 1) return inside.front();
   if (inside.size() > 1) {
-    throw Error({.what = "the folder holds several data sets",
+    throw Error({.what = "the folder holds several datasets",
                  .where = path.string(),
                  .expected = "the path of one",
                  .found = listed_names(inside_names),

@@ -1,4 +1,4 @@
-// Detection of a data set's format from the names of its files.
+// Detection of a dataset's format from the names of its files.
 //
 //   const DetectedData found = detect_data("data/sim_transfer");   // hdf5_dataset
 #pragma once
@@ -13,9 +13,9 @@ struct DetectedData {
   std::filesystem::path path;  // its option `path`
 };
 
-// `path`: a folder or file. A folder that is not a data set but holds exactly one, such as a single
+// `path`: a folder or file. A folder that is not a dataset but holds exactly one, such as a single
 // file of robomimic, stands for that one. Throws Error if there is nothing at the path, or if no
-// format or several data sets are found.
+// format or several datasets are found.
 DetectedData detect_data(const std::filesystem::path& path);
 
 }  // namespace roboimi::app

@@ -1,4 +1,4 @@
-// `roboimi data info`: the contents of a data set, and what is odd about it.
+// `roboimi data info`: the contents of a dataset, and what is odd about it.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -31,11 +31,11 @@ constexpr std::chrono::seconds kQuietTime{2};
 constexpr const char* kInfoForm = "roboimi data info PATH [data.KEY=VALUE ...]";
 constexpr const char* kInfoUsage = R"(usage: roboimi data info PATH [data.KEY=VALUE ...] [options]
 
-Shows the format, episodes, streams, tasks and sizes of a data set, and what is odd about it, one
+Shows the format, episodes, streams, tasks and sizes of a dataset, and what is odd about it, one
 line each: values that are not finite, constant dimensions, jumps (a step over 20 times the median
 step of its dimension and over 10 % of its range), episodes shorter than a quarter of the median,
 actions that never change, and episodes that cannot be read. Numbers of episodes are positions from
-0 in the data set.
+0 in the dataset.
 
 )";
 constexpr const char* kInfoExample = R"(
@@ -77,7 +77,8 @@ LengthSummary summarize_lengths(const Dataset& dataset) {
   return summary;
 }
 
-// The distinct texts of the first rows, most frequent first. Unreadable ones are findings already.
+// The distinct strings of the first rows, most frequent first. Unreadable ones are already among
+// the findings.
 std::vector<TaskCount> count_tasks(const Dataset& dataset) {
   std::vector<TaskCount> tasks;
   for (const StreamSpec& stream : dataset.spec().streams) {
@@ -126,7 +127,7 @@ DataSummary summarize_data(DataSource source) {
   summary.tasks = count_tasks(dataset);
   summary.bytes = bytes_of_files(dataset);
   summary.frame_bytes = bytes_of_frames(dataset, summary.rows.total);
-  // A component's path may be something else than a file.
+  // A component's path may be something other than a file.
   std::error_code error;
   const bool has_files = fs::exists(source.path, error);
   for (const fs::path& folder :

@@ -44,7 +44,7 @@ constexpr std::int64_t kRowsPerBlock = 32;  // read at once
 po::options_description play_options() {
   po::options_description options("options");
   options.add_options()("episode", po::value<std::int64_t>()->default_value(0)->value_name("N"),
-                        "position of the episode in the data set, from 0")(
+                        "position of the episode in the dataset, from 0")(
       "output", po::value<std::string>()->default_value("play")->value_name("DIR"),
       "folder of the files");
   add_data_options(options);
@@ -188,8 +188,8 @@ int data_play(const Arguments& words) {
   const std::string path = take_paths(parsed.words, 1, 1, kPlayForm).front();
   const fs::path output = parsed.values["output"].as<std::string>();
   require_writable_folder(output, "--output");
-  // libtorch's threads wait actively for each other: on a busy machine that makes operations on
-  // frames 20 times slower.
+  // libtorch's threads busy-wait for each other, which makes operations on frames 20 times slower
+  // on a busy machine.
   at::set_num_threads(1);
   const StopRequest stop;
   const DataSource source = open_data(path, parsed.values, parsed.words);

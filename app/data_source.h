@@ -1,4 +1,4 @@
-// The data sets that `roboimi data` reads: a folder or file on the command line, with options of
+// The datasets that `roboimi data` reads: a folder or file on the command line, with options of
 // its dataset component as data.KEY=VALUE.
 #pragma once
 
@@ -21,10 +21,10 @@ struct DataSource {
   std::shared_ptr<const Dataset> dataset;
 };
 
-// --type, --plugin-path, --json and --help, which every command on data has.
+// --type, --plugin-path, --json and --help, which every action of `roboimi data` has.
 void add_data_options(boost::program_options::options_description& options);
 
-// Loads the plugins and opens the data set at `path`. Its format is detected unless --type or
+// Loads the plugins and opens the dataset at `path`. Its format is detected unless --type or
 // data.plugin is given. Throws Error for an override that is not data.KEY=VALUE, and what the
 // component throws.
 DataSource open_data(const std::filesystem::path& path,

@@ -1,4 +1,4 @@
-// `roboimi data stats`: statistics of the vector streams and actions of a data set.
+// `roboimi data stats`: statistics of the vector streams and actions of a dataset.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 

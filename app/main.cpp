@@ -29,7 +29,7 @@ const std::vector<Command>& commands() {
       {"run", "train a policy and evaluate it in rollouts", run_command},
       {"eval", "evaluate a checkpoint and report its success rate", eval_command},
       {"collect", "record demonstrations of a scripted expert", collect_command},
-      {"data", "show, convert or play a data set", data_command},
+      {"data", "show, convert or play a dataset", data_command},
       {"encode", "write the embeddings of a dataset", encode_command},
       {"checkpoint", "inspect, convert or verify files of weights", checkpoint_command},
       {"config", "show a resolved config, explain its keys", config_command},

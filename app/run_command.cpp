@@ -71,7 +71,7 @@ ComposedConfig config_of(const po::variables_map& values, const std::vector<std:
   return compose_experiment((resume / "config.yaml").string(), overrides, dirs);
 }
 
-// Gives each run of a sweep a name of its own.
+// Gives each run of a sweep a different name.
 void add_to_name(ConfigNode& root, const std::string& suffix) {
   if (suffix.empty()) return;
   const std::string name = experiment_options(root).text("name");

@@ -6,7 +6,7 @@
     scripts/drawings.py --output DIR    # another folder
 
 The drawings are narrow, so that they stay legible on a phone, and have an opaque background whose colors
-follow prefers-color-scheme. A text that is wider than its box is an error.
+follow prefers-color-scheme. A string that is wider than its box is an error.
 """
 
 import argparse

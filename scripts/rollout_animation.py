@@ -68,7 +68,7 @@ def find_video(source, episode):
 def read_frames(video, fps, width):
     """The frames of the video at `fps` frames per second, as images of the given width."""
     with tempfile.TemporaryDirectory(prefix="roboimi_animation_") as folder:
-        # A canvas may only read a video of its own page.
+        # A canvas may only read a video from the same page.
         data = base64.b64encode(video.read_bytes()).decode()
         page_file = pathlib.Path(folder) / "video.html"
         page_file.write_text(f"<video muted src='data:video/mp4;base64,{data}'></video>")

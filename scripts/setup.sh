@@ -45,7 +45,7 @@ fi
 
 is_installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed'; }
 
-# The package of the JPEG headers has another name on Ubuntu.
+# The package of the JPEG headers has a different name on Ubuntu.
 if [ "$distribution" = ubuntu ]; then
   packages=("${packages[@]/libjpeg62-turbo-dev/libjpeg-dev}")
 fi

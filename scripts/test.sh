@@ -5,7 +5,7 @@
 #   scripts/test.sh               these checks
 #   scripts/test.sh --sanitize    also the unit and plugin tests under AddressSanitizer and
 #                                 UndefinedBehaviorSanitizer (another hour on two cores)
-#   scripts/test.sh --references  also the tests that compare with packages of their own environment,
+#   scripts/test.sh --references  also the tests that compare with packages in a separate environment,
 #                                 .venv-references (scripts/requirements-references.txt)
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -36,7 +36,7 @@ at::Tensor read_frames(const Hdf5File& file, const std::string& name, const std:
       const at::Tensor frame = decode_frame(encoded[i], file.path(), camera, first + i);
       if (frame.size(0) != size.height || frame.size(1) != size.width) {
         throw Error(
-            {.what = fmt::format("row {} of camera '{}' has another size", first + i, camera),
+            {.what = fmt::format("row {} of camera '{}' has a different size", first + i, camera),
              .where = file.path().string(),
              .expected = fmt::format("{}x{}", size.height, size.width),
              .found = fmt::format("{}x{}", frame.size(0), frame.size(1)),

@@ -23,7 +23,7 @@ ImageSize frame_size(const Hdf5File& file, const std::string& name, const std::s
                      std::int64_t num_rows);
 
 // Rows [first, first + count) of the frames, uint8 [count, H, W, 3]. Throws Error if a frame cannot
-// be decoded or has another size than `size`.
+// be decoded or does not have the size `size`.
 at::Tensor read_frames(const Hdf5File& file, const std::string& name, const std::string& camera,
                        ImageSize size, std::int64_t num_rows, std::int64_t first,
                        std::int64_t count);

@@ -37,7 +37,7 @@ struct Kind {
 constexpr std::array kKinds = {
     Kind{kLfsPointerStart, kLfsPointerFound, kLfsPointerNext},
     Kind{"PK\x03\x04"sv, "a zip archive",
-         "unpack it, or read a zarr data set (.zarr.zip) with data=zarr"},
+         "unpack it, or read a zarr dataset (.zarr.zip) with data=zarr"},
     Kind{"\x1f\x8b"sv, "a gzip archive", "unpack it"},
     Kind{"\x28\xb5\x2f\xfd"sv, "a zstd archive", "unpack it"},
     Kind{"7z\xbc\xaf\x27\x1c"sv, "a 7z archive", "unpack it"},

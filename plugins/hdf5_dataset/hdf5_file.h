@@ -16,7 +16,7 @@
 
 namespace roboimi::hdf5_dataset {
 
-// A parsed attribute. It may be absent, or hold a value of another type.
+// A parsed attribute. It may be absent, or hold a value of a different type.
 template <typename Value>
 struct Attribute {
   std::optional<Value> value;

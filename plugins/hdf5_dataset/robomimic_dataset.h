@@ -35,7 +35,7 @@ struct RobomimicOptions {
 class RobomimicDataset : public Dataset {
  public:
   // Opens the file once and checks every demonstration that is selected. Throws Error for a file of
-  // another layout, a missing key, other sizes or other numbers of rows, and masks that do not fit.
+  // another layout, a missing key, sizes or numbers of rows that differ, and masks that do not fit.
   explicit RobomimicDataset(const RobomimicOptions& options);
 
   const ObservationSpec& spec() const override { return spec_; }

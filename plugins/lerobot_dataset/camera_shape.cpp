@@ -39,7 +39,8 @@ void check_camera_shape(const Feature& feature, ImageSize size,
     if (reading == size) return;
   }
   throw Error(
-      {.what = fmt::format("the images of '{}' have another size than their shape", feature.name),
+      {.what = fmt::format("the size of the images of '{}' differs from the feature's shape",
+                           feature.name),
        .where = info_file.string(),
        .expected = fmt::format("shape [{0}, {1}, 3] or [3, {0}, {1}], as the images are {0} pixels "
                                "high and {1} wide",

@@ -9,7 +9,7 @@
 
 namespace roboimi::lerobot_dataset {
 
-// Throws Error if no reading of the shape is the size of the images.
+// Throws Error if the shape does not match the size of the images in any of these forms.
 void check_camera_shape(const Feature& feature, ImageSize size,
                         const std::filesystem::path& info_file);
 

@@ -20,7 +20,7 @@ To number_of(From number, bool is_unsigned) {
   return static_cast<To>(number);
 }
 
-// Calls `use` with the numbers of a column, whatever their type. False for strings.
+// Calls `use` with the numbers of a column of any type. False for strings.
 template <typename Use>
 bool with_numbers(const parquet::Values& values, const Use& use) {
   return std::visit(
@@ -50,7 +50,7 @@ DataColumn::DataColumn(const parquet::Reader& reader, const std::string& name, s
   if (reader.find(name) == nullptr) {
     throw Error({.what = fmt::format("the data file has no column '{}'", name),
                  .where = reader.file().string(),
-                 .expected = "a column for every feature of meta/info.json that is no video",
+                 .expected = "a column for every feature of meta/info.json that is not a video",
                  .next = "restore the file, or leave the feature out"});
   }
   is_unsigned_ = reader.find(name)->is_unsigned;
@@ -101,7 +101,7 @@ void DataColumn::check(std::int64_t width) const {
 std::vector<std::int64_t> DataColumn::integers() const {
   check(1);
   std::vector<std::int64_t> integers = converted<std::int64_t>(values_, is_unsigned_);
-  // Floats that are not whole numbers are no indices.
+  // Floats that are not whole numbers are not indices.
   const std::vector<double> numbers = converted<double>(values_, is_unsigned_);
   for (std::size_t row = 0; row < integers.size(); ++row) {
     if (static_cast<double>(integers[row]) == numbers[row]) continue;

@@ -3,8 +3,8 @@
 //   DataColumn states(reader, "observation.state", 0, reader.num_rows());
 //   at::Tensor rows = states.vectors(14);   // float [N, 14]
 //
-// A feature of shape [1] is a plain column in some data sets and a column of lists in others. An
-// Error names the file, the column and the row of a null and of a list of another length.
+// A feature of shape [1] is a plain column in some datasets and a column of lists in others. For a
+// null, or a list of the wrong length, an Error names the file, the column and the row.
 #pragma once
 
 #include <ATen/core/Tensor.h>

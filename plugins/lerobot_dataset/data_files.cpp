@@ -24,7 +24,7 @@ std::shared_ptr<const parquet::Reader> DataFiles::open(const std::filesystem::pa
       return readers_.front();
     }
   }
-  // Two threads may open the same file; both readers are right.
+  // Two threads may open the same file; both readers are valid.
   auto opened = std::make_shared<const parquet::Reader>(file);
   const std::lock_guard lock(mutex_);
   readers_.push_front(opened);

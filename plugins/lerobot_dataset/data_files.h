@@ -1,4 +1,4 @@
-// The open data files of a data set, and whole columns of the files that were used last: an episode
+// The open data files of a dataset, and whole columns of the files that were used last: an episode
 // is read several times, and a file holds many episodes.
 #pragma once
 

@@ -17,8 +17,8 @@ namespace roboimi::lerobot_dataset {
 
 inline constexpr char kRowsMember[] = "rows.parquet";
 
-// A folder for parts of a file, beside it, which is removed at the end of the scope. Its name is
-// one of a temporary file, so that a collection removes the folder of a killed process.
+// A folder for parts of a file, beside it, which is removed at the end of the scope. It has the
+// name of a temporary file, so that a collection removes the folder if the process is killed.
 class TemporaryFolder {
  public:
   explicit TemporaryFolder(const std::filesystem::path& file);
@@ -38,7 +38,7 @@ struct EpisodeFacts {
   double fps = 0.0;
   std::string robot_type = {};               // empty: null
   Json features = {};                        // those of the record, as in info.json
-  std::vector<std::string> tasks = {};       // the different ones, in the order of their first rows
+  std::vector<std::string> tasks = {};       // the distinct tasks, in the order of their first rows
   std::vector<std::int64_t> task_rows = {};  // the index in `tasks` of every row
   std::map<std::string, FeatureStats> stats = {};  // by feature
 
@@ -51,7 +51,7 @@ void write_archive(const std::filesystem::path& file, const EpisodeFacts& facts,
 
 class EpisodeArchive {
  public:
-  // Throws Error if the file is no such archive.
+  // Throws Error if the file is not such an archive.
   explicit EpisodeArchive(const std::filesystem::path& file);
 
   const EpisodeFacts& facts() const { return facts_; }

@@ -29,7 +29,7 @@ bool is_camera(const Json& feature) {
   return dtype_of(feature) == "video" || dtype_of(feature) == "image";
 }
 
-// Pandas' description of tasks.parquet. Without it LeRobot takes the text for an ordinary column.
+// Pandas' description of tasks.parquet. Without it LeRobot treats the task as an ordinary column.
 std::string pandas_metadata() {
   const auto column = [](const char* name, const char* type, const char* numpy) -> Json {
     return {{"name", name},
@@ -66,14 +66,14 @@ EpisodePlacement::EpisodePlacement(const fs::path& written, fs::path folder, std
   const Json added = default_features();
   for (const auto& [name, feature] : added.items()) features_[name] = feature;
   choose_place();
-  // Without episodes, the other files are left from a placement that did not end.
+  // If there are no episodes, the other files are leftovers of an unfinished placement.
   if (!placed.empty()) check_features();
   choose_tasks();
   episode_.stats = archive_.facts().stats;
   add_stats_of_counters();
 }
 
-// Rows are counted through the data set, in the order of the episodes.
+// Rows are counted through the dataset, in the order of the episodes.
 void EpisodePlacement::choose_place() {
   episode_.length = archive_.facts().length;
   for (const auto& [index, episode] : placed_) {
@@ -97,7 +97,7 @@ void EpisodePlacement::check_features() const {
   const double fps = archive_.facts().fps;
   const auto fail = [&](const std::string& what, const std::string& expected,
                         const std::string& found) {
-    throw Error({.what = what + " differs from the data set",
+    throw Error({.what = what + " differs from the dataset",
                  .where = written_.string(),
                  .expected = expected + ", as in " + file.string(),
                  .found = found,

@@ -1,10 +1,10 @@
-// The steps that add a written episode to a data set. Each file appears complete or not at all.
+// The steps that add a written episode to a dataset. Each file appears complete or not at all.
 //
 //   EpisodePlacement placement(written, folder, 2, placed.episodes());
 //   placement.write_videos();
 //   placement.write_rows();      // with meta/tasks.parquet before
 //   placement.write_totals();    // meta/stats.json and meta/info.json
-//   placement.write_table();     // from here on the episode is in the data set
+//   placement.write_table();     // from here on the episode is in the dataset
 //
 // The files of an episode that was not placed completely are replaced when it is placed again.
 #pragma once
@@ -22,8 +22,8 @@ namespace roboimi::lerobot_dataset {
 
 class EpisodePlacement {
  public:
-  // `placed`: the episodes of the folder. Throws Error if the episode does not fit to them: other
-  // features, another rate, or another length than the episode whose place it takes.
+  // `placed`: the episodes of the folder. Throws Error if the episode does not match them:
+  // different features, a different rate, or a different length from the episode that it replaces.
   EpisodePlacement(const std::filesystem::path& written, std::filesystem::path folder,
                    std::int64_t index, const std::map<std::int64_t, PlacedEpisode>& placed);
 
@@ -45,7 +45,7 @@ class EpisodePlacement {
   const std::map<std::int64_t, PlacedEpisode>& placed_;
   PlacedEpisode episode_;                   // this one
   Json features_;                           // of info.json
-  std::vector<std::string> tasks_;          // of the data set, by task_index
+  std::vector<std::string> tasks_;          // of the dataset, by task_index
   std::vector<std::int64_t> task_indices_;  // of every row
   std::filesystem::path written_;
 };

@@ -77,7 +77,7 @@ void read_table_file(const fs::path& file, const InfoFile& info,
     return;
   }
   const Reader& reader = *opened;
-  require_column(reader, "episode_index", "restore the table, or convert the data set again");
+  require_column(reader, "episode_index", "restore the table, or convert the dataset again");
   const auto numbers = reader.read_integers("episode_index", 0, reader.num_rows());
   std::vector<TableEpisode> episodes(numbers.size());
 

@@ -1,6 +1,6 @@
-// The episode table of a data set: meta/episodes/*/*.parquet (version 3) or meta/episodes.jsonl.
+// The episode table of a dataset: meta/episodes/*/*.parquet (version 3) or meta/episodes.jsonl.
 //
-// What it says about rows is only compared with the rows. It is needed to find an episode in the
+// Its entries about rows are only compared with the rows. It is needed to find an episode in the
 // videos of version 3.
 #pragma once
 
@@ -19,14 +19,14 @@ namespace roboimi::lerobot_dataset {
 
 // Where an episode is in a camera's videos.
 struct VideoWindow {
-  std::filesystem::path file;     // relative to the data set
+  std::filesystem::path file;     // relative to the dataset
   double from = 0.0;              // seconds
   std::optional<double> to = {};  // seconds; before version 3 unset: the end of the file
 };
 
 struct TableEpisode {
   std::optional<std::int64_t> length = {};
-  std::optional<std::int64_t> from_index = {}, to_index = {};   // rows in the whole data set
+  std::optional<std::int64_t> from_index = {}, to_index = {};   // rows in the whole dataset
   std::optional<std::int64_t> data_chunk = {}, data_file = {};  // of version 3
   std::map<std::string, VideoWindow> windows = {};              // by feature; version 3
   std::optional<EpisodeHeader> header = {};                     // of episodes that roboimi wrote

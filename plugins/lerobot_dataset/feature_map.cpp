@@ -22,7 +22,7 @@ constexpr char kEnvStateName[] = "observation.environment_state";
 constexpr std::array<std::string_view, 5> kBookkeeping = {"timestamp", "frame_index",
                                                           "episode_index", "index", "task_index"};
 
-// Features that no vector stream is made of by itself.
+// Features that do not become vector streams by default.
 bool is_bookkeeping(const Feature& feature) {
   return std::ranges::find(kBookkeeping, feature.name) != kBookkeeping.end() ||
          feature.name.starts_with("annotation.") || feature.name.starts_with("next.") ||
@@ -68,7 +68,7 @@ class Chooser {
     if (const Feature* found = info_.find(name)) return *found;
     std::vector<std::string> names;
     for (const Feature& known : info_.features) names.push_back(known.name);
-    fail(fmt::format("there is no feature '{}'", name), "features of the data set",
+    fail(fmt::format("there is no feature '{}'", name), "features of the dataset",
          did_you_mean(name, names, fmt::format("set data.{} to one of them", option)));
   }
 
@@ -79,7 +79,8 @@ class Chooser {
          "floats, integers or booleans", fmt::format("set data.{} to a vector", option));
   }
 
-  // Cameras by dtype. Depth cannot be decoded to RGB and is left out by name.
+  // Cameras by dtype. Depth cannot be decoded to RGB; such cameras are skipped, with a log line
+  // that names them.
   void choose_cameras() {
     std::vector<CameraFeature> all;
     std::vector<std::string> depth;
@@ -138,7 +139,7 @@ class Chooser {
          .where = info_.file.string(),
          .expected = fmt::format("{}", fmt::join(options_.camera_names, ", ")),
          .found = names.empty() ? "no cameras" : fmt::format("{}", fmt::join(names, ", ")),
-         .next = did_you_mean(name, names, "set data.camera_names to cameras of the data set")});
+         .next = did_you_mean(name, names, "set data.camera_names to cameras of the dataset")});
   }
 
   // The features that the option names, else the first of `defaults` that exists.

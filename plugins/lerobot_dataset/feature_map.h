@@ -1,4 +1,4 @@
-// Which features of a data set become which streams, by default rules and by the options.
+// Which features of a dataset become which streams, by default rules and by the options.
 #pragma once
 
 #include <optional>
@@ -41,7 +41,7 @@ struct FeatureMap {
 std::string short_name(const std::string& feature);
 
 // Throws Error, listing the features, if an option names one that does not exist or does not fit,
-// or if the rules find no actions, or no state although there are vectors that may be it.
+// or if the rules find no actions, or no state although there are vectors that could be the state.
 FeatureMap choose_features(const InfoFile& info, const Modality& modality,
                            const DatasetOptions& options, Findings& findings);
 

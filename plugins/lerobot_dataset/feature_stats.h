@@ -1,8 +1,8 @@
-// Statistics of a feature, as LeRobot stores them per episode and for a data set: per element of a
+// Statistics of a feature, as LeRobot stores them per episode and for a dataset: per element of a
 // vector, or per channel of a camera with pixels from 0 to 1.
 //
 // The standard deviation is that of the population. Quantiles of an episode are interpolated
-// linearly; those of a data set are LeRobot's: means of the episodes' quantiles, weighted by rows.
+// linearly; those of a dataset are LeRobot's: means of the episodes' quantiles, weighted by rows.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,5 @@
-// What is odd about a data set without making it unusable: each finding is logged once, as one
-// line, and kept for reports.
+// Oddities that do not make a dataset unusable. Each is logged once, as one line, and kept for
+// reports.
 #pragma once
 
 #include <string>

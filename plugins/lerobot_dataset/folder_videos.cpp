@@ -20,7 +20,7 @@ constexpr std::size_t kListedClauses = 3;          // episodes or files in a war
 constexpr double kOffsetRounding = 1e-4;           // seconds
 constexpr std::int64_t kLongestClaim = 1'000'000;  // rows of an episode that only the table has
 
-// What is known of a video file without decoding it.
+// The facts about a video file that need no decoding.
 struct IndexedVideo {
   VideoTimes times;
   ImageSize size;
@@ -69,7 +69,7 @@ void require_same_size(const IndexedVideo& video, const IndexedVideo& first,
                .expected = fmt::format("{}x{}, as in {}", first.size.height, first.size.width,
                                        first.times.file.string()),
                .found = fmt::format("{}x{}", video.size.height, video.size.width),
-               .next = "store episodes of different cameras in different data sets"});
+               .next = "store episodes of different cameras in different datasets"});
 }
 
 // "a; b; c; and 12 more"
@@ -101,7 +101,7 @@ std::map<fs::path, std::vector<EpisodeWindow>> LerobotFolder::windows_of(
     return windows;
   }
 
-  // The selected episodes decide which files are read.
+  // The selected episodes determine which files are read.
   const std::set<std::int64_t> selected(episodes_.begin(), episodes_.end());
   for (const std::int64_t number : selected) {
     const auto entry = table_.episodes.find(number);

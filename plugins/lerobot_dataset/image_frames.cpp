@@ -67,13 +67,13 @@ class Images {
                  .next = fmt::format("leave the camera '{}' out of data.camera_names", feature_)});
   }
 
-  // The file that a row names, which must lie in the data set.
+  // The file that a row names, which must lie in the dataset.
   fs::path path_of(std::int64_t i) const {
     const std::string name = paths_.empty() ? "" : paths_[static_cast<std::size_t>(i)];
     if (name.empty()) throw Error({.what = "there is neither an image nor the name of one"});
     const fs::path relative = fs::path(name).lexically_normal();
     if (relative.is_absolute() || *relative.begin() == "..") {
-      throw Error({.what = "the image lies outside the data set", .found = printable(name)});
+      throw Error({.what = "the image lies outside the dataset", .found = printable(name)});
     }
     return folder_ / relative;
   }
@@ -107,11 +107,11 @@ at::Tensor read_image_frames(const parquet::Reader& reader, const fs::path& fold
       const at::Tensor frame = images.decoded(i);
       if (frame.size(0) != size.height || frame.size(1) != size.width) {
         throw Error(
-            {.what = fmt::format("row {} of camera '{}' has another size", first + i, feature),
+            {.what = fmt::format("row {} of camera '{}' has a different size", first + i, feature),
              .where = reader.file().string(),
              .expected = fmt::format("{}x{}", size.height, size.width),
              .found = fmt::format("{}x{}", frame.size(0), frame.size(1)),
-             .next = "store frames of different sizes in different data sets"});
+             .next = "store frames of different sizes in different datasets"});
       }
       frames[i].copy_(frame);
     }

@@ -31,18 +31,18 @@ Error no_data_set(const fs::path& folder) {
   if (!fs::exists(folder, ignored)) {
     return Error({.what = "no such folder",
                   .where = folder.string(),
-                  .expected = "the folder of a LeRobot data set, with meta/info.json",
-                  .next = "set data.path to it; a data set of the Hugging Face hub must be "
+                  .expected = "the folder of a LeRobot dataset, with meta/info.json",
+                  .next = "set data.path to it; a dataset of the Hugging Face hub must be "
                           "downloaded first: hf download --repo-type dataset NAME"});
   }
   std::string next = "set data.path to the folder that contains meta/, data/ and videos/";
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     if (fs::exists(entry.path() / kInfo, ignored)) {
-      next = "the data set is one folder below: data.path=" + entry.path().string();
+      next = "the dataset is one folder below: data.path=" + entry.path().string();
       break;
     }
   }
-  return Error({.what = "the folder is not a LeRobot data set",
+  return Error({.what = "the folder is not a LeRobot dataset",
                 .where = folder.string(),
                 .expected = kInfo,
                 .found = fs::is_directory(folder, ignored) ? "no such file in it" : "a file",
@@ -174,7 +174,7 @@ InfoFile read_info(const fs::path& folder) {
   info.version = required_text(json, "codebase_version", info.file);
   info.is_v3 = info.version.starts_with("v3.");
   if (!info.is_v3 && info.version != "v2.0" && info.version != "v2.1") {
-    fail(info.file, "the version of the data set is not supported", "v2.0, v2.1 or v3.0",
+    fail(info.file, "the version of the dataset is not supported", "v2.0, v2.1 or v3.0",
          printable(info.version),
          "convert it with the scripts of LeRobot (lerobot.datasets.v30) or update roboimi");
   }

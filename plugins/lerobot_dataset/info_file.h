@@ -1,4 +1,4 @@
-// meta/info.json: the version, rate, features and file names of a LeRobot data set.
+// meta/info.json: the version, rate, features and file names of a LeRobot dataset.
 #pragma once
 
 #include <cstdint>

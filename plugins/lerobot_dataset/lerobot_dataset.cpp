@@ -75,7 +75,7 @@ void LerobotDataset::join(const LerobotFolder& folder) {
   }
   const auto fail = [&](const std::string& what, const std::string& expected,
                         const std::string& found, const std::string& next) {
-    throw Error({.what = "the data sets do not fit together: " + what,
+    throw Error({.what = "the datasets do not fit together: " + what,
                  .where = folder.info_file().string(),
                  .expected = fmt::format("{}, as in {}", expected, options_.path.string()),
                  .found = found,

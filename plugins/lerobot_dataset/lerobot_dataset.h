@@ -36,8 +36,8 @@ struct DatasetOptions {
 class LerobotDataset : public Dataset {
  public:
   // Reads all tables, the index columns of all rows and the packet lists of the videos, and checks
-  // that they fit together. An Error names the file and what does not fit. What contradicts the
-  // rows without harm is logged (see findings()).
+  // that they fit together. An Error names the file and what does not fit. Harmless contradictions
+  // are logged (see findings()).
   explicit LerobotDataset(const DatasetOptions& options);
   ~LerobotDataset() override;
 

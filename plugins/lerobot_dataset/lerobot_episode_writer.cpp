@@ -76,7 +76,7 @@ void LerobotEpisodeWriter::write(const fs::path& file, const EpisodeRecord& reco
                      .robot_type = options_.robot_type,
                      .features = Json::object()};
 
-  // The videos are files of their own, everything else is a column.
+  // The videos are separate files; everything else is a column.
   const TemporaryFolder parts(file);
   std::map<std::string, fs::path> members;
   ColumnTable rows;
@@ -120,7 +120,7 @@ void LerobotEpisodeWriter::write(const fs::path& file, const EpisodeRecord& reco
 void LerobotEpisodeWriter::place(const fs::path& written, const fs::path& folder,
                                  std::int64_t index) const {
   if (is_table(written)) {
-    throw Error({.what = "the episode is placed already and cannot get another number",
+    throw Error({.what = "the episode is already placed and cannot get a different number",
                  .where = written.string(),
                  .expected = table_path(folder, index).string(),
                  .next = "collect into another folder"});

@@ -1,12 +1,12 @@
-// A writer of LeRobot data sets, version 3.0, one set of files per episode:
+// A writer of LeRobot datasets, version 3.0, one set of files per episode:
 //
 //   LerobotEpisodeWriter writer({.frames = FrameStorage::kH264});
 //   writer.write("staged.parquet", record);      // one file, by any number of processes at once
 //   writer.place("staged.parquet", "data", 0);   // data/chunk-000/file-000.parquet and so on
 //
 // The written file is a zip archive of the videos, the rows and the statistics. place() unpacks it,
-// with the episode table as the last file: if the process is killed, the data set holds the
-// episodes before, and placing the episode again completes it. See README.md for the features.
+// with the episode table as the last file: if the process is killed, the dataset holds the earlier
+// episodes, and placing the episode again completes it. See README.md for the features.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ enum class DepthStreams { kRefuse, kSkip };
 struct WriterOptions {
   FrameStorage frames = FrameStorage::kH264;
   int crf = 30;                      // constant rate factor of H.264 and AV1
-  std::string task = "do the task";  // of rows without a text in the stream `task`
+  std::string task = "do the task";  // of rows without a string in the stream `task`
   std::string robot_type = {};       // empty: null in info.json
   DepthStreams depth = DepthStreams::kRefuse;
 };
@@ -46,7 +46,7 @@ class LerobotEpisodeWriter : public EpisodeWriter {
 
  private:
   WriterOptions options_;
-  // What is known of the folder of the last call of place().
+  // The state of the folder of the last call of place().
   mutable std::mutex mutex_;
   mutable PlacedEpisodes placed_;
 };

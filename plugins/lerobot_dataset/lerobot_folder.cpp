@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kTextStep = 64;  // bytes; texts of similar lengths give equal specs
+constexpr std::int64_t kTextStep = 64;  // bytes; strings of similar lengths give equal specs
 
 std::vector<std::string> video_features(const FeatureMap& features) {
   std::vector<std::string> names;
@@ -32,8 +32,8 @@ std::string task_column(const FeatureMap& features) {
   return features.task && features.task->dtype != "string" ? features.task->name : "";
 }
 
-// Leaves out episodes after the last one in the table: their recording was interrupted between
-// their rows and their entry, and only the table knows where their videos are.
+// Leaves out episodes after the last one in the table: their recording was interrupted after their
+// rows were written and before their entry was, and only the table states where their videos are.
 void leave_out_unlisted(const InfoFile& info, const EpisodeTable& table,
                         std::set<std::int64_t>& numbers, Findings& findings) {
   if (!info.is_v3 || table.error || table.episodes.empty()) return;
@@ -71,10 +71,10 @@ LerobotFolder::LerobotFolder(const fs::path& folder, const DatasetOptions& optio
   build_spec();
 }
 
-// The chosen episodes, by number, all of which must be whole.
+// The chosen episodes, by number, all of which must be complete.
 void LerobotFolder::select_episodes(const DatasetOptions& options, Findings& findings) {
   if (rows_.files().empty()) {
-    throw Error({.what = "the data set has no data files",
+    throw Error({.what = "the dataset has no data files",
                  .where = info_.folder().string(),
                  .expected = info_.data_path.text(),
                  .found = "no file of that name",
@@ -83,7 +83,7 @@ void LerobotFolder::select_episodes(const DatasetOptions& options, Findings& fin
   const std::vector<std::int64_t> known = known_numbers(table_, rows_);
   const bool has_errors = table_.error || std::ranges::any_of(rows_.files(), &has_error);
   if (known.empty() && !has_errors) {
-    throw Error({.what = "the data set has no episodes",
+    throw Error({.what = "the dataset has no episodes",
                  .where = info_.folder().string(),
                  .expected = "rows in the data files",
                  .next = "download or copy the folder again, with its data"});
@@ -126,8 +126,8 @@ bool LerobotFolder::is_whole(std::int64_t number) const {
   return entry->second.length.value_or(0) <= rows->second.length;
 }
 
-// A file that cannot be read, as after a recording that was not closed, is an error unless episodes
-// were chosen that are whole without it.
+// A file that cannot be read, such as one that its recorder did not close, is an error unless all
+// chosen episodes are complete without it.
 void LerobotFolder::require_readable(const std::set<std::int64_t>& chosen, bool is_filtered,
                                      Findings& findings) const {
   std::vector<Error::Parts> errors;
@@ -170,7 +170,7 @@ void LerobotFolder::require_rows(std::int64_t number) const {
                        "data.episodes"});
 }
 
-// Every task of the selected episodes must have a text.
+// Every task of the selected episodes must have an instruction.
 void LerobotFolder::read_tasks() {
   if (task_column(features_).empty()) return;
   tasks_ = read_task_table(info_);
@@ -229,7 +229,7 @@ ImageSize LerobotFolder::camera_size(const CameraFeature& camera) const {
   return size;
 }
 
-// The size of a text stream that holds the longest text.
+// The size of a text stream that holds the longest string.
 std::int64_t LerobotFolder::text_bytes(const Feature& feature) const {
   std::size_t longest = 0;
   if (feature.dtype == "string") {

@@ -1,4 +1,4 @@
-// One folder of a LeRobot data set: its tables, checked against its rows and videos, and the
+// One folder of a LeRobot dataset: its tables, checked against its rows and videos, and the
 // reading of its episodes.
 #pragma once
 
@@ -40,7 +40,7 @@ class LerobotFolder {
   const EpisodeInfo& episode(std::int64_t i) const { return infos_[static_cast<std::size_t>(i)]; }
   std::int64_t number(std::int64_t i) const { return episodes_[static_cast<std::size_t>(i)]; }
 
-  // Rows of a stream of spec(). Texts have `text_bytes` bytes, at least as many as in spec().
+  // Rows of a stream of spec(). Strings have `text_bytes` bytes, at least as many as in spec().
   at::Tensor read(std::int64_t i, const std::string& stream, std::int64_t first, std::int64_t count,
                   std::int64_t text_bytes) const;
   at::Tensor actions(std::int64_t i) const;  // float [L, A]

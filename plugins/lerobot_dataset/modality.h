@@ -1,4 +1,4 @@
-// meta/modality.json of GR00T's flavor of LeRobot data sets: other names of the cameras, and named
+// meta/modality.json of GR00T's flavor of LeRobot datasets: other names of the cameras, and named
 // slices of state and action, which are only checked.
 #pragma once
 
@@ -13,7 +13,7 @@
 namespace roboimi::lerobot_dataset {
 
 struct Modality {
-  std::optional<std::filesystem::path> file;   // unset: the data set has none
+  std::optional<std::filesystem::path> file;   // unset: the dataset has none
   std::map<std::string, std::string> cameras;  // other name -> feature
 };
 

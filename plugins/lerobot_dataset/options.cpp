@@ -10,7 +10,7 @@
 namespace roboimi::lerobot_dataset {
 
 static void declare(OptionFields& fields, DatasetOptions& o) {
-  fields.required_path("path", o.path, "folder of the data set, with meta/, data/ and videos/");
+  fields.required_path("path", o.path, "folder of the dataset, with meta/, data/ and videos/");
   std::vector<std::string> more_paths;
   fields.texts("more_paths", more_paths, "folders with the same streams, whose episodes follow");
   fields.texts("camera_names", o.camera_names,
@@ -50,7 +50,7 @@ static void declare(OptionFields& fields, WriterOptions& o) {
     if (o.frames != FrameStorage::kH264 || o.crf <= 51) return;
     options.fail("crf", "too large for codec: h264", "0 to 51");
   });
-  fields.text("task", o.task, "instruction of rows without a text in the stream `task`");
+  fields.text("task", o.task, "instruction of rows without a string in the stream `task`");
   fields.optional_text("robot_type", o.robot_type, "`robot_type` in meta/info.json");
   fields.choice("depth", o.depth,
                 {{DepthStreams::kRefuse, "refuse"}, {DepthStreams::kSkip, "skip"}},

@@ -30,10 +30,10 @@ bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 }  // namespace
 
 PathTemplate::PathTemplate(const std::string& text) : text_(text) {
-  // A path of a stranger must stay in the data set's folder.
+  // A path from an untrusted file must stay in the dataset's folder.
   const std::filesystem::path path(text);
   const bool leaves = path.is_absolute() || std::ranges::find(path, "..") != path.end();
-  if (text.empty() || leaves) refuse(text, "the path leaves the folder of the data set");
+  if (text.empty() || leaves) refuse(text, "the path leaves the folder of the dataset");
 
   // Split into literals and fields: "{name}" or "{name:03d}".
   for (std::size_t begin = 0; begin < text.size();) {
@@ -64,7 +64,7 @@ std::string PathTemplate::format(const PathFields& fields) const {
       path += part.text;
     } else if (part.text == kVideoKey) {
       if (fields.video_key.find("..") != std::string::npos) {
-        refuse(fields.video_key, "the name of the video leaves the folder of the data set");
+        refuse(fields.video_key, "the name of the video leaves the folder of the dataset");
       }
       path += fields.video_key;
     } else {

@@ -22,7 +22,8 @@ struct PathFields {
 class PathTemplate {
  public:
   PathTemplate() = default;
-  // Throws Error if a brace is open, a field is none of LeRobot's, or the path leaves its folder.
+  // Throws Error if a brace is not closed, a field is not one of LeRobot's, or the path leaves its
+  // folder.
   explicit PathTemplate(const std::string& text);
 
   const std::string& text() const { return text_; }

@@ -45,7 +45,7 @@ PlacedEpisode read_table(const fs::path& file, std::int64_t index) {
                  .where = file.string(),
                  .expected = fmt::format("one row, of episode {}", index),
                  .found = fmt::format("{} rows", reader.num_rows()),
-                 .next = "choose another folder: episodes are not added to other data sets"});
+                 .next = "choose another folder: episodes are not added to other datasets"});
   }
   PlacedEpisode episode{.length = integer("length"), .from_index = integer("dataset_from_index")};
   constexpr std::string_view kPrefix = "stats/", kEnd = "/count";

@@ -1,5 +1,5 @@
-// The episodes of a data set that LerobotEpisodeWriter placed, as their tables describe them, each
-// in a file of its own: meta/episodes/chunk-000/file-NNN.parquet.
+// The episodes of a dataset that LerobotEpisodeWriter placed, as their tables describe them, each
+// in a separate file: meta/episodes/chunk-000/file-NNN.parquet.
 #pragma once
 
 #include <cstdint>
@@ -22,23 +22,23 @@ std::filesystem::path video_path(const std::filesystem::path& folder, const std:
 
 struct PlacedEpisode {
   std::int64_t length = 0;
-  std::int64_t from_index = 0;                     // its first row in the data set
+  std::int64_t from_index = 0;                     // its first row in the dataset
   std::map<std::string, FeatureStats> stats = {};  // by feature
 };
 
 // Whether the file begins like a Parquet file, and not like an EpisodeArchive.
 bool is_table(const std::filesystem::path& file);
 // The seed and success of a placed episode. They are key-value metadata of its table: LeRobot's
-// recorder could not append to a data set whose tables have other columns.
+// recorder could not append to a dataset whose tables have other columns.
 EpisodeHeader read_table_header(const std::filesystem::path& file);
-// Nothing for a table of other tools.
+// Empty for a table that another program wrote.
 std::optional<EpisodeHeader> find_header(const parquet::Reader& table);
 std::map<std::string, std::string> table_metadata(const EpisodeHeader& header);
 
 class PlacedEpisodes {
  public:
   // Reads the tables of the folder that are new or changed since the last call. A table that cannot
-  // be read counts as none: its episode will be placed again.
+  // be read counts as missing: its episode will be placed again.
   void update(const std::filesystem::path& folder);
   const std::map<std::int64_t, PlacedEpisode>& episodes() const { return episodes_; }
 

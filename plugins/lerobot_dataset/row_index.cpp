@@ -26,8 +26,8 @@ std::vector<std::int64_t> index_column(const Reader& reader, const std::string& 
   if (reader.find(name) == nullptr) {
     throw Error({.what = fmt::format("the data file has no column '{}'", name),
                  .where = reader.file().string(),
-                 .expected = "the columns episode_index and frame_index of a LeRobot data set",
-                 .next = "convert the data set again"});
+                 .expected = "the columns episode_index and frame_index of a LeRobot dataset",
+                 .next = "convert the dataset again"});
   }
   const DataColumn column(reader, name, 0, reader.num_rows());
   return column.integers();

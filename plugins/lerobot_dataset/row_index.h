@@ -1,6 +1,6 @@
 // Where the rows of each episode are: an index of all data files by their columns episode_index and
 // frame_index. A row belongs to the episode that its episode_index names and is frame frame_index
-// of it, whatever the episode table says.
+// of it, regardless of the episode table.
 #pragma once
 
 #include <cstdint>

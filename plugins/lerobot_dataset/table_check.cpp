@@ -21,7 +21,7 @@ std::optional<std::int64_t> number_of(const PathFields& fields, const std::strin
   return found == fields.numbers.end() ? std::nullopt : std::optional(found->second);
 }
 
-// What the table says about an episode and its rows contradict.
+// The contradictions between the table's entry of an episode and its rows.
 std::vector<std::string> differences_of(const TableEpisode& entry, const EpisodeRows& rows,
                                         const RowIndex& index) {
   std::vector<std::string> differences;

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kListedTasks = 20;  // indices in an error
 
 [[noreturn]] void fail_format(const std::string& where, const std::string& found) {
-  throw Error({.what = "the task table has another form",
+  throw Error({.what = "the task table has an unknown form",
                .where = where,
                .expected = "an integer task_index and a string",
                .found = found,
@@ -28,13 +28,14 @@ constexpr std::size_t kListedTasks = 20;  // indices in an error
 void add(TaskTable& table, std::int64_t index, std::string text, const std::string& where) {
   const auto [known, is_new] = table.texts.try_emplace(index, text);
   if (is_new || known->second == text) return;
-  throw Error({.what = fmt::format("task_index {} has two texts", index),
+  throw Error({.what = fmt::format("task_index {} has two strings", index),
                .where = where,
                .found = fmt::format("'{}' and '{}'", known->second, text),
-               .next = "give every task an index of its own"});
+               .next = "give every task a different index"});
 }
 
-// The column of texts is "task", or the index that pandas stored, or else the first of strings.
+// The column of instructions is "task", or the index that pandas stored, or else the first column
+// of strings.
 std::string text_column(const parquet::Reader& reader) {
   std::vector<std::string> names;
   for (const parquet::Column& column : reader.columns()) {

@@ -1,5 +1,5 @@
-// The texts of the tasks: meta/tasks.parquet (version 3) or meta/tasks.jsonl, by the value of
-// task_index.
+// The instructions of the tasks: meta/tasks.parquet (version 3) or meta/tasks.jsonl, by the value
+// of task_index.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,7 @@ int decoder_threads() {
 
 }  // namespace
 
-// A reader of the file that is in no other thread's hands, as a list of one.
+// A reader of the file that no other thread uses, as a list with one element.
 std::list<VideoPool::Entry> VideoPool::take(const std::filesystem::path& file, std::int64_t first) {
   std::list<Entry> taken;
   {

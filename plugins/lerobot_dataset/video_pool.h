@@ -21,7 +21,7 @@ class VideoPool {
  private:
   struct Entry {
     std::filesystem::path file;
-    std::int64_t next = 0;  // the frame behind the last one that was read
+    std::int64_t next = 0;  // the frame after the last one that was read
     VideoReader reader;
   };
   std::list<Entry> take(const std::filesystem::path& file, std::int64_t first);

@@ -11,7 +11,7 @@ namespace roboimi::lerobot_dataset {
 namespace {
 
 constexpr double kRounding = 1e-6;        // seconds; timestamps are float32
-constexpr std::int64_t kMostShifted = 2;  // frames in common that a start off by a frame explains
+constexpr std::int64_t kMostShifted = 2;  // common frames that a slightly wrong start explains
 
 constexpr char kLeaveOut[] = "correct the episode table, or leave the episode out: data.episodes";
 
@@ -117,8 +117,8 @@ class Placer {
                          "data.episodes"});
   }
 
-  // How far the start of an episode is from the frame that it would need to leave the frames of its
-  // neighbor alone.
+  // The distance in seconds from the start of an episode to its first frame, moved by `shift`
+  // frames.
   double distance_of(const Placed& placed, std::int64_t shift) const {
     const std::int64_t last = std::ssize(video_.seconds) - 1;
     const std::int64_t frame = std::clamp<std::int64_t>(placed.first() + shift, 0, last);
@@ -133,7 +133,7 @@ class Placer {
                                     before.window.episode, window_text(before.window),
                                     after.window.episode, window_text(after.window), common);
     if (common <= kMostShifted) {
-      // The episode that is further from its frames has the wrong start.
+      // The episode whose start is farther from its first frame has the wrong start.
       const bool is_before = distance_of(before, 0) > distance_of(after, 0);
       const Placed& wrong = is_before ? before : after;
       found += fmt::format("; the start of episode {} is {} s off", wrong.window.episode,
@@ -149,8 +149,8 @@ class Placer {
                  .next = "correct the episode table, or leave both episodes out: data.episodes"});
   }
 
-  // Describes a window that holds another number of frames than the episode has rows. The times in
-  // tables are rounded, so that one frame less is normal.
+  // Describes a window whose number of frames differs from the episode's number of rows. The times
+  // in tables are rounded, so that one frame less is normal.
   std::string odd_window(const Placed& placed, const Placed* next) const {
     std::int64_t end = std::ssize(video_.seconds);
     if (placed.window.to) {
@@ -170,7 +170,7 @@ class Placer {
     const std::int64_t rows = std::ssize(placed.frames);
     return fmt::format("episode {} has {} frames for {} rows ({})", placed.window.episode,
                        rows + extra - missing, rows,
-                       extra > 0 ? "the others are not used" : "frames behind its window are used");
+                       extra > 0 ? "the others are not used" : "frames after its window are used");
   }
 
   static RowFrames compact(std::vector<std::int64_t> frames) {

@@ -40,8 +40,8 @@ struct RowFrames {
 
 struct Placement {
   std::map<std::int64_t, RowFrames> episodes;  // the selected ones
-  // A clause for each episode whose window holds another number of frames than it has rows, as
-  // after a discarded take whose frames stayed in the video.
+  // A clause for each episode whose window does not hold as many frames as the episode has rows,
+  // for example because the frames of a discarded take stayed in the video.
   std::vector<std::string> odd_windows;
 };
 

@@ -1,4 +1,4 @@
-// The features of a LeRobot data set that a recorded episode becomes, checked for what the format
+// The features of a LeRobot dataset that a recorded episode becomes, checked for what the format
 // cannot store.
 #pragma once
 
@@ -27,7 +27,7 @@ struct WrittenFeature {
 std::vector<WrittenFeature> features_of(const std::filesystem::path& file,
                                         const EpisodeRecord& record, const WriterOptions& options);
 
-// The features that every data set has: timestamp, frame_index, episode_index, index, task_index.
+// The features that every dataset has: timestamp, frame_index, episode_index, index, task_index.
 Json default_features();
 
 // The instruction of every row.

@@ -57,8 +57,8 @@ class MujocoEnv final : public Environment, public Scene {
 
   Observation reset(std::uint64_t seed, bool render) override;
   // Joint targets are clipped to the joints' ranges, openings to [0, 1]. Throws Error for an action
-  // of another size or with a value that is not finite, and for a call before reset() or after the
-  // last step.
+  // of the wrong size or with a value that is not finite, and for a call before reset() or after
+  // the last step.
   StepResult step(const at::Tensor& action, bool render) override;
   Observation observe(bool render) override;
   Scene* scene() override { return this; }

@@ -75,7 +75,7 @@ void declare_language(OptionFields& fields, LanguageOptions& o) {
                 "how the policy reads a text stream; `task_embedding`: a learned vector for each "
                 "string of the training data; `torchscript`: the vector of text_encoder");
   fields.text("text_stream", o.stream, "the text stream that the policy reads");
-  fields.integer("language_dim", o.dim, "size of a text's vector").range(1, 65536);
+  fields.integer("language_dim", o.dim, "size of the vector of a string").range(1, 65536);
   fields.integer("max_texts", o.max_texts, "largest number of different strings in the data")
       .range(1, 65536);
   fields.optional_path("text_encoder", o.encoder,

@@ -15,7 +15,7 @@
 namespace roboimi::vla_agent {
 namespace {
 
-constexpr std::uint8_t kUnused = 255;  // no byte of UTF-8
+constexpr std::uint8_t kUnused = 255;  // never a byte of UTF-8
 
 }  // namespace
 
@@ -65,7 +65,7 @@ at::Tensor TextEmbedding::encode(const std::vector<std::string>& texts) {
   }
   const std::vector<std::int64_t> expected = {std::ssize(texts), options_.dim};
   if (!found.is_floating_point() || found.sizes() != at::IntArrayRef(expected)) {
-    throw Error({.what = "the text encoder returned another size",
+    throw Error({.what = "the text encoder returned the wrong size",
                  .where = options_.encoder.string(),
                  .expected = fmt::format("float [{}]", fmt::join(expected, ", ")),
                  .found = c10::str(found.scalar_type(), " ", found.sizes()),
@@ -118,10 +118,10 @@ at::Tensor TextEmbedding::embed_one(const at::Tensor& text) {
     return vectors_[row - texts.begin()].detach();
   }
   if (!encoder_) {
-    throw Error({.what = fmt::format("the policy does not know the text '{}'", printable(wanted)),
+    throw Error({.what = fmt::format("the policy does not know the string '{}'", printable(wanted)),
                  .where = fmt::format("the stream '{}'", options_.stream),
                  .expected = fmt::format("one of '{}'", fmt::join(texts, "', '")),
-                 .next = "pass a text of the training data"});
+                 .next = "pass a string from the training data"});
   }
   at::Tensor& vector = encoded_[wanted];
   if (!vector.defined()) vector = encode({wanted})[0].to(vectors_.device());

@@ -20,7 +20,7 @@
 
 namespace roboimi::vla_agent {
 
-// How texts become vectors.
+// How strings become vectors.
 enum class Language { kNone, kTaskEmbedding, kTorchScript };
 
 struct LanguageOptions {
@@ -65,7 +65,7 @@ class TextEmbedding : public torch::nn::Module, public KeepsFiles {
   at::Tensor vectors_;    // float [max_texts, dim], a parameter if it is learned
   std::shared_ptr<Encoder> encoder_;
   std::mutex mutex_;                           // guards the rest
-  std::vector<std::string> known_;             // the strings of the table, once they were needed
+  std::vector<std::string> known_;             // the strings of the table, filled when first needed
   std::map<std::string, at::Tensor> encoded_;  // others, by embed_one()
 };
 

@@ -243,7 +243,7 @@ at::Tensor VlaActor::act(const Observation& observation) {
 void VlaActor::replace_command(const at::Tensor& sent) {
   if (!last_command_.defined() || sent.sizes() != last_command_.sizes()) {
     throw Error(
-        {.what = "there is no command to replace, or it has another size",
+        {.what = "there is no command to replace, or it has a different size",
          .where = "vla_agent",
          .expected = fmt::format("after act() or command(), float [{}]", agent_.spec().action_dim),
          .found = c10::str(sent.sizes())});

@@ -61,7 +61,8 @@ bool is_any_part_training(const torch::nn::Module& module) {
          });
 }
 
-// Evaluation mode for a computation of an actor, whatever mode the caller left the model in.
+// Evaluation mode for a computation of an actor, regardless of the mode in which the caller left
+// the model.
 class EvaluationMode {
  public:
   explicit EvaluationMode(torch::nn::Module& model) {

@@ -80,7 +80,7 @@ class InfoReader {
                  .where = where_,
                  .expected = "format 2",
                  .found = found,
-                 .next = "save the data set again with zarr_format=2"});
+                 .next = "save the dataset again with zarr_format=2"});
   }
 
   static std::string shown(const json& value) {

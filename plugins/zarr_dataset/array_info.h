@@ -29,7 +29,7 @@ struct ArrayInfo {
   std::string describe() const;      // "float32 [161, 96, 96, 3]"
 };
 
-// Larger than the largest buffer of the usual codecs.
+// Slightly more than the largest buffer that the usual codecs accept.
 inline constexpr std::int64_t kMaxChunkBytes = std::int64_t{1} << 31;
 
 // Throws Error, naming the array, for another zarr format, an unsupported dtype, shapes that are

@@ -104,7 +104,7 @@ at::Tensor decompress(const std::string& codec, Input bytes, std::int64_t size,
                .where = where,
                .expected = fmt::format("{} bytes when decompressed", size),
                .found = fault,
-               .next = "copy the data set again"});
+               .next = "copy the dataset again"});
 }
 
 }  // namespace roboimi::zarr_dataset

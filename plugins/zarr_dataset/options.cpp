@@ -28,7 +28,7 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
   o.max_episodes = max_episodes.value_or(0);
   fields.choice("missing_chunks", o.missing_chunks,
                 {{MissingChunks::kError, "error"}, {MissingChunks::kFill, "fill"}},
-                "what to do about a chunk that is not there: fill uses the array's fill_value");
+                "what to do about a missing chunk; fill: use the array's fill_value");
 }
 
 Schema dataset_schema() { return schema_of<DatasetOptions>(); }

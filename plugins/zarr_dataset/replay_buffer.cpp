@@ -44,7 +44,7 @@ std::string shortened(std::vector<std::string> names) {
   };
   if (store.has("zarr.json")) {
     parts.found = "zarr.json, as in zarr's format 3";
-    parts.next = "save the data set again with zarr_format=2";
+    parts.next = "save the dataset again with zarr_format=2";
   } else if (store.has("meta/info.json")) {
     parts.found = "a LeRobot dataset (meta/info.json)";
     parts.next = instead("lerobot");
@@ -53,7 +53,7 @@ std::string shortened(std::vector<std::string> names) {
     parts.next = instead("hdf5");
   } else if (!stores.empty()) {
     parts.next =
-        "the data set is one folder below: data.path=" + (store.path() / stores.front()).string();
+        "the dataset is one folder below: data.path=" + (store.path() / stores.front()).string();
   }
   throw Error(parts);
 }
@@ -67,7 +67,7 @@ std::vector<std::int64_t> read_episode_ends(const Store& store) {
                  .where = store.where(kEpisodeEnds),
                  .expected = expected,
                  .found = found,
-                 .next = "copy or save the data set again"});
+                 .next = "copy or save the dataset again"});
   };
   if (info.shape.size() != 1 || info.shape[0] == 0 || info.shape[0] > kMostEpisodes ||
       !c10::isIntegralType(info.dtype, /*includeBool=*/false)) {
@@ -188,7 +188,7 @@ Columns ReplayBuffer::columns(const std::string& text, const std::string& option
   return {.array = columns.array, .first = columns.first, .end = end};
 }
 
-// A rule must not pass over an array that it would choose if it could be read.
+// A rule must not skip an array that it would choose if it could be read.
 void ReplayBuffer::require_readable(const std::string& option) const {
   for (const auto& [name, array] : arrays_) {
     if (array.info) continue;

@@ -14,8 +14,8 @@
 
 namespace roboimi::zarr_dataset {
 
-// An array in data/. Arrays that are not used may be anything, so a description that cannot be read
-// is only an error when the array is asked for, or when it might be what a default rule looks for.
+// An array in data/. Unused arrays may have any form, so a description that cannot be read is only
+// an error when the array is requested, or when a default rule might select it.
 struct FoundArray {
   std::optional<ArrayInfo> info;
   Error::Parts fault = {};  // why `info` is empty
@@ -34,7 +34,7 @@ struct Columns {
 
 class ReplayBuffer {
  public:
-  // Throws Error, with what the store contains instead, if it has another layout.
+  // Throws Error, naming what the store contains instead, if it has another layout.
   explicit ReplayBuffer(const Store& store);
 
   const std::map<std::string, FoundArray>& arrays() const { return arrays_; }

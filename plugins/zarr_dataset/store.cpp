@@ -26,7 +26,7 @@ void check_size(std::uint64_t size, std::uint64_t max_size, const std::string& w
                .where = where,
                .expected = "at most " + std::to_string(max_size) + " bytes",
                .found = std::to_string(size) + " bytes",
-               .next = "the data set may be damaged: copy it again"});
+               .next = "the dataset may be damaged: copy it again"});
 }
 
 void refuse_pointer(const Bytes& bytes, const std::string& where) {
@@ -143,13 +143,13 @@ std::unique_ptr<Store> open_store(const fs::path& path) {
     throw Error({.what = "no such folder or file",
                  .where = path.string(),
                  .expected = kExpectedStore,
-                 .next = "set data.path to the data set"});
+                 .next = "set data.path to the dataset"});
   }
-  refuse_lfs_pointer(path, "not a zarr data set", kExpectedStore);
+  refuse_lfs_pointer(path, "not a zarr dataset", kExpectedStore);
   std::string start(2, '\0');
   std::ifstream(path, std::ios::binary).read(start.data(), 2);
   if (start != "PK") {
-    throw Error({.what = "not a zarr data set",
+    throw Error({.what = "not a zarr dataset",
                  .where = path.string(),
                  .expected = kExpectedStore,
                  .found = "a file that is not a zip archive",

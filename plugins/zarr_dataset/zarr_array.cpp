@@ -107,7 +107,7 @@ void ZarrArray::fail_missing(const Index& index) const {
                .where = store_.where(name),
                .expected = fmt::format("{} in chunks of [{}]", info_.describe(),
                                        fmt::join(info_.chunks, ", ")),
-               .next = "copy the data set again; if it was saved without chunks that hold only "
+               .next = "copy the dataset again; if it was saved without chunks that hold only "
                        "the fill value, set data.missing_chunks=fill"});
 }
 

@@ -15,8 +15,8 @@
 
 namespace roboimi::zarr_dataset {
 
-// What to do about a chunk that is not in the store. By zarr's format it holds the array's
-// fill_value, but in practice it is an incomplete copy.
+// What to do about a chunk that is not in the store. According to the format, such a chunk holds
+// the array's fill_value, but in practice the copy is usually incomplete.
 enum class MissingChunks { kError, kFill };
 
 // Const members are safe to call from several threads at once.
@@ -31,8 +31,8 @@ class ZarrArray {
   // chunks are filled.
   void check_chunks(std::int64_t first, std::int64_t count) const;
 
-  // Rows [first, first + count), which must exist, converted to `dtype`. Bytes from another dtype
-  // must be whole numbers from 0 to 255; anything else is an Error.
+  // Rows [first, first + count), which must exist, converted to `dtype`. To become bytes, values of
+  // other dtypes must be whole numbers from 0 to 255; anything else is an Error.
   at::Tensor read(std::int64_t first, std::int64_t count, at::ScalarType dtype) const;
 
   // The files that hold the array.

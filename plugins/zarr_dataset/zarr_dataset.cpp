@@ -79,7 +79,7 @@ void ZarrDataset::use(const ReplayBuffer& buffer, const std::string& name,
                  .where = store_->path().string(),
                  .expected = fmt::format("{} rows, the last of meta/episode_ends", rows),
                  .found = info.describe(),
-                 .next = "copy or save the data set again"});
+                 .next = "copy or save the dataset again"});
   }
   if (arrays_.contains(name)) return;
   if (info.shape[0] > rows) {

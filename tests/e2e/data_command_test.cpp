@@ -190,7 +190,7 @@ TEST_F(DataCommand, ErrorsNameTheNextStep) {
   EXPECT_THAT(data({"play", "data", "--episode", "7"}).errors,
               HasSubstr("roboimi data: --episode: there is no such episode: expected from 0 to 1; "
                         "found 7; see roboimi data info"));
-  EXPECT_THAT(data({"info", "nowhere"}).errors, HasSubstr("nowhere: there is no data set"));
+  EXPECT_THAT(data({"info", "nowhere"}).errors, HasSubstr("nowhere: there is no dataset"));
   EXPECT_THAT(data({"conver", "a", "b"}).errors, HasSubstr("did you mean 'convert'?"));
   EXPECT_THAT(data({"info"}).errors, HasSubstr("expected roboimi data info PATH"));
   EXPECT_THAT(data({"info", "data", "path=x"}).errors, HasSubstr("expected data.KEY=VALUE"));

@@ -1,9 +1,9 @@
-"""Writes the zarr data sets of tests/golden/zarr with zarr's Python package. Not run by the tests.
+"""Writes the zarr datasets of tests/golden/zarr with zarr's Python package. Not run by the tests.
 
     python -m venv venv; venv/bin/pip install zarr==2.18.3 numcodecs==0.13.1
     venv/bin/python zarr_files.py tests/golden/zarr
 
-Three episodes of 3, 4 and 2 rows. For row n of the whole data set, column d and pixel (y, x, c):
+Three episodes of 3, 4 and 2 rows. For row n of the whole dataset, column d and pixel (y, x, c):
     NAME[n, d] = 10 n + d + 0.25      action[n, d] = -(10 n + d)
     img[n, y, x, c] = (11 n + 8 y + 6 x + 20 c) mod 256
 The attribute written_by of each root records the versions.
@@ -98,7 +98,7 @@ def write_nested(folder):
 
 
 def write_umi(folder):
-    """As UMI's data sets: images with a codec of the package imagecodecs, poses and grippers."""
+    """As UMI's datasets: images with a codec of the package imagecodecs, poses and grippers."""
     store = zarr.ZipStore(f"{folder}/umi.zarr.zip", mode="w")
     root = buffer(store)
     blosc = Blosc("lz4", 5)

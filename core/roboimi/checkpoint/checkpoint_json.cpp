@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-// Format 1 is that of version 0.1, whose observations had no named streams.
+// Format 1 was written by version 0.1, whose observations had no named streams.
 constexpr int kFormat = 2, kOldestFormat = 1;
 
 ordered_json spec_to_json(const ObservationSpec& spec) {
@@ -151,7 +151,7 @@ CheckpointState checkpoint_state_from_json(const std::string& text, const std::s
     CheckpointState state;
     const int format = node.at("format");
     if (format < kOldestFormat || format > kFormat) {
-      throw Error({.what = "the checkpoint has another format",
+      throw Error({.what = "the checkpoint has an unsupported format",
                    .where = where,
                    .expected = fmt::format("format {} to {}", kOldestFormat, kFormat),
                    .found = std::to_string(format),

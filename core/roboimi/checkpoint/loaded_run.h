@@ -55,8 +55,8 @@ struct LoadedRun {
 };
 
 // Opens a run. `given` is a run's folder, its folder of checkpoints or one of them; see
-// find_checkpoint(). Throws Error, listing the tensors, if tensors are missing, unexpected or have
-// another shape.
+// find_checkpoint(). Throws Error, listing the tensors, if tensors are missing or unexpected, or
+// have the wrong shape.
 ROBOIMI_EXPORT LoadedRun open_run(const std::filesystem::path& given,
                                   const OpenRunOptions& options);
 

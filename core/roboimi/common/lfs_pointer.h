@@ -1,5 +1,5 @@
-// Recognizes Git LFS pointers: texts of about 130 bytes that a clone without Git LFS holds in place
-// of its large files.
+// Recognizes Git LFS pointers: text files of about 130 bytes that a clone without Git LFS contains
+// in place of the large files.
 //
 //   refuse_lfs_pointer(file, "cannot open the video", "an MP4 file");
 #pragma once
@@ -12,7 +12,7 @@
 
 namespace roboimi {
 
-// The first bytes of every pointer, and what errors say about one.
+// The first bytes of every pointer, and the wording of errors about one.
 inline constexpr std::string_view kLfsPointerStart = "version https://git-lfs";
 inline constexpr const char* kLfsPointerFound = "a Git LFS pointer instead of the data";
 inline constexpr const char* kLfsPointerNext = "fetch the data: git lfs pull";

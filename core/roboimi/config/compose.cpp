@@ -39,7 +39,7 @@ GroupChoices possible_choices(const std::vector<Override>& changes,
   return choices;
 }
 
-// Detects `backbone=resnet18` instead of `agent/backbone=resnet18`, which gets an error of its own.
+// Detects `backbone=resnet18` instead of `agent/backbone=resnet18`, which gets a separate error.
 bool lacks_parent_group(const ConfigNode& root, const Override& change,
                         const std::map<std::string, std::string>& choices) {
   if (change.action != Override::Action::kChange || root.find(change.key) != nullptr) return false;

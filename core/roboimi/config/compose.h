@@ -22,8 +22,8 @@
 // at its group, so that one choice (`size=small`) can change all sections.
 //
 // `- optional GROUP: ${OTHER}` selects the file with the name that was chosen for the group OTHER,
-// if there is such a file. For example, `size=small` has a file of its own for each head.
-// `optional` may precede any GROUP, and `${OTHER}` may replace any NAME of a group chosen earlier.
+// if there is such a file. For example, `size=small` has a separate file for each head. `optional`
+// may precede any GROUP, and `${OTHER}` may replace any NAME of a group chosen earlier.
 //
 // Overrides. `a.b=c` changes a key that exists or is declared (see DeclaredKeys), `+a.b=c` adds a
 // new key, `++a.b=c` does either, `~a.b` removes a key; values are YAML. In a table with a `type`,

@@ -21,7 +21,7 @@
 // defaults, options_from() with the struct to fill. It is found by argument-dependent lookup, so
 // it must be in the namespace of the struct. It must declare the same keys in both calls.
 //
-// If the config has another form than the struct, read it into a local variable:
+// If the config and the struct differ in form, read the value into a local variable:
 //
 //     std::vector<double> betas = {o.beta1, o.beta2};
 //     fields.numbers("betas", betas, "decay of the two moments").range(0.0, 1.0);

@@ -120,8 +120,8 @@ class ROBOIMI_EXPORT Schema {
   std::vector<OptionSpec> options_;
 };
 
-// The checked values of options, including defaults. Throws Error for a key that the schema lacks
-// or that has another type.
+// The checked values of options, including defaults. Throws Error for a key that the schema lacks,
+// or if it declares a different type.
 class ROBOIMI_EXPORT Options {
  public:
   bool has(std::string_view key) const;  // true if there is a value or a default

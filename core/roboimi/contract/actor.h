@@ -19,8 +19,8 @@
 //   }
 //   at::Tensor command = actor->command();
 //
-// If the robot is sent another command than the actor returned, because a limit changed it, the
-// caller passes it to replace_command().
+// If the robot is sent a different command because a limit changed it, the caller passes that
+// command to replace_command().
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -54,7 +54,7 @@ struct ActTiming {
   // Encoding images and moving the state to the device. Excludes encoding on another thread.
   double preprocess_ms = 0.0;
   // Waiting for the head; 0 when the action came from the queue. If the caller samples the plan
-  // itself, this and plan_ms include whatever it does between its calls.
+  // itself, this and plan_ms include everything that the caller does between its calls.
   double inference_ms = 0.0;
   // For a chunk that arrived in this step: time from its last observation to its arrival, including
   // encoding. 0: no chunk arrived.
@@ -76,8 +76,8 @@ class ROBOIMI_EXPORT Actor {
   // are computed while the previous one is executed. 0: act() waits for the chunk.
   virtual std::int64_t latency_steps() const { return 0; }
   // The next command, float [A] on the CPU, in the data's units. Throws Error if the agent has no
-  // statistics or the observation does not match its spec, and passes on whatever the model throws.
-  // The actor remains usable afterwards.
+  // statistics or the observation does not match its spec, and lets the model's exceptions pass
+  // through. The actor remains usable afterwards.
   virtual at::Tensor act(const Observation& observation) = 0;
   // The timing of the last step.
   virtual ActTiming last_timing() const { return {}; }

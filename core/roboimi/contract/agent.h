@@ -54,7 +54,7 @@ struct DatasetStatistics {
   // [A], of the actions of all windows minus the state of their last observation, if the agent
   // uses_relative_actions() and the state has the size of the actions.
   std::optional<Statistics> relative_action = {};
-  // The distinct strings of each text stream, sorted; of all episodes, also those held out.
+  // The distinct strings of each text stream, sorted, from all episodes including those held out.
   std::map<std::string, std::vector<std::string>> texts = {};
 };
 
@@ -70,8 +70,8 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   // default: the state and the streams that the backbone reads.
   virtual std::vector<std::string> stream_names() const;
 
-  // Whether set_statistics() needs DatasetStatistics::relative_action, which takes a pass over the
-  // actions of all windows.
+  // Whether set_statistics() needs DatasetStatistics::relative_action. Computing it takes a pass
+  // over the actions of all windows.
   virtual bool uses_relative_actions() const { return false; }
   // Sets the normalization statistics. loss() and acting throw Error without them. They are stored
   // in buffers, and therefore in the checkpoint.

@@ -62,7 +62,7 @@ ROBOIMI_EXPORT void check_cond_dim(const Options& head, const HeadSpec& spec);
 
 // Concatenates features [B, T, V], state [B, T, S] and env_state [B, T, E], all normalized, and the
 // embedded text [B, T, text_dim] to [B, T, per_step_cond_dim]. Parts whose size in `spec` is 0 are
-// left out. Throws Error if a part is undefined or has another size than in `spec`.
+// left out. Throws Error if a part is undefined or its size differs from that in `spec`.
 ROBOIMI_EXPORT at::Tensor build_cond(const ConditionSpec& spec, const at::Tensor& features,
                                      const at::Tensor& state, const at::Tensor& env_state,
                                      const at::Tensor& text = {});

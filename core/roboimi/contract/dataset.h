@@ -55,7 +55,7 @@ class ROBOIMI_EXPORT Dataset {
   virtual std::optional<FrameExtent> frame_extent(std::int64_t episode, const std::string& stream,
                                                   std::int64_t row) const;
 
-  // Every file that the episodes are read from: caches of the data are rebuilt when one of them
+  // Every file that the episodes are read from: caches of the data are rebuilt when any of them
   // changes. The default: the file of each episode. A format with side files, or with several files
   // per episode, must return those as well.
   virtual std::vector<std::filesystem::path> files() const;

@@ -35,8 +35,8 @@ class ROBOIMI_EXPORT EpisodeWriter {
  public:
   virtual ~EpisodeWriter();
 
-  // The file whose existence means that episode `index` of `folder` is complete. Each index has
-  // another file name.
+  // The file whose existence means that episode `index` of `folder` is complete. Each index has a
+  // different file name.
   virtual std::filesystem::path file_of(const std::filesystem::path& folder,
                                         std::int64_t index) const = 0;
   // Writes an episode into one file, atomically: it appears complete or not at all. Throws Error if

@@ -15,7 +15,7 @@ namespace roboimi {
 // Statistics of a quantity over all rows of the training episodes.
 struct Statistics {
   at::Tensor min, max, mean, std;  // float32 [D]
-  at::Tensor q01, q99;    // float32 [D], the 1st and 99th percentiles; undefined if not asked for
+  at::Tensor q01, q99;    // float32 [D], the 1st and 99th percentiles; undefined unless requested
   at::Tensor covariance;  // float64 [D, D]; undefined if D > kLargestCovariance
   static constexpr std::int64_t kLargestCovariance = 4096;
   // The statistics of rows [N, D], N >= 1. std and covariance are normalized by N; percentiles are
@@ -44,7 +44,7 @@ class ROBOIMI_EXPORT Normalizer : public torch::nn::Module {
  public:
   // `what` names the quantity in error messages ("state", "action").
   Normalizer(std::string what, std::int64_t dim, Normalization kind);
-  // With a normalization of its own for each dimension, none of them kWhiten.
+  // With a separate normalization for each dimension; kWhiten is not allowed.
   Normalizer(std::string what, std::vector<Normalization> kinds);
   ~Normalizer() override;
 

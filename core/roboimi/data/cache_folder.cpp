@@ -48,8 +48,8 @@ bool lies_in(const fs::path& file, const fs::path& folder) {
   return !inside.empty() && *inside.begin() != "..";
 }
 
-// The folder of the first episode, or the one above it that holds all files of the data, if it is
-// near: a format may spread episodes over folders, such as DATA/meta and DATA/videos/front.
+// The folder of the first episode, or a nearby parent folder that holds all files of the data: a
+// format may spread episodes over folders, such as DATA/meta and DATA/videos/front.
 fs::path data_folder(const Dataset& dataset) {
   constexpr int kLevels = 3;
   const auto clean = [](const fs::path& path) { return fs::absolute(path).lexically_normal(); };

@@ -13,13 +13,13 @@
 namespace roboimi {
 
 // The cache folder of a dataset: `<folder of the data>/.roboimi_cache` if it is writable (the
-// folder of the first episode, or up to two levels above it the one that holds all files), else
+// folder of the first episode, or a parent at most two levels up that holds all files), else
 // $XDG_CACHE_HOME/roboimi or ~/.cache/roboimi. Creates the folder. A folder that is writable for
 // every user or that belongs to another user is not used, except that .roboimi_cache may belong to
 // the owner of the data. Throws Error if there is no usable folder.
 ROBOIMI_EXPORT std::filesystem::path cache_folder(const Dataset& dataset);
 
-// The folder that cache_folder() will return, without creating it. Throws Error likewise.
+// The folder that cache_folder() will return, without creating it. Throws the same Errors.
 ROBOIMI_EXPORT std::filesystem::path planned_cache_folder(const Dataset& dataset);
 
 // A hash that identifies the data files (Dataset::files()): the absolute path, size and mtime of

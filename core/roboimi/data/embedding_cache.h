@@ -60,7 +60,7 @@ struct Embeddings {
 };
 
 // Encodes all frames of all episodes, or loads the existing file. Throws Error if the backbone is
-// not frozen, needs a stream that the data does not have, or returns features of another size or
+// not frozen, needs a stream that the data does not have, or returns features of the wrong size or
 // dtype. The backbone's training mode is restored.
 ROBOIMI_EXPORT Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
                                             const EmbeddingCacheOptions& options);

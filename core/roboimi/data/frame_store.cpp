@@ -222,7 +222,7 @@ void FrameStore::decode(const std::vector<DecodeTask>& tasks, const Sink& sink,
   }
 }
 
-// Sets the addresses of the tasks' rows, whose frames follow one another at `bytes`.
+// Sets the addresses of the tasks' rows, whose frames are stored one after another at `bytes`.
 void FrameStore::point_rows_at(const std::uint8_t* bytes, const std::vector<DecodeTask>& tasks) {
   for (const DecodeTask& task : tasks) {
     CameraTable& table = tables_.at(task.camera);

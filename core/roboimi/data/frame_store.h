@@ -40,7 +40,7 @@ struct FrameIndex {
 enum class FrameStorage {
   kDisk,    // in a cache file
   kMemory,  // in memory, decoded again by every store
-  kStream,  // nowhere: each frame is decoded when it is asked for
+  kStream,  // not kept: each frame is decoded when it is requested
 };
 
 struct FrameStoreOptions {

@@ -9,7 +9,7 @@
 
 namespace roboimi {
 
-// Throws Error if one of `streams` is missing, has another shape or dtype than in `spec`, or has a
+// Throws Error if one of `streams` is missing, differs from `spec` in shape or dtype, or has a
 // value that is not finite. Images are only checked if `with_images`. Streams of the observation
 // that are not in `streams` are ignored.
 ROBOIMI_EXPORT void check_observation(const Observation& observation, const ObservationSpec& spec,

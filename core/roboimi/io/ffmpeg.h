@@ -1,5 +1,5 @@
-// What the video writer and reader share of FFmpeg: owners of its objects, its errors as Error, and
-// file names in its form.
+// FFmpeg helpers shared by the video writer and reader: owners of its objects, conversion of its
+// errors to Error, and file names in the form that it expects.
 #pragma once
 
 #include <filesystem>
@@ -47,7 +47,7 @@ inline void silence() {
   (void)once;
 }
 
-// FFmpeg's text of a negative status.
+// FFmpeg's message for a negative status.
 inline std::string reason(int status) {
   char text[AV_ERROR_MAX_STRING_SIZE] = {};
   av_strerror(status, text, sizeof(text));

@@ -9,7 +9,7 @@
 namespace roboimi {
 namespace {
 
-// Dtypes may differ: another program may store another precision, and averaged weights store
+// Dtypes may differ: another program may store a different precision, and averaged weights store
 // BatchNorm's integer counter as floats.
 bool fits_after_cast(const at::Tensor& source, const at::Tensor& target) {
   return source.sizes() == target.sizes() && source.is_complex() == target.is_complex();

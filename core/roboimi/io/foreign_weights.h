@@ -21,9 +21,9 @@ struct ForeignWeights {
 };
 
 // Copies the weights into `targets`, a model's own tensors. Real dtypes are converted. Throws Error
-// that lists names that are missing, unexpected or of another shape, and Error that lists tensors
-// with NaN or infinite values and their count, because weights of a diverged training are useless.
-// In both cases nothing is copied.
+// that lists names that are missing or unexpected or whose shapes differ. Also throws Error that
+// lists tensors with NaN or infinite values and their number, because weights of a diverged
+// training are useless. In both cases nothing is copied.
 ROBOIMI_EXPORT void load_foreign_weights(std::map<std::string, at::Tensor> targets,
                                          const WeightSelection& weights, const ForeignWeights& how);
 

@@ -6,7 +6,7 @@
 namespace roboimi {
 namespace {
 
-// Packets that a decoder may hold back besides one for each thread.
+// Packets that a decoder may hold back, in addition to one per thread.
 constexpr std::int64_t kLongestDelay = 40;
 constexpr std::int64_t kNearKeyframe = 8;                    // packets
 constexpr std::int64_t kMostPixels = std::int64_t{1} << 28;  // 16384 x 16384
@@ -35,7 +35,7 @@ void FrameDecoder::open(int threads) {
   threads_ = threads;
   const AVCodecParameters& parameters = source_.codec_parameters();
   const AVCodec* decoder = avcodec_find_decoder(parameters.codec_id);
-  // FFmpeg's own "av1" only drives graphics cards.
+  // FFmpeg's own "av1" only works with hardware acceleration.
   if (decoder == nullptr || std::string_view(decoder->name) == "av1") {
     char tag[AV_FOURCC_MAX_STRING_SIZE] = {};
     av_fourcc_make_string(tag, parameters.codec_tag);
@@ -49,8 +49,8 @@ void FrameDecoder::open(int threads) {
   int status = avcodec_parameters_to_context(codec_.get(), &parameters);
   codec_->thread_count = threads;
   codec_->max_pixels = kMostPixels;
-  // Streams need not declare how far frames are reordered. H.264's decoder then guesses, and drops
-  // the frames that prove the guess wrong.
+  // Streams need not declare how far frames are reordered. Without that, the H.264 decoder guesses,
+  // and drops frames if the guess was wrong.
   codec_->has_b_frames = std::max(codec_->has_b_frames, index_.reorder_depth());
   if (status >= 0) status = avcodec_open2(codec_.get(), decoder, nullptr);
   if (status < 0) {
@@ -63,7 +63,7 @@ void FrameDecoder::open(int threads) {
   held_ = -1;
 }
 
-// Whether the current pass gives the packet's frame, without decoding more than a new pass would.
+// Whether the current pass reaches the packet's frame without decoding more than a new pass would.
 bool FrameDecoder::continues_to(std::int64_t packet) const {
   if (!is_running_) return false;
   if (std::find(in_flight_.begin(), in_flight_.end(), packet) != in_flight_.end()) return true;
@@ -85,7 +85,7 @@ void FrameDecoder::restart(std::int64_t packet) {
   damaged_.clear();
 }
 
-// A packet whose frame needs packets before the start of the pass fails without being damaged.
+// A packet that depends on packets before the start of the pass fails although it is undamaged.
 void FrameDecoder::mark_damaged(std::int64_t packet) {
   if (packet == start_ && keyframe_ == Keyframe::kUnknown) keyframe_ = Keyframe::kFalse;
   if (index_.start_of(packet) >= start_) damaged_.push_back(packet);
@@ -105,7 +105,7 @@ void FrameDecoder::send_next() {
   if (!source_.next(*packet_)) {
     throw Error({.what = "the video has become shorter since it was opened",
                  .where = source_.file().string(),
-                 .next = "do not write to a data set while it is in use"});
+                 .next = "do not write to a dataset while it is in use"});
   }
   is_running_ = true;
   packet_->pts = next_;
@@ -117,8 +117,8 @@ void FrameDecoder::send_next() {
   if (status < 0) mark_damaged(next_ - 1);
 }
 
-// The first frame of a pass shows whether its packet is a keyframe. Otherwise the frames of the
-// pass refer to frames that it does not have.
+// The first frame of a pass shows whether its packet really is a keyframe. If it is not, the frames
+// of the pass refer to earlier frames, which were not decoded.
 void FrameDecoder::check_keyframe(std::int64_t packet) {
   if (keyframe_ != Keyframe::kUnknown) return;
   if (packet == start_) {
@@ -129,8 +129,8 @@ void FrameDecoder::check_keyframe(std::int64_t packet) {
   }
 }
 
-// A frame is damaged if a packet failed that it may depend on: one between its keyframe and itself,
-// other than those that are shown before the keyframe.
+// A frame is damaged if a packet that it may depend on failed: any packet from its keyframe to
+// itself, except those shown before the keyframe.
 bool FrameDecoder::is_damaged(std::int64_t packet) const {
   const std::int64_t start = index_.start_of(packet);
   return std::any_of(damaged_.begin(), damaged_.end(), [&](std::int64_t other) {
@@ -138,7 +138,7 @@ bool FrameDecoder::is_damaged(std::int64_t packet) const {
   });
 }
 
-// Handles the frame that came out of the decoder.
+// Handles a frame that the decoder returned.
 void FrameDecoder::take_out(const Sink& sink) {
   held_ = -1;
   const std::int64_t packet = frame_->pts;
@@ -156,7 +156,7 @@ void FrameDecoder::take_out(const Sink& sink) {
   if (frame != VideoIndex::kNotShown) sink(frame, *frame_);
 }
 
-// Decodes until the packet's frame came out. False if it did not, or is damaged.
+// Decodes until the decoder returns the packet's frame. False if it does not, or if it is damaged.
 bool FrameDecoder::run_until(std::int64_t packet, bool is_last, const Sink& sink) {
   const std::int64_t last = packet + kLongestDelay + threads_;
   int num_failures = 0;
@@ -184,7 +184,8 @@ bool FrameDecoder::run_until(std::int64_t packet, bool is_last, const Sink& sink
   }
 }
 
-// Starts again before a false keyframe. False if the pass did not start at one.
+// Starts again before a packet that is wrongly marked as a keyframe. False if the pass did not
+// start at one.
 bool FrameDecoder::go_back() {
   if (keyframe_ == Keyframe::kSound) return false;
   const std::int64_t wrong = start_;
@@ -213,16 +214,16 @@ void FrameDecoder::decode(std::int64_t frame, bool is_last, const Sink& sink) {
       continue;
     }
     if (go_back()) continue;
-    // What came before in the pass must not decide whether a frame can be read, and several threads
-    // do not report which packet failed.
+    // Whether a frame can be read must not depend on what the pass decoded before. Also, a decoder
+    // with several threads does not report which packet failed.
     if (is_continued || threads_ > 1) {
       if (threads_ > 1) open(1);
       is_continued = false;
       restart(index_.start_of(packet));
       continue;
     }
-    // FFmpeg's H.264 decoder may lose the last frames of a file if they follow the keyframe of an
-    // open group of pictures directly.
+    // FFmpeg's H.264 decoder may lose the last frames of a file if they directly follow the
+    // keyframe of an open group of pictures.
     if (is_widened || is_damaged(packet) || start_ <= index_.first_keyframe()) refuse(packet);
     is_widened = true;
     restart(index_.keyframe_before(start_ - 1));
@@ -245,7 +246,7 @@ void FrameDecoder::refuse(std::int64_t packet) const {
   for (const std::int64_t other : damaged_) {
     if (other >= index_.start_of(packet)) cause = std::min(cause, other);
   }
-  const std::string found = cause == packet ? "its data are damaged"
+  const std::string found = cause == packet ? "its data is damaged"
                                             : "frame " + std::to_string(index_.frame_of(cause)) +
                                                   ", on which it depends, is damaged";
   throw Error({.what = "frame " + std::to_string(frame) + " of the video cannot be decoded",

@@ -1,5 +1,5 @@
-// Decodes the frames of a video: any frame, from the keyframe that it needs, and the following ones
-// without decoding a packet twice.
+// A decoder of a video's frames. It starts at the keyframe that a frame needs, and continues with
+// the following frames without decoding a packet twice.
 //
 // A frame is identified by the number of its packet, which the decoder carries through its
 // reordering in place of the time stamp. So neither B-frames nor equal or odd time stamps can shift
@@ -17,21 +17,21 @@ namespace roboimi {
 
 class FrameDecoder {
  public:
-  // Called with every sound frame that comes out of the decoder, and its place in display order.
+  // Called with every undamaged frame that the decoder returns, and its index in display order.
   using Sink = std::function<void(std::int64_t frame, const AVFrame& decoded)>;
 
-  // Borrows both. Throws Error if FFmpeg has no decoder for the stream.
+  // Both arguments must outlive the decoder. Throws Error if FFmpeg has no decoder for the stream.
   FrameDecoder(PacketSource& source, VideoIndex& index, int threads);
 
   // FFmpeg's name of the codec, "h264".
   std::string codec() const;
 
-  // Decodes the first frame, and hides frames that the file's first keyframe cannot give: those
-  // that are shown before it, but refer to frames that were cut off.
+  // Decodes the first frame, and hides frames that cannot be decoded from the file's first
+  // keyframe: those shown before it that refer to frames that were cut off.
   void decode_first(const Sink& sink);
-  // Decodes until `frame` came out. `is_last`: the next frame is probably another one than the one
-  // that follows, so nothing should be decoded behind it. Throws Error if it is damaged or depends
-  // on a damaged frame.
+  // Decodes until the decoder returns `frame`. `is_last`: the following frame will probably not be
+  // requested next, so nothing after `frame` should be decoded. Throws Error if it is damaged or
+  // depends on a damaged frame.
   void decode(std::int64_t frame, bool is_last, const Sink& sink);
 
  private:
@@ -57,14 +57,14 @@ class FrameDecoder {
   ffmpeg::Frame frame_;
   ffmpeg::Packet packet_;
 
-  std::int64_t held_ = -1;  // the packet of frame_; -1: none that is sound
+  std::int64_t held_ = -1;  // the packet of frame_; -1: no undamaged frame
 
   // A pass: packets from start_ on, sent one after the other.
   bool is_running_ = false, is_draining_ = false;
   std::int64_t start_ = 0, next_ = 0;
-  Keyframe keyframe_ = Keyframe::kUnknown;  // whether start_ is what the container calls it
+  Keyframe keyframe_ = Keyframe::kUnknown;  // whether start_ really is a keyframe
   std::int64_t step_back_ = 0;              // packets by which go_back() passes over a keyframe
-  std::vector<std::int64_t> in_flight_;     // packets that were sent and not yet taken out
+  std::vector<std::int64_t> in_flight_;     // packets that were sent and whose frames are pending
   std::vector<std::int64_t> damaged_;       // packets that could not be decoded
 };
 

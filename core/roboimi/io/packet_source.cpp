@@ -186,7 +186,7 @@ void PacketSource::seek(const std::vector<VideoPacket>& packets, std::int64_t nu
                .where = file_.string(),
                .expected = "the same packet " + std::to_string(number),
                .found = "another packet",
-               .next = "do not write to a data set while it is in use"});
+               .next = "do not write to a dataset while it is in use"});
 }
 
 }  // namespace roboimi

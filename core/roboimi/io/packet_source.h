@@ -1,4 +1,4 @@
-// The packets of a video file's first video stream: listed once, then read from any of them.
+// The packets of a video file's first video stream: listed once, then readable from any packet on.
 #pragma once
 
 #include <filesystem>
@@ -11,8 +11,8 @@ namespace roboimi {
 
 class PacketSource {
  public:
-  // Throws Error if the file is no MP4, MOV, Matroska or AVI file, is incomplete, or has no video
-  // stream. Playlists and network addresses inside files are not followed.
+  // Throws Error if the file is not an MP4, MOV, Matroska or AVI file, is incomplete, or has no
+  // video stream. Playlists and network addresses inside files are not followed.
   explicit PacketSource(std::filesystem::path file);
 
   const std::filesystem::path& file() const { return file_; }

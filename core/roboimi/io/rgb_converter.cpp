@@ -38,7 +38,7 @@ void RgbConverter::configure(const AVFrame& frame) {
   scaler_.reset(
       ffmpeg::allocated(sws_getContext(width_, height_, format, width_, height_, AV_PIX_FMT_RGB24,
                                        SWS_BILINEAR, nullptr, nullptr, nullptr)));
-  // Without a note in the stream, the matrix is BT.601 and the range is limited.
+  // If the stream does not state them, the matrix is BT.601 and the range is limited.
   int *from = nullptr, *to = nullptr;
   int from_range = 0, to_range = 0, brightness = 0, contrast = 0, saturation = 0;
   if (sws_getColorspaceDetails(scaler_.get(), &from, &from_range, &to, &to_range, &brightness,

@@ -1,4 +1,4 @@
-// Converts decoded frames to RGB, as LeRobot's decoders do: equal bit for bit for 8-bit 4:2:0.
+// Converts decoded frames to RGB, as LeRobot's decoders do: bit-exact for 8-bit 4:2:0.
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 using ffmpeg::allocated;
 using Codec = VideoEncoding::Codec;
 
-// What FFmpeg calls an encoder, and what it takes.
+// FFmpeg's name of an encoder, and its settings.
 struct Encoder {
   const char* name;
   AVPixelFormat format = AV_PIX_FMT_YUV420P;
@@ -115,7 +115,7 @@ bool VideoWriter::State::try_encoder(const Encoder& choice, double fps,
   codec->time_base = av_inv_q(codec->framerate);
   codec->gop_size = encoding.keyframe_interval > 0 ? encoding.keyframe_interval
                                                    : std::max(1, static_cast<int>(fps));
-  // Between such near keyframes, B-frames save nothing and delay every frame in the decoder.
+  // With keyframes so close together, B-frames save nothing and delay every frame in the decoder.
   if (encoding.keyframe_interval == 1 || encoding.keyframe_interval == 2) codec->max_b_frames = 0;
   if (!is_rgb) {
     codec->color_range = AVCOL_RANGE_MPEG;

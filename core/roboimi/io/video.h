@@ -27,7 +27,7 @@ struct VideoEncoding {
     kPlayable,  // H.264, or MPEG-4 part 2 where FFmpeg has no encoder for H.264
     kH264,      // libx264, then libopenh264
     kAv1,       // libsvtav1, for sides of at least 64 pixels
-    kLossless,  // H.264 in RGB by libx264rgb: frames are read back bit for bit; few players show it
+    kLossless,  // H.264 in RGB by libx264rgb: bit-exact when read back; few players support it
   };
   Codec codec = Codec::kPlayable;
   // Frames from one keyframe to the next; 0: one second. Small values make random access fast.
@@ -37,7 +37,7 @@ struct VideoEncoding {
   int rate_factor = 20;
 };
 
-// For data sets, whose frames are read in random order: a keyframe every 2 frames, rate factor 30.
+// For datasets, whose frames are read in random order: a keyframe every 2 frames, rate factor 30.
 inline constexpr VideoEncoding kRandomAccessH264{
     .codec = VideoEncoding::Codec::kH264, .keyframe_interval = 2, .rate_factor = 30};
 inline constexpr VideoEncoding kRandomAccessAv1{

@@ -76,7 +76,7 @@ void check_mp4(const fs::path& file, std::ifstream& in, std::uint64_t size) {
     if (!box) break;
     if (box->type == "moov") ++num_indexes;
     if (box->size > size - offset) {
-      // Recorders may leave other bytes behind the last box.
+      // Recorders may leave other bytes after the last box.
       if (!is_one_of(box->type, {"moov", "mdat", "moof"}) && num_indexes > 0) break;
       throw cut_off(file, "'" + box->type + "' box", offset, box->size, size);
     }

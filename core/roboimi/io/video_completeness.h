@@ -1,7 +1,7 @@
-// Checks that a video file is complete, by the sizes that it states.
+// Checks that a video file is complete, based on the sizes that it states.
 //
 // FFmpeg reports a recording that was never closed and a copy that was cut off as "invalid data",
-// or reads the frames that are left without a word.
+// or silently reads the remaining frames.
 #pragma once
 
 #include <filesystem>

@@ -14,7 +14,7 @@ constexpr std::int64_t kLargestStamp = std::int64_t{1} << 60;
 
 // The largest number of earlier packets that are shown later than a packet.
 int reorder_depth_of(const std::vector<VideoPacket>& packets) {
-  // A decoder holds at most 16 frames back, so only the 16 latest of the past matter.
+  // A decoder holds at most 16 frames back, so only the latest 16 earlier packets matter.
   constexpr std::size_t kMostHeld = 16;
   std::vector<std::int64_t> held;  // descending
   std::size_t depth = 0;
@@ -75,7 +75,7 @@ void VideoIndex::order_frames() {
   if (packet_of_.empty()) {
     throw Error({.what = "the video has no frames",
                  .where = file_,
-                 .next = "record it again, or remove it from the data set"});
+                 .next = "record it again, or remove it from the dataset"});
   }
   const auto pts = [&](std::int64_t packet) { return packets_[std::size_t(packet)].pts; };
   std::stable_sort(packet_of_.begin(), packet_of_.end(),
@@ -83,7 +83,7 @@ void VideoIndex::order_frames() {
   frame_of_.assign(packets_.size(), kNotShown);
   for (std::int64_t i = 0; i < num_frames(); ++i) frame_of_[std::size_t(packet_of(i))] = i;
 
-  // Times from the first frame on.
+  // Times relative to the first frame.
   const double unit = static_cast<double>(time_base_.numerator) / time_base_.denominator;
   const std::int64_t first = pts(packet_of_.front());
   times_.clear();
@@ -92,7 +92,7 @@ void VideoIndex::order_frames() {
                      time_base_.denominator);
   }
   offset_ = static_cast<double>(first) * unit;
-  // Some containers leave the duration of a packet out.
+  // Some containers omit a packet's duration.
   const std::int64_t last_duration = packets_[std::size_t(packet_of_.back())].duration;
   double last_frame = static_cast<double>(last_duration) * unit;
   if (last_duration <= 0) {

@@ -31,7 +31,7 @@ class VideoIndex {
  public:
   static constexpr std::int64_t kNotShown = -1;
 
-  // `packets` in decoding order. Those before the first keyframe, which a cut left behind, are not
+  // `packets` in decoding order. Those before the first keyframe, left behind by a cut, are not
   // shown. `file` is for messages. Throws Error if no packet is shown or a time stamp is out of
   // range.
   VideoIndex(std::vector<VideoPacket> packets, TimeBase time_base, std::string file);
@@ -39,24 +39,25 @@ class VideoIndex {
   const std::vector<VideoPacket>& packets() const { return packets_; }
   std::int64_t num_packets() const { return static_cast<std::int64_t>(packets_.size()); }
   std::int64_t num_frames() const { return static_cast<std::int64_t>(packet_of_.size()); }
-  // Between a frame in display order and its packet in decoding order. The frame of a packet that
-  // is not shown is kNotShown.
+  // Conversion between a frame in display order and its packet in decoding order. The frame of a
+  // packet that is not shown is kNotShown.
   std::int64_t packet_of(std::int64_t frame) const { return packet_of_[std::size_t(frame)]; }
   std::int64_t frame_of(std::int64_t packet) const { return frame_of_[std::size_t(packet)]; }
 
   // The packet from which decoding yields `packet` completely: the last keyframe before it in both
   // orders. A keyframe between the two orders does not suffice: frames that are shown before it may
-  // refer to frames behind it (an open group of pictures).
+  // refer to frames after it (an open group of pictures).
   std::int64_t start_of(std::int64_t packet) const;
   // The last keyframe at or before `packet` in decoding order; the first one if there is none.
   std::int64_t keyframe_before(std::int64_t packet) const;
   // The first packet if the container marks no keyframe.
   std::int64_t first_keyframe() const { return first_keyframe_; }
-  // The largest number of packets that a frame waits in the decoder for the order of display.
+  // The largest number of packets for which the decoder holds a frame back to keep the display
+  // order.
   int reorder_depth() const { return reorder_depth_; }
 
-  // Corrections after decoding: a packet that the container calls a keyframe, but that is none, and
-  // a packet that can never be shown.
+  // Corrections after decoding: a packet that the container wrongly marks as a keyframe, and a
+  // packet that can never be shown.
   void unmark_keyframe(std::int64_t packet);
   void hide(const std::vector<std::int64_t>& packets);
 

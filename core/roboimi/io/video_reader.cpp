@@ -26,7 +26,7 @@ struct VideoReader::State {
       return std::to_string(width) + "x" + std::to_string(height) + " " +
              (name == nullptr ? "?" : name);
     };
-    throw Error({.what = "frame " + std::to_string(frame) + " of the video has another size",
+    throw Error({.what = "frame " + std::to_string(frame) + " of the video has a different size",
                  .where = source.file().string(),
                  .expected = shown(size.width, size.height, format),
                  .found = shown(decoded.width, decoded.height, decoded.format),

@@ -62,7 +62,7 @@ boost::dll::shared_library* new_library() {
 void check_descriptor(const PluginDescriptor& descriptor, const Fingerprint& fingerprint) {
   // Check the size first: it shows whether the layout is the one that this build expects.
   if (descriptor.size != sizeof(PluginDescriptor) || descriptor.api_version != kPluginApiVersion) {
-    throw Error({.what = "its descriptor has another size or API version",
+    throw Error({.what = "its descriptor has the wrong size or API version",
                  .expected = fmt::format("{} bytes of API version {}", sizeof(PluginDescriptor),
                                          kPluginApiVersion),
                  .found = fmt::format("{} bytes of API version {}", descriptor.size,

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 const char* const kSettingsFile = "collection.txt";
 const char* const kSimulatorKey = "simulator: ";  // starts a line of that file
 
-// Rethrows what std::filesystem throws as an Error that names the next step.
+// Converts an exception of std::filesystem to an Error that suggests what to do.
 template <typename Work>
 void with_advice(const fs::path& folder, Work work) {
   try {

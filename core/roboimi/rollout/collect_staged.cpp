@@ -30,7 +30,7 @@ fs::path StagedEpisodes::file_of(std::uint64_t seed) const {
   return folder_ / writer_->file_of(folder_, static_cast<std::int64_t>(seed)).filename();
 }
 
-// The seed whose file has this name: one of the numbers in it.
+// The seed whose file has this name. Tries the numbers in the name.
 std::optional<std::uint64_t> StagedEpisodes::seed_named(const std::string& name) const {
   for (std::size_t begin = 0; begin < name.size(); ++begin) {
     if (begin > 0 && std::isdigit(static_cast<unsigned char>(name[begin - 1]))) continue;

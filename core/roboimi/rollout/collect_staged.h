@@ -18,15 +18,15 @@ namespace roboimi {
 
 class StagedEpisodes {
  public:
-  // Throws Error if there is something else than a folder at its path, such as a link.
+  // Throws Error if its path is something other than a folder, such as a link.
   StagedEpisodes(const std::filesystem::path& output, std::shared_ptr<const EpisodeWriter> writer);
 
   // The file for the record of an attempt.
   std::filesystem::path file_of(std::uint64_t seed) const;
   // The complete records by seed. Removes damaged ones.
   std::map<std::uint64_t, std::filesystem::path> find() const;
-  // Removes partly written files, with `all` also the complete ones, and the folder if it is empty.
-  // Never throws: files that cannot be removed stay.
+  // Removes partly written files (with `all`, the complete ones too), and the folder if it is
+  // empty. Never throws: files that cannot be removed stay.
   void clean_up(bool all) const;
 
  private:

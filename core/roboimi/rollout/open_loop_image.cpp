@@ -78,7 +78,7 @@ void draw_panel(at::Tensor& image, std::int64_t x, std::int64_t y, const std::st
   draw(commanded, kCommanded, 1.5);
 }
 
-// The sample of a color with its meaning. Returns the x after it.
+// A color sample with its label. Returns the x after it.
 double draw_key(at::Tensor& image, double x, double y, Rgb color, const std::string& meaning) {
   draw_polyline(image, {{x, y - 4}, {x + 22, y - 4}}, color, 2.5);
   draw_text(image, {x + 28, y}, meaning, kLabel);
@@ -132,7 +132,7 @@ std::string open_loop_image_name(std::int64_t episode) {
 void write_open_loop_images(const std::filesystem::path& folder, const OpenLoopError& error,
                             const ActionRange& range, const ObservationSpec& spec) {
   std::filesystem::create_directories(folder);
-  // Actions that are as many as the states usually are targets for them.
+  // If there are as many actions as state elements, the actions usually are targets for the state.
   const StreamSpec* state = spec.find(kState);
   const bool follows_state = state != nullptr && state->shape[0] == spec.action_dim;
   for (const OpenLoopError::Episode& episode : error.episodes) {

@@ -116,7 +116,7 @@ void batched_plans_equal_single_plans(const AgentSubject& subject) {
   const Made agent = make_acting(subject);
   const std::vector<std::uint64_t> seeds = {3, 4, 5};
   const std::int64_t steps = two_chunks(*agent);
-  // Each actor has observations of its own.
+  // Each actor has its own observations.
   const auto first_of = [](std::size_t i) { return 1000 * static_cast<std::int64_t>(i); };
   std::vector<std::unique_ptr<Actor>> actors;
   std::vector<std::vector<at::Tensor>> alone;
@@ -183,7 +183,7 @@ CommittedEpisode run_with_prefixes(Agent& agent) {
       }
       actor->accept(chunk);
     }
-    // The robot is sent another command than the actor returned, closer to 0.5.
+    // The robot is sent a different command from the one returned, closer to 0.5.
     episode.returned.push_back(actor->command());
     episode.sent.push_back(0.9 * episode.returned.back() + 0.05);
     actor->replace_command(episode.sent.back());

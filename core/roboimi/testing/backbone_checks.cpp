@@ -111,7 +111,7 @@ void features_are_finite(const BackboneSubject& subject) {
   }
 }
 
-// The features of `other`, whose cameras have another order, in the order of `first`.
+// The features of `other`, whose cameras have a different order, in the order of `first`.
 at::Tensor reordered(const at::Tensor& features, const Backbone& other, const Backbone& first) {
   if (first.joint_output_dim()) return features;
   std::vector<at::Tensor> parts;

@@ -146,7 +146,8 @@ void strings_fit_the_spec(const DatasetSubject& subject) {
     if (stream.kind != StreamKind::kText) continue;
     any = true;
     for (std::int64_t episode = 0; episode < num_checked(*dataset); ++episode) {
-      // As many rows as the episode, stable, and each a padded UTF-8 string.
+      // There must be as many rows as in the episode. They must not change, and each must be a
+      // padded UTF-8 string.
       const std::int64_t length = dataset->episode(episode).length;
       const at::Tensor rows = read_rows(*dataset, episode, stream, 0, length);
       require_same_alone(*dataset, episode, stream, rows);

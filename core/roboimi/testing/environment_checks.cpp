@@ -73,7 +73,7 @@ bool same(const Observation& a, const Observation& b) {
   return changed_stream(a, b).empty() && changed_stream(b, a).empty();
 }
 
-// What a scene says about its end effectors.
+// A scene's values for its end effectors.
 struct EndEffectors {
   std::vector<std::array<double, 3>> positions, tools;
   std::vector<bool> holding;
@@ -189,7 +189,7 @@ void episodes_end(const EnvironmentSubject& subject) {
 }
 
 void step_needs_a_reset(const EnvironmentSubject& subject) {
-  // A robot that accepts the command must not move far, so it is that of an earlier episode.
+  // A robot that accepts the command must not move far, so use the command of an earlier episode.
   at::Tensor action;
   {
     const Made earlier = make(subject);  // closed before the next one: there may be only one robot

@@ -185,7 +185,7 @@ bool same_texts(const at::Tensor& a, const at::Tensor& b) {
   return true;
 }
 
-// Depth may be stored in another dtype and unit, and texts with another padding.
+// Depth may be stored in a different dtype and unit, and strings with different padding.
 void require_stored_stream(const at::Tensor& found, const StreamSpec& found_spec,
                            const at::Tensor& expected, const StreamSpec& spec) {
   const bool is_text = spec.kind == StreamKind::kText;
@@ -207,7 +207,7 @@ void require_stored_stream(const at::Tensor& found, const StreamSpec& found_spec
 void require_stored(const Dataset& dataset, std::int64_t index, const EpisodeRecord& record) {
   require(index < dataset.num_episodes(),
           fmt::format("{} episodes were written, {} are read", index + 1, dataset.num_episodes()));
-  // Streams. Datasets do not return the velocity, which is no input of a policy.
+  // Streams. Datasets do not return the velocity, which is not an input of a policy.
   for (const StreamSpec& stream : record.streams) {
     if (stream.name == kVelocity) continue;
     const StreamSpec* const found = dataset.spec().find(stream.name);

@@ -75,7 +75,7 @@ void input_is_not_written(const HeadSubject& subject) {
           "loss() or sample() modifies its arguments; copy them first");
 }
 
-// A sample that is all padding must not affect the loss, whatever its values.
+// A sample that is all padding must not affect the loss, regardless of its values.
 void padding_does_not_count(const HeadSubject& subject) {
   const auto [head, spec] = make_for_evaluation(subject);
   HeadInput input = random_input(spec);

@@ -16,7 +16,7 @@
 namespace roboimi::testing {
 namespace {
 
-// Rounding: a longer row of tokens may be summed in another order.
+// Rounding: a longer row of tokens may be summed in a different order.
 constexpr double kTolerance = 1e-4;
 
 // Adds small random numbers to the weights, because an output layer that starts at zero would hide

@@ -17,8 +17,8 @@
 // may replace tensors that the agent keeps; call drop() after it, which causes one eager step and a
 // new recording.
 //
-// CannotRecord is thrown if the body reads from the device or a batch has another shape. Nothing of
-// the step has been done then; the caller runs it without a graph.
+// CannotRecord is thrown if the body reads from the device or a batch has a different shape. In
+// that case, no part of the step has been done, and the caller runs it without a graph.
 #pragma once
 
 #include <ATen/core/Generator.h>

@@ -99,7 +99,7 @@ void MetricsWindow::restore(const MetricsSums& sums, const Communicator& communi
   if (count == communicator.size()) {
     values = sums.processes[static_cast<std::size_t>(communicator.rank())];
   } else {
-    // With another number of processes, continue from the mean over the former processes.
+    // With a different number of processes, continue from the mean over the former processes.
     for (const auto& process : sums.processes) {
       for (const auto& [name, value] : process) values[name] += value / static_cast<double>(count);
     }

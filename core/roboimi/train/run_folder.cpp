@@ -131,7 +131,7 @@ void write_run_record(const fs::path& folder, const RunRecord& record) {
   json["working_directory"] = fs::current_path().string();
   json["command"] = record.command;
   json["choices"] = record.choices;
-  // What it runs on and what it trains with.
+  // Device, threads, versions and plugins.
   json["device"] = record.device;
   json["threads"] = record.threads;
   json["processes"] = record.processes;

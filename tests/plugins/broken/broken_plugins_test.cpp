@@ -143,7 +143,7 @@ const std::vector<Case>& rejected_cases() {
        {"a note but no descriptor", "exported symbol roboimi_plugin_descriptor"}},
       {"wrong_descriptor_size",
        [] { return built("wrong_descriptor_size"); },
-       {"its descriptor has another size or API version",
+       {"its descriptor has the wrong size or API version",
         fmt::format("found 8 bytes of API version {}", kPluginApiVersion)}},
       {"undefined_symbol",
        [] { return built("undefined_symbol"); },
@@ -338,7 +338,7 @@ TEST(PluginsCheck, OffersTheStreamsThatTheUserNames) {
   EXPECT_THAT(other.output, HasSubstr("a wrench has six elements"));
   const auto wrong = run_program(check + " --stream wrench");
   EXPECT_EQ(wrong.status, 1);
-  EXPECT_THAT(wrong.output, HasSubstr("--stream wrench is no stream"));
+  EXPECT_THAT(wrong.output, HasSubstr("--stream wrench is not a stream"));
   // In the file of options.
   const fs::path options = fs::temp_directory_path() / "roboimi_check_streams.yaml";
   std::ofstream(options) << "output_dim: 3\nstreams: {wrench: {kind: vector, shape: [6]}}\n";

@@ -159,7 +159,7 @@ TEST_F(DamagedSets, AFolderWithoutADataSetSaysWhereItMayBe) {
 TEST_F(DamagedSets, AFolderWithoutDataFilesIsRefused) {
   LerobotSet(folder()).write();
   fs::remove_all(folder() / "data");
-  EXPECT_THAT(opening_error(), HasSubstr("the data set has no data files"));
+  EXPECT_THAT(opening_error(), HasSubstr("the dataset has no data files"));
 }
 
 TEST_F(DamagedSets, ADataSetWithoutEpisodesIsRefused) {
@@ -172,7 +172,7 @@ TEST_F(DamagedSets, ADataSetWithoutEpisodesIsRefused) {
       set.data_file({}),
       {{.name = "frame_index"}, {.name = "episode_index"}, {.name = "task_index"}});
   writer.close();
-  EXPECT_THAT(opening_error(), HasSubstr("the data set has no episodes"));
+  EXPECT_THAT(opening_error(), HasSubstr("the dataset has no episodes"));
 }
 
 TEST_F(DamagedSets, ABrokenInfoFileIsNamedWithTheReason) {

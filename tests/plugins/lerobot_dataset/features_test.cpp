@@ -47,10 +47,11 @@ TEST_F(Features, ShapesOfImagesMayBeWrittenInAnyOrder) {
   }
   shape = {96, 32, 3};
   set.write();
-  EXPECT_THAT(opening_error(),
-              HasSubstr("the images of 'observation.images.top' have another size than their "
-                        "shape: expected shape [32, 96, 3] or [3, 32, 96], as the images are 32 "
-                        "pixels high and 96 wide; found [96, 32, 3]"));
+  EXPECT_THAT(
+      opening_error(),
+      HasSubstr("the size of the images of 'observation.images.top' differs from the "
+                "feature's shape: expected shape [32, 96, 3] or [3, 32, 96], as the images are 32 "
+                "pixels high and 96 wide; found [96, 32, 3]"));
   feature(set, "observation.images.top")["names"] = {"width", "height", "channel"};
   set.write();
   expect_complete(open_set(folder()));
@@ -107,7 +108,7 @@ TEST_F(Features, AVectorOfLengthOneMayBeAPlainColumn) {
   }
 }
 
-// cases-data 11: names without prefixes, as in openpi's data sets.
+// cases-data 11: names without prefixes, as in openpi's datasets.
 TEST_F(Features, NamesNeedNoPrefix) {
   LerobotSet set(folder());
   for (const char* camera : {"front", "top"}) {

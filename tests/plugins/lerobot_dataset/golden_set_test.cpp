@@ -1,4 +1,4 @@
-// A data set that lerobot 0.6.1 wrote; see tests/golden/lerobot/expected.py.
+// A dataset that lerobot 0.6.1 wrote; see tests/golden/lerobot/expected.py.
 #include <ATen/ATen.h>
 
 #include <cstdlib>

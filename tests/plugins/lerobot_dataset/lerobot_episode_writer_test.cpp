@@ -311,12 +311,12 @@ TEST_F(LerobotWriter, AnEpisodeOfAnotherKindIsRefused) {
   };
   EpisodeRecord slow = make_record(1);
   slow.control_hz = 20.0;
-  EXPECT_THAT(error(slow), HasSubstr("the rate differs from the data set: expected 50, as in"));
+  EXPECT_THAT(error(slow), HasSubstr("the rate differs from the dataset: expected 50, as in"));
   EpisodeRecord narrow = make_record(1);
   narrow.actions = narrow.actions.slice(1, 0, 1);
-  EXPECT_THAT(error(narrow), HasSubstr("the feature 'action' differs from the data set"));
+  EXPECT_THAT(error(narrow), HasSubstr("the feature 'action' differs from the dataset"));
   EXPECT_THAT(error_text([&] { writer.place(writer.file_of(folder(), 0), folder(), 1); }),
-              HasSubstr("the episode is placed already and cannot get another number"));
+              HasSubstr("the episode is already placed and cannot get a different number"));
   fs::remove(writer.file_of(folder(), 0));
   collect(writer, 1);
   EXPECT_THAT(error_text([&] { collect(writer, 0, make_record(0, 5)); }),

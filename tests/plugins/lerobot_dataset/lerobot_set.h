@@ -1,4 +1,4 @@
-// Writes small LeRobot data sets for tests: three episodes of 12, 9 and 12 rows at 50 fps, cameras
+// Writes small LeRobot datasets for tests: three episodes of 12, 9 and 12 rows at 50 fps, cameras
 // front and top, state [3] and action [2]. Everything can be changed before write().
 //
 //   LerobotSet set(folder);
@@ -52,7 +52,7 @@ class LerobotSet {
   static constexpr std::int64_t kHeight = 32, kWidth = 96;
   static constexpr std::int64_t kStateDim = 3, kActionDim = 2;
 
-  // A sound data set of `version`. `dtype` of the cameras: "video" or "image".
+  // A sound dataset of `version`. `dtype` of the cameras: "video" or "image".
   explicit LerobotSet(const std::filesystem::path& folder, const std::string& version = "v3.0",
                       const std::string& dtype = "video",
                       const std::vector<std::int64_t>& lengths = {12, 9, 12});

@@ -22,7 +22,7 @@ class SetTest : public ::testing::Test {
     return error_text([&] { open_set(folder(), options); });
   }
 
-  // The only warning of a data set, or "" if it has none.
+  // The only warning of a dataset, or "" if it has none.
   static std::string only_warning(const LerobotDataset& dataset) {
     const std::vector<std::string>& warnings = dataset.findings().warnings();
     EXPECT_LE(warnings.size(), 1U) << warnings[1];

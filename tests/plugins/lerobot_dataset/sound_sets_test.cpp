@@ -1,4 +1,4 @@
-// Data sets as LeRobot writes them, and unusual ones that are nevertheless sound.
+// Datasets as LeRobot writes them, and unusual ones that are nevertheless sound.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -73,7 +73,7 @@ TEST_F(SoundSets, ImagesMayBeFilesThatTheDataName) {
                         "expected a PNG or a JPEG; found 8 other bytes"));
   write_png(folder() / name, at::zeros({16, 96, 3}, at::kByte));
   EXPECT_THAT(error_text([&] { dataset.read(2, "top", 4, 3); }),
-              HasSubstr("row 5 of camera 'observation.images.top' has another size: expected "
+              HasSubstr("row 5 of camera 'observation.images.top' has a different size: expected "
                         "32x96; found 16x96"));
 }
 

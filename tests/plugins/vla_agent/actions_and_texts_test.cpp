@@ -174,7 +174,7 @@ TEST(Texts, LeadToAnotherMotionFromTheSameObservation) {
   EXPECT_TRUE(at::allclose(first_command("push"), at::tensor({0.0F, -0.6F}), 0.0, 0.02));
   EXPECT_THAT(
       error_text([&] { first_command("turn"); }),
-      AllOf(HasSubstr("does not know the text 'turn'"), HasSubstr("one of 'lift', 'push'")));
+      AllOf(HasSubstr("does not know the string 'turn'"), HasSubstr("one of 'lift', 'push'")));
 }
 
 TEST(Texts, AreKeptInTheWeights) {

@@ -1,4 +1,4 @@
-// Copies of golden data sets with one defect each.
+// Copies of golden datasets with one defect each.
 #include <gmock/gmock.h>
 
 #include <fstream>
@@ -56,7 +56,7 @@ std::string opening_error(const DatasetOptions& options) {
   return error_text([&] { const ZarrDataset dataset(options); });
 }
 
-// The error of opening the data set and reading everything.
+// The error of opening the dataset and reading everything.
 std::string reading_error(const DatasetOptions& options) {
   return error_or_accepted([&] {
     const ZarrDataset dataset(options);
@@ -124,7 +124,7 @@ TEST(DamagedZarrStores, NameADamagedChunk) {
   copy.write("data/img/1.0.0.0", chunk.substr(0, 40));
   EXPECT_THAT(reading_error(copy.options()),
               AllOf(HasSubstr("the chunk is damaged"), HasSubstr("expected 2304 bytes"),
-                    HasSubstr("copy the data set again")));
+                    HasSubstr("copy the dataset again")));
 }
 
 TEST(DamagedZarrStores, AreNotReadByARuleThatPassesOverADamagedArray) {

@@ -1,4 +1,4 @@
-// Data sets that zarr's Python package wrote (tests/reference/zarr_files.py).
+// Datasets that zarr's Python package wrote (tests/reference/zarr_files.py).
 #include "plugins/zarr_dataset/zarr_dataset.h"
 
 #include <ATen/ATen.h>

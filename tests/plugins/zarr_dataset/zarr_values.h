@@ -1,4 +1,4 @@
-// The data sets of tests/golden/zarr, and the values that tests/reference/zarr_files.py computed
+// The datasets of tests/golden/zarr, and the values that tests/reference/zarr_files.py computed
 // with NumPy.
 #pragma once
 

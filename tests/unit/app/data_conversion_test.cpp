@@ -60,7 +60,7 @@ TEST(DataConversions, KeepEverythingOfChosenEpisodesOfAllDataSets) {
   EXPECT_EQ(text_of(record.observations.at("task")[0]), "lift");
   EXPECT_EQ(record.labels.at("box")[0][0].item<double>(), 7.0);
   EXPECT_FLOAT_EQ(record.actions[0][0].item<float>(), -0.1F);
-  // Episode 3 is the first of the second data set.
+  // Episode 3 is the first of the second dataset.
   EXPECT_EQ(conversion.record(2).seed, 100U);
   EXPECT_EQ(conversion.record(2).actions.size(0), 40);
 }
@@ -85,7 +85,7 @@ TEST(DataConversions, RefuseDataSetsThatDiffer) {
   EXPECT_THAT(error_text([] {
                 DataConversion({recorded(1, 8), recorded(1, 8, 50.0)}, {});
               }),
-              AllOf(HasSubstr("the data sets cannot be merged"), HasSubstr("expected 10 Hz"),
+              AllOf(HasSubstr("the datasets cannot be merged"), HasSubstr("expected 10 Hz"),
                     HasSubstr("found 50 Hz")));
   EXPECT_EQ(DataConversion({recorded(1, 8, 0.0), recorded(1, 8, 50.0)}, {}).spec().control_hz,
             50.0);

@@ -1,4 +1,4 @@
-// Tests of the detection of a data set's format.
+// Tests of the detection of a dataset's format.
 #include "app/data_format.h"
 
 #include <gmock/gmock.h>
@@ -49,7 +49,7 @@ TEST_F(DataFormats, AFolderStandsForItsOnlyDataSet) {
 
   file("lift/image.hdf5");
   EXPECT_THAT(error_text([&] { detect_data(folder); }),
-              AllOf(HasSubstr("the folder holds several data sets"),
+              AllOf(HasSubstr("the folder holds several datasets"),
                     HasSubstr("found image.hdf5, low_dim.hdf5; name one of them")));
 }
 
@@ -60,7 +60,7 @@ TEST_F(DataFormats, AnUnknownFormatNamesTheKnownOnes) {
                     HasSubstr("meta/info.json (LeRobot)"), HasSubstr("found text.txt"),
                     HasSubstr("--type")));
   EXPECT_THAT(error_text([&] { detect_data(folder_ / "nowhere"); }),
-              HasSubstr("there is no data set"));
+              HasSubstr("there is no dataset"));
 }
 
 TEST_F(DataFormats, AHiddenEpisodeIsNoDataSet) {

@@ -33,9 +33,10 @@ TEST_F(CheckpointTest, OfTheFirstFormatIsReadAndOfALaterOneNamed) {
     return json.dump();
   };
   EXPECT_EQ(checkpoint_state_from_json(with_format(1), "state.json").step, 7);
-  EXPECT_THAT(error_text([&] { checkpoint_state_from_json(with_format(3), "state.json"); }),
-              HasSubstr("state.json: the checkpoint has another format: expected format 1 to 2; "
-                        "found 3; use the version of roboimi that saved it"));
+  EXPECT_THAT(
+      error_text([&] { checkpoint_state_from_json(with_format(3), "state.json"); }),
+      HasSubstr("state.json: the checkpoint has an unsupported format: expected format 1 to 2; "
+                "found 3; use the version of roboimi that saved it"));
 }
 
 TEST_F(CheckpointTest, IsReadAsItWasSaved) {

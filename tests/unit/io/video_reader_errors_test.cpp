@@ -120,7 +120,7 @@ TEST_F(VideoReaderErrors, ADamagedFrameIsNamedAndTheOthersAreRead) {
       VideoReader original(file), video(written(bytes), threads);
       EXPECT_THAT(error_of([&] { video.read(0, 40); }),
                   AllOf(HasSubstr("b.mp4: frame 13 of the video cannot be decoded"),
-                        HasSubstr("its data are damaged")));
+                        HasSubstr("its data is damaged")));
       EXPECT_THAT(error_of([&] { video.read(15, 1); }),
                   AllOf(HasSubstr("frame 15"), HasSubstr("frame 13, on which it depends")));
       EXPECT_TRUE(at::equal(video.read(0, 13), original.read(0, 13)));
@@ -165,7 +165,7 @@ TEST_F(VideoReaderErrors, AFrameOfAnotherSizeIsNamed) {
   VideoReader video(folder_ / "c.mkv");
   EXPECT_EQ(video.read(0, 4).size(0), 4);
   EXPECT_THAT(error_of([&] { video.read(3, 2); }),
-              AllOf(HasSubstr("frame 4 of the video has another size"),
+              AllOf(HasSubstr("frame 4 of the video has a different size"),
                     HasSubstr("expected 64x48 yuvj420p; found 96x48 yuvj420p")));
 }
 

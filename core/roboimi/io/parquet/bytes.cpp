@@ -11,7 +11,7 @@ void fail(const std::string& what, const std::string& expected, const std::strin
 
 Bytes take(Bytes& rest, std::uint64_t size, const char* what) {
   if (size > rest.size()) {
-    fail(std::string("the data end inside ") + what, std::to_string(size) + " bytes",
+    fail(std::string("the data ends inside ") + what, std::to_string(size) + " bytes",
          std::to_string(rest.size()));
   }
   const Bytes taken = rest.first(static_cast<std::size_t>(size));

@@ -14,7 +14,8 @@ static_assert(std::endian::native == std::endian::little);
 
 using Bytes = std::span<const std::uint8_t>;
 
-// Throws an Error without a place; the caller that knows file and column adds it with located().
+// Throws an Error without a location; the caller, which knows the file and the column, adds it with
+// located().
 [[noreturn]] void fail(const std::string& what, const std::string& expected = "",
                        const std::string& found = "", const std::string& next = "");
 
@@ -30,10 +31,11 @@ T load(const std::uint8_t* data) {
   return value;
 }
 
-// take() of a length of four bytes.
+// Removes and returns a length, stored in four bytes.
 std::uint32_t take_length(Bytes& rest, const char* what);
 
-// An unsigned number in groups of seven bits. Throws Error if it does not end or passes 64 bits.
+// Removes and returns an unsigned number, stored in groups of seven bits. Throws Error if it is cut
+// off or exceeds 64 bits.
 std::uint64_t take_varint(Bytes& rest);
 
 }  // namespace roboimi::parquet

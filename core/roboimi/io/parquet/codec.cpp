@@ -17,7 +17,7 @@ constexpr std::size_t kFirstGuess = 1 << 16;  // bytes
 constexpr std::size_t kUsualRatio = 16;
 
 [[noreturn]] void fail_codec(const char* codec, const std::string& found = "") {
-  fail(std::string("the ") + codec + " data are damaged", "", found);
+  fail(std::string("the ") + codec + " data is damaged", "", found);
 }
 
 [[noreturn]] void fail_size(std::size_t size, const std::string& found) {

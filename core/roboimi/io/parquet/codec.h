@@ -14,8 +14,8 @@ namespace roboimi::parquet {
 bool is_known_codec(std::int32_t codec);
 
 // Decompresses a page to `size` bytes at the start of `out`, which only grows, so that it can be
-// reused. Its memory grows with what the data contain, so a false `size` allocates nothing. Throws
-// Error if the data are damaged or have another size.
+// reused. Memory is allocated only as data is decompressed, so a wrong `size` allocates nothing.
+// Throws Error if the data is damaged or has a different size.
 Bytes decompress(std::int32_t codec, Bytes data, std::size_t size, std::vector<std::uint8_t>& out);
 
 // The compressed bytes. Throws Error if a library fails.

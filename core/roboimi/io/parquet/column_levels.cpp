@@ -52,10 +52,10 @@ int max_definition_of(const Column& column) { return 2 * column.list_depth + 1; 
 
 std::int64_t checked_rows(const Column& column, const Values& values) {
   if (empty_values(column).values.index() != values.values.index()) {
-    fail("the values have another type than the column", to_string(column.type));
+    fail("the type of the values differs from that of the column", to_string(column.type));
   }
   if (values.offsets.size() != static_cast<std::size_t>(column.list_depth)) {
-    fail("the values have another depth of lists than the column",
+    fail("the depth of the values' lists differs from that of the column",
          std::to_string(column.list_depth), std::to_string(values.offsets.size()));
   }
   const std::size_t leaves = leaves_of(values);
@@ -65,7 +65,7 @@ std::int64_t checked_rows(const Column& column, const Values& values) {
     check_offsets(values.offsets[i], next == 0 ? 0 : next - 1);
   }
   if (!values.is_null.empty() && values.is_null.size() != leaves) {
-    fail("is_null has another length than the values", std::to_string(leaves),
+    fail("is_null and the values differ in length", std::to_string(leaves),
          std::to_string(values.is_null.size()));
   }
   const std::size_t rows = values.offsets.empty() ? leaves : values.offsets[0].size() - 1;

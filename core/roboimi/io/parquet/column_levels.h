@@ -13,12 +13,12 @@ namespace roboimi::parquet {
 // The definition level of a value that is not null.
 int max_definition_of(const Column& column);
 
-// The number of rows. Throws Error, without a place, if the values do not fit the column: another
-// type or depth, offsets that do not ascend or end elsewhere, null rows with elements, text that is
-// not UTF-8.
+// The number of rows. Throws Error, without a location, if the values do not fit the column: a
+// different type or depth, offsets that do not ascend or have the wrong end, null rows with
+// elements, text that is not UTF-8.
 std::int64_t checked_rows(const Column& column, const Values& values);
 
-// The entries of some rows, and their leaves: those in `values` from first_leaf to end_leaf.
+// The entries of some rows, and their leaves: elements first_leaf to end_leaf of `values`.
 struct Levels {
   std::vector<std::uint32_t> repetition;  // empty without lists
   std::vector<std::uint32_t> definition;

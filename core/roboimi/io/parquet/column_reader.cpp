@@ -44,7 +44,7 @@ class ChunkReader {
   }
 
  private:
-  // A batch of entries in asked rows.
+  // A batch of entries in requested rows.
   struct Batch {
     const std::uint8_t* repetition;
     const std::uint8_t* definition;
@@ -75,7 +75,7 @@ class ChunkReader {
   Values& out_;
   std::vector<T>& values_;
   std::optional<std::vector<T>> dictionary_;
-  std::int64_t started_ = 0;  // rows of the chunk of which an entry was read
+  std::int64_t started_ = 0;  // rows of the chunk with an entry that was read
   std::uint8_t previous_definition_ = 0;
   bool is_past_end_ = false;  // an entry of row rows_.end was read
   std::array<std::uint8_t, kBatch> repetition_{};
@@ -83,7 +83,7 @@ class ChunkReader {
   std::array<std::uint8_t, kBatch> is_null_{};  // of the batch's leaves
 };
 
-// Reserves memory for the asked rows, but not more than the file's bytes make plausible.
+// Reserves memory for the requested rows, but not more than the file's size makes plausible.
 template <typename T>
 void ChunkReader<T>::reserve(std::int64_t bytes) {
   constexpr std::int64_t kUsualRatio = 16;
@@ -117,7 +117,7 @@ void ChunkReader<T>::read_dictionary(const Page& page) {
   }
 }
 
-// Passes over a page that ends before the first asked row. Only possible if the header has its
+// Skips a page that ends before the first requested row. Only possible if its header states its
 // rows.
 template <typename T>
 bool ChunkReader<T>::pass_over(const PageHeader& header) {
@@ -156,7 +156,7 @@ void ChunkReader<T>::read_page(const Page& page, const PageHeader& header) {
   // pass_over() relies on this number.
   const std::int64_t rows = started_ - before;
   if (header.type == kDataPageV2 && header.num_rows >= 0 && header.num_rows != rows && !is_done()) {
-    fail("the page has another number of rows than its header states",
+    fail("the page's number of rows differs from that in its header",
          std::to_string(header.num_rows), std::to_string(rows));
   }
 }
@@ -176,7 +176,7 @@ void ChunkReader<T>::check_levels(const Batch& batch) {
   if (started_ == 0 && batch.count > 0 && batch.repetition[0] != 0) {
     fail("the first entry of the column continues a list");
   }
-  // An entry that continues a list is an element of it, and so is the entry before.
+  // An entry that continues a list is an element of it, and so is the previous entry.
   const std::uint8_t* element = leaf_.list_definitions.data();
   std::uint8_t previous = previous_definition_;
   bool has_elements = true;
@@ -190,7 +190,7 @@ void ChunkReader<T>::check_levels(const Batch& batch) {
   if (!has_elements) fail("an entry continues a list without elements");
 }
 
-// The part [begin, end) of the next entries that belongs to asked rows. Counts their rows.
+// The part [begin, end) of the next entries that belongs to requested rows. Counts their rows.
 template <typename T>
 std::pair<std::size_t, std::size_t> ChunkReader<T>::asked(const std::uint8_t* repetition,
                                                           std::size_t count) {
@@ -203,7 +203,7 @@ std::pair<std::size_t, std::size_t> ChunkReader<T>::asked(const std::uint8_t* re
     started_ += static_cast<std::int64_t>(count);
     return range;
   }
-  // Usually, all entries are asked for.
+  // Usually, all entries are requested.
   const auto rows = std::count(repetition, repetition + count, 0);
   if (started_ + rows > rows_.in_chunk) {
     fail("the pages have more rows than the row group", std::to_string(rows_.in_chunk) + " rows");
@@ -249,7 +249,7 @@ void ChunkReader<T>::append(const Batch& batch, ValueReader<T>& values) {
   values_.resize(before + leaves);
   T* out = values_.data() + before;
   values.read(out, present, budget_);
-  // Move them behind the nulls, from the last one.
+  // Move them to their places among the nulls, last one first.
   if (present < leaves) {
     if (out_.is_null.empty()) out_.is_null.assign(before, 0);
     for (std::size_t to = leaves, from = present; to-- > 0;) {
@@ -348,9 +348,9 @@ Values empty_values(const Column& column) {
 void append_rows(Bytes file, const ColumnChunk& chunk, const Leaf& leaf, const ChunkRows& rows,
                  Budget& budget, Values& out, std::int64_t& page) {
   if (chunk.is_encrypted) fail("the column is encrypted", "", "", "write the file again without");
-  if (chunk.is_in_another_file) fail("the data of the column are in another file");
+  if (chunk.is_in_another_file) fail("the data of the column is in another file");
   if (chunk.type != leaf.physical_type) {
-    fail("the column has another type than in the schema", leaf.column.type_name,
+    fail("the type of the column differs from that in the schema", leaf.column.type_name,
          "type number " + std::to_string(chunk.type));
   }
   PageReader pages(file, chunk, leaf, budget.limit());

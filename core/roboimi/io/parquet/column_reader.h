@@ -21,7 +21,7 @@ struct ChunkRows {
 
 // Appends rows to `out`, which empty_values() has created. The offsets lack their last element
 // until finish_offsets(). `page` becomes the page being read, for messages, or -1. Throws Error for
-// damaged data, without a place.
+// damaged data, without a location.
 void append_rows(Bytes file, const ColumnChunk& chunk, const Leaf& leaf, const ChunkRows& rows,
                  Budget& budget, Values& out, std::int64_t& page);
 

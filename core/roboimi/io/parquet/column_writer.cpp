@@ -39,8 +39,8 @@ void append_plain(std::string& out, const T& value) {
   }
 }
 
-// What makes two values the same entry of a dictionary: for numbers their bits, because NaN is not
-// equal to itself and 0 equals -0.
+// The key of a value in a dictionary: for numbers their bits, because NaN is not equal to itself
+// and 0 equals -0.
 template <typename T>
 auto key_of(const T& value) {
   if constexpr (std::is_same_v<T, std::string>) {
@@ -146,7 +146,7 @@ class ChunkWriter {
   }
 
  private:
-  static constexpr std::size_t kMaxEntries = 1 << 20;  // of a page, so that pages of nulls end, too
+  static constexpr std::size_t kMaxEntries = 1 << 20;  // per page; also limits pages of nulls
 
   bool is_null(std::size_t leaf) const {
     return !values_.is_null.empty() && values_.is_null[leaf] != 0;

@@ -10,7 +10,7 @@
 
 namespace roboimi::parquet {
 
-// What the footer says about the column in this row group.
+// The footer's description of the column in this row group.
 struct WrittenChunk {
   ColumnChunk chunk;
   std::int64_t uncompressed_size = 0;  // page headers included

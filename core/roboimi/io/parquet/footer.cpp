@@ -22,7 +22,7 @@ struct Kind {
   const char* next;
 };
 
-// Files that are found in place of a Parquet file.
+// Formats of files that are found in place of a Parquet file.
 constexpr std::array kKinds = {
     Kind{kLfsPointerStart, kLfsPointerFound, kLfsPointerNext},
     Kind{"<!DOCTYPE"sv, "a web page", "download the file itself"},

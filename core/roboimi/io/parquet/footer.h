@@ -1,4 +1,4 @@
-// Finds the footer of a Parquet file and says what is wrong if there is none. Internal to
+// Finds the footer of a Parquet file, or reports what is wrong with the file. Internal to
 // io/parquet.
 #pragma once
 
@@ -7,7 +7,7 @@
 
 namespace roboimi::parquet {
 
-// A file is: magic, data, footer, length of the footer, magic.
+// A file consists of magic, data, footer, length of the footer, magic.
 struct FileParts {
   Bytes data;    // up to the footer, from the start of the file
   Bytes footer;  // metadata in Thrift

@@ -43,7 +43,7 @@ void append_hybrid(std::string& out, std::span<const std::uint32_t> values, int 
       values = values.subspan(run);
       continue;
     }
-    // Groups until the next run that is worth its own header.
+    // Count the groups before the next run that is long enough for its own header.
     std::size_t packed = 0;
     while (packed < values.size() && run_length(values.subspan(packed), kGroup) < kGroup) {
       packed += std::min(kGroup, values.size() - packed);

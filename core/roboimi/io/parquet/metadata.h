@@ -1,5 +1,5 @@
-// The metadata of a Parquet file: what its footer and its page headers say. Names and numbers are
-// those of parquet.thrift. Internal to io/parquet.
+// The metadata of a Parquet file: the contents of its footer and page headers. Names and numbers
+// are those of parquet.thrift. Internal to io/parquet.
 // Format: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 #pragma once
 
@@ -98,7 +98,7 @@ struct PageHeader {
   bool is_compressed = true;
 };
 
-// Throws Error for damaged metadata, without a place.
+// Throws Error for damaged metadata, without a location.
 FileMetadata parse_footer(Bytes footer);
 // Removes the header from the start of `rest`.
 PageHeader take_page_header(Bytes& rest);

@@ -17,7 +17,7 @@ Bytes bytes_of(Bytes file, const ColumnChunk& chunk) {
                                                                : chunk.data_page_offset);
   const auto size = static_cast<std::uint64_t>(chunk.compressed_size);
   if (begin > file.size() || size > file.size() - begin) {
-    fail("its data are outside the file", "an end of at most " + std::to_string(file.size()),
+    fail("its data is outside the file", "an end of at most " + std::to_string(file.size()),
          "bytes " + std::to_string(begin) + " to " + std::to_string(begin + size));
   }
   return file.subspan(begin, size);
@@ -50,7 +50,7 @@ bool PageReader::next() {
     }
     data_ = take(rest_, static_cast<std::uint64_t>(header_.compressed_size), "a page");
     const bool has_data = header_.type == kDataPage || header_.type == kDataPageV2;
-    // Readers must pass over pages of other types.
+    // Readers must skip pages of other types.
     if (!has_data && header_.type != kDictionaryPage) continue;
     check_sizes();
     if (has_data) entries_left_ -= header_.num_values;

@@ -19,7 +19,7 @@ struct Page {
 };
 
 // Usage: while (pages.next()) { if (...) pages.skip(); else use(pages.contents()); }
-// All members throw Error for damaged data, without a place.
+// All members throw Error for damaged data, without a location.
 class PageReader {
  public:
   // `file`: the bytes of the file up to its footer. `max_bytes` limits a decompressed page.
@@ -32,7 +32,7 @@ class PageReader {
   // Of the current page, counted from 0 at the start of the chunk.
   std::int64_t index() const { return index_; }
 
-  // Decompresses the current page. Without this call it is passed over unread.
+  // Decompresses the current page. Without this call the page is skipped.
   Page contents();
 
  private:

@@ -10,7 +10,7 @@
 
 namespace roboimi::parquet {
 
-// Throws Error, without a place, for other encodings and damaged data. `dictionary` must outlive
+// Throws Error, without a location, for other encodings and damaged data. `dictionary` must outlive
 // it.
 template <typename T>
 class ValueReader {

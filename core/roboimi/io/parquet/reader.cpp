@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kDamaged = "the file is damaged: copy or download it again";
 
-// An error of a function that knows no place, with file and place.
+// An error of a function that does not know the location, with the file and the location added.
 Error located(const Error& error, const std::filesystem::path& file, const std::string& place) {
   Error::Parts parts = error.parts();
   parts.where = file.string();
@@ -33,7 +33,7 @@ void check_footer(const FileMetadata& metadata, std::size_t leaves) {
   for (std::size_t i = 0; i < metadata.row_groups.size(); ++i) {
     const RowGroup& group = metadata.row_groups[i];
     if (group.columns.size() != leaves) {
-      fail("row group " + std::to_string(i) + " has another number of columns than the schema",
+      fail("row group " + std::to_string(i) + " and the schema differ in the number of columns",
            std::to_string(leaves), std::to_string(group.columns.size()));
     }
     if (group.num_rows > metadata.num_rows - rows) {

@@ -6,8 +6,8 @@
 //   const auto& rows = states.offsets.at(0);                             // row i: [rows[i],
 //   rows[i+1])
 //
-// The file is mapped, and every length in it is checked before it is used: a damaged file gives an
-// Error, never a read out of bounds. Memory is bounded by what is asked for plus one page.
+// The file is mapped, and every length in it is checked before it is used: a damaged file causes an
+// Error, never a read out of bounds. Memory is bounded by the requested values plus one page.
 //
 // Types: BOOLEAN, INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY, and lists of them at any depth. Codecs:
 // none, snappy, gzip, zstd. Encodings: PLAIN, PLAIN_DICTIONARY, RLE_DICTIONARY, RLE. Pages of
@@ -30,7 +30,7 @@ namespace roboimi::parquet {
 enum class Type { kBoolean, kInt32, kInt64, kFloat, kDouble, kByteArray, kUnsupported };
 ROBOIMI_EXPORT const char* to_string(Type type);  // "BOOLEAN", ..., as in the format
 
-// A leaf column. Members of a struct are columns of their own: "image.bytes", "image.path".
+// A leaf column. Members of a struct are separate columns: "image.bytes", "image.path".
 struct Column {
   std::string name;  // path of the leaf without the groups that only wrap lists, joined by '.'
   Type type = Type::kInt64;
@@ -51,13 +51,13 @@ struct Values {
   std::vector<std::vector<std::int64_t>> offsets;
   // Empty if nothing is null; otherwise one flag per leaf in `values`.
   std::vector<std::uint8_t> is_null;
-  // Rows (of list columns) that are null instead of a list, ascending. They have no elements, as
-  // have null lists inside lists.
+  // Rows (of list columns) that are null instead of a list, ascending. They have no elements;
+  // neither have null lists inside lists.
   std::vector<std::int64_t> null_rows;
 };
 
 struct ReaderOptions {
-  // Most memory that the values of one call of read() may take. A few bytes of a damaged file can
+  // The maximum memory for the values of one call of read(). A few bytes of a damaged file can
   // stand for billions of equal values.
   std::int64_t max_bytes = std::int64_t{4} << 30;
 };
@@ -65,8 +65,8 @@ struct ReaderOptions {
 // Const members are safe to call from several threads at once.
 class ROBOIMI_EXPORT Reader {
  public:
-  // Reads the footer. Throws Error if the file is no Parquet file, a Git LFS pointer, encrypted, or
-  // has no footer, because its recording was not closed or a copy was cut short.
+  // Reads the footer. Throws Error if the file is not a Parquet file, is a Git LFS pointer, is
+  // encrypted, or has no footer because its recording was not closed or a copy was cut short.
   explicit Reader(const std::filesystem::path& file, ReaderOptions options = {});
   ~Reader();
   Reader(Reader&&) noexcept;

@@ -29,7 +29,7 @@ Error type_error(const Reader& reader, const Column& column, const std::string& 
 // read() of a column without lists and nulls.
 Values read_scalars(const Reader& reader, const std::string& name, std::int64_t first,
                     std::int64_t count, bool strings, const char* expected) {
-  // Without such a column, read() explains it.
+  // If there is no such column, read() reports it.
   if (const Column* column = reader.find(name)) {
     const bool has_strings = column->type == Type::kByteArray;
     if (column->list_depth > 0 || has_strings != strings) {

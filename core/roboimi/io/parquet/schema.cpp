@@ -10,7 +10,7 @@ namespace {
 constexpr int kMaxDepth = 64;
 constexpr std::size_t kMaxNames = 64 << 20;  // bytes of all column names together
 
-// What a node inherits from the nodes above it.
+// The values that a node inherits from the nodes above it.
 struct Path {
   std::string name;
   int definition = 0;

@@ -18,8 +18,8 @@ struct Leaf {
   Column column;
   std::int32_t physical_type = -1;
   int max_definition = 0;  // of an entry that is not null
-  // For each list, outermost first: the definition level from which on it has elements. One less
-  // means an empty list, anything below a null one.
+  // For each list, outermost first: the lowest definition level at which it has elements. One less
+  // means an empty list, anything lower a null list.
   std::vector<std::uint8_t> list_definitions;
 };
 

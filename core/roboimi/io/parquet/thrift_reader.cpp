@@ -13,13 +13,14 @@ std::int64_t from_zigzag(std::uint64_t value) {
 
 void ThriftReader::expect(int type, const char* name) {
   if (type_ != type) {
-    fail("a value in the metadata has another type", name, "Thrift type " + std::to_string(type_));
+    fail("a value in the metadata has the wrong type", name,
+         "Thrift type " + std::to_string(type_));
   }
 }
 
 void ThriftReader::enter() {
   if (++depth_ > kMaxDepth) {
-    fail("the metadata are nested too deeply", "at most " + std::to_string(kMaxDepth) + " levels");
+    fail("the metadata is nested too deeply", "at most " + std::to_string(kMaxDepth) + " levels");
   }
 }
 
@@ -43,7 +44,7 @@ ThriftReader::List ThriftReader::list_header() {
   const std::uint8_t header = take(rest_, 1, "the metadata")[0];
   List list{.type = header & 0x0f, .size = static_cast<std::uint64_t>(header >> 4)};
   if (list.size == 15) list.size = take_varint(rest_);
-  // Each element takes at least one byte, so that a false size cannot cost time or memory.
+  // Each element takes at least one byte, so that a wrong size cannot cost time or memory.
   if (list.size > rest_.size()) {
     fail("a list in the metadata is longer than the metadata",
          "at most " + std::to_string(rest_.size()) + " elements", std::to_string(list.size));
@@ -62,7 +63,7 @@ std::int64_t ThriftReader::integer() {
 
 bool ThriftReader::boolean() {
   if (type_ != kTrue) expect(kFalse, "a boolean");
-  // A field's value is its type; an element of a list has a byte of its own.
+  // A field's value is its type; an element of a list has a separate byte.
   const bool value = in_list_ ? take(rest_, 1, "the metadata")[0] == kTrue : type_ == kTrue;
   type_ = kNone;
   return value;

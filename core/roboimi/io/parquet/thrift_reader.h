@@ -6,7 +6,7 @@
 //     return false;   // unknown fields are skipped
 //   });
 //
-// Members throw Error if the bytes end early, a value has another type or does not fit, or
+// Members throw Error if the bytes end early, a value has the wrong type or does not fit, or
 // structures are nested too deeply. Time is linear in the number of bytes. Internal to io/parquet.
 // Format: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 #pragma once

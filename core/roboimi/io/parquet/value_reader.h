@@ -67,7 +67,7 @@ class PlainReader<std::uint8_t> {
   }
   void skip(std::size_t count) {
     position_ += count;
-    if (position_ > data_.size() * 8) fail("the data end inside the values");
+    if (position_ > data_.size() * 8) fail("the data ends inside the values");
   }
 
  private:
@@ -103,7 +103,7 @@ template <typename T>
 class DictionaryReader {
  public:
   DictionaryReader() : dictionary_(nullptr) {}
-  // The data begin with the bit width of the indices. `dictionary` must outlive the reader.
+  // The data begins with the bit width of the indices. `dictionary` must outlive the reader.
   DictionaryReader(Bytes data, const std::vector<T>& dictionary) : dictionary_(&dictionary) {
     // Pages of nulls may be empty.
     const int bit_width = data.empty() ? 0 : take(data, 1, "the bit width")[0];

@@ -190,7 +190,8 @@ struct Writer::State {
   std::vector<Column> columns;
   WriterOptions options;
   std::vector<WrittenGroup> groups = {};
-  // Whether nothing more may be written: after close(), or after a failure amid a row group.
+  // Whether nothing more may be written: after close(), or after a failure in the middle of a row
+  // group.
   bool is_closed = false;
   bool is_broken = false;
 
@@ -244,7 +245,7 @@ void Writer::add_row_group(const std::vector<Values>& columns) {
   State& state = *state_;
   state.check_open();
   if (columns.size() != state.columns.size()) {
-    throw Error({.what = "the row group has another number of columns than the file",
+    throw Error({.what = "the row group and the file differ in the number of columns",
                  .where = state.file.path().string(),
                  .expected = std::to_string(state.columns.size()),
                  .found = std::to_string(columns.size())});
@@ -257,7 +258,7 @@ void Writer::add_row_group(const std::vector<Values>& columns) {
       const std::int64_t own = checked_rows(state.columns[column], columns[column]);
       if (column == 0) rows = own;
       if (own != rows) {
-        fail("the column has another number of rows than the first one", std::to_string(rows),
+        fail("the column and the first one differ in the number of rows", std::to_string(rows),
              std::to_string(own));
       }
     }

@@ -32,7 +32,7 @@ struct WriterOptions {
   Codec codec = Codec::kSnappy;
   // Key-value metadata of the footer. Readers of pandas need "pandas" to find the index column.
   std::map<std::string, std::string> metadata = {};
-  // Names of structs: columns STRUCT.MEMBER that follow each other are the members of STRUCT.
+  // Names of structs: consecutive columns STRUCT.MEMBER are the members of STRUCT.
   std::set<std::string> structs = {};
   std::int64_t page_bytes = 1 << 20;  // of a page, before compression
 };

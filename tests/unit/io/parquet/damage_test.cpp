@@ -151,7 +151,8 @@ TEST_F(DamagedParquet, WithAFalseSchemaIsRefused) {
               HasSubstr("schema element 'x' has an unknown repetition"));
   made = numbers({}, 0);
   made.columns.clear();
-  EXPECT_THAT(open_error(file_bytes(made)), HasSubstr("another number of columns than the schema"));
+  EXPECT_THAT(open_error(file_bytes(made)),
+              HasSubstr("and the schema differ in the number of columns"));
   made = numbers({}, 3);
   made.num_rows_of_file = 4;
   EXPECT_THAT(open_error(file_bytes(made)), HasSubstr("fewer rows than the file"));
@@ -171,7 +172,7 @@ TEST_F(DamagedParquet, WithFalsePagesIsRefused) {
   const std::string three = plain_bytes<std::int64_t>({1, 2, 3});
   EXPECT_THAT(read_error(numbers({}, 3)), HasSubstr("the pages of the column end too early"));
   EXPECT_THAT(read_error(numbers({{.data = three.substr(0, 20), .num_values = 3}}, 3)),
-              HasSubstr("page 0: the data end inside the values: expected 24 bytes; found 20; the "
+              HasSubstr("page 0: the data ends inside the values: expected 24 bytes; found 20; the "
                         "file is damaged: copy or download it again"));
   EXPECT_THAT(read_error(numbers({{.data = three, .num_values = 4}}, 3)),
               HasSubstr("the pages have more values than the column"));
@@ -197,7 +198,8 @@ TEST_F(DamagedParquet, WithFalsePagesIsRefused) {
               HasSubstr("a run of values is out of range: expected at most 1 bits"));
   made = numbers({{.data = three, .num_values = 3}}, 3);
   made.columns[0].type = kDoubleType;
-  EXPECT_THAT(read_error(made), HasSubstr("another type than in the schema"));
+  EXPECT_THAT(read_error(made),
+              HasSubstr("the type of the column differs from that in the schema"));
   made = numbers({{.data = three, .num_values = 3}}, 3);
   made.columns[0].is_encrypted = true;
   EXPECT_THAT(read_error(made), HasSubstr("the column is encrypted"));
@@ -254,7 +256,7 @@ TEST_F(DamagedParquet, WithLyingSizesAllocatesNothing) {
                                 .uncompressed_size = INT32_MAX}},
                               INT32_MAX);
   made.columns[0].codec = kSnappyCodec;
-  EXPECT_THAT(read_error(made), HasSubstr("the snappy data are damaged"));
+  EXPECT_THAT(read_error(made), HasSubstr("the snappy data is damaged"));
   // Few rows cannot have a large page of numbers.
   EXPECT_THAT(
       read_error(numbers({{.data = "x", .num_values = 1, .uncompressed_size = 1 << 30}}, 1)),

@@ -215,17 +215,21 @@ TEST_F(ParquetWriter, ExplainsValuesThatDoNotFit) {
   const Values two = integers({1, 2});
   const Values lists{.values = std::vector<float>{1, 2, 3}, .offsets = {{0, 1, 3}}};
   const Values two_texts = texts({"a", "b"});
-  EXPECT_THAT(error_text([&] { writer.add_row_group({two}); }),
-              HasSubstr("another number of columns than the file: expected 3; found 1"));
+  EXPECT_THAT(
+      error_text([&] { writer.add_row_group({two}); }),
+      HasSubstr("the row group and the file differ in the number of columns: expected 3; found 1"));
   EXPECT_THAT(add(integers({1}), lists, two_texts),
-              HasSubstr("column 'list': the column has another number of rows than the first one: "
+              HasSubstr("column 'list': the column and the first one differ in the number of rows: "
                         "expected 1; found 2"));
   EXPECT_THAT(
       add(two_texts, lists, two_texts),
-      HasSubstr("column 'n': the values have another type than the column: expected INT64"));
-  EXPECT_THAT(add(two, two, two_texts), HasSubstr("column 'list': the values have another type"));
-  EXPECT_THAT(add(two, {.values = std::vector<float>{1, 2}}, two_texts),
-              HasSubstr("another depth of lists than the column: expected 1; found 0"));
+      HasSubstr(
+          "column 'n': the type of the values differs from that of the column: expected INT64"));
+  EXPECT_THAT(add(two, two, two_texts), HasSubstr("column 'list': the type of the values differs"));
+  EXPECT_THAT(
+      add(two, {.values = std::vector<float>{1, 2}}, two_texts),
+      HasSubstr(
+          "the depth of the values' lists differs from that of the column: expected 1; found 0"));
   for (const std::vector<std::int64_t>& offsets :
        {std::vector<std::int64_t>{}, {0, 1}, {1, 2, 3}, {0, 4, 3}, {0, 1, 4}, {0, -1, 3}}) {
     EXPECT_THAT(add(two, {.values = lists.values, .offsets = {offsets}}, two_texts),
@@ -233,7 +237,7 @@ TEST_F(ParquetWriter, ExplainsValuesThatDoNotFit) {
   }
   EXPECT_THAT(
       add(two, {.values = lists.values, .offsets = lists.offsets, .is_null = {0}}, two_texts),
-      HasSubstr("is_null has another length than the values: expected 3; found 1"));
+      HasSubstr("is_null and the values differ in length: expected 3; found 1"));
   EXPECT_THAT(
       add(two, {.values = lists.values, .offsets = lists.offsets, .null_rows = {1}}, two_texts),
       HasSubstr("a null row has elements"));
