@@ -34,9 +34,11 @@ std::string step_label(double x) {
 class Axes {
  public:
   explicit Axes(const Chart& chart) : logarithmic_(chart.logarithmic), is_rate_(chart.is_rate) {
+    double lowest_mean = std::numeric_limits<double>::infinity();
     for (const ChartLine& line : chart.lines) {
       for (const ChartPoint& point : line.points) {
         x_max_ = std::max(x_max_, point.x);
+        lowest_mean = std::min(lowest_mean, point.y.mean);
         for (const double y : {point.y.mean, point.y.low, point.y.high}) {
           // An interval may reach below zero, which has no logarithm.
           if (logarithmic_ && y <= 0) continue;
@@ -46,8 +48,8 @@ class Axes {
       }
     }
     if (is_rate_) low_ = 0, high_ = 1;
-    // Rewards, speeds and the like start at zero.
-    if (!logarithmic_ && low_ >= 0) low_ = 0;
+    // Rewards, speeds and the like start at zero, even if an interval reaches below it.
+    if (!logarithmic_ && lowest_mean >= 0) low_ = 0;
     // The steps of the grid must not be lost in the rounding of large values.
     const double size = std::max({1.0, std::abs(low_), std::abs(high_)});
     if (high_ - low_ < 1e-9 * size) {

@@ -133,6 +133,18 @@ TEST_F(ReportTest, StartsAxesOfPositiveValuesAtZero) {
   EXPECT_THAT(chart.substr(0, chart.find("</svg>")), Not(HasSubstr(">-")));
 }
 
+TEST_F(ReportTest, DrawsNoAxisBelowZeroIfOnlyAnIntervalReachesBelowIt) {
+  for (const std::string name : {"a_seed0", "a_seed1"}) {
+    const std::string reward = name == "a_seed0" ? "1" : "9";
+    folder_.write("s/work/here/jobs/" + name + "/runs/20260101_000000_" + name + "/metrics.jsonl",
+                  "{\"step\": 10, \"rollout/mean_highest_reward\": " + reward + "}\n");
+  }
+  const std::string page = suite_report(folder_ / "s");
+  const std::string chart = page.substr(page.find("Highest reward</figcaption>"));
+  EXPECT_THAT(chart.substr(0, chart.find("</svg>")), HasSubstr(">0</text>"));
+  EXPECT_THAT(chart.substr(0, chart.find("</svg>")), Not(HasSubstr(">-")));
+}
+
 // The sentence at the top of the page.
 class ReportConclusion : public ReportTest {
  protected:
