@@ -30,7 +30,7 @@ constexpr int kFrames = 200;
 constexpr int kPicks = 100;
 constexpr std::int64_t kHeight = 480, kWidth = 640;
 
-// A scene that moves over a fixed background, with some noise of a camera.
+// A scene that moves over a fixed background, with some noise, like that of a camera.
 void write_video(const fs::path& file, VideoEncoding encoding) {
   at::manual_seed(1);
   const at::Tensor background = at::randint(0, 256, {kHeight / 16, kWidth / 16, 3}, at::kByte)

@@ -42,8 +42,8 @@ struct Depth {
   T* weights;
   T* grad_logits;
 
-  // Pushing uses `source`, the new source, and `products`, its products (or those of its tangent)
-  // with the queries. Reading uses `reader`, which reads sources 0 .. source, and writes `sum`.
+  // A push reads `source`, the new source, and `products`, its products (or those of its tangent)
+  // with the queries. A read by `reader` uses sources 0 .. source and writes `sum`.
   Index source, reader;
   const T* products;  // [rows, readers]
   T* sum;             // [rows, width]

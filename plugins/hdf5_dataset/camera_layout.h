@@ -20,7 +20,7 @@ enum class FrameStorage {
 };
 
 // The storage of dataset `name`, which must have `num_rows` rows. An Error names the camera,
-// describes its dataset and says how to make it readable.
+// describes its dataset and suggests how to make it readable.
 FrameStorage frame_storage(const Hdf5File& file, const std::string& name, const std::string& camera,
                            std::int64_t num_rows);
 

@@ -13,8 +13,8 @@
 namespace roboimi::lerobot_dataset {
 
 // Rows [first, first + count) of the feature: uint8 [count, H, W, 3], RGB, decoded in parallel.
-// `folder`: of the dataset, for names of files. Throws Error, naming file and row, if a row has no
-// image, or one that cannot be decoded or whose size is not `size`.
+// `folder`: the dataset's folder, to which names of files are relative. Throws Error, naming file
+// and row, if a row has no image, or one that cannot be decoded or whose size is not `size`.
 at::Tensor read_image_frames(const parquet::Reader& reader, const std::filesystem::path& folder,
                              const std::string& feature, std::int64_t first, std::int64_t count,
                              ImageSize size);

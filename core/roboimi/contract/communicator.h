@@ -25,9 +25,9 @@ class ROBOIMI_EXPORT Communicator {
 
   virtual std::int64_t rank() const = 0;
   virtual std::int64_t size() const = 0;
-  // Replaces `tensor` by its sum over all processes, bit-identical in each. Collective.
+  // Replaces `tensor` with its sum over all processes, bit-identical in each. Collective.
   virtual void all_reduce(at::Tensor& tensor) = 0;
-  // Replaces `tensor` by the one of rank `root`. Collective.
+  // Replaces `tensor` with that of rank `root`. Collective.
   virtual void broadcast(at::Tensor& tensor, std::int64_t root) = 0;
   // Returns when every process has called it. Collective.
   virtual void barrier() = 0;

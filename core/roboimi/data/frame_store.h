@@ -4,8 +4,8 @@
 //   at::Tensor frame = store.frame({.episode = 3, .row = 17}, "front");  // uint8 [H, W, 3], a view
 //   Observation images = store.gather(rows);                            // camera -> [N, H, W, 3]
 //
-// Frames that are stored uncompressed (Dataset::frame_extent) are mapped from the data files. All
-// others are kept as FrameStorage says. By default they are decoded once into a cache file,
+// Frames that are stored uncompressed (Dataset::frame_extent) are mapped from the data files.
+// FrameStorage sets where all others are kept. By default they are decoded once into a cache file,
 // `frames-<fingerprint>.bin`, which is written atomically. Later stores map the same file if the
 // dataset component and the data files (path, size, mtime) are the same.
 #pragma once

@@ -61,7 +61,7 @@ struct PolicyOptions {
   LimitOptions limits = {};
 };
 
-// One command, and how it came about.
+// One command, and details about it.
 struct PolicyStep {
   at::Tensor action;  // float [A], on the CPU; the caller may modify it
   std::vector<std::int64_t> limited_by_range, limited_by_step;  // indices of joints, ascending

@@ -151,7 +151,8 @@ std::vector<VideoPacket> PacketSource::list() {
   return packets;
 }
 
-// Reads up to packet `to`, if the next packet is `from`. False if the file has other packets there.
+// Reads up to packet `to`, if the next packet is `from`. False if the file has different packets
+// there.
 bool PacketSource::skip(const std::vector<VideoPacket>& packets, std::int64_t from,
                         std::int64_t to) {
   for (std::int64_t i = from; i < to; ++i) {

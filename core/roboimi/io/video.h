@@ -45,8 +45,8 @@ inline constexpr VideoEncoding kRandomAccessAv1{
 
 class ROBOIMI_EXPORT VideoWriter {
  public:
-  // `size`: of every frame; odd sides are padded by repeating the last row or column, except with
-  // kLossless. `fps`: frames per second, in (0, 1000].
+  // `size`: size of every frame; odd sides are padded by repeating the last row or column, except
+  // with kLossless. `fps`: frames per second, in (0, 1000].
   VideoWriter(const std::filesystem::path& path, ImageSize size, double fps,
               VideoEncoding encoding = {});
   ~VideoWriter();

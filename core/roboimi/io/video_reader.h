@@ -32,9 +32,10 @@ namespace roboimi {
 // reading needs one reader per thread.
 class ROBOIMI_EXPORT VideoReader {
  public:
-  // `threads`: of the decoder. Throws Error if the file is not a video, is a Git LFS pointer, is
-  // truncated, or cannot be converted to RGB, such as LeRobot's depth videos (gray12le), or if
-  // FFmpeg has no decoder for it, a packet has no time stamp, or the first frame is damaged.
+  // `threads`: number of the decoder's threads. Throws Error if the file is not a video, is a Git
+  // LFS pointer, is truncated, or cannot be converted to RGB, such as LeRobot's depth videos
+  // (gray12le), or if FFmpeg has no decoder for it, a packet has no time stamp, or the first frame
+  // is damaged.
   explicit VideoReader(const std::filesystem::path& file, int threads = 1);
   ~VideoReader();
   VideoReader(VideoReader&&) noexcept;

@@ -9,7 +9,7 @@
 
 namespace roboimi::testing {
 
-// A backbone in training mode, created for `spec` (default: subject.spec()). `seed`: of its
+// A backbone in training mode, created for `spec` (default: subject.spec()). `seed`: seed of its
 // weights.
 std::shared_ptr<Backbone> make_backbone(const BackboneSubject& subject);
 std::shared_ptr<Backbone> make_backbone(const BackboneSubject& subject, const ObservationSpec& spec,
