@@ -314,8 +314,9 @@ def plugin():
         (["`std::shared_ptr<Backbone>"], "good"),
     ])
     top, bottom = rows[1][0], rows[4][1]
-    d.box(352, top, 148, ["*rejected", "~kept with what", "~was expected and", "~found, and what", "~to do. Nothing is",
-                          "~registered.", "", "~roboimi plugins", "~list shows it."], "bad", bottom - top)
+    d.box(352, top, 148, ["*rejected", "~The record states", "~what was expected,", "~what was found and",
+                          "~what to do. Nothing", "~is registered.", "", "~roboimi plugins", "~list shows it."],
+          "bad", bottom - top)
     for top, bottom in rows[1:5]:
         d.line((310, (top + bottom) / 2), (352, (top + bottom) / 2))
     top, bottom = rows[6]
