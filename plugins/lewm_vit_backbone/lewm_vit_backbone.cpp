@@ -40,7 +40,7 @@ void check_metadata(const CheckpointFile& file, const std::string& source,
     } else if (plain(found->second) != plain(value)) {
       const std::string option = key.substr(key.rfind('.') + 1);
       const bool are_cameras = option == "camera_names";
-      throw Error({.what = fmt::format("the checkpoint was trained with another {}", option),
+      throw Error({.what = fmt::format("the checkpoint was trained with a different {}", option),
                    .where = source,
                    .expected = fmt::format("'{}' (the checkpoint's metadata)", found->second),
                    .found = fmt::format("'{}' (the configuration)", value),

@@ -76,7 +76,7 @@ class InfoReader {
   }
 
   [[noreturn]] void refuse_format(const std::string& found) const {
-    throw Error({.what = "array '" + name_ + "' has another zarr format",
+    throw Error({.what = "array '" + name_ + "' has an unsupported zarr format",
                  .where = where_,
                  .expected = "format 2",
                  .found = found,

@@ -39,7 +39,7 @@ Error cut_off(const fs::path& file, const std::string& part, std::uint64_t start
                 .where = file.string(),
                 .expected = std::to_string(size) + " bytes from byte " + std::to_string(start) +
                             " on, according to its " + part,
-                .found = std::to_string(found) + " bytes in all",
+                .found = std::to_string(found) + " bytes in total",
                 .next = "copy the file again; if this is the original, its recorder did not "
                         "finish: record it again"});
 }

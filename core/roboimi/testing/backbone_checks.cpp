@@ -246,7 +246,7 @@ void wrong_images_are_refused(const BackboneSubject& subject) {
       require_refusal(subject, *backbone, what, camera, damage);
     };
     refuses("a missing camera", [&](Observation& images) { images.erase(camera); });
-    refuses("another dtype of camera", [&](Observation& images) {
+    refuses("the wrong dtype of camera", [&](Observation& images) {
       images[camera] = images[camera].to(is_rgb ? at::kFloat : at::kDouble);
     });
     refuses("no batch dimension of camera",
@@ -258,7 +258,7 @@ void wrong_images_are_refused(const BackboneSubject& subject) {
     }
     // An error about two batch sizes names the later camera.
     if (camera != backbone->camera_names().front()) {
-      refuses("another batch size of camera",
+      refuses("the wrong batch size of camera",
               [&](Observation& images) { images[camera] = images[camera].narrow(0, 0, 1); });
     }
   }
@@ -276,9 +276,9 @@ void wrong_streams_are_refused(const BackboneSubject& subject) {
       require_refusal(subject, *backbone, what, stream, damage);
     };
     refuses("a missing stream", [&](Observation& streams) { streams.erase(stream); });
-    refuses("another dtype of stream",
+    refuses("the wrong dtype of stream",
             [&](Observation& streams) { streams[stream] = streams[stream].to(at::kLong); });
-    refuses("another size of stream", [&](Observation& streams) {
+    refuses("the wrong size of stream", [&](Observation& streams) {
       streams[stream] = at::cat({streams[stream], streams[stream]}, -1);
     });
     refuses("no batch dimension of stream",

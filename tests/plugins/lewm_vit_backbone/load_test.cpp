@@ -131,7 +131,7 @@ TEST(LewmLoad, RejectsMetadataOfAnotherFusionWithBothValues) {
   file.metadata = {{"roboimi.fusion.height", "224"}};
   EXPECT_THAT(error_of(file), HasSubstr("'32' (the configuration)"));
   file.metadata = {{"roboimi.preprocessing", "none"}};
-  EXPECT_THAT(error_of(file), HasSubstr("trained with another preprocessing"));
+  EXPECT_THAT(error_of(file), HasSubstr("trained with a different preprocessing"));
   file.metadata = {{"roboimi.fusion.layout", "horizontal"},
                    {"roboimi.fusion.camera_names", "[\"front\", \"top\", \"r_vis\"]"},
                    {"roboimi.fusion.width", "32"},
