@@ -171,6 +171,8 @@ Values Reader::read(const std::string& column, std::int64_t first, std::int64_t 
     Values values = empty_values(state.columns[index]);
     for (; group < state.chunks.size() && starts[group] < first + count; ++group) {
       const std::int64_t in_chunk = starts[group + 1] - starts[group];
+      // Writers may store row groups without rows.
+      if (in_chunk == 0) continue;
       const ChunkRows rows{.in_chunk = in_chunk,
                            .first = std::max<std::int64_t>(first - starts[group], 0),
                            .end = std::min(first + count - starts[group], in_chunk)};

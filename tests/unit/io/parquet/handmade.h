@@ -42,8 +42,10 @@ struct HandmadeFile {
   std::vector<HandmadeNode> nodes;  // without the root
   std::int32_t num_columns = 1;     // children of the root
   std::vector<HandmadeColumn> columns;
-  std::int64_t num_rows = 0;  // of the only row group
+  std::int64_t num_rows = 0;  // of a row group
   std::optional<std::int64_t> num_rows_of_file = {};
+  // Instead of one row group: two with the same pages, and one without rows between them.
+  bool has_empty_group = false;
 };
 
 // Levels with their length, as in a page of version 1.
@@ -111,25 +113,43 @@ inline std::string with_footer(const std::string& start, const std::string& foot
   return start + footer + std::string(reinterpret_cast<const char*>(&size), sizeof(size)) + "PAR1";
 }
 
+// A row group whose columns begin at `starts`, each up to the next entry. Without rows, it has no
+// pages.
+inline void write_handmade_group(ThriftWriter& out, const HandmadeFile& file,
+                                 const std::vector<std::int64_t>& starts, std::int64_t num_rows) {
+  out.begin();
+  out.list(1, ThriftWriter::kStruct, file.columns.size());
+  for (std::size_t i = 0; i < file.columns.size(); ++i) {
+    HandmadeColumn column = file.columns[i];
+    if (num_rows == 0) column.num_values = 0;
+    write_handmade_column(out, column, starts[i], num_rows == 0 ? 0 : starts[i + 1] - starts[i]);
+  }
+  out.integer(3, num_rows);
+  out.end();
+}
+
 inline std::string file_bytes(const HandmadeFile& file) {
+  // The pages.
   std::string bytes = "PAR1";
+  std::vector<std::int64_t> starts = {static_cast<std::int64_t>(bytes.size())};
+  for (const HandmadeColumn& column : file.columns) {
+    for (const HandmadePage& page : column.pages) bytes += page_bytes(page);
+    starts.push_back(static_cast<std::int64_t>(bytes.size()));
+  }
+  // The footer.
+  const std::int64_t rows = file.num_rows;
+  std::vector<std::int64_t> groups = {rows};
+  if (file.has_empty_group) groups = {rows, 0, rows};
+  const std::int64_t all_rows = file.has_empty_group ? 2 * rows : rows;
   ThriftWriter out;
   out.begin();
   out.integer(1, std::int32_t{1});
   out.list(2, ThriftWriter::kStruct, file.nodes.size() + 1);
   write_node(out, {.name = "root", .repetition = kRequired, .num_children = file.num_columns});
   for (const HandmadeNode& node : file.nodes) write_node(out, node);
-  out.integer(3, file.num_rows_of_file.value_or(file.num_rows));
-  out.list(4, ThriftWriter::kStruct, 1);
-  out.begin();
-  out.list(1, ThriftWriter::kStruct, file.columns.size());
-  for (const HandmadeColumn& column : file.columns) {
-    const auto start = static_cast<std::int64_t>(bytes.size());
-    for (const HandmadePage& page : column.pages) bytes += page_bytes(page);
-    write_handmade_column(out, column, start, static_cast<std::int64_t>(bytes.size()) - start);
-  }
-  out.integer(3, file.num_rows);
-  out.end();
+  out.integer(3, file.num_rows_of_file.value_or(all_rows));
+  out.list(4, ThriftWriter::kStruct, groups.size());
+  for (const std::int64_t num_rows : groups) write_handmade_group(out, file, starts, num_rows);
   out.end();
   return with_footer(bytes, out.bytes());
 }

@@ -176,6 +176,21 @@ TEST_F(ParquetReader, ReadsListsOfOldWriters) {
   }
 }
 
+TEST_F(ParquetReader, PassesOverRowGroupsWithoutRows) {
+  // [[7, 8], [9]] in each of two row groups.
+  const std::string page =
+      level_bytes({0, 1, 0}, 1) + level_bytes({1, 1, 1}, 1) + plain_bytes<std::int64_t>({7, 8, 9});
+  const Reader table(file_of(
+      file_bytes({.nodes = {{.name = "x", .repetition = kRepeated}},
+                  .columns = {{.pages = {{.data = page, .num_values = 3}}, .num_values = 3}},
+                  .num_rows = 2,
+                  .has_empty_group = true})));
+  EXPECT_EQ(table.row_groups(), (std::vector<std::int64_t>{0, 2, 2, 4}));
+  EXPECT_EQ(rows_json(table.read("x", 0, 4), 4), Json::parse("[[7,8],[9],[7,8],[9]]"));
+  EXPECT_EQ(rows_json(table.read("x", 1, 2), 2), Json::parse("[[9],[7,8]]"));
+  EXPECT_EQ(rows_json(table.read("x", 2, 2), 2), Json::parse("[[7,8],[9]]"));
+}
+
 TEST_F(ParquetReader, ConvertsNumbersWithoutLoss) {
   const Reader table(kGolden / "required.parquet");
   EXPECT_EQ(table.read_integers("number", 0, 3), (std::vector<std::int64_t>{1, 2, 3}));
