@@ -7,6 +7,7 @@ expected_*.safetensors, written with the safetensors package, hold the values th
 import collections
 import os
 import pickle
+import re
 import sys
 import types
 import zipfile
@@ -166,6 +167,18 @@ def with_pickle(name, data):
         archive.writestr("a/data/0", bytes(64))
 
 
+def write_storage_listed_twice():
+    """Writes a file of the format before PyTorch 1.6 whose list of storages names the first of two twice."""
+    name = path("listed_twice.pt")
+    torch.save({"a": torch.ones(4), "b": torch.ones(4)}, name, _use_new_zipfile_serialization=False)
+    with open(name, "rb") as file:
+        data = file.read()
+    keys = list(re.finditer(rb"\]q\x00\(X....(\d+)q\x01X....\d+q\x02e\.", data, re.DOTALL))[-1]
+    twice = pickle.dumps([keys[1].decode()] * 2, protocol=2)[2:]
+    with open(name, "wb") as file:
+        file.write(data[:keys.start()] + twice + data[keys.end():])
+
+
 def write_hostile_pickles():
     end = b"."
     with_pickle("endless_marks.pt", b"\x80\x02" + b"(" * 3_000_000 + end)
@@ -182,6 +195,16 @@ def write_hostile_pickles():
     for _ in range(60):
         chain += b"q\x000" + module + b"U\x01ah\x00U\x01bh\x00uub"
     with_pickle("doubling_modules.pt", chain + end)
+    # A class name of nearly 1,000 bytes, made 300,000 times from two strings.
+    names = b"".join(b"X\xe0\x01\x00\x00" + b"a" * 480 + b"q" + bytes([key]) + b"0" for key in (0, 1))
+    with_pickle("class_names.pt", b"\x80\x04" + names + b"h\x00h\x01\x930" * 300_000 + b"N" + end)
+    # 100,000 objects with the same state of 100,000 entries.
+    shared = b"\x80\x02U\x01aq\x000cforeign\nObject\nq\x010}(" + b"h\x00N" * 100_000 + b"uq\x020"
+    with_pickle("shared_state.pt", shared + b"}(" + b"h\x00h\x01)\x81h\x02b" * 100_000 + b"u" + end)
+    # A module with the same objects as children.
+    children = b"X\x08\x00\x00\x00_modules}(" + b"h\x00h\x01)\x81h\x02b" * 100_000 + b"u"
+    module = b"cforeign\nModule\n)\x81}(X\x0b\x00\x00\x00_parameters}" + children + b"ub"
+    with_pickle("shared_child_state.pt", shared + module + end)
     # A dict that contains itself.
     with_pickle("cycle.pt", b"\x80\x02}q\x00U\x01ah\x00s" + end)
     # A tensor of 2^40 elements over a small storage, by a stride of 0.
@@ -243,4 +266,5 @@ write_dtypes()
 write_refused()
 write_hostile()
 write_hostile_pickles()
+write_storage_listed_twice()
 write_lewm()

@@ -20,6 +20,7 @@ bool is_module_source(const PickleNode& id) {
 
 void PickleMachine::push_class(const std::string& module, const std::string& name) {
   if (module.size() + name.size() > kMaxClassName) fail("has a class name that is too long");
+  charge(module.size() + name.size());
   push({.kind = Kind::kClass, .text = module + "." + name});
 }
 

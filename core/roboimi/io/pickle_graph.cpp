@@ -23,8 +23,8 @@ const PickleNode* PickleNode::find(const std::string& key) const {
 std::string unread_tensor(const PickleNode& node) {
   const PickleNode* inner = &node;
   // A parameter is a wrapper around a tensor.
-  while (inner->is(Kind::kObject) && inner->text.starts_with("torch._utils._rebuild_parameter") &&
-         !inner->items.empty() && !inner->items[0]->items.empty()) {
+  if (inner->is(Kind::kObject) && inner->text.starts_with("torch._utils._rebuild_parameter") &&
+      !inner->items.empty() && !inner->items[0]->items.empty()) {
     inner = inner->items[0]->items[0];
   }
   const std::string_view name = inner->text;

@@ -71,13 +71,15 @@ class PlaceFinder {
 
   std::vector<Place> places_;
   std::set<const PickleNode*> visited_;
+  std::size_t steps_ = 0;  // entries looked at: many objects may share one large state
 };
 
 void PlaceFinder::visit(const PickleNode& node, const std::string& path, int depth) {
-  if (depth > kMaxPlaceDepth || visited_.size() > kMaxSteps || places_.size() >= kMaxPlaces ||
+  if (depth > kMaxPlaceDepth || steps_ > kMaxSteps || places_.size() >= kMaxPlaces ||
       path.size() > kMaxNameSize || !visited_.insert(&node).second) {
     return;
   }
+  steps_ += 1 + node.entries.size() + (node.state == nullptr ? 0 : node.state->entries.size());
   if (is_module(node) || holds_weights(node)) places_.push_back({path, &node});
   if (is_module(node)) return;
   if (node.is(Kind::kDict)) visit_entries(node, path, depth);
@@ -179,8 +181,10 @@ void Collector::add_module(const PickleNode& module, const std::string& prefix, 
   add_buffers(module, prefix);
   const PickleNode* children = module.find("_modules");
   if (children == nullptr) return;
-  walk(children->entries.size() + module.state->entries.size());
+  walk(children->entries.size());
   for (const auto& [key, child] : children->entries) {
+    // Many children may share one large state.
+    if (child->state != nullptr) walk(child->state->entries.size());
     if (is_module(*child)) add_module(*child, prefix + key_text(*key) + ".", depth + 1);
   }
 }

@@ -32,6 +32,7 @@ class LegacyReader {
   struct Storage {
     at::Tensor bytes;
     std::uint64_t num_elements;
+    bool is_filled = false;
   };
 
   [[noreturn]] void fail(const std::string& what) const;
@@ -86,6 +87,8 @@ void LegacyReader::fill(const std::string& key) {
   if (found == storages_.end()) {
     fail("storage '" + printable(key) + "' has an unsupported type (quantized?)");
   }
+  if (found->second.is_filled) fail("storage '" + printable(key) + "' is listed twice");
+  found->second.is_filled = true;
   std::int64_t num_elements = 0;
   if (rest_.size() < sizeof(num_elements)) fail("it ends too early");
   std::memcpy(&num_elements, rest_.data(), sizeof(num_elements));

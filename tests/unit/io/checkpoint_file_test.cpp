@@ -7,6 +7,7 @@
 
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/io/pickle_graph.h"
 #include "roboimi/io/safetensors.h"
 #include "tests/unit/io/io_test_support.h"
 
@@ -159,7 +160,33 @@ TEST_F(CheckpointFiles, MaliciousArchivesAreErrorsInBoundedMemory) {
   EXPECT_THAT(error_for("doubling_modules.pt"), HasSubstr("repeat each other too often"));
   EXPECT_THAT(error_for("zero_stride.pt"), HasSubstr("repeat their storages too often"));
   EXPECT_THAT(error_for("cycle.pt"), HasSubstr("holds no weights"));
+  EXPECT_THAT(error_for("class_names.pt"), HasSubstr("copies too much"));
   EXPECT_LT(peak_megabytes() - before, 700);
+}
+
+// Without a limit, the walk over these would visit ten billion entries.
+TEST_F(CheckpointFiles, ObjectsThatShareALargeStateTakeNoTime) {
+  EXPECT_THAT(error_for("shared_state.pt"), HasSubstr("holds no weights"));
+  EXPECT_THAT(error_for("shared_child_state.pt"), HasSubstr("repeat each other too often"));
+}
+
+TEST(UnreadTensor, IsFoundInsideAParameter) {
+  using Kind = PickleNode::Kind;
+  const PickleNode quantized{.kind = Kind::kObject, .text = "torch._utils._rebuild_qtensor"};
+  const PickleNode arguments{.kind = Kind::kTuple, .items = {&quantized}};
+  const PickleNode parameter{
+      .kind = Kind::kObject, .text = "torch._utils._rebuild_parameter", .items = {&arguments}};
+  EXPECT_EQ(unread_tensor(quantized), "quantized");
+  EXPECT_EQ(unread_tensor(parameter), "quantized");
+  // Wrappers around wrappers are not followed: a chain of them could be as long as the file.
+  const PickleNode more{.kind = Kind::kTuple, .items = {&parameter}};
+  const PickleNode twice{
+      .kind = Kind::kObject, .text = "torch._utils._rebuild_parameter", .items = {&more}};
+  EXPECT_EQ(unread_tensor(twice), "of an unsupported kind (torch._utils._rebuild_parameter)");
+}
+
+TEST_F(CheckpointFiles, AStorageThatIsListedTwiceIsAnError) {
+  EXPECT_THAT(error_for("listed_twice.pt"), HasSubstr("is listed twice"));
 }
 
 TEST_F(CheckpointFiles, EveryTruncationIsAnError) {
