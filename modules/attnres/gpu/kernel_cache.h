@@ -17,7 +17,7 @@ class KernelCache {
   static std::filesystem::path default_folder();
 
   // Returns the cached kernels for the key. Since they will run on the GPU, returns nullopt if the
-  // file or the folder is a link or writable by another user.
+  // file is damaged, or if it or the folder is a link or writable by another user.
   std::optional<std::string> find(const std::string& key) const;
   // Stores kernels; failures to write are ignored.
   void keep(const std::string& key, std::string_view bytes) const;

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
+
+#include "roboimi/common/files.h"
 
 namespace roboimi::attnres::gpu {
 namespace {
@@ -44,6 +47,20 @@ TEST_F(KernelCacheTest, TrustsNothingThatAnotherUserCouldHaveWritten) {
   fs::rename(file, root_ / "elsewhere");
   fs::create_symlink(root_ / "elsewhere", file);
   EXPECT_EQ(cache_.find("key"), nullopt);
+}
+
+TEST_F(KernelCacheTest, RefusesADamagedFile) {
+  cache_.keep("key", bytes_);
+  const fs::path file = folder_ / "key.cubin";
+  const std::string whole = read_text(file);
+  for (const std::size_t size : {whole.size() - 1, bytes_.size(), std::size_t{0}}) {
+    fs::resize_file(file, size);
+    EXPECT_EQ(cache_.find("key"), nullopt) << size;
+  }
+  std::ofstream(file, std::ios::binary) << whole.substr(0, whole.size() - 1) << 'X';
+  EXPECT_EQ(cache_.find("key"), nullopt);
+  cache_.keep("key", bytes_);
+  EXPECT_EQ(cache_.find("key"), bytes_);
 }
 
 TEST_F(KernelCacheTest, DoesWithoutAFolder) {
