@@ -1,5 +1,6 @@
 // Launches the kernels on a CUDA device. NVRTC and the CUDA driver are loaded on first use, so that
 // a program without a GPU needs neither, and a build without the CUDA toolkit can use both.
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Type.h>
@@ -192,7 +193,10 @@ class CudaLauncher : public Launcher {
     check(api().cuDeviceGetAttribute(&minor, kMinor, handle), "cuDeviceGetAttribute");
     check(api().cuDeviceGetAttribute(&shared, kMaxSharedPerBlock, handle), "cuDeviceGetAttribute");
     max_shared_floats_ = static_cast<std::size_t>(shared) / sizeof(float);
-    // Load the kernels and allow them all of the shared memory.
+    // Load the kernels and allow them all of the shared memory. The driver loads and launches them
+    // in the context of the current device, which need not be this one: processes that share a
+    // machine use one device each.
+    const c10::DeviceGuard current(device_);
     module_ = load_module(fmt::format("--gpu-architecture=sm_{}{}", major, minor));
     for (std::size_t i = 0; i < kNumKernels; ++i) {
       check(api().cuModuleGetFunction(&functions_[i], module_, kKernelNames[i]),
@@ -204,6 +208,7 @@ class CudaLauncher : public Launcher {
 
   void launch(Kernel kernel, Grid grid, std::size_t shared_floats,
               const void* arguments) const override {
+    const c10::DeviceGuard current(device_);
     void* parameters[] = {const_cast<void*>(arguments)};
     check(api().cuLaunchKernel(functions_[static_cast<std::size_t>(kernel)],
                                static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), 1,
