@@ -63,7 +63,7 @@ std::string PathTemplate::format(const PathFields& fields) const {
     if (!part.is_field) {
       path += part.text;
     } else if (part.text == kVideoKey) {
-      if (fields.video_key.find("..") != std::string::npos) {
+      if (fields.video_key.find("..") != std::string::npos || fields.video_key.starts_with('/')) {
         refuse(fields.video_key, "the name of the video leaves the folder of the dataset");
       }
       path += fields.video_key;

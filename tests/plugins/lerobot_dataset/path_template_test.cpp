@@ -39,6 +39,8 @@ TEST(PathTemplate, RefusesWhatItCannotFill) {
               HasSubstr("needs the field 'episode_index'"));
   EXPECT_THAT(error_text([] { PathTemplate("v/{video_key}").format({.video_key = "../x"}); }),
               HasSubstr("leaves the folder"));
+  EXPECT_THAT(error_text([] { PathTemplate("{video_key}").format({.video_key = "/x"}); }),
+              HasSubstr("leaves the folder"));
 }
 
 }  // namespace
