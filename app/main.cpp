@@ -13,6 +13,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/memory.h"
+#include "roboimi/common/text.h"
 #include "roboimi/config/schema.h"
 
 namespace roboimi::app {
@@ -118,9 +119,11 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     std::cout.flush();
     // Write the line in one piece: several processes of a training may fail at the same time.
+    // Names in it may come from anyone's files.
+    constexpr std::size_t kLongest = 100'000;
     const std::string line =
-        roboimi::app::program_name(words[0]) + ": " + roboimi::one_line_message(error) + "\n";
-    std::cerr << line << std::flush;
+        roboimi::app::program_name(words[0]) + ": " + roboimi::one_line_message(error);
+    std::cerr << roboimi::printable(line, kLongest) + "\n" << std::flush;
     return EXIT_FAILURE;
   }
 }

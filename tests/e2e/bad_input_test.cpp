@@ -238,6 +238,12 @@ TEST_F(BadInput, AnUnknownCommandNamesTheNearestOne) {
   EXPECT_THAT(place_->run({"config", "shwo", "x.yaml"}).errors, HasSubstr("did you mean 'show'?"));
 }
 
+TEST_F(BadInput, ControlCharactersOfANameDoNotReachTheTerminal) {
+  const std::string errors = place_->run({"run\x1b[2J"}).errors;
+  EXPECT_THAT(errors, HasSubstr("unknown command 'run\\x1b[2J'"));
+  EXPECT_EQ(errors.find('\x1b'), std::string::npos);
+}
+
 TEST_F(BadInput, PartOfAComponentsNameIsCompleted) {
   EXPECT_THAT(place_->run({"plugins", "inspect", "resnet"}).errors,
               HasSubstr("no plugin or component 'resnet'; did you mean 'resnet_backbone'?"));
