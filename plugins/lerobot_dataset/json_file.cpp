@@ -59,7 +59,7 @@ std::string quote_not_finite(std::string_view text) {
 
 Json parse(std::string_view text, const std::string& where) {
   try {
-    return Json::parse(quote_not_finite(text));
+    return Json::parse(quote_not_finite(text), is_shallow<Json>);
   } catch (const nlohmann::json::exception& error) {
     const std::string reason = error.what();
     const std::size_t prefix = reason.find("] ");

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/text.h"
 
 namespace roboimi::zarr_dataset {
@@ -45,7 +46,7 @@ class InfoReader {
     const auto bytes = store.read(name + "/.zarray", kMaxDescription);
     if (!bytes && store.has(name + "/zarr.json")) refuse_format("zarr.json, as in format 3");
     if (!bytes) fail("there is no array '" + name + "'", "a file .zarray", "");
-    description_ = json::parse(*bytes, nullptr, /*allow_exceptions=*/false);
+    description_ = json::parse(*bytes, is_shallow<json>, /*allow_exceptions=*/false);
     if (!description_.is_object()) {
       fail("the description of array '" + name + "' is damaged", "a JSON object", "");
     }

@@ -8,6 +8,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/common/text.h"
 #include "roboimi/io/weight_file_format.h"
 
@@ -102,7 +103,8 @@ std::optional<ShardIndex> find_shard_index(const fs::path& path) {
   const std::optional<fs::path> file = index_file(path);
   if (!file) return std::nullopt;
   ShardIndex index{.file = *file};
-  const auto json = nlohmann::json::parse(read_text(*file), nullptr, /*allow_exceptions=*/false);
+  using Json = nlohmann::json;
+  const auto json = Json::parse(read_text(*file), is_shallow<Json>, /*allow_exceptions=*/false);
   const auto map = json.is_object() ? json.find("weight_map") : json.end();
   if (map == json.end() || !map->is_object() || map->empty()) {
     throw Error({.what = "not a shard index",

@@ -46,6 +46,13 @@ class DamagedSets : public SetTest {
   }
 };
 
+TEST_F(DamagedSets, EndlesslyNestedJsonIsRefused) {
+  LerobotSet set(folder());
+  const std::size_t depth = 200'000;
+  write_with_info(set, "fps", std::string(depth, '[') + std::string(depth, ']'));
+  EXPECT_THAT(opening_error(), HasSubstr("'fps' is not a rate"));
+}
+
 // cases-data 6: the recorder never closed its files.
 TEST_F(DamagedSets, ARecordingThatWasNotClosedIsNamedAndTheOthersTrain) {
   const LerobotSet set = in_two_files();

@@ -67,6 +67,14 @@ std::string reading_error(const DatasetOptions& options) {
   });
 }
 
+TEST(DamagedZarrStores, WithEndlesslyNestedJsonAreRefused) {
+  const std::size_t depth = 200'000;
+  const Copy copy;
+  copy.write("data/img/.zarray", R"({"zarr_format": 2, "shape": )" + std::string(depth, '[') +
+                                     std::string(depth, ']') + "}");
+  EXPECT_THAT(opening_error(copy.options()), HasSubstr("'shape' of array 'data/img' is not valid"));
+}
+
 TEST(DamagedZarrStores, NameAMissingChunk) {
   for (const auto& [array, chunk] : {std::pair{"img", "1.0.0.0"}, std::pair{"action", "1.0"}}) {
     const Copy copy;

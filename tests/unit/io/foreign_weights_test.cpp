@@ -131,6 +131,12 @@ TEST_F(ForeignWeights, InShardsAreReadThroughTheirIndex) {
   write_quickly(folder_ / "partial/model.safetensors.index.json",
                 R"({"weight_map": {"a": "../sharded/model-00001-of-00002.safetensors"}})");
   EXPECT_THAT(error_for("partial"), HasSubstr("the index names no file for tensor 'a'"));
+  // Printing nested lists recurses.
+  const std::size_t depth = 200'000;
+  write_quickly(
+      folder_ / "partial/model.safetensors.index.json",
+      R"({"weight_map": {"a": )" + std::string(depth, '[') + std::string(depth, ']') + "}}");
+  EXPECT_THAT(error_for("partial"), HasSubstr("the index names no file for tensor 'a'"));
 }
 
 TEST_F(ForeignWeights, InADistributedCheckpointAreErrorsWithInstructions) {
