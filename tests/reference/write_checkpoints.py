@@ -160,11 +160,11 @@ def write_hostile():
                 entry.write(bytes(1 << 20))
 
 
-def with_pickle(name, data):
+def with_pickle(name, data, key="0"):
     """Writes a torch archive whose pickle is `data`, with one storage of 64 bytes."""
     with zipfile.ZipFile(path(name), "w") as archive:
         archive.writestr("a/data.pkl", data)
-        archive.writestr("a/data/0", bytes(64))
+        archive.writestr("a/data/" + key, bytes(64))
 
 
 def write_storage_listed_twice():
@@ -198,6 +198,10 @@ def write_hostile_pickles():
     # A class name of nearly 1,000 bytes, made 300,000 times from two strings.
     names = b"".join(b"X\xe0\x01\x00\x00" + b"a" * 480 + b"q" + bytes([key]) + b"0" for key in (0, 1))
     with_pickle("class_names.pt", b"\x80\x04" + names + b"h\x00h\x01\x930" * 300_000 + b"N" + end)
+    # A storage's key of 60,000 bytes, copied 10,000 times.
+    key = b"k" * 60_000
+    storage = b"(U\x07storagectorch\nFloatStorage\nX\x60\xea\x00\x00" + key + b"U\x03cpuK\x10tq\x000"
+    with_pickle("long_key.pt", b"\x80\x02" + storage + b"h\x00Q0" * 10_000 + b"N" + end, key=key.decode())
     # 100,000 objects with the same state of 100,000 entries.
     shared = b"\x80\x02U\x01aq\x000cforeign\nObject\nq\x010}(" + b"h\x00N" * 100_000 + b"uq\x020"
     with_pickle("shared_state.pt", shared + b"}(" + b"h\x00h\x01)\x81h\x02b" * 100_000 + b"u" + end)

@@ -105,8 +105,10 @@ bool PickleMachine::calling(Opcode opcode) {
     }
     case Opcode::kPersistentId: {
       const PickleNode* id = pop();
-      if (is_module_source(*id)) return push(*id->items[1]), true;
-      return push(rebuilder_.storage(*id)), true;
+      const PickleNode* source = is_module_source(*id) ? id->items[1] : nullptr;
+      PickleNode node = source != nullptr ? PickleNode(*source) : rebuilder_.storage(*id);
+      charge(node.text.size());
+      return push(std::move(node)), true;
     }
     default:
       return false;
