@@ -1,7 +1,6 @@
 #include "roboimi/io/video.h"
 
 #include <ATen/ATen.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +8,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/temporary_names.h"
 #include "roboimi/io/ffmpeg.h"
 #include "roboimi/io/image_check.h"
 
@@ -194,8 +194,8 @@ VideoWriter::VideoWriter(const fs::path& path, ImageSize size, double fps, Video
   state.path = path;
   state.size = size;
   if (path.has_parent_path()) fs::create_directories(path.parent_path());
-  state.temporary = path.parent_path() /
-                    ("." + path.filename().string() + ".recording" + std::to_string(::getpid()));
+  remove_leftovers_of(path);
+  state.temporary = temporary_name(path);
   state.open_codec(fps, encoding);
   state.open_container();
   const int width = state.codec->width, height = state.codec->height;

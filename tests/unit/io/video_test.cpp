@@ -124,6 +124,17 @@ TEST_F(Video, AnUnfinishedVideoLeavesNoFile) {
   EXPECT_EQ(num_entries(), 0);
 }
 
+TEST_F(Video, WhatAKilledProcessLeftIsRemoved) {
+  write_quickly(folder_ / ".a.mp4.tmp999999999", "of a process that does not exist");
+  VideoWriter writer(folder_ / "a.mp4", {.height = 32, .width = 32}, 10.0);
+  VideoWriter second(folder_ / "a.mp4", {.height = 32, .width = 32}, 10.0);
+  for (VideoWriter* each : {&writer, &second}) each->add(at::zeros({32, 32, 3}, at::kByte));
+  writer.close();
+  second.close();
+  EXPECT_EQ(num_entries(), 1);
+  EXPECT_EQ(decode(folder_ / "a.mp4").frames.size(), 1u);
+}
+
 TEST_F(Video, AFrameOfAnotherSizeIsRejected) {
   VideoWriter writer(folder_ / "a.mp4", {.height = 32, .width = 64}, 10.0);
   EXPECT_THAT(error_of([&] {
