@@ -97,7 +97,7 @@ void RowIndex::add_rows(std::size_t file, const std::vector<std::int64_t>& episo
   for (std::size_t i = 0; i < episodes.size(); ++i) {
     // Continue the last run, or begin another one.
     const bool continues = rows != nullptr && episodes[i] == last_episode &&
-                           frames[i] == rows->runs.back().frame + rows->runs.back().count;
+                           frames[i] > frames[i - 1] && frames[i] - 1 == frames[i - 1];
     if (!continues) {
       rows = &episodes_[episodes[i]];
       rows->runs.push_back(

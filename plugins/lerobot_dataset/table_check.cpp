@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace roboimi::lerobot_dataset {
 namespace {
@@ -27,7 +28,7 @@ std::vector<std::string> differences_of(const TableEpisode& entry, const Episode
   std::vector<std::string> differences;
   compare("length", entry.length, rows.length, differences);
   compare("dataset_from_index", entry.from_index, rows.first_index, differences);
-  if (rows.first_index) {
+  if (rows.first_index && *rows.first_index <= INT64_MAX - rows.length) {
     compare("dataset_to_index", entry.to_index, *rows.first_index + rows.length, differences);
   }
   const PathFields& fields = index.files()[rows.runs.front().file].fields;

@@ -38,6 +38,16 @@ TEST_F(Contradictions, RowNumbersOfTheTableAreOnlyCompared) {
                               "instead of 33")));
 }
 
+TEST_F(Contradictions, TheLargestRowNumberIsOnlyCompared) {
+  LerobotSet set(folder());
+  set.rows[0].index = INT64_MAX;
+  set.write();
+  const LerobotDataset dataset = open_set(folder());
+  expect_complete(dataset);
+  EXPECT_THAT(only_warning(dataset),
+              HasSubstr("episode 0: dataset_from_index is 0 instead of 9223372036854775807"));
+}
+
 // cases-data 1b: the first episode of a data file points to the file before.
 TEST_F(Contradictions, TheFileOfTheTableIsOnlyCompared) {
   LerobotSet set = in_two_files(folder());
