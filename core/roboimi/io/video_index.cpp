@@ -59,10 +59,21 @@ VideoIndex::VideoIndex(std::vector<VideoPacket> packets, TimeBase time_base, std
 
 void VideoIndex::link_keyframes() {
   keyframe_before_.resize(packets_.size());
+  start_of_.resize(packets_.size());
+  const auto pts = [&](std::int64_t packet) { return packets_[std::size_t(packet)].pts; };
   std::int64_t last = first_keyframe_;
-  for (std::size_t i = 0; i < packets_.size(); ++i) {
-    if (packets_[i].is_keyframe) last = static_cast<std::int64_t>(i);
-    keyframe_before_[i] = last;
+  // The keyframes so far that no later one is shown before: ascending in both orders.
+  std::vector<std::int64_t> starts;
+  for (std::int64_t i = 0; i < num_packets(); ++i) {
+    if (packets_[std::size_t(i)].is_keyframe) {
+      last = i;
+      while (!starts.empty() && pts(starts.back()) >= pts(i)) starts.pop_back();
+      starts.push_back(i);
+    }
+    keyframe_before_[std::size_t(i)] = last;
+    const auto after = std::partition_point(
+        starts.begin(), starts.end(), [&](std::int64_t start) { return pts(start) <= pts(i); });
+    start_of_[std::size_t(i)] = after == starts.begin() ? first_keyframe_ : *(after - 1);
   }
 }
 
@@ -106,12 +117,7 @@ std::int64_t VideoIndex::keyframe_before(std::int64_t packet) const {
 }
 
 std::int64_t VideoIndex::start_of(std::int64_t packet) const {
-  const std::int64_t pts = packets_[std::size_t(packet)].pts;
-  std::int64_t start = keyframe_before(packet);
-  while (start > first_keyframe_ && packets_[std::size_t(start)].pts > pts) {
-    start = keyframe_before(start - 1);
-  }
-  return start;
+  return start_of_[std::size_t(packet)];
 }
 
 void VideoIndex::unmark_keyframe(std::int64_t packet) {

@@ -74,7 +74,7 @@ class VideoIndex {
   TimeBase time_base_;
   std::vector<VideoPacket> packets_;
   std::vector<std::int64_t> packet_of_, frame_of_;
-  std::vector<std::int64_t> keyframe_before_;  // of each packet
+  std::vector<std::int64_t> keyframe_before_, start_of_;  // of each packet
   std::vector<double> times_;
   std::int64_t first_keyframe_ = 0;
   double offset_ = 0.0, duration_ = 0.0;
