@@ -19,7 +19,6 @@ void check(bool is_valid, const char* what, const std::string& where, const char
 
 void check_numbers(const std::vector<double>& numbers, std::int64_t action_dim, const char* name,
                    const std::string& where) {
-  if (numbers.empty()) return;
   if (static_cast<std::int64_t>(numbers.size()) != action_dim) {
     throw Error({.what = fmt::format("limits.{} does not match the policy's actions", name),
                  .where = where,
@@ -30,21 +29,39 @@ void check_numbers(const std::vector<double>& numbers, std::int64_t action_dim, 
         where, "numbers, infinity for a joint without a limit");
 }
 
-void check_options(const LimitOptions& options, std::int64_t action_dim, const std::string& where) {
-  check(options.range_margin >= 0, "limits.range_margin is negative", where, "at least 0");
-  check(options.step_factor > 0, "limits.step_factor is not positive", where, "above 0");
-  check_numbers(options.min, action_dim, "min", where);
-  check_numbers(options.max, action_dim, "max", where);
-  check_numbers(options.largest_step, action_dim, "largest_step", where);
-  check(std::ranges::all_of(options.largest_step, [](double step) { return step >= 0; }),
-        "a limit of limits.largest_step is negative", where, "at least 0");
+bool are_steps(const std::vector<double>& numbers) {
+  return std::ranges::all_of(numbers, [](double step) { return step >= 0; });
 }
 
+void check_options(const LimitOptions& options, std::int64_t action_dim, const std::string& where) {
+  // Infinity times a range of 0 would be NaN, which limits nothing.
+  check(std::isfinite(options.range_margin), "limits.range_margin is not finite", where,
+        "a number; limits.range=false removes the limit");
+  check(std::isfinite(options.step_factor), "limits.step_factor is not finite", where,
+        "a number; limits.step=false removes the limit");
+  check(options.range_margin >= 0, "limits.range_margin is negative", where, "at least 0");
+  check(options.step_factor > 0, "limits.step_factor is not positive", where, "above 0");
+  // Empty lists use the data's limits.
+  if (!options.min.empty()) check_numbers(options.min, action_dim, "min", where);
+  if (!options.max.empty()) check_numbers(options.max, action_dim, "max", where);
+  if (options.largest_step.empty()) return;
+  check_numbers(options.largest_step, action_dim, "largest_step", where);
+  check(are_steps(options.largest_step), "a limit of limits.largest_step is negative", where,
+        "at least 0");
+}
+
+bool needs_range_of_data(const LimitOptions& options) {
+  return options.range && (options.min.empty() || options.max.empty());
+}
+
+bool needs_step_of_data(const LimitOptions& options) {
+  return options.step && options.largest_step.empty();
+}
+
+// Checks the lists that the limits use. The file they are from may have any size.
 void check_data(const LimitOptions& options, const std::optional<ActionRange>& data,
                 std::int64_t action_dim, const std::string& where) {
-  const bool needs_range = options.range && (options.min.empty() || options.max.empty());
-  const bool needs_step = options.step && options.largest_step.empty();
-  if (!needs_range && !needs_step) return;
+  if (!needs_range_of_data(options) && !needs_step_of_data(options)) return;
   if (!data) {
     throw Error({.what = "the checkpoint does not record the range of its training actions",
                  .where = where,
@@ -52,9 +69,15 @@ void check_data(const LimitOptions& options, const std::optional<ActionRange>& d
                  .next = "train it again, set limits.min, limits.max and limits.largest_step, or "
                          "turn off limits.range and limits.step"});
   }
-  check_numbers(data->min, action_dim, "min from the data", where);
-  check_numbers(data->max, action_dim, "max from the data", where);
-  check_numbers(data->largest_step, action_dim, "largest_step from the data", where);
+  if (needs_range_of_data(options)) {
+    check_numbers(data->min, action_dim, "min from the data", where);
+    check_numbers(data->max, action_dim, "max from the data", where);
+  }
+  if (needs_step_of_data(options)) {
+    check_numbers(data->largest_step, action_dim, "largest_step from the data", where);
+    check(are_steps(data->largest_step), "a largest step from the data is negative", where,
+          "at least 0");
+  }
 }
 
 // Clamps a joint's value to [low, high] and adds the joint to `joints` if that changed it.
@@ -76,7 +99,8 @@ ActionLimits::ActionLimits(const LimitOptions& options, const std::optional<Acti
   step_.assign(size, kUnlimited);
   // For each joint: the given limits, else the data's with margin and factor.
   for (std::size_t i = 0; i < size; ++i) {
-    const double margin = data ? options.range_margin * (data->max[i] - data->min[i]) : 0.0;
+    const double margin =
+        needs_range_of_data(options) ? options.range_margin * (data->max[i] - data->min[i]) : 0.0;
     if (options.range) {
       min_[i] = static_cast<float>(options.min.empty() ? data->min[i] - margin : options.min[i]);
       max_[i] = static_cast<float>(options.max.empty() ? data->max[i] + margin : options.max[i]);

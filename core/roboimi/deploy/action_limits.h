@@ -39,8 +39,9 @@ struct LimitedAction {
 class ROBOIMI_EXPORT ActionLimits {
  public:
   // `data` provides the limits that `options` does not set. `where` names the checkpoint. Throws
-  // Error if `data` is needed but empty, if a list does not have `action_dim` elements, if a
-  // minimum is above its maximum, or if a margin, factor or step is negative.
+  // Error if `data` is needed but missing, if a list does not have `action_dim` elements, if a
+  // minimum is above its maximum, if a margin or factor is not finite, or if a margin, factor or
+  // step is negative.
   ActionLimits(const LimitOptions& options, const std::optional<ActionRange>& data,
                std::int64_t action_dim, const std::string& where);
 

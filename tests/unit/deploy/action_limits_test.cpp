@@ -113,5 +113,24 @@ TEST(ActionLimits, RefuseInvalidValues) {
               HasSubstr("limits.min from the data does not match"));
 }
 
+TEST(ActionLimits, RefuseAFactorWhoseProductWithZeroIsNotANumber) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  EXPECT_THAT(error_of({.range_margin = kInfinity}, kData),
+              HasSubstr("limits.range_margin is not finite"));
+  EXPECT_THAT(error_of({.step_factor = kInfinity}, kData),
+              HasSubstr("limits.step_factor is not finite"));
+}
+
+TEST(ActionLimits, CheckOnlyTheDataThatTheyUse) {
+  const ActionRange empty;
+  EXPECT_THAT(error_of({}, empty), HasSubstr("expected 2 values; found 0"));
+  EXPECT_THAT(error_of({.range = false}, empty),
+              HasSubstr("limits.largest_step from the data does not match"));
+  EXPECT_EQ(error_of({.min = {0, 0}, .max = {1, 1}, .largest_step = {1, 1}}, empty), "accepted");
+  EXPECT_EQ(error_of({.range = false, .step = false}, empty), "accepted");
+  EXPECT_THAT(error_of({}, ActionRange{.min = {0, 0}, .max = {1, 1}, .largest_step = {1, -1}}),
+              HasSubstr("a largest step from the data is negative"));
+}
+
 }  // namespace
 }  // namespace roboimi
