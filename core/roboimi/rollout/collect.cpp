@@ -215,20 +215,20 @@ void Collection::find_staged() {
 fs::path Collection::staged_file(std::uint64_t seed) const { return staged_->file_of(seed); }
 
 std::optional<std::uint64_t> Collection::next_seed() {
-  // Known successes and attempts in progress may already be enough if all succeed.
-  std::int64_t promised = num_written_ + static_cast<std::int64_t>(in_progress_.size());
-  for (auto outcome = outcomes_.lower_bound(next_); outcome != outcomes_.end(); ++outcome) {
-    if (outcome->second) ++promised;
-  }
-  std::uint64_t seed = next_;
-  while (promised < options_.num_episodes) {
+  // The episodes are the first successes by seed. Known successes and attempts in progress may
+  // already be enough if all succeed. Those of later seeds do not count: they get no episode number
+  // before this seed has an outcome.
+  std::int64_t promised = num_written_;
+  for (std::uint64_t seed = next_; promised < options_.num_episodes; ++seed) {
     const bool is_in_progress = std::count(in_progress_.begin(), in_progress_.end(), seed) != 0;
-    if (outcomes_.count(seed) == 0 && !is_in_progress) {
-      if (seed - options_.first_seed >= static_cast<std::uint64_t>(options_.max_attempts)) break;
-      in_progress_.push_back(seed);
-      return seed;
+    const auto outcome = outcomes_.find(seed);
+    if (outcome != outcomes_.end() || is_in_progress) {
+      promised += is_in_progress || outcome->second ? 1 : 0;
+      continue;
     }
-    ++seed;
+    if (seed - options_.first_seed >= static_cast<std::uint64_t>(options_.max_attempts)) break;
+    in_progress_.push_back(seed);
+    return seed;
   }
   return std::nullopt;
 }

@@ -135,6 +135,21 @@ TEST_F(CollectionTest, ContinuesWithoutRepeatingAttempts) {
   EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16, 17, 19));
 }
 
+TEST_F(CollectionTest, FillsTheGapsOfAKilledCollectionAlsoForFewerEpisodes) {
+  {
+    Collection collection = open(5);
+    for (std::uint64_t seed = 10; seed < 15; ++seed) EXPECT_EQ(collection.next_seed(), seed);
+    // Killed while 10 and 12 were in progress.
+    for (const std::uint64_t seed : {11U, 13U, 14U}) attempt(collection, seed);
+    EXPECT_EQ(collection.num_written(), 0);
+  }
+  Collection fewer = open(2);
+  EXPECT_EQ(fewer.next_seed(), 10U);
+  attempt(fewer, 10);
+  EXPECT_TRUE(fewer.complete());
+  EXPECT_THAT(seeds(), ElementsAre(10, 11));
+}
+
 TEST_F(CollectionTest, RecordsADamagedEpisodeAgain) {
   {
     Collection collection = open(5);
