@@ -129,7 +129,8 @@ class Episode {
   }
 
   void add(const StepResult& result) {
-    outcome_.highest_reward = std::max(outcome_.highest_reward, result.reward);
+    outcome_.highest_reward =
+        outcome_.length == 0 ? result.reward : std::max(outcome_.highest_reward, result.reward);
     outcome_.total_reward += result.reward;
     outcome_.success = result.info.success;
     outcome_.stable_success = result.info.stable_success;

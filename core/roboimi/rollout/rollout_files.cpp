@@ -37,7 +37,8 @@ void require_count(const char* function, std::size_t found, std::size_t expected
 std::string name_of_stage(const Scene* scene, std::int64_t stage) {
   if (scene == nullptr) return "";
   const std::vector<std::string> names = scene->stage_names();
-  return stage < std::ssize(names) ? names[static_cast<std::size_t>(stage)] : "";
+  const bool is_named = stage >= 0 && stage < std::ssize(names);  // a plugin may return any number
+  return is_named ? names[static_cast<std::size_t>(stage)] : "";
 }
 
 EpisodeRecorder::EpisodeRecorder(const RolloutOptions& options, Environment& environment,
@@ -74,9 +75,10 @@ void EpisodeRecorder::start(const at::Tensor& state) {
 void EpisodeRecorder::add(const StepResult& result) {
   if (options_.output_folder.empty()) return;
   // Update the caption.
-  ++caption_.step;
   caption_.reward = result.reward;
-  caption_.highest_reward = std::max(caption_.highest_reward, result.reward);
+  caption_.highest_reward =
+      caption_.step == 0 ? result.reward : std::max(caption_.highest_reward, result.reward);
+  ++caption_.step;
   caption_.success = result.info.success;
   caption_.stage = name_of_stage(scene_, result.info.stage);
   add_state(result.observation.state());

@@ -31,6 +31,26 @@ TEST(RunRollouts, SeedsEpisodesInOrderAndScoresThem) {
   EXPECT_EQ(summary.episodes[1].stage, 1);
 }
 
+// Rewards are costs, and the stage is unknown.
+class CostlyLine : public LineEnvironment {
+ public:
+  StepResult step(const at::Tensor& action, bool render) override {
+    StepResult result = LineEnvironment::step(action, render);
+    result.reward -= 6.0;
+    result.info.stage = -1;
+    return result;
+  }
+};
+
+TEST(RunRollouts, ScoreNegativeRewardsAndUnknownStages) {
+  ConstantAgent agent(0.35);
+  CostlyLine environment;
+  const auto summary = run_rollouts(agent, environment, {.num_episodes = 2, .first_seed = 500});
+  EXPECT_EQ(summary.episodes[0].highest_reward, -5.0);
+  EXPECT_EQ(summary.episodes[1].highest_reward, -2.0);  // a success
+  EXPECT_EQ(summary.episodes[0].stage_name, "");
+}
+
 // Plans chunks of four steps; counts how many plans were sampled at once. Its actors measure a plan
 // from the observation to the arrival of the chunk.
 class PlanningAgent : public UntrainedAgent {
