@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
+#include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/common/origin.h"
+#include "roboimi/common/text.h"
 
 namespace roboimi {
 namespace {
@@ -40,6 +43,11 @@ Json json_of(const EpisodeOutcome& episode) {
           {"length", episode.length}};
 }
 
+// JSON has no NaN or infinity: json_text() writes null.
+double number(const Json& node) {
+  return node.is_null() ? std::numeric_limits<double>::quiet_NaN() : node.get<double>();
+}
+
 template <typename Value>
 double mean_of(const std::vector<EpisodeOutcome>& episodes, Value value) {
   if (episodes.empty()) return 0.0;
@@ -61,24 +69,31 @@ std::string EpisodeOutcome::to_json() const {
 }
 
 EpisodeOutcome EpisodeOutcome::from_json(const std::string& line) {
-  const Json json = Json::parse(line);
-  EpisodeOutcome episode{.seed = json.at("seed"),
-                         .success = json.at("success"),
-                         .stable_success = json.at("stable_success"),
-                         .highest_reward = json.at("highest_reward"),
-                         .total_reward = json.at("total_reward"),
-                         .stage = json.at("stage"),
-                         .stage_name = json.at("stage_name"),
-                         .length = json.at("length")};
-  for (const auto& [name, member] : kTimings) {
-    episode.timings.*member = json.at("timings").at(name).get<double>();
+  try {
+    const Json json = Json::parse(line);
+    EpisodeOutcome episode{.seed = json.at("seed"),
+                           .success = json.at("success"),
+                           .stable_success = json.at("stable_success"),
+                           .highest_reward = number(json.at("highest_reward")),
+                           .total_reward = number(json.at("total_reward")),
+                           .stage = json.at("stage"),
+                           .stage_name = json.at("stage_name"),
+                           .length = json.at("length")};
+    for (const auto& [name, member] : kTimings) {
+      episode.timings.*member = number(json.at("timings").at(name));
+    }
+    const Json& plans = json.at("plans");
+    episode.plans = {.count = plans.at("count"),
+                     .late = plans.at("late"),
+                     .total_ms = number(plans.at("total_ms")),
+                     .max_ms = number(plans.at("max_ms"))};
+    return episode;
+  } catch (const Json::exception& error) {
+    throw Error({.what = std::string("cannot read the outcome of an episode: ") + error.what(),
+                 .where = "a worker's reply",
+                 .expected = "a line of EpisodeOutcome::to_json()",
+                 .found = "'" + printable(line, 100) + "'"});
   }
-  const Json& plans = json.at("plans");
-  episode.plans = {.count = plans.at("count"),
-                   .late = plans.at("late"),
-                   .total_ms = plans.at("total_ms"),
-                   .max_ms = plans.at("max_ms")};
-  return episode;
 }
 
 std::int64_t RolloutSummary::num_successes() const {

@@ -39,7 +39,8 @@ struct EpisodeOutcome {
   RolloutTimings timings = {};  // totals
   PlanTimings plans = {};
 
-  // One line, which from_json() converts back without loss.
+  // One line, which from_json() converts back without loss, except that a reward that is not finite
+  // becomes NaN. from_json() throws Error if the line is not one of these.
   ROBOIMI_EXPORT std::string to_json() const;
   ROBOIMI_EXPORT static EpisodeOutcome from_json(const std::string& line);
 };

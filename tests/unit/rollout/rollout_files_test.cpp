@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/files.h"
 #include "roboimi/rollout/rollout.h"
+#include "tests/error_text.h"
 #include "tests/unit/rollout/constant_agent.h"
 #include "tests/unit/rollout/line_robot.h"
 
@@ -118,6 +121,18 @@ TEST(EpisodeOutcome, SurvivesConversionToJson) {
   EXPECT_EQ(got.to_json(), sent.to_json());
   EXPECT_EQ(got.highest_reward, sent.highest_reward);
   EXPECT_EQ(got.timings.inference_ms, sent.timings.inference_ms);
+}
+
+TEST(EpisodeOutcome, MayHaveARewardThatIsNotFinite) {
+  const EpisodeOutcome sent{.total_reward = -std::numeric_limits<double>::infinity()};
+  EXPECT_TRUE(std::isnan(EpisodeOutcome::from_json(sent.to_json()).total_reward));
+}
+
+TEST(EpisodeOutcome, RefusesALineThatIsNone) {
+  EXPECT_THAT(error_text([] { EpisodeOutcome::from_json("a plugin's print"); }),
+              HasSubstr("found 'a plugin's print'"));
+  EXPECT_THAT(error_text([] { EpisodeOutcome::from_json(R"({"seed": 1})"); }),
+              HasSubstr("cannot read the outcome of an episode"));
 }
 
 // Reference values: statsmodels' proportion_confint(k, n, method="wilson").
