@@ -150,8 +150,15 @@ void CheckpointStore::remove(const fs::path& folder) const {
   // Rename first, so that a killed process leaves no partial checkpoint under the checkpoint's
   // name.
   const fs::path hidden = folder_ / (".removed_" + folder.filename().string());
-  fs::rename(folder, hidden);
-  fs::remove_all(hidden);
+  // A failure must not end the training: on a network folder, a file that a reader has open keeps
+  // its folder from being removed. The next CheckpointStore that saves removes what is left.
+  std::error_code error;
+  fs::remove_all(hidden, error);
+  fs::rename(folder, hidden, error);
+  if (!error) fs::remove_all(hidden, error);
+  if (error) {
+    logger().warn("cannot remove the checkpoint {}: {}", folder.string(), error.message());
+  }
 }
 
 std::optional<fs::path> CheckpointStore::latest() const {

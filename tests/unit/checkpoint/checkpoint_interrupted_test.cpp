@@ -47,6 +47,15 @@ TEST_F(CheckpointTest, OfAKilledWriterIsRemovedBeforeTheNextSave) {
   EXPECT_THAT(names(), ElementsAre("latest", "step_00000005", "step_00000010"));
 }
 
+TEST_F(CheckpointTest, IsRemovedAlsoIfAnEarlierRemovalOfItsStepIsIncomplete) {
+  CheckpointStore store(folder_, 1);
+  store.save(small_checkpoint(10));
+  fs::create_directories(folder_ / ".removed_step_00000010");
+  std::ofstream(folder_ / ".removed_step_00000010" / ".nfs0001") << "open";
+  store.save(small_checkpoint(20));
+  EXPECT_THAT(names(), ElementsAre("latest", "step_00000020"));
+}
+
 TEST_F(CheckpointTest, DoesNotTouchForeignFiles) {
   // A folder of checkpoints that is a link to a home folder, and links out of it.
   const fs::path home = folder_ / "home", outside = folder_ / "outside";
