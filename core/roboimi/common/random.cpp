@@ -38,6 +38,7 @@ std::uint64_t mix_seed(std::uint64_t seed, std::uint64_t a, std::uint64_t b, std
 
 at::Tensor dropout(const at::Tensor& x, double p, at::Generator& generator) {
   if (p == 0.0) return x;
+  if (p == 1.0) return x * 0.0;  // keeps none: the factor below would be 0 / 0
   const at::Tensor keep = at::empty_like(x).bernoulli_(1.0 - p, generator);
   return x * keep.div_(1.0 - p);
 }

@@ -33,6 +33,11 @@ TEST(Dropout, DrawsOnlyFromItsGenerator) {
   EXPECT_NEAR((y == 0).to(at::kDouble).mean().item<double>(), 0.25, 0.06);
 }
 
+TEST(Dropout, OfEverythingIsZero) {
+  at::Generator generator = make_generator(3);
+  EXPECT_TRUE(dropout(at::ones({4}), 1.0, generator).equal(at::zeros({4})));
+}
+
 TEST(BatchGenerator, DrawsEachRowFromItsOwnGenerator) {
   const auto alone = [](std::uint64_t seed) {
     at::Generator generator = make_generator(seed);
