@@ -107,7 +107,7 @@ FrameStore::FrameStore(std::shared_ptr<const Dataset> dataset, std::vector<std::
   const std::vector<DecodeTask> tasks = map_in_place();
   if (tasks.empty()) return;
   if (options.storage == FrameStorage::kDisk) map_decoded(tasks, options);
-  if (options.storage == FrameStorage::kMemory) keep_decoded(tasks, options.progress);
+  if (options.storage == FrameStorage::kMemory) keep_decoded(tasks, options);
 }
 
 FrameStore::~FrameStore() = default;
@@ -167,13 +167,12 @@ void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
   std::error_code error;
   fs::create_directories(options.folder, error);
   if (!fs::exists(file)) {
-    const ProcessLock lock = lock_cached_file(file);
+    const ProcessLock lock = lock_cached_file(file, options.should_stop);
     if (!fs::exists(file)) {
       write_file_atomically(file, [&](const fs::path& temporary) {
         BinaryFile out(temporary);
         decode(
-            tasks, [&](const void* bytes, std::size_t size) { out.append(bytes, size); },
-            options.progress);
+            tasks, [&](const void* bytes, std::size_t size) { out.append(bytes, size); }, options);
       });
     }
   }
@@ -189,7 +188,7 @@ void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
 }
 
 void FrameStore::keep_decoded(const std::vector<DecodeTask>& tasks,
-                              const ProgressCallback& progress) {
+                              const FrameStoreOptions& options) {
   const std::uint64_t total = bytes_of(tasks);
   require_memory(static_cast<double>(total), "the decoded frames", "cache.frames=memory",
                  "use cache.frames=disk or cache.frames=stream");
@@ -201,23 +200,29 @@ void FrameStore::keep_decoded(const std::vector<DecodeTask>& tasks,
         std::memcpy(next, bytes, size);
         next += size;
       },
-      progress);
+      options);
   point_rows_at(memory_.const_data_ptr<std::uint8_t>(), tasks);
 }
 
 void FrameStore::decode(const std::vector<DecodeTask>& tasks, const Sink& sink,
-                        const ProgressCallback& progress) const {
+                        const FrameStoreOptions& options) const {
   std::int64_t total = 0, done = 0;
   for (const DecodeTask& task : tasks) total += dataset_->episode(task.episode).length;
   for (const DecodeTask& task : tasks) {
     const std::int64_t length = dataset_->episode(task.episode).length;
     for (std::int64_t row = 0; row < length; row += kRowsDecodedAtOnce) {
+      if (options.should_stop && options.should_stop()) {
+        throw Error({.what = "interrupted after " + std::to_string(done) + " of " +
+                             std::to_string(total) + " frames",
+                     .where = "decoding of the dataset's frames",
+                     .next = "run the same command again to decode all of them"});
+      }
       const std::int64_t count = std::min(kRowsDecodedAtOnce, length - row);
       const at::Tensor frames =
           read_stream(*dataset_, task.episode, task.camera, row, count).contiguous();
       sink(frames.const_data_ptr(), static_cast<std::size_t>(frames.nbytes()));
       done += count;
-      if (progress) progress(done, total);
+      if (options.progress) options.progress(done, total);
     }
   }
 }

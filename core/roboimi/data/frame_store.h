@@ -48,6 +48,7 @@ struct FrameStoreOptions {
   ComponentIdentity identity = {};  // of the dataset
   ProgressCallback progress = {};
   FrameStorage storage = FrameStorage::kDisk;
+  std::function<bool()> should_stop = {};  // called between blocks; true: Error "interrupted"
 };
 
 // The frames of a camera in an episode, which must be decoded.
@@ -89,9 +90,9 @@ class ROBOIMI_EXPORT FrameStore {
   std::vector<DecodeTask> map_in_place();
   std::uint64_t bytes_of(const std::vector<DecodeTask>& tasks) const;
   void map_decoded(const std::vector<DecodeTask>& tasks, const FrameStoreOptions& options);
-  void keep_decoded(const std::vector<DecodeTask>& tasks, const ProgressCallback& progress);
+  void keep_decoded(const std::vector<DecodeTask>& tasks, const FrameStoreOptions& options);
   void decode(const std::vector<DecodeTask>& tasks, const Sink& sink,
-              const ProgressCallback& progress) const;
+              const FrameStoreOptions& options) const;
   void point_rows_at(const std::uint8_t* bytes, const std::vector<DecodeTask>& tasks);
   void copy_run(const std::vector<FrameIndex>& rows, std::int64_t first, std::int64_t count,
                 const std::string& camera, std::uint8_t* destination) const;

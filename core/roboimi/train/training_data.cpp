@@ -198,7 +198,8 @@ void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& ca
         FrameStoreOptions{.folder = folder,
                           .identity = options.data_identity,
                           .progress = progress_callback("decode frames"),
-                          .storage = cache.frames});
+                          .storage = cache.frames,
+                          .should_stop = options.should_stop});
     data.sampler->set_frames(frames);
     if (data.held_out_sampler) data.held_out_sampler->set_frames(frames);
   }

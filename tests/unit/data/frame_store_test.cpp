@@ -68,6 +68,21 @@ TEST_F(FrameStoreTest, DecodesOtherFramesOnceIntoAFileThatLaterStoresReuse) {
   expect_all_frames(again, *data);
 }
 
+TEST_F(FrameStoreTest, StopsDecodingBetweenBlocksAndLeavesNoFile) {
+  const auto data = dataset(1);
+  for (const FrameStorage storage : {FrameStorage::kDisk, FrameStorage::kMemory}) {
+    FrameStoreOptions interrupted = options();
+    interrupted.storage = storage;
+    int calls = 0;
+    interrupted.should_stop = [&] { return ++calls > 2; };
+    EXPECT_THAT(error_text([&] {
+                  FrameStore(data, {"front", "top"}, interrupted);
+                }),
+                HasSubstr("interrupted after "));
+    EXPECT_EQ(num_cache_files(), 0U);
+  }
+}
+
 TEST_F(FrameStoreTest, NamesItsCacheFileBeforeItIsWritten) {
   const auto decoded = dataset(1);
   const std::vector<std::string> cameras = {"top", "front"};
