@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <sstream>
 #include <system_error>
 
 #include "roboimi/common/error.h"
@@ -181,9 +181,14 @@ std::string read_text(const fs::path& path) {
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) throw_system_error("cannot read", path, errno);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+  // Not `stream << file.rdbuf()`, which ends at a failed read as if it were the end of the file.
+  std::string text;
+  std::array<char, 65536> block;
+  while (file.read(block.data(), block.size()) || file.gcount() > 0) {
+    text.append(block.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  if (file.bad()) throw_system_error("cannot read", path, errno);
+  return text;
 }
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {

@@ -171,6 +171,13 @@ TEST_F(Files, TemporaryFilesOfKilledProcessesAreRemovedByTheNextWrite) {
   EXPECT_EQ(read_text(folder_ / "other"), "x");
 }
 
+TEST_F(Files, AFailedReadIsNotTheEndOfTheText) {
+  EXPECT_THROW(read_text("/proc/self/mem"), Error);  // opens, but its first page cannot be read
+  const std::string text(200000, 'x');
+  write_text_atomically(folder_ / "long.txt", text);
+  EXPECT_EQ(read_text(folder_ / "long.txt"), text);
+}
+
 TEST_F(Files, APipeIsRefusedWithoutWaiting) {
   const auto pipe =
       std::filesystem::temp_directory_path() / ("roboimi_pipe" + std::to_string(::getpid()));
