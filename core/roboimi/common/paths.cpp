@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 // Length reserved for paths in a run's folder: rollouts/step_00000000/trajectory_000.png and
 // temporary names of checkpoints.
 constexpr std::size_t kRoomBelow = 160;
-constexpr std::size_t kRoomForTemporary = 16;  // ".NAME.tmp12345678"
+// See temporary_name(): ".NAME.tmp1234567890-1a2b3c4d-9f3ac2d1".
+constexpr std::size_t kRoomForTemporary = 33;
 
 // The home folder of `user` in the user database; empty if there is none. An empty `user` means the
 // user of this process.
@@ -125,7 +126,8 @@ void require_writable_file(const fs::path& file, const std::string& named_by) {
     if (file.filename().native().size() + kRoomForTemporary <= NAME_MAX) return;
     throw Error({.what = named_by + ": the file's name is too long",
                  .where = printable(file.string()),
-                 .expected = "at most " + std::to_string(NAME_MAX - kRoomForTemporary) + " bytes"});
+                 .expected = "at most " + std::to_string(NAME_MAX - kRoomForTemporary) + " bytes",
+                 .found = std::to_string(file.filename().native().size())});
   }
   throw Error({.what = named_by + ": not a file",
                .where = printable(file.string()),

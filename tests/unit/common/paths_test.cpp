@@ -102,6 +102,9 @@ TEST_F(Paths, ReportWhyAFileIsNotWritable) {
   EXPECT_THAT(failure(folder_), HasSubstr("--out: not a file: expected the name of a file"));
   EXPECT_THAT(failure(folder_ / ""), HasSubstr("found a folder"));
   EXPECT_THAT(failure(folder_ / std::string(250, 'x')), HasSubstr("the file's name is too long"));
+  // Also if only its temporary name is.
+  EXPECT_THAT(failure(folder_ / std::string(230, 'x')), HasSubstr("at most 222 bytes; found 230"));
+  EXPECT_NO_THROW(require_writable_file(folder_ / std::string(222, 'x'), "--out"));
 }
 
 TEST_F(Paths, AreQuotedForAShellIfNeeded) {
