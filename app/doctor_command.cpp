@@ -9,7 +9,6 @@
 #include <boost/program_options.hpp>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -19,6 +18,7 @@
 #include "roboimi/common/bfloat16.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
+#include "roboimi/common/memory.h"
 #include "roboimi/contract/environment.h"
 #include "roboimi/io/video.h"
 #include "roboimi/plugin/registry.h"
@@ -167,12 +167,7 @@ void check_disk(std::vector<Finding>& findings) {
 }
 
 void check_memory(std::vector<Finding>& findings) {
-  std::ifstream file("/proc/meminfo");
-  double available = 0.0;  // kB
-  for (std::string key, rest; file >> key && std::getline(file, rest);) {
-    if (key == "MemAvailable:") available = std::strtod(rest.c_str(), nullptr);
-  }
-  available *= 1024.0 / kGigabyte;
+  const double available = static_cast<double>(available_memory()) / kGigabyte;
   const Verdict verdict = verdict_of(available, kLowMemory, kMinimumMemory);
   findings.push_back({.verdict = verdict,
                       .subject = "memory",

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "roboimi/common/export.h"
@@ -12,8 +13,12 @@
 namespace roboimi {
 
 // Bytes that this process can still allocate: the minimum of the machine's free memory, the rest of
-// the control group's limit and the rest of the process's limit (ulimit -v).
+// the control groups' limits and the rest of the process's limit (ulimit -v).
 ROBOIMI_EXPORT std::uint64_t available_memory();
+
+// The rest of the limit of the control group (version 2) in `folder`, such as /sys/fs/cgroup. Pages
+// of files count as free. The largest number if there is no limit.
+ROBOIMI_EXPORT std::uint64_t left_in_control_group(const std::filesystem::path& folder);
 
 // Throws Error if `bytes` are not available: "not enough memory for the head", with the needed and
 // the available size.

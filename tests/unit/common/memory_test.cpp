@@ -7,8 +7,11 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <limits>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
 
 namespace roboimi {
 namespace {
@@ -25,6 +28,28 @@ TEST(Memory, ThatIsNotAvailableIsAnErrorWithBothSizes) {
                                         "1000000000.0 GB; found "));
     EXPECT_THAT(error.what(), HasSubstr(" GB available; lower n_emb"));
   }
+}
+
+TEST(Memory, OfAControlGroupDoesNotCountPagesOfFilesAsUsed) {
+  namespace fs = std::filesystem;
+  const fs::path folder =
+      fs::temp_directory_path() / ("roboimi_memory_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  const auto write = [&](const char* name, const std::string& text) {
+    write_text_atomically(folder / name, text + "\n");
+  };
+  constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
+  EXPECT_EQ(left_in_control_group(folder), kUnlimited);
+  write("memory.current", "900");
+  write("memory.max", "max");
+  EXPECT_EQ(left_in_control_group(folder), kUnlimited);
+  write("memory.max", "1000");
+  EXPECT_EQ(left_in_control_group(folder), 100U);
+  write("memory.stat", "anon 300\ninactive_file 400\nactive_file 200");
+  EXPECT_EQ(left_in_control_group(folder), 700U);
+  write("memory.max", "200");
+  EXPECT_EQ(left_in_control_group(folder), 0U);
+  fs::remove_all(folder);
 }
 
 TEST(Memory, RespectsTheLimitOfTheProcess) {
