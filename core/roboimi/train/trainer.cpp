@@ -66,7 +66,9 @@ TrainEnd Trainer::run() {
   const std::int64_t first = step_;
   const bool is_resumed = saved_step_ == step_;
   if (is_resumed && leads() && parts_.checkpoints != nullptr) parts_.checkpoints->recover();
-  // If the run was killed between a checkpoint and its rollouts, run them now.
+  // If the run was stopped during the checkpoint's validation or before the end of its rollouts,
+  // run them now.
+  if (is_resumed) repeat_validation();
   if (is_resumed && rollouts_due()) roll_out();
   // Train.
   while (step_ < options_.max_steps && !any_process(stop_requested(), *parts_.communicator)) {
@@ -79,7 +81,8 @@ TrainEnd Trainer::run() {
     if (rolls_out) roll_out();
   }
   // Save the last step.
-  const bool interrupted = step_ < options_.max_steps || rollouts_due();
+  const bool validation_is_missing = any_process(validation_due(), *parts_.communicator);
+  const bool interrupted = step_ < options_.max_steps || validation_is_missing || rollouts_due();
   if (saved_step_ != step_) save();
   if (parts_.tracker != nullptr) parts_.tracker->flush();
   progress_.reset();
@@ -228,6 +231,9 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   optimizer_->load_state(checkpoint.optimizer);
   if (ema_) ema_->load_state(checkpoint.ema, *state.ema_step);
   step_ = saved_step_ = state.step;
+  if (!state.validation.empty()) {
+    validation_ = {.step = state.step, .results = state.validation};
+  }
   if (!state.rollouts.empty()) rolled_out_step_ = state.step;
   metrics_ = state.metrics;
   unlogged_ = state.unlogged;

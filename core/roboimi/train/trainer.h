@@ -79,8 +79,8 @@ class ROBOIMI_EXPORT Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  // Restores weights, average, optimizer and step. If the rollouts of that step are missing, run()
-  // runs them first.
+  // Restores weights, average, optimizer and step. If the validation or the rollouts of that step
+  // are missing, run() begins with them.
   void resume(const Checkpoint& checkpoint);
   TrainEnd run();
 
@@ -107,7 +107,8 @@ class ROBOIMI_EXPORT Trainer {
   NumericConditions conditions() const;
   bool validation_due() const;
   void validate();
-  std::map<std::string, double> measure_validation();
+  std::optional<std::map<std::string, double>> measure_validation();
+  void repeat_validation();
   bool rollouts_due() const;
   void roll_out();
   std::optional<std::map<std::string, double>> measure_rollouts();

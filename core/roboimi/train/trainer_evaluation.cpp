@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/train/metrics_window.h"
 #include "roboimi/train/replicas.h"
 #include "roboimi/train/trainer.h"
@@ -9,7 +10,8 @@
 namespace roboimi {
 
 bool Trainer::validation_due() const {
-  if (!parts_.validation || !leads()) return false;
+  if (!parts_.validation || !leads() || step_ == 0) return false;
+  if (validation_.step == step_ || rolled_out_step_ == step_) return false;  // it is over
   const std::int64_t every = options_.validate_every;
   return step_ == options_.max_steps || (every > 0 && step_ % every == 0);
 }
@@ -17,25 +19,37 @@ bool Trainer::validation_due() const {
 void Trainer::validate() {
   progress_->clear();
   const auto started = std::chrono::steady_clock::now();
-  validation_ = {.step = step_, .results = measure_validation()};
-  Scalars values;
-  for (const auto& [name, value] : validation_.results) values["validation/" + name] = value;
+  const auto results = measure_validation();
   parts_.agent.train();
   drop_graph();
-  if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
+  if (results) {
+    validation_ = {.step = step_, .results = *results};
+    Scalars values;
+    for (const auto& [name, value] : *results) values["validation/" + name] = value;
+    if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
+  }
   window_->exclude_time(std::chrono::steady_clock::now() - started);
 }
 
-// Returns no results if Ctrl-C ended the validation early.
-std::map<std::string, double> Trainer::measure_validation() {
+// Returns nullopt if Ctrl-C ended the validation early; the resumed run then repeats it.
+std::optional<std::map<std::string, double>> Trainer::measure_validation() {
   try {
     const LocalLosses local(parts_.agent, *parts_.communicator);
     const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
     return parts_.validation(step_);
-  } catch (const Error&) {
-    if (stop_requested()) return {};
-    throw;
+  } catch (const Error& error) {
+    if (!stop_requested()) throw;
+    logger().warn("step {}: the validation ended early: {}", step_, error.what());
+    return std::nullopt;
   }
+}
+
+// A checkpoint is saved after its validation, so it has none only if that was interrupted. The
+// checkpoint is saved again with the results, before its rollouts.
+void Trainer::repeat_validation() {
+  if (!any_process(validation_due(), *parts_.communicator)) return;
+  if (leads()) validate();
+  save();
 }
 
 // Gives the same result in every process: rank 0 runs the rollouts while the others wait.
@@ -76,9 +90,10 @@ std::optional<std::map<std::string, double>> Trainer::measure_rollouts() {
     const LocalLosses local(parts_.agent, *parts_.communicator);
     const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
     results = parts_.rollouts(step_);
-  } catch (const Error&) {
-    if (stop_requested()) return std::nullopt;
-    throw;
+  } catch (const Error& error) {
+    if (!stop_requested()) throw;
+    logger().warn("step {}: the rollouts ended early: {}", step_, error.what());
+    return std::nullopt;
   }
   parts_.agent.train();
   drop_graph();

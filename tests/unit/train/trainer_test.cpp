@@ -267,6 +267,37 @@ TEST_F(TrainerTest, RunsTheMissingRolloutsOfAResumedCheckpoint) {
   EXPECT_EQ(rollouts, 1);
 }
 
+TEST_F(TrainerTest, RepeatsTheInterruptedValidationOfAResumedCheckpoint) {
+  CheckpointStore store(folder_, 10);
+  options_.max_steps = 20;
+  const auto first = testing::make_tiny_agent();
+  TrainerParts interrupted = parts(*first, &store);
+  bool stop = false;
+  interrupted.should_stop = [&] { return stop; };
+  interrupted.validation = [&](std::int64_t) -> std::map<std::string, double> {
+    stop = true;  // Ctrl-C
+    throw Error("the validation was interrupted");
+  };
+  EXPECT_EQ(Trainer(interrupted, options_).run(), TrainEnd::kInterrupted);
+  EXPECT_TRUE(read_checkpoint_state(folder_ / "latest").validation.empty());
+
+  int validations = 0;
+  for (int attempt = 0; attempt < 2; ++attempt) {  // the second one finds nothing to do
+    const auto agent = testing::make_tiny_agent();
+    TrainerParts resumed = parts(*agent, &store);
+    resumed.validation = [&](std::int64_t step) {
+      EXPECT_EQ(step, 20);
+      ++validations;
+      return std::map<std::string, double>{{"action_error", 0.25}};
+    };
+    Trainer trainer(resumed, options_);
+    trainer.resume(read_checkpoint(*store.latest()));
+    EXPECT_EQ(trainer.run(), TrainEnd::kFinished);
+    EXPECT_EQ(read_checkpoint_state(folder_ / "latest").validation.at("action_error"), 0.25);
+  }
+  EXPECT_EQ(validations, 1);
+}
+
 TEST_F(TrainerTest, WritesTheSameLinesWhereverItIsStopped) {
   options_.save_every = 1000;
   const auto whole = testing::make_tiny_agent();
