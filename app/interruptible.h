@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/train/stop_request.h"
 
 namespace roboimi::app {
@@ -15,9 +16,11 @@ int interruptible(const StopRequest& stop, Work work) {
   try {
     work();
     return EXIT_SUCCESS;
-  } catch (const Error&) {
-    if (stop.requested()) return kInterruptedStatus;
-    throw;
+  } catch (const Error& error) {
+    if (!stop.requested()) throw;
+    // Usually "interrupted after ...", but it may also be a full disk.
+    logger().warn("ended early: {}", error.what());
+    return kInterruptedStatus;
   }
 }
 

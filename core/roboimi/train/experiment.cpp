@@ -122,6 +122,8 @@ int Experiment::run() {
     // Ctrl-C during data preparation arrives as an exception.
     const std::string end = stop_.requested() ? "interrupted" : kFailed + one_line_message(error);
     logger().debug("{}", end);
+    // It may also be something else, such as a full disk while the last checkpoint was saved.
+    if (stop_.requested()) logger().warn("ended early: {}", one_line_message(error));
     try {
       conclude(end);
     } catch (const std::exception& second) {

@@ -2,9 +2,9 @@
 //
 //   Validation validation(agent, data, {.batch_size = 64, .device = device});
 //   std::map<std::string, double> metrics = validation.measure(folder / "validation");
-//   metrics["loss"]                     // the agent's loss; its other metrics have their own keys
-//   metrics["action_error"]             // open_loop_episodes: RMS, as a share of half of each
-//   range metrics["probe/box_position_r2"]    // for agents that learn a representation
+//   metrics["loss"]                   // the agent's; its other metrics have their own keys
+//   metrics["action_error"]           // open_loop_episodes: RMS as a share of half of each range
+//   metrics["probe/box_position_r2"]  // for agents that learn a representation
 //
 // Windows and random numbers are the same at every call, so that results of different steps differ
 // only by the weights. Representation metrics and images are made only for agents that do not act
