@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <utility>
 
 #include "roboimi/checkpoint/checkpoint_folder.h"
 #include "roboimi/checkpoint/loaded_run.h"
@@ -195,7 +196,10 @@ void Experiment::open_folder() {
   }
   folder_ = broadcast_text(folder_.string(), *communicator_);
   if (!run_.resume) claim_folder();
-  if (resumed_) record_.resumed_step = resumed_->state.step;
+  if (resumed_) {
+    record_.resumed_step = resumed_->state.step;
+    record_.data_fingerprint = recorded_data_fingerprint(folder_);  // until prepare_data()
+  }
   note_changes();
   // A resumed run keeps its config.yaml until resume() has shown that the new one fits.
   if (leads_ && !resumed_) write_text_atomically(folder_ / "config.yaml", config_.to_yaml());
@@ -317,7 +321,12 @@ void Experiment::prepare_data() {
                           .open_loop_episodes = train_.open_loop_episodes,
                           .should_stop = [this] { return stop_.requested(); }});
   }
-  record_.data_fingerprint = data_.fingerprint;
+  const std::string former = std::exchange(record_.data_fingerprint, data_.fingerprint);
+  if (leads_ && !former.empty() && former != data_.fingerprint) {
+    logger().warn(
+        "the data files have other paths, sizes or times than when this run was started: it "
+        "continues as if it had not been stopped only if their contents are the same");
+  }
   record_.num_episodes = data_.dataset->num_episodes();
   record_.num_windows = data_.sampler->num_windows();
   logger().info("{} episodes, {} windows", record_.num_episodes, record_.num_windows);

@@ -165,6 +165,15 @@ std::string observed_status(const fs::path& run_folder) {
   }
 }
 
+std::string recorded_data_fingerprint(const fs::path& run_folder) {
+  const auto record = read_record(run_folder);
+  try {
+    return record.at("data").at("fingerprint");
+  } catch (const nlohmann::json::exception&) {
+    return "";
+  }
+}
+
 LogKeeper::LogKeeper() {
   constexpr std::size_t kMostLines = 1000;
   sink_ = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(kMostLines);

@@ -57,6 +57,9 @@ ROBOIMI_EXPORT void write_run_record(const std::filesystem::path& folder, const 
 // and no longer exists. Empty if there is no readable run.json.
 ROBOIMI_EXPORT std::string observed_status(const std::filesystem::path& run_folder);
 
+// The data fingerprint in run.json. Empty if there is no readable run.json, or none in it.
+ROBOIMI_EXPORT std::string recorded_data_fingerprint(const std::filesystem::path& run_folder);
+
 // Buffers log lines (the last 1000) until the run folder with its log file exists.
 class ROBOIMI_EXPORT LogKeeper {
  public:

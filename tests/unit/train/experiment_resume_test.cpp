@@ -124,6 +124,20 @@ TEST_F(ExperimentTest, LogsTheChangedKeysOnResumeAndThatTheScheduleChanges) {
   EXPECT_THAT(read_text(constant / "log.txt"), ::testing::Not(HasSubstr("schedule:")));
 }
 
+TEST_F(ExperimentTest, WarnsOnResumeIfTheDataChanged) {
+  ASSERT_EQ(run_experiment(config("changed", 10), {}), 0);
+  const fs::path run = run_of("changed");
+  const std::string before = recorded_data_fingerprint(run);
+  EXPECT_NE(before, "");
+  ASSERT_EQ(run_experiment(config("changed", 20), {.resume = run}), 0);
+  EXPECT_THAT(read_text(run / "log.txt"), ::testing::Not(HasSubstr("the data files have other")));
+  std::ofstream(folder_ / "data.bin", std::ios::app) << "more";
+  ASSERT_EQ(run_experiment(config("changed", 30), {.resume = run}), 0);
+  EXPECT_THAT(read_text(run / "log.txt"), HasSubstr("the data files have other paths, sizes or"));
+  EXPECT_NE(recorded_data_fingerprint(run), before);
+  EXPECT_EQ(recorded_data_fingerprint(folder_), "");
+}
+
 TEST_F(ExperimentTest, NamesTheExpectedFolderIfThereIsNothingToResume) {
   try {
     newest_run_folder(folder_ / "runs", "demo");
