@@ -6,6 +6,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/json_text.h"
 #include "roboimi/io/dtype_names.h"
 
 namespace roboimi {
@@ -142,7 +143,7 @@ std::string checkpoint_state_to_json(const CheckpointState& state) {
   node["rollouts"] = state.rollouts;
   node["unlogged"] = sums_to_json(state.unlogged);
   node["sha256"] = state.sha256;
-  return with_body_sum(node.dump(2));
+  return with_body_sum(json_text(node));
 }
 
 CheckpointState checkpoint_state_from_json(const std::string& text, const std::string& where) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "roboimi/common/files.h"
+#include "roboimi/common/json_text.h"
 
 namespace roboimi {
 
@@ -15,7 +16,7 @@ void MetricsFile::scalars(std::int64_t step, const Scalars& values) {
   line["time"] =
       static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1e3;
   for (const auto& [name, value] : values) line[name] = value;
-  file_.append(line.dump() + "\n");
+  file_.append(json_text(line, /*indent=*/-1) + "\n");
 }
 
 namespace {

@@ -68,6 +68,13 @@ TEST_F(CheckpointTest, IsReadAsItWasSaved) {
   EXPECT_TRUE(at::equal(read.optimizer.at("step"), saved.optimizer.at("step")));
 }
 
+TEST_F(CheckpointTest, IsSavedEvenIfAUnitIsNotUtf8) {
+  Checkpoint saved = small_checkpoint(1);
+  saved.state.spec.streams = {vector_stream("angles", 1, "\xb0")};  // a degree sign in Latin-1
+  const fs::path folder = CheckpointStore(folder_, 3).save(saved);
+  EXPECT_EQ(read_checkpoint(folder).state.spec.at("angles").unit, "\xef\xbf\xbd");
+}
+
 TEST_F(CheckpointTest, IsRankedByItsActionErrorIfThereAreNoRollouts) {
   CheckpointStore store(folder_, 1);
   const auto save_validated = [&](std::int64_t step, double error) {
