@@ -1,12 +1,15 @@
 #include "roboimi/common/temporary_names.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <random>
 #include <regex>
@@ -18,14 +21,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Eight digits that identify this boot of this machine.
+// Eight digits that identify this boot of this machine and the namespace of the process IDs: two
+// containers on a machine may each have a process 7.
 const std::string& boot_tag() {
   static const std::string tag = [] {
     std::ifstream file("/proc/sys/kernel/random/boot_id");
     std::string text;
     file >> text;
     text.resize(8, '0');
-    return text;
+    auto number = static_cast<std::uint32_t>(std::strtoul(text.c_str(), nullptr, 16));
+    struct stat names {};
+    if (::stat("/proc/self/ns/pid", &names) == 0)
+      number ^= static_cast<std::uint32_t>(names.st_ino);
+    std::array<char, 9> digits{};
+    std::snprintf(digits.data(), digits.size(), "%08x", number);
+    return std::string(digits.data());
   }();
   return tag;
 }
@@ -43,7 +53,7 @@ bool is_old(const fs::path& file) {
 }
 
 // Whether the process that made a temporary file has ended. `end` is the part of the name after the
-// prefix: the process ID and, except in old names, the boot and the random number.
+// prefix: the process ID and, except in old names, boot_tag() and the random number.
 bool is_leftover(const fs::path& file, const std::string& end) {
   static const std::regex pattern("([0-9]{1,10})(-([0-9a-f]{8})-[0-9a-f]{8})?");
   std::smatch match;
