@@ -210,15 +210,16 @@ void overfits_one_batch(const HeadSubject& subject) {
   const double before = mean_loss(*head, input);
   torch::optim::Adam adam(head->parameters(), torch::optim::AdamOptions(kLearningRate));
   double after = before;
-  for (int step = 0; step < subject.overfit_steps() && after >= 0.5 * before; ++step) {
+  const int limit = subject.overfit_steps();
+  for (int step = 1; step <= limit && after >= 0.5 * before; ++step) {
     adam.zero_grad();
     head_loss(*head, input, 1000 + static_cast<std::uint64_t>(step)).loss.backward();
     adam.step();
-    if (step % kStepsBetweenLooks == 0) after = mean_loss(*head, input);
+    if (step % kStepsBetweenLooks == 0 || step == limit) after = mean_loss(*head, input);
   }
   require(after < 0.5 * before,
           fmt::format("{} steps on one batch change the loss from {:.4g} to {:.4g}; it must halve",
-                      subject.overfit_steps(), before, after));
+                      limit, before, after));
 }
 
 void saving_and_loading_is_exact(const HeadSubject& subject) {
