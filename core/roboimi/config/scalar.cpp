@@ -60,16 +60,14 @@ std::optional<std::int64_t> read_whole_number(std::string_view given) {
   }
   const std::size_t point = text.find('.');
   std::string digits(text.substr(0, point));
-  if (point != std::string_view::npos) {
-    digits += text.substr(point + 1);
-    power -= static_cast<std::int64_t>(text.size() - point - 1);
-  }
+  if (point != std::string_view::npos) digits += text.substr(point + 1);
   digits.erase(0, digits.find_first_not_of('0'));
+  if (digits.empty()) return 0;  // with any exponent: the others are those of a double
+  if (point != std::string_view::npos) power -= static_cast<std::int64_t>(text.size() - point - 1);
   while (power < 0 && digits.ends_with('0')) {
     digits.pop_back();
     ++power;
   }
-  if (digits.empty()) return 0;
   if (power < 0 || power > 18) return std::nullopt;
   return read_integer(std::string(sign) + digits +
                       std::string(static_cast<std::size_t>(power), '0'));

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "roboimi/config/scalar.h"
 #include "roboimi/config/schema.h"
 #include "tests/error_text.h"
 
@@ -260,6 +261,13 @@ TEST(NearestName, FindsOnlyTypingErrors) {
   EXPECT_EQ(nearest_name("", names), std::nullopt);
   EXPECT_EQ(nearest_name("x", {"y"}), std::nullopt);
   EXPECT_EQ(nearest_name(std::string(100000, 'a'), {std::string(100000, 'b')}), std::nullopt);
+}
+
+TEST(WholeNumber, IsReadWithAnyExponentThatLeavesNoFraction) {
+  EXPECT_EQ(config::read_whole_number("1.50e2"), 150);
+  EXPECT_EQ(config::read_whole_number("1.5e0"), std::nullopt);
+  EXPECT_EQ(config::read_whole_number("-0.0e+3"), 0);
+  EXPECT_EQ(config::read_whole_number("0.0e-9223372036854775808"), 0);
 }
 
 }  // namespace
