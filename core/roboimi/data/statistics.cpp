@@ -5,6 +5,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <set>
@@ -22,6 +23,7 @@ namespace {
 
 constexpr bool kWithPercentiles = true;
 constexpr std::int64_t kMostRelativeRows = 2'000'000;
+constexpr std::int64_t kMostNumbersAtOnce = std::int64_t{1} << 28;  // 2 GB as float64
 
 // The stream's name with an article, for error messages.
 std::string with_article(const std::string& stream) {
@@ -93,13 +95,44 @@ std::map<std::string, std::vector<std::string>> distinct_texts(const Dataset& da
   return texts;
 }
 
+void require_finite_features(const at::Tensor& features, const std::string& where) {
+  if (at::isfinite(features).all().item<bool>()) return;
+  throw Error({.what = "the frozen backbone returned features that are NaN or infinite",
+               .where = where,
+               .next = "check its weights: roboimi checkpoint inspect FILE"});
+}
+
 Statistics statistics_of_features(const at::Tensor& features, const std::string& where) {
-  if (!at::isfinite(features).all().item<bool>()) {
-    throw Error({.what = "the frozen backbone returned features that are NaN or infinite",
-                 .where = where,
-                 .next = "check its weights: roboimi checkpoint inspect FILE"});
-  }
+  require_finite_features(features, where);
   return Statistics::of(features);
+}
+
+Statistics statistics_of_features(const Embeddings& embeddings,
+                                  const std::vector<std::int64_t>& episodes) {
+  std::int64_t num_rows = 0;
+  for (const std::int64_t episode : episodes) {
+    const auto i = static_cast<std::size_t>(episode);
+    num_rows += (embeddings.first[i + 1] - embeddings.first[i]) * embeddings.values.size(1);
+  }
+  const std::int64_t dim = embeddings.values.size(2);
+  if (num_rows * dim > kMostNumbersAtOnce) {
+    return statistics_in_blocks(embeddings, episodes, kMostNumbersAtOnce / 16 / dim + 1);
+  }
+  const at::Tensor features = embeddings.of_episodes(episodes).flatten(0, 1).to(at::kFloat);
+  return statistics_of_features(features, embeddings.file.string());
+}
+
+// Calls `use` with float64 [n, V] for all features of the episodes, n <= block_rows.
+void for_each_block(const Embeddings& embeddings, const std::vector<std::int64_t>& episodes,
+                    std::int64_t block_rows, const std::function<void(const at::Tensor&)>& use) {
+  for (const std::int64_t episode : episodes) {
+    const auto i = static_cast<std::size_t>(episode);
+    const at::Tensor rows =
+        embeddings.values.slice(0, embeddings.first[i], embeddings.first[i + 1]).flatten(0, 1);
+    for (std::int64_t row = 0; row < rows.size(0); row += block_rows) {
+      use(rows.slice(0, row, row + block_rows).to(at::kDouble));
+    }
+  }
 }
 
 }  // namespace
@@ -151,10 +184,41 @@ DatasetStatistics dataset_statistics(const Dataset& dataset,
   }
   // Statistics of features.
   if (embeddings != nullptr && !embeddings->are_normalized) {
-    const at::Tensor features = embeddings->of_episodes(chosen).flatten(0, 1).to(at::kFloat);
-    statistics.features = statistics_of_features(features, embeddings->file.string());
+    statistics.features = statistics_of_features(*embeddings, chosen);
   }
   return statistics;
+}
+
+Statistics statistics_in_blocks(const Embeddings& embeddings,
+                                const std::vector<std::int64_t>& episodes,
+                                std::int64_t block_rows) {
+  // The range and the mean.
+  at::Tensor low, high, sum;
+  double count = 0.0;
+  for_each_block(embeddings, episodes, block_rows, [&](const at::Tensor& block) {
+    require_finite_features(block, embeddings.file.string());
+    low = low.defined() ? at::minimum(low, block.amin(0)) : block.amin(0);
+    high = high.defined() ? at::maximum(high, block.amax(0)) : block.amax(0);
+    sum = sum.defined() ? sum + block.sum(0) : block.sum(0);
+    count += static_cast<double>(block.size(0));
+  });
+  if (!sum.defined()) throw Error({.what = "there are no features to compute statistics from"});
+  // The deviations from the mean.
+  const at::Tensor mean = sum / count, squares = at::zeros_like(mean);
+  at::Tensor covariance;
+  if (mean.size(0) <= Statistics::kLargestCovariance) {
+    covariance = at::zeros({mean.size(0), mean.size(0)}, at::kDouble);
+  }
+  for_each_block(embeddings, episodes, block_rows, [&](const at::Tensor& block) {
+    const at::Tensor centered = block - mean;
+    squares.add_(centered.square().sum(0));
+    if (covariance.defined()) covariance.add_(centered.t().mm(centered));
+  });
+  return {.min = low.to(at::kFloat),
+          .max = high.to(at::kFloat),
+          .mean = mean.to(at::kFloat),
+          .std = (squares / count).sqrt().to(at::kFloat),
+          .covariance = covariance.defined() ? covariance / count : covariance};
 }
 
 StateRange state_range(const Statistics& states) {

@@ -23,6 +23,13 @@ ROBOIMI_EXPORT DatasetStatistics dataset_statistics(const Dataset& dataset,
                                                     const Embeddings* embeddings = nullptr,
                                                     const Horizons* horizons = nullptr);
 
+// Statistics of the features of `episodes`, without percentiles: Statistics::of() up to rounding,
+// but only `block_rows` rows at a time are converted to float64. dataset_statistics() uses it for
+// large caches, which would need several times their size in memory. Throws Error like it.
+ROBOIMI_EXPORT Statistics statistics_in_blocks(const Embeddings& embeddings,
+                                               const std::vector<std::int64_t>& episodes,
+                                               std::int64_t block_rows);
+
 // The range of the states in these statistics.
 ROBOIMI_EXPORT StateRange state_range(const Statistics& states);
 

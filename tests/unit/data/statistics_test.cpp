@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
 #include "roboimi/data/window_sampler.h"
 #include "tests/error_text.h"
 #include "tests/unit/data/table_dataset.h"
@@ -67,6 +68,28 @@ TEST(DatasetStatistics, UseAllVariantsOfTheFeatures) {
   const DatasetStatistics statistics = dataset_statistics(data, {0}, &embeddings);
   EXPECT_FLOAT_EQ(statistics.features->mean.item<float>(), 2.5);
   EXPECT_FLOAT_EQ(statistics.features->max.item<float>(), 4);
+}
+
+TEST(DatasetStatistics, OfFeaturesAreTheSameInBlocks) {
+  Embeddings embeddings;
+  embeddings.first = {0, 5, 6, 13};
+  at::Generator generator = make_generator(3);
+  embeddings.values = at::randn({13, 2, 3}, generator).to(at::kHalf) + 1.0;
+  const std::vector<std::int64_t> episodes = {0, 2};
+  const at::Tensor rows = embeddings.of_episodes(episodes).flatten(0, 1).to(at::kFloat);
+  const Statistics whole = Statistics::of(rows);
+  for (const std::int64_t block_rows : {1, 4, 100}) {
+    const Statistics found = statistics_in_blocks(embeddings, episodes, block_rows);
+    EXPECT_TRUE(found.min.equal(whole.min));
+    EXPECT_TRUE(found.max.equal(whole.max));
+    EXPECT_TRUE(found.mean.allclose(whole.mean));
+    EXPECT_TRUE(found.std.allclose(whole.std));
+    EXPECT_TRUE(found.covariance.allclose(whole.covariance));
+  }
+  EXPECT_THROW(statistics_in_blocks(embeddings, {}, 4), Error);
+  embeddings.values[12][1][2] = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THAT(error_text([&] { statistics_in_blocks(embeddings, episodes, 4); }),
+              ::testing::HasSubstr("features that are NaN or infinite"));
 }
 
 TEST(DatasetStatistics, AreComputedForHalfFeaturesUnlessTheyAreNormalized) {
