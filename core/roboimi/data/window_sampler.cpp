@@ -119,11 +119,26 @@ void WindowSampler::build_tables() {
 }
 
 void WindowSampler::set_features(const Embeddings& embeddings) {
-  const at::Tensor values = embeddings.of_episodes(options_.episodes);  // [R, K, V]
-  ROBOIMI_CHECK(values.size(0) == num_rows_,
-                c10::str(values.size(0), " embeddings for ", num_rows_, " rows"));
-  variants_ = values.size(1);
-  features_ = values.flatten(0, 1).to(options_.device);
+  std::int64_t count = 0;
+  for (const std::int64_t episode : options_.episodes) {
+    const auto i = static_cast<std::size_t>(episode);
+    count += embeddings.first[i + 1] - embeddings.first[i];
+  }
+  ROBOIMI_CHECK(count == num_rows_, c10::str(count, " embeddings for ", num_rows_, " rows"));
+  variants_ = embeddings.values.size(1);
+  if (!options_.device.is_cpu()) {
+    features_ = embeddings.of_episodes(options_.episodes).flatten(0, 1).to(options_.device);
+    return;
+  }
+  // Read them from the mapped file: a copy of the chosen episodes might not fit in memory.
+  features_ = embeddings.values.flatten(0, 1);
+  std::vector<std::int64_t> shift;
+  shift.reserve(present_.size());
+  const auto* first_row = first_row_.const_data_ptr<std::int64_t>();
+  for (const FrameIndex& present : present_) {
+    shift.push_back(embeddings.first[static_cast<std::size_t>(present.episode)] - *first_row++);
+  }
+  feature_shift_ = at::tensor(shift, at::kLong);
 }
 
 void WindowSampler::set_frames(std::shared_ptr<const FrameStore> frames) {
@@ -222,7 +237,11 @@ Batch WindowSampler::batch_without_images(const at::Tensor& windows,
   batch.actions = rows_at(actions_, at::minimum(at::maximum(commanded, first), last));
   batch.is_pad = at::logical_or(commanded.lt(first), commanded.gt(last));
   if (features_.defined()) {
-    at::Tensor rows = observed * variants_;
+    at::Tensor rows = observed;
+    if (feature_shift_.defined()) {
+      rows = rows + feature_shift_.index_select(0, windows).unsqueeze(1);
+    }
+    rows = rows * variants_;
     if (variants.defined()) rows = rows + variants.unsqueeze(1);
     // The features are stored in the cached dtype, which may be half.
     batch.features = rows_at(features_, rows).to(at::kFloat);

@@ -112,7 +112,8 @@ class ROBOIMI_EXPORT WindowSampler {
   // On the device. Rows are numbered through the concatenated chosen episodes.
   Observation tables_;                           // [R, D] each: vectors and strings
   at::Tensor actions_;                           // [R, A]
-  at::Tensor features_;                          // [R * K, V]
+  at::Tensor features_;                          // [R * K, V], or on the CPU of all episodes
+  at::Tensor feature_shift_;                     // int64 [N], from a row to that of features_
   at::Tensor first_row_, last_row_;              // int64 [N], of the window's episode, inclusive
   at::Tensor observation_start_, action_start_;  // int64 [N], not clamped
   at::Tensor observation_steps_, action_steps_;  // row offsets within a window

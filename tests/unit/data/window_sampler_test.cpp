@@ -175,6 +175,19 @@ TEST_F(WindowSamplerTest, ReturnsTheFeaturesOfTheObservedRows) {
   EXPECT_THAT(integers(batch.features), ElementsAre(6, 7, 6, 7, 10, 11, 12, 13));
 }
 
+TEST_F(WindowSamplerTest, FindsTheFeaturesOfItsEpisodesInThoseOfAll) {
+  const auto data = dataset({3, 4, 2, 5});
+  Embeddings embeddings;
+  embeddings.first = {0, 3, 7, 9, 14};
+  embeddings.values = at::arange(28, at::kFloat).view({14, 2, 1});  // row 2 n + k
+  WindowSampler sampler(data, {.horizons = kDiffusion, .episodes = {1, 3}});
+  sampler.set_features(embeddings);
+  // The last windows of both episodes: rows 5 and 6, 12 and 13 of all episodes.
+  const Batch batch = sampler.batch_of(windows({3, 8}));
+  EXPECT_THAT(integers(batch.features), ElementsAre(10, 12, 24, 26));
+  EXPECT_TRUE(at::equal(sampler.batch_of(windows({0})).features[0][1][0], at::full({}, 6.0)));
+}
+
 TEST_F(WindowSamplerTest, DrawsAVariantPerWindowFromSeedAndStep) {
   const auto data = dataset({8});
   Embeddings embeddings;
