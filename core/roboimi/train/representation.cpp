@@ -28,16 +28,29 @@ at::Tensor main_plane(const at::Tensor& values) {
   return plane.size(1) == 2 ? plane : at::cat({plane, at::zeros_like(plane)}, 1).slice(1, 0, 2);
 }
 
+// The rows of the episodes in embeddings.values. The features themselves may not fit in memory.
+at::Tensor rows_of(const Embeddings& embeddings, const std::vector<std::int64_t>& episodes) {
+  std::vector<at::Tensor> rows = {at::empty({0}, at::kLong)};
+  for (const std::int64_t episode : episodes) {
+    const auto i = static_cast<std::size_t>(episode);
+    rows.push_back(at::arange(embeddings.first[i], embeddings.first[i + 1], at::kLong));
+  }
+  return at::cat(rows);
+}
+
 }  // namespace
 
 at::Tensor representation_of(Agent& agent, const Embeddings& embeddings,
                              const std::vector<std::int64_t>& episodes, c10::Device device) {
   const torch::NoGradGuard no_grad;
   const ModeGuard evaluation(agent, /*training=*/false);
-  const at::Tensor features = embeddings.of_episodes(episodes).select(1, 0);
+  const at::Tensor rows = rows_of(embeddings, episodes);
   std::vector<at::Tensor> parts;
-  for (std::int64_t start = 0; start < features.size(0); start += kFramesAtATime) {
-    const at::Tensor block = features.slice(0, start, start + kFramesAtATime).to(device);
+  for (std::int64_t start = 0; start < rows.size(0); start += kFramesAtATime) {
+    const at::Tensor block =
+        embeddings.values.index_select(0, rows.slice(0, start, start + kFramesAtATime))
+            .select(1, 0)
+            .to(device);
     const at::Tensor values = agent.represent(block);
     if (!values.defined() || values.dim() != 2 || values.size(0) != block.size(0)) {
       throw Error({.what = "the agent's representation has the wrong shape",

@@ -5,11 +5,21 @@
 
 #include "roboimi/common/random.h"
 #include "roboimi/io/image.h"
+#include "tests/acting_agent.h"
 
 namespace roboimi {
 namespace {
 
 using ::testing::HasSubstr;
+
+TEST(Representation, IsOfTheFirstVariantOfTheChosenEpisodes) {
+  UntrainedAgent agent{ObservationSpec()};  // its representation is the features
+  Embeddings embeddings;
+  embeddings.first = {0, 2, 3, 80};
+  embeddings.values = at::arange(320, at::kFloat).view({80, 2, 2});
+  const at::Tensor found = representation_of(agent, embeddings, {0, 2}, at::kCPU);
+  EXPECT_TRUE(found.equal(embeddings.of_episodes({0, 2}).select(1, 0)));
+}
 
 TEST(RepresentationFigures, CountTheUsedDirections) {
   at::Generator generator = make_generator(1);
