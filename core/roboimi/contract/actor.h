@@ -47,7 +47,8 @@ struct ActorOptions {
 struct PlanRequest {
   Condition condition;  // one row: steps [T, C], tokens [N, D], token_mask [N]
   at::Generator noise;  // depends only on the actor's seed and the index of the plan
-  at::Tensor prefix;    // [P, A], normalized, see Head::sample(); undefined: nothing is committed
+  // [P, A], normalized, with A of the head, see Head::sample(); undefined: nothing is committed
+  at::Tensor prefix;
 };
 
 struct ActTiming {

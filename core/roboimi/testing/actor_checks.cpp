@@ -99,11 +99,11 @@ std::size_t plan_together(Agent& agent, const std::vector<std::unique_ptr<Actor>
   if (requests.empty()) return 0;
   // Sample the chunks and hand them out.
   const at::Tensor chunks = agent.sample_plans(requests);
-  const std::vector<std::int64_t> shape = {std::ssize(requests), agent.horizons().pred,
-                                           agent.spec().action_dim};
-  require(chunks.sizes() == shape,
+  // The size of the head's actions may differ from that of commands.
+  require(chunks.dim() == 3 && chunks.size(0) == std::ssize(requests) &&
+              chunks.size(1) == agent.horizons().pred,
           fmt::format("sample_plans() returns {} for {} requests; return [{}, pred_horizon, "
-                      "action_dim]",
+                      "size of the head's actions]",
                       c10::str(chunks.sizes()), requests.size(), requests.size()));
   for (std::size_t i = 0; i < planning.size(); ++i) {
     planning[i]->accept(chunks[static_cast<std::int64_t>(i)]);
@@ -144,11 +144,12 @@ void batched_plans_equal_single_plans(const AgentSubject& subject) {
   }
 }
 
-// The command for a normalized action: that of a new actor whose chunk repeats the action.
-at::Tensor command_for(Agent& agent, const at::Tensor& action) {
+// The command for a normalized action: that of a new actor whose chunk repeats the action. Its
+// observation is that of a step, because actions may be relative to it.
+at::Tensor command_for(Agent& agent, const at::Tensor& action, std::int64_t step) {
   const auto actor = agent.make_actor({});
   actor->reset(1);
-  actor->observe(observation_at(agent, 0));
+  actor->observe(observation_at(agent, step));
   actor->plan_request();
   actor->accept(action.unsqueeze(0).repeat({agent.horizons().pred, 1}));
   return actor->command();
@@ -164,12 +165,13 @@ CommittedEpisode run_with_prefixes(Agent& agent) {
   CommittedEpisode episode;
   const auto actor = agent.make_actor({});
   actor->reset(7);
+  at::Tensor chunk;
   for (std::int64_t step = 0; step < two_chunks(agent); ++step) {
     // Sample a plan. It must begin with the committed actions.
     actor->observe(observation_at(agent, step));
     if (actor->wants_plan()) {
       const PlanRequest request = actor->plan_request();
-      const at::Tensor chunk = agent.sample_plans({request})[0];
+      chunk = agent.sample_plans({request})[0];
       const at::Tensor& prefix = request.prefix;
       if (prefix.defined()) {
         require(
@@ -183,9 +185,10 @@ CommittedEpisode run_with_prefixes(Agent& agent) {
       }
       actor->accept(chunk);
     }
-    // The robot is sent a different command from the one returned, closer to 0.5.
+    if (!chunk.defined()) return {};  // the agent's actors plan inside act()
+    // The robot is sent a different command from the one returned, of an action closer to 0.5.
     episode.returned.push_back(actor->command());
-    episode.sent.push_back(0.9 * episode.returned.back() + 0.05);
+    episode.sent.push_back(command_for(agent, 0.9 * chunk[0] + 0.05, step));
     actor->replace_command(episode.sent.back());
   }
   return episode;
@@ -202,7 +205,7 @@ void plans_continue_committed_actions(const AgentSubject& subject) {
       const std::int64_t step = planned - agent->horizons().first_action() + row;
       if (step < 0 || step >= std::ssize(episode.sent)) continue;
       const auto& executed = step < planned ? episode.sent : episode.returned;
-      const at::Tensor committed = command_for(*agent, prefix[row]);
+      const at::Tensor committed = command_for(*agent, prefix[row], planned);
       require(relative_difference(committed, executed[static_cast<std::size_t>(step)]) <=
                   kPrefixTolerance,
               fmt::format("row {} of the PlanRequest::prefix of step {} is not the command of step "
