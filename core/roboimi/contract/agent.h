@@ -101,9 +101,15 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   // `options` has a deadline and the agent does not support deadlines.
   virtual std::unique_ptr<Actor> make_actor(const ActorOptions& options);
   // The chunks of several actors, sampled as one batch: normalized actions float [requests.size(),
-  // H, A]. Each chunk equals the one from a batch of size one to within 1e-5 in fp32. The default
-  // throws Error.
+  // H, A], with A of the head, which may differ from that of commands. Each chunk equals the one
+  // from a batch of size one to within 1e-5 in fp32. The default throws Error.
   virtual at::Tensor sample_plans(const std::vector<PlanRequest>& requests);
+
+  // Throws Error if rows of the training data cannot be used, such as a quaternion of length 0.
+  // Called once for the actions ("action") and each vector stream of every episode, float [L, D] on
+  // the CPU. Not for values that are not finite, which are always an Error. The default accepts
+  // all.
+  virtual void check_rows(const std::string& /*stream*/, const at::Tensor& /*rows*/) const {}
 };
 
 // make_actor(); throws Error if the agent does not act. `where` names the agent's checkpoint.

@@ -22,6 +22,7 @@ namespace roboimi {
 namespace {
 
 constexpr bool kWithPercentiles = true;
+constexpr const char* kActions = "action";  // as Agent::check_rows() names them
 constexpr std::int64_t kMostRelativeRows = 2'000'000;
 constexpr std::int64_t kMostNumbersAtOnce = std::int64_t{1} << 28;  // 2 GB as float64
 
@@ -135,18 +136,35 @@ void for_each_block(const Embeddings& embeddings, const std::vector<std::int64_t
   }
 }
 
-}  // namespace
+void check_rows_for(const Agent* agent, const std::string& stream, const at::Tensor& rows,
+                    const std::filesystem::path& file) {
+  check_finite(rows, stream == kActions ? "an action" : with_article(stream), file);
+  if (agent == nullptr) return;
+  try {
+    agent->check_rows(stream, rows);
+  } catch (const Error& error) {
+    Error::Parts parts = error.parts();
+    parts.where = parts.where.empty() ? file.string() : file.string() + ", " + parts.where;
+    throw Error(parts);
+  }
+}
 
-void check_finite(const Dataset& dataset) {
+void check_all_rows(const Dataset& dataset, const Agent* agent) {
   for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
     const std::filesystem::path& file = dataset.episode(i).file;
-    check_finite(read_actions(dataset, i), "an action", file);
+    check_rows_for(agent, kActions, read_actions(dataset, i), file);
     for (const StreamSpec& stream : dataset.spec().streams) {
       if (stream.kind != StreamKind::kVector) continue;
-      check_finite(read_stream(dataset, i, stream.name), with_article(stream.name), file);
+      check_rows_for(agent, stream.name, read_stream(dataset, i, stream.name), file);
     }
   }
 }
+
+}  // namespace
+
+void check_finite(const Dataset& dataset) { check_all_rows(dataset, nullptr); }
+
+void check_rows(const Dataset& dataset, const Agent& agent) { check_all_rows(dataset, &agent); }
 
 DatasetStatistics dataset_statistics(const Dataset& dataset,
                                      const std::vector<std::int64_t>& episodes,

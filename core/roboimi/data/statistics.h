@@ -48,5 +48,7 @@ ROBOIMI_EXPORT Statistics sampled_feature_statistics(Backbone& backbone, const D
 // Throws Error, naming the file and the row, if an action or a vector stream has NaN or infinite
 // values, which would turn all weights into NaN, or if one does not match the spec.
 ROBOIMI_EXPORT void check_finite(const Dataset& dataset);
+// check_finite() and, for the same rows, Agent::check_rows(), whose Error then names the file too.
+ROBOIMI_EXPORT void check_rows(const Dataset& dataset, const Agent& agent);
 
 }  // namespace roboimi

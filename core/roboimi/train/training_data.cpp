@@ -151,7 +151,7 @@ TrainingData lay_out_training_data(std::shared_ptr<const Dataset> dataset, const
                                    const TrainingDataOptions& options) {
   TrainingData data{.dataset = dataset};
   split_episodes(data, options.held_out);
-  check_finite(*dataset);
+  check_rows(*dataset, agent);
   const auto sampler_of = [&](const std::vector<std::int64_t>& episodes) {
     return std::make_unique<WindowSampler>(
         dataset, WindowSamplerOptions{.horizons = agent.horizons(),

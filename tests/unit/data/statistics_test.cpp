@@ -130,6 +130,40 @@ TEST(CheckFinite, NamesTheFileAndTheRow) {
   }
 }
 
+// An agent that refuses rows of one stream.
+class PickyAgent : public Agent {
+ public:
+  PickyAgent(ObservationSpec spec, std::string stream)
+      : spec_(std::move(spec)), stream_(std::move(stream)) {}
+  const ObservationSpec& spec() const override { return spec_; }
+  const Horizons& horizons() const override { return horizons_; }
+  Backbone* backbone() const override { return nullptr; }
+  void set_statistics(const DatasetStatistics&) override {}
+  bool has_statistics() const override { return true; }
+  LossReport loss(const Batch&, at::Generator&) override { return {}; }
+  void check_rows(const std::string& stream, const at::Tensor& rows) const override {
+    if (stream != stream_ || rows.size(0) != 4) return;
+    throw Error({.what = "cannot be used", .where = "dimension 0"});
+  }
+
+ private:
+  ObservationSpec spec_;
+  Horizons horizons_;
+  std::string stream_;
+};
+
+TEST(CheckRows, NamesTheFileWhoseRowsTheAgentRefuses) {
+  const ScratchFolder folder;
+  const TableDataset data(folder / "data", {3, 4}, {});
+  EXPECT_NO_THROW(check_rows(data, PickyAgent(data.spec(), "velocity")));
+  for (const std::string stream : {"state", "action"}) {
+    EXPECT_THAT(error_text([&] { check_rows(data, PickyAgent(data.spec(), stream)); }),
+                ::testing::HasSubstr("data/episode_1.raw, dimension 0: cannot be used"));
+  }
+  EXPECT_THROW(check_rows(DatasetWithNan(folder / "bad", {3, 4}, {}), PickyAgent(data.spec(), "")),
+               Error);
+}
+
 // A dataset that returns one row too few for an episode, which would shift every row after it.
 class ShortDataset : public TableDataset {
  public:
