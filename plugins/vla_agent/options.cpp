@@ -1,5 +1,9 @@
 // Config options of VlaAgent, and the creation of its backbone and head.
+#include <fmt/format.h>
+
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "plugins/vla_agent/vla_agent.h"
 #include "roboimi/config/declare.h"
@@ -46,6 +50,23 @@ void declare_horizons(OptionFields& fields, VlaAgentOptions& o) {
       "current one (`act`, requires obs_horizon 1)");
 }
 
+void declare_rotations(OptionFields& fields, const std::string& key,
+                       std::vector<Rotation>& rotations, const std::string& meaning) {
+  std::vector<std::string> texts;
+  fields.texts(key, texts, meaning);
+  fields.when_read([&](const Options& options) {
+    for (const std::string& text : texts) {
+      const std::optional<Rotation> rotation = rotation_from(text);
+      if (!rotation) {
+        options.fail(key, fmt::format("'{}' is not a rotation", text),
+                     "DIMENSION:KIND, where KIND is quaternion_wxyz, quaternion_xyzw, "
+                     "rotation_vector or roll_pitch_yaw");
+      }
+      rotations.push_back(*rotation);
+    }
+  });
+}
+
 void declare_actions(OptionFields& fields, VlaAgentOptions& o) {
   fields.choice(
       "actions", o.relative_actions, {{false, "absolute"}, {true, "relative"}},
@@ -53,6 +74,13 @@ void declare_actions(OptionFields& fields, VlaAgentOptions& o) {
       "last observation, which must have the elements of the actions");
   fields.integers("absolute_actions", o.absolute_actions,
                   "with actions: relative, the dimensions that stay absolute, such as grippers");
+  declare_rotations(fields, "action_rotations", o.action_rotations,
+                    "rotations in the actions, which the head predicts as 6d: first dimension and "
+                    "kind, such as `3:quaternion_xyzw`, `quaternion_wxyz`, `rotation_vector` or "
+                    "`roll_pitch_yaw` (radians, fixed axes x, y, z)");
+  declare_rotations(fields, "state_rotations", o.state_rotations,
+                    "rotations in the state, likewise; with actions: relative, each rotation of "
+                    "the actions needs one at the same dimension");
   std::vector<std::string> kinds;
   fields.texts("action_normalizations", kinds,
                "normalization of each action dimension, instead of action_normalization");
@@ -145,13 +173,15 @@ std::shared_ptr<Agent> create(const Options& options, const ObservationSpec& spe
   if (agent.backbone) {
     backbone = registry.create<Backbone>(*agent.backbone, "agent.backbone", spec);
   }
-  ConditionSpec condition = condition_spec(backbone.get(), spec.state_dim(),
-                                           own.use_env_state ? spec.env_state_dim() : 0);
+  ConditionSpec condition =
+      condition_spec(backbone.get(), own.state_layout(spec.state_dim()).dim_6d(),
+                     own.use_env_state ? spec.env_state_dim() : 0);
   condition.text_dim = own.language.condition_dim();
   check_not_empty(condition);
   check_stated_cond_dim(agent.head, condition, registry);
+  const std::int64_t action_dim = own.action_layout(spec.action_dim).dim_6d();
   auto head = registry.create<Head>(agent.head, "agent.head",
-                                    HeadSpec{.action_dim = spec.action_dim,
+                                    HeadSpec{.action_dim = action_dim,
                                              .pred_horizon = own.horizons.pred,
                                              .obs_horizon = own.horizons.obs,
                                              .per_step_cond_dim = condition.per_step_cond_dim(),

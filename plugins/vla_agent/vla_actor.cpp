@@ -32,7 +32,8 @@ bool is_running(const std::future<void>& task) {
 VlaActor::VlaActor(VlaAgent& agent, const ActorOptions& options)
     : agent_(agent),
       deadline_(options.deadline),
-      schedule_(agent.options().execution(agent.spec().action_dim)) {}
+      schedule_(agent.execution()),
+      near_(agent.near_data()) {}
 
 VlaActor::~VlaActor() = default;
 
@@ -128,7 +129,7 @@ at::Tensor VlaActor::committed_prefix() const {
   if (!agent_.head().continues_prefix() || past + coming == 0 || !is_known) return {};
   std::vector<at::Tensor> commands(past_commands_.begin(), past_commands_.end());
   for (std::int64_t ahead = 0; ahead < coming; ++ahead) {
-    commands.push_back(schedule_.planned(step_ + ahead));
+    commands.push_back(agent_.commands_of(schedule_.planned(step_ + ahead), near_));
   }
   return agent_.normalize_actions(at::stack(commands), reference_);
 }
@@ -166,11 +167,11 @@ PlanRequest VlaActor::plan_request() {
 
 void VlaActor::accept(const at::Tensor& chunk) {
   if (!is_requested_) return Actor::accept(chunk);
-  check_chunk(agent_.options().execution(agent_.spec().action_dim), chunk, agent_.head().name());
+  check_chunk(agent_.execution(), chunk, agent_.head().name());
   std::promise<Plan> plan;
   const double elapsed = milliseconds_since(planned_);
   plan.set_value(
-      {.commands = agent_.commands_of(chunk, planned_reference_), .milliseconds = elapsed});
+      {.actions = agent_.unnormalize(chunk, planned_reference_), .milliseconds = elapsed});
   plan_ = plan.get_future();
   is_requested_ = false;
   timing_.inference_ms += elapsed - timing_.preprocess_ms;
@@ -183,8 +184,8 @@ void VlaActor::start_plan() {
                   prefix = committed_prefix(), reference = reference_, seen = observed_] {
     const torch::NoGradGuard no_grad;  // per thread
     const at::Tensor chunk = agent_.sample_plans({request_of(steps, noise, prefix)})[0];
-    const at::Tensor commands = agent_.commands_of(chunk, reference);
-    return Plan{.commands = commands, .milliseconds = milliseconds_since(seen)};
+    const at::Tensor actions = agent_.unnormalize(chunk, reference);
+    return Plan{.actions = actions, .milliseconds = milliseconds_since(seen)};
   };
   begin_plan();
   plan_ = computes_in_background() ? worker_.run(std::move(compute))
@@ -206,7 +207,7 @@ void VlaActor::receive_plan(Clock::time_point end) {
     const bool was_pending = std::exchange(plan_pending_, true);
     const Plan plan = plan_.get();
     plan_pending_ = was_pending;
-    schedule_.add(plan_step_, plan.commands);
+    schedule_.add(plan_step_, plan.actions);
     timing_.plan_ms = plan.milliseconds;
   }
   timing_.inference_ms += milliseconds_since(start);
@@ -220,6 +221,7 @@ void VlaActor::reset(std::uint64_t seed) {
   plan_ = {};  // of the previous episode
   observations_.clear();
   schedule_.reset();
+  near_ = agent_.near_data();
   past_commands_.clear();
   last_command_ = at::Tensor();
   plan_pending_ = false;
@@ -248,6 +250,7 @@ void VlaActor::replace_command(const at::Tensor& sent) {
          .expected = fmt::format("after act() or command(), float [{}]", agent_.spec().action_dim),
          .found = c10::str(sent.sizes())});
   }
+  agent_.check_rows("action", sent);
   last_command_ = sent.to(at::kCPU, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
   if (!past_commands_.empty()) past_commands_.back() = last_command_;
 }
@@ -263,7 +266,7 @@ at::Tensor VlaActor::next_command() {
   timing_.late = plan_is_due() || plan_pending_;
   timing_.held = !schedule_.covers(step_);
   if (!timing_.held) {
-    last_command_ = schedule_.command(step_);
+    last_command_ = agent_.commands_of(schedule_.command(step_), near_);
   } else if (!last_command_.defined()) {
     throw Error({.what = "the actor has no command yet",
                  .where = "vla_agent",

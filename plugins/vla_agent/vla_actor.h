@@ -48,7 +48,7 @@ class VlaActor final : public Actor {
 
  private:
   struct Plan {
-    at::Tensor commands;  // [H, A], unnormalized, on the CPU
+    at::Tensor actions;  // VlaAgent::unnormalize() of a chunk
     double milliseconds = 0.0;
   };
   // One observation: raw until it is encoded. If chunks are computed on the worker thread, only
@@ -88,6 +88,7 @@ class VlaActor final : public Actor {
   Clock::time_point planned_;   // time of the observation of the plan in progress
   // VlaAgent::reference_of() the last observation, and that of the plan in progress.
   at::Tensor reference_, planned_reference_;
+  at::Tensor near_;                       // VlaAgent::near_data()
   std::deque<at::Tensor> past_commands_;  // sent in the last first_action() steps, oldest first
   at::Tensor last_command_;               // sent last; undefined before the first command
   ActTiming timing_;

@@ -30,7 +30,12 @@ void check_cameras(const Backbone& backbone, const ObservationSpec& spec) {
   }
 }
 
-void check_clipping(const Head& head, const std::vector<Normalization>& actions) {
+// Rotations are within [-1, 1] as they are.
+void check_clipping(const Head& head, std::vector<Normalization> actions,
+                    const RotationLayout& layout) {
+  for (std::int64_t dim = 0; dim < std::ssize(actions) && std::ssize(actions) > 1; ++dim) {
+    if (layout.is_rotation(dim)) actions[static_cast<std::size_t>(dim)] = Normalization::kMinMax;
+  }
   const auto other = std::ranges::find_if(
       actions, [](Normalization kind) { return kind != Normalization::kMinMax; });
   if (!head.clips_actions() || other == actions.end()) return;
@@ -85,7 +90,11 @@ void check_not_empty(const ConditionSpec& condition) {
 
 VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
                    std::shared_ptr<Backbone> backbone, std::shared_ptr<Head> head)
-    : options_(options), spec_(spec), backbone_(std::move(backbone)), head_(std::move(head)) {
+    : options_(options),
+      spec_(spec),
+      backbone_(std::move(backbone)),
+      head_(std::move(head)),
+      state_layout_(options_.state_layout(spec.state_dim())) {
   // Backbone, head and options must fit each other and the data.
   check_execution(options_.execution(spec.action_dim));
   if (backbone_) {
@@ -93,15 +102,16 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
     register_module("backbone", backbone_);
   }
   register_module("head", head_);
-  check_clipping(*head_, options_.actions().normalization);
-  check_action_options(options_.actions(), spec_.action_dim, spec_.state_dim());
+  check_action_options(options_.actions(), spec_.action_dim, state_layout_);
+  check_clipping(*head_, options_.actions().normalization,
+                 options_.action_layout(spec_.action_dim));
   if (options_.use_env_state && spec_.env_state_dim() == 0) {
     throw Error({.what = "use_env_state requires a state that the data does not contain",
                  .where = "agent.use_env_state",
                  .expected = "data with env_state",
                  .next = "set agent.use_env_state=false, or collect the data again"});
   }
-  condition_ = condition_spec(backbone_.get(), spec_.state_dim(),
+  condition_ = condition_spec(backbone_.get(), state_layout_.dim_6d(),
                               options_.use_env_state ? spec_.env_state_dim() : 0);
   condition_.text_dim = options_.language.condition_dim();
   check_not_empty(condition_);
@@ -112,14 +122,20 @@ VlaAgent::VlaAgent(const VlaAgentOptions& options, const ObservationSpec& spec,
   }
 
   // One normalizer per input; features of a trained backbone are not normalized.
-  auto normalizer = [&](const char* name, std::int64_t dim, Normalization kind) {
+  auto normalizer_of_each = [&](const char* name, const std::vector<Normalization>& kinds) {
     return register_module(fmt::format("{}_normalizer", name),
-                           std::make_shared<Normalizer>(name, dim, kind));
+                           std::make_shared<Normalizer>(name, kinds));
+  };
+  auto normalizer = [&](const char* name, std::int64_t dim, Normalization kind) {
+    return normalizer_of_each(name,
+                              std::vector<Normalization>(static_cast<std::size_t>(dim), kind));
   };
   if (condition_.state_dim > 0) {
-    state_normalizer_ = normalizer("state", condition_.state_dim, options_.state_normalization);
+    const std::vector<Normalization> kinds(static_cast<std::size_t>(spec_.state_dim()),
+                                           options_.state_normalization);
+    state_normalizer_ = normalizer_of_each("state", state_layout_.to_6d(kinds));
   }
-  actions_.emplace(options_.actions(), spec_.action_dim, *this);
+  actions_.emplace(options_.actions(), spec_.action_dim, state_layout_, *this);
   any_buffer_ = actions_->normalizer().buffers().front();
   if (condition_.env_state_dim > 0) {
     env_state_normalizer_ =
@@ -151,7 +167,7 @@ std::vector<std::string> VlaAgent::stream_names() const {
 }
 
 void VlaAgent::set_statistics(const DatasetStatistics& statistics) {
-  if (state_normalizer_) state_normalizer_->fit(statistics.state);
+  if (state_normalizer_) state_normalizer_->fit(state_layout_.to_6d(statistics.state));
   actions_->fit(statistics);
   if (text_) {
     const auto texts = statistics.texts.find(options_.language.stream);
@@ -194,7 +210,7 @@ LossReport VlaAgent::loss(const Batch& batch, at::Generator& generator) {
 
   // Normalized states, with noise in training.
   at::Tensor state, env_state;
-  if (state_normalizer_) state = state_normalizer_->normalize(batch.observations.at(kState));
+  if (state_normalizer_) state = normalized_state(batch.observations.at(kState));
   if (env_state_normalizer_) {
     env_state = env_state_normalizer_->normalize(batch.observations.at(kEnvState));
   }
@@ -229,6 +245,16 @@ void VlaAgent::check(const Observation& observation) const {
                      spec_.at(name).shape.front()),
                  .next = "pass every stream in stream_names() to the actor"});
   }
+  if (state_layout_.has_rotations()) check_rows(kState, observation.at(kState));
+}
+
+void VlaAgent::check_rows(const std::string& stream, const at::Tensor& rows) const {
+  if (stream == kState) state_layout_.check(rows, "the state");
+  if (stream == "action") actions_->layout().check(rows, "the action");
+}
+
+at::Tensor VlaAgent::normalized_state(const at::Tensor& state) const {
+  return state_normalizer_->normalize(state_layout_.to_6d(state));
 }
 
 EncodedObservation VlaAgent::encode(const Observation& observation, bool with_images) {
@@ -253,7 +279,7 @@ EncodedObservation VlaAgent::encode(const Observation& observation, bool with_im
   const auto values_of = [&](const char* name) {
     return observation.at(name).to(device(), at::kFloat);
   };
-  if (state_normalizer_) encoded.state = state_normalizer_->normalize(values_of(kState));
+  if (state_normalizer_) encoded.state = normalized_state(values_of(kState));
   if (env_state_normalizer_) {
     encoded.env_state = env_state_normalizer_->normalize(values_of(kEnvState));
   }
@@ -315,7 +341,7 @@ at::Tensor VlaAgent::sample_plans(const std::vector<PlanRequest>& requests) {
   return at::stack(chunks);
 }
 
-// Calls the head and checks its output, float [N, H, A].
+// Calls the head and checks its output, float [N, H, A] with the head's A.
 at::Tensor VlaAgent::sample(const Condition& condition, const BatchGenerator& noise,
                             const at::Tensor& prefix) {
   const torch::NoGradGuard no_grad;
@@ -326,7 +352,7 @@ at::Tensor VlaAgent::sample(const Condition& condition, const BatchGenerator& no
   }();
   const std::int64_t count = condition.steps.size(0);
   const bool is_batch = chunks.defined() && chunks.dim() == 3 && chunks.size(0) == count;
-  check_chunk(options_.execution(spec_.action_dim), is_batch ? chunks[0] : chunks, head_->name());
+  check_chunk(execution(), is_batch ? chunks[0] : chunks, head_->name());
   return chunks.to(at::kFloat);
 }
 
@@ -339,8 +365,8 @@ at::Tensor VlaAgent::normalize_actions(const at::Tensor& commands,
   return actions_->normalize(commands.to(device(), at::kFloat), reference);
 }
 
-at::Tensor VlaAgent::commands_of(const at::Tensor& chunk, const at::Tensor& reference) const {
-  return actions_->commands_of(chunk, reference).to(at::kCPU);
+at::Tensor VlaAgent::unnormalize(const at::Tensor& chunk, const at::Tensor& reference) const {
+  return actions_->unnormalize(chunk, reference).to(at::kCPU);
 }
 
 bool VlaAgent::decays(const std::string& name, const at::Tensor& parameter) const {

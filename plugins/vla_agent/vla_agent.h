@@ -3,6 +3,7 @@
 //   per_step_cond_dim = (joint_output_dim ? joint_output_dim : output_dim * num_cameras) +
 //   state_dim
 //
+// With rotations, action_dim of the head and state_dim here count six values for each.
 // Data without a state has state_dim 0: the condition then consists of the visual features alone.
 // A VlaActor (vla_actor.h) runs an episode.
 #pragma once
@@ -38,6 +39,8 @@ struct VlaAgentOptions {
       {};                                           // one for each dimension; empty: the above
   bool relative_actions = false;                    // to the state, see action_space.h
   std::vector<std::int64_t> absolute_actions = {};  // dimensions that stay absolute
+  std::vector<Rotation> action_rotations = {};      // 6d for the network, see rotation_layout.h
+  std::vector<Rotation> state_rotations = {};
   // For a frozen backbone's features; features of a trained backbone are not normalized.
   Normalization feature_normalization = Normalization::kMeanStd;
   double state_noise = 0.0;  // standard deviation; added to the normalized state in training
@@ -48,9 +51,17 @@ struct VlaAgentOptions {
             .absolute_dims = absolute_actions,
             .normalization = action_normalizations.empty()
                                  ? std::vector<Normalization>{action_normalization}
-                                 : action_normalizations};
+                                 : action_normalizations,
+            .rotations = action_rotations};
+  }
+  RotationLayout action_layout(std::int64_t action_dim) const {
+    return {action_rotations, action_dim, "agent.action_rotations"};
+  }
+  RotationLayout state_layout(std::int64_t state_dim) const {
+    return {state_rotations, state_dim, "agent.state_rotations"};
   }
 
+  // `action_dim` is that of the head.
   ExecutionOptions execution(std::int64_t action_dim) const {
     return {.horizons = horizons,
             .action_dim = action_dim,
@@ -89,6 +100,8 @@ class VlaAgent : public Agent {
   bool uses_relative_actions() const override { return options_.relative_actions; }
   void set_statistics(const DatasetStatistics& statistics) override;
   bool has_statistics() const override;
+  // Error if a quaternion has length 0.
+  void check_rows(const std::string& stream, const at::Tensor& rows) const override;
   LossReport loss(const Batch& batch, at::Generator& generator) override;
   bool decays(const std::string& name, const at::Tensor& parameter) const override;
 
@@ -101,9 +114,12 @@ class VlaAgent : public Agent {
   at::Device device() const { return any_buffer_.device(); }
   // Those of `state`, `env_state` and the text stream that the policy uses.
   std::vector<std::string> input_names() const;
+  // How chunks of the head are executed.
+  ExecutionOptions execution() const { return options_.execution(actions_->head_dim()); }
   // Error unless the statistics have been set.
   void require_statistics();
-  // Error if the observation lacks a stream in input_names().
+  // Error if the observation lacks a stream in input_names(), or the state has a quaternion of
+  // length 0.
   void check(const Observation& observation) const;
   // If `with_images` is false, the features stay undefined.
   EncodedObservation encode(const Observation& observation, bool with_images);
@@ -114,10 +130,18 @@ class VlaAgent : public Agent {
   at::Tensor reference_of(const Observation& observation) const;
   // Commands [N, A] as the head sees them, on the agent's device.
   at::Tensor normalize_actions(const at::Tensor& commands, const at::Tensor& reference) const;
-  // A chunk [H, A] as commands, on the CPU.
-  at::Tensor commands_of(const at::Tensor& chunk, const at::Tensor& reference) const;
+  // A chunk of the head, unnormalized and absolute, on the CPU. Rotations are still 6d; see
+  // ActionSpace::unnormalize().
+  at::Tensor unnormalize(const at::Tensor& chunk, const at::Tensor& reference) const;
+  // Rows of such a chunk as commands [..., A], on the CPU. `near` is near_data().
+  at::Tensor commands_of(const at::Tensor& rows, const at::Tensor& near) const {
+    return actions_->commands_of(rows, near);
+  }
+  // See ActionSpace::near_data().
+  at::Tensor near_data() const { return actions_->near_data(); }
 
  private:
+  at::Tensor normalized_state(const at::Tensor& state) const;
   at::Tensor features_of(const Batch& batch, at::Generator& generator);
   at::Tensor tokens_of(const at::Tensor& features) const;
   at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
@@ -128,6 +152,7 @@ class VlaAgent : public Agent {
   ConditionSpec condition_;
   std::shared_ptr<Backbone> backbone_;
   std::shared_ptr<Head> head_;
+  RotationLayout state_layout_;
   std::optional<ActionSpace> actions_;
   std::shared_ptr<TextEmbedding> text_;  // nullptr if the condition has no text
   // nullptr if the condition does not contain the input.

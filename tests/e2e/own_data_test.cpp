@@ -117,5 +117,90 @@ TEST_F(OwnData, AsksForItsFolder) {
   EXPECT_THAT(refused.errors, AllOf(HasSubstr("data.path"), Not(HasSubstr("terminate"))));
 }
 
+// Poses [x, y, z, quaternion xyzw, gripper] of a gripper that points down, so that w passes 0. With
+// a variable `broken` in the environment, one quaternion is zero.
+constexpr const char* kRecordPoses = R"(
+import os, pathlib
+folder = pathlib.Path("broken" if "broken" in os.environ else "poses")
+folder.mkdir()
+for index in range(4):
+    phase = np.linspace(0, 3, 30)[:, None] + index
+    turn, tilt = 0.3 * np.sin(phase), 0.2 * np.cos(2 * phase)
+    quaternion = [np.cos(turn) * np.cos(tilt), np.sin(turn) * np.cos(tilt),
+                  np.cos(turn) * np.sin(tilt), -np.sin(turn) * np.sin(tilt)]
+    poses = np.concatenate([np.sin(phase), np.cos(phase), phase, *quaternion, phase > 2], 1)
+    actions = np.concatenate([poses[1:], poses[-1:]])
+    if folder.name == "broken" and index == 2:
+        actions[7, 3:7] = 0
+    write_episode(folder / f"episode_{index}.hdf5", poses, actions, {})
+)";
+
+class OwnPoses : public OwnData {
+ protected:
+  static void record(const std::map<std::string, std::string>& variables) {
+    std::ofstream(*place_ / "poses.py") << python_of(read_text(DATA_PAGE)) << kRecordPoses;
+    auto python = place_->start_program(PYTHON, {"poses.py"}, variables);
+    python.wait();
+    ASSERT_EQ(python.exit_code(), 0) << read_text(*place_ / "stderr.txt");
+  }
+  static std::vector<std::string> training(const std::string& data) {
+    return {"run",
+            "--config",
+            "own_data.yaml",
+            "data=hdf5",
+            "data.path=" + data,
+            "agent/backbone=null",
+            "agent.actions=relative",
+            "agent.absolute_actions=[7]",
+            "agent.action_rotations=[3:quaternion_xyzw]",
+            "agent.state_rotations=[3:quaternion_xyzw]",
+            "agent.head.n_emb=32",
+            "agent.head.n_layer=2",
+            "agent.head.n_head=4",
+            "train.batch_size=8",
+            "train.max_steps=4",
+            "train.save_every=2",
+            "train.validate_every=2"};
+  }
+  static std::string weights(const fs::path& run) {
+    return read_text(run / "checkpoints/step_00000004/model.safetensors");
+  }
+};
+
+TEST_F(OwnPoses, AreLearnedResumedAndComparedInTheNumbersOfTheData) {
+  record({});
+  const Result trained = place_->run(training("poses"));
+  ASSERT_EQ(trained.status, 0) << trained.errors;
+  const fs::path run = newest_run(*place_ / "runs"), resumed = *place_ / "resumed";
+  // Resumed after half of the steps, it ends with the same weights.
+  fs::copy(run, resumed, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  fs::remove_all(resumed / "checkpoints/step_00000004");
+  for (const char* link : {"latest", "best"}) {
+    fs::remove(resumed / "checkpoints" / link);
+    fs::create_directory_symlink("step_00000002", resumed / "checkpoints" / link);
+  }
+  const Result again = place_->run({"run", "--resume", resumed.string()});
+  ASSERT_EQ(again.status, 0) << again.errors;
+  EXPECT_EQ(weights(resumed), weights(run));
+  // The checkpoint and the comparison with the recorded actions have the data's eight numbers.
+  const auto state = nlohmann::json::parse(read_text(run / "checkpoints/step_00000004/state.json"));
+  EXPECT_EQ(state.at("action_range").at("min").size(), 8U);
+  const Result compared =
+      place_->run({"eval", "--open-loop", "--checkpoint", run.string(), "--json"});
+  ASSERT_EQ(compared.status, 0) << compared.errors;
+  const auto json = nlohmann::json::parse(compared.output);
+  EXPECT_EQ(json.at("rms").size(), 8U);
+}
+
+TEST_F(OwnPoses, WithAQuaternionOfLengthZeroAreRefused) {
+  record({{"broken", "1"}});
+  const Result refused = place_->run(training("broken"));
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.errors,
+              AllOf(HasSubstr("episode_2.hdf5, dimensions 3 to 6: the action holds a quaternion of "
+                              "length 0"),
+                    HasSubstr("row 7"), HasSubstr("fix the data")));
+}
+
 }  // namespace
 }  // namespace roboimi::e2e

@@ -26,19 +26,6 @@ ObservationSpec task_spec() {
           .control_hz = 20.0};
 }
 
-// A linear head that also samples linearly, so that it can learn.
-class LinearHead : public IndexHead {
- public:
-  using IndexHead::IndexHead;
-  at::Tensor sample(const Condition& condition, const BatchGenerator&,
-                    const at::Tensor& = {}) override {
-    const auto weight = named_parameters()["linear.weight"],
-               bias = named_parameters()["linear.bias"];
-    return at::linear(condition.steps.flatten(1), weight, bias)
-        .view({-1, spec().pred_horizon, spec().action_dim});
-  }
-};
-
 struct TaskPolicy {
   std::shared_ptr<LinearHead> head;
   std::shared_ptr<VlaAgent> agent;
@@ -141,7 +128,7 @@ TEST(ActionNormalizations, AreOnePerDimension) {
   DatasetStatistics known = statistics();
   known.action.max = at::full({kAction}, 3.0);
   policy.agent->set_statistics(known);
-  EXPECT_TRUE(at::allclose(policy.agent->commands_of(at::full({1, kAction}, 0.5), {}),
+  EXPECT_TRUE(at::allclose(policy.agent->unnormalize(at::full({1, kAction}, 0.5), {}),
                            at::tensor({0.5F, 2.0F})));
   EXPECT_THAT(error_text([] {
                 TaskPolicy({.action_normalizations = {kMinMax, kMinMax, kMinMax}});

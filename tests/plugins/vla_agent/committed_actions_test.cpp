@@ -1,5 +1,5 @@
-// A test of the agent with the conformance kit's check of committed actions, which needs a head
-// that continues a prefix.
+// Tests of the agent with the conformance kit: of committed actions, which need a head that
+// continues a prefix, and of actions with rotations.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -20,6 +20,7 @@ class ContinuingHead final : public IndexHead {
   at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
                     const at::Tensor& prefix) override {
     at::Tensor chunk = IndexHead::sample(condition, noise, prefix);
+    prefixes.clear();
     if (prefix.defined() && is_true_) chunk.narrow(1, 0, prefix.size(1)).copy_(prefix);
     return chunk;
   }
@@ -30,22 +31,24 @@ class ContinuingHead final : public IndexHead {
 
 class ContinuingSubject final : public testing::AgentSubject {
  public:
-  ContinuingSubject(std::int64_t latency_steps, bool is_true)
-      : latency_steps_(latency_steps), is_true_(is_true) {}
+  ContinuingSubject(std::int64_t latency_steps, bool is_true, VlaAgentOptions options = {})
+      : options_(std::move(options)), is_true_(is_true) {
+    options_.horizons = {3, kHorizon, 6, Alignment::kFirstObservation};
+    options_.latency_steps = latency_steps;
+  }
   std::shared_ptr<Agent> make(const ObservationSpec& spec) const override {
     const auto backbone = std::make_shared<MeanBackbone>();
-    VlaAgentOptions options = {.latency_steps = latency_steps_};
-    options.horizons = {3, kHorizon, 6, Alignment::kFirstObservation};
-    const HeadSpec head = {.action_dim = spec.action_dim,
+    const std::int64_t state_dim = options_.state_layout(spec.state_dim()).dim_6d();
+    const HeadSpec head = {.action_dim = options_.action_layout(spec.action_dim).dim_6d(),
                            .pred_horizon = kHorizon,
-                           .obs_horizon = options.horizons.obs,
-                           .per_step_cond_dim = backbone->feature_dim() + spec.state_dim()};
-    return std::make_shared<VlaAgent>(options, spec, backbone,
+                           .obs_horizon = options_.horizons.obs,
+                           .per_step_cond_dim = backbone->feature_dim() + state_dim};
+    return std::make_shared<VlaAgent>(options_, spec, backbone,
                                       std::make_shared<ContinuingHead>(head, is_true_));
   }
 
  private:
-  std::int64_t latency_steps_;
+  VlaAgentOptions options_;
   bool is_true_;
 };
 
@@ -60,6 +63,13 @@ TEST(VlaAgentPrefix, HoldsTheCommandsThatWereSentAndThoseUntilThePlanArrives) {
     EXPECT_EQ(result.status, testing::CheckStatus::kPassed) << latency << ": " << result.message;
   }
   EXPECT_EQ(checked(ContinuingSubject(2, /*is_true=*/false)).status, testing::CheckStatus::kFailed);
+}
+
+TEST(VlaAgentPoses, PassTheChecksOfAgents) {
+  const ContinuingSubject subject(2, /*is_true=*/true,
+                                  {.action_rotations = {{0, RotationKind::kRollPitchYaw}},
+                                   .state_rotations = {{0, RotationKind::kQuaternionXyzw}}});
+  EXPECT_TRUE(testing::failing_checks(testing::agent_checks(), subject).empty());
 }
 
 }  // namespace

@@ -114,6 +114,20 @@ class IndexHead : public Head {
   torch::nn::Linear linear_{nullptr};
 };
 
+// A linear head that also samples linearly, so that it can learn.
+class LinearHead : public IndexHead {
+ public:
+  using IndexHead::IndexHead;
+  at::Tensor sample(const Condition& condition, const BatchGenerator&,
+                    const at::Tensor& prefix = {}) override {
+    prefixes.push_back(prefix);
+    const auto weight = named_parameters()["linear.weight"],
+               bias = named_parameters()["linear.bias"];
+    return at::linear(condition.steps.flatten(1), weight, bias)
+        .view({-1, spec().pred_horizon, spec().action_dim});
+  }
+};
+
 inline ObservationSpec spec() {
   return {.streams = {rgb_stream("top", {4, 4}), rgb_stream("front", {4, 4}),
                       vector_stream("state", kState)},
