@@ -132,6 +132,10 @@ TEST_F(GraphedTraining, EqualsEagerStepsOfOtherAgents) {
   expect_equal_steps(from_plugins("{type: vla_agent, head: {type: diffusion_head, n_emb: 32, "
                                   "n_layer: 1, n_head: 2}}"),
                      1e-5);
+  expect_equal_steps(from_plugins("{type: vla_agent, action_rotations: ['0:rotation_vector'], "
+                                  "state_rotations: ['1:quaternion_xyzw'], head: {type: "
+                                  "diffusion_head, n_emb: 32, n_layer: 1, n_head: 2}}"),
+                     1e-5);
   // The order in which gradients of convolutions are summed is not deterministic.
   expect_equal_steps(from_plugins("{type: vla_agent, " + image_head, true), 1e-2);
   expect_equal_steps(
