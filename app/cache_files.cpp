@@ -92,6 +92,12 @@ void add_cache_folders(const fs::path& folder, int depth, std::vector<fs::path>&
   }
 }
 
+// A zarr store is one data set, like a file: its caches are beside it.
+bool is_zarr_store(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(folder / ".zgroup", error) || fs::exists(folder / "meta/episode_ends", error);
+}
+
 }  // namespace
 
 std::vector<fs::path> cache_folders_of(const fs::path& path) {
@@ -103,14 +109,14 @@ std::vector<fs::path> cache_folders_of(const fs::path& path) {
                  .next = "check the path"});
   }
   std::vector<fs::path> found;
-  const fs::path folder = fs::is_directory(path, error) ? path : path.parent_path();
-  if (!fs::is_directory(path, error)) {
-    const fs::path beside = folder / kCacheFolderName;
+  const bool is_folder = fs::is_directory(path, error);
+  if (!is_folder || is_zarr_store(path)) {
+    const fs::path beside = fs::absolute(path / "..").lexically_normal() / kCacheFolderName;
     if (fs::is_directory(beside, error)) found.push_back(beside);
-    return found;
   }
-  if (!cache_files_in(folder).empty()) found.push_back(folder);
-  add_cache_folders(folder, kDeepestCache, found);
+  if (!is_folder) return found;
+  if (!cache_files_in(path).empty()) found.push_back(path);
+  add_cache_folders(path, kDeepestCache, found);
   std::ranges::sort(found);
   return found;
 }

@@ -21,7 +21,8 @@ struct CacheFile {
   std::chrono::system_clock::time_point last_used;
 };
 
-// The caches of data at `path`: the cache folders in and below it (or beside it, if it is a file),
+// The caches of data at `path`: the cache folders in and below it (or beside it, if it is a file
+// or a zarr store),
 // or the folder itself if it is a cache. Throws Error if there is nothing at the path.
 std::vector<std::filesystem::path> cache_folders_of(const std::filesystem::path& path);
 

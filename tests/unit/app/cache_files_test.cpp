@@ -66,6 +66,13 @@ TEST_F(CacheFiles, AreFoundInTheFoldersOfData) {
               ElementsAre(data / "chunk-000" / ".roboimi_cache", data / "lift" / ".roboimi_cache"));
   EXPECT_THAT(cache_folders_of(file("data/lift/image.hdf5")),
               ElementsAre(data / "lift" / ".roboimi_cache"));
+  // Caches of a zarr store are beside it.
+  file("zarr/pusht.zarr/.zgroup");
+  file("zarr/.roboimi_cache/frames-" + kCacheKey + ".bin");
+  for (const char* store : {"zarr/pusht.zarr", "zarr/pusht.zarr/"}) {
+    EXPECT_THAT(cache_folders_of(folder_ / store),
+                ElementsAre(folder_ / "zarr" / ".roboimi_cache"));
+  }
   // The cache folder itself.
   EXPECT_THAT(cache_folders_of(data / "lift" / ".roboimi_cache"),
               ElementsAre(data / "lift" / ".roboimi_cache"));
