@@ -120,6 +120,17 @@ ObservationSpec chosen_spec(const ObservationSpec& spec, const ConversionChoice&
   return chosen;
 }
 
+// Whether the folder of a conversion contains more than the conversion's own files.
+bool has_episodes(const fs::path& output) {
+  std::error_code error;
+  for (fs::directory_iterator entry(output, error); entry != fs::directory_iterator();
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with('.') && name != kConversionFile) return true;
+  }
+  return false;
+}
+
 // The first lines that differ.
 std::pair<std::string, std::string> differing_lines(const std::string& a, const std::string& b) {
   std::istringstream lines_a(a), lines_b(b);
@@ -245,6 +256,11 @@ void ConvertedFolder::check_settings(const std::string& settings) const {
   }
   const std::string recorded = read_text(file);
   if (recorded == settings) return;
+  // A conversion that failed before its first episode leaves nothing that depends on its settings.
+  if (!has_episodes(output_)) {
+    write_text_atomically(file, settings);
+    return;
+  }
   const auto [before, now] = differing_lines(recorded, settings);
   throw Error({.what = "the folder has episodes that were converted with other settings, or from "
                        "data that has changed",

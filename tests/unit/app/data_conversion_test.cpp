@@ -164,6 +164,7 @@ TEST(ConvertedFolders, RefuseOtherSettingsOtherFilesAndASecondProcess) {
     return error_or_accepted([&] { const ConvertedFolder folder(output, writer, settings); });
   };
   EXPECT_EQ(open("resize: 2x2\ncameras: a\n"), "accepted");
+  std::ofstream(output / "episode_0.txt") << "5";
   EXPECT_THAT(open("resize: 2x2\ncameras: b\n"),
               AllOf(HasSubstr("converted with other settings"), HasSubstr("'cameras: a'"),
                     HasSubstr("found 'cameras: b'")));
@@ -177,6 +178,19 @@ TEST(ConvertedFolders, RefuseOtherSettingsOtherFilesAndASecondProcess) {
   EXPECT_THAT(error_text([&] { const ConvertedFolder folder(scratch / "used", writer, ""); }),
               HasSubstr("the folder is in use"));
   EXPECT_FALSE(fs::exists(scratch / "used" / "conversion.txt"));
+}
+
+TEST(ConvertedFolders, TakeOtherSettingsIfTheyHaveNoEpisode) {
+  const ScratchFolder scratch;
+  const fs::path output = scratch / "out";
+  const auto writer = std::make_shared<SeedWriter>();
+  {
+    // The first episode cannot be read, so nothing is written.
+    const ConvertedFolder folder(output, writer, "data 1\n");
+    fs::create_directories(output / ".staged");
+  }
+  const ConvertedFolder folder(output, writer, "data 2\n");
+  EXPECT_EQ(read_text(output / "conversion.txt"), "data 2\n");
 }
 
 }  // namespace
