@@ -15,6 +15,34 @@ namespace {
 }
 
 constexpr std::uint16_t kStored = 0, kDeflated = 8;
+constexpr char kPackAgain[] = "unpack it and zip it again without compression (zip -0)";
+
+// Names of methods, from PKWARE's APPNOTE.TXT 6.3.9, section 4.4.5.
+std::string method_name(std::uint16_t method) {
+  switch (method) {
+    case 9:
+      return "deflate64";
+    case 12:
+      return "bzip2";
+    case 14:
+      return "LZMA";
+    case 93:
+      return "zstd";
+    case 95:
+      return "xz";
+    default:
+      return "method " + std::to_string(method);
+  }
+}
+
+void check_method(const std::filesystem::path& path, const ZipEntry& entry) {
+  if (entry.method == kStored || entry.method == kDeflated) return;
+  throw Error({.what = "the archive is compressed with a method that is not known",
+               .where = path.string(),
+               .expected = "no compression, or deflate",
+               .found = method_name(entry.method) + " of entry '" + entry.name + "'",
+               .next = kPackAgain});
+}
 
 }  // namespace
 
@@ -25,16 +53,15 @@ struct ZipArchive::Handle {
   }
 };
 
-ZipArchive::ZipArchive(const std::filesystem::path& path)
+ZipArchive::ZipArchive(const std::filesystem::path& path, RepeatedNames repeated)
     : file_(path), handle_(std::make_unique<Handle>()) {
   // Read the directory, and limit the size of compressed entries.
-  entries_ = read_zip_directory({file_.data(), file_.size()}, path);
+  entries_ = read_zip_directory({file_.data(), file_.size()}, path, repeated);
   std::uint64_t inflated = 0;
-  for (const ZipEntry& entry : entries_) {
-    index_.emplace(entry.name, index_.size());
-    if (entry.method != kStored && entry.method != kDeflated) {
-      fail_archive(path, "entry '" + entry.name + "' is compressed with an unknown method");
-    }
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const ZipEntry& entry = entries_[i];
+    index_[entry.name] = i;
+    check_method(path, entry);
     if (entry.method != kDeflated) continue;
     if (entry.full_size > kMaxInflated || (inflated += entry.full_size) > kMaxInflated) {
       throw Error(
@@ -42,7 +69,7 @@ ZipArchive::ZipArchive(const std::filesystem::path& path)
            .where = path.string(),
            .expected = "at most " + std::to_string(kMaxInflated >> 20) + " MiB",
            .found = "entry '" + entry.name + "' of " + std::to_string(entry.full_size) + " bytes",
-           .next = "unpack it and zip it again without compression (zip -0)"});
+           .next = kPackAgain});
     }
   }
   // Open the archive with libzip.

@@ -28,7 +28,8 @@ class ROBOIMI_EXPORT ZipArchive {
   // Bytes of all compressed entries together when unpacked. PyTorch does not compress.
   static constexpr std::uint64_t kMaxInflated = 256ull << 20;
 
-  explicit ZipArchive(const std::filesystem::path& path);
+  explicit ZipArchive(const std::filesystem::path& path,
+                      RepeatedNames repeated = RepeatedNames::kAreDamage);
   ~ZipArchive();
   ZipArchive(const ZipArchive&) = delete;
   ZipArchive& operator=(const ZipArchive&) = delete;
@@ -36,7 +37,7 @@ class ROBOIMI_EXPORT ZipArchive {
   const std::filesystem::path& path() const { return file_.path(); }
   std::uint64_t file_size() const { return file_.size(); }
   const std::vector<ZipEntry>& entries() const { return entries_; }
-  // nullptr if there is no such entry.
+  // nullptr if there is no such entry. The last one of several with this name.
   const ZipEntry* find(const std::string& name) const;
 
   // The unpacked bytes, uint8 [full_size], 64-byte aligned. Throws Error if there is no such entry,

@@ -164,7 +164,7 @@ std::uint64_t end_of(const Reader& file, const ZipEntry& entry, std::uint64_t di
 }
 
 void check_entries(const Reader& file, std::vector<ZipEntry> entries,
-                   std::uint64_t directory_offset) {
+                   std::uint64_t directory_offset, RepeatedNames repeated) {
   std::sort(entries.begin(), entries.end(),
             [](const ZipEntry& a, const ZipEntry& b) { return a.offset < b.offset; });
   std::set<std::string> names;
@@ -175,14 +175,18 @@ void check_entries(const Reader& file, std::vector<ZipEntry> entries,
     if (entry.method == 0 && entry.data_size != entry.full_size) {
       file.fail("the two sizes of entry '" + entry.name + "' differ");
     }
-    if (!names.insert(entry.name).second) file.fail("entry '" + entry.name + "' appears twice");
+    const bool is_new = names.insert(entry.name).second;
+    if (!is_new && repeated == RepeatedNames::kAreDamage) {
+      file.fail("entry '" + entry.name + "' appears twice");
+    }
     free_from = end;
   }
 }
 
 }  // namespace
 
-std::vector<ZipEntry> read_zip_directory(Bytes bytes, const std::filesystem::path& path) {
+std::vector<ZipEntry> read_zip_directory(Bytes bytes, const std::filesystem::path& path,
+                                         RepeatedNames repeated) {
   const Reader file(bytes, path);
   const Directory directory = find_directory(file);
   const std::uint64_t directory_end = directory.offset + directory.size;
@@ -192,7 +196,7 @@ std::vector<ZipEntry> read_zip_directory(Bytes bytes, const std::filesystem::pat
     entries.push_back(read_entry(file, position, directory_end));
   }
   if (position != directory_end) file.fail("its directory is longer than its entries");
-  check_entries(file, entries, directory.offset);
+  check_entries(file, entries, directory.offset, repeated);
   return entries;
 }
 
