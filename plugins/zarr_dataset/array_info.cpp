@@ -45,7 +45,7 @@ class InfoReader {
       : name_(name), where_(store.where(name + "/.zarray")) {
     const auto bytes = store.read(name + "/.zarray", kMaxDescription);
     if (!bytes && store.has(name + "/zarr.json")) refuse_format("zarr.json, as in format 3");
-    if (!bytes) fail("there is no array '" + name + "'", "a file .zarray", "");
+    if (!bytes) fail_no_description();
     description_ = json::parse(*bytes, is_shallow<json>, /*allow_exceptions=*/false);
     if (!description_.is_object()) {
       fail("the description of array '" + name + "' is damaged", "a JSON object", "");
@@ -74,6 +74,13 @@ class InfoReader {
   [[noreturn]] void fail(const std::string& what, const std::string& expected,
                          const std::string& found) const {
     throw Error({.what = what, .where = where_, .expected = expected, .found = found});
+  }
+
+  [[noreturn]] void fail_no_description() const {
+    throw Error({.what = "array '" + name_ + "' has no description",
+                 .where = where_,
+                 .expected = "a file .zarray",
+                 .next = "copy the data set again with its hidden files"});
   }
 
   [[noreturn]] void refuse_format(const std::string& found) const {

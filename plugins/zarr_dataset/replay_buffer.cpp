@@ -51,6 +51,12 @@ std::string shortened(std::vector<std::string> names) {
   } else if (store.has("episode_0.hdf5")) {
     parts.found = "HDF5 files of one episode each";
     parts.next = instead("hdf5");
+  } else if (!store.children(kEpisodeEnds).empty()) {
+    parts.found = "meta/episode_ends without its description .zarray";
+    parts.next = "copy the data set again with its hidden files";
+  } else if (!store.children("data").empty() && !store.children("meta").empty()) {
+    parts.found = "no meta/episode_ends; in meta/: " + shortened(store.children("meta"));
+    parts.next = "save the row after each episode's last as integers in meta/episode_ends";
   } else if (!stores.empty()) {
     parts.next =
         "the dataset is one folder below: data.path=" + (store.path() / stores.front()).string();
@@ -90,6 +96,13 @@ std::vector<std::int64_t> read_episode_ends(const Store& store) {
     start = ends[i];
   }
   return ends;
+}
+
+// Whether data/NAME is an array, or has the files of one whose description is missing.
+bool has_array(const Store& store, const std::string& name) {
+  const std::string key = "data/" + name;
+  if (name.starts_with('.') || store.has(key + "/.zgroup")) return false;
+  return store.has(key + "/.zarray") || !store.children(key).empty();
 }
 
 FoundArray found_array(const Store& store, const std::string& name) {
@@ -134,6 +147,18 @@ bool FoundArray::is_camera() const {
          info->shape[2] > 0;
 }
 
+std::string FoundArray::image_fault() const {
+  if (!info || info->shape.size() != 4) return "";
+  const std::vector<std::int64_t>& shape = info->shape;
+  if (shape[1] == 3 && shape[2] > 4 && shape[3] > 4) {
+    return "move the channels to the end: numpy.moveaxis(images, 1, -1)";
+  }
+  if (shape[1] > 4 && shape[2] > 4 && shape[3] == 4 && info->dtype == at::kByte) {
+    return "keep three channels: images[..., :3]";
+  }
+  return "";
+}
+
 bool FoundArray::is_vector() const {
   return info && (info->shape.size() == 1 || (info->shape.size() == 2 && info->shape[1] > 0));
 }
@@ -146,7 +171,7 @@ std::string FoundArray::describe() const {
 ReplayBuffer::ReplayBuffer(const Store& store) : store_(store) {
   if (!store.has(std::string(kEpisodeEnds) + "/.zarray")) refuse_layout(store);
   for (const std::string& name : store.children("data")) {
-    if (store.has("data/" + name + "/.zarray")) arrays_[name] = found_array(store, name);
+    if (has_array(store, name)) arrays_[name] = found_array(store, name);
   }
   if (arrays_.empty()) refuse_layout(store);
   episode_ends_ = read_episode_ends(store);
@@ -204,6 +229,14 @@ std::vector<std::string> ReplayBuffer::cameras() const {
   std::vector<std::string> names;
   for (const auto& [name, array] : arrays_) {
     if (array.is_camera()) names.push_back(name);
+    const std::string remedy = array.image_fault();
+    if (remedy.empty()) continue;
+    throw Error(
+        {.what = fmt::format("array 'data/{}' seems to hold images in another layout", name),
+         .where = store_.path().string(),
+         .expected = "images [N, H, W, 3], RGB",
+         .found = array.describe(),
+         .next = remedy + "; to train without it, name the cameras in data.camera_names"});
   }
   return names;
 }

@@ -21,6 +21,9 @@ struct FoundArray {
   Error::Parts fault = {};  // why `info` is empty
 
   bool is_camera() const;  // [N, H, W, 3]
+  // How to save an array that seems to hold images of another shape, such as [N, 3, H, W], so that
+  // it is a camera; empty for other arrays.
+  std::string image_fault() const;
   bool is_vector() const;  // [N] or [N, n]
   std::string describe() const;
 };
@@ -47,7 +50,8 @@ class ReplayBuffer {
   // The columns of a vector that `text` names. Throws Error for columns that it does not have.
   Columns columns(const std::string& text, const std::string& option) const;
 
-  // The names of all cameras. Throws Error if the description of any array cannot be read.
+  // The names of all cameras. Throws Error if the description of any array cannot be read, or if an
+  // array seems to hold images in another layout.
   std::vector<std::string> cameras() const;
   // `action` or `actions`. Throws Error, listing all arrays, if there is neither.
   std::vector<std::string> default_actions() const;

@@ -83,14 +83,17 @@ class FolderStore : public Store {
 
 class ZipStore : public Store {
  public:
-  explicit ZipStore(const fs::path& path) : Store(path), archive_(path) {
-    // A zipped folder has its own name in front of every entry.
+  explicit ZipStore(const fs::path& path)
+      : Store(path), archive_(path, RepeatedNames::kLastCounts) {
+    // A zipped folder has its own name, perhaps with those above it, in front of every entry.
     constexpr std::string_view kMarker = "meta/episode_ends/.zarray";
+    bool is_found = false;
     for (const ZipEntry& entry : archive_.entries()) {
       if (!entry.name.ends_with(kMarker)) continue;
       const std::string prefix = entry.name.substr(0, entry.name.size() - kMarker.size());
-      if (prefix.empty() || prefix.find('/') == prefix.size() - 1) prefix_ = prefix;
-      if (prefix.empty()) break;
+      if (!prefix.empty() && !prefix.ends_with('/')) continue;
+      if (!is_found || prefix.size() < prefix_.size()) prefix_ = prefix;
+      is_found = true;
     }
   }
 
@@ -131,7 +134,7 @@ class ZipStore : public Store {
 
  private:
   ZipArchive archive_;
-  std::string prefix_;  // "" or "NAME/"
+  std::string prefix_;  // "" or "FOLDER/.../"
   mutable std::mutex mutex_;
 };
 

@@ -102,13 +102,19 @@ std::string ZarrArray::existing_key(const Index& index) const {
 
 void ZarrArray::fail_missing(const Index& index) const {
   const std::string name = key(index, info_.separator);
+  // Only the arrays of data/ are filled.
+  std::string next = "copy the data set again";
+  if (info_.name.starts_with("data/")) {
+    next +=
+        "; if it was saved without chunks that hold only the fill value, set "
+        "data.missing_chunks=fill";
+  }
   throw Error({.what = fmt::format("chunk {} of array '{}' is missing",
                                    name.substr(info_.name.size() + 1), info_.name),
                .where = store_.where(name),
                .expected = fmt::format("{} in chunks of [{}]", info_.describe(),
                                        fmt::join(info_.chunks, ", ")),
-               .next = "copy the dataset again; if it was saved without chunks that hold only "
-                       "the fill value, set data.missing_chunks=fill"});
+               .next = next});
 }
 
 void ZarrArray::check_chunks(std::int64_t first, std::int64_t count) const {

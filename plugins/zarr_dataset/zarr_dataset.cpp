@@ -25,6 +25,7 @@ ZarrDataset::ZarrDataset(const DatasetOptions& options)
   const ReplayBuffer buffer(*store_);
   choose_arrays(buffer);
   choose_episodes(buffer);
+  check_images();
   log_unused(buffer);
   spec_.control_hz = options.control_hz.value_or(0.0);
   if (!options.control_hz) {
@@ -104,6 +105,15 @@ void ZarrDataset::choose_episodes(const ReplayBuffer& buffer) {
     episodes_.push_back({.file = store_->path(), .length = ends[i] - start});
     first_rows_.push_back(start);
     numbers_.push_back(numbers[i]);
+  }
+}
+
+// Reads a frame of each camera that is not stored as bytes, so that images from 0 to 1 are found
+// before a cache or a conversion is begun.
+void ZarrDataset::check_images() const {
+  for (const std::string& name : options_.camera_names) {
+    const ZarrArray& array = *arrays_.at(name);
+    if (array.info().dtype != at::kByte) array.read(first_rows_.front(), 1, at::kByte);
   }
 }
 

@@ -53,6 +53,7 @@ class ZarrDataset : public Dataset {
  private:
   void choose_arrays(const ReplayBuffer& buffer);
   void choose_episodes(const ReplayBuffer& buffer);
+  void check_images() const;
   void use(const ReplayBuffer& buffer, const std::string& name, const std::string& option);
   std::int64_t use_columns(const ReplayBuffer& buffer, const std::vector<std::string>& names,
                            const std::string& option, std::vector<Columns>& columns);

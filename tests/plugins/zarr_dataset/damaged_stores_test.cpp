@@ -1,16 +1,14 @@
 // Copies of golden datasets with one defect each.
 #include <gmock/gmock.h>
 
-#include <fstream>
 #include <limits>
 
 #include "plugins/zarr_dataset/zarr_dataset.h"
 #include "roboimi/common/error.h"
-#include "roboimi/common/files.h"
 #include "roboimi/common/log_route.h"
 #include "tests/error_text.h"
+#include "tests/plugins/zarr_dataset/store_copy.h"
 #include "tests/plugins/zarr_dataset/zarr_values.h"
-#include "tests/unit/data/table_dataset.h"
 
 namespace roboimi::zarr_dataset {
 namespace {
@@ -24,48 +22,6 @@ using ::testing::HasSubstr;
 constexpr char kPointer[] =
     "version https://git-lfs.github.com/spec/v1\n"
     "oid sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\nsize 1000\n";
-
-// A copy of a golden folder that may be changed.
-class Copy {
- public:
-  explicit Copy(const std::string& name = "pusht.zarr") : path_(place_ / name) {
-    fs::copy(golden(name), path_, fs::copy_options::recursive);
-  }
-  fs::path path() const { return path_; }
-  fs::path operator/(const std::string& key) const { return path_ / key; }
-  DatasetOptions options() const { return {.path = path_}; }
-
-  void remove(const std::string& key) const { ASSERT_TRUE(fs::remove(path_ / key)); }
-  void write(const std::string& key, const std::string& bytes) const {
-    std::ofstream(path_ / key, std::ios::binary) << bytes;
-  }
-  // Replaces a part of a .zarray.
-  void edit(const std::string& array, const std::string& from, const std::string& to) const {
-    std::string text = read_text(path_ / array / ".zarray");
-    const std::size_t found = text.find(from);
-    ASSERT_NE(found, std::string::npos) << text;
-    write(array + "/.zarray", text.replace(found, from.size(), to));
-  }
-
- private:
-  ScratchFolder place_;
-  fs::path path_;
-};
-
-std::string opening_error(const DatasetOptions& options) {
-  return error_text([&] { const ZarrDataset dataset(options); });
-}
-
-// The error of opening the dataset and reading everything.
-std::string reading_error(const DatasetOptions& options) {
-  return error_or_accepted([&] {
-    const ZarrDataset dataset(options);
-    for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
-      dataset.actions(i);
-      for (const std::string& stream : dataset.spec().names()) dataset.read_all(i, stream);
-    }
-  });
-}
 
 TEST(DamagedZarrStores, WithEndlesslyNestedJsonAreRefused) {
   const std::size_t depth = 200'000;
@@ -234,6 +190,12 @@ TEST(DamagedZarrStores, RejectImagesThatAreNotBytes) {
                 AllOf(HasSubstr("does not hold images"), HasSubstr("whole numbers from 0 to 255"),
                       HasSubstr("data/img/0.0.0.0"), HasSubstr("astype('uint8')")))
         << value;
+    // The first frame is checked when the data set is opened.
+    EXPECT_EQ(error_or_accepted([&] { const ZarrDataset dataset(copy.options()); }), "accepted");
+    pixels[70] = value;
+    copy.write("data/img/0.0.0.0",
+               {reinterpret_cast<const char*>(pixels.data()), pixels.size() * sizeof(float)});
+    EXPECT_THAT(opening_error(copy.options()), HasSubstr("does not hold images"));
   }
 }
 
