@@ -165,11 +165,11 @@ at::Tensor decode_png(std::span<const std::uint8_t> bytes) {
                  .expected = "at most " + std::to_string(kMaxPixels) + " pixels",
                  .found = std::to_string(width) + "x" + std::to_string(height)});
   }
-  png.format = PNG_FORMAT_RGB;
-  at::Tensor image = at::empty({height, width, 3}, at::kByte);
-  const png_color black{};
-  if (!png_image_finish_read(&png, &black, image.data_ptr(), 0, nullptr)) fail();
-  return image;
+  // Colors are read as stored, whatever the transparency, as by OpenCV and Pillow's RGB.
+  png.format = PNG_FORMAT_RGBA;
+  const at::Tensor image = at::empty({height, width, 4}, at::kByte);
+  if (!png_image_finish_read(&png, nullptr, image.data_ptr(), 0, nullptr)) fail();
+  return image.slice(2, 0, 3).contiguous();
 }
 
 void draw_polyline(at::Tensor& image, const std::vector<PixelPoint>& points, Rgb color,

@@ -26,7 +26,7 @@ ROBOIMI_EXPORT std::vector<std::uint8_t> encode_png(const at::Tensor& image);
 // Writes the file atomically (common/files.h).
 ROBOIMI_EXPORT void write_png(const std::filesystem::path& path, const at::Tensor& image);
 
-// Converts other color types to RGB; transparent pixels are blended with black.
+// Converts other color types to RGB. Transparency is ignored, as OpenCV and Pillow do.
 ROBOIMI_EXPORT at::Tensor read_png(const std::filesystem::path& path);
 ROBOIMI_EXPORT at::Tensor decode_png(std::span<const std::uint8_t> bytes);
 
