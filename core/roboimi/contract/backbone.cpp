@@ -52,6 +52,14 @@ std::vector<at::Tensor> Backbone::ordered_images(const Observation& observations
 
 void check_camera_names(const std::vector<std::string>& camera_names, const ObservationSpec& spec,
                         const std::string& where) {
+  if (camera_names.empty() && spec.camera_names().empty()) {
+    throw Error({.what = "the data has no cameras, which this backbone needs",
+                 .where = where,
+                 .expected = "at least one RGB stream",
+                 .found = spec.streams.empty() ? "no streams"
+                                               : fmt::format("{}", fmt::join(spec.names(), ", ")),
+                 .next = "roboimi data info shows what the data contains"});
+  }
   const std::set<std::string> unique(camera_names.begin(), camera_names.end());
   if (camera_names.empty() || unique.size() != camera_names.size()) {
     throw Error({.what = "camera_names must list at least one camera, without duplicates",

@@ -58,6 +58,11 @@ TEST(CameraNames, MustBeNonEmptyUniqueAndInTheSpec) {
   EXPECT_THAT(error({"top", "wrist"}),
               HasSubstr("my_backbone: camera 'wrist' is missing: expected top, wrist; found top, "
                         "front; add the cameras to data.camera_names"));
+  // Without cameras in the data, no list of names helps.
+  const ObservationSpec blind{.streams = {vector_stream(kState, 2)}};
+  EXPECT_THAT(error_text([&] { check_camera_names({}, blind, "my_backbone"); }),
+              HasSubstr("the data has no cameras, which this backbone needs: expected at least one "
+                        "RGB stream; found state"));
 }
 
 TEST(OrderedImages, FollowTheBackbonesOrder) {
