@@ -167,6 +167,17 @@ std::string settings_of_conversion(const ConvertJob& job, const ConversionChoice
   return text;
 }
 
+// LeRobot's tables have a rate, so an unknown one is an error before anything is written.
+void require_rate(const ConvertJob& job, const DataConversion& conversion) {
+  const std::string writer =
+      Registry::instance().selected(ComponentKind::kEpisodeWriter, job.writer, "writer").name;
+  if (writer != "lerobot_episode_writer" || conversion.spec().control_hz > 0.0) return;
+  throw Error({.what = "the control rate of the data is unknown, and LeRobot stores one",
+               .where = job.sources.front().path.string(),
+               .expected = "a recorded rate, or the option control_hz",
+               .next = "add data.control_hz=HZ, or write HDF5: --to hdf5"});
+}
+
 struct ConvertOutcome {
   std::int64_t num_kept = 0, num_written = 0;
   double seconds = 0.0;
@@ -192,6 +203,7 @@ int convert_data(const ConvertJob& job, const ConversionChoice& choice, bool jso
   for (const DataSource& source : job.sources) datasets.push_back(source.dataset);
   const DataConversion conversion(datasets, choice);
   const auto writer = Registry::instance().create<EpisodeWriter>(job.writer, "writer");
+  require_rate(job, conversion);
   const StopRequest stop;
   const ConvertedFolder folder(job.output, writer, settings_of_conversion(job, choice));
   // Write the episodes that are missing.

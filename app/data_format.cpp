@@ -42,16 +42,19 @@ std::vector<std::string> visible_names(const fs::path& folder) {
   return names;
 }
 
-bool is_hdf5_name(std::string_view name) {
-  return name.ends_with(".hdf5") || name.ends_with(".h5");
+// "NAME.hdf5" or "NAME.h5", in letters of either case.
+bool is_hdf5_name(const std::string& name) {
+  std::string extension = fs::path(name).extension().string();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension == ".hdf5" || extension == ".h5";
 }
 
 // "episode_12.hdf5"
-bool is_episode_name(std::string_view name) {
-  constexpr std::string_view kBegin = "episode_", kEnd = ".hdf5";
-  if (!name.starts_with(kBegin) || !name.ends_with(kEnd)) return false;
-  const std::string_view number =
-      name.substr(kBegin.size(), name.size() - kBegin.size() - kEnd.size());
+bool is_episode_name(const std::string& name) {
+  constexpr std::string_view kBegin = "episode_";
+  if (!name.starts_with(kBegin) || !is_hdf5_name(name)) return false;
+  const std::string number = fs::path(name).stem().string().substr(kBegin.size());
   return !number.empty() &&
          std::ranges::all_of(number, [](unsigned char c) { return std::isdigit(c) != 0; });
 }
@@ -104,6 +107,16 @@ std::string listed_names(const std::vector<std::string>& names) {
                                      names.size() > kMostListed ? ", ..." : "");
 }
 
+// Files of one episode each are one data set, but only under ACT's names.
+std::string next_for_several(const std::vector<DetectedData>& found) {
+  const bool are_files = std::ranges::all_of(found, [](const DetectedData& data) {
+    return data.component == std::string_view("robomimic_dataset");
+  });
+  return are_files ? "name one of them; if each holds one episode in ACT's layout, rename them to "
+                     "episode_0.hdf5, episode_1.hdf5, ..."
+                   : "name one of them";
+}
+
 }  // namespace
 
 DetectedData detect_data(const fs::path& path) {
@@ -132,7 +145,7 @@ DetectedData detect_data(const fs::path& path) {
                  .where = path.string(),
                  .expected = "the path of one",
                  .found = listed_names(inside_names),
-                 .next = "name one of them"});
+                 .next = next_for_several(inside)});
   }
   std::vector<std::string> files;
   for (const DataFormat& format : kDataFormats) files.emplace_back(format.files);

@@ -113,7 +113,7 @@ FrameStorage frame_storage(const Hdf5File& file, const std::string& name, const 
   const bool is_byte = type.kind == ElementKind::kUint8 || type.kind == ElementKind::kInt8;
   if (is_byte && shape.size() == 2 && shape[1] > 1) return FrameStorage::kPaddedRows;
   if (type.kind == ElementKind::kFixedBytes && is_column(shape)) return FrameStorage::kPaddedRows;
-  if (type.kind == ElementKind::kVariableBytes && shape.size() == 1) {
+  if (type.kind == ElementKind::kVariableBytes && is_column(shape)) {
     return FrameStorage::kVariableBytes;
   }
 
@@ -123,6 +123,14 @@ FrameStorage frame_storage(const Hdf5File& file, const std::string& name, const 
   if (is_color) check_shape(shape, findings);
   if (!findings.faults.empty()) throw unreadable(file, name, camera, num_rows, findings);
   return FrameStorage::kPlain;
+}
+
+bool seems_color(const ElementType& type, const std::vector<std::int64_t>& shape) {
+  if (type.kind == ElementKind::kVariableBytes) return is_column(shape);
+  const bool is_byte = type.kind == ElementKind::kUint8 || type.kind == ElementKind::kInt8;
+  if (shape.size() != 4 || (!is_byte && !type.name.starts_with("float"))) return false;
+  const bool has_channels_first = shape[1] == 3 && shape[2] > 4 && shape[3] > 4;
+  return shape[3] == 3 || (shape[3] == 4 && is_byte) || has_channels_first;
 }
 
 std::vector<std::string> color_cameras(const Hdf5File& file, const std::string& group) {

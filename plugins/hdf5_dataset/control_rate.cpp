@@ -41,8 +41,6 @@ Error different_rates(const std::vector<RecordedRate>& rates, double middle) {
                "attribute control_hz"});
 }
 
-}  // namespace
-
 double common_control_rate(const std::vector<RecordedRate>& rates) {
   if (rates.empty()) return 0.0;
   std::vector<double> values;
@@ -56,6 +54,20 @@ double common_control_rate(const std::vector<RecordedRate>& rates) {
   logger().info("hdf5_dataset: control rates from {:.4g} to {:.4g} Hz are treated as {:.4g} Hz",
                 *lowest, *highest, middle);
   return middle;
+}
+
+}  // namespace
+
+double control_rate(const std::vector<RecordedRate>& rates,
+                    const std::optional<double>& configured) {
+  if (!configured) return common_control_rate(rates);
+  for (const RecordedRate& rate : rates) {
+    if (std::abs(rate.hz - *configured) <= kTolerance * *configured) continue;
+    logger().warn("hdf5_dataset: {}: using data.control_hz, {} Hz, instead of the recorded {} Hz",
+                  rate.file.string(), *configured, rate.hz);
+    break;
+  }
+  return *configured;
 }
 
 }  // namespace roboimi::hdf5_dataset

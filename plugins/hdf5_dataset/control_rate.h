@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 namespace roboimi::hdf5_dataset {
@@ -11,9 +12,11 @@ struct RecordedRate {
   double hz = 0.0;  // positive and finite
 };
 
-// The median of the rates, or 0 if there are none. Recorders that measure their rate write slightly
-// different values: rates within 2 % of the median are treated as equal, with a log line. For
-// larger differences an Error lists the rates with their files.
-double common_control_rate(const std::vector<RecordedRate>& rates);
+// The configured rate, with a warning if a recorded one differs by more than 2 %. Without it, the
+// median of the recorded rates, or 0 if there are none. Recorders that measure their rate write
+// slightly different values: rates within 2 % of the median are treated as equal, with a log line.
+// For larger differences an Error lists the rates with their files.
+double control_rate(const std::vector<RecordedRate>& rates,
+                    const std::optional<double>& configured);
 
 }  // namespace roboimi::hdf5_dataset

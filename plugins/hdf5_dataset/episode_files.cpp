@@ -24,23 +24,24 @@ constexpr char kLayout[] =
     "/action";
 constexpr std::size_t kShownNames = 3;
 
-// N of "episode_N.hdf5".
-std::optional<std::int64_t> episode_number(const fs::path& file) {
-  constexpr std::string_view kPrefix = "episode_";
-  const std::string stem = file.stem().string();
-  if (file.extension() != ".hdf5" || stem.rfind(kPrefix, 0) != 0) return std::nullopt;
-  std::int64_t number = 0;
-  const char* const end = stem.data() + stem.size();
-  const auto parsed = std::from_chars(stem.data() + kPrefix.size(), end, number);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-  return number;
-}
-
+// "NAME.hdf5" or "NAME.h5", in letters of either case.
 bool is_hdf5_name(const fs::path& file) {
   std::string extension = file.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return extension == ".hdf5" || extension == ".h5";
+}
+
+// N of "episode_N.hdf5" or "episode_N.h5".
+std::optional<std::int64_t> episode_number(const fs::path& file) {
+  constexpr std::string_view kPrefix = "episode_";
+  const std::string stem = file.stem().string();
+  if (!is_hdf5_name(file) || !stem.starts_with(kPrefix)) return std::nullopt;
+  std::int64_t number = 0;
+  const char* const end = stem.data() + stem.size();
+  const auto parsed = std::from_chars(stem.data() + kPrefix.size(), end, number);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  return number;
 }
 
 // The names that are not hidden, sorted.
@@ -108,6 +109,18 @@ Error no_episodes(const fs::path& folder) {
   return Error(parts);
 }
 
+// Two files of one number may be copies of one episode. `files` are sorted by number.
+void require_different_numbers(const std::vector<std::pair<std::int64_t, fs::path>>& files) {
+  for (std::size_t i = 1; i < files.size(); ++i) {
+    if (files[i].first != files[i - 1].first) continue;
+    throw Error({.what = "two files have the same episode number",
+                 .where = files[i].second.parent_path().string(),
+                 .expected = "one file for each number",
+                 .found = listed({files[i - 1].second, files[i].second}),
+                 .next = "rename one of them, or remove it"});
+  }
+}
+
 }  // namespace
 
 FolderFormat known_format(const fs::path& folder) {
@@ -140,6 +153,7 @@ std::vector<fs::path> episode_files(const fs::path& path) {
   }
   if (found.empty()) throw no_episodes(path);
   std::sort(found.begin(), found.end());
+  require_different_numbers(found);
   std::vector<fs::path> files;
   for (auto& [_, file] : found) files.push_back(std::move(file));
   return files;

@@ -1,22 +1,46 @@
 #include "plugins/hdf5_dataset/episode_tables.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "roboimi/common/error.h"
 
 namespace roboimi::hdf5_dataset {
+namespace {
+
+// The error for a dataset that is absent, with what to do about it.
+void require_dataset(const Hdf5File& file, const std::string& name) {
+  try {
+    file.shape(name);
+  } catch (const Error& error) {
+    Error::Parts parts = error.parts();
+    if (parts.next.empty()) {
+      parts.next = fmt::format(
+          "if the values have another name, rename them (h5py: file.move(OLD, '{}')), or record "
+          "the episode again",
+          name);
+    }
+    throw Error(std::move(parts));
+  }
+}
+
+}  // namespace
+
+at::Tensor as_table(const at::Tensor& rows) { return rows.dim() == 1 ? rows.unsqueeze(1) : rows; }
 
 std::vector<std::int64_t> table_shape(const Hdf5File& file, const std::string& name) {
+  require_dataset(file, name);
   file.check_readable(name);
-  const ElementKind kind = file.type(name).kind;
   std::vector<std::int64_t> shape = file.shape(name);
-  const bool is_numbers =
-      kind == ElementKind::kUint8 || kind == ElementKind::kInt8 || kind == ElementKind::kNumber;
-  if (shape.size() != 2 || shape[1] == 0 || !is_numbers) {
+  if (shape.size() == 1) shape.push_back(1);
+  if (shape.size() != 2 || shape[1] == 0 || !is_numeric(file.type(name).kind)) {
     throw Error({.what = "'" + name + "' is not a numeric table",
                  .where = file.path().string(),
-                 .expected = "integers or floats [rows, columns]",
-                 .found = file.describe(name)});
+                 .expected = "booleans, integers or floats [rows] or [rows, columns]",
+                 .found = file.describe(name),
+                 .next = "store one row of numbers per time step"});
   }
   return shape;
 }
@@ -51,16 +75,17 @@ StreamSpec stored_stream(const Hdf5File& file, const std::string& name, std::int
   if (fits && shape.size() == 2 && type.kind == ElementKind::kUint8) {
     return text_stream(name, shape[1]);
   }
-  if (fits && shape.size() == 2 && type.kind == ElementKind::kNumber) {
-    return vector_stream(name, shape[1]);
-  }
-  throw Error({.what = fmt::format("'{}' is not a stream", table),
-               .where = file.path().string(),
-               .expected = fmt::format("depth [{0}, H, W] as uint16 (millimeters) or float "
-                                       "(meters), vectors [{0}, n], or text as uint8 [{0}, bytes]",
-                                       num_rows),
-               .found = file.describe(table),
-               .next = "remove it from data.stream_names, or record it in that form"});
+  const bool is_number = type.kind == ElementKind::kNumber || type.kind == ElementKind::kBool;
+  if (fits && shape.size() == 2 && is_number) return vector_stream(name, shape[1]);
+  if (fits && shape.size() == 1 && is_numeric(type.kind)) return vector_stream(name, 1);
+  throw Error(
+      {.what = fmt::format("'{}' is not a stream", table),
+       .where = file.path().string(),
+       .expected = fmt::format("depth [{0}, H, W] as uint16 (millimeters) or float "
+                               "(meters), vectors [{0}] or [{0}, n], or text as uint8 [{0}, bytes]",
+                               num_rows),
+       .found = file.describe(table),
+       .next = "remove it from data.stream_names, or record it in that form"});
 }
 
 std::string env_state_name(const Hdf5File& file) {

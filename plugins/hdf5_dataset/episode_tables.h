@@ -1,6 +1,8 @@
 // The tables of an episode in ACT's layout: their names, and checks of their shapes.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,8 +18,12 @@ inline constexpr char kAction[] = "/action";
 inline constexpr char kImages[] = "/observations/images";
 inline constexpr char kLabels[] = "/observations/labels";
 
-// The shape [L, D] of a numeric table. Throws Error for anything else.
+// The shape [L, D] of a numeric table; a dataset [L] has one column. Throws Error for anything
+// else.
 std::vector<std::int64_t> table_shape(const Hdf5File& file, const std::string& name);
+
+// Rows [L, D], from rows [L] of a table with one column.
+at::Tensor as_table(const at::Tensor& rows);
 
 // The number of columns of a table that must have one row per state. Error otherwise, with `next`
 // as the suggested fix.

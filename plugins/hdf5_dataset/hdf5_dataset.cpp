@@ -65,7 +65,7 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
     const auto hz = notes.value_of(file, "control_hz", file.number_attribute("control_hz"));
     if (hz && std::isfinite(*hz) && *hz > 0.0) rates.push_back({.file = path, .hz = *hz});
   }
-  spec_.control_hz = common_control_rate(rates);
+  spec_.control_hz = control_rate(rates, options.control_hz);
 
   // The privileged state is used only if every episode has it.
   const auto missing = std::count(env_state_names_.begin(), env_state_names_.end(), "");
@@ -225,11 +225,12 @@ at::Tensor Hdf5Dataset::read(std::int64_t index, const std::string& name, std::i
   std::string table = stream_table(name);
   if (name == roboimi::kState) table = kQpos;
   if (name == roboimi::kEnvState) table = env_state_names_[static_cast<std::size_t>(index)];
-  return file.read_rows(table, first, count, found.dtype);
+  const at::Tensor rows = file.read_rows(table, first, count, found.dtype);
+  return found.kind == StreamKind::kVector ? as_table(rows) : rows;
 }
 
 at::Tensor Hdf5Dataset::actions(std::int64_t index) const {
-  const at::Tensor rows = Hdf5File(episode(index).file).read_floats(kAction);
+  const at::Tensor rows = as_table(Hdf5File(episode(index).file).read_floats(kAction));
   const bool is_shifted = options_.shift_real_actions && is_real_[static_cast<std::size_t>(index)];
   if (!is_shifted || rows.size(0) == 1) return rows;
   return at::cat({rows.slice(0, 0, 1), rows.slice(0, 0, -1)});
@@ -239,7 +240,7 @@ std::map<std::string, at::Tensor> Hdf5Dataset::labels(std::int64_t index) const 
   const Hdf5File file(episode(index).file);
   std::map<std::string, at::Tensor> labels;
   for (const std::string& name : file.children(kLabels)) {
-    labels[name] = file.read_floats(fmt::format("{}/{}", kLabels, name));
+    labels[name] = as_table(file.read_floats(fmt::format("{}/{}", kLabels, name)));
   }
   return labels;
 }

@@ -69,7 +69,7 @@ class Hdf5File {
   // Rows [first, first + count) as raw bytes, from one-byte integers of any rank, or from
   // fixed-length strings and opaque elements of n bytes [L], which give [count, n].
   at::Tensor read_bytes(const std::string& name, std::int64_t first, std::int64_t count) const;
-  // Rows of a one-dimensional dataset of lists of bytes.
+  // Rows of a dataset of lists of bytes, [L] or [L, 1].
   std::vector<std::vector<std::uint8_t>> read_variable_bytes(const std::string& name,
                                                              std::int64_t first,
                                                              std::int64_t count) const;

@@ -18,6 +18,11 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
       "stream_names", o.stream_names,
       "additional streams to load, by their names in /observations: depth [L, H, W] as "
       "float32 (meters) or uint16 (millimeters), vectors [L, n], text as uint8 [L, bytes]");
+  fields
+      .number("control_hz", o.control_hz,
+              "control rate; default: the one in the attributes control_hz, if any")
+      .at_least(0.001)
+      .with_unit("Hz");
   std::optional<std::int64_t> max_episodes;
   fields.integer("max_episodes", max_episodes, "use only the first N episodes; default all")
       .at_least(1);
@@ -30,7 +35,7 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
 static void declare(OptionFields& fields, RobomimicOptions& o) {
   fields.required_path("path", o.path, "HDF5 file with all demonstrations");
   fields.texts("camera_names", o.camera_names,
-               "cameras to load, by their names in obs; default: every uint8 [L, H, W, 3]");
+               "cameras to load, by their names in obs; default: all that hold color frames");
   fields.texts("state", o.state,
                "names in obs of the vectors that form the state, in this order; default: state, "
                "qpos, robosuite's poses and grippers, or the only vector");

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "plugins/hdf5_dataset/episode_files.h"
+#include "plugins/hdf5_dataset/robomimic_keys.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
 #include "roboimi/config/did_you_mean.h"
@@ -117,11 +118,7 @@ RobomimicDataset::RobomimicDataset(const RobomimicOptions& options) : options_(o
 void RobomimicDataset::choose_keys(const Hdf5File& file, const Demo& demo) {
   const std::vector<ObservationKey> keys = observation_keys(file, demo);
   if (options_.state.empty()) options_.state = default_state_keys(file, keys);
-  if (options_.camera_names.empty()) {
-    for (const ObservationKey& key : keys) {
-      if (key.is_image()) options_.camera_names.push_back(key.name);
-    }
-  }
+  if (options_.camera_names.empty()) options_.camera_names = default_camera_keys(file, demo, keys);
   std::vector<std::string> names;
   std::vector<ObservationKey> unused;
   const auto is_used = [&](const std::string& name) {
@@ -151,9 +148,20 @@ void RobomimicDataset::choose_keys(const Hdf5File& file, const Demo& demo) {
   }
 }
 
+// The names of all datasets of a demonstration that are read.
+std::vector<std::string> RobomimicDataset::datasets_of(const Demo& demo) const {
+  std::vector<std::string> datasets;
+  for (const std::string& name : options_.actions) datasets.push_back(demo.group() + "/" + name);
+  for (const std::string& key : options_.state) datasets.push_back(obs_name(demo, key));
+  for (const std::string& key : options_.camera_names) datasets.push_back(obs_name(demo, key));
+  return datasets;
+}
+
 void RobomimicDataset::add_demo(const Hdf5File& file, const Demo& demo) {
   // Actions determine the length.
   const std::string action = demo.group() + "/" + options_.actions.front();
+  const bool is_first = episodes_.empty();
+  require_datasets(file, demo, {action}, is_first);
   const std::vector<std::int64_t> shape = file.shape(action);
   const std::int64_t length = shape.empty() ? 0 : shape[0];
   if (length == 0) {
@@ -163,6 +171,8 @@ void RobomimicDataset::add_demo(const Hdf5File& file, const Demo& demo) {
                  .found = file.describe(action),
                  .next = "leave it out with data.episodes, or remove it from the file"});
   }
+  const std::vector<std::string> read = datasets_of(demo);
+  require_datasets(file, demo, read, is_first);
   std::int64_t action_dim = 0, state_dim = 0;
   for (const std::string& name : options_.actions) {
     action_dim += vector_width(file, demo.group() + "/" + name, length);
@@ -172,7 +182,6 @@ void RobomimicDataset::add_demo(const Hdf5File& file, const Demo& demo) {
   }
 
   // Sizes must match those of the other demonstrations.
-  const bool is_first = episodes_.empty();
   if (is_first) spec_.action_dim = action_dim;
   if (is_first) spec_.set(vector_stream(roboimi::kState, state_dim));
   check_size(file, "the actions of " + demo.name, spec_.action_dim, action_dim);
@@ -187,10 +196,6 @@ void RobomimicDataset::add_demo(const Hdf5File& file, const Demo& demo) {
   }
 
   // Linked files and attributes.
-  std::vector<std::string> read;
-  for (const std::string& name : options_.actions) read.push_back(demo.group() + "/" + name);
-  for (const std::string& key : options_.state) read.push_back(obs_name(demo, key));
-  for (const std::string& key : options_.camera_names) read.push_back(obs_name(demo, key));
   for (const std::string& name : read) {
     for (const fs::path& other : file.other_files(name)) other_files_.insert(other);
   }

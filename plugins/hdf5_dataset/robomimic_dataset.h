@@ -53,6 +53,7 @@ class RobomimicDataset : public Dataset {
 
  private:
   void choose_keys(const Hdf5File& file, const Demo& demo);
+  std::vector<std::string> datasets_of(const Demo& demo) const;
   void add_demo(const Hdf5File& file, const Demo& demo);
   std::int64_t vector_width(const Hdf5File& file, const std::string& dataset,
                             std::int64_t num_rows) const;

@@ -231,9 +231,7 @@ bool ObservationKey::is_image() const {
 }
 
 bool ObservationKey::is_vector() const {
-  const bool is_number = type.kind == ElementKind::kNumber || type.kind == ElementKind::kUint8 ||
-                         type.kind == ElementKind::kInt8;
-  return is_number && (shape.size() == 1 || (shape.size() == 2 && shape[1] > 0));
+  return is_numeric(type.kind) && (shape.size() == 1 || (shape.size() == 2 && shape[1] > 0));
 }
 
 std::vector<ObservationKey> observation_keys(const Hdf5File& file, const Demo& demo) {
@@ -262,6 +260,14 @@ std::vector<std::string> default_state_keys(const Hdf5File& file,
   }
   if (!robots.empty()) return robots;
 
+  if (keys.empty()) {
+    throw Error({.what = "the demonstrations have no observations",
+                 .where = file.path().string(),
+                 .expected = kRobomimicLayout,
+                 .next = "a recording of simulator states is rendered first, with robomimic's "
+                         "dataset_states_to_obs.py"});
+  }
+
   // A single vector is unambiguous.
   std::vector<std::string> vectors;
   for (const ObservationKey& key : keys) {
@@ -271,7 +277,7 @@ std::vector<std::string> default_state_keys(const Hdf5File& file,
   throw Error({.what = "cannot tell which observations are the state",
                .where = file.path().string(),
                .expected = "obs/state, obs/qpos, obs/robot0_eef_pos or a single vector",
-               .found = keys.empty() ? "no observations" : listed_keys(keys),
+               .found = listed_keys(keys),
                .next = "name them in the order of the state: data.state=[KEY, ...]"});
 }
 

@@ -20,9 +20,12 @@ std::string member_name(hid_t type, unsigned index) {
 }
 
 // h5py's bool is an enumeration of FALSE and TRUE.
-std::string enumeration_name(hid_t type) {
+ElementType enumeration_type(hid_t type, std::size_t size) {
   const int count = H5Tget_nmembers(type);
-  return count == 2 && member_name(type, 0) == "FALSE" ? "bool" : "an enumeration";
+  if (count == 2 && member_name(type, 0) == "FALSE") {
+    return {.kind = ElementKind::kBool, .name = "bool", .size = size};
+  }
+  return {.kind = ElementKind::kOther, .name = "an enumeration", .size = size};
 }
 
 std::string compound_name(hid_t type) {
@@ -108,7 +111,7 @@ ElementType element_type(hid_t type) {
     case H5T_VLEN:
       return list_type(type, size);
     case H5T_ENUM:
-      return other(enumeration_name(type));
+      return enumeration_type(type, size);
     case H5T_COMPOUND:
       return other(compound_name(type));
     case H5T_ARRAY:

@@ -14,6 +14,7 @@ enum class ElementKind {
   kUint8,
   kInt8,
   kNumber,          // any other integer or float
+  kBool,            // h5py's bool
   kFixedBytes,      // strings or opaque bytes of one length
   kVariableBytes,   // lists of one-byte numbers
   kVariableString,  // ends at its first zero byte, so it cannot hold an image
@@ -25,6 +26,12 @@ struct ElementType {
   std::string name;      // "uint8", "float64", "strings of 5210 bytes", ...
   std::size_t size = 0;  // bytes of one element in the file
 };
+
+// Whether HDF5 converts the elements to floats.
+inline bool is_numeric(ElementKind kind) {
+  return kind == ElementKind::kUint8 || kind == ElementKind::kInt8 ||
+         kind == ElementKind::kNumber || kind == ElementKind::kBool;
+}
 
 ElementType element_type(hid_t datatype);
 

@@ -151,7 +151,8 @@ class FeatureMaker {
     // The encoder would add a row or a column.
     require(is_lossless || (size.height % 2 == 0 && size.width % 2 == 0), what,
             "even sides for a 4:2:0 video", fmt::format("{}x{}", size.height, size.width),
-            "set env.image_height and env.image_width, or writer.codec=png");
+            "choose even sizes (collect: env.image_height and env.image_width; data convert: "
+            "--resize), or writer.codec=png");
     return {{"video.height", size.height},
             {"video.width", size.width},
             {"video.codec", options_.frames == FrameStorage::kAv1 ? "av1" : "h264"},

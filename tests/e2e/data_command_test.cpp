@@ -200,6 +200,10 @@ TEST_F(DataCommand, ErrorsNameTheNextStep) {
               HasSubstr("no plugin writes the format 'hdf'"));
   EXPECT_THAT(data({"convert", "data", "x", "--resize", "48"}).errors,
               HasSubstr("expected HEIGHTxWIDTH in pixels"));
+  const std::string zarr = ROBOIMI_SOURCE_DIR "/tests/golden/zarr/pusht.zarr";
+  EXPECT_THAT(data({"convert", zarr, "x", "--to", "lerobot"}).errors,
+              AllOf(HasSubstr("the control rate of the data is unknown"),
+                    HasSubstr("add data.control_hz=HZ")));
   EXPECT_FALSE(fs::exists(*place_ / "x"));
   const Result listed = data({});
   for (const char* name : {"info", "stats", "convert", "play"}) {

@@ -111,6 +111,38 @@ def write_readable(write):
     write("png_depth", array(padded([depth.getvalue()] * LENGTH)))
 
 
+def write_transparent(write):
+    rows = []
+    for frame in frames():
+        # OpenCV's array [H, W, 4] is BGRA.
+        rgba = np.concatenate([frame[..., ::-1], frame[..., :1]], -1)
+        out = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(rgba), "RGBA").save(out, "PNG")
+        rows.append(out.getvalue())
+    write("png_transparent", lists(rows, np.uint8))
+
+    def column(group):
+        dataset = group.create_dataset("top", (LENGTH, 1), dtype=h5py.vlen_dtype(np.uint8))
+        for t, row in enumerate(rows):
+            dataset[t, 0] = np.frombuffer(row, np.uint8)
+    write("png_column", column)
+
+
+def write_number_types(write):
+    """States and actions of other dtypes and ranks, and files under other names."""
+    write("bool_action", action=table(0) % 2 < 1)
+    write("one_column", action=table(100)[:, 0], qpos=table(0)[:, 0].astype(">f4"))
+
+    def named(name, number):
+        os.replace(write("names_" + name, index=0, qpos=table(10 * number)),
+                   os.path.join(write.root, "names_" + name, f"episode_{number}.{name}"))
+    for number in (2, 10):
+        for name in ("h5", "HDF5"):
+            named(name, number)
+    write("same_number", index=1)
+    write("same_number", index="01")
+
+
 def write_cameras(write):
     def two(group):
         group["top"] = frames()
@@ -248,6 +280,8 @@ def write_crashed(write):
 def main():
     write = Writer(sys.argv[1])
     write_readable(write)
+    write_transparent(write)
+    write_number_types(write)
     write_cameras(write)
     write_unreadable(write)
     write_tables(write)

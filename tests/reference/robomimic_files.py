@@ -7,12 +7,14 @@ For demonstration n, row t, column d and pixel (y, x, c):
     image[t, y, x, c] = (7 n + 10 t + 8 y + 6 x + 20 c) mod 256
 """
 
+import io
 import json
 import os
 import sys
 
 import h5py
 import numpy as np
+from PIL import Image
 
 HEIGHT, WIDTH = 8, 10
 OFFSETS = {"robot0_eef_pos": 0.25, "robot0_eef_quat": 0.5, "robot0_gripper_qpos": 0.75, "object": 0.125}
@@ -138,6 +140,28 @@ def write_keys(write):
         file.create_group("data/metadata")
 
 
+def write_cameras(write):
+    """One camera in a layout that is read, or not, beside others that are."""
+    layouts = {"channels_first": np.moveaxis(image(0, 5), -1, 1), "float_images": image(0, 5) / 255,
+               "rgba": np.zeros((5, HEIGHT, WIDTH, 4), np.uint8)}
+    for name, values in layouts.items():
+        with write(name) as file:
+            demos(file, [0])["demo_0/obs/side_image"] = values
+    with write("png_images") as file:
+        images = demos(file, [0])["demo_0/obs"].create_dataset("side_image", (5,), h5py.vlen_dtype(np.uint8))
+        for t, frame in enumerate(image(0, 5)):
+            out = io.BytesIO()
+            Image.fromarray(np.ascontiguousarray(frame[..., ::-1])).save(out, "PNG")
+            images[t] = np.frombuffer(out.getvalue(), np.uint8)
+    with write("bool_state") as file:
+        demos(file, [0])["demo_0/obs/state"] = table(0, 5, 2) % 2 < 1
+    with write("no_observations") as file:
+        file["data/demo_0/actions"] = table(0, 5, 7)
+        file["data/demo_0/states"] = table(0, 5, 32)
+    with write("no_wrist") as file:
+        del demos(file)["demo_2/obs/wrist_image"]
+
+
 def main():
     root = sys.argv[1]
     os.makedirs(root, exist_ok=True)
@@ -155,6 +179,7 @@ def main():
     write_rates(write)
     write_defects(write)
     write_keys(write)
+    write_cameras(write)
 
 
 if __name__ == "__main__":

@@ -357,6 +357,7 @@ TEST_F(Hdf5DatasetTest, NamesAMissingTable) {
   const std::string error = error_of(options("nothing"));
   EXPECT_THAT(error, HasSubstr("the file has no '/observations/qpos'"));
   EXPECT_THAT(error, HasSubstr("ACT's layout"));
+  EXPECT_THAT(error, HasSubstr("file.move(OLD, '/observations/qpos')"));
 }
 
 TEST_F(Hdf5DatasetTest, CanBeReadBySeveralThreadsAtOnce) {

@@ -96,7 +96,7 @@ TEST_F(RecordedEpisodes, CanStoreEncodedFramesInAnyByteType) {
     EXPECT_TRUE(at::equal(dataset.read(0, "top", 4, 1), jpeg_frames().slice(0, 4, 5))) << name;
     EXPECT_FALSE(dataset.frame_extent(0, "top", 0).has_value()) << name;
   }
-  for (const std::string name : {"png", "png_lists"}) {
+  for (const std::string name : {"png", "png_lists", "png_transparent", "png_column"}) {
     const Hdf5Dataset dataset(options(name));
     EXPECT_TRUE(at::equal(dataset.read(0, "top", 0, kRows), recorded_frames())) << name;
   }
@@ -169,6 +169,27 @@ TEST_F(RecordedEpisodes, MustHaveNumericTables) {
   EXPECT_THAT(error_of("qpos_text"), HasSubstr("found strings of 1 bytes [6, 3]"));
 }
 
+TEST_F(RecordedEpisodes, MayHaveBooleansAndOneColumn) {
+  const at::Tensor t = at::arange(kRows, at::kFloat).view({-1, 1});
+  const at::Tensor even = t.remainder(2).eq(0).to(at::kFloat);
+  EXPECT_TRUE(at::equal(Hdf5Dataset(options("bool_action")).actions(0), even.expand({kRows, 3})));
+  const Hdf5Dataset column(options("one_column"));
+  EXPECT_EQ(column.spec().action_dim, 1);
+  EXPECT_TRUE(at::equal(column.actions(0), 100 + t));
+  EXPECT_TRUE(at::equal(column.state(0), t));
+}
+
+TEST_F(RecordedEpisodes, MayHaveHdf5sOtherExtensions) {
+  for (const std::string name : {"names_h5", "names_HDF5"}) {
+    const Hdf5Dataset dataset(options(name));
+    ASSERT_EQ(dataset.num_episodes(), 2) << name;
+    EXPECT_EQ(dataset.state(0)[0][0].item<float>(), 20.0F) << name;
+    EXPECT_EQ(dataset.state(1)[0][0].item<float>(), 100.0F) << name;
+  }
+  EXPECT_THAT(error_of("same_number"), AllOf(HasSubstr("two files have the same episode number"),
+                                             HasSubstr("found episode_01.hdf5, episode_1.hdf5")));
+}
+
 TEST_F(RecordedEpisodes, LogUnusedDatasetsOnce) {
   LoggedLines lines;
   const Hdf5Dataset dataset(options("beside"));
@@ -226,6 +247,18 @@ TEST_F(RecordedEpisodes, MayHaveSlightlyDifferentMeasuredRates) {
   EXPECT_THAT(error_of("two_rates"), AllOf(HasSubstr("different control rates"),
                                            HasSubstr("within 2 % of their median, 50 Hz"),
                                            HasSubstr("found episode_2.hdf5 30 Hz;")));
+}
+
+TEST_F(RecordedEpisodes, TakeAConfiguredRate) {
+  DatasetOptions configured = options("lzf");
+  EXPECT_EQ(Hdf5Dataset(configured).spec().control_hz, 0.0);
+  configured.control_hz = 30.0;
+  EXPECT_EQ(Hdf5Dataset(configured).spec().control_hz, 30.0);
+  LoggedLines lines;
+  configured.path = folder("two_rates");
+  EXPECT_EQ(Hdf5Dataset(configured).spec().control_hz, 30.0);
+  EXPECT_THAT(lines.text(),
+              HasSubstr("using data.control_hz, 30 Hz, instead of the recorded 50 Hz"));
 }
 
 TEST_F(RecordedEpisodes, MayLinkToOtherFiles) {

@@ -198,6 +198,10 @@ TEST_F(RobomimicFiles, MayHaveKeysOfTheirOwn) {
   own.camera_names = {"rbg"};
   EXPECT_THAT(error_of(own), AllOf(HasSubstr("demo_0 has no observation 'rbg'"),
                                    HasSubstr("did you mean 'rgb'?")));
+  own.actions = {"abs_action"};
+  own.camera_names = {"rgb"};
+  EXPECT_THAT(error_of(own), HasSubstr("did you mean 'abs_actions'?"));
+  own.actions = {"abs_actions"};
   own.camera_names = {"joints"};
   EXPECT_THAT(error_of(own), HasSubstr("demo_0/joints"));
 
@@ -208,10 +212,33 @@ TEST_F(RobomimicFiles, MayHaveKeysOfTheirOwn) {
   EXPECT_EQ(state.episode(0).seed, 42U);
 }
 
+TEST_F(RobomimicFiles, AreNotReadWithoutACameraInAnotherLayout) {
+  const std::pair<const char*, const char*> cases[] = {{"channels_first", "numpy.moveaxis"},
+                                                       {"float_images", "scale them to 0..255"},
+                                                       {"rgba", "frames[..., :3]"}};
+  for (const auto& [name, remedy] : cases) {
+    EXPECT_THAT(error_of(name), AllOf(HasSubstr("camera 'demo_0/side_image'"), HasSubstr(remedy),
+                                      HasSubstr("name the cameras in data.camera_names")));
+    RobomimicOptions others = options(name);
+    others.camera_names = {"wrist_image"};
+    EXPECT_EQ(error_or_accepted([&] { const RobomimicDataset dataset(others); }), "accepted");
+  }
+  // Lists of bytes are encoded frames.
+  const RobomimicDataset encoded(options("png_images"));
+  EXPECT_TRUE(at::equal(encoded.read_all(0, "side_image"), demo_image(0, 5)));
+}
+
+TEST_F(RobomimicFiles, MayHaveABooleanState) {
+  const at::Tensor even = demo_table(0, 5, 2, 0.0).remainder(2).eq(0).to(at::kFloat);
+  EXPECT_TRUE(at::equal(RobomimicDataset(options("bool_state")).state(0), even));
+}
+
 TEST_F(RobomimicFiles, WithDefectsAreRejectedByDemonstration) {
   const std::pair<const char*, std::vector<const char*>> cases[] = {
       {"short_state", {"/data/demo_2/obs/robot0_eef_pos", "expected 5 rows", "found 4"}},
-      {"no_actions", {"no '/data/demo_1/actions'", "robomimic's layout"}},
+      {"no_actions", {"no '/data/demo_1/actions'", "robomimic's layout", "data.episodes"}},
+      {"no_wrist", {"no '/data/demo_2/obs/wrist_image'", "leave it out with data.episodes"}},
+      {"no_observations", {"no observations", "dataset_states_to_obs.py"}},
       {"other_size", {"the height of camera 'agentview_image' of demo_3", "expected 8; found 16"}},
       {"other_width", {"the actions of demo_1 does not match demo_0", "expected 7; found 6"}},
       {"same_number", {"the same number", "/data/demo_01 and /data/demo_1"}},

@@ -36,6 +36,8 @@ TEST_F(DataFormats, AreRecognizedByTheirFiles) {
   EXPECT_EQ(component_of(file("umi.zarr.zip")), "zarr_dataset");
   EXPECT_EQ(component_of(file("act/episode_12.hdf5")), "hdf5_dataset");
   EXPECT_EQ(component_of(file("episode_3.hdf5")), "hdf5_dataset");
+  EXPECT_EQ(component_of(file("short_names/episode_3.h5")), "hdf5_dataset");
+  EXPECT_EQ(component_of(file("episode_3.HDF5")), "hdf5_dataset");
   EXPECT_EQ(component_of(file("lift.hdf5")), "robomimic_dataset");
   EXPECT_EQ(component_of(file("lift.h5")), "robomimic_dataset");
 }
@@ -50,7 +52,10 @@ TEST_F(DataFormats, AFolderStandsForItsOnlyDataSet) {
   file("lift/image.hdf5");
   EXPECT_THAT(error_text([&] { detect_data(folder); }),
               AllOf(HasSubstr("the folder holds several datasets"),
-                    HasSubstr("found image.hdf5, low_dim.hdf5; name one of them")));
+                    HasSubstr("found image.hdf5, low_dim.hdf5; name one of them; if each holds one "
+                              "episode in ACT's layout, rename them to episode_0.hdf5")));
+  file("lift/pusht.zarr/.zgroup");
+  EXPECT_THAT(error_text([&] { detect_data(folder); }), ::testing::EndsWith("name one of them"));
 }
 
 TEST_F(DataFormats, AnUnknownFormatNamesTheKnownOnes) {
