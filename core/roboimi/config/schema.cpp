@@ -77,6 +77,11 @@ OptionSpec& OptionSpec::one_of(std::vector<std::string> names) {
   return *this;
 }
 
+OptionSpec& OptionSpec::not_in_cache_keys() {
+  in_cache_keys = false;
+  return *this;
+}
+
 OptionSpec& Schema::add(std::string key, OptionType type, std::string meaning, OptionValue value,
                         bool required) {
   if (find(key) != nullptr) {

@@ -79,12 +79,16 @@ class ROBOIMI_EXPORT OptionSpec {
   double maximum = std::numeric_limits<double>::infinity();
   std::vector<std::string> choices;
   ComponentKind component_kind = ComponentKind::kBackbone;
+  bool in_cache_keys = true;
   std::vector<Schema> group;  // one element for kGroup
 
   OptionSpec& range(double low, double high);  // inclusive; in lists, for every element
   OptionSpec& at_least(double low);
   OptionSpec& with_unit(std::string name);
   OptionSpec& one_of(std::vector<std::string> names);
+  // For an option that changes neither the rows of a dataset nor the features of a backbone: caches
+  // stay valid if it changes.
+  OptionSpec& not_in_cache_keys();
 };
 
 class ROBOIMI_EXPORT Schema {

@@ -29,6 +29,13 @@ struct FrameExtent {
   std::uint64_t offset = 0;
 };
 
+// A part of a dataset, such as one of several joined folders, and its weight in training.
+struct DatasetPart {
+  std::string name;                    // shown in plans, logs and errors
+  double weight = 1.0;                 // relative to the other parts; 0: not trained on
+  std::vector<std::int64_t> episodes;  // indices
+};
+
 // Const members must be safe to call from several threads at once.
 class ROBOIMI_EXPORT Dataset {
  public:
@@ -60,10 +67,19 @@ class ROBOIMI_EXPORT Dataset {
   // per episode, must return those as well.
   virtual std::vector<std::filesystem::path> files() const;
 
+  // The parts between which training windows are divided in proportion to the weights, whatever the
+  // sizes of the parts. Each episode belongs to exactly one part. Empty, the default: there are no
+  // weights, and all windows are drawn equally often. Weights must not change what read() returns.
+  virtual std::vector<DatasetPart> parts() const;
+
   // Shorthands for read().
   at::Tensor read_all(std::int64_t episode, const std::string& stream) const;  // [L, ...]
   at::Tensor state(std::int64_t episode) const;      // float [L, S]; undefined without a state
   at::Tensor env_state(std::int64_t episode) const;  // float [L, E]; undefined without one
 };
+
+// dataset.parts(). Throws Error if a weight is negative or not finite, if all are 0, or if the
+// parts do not contain each episode exactly once.
+ROBOIMI_EXPORT std::vector<DatasetPart> checked_parts(const Dataset& dataset);
 
 }  // namespace roboimi

@@ -27,6 +27,10 @@ ConfigNode values_of(Registry& registry, const Options& options, const Schema& s
   ConfigNode values = options.to_node();
   for (const OptionSpec& spec : schema.options()) {
     if (!options.has(spec.key)) continue;
+    if (!spec.in_cache_keys) {
+      values.erase_path(spec.key);
+      continue;
+    }
     const std::string key_path = path + "." + spec.key;
     if (spec.type == OptionType::kPath) {
       values.set(

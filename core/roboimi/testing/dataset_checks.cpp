@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
 #include "roboimi/testing/same_tensor.h"
 
@@ -236,6 +237,16 @@ void missing_streams_and_rows_are_refused(const DatasetSubject& subject) {
   }
 }
 
+void parts_hold_each_episode_once(const DatasetSubject& subject) {
+  const Made dataset = make(subject);
+  if (dataset->parts().empty()) skip("the dataset has no parts with weights");
+  try {
+    checked_parts(*dataset);
+  } catch (const Error& error) {
+    require(false, error.what());
+  }
+}
+
 }  // namespace
 
 const std::vector<Check<DatasetSubject>>& dataset_checks() {
@@ -251,6 +262,8 @@ const std::vector<Check<DatasetSubject>>& dataset_checks() {
       {"threads_may_read_at_once", "batches are prepared in parallel", threads_may_read_at_once},
       {"missing_streams_and_rows_are_refused", "a wrong index must not read unrelated memory",
        missing_streams_and_rows_are_refused},
+      {"parts_hold_each_episode_once", "windows are divided between the parts by their weights",
+       parts_hold_each_episode_once},
   };
   return checks;
 }

@@ -38,6 +38,7 @@ enum class DataFault {
   kTextBehindItsEnd,
   kDepthOfAnotherDtype,
   kDepthNotFinite,
+  kEpisodeInTwoParts,
 };
 
 class FaultyDataset : public Dataset {
@@ -63,6 +64,11 @@ class FaultyDataset : public Dataset {
     if (fault_ != DataFault::kMapsOtherBytes || stream != "top") return std::nullopt;
     // Any sufficiently large file with other contents.
     return FrameExtent{.file = ROBOIMI_SOURCE_DIR "/LICENSE"};
+  }
+  std::vector<DatasetPart> parts() const override {
+    std::vector<DatasetPart> parts = {{.name = "day 1", .weight = 2.0, .episodes = {0}}};
+    if (has(DataFault::kEpisodeInTwoParts)) parts.push_back({.name = "day 2", .episodes = {0}});
+    return parts;
   }
   at::Tensor read(std::int64_t, const std::string& stream, std::int64_t first,
                   std::int64_t count) const override {
@@ -147,6 +153,7 @@ TEST(DatasetKit, PassesADatasetWithoutAFaultAndFindsEachFault) {
   EXPECT_THAT(failing(DataFault::kTextBehindItsEnd), Contains("strings_fit_the_spec"));
   EXPECT_THAT(failing(DataFault::kDepthOfAnotherDtype), Contains("frames_fit_the_spec"));
   EXPECT_THAT(failing(DataFault::kDepthNotFinite), Contains("frames_fit_the_spec"));
+  EXPECT_THAT(failing(DataFault::kEpisodeInTwoParts), Contains("parts_hold_each_episode_once"));
 }
 
 }  // namespace
