@@ -14,14 +14,24 @@
 namespace roboimi {
 namespace {
 
-constexpr std::uint64_t kOrderStream = 0;
-constexpr std::uint64_t kVariantStream = 1;
-// A batch may span two epochs while images of the next epochs are prefetched.
-constexpr std::size_t kEpochsKept = 4;
+constexpr std::uint64_t kVariantStream = 1;  // 0: the order of windows
 
 // The rows of `table` [N, D] with the indices `rows` [B, T]: [B, T, D].
 at::Tensor rows_at(const at::Tensor& table, const at::Tensor& rows) {
   return table.index_select(0, rows.flatten()).view({rows.size(0), rows.size(1), table.size(1)});
+}
+
+// The fewest rows that contain a window.
+std::int64_t shortest_episode(const Horizons& horizons) {
+  return horizons.whole_windows ? std::max(horizons.last_observation() + 1, horizons.pred) : 1;
+}
+
+[[noreturn]] void fail_without_windows(const DatasetPart& part, std::int64_t num_rows) {
+  throw Error({.what = "a part of the dataset has a weight, but no window to train on",
+               .where = part.name,
+               .expected = fmt::format("a training episode of at least {} rows", num_rows),
+               .found = fmt::format("none, and weight {}", part.weight),
+               .next = "hold out fewer episodes, or set the weight of this part to 0"});
 }
 
 }  // namespace
@@ -60,6 +70,7 @@ WindowSampler::WindowSampler(std::shared_ptr<const Dataset> dataset,
     std::iota(options_.episodes.begin(), options_.episodes.end(), std::int64_t{0});
   }
   build_tables();
+  build_order();
 }
 
 WindowSampler::~WindowSampler() = default;
@@ -96,10 +107,7 @@ void WindowSampler::build_tables() {
   if (num_windows_ == 0) {
     throw Error({.what = "there is nothing to train on: no episode contains a window",
                  .expected = fmt::format("an episode of at least {} rows",
-                                         options_.horizons.whole_windows
-                                             ? std::max(options_.horizons.last_observation() + 1,
-                                                        options_.horizons.pred)
-                                             : 1),
+                                         shortest_episode(options_.horizons)),
                  .found = fmt::format("{} episodes with {} rows in total", options_.episodes.size(),
                                       num_rows_),
                  .next = "check the dataset's path and the episodes held out for validation"});
@@ -116,6 +124,34 @@ void WindowSampler::build_tables() {
   const auto integers = at::TensorOptions(at::kLong).device(device);
   observation_steps_ = at::arange(options_.horizons.obs, integers) * options_.horizons.obs_stride;
   action_steps_ = at::arange(options_.horizons.pred, integers);
+}
+
+// Divides the windows between the parts of the dataset.
+void WindowSampler::build_order() {
+  std::vector<WindowOrder::Part> drawn;
+  if (options_.parts.empty()) drawn.push_back({.windows = at::arange(num_windows_, at::kLong)});
+  // Collect the windows of each part.
+  std::map<std::int64_t, std::size_t> part_of_episode;
+  for (std::size_t i = 0; i < options_.parts.size(); ++i) {
+    for (const std::int64_t episode : options_.parts[i].episodes) part_of_episode[episode] = i;
+  }
+  std::vector<std::vector<std::int64_t>> windows(options_.parts.size());
+  for (std::size_t window = 0; window < present_.size(); ++window) {
+    const auto part = part_of_episode.find(present_[window].episode);
+    if (part == part_of_episode.end()) continue;
+    windows[part->second].push_back(static_cast<std::int64_t>(window));
+  }
+  // Leave out the parts with weight 0.
+  for (std::size_t i = 0; i < options_.parts.size(); ++i) {
+    const DatasetPart& part = options_.parts[i];
+    if (part.weight == 0.0) continue;
+    if (windows[i].empty()) fail_without_windows(part, shortest_episode(options_.horizons));
+    shares_.push_back({.name = part.name, .num_windows = std::ssize(windows[i])});
+    drawn.push_back({.windows = at::tensor(windows[i], at::kLong), .weight = part.weight});
+  }
+  // Compute the shares.
+  order_ = std::make_unique<WindowOrder>(drawn, options_.seed);
+  for (std::size_t i = 0; i < shares_.size(); ++i) shares_[i].share = order_->share(i);
 }
 
 void WindowSampler::set_features(const Embeddings& embeddings) {
@@ -154,41 +190,10 @@ std::int64_t WindowSampler::steps_per_epoch() const {
   return (num_windows_ + per_step - 1) / per_step;
 }
 
-WindowSampler::Order WindowSampler::order(std::int64_t epoch) const {
-  const std::lock_guard lock(orders_mutex_);
-  if (const auto found = orders_.find(epoch); found != orders_.end()) return found->second;
-  at::Generator generator =
-      make_generator(mix_seed(options_.seed, static_cast<std::uint64_t>(epoch), kOrderStream));
-  Order drawn;
-  drawn.on_cpu = at::randperm(num_windows_, generator, at::TensorOptions(at::kLong));
-  // This copy waits, once per epoch: the caller may be the thread that gathers images.
-  drawn.on_device = drawn.on_cpu.to(options_.device);
-  orders_[epoch] = drawn;
-  // Keep the epochs nearest to this one.
-  while (orders_.size() > kEpochsKept) {
-    const bool oldest_is_far = epoch - orders_.begin()->first >= orders_.rbegin()->first - epoch;
-    orders_.erase(oldest_is_far ? orders_.begin() : std::prev(orders_.end()));
-  }
-  return drawn;
-}
-
-// This process's part of the infinite sequence of epochs.
-at::Tensor WindowSampler::windows_of_step(std::int64_t step, at::Tensor Order::*where) const {
-  std::int64_t position = (step * options_.world_size + options_.rank) * options_.batch_size;
-  const std::int64_t end = position + options_.batch_size;
-  std::vector<at::Tensor> parts;
-  while (position < end) {
-    const std::int64_t epoch = position / num_windows_;
-    const std::int64_t first = position - epoch * num_windows_;
-    const std::int64_t last = std::min(num_windows_, first + end - position);
-    parts.push_back((order(epoch).*where).slice(0, first, last));
-    position += last - first;
-  }
-  return parts.size() == 1 ? parts[0] : at::cat(parts);
-}
-
 at::Tensor WindowSampler::indices(std::int64_t step) const {
-  return windows_of_step(step, &Order::on_cpu);
+  // This process's part of the sequence that all processes share.
+  const std::int64_t first = (step * options_.world_size + options_.rank) * options_.batch_size;
+  return order_->windows(first, first + options_.batch_size);
 }
 
 Batch WindowSampler::batch(std::int64_t step) {
@@ -201,7 +206,11 @@ Batch WindowSampler::batch(std::int64_t step) {
     variants = at::randint(0, variants_, {options_.batch_size}, generator, on_host_)
                    .to(options_.device, /*non_blocking=*/true);
   }
-  Batch batch = batch_without_images(windows_of_step(step, &Order::on_device), variants);
+  at::Tensor windows = indices(step);
+  if (options_.device.is_cuda()) {
+    windows = windows.pin_memory().to(options_.device, /*non_blocking=*/true);
+  }
+  Batch batch = batch_without_images(windows, variants);
   // Copy the images to the device.
   if (frames_) {
     const Observation images = prefetcher_ ? prefetcher_->get(step) : images_of(indices(step));

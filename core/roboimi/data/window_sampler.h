@@ -16,17 +16,17 @@
 // With Horizons::whole_windows, only windows without such indices are used.
 //
 // The batch of a step is a function of (seed, step): positions step*B .. step*B+B-1 of an infinite
-// sequence of permutations, one per epoch. So every window occurs once per epoch, every batch is
-// full, and resuming needs no state.
+// sequence (data/window_order.h). So every batch is full, and resuming needs no state. An epoch is
+// as many draws as there are windows. Without parts, every window occurs once per epoch; with
+// weighted parts, a window of a part with a large share occurs more often than one of a part with a
+// small share.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -37,6 +37,7 @@
 #include "roboimi/data/embedding_cache.h"
 #include "roboimi/data/frame_store.h"
 #include "roboimi/data/prefetcher.h"
+#include "roboimi/data/window_order.h"
 
 namespace roboimi {
 
@@ -46,10 +47,18 @@ struct WindowSamplerOptions {
   std::uint64_t seed = 0;
   c10::Device device = c10::kCPU;
   std::vector<std::int64_t> episodes = {};  // indices of the episodes to train on; empty: all
+  std::vector<DatasetPart> parts = {};      // of checked_parts(); empty: no weights
   std::int64_t prefetch = 2;                // batches of images gathered in advance
   // With several training processes, each gets its own part of a batch of batch_size * world_size.
   std::int64_t rank = 0;
   std::int64_t world_size = 1;
+};
+
+// The part of the batches that comes from a part of the dataset.
+struct WindowShare {
+  std::string name;              // of the part
+  double share = 0.0;            // from 0 to 1
+  std::int64_t num_windows = 0;  // to draw from
 };
 
 // The first rows of a window in its episode, before clamping to [0, length).
@@ -78,13 +87,14 @@ class ROBOIMI_EXPORT WindowSampler {
   std::int64_t num_windows() const { return num_windows_; }
   std::int64_t batch_size() const { return options_.batch_size; }
   std::int64_t steps_per_epoch() const;  // rounded up
+  // Of the parts with a weight above 0. Empty without parts.
+  const std::vector<WindowShare>& shares() const { return shares_; }
 
   // The windows of a step: int64 [B] on the CPU, each in [0, num_windows). Windows are numbered in
   // the order of their present rows in the concatenated episodes; rows without a window are
   // skipped.
   at::Tensor indices(std::int64_t step) const;
-  // The batch of a step, on the device. The first batch of an epoch waits until the epoch's order
-  // is copied to the device; other batches do not wait for the device. Call from one thread at a
+  // The batch of a step, on the device, without waiting for the device. Call from one thread at a
   // time.
   Batch batch(std::int64_t step);
   // The batch of the given windows, int64 [B] on the CPU, for evaluation. Uses variant 0 of the
@@ -92,14 +102,8 @@ class ROBOIMI_EXPORT WindowSampler {
   Batch batch_of(const at::Tensor& windows) const;
 
  private:
-  // The order of windows in an epoch, on the CPU and on the training device.
-  struct Order {
-    at::Tensor on_cpu, on_device;  // int64 [num_windows]
-  };
-
   void build_tables();
-  Order order(std::int64_t epoch) const;
-  at::Tensor windows_of_step(std::int64_t step, at::Tensor Order::*where) const;
+  void build_order();
   Batch batch_without_images(const at::Tensor& windows, const at::Tensor& variants) const;
   Observation images_of(const at::Tensor& windows) const;
 
@@ -120,8 +124,8 @@ class ROBOIMI_EXPORT WindowSampler {
   at::TensorOptions on_host_;                    // int64, pinned for copies that do not wait
   std::int64_t variants_ = 1;
   std::shared_ptr<const FrameStore> frames_;
-  mutable std::mutex orders_mutex_;
-  mutable std::map<std::int64_t, Order> orders_;  // of recent epochs
+  std::unique_ptr<WindowOrder> order_;
+  std::vector<WindowShare> shares_;
   std::unique_ptr<Prefetcher<Observation>> prefetcher_;
 };
 

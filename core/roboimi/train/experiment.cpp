@@ -330,6 +330,7 @@ void Experiment::prepare_data() {
   record_.num_episodes = data_.dataset->num_episodes();
   record_.num_windows = data_.sampler->num_windows();
   logger().info("{} episodes, {} windows", record_.num_episodes, record_.num_windows);
+  for (const std::string& line : data_.describe_shares()) logger().info("draws: {}", line);
   write_record();
 }
 

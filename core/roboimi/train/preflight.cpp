@@ -212,12 +212,15 @@ std::string describe_plan(const Preflight& preflight, const PreflightOptions& op
                                             : (fs::path(options.experiment.text("output_dir")) /
                                                ("<date>_<time>_" + options.experiment.text("name")))
                                                   .string();
+  std::string draws;
+  for (const std::string& line : preflight.data.describe_shares()) draws += row("draws", line);
   // The table, one row per topic.
   return row("parameters", fmt::format("{}, of which {} are trained", preflight.num_parameters,
                                        preflight.num_trained)) +
          row("data", fmt::format("{} training episodes, {} held out, {} windows",
                                  preflight.data.training_episodes.size(),
                                  preflight.data.held_out_episodes.size(), windows)) +
+         draws +
          row("training",
              fmt::format("{} steps, {:.1f} epochs, on {}", train.max_steps,
                          drawn / static_cast<double>(windows), options.data.device.str())) +

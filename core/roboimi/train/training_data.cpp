@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <set>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
@@ -69,21 +70,28 @@ EmbeddingCacheOptions embedding_options(const FeaturePlan& plan, const fs::path&
           .should_stop = options.should_stop};
 }
 
-void split_episodes(TrainingData& data, const HeldOut& held_out) {
+void split_episodes(TrainingData& data, const HeldOut& held_out,
+                    const std::vector<DatasetPart>& parts) {
   const std::int64_t count = data.dataset->num_episodes();
   if (count == 0) {
     throw Error(
         {.what = "the dataset has no episodes", .where = "data", .expected = "at least one"});
   }
   data.held_out_episodes = held_out.of(count);
-  auto next = data.held_out_episodes.begin();
-  for (std::int64_t episode = 0; episode < count; ++episode) {
-    if (next != data.held_out_episodes.end() && *next == episode) {
-      ++next;
-    } else {
-      data.training_episodes.push_back(episode);
-    }
+  std::set<std::int64_t> left_out(data.held_out_episodes.begin(), data.held_out_episodes.end());
+  for (const DatasetPart& part : parts) {
+    if (part.weight == 0.0) left_out.insert(part.episodes.begin(), part.episodes.end());
   }
+  for (std::int64_t episode = 0; episode < count; ++episode) {
+    if (!left_out.contains(episode)) data.training_episodes.push_back(episode);
+  }
+  if (!data.training_episodes.empty()) return;
+  throw Error({.what = "no episodes are left to train on",
+               .where = "data",
+               .expected = "an episode with a weight above 0 that is not held out",
+               .found = fmt::format("{} episodes, {} held out, the others with weight 0", count,
+                                    data.held_out_episodes.size()),
+               .next = "hold out fewer episodes, or change the weights"});
 }
 
 }  // namespace
@@ -150,21 +158,25 @@ fs::path cache_file(const Dataset& dataset, const Backbone* backbone, const fs::
 TrainingData lay_out_training_data(std::shared_ptr<const Dataset> dataset, const Agent& agent,
                                    const TrainingDataOptions& options) {
   TrainingData data{.dataset = dataset};
-  split_episodes(data, options.held_out);
+  const std::vector<DatasetPart> parts = checked_parts(*dataset);
+  split_episodes(data, options.held_out, parts);
   check_rows(*dataset, agent);
-  const auto sampler_of = [&](const std::vector<std::int64_t>& episodes) {
+  const auto sampler_of = [&](const std::vector<std::int64_t>& episodes,
+                              const std::vector<DatasetPart>& weighted) {
     return std::make_unique<WindowSampler>(
         dataset, WindowSamplerOptions{.horizons = agent.horizons(),
                                       .batch_size = options.batch_size,
                                       .seed = options.seed,
                                       .device = options.device,
                                       .episodes = episodes,
+                                      .parts = weighted,
                                       .rank = options.rank,
                                       .world_size = options.num_processes});
   };
-  data.sampler = sampler_of(data.training_episodes);
+  data.sampler = sampler_of(data.training_episodes, parts);
+  // Validation goes through its windows one by one, without weights.
   if (!data.held_out_episodes.empty()) {
-    data.held_out_sampler = sampler_of(data.held_out_episodes);
+    data.held_out_sampler = sampler_of(data.held_out_episodes, {});
   }
   return data;
 }
@@ -213,6 +225,17 @@ void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& ca
     data.statistics.features =
         sampled_feature_statistics(*backbone, *dataset, data.training_episodes, options.device);
   }
+}
+
+std::vector<std::string> TrainingData::describe_shares() const {
+  std::vector<std::string> lines;
+  const auto draws = static_cast<double>(sampler->num_windows());
+  for (const WindowShare& part : sampler->shares()) {
+    const double passes = part.share * draws / static_cast<double>(part.num_windows);
+    lines.push_back(fmt::format("{:.1f} % from {}: {} windows, each {:.3g} times per epoch",
+                                100.0 * part.share, part.name, part.num_windows, passes));
+  }
+  return lines;
 }
 
 ProbeData TrainingData::probe_data(Agent& agent, const std::vector<std::int64_t>& episodes,

@@ -51,6 +51,7 @@ struct TrainingDataOptions {
 
 struct TrainingData {
   std::shared_ptr<const Dataset> dataset;
+  // Episodes of parts with weight 0 are not trained on, but may be held out.
   std::vector<std::int64_t> training_episodes, held_out_episodes;
   std::unique_ptr<WindowSampler> sampler;           // of the training episodes
   std::unique_ptr<WindowSampler> held_out_sampler;  // nullptr if no episodes are held out
@@ -58,6 +59,10 @@ struct TrainingData {
   DatasetStatistics statistics;                     // of the training episodes
   ActionRange action_range;                         // of the training episodes
   std::string fingerprint;                          // of the data files
+
+  // How the training windows are divided between the parts of the dataset, one line per part, for
+  // people. Empty without weights.
+  ROBOIMI_EXPORT std::vector<std::string> describe_shares() const;
 
   // The input of linear probes. The features must be cached.
   ROBOIMI_EXPORT ProbeData probe_data(Agent& agent, const std::vector<std::int64_t>& episodes,

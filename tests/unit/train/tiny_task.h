@@ -16,7 +16,9 @@ inline at::Tensor tiny_command(const at::Tensor& state) {
 
 class TinyDataset final : public Dataset {
  public:
-  explicit TinyDataset(std::filesystem::path file) {
+  // `weights`: of the first two and of the last two episodes; empty: no weights.
+  explicit TinyDataset(std::filesystem::path file, std::vector<double> weights = {})
+      : weights_(std::move(weights)) {
     spec_ = tiny_spec();
     for (std::int64_t i = 0; i < 4; ++i) {
       at::Generator generator = make_generator(static_cast<std::uint64_t>(i));
@@ -38,11 +40,17 @@ class TinyDataset final : public Dataset {
     const at::Tensor rows = state(episode);
     return at::stack({rows.select(1, 0).sin(), rows.select(1, 1)}, 1);
   }
+  std::vector<DatasetPart> parts() const override {
+    if (weights_.empty()) return {};
+    return {{.name = "first", .weight = weights_.at(0), .episodes = {0, 1}},
+            {.name = "last", .weight = weights_.at(1), .episodes = {2, 3}}};
+  }
 
  private:
   ObservationSpec spec_;
   std::vector<at::Tensor> states_;
   std::vector<EpisodeInfo> infos_;
+  std::vector<double> weights_;
 };
 
 // A robot whose episodes last five steps and succeed if a command is near the correct action.
@@ -125,11 +133,13 @@ inline void register_tiny_task() {
          }});
     Schema data_schema;
     data_schema.required_path("path", "a file that represents the recordings");
+    data_schema.numbers("weights", {}, "of two parts").not_in_cache_keys();
     registrar.add<Dataset>({.name = "tiny",
                             .description = "random states and a function of them",
                             .schema = data_schema,
                             .create = [](const Options& options) {
-                              return std::make_shared<TinyDataset>(options.text("path"));
+                              return std::make_shared<TinyDataset>(options.text("path"),
+                                                                   options.numbers("weights"));
                             }});
     Schema environment_schema;
     environment_schema.integer("state_dim", 3, "dimension of the state in the spec");
