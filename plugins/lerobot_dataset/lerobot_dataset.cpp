@@ -49,6 +49,8 @@ LerobotDataset::LerobotDataset(const DatasetOptions& options) : options_(options
                  .where = path.string(),
                  .next = "remove it from data.more_paths"});
   }
+  ROBOIMI_CHECK(options.weights.empty() || options.weights.size() == paths.size(),
+                fmt::format("{} weights for {} folders", options.weights.size(), paths.size()));
   DatasetOptions of_folder = options;
   for (const std::filesystem::path& path : paths) {
     if (options.max_episodes > 0) {
@@ -57,6 +59,15 @@ LerobotDataset::LerobotDataset(const DatasetOptions& options) : options_(options
     }
     folders_.push_back(std::make_unique<LerobotFolder>(path, of_folder, findings_));
     join(*folders_.back());
+  }
+  // A folder that max_episodes leaves out cannot have its share.
+  for (std::size_t i = folders_.size(); i < options.weights.size(); ++i) {
+    if (options.weights[i] == 0.0) continue;
+    throw Error({.what = "data.max_episodes leaves no episode of a folder that has a weight",
+                 .where = paths[i].string(),
+                 .expected = "weight 0, or a larger data.max_episodes",
+                 .found = fmt::format("weight {}, max_episodes {}", options.weights[i],
+                                      options.max_episodes)});
   }
 }
 
@@ -151,6 +162,19 @@ std::vector<std::filesystem::path> LerobotDataset::files() const {
     files.insert(files.end(), part.begin(), part.end());
   }
   return files;
+}
+
+std::vector<DatasetPart> LerobotDataset::parts() const {
+  std::vector<DatasetPart> parts;
+  for (std::size_t i = 0; i < options_.weights.size(); ++i) {
+    const std::filesystem::path& path = i == 0 ? options_.path : options_.more_paths[i - 1];
+    parts.push_back({.name = path.string(), .weight = options_.weights[i]});
+  }
+  if (parts.empty()) return parts;
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    parts[places_[i].folder].episodes.push_back(static_cast<std::int64_t>(i));
+  }
+  return parts;
 }
 
 }  // namespace roboimi::lerobot_dataset

@@ -24,6 +24,7 @@ class LerobotFolder;
 struct DatasetOptions {
   std::filesystem::path path;                     // the folder with meta/, data/ and videos/
   std::vector<std::filesystem::path> more_paths;  // folders whose episodes follow
+  std::vector<double> weights;                    // of path and more_paths; empty: no weights
   std::vector<std::string> camera_names;          // empty: all cameras
   std::vector<std::string> state;                 // features; empty: by the default rule
   std::vector<std::string> actions;               // features; empty: by the default rule
@@ -50,6 +51,8 @@ class LerobotDataset : public Dataset {
   // The features label.NAME.
   std::map<std::string, at::Tensor> labels(std::int64_t episode) const override;
   std::vector<std::filesystem::path> files() const override;
+  // The folders, if they have weights.
+  std::vector<DatasetPart> parts() const override;
 
   // The number of an episode in its folder.
   std::int64_t number(std::int64_t episode) const;

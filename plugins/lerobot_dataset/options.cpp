@@ -1,4 +1,7 @@
 // Config options of the dataset and the writer.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -9,10 +12,32 @@
 
 namespace roboimi::lerobot_dataset {
 
+static void check_weights(const DatasetOptions& o, const Options& options) {
+  if (o.weights.empty()) return;
+  const std::size_t num_folders = 1 + o.more_paths.size();
+  if (o.weights.size() != num_folders) {
+    options.fail(
+        "weights", "not one weight per folder",
+        fmt::format("as many numbers as folders in data.path and data.more_paths: {}", num_folders),
+        "the first weight is that of data.path");
+  }
+  if (std::ranges::all_of(o.weights, [](double weight) { return weight == 0.0; })) {
+    options.fail("weights", "all weights are 0", "at least one weight above 0",
+                 "leave weights out to count every row the same");
+  }
+}
+
 static void declare(OptionFields& fields, DatasetOptions& o) {
   fields.required_path("path", o.path, "folder of the dataset, with meta/, data/ and videos/");
   std::vector<std::string> more_paths;
   fields.texts("more_paths", more_paths, "folders with the same streams, whose episodes follow");
+  fields
+      .numbers(
+          "weights", o.weights,
+          "shares of the training windows drawn from each folder, whatever its size, first that "
+          "of path, such as [3, 1]; 0: not trained on; empty: every row counts the same")
+      .at_least(0.0)
+      .not_in_cache_keys();
   fields.texts("camera_names", o.camera_names,
                "cameras to load: `front` for the feature observation.images.front, or names of "
                "features; empty: all");
@@ -31,9 +56,10 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
   std::optional<std::int64_t> max_episodes;
   fields.integer("max_episodes", max_episodes, "use only the first N episodes; default all")
       .at_least(1);
-  fields.when_read([&](const Options&) {
+  fields.when_read([&](const Options& options) {
     for (const std::string& path : more_paths) o.more_paths.push_back(absolute_path(path));
     o.max_episodes = max_episodes.value_or(0);
+    check_weights(o, options);
   });
 }
 
