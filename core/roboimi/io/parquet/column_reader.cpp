@@ -102,7 +102,8 @@ template <typename T>
 void ChunkReader<T>::read_dictionary(const Page& page) {
   if (dictionary_) fail("the column has two dictionary pages");
   if (page.encoding != kPlain && page.encoding != kPlainDictionary) {
-    fail("the encoding of the dictionary is not supported", "PLAIN", encoding_name(page.encoding));
+    fail("the encoding of the dictionary is not supported", "PLAIN", encoding_name(page.encoding),
+         "write the file again without this encoding");
   }
   dictionary_.emplace();
   dictionary_->reserve(std::min(page.num_values, page.values.size() / sizeof(T)));
@@ -339,7 +340,7 @@ Values empty_values(const Column& column) {
       break;
     case Type::kUnsupported:
       fail("the type is not supported", "BOOLEAN, INT32, INT64, FLOAT, DOUBLE or BYTE_ARRAY",
-           column.type_name);
+           column.type_name, "write the column again as one of them, or leave it out");
   }
   values.offsets.resize(static_cast<std::size_t>(column.list_depth));
   return values;
@@ -348,7 +349,9 @@ Values empty_values(const Column& column) {
 void append_rows(Bytes file, const ColumnChunk& chunk, const Leaf& leaf, const ChunkRows& rows,
                  Budget& budget, Values& out, std::int64_t& page) {
   if (chunk.is_encrypted) fail("the column is encrypted", "", "", "write the file again without");
-  if (chunk.is_in_another_file) fail("the data of the column is in another file");
+  if (chunk.is_in_another_file) {
+    fail("the data of the column is in another file", "", "", "write the table to one file");
+  }
   if (chunk.type != leaf.physical_type) {
     fail("the type of the column differs from that in the schema", leaf.column.type_name,
          "type number " + std::to_string(chunk.type));

@@ -26,7 +26,8 @@ Bytes bytes_of(Bytes file, const ColumnChunk& chunk) {
 // Levels of a page of version 1, which come after their length.
 Bytes take_levels(Bytes& rest, std::int32_t encoding) {
   if (encoding != kRle) {
-    fail("the encoding of the levels is not supported", "RLE", encoding_name(encoding));
+    fail("the encoding of the levels is not supported", "RLE", encoding_name(encoding),
+         "write the file again without this encoding");
   }
   return take(rest, take_length(rest, "the length of the levels"), "the levels");
 }

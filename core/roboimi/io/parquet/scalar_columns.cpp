@@ -15,7 +15,8 @@ Error row_error(const Reader& reader, const std::string& column, std::int64_t ro
       {.what = "column '" + printable(column) + "', row " + std::to_string(row) + ": " + what,
        .where = reader.file().string(),
        .expected = expected,
-       .found = found});
+       .found = found,
+       .next = "correct the value in the file, or write the file again"});
 }
 
 Error type_error(const Reader& reader, const Column& column, const std::string& expected) {
@@ -23,7 +24,8 @@ Error type_error(const Reader& reader, const Column& column, const std::string& 
   return Error({.what = "column '" + printable(column.name) + "' has the wrong type",
                 .where = reader.file().string(),
                 .expected = expected,
-                .found = kind + column.type_name});
+                .found = kind + column.type_name,
+                .next = "write the column again with that type"});
 }
 
 // read() of a column without lists and nulls.
