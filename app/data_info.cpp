@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -77,8 +78,23 @@ LengthSummary summarize_lengths(const Dataset& dataset) {
   return summary;
 }
 
-// The distinct strings of the first rows, most frequent first. Unreadable ones are already among
-// the findings.
+// The distinct strings in the rows of an episode: an instruction may change within it.
+std::set<std::string> distinct_texts(const Dataset& dataset, std::int64_t episode,
+                                     const std::string& stream) {
+  const std::int64_t length = dataset.episode(episode).length;
+  const at::Tensor rows = read_stream(dataset, episode, stream, 0, length).contiguous();
+  const auto* const bytes = rows.const_data_ptr<std::uint8_t>();
+  const auto width = static_cast<std::size_t>(rows.size(1));
+  std::set<std::string> texts;
+  for (std::int64_t row = 0; row < length; ++row) {
+    const std::uint8_t* const text = bytes + static_cast<std::size_t>(row) * width;
+    if (row == 0 || std::memcmp(text, text - width, width) != 0) texts.insert(text_of(rows[row]));
+  }
+  return texts;
+}
+
+// The distinct strings by the number of episodes that contain them, most frequent first.
+// Unreadable ones are already among the findings.
 std::vector<TaskCount> count_tasks(const Dataset& dataset) {
   std::vector<TaskCount> tasks;
   for (const StreamSpec& stream : dataset.spec().streams) {
@@ -86,7 +102,7 @@ std::vector<TaskCount> count_tasks(const Dataset& dataset) {
     std::map<std::string, std::int64_t> counts;
     for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
       try {
-        ++counts[text_of(read_stream(dataset, i, stream.name, 0, 1)[0])];
+        for (const std::string& text : distinct_texts(dataset, i, stream.name)) ++counts[text];
       } catch (const Error&) {
         ++counts["(unreadable)"];
       }

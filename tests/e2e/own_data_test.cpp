@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "roboimi/io/image.h"
@@ -27,6 +28,8 @@ for index in range(4):
     images = {camera: random.integers(0, 255, (12, *size, 3), np.uint8)
               for camera, size in {"ext": (24, 32), "wrist": (16, 16)}.items()}
     write_episode(f"data/episode_{index}.hdf5", states, states[:, :2] * 0.5, images)
+    with h5py.File(f"data/episode_{index}.hdf5", "a") as file:
+        file["observations/task"] = ["reach"] * 8 + ["reach" if index else "grasp"] * 4
 )";
 
 // The first block of Python code of a page.
@@ -200,6 +203,16 @@ TEST_F(OwnPoses, WithAQuaternionOfLengthZeroAreRefused) {
               AllOf(HasSubstr("episode_2.hdf5, dimensions 3 to 6: the action holds a quaternion of "
                               "length 0"),
                     HasSubstr("row 7"), HasSubstr("fix the data")));
+}
+
+TEST_F(OwnData, AnInstructionThatChangesWithinAnEpisodeIsCounted) {
+  const Result result = place_->run({"data", "info", "data", "data.stream_names=[task]", "--json"});
+  ASSERT_EQ(result.status, 0) << result.errors;
+  std::map<std::string, int> counts;
+  for (const auto& task : nlohmann::json::parse(result.output).at("tasks")) {
+    counts[task.at("text")] = task.at("num_episodes");
+  }
+  EXPECT_EQ(counts, (std::map<std::string, int>{{"reach", 4}, {"grasp", 1}}));
 }
 
 }  // namespace
