@@ -33,7 +33,8 @@ std::string with_article(const std::string& stream) {
   return fmt::format("the stream '{}'", stream);
 }
 
-void check_finite(const at::Tensor& rows, const std::string& what,
+// `episode`: its position in the data set; several episodes may share the file.
+void check_finite(const at::Tensor& rows, const std::string& what, std::int64_t episode,
                   const std::filesystem::path& file) {
   if (!rows.defined()) return;
   const at::Tensor bad = at::isfinite(rows).logical_not();
@@ -44,9 +45,9 @@ void check_finite(const at::Tensor& rows, const std::string& what,
   throw Error({.what = fmt::format("{} is not finite", what),
                .where = file.string(),
                .expected = "finite values",
-               .found = fmt::format("{} in row {}, column {} ({} such values in total)",
-                                    rows[row][column].item<double>(), row, column, count),
-               .next = "fix the episode, or remove it from the folder"});
+               .found = fmt::format("{} in episode {}, row {}, column {} ({} such values in total)",
+                                    rows[row][column].item<double>(), episode, row, column, count),
+               .next = "fix the episode, or leave it out"});
 }
 
 std::vector<std::int64_t> all_if_empty(const Dataset& dataset, std::vector<std::int64_t> episodes) {
@@ -137,8 +138,8 @@ void for_each_block(const Embeddings& embeddings, const std::vector<std::int64_t
 }
 
 void check_rows_for(const Agent* agent, const std::string& stream, const at::Tensor& rows,
-                    const std::filesystem::path& file) {
-  check_finite(rows, stream == kActions ? "an action" : with_article(stream), file);
+                    std::int64_t episode, const std::filesystem::path& file) {
+  check_finite(rows, stream == kActions ? "an action" : with_article(stream), episode, file);
   if (agent == nullptr) return;
   try {
     agent->check_rows(stream, rows);
@@ -152,10 +153,10 @@ void check_rows_for(const Agent* agent, const std::string& stream, const at::Ten
 void check_all_rows(const Dataset& dataset, const Agent* agent) {
   for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
     const std::filesystem::path& file = dataset.episode(i).file;
-    check_rows_for(agent, kActions, read_actions(dataset, i), file);
+    check_rows_for(agent, kActions, read_actions(dataset, i), i, file);
     for (const StreamSpec& stream : dataset.spec().streams) {
       if (stream.kind != StreamKind::kVector) continue;
-      check_rows_for(agent, stream.name, read_stream(dataset, i, stream.name), file);
+      check_rows_for(agent, stream.name, read_stream(dataset, i, stream.name), i, file);
     }
   }
 }

@@ -126,7 +126,8 @@ TEST(CheckFinite, NamesTheFileAndTheRow) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(),
                 ::testing::HasSubstr("bad/episode_1.raw: a state is not finite: expected finite "
-                                     "values; found nan in row 2, column 0 (1 such values"));
+                                     "values; found nan in episode 1, row 2, column 0 (1 such "
+                                     "values"));
   }
 }
 
