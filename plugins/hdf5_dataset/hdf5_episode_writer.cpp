@@ -135,6 +135,13 @@ void check(const fs::path& file, const EpisodeRecord& record) {
 
   // One row per state, everywhere.
   const at::Tensor state = record.observations.state();
+  if (!state.defined()) {
+    throw Error({.what = "the episode has no state",
+                 .where = file.string(),
+                 .expected = "the stream 'state', which ACT's layout needs",
+                 .next = "name the features that make it up, or write LeRobot data, which need no "
+                         "state: convert --to lerobot, collect writer=lerobot"});
+  }
   require(state.defined() && state.dim() == 2, "the state", "a table [L, S]", shown(state));
   const auto require_rows = [&](const std::string& what, const at::Tensor& values) {
     require(values.defined() && values.dim() == 2 && values.size(0) == state.size(0), what,
@@ -145,6 +152,12 @@ void check(const fs::path& file, const EpisodeRecord& record) {
 
   // Streams must have their declared shape, dtype and unit.
   for (const StreamSpec& stream : record.streams) {
+    if (stream.name.find('/') != std::string::npos) {
+      throw Error({.what = describe(stream) + " cannot be written as an episode",
+                   .where = file.string(),
+                   .expected = "a name without '/', which separates groups in HDF5",
+                   .next = "rename it in its data set, or leave it out"});
+    }
     const at::Tensor values = record.observations.get(stream.name);
     if (stream.kind == StreamKind::kVector || stream.kind == StreamKind::kText) {
       require_rows(describe(stream), values);

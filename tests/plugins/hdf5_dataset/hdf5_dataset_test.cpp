@@ -261,8 +261,9 @@ TEST_F(Hdf5DatasetTest, NamesThePartOfARecordThatCannotBeWritten) {
                 ": the action cannot be written as an episode: expected a table [6, N]; found "
                 "Float [5, 14]; fix the environment that produces it");
   EXPECT_THAT(error_with([](EpisodeRecord& r) { r.observations["state"] = at::Tensor(); }),
-              HasSubstr("the state cannot be written as an episode: expected a table [L, S]; "
-                        "found nothing"));
+              HasSubstr("the episode has no state: expected the stream 'state'"));
+  EXPECT_THAT(error_with([](EpisodeRecord& r) { r.streams.back().name = "left/top"; }),
+              HasSubstr("'left/top' cannot be written as an episode: expected a name without '/'"));
   EXPECT_THAT(error_with([](EpisodeRecord& r) {
                 r.labels["tip_position"] = at::zeros({7, 2});
               }),
