@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 
 using Kind = WrittenFeature::Kind;
 
+const std::string kObservation = "observation.";  // of LeRobot's names
+
 std::string shown(const at::Tensor& tensor) {
   return tensor.defined() ? c10::str(tensor.scalar_type(), " ", tensor.sizes()) : "nothing";
 }
@@ -83,9 +85,10 @@ class FeatureMaker {
 
   void check_record() {
     const at::Tensor state = record_.observations.state();
-    require(state.defined() && state.dim() == 2 && state.size(0) > 0, "the state", "a table [L, S]",
-            shown(state));
-    length_ = state.size(0);
+    const at::Tensor rows = state.defined() ? state : record_.actions;
+    require(rows.defined() && rows.dim() == 2 && rows.size(0) > 0,
+            state.defined() ? "the state" : "the action", "a table [L, N]", shown(rows));
+    length_ = rows.size(0);
     require(record_.control_hz > 0.0 && record_.control_hz <= 1000.0, "the control rate",
             "more than 0, at most 1000 Hz", fmt::format("{} Hz", record_.control_hz));
   }
@@ -111,8 +114,11 @@ class FeatureMaker {
   }
 
   void add_vector(const StreamSpec& stream) {
-    const std::string name =
-        stream.name == kEnvState ? "observation.environment_state" : "observation." + stream.name;
+    // A stream may have the full name of the feature that it was read from.
+    const bool is_full = stream.name.starts_with(kObservation);
+    const std::string name = stream.name == kEnvState ? "observation.environment_state"
+                             : is_full                ? stream.name
+                                                      : kObservation + stream.name;
     add_table(name, "the stream '" + stream.name + "'", record_.observations.get(stream.name),
               stream.element_names);
   }

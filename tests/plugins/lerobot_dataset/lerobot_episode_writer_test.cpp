@@ -115,6 +115,24 @@ TEST_F(LerobotWriter, ReadsBackWhatItWrote) {
   }
 }
 
+TEST_F(LerobotWriter, AnEpisodeNeedsNoState) {
+  EpisodeRecord record = make_record(0);
+  std::erase_if(record.streams, [](const StreamSpec& stream) { return stream.name == kState; });
+  record.observations["state"] = at::Tensor();
+  collect(LerobotEpisodeWriter({.frames = FrameStorage::kPng}), 0, record);
+  const LerobotDataset dataset = open_set(folder(), {.state = {"none"}});
+  EXPECT_EQ(dataset.spec().find(kState), nullptr);
+  EXPECT_TRUE(at::equal(dataset.actions(0), record.actions));
+}
+
+TEST_F(LerobotWriter, TheFullNameOfAFeatureIsKept) {
+  EpisodeRecord record = make_record(0);
+  record.streams.back().name = "observation.force";
+  record.observations["observation.force"] = record.observations.at("force");
+  collect(LerobotEpisodeWriter({.frames = FrameStorage::kPng}), 0, record);
+  EXPECT_TRUE(json("info.json")["features"].contains("observation.force"));
+}
+
 TEST_F(LerobotWriter, WritesAv1) {
   EpisodeRecord record = make_record(0);
   for (const char* camera : {"front", "top"}) {
