@@ -59,7 +59,13 @@ bool is_episode_name(const std::string& name) {
          std::ranges::all_of(number, [](unsigned char c) { return std::isdigit(c) != 0; });
 }
 
-bool looks_like_lerobot(const fs::path& path) { return is_data_file(path / "meta" / "info.json"); }
+// Also if meta/ cannot be searched: the component names the folder and the reason.
+bool looks_like_lerobot(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path / "meta" / "info.json", error);
+  return fs::is_regular_file(status) ||
+         (error == std::errc::permission_denied && is_data_folder(path / "meta"));
+}
 
 bool looks_like_zarr(const fs::path& path) {
   if (is_data_file(path)) return path.filename().string().ends_with(".zip");
@@ -126,6 +132,13 @@ DetectedData detect_data(const fs::path& path) {
                  .expected = "a folder or a file",
                  .found = "nothing that can be read",
                  .next = "check the path"});
+  }
+  std::error_code unreadable;
+  const fs::directory_iterator entries(path, unreadable);
+  if (unreadable == std::errc::permission_denied) {
+    throw Error({.what = "cannot read the folder: " + unreadable.message(),
+                 .where = path.string(),
+                 .next = "check its permissions"});
   }
   if (auto found = match_format(path)) return *found;
 

@@ -2,11 +2,12 @@
 
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <variant>
 
-#include "roboimi/common/error.h"
+#include "roboimi/common/text.h"
 
 namespace roboimi::lerobot_dataset {
 namespace {
@@ -44,15 +45,20 @@ std::vector<To> converted(const parquet::Values& values, bool is_unsigned) {
 
 }  // namespace
 
+Error missing_column(const parquet::Reader& reader, const std::string& name) {
+  std::vector<std::string> columns;
+  for (const parquet::Column& column : reader.columns()) columns.push_back(column.name);
+  return Error({.what = fmt::format("the data file has no column '{}'", name),
+                .where = reader.file().string(),
+                .expected = "a column for every feature of meta/info.json that is no video",
+                .found = printable(fmt::format("{}", fmt::join(columns, ", "))),
+                .next = "restore the file, or leave the feature out"});
+}
+
 DataColumn::DataColumn(const parquet::Reader& reader, const std::string& name, std::int64_t first,
                        std::int64_t count)
     : reader_(reader), name_(name), first_(first), count_(count) {
-  if (reader.find(name) == nullptr) {
-    throw Error({.what = fmt::format("the data file has no column '{}'", name),
-                 .where = reader.file().string(),
-                 .expected = "a column for every feature of meta/info.json that is not a video",
-                 .next = "restore the file, or leave the feature out"});
-  }
+  if (reader.find(name) == nullptr) throw missing_column(reader, name);
   is_unsigned_ = reader.find(name)->is_unsigned;
   values_ = reader.read(name, first, count);
 }

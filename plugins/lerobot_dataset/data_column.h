@@ -13,9 +13,13 @@
 #include <string>
 #include <vector>
 
+#include "roboimi/common/error.h"
 #include "roboimi/io/parquet/reader.h"
 
 namespace roboimi::lerobot_dataset {
+
+// The error of a data file that has no column for a feature.
+Error missing_column(const parquet::Reader& reader, const std::string& name);
 
 class DataColumn {
  public:

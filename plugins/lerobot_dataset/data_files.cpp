@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "plugins/lerobot_dataset/data_column.h"
+#include "roboimi/common/error.h"
 
 namespace roboimi::lerobot_dataset {
 namespace {
@@ -56,11 +57,27 @@ at::Tensor DataFiles::column(const std::filesystem::path& file, const std::strin
   return rows;
 }
 
+bool DataFiles::is_faulty(const ColumnKey& key) {
+  const std::lock_guard lock(mutex_);
+  return faulty_.contains(key);
+}
+
 at::Tensor DataFiles::vectors(const std::filesystem::path& file, const std::string& name,
-                              std::int64_t width) {
-  return column(file, name, [&](const parquet::Reader& reader) {
-    return DataColumn(reader, name, 0, reader.num_rows()).vectors(width);
-  });
+                              std::int64_t width, std::int64_t first, std::int64_t count) {
+  const ColumnKey key(file, name);
+  if (!is_faulty(key)) {
+    try {
+      const at::Tensor all = column(file, name, [&](const parquet::Reader& reader) {
+        return DataColumn(reader, name, 0, reader.num_rows()).vectors(width);
+      });
+      return all.slice(0, first, first + count);
+    } catch (const Error&) {
+      const std::lock_guard lock(mutex_);
+      faulty_.insert(key);
+    }
+  }
+  // The fault may lie in rows of another episode.
+  return DataColumn(*open(file), name, first, count).vectors(width);
 }
 
 at::Tensor DataFiles::integers(const std::filesystem::path& file, const std::string& name) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -22,9 +23,10 @@ class DataFiles {
  public:
   std::shared_ptr<const parquet::Reader> open(const std::filesystem::path& file);
 
-  // All rows of a column of numbers, float [N, width].
+  // Rows [first, first + count) of a column of numbers, float [count, width]. A null or a list of
+  // another length is an error of its own row: others of the column can be read.
   at::Tensor vectors(const std::filesystem::path& file, const std::string& column,
-                     std::int64_t width);
+                     std::int64_t width, std::int64_t first, std::int64_t count);
   // All rows of a column of integers, int64 [N].
   at::Tensor integers(const std::filesystem::path& file, const std::string& column);
 
@@ -36,11 +38,13 @@ class DataFiles {
   };
   at::Tensor column(const std::filesystem::path& file, const std::string& name,
                     const std::function<at::Tensor(const parquet::Reader&)>& read);
+  bool is_faulty(const ColumnKey& key);
 
   std::mutex mutex_;
   std::list<std::shared_ptr<const parquet::Reader>> readers_;  // the last used first
   std::list<Column> columns_;                                  // the last used first
   std::map<ColumnKey, std::list<Column>::iterator> column_of_;
+  std::set<ColumnKey> faulty_;  // columns with a row that does not fit
   std::size_t column_bytes_ = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "plugins/lerobot_dataset/folder_listing.h"
 #include "plugins/lerobot_dataset/json_file.h"
 #include "plugins/lerobot_dataset/placed_episodes.h"
 #include "roboimi/common/error.h"
@@ -121,25 +122,6 @@ void read_lines(const fs::path& file, EpisodeTable& table) {
 
 }  // namespace
 
-std::vector<fs::path> files_below(const fs::path& folder, const std::string& extension) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  if (!fs::is_directory(folder, error)) return files;
-  const auto options = fs::directory_options::follow_directory_symlink |
-                       fs::directory_options::skip_permission_denied;
-  for (auto entry = fs::recursive_directory_iterator(folder, options);
-       entry != fs::recursive_directory_iterator(); ++entry) {
-    const std::string name = entry->path().filename().string();
-    if (name.starts_with(".")) {
-      if (entry->is_directory(error)) entry.disable_recursion_pending();
-      continue;
-    }
-    if (entry->path().extension() == extension) files.push_back(entry->path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 EpisodeTable read_episode_table(const InfoFile& info,
                                 const std::vector<std::string>& video_features) {
   EpisodeTable table;
@@ -147,7 +129,7 @@ EpisodeTable read_episode_table(const InfoFile& info,
   if (info.is_v3) {
     table.files = files_below(meta / "episodes", ".parquet");
     for (const fs::path& file : table.files) read_table_file(file, info, video_features, table);
-  } else if (const fs::path lines = meta / "episodes.jsonl"; fs::exists(lines)) {
+  } else if (const fs::path lines = meta / "episodes.jsonl"; can_be_found(lines)) {
     table.files = {lines};
     read_lines(lines, table);
   }

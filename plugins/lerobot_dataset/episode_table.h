@@ -43,8 +43,4 @@ struct EpisodeTable {
 EpisodeTable read_episode_table(const InfoFile& info,
                                 const std::vector<std::string>& video_features);
 
-// The files below `folder` with this extension that are not hidden, sorted. Links are followed.
-std::vector<std::filesystem::path> files_below(const std::filesystem::path& folder,
-                                               const std::string& extension);
-
 }  // namespace roboimi::lerobot_dataset

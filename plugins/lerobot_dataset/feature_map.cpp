@@ -220,14 +220,7 @@ class Chooser {
 
   // One line for language features, which are skipped, and one for everything else.
   void note_unused() {
-    std::set<std::string> used;
-    for (const VectorFeature& vector : map_.vectors) {
-      for (const Feature& part : vector.parts) used.insert(part.name);
-    }
-    for (const Feature& part : map_.actions.parts) used.insert(part.name);
-    for (const Feature& text : map_.texts) used.insert(text.name);
-    for (const CameraFeature& camera : map_.cameras) used.insert(camera.feature.name);
-    if (map_.task) used.insert(map_.task->name);
+    const std::set<std::string> used = map_.used();
     std::vector<std::string> language;
     std::vector<Feature> unused;
     for (const Feature& candidate : info_.features) {
@@ -271,6 +264,18 @@ std::vector<std::string> VectorFeature::element_names() const {
     if (std::ssize(part.names) != part.width()) return {};
     names.insert(names.end(), part.names.begin(), part.names.end());
   }
+  return names;
+}
+
+std::set<std::string> FeatureMap::used() const {
+  std::set<std::string> names;
+  for (const VectorFeature& vector : vectors) {
+    for (const Feature& part : vector.parts) names.insert(part.name);
+  }
+  for (const Feature& part : actions.parts) names.insert(part.name);
+  for (const Feature& text : texts) names.insert(text.name);
+  for (const CameraFeature& camera : cameras) names.insert(camera.feature.name);
+  if (task) names.insert(task->name);
   return names;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct FeatureMap {
   VectorFeature actions = {};
   std::vector<Feature> texts = {};   // strings to load as streams of their names
   std::optional<Feature> task = {};  // integers that name a task, or strings
+
+  std::set<std::string> used() const;  // names of all of these features
 };
 
 // The name of a camera's stream: "observation.images.front" and "observation.front" -> "front".

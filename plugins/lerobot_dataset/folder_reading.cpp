@@ -78,9 +78,8 @@ at::Tensor LerobotFolder::vectors(std::int64_t i, const VectorFeature& vector, s
                 [&](std::size_t file, std::int64_t row, std::int64_t num_rows) {
                   std::vector<at::Tensor> columns;
                   for (const Feature& feature : vector.parts) {
-                    const at::Tensor all =
-                        data_.vectors(rows_.files()[file].path, feature.name, feature.width());
-                    columns.push_back(all.slice(0, row, row + num_rows));
+                    columns.push_back(data_.vectors(rows_.files()[file].path, feature.name,
+                                                    feature.width(), row, num_rows));
                   }
                   parts.push_back(at::cat(columns, 1));
                 });

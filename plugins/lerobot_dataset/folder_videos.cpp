@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 
+#include "plugins/lerobot_dataset/folder_listing.h"
 #include "plugins/lerobot_dataset/lerobot_folder.h"
 #include "roboimi/common/error.h"
 #include "roboimi/io/video_reader.h"
@@ -17,14 +18,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kListedClauses = 3;          // episodes or files in a warning
-constexpr double kOffsetRounding = 1e-4;           // seconds
 constexpr std::int64_t kLongestClaim = 1'000'000;  // rows of an episode that only the table has
 
 // The facts about a video file that need no decoding.
 struct IndexedVideo {
   VideoTimes times;
   ImageSize size;
-  double offset = 0.0;  // seconds
   std::optional<Error::Parts> error;
 };
 
@@ -35,7 +34,7 @@ IndexedVideo index_video(const fs::path& file) {
     video.times.seconds = reader.times();
     video.times.duration = reader.duration();
     video.size = reader.size();
-    video.offset = reader.offset();
+    video.times.offset = reader.offset();
   } catch (const Error& error) {
     video.error = error.parts();
   }
@@ -53,7 +52,7 @@ std::vector<IndexedVideo> index_videos(const std::vector<fs::path>& files) {
 }
 
 void require_video(const fs::path& file, std::int64_t episode, const std::string& camera) {
-  if (fs::exists(file)) return;
+  if (can_be_found(file)) return;
   throw Error(
       {.what = fmt::format("the video of episode {} and camera '{}' is missing", episode, camera),
        .where = file.string(),
@@ -165,9 +164,9 @@ void LerobotFolder::place_videos(Findings& findings) {
       for (const std::string& odd : placement.odd_windows) {
         odd_windows.push_back(odd + " in " + video.times.file.string());
       }
-      if (std::abs(video.offset) > kOffsetRounding) {
-        offsets.push_back(
-            fmt::format("{} begins at {:.6g} s", video.times.file.string(), video.offset));
+      if (placement.offset_taken_off) {
+        offsets.push_back(fmt::format("{} begins at {:.6g} s", video.times.file.string(),
+                                      *placement.offset_taken_off));
       }
     }
     placed.size = videos.front().size;

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 
+#include "plugins/lerobot_dataset/folder_listing.h"
 #include "plugins/lerobot_dataset/json_file.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
@@ -21,9 +23,24 @@ constexpr std::int64_t kLargestWidth = std::int64_t{1} << 40;  // cannot overflo
 
 // Throws Error about one entry of the file.
 [[noreturn]] void fail(const fs::path& file, const std::string& what, const std::string& expected,
-                       const std::string& found, const std::string& next = "") {
+                       const std::string& found,
+                       const std::string& next = "correct the file, or download it again") {
   throw Error(
       {.what = what, .where = file.string(), .expected = expected, .found = found, .next = next});
+}
+
+// The first data set `depth` folders below: the hub's cache has snapshots/<revision>. Empty if
+// there is none.
+fs::path data_set_below(const fs::path& folder, int depth) {
+  std::error_code ignored;
+  std::vector<fs::path> folders;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) folders.push_back(entry.path());
+  std::ranges::sort(folders);
+  for (const fs::path& inner : folders) {
+    const fs::path found = depth == 1 ? inner : data_set_below(inner, depth - 1);
+    if (!found.empty() && fs::exists(found / kInfo, ignored)) return found;
+  }
+  return {};
 }
 
 Error no_data_set(const fs::path& folder) {
@@ -36,11 +53,11 @@ Error no_data_set(const fs::path& folder) {
                           "downloaded first: hf download --repo-type dataset NAME"});
   }
   std::string next = "set data.path to the folder that contains meta/, data/ and videos/";
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    if (fs::exists(entry.path() / kInfo, ignored)) {
-      next = "the dataset is one folder below: data.path=" + entry.path().string();
-      break;
-    }
+  for (const auto& [depth, folders] : {std::pair(1, "one folder"), {2, "two folders"}}) {
+    const fs::path below = data_set_below(folder, depth);
+    if (below.empty()) continue;
+    next = fmt::format("the dataset is {} below: data.path={}", folders, below.string());
+    break;
   }
   return Error({.what = "the folder is not a LeRobot dataset",
                 .where = folder.string(),
@@ -64,9 +81,25 @@ std::string required_text(const Json& json, const char* key, const fs::path& fil
   return found->get<std::string>();
 }
 
-// Appends the strings of nested lists and tables, such as {"motors": ["waist", "elbow"]}.
+// Whether a table gives every name its position, as {"delta_x": 0, "delta_y": 1}.
+bool has_positions(const Json& json) {
+  return json.is_object() && !json.empty() && std::ranges::all_of(json, [](const Json& position) {
+           return position.is_number_integer();
+         });
+}
+
+// Appends the strings of nested lists and tables, such as {"motors": ["waist", "elbow"]}, and the
+// keys of tables of positions.
 void collect_names(const Json& json, std::vector<std::string>& names) {
   if (json.is_string()) names.push_back(json.get<std::string>());
+  if (has_positions(json)) {
+    std::multimap<std::int64_t, std::string> by_position;
+    for (const auto& [name, position] : json.items()) {
+      by_position.emplace(position.get<std::int64_t>(), name);
+    }
+    for (const auto& [position, name] : by_position) names.push_back(name);
+    return;
+  }
   if (!json.is_array() && !json.is_object()) return;
   for (const Json& part : json) collect_names(part, names);
 }
@@ -98,14 +131,15 @@ Feature read_feature(const std::string& name, const Json& json, const fs::path& 
          R"(a table such as {"dtype": "float32", "shape": [14]})", shown(json));
   }
   Feature feature{.name = name, .dtype = json["dtype"].get<std::string>()};
-  if (const auto shape = json.find("shape"); shape != json.end() && shape->is_array()) {
-    for (const Json& size : *shape) {
-      if (!size.is_number_integer() || size.get<std::int64_t>() < 0) {
-        fail(file, "the feature '" + printable(name) + "' has an invalid shape", "a list of sizes",
-             shown(*shape));
-      }
-      feature.shape.push_back(size.get<std::int64_t>());
+  if (const auto shape = json.find("shape"); shape != json.end() && !shape->is_null()) {
+    const auto is_size = [](const Json& size) {
+      return size.is_number_integer() && size.get<std::int64_t>() >= 0;
+    };
+    if (!shape->is_array() || !std::ranges::all_of(*shape, is_size)) {
+      fail(file, "the feature '" + printable(name) + "' has an invalid shape",
+           "a list of sizes, such as [14]", shown(*shape));
     }
+    feature.shape = shape->get<std::vector<std::int64_t>>();
   }
   if (const auto names = json.find("names"); names != json.end()) {
     collect_names(*names, feature.names);
@@ -166,7 +200,7 @@ const Feature* InfoFile::find(const std::string& name) const {
 
 InfoFile read_info(const fs::path& folder) {
   InfoFile info{.file = folder / kInfo};
-  if (!fs::exists(info.file)) throw no_data_set(folder);
+  if (!can_be_found(info.file)) throw no_data_set(folder);
   const Json json = read_json(info.file);
   if (!json.is_object()) fail(info.file, "the file is not a table", "a JSON object", shown(json));
 

@@ -3,10 +3,12 @@
 #include "plugins/lerobot_dataset/lerobot_folder.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "plugins/lerobot_dataset/camera_shape.h"
+#include "plugins/lerobot_dataset/data_column.h"
 #include "plugins/lerobot_dataset/image_frames.h"
 #include "plugins/lerobot_dataset/table_check.h"
 #include "roboimi/common/error.h"
@@ -64,7 +66,9 @@ LerobotFolder::LerobotFolder(const fs::path& folder, const DatasetOptions& optio
       table_(read_episode_table(info_, video_features(features_))),
       rows_(info_, task_column(features_)) {
   select_episodes(options, findings);
+  require_columns(findings);
   compare_table(info_, table_, rows_, findings);
+  report_index_gaps(rows_, findings);
   read_tasks();
   place_videos(findings);
   rows_.drop_columns();
@@ -168,6 +172,29 @@ void LerobotFolder::require_rows(std::int64_t number) const {
                .found = has_file && !fs::exists(file) ? "no such file" : "no row of that episode",
                .next = "restore the data file, remove the episode from the table, or leave it out: "
                        "data.episodes"});
+}
+
+// Features that are used need a column in every file of the selected episodes.
+void LerobotFolder::require_columns(Findings& findings) {
+  std::set<std::size_t> used;
+  for (const std::int64_t number : episodes_) {
+    for (const Run& run : rows_.episodes().at(number).runs) used.insert(run.file);
+  }
+  const std::set<std::string> needed = features_.used();
+  for (const std::size_t index : used) {
+    const DataFile& file = rows_.files()[index];
+    for (const std::string& name : file.missing) {
+      if (needed.contains(name)) throw missing_column(*data_.open(file.path), name);
+    }
+  }
+  const auto lacks = [&](std::size_t index) { return !rows_.files()[index].missing.empty(); };
+  const auto first = std::ranges::find_if(used, lacks);
+  if (first == used.end()) return;
+  const DataFile& file = rows_.files()[*first];
+  const auto others = std::ranges::count_if(used, lacks) - 1;
+  findings.warn(fmt::format("{}: features of meta/info.json without a column: {}{}",
+                            file.path.string(), fmt::join(file.missing, ", "),
+                            others > 0 ? fmt::format("; so in {} more files", others) : ""));
 }
 
 // Every task of the selected episodes must have an instruction.

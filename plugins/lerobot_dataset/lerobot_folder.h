@@ -54,6 +54,7 @@ class LerobotFolder {
   void require_readable(const std::set<std::int64_t>& chosen, bool is_filtered,
                         Findings& findings) const;
   void require_rows(std::int64_t episode) const;
+  void require_columns(Findings& findings);
   void read_tasks();
   void place_videos(Findings& findings);
   std::map<std::filesystem::path, std::vector<EpisodeWindow>> windows_of(

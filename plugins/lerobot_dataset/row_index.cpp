@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "plugins/lerobot_dataset/data_column.h"
-#include "plugins/lerobot_dataset/episode_table.h"
+#include "plugins/lerobot_dataset/folder_listing.h"
 #include "roboimi/io/parquet/reader.h"
 
 namespace roboimi::lerobot_dataset {
@@ -33,8 +33,18 @@ std::vector<std::int64_t> index_column(const Reader& reader, const std::string& 
   return column.integers();
 }
 
-Columns read_columns(const Reader& reader, const std::string& task_column, double fps,
+// Whether a feature has a column, or several: the members of a struct, such as an image's bytes.
+bool has_column(const Reader& reader, const Feature& feature) {
+  return std::ranges::any_of(reader.columns(), [&](const parquet::Column& column) {
+    return column.name == feature.name || column.name.starts_with(feature.name + ".");
+  });
+}
+
+Columns read_columns(const Reader& reader, const InfoFile& info, const std::string& task_column,
                      DataFile& file) {
+  for (const Feature& feature : info.features) {
+    if (feature.dtype != "video" && !has_column(reader, feature)) file.missing.insert(feature.name);
+  }
   Columns columns{.episodes = index_column(reader, "episode_index"),
                   .frames = index_column(reader, "frame_index")};
   if (reader.find("index") != nullptr) columns.indices = index_column(reader, "index");
@@ -42,23 +52,29 @@ Columns read_columns(const Reader& reader, const std::string& task_column, doubl
     file.timestamps = DataColumn(reader, "timestamp", 0, reader.num_rows()).numbers();
   } else {
     for (const std::int64_t frame : columns.frames) {
-      file.timestamps.push_back(static_cast<double>(frame) / fps);
+      file.timestamps.push_back(static_cast<double>(frame) / info.fps);
     }
   }
-  if (!task_column.empty()) file.tasks = index_column(reader, task_column);
+  if (!task_column.empty()) {
+    file.tasks = DataColumn(reader, task_column, 0, reader.num_rows()).integers();
+  }
   return columns;
 }
 
 Error wrong_frames(const fs::path& file, std::int64_t episode, std::int64_t expected,
                    std::int64_t found) {
-  return Error({.what = found < expected
-                            ? fmt::format("episode {} has frame {} twice", episode, found)
-                            : fmt::format("episode {} lacks frame {}", episode, expected),
+  const std::string what =
+      found < 0          ? fmt::format("episode {} has a frame with a negative number", episode)
+      : found < expected ? fmt::format("episode {} has frame {} twice", episode, found)
+                         : fmt::format("episode {} lacks frame {}", episode, expected);
+  return Error({.what = what,
                 .where = file.string(),
                 .expected = fmt::format("frame_index {}", expected),
                 .found = std::to_string(found),
-                .next = "restore the missing rows or files, or leave the episode out: "
-                        "data.episodes"});
+                .next = fmt::format("{}, or leave the episode out: data.episodes",
+                                    found < 0          ? "correct frame_index"
+                                    : found < expected ? "remove the second row or file"
+                                                       : "restore the missing rows or files")});
 }
 
 }  // namespace
@@ -76,7 +92,7 @@ RowIndex::RowIndex(const InfoFile& info, const std::string& task_column) {
   at::parallel_for(0, num_files, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       try {
-        columns[i] = read_columns(Reader(files_[i].path), task_column, info.fps, files_[i]);
+        columns[i] = read_columns(Reader(files_[i].path), info, task_column, files_[i]);
       } catch (const Error& error) {
         columns[i] = {};
         files_[i].error = error.parts();
@@ -102,6 +118,9 @@ void RowIndex::add_rows(std::size_t file, const std::vector<std::int64_t>& episo
       rows = &episodes_[episodes[i]];
       rows->runs.push_back(
           {.file = file, .row = static_cast<std::int64_t>(i), .frame = frames[i], .count = 0});
+    }
+    if (continues && !indices.empty() && !rows->gap && indices[i] != indices[i - 1] + 1) {
+      rows->gap = {.frame = frames[i], .expected = indices[i - 1] + 1, .found = indices[i]};
     }
     last_episode = episodes[i];
     ++rows->runs.back().count;

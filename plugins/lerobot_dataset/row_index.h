@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct DataFile {
   std::optional<Error::Parts> error = {};  // why it cannot be read
   std::vector<double> timestamps = {};     // of every row, in seconds
   std::vector<std::int64_t> tasks = {};    // of every row; empty without a task column
+  std::set<std::string> missing = {};      // features that have no column
 };
 
 // Rows of one file that are consecutive frames of an episode.
@@ -31,10 +33,16 @@ struct Run {
   std::int64_t count = 0;
 };
 
+// A frame whose column `index` does not follow that of the frame before.
+struct IndexGap {
+  std::int64_t frame = 0, expected = 0, found = 0;
+};
+
 struct EpisodeRows {
   std::vector<Run> runs;                         // by frame
   std::int64_t length = 0;                       // rows
   std::optional<std::int64_t> first_index = {};  // column `index` of the first frame
+  std::optional<IndexGap> gap = {};              // the first one found
 };
 
 class RowIndex {

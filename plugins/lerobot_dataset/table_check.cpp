@@ -9,7 +9,7 @@
 namespace roboimi::lerobot_dataset {
 namespace {
 
-constexpr std::size_t kListedEpisodes = 3;
+constexpr std::int64_t kListedEpisodes = 3;
 
 void compare(const std::string& column, const std::optional<std::int64_t>& stored,
              const std::optional<std::int64_t>& found, std::vector<std::string>& differences) {
@@ -28,7 +28,7 @@ std::vector<std::string> differences_of(const TableEpisode& entry, const Episode
   std::vector<std::string> differences;
   compare("length", entry.length, rows.length, differences);
   compare("dataset_from_index", entry.from_index, rows.first_index, differences);
-  if (rows.first_index && *rows.first_index <= INT64_MAX - rows.length) {
+  if (rows.first_index && !rows.gap && *rows.first_index <= INT64_MAX - rows.length) {
     compare("dataset_to_index", entry.to_index, *rows.first_index + rows.length, differences);
   }
   const PathFields& fields = index.files()[rows.runs.front().file].fields;
@@ -47,7 +47,7 @@ void compare_table(const InfoFile& info, const EpisodeTable& table, const RowInd
     return;
   }
   std::vector<std::string> lines;
-  std::size_t count = 0;
+  std::int64_t count = 0;
   for (const auto& [number, episode] : rows.episodes()) {
     std::vector<std::string> differences;
     if (const auto entry = table.episodes.find(number); entry == table.episodes.end()) {
@@ -65,6 +65,22 @@ void compare_table(const InfoFile& info, const EpisodeTable& table, const RowInd
                             count > kListedEpisodes
                                 ? fmt::format("; and {} more episodes", count - kListedEpisodes)
                                 : ""));
+}
+
+void report_index_gaps(const RowIndex& rows, Findings& findings) {
+  std::vector<std::string> lines;
+  std::int64_t count = 0;
+  for (const auto& [number, episode] : rows.episodes()) {
+    if (!episode.gap || ++count > kListedEpisodes) continue;
+    lines.push_back(fmt::format("frame {} of episode {} has {} instead of {} ({})",
+                                episode.gap->frame, number, episode.gap->found,
+                                episode.gap->expected, rows.file_of(episode).string()));
+  }
+  if (count == 0) return;
+  findings.warn(fmt::format(
+      "the column index has gaps, frame_index is used: {}{}", fmt::join(lines, "; "),
+      count > kListedEpisodes ? fmt::format("; and {} more episodes", count - kListedEpisodes)
+                              : ""));
 }
 
 void compare_totals(const InfoFile& info, const RowIndex& rows, Findings& findings) {

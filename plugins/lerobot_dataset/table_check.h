@@ -17,4 +17,7 @@ void compare_table(const InfoFile& info, const EpisodeTable& table, const RowInd
 // One warning if info.json announces other numbers of episodes or rows than were found.
 void compare_totals(const InfoFile& info, const RowIndex& rows, Findings& findings);
 
+// One warning if the column `index` is not consecutive within episodes.
+void report_index_gaps(const RowIndex& rows, Findings& findings);
+
 }  // namespace roboimi::lerobot_dataset

@@ -11,7 +11,10 @@ namespace roboimi::lerobot_dataset {
 namespace {
 
 constexpr double kRounding = 1e-6;        // seconds; timestamps are float32
+constexpr double kOffsetRounding = 1e-4;  // seconds
 constexpr std::int64_t kMostShifted = 2;  // common frames that a slightly wrong start explains
+
+constexpr double kSameRate = 0.02;  // relative; containers round time stamps
 
 constexpr char kLeaveOut[] = "correct the episode table, or leave the episode out: data.episodes";
 
@@ -24,6 +27,21 @@ std::int64_t nearest(const std::vector<double>& seconds, double time) {
   const std::int64_t next = after - seconds.begin();
   if (after == seconds.end()) return next - 1;
   return time - *(after - 1) <= *after - time ? next - 1 : next;
+}
+
+// LeRobot looks for windows on the file's own clock. If they count from there, makes them count
+// from the first frame. Returns whether they did.
+bool take_offset_off(std::vector<EpisodeWindow>& windows, double offset, double frame_time) {
+  const auto first = std::ranges::min_element(windows, {}, &EpisodeWindow::from);
+  const double half = 0.5 * frame_time;
+  const bool counts_from_clock =
+      first != windows.end() && std::abs(offset) > half && std::abs(first->from - offset) <= half;
+  if (!counts_from_clock) return false;
+  for (EpisodeWindow& window : windows) {
+    window.from -= offset;
+    if (window.to) *window.to -= offset;
+  }
+  return true;
 }
 
 // An episode with the frames that it claims.
@@ -42,6 +60,11 @@ class Placer {
       : camera_(camera), frame_time_(1.0 / fps), video_(video) {}
 
   Placement place(std::vector<EpisodeWindow> windows) const {
+    Placement placement;
+    const bool has_offset = std::abs(video_.offset) > kOffsetRounding;
+    if (has_offset && !take_offset_off(windows, video_.offset, frame_time_)) {
+      placement.offset_taken_off = video_.offset;
+    }
     std::vector<Placed> placed;
     for (EpisodeWindow& window : windows) {
       if (window.timestamps.empty() || video_.seconds.empty()) continue;
@@ -52,7 +75,6 @@ class Placer {
       check_overlap(placed[widest], placed[i]);
       if (placed[i].last() > placed[widest].last()) widest = i;
     }
-    Placement placement;
     for (std::size_t i = 0; i < placed.size(); ++i) {
       if (!placed[i].window.is_selected) continue;
       const Placed* const next = i + 1 < placed.size() ? &placed[i + 1] : nullptr;
@@ -67,6 +89,20 @@ class Placer {
  private:
   double seconds(std::int64_t frame) const {
     return video_.seconds[static_cast<std::size_t>(frame)];
+  }
+
+  // The file's rate by its median step, if that is not the data's.
+  std::string other_rate() const {
+    std::vector<double> steps;
+    for (std::size_t i = 1; i < video_.seconds.size(); ++i) {
+      steps.push_back(video_.seconds[i] - video_.seconds[i - 1]);
+    }
+    if (steps.empty()) return "";
+    const auto middle = steps.begin() + std::ssize(steps) / 2;
+    std::ranges::nth_element(steps, middle);
+    if (*middle <= 0.0 || std::abs(*middle - frame_time_) < kSameRate * frame_time_) return "";
+    return fmt::format(" and has {:.4g} frames per second instead of {:.4g}", 1.0 / *middle,
+                       1.0 / frame_time_);
   }
 
   std::string window_text(const EpisodeWindow& window) const {
@@ -93,16 +129,19 @@ class Placer {
                       std::int64_t frame) const {
     const double distance = std::abs(seconds(frame) - time);
     if (distance <= 0.5 * frame_time_ + kRounding) return;
-    throw Error(
-        {.what = fmt::format("row {} of episode {} has no frame of camera '{}'", row,
-                             window.episode, camera_),
-         .where = video_.file.string(),
-         .expected = fmt::format("a frame at {} s, within half a frame ({} s)", shown(time),
-                                 shown(0.5 * frame_time_)),
-         .found = fmt::format("the nearest is {} s away; the episode's window is {}, the file "
-                              "lasts {} s",
-                              shown(distance), window_text(window), shown(video_.duration)),
-         .next = kLeaveOut});
+    throw Error({.what = fmt::format("row {} of episode {} has no frame of camera '{}'", row,
+                                     window.episode, camera_),
+                 .where = video_.file.string(),
+                 .expected = fmt::format("a frame at {} s, within half a frame ({} s)", shown(time),
+                                         shown(0.5 * frame_time_)),
+                 .found = fmt::format(
+                     "the nearest is {} s away; the episode's window is {}, the file "
+                     "lasts {} s{}",
+                     shown(distance), window_text(window), shown(video_.duration), other_rate()),
+                 .next = other_rate().empty()
+                             ? kLeaveOut
+                             : "store the video at the rate of the data, or leave the episode out: "
+                               "data.episodes"});
   }
 
   [[noreturn]] void fail_same_frame(const EpisodeWindow& window, std::size_t row,
@@ -112,7 +151,8 @@ class Placer {
                                      row - 1, row, window.episode, camera_),
                  .where = video_.file.string(),
                  .expected = fmt::format("a frame every {} s", shown(frame_time_)),
-                 .found = fmt::format("frame {} is the nearest to both", frame),
+                 .found = fmt::format("frame {} is the nearest to both; the file lasts {} s{}",
+                                      frame, shown(video_.duration), other_rate()),
                  .next = "correct 'fps' in meta/info.json, or leave the episode out: "
                          "data.episodes"});
   }

@@ -17,14 +17,15 @@ namespace roboimi::lerobot_dataset {
 // The frames of a video file.
 struct VideoTimes {
   std::filesystem::path file;
-  std::vector<double> seconds;  // of every frame, ascending
+  std::vector<double> seconds;  // of every frame, ascending from 0
   double duration = 0.0;        // seconds
+  double offset = 0.0;          // of the first frame, in seconds of the file's own clock
 };
 
 // An episode in a video file.
 struct EpisodeWindow {
   std::int64_t episode = 0;
-  double from = 0.0;               // seconds in the file
+  double from = 0.0;               // seconds from the first frame, or on the file's own clock
   std::optional<double> to = {};   // unset: the end of the file
   std::vector<double> timestamps;  // of the rows, in seconds from the start of the episode
   bool is_selected = true;         // otherwise only its claim on frames counts
@@ -43,6 +44,8 @@ struct Placement {
   // A clause for each episode whose window does not hold as many frames as the episode has rows,
   // for example because the frames of a discarded take stayed in the video.
   std::vector<std::string> odd_windows;
+  // Set if the first frame is not at 0 on the file's clock although the windows count from it.
+  std::optional<double> offset_taken_off;
 };
 
 // Places the episodes of one file. Throws Error if a row has no frame, if two rows need the same

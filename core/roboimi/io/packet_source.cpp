@@ -63,6 +63,11 @@ void PacketSource::open() {
   av_dict_set(&options, "protocol_whitelist", "file", 0);
   const int status = avformat_open_input(&context, ffmpeg::url(file_).c_str(), nullptr, &options);
   av_dict_free(&options);
+  if (status == AVERROR(EACCES)) {
+    throw Error({.what = "cannot open the video: " + ffmpeg::reason(status),
+                 .where = file_.string(),
+                 .next = "check the permissions of the file"});
+  }
   if (status < 0) {
     throw Error({.what = "cannot open the video",
                  .where = file_.string(),

@@ -1,6 +1,9 @@
 // Tables that contradict the rows: what is harmless gives one warning, everything else one error.
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
+#include "plugins/lerobot_dataset/video_windows.h"
+#include "roboimi/io/video.h"
 #include "tests/plugins/lerobot_dataset/set_test.h"
 
 namespace roboimi::lerobot_dataset {
@@ -66,6 +69,19 @@ TEST_F(Contradictions, ALengthOfTheTableIsOnlyCompared) {
   const LerobotDataset dataset = open_set(folder());
   expect_complete(dataset);
   EXPECT_THAT(only_warning(dataset), HasSubstr("episode 1: length is 12 instead of 9"));
+}
+
+TEST_F(Contradictions, AGapOfTheColumnIndexIsReported) {
+  LerobotSet set(folder());
+  for (std::size_t row = 15; row < 21; ++row) set.rows[row].index += 100;
+  set.write();
+  const LerobotDataset dataset = open_set(folder());
+  expect_complete(dataset);
+  EXPECT_THAT(
+      only_warning(dataset),
+      AllOf(HasSubstr("the column index has gaps, frame_index is used: frame 3 of episode 1 "
+                      "has 115 instead of 15"),
+            HasSubstr(set.data_file({}).string())));
 }
 
 TEST_F(Contradictions, ManyEpisodesGiveOneWarning) {
@@ -222,6 +238,48 @@ TEST_F(Contradictions, AMissingRowIsNamed) {
   set.rows.insert(set.rows.begin() + 14, set.rows[13]);
   set.write();
   EXPECT_THAT(opening_error(), HasSubstr("episode 1 has frame 1 twice"));
+  set.rows[14].frame = -1;
+  set.write();
+  EXPECT_THAT(opening_error(), HasSubstr("episode 1 has a frame with a negative number: expected "
+                                         "frame_index 0; found -1"));
+}
+
+// Windows count from the first frame, or on the clock of the file, on which LeRobot looks for them.
+TEST(VideoWindows, MayCountFromTheFirstFrameOrTheClockOfTheFile) {
+  VideoTimes video{.duration = 1.0, .offset = 0.1};
+  for (int frame = 0; frame < 20; ++frame) video.seconds.push_back(0.05 * frame);
+  std::vector<EpisodeWindow> windows = {{.episode = 0, .from = 0.0, .to = 0.5},
+                                        {.episode = 1, .from = 0.5, .to = 1.0}};
+  for (EpisodeWindow& window : windows) {
+    for (int row = 0; row < 10; ++row) window.timestamps.push_back(0.05 * row);
+  }
+  const Placement from_first_frame = place_episodes("top", 20.0, video, windows);
+  EXPECT_EQ(from_first_frame.offset_taken_off, 0.1);
+  for (EpisodeWindow& window : windows) {
+    window.from += 0.1;
+    *window.to += 0.1;
+  }
+  const Placement on_clock = place_episodes("top", 20.0, video, windows);
+  EXPECT_EQ(on_clock.offset_taken_off, std::nullopt);
+  for (const Placement& placement : {from_first_frame, on_clock}) {
+    EXPECT_EQ(placement.episodes.at(0).first, 0);
+    EXPECT_EQ(placement.episodes.at(1).first, 10);
+    EXPECT_TRUE(placement.odd_windows.empty());
+  }
+}
+
+TEST_F(Contradictions, AVideoOfAnotherRateIsNamed) {
+  LerobotSet set(folder());
+  set.write();
+  for (const auto& [rate, shown] : {std::pair(25.0, "25"), {120.0, "120"}}) {
+    VideoWriter writer(set.video_file("top", {}),
+                       {.height = LerobotSet::kHeight, .width = LerobotSet::kWidth}, rate);
+    for (std::int64_t frame = 0; frame < 33; ++frame) writer.add(LerobotSet::picture(frame));
+    writer.close();
+    EXPECT_THAT(opening_error(),
+                AllOf(HasSubstr(set.video_file("top", {}).string()),
+                      HasSubstr(fmt::format("has {} frames per second instead of 50", shown))));
+  }
 }
 
 TEST_F(Contradictions, ATimestampOfAnotherFrameIsRefused) {

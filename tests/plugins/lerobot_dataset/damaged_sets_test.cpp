@@ -161,6 +161,23 @@ TEST_F(DamagedSets, AFolderWithoutADataSetSaysWhereItMayBe) {
   LerobotSet(folder() / "pusht").write();
   EXPECT_THAT(opening_error(),
               HasSubstr("one folder below: data.path=" + (folder() / "pusht").string()));
+  fs::create_directories(folder() / "snapshots");
+  fs::rename(folder() / "pusht", folder() / "snapshots" / "1a2b");
+  EXPECT_THAT(opening_error(), HasSubstr("two folders below: data.path=" +
+                                         (folder() / "snapshots" / "1a2b").string()));
+}
+
+// As without permission, which the tests may have for everything.
+TEST_F(DamagedSets, AFolderThatCannotBeReadIsNotAnEmptyOne) {
+  for (const char* part : {"meta", "meta/episodes", "data", "videos"}) {
+    LerobotSet(folder()).write();
+    fs::remove_all(folder() / part);
+    fs::create_symlink(fs::path(part).filename(), folder() / part);
+    EXPECT_THAT(opening_error(),
+                AllOf(HasSubstr((folder() / part).string()),
+                      HasSubstr("cannot read: Too many levels of symbolic links; check")));
+    fs::remove(folder() / part);
+  }
 }
 
 TEST_F(DamagedSets, AFolderWithoutDataFilesIsRefused) {

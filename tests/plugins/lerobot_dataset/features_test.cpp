@@ -229,8 +229,54 @@ TEST_F(Features, AVectorOfAnotherLengthIsNamedWithItsRow) {
   set.write();
   const LerobotDataset dataset = open_set(folder());
   EXPECT_THAT(error_text([&] { dataset.actions(1); }),
-              HasSubstr("file-000.parquet: row 0 of the column 'action' does not fit the feature: "
+              HasSubstr("file-000.parquet: row 12 of the column 'action' does not fit the feature: "
                         "expected 4 numbers; found 2 numbers"));
+}
+
+TEST_F(Features, ARowThatDoesNotFitIsAnErrorOfItsEpisodeOnly) {
+  LerobotSet set(folder());
+  set.rows[14].lacks_action = true;
+  set.write();
+  const LerobotDataset dataset = open_set(folder());
+  EXPECT_THAT(error_text([&] { dataset.actions(1); }),
+              HasSubstr("row 14 of the column 'action' does not fit the feature: expected 2 "
+                        "numbers; found 1 numbers"));
+  for (const std::int64_t sound : {0, 2}) {
+    EXPECT_TRUE(at::equal(dataset.actions(sound), LerobotSet::actions(sound, 12)));
+  }
+}
+
+TEST_F(Features, AFeatureNeedsAColumnIfItIsUsed) {
+  LerobotSet set(folder());
+  feature(set, "observation.effort") = {{"dtype", "float32"}, {"shape", {3}}};
+  set.write();
+  EXPECT_THAT(only_warning(open_set(folder())),
+              HasSubstr("file-000.parquet: features of meta/info.json without a column: "
+                        "observation.effort"));
+  EXPECT_THAT(opening_error({.streams = {"effort"}}),
+              HasSubstr("file-000.parquet: the data file has no column 'observation.effort': "
+                        "expected a column for every feature of meta/info.json that is no video; "
+                        "found observation.state, action, timestamp, "));
+}
+
+TEST_F(Features, NamesOfElementsMayBeATableOfPositions) {
+  LerobotSet set(folder());
+  feature(set, "observation.state")["names"] = {{"grip", 2}, {"waist", 0}, {"elbow", 1}};
+  set.write();
+  EXPECT_THAT(open_set(folder()).spec().at("state").element_names,
+              ElementsAre("waist", "elbow", "grip"));
+}
+
+TEST_F(Features, AShapeIsAListOfSizes) {
+  LerobotSet set(folder());
+  for (const nlohmann::ordered_json& shape : {nlohmann::ordered_json(3), {"3"}, {3.0}, {-3}}) {
+    feature(set, "observation.state")["shape"] = shape;
+    set.write();
+    EXPECT_THAT(opening_error(),
+                HasSubstr("meta/info.json: the feature 'observation.state' has an invalid shape: "
+                          "expected a list of sizes, such as [14]; found " +
+                          shape.dump() + "; correct the file"));
+  }
 }
 
 TEST_F(Features, EpisodesAreChosenByNumbersAndRanges) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 
@@ -193,8 +194,10 @@ void LerobotSet::write_data() const {
     std::vector<at::Tensor> state, action;
     std::vector<float> times;
     for (const SetRow& row : chosen) {
-      state.push_back(states(row.episode, row.frame + 1)[row.frame].contiguous());
-      action.push_back(actions(row.episode, row.frame + 1)[row.frame].contiguous());
+      const std::int64_t step = std::max<std::int64_t>(row.frame, 0);
+      state.push_back(states(row.episode, step + 1)[step].contiguous());
+      const at::Tensor whole = actions(row.episode, step + 1)[step];
+      action.push_back(whole.slice(0, 0, kActionDim - (row.lacks_action ? 1 : 0)).contiguous());
       times.push_back(static_cast<float>(row.timestamp));
     }
     Table data;

@@ -33,6 +33,7 @@ struct SetRow {
   std::int64_t episode = 0, frame = 0, index = 0, task = 0;
   double timestamp = 0.0;
   FileNumber file = {};
+  bool lacks_action = false;  // the last number of its action
 };
 
 struct SetWindow {
