@@ -48,7 +48,8 @@ static void declare(OptionFields& fields, RobomimicOptions& o) {
       .at_least(0.001)
       .with_unit("Hz");
   fields.texts("episodes", o.episodes,
-               "use only these demonstrations, by number N of demo_N, such as [0-9, 12]");
+               "use only these demonstrations, by number N of demo_N and range, such as 0-9,12; "
+               "default: all");
   std::optional<std::int64_t> max_episodes;
   fields.integer("max_episodes", max_episodes, "use only the first N demonstrations; default all")
       .at_least(1);

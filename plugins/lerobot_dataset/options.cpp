@@ -52,7 +52,7 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
               "column of the instruction: indices into the task table, or strings; `none`: no "
               "stream `task`");
   fields.texts("episodes", o.episodes,
-               "numbers of the episodes to use, such as [0-9, 12]; empty: all");
+               "use only these episodes, by number and range, such as 0-9,12; empty: all");
   std::optional<std::int64_t> max_episodes;
   fields.integer("max_episodes", max_episodes, "use only the first N episodes; default all")
       .at_least(1);

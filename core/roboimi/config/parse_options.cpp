@@ -1,5 +1,6 @@
 // Implements parse_options(), which reads a node with a schema.
 #include <algorithm>
+#include <boost/algorithm/string/trim.hpp>
 #include <cctype>
 #include <sstream>
 
@@ -107,7 +108,7 @@ class ValueReader {
       case OptionType::kNumbers:
         return read_list<double>(node, &ValueReader::read_number);
       case OptionType::kTexts:
-        return read_list<std::string>(node, &ValueReader::read_text);
+        return read_list<std::string>(as_list(node), &ValueReader::read_text);
       case OptionType::kComponent:
         return read_component(node);
       case OptionType::kGroup:
@@ -175,6 +176,21 @@ class ValueReader {
     });
     if (text.empty() || !is_line) fail(node, "a path");
     return absolute_path(text).string();
+  }
+
+  // A list of strings may be written as one string: `front,wrist` is [front, wrist]. A quoted
+  // string is one element.
+  ConfigNode as_list(const ConfigNode& node) const {
+    if (!node.is_scalar() || node.text().empty()) return node;
+    if (node.quoted()) return ConfigNode::sequence({node}, node.location());
+    ConfigNode list = ConfigNode::sequence({}, node.location());
+    std::istringstream parts(node.text() + ",");
+    for (std::string part; std::getline(parts, part, ',');) {
+      boost::algorithm::trim(part);
+      if (part.empty()) fail(node, "strings with commas between them");
+      list.items().push_back(ConfigNode::scalar(part, node.location()));
+    }
+    return list;
   }
 
   template <typename Element>

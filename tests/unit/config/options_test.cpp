@@ -190,6 +190,23 @@ TEST(ParseOptions, ReportsTheExpectedTypeAndTheValue) {
   EXPECT_THAT(example_failure("[1]"), HasSubstr("invalid value of 'agent.head'"));
 }
 
+TEST(ParseOptions, TakesOneStringForAListOfStrings) {
+  Schema schema;
+  schema.texts("names", {}, "names");
+  const auto names = [&](const std::string& text) {
+    return parse_options(parse_yaml("names: " + text, "a.yaml"), schema, "data").texts("names");
+  };
+  EXPECT_THAT(names("front"), ElementsAre("front"));
+  EXPECT_THAT(names("0-9, 12"), ElementsAre("0-9", "12"));
+  EXPECT_THAT(names("7"), ElementsAre("7"));
+  EXPECT_THAT(names("[0-9, 12, '3,4']"), ElementsAre("0-9", "12", "3,4"));
+  EXPECT_THAT(names("'a, b'"), ElementsAre("a, b"));
+  EXPECT_THAT(error_text([&] { names("a,,b"); }),
+              HasSubstr("invalid value of 'data.names': expected strings with commas between them; "
+                        "found 'a,,b'"));
+  EXPECT_THAT(error_text([&] { names("{a: b}"); }), HasSubstr("expected a list of strings"));
+}
+
 TEST(ParseOptions, ChecksRangesChoicesAndElements) {
   EXPECT_THAT(example_failure("n_emb: 7"), HasSubstr("an integer of at least 8; found '7'"));
   EXPECT_THAT(example_failure("dropout: 1.01"),
