@@ -139,7 +139,7 @@ ComposedConfig compose_config(const std::string& config, const std::vector<std::
   apply_overrides(root, changes, composer, declared);
 
   // Resolve references and paths.
-  result.root = config::interpolate(root);
+  result.root = config::interpolate(root, declared);
   expand_plugin_paths(result.root);
   result.choices = composer.choices();
   result.sources = composer.sources();

@@ -30,7 +30,9 @@
 // `a.plugin=FILE` needs no plus, and neither do later overrides of the keys of `a`, which then
 // belong to that plugin's component. `+train=NAME` adds a choice of a group.
 //
-// References. `${a.b}` is the value of another key (from the root); it may be part of a string.
+// References. `${a.b}` is the value of another key (from the root); it may be part of a string. If
+// it is the whole value of a key, and a component declares the option a.b but the config does not
+// set it, both keys have the defaults of their own components.
 // `${env:NAME}` and `${env:NAME,default}` are environment variables. `${file:../weights.ckpt}` is
 // an absolute path, relative to the folder of the config file. `\${` is a literal `${`: the tree
 // keeps the backslash, and reading an option removes it.
@@ -63,8 +65,8 @@ ROBOIMI_EXPORT std::vector<std::filesystem::path> config_search_path(
     const std::vector<std::filesystem::path>& config_dirs);
 
 // Returns the keys that components and sections declare, given the composed tree. An override of
-// such a key needs no plus even if no file sets the key; the function is called only for such an
-// override. See compose_experiment() in train/experiment.h.
+// such a key needs no plus even if no file sets the key, and a reference may name one; the function
+// is called only for such an override or reference. See compose_experiment() in train/experiment.h.
 using DeclaredKeys = std::function<std::vector<std::string>(const ConfigNode& root)>;
 
 // Composes `config`: a path, or else a name in the search folders, with or without ".yaml". Errors

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
+#include <sstream>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/paths.h"
@@ -28,17 +30,29 @@ std::size_t find_reference(const std::string& text, std::size_t from) {
   return at;
 }
 
+// "a.b": the path of a key.
+bool is_plain(const std::string& name) {
+  return !name.empty() && name.front() != '.' && name.back() != '.' &&
+         name.find("..") == std::string::npos && name.find_first_of("${: ") == std::string::npos;
+}
+
 class Interpolator {
  public:
-  explicit Interpolator(const ConfigNode& root) : root_(root) {}
+  Interpolator(const ConfigNode& root, const DeclaredKeys& declared)
+      : root_(root), declared_(declared) {}
 
   ConfigNode resolve(const ConfigNode& node, int depth) {
     add_size(node);
     if (depth > kMaxConfigDepth) fail(node, "references make the config too deep");
     if (node.is_scalar()) return resolve_scalar(node, depth);
     ConfigNode result = node;
+    std::erase_if(result.entries(), [&](const auto& entry) { return is_unset(entry.second); });
     for (ConfigNode& item : result.items()) item = resolve(item, depth + 1);
-    for (auto& [key, value] : result.entries()) value = resolve(value, depth + 1);
+    for (auto& [key, value] : result.entries()) {
+      keys_.push_back(key);
+      value = resolve(value, depth + 1);
+      keys_.pop_back();
+    }
     return result;
   }
 
@@ -47,6 +61,17 @@ class Interpolator {
                          const std::string& expected = "", const std::string& next = "") const {
     throw Error(
         {.what = what, .where = node.location().to_string(), .expected = expected, .next = next});
+  }
+
+  // Whether a value consists of one reference to an option that is declared but not set.
+  bool is_unset(const ConfigNode& node) {
+    if (!declared_ || !node.is_scalar()) return false;
+    const std::string& text = node.text();
+    if (!text.starts_with("${") || text.find('}') + 1 != text.size()) return false;
+    const std::string name = text.substr(2, text.size() - 3);
+    if (!is_plain(name) || root_.find_path(name) != nullptr) return false;
+    if (!known_) known_ = declared_(root_);
+    return std::ranges::find(*known_, name) != known_->end();
   }
 
   // Counts the size of the resolved tree.
@@ -88,10 +113,7 @@ class Interpolator {
   ConfigNode reference(const ConfigNode& node, const std::string& name, int depth) {
     if (name.starts_with("env:")) return environment(node, name.substr(4));
     if (name.starts_with("file:")) return file(node, name.substr(5));
-    const bool plain = !name.empty() && name.front() != '.' && name.back() != '.' &&
-                       name.find("..") == std::string::npos &&
-                       name.find_first_of("${: ") == std::string::npos;
-    if (!plain) {
+    if (!is_plain(name)) {
       fail(node, "cannot read the reference '${" + printable(name) + "}'",
            "${a.b} (from the root), ${env:NAME}, ${env:NAME,default} or ${file:PATH}; '\\${' is a "
            "literal '${'");
@@ -124,10 +146,26 @@ class Interpolator {
       found = found->find_path(segment);
       if (found == nullptr) {
         fail(node, "unknown reference '${" + printable(name) + "}'", "a key of the config",
-             did_you_mean(name, all_paths(root_)));
+             way_out(name));
       }
     }
     return is_resolved ? *found : resolve(*found, depth);
+  }
+
+  // What to do about an unknown reference.
+  std::string way_out(const std::string& name) const {
+    std::string own;
+    for (const std::string& key : keys_) own += (own.empty() ? "" : ".") + key;
+    std::vector<std::string> others = all_paths(root_);
+    std::erase(others, own);
+    const std::string near = did_you_mean(name, others);
+    if (!near.empty()) return near;
+    const std::string table = name.substr(0, name.find('.'));
+    const ConfigNode* section = root_.find(table);
+    const bool is_absent = section == nullptr || section->is_null();
+    const std::string set = is_absent && table != name ? "add '" + printable(table) + "'"
+                                                       : "set '" + printable(name) + "'";
+    return set + ", or give '" + printable(own) + "' another value";
   }
 
   // A path relative to the folder of the file that contains the reference.
@@ -155,12 +193,17 @@ class Interpolator {
   }
 
   const ConfigNode& root_;
+  const DeclaredKeys& declared_;
+  std::optional<std::vector<std::string>> known_;  // the declared keys, once they are needed
+  std::vector<std::string> keys_;                  // of the value that is resolved
   std::vector<std::string> active_;
   std::size_t size_ = 0;
 };
 
 }  // namespace
 
-ConfigNode interpolate(const ConfigNode& root) { return Interpolator(root).resolve(root, 0); }
+ConfigNode interpolate(const ConfigNode& root, const DeclaredKeys& declared) {
+  return Interpolator(root, declared).resolve(root, 0);
+}
 
 }  // namespace roboimi::config

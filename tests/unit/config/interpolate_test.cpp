@@ -81,6 +81,36 @@ TEST_F(Interpolation, SuggestsTheNearestKeyForAnUnknownReference) {
                         "the config; did you mean 'agent.head.n_emb'?"));
 }
 
+TEST_F(Interpolation, SaysHowToResolveAnUnknownReference) {
+  const std::string text = "data: {path: x}\nenv: {camera_names: '${data.camera_names}'}\n";
+  EXPECT_THAT(failure(text),
+              HasSubstr("unknown reference '${data.camera_names}': expected a key of "
+                        "the config; set 'data.camera_names', or give "
+                        "'env.camera_names' another value"));
+  EXPECT_THAT(failure("data: null\nenv: {camera_names: '${data.camera_names}'}\n"),
+              HasSubstr("add 'data', or give 'env.camera_names' another value"));
+}
+
+TEST_F(Interpolation, LeavesOutAKeyThatRefersToADeclaredOptionWithoutAValue) {
+  const auto compose_with = [&](const std::string& text) {
+    folder_.write("run.yaml", text);
+    return compose_config(
+               folder_.file("run.yaml"), {}, {},
+               [](const ConfigNode&) { return std::vector<std::string>{"data.camera_names"}; })
+        .root;
+  };
+  const std::string env = "env: {camera_names: '${data.camera_names}', size: 3}\n";
+  EXPECT_EQ(compose_with("data: {path: x}\n" + env),
+            parse_yaml("data: {path: x}\nenv: {size: 3}\n", ""));
+  EXPECT_EQ(compose_with("data: {camera_names: [a]}\n" + env),
+            parse_yaml("data: {camera_names: [a]}\nenv: {camera_names: [a], size: 3}\n", ""));
+  // Neither a part of a string nor an option that nobody declares can be left out.
+  EXPECT_THAT(error_text([&] { compose_with("data: {}\nx: a_${data.camera_names}\n"); }),
+              HasSubstr("set 'data.camera_names', or give 'x' another value"));
+  EXPECT_THAT(error_text([&] { compose_with("data: {}\nx: ${data.cameras}\n"); }),
+              HasSubstr("unknown reference '${data.cameras}'"));
+}
+
 TEST_F(Interpolation, RejectsCircularReferences) {
   EXPECT_THAT(failure("a: ${b}\nb: x${c}\nc: ${a}\n"),
               HasSubstr("circular references: b -> c -> a -> b"));
