@@ -35,8 +35,8 @@ constexpr const char* kInfoUsage = R"(usage: roboimi data info PATH [data.KEY=VA
 Shows the format, episodes, streams, tasks and sizes of a dataset, and what is odd about it, one
 line each: values that are not finite, constant dimensions, jumps (a step over 20 times the median
 step of its dimension and over 10 % of its range), episodes shorter than a quarter of the median,
-actions that never change, and episodes that cannot be read. Numbers of episodes are positions from
-0 in the dataset.
+actions that never change, and episodes or arrays that cannot be read. Numbers of episodes are
+positions from 0 in the dataset.
 
 )";
 constexpr const char* kInfoExample = R"(
@@ -154,12 +154,16 @@ DataSummary summarize_data(DataSource source) {
   // A bar only if it takes long.
   const auto started = std::chrono::steady_clock::now();
   std::optional<Progress> progress;
-  summary.findings = find_oddities(dataset, [&](std::int64_t done) {
+  std::vector<DataFinding> found = find_oddities(dataset, [&](std::int64_t done) {
     if (std::chrono::steady_clock::now() - started < kQuietTime) return;
     if (!progress) progress.emplace("examine", dataset.num_episodes(), done);
     progress->update(done, "");
   });
   if (progress) progress->clear();
+  if (!source.unreadable.empty()) {
+    summary.findings.push_back({"unreadable", std::nullopt, source.unreadable});
+  }
+  summary.findings.insert(summary.findings.end(), found.begin(), found.end());
   summary.source = std::move(source);
   return summary;
 }
@@ -274,7 +278,8 @@ int data_info(const Arguments& words) {
     return EXIT_SUCCESS;
   }
   const std::string path = take_paths(parsed.words, 1, 1, kInfoForm).front();
-  const DataSummary summary = summarize_data(open_data(path, parsed.values, parsed.words));
+  const DataSummary summary =
+      summarize_data(open_data(path, parsed.values, parsed.words, UnreadableParts::kLeaveOut));
   if (parsed.values["json"].as<bool>()) {
     std::cout << json_text(summary_json(summary)) << "\n";
   } else {

@@ -15,6 +15,7 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr const char* kWhere = "command line";
+constexpr const char* kUnreadable = "unreadable";  // an option of dataset components
 
 ConfigNode plain_value(const std::string& text) {
   return ConfigNode::scalar(text, {.file = kWhere}, /*quoted=*/true);
@@ -82,7 +83,7 @@ void apply_data_overrides(ConfigNode& node, const std::string& prefix,
 }
 
 DataSource open_data(const std::filesystem::path& path, const po::variables_map& values,
-                     const std::vector<std::string>& overrides) {
+                     const std::vector<std::string>& overrides, UnreadableParts parts) {
   Registry& registry = Registry::instance();
   registry.load_search_path(paths_of(values, "plugin-path"));
   DataSource source{.path = path, .config = ConfigNode::map({.file = kWhere})};
@@ -105,8 +106,26 @@ DataSource open_data(const std::filesystem::path& path, const po::variables_map&
   for (const auto& [key, value] : given.entries()) {
     if (key != "type") source.config.set(key, value);
   }
-  source.type = registry.selected(ComponentKind::kDataset, source.config, "data").name;
-  source.dataset = registry.create<Dataset>(source.config, "data");
+  const ComponentInfo& component =
+      registry.selected(ComponentKind::kDataset, source.config, "data");
+  source.type = component.name;
+  const bool may_leave_out = parts == UnreadableParts::kLeaveOut &&
+                             component.schema.find(kUnreadable) != nullptr &&
+                             source.config.find(kUnreadable) == nullptr;
+  try {
+    source.dataset = registry.create<Dataset>(source.config, "data");
+  } catch (const Error& error) {
+    if (!may_leave_out) throw;
+    // Without the unreadable parts; if that fails too, they are not the cause.
+    ConfigNode lenient = source.config;
+    lenient.set(kUnreadable, plain_value("skip"));
+    try {
+      source.dataset = registry.create<Dataset>(lenient, "data");
+    } catch (const Error&) {
+      throw error;
+    }
+    source.unreadable = one_line_message(error);
+  }
   return source;
 }
 

@@ -19,7 +19,12 @@ struct DataSource {
   std::string type;            // the dataset component
   ConfigNode config;           // its options
   std::shared_ptr<const Dataset> dataset;
+  std::string unreadable = {};  // an error about parts that were left out
 };
+
+// What to do if parts of the data cannot be read, if the component can leave them out (its option
+// `unreadable: skip`).
+enum class UnreadableParts { kError, kLeaveOut };
 
 // --type, --plugin-path, --json and --help, which every action of `roboimi data` has.
 void add_data_options(boost::program_options::options_description& options);
@@ -29,7 +34,8 @@ void add_data_options(boost::program_options::options_description& options);
 // component throws.
 DataSource open_data(const std::filesystem::path& path,
                      const boost::program_options::variables_map& values,
-                     const std::vector<std::string>& overrides);
+                     const std::vector<std::string>& overrides,
+                     UnreadableParts parts = UnreadableParts::kError);
 
 // Removes the words that are not overrides and returns them. Throws Error unless their number is at
 // least `least` and at most `most`; `usage` is shown.

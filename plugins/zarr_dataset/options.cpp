@@ -21,7 +21,8 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
   fields.number("control_hz", o.control_hz, "control rate, which the format does not record")
       .at_least(0.001)
       .with_unit("Hz");
-  fields.texts("episodes", o.episodes, "use only these episodes, by number, such as [0-9, 12]");
+  fields.texts("episodes", o.episodes,
+               "use only these episodes, by number and range, such as 0-9,12; default: all");
   std::optional<std::int64_t> max_episodes;
   fields.integer("max_episodes", max_episodes, "use only the first N episodes; default all")
       .at_least(1);
@@ -29,6 +30,10 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
   fields.choice("missing_chunks", o.missing_chunks,
                 {{MissingChunks::kError, "error"}, {MissingChunks::kFill, "fill"}},
                 "what to do about a missing chunk; fill: use the array's fill_value");
+  fields.choice("unreadable", o.unreadable,
+                {{UnreadableArrays::kError, "error"}, {UnreadableArrays::kSkip, "skip"}},
+                "what to do about an array that cannot be read, such as one with an unknown codec, "
+                "if no option names it: skip leaves it out");
 }
 
 Schema dataset_schema() { return schema_of<DatasetOptions>(); }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "plugins/zarr_dataset/zarr_array.h"
+#include "roboimi/common/text.h"
 #include "roboimi/config/did_you_mean.h"
 
 namespace roboimi::zarr_dataset {
@@ -109,6 +110,7 @@ FoundArray found_array(const Store& store, const std::string& name) {
   FoundArray found;
   try {
     found.info = read_array_info(store, "data/" + name);
+    found.fault = codec_fault(store, *found.info);
   } catch (const Error& error) {
     found.fault = error.parts();
   }
@@ -165,10 +167,12 @@ bool FoundArray::is_vector() const {
 
 std::string FoundArray::describe() const {
   if (!info) return "(not readable)";
-  return info->describe() + (info->codec.empty() ? "" : " " + info->codec);
+  return info->describe() + (info->codec.empty() ? "" : " " + printable(info->codec)) +
+         (fault ? " (not readable)" : "");
 }
 
-ReplayBuffer::ReplayBuffer(const Store& store) : store_(store) {
+ReplayBuffer::ReplayBuffer(const Store& store, UnreadableArrays unreadable)
+    : store_(store), unreadable_(unreadable) {
   if (!store.has(std::string(kEpisodeEnds) + "/.zarray")) refuse_layout(store);
   for (const std::string& name : store.children("data")) {
     if (has_array(store, name)) arrays_[name] = found_array(store, name);
@@ -187,7 +191,7 @@ const ArrayInfo& ReplayBuffer::array(const std::string& name, const std::string&
                  .expected = "one of " + listed(),
                  .next = did_you_mean(name, names, "set " + option)});
   }
-  if (!found->second.info) throw Error(found->second.fault);
+  if (!found->second.info) throw Error(*found->second.fault);
   return *found->second.info;
 }
 
@@ -213,22 +217,35 @@ Columns ReplayBuffer::columns(const std::string& text, const std::string& option
   return {.array = columns.array, .first = columns.first, .end = end};
 }
 
+bool ReplayBuffer::is_skipped(const FoundArray& array) const {
+  return array.fault && unreadable_ == UnreadableArrays::kSkip;
+}
+
 // A rule must not skip an array that it would choose if it could be read.
-void ReplayBuffer::require_readable(const std::string& option) const {
+void ReplayBuffer::require_readable(bool with_cameras, const std::string& option) const {
+  // Collect the faults of all such arrays in the first one.
+  std::optional<Error::Parts> fault;
   for (const auto& [name, array] : arrays_) {
-    if (array.info) continue;
-    Error::Parts fault = array.fault;
-    if (!fault.next.empty()) fault.next += "; ";
-    fault.next += fmt::format("to train without it, name the arrays to use in {}", option);
-    throw Error(std::move(fault));
+    const bool is_relevant = !array.info || (with_cameras && array.is_camera());
+    if (!array.fault || !is_relevant || is_skipped(array)) continue;
+    if (fault) {
+      fault->found += fmt::format("; {}: {}", array.fault->what, array.fault->found);
+    } else {
+      fault = array.fault;
+    }
   }
+  if (!fault) return;
+  fault->found += "; arrays: " + listed();
+  if (!fault->next.empty()) fault->next += "; ";
+  fault->next += fmt::format("to train without it, name the arrays to use in {}", option);
+  throw Error(std::move(*fault));
 }
 
 std::vector<std::string> ReplayBuffer::cameras() const {
-  require_readable("data.camera_names and data.state");
+  require_readable(/*with_cameras=*/true, "data.camera_names and data.state");
   std::vector<std::string> names;
   for (const auto& [name, array] : arrays_) {
-    if (array.is_camera()) names.push_back(name);
+    if (array.is_camera() && !is_skipped(array)) names.push_back(name);
     const std::string remedy = array.image_fault();
     if (remedy.empty()) continue;
     throw Error(
@@ -254,7 +271,7 @@ std::vector<std::string> ReplayBuffer::default_actions() const {
 
 std::vector<std::string> ReplayBuffer::default_state(
     const std::vector<std::string>& actions) const {
-  require_readable("data.state");
+  require_readable(/*with_cameras=*/false, "data.state");
   for (const char* name : {"agent_pos", "state"}) {
     if (has_vector(name)) return {name};
   }
@@ -271,7 +288,7 @@ std::vector<std::string> ReplayBuffer::default_state(
   // A single vector is unambiguous.
   std::vector<std::string> vectors;
   for (const auto& [name, array] : arrays_) {
-    if (array.is_vector() && std::ranges::count(actions, name) == 0) vectors.push_back(name);
+    if (has_vector(name) && std::ranges::count(actions, name) == 0) vectors.push_back(name);
   }
   if (vectors.size() == 1) return vectors;
   throw Error({.what = "cannot tell which arrays are the state",
@@ -289,7 +306,7 @@ std::string ReplayBuffer::listed() const {
 
 bool ReplayBuffer::has_vector(const std::string& name) const {
   const auto found = arrays_.find(name);
-  return found != arrays_.end() && found->second.is_vector();
+  return found != arrays_.end() && found->second.is_vector() && !is_skipped(found->second);
 }
 
 }  // namespace roboimi::zarr_dataset

@@ -14,11 +14,14 @@
 
 namespace roboimi::zarr_dataset {
 
+// What to do about an array that a default rule would choose but that cannot be read.
+enum class UnreadableArrays { kError, kSkip };
+
 // An array in data/. Unused arrays may have any form, so a description that cannot be read is only
 // an error when the array is requested, or when a default rule might select it.
 struct FoundArray {
   std::optional<ArrayInfo> info;
-  Error::Parts fault = {};  // why `info` is empty
+  std::optional<Error::Parts> fault = {};  // why it cannot be read: its description or its codec
 
   bool is_camera() const;  // [N, H, W, 3]
   // How to save an array that seems to hold images of another shape, such as [N, 3, H, W], so that
@@ -38,7 +41,7 @@ struct Columns {
 class ReplayBuffer {
  public:
   // Throws Error, naming what the store contains instead, if it has another layout.
-  explicit ReplayBuffer(const Store& store);
+  explicit ReplayBuffer(const Store& store, UnreadableArrays unreadable = UnreadableArrays::kError);
 
   const std::map<std::string, FoundArray>& arrays() const { return arrays_; }
   // The row after the last of each episode, ascending.
@@ -50,8 +53,8 @@ class ReplayBuffer {
   // The columns of a vector that `text` names. Throws Error for columns that it does not have.
   Columns columns(const std::string& text, const std::string& option) const;
 
-  // The names of all cameras. Throws Error if the description of any array cannot be read, or if an
-  // array seems to hold images in another layout.
+  // The names of all cameras. Throws Error, listing all arrays, if a camera, or the description of
+  // any array, cannot be read, or if an array seems to hold images in another layout.
   std::vector<std::string> cameras() const;
   // `action` or `actions`. Throws Error, listing all arrays, if there is neither.
   std::vector<std::string> default_actions() const;
@@ -66,9 +69,11 @@ class ReplayBuffer {
 
  private:
   bool has_vector(const std::string& name) const;
-  void require_readable(const std::string& option) const;
+  bool is_skipped(const FoundArray& array) const;
+  void require_readable(bool with_cameras, const std::string& option) const;
 
   const Store& store_;
+  UnreadableArrays unreadable_;
   std::map<std::string, FoundArray> arrays_;
   std::vector<std::int64_t> episode_ends_;
 };

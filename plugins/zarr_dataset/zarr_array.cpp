@@ -17,19 +17,6 @@ namespace {
 
 constexpr std::uint64_t kCodecOverhead = 1 << 20;  // bytes that compression may add to a chunk
 
-void require_codecs(const Store& store, const ArrayInfo& info) {
-  std::string unknown = is_known_codec(info.codec) ? "" : info.codec;
-  if (!info.filters.empty()) unknown = "the filter " + info.filters.front();
-  if (unknown.empty()) return;
-  throw Error(
-      {.what = fmt::format("array '{}' is stored with a codec that is not known", info.name),
-       .where = store.where(info.name + "/.zarray"),
-       .expected = fmt::format("one of {}, without filters", kKnownCodecs),
-       .found = printable(unknown),
-       .next = "save the array again with one of them, or leave it out: set "
-               "data.camera_names to the other cameras"});
-}
-
 // Reverses the bytes of every element.
 void swap_bytes(at::Tensor& bytes, std::int64_t item_size) {
   std::uint8_t* const start = bytes.data_ptr<std::uint8_t>();
@@ -66,9 +53,21 @@ at::Tensor as_bytes(const at::Tensor& values) {
 
 }  // namespace
 
+std::optional<Error::Parts> codec_fault(const Store& store, const ArrayInfo& info) {
+  std::string unknown = is_known_codec(info.codec) ? "" : info.codec;
+  if (!info.filters.empty()) unknown = "the filter " + info.filters.front();
+  if (unknown.empty()) return std::nullopt;
+  return Error::Parts{
+      .what = fmt::format("array '{}' is stored with a codec that is not known", info.name),
+      .where = store.where(info.name + "/.zarray"),
+      .expected = fmt::format("one of {}, without filters", kKnownCodecs),
+      .found = printable(unknown),
+      .next = "save the array again with one of them, or leave it out"};
+}
+
 ZarrArray::ZarrArray(const Store& store, ArrayInfo info, MissingChunks missing)
     : store_(store), info_(std::move(info)), missing_(missing) {
-  require_codecs(store_, info_);
+  if (const auto fault = codec_fault(store_, info_)) throw Error(*fault);
 }
 
 void ZarrArray::for_each_chunk(std::int64_t first, std::int64_t count,

@@ -7,17 +7,22 @@
 #include <filesystem>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "plugins/zarr_dataset/array_info.h"
 #include "plugins/zarr_dataset/store.h"
+#include "roboimi/common/error.h"
 
 namespace roboimi::zarr_dataset {
 
 // What to do about a chunk that is not in the store. According to the format, such a chunk holds
 // the array's fill_value, but in practice the copy is usually incomplete.
 enum class MissingChunks { kError, kFill };
+
+// Why an array cannot be read: its codec or a filter is not known. Empty if it can.
+std::optional<Error::Parts> codec_fault(const Store& store, const ArrayInfo& info);
 
 // Const members are safe to call from several threads at once.
 class ZarrArray {

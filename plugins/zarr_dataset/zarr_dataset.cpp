@@ -22,7 +22,7 @@ constexpr std::size_t kListedArrays = 8;  // in a log line
 
 ZarrDataset::ZarrDataset(const DatasetOptions& options)
     : options_(options), store_(open_store(options.path)) {
-  const ReplayBuffer buffer(*store_);
+  const ReplayBuffer buffer(*store_, options.unreadable);
   choose_arrays(buffer);
   choose_episodes(buffer);
   check_images();

@@ -30,6 +30,7 @@ struct DatasetOptions {
   std::vector<std::string> episodes = {};  // numbers and ranges; empty: all
   std::int64_t max_episodes = 0;           // use only the first N; 0: all
   MissingChunks missing_chunks = MissingChunks::kError;
+  UnreadableArrays unreadable = UnreadableArrays::kError;
 };
 
 class ZarrDataset : public Dataset {

@@ -80,6 +80,21 @@ TEST_F(DataCommand, InfoDescribesTheDemonstrations) {
               AllOf(HasSubstr("episodes      2\n"), HasSubstr("top "), HasSubstr("[128, 128, 3]")));
 }
 
+TEST_F(DataCommand, InfoListsAllArraysIfTheCodecOfOneIsNotKnown) {
+  const std::string umi = ROBOIMI_SOURCE_DIR "/tests/golden/zarr/umi.zarr.zip";
+  const Json json = json_of({"info", umi});
+  EXPECT_EQ(json.at("num_episodes"), 3);
+  EXPECT_EQ(json.at("streams").back().at("name"), "camera1_rgb");
+  EXPECT_EQ(json.at("findings").at(0).at("kind"), "unreadable");
+  EXPECT_THAT(json.at("findings").at(0).at("text").get<std::string>(),
+              AllOf(HasSubstr("array 'data/camera0_rgb' is stored with a codec that is not known"),
+                    HasSubstr("found imagecodecs_jpegxl"), HasSubstr("camera1_rgb uint8"),
+                    HasSubstr("robot0_demo_start_pose")));
+  // Other commands do not leave anything out unless they are asked to.
+  EXPECT_EQ(data({"stats", umi}).status, 1);
+  EXPECT_EQ(data({"stats", umi, "data.unreadable=skip"}).status, 0);
+}
+
 TEST_F(DataCommand, StatsAreThoseOfAllRows) {
   const auto dataset = open("data");
   const at::Tensor states = at::cat({dataset->state(0), dataset->state(1)});

@@ -136,6 +136,28 @@ TEST(ZarrDataset, TrainsWithoutACameraWhoseCodecIsNotKnown) {
   EXPECT_TRUE(at::equal(dataset.state(1), at::cat({robot, robot}, 1)));
 }
 
+TEST(ZarrDataset, ListsAllArraysIfOneCannotBeRead) {
+  EXPECT_THAT(
+      error_text([] { ZarrDataset({.path = golden("umi.zarr.zip")}); }),
+      AllOf(HasSubstr("camera0_rgb uint8 [9, 6, 8, 3] imagecodecs_jpegxl (not readable)"),
+            HasSubstr("action float32 [9, 2] blosc"), HasSubstr("robot1_gripper_width float32"),
+            HasSubstr("name the arrays to use in data.camera_names")));
+}
+
+TEST(ZarrDataset, LeavesOutArraysThatCannotBeReadIfAsked) {
+  const ZarrDataset dataset(
+      {.path = golden("umi.zarr.zip"), .unreadable = UnreadableArrays::kSkip});
+  EXPECT_THAT(dataset.spec().camera_names(), ElementsAre("camera1_rgb"));
+  expect_images(dataset, "camera1_rgb");
+  // An array that an option names must be readable.
+  EXPECT_THAT(error_text([] {
+                ZarrDataset({.path = golden("umi.zarr.zip"),
+                             .camera_names = {"camera0_rgb"},
+                             .unreadable = UnreadableArrays::kSkip});
+              }),
+              HasSubstr("imagecodecs_jpegxl"));
+}
+
 TEST(ZarrDataset, SelectsEpisodesByNumber) {
   const ZarrDataset dataset({.path = golden("pusht.zarr"), .episodes = {"0", "2"}});
   ASSERT_EQ(dataset.num_episodes(), 2);
