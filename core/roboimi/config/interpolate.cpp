@@ -19,7 +19,7 @@ namespace roboimi::config {
 namespace {
 
 // Limits far above any real config. References that double a string or list exceed them quickly.
-constexpr std::size_t kMostBytes = 16 << 20;
+constexpr std::size_t kMostResolvedBytes = 16 << 20;
 constexpr std::size_t kBytesOfANode = 64;
 constexpr std::size_t kMostActive = 100;
 
@@ -77,9 +77,9 @@ class Interpolator {
   // Counts the size of the resolved tree.
   void add_size(const ConfigNode& node) {
     size_ += kBytesOfANode + node.text().size();
-    if (size_ > kMostBytes) {
+    if (size_ > kMostResolvedBytes) {
       fail(node, "references make the config too large",
-           "at most " + std::to_string(kMostBytes) + " bytes");
+           "at most " + std::to_string(kMostResolvedBytes) + " bytes");
     }
   }
 

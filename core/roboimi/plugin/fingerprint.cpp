@@ -12,7 +12,7 @@ constexpr std::size_t kFixedSize = offsetof(Fingerprint, checksum_kind);
 
 // A field up to its zero byte, or all of it if there is none. Non-printable bytes become '?'.
 template <std::size_t kField>
-std::string text_of(const char (&field)[kField]) {
+std::string text_of_field(const char (&field)[kField]) {
   std::string text(field, strnlen(field, kField));
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
@@ -22,7 +22,7 @@ std::string text_of(const char (&field)[kField]) {
 
 std::string rebuild_advice(const Fingerprint& host) {
   return fmt::format("rebuild the plugin against this roboimi (libtorch {}, {})",
-                     text_of(host.torch_version), text_of(host.compiler));
+                     text_of_field(host.torch_version), text_of_field(host.compiler));
 }
 
 Error::Parts api_problem(std::uint32_t found, const Fingerprint& host) {
@@ -35,23 +35,23 @@ Error::Parts api_problem(std::uint32_t found, const Fingerprint& host) {
 
 // The first difference between fields that must match; empty if there is none.
 std::optional<Error::Parts> difference(const Fingerprint& plugin, const Fingerprint& host) {
-  if (text_of(plugin.torch_version) != text_of(host.torch_version)) {
+  if (text_of_field(plugin.torch_version) != text_of_field(host.torch_version)) {
     return Error::Parts{.what = "built for another libtorch",
-                        .expected = "libtorch " + text_of(host.torch_version),
-                        .found = "libtorch " + text_of(plugin.torch_version),
+                        .expected = "libtorch " + text_of_field(host.torch_version),
+                        .found = "libtorch " + text_of_field(plugin.torch_version),
                         .next = rebuild_advice(host)};
   }
-  if (text_of(plugin.cxx_abi) != text_of(host.cxx_abi)) {
+  if (text_of_field(plugin.cxx_abi) != text_of_field(host.cxx_abi)) {
     return Error::Parts{
         .what = "built for another C++ ABI",
-        .expected = text_of(host.cxx_abi),
-        .found = fmt::format("{} ({})", text_of(plugin.cxx_abi), text_of(plugin.compiler)),
+        .expected = text_of_field(host.cxx_abi),
+        .found = fmt::format("{} ({})", text_of_field(plugin.cxx_abi), text_of_field(plugin.compiler)),
         .next = rebuild_advice(host)};
   }
-  if (text_of(plugin.sanitizer) != text_of(host.sanitizer)) {
+  if (text_of_field(plugin.sanitizer) != text_of_field(host.sanitizer)) {
     return Error::Parts{.what = "built with another sanitizer",
-                        .expected = "sanitizer " + text_of(host.sanitizer),
-                        .found = "sanitizer " + text_of(plugin.sanitizer),
+                        .expected = "sanitizer " + text_of_field(host.sanitizer),
+                        .found = "sanitizer " + text_of_field(plugin.sanitizer),
                         .next = "rebuild the plugin with the preset roboimi was built with"};
   }
   return std::nullopt;
@@ -65,7 +65,7 @@ const Fingerprint& host_fingerprint() {
 }
 
 std::string plugin_name_of(const Fingerprint& fingerprint) {
-  return text_of(fingerprint.plugin_name);
+  return text_of_field(fingerprint.plugin_name);
 }
 
 std::optional<Fingerprint> check_fingerprint(std::span<const std::uint8_t> content,

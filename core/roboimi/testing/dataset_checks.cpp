@@ -18,12 +18,12 @@
 namespace roboimi::testing {
 namespace {
 
-using Made = std::shared_ptr<Dataset>;
+using MadeDataset = std::shared_ptr<Dataset>;
 
 constexpr std::int64_t kMostEpisodes = 3;  // number of episodes to check; data may be large
 
-Made make(const DatasetSubject& subject) {
-  Made dataset = subject.make();
+MadeDataset make(const DatasetSubject& subject) {
+  MadeDataset dataset = subject.make();
   require(dataset != nullptr, "the factory returns no dataset");
   require(dataset->num_episodes() > 0, "there are no episodes to check");
   return dataset;
@@ -88,7 +88,7 @@ void require_same_alone(const Dataset& dataset, std::int64_t episode, const Stre
 }
 
 void spec_is_complete(const DatasetSubject& subject) {
-  const Made dataset = make(subject);
+  const MadeDataset dataset = make(subject);
   const ObservationSpec& spec = dataset->spec();
   require(!spec.streams.empty() && spec.action_dim > 0, "spec() has no stream or no action");
   std::set<std::string> names;
@@ -107,7 +107,7 @@ void spec_is_complete(const DatasetSubject& subject) {
 }
 
 void rows_fit_the_spec(const DatasetSubject& subject) {
-  const Made dataset = make(subject);
+  const MadeDataset dataset = make(subject);
   const ObservationSpec& spec = dataset->spec();
   for (std::int64_t episode = 0; episode < num_checked(*dataset); ++episode) {
     const std::int64_t length = dataset->episode(episode).length;
@@ -127,7 +127,7 @@ void rows_fit_the_spec(const DatasetSubject& subject) {
 }
 
 void frames_fit_the_spec(const DatasetSubject& subject) {
-  const Made dataset = make(subject);
+  const MadeDataset dataset = make(subject);
   for (const StreamSpec& stream : images_of(*dataset)) {
     for (std::int64_t episode = 0; episode < num_checked(*dataset); ++episode) {
       // The first frame and the last two; an episode may be long.
@@ -141,7 +141,7 @@ void frames_fit_the_spec(const DatasetSubject& subject) {
 }
 
 void strings_fit_the_spec(const DatasetSubject& subject) {
-  const Made dataset = make(subject);
+  const MadeDataset dataset = make(subject);
   bool any = false;
   for (const StreamSpec& stream : dataset->spec().streams) {
     if (stream.kind != StreamKind::kText) continue;
@@ -166,7 +166,7 @@ void strings_fit_the_spec(const DatasetSubject& subject) {
 
 // Memory-mapped frames must have the same bytes as decoded frames.
 void mapped_frames_equal_decoded_frames(const DatasetSubject& subject) {
-  const Made dataset = make(subject);
+  const MadeDataset dataset = make(subject);
   bool any = false;
   for (const StreamSpec& stream : images_of(*dataset)) {
     const std::string& camera = stream.name;
@@ -187,7 +187,7 @@ void mapped_frames_equal_decoded_frames(const DatasetSubject& subject) {
 }
 
 void reading_twice_gives_the_same(const DatasetSubject& subject) {
-  const Made dataset = make(subject), other = make(subject);
+  const MadeDataset dataset = make(subject), other = make(subject);
   require(dataset->num_episodes() == other->num_episodes(),
           "two readers have different numbers of episodes");
   for (std::int64_t episode = 0; episode < num_checked(*dataset); ++episode) {
@@ -206,7 +206,7 @@ void reading_twice_gives_the_same(const DatasetSubject& subject) {
 
 void threads_may_read_at_once(const DatasetSubject& subject) {
   // Read in several threads and compare with the first result.
-  const Made dataset = make(subject);
+  const MadeDataset dataset = make(subject);
   const at::Tensor expected = dataset->actions(0);
   std::vector<std::future<bool>> readers;
   for (int i = 0; i < 4; ++i) {
@@ -227,7 +227,7 @@ void threads_may_read_at_once(const DatasetSubject& subject) {
 }
 
 void missing_streams_and_rows_are_refused(const DatasetSubject& subject) {
-  const Made dataset = make(subject);
+  const MadeDataset dataset = make(subject);
   const std::int64_t length = dataset->episode(0).length;
   require_error("an unknown stream", {"no_such_stream"},
                 [&] { dataset->read(0, "no_such_stream", 0, 1); });

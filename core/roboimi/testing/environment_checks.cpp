@@ -16,10 +16,10 @@
 namespace roboimi::testing {
 namespace {
 
-using Made = std::shared_ptr<Environment>;
+using MadeEnvironment = std::shared_ptr<Environment>;
 
-Made make(const EnvironmentSubject& subject) {
-  Made environment = subject.make();
+MadeEnvironment make(const EnvironmentSubject& subject) {
+  MadeEnvironment environment = subject.make();
   require(environment != nullptr, "the factory returns no environment");
   return environment;
 }
@@ -91,15 +91,15 @@ bool are_finite(const std::vector<std::array<double, 3>>& points) {
   });
 }
 
-void spec_is_complete(const EnvironmentSubject& subject) {
-  const Made environment = make(subject);
+void environment_spec_is_complete(const EnvironmentSubject& subject) {
+  const MadeEnvironment environment = make(subject);
   const ObservationSpec& spec = environment->spec();
   require(!spec.streams.empty() && spec.action_dim > 0, "spec() has no stream or no action");
   require(environment->max_steps() > 0, "max_steps() is not positive; episodes must end");
 }
 
 void scene_is_complete(const EnvironmentSubject& subject) {
-  const Made environment = make(subject);
+  const MadeEnvironment environment = make(subject);
   Scene& scene = scene_of(*environment);
   require(scene.max_reward() > 0, "max_reward() is not positive");
   require(!scene.stage_names().empty(), "stage_names() is empty; name stage 0");
@@ -109,7 +109,7 @@ void scene_is_complete(const EnvironmentSubject& subject) {
 }
 
 void observations_fit_the_spec(const EnvironmentSubject& subject) {
-  const Made environment = make(subject);
+  const MadeEnvironment environment = make(subject);
   for (const bool render : {false, true}) {
     const Observation first = environment->reset(3, render);
     require_fit(environment->spec(), first, render);
@@ -123,9 +123,9 @@ void observations_fit_the_spec(const EnvironmentSubject& subject) {
 }
 
 void seed_decides_the_episode(const EnvironmentSubject& subject) {
-  const Made environment = make(subject);
+  const MadeEnvironment environment = make(subject);
   scene_of(*environment);
-  const Made other = make(subject);
+  const MadeEnvironment other = make(subject);
   const Observation first = environment->reset(11, true);
   other->reset(12, false);  // an earlier episode, which must not matter
   require(same(first, other->reset(11, true)),
@@ -141,7 +141,7 @@ void seed_decides_the_episode(const EnvironmentSubject& subject) {
 }
 
 void seeds_differ(const EnvironmentSubject& subject) {
-  const Made environment = make(subject);
+  const MadeEnvironment environment = make(subject);
   scene_of(*environment);
   const Observation first = environment->reset(0, true);
   for (std::uint64_t seed = 1; seed < 10; ++seed) {
@@ -160,7 +160,7 @@ void require_in_scene(const Scene& scene, const StepResult& result) {
 
 void episodes_end(const EnvironmentSubject& subject) {
   // Run an episode to its end.
-  const Made environment = make(subject);
+  const MadeEnvironment environment = make(subject);
   Scene* const scene = environment->scene();
   const Observation first = environment->reset(5, false);
   const at::Tensor action = gentle_action(subject, *environment, first);
@@ -192,16 +192,17 @@ void step_needs_a_reset(const EnvironmentSubject& subject) {
   // A robot that accepts the command must not move far, so use the command of an earlier episode.
   at::Tensor action;
   {
-    const Made earlier = make(subject);  // closed before the next one: there may be only one robot
+    const MadeEnvironment earlier =
+        make(subject);  // closed before the next one: there may be only one robot
     action = gentle_action(subject, *earlier, earlier->reset(4, false));
   }
-  const Made environment = make(subject);
+  const MadeEnvironment environment = make(subject);
   require_error("a step before the first reset", {"reset"},
                 [&] { environment->step(action, false); });
 }
 
 void bad_actions_are_refused(const EnvironmentSubject& subject) {
-  const Made environment = make(subject);
+  const MadeEnvironment environment = make(subject);
   const Observation first = environment->reset(2, false);
   const at::Tensor action = gentle_action(subject, *environment, first);
   require_error("an action that is too long", {"action"}, [&] {
@@ -213,7 +214,7 @@ void bad_actions_are_refused(const EnvironmentSubject& subject) {
 }
 
 void renders_any_size(const EnvironmentSubject& subject) {
-  const Made environment = make(subject);
+  const MadeEnvironment environment = make(subject);
   Scene& scene = scene_of(*environment);
   if (environment->spec().camera_names().empty()) skip("the environment has no camera");
   environment->reset(1, false);
@@ -228,9 +229,9 @@ void renders_any_size(const EnvironmentSubject& subject) {
 
 void rendering_changes_nothing(const EnvironmentSubject& subject) {
   // Step two environments in the same way, of which one renders.
-  const Made environment = make(subject);
+  const MadeEnvironment environment = make(subject);
   const Scene& scene = scene_of(*environment);
-  const Made other = make(subject);
+  const MadeEnvironment other = make(subject);
   Scene& rendered = scene_of(*other);
   const Observation first = environment->reset(8, false);
   other->reset(8, true);
@@ -255,7 +256,7 @@ void rendering_changes_nothing(const EnvironmentSubject& subject) {
 }
 
 void end_effectors_have_names(const EnvironmentSubject& subject) {
-  const Made environment = make(subject);
+  const MadeEnvironment environment = make(subject);
   Scene& scene = scene_of(*environment);
   environment->reset(1, false);
   require(scene.end_effector_positions().size() == scene.end_effector_names().size(),
@@ -264,7 +265,7 @@ void end_effectors_have_names(const EnvironmentSubject& subject) {
 }
 
 void each_end_effector_has_a_tool(const EnvironmentSubject& subject) {
-  const Made environment = make(subject);
+  const MadeEnvironment environment = make(subject);
   Scene& scene = scene_of(*environment);
   environment->reset(1, false);
   const std::size_t count = scene.end_effector_names().size();
@@ -290,7 +291,7 @@ at::Tensor EnvironmentSubject::gentle_action(Environment& environment,
 
 const std::vector<Check<EnvironmentSubject>>& environment_checks() {
   static const std::vector<Check<EnvironmentSubject>> checks = {
-      {"spec_is_complete", "policies are built from it", spec_is_complete},
+      {"spec_is_complete", "policies are built from it", environment_spec_is_complete},
       {"scene_is_complete", "rollouts report its rewards and stages", scene_is_complete},
       {"observations_fit_the_spec", "a policy is built for these sizes", observations_fit_the_spec},
       {"seed_decides_the_episode", "policies are compared on the same seeds",
