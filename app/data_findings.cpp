@@ -71,6 +71,11 @@ double value_at(const at::Tensor& values, std::int64_t row, std::int64_t column)
   return values.const_data_ptr<double>()[row * values.size(1) + column];
 }
 
+// The change from the row before, without its sign.
+double step_at(const at::Tensor& values, std::int64_t row, std::int64_t column) {
+  return std::abs(value_at(values, row, column) - value_at(values, row - 1, column));
+}
+
 std::int64_t width_of(const DataTable& table) {
   for (const at::Tensor& values : table.episodes) {
     if (values.defined()) return values.size(1);
@@ -91,7 +96,7 @@ DimensionScale scale_of(const DataTable& table, std::int64_t column) {
       scale.min = std::min(scale.min, value);
       scale.max = std::max(scale.max, value);
       if (row == 0) continue;
-      const double step = std::abs(value - value_at(values, row - 1, column));
+      const double step = step_at(values, row, column);
       if (std::isfinite(step) && step > 0.0) steps.push_back(step);
     }
   }
@@ -125,6 +130,22 @@ void find_constants(const DataTable& table, const std::vector<DimensionScale>& s
   }
 }
 
+// The upper quartile of the steps in the five rows before and after one: the speed of the motion
+// that a jump interrupts. A quartile, so that a jump there and back is two jumps.
+double speed_around(const at::Tensor& values, std::int64_t row, std::int64_t column) {
+  constexpr std::int64_t kRows = 5;
+  std::vector<double> steps;
+  const std::int64_t end = std::min(row + kRows + 1, values.size(0));
+  for (std::int64_t i = std::max<std::int64_t>(row - kRows, 1); i < end; ++i) {
+    const double step = step_at(values, i, column);
+    if (i != row && std::isfinite(step)) steps.push_back(step);
+  }
+  if (steps.empty()) return 0.0;
+  const auto quartile = steps.begin() + std::ssize(steps) * 3 / 4;
+  std::ranges::nth_element(steps, quartile);
+  return *quartile;
+}
+
 // One line for each episode: its largest jump, and the number of the others.
 void find_jumps(const DataTable& table, const std::vector<DimensionScale>& scales,
                 std::vector<DataFinding>& findings) {
@@ -138,9 +159,9 @@ void find_jumps(const DataTable& table, const std::vector<DimensionScale>& scale
       const double least =
           std::max(kJumpFactor * scale.median_step, kJumpShare * (scale.max - scale.min));
       for (std::int64_t row = 1; row < values.size(0); ++row) {
-        const double step =
-            std::abs(value_at(values, row, column) - value_at(values, row - 1, column));
+        const double step = step_at(values, row, column);
         if (!std::isfinite(step) || step <= least) continue;
+        if (step <= kJumpFactor * speed_around(values, row, column)) continue;
         ++count;
         if (step / scale.median_step <= largest) continue;
         largest = step / scale.median_step;

@@ -16,8 +16,9 @@
 
 namespace roboimi::app {
 
-// An odd step is more than kJumpFactor times as large as the median of its dimension's steps other
-// than 0, and more than kJumpShare of the dimension's range.
+// A jump is a step of more than kJumpFactor times the median of its dimension's steps other than 0,
+// more than kJumpFactor times the steps in the rows around it, and more than kJumpShare of the
+// dimension's range.
 inline constexpr double kJumpFactor = 20.0;
 inline constexpr double kJumpShare = 0.1;
 // A short episode has fewer rows than this share of the median.

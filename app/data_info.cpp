@@ -34,9 +34,9 @@ constexpr const char* kInfoUsage = R"(usage: roboimi data info PATH [data.KEY=VA
 
 Shows the format, episodes, streams, tasks and sizes of a dataset, and what is odd about it, one
 line each: values that are not finite, constant dimensions, jumps (a step over 20 times the median
-step of its dimension and over 10 % of its range), episodes shorter than a quarter of the median,
-actions that never change, and episodes or arrays that cannot be read. Numbers of episodes are
-positions from 0 in the dataset.
+step of its dimension, over 20 times the motion in the rows around it, and over 10 % of its range),
+episodes shorter than a quarter of the median, actions that never change, and episodes or arrays
+that cannot be read. Numbers of episodes are positions from 0 in the dataset.
 
 )";
 constexpr const char* kInfoExample = R"(

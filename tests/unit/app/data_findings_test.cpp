@@ -93,6 +93,19 @@ TEST(DataFindings, AGripperThatOpensIsNoJump) {
   EXPECT_THAT(findings_in(std::move(episodes)), IsEmpty());
 }
 
+TEST(DataFindings, AFastMotionOfAFewRowsIsNoJump) {
+  auto episodes = smooth_episodes();
+  // A gripper at rest, up to vibrations, that closes within four rows.
+  const at::Tensor closing = at::tensor({0.03F, 0.16F, 0.32F, 0.36F});
+  for (auto& episode : episodes) {
+    const at::Tensor gripper = episode.rows[kState].select(1, 1);
+    gripper.copy_(at::arange(kRows, at::kFloat).remainder(2) * 1e-5);
+    gripper.slice(0, 20, 24).copy_(closing);
+    gripper.slice(0, 24).add_(0.365);
+  }
+  EXPECT_THAT(findings_in(std::move(episodes)), IsEmpty());
+}
+
 TEST(DataFindings, NoiseOfAStillJointIsNoJump) {
   auto episodes = smooth_episodes();
   // Most steps are tiny; a motion of 30 rows is hundreds of times as fast, but takes 30 rows.
