@@ -217,8 +217,8 @@ EpisodeRecord DataConversion::record(std::int64_t index,
                        .labels = source.dataset->labels(source.episode),
                        .actions = read_actions(*source.dataset, source.episode),
                        .control_hz = spec_.control_hz,
-                       .seed = info.seed.value_or(0),
-                       .success = info.success.value_or(false)};
+                       .seed = info.seed,
+                       .success = info.success};
   for (const StreamSpec& stream : spec_.streams) {
     record.observations[stream.name] = read(source, stream, should_stop);
   }

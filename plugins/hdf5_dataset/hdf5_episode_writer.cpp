@@ -201,8 +201,8 @@ void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record)
     MemoryFile memory;
     memory.flag("sim", true);
     if (is_compressed) memory.flag("compress", true);
-    memory.attribute("seed", H5T_NATIVE_UINT64, &record.seed);
-    memory.flag("success", record.success);
+    if (record.seed) memory.attribute("seed", H5T_NATIVE_UINT64, &*record.seed);
+    if (record.success) memory.flag("success", *record.success);
     memory.attribute("control_hz", H5T_NATIVE_DOUBLE, &record.control_hz);
     memory.group("/observations");
     memory.group("/observations/images");
@@ -233,13 +233,8 @@ void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record)
 
 EpisodeHeader Hdf5EpisodeWriter::read_header(const fs::path& path) const {
   const Hdf5File file(path);
-  const auto seed = file.integer_attribute("seed").value;
-  if (!seed) {
-    throw Error({.what = "the file does not record its seed",
-                 .where = path.string(),
-                 .expected = "an attribute 'seed', as written by roboimi collect"});
-  }
-  return {.seed = *seed, .success = file.boolean_attribute("success").value.value_or(false)};
+  return {.seed = file.integer_attribute("seed").value,
+          .success = file.boolean_attribute("success").value};
 }
 
 }  // namespace roboimi::hdf5_dataset

@@ -47,8 +47,7 @@ void add_member(zip_t* zip, const std::string& name, zip_source_t* source, const
 }
 
 EpisodeFacts facts_from_json(const Json& json) {
-  EpisodeFacts facts{.header = {.seed = json.at("seed").get<std::uint64_t>(),
-                                .success = json.at("success").get<bool>()},
+  EpisodeFacts facts{.header = header_from_json(json),
                      .length = json.at("length").get<std::int64_t>(),
                      .fps = json.at("fps").get<double>(),
                      .robot_type = json.at("robot_type").get<std::string>(),
@@ -96,15 +95,30 @@ TemporaryFolder::~TemporaryFolder() {
   fs::remove_all(path_, ignored);
 }
 
+Json to_json(const EpisodeHeader& header) {
+  Json json = Json::object();
+  if (header.seed) json["seed"] = *header.seed;
+  if (header.success) json["success"] = *header.success;
+  return json;
+}
+
+EpisodeHeader header_from_json(const Json& json) {
+  EpisodeHeader header;
+  if (json.contains("seed")) header.seed = json.at("seed").get<std::uint64_t>();
+  if (json.contains("success")) header.success = json.at("success").get<bool>();
+  return header;
+}
+
 Json EpisodeFacts::to_json() const {
   Json all_stats = Json::object();
   for (const auto& [feature, of_feature] : stats) {
     all_stats[feature] = lerobot_dataset::to_json(of_feature, /*is_camera=*/false);
   }
-  return {{"format", kFormat},    {"seed", header.seed}, {"success", header.success},
-          {"length", length},     {"fps", fps},          {"robot_type", robot_type},
-          {"features", features}, {"tasks", tasks},      {"task_rows", task_rows},
-          {"stats", all_stats}};
+  Json json = {{"format", kFormat},        {"length", length},     {"fps", fps},
+               {"robot_type", robot_type}, {"features", features}, {"tasks", tasks},
+               {"task_rows", task_rows},   {"stats", all_stats}};
+  json.update(lerobot_dataset::to_json(header));
+  return json;
 }
 
 void write_archive(const fs::path& file, const EpisodeFacts& facts,

@@ -31,6 +31,11 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+// The seed and success as members of a JSON object. Unknown ones are left out.
+Json to_json(const EpisodeHeader& header);
+// Throws Json::exception for a member of another type.
+EpisodeHeader header_from_json(const Json& json);
+
 // What episode.json contains.
 struct EpisodeFacts {
   EpisodeHeader header = {};

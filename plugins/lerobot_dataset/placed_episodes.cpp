@@ -8,6 +8,7 @@
 #include <set>
 #include <string_view>
 
+#include "plugins/lerobot_dataset/episode_archive.h"
 #include "plugins/lerobot_dataset/json_file.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
@@ -84,9 +85,7 @@ std::optional<EpisodeHeader> find_header(const parquet::Reader& table) {
   const auto found = table.metadata().find(kMetadataKey);
   if (found == table.metadata().end() || table.num_rows() != 1) return std::nullopt;
   try {
-    const Json json = Json::parse(found->second);
-    return EpisodeHeader{.seed = json.at("seed").get<std::uint64_t>(),
-                         .success = json.at("success").get<bool>()};
+    return header_from_json(Json::parse(found->second));
   } catch (const Json::exception&) {
     return std::nullopt;
   }
@@ -95,14 +94,13 @@ std::optional<EpisodeHeader> find_header(const parquet::Reader& table) {
 EpisodeHeader read_table_header(const fs::path& file) {
   const std::optional<EpisodeHeader> header = find_header(parquet::Reader(file));
   if (header) return *header;
-  throw Error({.what = "the table does not record the seed of an episode",
+  throw Error({.what = "the table was not written by roboimi",
                .where = file.string(),
                .expected = "one row and the metadata 'roboimi', as written by roboimi collect"});
 }
 
 std::map<std::string, std::string> table_metadata(const EpisodeHeader& header) {
-  const Json json = {{"seed", header.seed}, {"success", header.success}};
-  return {{kMetadataKey, json.dump()}};
+  return {{kMetadataKey, to_json(header).dump()}};
 }
 
 void PlacedEpisodes::update(const fs::path& folder) {

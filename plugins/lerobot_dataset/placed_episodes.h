@@ -28,8 +28,8 @@ struct PlacedEpisode {
 
 // Whether the file begins like a Parquet file, and not like an EpisodeArchive.
 bool is_table(const std::filesystem::path& file);
-// The seed and success of a placed episode. They are key-value metadata of its table: LeRobot's
-// recorder could not append to a dataset whose tables have other columns.
+// The seed and success of a placed episode, where known. They are key-value metadata of its table:
+// LeRobot's recorder could not append to a dataset whose tables have other columns.
 EpisodeHeader read_table_header(const std::filesystem::path& file);
 // Empty for a table that another program wrote.
 std::optional<EpisodeHeader> find_header(const parquet::Reader& table);

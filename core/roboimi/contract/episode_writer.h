@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,14 +22,14 @@ struct EpisodeRecord {
   std::map<std::string, at::Tensor> labels;  // name -> float [L, k]; see Dataset::labels()
   at::Tensor actions;                        // float [L, A]
   double control_hz = 0.0;
-  std::uint64_t seed = 0;  // of the environment
-  bool success = false;
+  std::optional<std::uint64_t> seed = {};  // of the environment, if known
+  std::optional<bool> success = {};        // if known
 };
 
 // The facts about an existing episode that are needed to resume a collection.
 struct EpisodeHeader {
-  std::uint64_t seed = 0;
-  bool success = false;
+  std::optional<std::uint64_t> seed = {};
+  std::optional<bool> success = {};
 };
 
 class ROBOIMI_EXPORT EpisodeWriter {
@@ -49,7 +50,8 @@ class ROBOIMI_EXPORT EpisodeWriter {
   // here, and creates `file_of(folder, index)` last.
   virtual void place(const std::filesystem::path& written, const std::filesystem::path& folder,
                      std::int64_t index) const;
-  // The header of an existing file. Throws Error if it cannot be read.
+  // The header of an existing file; values that the record did not have are empty. Throws Error if
+  // the file cannot be read.
   virtual EpisodeHeader read_header(const std::filesystem::path& file) const = 0;
 };
 

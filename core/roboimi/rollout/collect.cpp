@@ -85,7 +85,7 @@ EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, doubl
   const Scene& scene = *environment.scene();
   std::map<std::string, std::vector<at::Tensor>> streams, labels;
   std::vector<at::Tensor> actions;
-  EpisodeRecord record{.streams = environment.spec().streams};
+  EpisodeRecord record{.streams = environment.spec().streams, .success = false};
   for (std::int64_t row = 0;; ++row) {
     const at::Tensor action = expert->act();
     for (const StreamSpec& stream : record.streams) {
@@ -95,7 +95,7 @@ EpisodeRecord record_episode(Environment& environment, std::uint64_t seed, doubl
     actions.push_back(action.to(at::kFloat));
     // The observation after the last action is not recorded, so it is not rendered.
     StepResult result = environment.step(action, row + 1 < environment.max_steps());
-    record.success = record.success || result.info.success;
+    record.success = *record.success || result.info.success;
     if (result.terminated || result.truncated) break;
     observation = std::move(result.observation);
   }
@@ -187,7 +187,7 @@ void Collection::find_existing() {
     }
     std::uint64_t seed = 0;
     try {
-      seed = writer_->read_header(file).seed;
+      seed = recorded_seed(*writer_, file);
     } catch (const Error& error) {
       logger().warn("{} will be recorded again: {}", file.string(), error.what());
       before.reset();

@@ -14,6 +14,14 @@ namespace fs = std::filesystem;
 
 }  // namespace
 
+std::uint64_t recorded_seed(const EpisodeWriter& writer, const fs::path& file) {
+  const std::optional<std::uint64_t> seed = writer.read_header(file).seed;
+  if (seed) return *seed;
+  throw Error({.what = "the file does not record its seed",
+               .where = file.string(),
+               .expected = "an episode written by roboimi collect"});
+}
+
 StagedEpisodes::StagedEpisodes(const fs::path& output, std::shared_ptr<const EpisodeWriter> writer)
     : folder_(output / ".staged"), writer_(std::move(writer)) {
   std::error_code ignored;
@@ -69,7 +77,7 @@ std::map<std::uint64_t, fs::path> StagedEpisodes::find() const {
         break;
       case Kind::kWhole:
         try {
-          const std::uint64_t seed = writer_->read_header(entry.path()).seed;
+          const std::uint64_t seed = recorded_seed(*writer_, entry.path());
           if (entry.path() == file_of(seed)) found[seed] = entry.path();
         } catch (const Error&) {
           damaged.push_back(entry.path());

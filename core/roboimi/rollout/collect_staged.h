@@ -16,6 +16,9 @@
 
 namespace roboimi {
 
+// The seed in the header of a written episode. Throws Error if the file cannot be read or has none.
+std::uint64_t recorded_seed(const EpisodeWriter& writer, const std::filesystem::path& file);
+
 class StagedEpisodes {
  public:
   // Throws Error if its path is something other than a folder, such as a link.

@@ -91,8 +91,8 @@ void serve_attempts(Environment& environment, const EpisodeWriter& writer, doubl
     words >> seed >> std::ws;
     std::getline(words, file);
     const EpisodeRecord record = record_episode(environment, seed, noise);
-    if (record.success) writer.write(file, record);
-    return record.success ? kSuccess : kFailure;
+    if (*record.success) writer.write(file, record);
+    return *record.success ? kSuccess : kFailure;
   });
 }
 

@@ -245,7 +245,7 @@ TEST_F(Hdf5DatasetTest, WritesFilesThatH5pyReads) {
   compressed.write(folder("written/episode_4.hdf5"), record(true));
   EXPECT_EQ(python("verify " + file.string() + " " + folder("written/episode_4.hdf5").string()), 0);
   EXPECT_EQ(plain.read_header(file).seed, kSeed);
-  EXPECT_TRUE(plain.read_header(file).success);
+  EXPECT_EQ(plain.read_header(file).success, true);
 }
 
 TEST_F(Hdf5DatasetTest, NamesThePartOfARecordThatCannotBeWritten) {

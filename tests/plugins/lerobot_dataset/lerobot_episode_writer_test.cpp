@@ -318,7 +318,7 @@ TEST_F(LerobotWriter, KeepsSeedsOf64Bits) {
   collect(writer, 0, record);
   const EpisodeHeader header = writer.read_header(writer.file_of(folder(), 0));
   EXPECT_EQ(header.seed, record.seed);
-  EXPECT_FALSE(header.success);
+  EXPECT_EQ(header.success, false);
 }
 
 TEST_F(LerobotWriter, AnEpisodeOfAnotherKindIsRefused) {

@@ -52,7 +52,7 @@ TEST(DataConversions, KeepEverythingOfChosenEpisodesOfAllDataSets) {
   EXPECT_EQ(conversion.num_episodes(), 3);
   const EpisodeRecord record = conversion.record(0);
   EXPECT_EQ(record.seed, 101U);
-  EXPECT_TRUE(record.success);
+  EXPECT_EQ(record.success, true);
   EXPECT_EQ(record.control_hz, 10.0);
   EXPECT_THAT(record.observations.at("front").sizes(), ElementsAre(41, 4, 6, 3));
   EXPECT_EQ(record.observations.at("front")[40][3][5][2].item<int>(), 11);
@@ -63,6 +63,17 @@ TEST(DataConversions, KeepEverythingOfChosenEpisodesOfAllDataSets) {
   // Episode 3 is the first of the second dataset.
   EXPECT_EQ(conversion.record(2).seed, 100U);
   EXPECT_EQ(conversion.record(2).actions.size(0), 40);
+}
+
+TEST(DataConversions, KeepUnknownSeedsAndOutcomesUnknown) {
+  const ObservationSpec spec{
+      .streams = {vector_stream(kState, 2)}, .action_dim = 1, .control_hz = 10.0};
+  const auto data = std::make_shared<RowsDataset>(
+      spec, std::vector<RowsDataset::Episode>{
+                {.rows = {{kState, at::zeros({4, 2})}}, .actions = at::zeros({4, 1})}});
+  const EpisodeRecord record = DataConversion({data}, {}).record(0);
+  EXPECT_EQ(record.seed, std::nullopt);
+  EXPECT_EQ(record.success, std::nullopt);
 }
 
 TEST(DataConversions, SelectOrderAndResizeCameras) {
@@ -127,7 +138,7 @@ class SeedWriter : public EpisodeWriter {
     return folder / ("episode_" + std::to_string(index) + ".txt");
   }
   void write(const fs::path& file, const EpisodeRecord& record) const override {
-    write_text_atomically(file, std::to_string(record.seed));
+    write_text_atomically(file, std::to_string(*record.seed));
   }
   EpisodeHeader read_header(const fs::path& file) const override {
     const std::string text = read_text(file);

@@ -28,7 +28,7 @@ class SeedWriter : public EpisodeWriter {
     return folder / ("episode_" + std::to_string(index) + ".txt");
   }
   void write(const fs::path& file, const EpisodeRecord& record) const override {
-    write_text_atomically(file, std::to_string(record.seed));
+    write_text_atomically(file, std::to_string(*record.seed));
   }
   EpisodeHeader read_header(const fs::path& file) const override {
     const std::string text = read_text(file);
@@ -62,7 +62,7 @@ class CollectionTest : public ::testing::Test {
   std::vector<std::uint64_t> seeds() const {
     std::vector<std::uint64_t> found;
     for (std::int64_t i = 0; fs::exists(writer_->file_of(folder_ / "out", i)); ++i) {
-      found.push_back(writer_->read_header(writer_->file_of(folder_ / "out", i)).seed);
+      found.push_back(writer_->read_header(writer_->file_of(folder_ / "out", i)).seed.value());
     }
     return found;
   }
@@ -379,7 +379,7 @@ TEST(RecordEpisode, PairsEachObservationWithTheNextAction) {
   EXPECT_TRUE(at::equal(record.labels.at("tip_position").select(1, 1), at::arange(5, at::kFloat)));
   EXPECT_EQ(record.seed, 42U);
   EXPECT_EQ(record.control_hz, 20.0);
-  EXPECT_TRUE(record.success) << "met at one step is met";
+  EXPECT_EQ(record.success, true) << "met at one step is met";
   EXPECT_EQ(environment.num_rendered, 5) << "what follows the last action is not drawn";
 }
 
