@@ -42,11 +42,11 @@ std::optional<Error::Parts> difference(const Fingerprint& plugin, const Fingerpr
                         .next = rebuild_advice(host)};
   }
   if (text_of_field(plugin.cxx_abi) != text_of_field(host.cxx_abi)) {
-    return Error::Parts{
-        .what = "built for another C++ ABI",
-        .expected = text_of_field(host.cxx_abi),
-        .found = fmt::format("{} ({})", text_of_field(plugin.cxx_abi), text_of_field(plugin.compiler)),
-        .next = rebuild_advice(host)};
+    return Error::Parts{.what = "built for another C++ ABI",
+                        .expected = text_of_field(host.cxx_abi),
+                        .found = fmt::format("{} ({})", text_of_field(plugin.cxx_abi),
+                                             text_of_field(plugin.compiler)),
+                        .next = rebuild_advice(host)};
   }
   if (text_of_field(plugin.sanitizer) != text_of_field(host.sanitizer)) {
     return Error::Parts{.what = "built with another sanitizer",

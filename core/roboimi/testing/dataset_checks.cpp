@@ -238,7 +238,7 @@ void missing_streams_and_rows_are_refused(const DatasetSubject& subject) {
 }
 
 void parts_hold_each_episode_once(const DatasetSubject& subject) {
-  const Made dataset = make(subject);
+  const MadeDataset dataset = make(subject);
   if (dataset->parts().empty()) skip("the dataset has no parts with weights");
   try {
     checked_parts(*dataset);
