@@ -55,6 +55,23 @@ class OwnData : public ::testing::Test {
   static std::vector<std::string> command(const std::vector<std::string>& more) {
     return words({"run", "--config", "own_data.yaml", "data=hdf5", "data.path=data"}, more);
   }
+  // The losses of two steps with a small network.
+  static std::vector<double> losses(const std::vector<std::string>& more) {
+    const Result trained = place_->run(
+        words({"run", "--config", "own_data.yaml", "agent.head.n_emb=32", "agent.head.n_layer=2",
+               "agent.head.n_head=4", "agent.backbone.resize_height=32",
+               "agent.backbone.resize_width=32", "train.batch_size=4", "train.max_steps=2",
+               "train.log_every=1", "train.open_loop_episodes=0"},
+              more));
+    EXPECT_EQ(trained.status, 0) << trained.errors;
+    std::vector<double> found;
+    std::ifstream lines(newest_run(*place_ / "runs") / "metrics.jsonl");
+    for (std::string line; std::getline(lines, line);) {
+      const auto json = nlohmann::json::parse(line);
+      if (json.contains("train/loss")) found.push_back(json["train/loss"]);
+    }
+    return found;
+  }
   static inline Workplace* place_ = nullptr;
 };
 
@@ -93,25 +110,41 @@ TEST_F(OwnData, TrainsAndRanksCheckpointsByTheActionError) {
 }
 
 TEST_F(OwnData, TrainsTheSameOnFramesThatAreDecodedLater) {
-  const auto losses = [](const std::string& frames) {
-    const Result trained =
-        place_->run(command({"agent.head.n_emb=32", "agent.head.n_layer=2", "agent.head.n_head=4",
-                             "agent.backbone.resize_height=32", "agent.backbone.resize_width=32",
-                             "train.batch_size=4", "train.max_steps=2", "train.log_every=1",
-                             "train.open_loop_episodes=0", "cache.frames=" + frames}));
-    EXPECT_EQ(trained.status, 0) << trained.errors;
-    std::vector<double> found;
-    std::ifstream lines(newest_run(*place_ / "runs") / "metrics.jsonl");
-    for (std::string line; std::getline(lines, line);) {
-      const auto json = nlohmann::json::parse(line);
-      if (json.contains("train/loss")) found.push_back(json["train/loss"]);
-    }
-    return found;
+  const auto losses_with = [](const std::string& frames) {
+    return losses({"data=hdf5", "data.path=data", "cache.frames=" + frames});
   };
-  const std::vector<double> mapped = losses("disk");
+  const std::vector<double> mapped = losses_with("disk");
   ASSERT_EQ(mapped.size(), 2U);
-  EXPECT_EQ(losses("stream"), mapped);
-  EXPECT_EQ(losses("memory"), mapped);
+  EXPECT_EQ(losses_with("stream"), mapped);
+  EXPECT_EQ(losses_with("memory"), mapped);
+}
+
+TEST_F(OwnData, TrainsTheSameOnALosslessConversion) {
+  const Result converted =
+      place_->run({"data", "convert", "data", "same", "--to", "lerobot", "writer.codec=lossless"});
+  ASSERT_EQ(converted.status, 0) << converted.errors;
+  const std::vector<double> original = losses({"data=hdf5", "data.path=data"});
+  ASSERT_EQ(original.size(), 2U);
+  EXPECT_EQ(losses({"data=lerobot", "data.path=same"}), original);
+  // A frozen backbone reads its features from a cache.
+  const std::string frozen = "agent.backbone.frozen=true";
+  EXPECT_EQ(losses({"data=lerobot", "data.path=same", frozen}),
+            losses({"data=hdf5", "data.path=data", frozen}));
+  // Other data, such as a selection of episodes, gives other losses.
+  EXPECT_NE(losses({"data=lerobot", "data.path=same", "data.episodes=0-1,3"}), original);
+}
+
+TEST_F(OwnData, NamesTheWayOutWhereTheDataDoesNotFitTheSimulator) {
+  const auto errors_of = [](const std::vector<std::string>& more) {
+    const Result refused = place_->run(
+        words({"run", "--config", "resnet_imf_attnres.yaml", "data.path=data", "--dry-run"}, more));
+    EXPECT_EQ(refused.status, 1);
+    return refused.errors;
+  };
+  EXPECT_THAT(errors_of({"data=hdf5"}), AllOf(HasSubstr("the policy does not fit the environment"),
+                                              HasSubstr("env=null trains without rollouts")));
+  EXPECT_THAT(errors_of({"data=hdf5", "data.camera_names=ext,wrist"}),
+              AllOf(HasSubstr("the scene has no camera"), HasSubstr("env=null")));
 }
 
 TEST_F(OwnData, AsksForItsFolder) {
