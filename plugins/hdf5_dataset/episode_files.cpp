@@ -135,7 +135,7 @@ FolderFormat known_format(const fs::path& folder) {
   return {};
 }
 
-std::vector<fs::path> episode_files(const fs::path& path) {
+std::vector<fs::path> episode_files(const fs::path& path, const EpisodeSelection& selection) {
   if (!fs::exists(path)) {
     throw Error({.what = "no such folder or file",
                  .where = path.string(),
@@ -144,18 +144,27 @@ std::vector<fs::path> episode_files(const fs::path& path) {
                      "set data.path to the folder of your episodes, or collect "
                      "demonstrations with: roboimi collect --config collect_sim_transfer.yaml"});
   }
-  if (!fs::is_directory(path)) return {path};
+  // All episodes, ordered by number.
   std::vector<std::pair<std::int64_t, fs::path>> found;
-  for (const auto& entry : fs::directory_iterator(path)) {
-    if (const auto number = episode_number(entry.path())) {
-      found.emplace_back(*number, entry.path());
+  if (!fs::is_directory(path)) {
+    found.emplace_back(episode_number(path).value_or(0), path);
+  } else {
+    for (const auto& entry : fs::directory_iterator(path)) {
+      if (const auto number = episode_number(entry.path())) {
+        found.emplace_back(*number, entry.path());
+      }
     }
   }
   if (found.empty()) throw no_episodes(path);
   std::sort(found.begin(), found.end());
   require_different_numbers(found);
+  // The selected ones.
+  std::vector<std::int64_t> numbers;
+  for (const auto& [number, file] : found) numbers.push_back(number);
   std::vector<fs::path> files;
-  for (auto& [_, file] : found) files.push_back(std::move(file));
+  for (const std::size_t i : selection.positions_in(numbers, path.string())) {
+    files.push_back(std::move(found[i].second));
+  }
   return files;
 }
 

@@ -49,7 +49,7 @@ void refuse_robomimic(const Hdf5File& file) {
 }  // namespace
 
 Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
-  std::vector<fs::path> files = episode_files(options.path);
+  std::vector<fs::path> files = episode_files(options.path, EpisodeSelection(options.episodes));
   if (options.max_episodes > 0 && files.size() > static_cast<std::size_t>(options.max_episodes)) {
     files.resize(static_cast<std::size_t>(options.max_episodes));
   }

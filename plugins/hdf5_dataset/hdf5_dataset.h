@@ -25,6 +25,7 @@ struct DatasetOptions {
   std::vector<std::string> camera_names = {};  // cameras to load, in this order; empty: all
   std::vector<std::string> stream_names = {};  // additional streams to load from /observations
   std::optional<double> control_hz = {};       // replaces the recorded rates
+  std::vector<std::string> episodes = {};      // numbers N and ranges; empty: all
   std::int64_t max_episodes = 0;               // use only the first N; 0: all
   // In episodes whose attribute `sim` is false, row t gets the action recorded at row t - 1, as in
   // ACT's training.

@@ -23,6 +23,9 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
               "control rate; default: the one in the attributes control_hz, if any")
       .at_least(0.001)
       .with_unit("Hz");
+  fields.texts("episodes", o.episodes,
+               "use only these episodes, by number N of episode_N.hdf5 and range, such as 0-9,12; "
+               "default: all");
   std::optional<std::int64_t> max_episodes;
   fields.integer("max_episodes", max_episodes, "use only the first N episodes; default all")
       .at_least(1);

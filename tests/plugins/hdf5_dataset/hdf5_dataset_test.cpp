@@ -349,6 +349,25 @@ TEST_F(Hdf5DatasetTest, RejectsEpisodesThatDoNotMatchEachOther) {
       1);
 }
 
+TEST_F(Hdf5DatasetTest, SelectsEpisodesByTheNumbersOfTheirFiles) {
+  for (const char* number : {"0", "2", "3", "10"}) {
+    Hdf5EpisodeWriter({}).write(folder("numbers/episode_" + std::string(number) + ".hdf5"),
+                                record(false));
+  }
+  const auto names = [](const std::vector<std::string>& episodes) {
+    const Hdf5Dataset dataset({.path = folder("numbers"), .episodes = episodes});
+    std::string text;
+    for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
+      text += dataset.episode(i).file.stem().string() + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(names({}), "episode_0 episode_2 episode_3 episode_10 ");
+  EXPECT_EQ(names({"1-3", "10"}), "episode_2 episode_3 episode_10 ");
+  EXPECT_THAT(error_text([&] { names({"4-9"}); }),
+              HasSubstr("there is no episode 4-9: expected one of 0, 2-3, 10"));
+}
+
 TEST_F(Hdf5DatasetTest, NamesAMissingTable) {
   write_text_atomically(folder("nothing/skip"), "");
   ASSERT_EQ(std::system((ROBOIMI_SOURCE_DIR "/.venv/bin/python -c \"import h5py; h5py.File('" +
