@@ -9,8 +9,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
+
+#include "roboimi/contract/observation.h"
 
 namespace roboimi::hdf5_dataset {
 
@@ -18,5 +21,8 @@ namespace roboimi::hdf5_dataset {
 // ignored as padding. An Error names the file, the camera and the row.
 at::Tensor decode_frame(std::span<const std::uint8_t> bytes, const std::filesystem::path& file,
                         const std::string& camera, std::int64_t row);
+
+// The size in the header of a JPEG or PNG, without decoding it; empty for other bytes.
+std::optional<ImageSize> encoded_size(std::span<const std::uint8_t> bytes);
 
 }  // namespace roboimi::hdf5_dataset

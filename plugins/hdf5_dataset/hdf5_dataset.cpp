@@ -10,6 +10,7 @@
 #include "plugins/hdf5_dataset/camera_frames.h"
 #include "plugins/hdf5_dataset/camera_layout.h"
 #include "plugins/hdf5_dataset/control_rate.h"
+#include "plugins/hdf5_dataset/encoded_frame.h"
 #include "plugins/hdf5_dataset/episode_files.h"
 #include "plugins/hdf5_dataset/episode_tables.h"
 #include "plugins/hdf5_dataset/hdf5_file.h"
@@ -198,10 +199,15 @@ ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camer
          .next = did_you_mean(camera, there, "set data.camera_names to cameras of the file")});
   }
 
-  // Encoded frames of other episodes need no decoding here: read_frames() checks every frame.
+  // Encoded frames of other episodes need no decoding here: read_frames() checks every frame. The
+  // header of the first one tells episodes of another size before any cache is begun.
   const StreamSpec* known = spec_.find(camera);
-  const bool is_plain = frame_storage(file, name, camera, length) == FrameStorage::kPlain;
-  return known != nullptr && !is_plain ? known->size() : frame_size(file, name, camera, length);
+  const FrameStorage storage = frame_storage(file, name, camera, length);
+  if (known == nullptr || storage == FrameStorage::kPlain) {
+    return frame_size(file, name, camera, length);
+  }
+  const EncodedFrames first(file, name, storage, 0, 1);
+  return encoded_size(first[0]).value_or(known->size());
 }
 
 std::int64_t Hdf5Dataset::num_episodes() const {

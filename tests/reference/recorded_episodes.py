@@ -111,6 +111,14 @@ def write_readable(write):
     write("png_depth", array(padded([depth.getvalue()] * LENGTH)))
 
 
+def write_sizes(write):
+    """A second episode with frames of half the height."""
+    for kind in ("JPEG", "PNG"):
+        write("two_sizes_" + kind, lists(encoded(kind), np.uint8))
+        half = [encode_as_opencv(frame[::2], kind) for frame in frames()]
+        write("two_sizes_" + kind, lists(half, np.uint8), index=1)
+
+
 def write_transparent(write):
     rows = []
     for frame in frames():
@@ -280,6 +288,7 @@ def write_crashed(write):
 def main():
     write = Writer(sys.argv[1])
     write_readable(write)
+    write_sizes(write)
     write_transparent(write)
     write_number_types(write)
     write_cameras(write)

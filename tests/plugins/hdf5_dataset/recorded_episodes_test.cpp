@@ -163,6 +163,15 @@ TEST_F(RecordedEpisodes, MustHaveTheSameNumberOfRowsEverywhere) {
   EXPECT_THAT(error_of("labels_less"), HasSubstr("'/observations/labels/box'"));
 }
 
+TEST_F(RecordedEpisodes, MustHaveFramesOfOneSize) {
+  for (const std::string kind : {"JPEG", "PNG"}) {
+    EXPECT_THAT(error_of("two_sizes_" + kind),
+                AllOf(HasSubstr("episode_1.hdf5: frames of camera 'top' do not match the other "
+                                "episodes"),
+                      HasSubstr("expected 8x10; found 4x10")));
+  }
+}
+
 TEST_F(RecordedEpisodes, MustHaveNumericTables) {
   EXPECT_THAT(error_of("qpos_3d"), AllOf(HasSubstr("'/observations/qpos' is not a numeric table"),
                                          HasSubstr("found float64 [6, 1, 3]")));
