@@ -200,7 +200,7 @@ void LerobotFolder::require_columns(Findings& findings) {
 // Every task of the selected episodes must have an instruction.
 void LerobotFolder::read_tasks() {
   if (task_column(features_).empty()) return;
-  tasks_ = read_task_table(info_);
+  tasks_ = read_task_table(info_, task_column(features_));
   if (tasks_.file.empty()) {
     features_.task.reset();
     return;

@@ -49,8 +49,8 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
   fields.texts("streams", o.streams,
                "additional features to load as streams of their names: vectors and strings");
   fields.text("task", o.task,
-              "column of the instruction: indices into the task table, or strings; `none`: no "
-              "stream `task`");
+              "column of the instruction: indices into the task table (`subtask_index`: into the "
+              "table of subtasks), or strings; `none`: no stream `task`");
   fields.texts("episodes", o.episodes,
                "use only these episodes, by number and range, such as 0-9,12; empty: all");
   std::optional<std::int64_t> max_episodes;

@@ -16,13 +16,21 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kListedTasks = 20;  // indices in an error
+constexpr char kSubtaskIndex[] = "subtask_index";
+constexpr char kNext[] = "restore the table, or set data.task=none to train without instructions";
 
-[[noreturn]] void fail_format(const std::string& where, const std::string& found) {
+// The names of a table's columns, and of its file without extension.
+struct TableNames {
+  std::string index = "task_index", text = "task", file = "tasks";
+};
+
+[[noreturn]] void fail_format(const std::string& where, const TableNames& names,
+                              const std::string& found) {
   throw Error({.what = "the task table has an unknown form",
                .where = where,
-               .expected = "an integer task_index and a string",
+               .expected = fmt::format("an integer {} and a string", names.index),
                .found = found,
-               .next = "restore the table, or set data.task=none to train without instructions"});
+               .next = kNext});
 }
 
 void add(TaskTable& table, std::int64_t index, std::string text, const std::string& where) {
@@ -34,40 +42,42 @@ void add(TaskTable& table, std::int64_t index, std::string text, const std::stri
                .next = "give every task a different index"});
 }
 
-// The column of instructions is "task", or the index that pandas stored, or else the first column
-// of strings.
-std::string text_column(const parquet::Reader& reader) {
-  std::vector<std::string> names;
+// The column of instructions has its usual name, or is the index that pandas stored, or else is the
+// first column of strings.
+std::string text_column(const parquet::Reader& reader, const TableNames& names) {
+  std::vector<std::string> found;
   for (const parquet::Column& column : reader.columns()) {
     if (column.type == parquet::Type::kByteArray && column.list_depth == 0) {
-      names.push_back(column.name);
+      found.push_back(column.name);
     }
   }
-  if (names.empty()) fail_format(reader.file().string(), "no column of strings");
-  for (const char* name : {"task", "__index_level_0__"}) {
-    if (std::ranges::find(names, name) != names.end()) return name;
+  if (found.empty()) fail_format(reader.file().string(), names, "no column of strings");
+  for (const std::string& name : {names.text, std::string("__index_level_0__")}) {
+    if (std::ranges::find(found, name) != found.end()) return name;
   }
-  return names.front();
+  return found.front();
 }
 
-void read_parquet(const fs::path& file, TaskTable& table) {
+void read_parquet(const fs::path& file, const TableNames& names, TaskTable& table) {
   const parquet::Reader reader(file);
-  if (reader.find("task_index") == nullptr) fail_format(file.string(), "no column task_index");
-  const auto indices = reader.read_integers("task_index", 0, reader.num_rows());
-  auto texts = reader.read_strings(text_column(reader), 0, reader.num_rows());
+  if (reader.find(names.index) == nullptr) {
+    fail_format(file.string(), names, "no column " + names.index);
+  }
+  const auto indices = reader.read_integers(names.index, 0, reader.num_rows());
+  auto texts = reader.read_strings(text_column(reader, names), 0, reader.num_rows());
   for (std::size_t row = 0; row < indices.size(); ++row) {
     add(table, indices[row], std::move(texts[row]), file.string());
   }
 }
 
-void read_lines(const fs::path& file, TaskTable& table) {
+void read_lines(const fs::path& file, const TableNames& names, TaskTable& table) {
   read_json_lines(file, [&](const Json& row, std::int64_t line) {
     const std::string where = fmt::format("{}:{}", file.string(), line);
-    if (!row.is_object() || !row.contains("task_index") || !row.contains("task") ||
-        !row["task_index"].is_number_integer() || !row["task"].is_string()) {
-      fail_format(where, shown(row));
+    const bool has_both = row.is_object() && row.contains(names.index) && row.contains(names.text);
+    if (!has_both || !row[names.index].is_number_integer() || !row[names.text].is_string()) {
+      fail_format(where, names, shown(row));
     }
-    add(table, row["task_index"].get<std::int64_t>(), row["task"].get<std::string>(), where);
+    add(table, row[names.index].get<std::int64_t>(), row[names.text].get<std::string>(), where);
   });
 }
 
@@ -88,12 +98,22 @@ const std::string& TaskTable::text(std::int64_t index, const std::string& where)
                        "instructions"});
 }
 
-TaskTable read_task_table(const InfoFile& info) {
+TaskTable read_task_table(const InfoFile& info, const std::string& column) {
   TaskTable table;
-  const fs::path file = info.folder() / "meta" / (info.is_v3 ? "tasks.parquet" : "tasks.jsonl");
-  if (!fs::exists(file)) return table;
+  TableNames names;
+  const bool are_subtasks = column == kSubtaskIndex;
+  if (are_subtasks) names = {.index = kSubtaskIndex, .text = "subtask", .file = "subtasks"};
+  const char* const extension = info.is_v3 ? ".parquet" : ".jsonl";
+  const fs::path file = info.folder() / "meta" / (names.file + extension);
+  if (!fs::exists(file)) {
+    if (!are_subtasks) return table;
+    throw Error({.what = "there is no table of subtasks",
+                 .where = file.string(),
+                 .expected = fmt::format("the texts of the column {}", column),
+                 .next = kNext});
+  }
   table.file = file;
-  info.is_v3 ? read_parquet(file, table) : read_lines(file, table);
+  info.is_v3 ? read_parquet(file, names, table) : read_lines(file, names, table);
   return table;
 }
 

@@ -1,5 +1,5 @@
-// The instructions of the tasks: meta/tasks.parquet (version 3) or meta/tasks.jsonl, by the value
-// of task_index.
+// The instructions of the tasks: meta/tasks.parquet (version 3) or meta/tasks.jsonl, by the value of
+// task_index. The column subtask_index refers to a separate table, meta/subtasks.parquet.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,7 @@ struct TaskTable {
   const std::string& text(std::int64_t index, const std::string& where) const;
 };
 
-TaskTable read_task_table(const InfoFile& info);
+// The table to which a column of indices refers. Throws Error if there is no table of subtasks.
+TaskTable read_task_table(const InfoFile& info, const std::string& column = "task_index");
 
 }  // namespace roboimi::lerobot_dataset

@@ -1,5 +1,6 @@
 // Folders that cannot be read, or only in part.
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <fstream>
 
@@ -118,6 +119,21 @@ TEST_F(DamagedSets, ATruncatedVideoIsNamed) {
                 for (std::int64_t i = 0; i < 3; ++i) dataset.read_all(i, "front");
               }),
               HasSubstr(file.string()));
+}
+
+TEST_F(DamagedSets, ImagesOf16BitsAreNoColors) {
+  LerobotSet set(folder(), "v3.0", "image");
+  set.has_image_files = true;
+  set.write();
+  const fs::path file = folder() / fmt::format("images/{:06}.png", LerobotSet::label(1, 0, 0));
+  std::string bytes = read_text(file);
+  bytes.at(24) = 16;
+  std::ofstream(file, std::ios::binary) << bytes;
+  EXPECT_THAT(
+      opening_error(),
+      HasSubstr("row 0 of camera 'observation.images.top': cannot decode the image: expected "
+                "8 bits per channel; found a 16-bit PNG, as used for depth; leave the "
+                "camera out of data.camera_names"));
 }
 
 // cases-data 13: rates that are none.

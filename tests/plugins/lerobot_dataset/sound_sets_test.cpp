@@ -6,6 +6,7 @@
 #include <future>
 
 #include "roboimi/io/image.h"
+#include "roboimi/io/parquet/writer.h"
 #include "tests/plugins/lerobot_dataset/set_test.h"
 
 namespace roboimi::lerobot_dataset {
@@ -191,6 +192,24 @@ TEST_F(SoundSets, TasksAreFoundByValue) {
 }
 
 // cases-data 13: the rate is no integer.
+TEST_F(SoundSets, SubtasksHaveATableOfTheirOwn) {
+  LerobotSet set(folder());
+  set.integer_columns = {{"subtask_index", 1}};
+  set.info["features"]["subtask_index"] = {{"dtype", "int64"}, {"shape", {1}}};
+  set.write();
+  EXPECT_THAT(opening_error({.task = "subtask_index"}),
+              HasSubstr("meta/subtasks.parquet: there is no table of subtasks"));
+  parquet::Writer writer(folder() / "meta/subtasks.parquet",
+                         {{.name = "subtask_index"},
+                          {.name = "subtask", .type = parquet::Type::kByteArray, .is_text = true}});
+  writer.add_row_group({{.values = std::vector<std::int64_t>{0, 1}},
+                        {.values = std::vector<std::string>{"reach", "grasp"}}});
+  writer.close();
+  const LerobotDataset dataset = open_set(folder(), {.task = "subtask_index"});
+  EXPECT_EQ(text_of(dataset.read(0, "task", 3, 1)[0]), "grasp");
+  EXPECT_EQ(text_of(open_set(folder()).read(0, "task", 3, 1)[0]), "pick up the box");
+}
+
 TEST_F(SoundSets, TheRateMayBeAFraction) {
   LerobotSet set(folder(), "v3.0", "video", {40});
   set.fps = 30000.0 / 1001.0;
