@@ -153,6 +153,9 @@ DetectedData detect_data(const fs::path& path) {
     }
   }
   if (inside.size() == 1) return inside.front();
+  // The cache of the Hugging Face hub.
+  const fs::path snapshots = path / "snapshots";
+  if (inside.empty() && is_data_folder(snapshots)) return detect_data(snapshots);
   if (inside.size() > 1) {
     throw Error({.what = "the folder holds several datasets",
                  .where = path.string(),

@@ -14,8 +14,8 @@ struct DetectedData {
 };
 
 // `path`: a folder or file. A folder that is not a dataset but holds exactly one, such as a single
-// file of robomimic, stands for that one. Throws Error if there is nothing at the path, or if no
-// format or several datasets are found.
+// file of robomimic or a snapshot of the Hugging Face hub, stands for that one. Throws Error if
+// there is nothing at the path, or if no format or several datasets are found.
 DetectedData detect_data(const std::filesystem::path& path);
 
 }  // namespace roboimi::app

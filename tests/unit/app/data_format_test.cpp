@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -56,6 +57,22 @@ TEST_F(DataFormats, AFolderStandsForItsOnlyDataSet) {
                               "episode in ACT's layout, rename them to episode_0.hdf5")));
   file("lift/pusht.zarr/.zgroup");
   EXPECT_THAT(error_text([&] { detect_data(folder); }), ::testing::EndsWith("name one of them"));
+}
+
+TEST_F(DataFormats, TheHubsCacheStandsForItsSnapshot) {
+  const fs::path folder = file("datasets--me--pusht/snapshots/1a2b/meta/info.json");
+  file("datasets--me--pusht/refs/main");
+  EXPECT_EQ(detect_data(folder).path, folder / "snapshots" / "1a2b");
+}
+
+TEST_F(DataFormats, AFolderWithoutPermissionIsNotAnEmptyOne) {
+  const fs::path folder = folder_ / "closed";
+  fs::create_directories(folder);
+  fs::permissions(folder, fs::perms::none);
+  const std::string text = error_text([&] { detect_data(folder); });
+  fs::permissions(folder, fs::perms::owner_all);
+  if (::geteuid() == 0) GTEST_SKIP() << "root may read everything";
+  EXPECT_THAT(text, HasSubstr("closed: cannot read the folder: Permission denied"));
 }
 
 TEST_F(DataFormats, AnUnknownFormatNamesTheKnownOnes) {
