@@ -280,11 +280,13 @@ std::set<std::string> FeatureMap::used() const {
 }
 
 std::string short_name(const std::string& feature) {
+  constexpr std::array<std::string_view, 3> kOtherStreams = {kState, kEnvState, "task"};
   for (const std::string_view prefix :
        {"observation.images.", "observation.image.", "observation."}) {
-    if (feature.starts_with(prefix) && feature.size() > prefix.size()) {
-      return feature.substr(prefix.size());
-    }
+    if (!feature.starts_with(prefix) || feature.size() == prefix.size()) continue;
+    const std::string rest = feature.substr(prefix.size());
+    const bool is_taken = std::ranges::find(kOtherStreams, rest) != kOtherStreams.end();
+    return is_taken ? feature : rest;
   }
   return feature;
 }

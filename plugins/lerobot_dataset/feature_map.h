@@ -40,7 +40,8 @@ struct FeatureMap {
   std::set<std::string> used() const;  // names of all of these features
 };
 
-// The name of a camera's stream: "observation.images.front" and "observation.front" -> "front".
+// The name of a camera's stream: "observation.images.front" and "observation.front" -> "front". The
+// names of other streams, such as "state", are not given to cameras.
 std::string short_name(const std::string& feature);
 
 // Throws Error, listing the features, if an option names one that does not exist or does not fit,

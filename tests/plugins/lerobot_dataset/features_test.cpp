@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "plugins/lerobot_dataset/camera_shape.h"
+#include "plugins/lerobot_dataset/feature_map.h"
 #include "roboimi/io/parquet/writer.h"
 #include "tests/plugins/lerobot_dataset/set_test.h"
 
@@ -55,6 +56,12 @@ TEST_F(Features, ShapesOfImagesMayBeWrittenInAnyOrder) {
   feature(set, "observation.images.top")["names"] = {"width", "height", "channel"};
   set.write();
   expect_complete(open_set(folder()));
+}
+
+TEST_F(Features, ACameraDoesNotTakeTheNameOfAnotherStream) {
+  EXPECT_EQ(short_name("observation.images.task"), "observation.images.task");
+  EXPECT_EQ(short_name("observation.images.state"), "observation.images.state");
+  EXPECT_EQ(short_name("observation.images.states"), "states");
 }
 
 // cases-data 10: vectors of length one as plain columns and as lists.
