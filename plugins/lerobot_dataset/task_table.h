@@ -1,5 +1,5 @@
-// The instructions of the tasks: meta/tasks.parquet (version 3) or meta/tasks.jsonl, by the value of
-// task_index. The column subtask_index refers to a separate table, meta/subtasks.parquet.
+// The instructions of the tasks: meta/tasks.parquet (version 3) or meta/tasks.jsonl, by the value
+// of task_index. The column subtask_index refers to a separate table, meta/subtasks.parquet.
 #pragma once
 
 #include <cstdint>
