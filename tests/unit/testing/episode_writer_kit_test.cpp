@@ -41,6 +41,13 @@ enum class WriterFault {
   kCutsTexts,
 };
 
+EpisodeHeader header_in(const std::map<std::string, std::string>& facts) {
+  EpisodeHeader header;
+  if (facts.contains("seed")) header.seed = std::stoull(facts.at("seed"));
+  if (facts.contains("success")) header.success = facts.at("success") == "1";
+  return header;
+}
+
 // An episode is a safetensors file. Its metadata has the seed and the success, the rate, and the
 // kind and unit of each stream.
 class FaultyWriter : public EpisodeWriter {
@@ -54,10 +61,11 @@ class FaultyWriter : public EpisodeWriter {
     if (!has(WriterFault::kAcceptsAnything)) check(record);
     // Facts about the episode.
     std::map<std::string, std::string> facts = {
-        {"seed", std::to_string(has(WriterFault::kForgetsTheSeed) ? 0 : record.seed)},
-        {"success", record.success ? "1" : "0"},
         {"control_hz",
          std::to_string(has(WriterFault::kForgetsTheRate) ? 0.0 : record.control_hz)}};
+    if (has(WriterFault::kForgetsTheSeed)) facts["seed"] = "0";
+    if (record.seed) facts.emplace("seed", std::to_string(*record.seed));
+    if (record.success) facts["success"] = *record.success ? "1" : "0";
     if (has(WriterFault::kWritesATime)) facts["time"] = std::to_string(count_++);
     // Streams, labels and actions.
     std::map<std::string, at::Tensor> tensors;
@@ -79,8 +87,7 @@ class FaultyWriter : public EpisodeWriter {
 
   EpisodeHeader read_header(const fs::path& file) const override {
     if (has(WriterFault::kReadsAnything)) return {};
-    const auto facts = read_safetensors(file).metadata;
-    return {.seed = std::stoull(facts.at("seed")), .success = facts.at("success") == "1"};
+    return header_in(read_safetensors(file).metadata);
   }
 
  private:
@@ -114,11 +121,11 @@ class WrittenEpisodes : public Dataset {
     for (const auto& entry : fs::directory_iterator(folder)) paths.insert(entry.path());
     for (const fs::path& path : paths) {
       files_.push_back(read_safetensors(path));
-      const auto& facts = files_.back().metadata;
+      const EpisodeHeader header = header_in(files_.back().metadata);
       infos_.push_back({.file = path,
                         .length = files_.back().tensors.at("actions").size(0),
-                        .seed = std::stoull(facts.at("seed")),
-                        .success = facts.at("success") == "1"});
+                        .seed = header.seed,
+                        .success = header.success});
     }
     const auto& [tensors, facts] = files_.at(0);
     spec_.action_dim = tensors.at("actions").size(1);
