@@ -119,8 +119,9 @@ void RowIndex::add_rows(std::size_t file, const std::vector<std::int64_t>& episo
       rows->runs.push_back(
           {.file = file, .row = static_cast<std::int64_t>(i), .frame = frames[i], .count = 0});
     }
-    if (continues && !indices.empty() && !rows->gap && indices[i] != indices[i - 1] + 1) {
-      rows->gap = {.frame = frames[i], .expected = indices[i - 1] + 1, .found = indices[i]};
+    if (continues && !indices.empty() && !rows->gap &&
+        (indices[i - 1] == INT64_MAX || indices[i] != indices[i - 1] + 1)) {
+      rows->gap = {.frame = frames[i], .before = indices[i - 1], .found = indices[i]};
     }
     last_episode = episodes[i];
     ++rows->runs.back().count;

@@ -35,7 +35,7 @@ struct Run {
 
 // A frame whose column `index` does not follow that of the frame before.
 struct IndexGap {
-  std::int64_t frame = 0, expected = 0, found = 0;
+  std::int64_t frame = 0, before = 0, found = 0;
 };
 
 struct EpisodeRows {

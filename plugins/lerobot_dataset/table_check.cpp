@@ -72,9 +72,9 @@ void report_index_gaps(const RowIndex& rows, Findings& findings) {
   std::int64_t count = 0;
   for (const auto& [number, episode] : rows.episodes()) {
     if (!episode.gap || ++count > kListedEpisodes) continue;
-    lines.push_back(fmt::format("frame {} of episode {} has {} instead of {} ({})",
-                                episode.gap->frame, number, episode.gap->found,
-                                episode.gap->expected, rows.file_of(episode).string()));
+    lines.push_back(fmt::format("frame {} of episode {} has {} after {} ({})", episode.gap->frame,
+                                number, episode.gap->found, episode.gap->before,
+                                rows.file_of(episode).string()));
   }
   if (count == 0) return;
   findings.warn(fmt::format(

@@ -29,7 +29,8 @@ for index in range(4):
               for camera, size in {"ext": (24, 32), "wrist": (16, 16)}.items()}
     write_episode(f"data/episode_{index}.hdf5", states, states[:, :2] * 0.5, images)
     with h5py.File(f"data/episode_{index}.hdf5", "a") as file:
-        file["observations/task"] = ["reach"] * 8 + ["reach" if index else "grasp"] * 4
+        tasks = np.array(["reach"] * 8 + ["reach" if index else "grasp"] * 4, "S5")
+        file["observations/task"] = tasks.view(np.uint8).reshape(12, 5)
 )";
 
 // The first block of Python code of a page.
