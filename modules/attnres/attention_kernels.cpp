@@ -93,6 +93,15 @@ ROBOIMI_INLINE void mix(const T* m, const T* x, Index x_stride, Index length, In
   }
 }
 
+// Multiplies the table of one head by its dropout mask.
+template <typename T>
+ROBOIMI_INLINE void drop(const Attention<T>& a, Index sample, Index head, T* table) {
+  if (a.mask == nullptr) return;
+  const Index size = a.length * a.length;
+  const T* mask = a.mask + (sample * a.num_heads + head) * size;
+  for (Index k = 0; k < size; ++k) table[k] *= mask[k];
+}
+
 template <typename T>
 ROBOIMI_INLINE void clear(T* rows, Index count) {
   for (Index i = 0; i < count; ++i) rows[i] = 0;
@@ -110,6 +119,7 @@ ROBOIMI_INLINE void attend_rows(const Attention<T>& a, Index begin, Index end) {
       const HeadRows<T> rows = head_rows(a, a.qkv, sample, head);
       dots<false>(rows.q, rows.k, stride, a.length, a.head_dim, scale, p.data());
       softmax_rows(p.data(), a.length);
+      drop(a, sample, head, p.data());
       mix<false>(p.data(), rows.v, stride, a.length, a.head_dim, T(1),
                  a.y + sample * a.length * out_stride + head * a.head_dim, out_stride);
     }
@@ -133,6 +143,8 @@ ROBOIMI_INLINE void attend_tangent_rows(const Attention<T>& a, Index begin, Inde
       dots<false>(dx.q, x.k, stride, a.length, a.head_dim, scale, dp.data());
       dots<true>(x.q, dx.k, stride, a.length, a.head_dim, scale, dp.data());
       softmax_derivative(p.data(), dp.data(), a.length);
+      drop(a, sample, head, p.data());
+      drop(a, sample, head, dp.data());
       mix<false>(dp.data(), x.v, stride, a.length, a.head_dim, T(1), out, out_stride);
       mix<false>(p.data(), dx.v, stride, a.length, a.head_dim, T(1), out, out_stride);
     }
@@ -161,8 +173,10 @@ ROBOIMI_INLINE void attend_backward_rows(const Attention<T>& a, Index begin, Ind
               dot(grad_y + i * out_stride, static_cast<const T*>(x.v + j * stride), a.head_dim);
         }
       }
-      mix<true>(p.data(), grad_y, out_stride, a.length, a.head_dim, T(1), grad.v, stride);
+      drop(a, sample, head, grad_p.data());
       softmax_derivative(p.data(), grad_p.data(), a.length);
+      drop(a, sample, head, p.data());
+      mix<true>(p.data(), grad_y, out_stride, a.length, a.head_dim, T(1), grad.v, stride);
       mix<false>(grad_p.data(), x.k, stride, a.length, a.head_dim, scale, grad.q, stride);
       mix<true>(grad_p.data(), x.q, stride, a.length, a.head_dim, scale, grad.k, stride);
     }

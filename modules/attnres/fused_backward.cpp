@@ -37,6 +37,7 @@ FusedGradients FusedPass<T>::backward(const at::Tensor& grad) {
     FusedWeights::SubLayer& grads = gradients.weights.layers[i];
     const auto values = [&](const at::Tensor& all) { return all.narrow(0, 0, value_rows_); };
     const at::Tensor grad_out = source_backward(i + 1, gradients.weights.queries);
+    masks_.drop_output(i, grad_out);
     grads.out = product_of(grad_out.t(), values(saved_[i].mixed).t());
     const at::Tensor grad_inner = activate_backward(i, product_of(grad_out, weights.out.t()));
     grads.in = product_of(grad_inner.t(), values(saved_[i].normed).t());
@@ -72,7 +73,7 @@ at::Tensor FusedPass<T>::activate_backward(std::size_t layer, const at::Tensor& 
   const at::Tensor& inner = saved_[layer].inner;
   const at::Tensor grad_inner = at::empty({value_rows_, inner.size(1)}, inner.options());
   if (layer % 2 == 0) {
-    kernels::Attention<T> a = attention(inner);
+    kernels::Attention<T> a = attention(layer, inner);
     a.grad_y = grad.const_data_ptr<T>();
     a.grad_qkv = grad_inner.data_ptr<T>();
     over_rows(kernels::attend_backward<T>, a, batch_, 1);
@@ -190,9 +191,9 @@ Dual run(const Make& make, const FusedWeights& weights, const Dual& x) {
 
 template <typename T>
 Dual run_on_cpu(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
-                const Dual& x) {
+                const DropoutMasks& masks, const Dual& x) {
   const auto make = [&](FusedWeights w, bool keep) {
-    return FusedPass<T>(shape, std::move(w), angles, keep);
+    return FusedPass<T>(shape, std::move(w), angles, masks, keep);
   };
   return run(make, weights, x);
 }
@@ -200,9 +201,9 @@ Dual run_on_cpu(const FusedShape& shape, const FusedWeights& weights, const Rope
 }  // namespace
 
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
-                   const Dual& x) {
-  return x.value.scalar_type() == at::kDouble ? run_on_cpu<double>(shape, weights, angles, x)
-                                              : run_on_cpu<float>(shape, weights, angles, x);
+                   const DropoutMasks& masks, const Dual& x) {
+  return x.value.scalar_type() == at::kDouble ? run_on_cpu<double>(shape, weights, angles, masks, x)
+                                              : run_on_cpu<float>(shape, weights, angles, masks, x);
 }
 
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,

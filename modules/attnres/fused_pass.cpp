@@ -10,8 +10,12 @@ namespace roboimi::attnres {
 
 template <typename T>
 FusedPass<T>::FusedPass(const FusedShape& shape, FusedWeights weights, const RopeAngles& angles,
-                        bool keep)
-    : shape_(shape), weights_(std::move(weights)), angles_(angles), keep_(keep) {}
+                        DropoutMasks masks, bool keep)
+    : shape_(shape),
+      weights_(std::move(weights)),
+      angles_(angles),
+      masks_(std::move(masks)),
+      keep_(keep) {}
 
 template <typename T>
 T* FusedPass<T>::tail(const at::Tensor& rows) const {
@@ -42,7 +46,9 @@ Dual FusedPass<T>::forward(const Dual& x) {
     saved.normed = norm(saved.input, layer.norm);
     saved.inner = product_of(saved.normed, layer.in);
     saved.mixed = activate(i, saved.inner);
-    push(product_of(saved.mixed, layer.out));
+    const at::Tensor output = product_of(saved.mixed, layer.out);
+    masks_.drop_output(i, output);
+    push(output);
     if (keep_) saved_.push_back(std::move(saved));
   }
   // Compute the output, and split it into values and tangents.
@@ -133,7 +139,7 @@ at::Tensor FusedPass<T>::norm(const at::Tensor& h, const at::Tensor& weight) con
 }
 
 template <typename T>
-kernels::Attention<T> FusedPass<T>::attention(const at::Tensor& inner) const {
+kernels::Attention<T> FusedPass<T>::attention(std::size_t layer, const at::Tensor& inner) const {
   kernels::Attention<T> a{};
   a.length = length_;
   a.num_heads = shape_.num_heads;
@@ -142,6 +148,7 @@ kernels::Attention<T> FusedPass<T>::attention(const at::Tensor& inner) const {
   a.cosine = angles_.cosine.template const_data_ptr<T>();
   a.sine = angles_.sine.template const_data_ptr<T>();
   a.qkv = inner.data_ptr<T>();
+  if (masks_.any()) a.mask = masks_.layers[layer].attention.template const_data_ptr<T>();
   return a;
 }
 
@@ -156,13 +163,15 @@ at::Tensor FusedPass<T>::activate(std::size_t layer, const at::Tensor& inner) co
   T* const tangent = inner.data_ptr<T>() + value_rows_ * inner.size(1);
   // Attention: values, then tangents.
   if (attends) {
-    kernels::Attention<T> a = attention(inner);
+    kernels::Attention<T> a = attention(layer, inner);
     a.y = y.data_ptr<T>();
     over_rows(kernels::attend<T>, a, batch_, 1);
+    const std::int64_t samples = tangent_rows_ / length_;
     a.qkv = tail(inner);
     a.tangent = tangent;
     a.y_tangent = y_tangent;
-    over_rows(kernels::attend_tangent<T>, a, tangent_rows_ / length_, 1);
+    if (a.mask != nullptr) a.mask += (batch_ - samples) * a.num_heads * length_ * length_;
+    over_rows(kernels::attend_tangent<T>, a, samples, 1);
     return y;
   }
   // SwiGLU: values, then tangents.

@@ -1,6 +1,6 @@
 // The full attention-residual transformer as one hand-written pass: it computes values, their
-// derivatives along given directions, and the backward pass of the values, without dropout. Runs on
-// CPUs in float or double; see gpu/gpu_pass.h for GPUs (float).
+// derivatives along given directions, and the backward pass of the values. Runs on CPUs in float or
+// double; see gpu/gpu_pass.h for GPUs (float). Dropout masks are inputs (dropout_masks.h).
 //
 // Compared with composed operators, it avoids an autograd graph for the tangents (only their values
 // are needed), re-reading data for each elementwise step, and accumulating a source's gradient per
@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "modules/attnres/dropout_masks.h"
 #include "modules/attnres/dual.h"
 #include "modules/attnres/kernels.h"
 #include "modules/attnres/rope.h"
@@ -46,7 +47,8 @@ template <typename T>
 class FusedPass {
  public:
   // keep: forward() stores what backward() needs.
-  FusedPass(const FusedShape& shape, FusedWeights weights, const RopeAngles& angles, bool keep);
+  FusedPass(const FusedShape& shape, FusedWeights weights, const RopeAngles& angles,
+            DropoutMasks masks, bool keep);
 
   Dual forward(const Dual& x);
 
@@ -71,7 +73,7 @@ class FusedPass {
   void read_backward(std::size_t reader, const at::Tensor& grad);
 
   kernels::Depth<T> depth() const;
-  kernels::Attention<T> attention(const at::Tensor& inner) const;
+  kernels::Attention<T> attention(std::size_t layer, const at::Tensor& inner) const;
   std::int64_t num_readers() const { return weights_.queries.size(0); }
   // A pointer to the value rows of the samples that have tangents.
   T* tail(const at::Tensor& rows) const;
@@ -79,6 +81,7 @@ class FusedPass {
   FusedShape shape_;
   FusedWeights weights_;
   RopeAngles angles_;
+  DropoutMasks masks_;
   bool keep_;
 
   std::int64_t batch_ = 0, length_ = 0;
@@ -99,8 +102,8 @@ extern template class FusedPass<double>;
 
 // Runs the pass as a differentiable function of x.value and the weights, [B, T, D] -> [B, T, D].
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
-                   const Dual& x);
-// The same with GPU kernels, in float32. half: with matrices in bfloat16.
+                   const DropoutMasks& masks, const Dual& x);
+// The same with GPU kernels, in float32 and without dropout. half: with matrices in bfloat16.
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
                    const Dual& x, const gpu::Launcher& launcher, bool half);
 

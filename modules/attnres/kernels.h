@@ -74,9 +74,10 @@ struct Attention {
   Index length, num_heads, num_kv_heads, head_dim;
   const T* cosine;  // [length, head_dim / 2]
   const T* sine;
-  T* qkv;      // [rows, (num_heads + 2 num_kv_heads) head_dim]; q and k already rotated
-  T* y;        // [rows, num_heads head_dim]
-  T* tangent;  // tangent of qkv
+  T* qkv;         // [rows, (num_heads + 2 num_kv_heads) head_dim]; q and k already rotated
+  const T* mask;  // of dropout, [samples, num_heads, length, length], or null
+  T* y;           // [rows, num_heads head_dim]
+  T* tangent;     // tangent of qkv
   T* y_tangent;
   const T* grad_y;
   T* grad_qkv;  // gradient of qkv before the rotation

@@ -64,21 +64,21 @@ at::Tensor TransformerImpl::pseudo_queries() const {
   return at::stack(rows);
 }
 
-bool TransformerImpl::can_fuse(const at::Generator* generator) const {
-  const bool drops = generator != nullptr && options_.dropout > 0.0;
-  return options_.residual == Residual::kAttention && options_.sublayers_per_source == 1 && !drops;
+bool TransformerImpl::can_fuse() const {
+  return options_.residual == Residual::kAttention && options_.sublayers_per_source == 1;
 }
 
-bool TransformerImpl::can_fuse_on_cpu(const at::Tensor& x, const at::Generator* generator) const {
+bool TransformerImpl::can_fuse_on_cpu(const at::Tensor& x) const {
   return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble) &&
-         can_fuse(generator);
+         can_fuse();
 }
 
 const gpu::Launcher* TransformerImpl::launcher_for(const at::Tensor& x,
                                                    const at::Generator* generator) const {
+  const bool drops = generator != nullptr && options_.dropout > 0.0;
   const bool is_float = x.scalar_type() == at::kFloat ||
                         (x.scalar_type() == at::kBFloat16 && autocasts_to_bfloat16());
-  if (!x.is_cuda() || !is_float || !can_fuse(generator)) return nullptr;
+  if (!x.is_cuda() || !is_float || !can_fuse() || drops) return nullptr;
   const gpu::Launcher* launcher = gpu::usable_launcher(x.device());
   const bool fits = launcher != nullptr &&
                     gpu::fits(*launcher, fused_shape(), std::int64_t(layers_.size()), x.size(1));
@@ -111,22 +111,25 @@ FusedWeights TransformerImpl::fused_weights() const {
   return weights;
 }
 
+DropoutMasks TransformerImpl::masks_for(const Dual& x, bool half, at::Generator* generator) const {
+  if (generator == nullptr || options_.dropout == 0.0) return {};
+  return draw_masks(x, options_.num_heads, layers_.size(), options_.dropout, half, *generator);
+}
+
 at::Tensor TransformerImpl::forward(const at::Tensor& x, at::Generator* generator) {
-  if (const gpu::Launcher* launcher = launcher_for(x, generator)) {
-    return forward_dual_on({x, {}}, *launcher, autocasts_to_bfloat16()).value;
+  if (launcher_for(x, generator) == nullptr && !can_fuse_on_cpu(x)) {
+    return forward_composed(x, generator);
   }
-  if (!can_fuse_on_cpu(x, generator)) return forward_composed(x, generator);
-  const RopeAngles& angles = rope_.angles(x.size(1), x.options());
-  return fused_forward(fused_shape(), fused_weights(), angles, {x, {}}).value;
+  return forward_dual({x, {}}, generator).value;
 }
 
 Dual TransformerImpl::forward_dual(const Dual& x, at::Generator* generator) {
   if (const gpu::Launcher* launcher = launcher_for(x.value, generator)) {
     return forward_dual_on(x, *launcher, autocasts_to_bfloat16());
   }
-  if (!can_fuse_on_cpu(x.value, generator)) return forward_dual_composed(x, generator);
+  if (!can_fuse_on_cpu(x.value)) return forward_dual_composed(x, generator);
   const RopeAngles& angles = rope_.angles(x.value.size(1), x.value.options());
-  return fused_forward(fused_shape(), fused_weights(), angles, x);
+  return fused_forward(fused_shape(), fused_weights(), angles, masks_for(x, false, generator), x);
 }
 
 Dual TransformerImpl::forward_dual_on(const Dual& x, const gpu::Launcher& launcher, bool half) {
@@ -138,12 +141,12 @@ Dual TransformerImpl::forward_dual_on(const Dual& x, const gpu::Launcher& launch
 
 at::Tensor TransformerImpl::infer(const at::Tensor& x) {
   at::NoGradGuard no_grad;
-  if (!can_fuse_on_cpu(x, nullptr)) return forward(x);
+  if (!can_fuse_on_cpu(x)) return forward(x);
   const FusedWeights& weights =
       packed_.get(parameters_, x.size(0) * x.size(1), options_.infers_in_bfloat16,
                   [this] { return fused_weights(); });
   const RopeAngles& angles = rope_.angles(x.size(1), x.options());
-  return fused_forward(fused_shape(), weights, angles, {x, {}}).value;
+  return fused_forward(fused_shape(), weights, angles, {}, {x, {}}).value;
 }
 
 at::Tensor TransformerImpl::forward_composed(const at::Tensor& x, at::Generator* generator) {

@@ -96,12 +96,14 @@ class TransformerImpl : public torch::nn::Module {
 
  private:
   // Whether the fused pass supports the options.
-  bool can_fuse(const at::Generator* generator) const;
-  bool can_fuse_on_cpu(const at::Tensor& x, const at::Generator* generator) const;
+  bool can_fuse() const;
+  bool can_fuse_on_cpu(const at::Tensor& x) const;
   // Returns nullptr if the GPU kernels cannot compute this on x's device.
   const gpu::Launcher* launcher_for(const at::Tensor& x, const at::Generator* generator) const;
   FusedShape fused_shape() const;
   FusedWeights fused_weights() const;
+  // No masks without dropout.
+  DropoutMasks masks_for(const Dual& x, bool half, at::Generator* generator) const;
   // The readers' queries, [sublayers (+ 1 for the output), D].
   at::Tensor pseudo_queries() const;
   at::Tensor forward_plain(const at::Tensor& x, at::Generator* generator);

@@ -59,16 +59,19 @@ TEST(ImfHead, OverfitsOneBatchAndSamplesIt) {
 }
 
 TEST(ImfHead, TrainsWithoutHostDeviceTransfers) {
-  // With dropout the network uses ATen's operators, as on a GPU.
-  for (const double dropout : {0.0, 0.1}) {
+  // With several sublayers per source, the network uses ATen's operators.
+  for (const std::int64_t sublayers : {1, 2}) {
     for (const LossKind loss : {LossKind::kPseudoHuber, LossKind::kAdaptiveL2}) {
-      auto head = small_head({.dropout = dropout, .loss = loss, .latent = Latent::kDct});
+      auto head = small_head({.dropout = 0.1,
+                              .loss = loss,
+                              .latent = Latent::kDct,
+                              .sublayers_per_source = sublayers});
       const Sample batch = small_batch(4);
       at::Generator generator = make_generator(1);
       const auto step = [&] {
         head->loss(batch.actions, batch.cond, batch.is_pad, generator).loss.backward();
       };
-      EXPECT_EQ(device_traffic_of(step), "") << dropout;
+      EXPECT_EQ(device_traffic_of(step), "") << sublayers;
     }
   }
 }
