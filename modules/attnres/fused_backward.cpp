@@ -207,11 +207,12 @@ Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const R
 }
 
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
-                   const Dual& x, const gpu::Launcher& launcher, bool half) {
+                   const DropoutMasks& masks, const Dual& x, const gpu::Launcher& launcher,
+                   bool half) {
   // The pass chooses its own precision.
   const Autocast full_precision(x.value.device(), false);
   const auto make = [&](FusedWeights w, bool keep) {
-    return gpu::GpuPass(shape, std::move(w), angles, launcher, half, keep);
+    return gpu::GpuPass(shape, std::move(w), angles, masks, launcher, half, keep);
   };
   return run(make, weights, x);
 }

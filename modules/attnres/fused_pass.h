@@ -103,8 +103,9 @@ extern template class FusedPass<double>;
 // Runs the pass as a differentiable function of x.value and the weights, [B, T, D] -> [B, T, D].
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
                    const DropoutMasks& masks, const Dual& x);
-// The same with GPU kernels, in float32 and without dropout. half: with matrices in bfloat16.
+// The same with GPU kernels, in float32. half: with matrices in bfloat16.
 Dual fused_forward(const FusedShape& shape, const FusedWeights& weights, const RopeAngles& angles,
-                   const Dual& x, const gpu::Launcher& launcher, bool half);
+                   const DropoutMasks& masks, const Dual& x, const gpu::Launcher& launcher,
+                   bool half);
 
 }  // namespace roboimi::attnres

@@ -73,12 +73,10 @@ bool TransformerImpl::can_fuse_on_cpu(const at::Tensor& x) const {
          can_fuse();
 }
 
-const gpu::Launcher* TransformerImpl::launcher_for(const at::Tensor& x,
-                                                   const at::Generator* generator) const {
-  const bool drops = generator != nullptr && options_.dropout > 0.0;
+const gpu::Launcher* TransformerImpl::launcher_for(const at::Tensor& x) const {
   const bool is_float = x.scalar_type() == at::kFloat ||
                         (x.scalar_type() == at::kBFloat16 && autocasts_to_bfloat16());
-  if (!x.is_cuda() || !is_float || !can_fuse() || drops) return nullptr;
+  if (!x.is_cuda() || !is_float || !can_fuse()) return nullptr;
   const gpu::Launcher* launcher = gpu::usable_launcher(x.device());
   const bool fits = launcher != nullptr &&
                     gpu::fits(*launcher, fused_shape(), std::int64_t(layers_.size()), x.size(1));
@@ -117,26 +115,26 @@ DropoutMasks TransformerImpl::masks_for(const Dual& x, bool half, at::Generator*
 }
 
 at::Tensor TransformerImpl::forward(const at::Tensor& x, at::Generator* generator) {
-  if (launcher_for(x, generator) == nullptr && !can_fuse_on_cpu(x)) {
-    return forward_composed(x, generator);
-  }
+  if (launcher_for(x) == nullptr && !can_fuse_on_cpu(x)) return forward_composed(x, generator);
   return forward_dual({x, {}}, generator).value;
 }
 
 Dual TransformerImpl::forward_dual(const Dual& x, at::Generator* generator) {
-  if (const gpu::Launcher* launcher = launcher_for(x.value, generator)) {
-    return forward_dual_on(x, *launcher, autocasts_to_bfloat16());
+  if (const gpu::Launcher* launcher = launcher_for(x.value)) {
+    return forward_dual_on(x, *launcher, autocasts_to_bfloat16(), generator);
   }
   if (!can_fuse_on_cpu(x.value)) return forward_dual_composed(x, generator);
   const RopeAngles& angles = rope_.angles(x.value.size(1), x.value.options());
   return fused_forward(fused_shape(), fused_weights(), angles, masks_for(x, false, generator), x);
 }
 
-Dual TransformerImpl::forward_dual_on(const Dual& x, const gpu::Launcher& launcher, bool half) {
+Dual TransformerImpl::forward_dual_on(const Dual& x, const gpu::Launcher& launcher, bool half,
+                                      at::Generator* generator) {
   const auto as_float = [](const at::Tensor& t) { return t.defined() ? t.to(at::kFloat) : t; };
   const Dual input{.value = as_float(x.value), .tangent = as_float(x.tangent)};
   const RopeAngles& angles = rope_.angles(input.value.size(1), input.value.options());
-  return fused_forward(fused_shape(), fused_weights(), angles, input, launcher, half);
+  return fused_forward(fused_shape(), fused_weights(), angles, masks_for(input, half, generator),
+                       input, launcher, half);
 }
 
 at::Tensor TransformerImpl::infer(const at::Tensor& x) {

@@ -81,8 +81,9 @@ class TransformerImpl : public torch::nn::Module {
   // differentiable; the tangent is detached.
   Dual forward_dual(const Dual& x, at::Generator* generator = nullptr);
 
-  // forward_dual() with GPU kernels; half: with matrices in bfloat16. x is float32; no dropout.
-  Dual forward_dual_on(const Dual& x, const gpu::Launcher& launcher, bool half);
+  // forward_dual() with GPU kernels; half: with matrices in bfloat16. x is float32.
+  Dual forward_dual_on(const Dual& x, const gpu::Launcher& launcher, bool half,
+                       at::Generator* generator = nullptr);
 
   // forward() without gradients, with weights repacked for few rows. They are repacked when the
   // parameters have changed, which is detected from a few elements of each. So change parameters as
@@ -99,7 +100,7 @@ class TransformerImpl : public torch::nn::Module {
   bool can_fuse() const;
   bool can_fuse_on_cpu(const at::Tensor& x) const;
   // Returns nullptr if the GPU kernels cannot compute this on x's device.
-  const gpu::Launcher* launcher_for(const at::Tensor& x, const at::Generator* generator) const;
+  const gpu::Launcher* launcher_for(const at::Tensor& x) const;
   FusedShape fused_shape() const;
   FusedWeights fused_weights() const;
   // No masks without dropout.

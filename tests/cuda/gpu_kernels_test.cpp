@@ -31,7 +31,8 @@ struct Results {
 template <typename Forward>
 Results run(TransformerImpl& net, const Dual& x, Forward forward) {
   const Dual input{.value = x.value.detach().clone().requires_grad_(), .tangent = x.tangent};
-  Results results{.y = forward(input)};
+  at::Generator masks = make_generator(3, c10::Device(at::kCUDA, 0));
+  Results results{.y = forward(input, &masks)};
   std::vector<at::Tensor> inputs = net.parameters();
   inputs.insert(inputs.begin(), input.value);
   const at::Tensor weights = random(x.value.sizes(), 5);
@@ -41,8 +42,8 @@ Results run(TransformerImpl& net, const Dual& x, Forward forward) {
 
 // A transformer with weights about as large as after a head's first steps. With larger weights, the
 // 24 sublayers amplify the rounding of the products.
-Transformer make_transformer() {
-  Transformer net(TransformerOptions{.num_kv_heads = 4});
+Transformer make_transformer(double dropout) {
+  Transformer net(TransformerOptions{.num_kv_heads = 4, .dropout = dropout});
   const at::NoGradGuard no_grad;
   at::Generator generator = make_generator(9);
   for (auto& item : net->named_parameters()) {
@@ -56,21 +57,26 @@ Transformer make_transformer() {
 
 TEST(GpuKernels, EqualTheComposedOperatorsAtFullSize) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
-  Transformer net = make_transformer();
-  const Dual x{.value = random({64, 20, 384}, 1), .tangent = random({32, 20, 384}, 2)};
-  const Results expected =
-      run(*net, x, [&](const Dual& d) { return net->forward_dual_composed(d); });
   const gpu::Launcher* launcher = gpu::usable_launcher(c10::Device(at::kCUDA, 0));
   ASSERT_NE(launcher, nullptr);
-  for (const bool half : {false, true}) {
-    const Results found =
-        run(*net, x, [&](const Dual& d) { return net->forward_dual_on(d, *launcher, half); });
-    const double tolerance = half ? 0.1 : 1e-3;
-    EXPECT_LT(distance(found.y.value, expected.y.value), tolerance);
-    EXPECT_LT(distance(found.y.tangent, expected.y.tangent), tolerance);
-    for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
-      EXPECT_LT(distance(found.gradients[i], expected.gradients[i]), tolerance)
-          << "gradient " << i << (half ? " in bfloat16" : "");
+  const Dual x{.value = random({64, 20, 384}, 1), .tangent = random({32, 20, 384}, 2)};
+  for (const double dropout : {0.0, 0.05}) {
+    Transformer net = make_transformer(dropout);
+    const Results expected = run(*net, x, [&](const Dual& d, at::Generator* masks) {
+      return net->forward_dual_composed(d, masks);
+    });
+    for (const bool half : {false, true}) {
+      SCOPED_TRACE(testing::Message() << "dropout " << dropout << (half ? " in bfloat16" : ""));
+      const Results found = run(*net, x, [&](const Dual& d, at::Generator* masks) {
+        return net->forward_dual_on(d, *launcher, half, masks);
+      });
+      const double tolerance = half ? 0.1 : 1e-3;
+      EXPECT_LT(distance(found.y.value, expected.y.value), tolerance);
+      EXPECT_LT(distance(found.y.tangent, expected.y.tangent), tolerance);
+      for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
+        EXPECT_LT(distance(found.gradients[i], expected.gradients[i]), tolerance)
+            << "gradient " << i;
+      }
     }
   }
 }

@@ -55,6 +55,7 @@ struct AttendArguments {
   int length, num_heads, num_kv_heads, head_dim, samples, tangent_samples, half;
   const float* cosine;  // [length, head_dim / 2]
   const float* sine;
+  const float* mask;    // of dropout, [samples, num_heads, length, length], or null
   const float* qkv;     // [of both, (num_heads + 2 num_kv_heads) head_dim]
   void* y;              // product, [of both, num_heads head_dim]
   const float* grad_y;  // [of values, num_heads head_dim]

@@ -38,10 +38,11 @@ const float* const_data_or_null(const at::Tensor& x) {
 }  // namespace
 
 GpuPass::GpuPass(const FusedShape& shape, FusedWeights weights, const RopeAngles& angles,
-                 const Launcher& launcher, bool half, bool keep)
+                 DropoutMasks masks, const Launcher& launcher, bool half, bool keep)
     : shape_(shape),
       weights_(std::move(weights)),
       angles_(angles),
+      masks_(std::move(masks)),
       launcher_(launcher),
       half_(half),
       keep_(keep) {}
@@ -100,6 +101,7 @@ Dual GpuPass::forward(const Dual& x) {
     activate(static_cast<std::size_t>(i), saved.inner, saved.mixed);
     at::Tensor source = sources_[i + 1];
     product_into(source, saved.mixed, saved.out.t());
+    masks_.drop_output(static_cast<std::size_t>(i), source);
     if (keep_) saved_.push_back(std::move(saved));
   }
 
@@ -154,7 +156,7 @@ void GpuPass::read(std::int64_t reader, const at::Tensor& norm, const at::Tensor
                    read_floats(shape_.width, sources_.size(0)), &a);
 }
 
-AttendArguments GpuPass::attention(const at::Tensor& inner) const {
+AttendArguments GpuPass::attention(std::size_t layer, const at::Tensor& inner) const {
   AttendArguments a{};
   a.length = static_cast<int>(length_);
   a.num_heads = static_cast<int>(shape_.num_heads);
@@ -166,6 +168,7 @@ AttendArguments GpuPass::attention(const at::Tensor& inner) const {
   a.cosine = angles_.cosine.const_data_ptr<float>();
   a.sine = angles_.sine.const_data_ptr<float>();
   a.qkv = inner.const_data_ptr<float>();
+  if (masks_.any()) a.mask = masks_.layers[layer].attention.const_data_ptr<float>();
   return a;
 }
 
@@ -183,7 +186,7 @@ SwiGluArguments GpuPass::gate(const at::Tensor& inner) const {
 // `mixed`, the input of the sublayer's last product.
 void GpuPass::activate(std::size_t layer, const at::Tensor& inner, const at::Tensor& mixed) const {
   if (attends(layer)) {
-    AttendArguments a = attention(inner);
+    AttendArguments a = attention(layer, inner);
     a.y = mixed.data_ptr();
     launcher_.launch(Kernel::kAttend, {.x = batch_, .y = shape_.num_kv_heads},
                      attend_floats(length_, a.head_dim), &a);
@@ -211,7 +214,8 @@ FusedGradients GpuPass::backward(const at::Tensor& grad) {
     grad_out = read_backward(layers, {}, {});
   } else {
     grad_total_ = rows;
-    grad_out = half_ ? rows.to(at::kBFloat16) : rows;
+    // A copy if dropout changes it below.
+    grad_out = rows.to(half_ ? at::kBFloat16 : at::kFloat, false, masks_.any());
   }
 
   // Go back through the sublayers.
@@ -221,6 +225,7 @@ FusedGradients GpuPass::backward(const at::Tensor& grad) {
     const auto layer = static_cast<std::size_t>(i);
     const Saved& saved = saved_[layer];
     FusedWeights::SubLayer& grads = gradients.weights.layers[layer];
+    masks_.drop_output(layer, grad_out);
     grads.out = product(grad_out.t(), values_of(saved.mixed));
     const at::Tensor grad_inner = activate_backward(layer, product(grad_out, saved.out));
     grads.in = product(grad_inner.t(), values_of(saved.normed));
@@ -272,7 +277,7 @@ at::Tensor GpuPass::activate_backward(std::size_t layer, const at::Tensor& grad)
   const at::Tensor& inner = saved_[layer].inner;
   const at::Tensor grad_inner = for_product(value_rows_, inner.size(1));
   if (attends(layer)) {
-    AttendArguments a = attention(inner);
+    AttendArguments a = attention(layer, inner);
     a.grad_y = grad.const_data_ptr<float>();
     a.grad_qkv = grad_inner.data_ptr();
     launcher_.launch(Kernel::kAttendBackward, {.x = batch_, .y = shape_.num_kv_heads},

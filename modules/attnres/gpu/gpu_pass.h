@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "modules/attnres/dropout_masks.h"
 #include "modules/attnres/dual.h"
 #include "modules/attnres/fused_pass.h"
 #include "modules/attnres/gpu/arguments.h"
@@ -19,7 +20,7 @@ class GpuPass {
  public:
   // half: bfloat16 matrices. keep: forward() stores what backward() needs.
   GpuPass(const FusedShape& shape, FusedWeights weights, const RopeAngles& angles,
-          const Launcher& launcher, bool half, bool keep);
+          DropoutMasks masks, const Launcher& launcher, bool half, bool keep);
 
   // x float32 [B, T, D]
   Dual forward(const Dual& x);
@@ -47,7 +48,7 @@ class GpuPass {
 
   template <typename Arguments>
   Arguments depth_of(std::int64_t reader) const;
-  AttendArguments attention(const at::Tensor& inner) const;
+  AttendArguments attention(std::size_t layer, const at::Tensor& inner) const;
   SwiGluArguments gate(const at::Tensor& inner) const;
   std::int64_t num_readers() const { return weights_.queries.size(0); }
   bool attends(std::size_t layer) const { return layer % 2 == 0; }
@@ -55,6 +56,7 @@ class GpuPass {
   FusedShape shape_;
   FusedWeights weights_;
   RopeAngles angles_;
+  DropoutMasks masks_;
   const Launcher& launcher_;
   bool half_, keep_;
 

@@ -447,6 +447,16 @@ __device__ inline void softmax_rows(const AttendArguments& a, float* p, float* x
   }
 }
 
+// Multiplies a table of the block's sample by the dropout mask of `head`. Each thread changes the elements that it
+// has in softmax_rows(), so that no barrier is needed in between.
+__device__ inline void drop_rows(const AttendArguments& a, int head, float* p) {
+  if (a.mask == nullptr) return;
+  const float* mask = a.mask + (Index(blockIdx.x) * a.num_heads + head) * a.length * a.length;
+  for (int i = warp(); i < a.length; i += num_warps()) {
+    for (int j = lane(); j < a.length; j += WARP) p[i * table_stride(a) + j] *= mask[i * a.length + j];
+  }
+}
+
 // One block per sample (x) and key head (y).
 extern "C" __global__ void attend(const AttendArguments a) {
   extern __shared__ float shared[];
@@ -490,6 +500,8 @@ extern "C" __global__ void attend(const AttendArguments a) {
     }
     __syncthreads();
     softmax_rows(a, p, is_dual ? dp : nullptr);
+    drop_rows(a, head, p);
+    if (is_dual) drop_rows(a, head, dp);
     __syncthreads();
     for (int at = threadIdx.x; at < a.length * fours; at += blockDim.x) {
       const int i = at / fours, c = at % fours;
@@ -546,7 +558,9 @@ extern "C" __global__ void attend_backward(const AttendArguments a) {
       grad_z[ij] = dot_of_rows(grad_y + qi, v + kj, a.head_dim);
     }
     __syncthreads();
+    drop_rows(a, head, grad_z);
     softmax_rows(a, p, grad_z);
+    drop_rows(a, head, p);
     __syncthreads();
     for (int at = threadIdx.x; at < a.length * fours; at += blockDim.x) {
       const int i = at / fours, c = at % fours;

@@ -1,7 +1,6 @@
 #include "modules/attnres/gpu/usable_launcher.h"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <fmt/format.h>
 #include <torch/autograd.h>
 
@@ -19,6 +18,7 @@
 #include "modules/attnres/transformer.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
+#include "roboimi/common/random.h"
 #include "roboimi/contract/autocast.h"
 
 namespace roboimi::attnres::gpu {
@@ -32,10 +32,13 @@ struct Results {
   std::vector<at::Tensor> gradients;
 };
 
-Results run(TransformerImpl& net, const Dual& x, const at::Tensor& grad,
-            const std::function<Dual(const Dual&)>& forward) {
+using Forward = std::function<Dual(const Dual&, at::Generator*)>;
+
+// Every call draws the same dropout masks.
+Results run(TransformerImpl& net, const Dual& x, const at::Tensor& grad, const Forward& forward) {
   const at::Tensor value = x.value.detach().clone().requires_grad_();
-  Results results{.y = forward({value, x.tangent})};
+  at::Generator generator = make_generator(2, value.device());
+  Results results{.y = forward({value, x.tangent}, &generator)};
   std::vector<at::Tensor> inputs = net.parameters();
   inputs.push_back(value);
   results.gradients = torch::autograd::grad({results.y.value}, inputs, {grad});
@@ -83,45 +86,56 @@ bool is_switched_off() {
   return setting != nullptr && std::string_view(setting) == "off";
 }
 
-}  // namespace
-
 // Compares the results of a small network with random weights, whose sizes are not multiples of a
-// warp or a block.
-void check_kernels(c10::Device device, const Launcher& launcher) {
-  // Random inputs.
-  const at::AutoGradMode with_gradients(true);
-  const Autocast full_precision(device, false);
-  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(1);
+// warp or a block, in both precisions.
+void check_network(c10::Device device, const Launcher& launcher, Output output, double dropout) {
+  // Random weights and inputs.
+  at::Generator generator = make_generator(1);
   const auto random = [&](at::IntArrayRef sizes) {
     return at::randn(sizes, generator, at::TensorOptions(at::kFloat)).to(device);
   };
-  // Both kinds of output, in both precisions.
-  for (const Output output : {Output::kSum, Output::kDepthAttention}) {
-    Transformer net(TransformerOptions{
-        .width = 72, .num_blocks = 2, .num_heads = 6, .num_kv_heads = 3, .output = output});
-    net->to(device);
-    {
-      const at::NoGradGuard no_grad;
-      for (at::Tensor& parameter : net->parameters()) {
-        parameter.copy_(random(parameter.sizes()) * 0.3);
-      }
-    }
-    const Dual x{.value = random({5, 7, 72}), .tangent = random({2, 7, 72})};
-    const at::Tensor grad = random({5, 7, 72});
-    const Results expected =
-        run(*net, x, grad, [&](const Dual& d) { return net->forward_dual_composed(d); });
-    for (const bool half : {false, true}) {
-      const Results found = run(
-          *net, x, grad, [&](const Dual& d) { return net->forward_dual_on(d, launcher, half); });
-      const double difference = largest_difference(found, expected);
-      if (difference <= kTolerance) continue;
-      throw Error({.what = "the GPU kernels of the attention-residual transformer differ from "
-                           "libtorch's operators",
-                   .where = fmt::format("{}, {}", device.str(), half ? "bfloat16" : "float32"),
-                   .expected = fmt::format("a relative difference of at most {}", kTolerance),
-                   .found = fmt::format("{:.3g}", difference)});
+  Transformer net(TransformerOptions{.width = 72,
+                                     .num_blocks = 2,
+                                     .num_heads = 6,
+                                     .num_kv_heads = 3,
+                                     .dropout = dropout,
+                                     .output = output});
+  net->to(device);
+  {
+    const at::NoGradGuard no_grad;
+    for (at::Tensor& parameter : net->parameters()) {
+      parameter.copy_(random(parameter.sizes()) * 0.3);
     }
   }
+  const Dual x{.value = random({5, 7, 72}), .tangent = random({2, 7, 72})};
+  const at::Tensor grad = random({5, 7, 72});
+
+  const Results expected = run(*net, x, grad, [&](const Dual& d, at::Generator* masks) {
+    return net->forward_dual_composed(d, masks);
+  });
+  for (const bool half : {false, true}) {
+    const Results found = run(*net, x, grad, [&](const Dual& d, at::Generator* masks) {
+      return net->forward_dual_on(d, launcher, half, masks);
+    });
+    const double difference = largest_difference(found, expected);
+    if (difference <= kTolerance) continue;
+    throw Error({.what = "the GPU kernels of the attention-residual transformer differ from "
+                         "libtorch's operators",
+                 .where = fmt::format("{}, {}, dropout {}", device.str(),
+                                      half ? "bfloat16" : "float32", dropout),
+                 .expected = fmt::format("a relative difference of at most {}", kTolerance),
+                 .found = fmt::format("{:.3g}", difference)});
+  }
+}
+
+}  // namespace
+
+void check_kernels(c10::Device device, const Launcher& launcher) {
+  const at::AutoGradMode with_gradients(true);
+  const Autocast full_precision(device, false);
+  // Both kinds of output, without and with dropout.
+  check_network(device, launcher, Output::kSum, 0.0);
+  check_network(device, launcher, Output::kDepthAttention, 0.3);
 }
 
 const Launcher* usable_launcher(c10::Device device) {

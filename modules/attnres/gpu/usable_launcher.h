@@ -15,7 +15,8 @@ namespace roboimi::attnres::gpu {
 // The environment variable ROBOIMI_GPU_KERNELS=off disables the kernels on all devices.
 const Launcher* usable_launcher(c10::Device device);
 
-// Runs this comparison. Throws Error if a value, a tangent or a gradient differs.
+// Runs this comparison, without and with dropout. Throws Error if a value, a tangent or a gradient
+// differs.
 void check_kernels(c10::Device device, const Launcher& launcher);
 
 }  // namespace roboimi::attnres::gpu

@@ -27,11 +27,12 @@ at::Tensor random_floats(at::IntArrayRef sizes, std::uint64_t seed) {
   return at::randn(sizes, generator, at::TensorOptions(at::kFloat));
 }
 
-Transformer float_transformer(std::int64_t num_kv_heads, Output output) {
+Transformer float_transformer(std::int64_t num_kv_heads, Output output, double dropout = 0.0) {
   Transformer net(TransformerOptions{.width = kWidth,
                                      .num_blocks = 2,
                                      .num_heads = 4,
                                      .num_kv_heads = num_kv_heads,
+                                     .dropout = dropout,
                                      .output = output});
   at::NoGradGuard no_grad;
   at::Generator generator = make_generator(9);
@@ -108,16 +109,37 @@ TEST_P(GpuPass, EqualsTheComposedOperators) {
   expect_near(run(*net, c.with_tangent, on_device(true)), expected, 0.15);
 }
 
+TEST_P(GpuPass, EqualsTheComposedOperatorsWithDropout) {
+  const Case& c = GetParam();
+  const EmulatedGpu device;
+  for (const bool half : {false, true}) {
+    Transformer net = float_transformer(c.num_kv_heads, c.output, half ? 0.05 : 0.5);
+    at::Generator generator = make_generator(3);
+    const Results expected = run(*net, c.with_tangent, [&](const Dual& x) {
+      return c.with_tangent == 0 ? Dual{net->forward_composed(x.value, &generator), {}}
+                                 : net->forward_dual_composed(x, &generator);
+    });
+    at::Generator same = make_generator(3);
+    const Results found = run(*net, c.with_tangent, [&](const Dual& x) {
+      return net->forward_dual_on(x, device, half, &same);
+    });
+    expect_near(found, expected, half ? 0.15 : 2e-5);
+    EXPECT_TRUE(at::equal(same.get_state(), generator.get_state()));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, GpuPass,
                          testing::Values(Case{4, Output::kSum, 2}, Case{2, Output::kSum, kBatch},
                                          Case{1, Output::kDepthAttention, 3},
                                          Case{4, Output::kDepthAttention, 0}));
 
 TEST(GpuPassTest, TheOrderOfThreadsChangesNoBit) {
-  Transformer net = float_transformer(2, Output::kDepthAttention);
+  Transformer net = float_transformer(2, Output::kDepthAttention, 0.1);
   const auto with = [&](EmulatedGpu::Order order) {
     const EmulatedGpu device(order);
-    return run(*net, 2, [&](const Dual& x) { return net->forward_dual_on(x, device, false); });
+    at::Generator generator = make_generator(3);
+    return run(*net, 2,
+               [&](const Dual& x) { return net->forward_dual_on(x, device, false, &generator); });
   };
   expect_equal(with(EmulatedGpu::Order::kBackward), with(EmulatedGpu::Order::kForward));
 }
@@ -143,10 +165,27 @@ class WithAWrongKernel : public EmulatedGpu {
   }
 };
 
+// The attention ignores its dropout mask.
+class WithoutAMask : public EmulatedGpu {
+ public:
+  void launch(gpu::Kernel kernel, gpu::Grid grid, std::size_t shared_floats,
+              const void* arguments) const override {
+    if (kernel != gpu::Kernel::kAttend) {
+      EmulatedGpu::launch(kernel, grid, shared_floats, arguments);
+      return;
+    }
+    auto a = *static_cast<const gpu::AttendArguments*>(arguments);
+    a.mask = nullptr;
+    EmulatedGpu::launch(kernel, grid, shared_floats, &a);
+  }
+};
+
 TEST(GpuPassTest, TheCheckBeforeTheFirstUseFindsAWrongKernel) {
   gpu::check_kernels(c10::kCPU, EmulatedGpu());
   EXPECT_THAT(error_text([] { gpu::check_kernels(c10::kCPU, WithAWrongKernel()); }),
               testing::HasSubstr("differ from libtorch's operators"));
+  EXPECT_THAT(error_text([] { gpu::check_kernels(c10::kCPU, WithoutAMask()); }),
+              testing::HasSubstr("float32, dropout 0.3"));
 }
 
 TEST(GpuPassTest, RefusesSizesThatTheKernelsDoNotHave) {
