@@ -17,35 +17,35 @@ void DropoutMasks::drop_output(std::size_t layer, const at::Tensor& rows) const 
 
 DropoutMasks draw_masks(const Dual& x, std::int64_t num_heads, std::size_t num_layers, double p,
                         bool half, at::Generator& generator) {
-  // Allocate the masks; even sublayers are attention.
+  // Allocate all masks of a kind together, to scale them at once. Even sublayers are attention.
   const std::int64_t batch = x.value.size(0), length = x.value.size(1), width = x.value.size(2);
+  const auto layers = static_cast<std::int64_t>(num_layers);
   const auto options = x.value.options().requires_grad(false);
   const auto output_options = half ? options.dtype(at::kBFloat16) : options;
-  DropoutMasks masks;
-  masks.layers.resize(num_layers);
-  for (std::size_t i = 0; i < num_layers; ++i) {
-    DropoutMasks::SubLayer& layer = masks.layers[i];
-    if (i % 2 == 0) layer.attention = at::empty({batch, num_heads, length, length}, options);
-    layer.output = at::empty({batch, length, width}, output_options);
-  }
+  const at::Tensor attention =
+      at::empty({(layers + 1) / 2, batch, num_heads, length, length}, options);
+  at::Tensor output = at::empty({layers, batch, length, width}, output_options);
 
   // The composed operators process the samples without tangents first, then the others.
   const std::int64_t with_tangent = x.tangent.defined() ? x.tangent.size(0) : 0;
   const auto draw_part = [&](std::int64_t begin, std::int64_t count) {
-    if (count == 0) return;
-    for (const DropoutMasks::SubLayer& layer : masks.layers) {
-      for (const at::Tensor& mask : {layer.attention, layer.output}) {
-        if (mask.defined()) mask.narrow(0, begin, count).bernoulli_(1.0 - p, generator);
-      }
+    const auto draw = [&](const at::Tensor& mask) {
+      mask.narrow(0, begin, count).bernoulli_(1.0 - p, generator);
+    };
+    for (std::int64_t i = 0; i < layers && count > 0; ++i) {
+      if (i % 2 == 0) draw(attention[i / 2]);
+      draw(output[i]);
     }
   };
   draw_part(0, batch - with_tangent);
   draw_part(batch - with_tangent, with_tangent);
 
   // Scale what is kept, in the precision of x.
-  for (DropoutMasks::SubLayer& layer : masks.layers) {
-    if (layer.attention.defined()) layer.attention.div_(1.0 - p);
-    layer.output = layer.output.to(options.dtype()).div_(1.0 - p).view({batch * length, width});
+  attention.div_(1.0 - p);
+  output = output.to(options.dtype()).div_(1.0 - p).flatten(1, 2);
+  DropoutMasks masks;
+  for (std::int64_t i = 0; i < layers; ++i) {
+    masks.layers.push_back({i % 2 == 0 ? attention[i / 2] : at::Tensor(), output[i]});
   }
   return masks;
 }
