@@ -73,11 +73,13 @@ bool TransformerImpl::can_fuse_on_cpu(const at::Tensor& x) const {
          can_fuse();
 }
 
-const gpu::Launcher* TransformerImpl::launcher_for(const at::Tensor& x) const {
+const gpu::Launcher* TransformerImpl::launcher_for(const at::Tensor& x,
+                                                   const at::Generator* generator) const {
   const bool is_float = x.scalar_type() == at::kFloat ||
                         (x.scalar_type() == at::kBFloat16 && autocasts_to_bfloat16());
   if (!x.is_cuda() || !is_float || !can_fuse()) return nullptr;
-  const gpu::Launcher* launcher = gpu::usable_launcher(x.device());
+  const gpu::Launcher* launcher = gpu::usable_launcher(
+      x.device(), /*with_dropout=*/generator != nullptr && options_.dropout > 0.0);
   const bool fits = launcher != nullptr &&
                     gpu::fits(*launcher, fused_shape(), std::int64_t(layers_.size()), x.size(1));
   return fits ? launcher : nullptr;
@@ -115,12 +117,13 @@ DropoutMasks TransformerImpl::masks_for(const Dual& x, bool half, at::Generator*
 }
 
 at::Tensor TransformerImpl::forward(const at::Tensor& x, at::Generator* generator) {
-  if (launcher_for(x) == nullptr && !can_fuse_on_cpu(x)) return forward_composed(x, generator);
+  if (launcher_for(x, generator) == nullptr && !can_fuse_on_cpu(x))
+    return forward_composed(x, generator);
   return forward_dual({x, {}}, generator).value;
 }
 
 Dual TransformerImpl::forward_dual(const Dual& x, at::Generator* generator) {
-  if (const gpu::Launcher* launcher = launcher_for(x.value)) {
+  if (const gpu::Launcher* launcher = launcher_for(x.value, generator)) {
     return forward_dual_on(x, *launcher, autocasts_to_bfloat16(), generator);
   }
   if (!can_fuse_on_cpu(x.value)) return forward_dual_composed(x, generator);

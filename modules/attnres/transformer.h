@@ -100,7 +100,7 @@ class TransformerImpl : public torch::nn::Module {
   bool can_fuse() const;
   bool can_fuse_on_cpu(const at::Tensor& x) const;
   // Returns nullptr if the GPU kernels cannot compute this on x's device.
-  const gpu::Launcher* launcher_for(const at::Tensor& x) const;
+  const gpu::Launcher* launcher_for(const at::Tensor& x, const at::Generator* generator) const;
   FusedShape fused_shape() const;
   FusedWeights fused_weights() const;
   // No masks without dropout.

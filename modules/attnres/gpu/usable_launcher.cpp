@@ -64,21 +64,29 @@ double largest_difference(const Results& found, const Results& expected) {
   return *std::max_element(all.begin(), all.end());
 }
 
-std::unique_ptr<Launcher> try_device(c10::Device device) {
+struct CheckedLauncher {
+  std::unique_ptr<Launcher> launcher = nullptr;  // null: not usable
+  bool drops = false;                            // dropout is usable, too
+};
+
+CheckedLauncher try_device(c10::Device device) {
+  CheckedLauncher checked;
   try {
     std::unique_ptr<Launcher> launcher = make_cuda_launcher(device);
     check_kernels(device, *launcher);
+    checked.launcher = std::move(launcher);
+    check_dropout(device, *checked.launcher);
+    checked.drops = true;
     logger().debug(
         "the GPU kernels of the attention-residual transformer agree with libtorch's "
         "operators on {}",
         device.str());
-    return launcher;
   } catch (const std::exception& error) {
-    logger().warn(
-        "training and inference on {} use libtorch's operators, which are several times slower: {}",
-        device.str(), error.what());
-    return nullptr;
+    logger().warn("{} on {} use libtorch's operators, which are several times slower: {}",
+                  checked.launcher ? "training steps with dropout" : "training and inference",
+                  device.str(), error.what());
   }
+  return checked;
 }
 
 bool is_switched_off() {
@@ -133,25 +141,34 @@ void check_network(c10::Device device, const Launcher& launcher, Output output, 
 void check_kernels(c10::Device device, const Launcher& launcher) {
   const at::AutoGradMode with_gradients(true);
   const Autocast full_precision(device, false);
-  // Both kinds of output, without and with dropout.
-  check_network(device, launcher, Output::kSum, 0.0);
+  for (const Output output : {Output::kSum, Output::kDepthAttention}) {
+    check_network(device, launcher, output, 0.0);
+  }
+}
+
+void check_dropout(c10::Device device, const Launcher& launcher) {
+  const at::AutoGradMode with_gradients(true);
+  const Autocast full_precision(device, false);
   check_network(device, launcher, Output::kDepthAttention, 0.3);
 }
 
-const Launcher* usable_launcher(c10::Device device) {
+const Launcher* usable_launcher(c10::Device device, bool with_dropout) {
   static const bool off = is_switched_off();
   if (off || !device.is_cuda()) return nullptr;
   static std::mutex mutex;
-  static std::map<c10::DeviceIndex, std::unique_ptr<Launcher>> launchers;
+  static std::map<c10::DeviceIndex, CheckedLauncher> launchers;
   const std::lock_guard lock(mutex);
-  const auto known = launchers.find(device.index());
-  if (known != launchers.end()) return known->second.get();
-  try {
-    if (is_capturing(device)) return nullptr;
-  } catch (const std::exception&) {
-    // try_device() reports what is missing.
+  auto known = launchers.find(device.index());
+  if (known == launchers.end()) {
+    try {
+      if (is_capturing(device)) return nullptr;
+    } catch (const std::exception&) {
+      // try_device() reports what is missing.
+    }
+    known = launchers.emplace(device.index(), try_device(device)).first;
   }
-  return (launchers[device.index()] = try_device(device)).get();
+  const CheckedLauncher& checked = known->second;
+  return with_dropout && !checked.drops ? nullptr : checked.launcher.get();
 }
 
 }  // namespace roboimi::attnres::gpu
