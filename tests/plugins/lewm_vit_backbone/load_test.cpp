@@ -126,7 +126,7 @@ TEST(LewmLoad, RejectsMetadataOfAnotherFusionWithBothValues) {
   EXPECT_THAT(error_of(file), HasSubstr("'horizontal' (the configuration)"));
   file.metadata = {{"roboimi.fusion.camera_names", "r_vis,top,front"}};
   EXPECT_THAT(error_of(file), HasSubstr("'front,top,r_vis' (the configuration)"));
-  EXPECT_THAT(error_of(file), HasSubstr("another camera_names: "));
+  EXPECT_THAT(error_of(file), HasSubstr("a different camera_names: "));
   EXPECT_THAT(error_of(file), HasSubstr("agent/backbone=resnet18 accepts any cameras"));
   file.metadata = {{"roboimi.fusion.height", "224"}};
   EXPECT_THAT(error_of(file), HasSubstr("'32' (the configuration)"));
