@@ -242,8 +242,9 @@ TEST_F(OwnPoses, WithAQuaternionOfLengthZeroAreRefused) {
 TEST_F(OwnData, AnInstructionThatChangesWithinAnEpisodeIsCounted) {
   const Result result = place_->run({"data", "info", "data", "data.stream_names=[task]", "--json"});
   ASSERT_EQ(result.status, 0) << result.errors;
+  const auto json = nlohmann::json::parse(result.output);
   std::map<std::string, int> counts;
-  for (const auto& task : nlohmann::json::parse(result.output).at("tasks")) {
+  for (const auto& task : json.at("tasks")) {
     counts[task.at("text")] = task.at("num_episodes");
   }
   EXPECT_EQ(counts, (std::map<std::string, int>{{"reach", 4}, {"grasp", 1}}));
