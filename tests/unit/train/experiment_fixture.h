@@ -10,6 +10,7 @@
 #include "roboimi/train/experiment.h"
 #include "roboimi/train/run_folder.h"
 #include "tests/error_text.h"
+#include "tests/unit/data/table_dataset.h"
 #include "tests/unit/train/tiny_task.h"
 
 namespace roboimi {
@@ -20,11 +21,8 @@ class ExperimentTest : public ::testing::Test {
  protected:
   ExperimentTest() {
     testing::register_tiny_task();
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
     std::ofstream(folder_ / "data.bin") << "recordings";
   }
-  ~ExperimentTest() override { fs::remove_all(folder_); }
 
   ConfigNode config(const std::string& name, std::int64_t max_steps,
                     const std::string& more = "") const {
@@ -45,7 +43,8 @@ class ExperimentTest : public ::testing::Test {
     return newest_run_folder(folder_ / "runs", name);
   }
 
-  fs::path folder_ = fs::path(::testing::TempDir()) / "roboimi_experiment_test";
+  const ScratchFolder scratch_;
+  const fs::path folder_ = scratch_;
 };
 
 }  // namespace roboimi
