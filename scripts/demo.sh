@@ -20,7 +20,7 @@ stage() { printf '\ndemo.sh: [%d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60))
 stage "setup: 1 minute, and several the first time, when it downloads torch"
 scripts/setup.sh
 
-stage "build: about 6 minutes"
+stage "build: about 5 minutes"
 cmake --preset release
 cmake --build --preset release -j "$jobs" --target roboimi plugins
 
