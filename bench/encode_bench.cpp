@@ -12,15 +12,14 @@
 #include <torch/nn/module.h>
 #include <torch/utils.h>
 
-#include <cstdlib>
 #include <functional>
 #include <iostream>
 
+#include "bench/bench_main.h"
 #include "bench/eager_worker.h"
 #include "modules/view_fusion/view_fusion.h"
 #include "modules/vit/vit_inference.h"
 #include "roboimi/common/bfloat16.h"
-#include "roboimi/common/error.h"
 #include "roboimi/common/memory.h"
 
 namespace roboimi {
@@ -97,17 +96,6 @@ int run(int frames, int rounds, int batch) {
 }  // namespace roboimi
 
 int main(int argc, char** argv) {
-  const int frames = argc > 1 ? std::atoi(argv[1]) : 64;
-  const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
-  const int batch = argc > 3 ? std::atoi(argv[3]) : 8;
-  if (frames < 1 || rounds < 1 || batch < 1) {
-    std::cerr << argv[0] << ": expected integers of at least 1: [frames] [rounds] [batch]\n";
-    return 2;
-  }
-  try {
-    return roboimi::run(frames, rounds, batch);
-  } catch (const std::exception& error) {
-    std::cerr << argv[0] << ": " << roboimi::one_line_message(error) << "\n";
-    return 1;
-  }
+  return roboimi::bench_main(argc, argv, {{"frames", 64}, {"rounds", 5}, {"batch", 8}},
+                             [](const auto& n) { return roboimi::run(n[0], n[1], n[2]); });
 }

@@ -18,12 +18,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 
+#include "bench/bench_main.h"
 #include "bench/eager_worker.h"
-#include "roboimi/common/error.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/contract/episode_writer.h"
 #include "roboimi/plugin/registry.h"
@@ -218,16 +217,6 @@ int run(int rounds, std::int64_t batches) {
 }  // namespace roboimi
 
 int main(int argc, char** argv) {
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 5;
-  const int batches = argc > 2 ? std::atoi(argv[2]) : 8;
-  if (rounds < 1 || batches < 1) {
-    std::cerr << argv[0] << ": expected integers of at least 1: [rounds] [batches]\n";
-    return 2;
-  }
-  try {
-    return roboimi::run(rounds, batches);
-  } catch (const std::exception& error) {
-    std::cerr << argv[0] << ": " << roboimi::one_line_message(error) << "\n";
-    return 1;
-  }
+  return roboimi::bench_main(argc, argv, {{"rounds", 5}, {"batches", 8}},
+                             [](const auto& n) { return roboimi::run(n[0], n[1]); });
 }

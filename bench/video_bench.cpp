@@ -10,13 +10,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <random>
 
+#include "bench/bench_main.h"
 #include "bench/eager_worker.h"
-#include "roboimi/common/error.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/io/video.h"
 #include "roboimi/io/video_reader.h"
@@ -107,15 +105,6 @@ int run(int rounds) {
 }  // namespace roboimi
 
 int main(int argc, char** argv) {
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 5;
-  if (rounds < 1) {
-    std::cerr << argv[0] << ": expected an integer of at least 1: [rounds]\n";
-    return 2;
-  }
-  try {
-    return roboimi::run(rounds);
-  } catch (const std::exception& error) {
-    std::cerr << argv[0] << ": " << roboimi::one_line_message(error) << "\n";
-    return 1;
-  }
+  return roboimi::bench_main(argc, argv, {{"rounds", 5}},
+                             [](const auto& n) { return roboimi::run(n[0]); });
 }
