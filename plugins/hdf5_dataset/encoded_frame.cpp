@@ -16,9 +16,6 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::string_view kJpeg = "\xff\xd8\xff"sv;
-constexpr std::string_view kPng = "\x89PNG\r\n\x1a\n"sv;
-constexpr std::size_t kPngBitDepth = 24;  // offset of the bit depth in a PNG file
 constexpr std::size_t kShownBytes = 8;
 
 struct Format {
@@ -58,16 +55,20 @@ std::string_view text_of(std::span<const std::uint8_t> bytes) {
 }
 
 at::Tensor decode(std::span<const std::uint8_t> bytes) {
-  const std::string_view text = text_of(bytes);
-  if (text.starts_with(kJpeg)) return decode_jpeg(bytes);
-  if (!text.starts_with(kPng)) refuse(text);
-  if (bytes.size() > kPngBitDepth && bytes[kPngBitDepth] == 16) {
-    throw Error({.what = "cannot decode the frame",
-                 .expected = "8 bits per channel",
-                 .found = "a 16-bit PNG, as used for depth",
-                 .next = "leave depth cameras out of camera_names"});
+  switch (image_format(bytes)) {
+    case ImageFormat::kJpeg:
+      return decode_jpeg(bytes);
+    case ImageFormat::kPng:
+      return decode_png(bytes);
+    case ImageFormat::kDeepPng:
+      throw Error({.what = "cannot decode the frame",
+                   .expected = "8 bits per channel",
+                   .found = "a 16-bit PNG, as used for depth",
+                   .next = "leave depth cameras out of camera_names"});
+    case ImageFormat::kOther:
+      break;
   }
-  return decode_png(bytes);
+  refuse(text_of(bytes));
 }
 
 std::int64_t big_endian(std::span<const std::uint8_t> bytes) {
@@ -100,9 +101,9 @@ std::optional<ImageSize> jpeg_size(std::span<const std::uint8_t> bytes) {
 
 std::optional<ImageSize> encoded_size(std::span<const std::uint8_t> bytes) {
   constexpr std::size_t kPngSize = 16;  // offset of width and height in a PNG file
-  const std::string_view text = text_of(bytes);
-  if (text.starts_with(kJpeg)) return jpeg_size(bytes);
-  if (!text.starts_with(kPng) || bytes.size() < kPngSize + 8) return std::nullopt;
+  const ImageFormat format = image_format(bytes);
+  if (format == ImageFormat::kJpeg) return jpeg_size(bytes);
+  if (format == ImageFormat::kOther || bytes.size() < kPngSize + 8) return std::nullopt;
   return ImageSize{.height = big_endian(bytes.subspan(kPngSize + 4, 4)),
                    .width = big_endian(bytes.subspan(kPngSize, 4))};
 }

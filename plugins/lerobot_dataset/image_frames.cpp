@@ -19,12 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using namespace std::string_view_literals;
-
-constexpr std::string_view kJpeg = "\xff\xd8\xff"sv;
-constexpr std::string_view kPng = "\x89PNG\r\n\x1a\n"sv;
-constexpr std::size_t kPngBitDepth = 24;  // its place in a PNG, PNG specification 11.2.2
-
 // The encoded images of a range of rows.
 class Images {
  public:
@@ -82,14 +76,19 @@ class Images {
   static at::Tensor decode(std::string_view bytes) {
     const std::span<const std::uint8_t> data(reinterpret_cast<const std::uint8_t*>(bytes.data()),
                                              bytes.size());
-    if (bytes.starts_with(kJpeg)) return decode_jpeg(data);
-    if (bytes.starts_with(kPng) && bytes.size() > kPngBitDepth && bytes[kPngBitDepth] == 16) {
-      throw Error({.what = "cannot decode the image",
-                   .expected = "8 bits per channel",
-                   .found = "a 16-bit PNG, as used for depth",
-                   .next = "leave the camera out of data.camera_names"});
+    switch (image_format(data)) {
+      case ImageFormat::kJpeg:
+        return decode_jpeg(data);
+      case ImageFormat::kPng:
+        return decode_png(data);
+      case ImageFormat::kDeepPng:
+        throw Error({.what = "cannot decode the image",
+                     .expected = "8 bits per channel",
+                     .found = "a 16-bit PNG, as used for depth",
+                     .next = "leave the camera out of data.camera_names"});
+      case ImageFormat::kOther:
+        break;
     }
-    if (bytes.starts_with(kPng)) return decode_png(data);
     throw Error({.what = "cannot decode the image",
                  .expected = "a PNG or a JPEG",
                  .found = fmt::format("{} other bytes", bytes.size())});

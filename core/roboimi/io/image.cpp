@@ -14,9 +14,6 @@
 namespace roboimi {
 namespace {
 
-// A PNG of a few hundred bytes can claim gigabytes.
-constexpr std::int64_t kMaxPixels = std::int64_t{1} << 27;
-
 // Distance from `p` to the segment a..b.
 double distance_to_segment(PixelPoint p, PixelPoint a, PixelPoint b) {
   const double dx = b[0] - a[0], dy = b[1] - a[1];
@@ -147,6 +144,19 @@ at::Tensor read_png(const std::filesystem::path& path) {
     parts.where = path.string();
     throw Error(std::move(parts));
   }
+}
+
+ImageFormat image_format(std::span<const std::uint8_t> bytes) {
+  constexpr std::array<std::uint8_t, 3> kJpeg = {0xff, 0xd8, 0xff};
+  constexpr std::array<std::uint8_t, 8> kPng = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  constexpr std::size_t kPngBitDepth = 24;  // its offset, PNG specification 11.2.2
+  const auto begins_with = [&](std::span<const std::uint8_t> start) {
+    return bytes.size() >= start.size() && std::ranges::equal(bytes.first(start.size()), start);
+  };
+  if (begins_with(kJpeg)) return ImageFormat::kJpeg;
+  if (!begins_with(kPng)) return ImageFormat::kOther;
+  const bool is_deep = bytes.size() > kPngBitDepth && bytes[kPngBitDepth] == 16;
+  return is_deep ? ImageFormat::kDeepPng : ImageFormat::kPng;
 }
 
 at::Tensor decode_png(std::span<const std::uint8_t> bytes) {

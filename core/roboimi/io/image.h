@@ -30,6 +30,10 @@ ROBOIMI_EXPORT void write_png(const std::filesystem::path& path, const at::Tenso
 ROBOIMI_EXPORT at::Tensor read_png(const std::filesystem::path& path);
 ROBOIMI_EXPORT at::Tensor decode_png(std::span<const std::uint8_t> bytes);
 
+// The format that encoded bytes begin like. kDeepPng has 16 bits per channel, as depth images have.
+enum class ImageFormat { kJpeg, kPng, kDeepPng, kOther };
+ROBOIMI_EXPORT ImageFormat image_format(std::span<const std::uint8_t> bytes);
+
 // Decodes to RGB with libjpeg's accurate integer DCT. Throws Error for truncated or damaged data;
 // ignores bytes after the end of the image.
 ROBOIMI_EXPORT at::Tensor decode_jpeg(std::span<const std::uint8_t> bytes);

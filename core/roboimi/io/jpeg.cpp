@@ -14,7 +14,6 @@
 namespace roboimi {
 namespace {
 
-constexpr std::int64_t kMaxJpegPixels = std::int64_t{1} << 27;
 // Generous upper bounds on the size of an encoded image.
 constexpr std::int64_t kMaxBytesPerPixel = 6;
 constexpr unsigned long kMaxHeaderBytes = 4096;
@@ -106,9 +105,9 @@ at::Tensor decode_jpeg(std::span<const std::uint8_t> bytes) {
     throw Error(std::string("cannot decode a JPEG: ") + failure.message);
   }
   const std::int64_t height = decoder.image_height, width = decoder.image_width;
-  if (height * width > kMaxJpegPixels) {
+  if (height * width > kMaxPixels) {
     throw Error({.what = "cannot decode a JPEG: the image is too large",
-                 .expected = "at most " + std::to_string(kMaxJpegPixels) + " pixels",
+                 .expected = "at most " + std::to_string(kMaxPixels) + " pixels",
                  .found = std::to_string(width) + "x" + std::to_string(height)});
   }
   // Decode the pixels.

@@ -44,6 +44,17 @@ TEST_F(Image, ADamagedPngIsAnError) {
   }
 }
 
+TEST(ImageFormats, AreRecognizedByTheirFirstBytes) {
+  const at::Tensor image = at::zeros({2, 3, 3}, at::kByte);
+  std::vector<std::uint8_t> png = encode_png(image);
+  EXPECT_EQ(image_format(encode_jpeg(image, 90)), ImageFormat::kJpeg);
+  EXPECT_EQ(image_format(png), ImageFormat::kPng);
+  png[24] = 16;  // bits per channel
+  EXPECT_EQ(image_format(png), ImageFormat::kDeepPng);
+  EXPECT_EQ(image_format({}), ImageFormat::kOther);
+  EXPECT_EQ(image_format(std::span(png).subspan(1)), ImageFormat::kOther);
+}
+
 TEST_F(Image, JpegKeepsTheColorsInRgbOrder) {
   const at::Tensor image = gradient(48, 64);
   const at::Tensor decoded = decode_jpeg(encode_jpeg(image, 95));
