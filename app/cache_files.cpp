@@ -92,7 +92,7 @@ void add_cache_folders(const fs::path& folder, int depth, std::vector<fs::path>&
   }
 }
 
-// A zarr store is one data set, like a file: its caches are beside it.
+// A zarr store is one dataset, like a file: its caches are beside it.
 bool is_zarr_store(const fs::path& folder) {
   std::error_code error;
   return fs::exists(folder / ".zgroup", error) || fs::exists(folder / "meta/episode_ends", error);

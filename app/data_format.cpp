@@ -113,7 +113,7 @@ std::string listed_names(const std::vector<std::string>& names) {
                                      names.size() > kMostListed ? ", ..." : "");
 }
 
-// Files of one episode each are one data set, but only under ACT's names.
+// Files of one episode each are one dataset, but only under ACT's names.
 std::string next_for_several(const std::vector<DetectedData>& found) {
   const bool are_files = std::ranges::all_of(found, [](const DetectedData& data) {
     return data.component == std::string_view("robomimic_dataset");

@@ -156,7 +156,7 @@ void check(const fs::path& file, const EpisodeRecord& record) {
       throw Error({.what = describe(stream) + " cannot be written as an episode",
                    .where = file.string(),
                    .expected = "a name without '/', which separates groups in HDF5",
-                   .next = "rename it in its data set, or leave it out"});
+                   .next = "rename it in its dataset, or leave it out"});
     }
     const at::Tensor values = record.observations.get(stream.name);
     if (stream.kind == StreamKind::kVector || stream.kind == StreamKind::kText) {

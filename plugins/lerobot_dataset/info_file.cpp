@@ -29,7 +29,7 @@ constexpr std::int64_t kLargestWidth = std::int64_t{1} << 40;  // cannot overflo
       {.what = what, .where = file.string(), .expected = expected, .found = found, .next = next});
 }
 
-// The first data set `depth` folders below: the hub's cache has snapshots/<revision>. Empty if
+// The first dataset `depth` folders below: the hub's cache has snapshots/<revision>. Empty if
 // there is none.
 fs::path data_set_below(const fs::path& folder, int depth) {
   std::error_code ignored;

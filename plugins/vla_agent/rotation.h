@@ -1,4 +1,4 @@
-// Rotations as numbers of a data set, as matrices, and as the 6d representation.
+// Rotations as numbers of a dataset, as matrices, and as the 6d representation.
 //
 // The 6d representation is the first two columns of the rotation matrix, [R00 R10 R20 R01 R11 R21]
 // (Zhou et al. 2019, arXiv 1812.07035). Unlike quaternions and angles it has no jumps, so a network

@@ -1,4 +1,4 @@
-// Which dimensions of a vector hold rotations: the actions or the state of a data set, and the same
+// Which dimensions of a vector hold rotations: the actions or the state of a dataset, and the same
 // vector with every rotation as the 6d representation.
 //
 //   RotationLayout layout({{3, RotationKind::kQuaternionXyzw}}, 8, "agent.action_rotations");

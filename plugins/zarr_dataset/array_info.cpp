@@ -80,7 +80,7 @@ class InfoReader {
     throw Error({.what = "array '" + name_ + "' has no description",
                  .where = where_,
                  .expected = "a file .zarray",
-                 .next = "copy the data set again with its hidden files"});
+                 .next = "copy the dataset again with its hidden files"});
   }
 
   [[noreturn]] void refuse_format(const std::string& found) const {

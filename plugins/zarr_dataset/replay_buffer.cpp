@@ -54,7 +54,7 @@ std::string shortened(std::vector<std::string> names) {
     parts.next = instead("hdf5");
   } else if (!store.children(kEpisodeEnds).empty()) {
     parts.found = "meta/episode_ends without its description .zarray";
-    parts.next = "copy the data set again with its hidden files";
+    parts.next = "copy the dataset again with its hidden files";
   } else if (!store.children("data").empty() && !store.children("meta").empty()) {
     parts.found = "no meta/episode_ends; in meta/: " + shortened(store.children("meta"));
     parts.next = "save the row after each episode's last as integers in meta/episode_ends";

@@ -102,7 +102,7 @@ std::string ZarrArray::existing_key(const Index& index) const {
 void ZarrArray::fail_missing(const Index& index) const {
   const std::string name = key(index, info_.separator);
   // Only the arrays of data/ are filled.
-  std::string next = "copy the data set again";
+  std::string next = "copy the dataset again";
   if (info_.name.starts_with("data/")) {
     next +=
         "; if it was saved without chunks that hold only the fill value, set "

@@ -33,7 +33,7 @@ std::string with_article(const std::string& stream) {
   return fmt::format("the stream '{}'", stream);
 }
 
-// `episode`: its position in the data set; several episodes may share the file.
+// `episode`: its position in the dataset; several episodes may share the file.
 void check_finite(const at::Tensor& rows, const std::string& what, std::int64_t episode,
                   const std::filesystem::path& file) {
   if (!rows.defined()) return;

@@ -190,7 +190,7 @@ TEST(DamagedZarrStores, RejectImagesThatAreNotBytes) {
                 AllOf(HasSubstr("does not hold images"), HasSubstr("whole numbers from 0 to 255"),
                       HasSubstr("data/img/0.0.0.0"), HasSubstr("astype('uint8')")))
         << value;
-    // The first frame is checked when the data set is opened.
+    // The first frame is checked when the dataset is opened.
     EXPECT_EQ(error_or_accepted([&] { const ZarrDataset dataset(copy.options()); }), "accepted");
     pixels[70] = value;
     copy.write("data/img/0.0.0.0",

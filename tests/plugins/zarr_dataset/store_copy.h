@@ -1,4 +1,4 @@
-// Copies of the data sets of tests/golden/zarr, and the errors of opening and reading them.
+// Copies of the datasets of tests/golden/zarr, and the errors of opening and reading them.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -46,7 +46,7 @@ inline std::string opening_error(const DatasetOptions& options) {
   return error_text([&] { const ZarrDataset dataset(options); });
 }
 
-// The error of opening the data set and reading everything.
+// The error of opening the dataset and reading everything.
 inline std::string reading_error(const DatasetOptions& options) {
   return error_or_accepted([&] {
     const ZarrDataset dataset(options);

@@ -86,7 +86,7 @@ TEST(UnusualZarrStores, WithoutHiddenFilesSaySo) {
   ends.remove("meta/episode_ends/.zarray");
   EXPECT_THAT(opening_error(ends.options()),
               AllOf(HasSubstr("meta/episode_ends without its description"),
-                    HasSubstr("copy the data set again with its hidden files")));
+                    HasSubstr("copy the dataset again with its hidden files")));
 }
 
 TEST(UnusualZarrStores, NeedTheTableOfEpisodes) {
