@@ -139,7 +139,8 @@ class FileLimit(DiskExperiment):
 
     def one(self, job, rng, folder):
         largest = max(path.stat().st_size for path in (self.reference / job).rglob("*") if path.is_file())
-        limit = int(largest * rng.uniform(0.02, 1.0))
+        # The limit also applies to the file that receives the command's log.
+        limit = max(8192, int(largest * rng.uniform(0.02, 1.0)))
         ended = self.lab.run(*self.words(job, folder), limits=[(resource.RLIMIT_FSIZE, limit)])
         yield from self.check(job, ended, folder)
         yield from self.check_second(job, folder)

@@ -14,6 +14,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/temporary_names.h"
+#include "roboimi/common/write_advice.h"
 
 namespace roboimi {
 namespace {
@@ -21,11 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void throw_system_error(const std::string& what, const fs::path& path, int error) {
-  std::string next;
-  if (error == ENOSPC || error == EDQUOT) next = "the disk is full: free some space and try again";
-  if (error == EFBIG) next = "the file would exceed the size limit of this process (ulimit -f)";
-  if (error == EACCES || error == EROFS) next = "check the permissions of the folder";
-  throw Error({.what = what + ": " + std::strerror(error), .where = path.string(), .next = next});
+  throw Error({.what = what + ": " + std::strerror(error),
+               .where = path.string(),
+               .next = write_advice(error)});
 }
 
 void sync_path(const fs::path& path) {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/write_advice.h"
 
 namespace roboimi {
 
@@ -38,13 +39,11 @@ void BinaryFile::sync() {
 }
 
 void BinaryFile::fail(const char* what, int error) const {
-  std::string next;
-  if (error == ENOSPC || error == EDQUOT) next = "the disk is full: free some space and try again";
-  if (error == EFBIG) next = "the file would exceed the size limit of this process (ulimit -f)";
-  if (error == ELOOP) next = "the path is a symbolic link: delete the link";
-  throw Error({.what = std::string(what) + ": " + std::strerror(error),
-               .where = path_.string(),
-               .next = next});
+  const bool is_link = error == ELOOP;
+  throw Error(
+      {.what = std::string(what) + ": " + std::strerror(error),
+       .where = path_.string(),
+       .next = is_link ? "the path is a symbolic link: delete the link" : write_advice(error)});
 }
 
 }  // namespace roboimi

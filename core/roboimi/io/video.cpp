@@ -9,6 +9,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/temporary_names.h"
+#include "roboimi/common/write_advice.h"
 #include "roboimi/io/ffmpeg.h"
 #include "roboimi/io/image_check.h"
 
@@ -90,9 +91,7 @@ struct VideoWriter::State {
     if (status >= 0) return;
     throw Error({.what = "cannot " + doing + ": " + ffmpeg::reason(status),
                  .where = path.string(),
-                 .next = status == AVERROR(ENOSPC)
-                             ? "the disk is full: free some space and try again"
-                             : ""});
+                 .next = write_advice(AVUNERROR(status))});
   }
 
   void open_codec(double fps, const VideoEncoding& encoding);

@@ -14,6 +14,7 @@
 
 #include "roboimi/common/files.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/write_advice.h"
 
 namespace roboimi {
 namespace {
@@ -159,7 +160,8 @@ void write_at(const std::filesystem::path& file, std::uint64_t offset, const Fin
   if (written) return;
   throw Error(
       {.what = "cannot write the plugin's checksum: " + std::generic_category().message(error),
-       .where = file.string()});
+       .where = file.string(),
+       .next = write_advice(error)});
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/write_advice.h"
 
 namespace roboimi {
 
@@ -15,12 +16,13 @@ AppendFile::AppendFile(const std::filesystem::path& path)
       descriptor_(
           ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644)) {
   if (descriptor_ >= 0) return;
-  const bool is_link = errno == ELOOP;
+  const int error = errno;
+  const bool is_link = error == ELOOP;
   throw Error({.what = std::string("cannot open: ") +
-                       (is_link ? "the path is a symbolic link" : std::strerror(errno)),
+                       (is_link ? "the path is a symbolic link" : std::strerror(error)),
                .where = path.string(),
                .expected = is_link ? "a file, so that nothing outside this folder is written" : "",
-               .next = is_link ? "delete the link" : ""});
+               .next = is_link ? "delete the link" : write_advice(error)});
 }
 
 AppendFile::~AppendFile() {
@@ -40,10 +42,9 @@ void AppendFile::append(std::string_view record) {
     const int error = errno;
     // Remove the part that was written. If that fails as well, readers ignore the incomplete line.
     if (before >= 0 && ::ftruncate(descriptor_, before) != 0) errno = 0;
-    throw Error(
-        {.what = std::string("cannot write: ") + std::strerror(error),
-         .where = path_.string(),
-         .next = error == ENOSPC || error == EDQUOT ? "the disk is full: free some space" : ""});
+    throw Error({.what = std::string("cannot write: ") + std::strerror(error),
+                 .where = path_.string(),
+                 .next = write_advice(error)});
   }
 }
 

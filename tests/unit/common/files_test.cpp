@@ -58,6 +58,7 @@ TEST_F(Files, AFileThatIsTooLargeGivesAClearError) {
   }
   setrlimit(RLIMIT_FSIZE, &old);
   EXPECT_NE(text.find("File too large"), std::string::npos) << text;
+  EXPECT_NE(text.find("size limit of this process (ulimit -f)"), std::string::npos) << text;
   EXPECT_EQ(entries(), 0u);
 }
 

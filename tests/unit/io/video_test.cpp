@@ -163,6 +163,7 @@ TEST_F(Video, AFullDiskIsAnErrorAndLeavesNoFile) {
   }
   setrlimit(RLIMIT_FSIZE, &old);
   EXPECT_THAT(text, HasSubstr("File too large"));
+  EXPECT_THAT(text, HasSubstr("size limit of this process (ulimit -f)"));
   EXPECT_EQ(num_entries(), 0);
 }
 

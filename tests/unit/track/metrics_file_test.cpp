@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -45,6 +47,25 @@ TEST_F(MetricsFileTest, WritesOneObjectPerLine) {
   EXPECT_EQ(written[0]["train/learning_rate"], 1e-4);
   EXPECT_GT(written[0]["time"], 1.7e9);
   EXPECT_TRUE(written[1]["train/loss"].is_null());
+}
+
+TEST_F(MetricsFileTest, AFileSizeLimitIsNamedAndKeepsWholeLines) {
+  MetricsFile file(path_);
+  file.scalars(50, {{"x", 1.0}});
+  rlimit former{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &former), 0);
+  const rlimit small{.rlim_cur = fs::file_size(path_) + 5, .rlim_max = former.rlim_max};
+  ::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  std::string text;
+  try {
+    file.scalars(100, {{"x", 2.0}});
+  } catch (const Error& error) {
+    text = error.what();
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &former), 0);
+  EXPECT_THAT(text, ::testing::HasSubstr("size limit of this process (ulimit -f)"));
+  EXPECT_EQ(lines().size(), 1U);
 }
 
 TEST_F(MetricsFileTest, IsCutBackToTheCheckpointAndLosesAnIncompleteLine) {
