@@ -54,6 +54,15 @@ inline std::string reason(int status) {
   return text;
 }
 
+// FFmpeg 6.1 moved this property from a member to a flag.
+inline bool is_keyframe(const AVFrame& frame) {
+#ifdef AV_FRAME_FLAG_KEY
+  return (frame.flags & AV_FRAME_FLAG_KEY) != 0;
+#else
+  return frame.key_frame != 0;
+#endif
+}
+
 // The name of a local file. Without the prefix, "a:b/video.mp4" is a protocol.
 inline std::string url(const std::filesystem::path& file) { return "file:" + file.string(); }
 

@@ -122,7 +122,7 @@ void FrameDecoder::send_next() {
 void FrameDecoder::check_keyframe(std::int64_t packet) {
   if (keyframe_ != Keyframe::kUnknown) return;
   if (packet == start_) {
-    keyframe_ = frame_->key_frame != 0 ? Keyframe::kSound : Keyframe::kFalse;
+    keyframe_ = ffmpeg::is_keyframe(*frame_) ? Keyframe::kSound : Keyframe::kFalse;
   } else if (index_.packets()[std::size_t(packet)].pts >
              index_.packets()[std::size_t(start_)].pts) {
     keyframe_ = Keyframe::kFalse;
