@@ -29,7 +29,7 @@ packages=(
   g++ cmake ninja-build ccache git pkg-config ca-certificates python3 python3-venv
   libboost-dev libboost-filesystem-dev libboost-program-options-dev libboost-system-dev
   libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libssl-dev libzip-dev
-  libblosc-dev libhdf5-dev libjpeg62-turbo-dev libpng-dev libsnappy-dev libzstd-dev zlib1g-dev
+  libblosc-dev libbrotli-dev libhdf5-dev libjpeg62-turbo-dev liblz4-dev libpng-dev libsnappy-dev libzstd-dev zlib1g-dev
   libavcodec-dev libavformat-dev libavutil-dev libswscale-dev
   libegl1 libegl-mesa0 libgl1-mesa-dri libosmesa6 libegl-dev libgl-dev
   libgtest-dev libgmock-dev

@@ -1,8 +1,10 @@
 """Parquet files written or read by pyarrow, with the values that a correct reader finds.
 
     python parquet_tables.py golden FOLDER        the small files of tests/golden/parquet
+    python parquet_tables.py writers FOLDER       those that other programs write: DuckDB and polars
     python parquet_tables.py random FOLDER SEED   tables of random types, values and writer options
     python parquet_tables.py check FOLDER         compares files with the values beside them
+    python parquet_tables.py counter FILE         checks the numbers of ParquetLz4.IsReadByPyarrowAsWell
     python parquet_tables.py structs FILE         checks the structs of ParquetReferences.PyarrowReadsStructs
 
 NAME.json holds the values of NAME.parquet: for each leaf column what parquet::Values holds. Strings are stored as
@@ -29,11 +31,21 @@ PHYSICAL = {
     pa.uint32(): "INT32",
     pa.int64(): "INT64",
     pa.uint64(): "INT64",
+    pa.float16(): "FLOAT16",
     pa.float32(): "FLOAT",
     pa.float64(): "DOUBLE",
     pa.string(): "BYTE_ARRAY",
+    pa.large_string(): "BYTE_ARRAY",
+    pa.string_view(): "BYTE_ARRAY",
     pa.binary(): "BYTE_ARRAY",
+    pa.large_binary(): "BYTE_ARRAY",
+    pa.binary_view(): "BYTE_ARRAY",
+    pa.binary(3): "FIXED_LEN_BYTE_ARRAY",
 }
+TEXTS = (pa.string(), pa.large_string(), pa.string_view())
+STRINGS = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+# The types in which roboimi writes what it read, where they differ.
+WRITTEN_AS = {"FLOAT16": "FLOAT", "FIXED_LEN_BYTE_ARRAY": "BYTE_ARRAY"}
 
 
 def is_list(arrow_type):
@@ -49,17 +61,17 @@ def leaves(arrow_type, name, steps=()):
         for field in arrow_type:
             yield from leaves(field.type, f"{name}.{field.name}", (*steps, field.name))
     else:
-        yield name, arrow_type, steps
+        yield name, arrow_type.value_type if pa.types.is_dictionary(arrow_type) else arrow_type, steps
 
 
 def plain(value, arrow_type):
     """The value as JSON holds it."""
     physical = PHYSICAL[arrow_type]
     if value is None:
-        return "" if physical == "BYTE_ARRAY" else 0
+        return "" if physical in STRINGS else 0
     if physical == "BOOLEAN":
         return int(value)
-    if physical == "BYTE_ARRAY":
+    if physical in STRINGS:
         return (value.encode() if isinstance(value, str) else value).decode("latin-1")
     if physical == "INT32":
         return (value + 2**31) % 2**32 - 2**31
@@ -67,7 +79,7 @@ def plain(value, arrow_type):
         return (value + 2**63) % 2**64 - 2**63
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return value
+    return float(value)
 
 
 class Flattened:
@@ -103,7 +115,7 @@ class Flattened:
     def json(self):
         return {
             "type": PHYSICAL[self.type],
-            "is_text": pa.types.is_string(self.type),
+            "is_text": self.type in TEXTS,
             "is_unsigned": pa.types.is_unsigned_integer(self.type),
             "values": self.values,
             "offsets": self.offsets,
@@ -121,10 +133,38 @@ def expected(table):
     return {"pyarrow": pa.__version__, "rows": table.num_rows, "columns": columns}
 
 
+def write_values(folder, name, values):
+    (folder / f"{name}.json").write_text(json.dumps(values, separators=(",", ":")) + "\n")
+
+
 def write(folder, name, table, **options):
     pq.write_table(table, folder / f"{name}.parquet", **options)
-    text = json.dumps(expected(table), separators=(",", ":"))
-    (folder / f"{name}.json").write_text(text + "\n")
+    write_values(folder, name, expected(table))
+
+
+def encodings_of(arrow_type):
+    """The encodings without a dictionary that the format allows and pyarrow writes."""
+    physical = PHYSICAL[arrow_type]
+    if physical == "BOOLEAN":
+        return ["PLAIN", "RLE"]
+    if physical == "BYTE_ARRAY":
+        return ["PLAIN", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"]
+    if physical in ("INT32", "INT64"):
+        return ["PLAIN", "DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT"]
+    if physical in WRITTEN_AS:
+        return ["PLAIN", "DELTA_BYTE_ARRAY", "BYTE_STREAM_SPLIT"]
+    return ["PLAIN", "BYTE_STREAM_SPLIT"]
+
+
+def paths(arrow_type, path, element):
+    """Yields (path, type) of each leaf, with the names of its nodes in the file."""
+    if is_list(arrow_type):
+        yield from paths(arrow_type.value_type, f"{path}.list.{element}", element)
+    elif pa.types.is_struct(arrow_type):
+        for field in arrow_type:
+            yield from paths(field.type, f"{path}.{field.name}", element)
+    else:
+        yield path, arrow_type.value_type if pa.types.is_dictionary(arrow_type) else arrow_type
 
 
 # --- golden files
@@ -206,6 +246,71 @@ def random_and_nulls(generator, n):
     )
 
 
+def encodings(generator, n):
+    """All types that have an encoding of their own, with nulls, and in lists."""
+    def column(make, arrow_type):
+        return pa.array([None if i % 11 == 5 else make(i) for i in range(n)], arrow_type)
+
+    def half(i):
+        return struct.unpack("e", struct.pack("e", [generator.uniform(-9, 9), math.inf, 6e-8, -0.0, 65504.0][i % 5]))[0]
+
+    return pa.table(
+        {
+            "flag": column(lambda i: i % 3 == 0, pa.bool_()),
+            "int": column(lambda i: (-(2**31), 2**31 - 1, i)[i % 3], pa.int32()),
+            "counter": column(lambda i: i, pa.int64()),
+            "long": column(lambda i: (-(2**63), 2**63 - 1, i)[i % 3], pa.int64()),
+            "half": column(half, pa.float16()),
+            "float": column(lambda i: i / 8, pa.float32()),
+            "double": column(lambda i: generator.uniform(-1, 1), pa.float64()),
+            "text": column(lambda i: f"observation/{'images' * (i % 2)}/{i // 4}", pa.string()),
+            "bytes": column(lambda i: generator.randbytes(i % 5), pa.binary()),
+            "fixed": column(lambda i: generator.randbytes(3), pa.binary(3)),
+            "nothing": pa.array([None] * n, pa.int64()),
+            "no_text": pa.array([None] * n, pa.string()),
+            "list": column(lambda i: [i + 7 * k for k in range(i % 4)], pa.list_(pa.int32())),
+            "halves": column(lambda i: [half(i)] * (i % 3), pa.list_(pa.float16())),
+            "vector": column(lambda i: [i, None, 0.5], pa.list_(pa.float32(), 3)),
+            "category": column(lambda i: ["pick", "place"][i % 2], pa.dictionary(pa.int8(), pa.string())),
+            "texts": column(lambda i: [f"pick {k}" if k != 1 else None for k in range(i % 3)], pa.list_(pa.string())),
+        }
+    )
+
+
+def other_writers(folder):
+    """Files of DuckDB and polars, and the values that pyarrow reads from them."""
+    import duckdb
+    import polars as pl
+
+    rows = 40
+    frame = pl.DataFrame(
+        {
+            "episode_index": [i // 20 for i in range(rows)],
+            "timestamp": [i % 20 / 30 for i in range(rows)],
+            "observation.state": [[i / 4, None if i == 7 else -i, 0.5] for i in range(rows)],
+            "action": [[i / 2, i / 3] for i in range(rows)],
+            "deep": [None if i % 9 == 4 else [[i], [], [i, None]][: i % 4] for i in range(rows)],
+            "task": [["pick the cube", "place the cube", None][i % 3] for i in range(rows)],
+            "image": [{"bytes": bytes([i, 255]), "path": f"{i}.png"} for i in range(rows)],
+            "done": [i % 20 == 19 for i in range(rows)],
+        },
+        schema_overrides={"timestamp": pl.Float32, "observation.state": pl.List(pl.Float32),
+                          "action": pl.Array(pl.Float32, 2), "deep": pl.List(pl.List(pl.Int64))},
+    )
+    names = []
+    for codec in ("lz4", "brotli"):
+        names.append(f"polars_{codec}")
+        frame.write_parquet(folder / f"{names[-1]}.parquet", compression=codec, row_group_size=17)
+    duckdb.register("recorded", frame.to_arrow())
+    for version, codec in (("V1", "lz4_raw"), ("V2", "brotli")):
+        names.append(f"duckdb_{version}_{codec}")
+        duckdb.sql(f"COPY recorded TO '{folder / names[-1]}.parquet' "
+                   f"(FORMAT parquet, PARQUET_VERSION {version}, COMPRESSION {codec})")
+    for name in names:
+        versions = {"duckdb": duckdb.__version__, "polars": pl.__version__}
+        write_values(folder, name, {**versions, **expected(pq.read_table(folder / f"{name}.parquet"))})
+
+
 def golden(folder):
     generator = random.Random(1)
     plain_options = {"compression": "none", "use_dictionary": False}
@@ -225,32 +330,32 @@ def golden(folder):
         write(folder, f"random_and_nulls_{codec}", random_and_nulls(generator, 100), data_page_version="2.0",
               compression=codec, data_page_size=256, use_dictionary=False, **small)
     write(folder, "no_rows", lists().slice(0, 0), **small)
+    table = encodings(generator, 70)
+    for i in range(3):
+        chosen = {path: encodings_of(leaf)[i % len(encodings_of(leaf))]
+                  for field in table.schema for path, leaf in paths(field.type, field.name, "element")}
+        write(folder, f"encodings_{i}", table, use_dictionary=False, column_encoding=chosen,
+              data_page_version=["1.0", "2.0", "2.0"][i], data_page_size=[1 << 20, 1 << 20, 64][i],
+              write_batch_size=16, compression=["brotli", "none", "lz4"][i], row_group_size=[70, 70, 33][i], **small)
+    write(folder, "encodings_dictionary", table, compression="lz4", **small)
     # Files that must be refused when the column is read.
-    for encoding in ("DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT"):
-        pq.write_table(pa.table({"number": pa.array([1, 2, 3], pa.int64()), "plain": pa.array([1.0] * 3)}),
-                       folder / f"refused_{encoding}.parquet", use_dictionary=False,
-                       column_encoding={"number": encoding, "plain": "PLAIN"})
-    for encoding in ("DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"):
-        pq.write_table(pa.table({"number": pa.array(["a", "b"])}), folder / f"refused_{encoding}.parquet",
-                       use_dictionary=False, column_encoding={"number": encoding})
-    for codec in ("brotli", "lz4"):
-        pq.write_table(pa.table({"number": pa.array([1, 2, 3], pa.int64())}), folder / f"refused_{codec}.parquet",
-                       compression=codec)
     stamps = pa.array([1, 2, 3], pa.timestamp("ns"))
-    pq.write_table(pa.table({"number": stamps}), folder / "refused_INT96.parquet", use_deprecated_int96_timestamps=True)
-    fixed = pa.array([b"abcd", b"efgh"], pa.binary(4))
-    pq.write_table(pa.table({"number": fixed}), folder / "refused_FIXED_LEN_BYTE_ARRAY.parquet")
+    pq.write_table(pa.table({"number": stamps, "plain": pa.array([1.0] * 3)}), folder / "refused_INT96.parquet",
+                   use_deprecated_int96_timestamps=True)
+    decimals = pa.array([1, 2, 3], pa.decimal128(9, 2))
+    pq.write_table(pa.table({"number": decimals, "plain": pa.array([1.0] * 3)}), folder / "refused_DECIMAL.parquet")
 
 
 # --- random files
 
-SCALARS = list(PHYSICAL)
+# pyarrow cannot write row groups of views.
+SCALARS = [arrow_type for arrow_type in PHYSICAL if arrow_type not in (pa.string_view(), pa.binary_view())]
 
 
 def random_type(generator, depth=0):
     choice = generator.random()
     if depth < 3 and choice < 0.35:
-        return pa.list_(random_type(generator, depth + 1))
+        return generator.choice([pa.list_, pa.large_list])(random_type(generator, depth + 1))
     if depth < 3 and choice < 0.42:
         return pa.struct([(name, random_type(generator, depth + 1)) for name in ("a", "b")])
     return generator.choice(SCALARS)
@@ -264,14 +369,17 @@ def random_scalar(generator, arrow_type, distinct):
     if pa.types.is_integer(arrow_type):
         lowest = 0 if pa.types.is_unsigned_integer(arrow_type) else -(2 ** (arrow_type.bit_width - 1))
         return own.randrange(lowest, lowest + 2**arrow_type.bit_width)
+    if arrow_type == pa.float16():
+        return struct.unpack("e", struct.pack("e", own.choice([own.uniform(-1e3, 1e3), math.inf, math.nan, 6e-8])))[0]
     if arrow_type == pa.float32():
         return struct.unpack("f", struct.pack("f", own.uniform(-1e3, 1e3)))[0]
     if arrow_type == pa.float64():
         return own.choice([own.uniform(-1e3, 1e3), math.inf, -math.inf, math.nan, -0.0, 5e-324])
     length = own.choice([0, 1, 5, 30, own.randrange(20000) if own.random() < 0.01 else 3])
-    if pa.types.is_string(arrow_type):
-        return "".join(own.choices(string.printable + "äß箱🤖", k=length))
-    return own.randbytes(length)
+    if arrow_type in TEXTS:
+        start = "observation.images." if own.random() < 0.5 else ""
+        return start + "".join(own.choices(string.printable + "äß箱🤖", k=length))
+    return own.randbytes(3 if pa.types.is_fixed_size_binary(arrow_type) else length)
 
 
 class RandomValues:
@@ -305,26 +413,34 @@ def random_table(generator):
     return pa.table(columns)
 
 
-def random_options(generator):
+def random_options(generator, table):
+    has_dictionary = generator.random() < 0.4
+    has_compliant_names = generator.random() < 0.7
+    element = "element" if has_compliant_names else "item"
+    chosen = {path: generator.choice(encodings_of(leaf))
+              for field in table.schema for path, leaf in paths(field.type, field.name, element)}
     return {
-        "compression": generator.choice(["none", "snappy", "gzip", "zstd"]),
+        "compression": generator.choice(["none", "snappy", "gzip", "zstd", "brotli", "lz4"]),
         "data_page_version": generator.choice(["1.0", "2.0"]),
-        "use_dictionary": generator.random() < 0.7,
+        "use_dictionary": has_dictionary,
+        "column_encoding": None if has_dictionary else chosen,
         "dictionary_pagesize_limit": generator.choice([64, 1024, 1 << 20]),
-        "data_page_size": generator.choice([64, 1024, 1 << 20]),
+        # In smaller pages, pyarrow's DELTA encoders begin with a page without entries, which it cannot read.
+        "data_page_size": generator.choice([64 if has_dictionary else 2048, 4096, 1 << 20]),
         "write_batch_size": generator.choice([16, 1024]),
         "row_group_size": generator.choice([1000000, 700, 50]),
         "write_page_checksum": generator.random() < 0.5,
         "write_page_index": generator.random() < 0.3,
-        "use_compliant_nested_type": generator.random() < 0.7,
+        "use_compliant_nested_type": has_compliant_names,
         "store_schema": generator.random() < 0.7,
     }
 
 
 def write_random(folder, seed):
-    for i in range(60):
+    for i in range(90):
         generator = random.Random(seed * 1000 + i)
-        write(folder, f"random_{i:03}", random_table(generator), **random_options(generator))
+        table = random_table(generator)
+        write(folder, f"random_{i:03}", table, **random_options(generator, table))
     # Dictionaries that are full in the middle, and pages of version 2 that do not shrink.
     generator = random.Random(seed)
     write(folder, "dictionary_then_plain", dictionary_then_plain(20000), dictionary_pagesize_limit=1024,
@@ -334,7 +450,7 @@ def write_random(folder, seed):
               compression=codec)
     # Strings of megabytes.
     huge = ["x" * 3_000_000, "", "ä" * 1_500_000, None]
-    for codec in ("none", "snappy", "gzip", "zstd"):
+    for codec in ("none", "snappy", "gzip", "zstd", "brotli", "lz4"):
         write(folder, f"huge_{codec}", pa.table({"text": pa.array(huge)}), compression=codec)
 
 
@@ -350,6 +466,8 @@ def check(folder):
         assert found["rows"] == wanted["rows"], file
         assert list(found["columns"]) == list(wanted["columns"]), file
         for name, column in wanted["columns"].items():
+            if found["columns"][name]["type"] == WRITTEN_AS.get(column["type"]):
+                column["type"] = WRITTEN_AS[column["type"]]
             assert found["columns"][name] == column, f"{file}: {name}: {str(column)[:300]}"
     assert files, f"no files in {folder}"
     print(f"parquet_tables.py: {len(files)} files agree")
@@ -366,14 +484,20 @@ def check_structs(file):
     ], table.to_pylist()
 
 
+def check_counter(file):
+    assert pq.read_table(file).to_pydict() == {"x": list(range(7, 5007))}
+
+
 if __name__ == "__main__":
     command, target = sys.argv[1], pathlib.Path(sys.argv[2])
-    if command == "structs":
-        check_structs(target)
+    if command in ("structs", "counter"):
+        {"structs": check_structs, "counter": check_counter}[command](target)
         sys.exit()
     target.mkdir(parents=True, exist_ok=True)
     if command == "golden":
         golden(target)
+    elif command == "writers":
+        other_writers(target)
     elif command == "random":
         write_random(target, int(sys.argv[3]))
     else:

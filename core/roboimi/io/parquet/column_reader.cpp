@@ -101,19 +101,15 @@ void ChunkReader<T>::reserve(std::int64_t bytes) {
 template <typename T>
 void ChunkReader<T>::read_dictionary(const Page& page) {
   if (dictionary_) fail("the column has two dictionary pages");
-  if (page.encoding != kPlain && page.encoding != kPlainDictionary) {
-    fail("the encoding of the dictionary is not supported", "PLAIN", encoding_name(page.encoding),
-         "write the file again without this encoding");
-  }
   dictionary_.emplace();
   dictionary_->reserve(std::min(page.num_values, page.values.size() / sizeof(T)));
-  PlainReader<T> plain(page.values);
+  const auto plain = dictionary_values_of<T>(page, leaf_);
   Budget budget = budget_;  // freed after the call
   for (std::size_t left = page.num_values; left > 0;) {
     const std::size_t now = std::min(left, kBatch);
     budget.use(now, sizeof(T));
     dictionary_->resize(dictionary_->size() + now);
-    plain.read(dictionary_->data() + dictionary_->size() - now, now, budget);
+    plain->read(dictionary_->data() + dictionary_->size() - now, now, budget);
     left -= now;
   }
 }
@@ -142,7 +138,7 @@ void ChunkReader<T>::read_page(const Page& page, const PageHeader& header) {
   HybridReader definition(page.definition,
                           bit_width_of(static_cast<std::uint64_t>(leaf_.max_definition)),
                           "definition levels");
-  ValueReader<T> values(page, dictionary_);
+  const auto values = values_of<T>(page, leaf_, dictionary_ ? &*dictionary_ : nullptr);
   for (std::size_t left = page.num_values; left > 0 && !is_done();) {
     const std::size_t count = std::min(left, kBatch);
     left -= count;
@@ -151,8 +147,8 @@ void ChunkReader<T>::read_page(const Page& page, const PageHeader& header) {
     if (leaf_.max_definition > 0) check_levels({repetition_.data(), definition_.data(), count});
     const auto [begin, end] = asked(repetition_.data(), count);
     budget_.use(begin, 1);  // limits the time, too
-    values.skip(count_values({repetition_.data(), definition_.data(), begin}));
-    append({repetition_.data() + begin, definition_.data() + begin, end - begin}, values);
+    values->skip(count_values({repetition_.data(), definition_.data(), begin}));
+    append({repetition_.data() + begin, definition_.data() + begin, end - begin}, *values);
   }
   // pass_over() relies on this number.
   const std::int64_t rows = started_ - before;
@@ -339,7 +335,8 @@ Values empty_values(const Column& column) {
       values.values = std::vector<std::string>();
       break;
     case Type::kUnsupported:
-      fail("the type is not supported", "BOOLEAN, INT32, INT64, FLOAT, DOUBLE or BYTE_ARRAY",
+      fail("the type is not supported",
+           "BOOLEAN, INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY or FLOAT16",
            column.type_name, "write the column again as one of them, or leave it out");
   }
   values.offsets.resize(static_cast<std::size_t>(column.list_depth));

@@ -37,11 +37,20 @@ void read_converted_type(ThriftReader& in, SchemaElement& element) {
 
 // The newer annotation, a union: the number of its only field is the type.
 void read_logical_type(ThriftReader& in, SchemaElement& element) {
-  enum { kString = 1, kList = 3, kEnum = 4, kDecimal = 5, kInteger = 10, kJson = 12 };
+  enum {
+    kString = 1,
+    kList = 3,
+    kEnum = 4,
+    kDecimal = 5,
+    kInteger = 10,
+    kJson = 12,
+    kFloat16 = 15
+  };
   in.structure([&](int type) {
     element.is_text |= type == kString || type == kEnum || type == kJson;
     element.is_list |= type == kList;
     element.is_decimal |= type == kDecimal;
+    element.is_float16 |= type == kFloat16;
     if (type != kInteger) return false;
     bool is_signed = true;
     in.structure([&](int field) { return field == 2 && read(in, is_signed); });
@@ -56,6 +65,8 @@ SchemaElement read_schema_element(ThriftReader& in) {
     switch (field) {
       case 1:
         return read(in, element.type);
+      case 2:
+        return read(in, element.type_length);
       case 3:
         return read(in, element.repetition);
       case 4:

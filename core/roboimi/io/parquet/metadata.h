@@ -31,23 +31,37 @@ enum Encoding : std::int32_t {
   kPlainDictionary = 2,
   kRle = 3,
   kBitPacked = 4,
+  kDeltaBinaryPacked = 5,
+  kDeltaLengthByteArray = 6,
+  kDeltaByteArray = 7,
   kRleDictionary = 8,
+  kByteStreamSplit = 9,
 };
 std::string encoding_name(std::int32_t encoding);
 
-enum CodecId : std::int32_t { kUncompressed = 0, kSnappyCodec = 1, kGzipCodec = 2, kZstdCodec = 6 };
+enum CodecId : std::int32_t {
+  kUncompressed = 0,
+  kSnappyCodec = 1,
+  kGzipCodec = 2,
+  kBrotliCodec = 4,
+  kLz4Codec = 5,
+  kZstdCodec = 6,
+  kLz4RawCodec = 7,
+};
 std::string codec_name(std::int32_t codec);
 
 // A node of the schema, which lists all nodes depth first.
 struct SchemaElement {
   std::string name;
   std::optional<std::int32_t> type;  // leaves only
+  std::int32_t type_length = 0;      // bytes of a FIXED_LEN_BYTE_ARRAY
   std::int32_t repetition = kRequired;
   std::int32_t num_children = 0;
   bool is_list = false;      // annotated as LIST
   bool is_text = false;      // annotated as UTF-8, JSON or an enumeration
   bool is_unsigned = false;  // annotated as an unsigned integer
   bool is_decimal = false;   // annotated as a decimal number
+  bool is_float16 = false;   // annotated as FLOAT16
 };
 
 // The values of one column in one row group.

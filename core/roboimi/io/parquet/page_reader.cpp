@@ -83,8 +83,8 @@ void PageReader::check_sizes() const {
 
 Bytes PageReader::decompressed(Bytes data, std::size_t size) {
   if (!is_known_codec(codec_)) {
-    fail("the codec is not supported", "UNCOMPRESSED, SNAPPY, GZIP or ZSTD", codec_name(codec_),
-         "write the file again with one of them");
+    fail("the codec is not supported", "UNCOMPRESSED, SNAPPY, GZIP, BROTLI, LZ4, ZSTD or LZ4_RAW",
+         codec_name(codec_), "write the file again with one of them");
   }
   return decompress(codec_, data, size, buffer_);
 }

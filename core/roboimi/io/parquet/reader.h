@@ -9,9 +9,10 @@
 // The file is mapped, and every length in it is checked before it is used: a damaged file causes an
 // Error, never a read out of bounds. Memory is bounded by the requested values plus one page.
 //
-// Types: BOOLEAN, INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY, and lists of them at any depth. Codecs:
-// none, snappy, gzip, zstd. Encodings: PLAIN, PLAIN_DICTIONARY, RLE_DICTIONARY, RLE. Pages of
-// version 1 and 2. An Error names any other type, codec or encoding when such a column is read.
+// Types: BOOLEAN, INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY (as strings),
+// FLOAT16 (as floats), and lists of them at any depth. All codecs but LZO, and all encodings of
+// values. Pages of version 1 and 2. An Error names any other type (INT96, DECIMAL) or codec when
+// such a column is read.
 // Format: https://parquet.apache.org/docs/file-format/
 #pragma once
 

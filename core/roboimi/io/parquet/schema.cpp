@@ -93,6 +93,8 @@ void LeafFinder::visit_list(const SchemaElement& list, const Path& path) {
   ++position_;
   Path inner = path;
   extend(inner, repeated);
+  // A list whose elements are lists.
+  if (repeated.is_list && repeated.num_children == 1) return visit_list(repeated, inner);
   const bool is_element = repeated.num_children != 1 || repeated.name == "array" ||
                           repeated.name == list.name + "_tuple";
   const Name name = is_element ? Name::kShown : Name::kHidden;
@@ -102,9 +104,9 @@ void LeafFinder::visit_list(const SchemaElement& list, const Path& path) {
 void LeafFinder::add_leaf(const SchemaElement& element, Path path) {
   constexpr std::array kNames = {"BOOLEAN", "INT32",  "INT64",      "INT96",
                                  "FLOAT",   "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"};
-  constexpr std::array kTypes = {Type::kBoolean,     Type::kInt32,      Type::kInt64,
-                                 Type::kUnsupported, Type::kFloat,      Type::kDouble,
-                                 Type::kByteArray,   Type::kUnsupported};
+  constexpr std::array kTypes = {Type::kBoolean,     Type::kInt32,    Type::kInt64,
+                                 Type::kUnsupported, Type::kFloat,    Type::kDouble,
+                                 Type::kByteArray,   Type::kByteArray};
   const std::int32_t type = *element.type;
   const bool is_known = type >= kBooleanType && type <= kFixedLenByteArrayType;
   Column column{.name = std::move(path.name),
@@ -114,6 +116,15 @@ void LeafFinder::add_leaf(const SchemaElement& element, Path path) {
                 .list_depth = static_cast<int>(path.list_definitions.size()),
                 .is_text = element.is_text && type == kByteArrayType,
                 .is_unsigned = element.is_unsigned};
+  const bool is_fixed = type == kFixedLenByteArrayType;
+  if (is_fixed && element.type_length < 1) {
+    column.type = Type::kUnsupported;
+    column.type_name += " of length " + std::to_string(element.type_length);
+  }
+  if (is_fixed && element.type_length == 2 && element.is_float16) {
+    column.type = Type::kFloat;
+    column.type_name = "FLOAT16";
+  }
   // Stored integers without their scale would be read as other numbers.
   if (element.is_decimal) {
     column.type = Type::kUnsupported;
@@ -121,6 +132,7 @@ void LeafFinder::add_leaf(const SchemaElement& element, Path path) {
   }
   leaves_.push_back({.column = std::move(column),
                      .physical_type = type,
+                     .fixed_length = is_fixed ? static_cast<std::size_t>(element.type_length) : 0,
                      .max_definition = path.definition,
                      .list_definitions = std::move(path.list_definitions)});
 }

@@ -17,7 +17,8 @@ namespace roboimi::parquet {
 struct Leaf {
   Column column;
   std::int32_t physical_type = -1;
-  int max_definition = 0;  // of an entry that is not null
+  std::size_t fixed_length = 0;  // bytes of a FIXED_LEN_BYTE_ARRAY; 0: another type
+  int max_definition = 0;        // of an entry that is not null
   // For each list, outermost first: the lowest definition level at which it has elements. One less
   // means an empty list, anything lower a null list.
   std::vector<std::uint8_t> list_definitions;

@@ -1,5 +1,5 @@
-// Decoders for the values of a page: PLAIN, dictionary indices, and RLE booleans. T is one of the
-// types in parquet::Values; booleans are bytes. Internal to io/parquet.
+// Decoders of PLAIN values, BYTE_STREAM_SPLIT and dictionary indices. T is one of the types in
+// parquet::Values; booleans are bytes. Internal to io/parquet.
 #pragma once
 
 #include <algorithm>
@@ -98,13 +98,73 @@ class PlainReader<std::string> {
   Bytes rest_;
 };
 
+// PLAIN strings of one length.
+class FixedReader {
+ public:
+  FixedReader(Bytes data, std::size_t length) : rest_(data), length_(length) {}
+
+  void read(std::string* out, std::size_t count, Budget& budget) {
+    budget.use(count, length_);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Bytes bytes = take(rest_, length_, "the values");
+      out[i].assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    }
+  }
+  void skip(std::size_t count) { take(rest_, count * length_, "the values"); }
+
+ private:
+  Bytes rest_;
+  std::size_t length_;
+};
+
+// BYTE_STREAM_SPLIT: the first bytes of all values, then their second bytes, and so on. T: a
+// number, or a string of `length` bytes.
+template <typename T>
+class SplitReader {
+ public:
+  explicit SplitReader(Bytes data, std::size_t length = sizeof(T))
+      : data_(data), length_(length), values_(data.size() / length) {
+    if (data.size() % length == 0) return;
+    fail("the data ends inside the values", "a multiple of " + std::to_string(length) + " bytes",
+         std::to_string(data.size()));
+  }
+
+  void read(T* out, std::size_t count, Budget& budget) {
+    const std::size_t first = position_;
+    skip(count);
+    if constexpr (std::is_same_v<T, std::string>) {
+      budget.use(count, length_);
+      for (std::size_t i = 0; i < count; ++i) {
+        out[i].resize(length_);
+        copy(reinterpret_cast<std::uint8_t*>(out[i].data()), first + i, length_);
+      }
+    } else {
+      auto* const bytes = reinterpret_cast<std::uint8_t*>(out);
+      for (std::size_t i = 0; i < count; ++i) copy(bytes + i * sizeof(T), first + i, sizeof(T));
+    }
+  }
+  void skip(std::size_t count) {
+    if (count > values_ - position_) fail("the data ends inside the values");
+    position_ += count;
+  }
+
+ private:
+  void copy(std::uint8_t* out, std::size_t index, std::size_t length) const {
+    for (std::size_t k = 0; k < length; ++k) out[k] = data_[k * values_ + index];
+  }
+
+  Bytes data_;
+  std::size_t length_;
+  std::size_t values_;
+  std::size_t position_ = 0;
+};
+
 // Indices into the values of a dictionary page.
 template <typename T>
 class DictionaryReader {
  public:
-  DictionaryReader() : dictionary_(nullptr) {}
   // The data begins with the bit width of the indices. `dictionary` must outlive the reader.
-  DictionaryReader(Bytes data, const std::vector<T>& dictionary) : dictionary_(&dictionary) {
+  DictionaryReader(Bytes data, const std::vector<T>& dictionary) : dictionary_(dictionary) {
     // Pages of nulls may be empty.
     const int bit_width = data.empty() ? 0 : take(data, 1, "the bit width")[0];
     indices_ = HybridReader(data, bit_width, "dictionary indices");
@@ -117,12 +177,12 @@ class DictionaryReader {
       indices_.read(indices.data(), now);
       std::uint32_t largest = 0;
       for (std::size_t i = 0; i < now; ++i) largest = std::max(largest, indices[i]);
-      if (largest >= dictionary_->size()) {
+      if (largest >= dictionary_.size()) {
         fail("a dictionary index is out of range",
-             "less than " + std::to_string(dictionary_->size()), std::to_string(largest));
+             "less than " + std::to_string(dictionary_.size()), std::to_string(largest));
       }
       for (std::size_t i = 0; i < now; ++i) {
-        const T& value = (*dictionary_)[indices[i]];
+        const T& value = dictionary_[indices[i]];
         if constexpr (std::is_same_v<T, std::string>) budget.use(value.size(), 1);
         out[i] = value;
       }
@@ -133,7 +193,7 @@ class DictionaryReader {
   void skip(std::size_t count) { indices_.skip(count); }
 
  private:
-  const std::vector<T>* dictionary_;
+  const std::vector<T>& dictionary_;
   HybridReader indices_;
 };
 

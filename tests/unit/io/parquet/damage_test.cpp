@@ -242,7 +242,7 @@ TEST_F(DamagedParquet, WithFalseLevelsIsRefused) {
 // Sizes that the data do not have must not be allocated.
 TEST_F(DamagedParquet, WithLyingSizesAllocatesNothing) {
   const std::int64_t before = peak_memory();
-  for (const std::int32_t codec : {1, 2, 6}) {
+  for (const std::int32_t codec : {1, 2, 4, 5, 6, 7}) {
     HandmadeFile made = numbers({{.data = std::string(30, '\x7f'),
                                   .num_values = INT32_MAX,
                                   .uncompressed_size = INT32_MAX}},
@@ -279,7 +279,8 @@ TEST_F(DamagedParquet, WithAFalseChecksumIsRefused) {
 }
 
 TEST_F(DamagedParquet, IsReadOrRefusedAtEveryTruncationAndByte) {
-  for (const char* name : {"lists.parquet", "required_v2.parquet", "lists_v2_zstd.parquet"}) {
+  for (const char* name :
+       {"lists.parquet", "required_v2.parquet", "lists_v2_zstd.parquet", "encodings_1.parquet"}) {
     const std::string bytes = golden_bytes(name);
     ASSERT_GT(bytes.size(), 1000u);
     for (std::size_t size = 0; size < bytes.size(); ++size) {

@@ -90,14 +90,20 @@ inline void write_node(ThriftWriter& out, const HandmadeNode& node) {
   out.end();
 }
 
+// With all fields that pyarrow requires. `name`: of a column without lists.
 inline void write_handmade_column(ThriftWriter& out, const HandmadeColumn& column,
-                                  std::int64_t start, std::int64_t size) {
+                                  const std::string& name, std::int64_t start, std::int64_t size) {
   out.begin();
   out.integer(2, std::int64_t{0});
   out.begin(3);
   out.integer(1, column.type);
+  out.list(2, ThriftWriter::kInt32, 1);
+  out.element(std::int32_t{kPlain});
+  out.list(3, ThriftWriter::kBinary, 1);
+  out.element(name);
   out.integer(4, column.codec);
   out.integer(5, column.num_values);
+  out.integer(6, size);
   out.integer(7, size);
   out.integer(9, start);
   out.end();
@@ -122,8 +128,10 @@ inline void write_handmade_group(ThriftWriter& out, const HandmadeFile& file,
   for (std::size_t i = 0; i < file.columns.size(); ++i) {
     HandmadeColumn column = file.columns[i];
     if (num_rows == 0) column.num_values = 0;
-    write_handmade_column(out, column, starts[i], num_rows == 0 ? 0 : starts[i + 1] - starts[i]);
+    write_handmade_column(out, column, file.nodes.front().name, starts[i],
+                          num_rows == 0 ? 0 : starts[i + 1] - starts[i]);
   }
+  out.integer(2, std::int64_t{0});
   out.integer(3, num_rows);
   out.end();
 }

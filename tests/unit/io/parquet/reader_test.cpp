@@ -69,9 +69,10 @@ TEST_F(ParquetReader, ReadsWhatPyarrowWrote) {
   const std::vector<fs::path> files = golden_files();
   ASSERT_GE(files.size(), 10u);
   for (const fs::path& file : files) {
-    Json expected = read_json(fs::path(file).replace_extension(".json"));
-    expected.erase("pyarrow");
-    EXPECT_EQ(table_json(Reader(file)), expected) << file;
+    const Json expected = read_json(fs::path(file).replace_extension(".json"));
+    const Json found = table_json(Reader(file));
+    EXPECT_EQ(found.at("rows"), expected.at("rows")) << file;
+    EXPECT_EQ(found.at("columns"), expected.at("columns")) << file;
   }
 }
 
@@ -115,27 +116,28 @@ TEST_F(ParquetReader, ListsColumnsRowGroupsAndMetadata) {
 }
 
 TEST_F(ParquetReader, RefusesUnsupportedColumnsByNameButReadsTheOthers) {
-  const std::vector<std::string> kinds = {"DELTA_BINARY_PACKED",
-                                          "BYTE_STREAM_SPLIT",
-                                          "DELTA_LENGTH_BYTE_ARRAY",
-                                          "DELTA_BYTE_ARRAY",
-                                          "INT96",
-                                          "FIXED_LEN_BYTE_ARRAY",
-                                          "BROTLI",
-                                          "LZ4"};
-  for (const std::string& kind : kinds) {
-    fs::path file = kGolden / ("refused_" + kind + ".parquet");
-    if (kind == "BROTLI") file = kGolden / "refused_brotli.parquet";
-    if (kind == "LZ4") file = kGolden / "refused_lz4.parquet";
+  for (const std::string kind : {"INT96", "DECIMAL"}) {
+    const fs::path file = kGolden / ("refused_" + kind + ".parquet");
     const Reader table(file);
     const std::string text = error_text([&] { table.read("number", 0, table.num_rows()); });
     EXPECT_THAT(text, HasSubstr(file.string() + ": column 'number'"));
     EXPECT_THAT(text, HasSubstr("is not supported"));
     EXPECT_THAT(text, HasSubstr("found " + kind));
     EXPECT_THAT(text, Not(HasSubstr("damaged")));
+    EXPECT_EQ(table.read_numbers("plain", 0, 3), (std::vector<double>{1, 1, 1}));
   }
-  const Reader table(kGolden / "refused_DELTA_BINARY_PACKED.parquet");
-  EXPECT_EQ(table.read_numbers("plain", 0, 3), (std::vector<double>{1, 1, 1}));
+  HandmadeFile made{.nodes = {{.name = "number", .repetition = kRequired}},
+                    .columns = {{.pages = {{.data = "x", .num_values = 1}}, .num_values = 1}},
+                    .num_rows = 1};
+  made.columns[0].codec = 3;
+  EXPECT_THAT(error_text([&] { Reader(file_of(file_bytes(made))).read("number", 0, 1); }),
+              HasSubstr("the codec is not supported: expected UNCOMPRESSED, SNAPPY, GZIP, BROTLI, "
+                        "LZ4, ZSTD or LZ4_RAW; found LZO"));
+  made.columns[0].codec = kUncompressed;
+  made.columns[0].pages[0].encoding = kDeltaByteArray;
+  EXPECT_THAT(error_text([&] { Reader(file_of(file_bytes(made))).read("number", 0, 1); }),
+              HasSubstr("the encoding is not supported for this type: expected an encoding of the "
+                        "format for INT64; found DELTA_BYTE_ARRAY"));
 }
 
 // Lists as older writers store them: [[7, 8], [], [9]].
@@ -176,6 +178,22 @@ TEST_F(ParquetReader, ReadsListsOfOldWriters) {
     EXPECT_EQ(rows_json(table.read(layout.name, 0, 3), 3), Json::parse("[[7,8],[],[9]]"))
         << layout.nodes.back().name;
   }
+}
+
+TEST_F(ParquetReader, ReadsListsOfListsOfOldWriters) {
+  const auto list = [](const char* name, std::int32_t repetition) {
+    return HandmadeNode{.name = name, .repetition = repetition, .num_children = 1, .is_list = true};
+  };
+  // [[[7, 8], [9]], []]
+  const std::string page = level_bytes({0, 2, 1, 0}, 2) + level_bytes({3, 3, 3, 1}, 2) +
+                           plain_bytes<std::int64_t>({7, 8, 9});
+  const Reader table(file_of(
+      file_bytes({.nodes = {list("x", kOptional),
+                            list("array", kRepeated),
+                            {.name = "array", .repetition = kRepeated}},
+                  .columns = {{.pages = {{.data = page, .num_values = 4}}, .num_values = 4}},
+                  .num_rows = 2})));
+  EXPECT_EQ(rows_json(table.read("x", 0, 2), 2), Json::parse("[[[7,8],[9]],[]]"));
 }
 
 TEST_F(ParquetReader, PassesOverRowGroupsWithoutRows) {

@@ -54,11 +54,12 @@ TEST_F(ParquetReferences, AgreeInBothDirections) {
     const std::string folder = folder_.path().string();
     run_with_references("parquet_tables.py", "random " + folder + " " + std::to_string(seed));
     const std::vector<fs::path> files = tables();
-    ASSERT_GE(files.size(), 60u);
+    ASSERT_GE(files.size(), 90u);
     for (const fs::path& file : files) {
-      Json expected = read_json(fs::path(file).replace_extension(".json"));
-      expected.erase("pyarrow");
-      ASSERT_TRUE(table_json(Reader(file)) == expected) << file << " seed " << seed;
+      const Json expected = read_json(fs::path(file).replace_extension(".json"));
+      const Json found = table_json(Reader(file));
+      ASSERT_TRUE(found.at("rows") == expected.at("rows")) << file << " seed " << seed;
+      ASSERT_TRUE(found.at("columns") == expected.at("columns")) << file << " seed " << seed;
     }
     // roboimi writes, pyarrow reads.
     std::mt19937 random(static_cast<unsigned>(seed));
