@@ -51,13 +51,17 @@ PacketSource::PacketSource(fs::path file)
   }
   refuse_lfs_pointer(file_, "cannot open the video", kExpected);
   check_video_is_complete(file_);
+  sparse_ = std::make_unique<SparseInput>(file_);
   open();
 }
 
+// Opens the file at its start, with its frames unless sparse_ is set.
 void PacketSource::open() {
+  input_.reset();
   // Packets as the container stores them: parsers would add and change time stamps.
   AVFormatContext* context = ffmpeg::allocated(avformat_alloc_context());
   context->flags |= AVFMT_FLAG_NOPARSE | AVFMT_FLAG_NOFILLIN;
+  if (sparse_) context->pb = sparse_->context();
   AVDictionary* options = nullptr;
   av_dict_set(&options, "format_whitelist", "mov,matroska,avi", 0);
   av_dict_set(&options, "protocol_whitelist", "file", 0);
@@ -77,11 +81,15 @@ void PacketSource::open() {
                          "otherwise copy or record it again"});
   }
   input_.reset(context);
+  find_stream();
+  has_first_ = false;
+}
 
-  // The first video stream that is not a cover image; other streams are skipped.
+// The first video stream that is not a cover image; other streams are skipped.
+void PacketSource::find_stream() {
   stream_ = nullptr;
-  for (unsigned i = 0; i < context->nb_streams; ++i) {
-    AVStream* const stream = context->streams[i];
+  for (unsigned i = 0; i < input_->nb_streams; ++i) {
+    AVStream* const stream = input_->streams[i];
     const bool is_video = stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
                           (stream->disposition & AV_DISPOSITION_ATTACHED_PIC) == 0;
     if (is_video && stream_ == nullptr) {
@@ -94,9 +102,8 @@ void PacketSource::open() {
     throw Error({.what = "the file has no video stream",
                  .where = file_.string(),
                  .expected = kExpected,
-                 .found = std::to_string(context->nb_streams) + " other streams"});
+                 .found = std::to_string(input_->nb_streams) + " other streams"});
   }
-  has_first_ = false;
 }
 
 bool PacketSource::next(AVPacket& packet) {
@@ -142,17 +149,20 @@ std::vector<VideoPacket> PacketSource::list() {
                    .found = std::to_string(packet->size) + " bytes of it",
                    .next = "copy or record the video again"});
     }
-    // An index may refer to the same bytes again and again, so reading would take forever.
-    listed += static_cast<std::uint64_t>(packet->size);
+    // An index may refer to the same bytes again and again, so that the list would have no end.
+    listed += static_cast<std::uint64_t>(packet->size) + sizeof(VideoPacket);
     if (listed / 16 > file_size) {
-      throw Error({.what = "the video's index lists more data than the file has",
+      throw Error({.what = "the video's index lists too many packets",
                    .where = file_.string(),
-                   .expected = "at most " + std::to_string(file_size) + " bytes",
-                   .found = "more than " + std::to_string(listed),
+                   .expected = "an index of a file of " + std::to_string(file_size) + " bytes",
+                   .found = std::to_string(packets.size() + 1) + " packets or more",
                    .next = "the file is damaged: copy or record it again"});
     }
     packets.push_back(described(*packet));
   }
+  input_.reset();
+  sparse_.reset();
+  open();
   return packets;
 }
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <vector>
 
 #include "roboimi/io/ffmpeg.h"
+#include "roboimi/io/sparse_input.h"
 #include "roboimi/io/video_index.h"
 
 namespace roboimi {
@@ -19,21 +21,24 @@ class PacketSource {
   const AVCodecParameters& codec_parameters() const { return *stream_->codecpar; }
   TimeBase time_base() const { return {stream_->time_base.num, stream_->time_base.den}; }
 
-  // All packets in decoding order. Reads the file from its start to its end. Throws Error if a
-  // packet has no presentation time or is cut off.
+  // All packets in decoding order. Of MP4 and MOV files, only the index is read, of others
+  // everything. Throws Error if a packet has no presentation time or is cut off.
   std::vector<VideoPacket> list();
 
-  // The next call of next() returns `packets[number]`, where `packets` is the result of list().
+  // After list(): the next call of next() returns `packets[number]`, where `packets` is the result
+  // of list().
   void seek(const std::vector<VideoPacket>& packets, std::int64_t number);
-  // Reads the next packet. False at the end of the file.
+  // After list(): reads the next packet. False at the end of the file.
   bool next(AVPacket& packet);
 
  private:
   void open();
+  void find_stream();
   bool seek_near(const std::vector<VideoPacket>& packets, std::int64_t number);
   bool skip(const std::vector<VideoPacket>& packets, std::int64_t from, std::int64_t to);
 
   std::filesystem::path file_;
+  std::unique_ptr<SparseInput> sparse_;  // only while the packets are listed
   ffmpeg::Input input_;
   AVStream* stream_ = nullptr;
   ffmpeg::Packet first_;  // after seek(): the packet that next() returns first

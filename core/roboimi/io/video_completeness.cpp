@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "roboimi/common/error.h"
+#include "roboimi/io/mp4_boxes.h"
 
 namespace roboimi {
 namespace {
@@ -16,22 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using namespace std::string_view_literals;
-
-// Up to `size` bytes from `offset`.
-std::string bytes_at(std::ifstream& in, std::uint64_t offset, std::size_t size) {
-  std::string bytes(size, '\0');
-  in.clear();
-  in.seekg(static_cast<std::streamoff>(offset));
-  in.read(bytes.data(), static_cast<std::streamsize>(size));
-  bytes.resize(static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
-  return bytes;
-}
-
-std::uint64_t big_endian(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (const char byte : bytes) value = value << 8 | static_cast<std::uint8_t>(byte);
-  return value;
-}
 
 Error cut_off(const fs::path& file, const std::string& part, std::uint64_t start,
               std::uint64_t size, std::uint64_t found) {
@@ -44,26 +29,6 @@ Error cut_off(const fs::path& file, const std::string& part, std::uint64_t start
                         "finish: record it again"});
 }
 
-// ISO/IEC 14496-12, "Object structure": size, type, and a 64-bit size if the first one is 1.
-struct Box {
-  std::uint64_t size = 0;  // 0: to the end of the file
-  std::string type;
-};
-
-std::optional<Box> box_at(std::ifstream& in, std::uint64_t offset) {
-  const std::string header = bytes_at(in, offset, 16);
-  if (header.size() < 8) return std::nullopt;
-  const std::string_view bytes = header;
-  Box box{.size = big_endian(bytes.substr(0, 4)), .type = header.substr(4, 4)};
-  std::uint64_t smallest = 8;
-  if (box.size == 1 && bytes.size() == 16) {
-    box.size = big_endian(bytes.substr(8, 8));
-    smallest = 16;
-  }
-  if (box.size != 0 && box.size < smallest) return std::nullopt;
-  return box;
-}
-
 bool is_one_of(std::string_view type, std::initializer_list<std::string_view> types) {
   return std::find(types.begin(), types.end(), type) != types.end();
 }
@@ -72,7 +37,7 @@ void check_mp4(const fs::path& file, std::ifstream& in, std::uint64_t size) {
   int num_indexes = 0;
   std::uint64_t offset = 0;
   while (offset < size) {
-    const std::optional<Box> box = box_at(in, offset);
+    const std::optional<Mp4Box> box = mp4_box_at(in, offset);
     if (!box) break;
     if (box->type == "moov") ++num_indexes;
     if (box->size > size - offset) {
@@ -138,11 +103,11 @@ void check_matroska(const fs::path& file, std::ifstream& in, std::uint64_t size)
 void check_video_is_complete(const fs::path& file) {
   std::error_code unknown;
   const std::uint64_t size = fs::file_size(file, unknown);
-  std::ifstream in(file, std::ios::binary);
+  std::ifstream in = open_unbuffered(file);
   if (unknown || !in) return;
   const std::string head = bytes_at(in, 0, 8);
   if (head.size() < 8) return;
-  if (is_one_of(head.substr(4), {"ftyp", "moov", "mdat", "wide", "free"})) {
+  if (is_mp4_start(head)) {
     check_mp4(file, in, size);
   } else if (head.starts_with("\x1a\x45\xdf\xa3"sv)) {
     check_matroska(file, in, size);

@@ -100,6 +100,23 @@ TEST_F(VideoReaderErrors, ARecordingThatWasNotClosedIsNamed) {
               AllOf(HasSubstr("consists of several videos"), HasSubstr("found 2")));
 }
 
+// A packet costs memory even if it has one byte.
+TEST_F(VideoReaderErrors, AnIndexOfTinyPacketsIsRefused) {
+  std::string bytes = read_text(made({.encoder = "mpeg4", .options = {{"bf", "0"}}}));
+  const std::uint32_t count = static_cast<std::uint32_t>(bytes.find("moov"));
+  const auto put = [&](const char* box, std::size_t offset, std::uint32_t value) {
+    const std::size_t place = bytes.find(box) + 4 + offset;
+    for (std::size_t i = 0; i < 4; ++i) bytes[place + i] = static_cast<char>(value >> (24 - 8 * i));
+  };
+  put("stsz", 4, 1);  // bytes of every packet
+  put("stsz", 8, count / 2);
+  put("stts", 8, count / 2);   // packets of the same duration
+  put("stsc", 12, count / 2);  // packets of a chunk
+  EXPECT_THAT(error_of_opening(written(bytes)),
+              AllOf(HasSubstr("the video's index lists too many packets"),
+                    HasSubstr("packets or more"), HasSubstr("the file is damaged")));
+}
+
 TEST_F(VideoReaderErrors, ADamagedFrameIsNamedAndTheOthersAreRead) {
   for (const char* encoder : {"libx264", "mpeg4", "libx265"}) {
     SCOPED_TRACE(encoder);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <numeric>
 #include <random>
 #include <thread>
@@ -69,6 +70,34 @@ TEST_F(VideoReaderTest, ReturnsEveryFrameAtItsTime) {
   EXPECT_DOUBLE_EQ(video.times()[39], 39 * 0.04);
   EXPECT_DOUBLE_EQ(video.duration(), 1.6);
   EXPECT_EQ(video.read(40, 0).sizes(), (c10::IntArrayRef{0, 48, 64, 3}));
+}
+
+// Bytes that this process has read from files.
+std::uint64_t bytes_read() {
+  std::ifstream in("/proc/self/io");
+  std::string name;
+  std::uint64_t value = 0;
+  while (in >> name >> value && name != "rchar:") {
+  }
+  return value;
+}
+
+TEST_F(VideoReaderTest, OpensAFileWithoutReadingItsFrames) {
+  for (const char* place : {"0", "faststart"}) {
+    const auto file = made({.encoder = "rawvideo",
+                            .pixel_format = "rgb24",
+                            .options = {},
+                            .container = {{"movflags", place}},
+                            .num_frames = 40,
+                            .height = 120,
+                            .width = 160},
+                           "a.mov");
+    const std::uint64_t before = bytes_read();
+    VideoReader video(file);
+    EXPECT_LT(bytes_read() - before, std::filesystem::file_size(file) / 10);
+    EXPECT_EQ(video.num_frames(), 40);
+    EXPECT_EQ(shown_number(video.read(39, 1)[0]), 39);
+  }
 }
 
 TEST_F(VideoReaderTest, FindsTheNearestFrame) {
