@@ -6,8 +6,13 @@
 #include <cstdlib>
 #include <new>
 
+#include "roboimi/common/text.h"
+
 namespace roboimi {
 namespace {
+
+// Names and paths may contain line breaks and other control characters.
+std::string in_one_line(const std::string& text) { return printable(text, std::string::npos); }
 
 std::string compose(const Error::Parts& parts) {
   std::string text = parts.where.empty() ? parts.what : parts.where + ": " + parts.what;
@@ -20,7 +25,7 @@ std::string compose(const Error::Parts& parts) {
   append("expected ", parts.expected);
   append("found ", parts.found);
   if (!parts.next.empty()) text += "; " + parts.next;
-  return text;
+  return in_one_line(text);
 }
 
 }  // namespace
@@ -37,7 +42,7 @@ std::string one_line_message(const std::exception& error) {
     text = torch_error->what_without_backtrace();
     if (text.find("DefaultCPUAllocator") != std::string::npos) return kNoMemory;
   }
-  return text.substr(0, text.find('\n'));
+  return in_one_line(text.substr(0, text.find('\n')));
 }
 
 void fail_check(const char* condition, const std::string& detail, const char* file, int line) {

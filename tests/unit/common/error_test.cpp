@@ -22,6 +22,22 @@ TEST(Error, LeavesOutEmptyParts) {
   EXPECT_STREQ(Error({.what = "bad", .next = "do that"}).what(), "bad; do that");
 }
 
+TEST(Error, ShowsLineBreaksAndControlCharactersOfNamesAsCodes) {
+  const Error error({.what = "unknown key 'a\nb'",
+                     .where = "/data/two\nlines.yaml",
+                     .expected = "a\tname",
+                     .found = "\x1b[31mred",
+                     .next = "rename it\r"});
+  EXPECT_STREQ(error.what(),
+               "/data/two\\x0alines.yaml: unknown key 'a\\x0ab': expected a\\x09name; found "
+               "\\x1b[31mred; rename it\\x0d");
+  EXPECT_EQ(error.parts().where, "/data/two\nlines.yaml") << "the parts are unchanged";
+  EXPECT_EQ(one_line_message(error), error.what());
+  EXPECT_EQ(one_line_message(std::runtime_error("a\x1b[2Jb\nsecond line")), "a\\x1b[2Jb");
+  const std::string name(5000, 'x');
+  EXPECT_EQ(Error(name + " é").what(), name + " é") << "long texts are complete";
+}
+
 TEST(Error, OfLibtorchIsTruncatedToOneLine) {
   try {
     at::ones({2, 3}).matmul(at::ones({2, 3}));
