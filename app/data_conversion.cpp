@@ -12,6 +12,7 @@
 #include "app/common_options.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/text.h"
 #include "roboimi/contract/episode_selection.h"
@@ -200,7 +201,7 @@ at::Tensor DataConversion::read(const Source& source, const StreamSpec& stream,
   // In blocks, so that frames of the original size need little memory.
   std::vector<at::Tensor> blocks;
   for (std::int64_t first = 0; first < length; first += kRowsReadAtOnce) {
-    if (should_stop && should_stop()) throw Error({.what = "interrupted"});
+    if (should_stop && should_stop()) throw Interrupted("interrupted");
     const std::int64_t count = std::min(kRowsReadAtOnce, length - first);
     blocks.push_back(
         resized_frames(read_stream(*source.dataset, source.episode, stream.name, first, count),

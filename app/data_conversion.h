@@ -40,7 +40,7 @@ class DataConversion {
   std::int64_t num_episodes() const { return static_cast<std::int64_t>(episodes_.size()); }
   const ObservationSpec& spec() const { return spec_; }  // of the result
 
-  // Reads episode `index` of the result. Throws Error ("interrupted") soon after `should_stop`
+  // Reads episode `index` of the result. Throws Interrupted soon after `should_stop`
   // returns true.
   EpisodeRecord record(std::int64_t index, const std::function<bool()>& should_stop = {}) const;
 

@@ -15,6 +15,7 @@
 #include "app/data_source.h"
 #include "app/interruptible.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/config/did_you_mean.h"
@@ -210,10 +211,10 @@ int convert_data(const ConvertJob& job, const ConversionChoice& choice, bool jso
   const auto started = std::chrono::steady_clock::now();
   ConvertOutcome outcome;
   Progress progress("convert", conversion.num_episodes());
-  const int status = interruptible(stop, [&] {
+  const int status = interruptible([&] {
     const auto should_stop = [&] { return stop.requested(); };
     for (std::int64_t i = 0; i < conversion.num_episodes(); ++i) {
-      if (stop.requested()) throw Error({.what = "interrupted"});
+      if (stop.requested()) throw Interrupted("interrupted");
       if (folder.has(i)) {
         ++outcome.num_kept;
       } else {

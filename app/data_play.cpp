@@ -13,6 +13,7 @@
 #include "app/interruptible.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/paths.h"
@@ -132,7 +133,7 @@ void film_episode(const EpisodeViews& views, const EpisodeFilm& film, std::int64
                   const StopRequest& stop, VideoWriter& video) {
   Progress progress("play", length);
   for (std::int64_t first = 0; first < length; first += kRowsPerBlock) {
-    if (stop.requested()) throw Error({.what = "interrupted"});
+    if (stop.requested()) throw Interrupted("interrupted");
     const std::int64_t count = std::min(kRowsPerBlock, length - first);
     const std::vector<at::Tensor> rows = views.read(first, count);
     for (std::int64_t i = 0; i < count; ++i) {
@@ -194,7 +195,7 @@ int data_play(const Arguments& words) {
   const StopRequest stop;
   const DataSource source = open_data(path, parsed.values, parsed.words);
   const std::int64_t episode = chosen_episode(*source.dataset, parsed.values);
-  return interruptible(stop, [&] {
+  return interruptible([&] {
     const PlayedFiles files = write_episode_files(source, episode, output, stop);
     if (parsed.values["json"].as<bool>()) {
       std::cout << json_text(nlohmann::ordered_json{{"video", files.video.string()},

@@ -11,6 +11,7 @@
 #include "app/config_argument.h"
 #include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/json_text.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/common/random.h"
@@ -206,8 +207,7 @@ int encode(const EncodeRequest& request) {
   Embeddings embeddings;
   try {
     embeddings = cached_embeddings(*backbone, *dataset, options);
-  } catch (const Error& error) {
-    if (!stop.requested()) throw;
+  } catch (const Interrupted& error) {
     progress.reset();
     std::cerr << error.what() << "\n";
     return kInterruptedStatus;

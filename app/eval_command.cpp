@@ -164,7 +164,7 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   std::vector<std::string> worker_command = {"/proc/self/exe", "eval",
                                              "--worker=" + evaluation.run.checkpoint.string()};
   worker_command.insert(worker_command.end(), arguments.begin(), arguments.end());
-  return interruptible(stop, [&] {
+  return interruptible([&] {
     const RolloutSummary summary = workers > 1
                                        ? run_rollouts_in_workers(worker_command, workers, options)
                                        : roll_out(evaluation, together);

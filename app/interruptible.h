@@ -1,24 +1,23 @@
-// Converts the Error with which Ctrl-C ends some commands into the exit status of interruptions.
+// Converts the exception with which Ctrl-C ends some commands into the exit status of
+// interruptions.
 #pragma once
 
 #include <cstdlib>
 
-#include "roboimi/common/error.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/log.h"
 #include "roboimi/train/stop_request.h"
 
 namespace roboimi::app {
 
-// Runs `work` and returns the exit status: success, or kInterruptedStatus if `work` throws an Error
-// after a stop request. Other errors are thrown again.
+// Runs `work` and returns the exit status: success, or kInterruptedStatus if `work` throws
+// Interrupted.
 template <typename Work>
-int interruptible(const StopRequest& stop, Work work) {
+int interruptible(Work work) {
   try {
     work();
     return EXIT_SUCCESS;
-  } catch (const Error& error) {
-    if (!stop.requested()) throw;
-    // Usually "interrupted after ...", but it may also be a full disk.
+  } catch (const Interrupted& error) {
     logger().warn("ended early: {}", error.what());
     return kInterruptedStatus;
   }

@@ -127,7 +127,7 @@ int open_loop(const po::variables_map& values, const std::vector<std::string>& o
   const Demonstrations compared = select_demonstrations(values, run.config, *dataset);
   const ActionRange range = range_of(run);
   Progress progress("episodes", static_cast<std::int64_t>(compared.episodes.size()));
-  return interruptible(stop, [&] {
+  return interruptible([&] {
     const OpenLoopError error = open_loop_error(
         *run.agent, *dataset, compared.episodes,
         {.seed = static_cast<std::uint64_t>(values["seed"].as<std::int64_t>()),

@@ -144,7 +144,7 @@ int probe(const po::variables_map& values, const std::vector<std::string>& overr
                                    ? trained_subject(values)
                                    : untrained_subject(values, overrides);
   const c10::Device device = device_of(values);
-  return interruptible(stop, [&] {
+  return interruptible([&] {
     // Fit the probes on the training episodes, and test them on the held-out ones.
     const TrainingData data = probe_training_data(subject, values, stop);
     const ProbeData train = data.probe_data(*subject.agent, data.training_episodes, device);

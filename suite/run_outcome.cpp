@@ -48,7 +48,9 @@ bool judge_trial(const WorkFolder& folder, bool asked_to_stop, std::optional<int
                    : observed_status(newest_folder(folder.smoke_runs(row.name))) == "finished"
                        ? EXIT_SUCCESS
                        : EXIT_FAILURE;
-  if (asked_to_stop) {
+  // An exit status of its own, other than that of Ctrl-C, is a failure although a request came.
+  const bool has_failed = status && code != 0 && code < kSignalStatus;
+  if (asked_to_stop && !has_failed) {
     row.state = RunState::kStopped;
     row.text = "stopped in its trial";
     return false;

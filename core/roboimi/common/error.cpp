@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/text.h"
 
 namespace roboimi {
@@ -33,6 +34,8 @@ std::string compose(const Error::Parts& parts) {
 Error::Error(Parts parts) : std::runtime_error(compose(parts)), parts_(std::move(parts)) {}
 
 Error::~Error() = default;
+
+Interrupted::~Interrupted() = default;
 
 std::string one_line_message(const std::exception& error) {
   constexpr char kNoMemory[] = "not enough memory; use smaller sizes, or free some memory";

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/origin.h"
 
@@ -91,7 +92,7 @@ ProcessLock ProcessLock::take(const fs::path& file, const std::function<bool()>&
   for (int error = lock.lock(operation); error != 0; error = lock.lock(operation)) {
     if (error != EWOULDBLOCK) throw cannot_lock(file, error);
     if (should_stop()) {
-      throw Error(
+      throw Interrupted(
           {.what = "interrupted while another process holds the lock", .where = file.string()});
     }
     std::this_thread::sleep_for(kPoll);

@@ -22,8 +22,8 @@ class ROBOIMI_EXPORT ProcessLock {
   // Takes the lock; empty if another process holds it. Throws Error if the file cannot be created
   // or the file system does not support locks.
   static std::optional<ProcessLock> try_take(const std::filesystem::path& file);
-  // Waits for the lock. Calls `should_stop`, if given, every 50 ms, and throws Error
-  // ("interrupted") if it returns true.
+  // Waits for the lock. Calls `should_stop`, if given, every 50 ms, and throws
+  // Interrupted if it returns true.
   static ProcessLock take(const std::filesystem::path& file,
                           const std::function<bool()>& should_stop = {});
   // Takes FOLDER/.lock, for a folder that only one process may write to, and records this process

@@ -5,9 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <iostream>
+#include <thread>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/processes.h"
@@ -17,6 +20,9 @@ namespace roboimi {
 namespace {
 
 const std::string kError = "error: ";
+
+// The signals that a terminal or a batch system sends to all processes of a job.
+constexpr std::array kStopSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 
 // Writes the whole string; false if the reader is gone.
 bool write_all(int descriptor, const std::string& text) {
@@ -30,6 +36,22 @@ bool write_all(int descriptor, const std::string& text) {
 }
 
 }  // namespace
+
+WorkerEnded::WorkerEnded(std::optional<int> status)
+    : Error({.what = "a worker process ended before it finished its work",
+             .found = status ? status_text(*status) : "an unknown status",
+             .next = "see its message above"}),
+      got_stop_signal_(status && std::count(kStopSignals.begin(), kStopSignals.end(),
+                                            *status - kSignalStatus) != 0) {}
+
+bool WorkerEnded::follows_request(const std::function<bool()>& should_stop) const {
+  if (!got_stop_signal_ || !should_stop) return false;
+  constexpr int kTries = 10;
+  for (int i = 0; i < kTries && !should_stop(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return should_stop();
+}
 
 WorkerProcesses::WorkerProcesses(const std::vector<std::string>& command, std::int64_t count)
     : WorkerProcesses() {  // so that after an Error the destructor ends the workers
@@ -103,9 +125,7 @@ void WorkerProcesses::fail_ended(Worker& worker) {
   int status = 0;
   const bool is_known = ::waitpid(worker.pid, &status, 0) == worker.pid;
   worker.pid = -1;
-  throw WorkerEnded({.what = "a worker process ended before it finished its work",
-                     .found = is_known ? status_text(shell_status(status)) : "an unknown status",
-                     .next = "see its message above"});
+  throw WorkerEnded(is_known ? std::optional<int>(shell_status(status)) : std::nullopt);
 }
 
 void leave_signals_to_owner() {

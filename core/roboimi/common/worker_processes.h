@@ -26,7 +26,15 @@ namespace roboimi {
 // The error that a worker has ended although it still had work.
 class ROBOIMI_EXPORT WorkerEnded : public Error {
  public:
-  using Error::Error;
+  // `status`: as a shell reports it; empty if it is unknown.
+  explicit WorkerEnded(std::optional<int> status);
+  // Whether the worker ended because its owner is asked to stop: a signal that asks a job to stop
+  // has ended it, and `should_stop` returns true now or within half a second. A batch system
+  // signals all processes of a job, so a worker may end before its owner gets the signal.
+  bool follows_request(const std::function<bool()>& should_stop) const;
+
+ private:
+  bool got_stop_signal_;
 };
 
 class ROBOIMI_EXPORT WorkerProcesses {

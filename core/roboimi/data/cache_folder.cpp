@@ -11,6 +11,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/paths.h"
 
@@ -137,6 +138,8 @@ std::string data_fingerprint(const Dataset& dataset, bool hash_contents) {
 ProcessLock lock_cached_file(const fs::path& file, const std::function<bool()>& should_stop) {
   try {
     return ProcessLock::take(file.string() + ".lock", should_stop);
+  } catch (const Interrupted&) {
+    throw;
   } catch (const Error& error) {
     Error::Parts parts = error.parts();
     if (!parts.next.empty()) parts.next += ", or set cache.folder to another folder";

@@ -10,6 +10,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/backbone.h"
@@ -148,9 +149,9 @@ std::int64_t complete_partial(const Encoder& encoder, const fs::path& partial,
   BinaryFile out(partial, static_cast<std::uint64_t>(done * row_bytes));
   while (done < total) {
     if (options.should_stop && options.should_stop()) {
-      throw Error({.what = fmt::format("interrupted after {} of {} frames", done, total),
-                   .where = partial.string(),
-                   .next = "run the same command again to continue"});
+      throw Interrupted({.what = fmt::format("interrupted after {} of {} frames", done, total),
+                         .where = partial.string(),
+                         .next = "run the same command again to continue"});
     }
     const std::int64_t end = std::min(total, done + options.block_size);
     const at::Tensor features = encoder.encode(done, end);

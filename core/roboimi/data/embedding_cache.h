@@ -42,7 +42,7 @@ struct EmbeddingCacheOptions {
   std::int64_t block_size = 32;    // frames encoded at a time
   c10::Device device = c10::kCPU;  // the backbone's device
   ProgressCallback progress = {};
-  std::function<bool()> should_stop = {};  // called between blocks; true: Error "interrupted"
+  std::function<bool()> should_stop = {};  // called between blocks; true: Interrupted
 };
 
 struct Embeddings {

@@ -9,6 +9,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/data/binary_file.h"
 #include "roboimi/data/cache_folder.h"
@@ -212,10 +213,10 @@ void FrameStore::decode(const std::vector<DecodeTask>& tasks, const Sink& sink,
     const std::int64_t length = dataset_->episode(task.episode).length;
     for (std::int64_t row = 0; row < length; row += kRowsDecodedAtOnce) {
       if (options.should_stop && options.should_stop()) {
-        throw Error({.what = "interrupted after " + std::to_string(done) + " of " +
-                             std::to_string(total) + " frames",
-                     .where = "decoding of the dataset's frames",
-                     .next = "run the same command again to decode all of them"});
+        throw Interrupted({.what = "interrupted after " + std::to_string(done) + " of " +
+                                   std::to_string(total) + " frames",
+                           .where = "decoding of the dataset's frames",
+                           .next = "run the same command again to decode all of them"});
       }
       const std::int64_t count = std::min(kRowsDecodedAtOnce, length - row);
       const at::Tensor frames =

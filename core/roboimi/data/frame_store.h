@@ -48,7 +48,7 @@ struct FrameStoreOptions {
   ComponentIdentity identity = {};  // of the dataset
   ProgressCallback progress = {};
   FrameStorage storage = FrameStorage::kDisk;
-  std::function<bool()> should_stop = {};  // called between blocks; true: Error "interrupted"
+  std::function<bool()> should_stop = {};  // called between blocks; true: Interrupted
 };
 
 // The frames of a camera in an episode, which must be decoded.

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <map>
 #include <sstream>
-#include <thread>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/worker_processes.h"
@@ -28,15 +27,6 @@ class CleanUp {
  private:
   const Collection& collection_;
 };
-
-// Whether this process is asked to stop now or within half a second: a signal to all processes of a
-// job may end a worker before it reaches the owner.
-bool is_stopping(const CollectCallbacks& callbacks) {
-  if (!callbacks.should_stop) return false;
-  constexpr int kTries = 10;
-  for (int i = 0; i < kTries && !callbacks.should_stop(); ++i) std::this_thread::sleep_for(50ms);
-  return callbacks.should_stop();
-}
 
 // Returns true once the collection is complete, or false if should_stop returned true.
 bool hand_out_seeds(Collection& collection, WorkerProcesses& workers,
@@ -77,8 +67,8 @@ bool collect_episodes(Collection& collection, const std::vector<std::string>& wo
   WorkerProcesses workers(worker_command, num_workers);
   try {
     return hand_out_seeds(collection, workers, callbacks);
-  } catch (const WorkerEnded&) {
-    if (is_stopping(callbacks)) return false;
+  } catch (const WorkerEnded& error) {
+    if (error.follows_request(callbacks.should_stop)) return false;
     throw;
   }
 }

@@ -8,7 +8,7 @@
 
 #include <functional>
 
-#include "roboimi/common/error.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/mode_guard.h"
 
@@ -35,9 +35,9 @@ struct EvaluationState {
   at::NoGradGuard no_grad;
 };
 
-// Ends an evaluation with an Error if `should_stop` is set and returns true.
+// Ends an evaluation with Interrupted if `should_stop` is set and returns true.
 inline void end_if_interrupted(const std::function<bool()>& should_stop) {
-  if (should_stop && should_stop()) throw Error("the evaluation was interrupted");
+  if (should_stop && should_stop()) throw Interrupted("the evaluation was interrupted");
 }
 
 }  // namespace roboimi

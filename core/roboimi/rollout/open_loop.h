@@ -53,7 +53,7 @@ struct OpenLoopError {
 };
 
 // Throws Error for an agent that does not act, data that does not fit it, no episodes or an episode
-// that the dataset does not have, and if should_stop returns true.
+// that the dataset does not have, and Interrupted if should_stop returns true.
 ROBOIMI_EXPORT OpenLoopError open_loop_error(Agent& agent, const Dataset& dataset,
                                              const std::vector<std::int64_t>& episodes,
                                              const OpenLoopOptions& options);

@@ -265,14 +265,19 @@ RolloutSummary run_rollouts_in_workers(const std::vector<std::string>& worker_co
   const auto hand_out = [&](std::int64_t worker) {
     if (next < options.num_episodes) workers.send(worker, std::to_string(next++));
   };
-  for (std::int64_t worker = 0; worker < workers.size(); ++worker) hand_out(worker);
-  while (!outcomes.are_complete()) {
-    end_if_interrupted(options.should_stop);
-    const auto reply = workers.receive(100ms);
-    if (!reply) continue;
-    const EpisodeOutcome outcome = EpisodeOutcome::from_json(reply->line);
-    hand_out(reply->worker);
-    outcomes.add(outcome);
+  try {
+    for (std::int64_t worker = 0; worker < workers.size(); ++worker) hand_out(worker);
+    while (!outcomes.are_complete()) {
+      end_if_interrupted(options.should_stop);
+      const auto reply = workers.receive(100ms);
+      if (!reply) continue;
+      const EpisodeOutcome outcome = EpisodeOutcome::from_json(reply->line);
+      hand_out(reply->worker);
+      outcomes.add(outcome);
+    }
+  } catch (const WorkerEnded& error) {
+    if (error.follows_request(options.should_stop)) end_if_interrupted(options.should_stop);
+    throw;
   }
   return outcomes.summarize();
 }

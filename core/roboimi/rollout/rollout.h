@@ -34,7 +34,7 @@ struct RolloutOptions {
   std::map<std::string, std::string> subject = {};
   // Called after every episode with the number of finished episodes.
   std::function<void(std::int64_t done)> progress = {};
-  // Called between steps; true ends the evaluation with an Error.
+  // Called between steps; true ends the evaluation with Interrupted.
   std::function<bool()> should_stop = {};
 };
 
@@ -56,7 +56,7 @@ run_rollouts_together(Agent& agent, const std::vector<std::shared_ptr<Environmen
 
 // The same with several processes. Each is started with `worker_command` (the program's path
 // first), which must call serve_rollouts() with the same policy, environment and options. Throws
-// Error if a worker failed, or if should_stop returns true.
+// Error if a worker failed, and Interrupted if should_stop returns true.
 ROBOIMI_EXPORT RolloutSummary
 run_rollouts_in_workers(const std::vector<std::string>& worker_command, std::int64_t num_workers,
                         const RolloutOptions& options);

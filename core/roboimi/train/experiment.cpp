@@ -10,6 +10,7 @@
 #include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/common/process_lock.h"
@@ -65,6 +66,7 @@ class Experiment {
   void write_record();
   void conclude(const std::string& status);
   void resume(Trainer& trainer);
+  void try_to_conclude(const std::string& status);
   void apply_threads();
   int train();
   void prepare_data();
@@ -120,22 +122,28 @@ int Experiment::run() {
     communicator_->finish();
     return status;
   } catch (const std::exception& error) {
-    // Ctrl-C during data preparation arrives as an exception.
-    const std::string end = stop_.requested() ? "interrupted" : kFailed + one_line_message(error);
+  } catch (const Interrupted& error) {
+    // During data preparation; the trainer itself returns.
+    logger().warn("ended early: {}", error.what());
+    try_to_conclude("interrupted");
+    return kInterruptedStatus;
+    const std::string end = kFailed + one_line_message(error);
     logger().debug("{}", end);
-    // It may also be something else, such as a full disk while the last checkpoint was saved.
-    if (stop_.requested()) logger().warn("ended early: {}", one_line_message(error));
-    try {
-      conclude(end);
-    } catch (const std::exception& second) {
-      logger().debug("run.json was not written: {}", one_line_message(second));
-    }
-    if (stop_.requested()) return kInterruptedStatus;
+    try_to_conclude(end);
     throw;
   }
 }
 
 void Experiment::write_record() {
+// Must not hide the error that ends the run.
+void Experiment::try_to_conclude(const std::string& status) {
+  try {
+    conclude(status);
+  } catch (const std::exception& error) {
+    logger().debug("run.json was not written: {}", one_line_message(error));
+  }
+}
+
   if (leads_) write_run_record(folder_, record_);
 }
 

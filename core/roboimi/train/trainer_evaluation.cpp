@@ -1,7 +1,7 @@
 // The trainer's evaluations of the averaged weights: validation and rollouts.
 #include <chrono>
 
-#include "roboimi/common/error.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/log.h"
 #include "roboimi/train/metrics_window.h"
 #include "roboimi/train/replicas.h"
@@ -37,8 +37,7 @@ std::optional<std::map<std::string, double>> Trainer::measure_validation() {
     const LocalLosses local(parts_.agent, *parts_.communicator);
     const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
     return parts_.validation(step_);
-  } catch (const Error& error) {
-    if (!stop_requested()) throw;
+  } catch (const Interrupted& error) {
     logger().warn("step {}: the validation ended early: {}", step_, error.what());
     return std::nullopt;
   }
@@ -90,8 +89,7 @@ std::optional<std::map<std::string, double>> Trainer::measure_rollouts() {
     const LocalLosses local(parts_.agent, *parts_.communicator);
     const auto averaged = ema_ ? std::make_unique<EmaWeights>(*ema_) : nullptr;
     results = parts_.rollouts(step_);
-  } catch (const Error& error) {
-    if (!stop_requested()) throw;
+  } catch (const Interrupted& error) {
     logger().warn("step {}: the rollouts ended early: {}", step_, error.what());
     return std::nullopt;
   }

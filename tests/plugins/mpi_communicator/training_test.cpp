@@ -3,6 +3,7 @@
 
 #include "plugins/mpi_communicator/mpi_communicator.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/io/tensor_map.h"
 #include "roboimi/train/trainer.h"
 #include "tests/unit/train/recorder.h"
@@ -125,7 +126,7 @@ TEST_F(MpiTraining, StopsAllProcessesOnCtrlCDuringRollouts) {
   interrupted.should_stop = [&] { return stop; };
   interrupted.rollouts = [&](std::int64_t) -> std::map<std::string, double> {
     stop = true;
-    throw Error("the evaluation was interrupted");
+    throw Interrupted("the evaluation was interrupted");
   };
   Trainer trainer(interrupted, options_);
   EXPECT_EQ(trainer.run(), TrainEnd::kInterrupted);

@@ -48,6 +48,21 @@ TEST(WorkerProcesses, ReportHowAWorkerEnded) {
   }
 }
 
+TEST(WorkerProcesses, TellAnEndByAStopSignalFromAFailure) {
+  const auto follows_request = [](const char* script, bool stops) {
+    WorkerProcesses workers(shell(script), 1);
+    try {
+      while (true) workers.receive(5000ms);
+    } catch (const WorkerEnded& error) {
+      return error.follows_request([&] { return stops; });
+    }
+  };
+  EXPECT_TRUE(follows_request("kill -TERM $$", true));
+  EXPECT_FALSE(follows_request("kill -TERM $$", false)) << "nobody asked this process to stop";
+  EXPECT_FALSE(follows_request("kill -SEGV $$", true));
+  EXPECT_FALSE(follows_request("exit 7", true));
+}
+
 TEST(WorkerProcesses, EndWithTheirOwner) {
   pid_t pid = 0;
   {

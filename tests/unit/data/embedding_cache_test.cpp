@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/random.h"
 #include "roboimi/data/cache_folder.h"
 #include "tests/error_text.h"
@@ -49,7 +50,7 @@ TEST_F(EmbeddingCacheTest, ContinuesAfterTheLastCompleteBlock) {
   try {
     cached_embeddings(backbone_, data_, interrupted);
     FAIL() << "not interrupted";
-  } catch (const Error& error) {
+  } catch (const Interrupted& error) {
     EXPECT_THAT(error.what(), HasSubstr("interrupted after 8 of 15 frames"));
   }
   EXPECT_EQ(num_files(".safetensors"), 0U);

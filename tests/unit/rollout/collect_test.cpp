@@ -320,6 +320,16 @@ class CountingEnvironment : public Environment, public Scene {
     step_ = 0;
     return observe(render);
   }
+TEST_F(CollectionTest, ReportsAWorkerThatFailsAfterAStopRequest) {
+  Collection collection = open(2);
+  int asked = 0;
+  EXPECT_THAT(error_text([&] {
+                collect_episodes(collection, {"/bin/sh", "-c", "sleep 0.2; kill -SEGV $$"}, 1,
+                                 {.should_stop = [&] { return ++asked > 3; }});
+              }),
+              HasSubstr("signal 11 (Segmentation fault)"));
+}
+
   StepResult step(const at::Tensor& action, bool render) override {
     EXPECT_EQ(action[0].item<double>(), static_cast<double>(step_) + 0.5);
     ++step_;

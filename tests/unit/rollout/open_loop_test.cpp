@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/dataset.h"
 #include "tests/acting_agent.h"
@@ -131,7 +132,8 @@ TEST_F(OpenLoop, RejectsDataThatCannotBeCompared) {
 
 TEST_F(OpenLoop, StopsOnRequest) {
   Imitator agent(data_.spec(), 0.0);
-  EXPECT_THROW(open_loop_error(agent, data_, {0}, {.should_stop = [] { return true; }}), Error);
+  EXPECT_THROW(open_loop_error(agent, data_, {0}, {.should_stop = [] { return true; }}),
+               Interrupted);
 }
 
 }  // namespace

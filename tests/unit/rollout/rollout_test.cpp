@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/interrupted.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/environment.h"
@@ -220,7 +221,7 @@ TEST(RunRollouts, DestroyTheActorHoweverTheyEnd) {
   run_rollouts(agent, environment, {.num_episodes = 2});
   EXPECT_EQ(agent.rests, 1);
   const RolloutOptions interrupted{.num_episodes = 1, .should_stop = [] { return true; }};
-  EXPECT_THROW(run_rollouts(agent, environment, interrupted), Error);
+  EXPECT_THROW(run_rollouts(agent, environment, interrupted), Interrupted);
   EXPECT_EQ(agent.rests, 2);
   EXPECT_TRUE(agent.is_training());
 }

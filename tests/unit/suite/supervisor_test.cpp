@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "roboimi/common/process_lock.h"
+#include "suite/run_outcome.h"
 #include "tests/error_text.h"
 #include "tests/unit/suite/supervisor_fixture.h"
 
@@ -50,6 +51,19 @@ TEST_F(SupervisorTest, StartsNoTrainingAfterAFailedTrial) {
     EXPECT_EQ(row(name).text, "not started: the trial of b failed");
     EXPECT_EQ(row(name).attempts, 0);
   }
+}
+
+TEST_F(SupervisorTest, ATrialThatFailsAfterAStopRequestHasFailed) {
+  std::filesystem::create_directories(work_.log("a").parent_path());
+  const auto state_after = [&](std::optional<int> status) {
+    RunStatus row{.name = "a", .state = RunState::kSmoke};
+    judge_trial(work_, /*asked_to_stop=*/true, status, row);
+    return row.state;
+  };
+  EXPECT_EQ(state_after(130), RunState::kStopped);
+  EXPECT_EQ(state_after(143), RunState::kStopped) << "ended by SIGTERM";
+  EXPECT_EQ(state_after(std::nullopt), RunState::kStopped);
+  EXPECT_EQ(state_after(1), RunState::kFailed);
 }
 
 TEST_F(SupervisorTest, AJobLaunchedWithoutATrialIsIndependentOfTrials) {

@@ -1,6 +1,7 @@
 // Tests of whole runs, from a configuration to rollouts, with the tiny agent.
 #include <gmock/gmock.h>
 
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "roboimi/checkpoint/loaded_run.h"
@@ -167,6 +168,40 @@ TEST_F(ExperimentTest, RecordsWhyItFailed) {
   for (const auto& run : fs::directory_iterator(folder_ / "runs")) {
     EXPECT_THAT(read_text(run.path() / "run.json"), HasSubstr("\"status\": \"failed: "));
   }
+}
+
+// Ctrl-C, and then a failure of the disk, while the data is prepared.
+class LostDataset final : public testing::TinyDataset {
+ public:
+  using TinyDataset::TinyDataset;
+  at::Tensor actions(std::int64_t index) const override {
+    const bool has_run_folder = fs::exists(episode(0).file.parent_path() / "runs");
+    if (!has_run_folder) return TinyDataset::actions(index);
+    ::raise(SIGINT);
+    throw Error("the disk is gone");
+  }
+};
+
+TEST_F(ExperimentTest, RecordsAFailureThatComesAfterAStopRequest) {
+  Registrar registrar;
+  Schema schema;
+  schema.required_path("path", "a file");
+  registrar.add<Dataset>({.name = "lost",
+                          .description = "fails after a stop request",
+                          .schema = schema,
+                          .create = [](const Options& options) {
+                            return std::make_shared<LostDataset>(options.text("path"));
+                          }});
+  Registry::instance().add("lost_task", std::move(registrar));
+  ConfigNode lost = config("lost", 10);
+  lost.set_path("data.type", ConfigNode::scalar("lost"));
+  EXPECT_THAT(error_of(lost), HasSubstr("the disk is gone"));
+  std::int64_t runs = 0;
+  for (const auto& run : fs::directory_iterator(folder_ / "runs")) {
+    EXPECT_THAT(observed_status(run.path()), HasSubstr("failed: "));
+    ++runs;
+  }
+  EXPECT_EQ(runs, 1);
 }
 
 TEST_F(ExperimentTest, ShowsTheProgressOfRollouts) {

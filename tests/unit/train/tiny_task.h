@@ -14,7 +14,7 @@ inline at::Tensor tiny_command(const at::Tensor& state) {
   return at::stack({state[0].sin(), state[1]});
 }
 
-class TinyDataset final : public Dataset {
+class TinyDataset : public Dataset {
  public:
   // `weights`: of the first two and of the last two episodes; empty: no weights.
   explicit TinyDataset(std::filesystem::path file, std::vector<double> weights = {})

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "roboimi/common/interrupted.h"
 #include "roboimi/io/safetensors.h"
 #include "tests/error_text.h"
 #include "tests/unit/train/recorder.h"
@@ -249,7 +250,7 @@ TEST_F(TrainerTest, RunsTheMissingRolloutsOfAResumedCheckpoint) {
   interrupted.should_stop = [&] { return stop; };
   interrupted.rollouts = [&](std::int64_t) -> std::map<std::string, double> {
     stop = true;  // Ctrl-C
-    throw Error("the evaluation was interrupted");
+    throw Interrupted("the evaluation was interrupted");
   };
   EXPECT_EQ(Trainer(interrupted, options_).run(), TrainEnd::kInterrupted);
 
@@ -267,6 +268,23 @@ TEST_F(TrainerTest, RunsTheMissingRolloutsOfAResumedCheckpoint) {
   EXPECT_EQ(rollouts, 1);
 }
 
+TEST_F(TrainerTest, ReportsAFailureThatComesAfterAStopRequest) {
+  options_.max_steps = 20;
+  options_.rollout_every = options_.validate_every = 20;
+  for (const bool validates : {true, false}) {
+    const auto agent = testing::make_tiny_agent();
+    TrainerParts failing = parts(*agent, nullptr);
+    bool stop = false;
+    failing.should_stop = [&] { return stop; };
+    const auto fail = [&](std::int64_t) -> std::map<std::string, double> {
+      stop = true;  // Ctrl-C
+      throw Error("the disk is full");
+    };
+    (validates ? failing.validation : failing.rollouts) = fail;
+    EXPECT_EQ(error_text([&] { Trainer(failing, options_).run(); }), "the disk is full");
+  }
+}
+
 TEST_F(TrainerTest, RepeatsTheInterruptedValidationOfAResumedCheckpoint) {
   CheckpointStore store(folder_, 10);
   options_.max_steps = 20;
@@ -276,7 +294,7 @@ TEST_F(TrainerTest, RepeatsTheInterruptedValidationOfAResumedCheckpoint) {
   interrupted.should_stop = [&] { return stop; };
   interrupted.validation = [&](std::int64_t) -> std::map<std::string, double> {
     stop = true;  // Ctrl-C
-    throw Error("the validation was interrupted");
+    throw Interrupted("the validation was interrupted");
   };
   EXPECT_EQ(Trainer(interrupted, options_).run(), TrainEnd::kInterrupted);
   EXPECT_TRUE(read_checkpoint_state(folder_ / "latest").validation.empty());
