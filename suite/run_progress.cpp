@@ -6,6 +6,7 @@
 
 #include "roboimi/common/files.h"
 #include "roboimi/common/text.h"
+#include "roboimi/train/run_folder.h"
 
 namespace roboimi {
 namespace {
@@ -43,7 +44,8 @@ fs::path newest_folder(const fs::path& output_dir) {
   fs::path newest;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(output_dir, error)) {
-    if (entry.is_directory() && entry.path() > newest) newest = entry.path();
+    if (!entry.is_directory()) continue;
+    if (newest.empty() || is_newer_run(entry.path(), newest)) newest = entry.path();
   }
   return newest;
 }

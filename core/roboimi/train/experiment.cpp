@@ -12,6 +12,7 @@
 #include "roboimi/common/files.h"
 #include "roboimi/common/interrupted.h"
 #include "roboimi/common/log.h"
+#include "roboimi/common/origin.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/common/process_lock.h"
 #include "roboimi/config/difference.h"
@@ -65,8 +66,8 @@ class Experiment {
   void note_changes();
   void write_record();
   void conclude(const std::string& status);
-  void resume(Trainer& trainer);
   void try_to_conclude(const std::string& status);
+  void resume(Trainer& trainer);
   void apply_threads();
   int train();
   void prepare_data();
@@ -121,12 +122,12 @@ int Experiment::run() {
     conclude(status == 0 ? "finished" : "interrupted");
     communicator_->finish();
     return status;
-  } catch (const std::exception& error) {
   } catch (const Interrupted& error) {
     // During data preparation; the trainer itself returns.
     logger().warn("ended early: {}", error.what());
     try_to_conclude("interrupted");
     return kInterruptedStatus;
+  } catch (const std::exception& error) {
     const std::string end = kFailed + one_line_message(error);
     logger().debug("{}", end);
     try_to_conclude(end);
@@ -134,7 +135,6 @@ int Experiment::run() {
   }
 }
 
-void Experiment::write_record() {
 // Must not hide the error that ends the run.
 void Experiment::try_to_conclude(const std::string& status) {
   try {
@@ -144,6 +144,7 @@ void Experiment::try_to_conclude(const std::string& status) {
   }
 }
 
+void Experiment::write_record() {
   if (leads_) write_run_record(folder_, record_);
 }
 
@@ -204,6 +205,7 @@ void Experiment::open_folder() {
   }
   folder_ = broadcast_text(folder_.string(), *communicator_);
   if (!run_.resume) claim_folder();
+  record_.created = run_.resume ? creation_time(folder_) : time_now();
   if (resumed_) {
     record_.resumed_step = resumed_->state.step;
     record_.data_fingerprint = recorded_data_fingerprint(folder_);  // until prepare_data()

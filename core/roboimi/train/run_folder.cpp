@@ -11,6 +11,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <tuple>
 
 #include "roboimi/checkpoint/checkpoint.h"
 #include "roboimi/checkpoint/checkpoint_folder.h"
@@ -61,6 +62,17 @@ bool is_run_of(const fs::path& run, const std::string& name) {
   return std::regex_match(own, match, pattern) && match[1] == name;
 }
 
+// The UTC time, as in run.json, of a folder named <date>_<time>_... in local time; empty for
+// another name.
+std::string time_in_name(const std::string& folder) {
+  std::tm parts{};
+  const char* const end = ::strptime(folder.c_str(), "%Y%m%d_%H%M%S_", &parts);
+  if (end == nullptr) return "";
+  parts.tm_isdst = -1;  // unknown: in the hour that a change of clocks repeats, either
+  const std::time_t time = std::mktime(&parts);
+  return time < 0 ? "" : fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(time));
+}
+
 // Writes each log line with one write to a file that is not a link.
 class LogSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
@@ -104,13 +116,30 @@ bool has_checkpoint(const fs::path& run) {
   return false;
 }
 
+std::string creation_time(const fs::path& run) {
+  const auto record = read_record(run);
+  if (record.is_object() && record.contains("created") && record["created"].is_string()) {
+    return record["created"];
+  }
+  return time_in_name(run.filename().string());
+}
+
+bool is_newer_run(const fs::path& a, const fs::path& b) {
+  // Within one second, create_run_folder() adds _2, _3, ..., _10.
+  const auto order = [](const fs::path& run) {
+    const std::string name = run.filename().string();
+    return std::make_tuple(creation_time(run), name.size(), name);
+  };
+  return order(a) > order(b);
+}
+
 fs::path newest_run_folder(const fs::path& output_dir, const std::string& name) {
   std::optional<fs::path> newest;
   if (fs::is_directory(output_dir)) {
     for (const auto& item : fs::directory_iterator(output_dir)) {
       const fs::path& folder = item.path();
       if (!is_run_of(folder, name) || !has_checkpoint(folder)) continue;
-      if (!newest || folder.filename() > newest->filename()) newest = folder;
+      if (!newest || is_newer_run(folder, *newest)) newest = folder;
     }
   }
   if (newest) return *newest;
@@ -127,6 +156,7 @@ void write_run_record(const fs::path& folder, const RunRecord& record) {
   json["pid"] = ::getpid();
   json["process_start"] = {{"ticks", process.start_ticks}, {"boot_id", process.boot_id}};
   json["host"] = host_name();
+  if (!record.created.empty()) json["created"] = record.created;
   json["written"] = time_now();
   json["working_directory"] = fs::current_path().string();
   json["command"] = record.command;

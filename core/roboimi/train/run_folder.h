@@ -18,14 +18,23 @@ class sink;
 
 namespace roboimi {
 
-// Creates a new folder and returns its path. If a run with the same name started in the same
-// second, "_2" (and so on) is appended.
+// Creates a new folder, named after the local time, and returns its path. If a run with the same
+// name started in the same second, "_2" (and so on) is appended.
 ROBOIMI_EXPORT std::filesystem::path create_run_folder(const std::filesystem::path& output_dir,
                                                        const std::string& name);
 
 // Whether the run has a checkpoint that `roboimi run --resume` can continue from; false for an
 // empty path.
 ROBOIMI_EXPORT bool has_checkpoint(const std::filesystem::path& run);
+
+// The UTC time at which the run was created, "2026-03-29T01:30:00Z", from its run.json. For a run
+// of an earlier version, whose run.json lacks it, the local time in the folder's name; empty if
+// there is none.
+ROBOIMI_EXPORT std::string creation_time(const std::filesystem::path& run);
+
+// Whether run `a` was created after run `b`. Folder names are in local time, so that their order is
+// wrong when clocks are set back.
+ROBOIMI_EXPORT bool is_newer_run(const std::filesystem::path& a, const std::filesystem::path& b);
 
 // The newest run in `output_dir` that has a checkpoint and this name in its run.json. Throws Error
 // if there is none.
@@ -38,6 +47,7 @@ inline constexpr const char* kLost = "lost";  // see observed_status()
 // The contents of run.json: status, command line, device, data and sizes of a run.
 struct RunRecord {
   std::string name;
+  std::string created = {};  // see creation_time()
   std::vector<std::string> command;
   std::map<std::string, std::string> choices;
   std::string device;

@@ -78,6 +78,33 @@ TEST_F(ExperimentTest, ResumesTheNewestRunOfExactlyThatName) {
   EXPECT_EQ(newest_run_folder(runs, "lewm"), runs / "20260108_000000_lewm");
 }
 
+// Folder names are in local time. The clocks of Berlin are set back at 01:00 UTC.
+TEST(NewestRunFolder, IsTheLastOneWhenClocksAreSetBack) {
+  const char* const zone = std::getenv("TZ");
+  const std::string former = zone == nullptr ? "" : zone;
+  ::setenv("TZ", "Europe/Berlin", 1);
+  ::tzset();
+  const ScratchFolder runs;
+  const auto make = [&](const std::string& folder, const std::string& created) {
+    fs::create_directories(runs / folder / "checkpoints/step_00000001");
+    std::ofstream(runs / folder / "checkpoints/step_00000001/state.json") << "{}";
+    const std::string key = created.empty() ? "" : R"(, "created": ")" + created + "\"";
+    std::ofstream(runs / folder / "run.json") << R"({"name": "x")" << key << "}";
+  };
+  make("20261025_012000_x", "");  // an earlier version, at 23:20 UTC
+  make("20261025_025000_x", "2026-10-25T00:50:00Z");
+  make("20261025_021000_x", "2026-10-25T01:10:00Z");
+  EXPECT_EQ(newest_run_folder(runs, "x"), runs / "20261025_021000_x");
+  EXPECT_EQ(creation_time(runs / "20261025_012000_x"), "2026-10-24T23:20:00Z");
+  EXPECT_EQ(creation_time(runs / "notes"), "");
+  make("20261025_031000_x", "");  // 02:10 UTC
+  EXPECT_EQ(newest_run_folder(runs, "x"), runs / "20261025_031000_x");
+  for (int i = 2; i <= 10; ++i) make("20261026_000000_x_" + std::to_string(i), "");
+  EXPECT_EQ(newest_run_folder(runs, "x"), runs / "20261026_000000_x_10");
+  zone == nullptr ? ::unsetenv("TZ") : ::setenv("TZ", former.c_str(), 1);
+  ::tzset();
+}
+
 TEST_F(ExperimentTest, KeepsItsConfigurationIfANewOneDoesNotFit) {
   ASSERT_EQ(run_experiment(config("kept", 10), {}), 0);
   const fs::path run = run_of("kept");
