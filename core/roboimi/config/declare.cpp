@@ -2,7 +2,19 @@
 
 #include <utility>
 
+#include "roboimi/common/error.h"
+
 namespace roboimi {
+
+void OptionFields::fail_range(const std::string& key, const std::string& low,
+                              const std::string& high) const {
+  const std::string expected = low + " to " + high;
+  if (options_ != nullptr) options_->fail(key, "out of range", expected);
+  throw Error({.what = "the default is out of range",
+               .where = "option '" + key + "'",
+               .expected = expected,
+               .next = "fix the component's default"});
+}
 
 OptionSpec& OptionFields::boolean(std::string key, bool& value, std::string meaning) {
   if (schema_ != nullptr) return schema_->boolean(std::move(key), value, std::move(meaning));

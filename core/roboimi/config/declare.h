@@ -36,6 +36,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -69,14 +70,15 @@ class ROBOIMI_EXPORT OptionFields {
   // For reading: sets each member to the value of its option.
   explicit OptionFields(const Options& options) : options_(&options) {}
 
-  // Options with a default.
+  // Options with a default. A value that the member's type cannot hold is an Error.
   OptionSpec& boolean(std::string key, bool& value, std::string meaning);
   OptionSpec& integer(std::string key, std::int64_t& value, std::string meaning);
   template <std::integral Integer>
   requires(!std::same_as<Integer, bool>) OptionSpec& integer(std::string key, Integer& value,
                                                              std::string meaning) {
     auto wide = static_cast<std::int64_t>(value);
-    OptionSpec& spec = integer(std::move(key), wide, std::move(meaning));
+    OptionSpec& spec = integer(key, wide, std::move(meaning));
+    if (!std::in_range<Integer>(wide)) fail_range<Integer>(key);
     value = static_cast<Integer>(wide);
     return spec;
   }
@@ -146,6 +148,15 @@ class ROBOIMI_EXPORT OptionFields {
   }
 
  private:
+  template <typename Integer>
+  [[noreturn]] void fail_range(const std::string& key) const {
+    fail_range(key, std::to_string(std::numeric_limits<Integer>::min()),
+               std::to_string(std::numeric_limits<Integer>::max()));
+  }
+  // Throws Error about a value, or a default, outside the range of its type.
+  [[noreturn]] void fail_range(const std::string& key, const std::string& low,
+                               const std::string& high) const;
+
   Schema* schema_ = nullptr;          // null while reading
   const Options* options_ = nullptr;  // null while describing
   OptionSpec unused_;                 // receives the ranges while reading

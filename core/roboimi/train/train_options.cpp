@@ -130,7 +130,7 @@ void declare(OptionFields& fields, TrainOptions& o) {
   fields
       .integer("threads", o.threads,
                "CPU threads per process; 0: all, or as before when a run is resumed")
-      .at_least(0);
+      .range(0, 1024);
 }
 
 }  // namespace roboimi

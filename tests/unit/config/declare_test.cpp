@@ -176,5 +176,50 @@ TEST(OptionsFrom, RejectsValuesThatTheDeclarationDoesNotAllow) {
               HasSubstr("missing key 'agent.window.data': expected path: a folder of episodes"));
 }
 
+// Integers without a range, whose types cannot hold every integer of a config.
+struct NarrowOptions {
+  std::int8_t level = 1;
+  unsigned count = 2;
+  int size = 3;
+  std::uint64_t seed = 4;
+};
+
+void declare(OptionFields& fields, NarrowOptions& o) {
+  fields.integer("level", o.level, "of compression");
+  fields.integer("count", o.count, "of parts");
+  fields.integer("size", o.size, "of a part");
+  fields.integer("seed", o.seed, "of the first part");
+}
+
+TEST(OptionsFrom, RejectsIntegersThatTheMemberCannotHold) {
+  const auto failure = [](const std::string& yaml) {
+    return error_or_accepted([&] {
+      options_from<NarrowOptions>(
+          parse_options(parse_yaml(yaml, "a.yaml"), schema_of<NarrowOptions>(), "writer"));
+    });
+  };
+  EXPECT_EQ(failure("level: 300"),
+            "a.yaml:1:1: writer.level: out of range: expected -128 to 127; found '300'");
+  EXPECT_EQ(failure("count: -1"),
+            "a.yaml:1:1: writer.count: out of range: expected 0 to 4294967295; found '-1'");
+  EXPECT_EQ(failure("size: 1e10"),
+            "a.yaml:1:1: writer.size: out of range: expected -2147483648 to 2147483647; found "
+            "'10000000000'");
+  EXPECT_THAT(failure("seed: -1"), HasSubstr("writer.seed: out of range: expected 0 to 18446744"));
+  EXPECT_EQ(failure("{level: -128, count: 4294967295, size: -2147483648}"), "accepted");
+}
+
+struct LargeDefault {
+  std::uint64_t seed = std::uint64_t{1} << 63;
+};
+
+void declare(OptionFields& fields, LargeDefault& o) { fields.integer("seed", o.seed, "a seed"); }
+
+TEST(SchemaOf, RejectsADefaultThatAConfigCannotHold) {
+  EXPECT_EQ(error_text([] { schema_of<LargeDefault>(); }),
+            "option 'seed': the default is out of range: expected 0 to 18446744073709551615; fix "
+            "the component's default");
+}
+
 }  // namespace
 }  // namespace roboimi
