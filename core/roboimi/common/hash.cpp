@@ -1,6 +1,5 @@
 #include "roboimi/common/hash.h"
 
-#include <ATen/ATen.h>
 #include <openssl/evp.h>
 
 #include <array>
@@ -29,13 +28,6 @@ Sha256& Sha256::update(const void* data, std::size_t size) {
 Sha256& Sha256::update_text(std::string_view text) {
   const std::uint64_t size = text.size();
   return update(&size, sizeof(size)).update(text.data(), text.size());
-}
-
-Sha256& Sha256::update_tensor(const at::Tensor& tensor) {
-  const at::Tensor bytes = tensor.detach().to(at::kCPU).contiguous();
-  update_text(c10::toString(bytes.scalar_type()));
-  for (const std::int64_t size : bytes.sizes()) update(&size, sizeof(size));
-  return update(bytes.data_ptr(), bytes.nbytes());
 }
 
 std::string Sha256::hex() {
