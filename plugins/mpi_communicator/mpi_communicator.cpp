@@ -98,7 +98,7 @@ void MpiCommunicator::all_reduce(at::Tensor& tensor) {
   const at::ScalarType dtype = tensor.scalar_type();
   const at::Tensor host = on_host(tensor, is_narrow(dtype) ? at::kFloat : dtype);
   const MPI_Datatype type = summable(host.scalar_type(), name());
-  check_in_step({.call = Call::kAllReduce, .dtype = dtype, .numel = tensor.numel()});
+  check_in_step({.kind = CollectiveKind::kAllReduce, .dtype = dtype, .numel = tensor.numel()});
   in_chunks(host, options_.chunk_bytes, [&](std::byte* first, int count) {
     MPI_Request sum = MPI_REQUEST_NULL;
     check_mpi(MPI_Iallreduce(MPI_IN_PLACE, first, count, type, MPI_SUM, processes_, &sum),
@@ -112,7 +112,7 @@ void MpiCommunicator::broadcast(at::Tensor& tensor, std::int64_t root) {
   ROBOIMI_CHECK(root >= 0 && root < size_, c10::str("root ", root, " of ", size_));
   const at::NoGradGuard no_grad;
   const at::Tensor host = on_host(tensor, tensor.scalar_type());
-  check_in_step({.call = Call::kBroadcast,
+  check_in_step({.kind = CollectiveKind::kBroadcast,
                  .dtype = tensor.scalar_type(),
                  .numel = tensor.numel(),
                  .root = root});
@@ -126,42 +126,23 @@ void MpiCommunicator::broadcast(at::Tensor& tensor, std::int64_t root) {
   if (root != rank_) copy_back(host, tensor);
 }
 
-void MpiCommunicator::barrier() { check_in_step({.call = Call::kBarrier}); }
+void MpiCommunicator::barrier() { check_in_step({.kind = CollectiveKind::kBarrier}); }
 
 void MpiCommunicator::finish() {
-  check_in_step({.call = Call::kFinish});
+  check_in_step({.kind = CollectiveKind::kFinish});
   check_mpi(MPI_Comm_free(&processes_), "free the communicator", name());
   leave_processes();
 }
 
-// A value x is the same in all processes if and only if max(x) = -max(-x).
-void MpiCommunicator::check_in_step(const Intent& intent) {
-  constexpr int kFields = 4;
-  const std::array<std::int64_t, kFields> mine = {static_cast<std::int64_t>(intent.call),
-                                                  static_cast<std::int64_t>(intent.dtype),
-                                                  intent.numel, intent.root};
-  std::array<std::int64_t, 2 * kFields> sent{}, largest{};
-  for (std::size_t i = 0; i < kFields; ++i) {
-    sent[i] = mine[i];
-    sent[kFields + i] = -mine[i];
-  }
-
-  // The maximum of each field and of its negative.
+void MpiCommunicator::check_in_step(const CollectiveCall& call) {
+  const CallSignature sent = call.signature();
+  CallSignature largest{};
   MPI_Request request = MPI_REQUEST_NULL;
-  check_mpi(MPI_Iallreduce(sent.data(), largest.data(), 2 * kFields, MPI_INT64_T, MPI_MAX,
-                           processes_, &request),
+  check_mpi(MPI_Iallreduce(sent.data(), largest.data(), static_cast<int>(sent.size()), MPI_INT64_T,
+                           MPI_MAX, processes_, &request),
             "compare the calls of the processes", name());
   wait_for(request);
-  for (std::size_t i = 0; i < kFields; ++i) {
-    if (largest[i] == -largest[kFields + i]) continue;
-    throw Error(
-        {.what = "the training processes are out of step",
-         .where = name(),
-         .expected = "the same call in all of them",
-         .found = describe(intent) + " here, and a different call in another process",
-         .next =
-             "an agent must make the same calls in every process; see the errors of the others"});
-  }
+  require_same_call(call, largest, name());
 }
 
 void MpiCommunicator::wait_for(MPI_Request& request) const {
@@ -174,21 +155,6 @@ void MpiCommunicator::wait_for(MPI_Request& request) const {
       std::this_thread::sleep_for(std::min(waited / 16, kLongestSleep));
     }
   }
-}
-
-std::string MpiCommunicator::describe(const Intent& intent) const {
-  const std::string tensor = fmt::format("{} x {}", intent.numel, at::toString(intent.dtype));
-  switch (intent.call) {
-    case Call::kAllReduce:
-      return "all_reduce of " + tensor;
-    case Call::kBroadcast:
-      return fmt::format("broadcast of {} from rank {}", tensor, intent.root);
-    case Call::kBarrier:
-      return "barrier";
-    case Call::kFinish:
-      return "finish";
-  }
-  return "unknown";
 }
 
 std::string MpiCommunicator::name() const {

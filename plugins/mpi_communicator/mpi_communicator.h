@@ -11,11 +11,11 @@
 
 #include <mpi.h>
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "modules/collective_call/collective_call.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/contract/communicator.h"
 
@@ -43,19 +43,9 @@ class MpiCommunicator final : public Communicator {
   void finish() override;
 
  private:
-  enum class Call : std::int64_t { kAllReduce, kBroadcast, kBarrier, kFinish };
-  // The call that a process is about to make; it must be the same in all processes.
-  struct Intent {
-    Call call = Call::kBarrier;
-    at::ScalarType dtype = at::kByte;
-    std::int64_t numel = 0;
-    std::int64_t root = 0;
-  };
-
-  // Error in all processes unless they have the same intent.
-  void check_in_step(const Intent& intent);
+  // Error in all processes unless they make the same call.
+  void check_in_step(const CollectiveCall& call);
   void wait_for(MPI_Request& request) const;
-  std::string describe(const Intent& intent) const;
   std::string name() const;
 
   MpiOptions options_;

@@ -1,6 +1,7 @@
 #include "roboimi/train/experiment.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
 
 #include <iostream>
@@ -44,6 +45,12 @@ namespace fs = std::filesystem;
 using Measurement = std::function<Scalars(std::int64_t step)>;
 
 const std::string kFailed = "failed: ";  // prefix of a status in run.json
+
+// Makes libtorch use this GPU where no tensor chooses one, such as for pinned memory. Otherwise
+// each process of a machine would occupy memory on the first GPU.
+void make_current(c10::Device device) {
+  if (device.is_cuda()) c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
+}
 
 // A training run, from the parsed options to the last checkpoint.
 class Experiment {
@@ -105,6 +112,7 @@ class Experiment {
 };
 
 int Experiment::run() {
+  make_current(device_);
   // Check everything, then open the folder and its log.
   if (leads_ && experiment_.track.mode != "off") swanlab_ = find_swanlab(experiment_.track);
   require_same_configuration(config_.to_yaml(), *communicator_);

@@ -26,7 +26,7 @@ void require_same_configuration(const std::string& yaml, Communicator& communica
        .where = fmt::format("rank {} of {}", communicator.rank(), communicator.size()),
        .expected = "rank 0's configuration in every process",
        .found = differs ? "a different one in this process" : "a different one in another process",
-       .next = "start all processes with one command: mpirun -np 4 roboimi run ..."});
+       .next = "start all processes with one command, by mpirun, torchrun or srun"});
 }
 
 void warn_of_few_cores(const Communicator& communicator) {

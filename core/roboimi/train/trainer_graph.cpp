@@ -15,8 +15,8 @@ void Trainer::graph_steps() {
   if (parts_.communicator->size() > 1) {
     if (options_.cuda_graph == CudaGraphUse::kOn && leads()) {
       logger().warn(
-          "train.cuda_graph=on has no effect with several processes, because the host averages "
-          "their gradients");
+          "train.cuda_graph=on has no effect with several processes: a graph cannot contain their "
+          "exchange of gradients");
     }
     return;
   }

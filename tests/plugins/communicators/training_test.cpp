@@ -1,35 +1,36 @@
-// Training of a tiny agent. mpirun runs these tests in several processes.
+// Training of a tiny agent with a communicator, in one process or several.
 #include <gmock/gmock.h>
 
-#include "plugins/mpi_communicator/mpi_communicator.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/interrupted.h"
 #include "roboimi/io/tensor_map.h"
 #include "roboimi/train/trainer.h"
+#include "tests/plugins/communicators/communicator_under_test.h"
 #include "tests/unit/train/recorder.h"
 #include "tests/unit/train/tiny_agent.h"
 
-namespace roboimi::mpi_communicator {
+namespace roboimi::testing {
 namespace {
 
 using ::testing::HasSubstr;
-using testing::Recorder;
 
-class MpiTraining : public ::testing::Test {
+class TrainingTogether : public ::testing::Test {
  protected:
-  MpiTraining() : agent_(testing::make_tiny_agent(static_cast<std::uint64_t>(mpi_.rank()))) {
+  TrainingTogether()
+      : agent_(testing::make_tiny_agent(static_cast<std::uint64_t>(processes_.rank()))) {
     options_.max_steps = 20;
     options_.log_every = 5;
     options_.save_every = 10;
     options_.rollout_every = 0;
     options_.schedule = {.peak = 1e-2, .warmup_steps = 2, .max_steps = 20};
   }
-  ~MpiTraining() override { mpi_.finish(); }
+  ~TrainingTogether() override { processes_.finish(); }
 
   TrainerParts parts() {
     return {.agent = *agent_,
-            .batches = [this](std::int64_t n) { return batch(n * mpi_.size() + mpi_.rank()); },
-            .communicator = &mpi_,
+            .batches =
+                [this](std::int64_t n) { return batch(n * processes_.size() + processes_.rank()); },
+            .communicator = &processes_,
             .seed = 1};
   }
   static Batch batch(std::int64_t n) { return testing::tiny_batch(1, n); }
@@ -39,26 +40,27 @@ class MpiTraining : public ::testing::Test {
     double largest = 0.0;
     for (const auto& [name, tensor] : tensors_of(*agent_)) {
       at::Tensor first = tensor.detach().clone();
-      mpi_.broadcast(first, 0);
+      processes_.broadcast(first, 0);
       const at::Tensor difference = (first.to(at::kDouble) - tensor.to(at::kDouble)).abs();
       if (tensor.numel() > 0) largest = std::max(largest, difference.max().item<double>());
     }
     return largest;
   }
 
-  MpiCommunicator mpi_{MpiOptions()};
+  std::unique_ptr<Communicator> made_ = make_communicator();
+  Communicator& processes_ = *made_;
   std::shared_ptr<testing::TinyAgent> agent_;  // different initial weights in each process
   TrainOptions options_;
 };
 
-TEST_F(MpiTraining, GivesBitIdenticalWeightsInAllProcesses) {
+TEST_F(TrainingTogether, GivesBitIdenticalWeightsInAllProcesses) {
   EXPECT_EQ(Trainer(parts(), options_).run(), TrainEnd::kFinished);
   EXPECT_EQ(distance_to_first(), 0.0);
 }
 
 // Without noise and BatchNorm's batch statistics, the batches of the processes act as one large
 // batch.
-TEST_F(MpiTraining, MatchesOneProcessWithAllBatches) {
+TEST_F(TrainingTogether, MatchesOneProcessWithAllBatches) {
   agent_->set_noise(0.0);
   agent_->forget_batch_statistics();
   Trainer(parts(), options_).run();
@@ -66,7 +68,7 @@ TEST_F(MpiTraining, MatchesOneProcessWithAllBatches) {
   const auto alone = testing::make_tiny_agent();
   alone->set_noise(0.0);
   alone->forget_batch_statistics();
-  options_.accumulate = mpi_.size();
+  options_.accumulate = processes_.size();
   Trainer({.agent = *alone, .batches = batch, .seed = 1}, options_).run();
   for (const auto& parameter : alone->named_parameters()) {
     EXPECT_TRUE(
@@ -75,7 +77,7 @@ TEST_F(MpiTraining, MatchesOneProcessWithAllBatches) {
   }
 }
 
-TEST_F(MpiTraining, TracksMeansOverTheProcesses) {
+TEST_F(TrainingTogether, TracksMeansOverTheProcesses) {
   Recorder recorder;
   TrainerParts tracked = parts();
   tracked.tracker = &recorder;
@@ -86,24 +88,25 @@ TEST_F(MpiTraining, TracksMeansOverTheProcesses) {
   Trainer(tracked, options_).run();
   double expected = 0.0;
   at::Generator generator = make_generator(0);
-  for (std::int64_t rank = 0; rank < mpi_.size(); ++rank) {
+  for (std::int64_t rank = 0; rank < processes_.size(); ++rank) {
     expected += agent_->loss(batch(rank), generator).loss.item<double>();
   }
-  EXPECT_NEAR(recorder.lines[1]["train/loss"], expected / static_cast<double>(mpi_.size()), 1e-5);
+  EXPECT_NEAR(recorder.lines[1]["train/loss"], expected / static_cast<double>(processes_.size()),
+              1e-5);
 }
 
-TEST_F(MpiTraining, StopsAllProcessesAfterTheSameStep) {
+TEST_F(TrainingTogether, StopsAllProcessesAfterTheSameStep) {
   TrainerParts stopped = parts();
   int asked = 0;
   // Only one process is asked to stop.
-  stopped.should_stop = [&] { return ++asked > 7 && mpi_.rank() == mpi_.size() - 1; };
+  stopped.should_stop = [&] { return ++asked > 7 && processes_.rank() == processes_.size() - 1; };
   Trainer trainer(stopped, options_);
   EXPECT_EQ(trainer.run(), TrainEnd::kInterrupted);
   EXPECT_EQ(trainer.step(), 7);
   EXPECT_EQ(distance_to_first(), 0.0);
 }
 
-TEST_F(MpiTraining, RunsRolloutsAndValidationOnlyInTheFirstProcess) {
+TEST_F(TrainingTogether, RunsRolloutsAndValidationOnlyInTheFirstProcess) {
   TrainerParts measured = parts();
   int validations = 0, rollouts = 0;
   measured.validation = [&](std::int64_t) {
@@ -116,11 +119,11 @@ TEST_F(MpiTraining, RunsRolloutsAndValidationOnlyInTheFirstProcess) {
   };
   options_.validate_every = options_.rollout_every = 10;
   EXPECT_EQ(Trainer(measured, options_).run(), TrainEnd::kFinished);
-  EXPECT_EQ(validations, mpi_.rank() == 0 ? 2 : 0);
-  EXPECT_EQ(rollouts, mpi_.rank() == 0 ? 2 : 0);
+  EXPECT_EQ(validations, processes_.rank() == 0 ? 2 : 0);
+  EXPECT_EQ(rollouts, processes_.rank() == 0 ? 2 : 0);
 }
 
-TEST_F(MpiTraining, StopsAllProcessesOnCtrlCDuringRollouts) {
+TEST_F(TrainingTogether, StopsAllProcessesOnCtrlCDuringRollouts) {
   TrainerParts interrupted = parts();
   bool stop = false;
   interrupted.should_stop = [&] { return stop; };
@@ -134,7 +137,7 @@ TEST_F(MpiTraining, StopsAllProcessesOnCtrlCDuringRollouts) {
 }
 
 // Losses are shared in training, but not in the validation of the first process.
-TEST_F(MpiTraining, ValidatesWithoutTheOtherProcesses) {
+TEST_F(TrainingTogether, ValidatesWithoutTheOtherProcesses) {
   class SharingAgent : public testing::TinyAgent {
    public:
     using TinyAgent::TinyAgent;
@@ -152,20 +155,21 @@ TEST_F(MpiTraining, ValidatesWithoutTheOtherProcesses) {
                          EXPECT_LE(agent.shared_by, 1);
                          return std::map<std::string, double>{};
                        },
-                   .communicator = &mpi_},
+                   .communicator = &processes_},
                   options_);
   trainer.run();
-  EXPECT_EQ(agent.shared_by, mpi_.size() == 1 ? 0 : mpi_.size());
+  EXPECT_EQ(agent.shared_by, processes_.size() == 1 ? 0 : processes_.size());
 }
 
-TEST_F(MpiTraining, DetectsWeightsThatDiffer) {
+TEST_F(TrainingTogether, DetectsWeightsThatDiffer) {
   TrainerParts differing = parts();
   differing.batches = [&](std::int64_t n) {
     // Simulates the different arithmetic of another machine.
-    if (n == 3 && mpi_.rank() == 1) agent_->named_parameters()["first.weight"].data().mul_(1.001);
-    return batch(n * mpi_.size() + mpi_.rank());
+    if (n == 3 && processes_.rank() == 1)
+      agent_->named_parameters()["first.weight"].data().mul_(1.001);
+    return batch(n * processes_.size() + processes_.rank());
   };
-  if (mpi_.size() == 1) {
+  if (processes_.size() == 1) {
     EXPECT_EQ(Trainer(differing, options_).run(), TrainEnd::kFinished)
         << "there is no process to differ from";
     return;
@@ -175,9 +179,9 @@ TEST_F(MpiTraining, DetectsWeightsThatDiffer) {
     FAIL() << "training continued";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("training step 10: the processes no longer hold the same"));
-    EXPECT_THAT(error.what(), HasSubstr("in rank " + std::to_string(mpi_.rank())));
+    EXPECT_THAT(error.what(), HasSubstr("in rank " + std::to_string(processes_.rank())));
   }
 }
 
 }  // namespace
-}  // namespace roboimi::mpi_communicator
+}  // namespace roboimi::testing

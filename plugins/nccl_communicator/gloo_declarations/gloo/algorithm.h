@@ -1,0 +1,2 @@
+// See transport/device.h.
+#pragma once
