@@ -28,9 +28,9 @@
 #include <string>
 #include <vector>
 
+#include "roboimi/common/cuda_graph.h"
 #include "roboimi/common/export.h"
 #include "roboimi/contract/observation.h"
-#include "roboimi/train/cuda_graph.h"
 #include "roboimi/train/train_options.h"
 
 namespace roboimi {

@@ -6,16 +6,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <string_view>
 #include <vector>
 
 #include "modules/attnres/transformer.h"
+#include "roboimi/common/checked_form.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/log.h"
 #include "roboimi/common/random.h"
@@ -89,11 +88,6 @@ CheckedLauncher try_device(c10::Device device) {
   return checked;
 }
 
-bool is_switched_off() {
-  const char* setting = std::getenv("ROBOIMI_GPU_KERNELS");
-  return setting != nullptr && std::string_view(setting) == "off";
-}
-
 // Compares the results of a small network with random weights, whose sizes are not multiples of a
 // warp or a block, in both precisions.
 void check_network(c10::Device device, const Launcher& launcher, Output output, double dropout) {
@@ -153,7 +147,7 @@ void check_dropout(c10::Device device, const Launcher& launcher) {
 }
 
 const Launcher* usable_launcher(c10::Device device, bool with_dropout) {
-  static const bool off = is_switched_off();
+  static const bool off = !gpu_forms_are_enabled();
   if (off || !device.is_cuda()) return nullptr;
   static std::mutex mutex;
   static std::map<c10::DeviceIndex, CheckedLauncher> launchers;

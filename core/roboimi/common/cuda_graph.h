@@ -9,7 +9,7 @@
 //
 // A replay reads and writes the memory addresses of the recording. Its random numbers come from
 // `generators`, with the seeds they have at the time of the replay. In a build without CUDA,
-// available() is false and no other function may be called.
+// available() is false and only is_recording_on() may be called besides.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -19,11 +19,15 @@
 #include <memory>
 #include <vector>
 
+#include "roboimi/common/export.h"
+
 namespace roboimi {
 
-class CudaGraph {
+class ROBOIMI_EXPORT CudaGraph {
  public:
   static bool available();
+  // Whether work on the device's current stream is being recorded; false for a CPU.
+  static bool is_recording_on(c10::Device device);
 
   explicit CudaGraph(c10::Device device);
   ~CudaGraph();

@@ -1,10 +1,12 @@
-#include "roboimi/train/cuda_graph.h"
+#include "roboimi/common/cuda_graph.h"
 
 #include <ATen/core/CachingHostAllocator.h>
 #include <ATen/cuda/CUDAGeneratorImpl.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAGraphsC10Utils.h>
 
 #include <exception>
 
@@ -49,6 +51,12 @@ struct CudaGraph::State {
 };
 
 bool CudaGraph::available() { return true; }
+
+bool CudaGraph::is_recording_on(c10::Device device) {
+  if (!device.is_cuda()) return false;
+  const c10::DeviceGuard guard(device);
+  return c10::cuda::currentStreamCaptureStatusMayInitCtx() != c10::cuda::CaptureStatus::None;
+}
 
 CudaGraph::CudaGraph(c10::Device device)
     : state_(new State{
