@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "modules/view_fusion/gpu_fusion.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::view_fusion {
@@ -23,7 +24,7 @@ at::Tensor FusedPixels::encode(const Observation& images, at::Generator& /*gener
   std::vector<at::Tensor> views = ordered_images(images);
   const std::int64_t batch = views[0].size(0), steps = views[0].size(1);
   for (at::Tensor& view : views) view = view.flatten(0, 1);
-  return fuse_views(views, fusion_).view({batch, steps, output_dim()});
+  return fuse_views_fast(views, fusion_).view({batch, steps, output_dim()});
 }
 
 }  // namespace roboimi::view_fusion

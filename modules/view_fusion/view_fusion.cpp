@@ -13,22 +13,6 @@
 namespace roboimi::view_fusion {
 namespace {
 
-void check_equal_sizes(const std::vector<at::Tensor>& views) {
-  std::string sizes;
-  bool equal = true;
-  for (const at::Tensor& view : views) {
-    ROBOIMI_CHECK(view.scalar_type() == at::kByte && view.dim() == 4 && view.size(3) == 3,
-                  c10::str(view.scalar_type(), " ", view.sizes()));
-    equal = equal && view.sizes() == views[0].sizes();
-    sizes += fmt::format("{}{}x{}", sizes.empty() ? "" : ", ", view.size(1), view.size(2));
-  }
-  if (equal) return;
-  throw Error({.what = "camera views of different sizes cannot be joined into one image",
-               .expected = "one height x width for all cameras",
-               .found = sizes,
-               .next = "render or record all cameras with the same size"});
-}
-
 at::Tensor join_grid(std::vector<at::Tensor> views) {
   if (views.size() == 1) return views[0];
   if (views.size() % 2 == 1) views.push_back(at::zeros_like(views[0]));
@@ -103,20 +87,42 @@ ImageSize resized_size(const ImageSize& joined, const FusionOptions& options) {
   return {side * joined.height / joined.width, side};
 }
 
-at::Tensor join_views(const std::vector<at::Tensor>& views, FusionLayout layout) {
+void check_joinable(const std::vector<at::Tensor>& views) {
   ROBOIMI_CHECK(!views.empty(), "no views");
-  check_equal_sizes(views);
+  std::string sizes;
+  bool equal = true;
+  for (const at::Tensor& view : views) {
+    ROBOIMI_CHECK(view.scalar_type() == at::kByte && view.dim() == 4 && view.size(3) == 3,
+                  c10::str(view.scalar_type(), " ", view.sizes()));
+    equal = equal && view.sizes() == views[0].sizes();
+    sizes += fmt::format("{}{}x{}", sizes.empty() ? "" : ", ", view.size(1), view.size(2));
+  }
+  if (equal) return;
+  throw Error({.what = "camera views of different sizes cannot be joined into one image",
+               .expected = "one height x width for all cameras",
+               .found = sizes,
+               .next = "render or record all cameras with the same size"});
+}
+
+void normalize_bytes_(const at::Tensor& pixels) {
+  // Use scalars, because constant tensors would be copied to the device in every call.
+  const Affine map = imagenet_map();
+  for (int c = 0; c < 3; ++c) pixels.select(1, c).mul_(map.gain[c]).add_(map.offset[c]);
+}
+
+at::Tensor join_views(const std::vector<at::Tensor>& views, FusionLayout layout) {
+  check_joinable(views);
   if (layout == FusionLayout::kGrid) return join_grid(views);
   return at::cat(views, layout == FusionLayout::kHorizontal ? 2 : 1);
 }
 
 at::Tensor normalize_and_resize_composed(const at::Tensor& images, const ImageSize& size) {
   const at::Tensor planar = images.permute({0, 3, 1, 2}).to(at::kFloat);
-  // Use scalars, because constant tensors would be copied to the device in every call.
-  const Affine map = imagenet_map();
-  for (int c = 0; c < 3; ++c) planar.select(1, c).mul_(map.gain[c]).add_(map.offset[c]);
   // Resampling keeps the memory format of its input (channels-last), so make the result contiguous.
-  return at::_upsample_bilinear2d_aa(planar, {size.height, size.width}, false).contiguous();
+  const at::Tensor pixels =
+      at::_upsample_bilinear2d_aa(planar, {size.height, size.width}, false).contiguous();
+  normalize_bytes_(pixels);
+  return pixels;
 }
 
 at::Tensor normalize_and_resize(const at::Tensor& images, const ImageSize& size) {

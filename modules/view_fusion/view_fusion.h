@@ -55,6 +55,11 @@ ImageSize resized_size(const ImageSize& joined, const FusionOptions& options);
 // sizes if they differ.
 at::Tensor join_views(const std::vector<at::Tensor>& views, FusionLayout layout);
 
+// Throws Error with the sizes if the views, uint8 [N, H, W, 3] each, differ in size.
+void check_joinable(const std::vector<at::Tensor>& views);
+// Replaces pixels [N, 3, H, W], floating, from 0 to 255, by their normalized values.
+void normalize_bytes_(const at::Tensor& pixels);
+
 // uint8 [N, H, W, 3] -> float [N, 3, height, width], contiguous, normalized and resized.
 at::Tensor normalize_and_resize(const at::Tensor& images, const ImageSize& size);
 // The same, composed of ATen operators; works on any device.
