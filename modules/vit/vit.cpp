@@ -10,6 +10,7 @@
 #include <torch/nn/modules/normalization.h>
 #include <torch/utils.h>
 
+#include "modules/vit/mixed_vit.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::vit {
@@ -118,6 +119,11 @@ VitEncoderImpl::VitEncoderImpl(const VitOptions& options) : options_(options) {
 
 at::Tensor VitEncoderImpl::forward(const at::Tensor& pixels) {
   ROBOIMI_CHECK(pixels.dim() == 4 && pixels.size(1) == 3, c10::str(pixels.sizes()));
+  return uses_mixed_form(*this, pixels) ? forward_mixed(*this, pixels, at::kBFloat16)
+                                        : forward_plain(pixels);
+}
+
+at::Tensor VitEncoderImpl::forward_plain(const at::Tensor& pixels) {
   at::Tensor x = embeddings->forward(pixels);
   for (const auto& layer : *layers) x = layer->as<VitLayer>()->forward(x);
   return layernorm->forward(x.select(1, 0));

@@ -96,8 +96,11 @@ class VitEncoderImpl : public torch::nn::Module {
 
   // Normalized pixels [N, 3, H, W] -> [N, D], which is last_hidden_state[:, 0] of ViTModel with
   // interpolate_pos_encoding. H and W must be at least one patch; a remainder at the right or
-  // bottom is ignored, as in the strided convolution.
+  // bottom is ignored, as in the strided convolution. Uses the faster form of mixed_vit.h where it
+  // applies.
   at::Tensor forward(const at::Tensor& pixels);
+  // Composed of the modules' own forward passes, on every device.
+  at::Tensor forward_plain(const at::Tensor& pixels);
   const VitOptions& options() const { return options_; }
 
   VitEmbeddings embeddings{nullptr};
