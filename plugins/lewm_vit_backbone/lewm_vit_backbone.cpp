@@ -17,6 +17,8 @@ namespace {
 constexpr const char* kName = "lewm_vit_backbone";
 // Number of frames that are fused and encoded at once; bounds the memory of the fused pixels.
 constexpr std::int64_t kFusedFrames = 32;
+// Number of frames on which bfloat16 is compared with float32.
+constexpr std::int64_t kComparedFrames = 16;
 
 // Removes spaces, brackets and quotes, so that [a, b], "a,b" and ["a","b"] compare equal.
 std::string plain(const std::string& text) {
@@ -187,22 +189,50 @@ void LEWMViTBackbone::train(bool /*on*/) {
   freeze();
 }
 
+// Packs the weights. `views`: frames for the comparison of bfloat16 with float32 on a GPU.
+void LEWMViTBackbone::pack(const std::vector<at::Tensor>& views) {
+  blocks_.reset();
+  const bool on_cpu = views[0].is_cpu();
+  const bool rounds = options_.precision == at::kBFloat16;
+  if (rounds && on_cpu) require_cpu_bfloat16(kPrecision);
+  const at::ScalarType precision = rounds && !on_cpu ? usable_precision(views) : options_.precision;
+  inference_ = std::make_unique<vit::VitInference>(encoder, projector, precision);
+  if (on_cpu) return;
+  blocks_ =
+      std::make_unique<BlockEncoder>(*inference_, options_.fusion, precision == at::kBFloat16);
+}
+
+at::ScalarType LEWMViTBackbone::usable_precision(const std::vector<at::Tensor>& views) {
+  std::vector<at::Tensor> some;
+  for (const at::Tensor& view : views) some.push_back(view.slice(0, 0, kComparedFrames));
+  const at::Tensor pixels = view_fusion::fuse_views(some, options_.fusion);
+  const auto features = [&](at::ScalarType precision) {
+    return vit::VitInference(encoder, projector, precision).forward(pixels);
+  };
+  const double error = largest_row_error(features(at::kBFloat16), features(at::kFloat));
+  if (error <= kMostBfloat16Error) return at::kBFloat16;
+  logger().warn(
+      "{}: frames are encoded in fp32 although {} is bf16: features in bf16 have a relative error "
+      "of {:.2g} on {}, more than {}",
+      kName, kPrecision, error, views[0].device().str(), kMostBfloat16Error);
+  return at::kFloat;
+}
+
 at::Tensor LEWMViTBackbone::encode(const Observation& images, at::Generator& /*generator*/) {
   at::NoGradGuard no_grad;
   freeze();
-
-  // Packs the weights again after they have changed.
-  if (!inference_ || inference_->stale()) {
-    const bool rounds = options_.precision == at::kBFloat16;
-    if (rounds && encoder->embeddings->cls_token.is_cpu()) require_cpu_bfloat16(kPrecision);
-    inference_ = std::make_unique<vit::VitInference>(encoder, projector, options_.precision);
-  }
-
-  // Fuses and encodes the frames in chunks; the precision is options_.precision, not autocast's.
   std::vector<at::Tensor> views = ordered_images(images);
+  // The precision is options_.precision, not autocast's.
   const Autocast own_precision(views[0].device(), false);
   const std::int64_t batch = views[0].size(0), steps = views[0].size(1);
   for (at::Tensor& view : views) view = view.flatten(0, 1);
+  if (batch * steps == 0) return at::empty({batch, steps, output_dim()}, at::kFloat);
+
+  // Packs the weights again after they have changed.
+  if (!inference_ || inference_->stale()) pack(views);
+  if (blocks_) return blocks_->encode(views).view({batch, steps, output_dim()});
+
+  // Fuses and encodes the frames in chunks.
   std::vector<at::Tensor> features;
   for (std::int64_t start = 0; start < batch * steps; start += kFusedFrames) {
     std::vector<at::Tensor> chunk;
@@ -210,7 +240,6 @@ at::Tensor LEWMViTBackbone::encode(const Observation& images, at::Generator& /*g
       chunk.push_back(view.slice(0, start, start + kFusedFrames));
     features.push_back(inference_->forward(view_fusion::fuse_views(chunk, options_.fusion)));
   }
-  if (features.empty()) return at::empty({batch, steps, output_dim()});
   return at::cat(features).view({batch, steps, output_dim()});
 }
 

@@ -9,6 +9,10 @@
 // runs without gradients on a prepacked copy (modules/vit/vit_inference.h). The copy is renewed
 // after the registered parameters or buffers have been written, for example by loading a
 // checkpoint.
+//
+// On a GPU, a block of frames is encoded by one CUDA graph (block_encoder.h), and precision bf16 is
+// used only if the features of the first frames differ from those in fp32 by at most
+// kMostBfloat16Error; otherwise one warning is logged and fp32 is used.
 #pragma once
 
 #include <filesystem>
@@ -20,6 +24,7 @@
 #include "modules/view_fusion/view_fusion.h"
 #include "modules/vit/vit.h"
 #include "modules/vit/vit_inference.h"
+#include "plugins/lewm_vit_backbone/block_encoder.h"
 #include "plugins/lewm_vit_backbone/load_lewm.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/contract/backbone.h"
@@ -69,10 +74,13 @@ class LEWMViTBackbone : public Backbone {
  private:
   void build(const CheckpointFile* file, const std::string& source);
   void freeze();
+  void pack(const std::vector<at::Tensor>& views);
+  at::ScalarType usable_precision(const std::vector<at::Tensor>& views);
 
   LewmVitOptions options_;
   LewmArchitecture architecture_;
   std::unique_ptr<vit::VitInference> inference_;
+  std::unique_ptr<BlockEncoder> blocks_;  // on a GPU, of inference_
 };
 
 Schema schema();
