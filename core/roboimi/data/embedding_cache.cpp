@@ -1,24 +1,25 @@
 #include "roboimi/data/embedding_cache.h"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <torch/version.h>
 
 #include <algorithm>
-#include <numeric>
+#include <thread>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/hash.h"
 #include "roboimi/common/interrupted.h"
 #include "roboimi/common/log.h"
-#include "roboimi/common/random.h"
 #include "roboimi/contract/backbone.h"
 #include "roboimi/contract/mode_guard.h"
+#include "roboimi/data/background_queue.h"
 #include "roboimi/data/binary_file.h"
 #include "roboimi/data/cache_folder.h"
 #include "roboimi/data/checked_reads.h"
+#include "roboimi/data/frame_encoder.h"
 #include "roboimi/data/numerics.h"
+#include "roboimi/data/prefetcher.h"
 #include "roboimi/io/safetensors.h"
 
 namespace roboimi {
@@ -26,13 +27,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::int64_t> first_rows(const Dataset& dataset) {
-  std::vector<std::int64_t> first = {0};
-  for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
-    first.push_back(first.back() + dataset.episode(i).length);
-  }
-  return first;
-}
+constexpr std::int64_t kMostReaders = 6;
+constexpr std::size_t kWaitingBlocks = 2;  // encoded, but not written yet
 
 void check_streams(const Backbone& backbone, const Dataset& dataset) {
   const ObservationSpec& spec = dataset.spec();
@@ -49,90 +45,17 @@ void check_streams(const Backbone& backbone, const Dataset& dataset) {
   }
 }
 
-// The name under which the backbone is registered, or its class.
-std::string name_of(const Backbone& backbone, const EmbeddingCacheOptions& options) {
-  return options.identity.component.empty() ? backbone.name() : options.identity.component;
+// Threads that read blocks, and the number of blocks read in advance. Encoding on a CPU occupies
+// its cores, so one thread is enough to keep the disk busy.
+std::int64_t readers_of(c10::Device device) {
+  if (device.is_cpu()) return 1;
+  return std::clamp<std::int64_t>(std::thread::hardware_concurrency() / 2, 1, kMostReaders);
 }
 
-// Encodes frames in the order of the dataset.
-class Encoder {
- public:
-  Encoder(Backbone& backbone, const Dataset& dataset, const EmbeddingCacheOptions& options)
-      : backbone_(backbone), dataset_(dataset), options_(options), first_(first_rows(dataset)) {}
-
-  std::int64_t num_frames() const { return first_.back(); }
-  const std::vector<std::int64_t>& first() const { return first_; }
-
-  // Features of frames [begin, end), [end - begin, K, V] on the CPU, in the cached dtype.
-  at::Tensor encode(std::int64_t begin, std::int64_t end) const {
-    const torch::NoGradGuard no_grad;
-    return encode_float(begin, end).to(backbone_.cached_dtype()).contiguous();
-  }
-
- private:
-  at::Tensor encode_float(std::int64_t begin, std::int64_t end) const {
-    const Observation streams = read(begin, end);
-    if (options_.variants == 1) {
-      at::Generator unused = make_generator(options_.seed, options_.device);
-      return checked(backbone_.encode(streams, unused), end - begin).unsqueeze(1).cpu();
-    }
-    // One frame at a time, so that a crop depends on (seed, frame, variant) but not on the block.
-    std::vector<at::Tensor> rows;
-    for (std::int64_t frame = begin; frame < end; ++frame) {
-      Observation one;
-      for (const auto& [name, all] : streams) {
-        one[name] = all.slice(0, frame - begin, frame - begin + 1);
-      }
-      for (std::int64_t variant = 0; variant < options_.variants; ++variant) {
-        at::Generator generator =
-            make_generator(mix_seed(options_.seed, static_cast<std::uint64_t>(frame),
-                                    static_cast<std::uint64_t>(variant)),
-                           options_.device);
-        rows.push_back(checked(backbone_.encode(one, generator), 1).cpu());
-      }
-    }
-    return at::cat(rows).view({end - begin, options_.variants, -1});
-  }
-
-  Observation read(std::int64_t begin, std::int64_t end) const {
-    Observation streams;
-    for (const std::string& name : backbone_.stream_names()) {
-      std::vector<at::Tensor> parts;
-      for (std::int64_t row = begin; row < end;) {
-        const auto after = std::upper_bound(first_.begin(), first_.end(), row);
-        const std::int64_t episode = after - first_.begin() - 1;
-        const std::int64_t stop = std::min(end, *after);
-        parts.push_back(read_stream(dataset_, episode, name, row - *(after - 1), stop - row));
-        row = stop;
-      }
-      const at::Tensor rows = parts.size() == 1 ? parts[0] : at::cat(parts);
-      streams[name] = rows.unsqueeze(1).to(options_.device);
-    }
-    return streams;
-  }
-
-  at::Tensor checked(const at::Tensor& features, std::int64_t count) const {
-    const std::int64_t dim = backbone_.feature_dim();
-    if (features.defined() && features.scalar_type() == at::kFloat &&
-        features.sizes() == at::IntArrayRef({count, 1, dim})) {
-      return features.squeeze(1).contiguous();
-    }
-    throw Error({.what = "encode() returned features of the wrong dtype or shape",
-                 .where = name_of(backbone_, options_),
-                 .expected = fmt::format("Float [{}, 1, {}]", count, dim),
-                 .found = describe_tensor(features),
-                 .next = "fix the plugin, or report the problem to its author"});
-  }
-
-  Backbone& backbone_;
-  const Dataset& dataset_;
-  const EmbeddingCacheOptions& options_;
-  std::vector<std::int64_t> first_;
-};
-
 // Appends the features that are missing in `partial`, block by block, and syncs each block to disk.
-// Returns the number of frames encoded.
-std::int64_t complete_partial(const Encoder& encoder, const fs::path& partial,
+// Reading, copying to and from the device, encoding and writing overlap. Returns the number of
+// frames encoded.
+std::int64_t complete_partial(const FrameEncoder& encoder, const fs::path& partial,
                               std::int64_t row_bytes, const EmbeddingCacheOptions& options) {
   // Find out how many complete blocks an earlier process has written.
   const std::int64_t total = encoder.num_frames();
@@ -145,25 +68,40 @@ std::int64_t complete_partial(const Encoder& encoder, const fs::path& partial,
   if (found > 0) {
     logger().info("embedding cache: continuing, {} of {} frames are already encoded", found, total);
   }
-  // Encode the rest.
+  // Encode the rest: read blocks in advance, and write them in order on another thread.
   BinaryFile out(partial, static_cast<std::uint64_t>(done * row_bytes));
-  while (done < total) {
+  const auto end_of = [&](std::int64_t begin) {
+    return std::min(total, begin + options.block_size);
+  };
+  BackgroundQueue writer(kWaitingBlocks);
+  Prefetcher<Upload> uploads(
+      [&](std::int64_t block) {
+        const std::int64_t begin = found + block * options.block_size;
+        return begin < total ? encoder.upload(begin, end_of(begin)) : Upload();
+      },
+      readers_of(options.device), readers_of(options.device));
+  for (std::int64_t block = 0; done < total; ++block) {
     if (options.should_stop && options.should_stop()) {
+      writer.finish();
       throw Interrupted({.what = fmt::format("interrupted after {} of {} frames", done, total),
                          .where = partial.string(),
                          .next = "run the same command again to continue"});
     }
-    const std::int64_t end = std::min(total, done + options.block_size);
-    const at::Tensor features = encoder.encode(done, end);
-    out.append(features.data_ptr(), static_cast<std::size_t>(features.nbytes()));
-    out.sync();
+    const std::int64_t end = end_of(done);
+    const Download features = encoder.encode(uploads.get(block), done, end);
+    writer.push([&out, features] {
+      const at::Tensor values = take(features);
+      out.append(values.data_ptr(), static_cast<std::size_t>(values.nbytes()));
+      out.sync();
+    });
     done = end;
     if (options.progress) options.progress(done, total);
   }
+  writer.finish();
   return total - found;
 }
 
-void write_finished(const fs::path& file, const fs::path& partial, const Encoder& encoder,
+void write_finished(const fs::path& file, const fs::path& partial, const FrameEncoder& encoder,
                     const Backbone& backbone, const std::string& fingerprint,
                     const EmbeddingCacheOptions& options) {
   // The features, mapped from the partial file.
@@ -282,7 +220,7 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
   check_streams(backbone, dataset);
   if (!c10::isFloatingType(backbone.cached_dtype())) {
     throw Error({.what = "cached_dtype() is not a floating-point dtype",
-                 .where = name_of(backbone, options),
+                 .where = backbone_name(backbone, options),
                  .expected = "a floating-point dtype",
                  .found = c10::toString(backbone.cached_dtype()),
                  .next = "fix the plugin, or report the problem to its author"});
@@ -297,7 +235,7 @@ Embeddings cached_embeddings(Backbone& backbone, const Dataset& dataset,
   const std::string key = embedding_fingerprint(backbone, dataset, options);
   const fs::path folder = options.folder.empty() ? cache_folder(dataset) : options.folder;
   const fs::path file = folder / file_name(key);
-  const Encoder encoder(backbone, dataset, options);
+  const FrameEncoder encoder(backbone, dataset, options);
   const fs::path partial = fs::path(file).replace_extension(".partial");
   if (fs::exists(file)) {
     // A process may have been killed before it removed its partial file.

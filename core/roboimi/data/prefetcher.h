@@ -1,9 +1,10 @@
-// A prefetcher: computes the values of upcoming steps on a background thread.
+// A prefetcher: computes the values of upcoming steps on background threads.
 //
 //   Prefetcher<Observation> images([&](std::int64_t step) { return gather(step); }, 2);
 //   Observation now = images.get(step);   // steps step+1 and step+2 are being computed
 //
-// A value must depend only on its step. Steps may be requested in any order; out of order is slower
+// A value must depend only on its step. With several threads, the function must be safe to call
+// from all of them at once. Steps may be requested in any order; out of order is slower
 // but correct. An exception in the function is rethrown by get().
 #pragma once
 
@@ -16,14 +17,17 @@
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace roboimi {
 
 template <typename Value>
 class Prefetcher {
  public:
-  Prefetcher(std::function<Value(std::int64_t)> make, std::int64_t depth)
-      : make_(std::move(make)), depth_(depth), thread_([this] { work(); }) {}
+  Prefetcher(std::function<Value(std::int64_t)> make, std::int64_t depth, std::int64_t threads = 1)
+      : make_(std::move(make)), depth_(depth) {
+    for (std::int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  }
 
   ~Prefetcher() {
     {
@@ -31,7 +35,7 @@ class Prefetcher {
       stopping_ = true;
     }
     changed_.notify_all();
-    thread_.join();
+    for (std::thread& thread : threads_) thread.join();
   }
   Prefetcher(const Prefetcher&) = delete;
   Prefetcher& operator=(const Prefetcher&) = delete;
@@ -55,12 +59,13 @@ class Prefetcher {
   struct Entry {
     std::optional<Value> value;
     std::exception_ptr error;
+    bool is_started = false;
     bool done() const { return value.has_value() || error != nullptr; }
   };
 
   std::optional<std::int64_t> next_wanted() const {
     for (const auto& [step, entry] : entries_) {
-      if (!entry.done()) return step;
+      if (!entry.done() && !entry.is_started) return step;
     }
     return std::nullopt;
   }
@@ -71,6 +76,7 @@ class Prefetcher {
       changed_.wait(lock, [&] { return stopping_ || next_wanted().has_value(); });
       if (stopping_) return;
       const std::int64_t step = *next_wanted();
+      entries_.at(step).is_started = true;
       lock.unlock();
       Entry entry;
       try {
@@ -92,7 +98,7 @@ class Prefetcher {
   std::condition_variable changed_;
   std::map<std::int64_t, Entry> entries_;
   bool stopping_ = false;
-  std::thread thread_;  // last, so that it starts after the other members are constructed
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace roboimi

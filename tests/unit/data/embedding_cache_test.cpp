@@ -68,6 +68,39 @@ TEST_F(EmbeddingCacheTest, ContinuesAfterTheLastCompleteBlock) {
   EXPECT_TRUE(at::allclose(cached.values.slice(0, 9, 15).squeeze(1), direct(data_, 1)));
 }
 
+// Frames of one row cannot be read.
+class DamagedDataset : public TableDataset {
+ public:
+  using TableDataset::TableDataset;
+  at::Tensor read(std::int64_t episode, const std::string& stream, std::int64_t first,
+                  std::int64_t count) const override {
+    if (episode == 1 && first + count > 4) throw Error({.what = "the frame is damaged"});
+    return TableDataset::read(episode, stream, first, count);
+  }
+};
+
+TEST_F(EmbeddingCacheTest, WritesTheBlocksBeforeOneThatCannotBeRead) {
+  const DamagedDataset damaged(folder_ / "damaged", {9, 6}, {"front", "top"});
+  EXPECT_THAT(error_text([&] { cached_embeddings(backbone_, damaged, options()); }),
+              HasSubstr("the frame is damaged"));
+  // Row 4 of episode 1 is frame 13, in the fourth block of 4.
+  for (const auto& entry : fs::directory_iterator(folder_ / "cache")) {
+    if (entry.path().extension() != ".partial") continue;
+    EXPECT_EQ(fs::file_size(entry.path()), 12U * 24U);
+  }
+  EXPECT_EQ(num_files(".partial"), 1U);
+}
+
+TEST_F(EmbeddingCacheTest, ReadsTheNextBlockWhileOneIsEncoded) {
+  // Reading a block takes one call per camera and episode: 2, 2, 4 and 2 calls.
+  std::vector<int> calls;
+  EmbeddingCacheOptions observed = options();
+  observed.progress = [&](std::int64_t, std::int64_t) { calls.push_back(data_.num_frame_calls); };
+  backbone_.milliseconds = 50;
+  cached_embeddings(backbone_, data_, observed);
+  EXPECT_THAT(calls, ElementsAre(4, 8, 10, 10));
+}
+
 TEST_F(EmbeddingCacheTest, RemovesFilesOfKilledProcessesAndFollowsNoLink) {
   const Embeddings cached = cached_embeddings(backbone_, data_, options());
   const fs::path partial = fs::path(cached.file).replace_extension(".partial");
