@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/random.h"
 #include "roboimi/data/checked_reads.h"
+#include "roboimi/data/device_frames.h"
 
 namespace roboimi {
 namespace {
@@ -52,7 +54,7 @@ bool is_whole(const Horizons& horizons, const WindowRows& rows, std::int64_t len
 
 WindowSampler::WindowSampler(std::shared_ptr<const Dataset> dataset,
                              const WindowSamplerOptions& options)
-    : dataset_(std::move(dataset)), options_(options) {
+    : dataset_(std::move(dataset)), options_(options), uploader_(options.device) {
   const Horizons& horizons = options_.horizons;
   if (horizons.obs < 1 || horizons.obs_stride < 1 || horizons.pred < 1) {
     throw Error({.what = "the agent's horizons are not positive",
@@ -177,12 +179,32 @@ void WindowSampler::set_features(const Embeddings& embeddings) {
   feature_shift_ = at::tensor(shift, at::kLong);
 }
 
-void WindowSampler::set_frames(std::shared_ptr<const FrameStore> frames) {
+void WindowSampler::set_frames(std::shared_ptr<const FrameStore> frames,
+                               std::optional<bool> keep_on_device) {
   prefetcher_.reset();
+  device_frames_.reset();
   frames_ = std::move(frames);
-  if (!frames_ || options_.prefetch <= 0) return;
-  prefetcher_ = std::make_unique<Prefetcher<Observation>>(
-      [this](std::int64_t step) { return images_of(indices(step)); }, options_.prefetch);
+  if (!frames_) return;
+  if (keep_on_device ? *keep_on_device : frames_fit_on_device()) {
+    device_frames_ =
+        std::make_unique<DeviceFrames>(*frames_, *dataset_, options_.episodes, options_.device);
+    return;
+  }
+  if (options_.prefetch <= 0) return;
+  prefetcher_ = std::make_unique<Prefetcher<Upload>>(
+      [this](std::int64_t step) { return uploader_.start(images_of(indices(step))); },
+      options_.prefetch);
+}
+
+bool WindowSampler::frames_fit_on_device() const {
+  if (!options_.device.is_cuda()) return false;
+  const std::uint64_t bytes = DeviceFrames::bytes(*frames_, *dataset_, options_.episodes);
+  const std::uint64_t most = DeviceFrames::most_bytes(options_.device);
+  const bool fits = bytes <= most;
+  logger().info("frames: {:.1f} GB, {} on {}, where {:.1f} GB may be used", 1e-9 * double(bytes),
+                fits ? "kept" : "copied for each batch, not kept,", options_.device.str(),
+                1e-9 * double(most));
+  return fits;
 }
 
 std::int64_t WindowSampler::steps_per_epoch() const {
@@ -211,11 +233,11 @@ Batch WindowSampler::batch(std::int64_t step) {
     windows = windows.pin_memory().to(options_.device, /*non_blocking=*/true);
   }
   Batch batch = batch_without_images(windows, variants);
-  // Copy the images to the device.
-  if (frames_) {
-    const Observation images = prefetcher_ ? prefetcher_->get(step) : images_of(indices(step));
-    for (const auto& [camera, frames] : images) {
-      batch.observations[camera] = frames.to(options_.device, /*non_blocking=*/true);
+  if (frames_ && !device_frames_) {
+    Upload images =
+        prefetcher_ ? prefetcher_->get(step) : uploader_.start(images_of(indices(step)));
+    for (const auto& [camera, frames] : take(std::move(images))) {
+      batch.observations[camera] = frames;
     }
   }
   return batch;
@@ -223,7 +245,7 @@ Batch WindowSampler::batch(std::int64_t step) {
 
 Batch WindowSampler::batch_of(const at::Tensor& windows) const {
   Batch batch = batch_without_images(windows.to(options_.device), {});
-  if (frames_) {
+  if (frames_ && !device_frames_) {
     for (const auto& [camera, frames] : images_of(windows)) {
       batch.observations[camera] = frames.to(options_.device);
     }
@@ -243,6 +265,11 @@ Batch WindowSampler::batch_without_images(const at::Tensor& windows,
   const at::Tensor commanded = action_start_.index_select(0, windows).unsqueeze(1) + action_steps_;
   Batch batch;
   for (const auto& [name, table] : tables_) batch.observations[name] = rows_at(table, observed);
+  if (device_frames_) {
+    for (const auto& [camera, frames] : device_frames_->rows(observed)) {
+      batch.observations[camera] = frames;
+    }
+  }
   batch.actions = rows_at(actions_, at::minimum(at::maximum(commanded, first), last));
   batch.is_pad = at::logical_or(commanded.lt(first), commanded.gt(last));
   if (features_.defined()) {

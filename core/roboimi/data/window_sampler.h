@@ -27,6 +27,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,12 +35,15 @@
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/dataset.h"
 #include "roboimi/contract/observation.h"
+#include "roboimi/data/device_transfer.h"
 #include "roboimi/data/embedding_cache.h"
 #include "roboimi/data/frame_store.h"
 #include "roboimi/data/prefetcher.h"
 #include "roboimi/data/window_order.h"
 
 namespace roboimi {
+
+class DeviceFrames;
 
 struct WindowSamplerOptions {
   Horizons horizons;
@@ -82,7 +86,10 @@ class ROBOIMI_EXPORT WindowSampler {
   // only vectors and strings. Features are copied to the device once; if there are several
   // variants, the variant of a window is drawn from (seed, step).
   void set_features(const Embeddings& embeddings);
-  void set_frames(std::shared_ptr<const FrameStore> frames);
+  // Frames are copied to the device once, too, if `keep_on_device` (nullopt: on a GPU, if they fit;
+  // see data/device_frames.h); otherwise for each batch, while the device works on the one before.
+  void set_frames(std::shared_ptr<const FrameStore> frames,
+                  std::optional<bool> keep_on_device = std::nullopt);
 
   std::int64_t num_windows() const { return num_windows_; }
   std::int64_t batch_size() const { return options_.batch_size; }
@@ -106,6 +113,7 @@ class ROBOIMI_EXPORT WindowSampler {
   void build_order();
   Batch batch_without_images(const at::Tensor& windows, const at::Tensor& variants) const;
   Observation images_of(const at::Tensor& windows) const;
+  bool frames_fit_on_device() const;
 
   std::shared_ptr<const Dataset> dataset_;
   WindowSamplerOptions options_;
@@ -126,7 +134,9 @@ class ROBOIMI_EXPORT WindowSampler {
   std::shared_ptr<const FrameStore> frames_;
   std::unique_ptr<WindowOrder> order_;
   std::vector<WindowShare> shares_;
-  std::unique_ptr<Prefetcher<Observation>> prefetcher_;
+  std::unique_ptr<DeviceFrames> device_frames_;  // nullptr: copied for each batch
+  Uploader uploader_;
+  std::unique_ptr<Prefetcher<Upload>> prefetcher_;
 };
 
 }  // namespace roboimi

@@ -101,7 +101,7 @@ ImageSize video_size(const ObservationSpec& environment) {
 // Bytes of the cache file, unless an earlier run has written it.
 std::uintmax_t missing_cache_bytes(const PreflightOptions& options, const fs::path& folder,
                                    const Dataset& dataset, const Backbone* backbone) {
-  const std::uintmax_t bytes = cache_bytes(dataset, backbone, options.cache);
+  const std::uintmax_t bytes = cache_bytes(dataset, backbone, options.cache, options.data.device);
   std::error_code error;
   if (bytes == 0 || !fs::is_directory(folder, error)) return bytes;
   const fs::path file = cache_file(dataset, backbone, folder, options.cache, options.data);

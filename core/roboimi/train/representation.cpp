@@ -4,9 +4,14 @@
 #include <fmt/format.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
+#include <vector>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/random.h"
+#include "roboimi/contract/backbone.h"
 #include "roboimi/contract/mode_guard.h"
 #include "roboimi/io/image.h"
 
@@ -38,19 +43,15 @@ at::Tensor rows_of(const Embeddings& embeddings, const std::vector<std::int64_t>
   return at::cat(rows);
 }
 
-}  // namespace
+// Features [n, V] of some of the frames, on the device.
+using Block = std::function<at::Tensor(std::int64_t start, std::int64_t end)>;
 
-at::Tensor representation_of(Agent& agent, const Embeddings& embeddings,
-                             const std::vector<std::int64_t>& episodes, c10::Device device) {
+at::Tensor represent(Agent& agent, std::int64_t num_frames, const Block& features) {
   const torch::NoGradGuard no_grad;
   const ModeGuard evaluation(agent, /*training=*/false);
-  const at::Tensor rows = rows_of(embeddings, episodes);
   std::vector<at::Tensor> parts;
-  for (std::int64_t start = 0; start < rows.size(0); start += kFramesAtATime) {
-    const at::Tensor block =
-        embeddings.values.index_select(0, rows.slice(0, start, start + kFramesAtATime))
-            .select(1, 0)
-            .to(device);
+  for (std::int64_t start = 0; start < num_frames; start += kFramesAtATime) {
+    const at::Tensor block = features(start, std::min(num_frames, start + kFramesAtATime));
     const at::Tensor values = agent.represent(block);
     if (!values.defined() || values.dim() != 2 || values.size(0) != block.size(0)) {
       throw Error({.what = "the agent's representation has the wrong shape",
@@ -62,6 +63,32 @@ at::Tensor representation_of(Agent& agent, const Embeddings& embeddings,
   }
   ROBOIMI_CHECK(!parts.empty(), "no frames to represent");
   return at::cat(parts);
+}
+
+}  // namespace
+
+at::Tensor representation_of(Agent& agent, const Embeddings& embeddings,
+                             const std::vector<std::int64_t>& episodes, c10::Device device) {
+  const at::Tensor rows = rows_of(embeddings, episodes);
+  return represent(agent, rows.size(0), [&](std::int64_t start, std::int64_t end) {
+    return embeddings.values.index_select(0, rows.slice(0, start, end)).select(1, 0).to(device);
+  });
+}
+
+at::Tensor representation_of(Agent& agent, const FrameStore& frames, const Dataset& dataset,
+                             const std::vector<std::int64_t>& episodes, c10::Device device) {
+  std::vector<FrameIndex> rows;
+  for (const std::int64_t episode : episodes) {
+    for (std::int64_t row = 0; row < dataset.episode(episode).length; ++row) {
+      rows.push_back({.episode = episode, .row = row});
+    }
+  }
+  at::Generator unused = make_generator(0, device);
+  return represent(agent, std::ssize(rows), [&](std::int64_t start, std::int64_t end) {
+    Observation images = frames.gather({rows.begin() + start, rows.begin() + end});
+    for (auto& [camera, values] : images) values = values.unsqueeze(1).to(device);
+    return agent.backbone()->encode(images, unused).flatten(0, 1);
+  });
 }
 
 std::map<std::string, double> representation_metrics(const at::Tensor& values) {

@@ -18,13 +18,22 @@
 
 #include "roboimi/common/export.h"
 #include "roboimi/contract/agent.h"
+#include "roboimi/contract/dataset.h"
 #include "roboimi/data/embedding_cache.h"
+#include "roboimi/data/frame_store.h"
 
 namespace roboimi {
 
 // Agent::represent() of every frame of these episodes, concatenated: float [N, D] on the CPU. Runs
 // in evaluation mode and restores the former mode. Uses the first variant of each frame.
 ROBOIMI_EXPORT at::Tensor representation_of(Agent& agent, const Embeddings& embeddings,
+                                            const std::vector<std::int64_t>& episodes,
+                                            c10::Device device);
+
+// The same with frames of the store instead of cached features: the agent's backbone, which must be
+// frozen, encodes them.
+ROBOIMI_EXPORT at::Tensor representation_of(Agent& agent, const FrameStore& frames,
+                                            const Dataset& dataset,
                                             const std::vector<std::int64_t>& episodes,
                                             c10::Device device);
 

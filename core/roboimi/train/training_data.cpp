@@ -38,8 +38,15 @@ struct FeaturePlan {
   std::string warning = {};   // for a frozen backbone that is slower than it could be
 };
 
-FeaturePlan plan_features(const Backbone& backbone, const CacheOptions& cache) {
+// Whether the features are only transformed pixels.
+bool has_weights(const Backbone& backbone) {
+  return !backbone.parameters().empty() || !backbone.buffers().empty();
+}
+
+FeaturePlan plan_features(const Backbone& backbone, const CacheOptions& cache, c10::Device device) {
   if (!backbone.frozen()) return {};
+  // A GPU transforms the pixels of a batch in less time than it takes to copy them from the host.
+  if (device.is_cuda() && !has_weights(backbone)) return {};
   if (!cache.enabled) {
     return {.warning = "cache.enabled is false: the frozen backbone runs again in every step"};
   }
@@ -120,9 +127,9 @@ void declare(OptionFields& fields, CacheOptions& o) {
 }
 
 std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
-                           const CacheOptions& cache) {
+                           const CacheOptions& cache, c10::Device device) {
   if (backbone == nullptr) return 0;
-  const FeaturePlan plan = plan_features(*backbone, cache);
+  const FeaturePlan plan = plan_features(*backbone, cache, device);
   std::uintmax_t bytes = 0;
   for (std::int64_t i = 0; i < dataset.num_episodes(); ++i) {
     const auto rows = static_cast<std::uintmax_t>(dataset.episode(i).length);
@@ -147,7 +154,7 @@ std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
 fs::path cache_file(const Dataset& dataset, const Backbone* backbone, const fs::path& folder,
                     const CacheOptions& cache, const TrainingDataOptions& options) {
   if (backbone == nullptr) return {};
-  const FeaturePlan plan = plan_features(*backbone, cache);
+  const FeaturePlan plan = plan_features(*backbone, cache, options.device);
   if (plan.cached) {
     return embedding_file(*backbone, dataset, embedding_options(plan, folder, cache, options));
   }
@@ -195,7 +202,8 @@ void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& ca
   const fs::path folder = cache.folder ? *cache.folder : cache_folder(*dataset);
   data.fingerprint = data_fingerprint(*dataset, cache.verify);
   Backbone* backbone = agent.backbone();
-  const FeaturePlan plan = backbone != nullptr ? plan_features(*backbone, cache) : FeaturePlan();
+  const FeaturePlan plan =
+      backbone != nullptr ? plan_features(*backbone, cache, options.device) : FeaturePlan();
   if (!plan.warning.empty()) logger().warn("{}", plan.warning);
   if (plan.cached) {
     data.embeddings =
@@ -205,15 +213,17 @@ void fill_training_data(TrainingData& data, Agent& agent, const CacheOptions& ca
     data.sampler->set_features(*data.embeddings);
     if (data.held_out_sampler) data.held_out_sampler->set_features(*data.embeddings);
   } else if (backbone != nullptr) {
-    const auto frames = std::make_shared<FrameStore>(
+    data.frames = std::make_shared<FrameStore>(
         dataset, backbone->camera_names(),
         FrameStoreOptions{.folder = folder,
                           .identity = options.data_identity,
                           .progress = progress_callback("decode frames"),
                           .storage = cache.frames,
                           .should_stop = options.should_stop});
-    data.sampler->set_frames(frames);
-    if (data.held_out_sampler) data.held_out_sampler->set_frames(frames);
+    // Frames that are decoded in every step are kept nowhere.
+    const auto keep = cache.frames == FrameStorage::kStream ? std::optional(false) : std::nullopt;
+    data.sampler->set_frames(data.frames, keep);
+    if (data.held_out_sampler) data.held_out_sampler->set_frames(data.frames, keep);
   }
   // Normalization statistics of the training episodes.
   data.statistics = dataset_statistics(*dataset, data.training_episodes,
@@ -238,12 +248,19 @@ std::vector<std::string> TrainingData::describe_shares() const {
   return lines;
 }
 
+bool TrainingData::can_probe(const Agent& agent) const {
+  const Backbone* backbone = agent.backbone();
+  return embeddings || (frames != nullptr && backbone != nullptr && backbone->frozen());
+}
+
 ProbeData TrainingData::probe_data(Agent& agent, const std::vector<std::int64_t>& episodes,
                                    c10::Device device) const {
-  ROBOIMI_CHECK(embeddings.has_value(), "features are not cached");
-  ProbeData data{.representation = representation_of(agent, *embeddings, episodes, device),
-                 .labels = probe_labels(*dataset, episodes),
-                 .first = {0}};
+  ROBOIMI_CHECK(can_probe(agent), "no features");
+  ProbeData data{
+      .representation = embeddings ? representation_of(agent, *embeddings, episodes, device)
+                                   : representation_of(agent, *frames, *dataset, episodes, device),
+      .labels = probe_labels(*dataset, episodes),
+      .first = {0}};
   for (const std::int64_t episode : episodes) {
     data.first.push_back(data.first.back() + dataset->episode(episode).length);
   }

@@ -1,5 +1,7 @@
 // Prepares recorded episodes for training. The inputs of a batch depend on the agent's backbone:
-// cached features if it is frozen, frames if it is trained, states only if there is none.
+// cached features if it is frozen, frames if it is trained, states only if there is none. On a GPU,
+// a frozen backbone without weights, which only transforms pixels, also gets frames: it transforms
+// them in every step, and no pixels are cached.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +58,7 @@ struct TrainingData {
   std::unique_ptr<WindowSampler> sampler;           // of the training episodes
   std::unique_ptr<WindowSampler> held_out_sampler;  // nullptr if no episodes are held out
   std::optional<Embeddings> embeddings;             // of all episodes, if features are cached
+  std::shared_ptr<const FrameStore> frames;         // if the backbone reads them in every step
   DatasetStatistics statistics;                     // of the training episodes
   ActionRange action_range;                         // of the training episodes
   std::string fingerprint;                          // of the data files
@@ -64,7 +67,9 @@ struct TrainingData {
   // people. Empty without weights.
   ROBOIMI_EXPORT std::vector<std::string> describe_shares() const;
 
-  // The input of linear probes. The features must be cached.
+  // Whether the backbone is frozen, so that probe_data() may be called.
+  ROBOIMI_EXPORT bool can_probe(const Agent& agent) const;
+  // The input of linear probes.
   ROBOIMI_EXPORT ProbeData probe_data(Agent& agent, const std::vector<std::int64_t>& episodes,
                                       c10::Device device) const;
 };
@@ -81,7 +86,7 @@ ROBOIMI_EXPORT void fill_training_data(TrainingData& data, Agent& agent, const C
 // Bytes of the cache file that fill_training_data() writes if there is none yet; 0 without a
 // `backbone`.
 ROBOIMI_EXPORT std::uintmax_t cache_bytes(const Dataset& dataset, const Backbone* backbone,
-                                          const CacheOptions& cache);
+                                          const CacheOptions& cache, c10::Device device);
 // The cache file in `folder` that fill_training_data() reads or writes; empty if it needs none.
 // Hashes the weights of a frozen backbone and, with cache.verify, the data files.
 ROBOIMI_EXPORT std::filesystem::path cache_file(const Dataset& dataset, const Backbone* backbone,

@@ -26,7 +26,7 @@ std::map<std::string, double> Validation::measure(const std::filesystem::path& f
   std::map<std::string, double> metrics = loss();
   if (agent_.make_actor({}) != nullptr) {
     if (options_.open_loop_episodes > 0) metrics["action_error"] = action_error(folder);
-  } else if (data_.embeddings) {
+  } else if (data_.can_probe(agent_)) {
     metrics.merge(representation(folder));
   }
   return metrics;

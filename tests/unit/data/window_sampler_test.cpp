@@ -163,6 +163,34 @@ TEST_F(WindowSamplerTest, GathersImagesOfSpacedObservations) {
   }
 }
 
+TEST_F(WindowSamplerTest, ReturnsTheSameImagesFromFramesThatTheDeviceKeeps) {
+  // Rows of 60 bytes, which are not a number of words, and of 72 bytes.
+  for (const ImageSize size : {ImageSize{4, 5}, ImageSize{4, 6}}) {
+    const auto data =
+        std::make_shared<TableDataset>(folder_ / "data", std::vector<std::int64_t>{6, 9, 4},
+                                       std::vector<std::string>{"front", "top"}, size);
+    const auto frames = std::make_shared<FrameStore>(
+        data, data->spec().camera_names(), FrameStoreOptions{.storage = FrameStorage::kMemory});
+    const WindowSamplerOptions options{.horizons = kDiffusion, .batch_size = 4, .episodes = {0, 2}};
+    WindowSampler copying(data, options);
+    copying.set_frames(frames);
+    WindowSampler keeping(data, options);
+    keeping.set_frames(frames, /*keep_on_device=*/true);
+    for (const std::int64_t step : {0, 1, 5}) {
+      const Observation expected = copying.batch(step).observations;
+      const Observation found = keeping.batch(step).observations;
+      ASSERT_EQ(found.size(), expected.size());
+      for (const auto& [name, values] : expected) {
+        EXPECT_EQ(found.at(name).scalar_type(), values.scalar_type()) << name;
+        EXPECT_TRUE(found.at(name).equal(values)) << name << ", step " << step;
+      }
+    }
+    // The first row of the second of the chosen episodes.
+    const Batch batch = keeping.batch_of(windows({6}));
+    EXPECT_TRUE(batch.observations.at("top")[0][1].equal(data->all_frames(2, "top")[0]));
+  }
+}
+
 TEST_F(WindowSamplerTest, ReturnsTheFeaturesOfTheObservedRows) {
   const auto data = dataset({3, 4});
   Embeddings embeddings;

@@ -6,6 +6,7 @@
 #include "roboimi/common/random.h"
 #include "roboimi/io/image.h"
 #include "tests/acting_agent.h"
+#include "tests/unit/data/embedding_cache_fixture.h"
 
 namespace roboimi {
 namespace {
@@ -19,6 +20,31 @@ TEST(Representation, IsOfTheFirstVariantOfTheChosenEpisodes) {
   embeddings.values = at::arange(320, at::kFloat).view({80, 2, 2});
   const at::Tensor found = representation_of(agent, embeddings, {0, 2}, at::kCPU);
   EXPECT_TRUE(found.equal(embeddings.of_episodes({0, 2}).select(1, 0)));
+}
+
+// An agent whose representation is the features of its backbone.
+class EncodingAgent : public UntrainedAgent {
+ public:
+  using UntrainedAgent::UntrainedAgent;
+  Backbone* backbone() const override { return backbone_.get(); }
+
+ private:
+  std::shared_ptr<MeanBackbone> backbone_ =
+      std::make_shared<MeanBackbone>(std::vector<std::string>{"top", "front"});
+};
+
+TEST(Representation, IsTheSameFromFramesAsFromCachedFeatures) {
+  const ScratchFolder folder;
+  const auto data =
+      std::make_shared<TableDataset>(folder / "data", std::vector<std::int64_t>{70, 3, 9},
+                                     std::vector<std::string>{"front", "top"});
+  EncodingAgent agent(data->spec());
+  const Embeddings embeddings =
+      cached_embeddings(*agent.backbone(), *data, {.folder = folder / "cache"});
+  const FrameStore frames(data, {"front", "top"}, {.storage = FrameStorage::kStream});
+  const at::Tensor found = representation_of(agent, frames, *data, {0, 2}, at::kCPU);
+  EXPECT_EQ(found.size(0), 79);
+  EXPECT_TRUE(found.equal(representation_of(agent, embeddings, {0, 2}, at::kCPU)));
 }
 
 TEST(RepresentationFigures, CountTheUsedDirections) {
