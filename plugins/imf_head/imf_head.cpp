@@ -17,6 +17,9 @@ constexpr double kInitStd = 0.02;
 constexpr double kTimePeriod = 1e4;
 // Lower bound of the divisor t in u = (z - x') / t (JiT, arXiv 2511.13720).
 constexpr double kMinTime = 0.05;
+// Largest difference between a replayed graph and the same kernels launched one by one, relative to
+// the largest action; products in TF32 may differ by 1e-3.
+constexpr double kReplayTolerance = 5e-3;
 
 void check_sizes(const ImfOptions& o) {
   const auto require = [](bool fits, const std::string& expected, const std::string& found) {
@@ -54,7 +57,13 @@ at::Tensor frequencies(std::int64_t half, const at::Tensor& times) {
 }  // namespace
 
 ImfHead::ImfHead(const ImfOptions& options, const HeadSpec& spec)
-    : options_(options), spec_(spec), latent_(options.latent) {
+    : options_(options),
+      spec_(spec),
+      latent_(options.latent),
+      sampling_("sampling with imf_head", {.tolerance = kReplayTolerance},
+                [this](const std::vector<at::Tensor>& inputs) {
+                  return integrate_directly(inputs[0], inputs[1]);
+                }) {
   check_sizes(options);
   check_memory(options);
   const std::int64_t width = options.n_emb;
@@ -217,7 +226,29 @@ LossReport ImfHead::loss(const at::Tensor& actions, const Condition& condition,
   return objective(actions, condition.steps, is_pad, random, drops ? &generator : nullptr);
 }
 
+// Work in another mode may replace tensors that the graphs use besides the weights, such as RoPE's
+// table.
+void ImfHead::train(bool on) {
+  sampling_.drop();
+  Head::train(on);
+}
+
+// Parameters move if the module is moved to another device, or the trainer lays them out.
+void ImfHead::drop_stale_graphs() {
+  std::vector<const void*> weights;
+  for (const at::Tensor& parameter : parameters()) weights.push_back(parameter.const_data_ptr());
+  if (weights == graphed_weights_) return;
+  sampling_.drop();
+  graphed_weights_ = std::move(weights);
+}
+
 at::Tensor ImfHead::integrate(const at::Tensor& noise, const at::Tensor& cond) {
+  if (is_training() || !cond.is_cuda()) return integrate_directly(noise, cond);
+  drop_stale_graphs();
+  return sampling_.run({noise, cond});
+}
+
+at::Tensor ImfHead::integrate_directly(const at::Tensor& noise, const at::Tensor& cond) {
   at::NoGradGuard no_grad;
   if (options_.infers_in_bfloat16 && cond.is_cpu()) {
     require_cpu_bfloat16("agent.head.inference_precision");

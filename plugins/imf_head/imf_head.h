@@ -11,6 +11,9 @@
 // computed. Sampling: z_r = z_t - (t - r) u(z_t, r, t) on a grid from 1 to 0.
 // Source: iMF, arXiv 2512.02012; loss and sampler as in ReactVLA, arXiv 2606.14255.
 //
+// On a GPU, sampling in evaluation mode is one CUDA graph per batch size
+// (common/graphed_function.h): without one, the host launches several hundred kernels for a chunk.
+//
 // Parameters have the names of the public IMF head, so its state_dict can be loaded.
 #pragma once
 
@@ -18,10 +21,12 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "modules/attnres/transformer.h"
 #include "plugins/imf_head/latent.h"
 #include "plugins/imf_head/objective.h"
+#include "roboimi/common/graphed_function.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/contract/head.h"
 
@@ -81,6 +86,10 @@ class ImfHead : public Head {
 
   // Samples actions from given noise [B, H, A].
   at::Tensor integrate(const at::Tensor& noise, const at::Tensor& cond);
+  // The same without a graph.
+  at::Tensor integrate_directly(const at::Tensor& noise, const at::Tensor& cond);
+
+  void train(bool on = true) override;
 
  private:
   void initialize();
@@ -105,6 +114,8 @@ class ImfHead : public Head {
   at::Tensor to_velocity_tangent(const at::Tensor& output_tangent, const at::Tensor& dz,
                                  const at::Tensor& u, const at::Tensor& t) const;
 
+  void drop_stale_graphs();
+
   ImfOptions options_;
   HeadSpec spec_;
   LatentSpace latent_;
@@ -112,6 +123,8 @@ class ImfHead : public Head {
   attnres::Transformer transformer_{nullptr};
   attnres::RmsNorm ln_f_{nullptr};
   torch::nn::Linear head_{nullptr};
+  GraphedFunction sampling_;                  // integrate_directly(), on a GPU
+  std::vector<const void*> graphed_weights_;  // the parameters' addresses in its graphs
 };
 
 Schema schema();
