@@ -121,22 +121,35 @@ if [ -n "$run" ]; then
   fi
 fi || true
 
-# Pretraining and encoding at full size.
-collect views256 "$encode_episodes" || true
-pretrain="train.held_out_episodes=0 train.validate_every=1000000 cache.block_size=256 $pretrain_size $short"
-train "pretrain_graph|LEWM pretraining 224x224, batch 128 x 4, bf16, one graph|20||lewm_pretrain.yaml|views256|$pretrain $graph $tf32"
-imf imf384_eager_tf32 "IMF 384x12, eager, TF32" 10 "" "$lewm $eager $tf32 $short"
-encode() { # ID OVERRIDES
-  local words
-  read -ra words <<< "$2"
-  stage "$1" 8 60 "$roboimi" encode --config lewm_imf_attnres.yaml --data "$work/demonstrations" --out "$work/$1.safetensors" \
-    device="$device" cache.folder="$work/cache_$1" "${words[@]}" && tail -n 2 "$work/$1.log"
+# Pretraining and encoding at full size, beside the same in PyTorch. Rows named "plain" do not use the faster forms
+# for GPUs: neither a graph for encoding, nor resizing by products, nor the encoder's form for mixed precision.
+pretraining_and_encoding() {
+  local pretrain="train.held_out_episodes=0 train.validate_every=1000000 $pretrain_size $short"
+  local reference=(--device "$device")
+  if $dry_run; then
+    reference+=(--batch 2 --side 28 --view 32 --layers 1 --predictor-depth 1 --repeats 1 --encoded-side 28 --encoded-view 16)
+  fi
+  collect views256 "$encode_episodes" || true
+  train "pretrain_graph|LEWM pretraining 224x224, batch 128 x 4, bf16, one graph|20||lewm_pretrain.yaml|views256|$pretrain $graph $tf32"
+  stage referencelewm 20 60 "$python" bench/reference/lewm_gpu.py "${reference[@]}" || true
+  cat "$work/referencelewm.log" 2> /dev/null || true
+  encode encode_bf16 "" "cache.block_size=256 agent.backbone.precision=bf16" || true
+  encode encode_fp32 "" "cache.block_size=256" || true
+  encode encode_bf16_plain "$without_kernels" "cache.block_size=256 agent.backbone.precision=bf16" || true
+  train "pretrain_plain_graph|LEWM pretraining 224x224, batch 128 x 4, bf16, one graph, plain|20|$without_kernels|lewm_pretrain.yaml|views256|$pretrain $graph $tf32"
+  train "pretrain_eager|LEWM pretraining 224x224, batch 128 x 4, bf16, eager|15||lewm_pretrain.yaml|views256|$pretrain $eager $tf32"
+}
+encode() { # ID ENVIRONMENT OVERRIDES
+  local environment words
+  read -ra environment <<< "$2"
+  read -ra words <<< "$3"
+  stage "$1" 8 60 env "${environment[@]}" "$roboimi" encode --config lewm_imf_attnres.yaml --data "$work/demonstrations" \
+    --out "$work/$1.safetensors" device="$device" cache.folder="$work/cache_$1" "${words[@]}" && tail -n 2 "$work/$1.log"
   rm -rf "$work/$1.safetensors" "$work/cache_$1"
 }
-encode encode_fp32 "cache.block_size=256" || true
-encode encode_bf16 "cache.block_size=256 agent.backbone.precision=bf16" || true
+pretraining_and_encoding
 
-train "pretrain_eager|LEWM pretraining 224x224, batch 128 x 4, bf16, eager|15||lewm_pretrain.yaml|views256|$pretrain $eager $tf32"
+imf imf384_eager_tf32 "IMF 384x12, eager, TF32" 10 "" "$lewm $eager $tf32 $short"
 resnet="agent.head.n_emb=384 $short"
 if $dry_run; then resnet="agent.head.n_emb=32 agent.head.n_layer=1 agent.head.n_head=2 train.batch_size=2 train.max_steps=2 train.log_every=1"; fi
 train "resnet_graph|trainable ResNet-18 x 3 + IMF 384x12, one graph, TF32|15||resnet_imf_attnres.yaml|demonstrations|$resnet $graph $tf32"

@@ -22,8 +22,8 @@ if $dry_run; then
   size=(agent.num_layers=1 agent.predictor_depth=1 train.batch_size=2)
 fi
 notes=$work/lewm.md
-# 42.5 GB for demonstrations with 256x256 views, and 12 GB for their pixels at 224x224.
-needed_gb=58
+# 42.5 GB for demonstrations with 256x256 views, and the caches of the probes.
+needed_gb=46
 if $dry_run; then needed_gb=2; fi
 free_gb=$(($(df --output=avail -B1 "$work" | tail -n 1) / 1000000000))
 [ "$free_gb" -ge "$needed_gb" ] \

@@ -168,6 +168,10 @@ def evaluation_rows(work):
 
 def encode_rows(work):
     rows = []
+    for row in reference_rows(work):
+        if "frames_per_second" in row:
+            title = f"PyTorch: {row['name']}"
+            rows.append({"title": title, "frames": None, "frames_per_second": row["frames_per_second"]})
     for file in sorted(work.glob("encode_*.log")):
         # Rates below one per second are printed as "3.8 s each".
         rates = re.findall(r"(\d+)/\1\s+100%\s+([\d.]+) (/s|s each)", read_text(file))
@@ -205,6 +209,8 @@ def markdown(found):
         else:
             lines.append(f"| {row['title']} | failed (status {row['status']}), see its log | | | |")
     for row in found["reference"]:
+        if "frames_per_second" in row:
+            continue
         cells = (
             f"{row['ms']:.2f} | {1e3 / row['ms']:.1f} | {5e1 * row['ms'] / 60:.1f} min |"
             if "ms" in row
@@ -217,8 +223,9 @@ def markdown(found):
     if found["encoding"]:
         lines += ["", "| frames encoded for the cache | per second |", "|---|---|"]
         lines += [
-            f"| three 128x128 views, LEWM 112x112, {row['title']}, {row['frames']} frames "
-            f"| {rate_text(row['frames_per_second'])} |"
+            f"| three 128x128 views, LEWM 112x112, {row['title']}"
+            + (f", {row['frames']} frames from files" if row["frames"] else "")
+            + f" | {rate_text(row['frames_per_second'])} |"
             for row in found["encoding"]
         ]
     if found["evaluation"]:

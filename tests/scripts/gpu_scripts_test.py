@@ -134,6 +134,23 @@ class Report(InAFolder):
         self.assertEqual(rows["slow"]["frames_per_second"], 0.25)
         self.assertEqual(rows["slow"]["frames"], 8)
 
+    def test_encoding_speeds_of_the_reference_are_rows_of_the_same_table(self):
+        lines = [{"name": "encoding, bf16, one graph", "frames_per_second": 71000.5}, {"name": "a step", "ms": 40.0}]
+        (self.folder / "referencelewm.log").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (self.folder / "encode_bf16.log").write_text("encode frames  8/8  100%  52000.0 /s  0:00:01\n")
+        found = {
+            "machine": {"gpu": "a GPU", "libtorch": "2", "date": "today"},
+            "training": [],
+            "reference": gpu_report.reference_rows(self.folder),
+            "encoding": gpu_report.encode_rows(self.folder),
+            **dict.fromkeys(["calls_a_step", "evaluation", "comparison", "tests", "stages"], []),
+        }
+        table = gpu_report.markdown(found)
+        self.assertIn("LEWM 112x112, PyTorch: encoding, bf16, one graph | 71000 |", table)
+        self.assertIn("LEWM 112x112, bf16, 8 frames from files | 52000 |", table)
+        self.assertIn("| PyTorch, lewm: a step | 40.00 | 25.0 |", table)
+        self.assertEqual(table.count("71000"), 1)
+
     def test_losses_that_differ_by_more_than_rounding_are_an_error(self):
         first, close, far = (
             self.a_run(name, losses)
