@@ -9,50 +9,13 @@
 #include <string_view>
 
 #include "roboimi/common/error.h"
+#include "roboimi/io/foreign_image.h"
 #include "roboimi/io/image.h"
 
 namespace roboimi::hdf5_dataset {
 namespace {
 
 using namespace std::string_view_literals;
-
-constexpr std::size_t kShownBytes = 8;
-
-struct Format {
-  std::string_view start, name;
-};
-constexpr std::array kOthers = {
-    Format{"RIFF"sv, "WebP"},
-    Format{"BM"sv, "BMP"},
-    Format{"II*\0"sv, "TIFF"},
-    Format{"MM\0*"sv, "TIFF"},
-    Format{"\xff\x0a"sv, "JPEG XL"},
-    Format{"\0\0\0\x0cJXL"sv, "JPEG XL"},
-    Format{"\0\0\0\x0cjP"sv, "JPEG 2000"},
-};
-
-std::string_view text_of(std::span<const std::uint8_t> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-// Throws an Error that names the format of the bytes, if it is a known one.
-[[noreturn]] void refuse(std::string_view bytes) {
-  const Error::Parts parts = {.what = "cannot decode the frame",
-                              .expected = "a JPEG or a PNG",
-                              .next = "store each frame as a JPEG or a PNG: cv2.imencode"};
-  const auto failed = [&](const std::string& found) {
-    Error::Parts named = parts;
-    named.found = found;
-    return Error(named);
-  };
-  if (bytes.empty()) throw failed("no bytes");
-  for (const Format& other : kOthers) {
-    if (bytes.starts_with(other.start)) throw failed(std::string(other.name));
-  }
-  std::vector<int> shown;
-  for (const char c : bytes.substr(0, kShownBytes)) shown.push_back(static_cast<std::uint8_t>(c));
-  throw failed(fmt::format("{} bytes that begin {:02x}", bytes.size(), fmt::join(shown, " ")));
-}
 
 at::Tensor decode(std::span<const std::uint8_t> bytes) {
   switch (image_format(bytes)) {
@@ -68,7 +31,10 @@ at::Tensor decode(std::span<const std::uint8_t> bytes) {
     case ImageFormat::kOther:
       break;
   }
-  refuse(text_of(bytes));
+  throw Error({.what = "cannot decode the frame",
+               .expected = "a JPEG or a PNG",
+               .found = foreign_image_name(bytes),
+               .next = "store each frame as a JPEG or a PNG: cv2.imencode"});
 }
 
 std::int64_t big_endian(std::span<const std::uint8_t> bytes) {

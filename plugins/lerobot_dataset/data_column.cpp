@@ -73,6 +73,19 @@ void DataColumn::fail(std::int64_t row, const std::string& expected,
        .next = "repair the data file, or correct the feature's shape in meta/info.json"});
 }
 
+// The index of each row's first value, and the number of values at the end, through all levels of
+// lists.
+std::vector<std::int64_t> DataColumn::row_starts() const {
+  std::vector<std::int64_t> starts(static_cast<std::size_t>(count_) + 1);
+  for (std::size_t row = 0; row < starts.size(); ++row) {
+    starts[row] = static_cast<std::int64_t>(row);
+    for (const std::vector<std::int64_t>& level : values_.offsets) {
+      starts[row] = level[static_cast<std::size_t>(starts[row])];
+    }
+  }
+  return starts;
+}
+
 // Throws Error unless every row has `width` numbers and none is null.
 void DataColumn::check(std::int64_t width) const {
   const std::string expected = width == 1 ? "a number" : fmt::format("{} numbers", width);
@@ -84,14 +97,7 @@ void DataColumn::check(std::int64_t width) const {
     fail(first_ + row, expected, "null");
   }
 
-  // Rows begin at multiples of the width, through all levels of lists.
-  std::vector<std::int64_t> starts(static_cast<std::size_t>(count_) + 1);
-  for (std::size_t row = 0; row < starts.size(); ++row) {
-    starts[row] = static_cast<std::int64_t>(row);
-    for (const std::vector<std::int64_t>& level : values_.offsets) {
-      starts[row] = level[static_cast<std::size_t>(starts[row])];
-    }
-  }
+  const std::vector<std::int64_t> starts = row_starts();
   for (std::size_t row = 0; row + 1 < starts.size(); ++row) {
     const std::int64_t found = starts[row + 1] - starts[row];
     if (found != width) {
@@ -119,6 +125,36 @@ std::vector<std::int64_t> DataColumn::integers() const {
 std::vector<double> DataColumn::numbers() const {
   check(1);
   return converted<double>(values_, is_unsigned_);
+}
+
+template <typename Number>
+std::vector<Number> DataColumn::one_per_row(std::vector<std::uint8_t>& is_bad) const {
+  // Strings are the fault of all rows.
+  if (std::holds_alternative<std::vector<std::string>>(values_.values)) check(1);
+  const std::vector<Number> all = converted<Number>(values_, is_unsigned_);
+  const std::vector<double> exact = converted<double>(values_, is_unsigned_);
+  const std::vector<std::int64_t> starts = row_starts();
+  std::vector<Number> rows(static_cast<std::size_t>(count_), 0);
+  is_bad.assign(rows.size(), 1);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    if (starts[row + 1] - starts[row] != 1) continue;
+    const auto value = static_cast<std::size_t>(starts[row]);
+    const bool is_null = !values_.is_null.empty() && values_.is_null[value] != 0;
+    if (is_null) continue;
+    // Floats that are not whole numbers are not indices.
+    if (std::is_integral_v<Number> && static_cast<double>(all[value]) != exact[value]) continue;
+    rows[row] = all[value];
+    is_bad[row] = 0;
+  }
+  return rows;
+}
+
+std::vector<std::int64_t> DataColumn::integers(std::vector<std::uint8_t>& is_bad) const {
+  return one_per_row<std::int64_t>(is_bad);
+}
+
+std::vector<double> DataColumn::numbers(std::vector<std::uint8_t>& is_bad) const {
+  return one_per_row<double>(is_bad);
 }
 
 at::Tensor DataColumn::vectors(std::int64_t width) const {

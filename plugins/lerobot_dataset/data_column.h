@@ -31,7 +31,15 @@ class DataColumn {
   std::vector<double> numbers() const;           // one per row
   at::Tensor vectors(std::int64_t width) const;  // float [N, width]
 
+  // The same, but a row that does not fit gets the value 0 and a flag in `is_bad`, which has one
+  // for each row.
+  std::vector<std::int64_t> integers(std::vector<std::uint8_t>& is_bad) const;
+  std::vector<double> numbers(std::vector<std::uint8_t>& is_bad) const;
+
  private:
+  template <typename Number>
+  std::vector<Number> one_per_row(std::vector<std::uint8_t>& is_bad) const;
+  std::vector<std::int64_t> row_starts() const;
   void check(std::int64_t width) const;
   [[noreturn]] void fail(std::int64_t row, const std::string& expected,
                          const std::string& found) const;

@@ -82,7 +82,8 @@ at::Tensor DataFiles::vectors(const std::filesystem::path& file, const std::stri
 
 at::Tensor DataFiles::integers(const std::filesystem::path& file, const std::string& name) {
   return column(file, name, [&](const parquet::Reader& reader) {
-    return at::tensor(DataColumn(reader, name, 0, reader.num_rows()).integers(), at::kLong);
+    std::vector<std::uint8_t> is_bad;
+    return at::tensor(DataColumn(reader, name, 0, reader.num_rows()).integers(is_bad), at::kLong);
   });
 }
 

@@ -27,7 +27,7 @@ class DataFiles {
   // another length is an error of its own row: others of the column can be read.
   at::Tensor vectors(const std::filesystem::path& file, const std::string& column,
                      std::int64_t width, std::int64_t first, std::int64_t count);
-  // All rows of a column of integers, int64 [N].
+  // All rows of a column of integers, int64 [N]; 0 in rows without one, which are in no run.
   at::Tensor integers(const std::filesystem::path& file, const std::string& column);
 
  private:

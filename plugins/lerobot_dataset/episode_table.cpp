@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "plugins/lerobot_dataset/data_column.h"
 #include "plugins/lerobot_dataset/folder_listing.h"
 #include "plugins/lerobot_dataset/json_file.h"
 #include "plugins/lerobot_dataset/placed_episodes.h"
@@ -25,14 +26,18 @@ void add(EpisodeTable& table, std::int64_t number, TableEpisode episode, const f
                .next = "remove the second row, or the table file that was added by mistake"});
 }
 
-// A column of integers, or nothing if the table lacks it.
-std::vector<std::int64_t> optional_integers(const Reader& reader, const std::string& column) {
-  if (reader.find(column) == nullptr) return {};
-  return reader.read_integers(column, 0, reader.num_rows());
-}
+using OptionalIntegers = std::vector<std::optional<std::int64_t>>;
 
-std::optional<std::int64_t> at_row(const std::vector<std::int64_t>& column, std::size_t row) {
-  return column.empty() ? std::nullopt : std::optional(column[row]);
+// A column of integers, which the table or a row of it may lack.
+OptionalIntegers optional_integers(const Reader& reader, const std::string& column) {
+  OptionalIntegers found(static_cast<std::size_t>(reader.num_rows()));
+  if (reader.find(column) == nullptr) return found;
+  std::vector<std::uint8_t> is_bad;
+  const auto stored = DataColumn(reader, column, 0, reader.num_rows()).integers(is_bad);
+  for (std::size_t row = 0; row < found.size(); ++row) {
+    if (is_bad[row] == 0) found[row] = stored[row];
+  }
+  return found;
 }
 
 void require_column(const Reader& reader, const std::string& column, const std::string& next) {
@@ -89,11 +94,11 @@ void read_table_file(const fs::path& file, const InfoFile& info,
   const auto chunks = optional_integers(reader, "data/chunk_index");
   const auto files = optional_integers(reader, "data/file_index");
   for (std::size_t row = 0; row < episodes.size(); ++row) {
-    episodes[row] = {.length = at_row(lengths, row),
-                     .from_index = at_row(from, row),
-                     .to_index = at_row(to, row),
-                     .data_chunk = at_row(chunks, row),
-                     .data_file = at_row(files, row)};
+    episodes[row] = {.length = lengths[row],
+                     .from_index = from[row],
+                     .to_index = to[row],
+                     .data_chunk = chunks[row],
+                     .data_file = files[row]};
   }
   for (const std::string& feature : video_features) read_windows(reader, info, feature, episodes);
   if (episodes.size() == 1) episodes.front().header = find_header(reader);

@@ -126,7 +126,8 @@ std::map<fs::path, std::vector<EpisodeWindow>> LerobotFolder::windows_of(
     if (file == windows.end()) continue;
     EpisodeWindow added{.episode = number, .from = window.from, .to = window.to};
     added.is_selected = selected.contains(number);
-    if (const auto rows = rows_.episodes().find(number); rows != rows_.episodes().end()) {
+    const auto rows = rows_.episodes().find(number);
+    if (rows != rows_.episodes().end() && !rows->second.fault) {
       added.timestamps = rows_.timestamps(rows->second);
     } else {
       const std::int64_t length = std::min(entry.length.value_or(0), kLongestClaim);

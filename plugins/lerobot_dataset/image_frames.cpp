@@ -9,9 +9,11 @@
 #include <variant>
 #include <vector>
 
+#include "plugins/lerobot_dataset/jpeg_orientation.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/text.h"
+#include "roboimi/io/foreign_image.h"
 #include "roboimi/io/image.h"
 
 namespace roboimi::lerobot_dataset {
@@ -78,7 +80,7 @@ class Images {
                                              bytes.size());
     switch (image_format(data)) {
       case ImageFormat::kJpeg:
-        return decode_jpeg(data);
+        return upright(decode_jpeg(data), jpeg_orientation(data));
       case ImageFormat::kPng:
         return decode_png(data);
       case ImageFormat::kDeepPng:
@@ -91,7 +93,9 @@ class Images {
     }
     throw Error({.what = "cannot decode the image",
                  .expected = "a PNG or a JPEG",
-                 .found = fmt::format("{} other bytes", bytes.size())});
+                 .found = foreign_image_name(data),
+                 .next = "store the images of the camera as PNG or JPEG, or leave it out of "
+                         "data.camera_names"});
   }
 
   const parquet::Reader& reader_;

@@ -21,6 +21,9 @@ namespace roboimi::lerobot_dataset {
 
 class LerobotFolder;
 
+// What to do about an episode whose rows cannot be read.
+enum class UnreadableEpisodes { kError, kSkip };
+
 struct DatasetOptions {
   std::filesystem::path path;                     // the folder with meta/, data/ and videos/
   std::vector<std::filesystem::path> more_paths;  // folders whose episodes follow
@@ -32,6 +35,7 @@ struct DatasetOptions {
   std::string task = "task_index";                // column of the instruction
   std::vector<std::string> episodes;              // numbers and ranges; empty: all
   std::int64_t max_episodes = 0;                  // use only the first N; 0: all
+  UnreadableEpisodes unreadable = UnreadableEpisodes::kError;
 };
 
 class LerobotDataset : public Dataset {

@@ -51,9 +51,12 @@ class LerobotFolder {
   // Opening.
   void select_episodes(const DatasetOptions& options, Findings& findings);
   bool is_whole(std::int64_t episode) const;
+  std::vector<Error::Parts> file_errors() const;
   void require_readable(const std::set<std::int64_t>& chosen, bool is_filtered,
                         Findings& findings) const;
+  void leave_out_unreadable(std::set<std::int64_t>& chosen, Findings& findings) const;
   void require_rows(std::int64_t episode) const;
+  void add_episode(std::int64_t episode, bool is_read);
   void require_columns(Findings& findings);
   void read_tasks();
   void place_videos(Findings& findings);

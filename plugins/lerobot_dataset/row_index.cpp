@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "plugins/lerobot_dataset/data_column.h"
 #include "plugins/lerobot_dataset/folder_listing.h"
 #include "roboimi/io/parquet/reader.h"
 
@@ -17,22 +16,6 @@ namespace fs = std::filesystem;
 
 using parquet::Reader;
 
-// The index columns of one file.
-struct Columns {
-  std::vector<std::int64_t> episodes, frames, indices;
-};
-
-std::vector<std::int64_t> index_column(const Reader& reader, const std::string& name) {
-  if (reader.find(name) == nullptr) {
-    throw Error({.what = fmt::format("the data file has no column '{}'", name),
-                 .where = reader.file().string(),
-                 .expected = "the columns episode_index and frame_index of a LeRobot dataset",
-                 .next = "convert the dataset again"});
-  }
-  const DataColumn column(reader, name, 0, reader.num_rows());
-  return column.integers();
-}
-
 // Whether a feature has a column, or several: the members of a struct, such as an image's bytes.
 bool has_column(const Reader& reader, const Feature& feature) {
   return std::ranges::any_of(reader.columns(), [&](const parquet::Column& column) {
@@ -40,24 +23,14 @@ bool has_column(const Reader& reader, const Feature& feature) {
   });
 }
 
-Columns read_columns(const Reader& reader, const InfoFile& info, const std::string& task_column,
-                     DataFile& file) {
+IndexColumns read_columns(const Reader& reader, const InfoFile& info,
+                          const std::string& task_column, DataFile& file) {
   for (const Feature& feature : info.features) {
     if (feature.dtype != "video" && !has_column(reader, feature)) file.missing.insert(feature.name);
   }
-  Columns columns{.episodes = index_column(reader, "episode_index"),
-                  .frames = index_column(reader, "frame_index")};
-  if (reader.find("index") != nullptr) columns.indices = index_column(reader, "index");
-  if (reader.find("timestamp") != nullptr) {
-    file.timestamps = DataColumn(reader, "timestamp", 0, reader.num_rows()).numbers();
-  } else {
-    for (const std::int64_t frame : columns.frames) {
-      file.timestamps.push_back(static_cast<double>(frame) / info.fps);
-    }
-  }
-  if (!task_column.empty()) {
-    file.tasks = DataColumn(reader, task_column, 0, reader.num_rows()).integers();
-  }
+  IndexColumns columns = read_index_columns(reader, info, task_column);
+  file.timestamps = std::move(columns.timestamps);
+  file.tasks = std::move(columns.tasks);
   return columns;
 }
 
@@ -88,7 +61,7 @@ RowIndex::RowIndex(const InfoFile& info, const std::string& task_column) {
 
   // Files are read in parallel, and added in order.
   const auto num_files = static_cast<std::int64_t>(files_.size());
-  std::vector<Columns> columns(files_.size());
+  std::vector<IndexColumns> columns(files_.size());
   at::parallel_for(0, num_files, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       try {
@@ -100,17 +73,22 @@ RowIndex::RowIndex(const InfoFile& info, const std::string& task_column) {
     }
   });
   for (std::size_t i = 0; i < files_.size(); ++i) {
-    add_rows(i, columns[i].episodes, columns[i].frames, columns[i].indices);
+    add_rows(i, columns[i]);
   }
   for (auto& [number, rows] : episodes_) std::ranges::sort(rows.runs, {}, &Run::frame);
 }
 
-void RowIndex::add_rows(std::size_t file, const std::vector<std::int64_t>& episodes,
-                        const std::vector<std::int64_t>& frames,
-                        const std::vector<std::int64_t>& indices) {
+void RowIndex::add_rows(std::size_t file, const IndexColumns& columns) {
+  const std::vector<std::int64_t>& episodes = columns.episodes;
+  const std::vector<std::int64_t>& frames = columns.frames;
+  const std::vector<std::int64_t>& indices = columns.indices;
   std::int64_t last_episode = 0;
   EpisodeRows* rows = nullptr;
   for (std::size_t i = 0; i < episodes.size(); ++i) {
+    if (columns.is_bad[i] != 0) {
+      rows = nullptr;
+      continue;
+    }
     // Continue the last run, or begin another one.
     const bool continues = rows != nullptr && episodes[i] == last_episode &&
                            frames[i] > frames[i - 1] && frames[i] - 1 == frames[i - 1];
@@ -128,6 +106,10 @@ void RowIndex::add_rows(std::size_t file, const std::vector<std::int64_t>& episo
     ++rows->length;
     if (frames[i] == 0 && !indices.empty()) rows->first_index = indices[i];
   }
+  for (const auto& [number, fault] : columns.faults) {
+    EpisodeRows& faulty = episodes_[number];
+    if (!faulty.fault) faulty.fault = fault;
+  }
   num_rows_ += static_cast<std::int64_t>(episodes.size());
 }
 
@@ -137,6 +119,7 @@ const fs::path& RowIndex::file_of(const EpisodeRows& rows) const {
 
 void RowIndex::check(std::int64_t number, double fps) const {
   const EpisodeRows& rows = episodes_.at(number);
+  if (rows.fault) throw Error(*rows.fault);
   std::int64_t next = 0;
   for (const Run& run : rows.runs) {
     const DataFile& file = files_[run.file];

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "plugins/lerobot_dataset/index_columns.h"
 #include "plugins/lerobot_dataset/info_file.h"
 #include "roboimi/common/error.h"
 
@@ -39,10 +40,12 @@ struct IndexGap {
 };
 
 struct EpisodeRows {
-  std::vector<Run> runs;                         // by frame
+  std::vector<Run> runs = {};                    // by frame
   std::int64_t length = 0;                       // rows
   std::optional<std::int64_t> first_index = {};  // column `index` of the first frame
   std::optional<IndexGap> gap = {};              // the first one found
+  // The first of its rows without a number in an index column. Such rows are in no run.
+  std::optional<Error::Parts> fault = {};
 };
 
 class RowIndex {
@@ -57,8 +60,8 @@ class RowIndex {
   // The file of the first frame.
   const std::filesystem::path& file_of(const EpisodeRows& rows) const;
 
-  // Throws Error unless the frames of the episode are 0, 1, ..., each once, and their timestamps
-  // are those frames' at `fps`, within half a frame.
+  // Throws Error if the episode has a fault, and unless its frames are 0, 1, ..., each once, and
+  // their timestamps are those frames' at `fps`, within half a frame.
   void check(std::int64_t episode, double fps) const;
   // Seconds from the start of the episode, per frame.
   std::vector<double> timestamps(const EpisodeRows& rows) const;
@@ -66,8 +69,7 @@ class RowIndex {
   void drop_columns();
 
  private:
-  void add_rows(std::size_t file, const std::vector<std::int64_t>& episodes,
-                const std::vector<std::int64_t>& frames, const std::vector<std::int64_t>& indices);
+  void add_rows(std::size_t file, const IndexColumns& columns);
 
   std::vector<DataFile> files_;
   std::map<std::int64_t, EpisodeRows> episodes_;

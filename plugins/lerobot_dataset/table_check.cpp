@@ -49,6 +49,7 @@ void compare_table(const InfoFile& info, const EpisodeTable& table, const RowInd
   std::vector<std::string> lines;
   std::int64_t count = 0;
   for (const auto& [number, episode] : rows.episodes()) {
+    if (episode.fault) continue;
     std::vector<std::string> differences;
     if (const auto entry = table.episodes.find(number); entry == table.episodes.end()) {
       differences = {fmt::format("has {} rows but no entry", episode.length)};

@@ -104,6 +104,12 @@ at::Tensor decode_jpeg(std::span<const std::uint8_t> bytes) {
   if (!start_decoding(decoder, failure, bytes)) {
     throw Error(std::string("cannot decode a JPEG: ") + failure.message);
   }
+  if (decoder.num_components == 4) {
+    throw Error({.what = "cannot decode a JPEG: it has four color channels",
+                 .expected = "RGB or gray",
+                 .found = "CMYK",
+                 .next = "convert the image to RGB"});
+  }
   const std::int64_t height = decoder.image_height, width = decoder.image_width;
   if (height * width > kMaxPixels) {
     throw Error({.what = "cannot decode a JPEG: the image is too large",

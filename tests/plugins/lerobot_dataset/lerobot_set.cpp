@@ -203,9 +203,17 @@ void LerobotSet::write_data() const {
     Table data;
     data.add({.name = state_name, .type = Type::kFloat, .list_depth = 1}, lists(state));
     data.add({.name = action_name, .type = Type::kFloat, .list_depth = 1}, lists(action));
-    data.add({.name = "timestamp", .type = Type::kFloat}, {.values = times});
+    const auto nulls = [&](const std::string& name) {
+      std::vector<std::uint8_t> is_null;
+      for (const SetRow& row : chosen) is_null.push_back(row.null_column == name);
+      return is_null;
+    };
+    data.add({.name = "timestamp", .type = Type::kFloat},
+             {.values = times, .is_null = nulls("timestamp")});
     const auto add = [&](const std::string& name, auto get) {
-      data.add({.name = name, .type = Type::kInt64}, integers(chosen, get));
+      Values values = integers(chosen, get);
+      values.is_null = nulls(name);
+      data.add({.name = name, .type = Type::kInt64}, std::move(values));
     };
     add("frame_index", [](const SetRow& row) { return row.frame; });
     add("episode_index", [](const SetRow& row) { return row.episode; });
@@ -216,7 +224,7 @@ void LerobotSet::write_data() const {
     }
     for (const auto& [name, value] : string_columns) {
       data.add({.name = name, .type = Type::kByteArray, .is_text = true},
-               {.values = std::vector<std::string>(chosen.size(), value)});
+               {.values = std::vector<std::string>(chosen.size(), value), .is_null = nulls(name)});
     }
     for (std::size_t c = 0; dtype_ == "image" && c < cameras.size(); ++c) {
       std::vector<std::string> bytes, paths;
@@ -262,6 +270,7 @@ void LerobotSet::write_table() const {
     };
     add("episode_index", [](const SetEpisode& e) { return e.episode; });
     add("length", [](const SetEpisode& e) { return e.length; });
+    for (const SetEpisode& entry : chosen) out.values.back().is_null.push_back(entry.lacks_length);
     add("dataset_from_index", [](const SetEpisode& e) { return e.from_index; });
     add("dataset_to_index", [](const SetEpisode& e) { return e.to_index; });
     add("data/chunk_index", [](const SetEpisode& e) { return e.data.chunk; });

@@ -34,6 +34,7 @@ struct SetRow {
   double timestamp = 0.0;
   FileNumber file = {};
   bool lacks_action = false;  // the last number of its action
+  std::string null_column;    // an index column in which it is null
 };
 
 struct SetWindow {
@@ -46,6 +47,7 @@ struct SetEpisode {
   FileNumber data = {};
   std::map<std::string, SetWindow> windows = {};  // by camera
   FileNumber table = {};                          // the file that has this row
+  bool lacks_length = false;                      // null
 };
 
 class LerobotSet {
