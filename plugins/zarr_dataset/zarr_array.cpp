@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "plugins/zarr_dataset/codecs.h"
@@ -189,13 +190,27 @@ at::Tensor ZarrArray::read(std::int64_t first, std::int64_t count, at::ScalarTyp
   return rows;
 }
 
+// Entries below the array's folder are counted, not the chunks of its shape, which may have more of
+// them than could be visited.
 std::vector<std::filesystem::path> ZarrArray::files() const {
   std::set<std::filesystem::path> files = {store_.file_of(info_.name + "/.zarray")};
-  for_each_chunk(0, info_.shape[0], [&](const Index& index) {
-    const std::string name = existing_key(index);
-    if (!name.empty()) files.insert(store_.file_of(name));
-  });
+  add_chunk_files(info_.name, info_.shape.size(), files);
   return {files.begin(), files.end()};
+}
+
+// Adds the files of chunks in a group: "0.0" in a flat one, "0/0" nested up to `depth` levels.
+void ZarrArray::add_chunk_files(const std::string& group, std::size_t depth,
+                                std::set<std::filesystem::path>& files) const {
+  constexpr std::string_view kOfChunks = "0123456789.";
+  for (const std::string& child : store_.children(group)) {
+    if (child.find_first_not_of(kOfChunks) != std::string::npos) continue;
+    const std::string name = group + "/" + child;
+    if (store_.has(name)) {
+      files.insert(store_.file_of(name));
+    } else if (depth > 1) {
+      add_chunk_files(name, depth - 1, files);
+    }
+  }
 }
 
 }  // namespace roboimi::zarr_dataset

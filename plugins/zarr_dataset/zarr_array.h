@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,8 @@ class ZarrArray {
   [[noreturn]] void fail_missing(const Index& index) const;
   at::Tensor chunk(const Index& index) const;
   at::Tensor load(const Index& index) const;
+  void add_chunk_files(const std::string& group, std::size_t depth,
+                       std::set<std::filesystem::path>& files) const;
   void copy_part(const Index& index, std::int64_t first, at::Tensor& rows) const;
 
   const Store& store_;

@@ -66,6 +66,19 @@ TEST(DamagedZarrStores, FillWithTheStoredValue) {
   }
 }
 
+// The shape has 10^14 chunks, which cannot be visited one by one.
+TEST(DamagedZarrStores, ListTheFilesThatThereAre) {
+  const Copy copy;
+  copy.edit("data/state", "9,", "1000000000000000,");
+  DatasetOptions options = copy.options();
+  options.missing_chunks = MissingChunks::kFill;
+  const std::vector<std::filesystem::path> files = ZarrDataset(options).files();
+  EXPECT_THAT(files, ::testing::Contains(copy / "data/state/2.0"));
+  EXPECT_THAT(files, ::testing::Contains(copy / "data/img/0.0.0.0"));
+  const Copy unchanged;
+  EXPECT_EQ(files.size(), ZarrDataset(unchanged.options()).files().size());
+}
+
 TEST(DamagedZarrStores, NameADamagedChunk) {
   const std::string chunk = read_text(golden("pusht.zarr/data/img/1.0.0.0"));
   // Truncated anywhere, or with another byte anywhere in the header.
