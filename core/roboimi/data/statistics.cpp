@@ -65,14 +65,18 @@ Statistics relative_actions(const std::vector<at::Tensor>& actions,
   std::int64_t num_rows = 0;
   for (const at::Tensor& episode : actions) num_rows += episode.size(0);
   const std::int64_t every = (num_rows * horizons.pred + kMostRelativeRows - 1) / kMostRelativeRows;
-  // Row t + offset holds an action of the window whose last observation is row t.
+  // Row t + offset holds an action of the window whose last observation is row t. Every n-th pair
+  // is taken, counted through all episodes, so that short ones have no larger share.
   std::vector<at::Tensor> differences;
+  std::int64_t count = 0;
   for (std::size_t i = 0; i < actions.size(); ++i) {
     const std::int64_t length = actions[i].size(0);
     for (std::int64_t step = 0; step < horizons.pred; ++step) {
       const std::int64_t offset = step - horizons.first_action();
-      const std::int64_t first = std::max<std::int64_t>(0, -offset);
+      const std::int64_t begin = std::max<std::int64_t>(0, -offset);
       const std::int64_t last = std::min(length, length - offset);
+      const std::int64_t first = begin + (every - count % every) % every;
+      count += std::max<std::int64_t>(last - begin, 0);
       if (first >= last) continue;
       differences.push_back(actions[i].slice(0, first + offset, last + offset, every) -
                             states[i].slice(0, first, last, every));

@@ -46,6 +46,27 @@ TEST(DatasetStatistics, IncludePercentilesAndRelativeActions) {
   EXPECT_FLOAT_EQ(relative.mean.item<float>(), -263.3);
 }
 
+// There are 60 million pairs of a state and an action, of which a part is used.
+TEST(DatasetStatistics, WeighRelativeActionsOfShortEpisodesByTheirNumber) {
+  const ScratchFolder folder;
+  std::vector<std::int64_t> lengths(1010, 10);
+  std::fill_n(lengths.begin(), 10, 2000);
+  const TableDataset data(folder / "data", lengths, {});
+  const Horizons horizons{.obs = 1, .pred = 2000, .num_action = 1};
+  double sum = 0.0, count = 0.0;
+  for (std::size_t e = 0; e < lengths.size(); ++e) {
+    for (std::int64_t offset = 0; offset < lengths[e]; ++offset) {
+      // The mean of -(100 e + t + offset) - (100 e + t) over t.
+      const auto pairs = static_cast<double>(lengths[e] - offset);
+      sum -= pairs * (200.0 * static_cast<double>(e) + static_cast<double>(offset) + pairs - 1.0);
+      count += pairs;
+    }
+  }
+  const Statistics relative =
+      dataset_statistics(data, {}, nullptr, &horizons).relative_action.value();
+  EXPECT_NEAR(relative.mean.item<double>() / (sum / count), 1.0, 0.01);
+}
+
 TEST(DatasetStatistics, ExcludeStepsBetweenEpisodesFromTheActionRange) {
   const ScratchFolder folder;
   const TableDataset data(folder / "data", {3, 4, 5}, {});
