@@ -8,6 +8,7 @@
 #include <array>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "roboimi/common/error.h"
 #include "roboimi/contract/min_max.h"
@@ -36,7 +37,7 @@ PrincipalAxes principal_axes(const at::Tensor& covariance, const at::Tensor& sca
   return {axes * largest.sign(), variances.clamp_min(0)};
 }
 
-// A percentile of sorted rows [N, D], interpolated linearly between rows: [D].
+// A percentile of sorted values [N], interpolated linearly between two of them.
 at::Tensor percentile(const at::Tensor& sorted, double percent) {
   const double position = percent / 100.0 * static_cast<double>(sorted.size(0) - 1);
   const auto below = static_cast<std::int64_t>(position);
@@ -88,6 +89,7 @@ Statistics Statistics::of(const at::Tensor& rows, bool with_percentiles) {
   const at::Tensor mean = wide.mean(0);
   at::Tensor covariance;
   if (wide.size(1) <= kLargestCovariance) {
+    // A second copy of the rows, which is freed at the end of the block.
     const at::Tensor centered = wide - mean;
     covariance = centered.t().mm(centered) / wide.size(0);
   }
@@ -97,9 +99,16 @@ Statistics Statistics::of(const at::Tensor& rows, bool with_percentiles) {
                         .std = single(wide.std(0, /*unbiased=*/false)),
                         .covariance = covariance};
   if (with_percentiles) {
-    const at::Tensor sorted = std::get<0>(wide.sort(0));
-    statistics.q01 = single(percentile(sorted, 1.0));
-    statistics.q99 = single(percentile(sorted, 99.0));
+    // Column by column, because sorting needs memory for the values and their places.
+    std::vector<at::Tensor> low, high;
+    for (std::int64_t column = 0; column < wide.size(1); ++column) {
+      const at::Tensor sorted = std::get<0>(wide.select(1, column).sort(0));
+      low.push_back(percentile(sorted, 1.0));
+      high.push_back(percentile(sorted, 99.0));
+    }
+    const at::Tensor none = at::empty({0}, at::kDouble);
+    statistics.q01 = single(low.empty() ? none : at::stack(low));
+    statistics.q99 = single(high.empty() ? none : at::stack(high));
   }
   return statistics;
 }
