@@ -199,15 +199,18 @@ at::Tensor DataConversion::read(const Source& source, const StreamSpec& stream,
     return at::constant_pad_nd(rows, {0, stream.shape[0] - rows.size(1)});
   }
   // In blocks, so that frames of the original size need little memory.
-  std::vector<at::Tensor> blocks;
+  std::vector<std::int64_t> sizes = {length};
+  sizes.insert(sizes.end(), stream.shape.begin(), stream.shape.end());
+  at::Tensor frames = at::empty(sizes, stream.dtype);
   for (std::int64_t first = 0; first < length; first += kRowsReadAtOnce) {
     if (should_stop && should_stop()) throw Interrupted("interrupted");
     const std::int64_t count = std::min(kRowsReadAtOnce, length - first);
-    blocks.push_back(
-        resized_frames(read_stream(*source.dataset, source.episode, stream.name, first, count),
-                       stream.kind, stream.size()));
+    frames.slice(0, first, first + count)
+        .copy_(
+            resized_frames(read_stream(*source.dataset, source.episode, stream.name, first, count),
+                           stream.kind, stream.size()));
   }
-  return at::cat(blocks);
+  return frames;
 }
 
 EpisodeRecord DataConversion::record(std::int64_t index,

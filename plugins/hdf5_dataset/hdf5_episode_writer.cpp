@@ -1,9 +1,11 @@
 #include "plugins/hdf5_dataset/hdf5_episode_writer.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <string_view>
 #include <vector>
 
 #include "plugins/hdf5_dataset/episode_tables.h"
@@ -19,16 +21,24 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMemoryStep = 16 << 20;  // bytes by which the file in memory grows
 
-// An HDF5 file that exists in memory only.
+// An HDF5 file that exists in memory only. Hold Hdf5Lock for every call.
 class MemoryFile {
  public:
   MemoryFile() {
+    const Hdf5Lock lock;
     const Handle access(checked(H5Pcreate(H5P_FILE_ACCESS)));
     checked(H5Pset_fapl_core(access.get(), kMemoryStep, /*backing_store=*/false));
     const Handle creation(checked(H5Pcreate(H5P_FILE_CREATE)));
     checked(H5Pset_obj_track_times(creation.get(), false));
     file_ = Handle(checked(H5Fcreate("episode", H5F_ACC_TRUNC, creation.get(), access.get())));
   }
+
+  ~MemoryFile() {
+    const Hdf5Lock lock;
+    file_ = Handle();
+  }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
 
   void group(const char* name) {
     const Handle creation(checked(H5Pcreate(H5P_GROUP_CREATE)));
@@ -74,12 +84,13 @@ class MemoryFile {
     attribute(name, type.get(), &number);
   }
 
-  std::string bytes() const {
+  // The file's bytes, without a copy; valid until the file changes.
+  std::string_view bytes() const {
     checked(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL));
     const ssize_t size = checked(H5Fget_file_image(file_.get(), nullptr, 0));
-    std::string image(static_cast<std::size_t>(size), '\0');
-    checked(H5Fget_file_image(file_.get(), image.data(), image.size()));
-    return image;
+    void* memory = nullptr;  // points to the driver's pointer to its memory
+    checked(H5Fget_vfd_handle(file_.get(), H5P_DEFAULT, &memory));
+    return {*static_cast<char**>(memory), static_cast<std::size_t>(size)};
   }
 
  private:
@@ -176,6 +187,38 @@ void check(const fs::path& file, const EpisodeRecord& record) {
   }
 }
 
+// Writes everything but the frames from `record`, and the frames from `images`.
+void fill(MemoryFile& memory, const EpisodeRecord& record, const Observation& images,
+          bool has_jpegs) {
+  memory.flag("sim", true);
+  if (has_jpegs) memory.flag("compress", true);
+  if (record.seed) memory.attribute("seed", H5T_NATIVE_UINT64, &*record.seed);
+  if (record.success) memory.flag("success", *record.success);
+  memory.attribute("control_hz", H5T_NATIVE_DOUBLE, &record.control_hz);
+  memory.group("/observations");
+  memory.group("/observations/images");
+  const at::Tensor state = record.observations.state().to(at::kFloat);
+  const at::Tensor velocity = record.observations.velocity();
+  memory.table(kQpos, state);
+  memory.table(kQvel, velocity.defined() ? velocity.to(at::kFloat) : at::zeros_like(state));
+  for (const StreamSpec& stream : record.streams) {
+    const bool has_place = stream.name == roboimi::kState || stream.name == roboimi::kVelocity;
+    if (has_place || stream.kind == StreamKind::kRgb) continue;
+    // Vectors are stored as float32, the only dtype of vectors that datasets return.
+    const at::ScalarType dtype = stream.kind == StreamKind::kVector ? at::kFloat : stream.dtype;
+    memory.table(stream_table(stream.name), record.observations.at(stream.name).to(dtype),
+                 /*chunk_rows=*/stream.is_image() ? 1 : 0);
+  }
+  if (!record.labels.empty()) memory.group("/observations/labels");
+  for (const auto& [name, values] : record.labels) {
+    memory.table("/observations/labels/" + name, values.to(at::kFloat));
+  }
+  memory.table("/action", record.actions.to(at::kFloat));
+  for (const auto& [camera, frames] : images) {
+    memory.table("/observations/images/" + camera, frames, /*chunk_rows=*/1);
+  }
+}
+
 }  // namespace
 
 fs::path Hdf5EpisodeWriter::file_of(const fs::path& folder, std::int64_t index) const {
@@ -194,38 +237,12 @@ void Hdf5EpisodeWriter::write(const fs::path& file, const EpisodeRecord& record)
     images[stream.name] = is_compressed ? compress(frames, options_.quality) : frames;
   }
 
-  // Builds the file in memory.
-  std::string bytes;
+  // Builds the file in memory; the library's lock is not held while the disk is written.
+  MemoryFile memory;
+  std::string_view bytes;
   {
     const Hdf5Lock lock;
-    MemoryFile memory;
-    memory.flag("sim", true);
-    if (is_compressed) memory.flag("compress", true);
-    if (record.seed) memory.attribute("seed", H5T_NATIVE_UINT64, &*record.seed);
-    if (record.success) memory.flag("success", *record.success);
-    memory.attribute("control_hz", H5T_NATIVE_DOUBLE, &record.control_hz);
-    memory.group("/observations");
-    memory.group("/observations/images");
-    const at::Tensor state = record.observations.state().to(at::kFloat);
-    const at::Tensor velocity = record.observations.velocity();
-    memory.table(kQpos, state);
-    memory.table(kQvel, velocity.defined() ? velocity.to(at::kFloat) : at::zeros_like(state));
-    for (const StreamSpec& stream : record.streams) {
-      const bool has_place = stream.name == roboimi::kState || stream.name == roboimi::kVelocity;
-      if (has_place || stream.kind == StreamKind::kRgb) continue;
-      // Vectors are stored as float32, the only dtype of vectors that datasets return.
-      const at::ScalarType dtype = stream.kind == StreamKind::kVector ? at::kFloat : stream.dtype;
-      memory.table(stream_table(stream.name), record.observations.at(stream.name).to(dtype),
-                   /*chunk_rows=*/stream.is_image() ? 1 : 0);
-    }
-    if (!record.labels.empty()) memory.group("/observations/labels");
-    for (const auto& [name, values] : record.labels) {
-      memory.table("/observations/labels/" + name, values.to(at::kFloat));
-    }
-    memory.table("/action", record.actions.to(at::kFloat));
-    for (const auto& [camera, frames] : images) {
-      memory.table("/observations/images/" + camera, frames, /*chunk_rows=*/1);
-    }
+    fill(memory, record, images, is_compressed);
     bytes = memory.bytes();
   }
   write_text_atomically(file, bytes);

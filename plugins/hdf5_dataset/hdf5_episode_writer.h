@@ -4,7 +4,7 @@
 //   writer.write(writer.file_of("data", 0), record);
 //
 // The same record gives the same bytes. The file is built in memory, then written and renamed. This
-// takes twice the episode's size in memory.
+// takes the size of the file in memory, in addition to the record.
 #pragma once
 
 #include <memory>
