@@ -160,8 +160,8 @@ DataSummary summarize_data(DataSource source) {
     progress->update(done, "");
   });
   if (progress) progress->clear();
-  if (!source.unreadable.empty()) {
-    summary.findings.push_back({"unreadable", std::nullopt, source.unreadable});
+  for (const std::string& reason : source.unreadable) {
+    summary.findings.push_back({"unreadable", std::nullopt, reason});
   }
   summary.findings.insert(summary.findings.end(), found.begin(), found.end());
   summary.source = std::move(source);

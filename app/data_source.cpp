@@ -7,6 +7,7 @@
 #include "roboimi/common/error.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/common/text.h"
+#include "roboimi/contract/leaves_out.h"
 #include "roboimi/plugin/registry.h"
 
 namespace roboimi::app {
@@ -124,7 +125,9 @@ DataSource open_data(const std::filesystem::path& path, const po::variables_map&
     } catch (const Error&) {
       throw error;
     }
-    source.unreadable = one_line_message(error);
+    const auto* partial = dynamic_cast<const LeavesOut*>(source.dataset.get());
+    source.unreadable = partial != nullptr ? partial->left_out()
+                                           : std::vector<std::string>{one_line_message(error)};
   }
   return source;
 }

@@ -19,7 +19,7 @@ struct DataSource {
   std::string type;            // the dataset component
   ConfigNode config;           // its options
   std::shared_ptr<const Dataset> dataset;
-  std::string unreadable = {};  // an error about parts that were left out
+  std::vector<std::string> unreadable = {};  // errors about parts that were left out
 };
 
 // What to do if parts of the data cannot be read, if the component can leave them out (its option

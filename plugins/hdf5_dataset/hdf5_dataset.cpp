@@ -9,7 +9,6 @@
 
 #include "plugins/hdf5_dataset/camera_frames.h"
 #include "plugins/hdf5_dataset/camera_layout.h"
-#include "plugins/hdf5_dataset/control_rate.h"
 #include "plugins/hdf5_dataset/encoded_frame.h"
 #include "plugins/hdf5_dataset/episode_files.h"
 #include "plugins/hdf5_dataset/episode_tables.h"
@@ -59,12 +58,17 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
   ReadingNotes notes;
   std::vector<RecordedRate> rates;
   for (const fs::path& path : files) {
-    const Hdf5File file(path);
-    refuse_robomimic(file);
-    if (options_.camera_names.empty()) options_.camera_names = color_cameras(file, kImages);
-    add_episode(file, notes);
-    const auto hz = notes.value_of(file, "control_hz", file.number_attribute("control_hz"));
-    if (hz && std::isfinite(*hz) && *hz > 0.0) rates.push_back({.file = path, .hz = *hz});
+    const ObservationSpec spec_before = spec_;
+    const std::vector<std::string> cameras_before = options_.camera_names;
+    try {
+      add_file(path, notes, rates);
+    } catch (const Error& error) {
+      const bool is_last_hope = episodes_.empty() && path == files.back();
+      if (options.unreadable == Unreadable::kError || is_last_hope) throw;
+      leave_out(error, left_out_);
+      spec_ = spec_before;
+      options_.camera_names = cameras_before;
+    }
   }
   spec_.control_hz = control_rate(rates, options.control_hz);
 
@@ -80,6 +84,16 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
 }
 
 Hdf5Dataset::~Hdf5Dataset() = default;
+
+void Hdf5Dataset::add_file(const fs::path& path, ReadingNotes& notes,
+                           std::vector<RecordedRate>& rates) {
+  const Hdf5File file(path);
+  refuse_robomimic(file);
+  if (options_.camera_names.empty()) options_.camera_names = color_cameras(file, kImages);
+  add_episode(file, notes);
+  const auto hz = notes.value_of(file, "control_hz", file.number_attribute("control_hz"));
+  if (hz && std::isfinite(*hz) && *hz > 0.0) rates.push_back({.file = path, .hz = *hz});
+}
 
 void Hdf5Dataset::add_episode(const Hdf5File& file, ReadingNotes& notes) {
   // States and actions.
@@ -120,10 +134,11 @@ void Hdf5Dataset::add_episode(const Hdf5File& file, ReadingNotes& notes) {
   }
   notes.add_unread(file, read);
   EpisodeInfo info{.file = file.path(), .length = length};
-  is_real_.push_back(!notes.value_of(file, "sim", file.boolean_attribute("sim")).value_or(true));
+  const auto is_simulated = notes.value_of(file, "sim", file.boolean_attribute("sim"));
   info.seed = notes.value_of(file, "seed", file.integer_attribute("seed"));
   info.success = notes.value_of(file, "success", file.boolean_attribute("success"));
   episodes_.push_back(std::move(info));
+  is_real_.push_back(!is_simulated.value_or(true));
   env_state_names_.push_back(env_state);
 }
 

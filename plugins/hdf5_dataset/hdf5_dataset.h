@@ -13,8 +13,11 @@
 #include <vector>
 
 #include "plugins/hdf5_dataset/camera_frames.h"
+#include "plugins/hdf5_dataset/control_rate.h"
+#include "plugins/hdf5_dataset/unreadable.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/contract/dataset.h"
+#include "roboimi/contract/leaves_out.h"
 
 namespace roboimi::hdf5_dataset {
 
@@ -30,14 +33,15 @@ struct DatasetOptions {
   // In episodes whose attribute `sim` is false, row t gets the action recorded at row t - 1, as in
   // ACT's training.
   bool shift_real_actions = true;
+  Unreadable unreadable = Unreadable::kError;
 };
 
-class Hdf5Dataset : public Dataset {
+class Hdf5Dataset : public Dataset, public LeavesOut {
  public:
   // Opens every file once and checks that it matches the others. An Error names a file that is not
   // HDF5, truncated or not closed, in which a camera or table is missing or has an unsupported
-  // layout, or whose number of rows or sizes differ. Unused datasets and invalid attributes are
-  // logged.
+  // layout, or whose number of rows or sizes differ; `unreadable: skip` leaves such files out,
+  // unless no other is left. Unused datasets and invalid attributes are logged.
   explicit Hdf5Dataset(const DatasetOptions& options);
   ~Hdf5Dataset() override;
 
@@ -51,8 +55,11 @@ class Hdf5Dataset : public Dataset {
   std::optional<FrameExtent> frame_extent(std::int64_t episode, const std::string& camera,
                                           std::int64_t row) const override;
   std::vector<std::filesystem::path> files() const override;
+  std::vector<std::string> left_out() const override { return left_out_; }
 
  private:
+  void add_file(const std::filesystem::path& path, ReadingNotes& notes,
+                std::vector<RecordedRate>& rates);
   void add_episode(const Hdf5File& file, ReadingNotes& notes);
   void add_sizes(const Hdf5File& file, std::int64_t state_dim, std::int64_t action_dim,
                  std::int64_t env_state_dim);
@@ -69,6 +76,7 @@ class Hdf5Dataset : public Dataset {
   std::vector<bool> is_real_;                    // per episode: its attribute `sim` is false
   std::vector<std::string> env_state_names_;     // per episode; empty: not recorded
   std::set<std::filesystem::path> other_files_;  // files that the episodes link to
+  std::vector<std::string> left_out_;            // reasons
   mutable FrameOffsets offsets_;
 };
 

@@ -33,6 +33,7 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
   fields.boolean("shift_real_actions", o.shift_real_actions,
                  "in episodes with `sim` false, pair row t with the action recorded at row t - 1, "
                  "as in ACT's training");
+  declare_unreadable(fields, o.unreadable);
 }
 
 static void declare(OptionFields& fields, RobomimicOptions& o) {
@@ -57,6 +58,7 @@ static void declare(OptionFields& fields, RobomimicOptions& o) {
   fields.integer("max_episodes", max_episodes, "use only the first N demonstrations; default all")
       .at_least(1);
   o.max_episodes = max_episodes.value_or(0);
+  declare_unreadable(fields, o.unreadable);
 }
 
 static void declare(OptionFields& fields, WriterOptions& o) {

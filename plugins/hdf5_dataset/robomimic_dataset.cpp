@@ -105,13 +105,27 @@ at::Tensor joined_columns(const Hdf5File& file, const std::vector<std::string>& 
 RobomimicDataset::RobomimicDataset(const RobomimicOptions& options) : options_(options) {
   check_is_file(options.path);
   const Hdf5File file(options.path, kRobomimicLayout);
-  demos_ = selected_demos(file, options);
+  const std::vector<Demo> selected = selected_demos(file, options);
   spec_.control_hz = control_rate(file, options.control_hz);
 
   // The first demonstration determines the keys, and every demonstration is checked.
   if (options_.actions.empty()) options_.actions = {"actions"};
-  choose_keys(file, demos_.front());
-  for (const Demo& demo : demos_) add_demo(file, demo);
+  for (const Demo& demo : selected) {
+    const RobomimicOptions options_before = options_;
+    const ObservationSpec spec_before = spec_;
+    try {
+      if (demos_.empty()) choose_keys(file, demo);
+      demos_.push_back(demo);
+      add_demo(file, demo);
+    } catch (const Error& error) {
+      const bool is_last_hope = episodes_.empty() && demo.name == selected.back().name;
+      if (options.unreadable == Unreadable::kError || is_last_hope) throw;
+      leave_out(error, left_out_);
+      demos_.resize(episodes_.size());
+      options_ = options_before;
+      spec_ = spec_before;
+    }
+  }
 }
 
 // Chooses the cameras and the keys of the state that the options leave open, and logs unused keys.

@@ -16,8 +16,10 @@
 
 #include "plugins/hdf5_dataset/camera_frames.h"
 #include "plugins/hdf5_dataset/robomimic_layout.h"
+#include "plugins/hdf5_dataset/unreadable.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/contract/dataset.h"
+#include "roboimi/contract/leaves_out.h"
 
 namespace roboimi::hdf5_dataset {
 
@@ -30,12 +32,14 @@ struct RobomimicOptions {
   std::optional<double> control_hz = {};       // replaces the recorded rate
   std::vector<std::string> episodes = {};      // numbers and ranges of demonstrations; empty: all
   std::int64_t max_episodes = 0;               // use only the first N; 0: all
+  Unreadable unreadable = Unreadable::kError;
 };
 
-class RobomimicDataset : public Dataset {
+class RobomimicDataset : public Dataset, public LeavesOut {
  public:
   // Opens the file once and checks every demonstration that is selected. Throws Error for a file of
-  // another layout, a missing key, sizes or numbers of rows that differ, and masks that do not fit.
+  // another layout, a missing key, sizes or numbers of rows that differ, and masks that do not fit;
+  // `unreadable: skip` leaves out the demonstrations at fault, unless no other is left.
   explicit RobomimicDataset(const RobomimicOptions& options);
 
   const ObservationSpec& spec() const override { return spec_; }
@@ -47,6 +51,7 @@ class RobomimicDataset : public Dataset {
   std::optional<FrameExtent> frame_extent(std::int64_t episode, const std::string& camera,
                                           std::int64_t row) const override;
   std::vector<std::filesystem::path> files() const override;
+  std::vector<std::string> left_out() const override { return left_out_; }
 
   // The number N of the demonstration "demo_N".
   std::int64_t number(std::int64_t episode) const;
@@ -67,6 +72,7 @@ class RobomimicDataset : public Dataset {
   std::vector<Demo> demos_;
   std::vector<EpisodeInfo> episodes_;
   std::set<std::filesystem::path> other_files_;  // files that the datasets link to
+  std::vector<std::string> left_out_;            // reasons
   mutable FrameOffsets offsets_;
 };
 

@@ -259,6 +259,10 @@ std::vector<std::string> default_state_keys(const Hdf5File& file,
     }
   }
   if (!robots.empty()) return robots;
+  // LIBERO: position and rotation vector of the hand, and the fingers.
+  if (has_vector(keys, "ee_states") && has_vector(keys, "gripper_states")) {
+    return {"ee_states", "gripper_states"};
+  }
 
   if (keys.empty()) {
     throw Error({.what = "the demonstrations have no observations",
@@ -274,11 +278,12 @@ std::vector<std::string> default_state_keys(const Hdf5File& file,
     if (key.is_vector()) vectors.push_back(key.name);
   }
   if (vectors.size() == 1) return vectors;
-  throw Error({.what = "cannot tell which observations are the state",
-               .where = file.path().string(),
-               .expected = "obs/state, obs/qpos, obs/robot0_eef_pos or a single vector",
-               .found = listed_keys(keys),
-               .next = "name them in the order of the state: data.state=[KEY, ...]"});
+  throw Error(
+      {.what = "cannot tell which observations are the state",
+       .where = file.path().string(),
+       .expected = "obs/state, obs/qpos, obs/robot0_eef_pos, obs/ee_states or a single vector",
+       .found = listed_keys(keys),
+       .next = "name them in the order of the state: data.state=[KEY, ...]"});
 }
 
 std::string listed_keys(const std::vector<ObservationKey>& keys) {

@@ -95,6 +95,22 @@ TEST_F(DataCommand, InfoListsAllArraysIfTheCodecOfOneIsNotKnown) {
   EXPECT_EQ(data({"stats", umi, "data.unreadable=skip"}).status, 0);
 }
 
+TEST_F(DataCommand, InfoListsEpisodesThatCannotBeOpenedAndExaminesTheOthers) {
+  fs::copy(*place_ / "data", *place_ / "partial", fs::copy_options::recursive);
+  fs::copy_file(*place_ / "data/episode_0.hdf5", *place_ / "partial/episode_2.hdf5");
+  fs::resize_file(*place_ / "partial/episode_0.hdf5", 5000);
+  fs::resize_file(*place_ / "partial/episode_2.hdf5", 0);
+  const Json json = json_of({"info", "partial"});
+  EXPECT_EQ(json.at("num_episodes"), 1);
+  const auto finding = [&](std::size_t i) { return json.at("findings").at(i); };
+  EXPECT_EQ(finding(0).at("kind"), "unreadable");
+  EXPECT_THAT(finding(0).at("text").get<std::string>(),
+              HasSubstr("episode_0.hdf5: the file is cut off"));
+  EXPECT_THAT(finding(1).at("text").get<std::string>(),
+              HasSubstr("episode_2.hdf5: not an HDF5 file"));
+  EXPECT_EQ(data({"stats", "partial"}).status, 1);
+}
+
 TEST_F(DataCommand, StatsAreThoseOfAllRows) {
   const auto dataset = open("data");
   const at::Tensor states = at::cat({dataset->state(0), dataset->state(1)});

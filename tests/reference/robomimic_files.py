@@ -129,6 +129,14 @@ def write_keys(write):
             demo["obs/gripper"] = table(number, 5, 1)[:, 0]
             demo["obs/joints"] = table(number, 5, 2).astype(np.float32)
             demo["obs/rgb"] = image(number, 5)
+    with write("libero") as file:
+        demo = file.create_group("data/demo_0")
+        demo["actions"] = table(0, 5, 7)
+        demo["obs/ee_states"] = table(0, 5, 6)
+        demo["obs/ee_pos"] = table(0, 5, 3)
+        demo["obs/gripper_states"] = table(0, 5, 2)
+        demo["obs/joint_states"] = table(0, 5, 7)
+        demo["obs/agentview_rgb"] = image(0, 5)
     with write("state_key") as file:
         demo = file.create_group("data/demo_0")
         demo["actions"] = table(0, 5, 2)

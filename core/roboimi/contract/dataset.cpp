@@ -7,12 +7,15 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/contract/episode_writer.h"
+#include "roboimi/contract/leaves_out.h"
 
 namespace roboimi {
 
 Dataset::~Dataset() = default;
 
 EpisodeWriter::~EpisodeWriter() = default;
+
+LeavesOut::~LeavesOut() = default;
 
 void EpisodeWriter::place(const std::filesystem::path& written, const std::filesystem::path& folder,
                           std::int64_t index) const {

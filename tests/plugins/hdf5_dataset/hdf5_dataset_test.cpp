@@ -349,6 +349,31 @@ TEST_F(Hdf5DatasetTest, RejectsEpisodesThatDoNotMatchEachOther) {
       1);
 }
 
+TEST_F(Hdf5DatasetTest, LeavesOutEpisodesThatCannotBeReadIfAsked) {
+  const Hdf5EpisodeWriter writer({});
+  for (int i = 0; i < 4; ++i) {
+    writer.write(folder("partial/episode_" + std::to_string(i) + ".hdf5"), record(false));
+  }
+  write_text_atomically(folder("partial/episode_0.hdf5"), "not an HDF5 file at all");
+  fs::resize_file(folder("partial/episode_2.hdf5"), 4000);
+  EpisodeRecord other = record(false);
+  other.actions = table(100, kQpos + 1);
+  writer.write(folder("partial/episode_3.hdf5"), other);
+  DatasetOptions chosen = options("partial");
+  EXPECT_THAT(error_of(chosen), HasSubstr("episode_0.hdf5: not an HDF5 file"));
+  chosen.unreadable = Unreadable::kSkip;
+  const Hdf5Dataset dataset(chosen);
+  ASSERT_EQ(dataset.num_episodes(), 1);
+  EXPECT_EQ(dataset.episode(0).file.filename(), "episode_1.hdf5");
+  expect_tables(dataset, 0);
+  EXPECT_THAT(dataset.left_out(), ElementsAre(HasSubstr("episode_0.hdf5: not an HDF5 file"),
+                                              HasSubstr("episode_2.hdf5: the file is cut off"),
+                                              HasSubstr("episode_3.hdf5: the episode does not")));
+  // A dataset without episodes is an error.
+  chosen.episodes = {"0", "2"};
+  EXPECT_THAT(error_of(chosen), HasSubstr("episode_2.hdf5: the file is cut off"));
+}
+
 TEST_F(Hdf5DatasetTest, SelectsEpisodesByTheNumbersOfTheirFiles) {
   for (const char* number : {"0", "2", "3", "10"}) {
     Hdf5EpisodeWriter({}).write(folder("numbers/episode_" + std::string(number) + ".hdf5"),

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include "plugins/hdf5_dataset/hdf5_dataset.h"
@@ -129,6 +130,22 @@ TEST_F(RobomimicFiles, AreSelectedByOriginalNumber) {
               AllOf(HasSubstr("there is no episode 4"), HasSubstr("one of 1-3, 9-10, 14")));
 }
 
+TEST_F(RobomimicFiles, AreReadWithoutDemonstrationsAtFaultIfAsked) {
+  const RobomimicOptions strict = options("faulty");
+  fs::copy_file(options("gaps").path, strict.path);
+  const std::string command =
+      ROBOIMI_SOURCE_DIR "/.venv/bin/python -c \"import h5py; f = h5py.File('" +
+      strict.path.string() + "', 'r+'); del f['data/demo_1/actions'], f['data/demo_9/obs']\"";
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  EXPECT_THAT(error_of(strict), HasSubstr("demo_1"));
+  RobomimicOptions lenient = strict;
+  lenient.unreadable = Unreadable::kSkip;
+  const RobomimicDataset dataset(lenient);
+  EXPECT_THAT(numbers_of(dataset), ElementsAre(2, 3, 10, 14));
+  EXPECT_THAT(dataset.left_out(), ElementsAre(HasSubstr("demo_1"), HasSubstr("demo_9")));
+  EXPECT_TRUE(at::equal(dataset.actions(1), -demo_table(3, 7, 7, 0.0)));
+}
+
 TEST_F(RobomimicFiles, AreSelectedByMasksOfEitherKindOfString) {
   for (const std::string kind : {"fixed", "variable"}) {
     const std::string name = "masks_" + kind;
@@ -204,6 +221,12 @@ TEST_F(RobomimicFiles, MayHaveKeysOfTheirOwn) {
   own.actions = {"abs_actions"};
   own.camera_names = {"joints"};
   EXPECT_THAT(error_of(own), HasSubstr("demo_0/joints"));
+
+  // LIBERO's names.
+  const RobomimicDataset libero(options("libero"));
+  EXPECT_TRUE(
+      at::equal(libero.state(0), at::cat({demo_table(0, 5, 6, 0.0), demo_table(0, 5, 2, 0.0)}, 1)));
+  EXPECT_THAT(libero.spec().camera_names(), ElementsAre("agentview_rgb"));
 
   // A key named `state` is the state.
   const RobomimicDataset state(options("state_key"));
