@@ -80,7 +80,19 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
     std::erase_if(spec_.streams,
                   [](const StreamSpec& stream) { return stream.name == roboimi::kEnvState; });
   }
+  log_shift();
   notes.log();
+}
+
+// A config of an earlier version, which shifted only with `alignment: act`, reads other pairs now.
+void Hdf5Dataset::log_shift() const {
+  const auto shifted = options_.shift_real_actions ? std::ranges::count(is_real_, true) : 0;
+  if (shifted == 0) return;
+  logger().info(
+      "hdf5_dataset: {} of {} episodes are of a real robot (sim is false): row t is paired with the "
+      "action of row t - 1; if row t holds the command sent after it was observed, set "
+      "data.shift_real_actions=false",
+      shifted, num_episodes());
 }
 
 Hdf5Dataset::~Hdf5Dataset() = default;

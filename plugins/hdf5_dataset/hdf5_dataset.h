@@ -61,6 +61,7 @@ class Hdf5Dataset : public Dataset, public LeavesOut {
   void add_file(const std::filesystem::path& path, ReadingNotes& notes,
                 std::vector<RecordedRate>& rates);
   void add_episode(const Hdf5File& file, ReadingNotes& notes);
+  void log_shift() const;
   void add_sizes(const Hdf5File& file, std::int64_t state_dim, std::int64_t action_dim,
                  std::int64_t env_state_dim);
   void add_cameras(const Hdf5File& file, std::int64_t length, std::vector<std::string>& read);

@@ -248,6 +248,22 @@ TEST_F(RecordedEpisodes, HaveTheirAttributesParsedOrIgnored) {
                     HasSubstr("attribute 'success' with the value 'who knows' in episode_2.hdf5")));
 }
 
+TEST_F(RecordedEpisodes, SayThatTheActionsOfARealRobotAreShifted) {
+  const std::string line = "2 of 4 episodes are of a real robot (sim is false): row t is paired with "
+                           "the action of row t - 1; ";
+  {
+    LoggedLines lines;
+    const Hdf5Dataset shifted(options("attributes"));
+    EXPECT_THAT(lines.text(), HasSubstr(line));
+    EXPECT_THAT(lines.text(), HasSubstr("set data.shift_real_actions=false"));
+  }
+  LoggedLines lines;
+  DatasetOptions as_recorded = options("attributes");
+  as_recorded.shift_real_actions = false;
+  const Hdf5Dataset dataset(as_recorded);
+  EXPECT_THAT(lines.text(), Not(HasSubstr(line)));
+}
+
 TEST_F(RecordedEpisodes, MayHaveSlightlyDifferentMeasuredRates) {
   LoggedLines lines;
   EXPECT_DOUBLE_EQ(Hdf5Dataset(options("rates")).spec().control_hz, 50.1);
