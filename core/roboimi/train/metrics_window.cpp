@@ -1,5 +1,6 @@
 #include "roboimi/train/metrics_window.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "roboimi/common/error.h"
@@ -9,6 +10,18 @@ namespace {
 
 double seconds_of(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
+}
+
+// The text of process `rank`, in every process. Collective.
+std::string text_of_rank(std::int64_t rank, const std::string& text, Communicator& communicator) {
+  at::Tensor size = at::full({}, static_cast<std::int64_t>(text.size()), at::kLong);
+  communicator.broadcast(size, rank);
+  at::Tensor bytes = at::empty({size.item<std::int64_t>()}, at::kByte);
+  if (communicator.rank() == rank) {
+    std::copy(text.begin(), text.end(), bytes.mutable_data_ptr<std::uint8_t>());
+  }
+  communicator.broadcast(bytes, rank);
+  return {static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()};
 }
 
 }  // namespace
@@ -53,8 +66,29 @@ void MetricsWindow::add(const std::string& name, const at::Tensor& value, std::i
   sum = sum.defined() ? sum.add_(part) : part;
 }
 
+// Sums of different metrics would be added to each other, or the processes would wait forever.
+void MetricsWindow::require_same_metrics(Communicator& communicator) const {
+  if (communicator.size() == 1) return;
+  std::string names;
+  for (const auto& item : sums_) names += (names.empty() ? "" : ", ") + item.first;
+  const std::string first = broadcast_text(names, communicator);
+  // In every process, the lowest rank whose metrics differ from those of rank 0.
+  at::Tensor differs = at::zeros({communicator.size()}, at::kLong);
+  differs[communicator.rank()] = names != first ? 1 : 0;
+  communicator.all_reduce(differs);
+  if (differs.sum().item<std::int64_t>() == 0) return;
+  const std::int64_t other = differs.argmax().item<std::int64_t>();
+  throw Error(
+      {.what = "the agent reports other metrics in different processes",
+       .where = "Agent::loss()",
+       .expected = "those of rank 0 in every process: " + first,
+       .found = text_of_rank(other, names, communicator) + " in rank " + std::to_string(other),
+       .next = "report the same metrics for every batch"});
+}
+
 Scalars MetricsWindow::means(Communicator& communicator) const {
   ROBOIMI_CHECK(steps_ > 0, "no step in the window");
+  require_same_metrics(communicator);
   const auto steps = static_cast<double>(steps_);
   const auto timed_steps = static_cast<double>(steps_ - restored_steps_);
   const at::Tensor data = at::full({1}, 1e3 * seconds_of(data_time_) / timed_steps, at::kDouble);
@@ -78,6 +112,7 @@ at::Tensor MetricsWindow::read_sums() const {
 MetricsSums MetricsWindow::sums(Communicator& communicator) const {
   MetricsSums sums{.steps = steps_};
   if (steps_ == 0) return sums;
+  require_same_metrics(communicator);
   // One row per process, zero in the other processes: the all-reduce keeps each row bit-exact.
   const at::Tensor own = read_sums();
   at::Tensor rows = at::zeros({communicator.size(), own.size(0)}, at::kDouble);

@@ -39,9 +39,10 @@ class ROBOIMI_EXPORT MetricsWindow {
   void exclude_time(std::chrono::steady_clock::duration spent) { started_ += spent; }
 
   // The means over the steps and the processes, including "train/data_ms" and this process's
-  // "train/steps_per_second". Collective. Needs at least one step in the window.
+  // "train/steps_per_second". Collective. Needs at least one step in the window. Throws Error in
+  // every process if their metrics have different names.
   Scalars means(Communicator& communicator) const;
-  // The sums of the unfinished window, for a checkpoint. Collective.
+  // The sums of the unfinished window, for a checkpoint. Collective. Throws the same Error.
   MetricsSums sums(Communicator& communicator) const;
   // Continues an unfinished window from a checkpoint, so that the next line also covers its steps.
   // This window must be empty.
@@ -54,6 +55,7 @@ class ROBOIMI_EXPORT MetricsWindow {
 
  private:
   void add(const std::string& name, const at::Tensor& value, std::int64_t parts);
+  void require_same_metrics(Communicator& communicator) const;
   at::Tensor read_sums() const;
   at::Tensor is_first_bad(const at::Tensor& gradient_norm) const;
 

@@ -5,6 +5,7 @@
 #include "roboimi/common/interrupted.h"
 #include "roboimi/io/tensor_map.h"
 #include "roboimi/train/trainer.h"
+#include "tests/error_text.h"
 #include "tests/plugins/communicators/communicator_under_test.h"
 #include "tests/unit/train/recorder.h"
 #include "tests/unit/train/tiny_agent.h"
@@ -93,6 +94,34 @@ TEST_F(TrainingTogether, TracksMeansOverTheProcesses) {
   }
   EXPECT_NEAR(recorder.lines[1]["train/loss"], expected / static_cast<double>(processes_.size()),
               1e-5);
+}
+
+TEST_F(TrainingTogether, ReportsMetricsThatDifferBetweenProcesses) {
+  class UnevenAgent : public testing::TinyAgent {
+   public:
+    using TinyAgent::TinyAgent;
+    LossReport loss(const Batch& batch, at::Generator& generator) override {
+      LossReport report = TinyAgent::loss(batch, generator);
+      if (is_other) report.metrics = {{"grasps", report.loss.detach()}, {"twice", report.loss}};
+      return report;
+    }
+    bool is_other = false;
+  };
+  if (processes_.size() == 1) return;
+  UnevenAgent agent(testing::tiny_spec());
+  agent.is_other = processes_.rank() == 1;
+  const at::Tensor eye = at::eye(3);
+  agent.set_statistics({.state = Statistics::of(eye), .action = Statistics::of(eye)});
+  const TrainerParts own = parts();
+  for (const std::int64_t log_every : {5, 1000}) {  // found while logging, and while saving
+    options_.log_every = log_every;
+    Trainer trainer(
+        {.agent = agent, .batches = own.batches, .communicator = &processes_, .seed = 1}, options_);
+    EXPECT_EQ(error_text([&] { trainer.run(); }),
+              "Agent::loss(): the agent reports other metrics in different processes: expected "
+              "those of rank 0 in every process: gradient_norm, loss, twice; found gradient_norm, "
+              "grasps, loss, twice in rank 1; report the same metrics for every batch");
+  }
 }
 
 TEST_F(TrainingTogether, StopsAllProcessesAfterTheSameStep) {
