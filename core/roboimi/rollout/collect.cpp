@@ -188,6 +188,7 @@ void Collection::find_existing() {
     std::uint64_t seed = 0;
     try {
       seed = recorded_seed(*writer_, file);
+      require_possible(seed, file);
     } catch (const Error& error) {
       logger().warn("{} will be recorded again: {}", file.string(), error.what());
       before.reset();
@@ -201,6 +202,20 @@ void Collection::find_existing() {
     ++num_kept_;
     before = seed + 1;
   }
+}
+
+// A damaged seed must not count as any number of failed attempts.
+void Collection::require_possible(std::uint64_t seed, const fs::path& file) const {
+  const std::uint64_t first =
+      outcomes_.empty() ? options_.first_seed : outcomes_.rbegin()->first + 1;
+  const std::uint64_t last =
+      options_.first_seed + static_cast<std::uint64_t>(options_.max_attempts) - 1;
+  if (seed >= first && seed <= last) return;
+  throw Error({.what = "the recorded seed cannot be that of this episode",
+               .where = file.string(),
+               .expected = std::to_string(first) + " to " + std::to_string(last) +
+                           ", the seeds after the previous episode within collect.max_attempts",
+               .found = std::to_string(seed)});
 }
 
 // Finds finished attempts whose episode number was not known yet.

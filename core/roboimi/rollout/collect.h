@@ -90,6 +90,7 @@ class ROBOIMI_EXPORT Collection {
   void check_settings() const;
   void check_simulator(const std::string& recorded) const;
   void find_existing();
+  void require_possible(std::uint64_t seed, const std::filesystem::path& file) const;
   void find_staged();
   void advance();
 

@@ -167,6 +167,32 @@ TEST_F(CollectionTest, RecordsADamagedEpisodeAgain) {
   EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
 }
 
+// A huge seed would make every seed below it a failed attempt.
+TEST_F(CollectionTest, RecordsAnEpisodeWithAnImpossibleSeedAgain) {
+  {
+    Collection collection = open(5);
+    while (const auto seed = collection.next_seed()) attempt(collection, *seed);
+  }
+  const fs::path file = folder_ / "out/episode_2.txt";
+  for (const char* seed : {"18446744073709551615", "110", "3", "11"}) {
+    write_text_atomically(file, seed);
+    ::testing::internal::CaptureStderr();
+    Collection collection = open(5);
+    const std::string log = ::testing::internal::GetCapturedStderr();
+    EXPECT_THAT(log, HasSubstr(file.string() + " will be recorded again: "));
+    EXPECT_THAT(log, HasSubstr(std::string("expected 12 to 109, the seeds after the previous "
+                                           "episode within collect.max_attempts; found ") +
+                               seed));
+    std::vector<std::uint64_t> attempted;
+    while (const auto next = collection.next_seed()) {
+      attempted.push_back(*next);
+      attempt(collection, *next);
+    }
+    EXPECT_THAT(attempted, ElementsAre(12, 13));
+    EXPECT_THAT(seeds(), ElementsAre(10, 11, 13, 14, 16));
+  }
+}
+
 TEST_F(CollectionTest, RejectsAFolderWithOtherSettings) {
   { Collection collection = open(2); }
   CollectionOptions other = options(2);
