@@ -130,6 +130,30 @@ TEST_F(OpenLoop, RejectsDataThatCannotBeCompared) {
   EXPECT_THAT(error_of(agent, {0}), HasSubstr("does not act"));
 }
 
+// Reads rows of another number than the spec promises.
+class ShortDataset : public TableDataset {
+ public:
+  using TableDataset::TableDataset;
+  at::Tensor actions(std::int64_t e) const override {
+    const at::Tensor rows = TableDataset::actions(e);
+    return short_actions ? rows.slice(0, 1) : rows;
+  }
+  at::Tensor read(std::int64_t e, const std::string& stream, std::int64_t first,
+                  std::int64_t count) const override {
+    return TableDataset::read(e, stream, first, short_actions ? count : count - 1);
+  }
+  bool short_actions = true;
+};
+
+TEST_F(OpenLoop, NamesTheFileOfADatasetThatReadsAnotherNumberOfRows) {
+  ShortDataset data(folder_ / "short", {3, 4}, {"front"});
+  Imitator agent(data.spec(), 0.0);
+  const auto text = [&] { return error_text([&] { open_loop_error(agent, data, {1}, {}); }); };
+  EXPECT_THAT(text(), HasSubstr("episode_1.raw: actions() of the dataset"));
+  data.short_actions = false;
+  EXPECT_THAT(text(), HasSubstr("episode_1.raw: read('"));
+}
+
 TEST_F(OpenLoop, StopsOnRequest) {
   Imitator agent(data_.spec(), 0.0);
   EXPECT_THROW(open_loop_error(agent, data_, {0}, {.should_stop = [] { return true; }}),
