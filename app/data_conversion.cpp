@@ -218,7 +218,7 @@ EpisodeRecord DataConversion::record(std::int64_t index,
   const Source& source = episodes_.at(static_cast<std::size_t>(index));
   const EpisodeInfo& info = source.dataset->episode(source.episode);
   EpisodeRecord record{.streams = spec_.streams,
-                       .labels = source.dataset->labels(source.episode),
+                       .labels = read_labels(*source.dataset, source.episode),
                        .actions = read_actions(*source.dataset, source.episode),
                        .control_hz = spec_.control_hz,
                        .seed = info.seed,

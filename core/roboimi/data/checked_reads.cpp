@@ -12,6 +12,17 @@
 namespace roboimi {
 namespace {
 
+[[noreturn]] void fail_read(const Dataset& dataset, std::int64_t episode, const std::string& call,
+                            const std::string& expected, const at::Tensor& found) {
+  const std::string type = c10::demangle(typeid(dataset).name());
+  throw Error(
+      {.what = fmt::format("{} of the dataset {} does not match the dataset's spec", call, type),
+       .where = dataset.episode(episode).file.string(),
+       .expected = expected,
+       .found = describe_tensor(found),
+       .next = "fix the plugin, or report the problem to its author"});
+}
+
 const at::Tensor& checked_read(const Dataset& dataset, std::int64_t episode,
                                const std::string& call, const at::Tensor& tensor,
                                at::ScalarType dtype, at::IntArrayRef shape) {
@@ -19,13 +30,8 @@ const at::Tensor& checked_read(const Dataset& dataset, std::int64_t episode,
       tensor.device().is_cpu()) {
     return tensor;
   }
-  const std::string type = c10::demangle(typeid(dataset).name());
-  throw Error(
-      {.what = fmt::format("{} of the dataset {} does not match the dataset's spec", call, type),
-       .where = dataset.episode(episode).file.string(),
-       .expected = fmt::format("{} [{}]", c10::toString(dtype), fmt::join(shape, ", ")),
-       .found = describe_tensor(tensor),
-       .next = "fix the plugin, or report the problem to its author"});
+  fail_read(dataset, episode, call,
+            fmt::format("{} [{}]", c10::toString(dtype), fmt::join(shape, ", ")), tensor);
 }
 
 }  // namespace
@@ -69,6 +75,19 @@ at::Tensor read_state(const Dataset& dataset, std::int64_t episode) {
 at::Tensor read_env_state(const Dataset& dataset, std::int64_t episode) {
   return dataset.spec().find(kEnvState) == nullptr ? at::Tensor()
                                                    : read_stream(dataset, episode, kEnvState);
+}
+
+std::map<std::string, at::Tensor> read_labels(const Dataset& dataset, std::int64_t episode) {
+  std::map<std::string, at::Tensor> labels = dataset.labels(episode);
+  const std::int64_t length = dataset.episode(episode).length;
+  for (const auto& [name, values] : labels) {
+    const bool is_table = values.defined() && values.dim() == 2 && values.size(0) == length &&
+                          values.size(1) > 0 && values.device().is_cpu() && !values.is_complex();
+    if (is_table) continue;
+    fail_read(dataset, episode, fmt::format("label '{}'", name),
+              fmt::format("Float [{}, k], k > 0", length), values);
+  }
+  return labels;
 }
 
 }  // namespace roboimi

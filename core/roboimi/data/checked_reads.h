@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "roboimi/common/export.h"
@@ -25,6 +26,9 @@ ROBOIMI_EXPORT at::Tensor read_stream(const Dataset& dataset, std::int64_t episo
 // Float [L, S] and [L, E], or undefined if the spec has no such stream.
 ROBOIMI_EXPORT at::Tensor read_state(const Dataset& dataset, std::int64_t episode);
 ROBOIMI_EXPORT at::Tensor read_env_state(const Dataset& dataset, std::int64_t episode);
+// The labels, each of a numeric type [L, k] with k > 0.
+ROBOIMI_EXPORT std::map<std::string, at::Tensor> read_labels(const Dataset& dataset,
+                                                             std::int64_t episode);
 
 // "Float [12, 3]", with the device unless it is the CPU; "nothing" if undefined.
 ROBOIMI_EXPORT std::string describe_tensor(const at::Tensor& tensor);

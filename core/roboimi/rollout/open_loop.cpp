@@ -12,6 +12,7 @@
 #include "roboimi/contract/agent.h"
 #include "roboimi/contract/dataset.h"
 #include "roboimi/contract/min_max.h"
+#include "roboimi/data/checked_reads.h"
 #include "roboimi/data/window_sampler.h"
 #include "roboimi/rollout/evaluation_state.h"
 #include "roboimi/rollout/fit.h"
@@ -39,7 +40,7 @@ class Replay {
  public:
   Replay(const Dataset& dataset, std::int64_t episode) : dataset_(dataset), episode_(episode) {
     for (const StreamSpec& stream : dataset.spec().streams) {
-      if (!stream.is_image()) tables_[stream.name] = dataset.read_all(episode, stream.name);
+      if (!stream.is_image()) tables_[stream.name] = read_stream(dataset, episode, stream.name);
     }
   }
 
@@ -49,7 +50,7 @@ class Replay {
     if (!with_images) return observation;
     for (const StreamSpec& stream : dataset_.spec().streams) {
       if (!stream.is_image()) continue;
-      observation[stream.name] = dataset_.read(episode_, stream.name, index, 1)[0];
+      observation[stream.name] = read_stream(dataset_, episode_, stream.name, index, 1)[0];
     }
     return observation;
   }
@@ -73,7 +74,7 @@ at::Tensor targets(const Horizons& horizons, const Dataset& dataset, std::int64_
   for (std::int64_t row = 0; row < info.length; ++row) {
     rows.push_back(window_rows(horizons, row).first_action + horizons.first_action());
   }
-  return dataset.actions(episode).index_select(0, at::tensor(rows));
+  return read_actions(dataset, episode).index_select(0, at::tensor(rows));
 }
 
 OpenLoopError::Episode compare(const Agent& agent, Actor& actor, const Dataset& dataset,

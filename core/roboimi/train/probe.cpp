@@ -8,6 +8,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "roboimi/data/checked_reads.h"
 
 namespace roboimi {
 namespace {
@@ -45,6 +46,14 @@ void check(const ProbeData& train, const ProbeData& held_out) {
                  .found = fmt::format("{} and {}", std::max<std::size_t>(train.first.size(), 1) - 1,
                                       std::max<std::size_t>(held_out.first.size(), 1) - 1),
                  .next = "hold out some episodes; collect more if there are too few"});
+  }
+  for (const ProbeData* data : {&train, &held_out}) {
+    for (const auto& [name, values] : data->labels) {
+      if (values.dim() == 2 && values.size(0) == data->representation.size(0)) continue;
+      throw Error({.what = fmt::format("the label '{}' does not fit the representation", name),
+                   .expected = fmt::format("{} rows", data->representation.size(0)),
+                   .found = describe_tensor(values)});
+    }
   }
   for (const auto& [name, values] : train.labels) {
     const auto found = held_out.labels.find(name);
@@ -108,10 +117,20 @@ std::map<std::string, at::Tensor> probe_labels(const Dataset& dataset,
                                                const std::vector<std::int64_t>& episodes) {
   std::map<std::string, std::vector<at::Tensor>> parts;
   for (const std::int64_t episode : episodes) {
-    if (const at::Tensor state = dataset.state(episode); state.defined()) {
-      parts["state"].push_back(state);
+    std::map<std::string, at::Tensor> own = read_labels(dataset, episode);
+    // The state itself replaces a label of that name.
+    if (const at::Tensor state = read_state(dataset, episode); state.defined()) own[kState] = state;
+    for (const auto& [name, values] : own) {
+      std::vector<at::Tensor>& former = parts[name];
+      if (!former.empty() && former.front().size(1) != values.size(1)) {
+        throw Error({.what = fmt::format("the label '{}' has another size than before", name),
+                     .where = dataset.episode(episode).file.string(),
+                     .expected = fmt::format("{} columns", former.front().size(1)),
+                     .found = std::to_string(values.size(1)),
+                     .next = "probe episodes that were recorded with the same labels"});
+      }
+      former.push_back(values);
     }
-    for (const auto& [name, values] : dataset.labels(episode)) parts[name].push_back(values);
   }
   std::map<std::string, at::Tensor> labels;
   for (const auto& [name, values] : parts) {

@@ -5,7 +5,9 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/random.h"
+#include "tests/error_text.h"
 #include "tests/reference/run_reference.h"
+#include "tests/unit/data/table_dataset.h"
 
 namespace roboimi {
 namespace {
@@ -67,6 +69,45 @@ TEST(LinearProbes, AgreeWithTheClosedFormInNumpy) {
   const auto results = linear_probes(train, held_out, {.ridge = 0.05});
   EXPECT_NEAR(results[0].r2, r2, 1e-6);
   EXPECT_NEAR(results[0].rmse, rmse, 1e-5);
+}
+
+TEST(LinearProbes, NeedOneLabelPerRow) {
+  ProbeData train = episodes(3, 0.0, 1);
+  train.labels["position"] = train.labels["position"].slice(0, 1);
+  EXPECT_EQ(error_text([&] { linear_probes(train, episodes(2, 0.0, 2), {}); }),
+            "the label 'position' does not fit the representation: expected 120 rows; found Float "
+            "[119, 3]");
+}
+
+// Labels as a plugin might return them.
+class LabeledDataset : public TableDataset {
+ public:
+  using TableDataset::TableDataset;
+  std::map<std::string, at::Tensor> labels(std::int64_t e) const override {
+    return {{"box", labels_.at(static_cast<std::size_t>(e))}, {"state", at::zeros({3, 9})}};
+  }
+  std::vector<at::Tensor> labels_ = {at::zeros({3, 2}), at::ones({3, 2})};
+};
+
+TEST(ProbeLabels, AreCheckedInEveryEpisode) {
+  const ScratchFolder folder;
+  LabeledDataset data(folder / "data", {3, 3}, {});
+  const auto labels = probe_labels(data, {0, 1});
+  EXPECT_EQ(labels.at("box").sizes(), at::IntArrayRef({6, 2}));
+  EXPECT_TRUE(at::equal(labels.at("state").slice(0, 3), data.state(1))) << "not the label";
+  const auto text = [&](const at::Tensor& second) {
+    data.labels_[1] = second;
+    return error_text([&] { probe_labels(data, {0, 1}); });
+  };
+  EXPECT_THAT(text(at::zeros({2, 2})),
+              HasSubstr("episode_1.raw: label 'box' of the dataset roboimi::(anonymous "
+                        "namespace)::LabeledDataset does not match the dataset's spec: expected "
+                        "Float [3, k], k > 0; found Float [2, 2]"));
+  EXPECT_THAT(text(at::zeros({3})), HasSubstr("found Float [3]"));
+  EXPECT_THAT(text(at::Tensor()), HasSubstr("found nothing"));
+  EXPECT_THAT(text(at::zeros({3, 4})),
+              HasSubstr("episode_1.raw: the label 'box' has another size than before: expected 2 "
+                        "columns; found 4"));
 }
 
 TEST(LinearProbes, NeedTrainingAndHeldOutEpisodes) {
