@@ -65,6 +65,7 @@ void AtomicFile::write(std::string_view bytes) {
 
 void AtomicFile::commit() {
   ROBOIMI_CHECK(output_ != nullptr, path_.string());
+  output_->close();
   output_.reset();
   write_file_atomically(path_, [&](const fs::path& target) { fs::rename(temporary_, target); });
   temporary_.clear();

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fstream>
 #include <system_error>
+#include <utility>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/temporary_names.h"
@@ -117,7 +118,16 @@ OutputFile::OutputFile(const fs::path& path, fs::path shown_as) : shown_as_(std:
   if (descriptor_ < 0) throw_system_error("cannot create", shown_as_, errno);
 }
 
-OutputFile::~OutputFile() { ::close(descriptor_); }
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void OutputFile::close() {
+  // After an error too, the descriptor is closed.
+  if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) {
+    throw_system_error("cannot write", shown_as_, errno);
+  }
+}
 
 void OutputFile::write(const void* data, std::size_t size) {
   const char* rest = static_cast<const char*>(data);
@@ -145,8 +155,11 @@ void write_file_atomically(const fs::path& path,
 }
 
 void write_text_atomically(const fs::path& path, std::string_view text) {
-  write_file_atomically(
-      path, [&](const fs::path& temporary) { OutputFile(temporary, path).write(text); });
+  write_file_atomically(path, [&](const fs::path& temporary) {
+    OutputFile file(temporary, path);
+    file.write(text);
+    file.close();
+  });
 }
 
 void write_folder_atomically(const fs::path& path,

@@ -23,6 +23,9 @@ class ROBOIMI_EXPORT OutputFile {
 
   void write(const void* data, std::size_t size);
   void write(std::string_view text) { write(text.data(), text.size()); }
+  // Closes the file. Some file systems report only here that they could not write (NFS, quotas), so
+  // every file that is written completely is closed by this call and not by the destructor.
+  void close();
 
  private:
   std::filesystem::path shown_as_;

@@ -90,7 +90,9 @@ void copy_whole(const fs::path& from, const fs::path& to) {
   fs::create_directories(to.parent_path());
   const MappedFile source(from);
   write_file_atomically(to, [&](const fs::path& temporary) {
-    OutputFile(temporary, to).write(source.data(), source.size());
+    OutputFile file(temporary, to);
+    file.write(source.data(), source.size());
+    file.close();
   });
 }
 

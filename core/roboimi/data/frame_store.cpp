@@ -174,6 +174,7 @@ void FrameStore::map_decoded(const std::vector<DecodeTask>& tasks,
         BinaryFile out(temporary);
         decode(
             tasks, [&](const void* bytes, std::size_t size) { out.append(bytes, size); }, options);
+        out.sync();
       });
     }
   }

@@ -150,6 +150,7 @@ void write_safetensors(const std::filesystem::path& path,
       const at::Tensor data = tensor.detach().cpu().contiguous();
       write_and_hash(file, sum, data.const_data_ptr(), data.nbytes());
     }
+    file.close();
   });
 }
 

@@ -42,12 +42,20 @@ void AppendFile::append(std::string_view record) {
     const int error = errno;
     // Remove the part that was written. If that fails as well, readers ignore the incomplete line.
     if (before >= 0 && ::ftruncate(descriptor_, before) != 0) errno = 0;
-    throw Error({.what = std::string("cannot write: ") + std::strerror(error),
-                 .where = path_.string(),
-                 .next = write_advice(error)});
+    fail("cannot write", error);
   }
 }
 
-void AppendFile::sync() { ::fsync(descriptor_); }
+void AppendFile::sync() {
+  // EINVAL: a pipe or another kind of file that cannot be synced.
+  if (::fsync(descriptor_) == 0 || errno == EINVAL) return;
+  fail("cannot sync", errno);
+}
+
+void AppendFile::fail(const char* what, int error) const {
+  throw Error({.what = std::string(what) + ": " + std::strerror(error),
+               .where = path_.string(),
+               .next = write_advice(error)});
+}
 
 }  // namespace roboimi

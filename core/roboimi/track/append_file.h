@@ -19,10 +19,13 @@ class ROBOIMI_EXPORT AppendFile {
 
   // Throws Error if the disk is full; a partly written record is removed again.
   void append(std::string_view record);
-  // Flushes to disk: everything appended so far survives a power failure.
+  // Flushes to disk: everything appended so far survives a power failure. Throws Error if the disk
+  // reports that it did not.
   void sync();
 
  private:
+  [[noreturn]] void fail(const char* what, int error) const;
+
   std::filesystem::path path_;
   int descriptor_ = -1;
 };

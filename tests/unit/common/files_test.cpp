@@ -122,6 +122,23 @@ TEST_F(Files, AFileInAFolderThatIsBeingWrittenIsSyncedOnlyOnce) {
       ::testing::ExitedWithCode(0), "");
 }
 
+// As on NFS, which may report only here that the disk is full.
+TEST_F(Files, AFailureOfCloseIsAnErrorAndLeavesNoFile) {
+  EXPECT_EXIT(
+      {
+        testing::deny_system_call(SYS_close, ENOSPC);
+        std::string text = "no error";
+        try {
+          write_text_atomically(folder_ / "model", "x");
+        } catch (const Error& error) {
+          text = error.what();
+        }
+        const bool is_named = text.find("model: cannot write: No space left") != std::string::npos;
+        std::_Exit(is_named && entries() == 0 ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
 TEST_F(Files, ATemporaryNameIsUniqueAndLinksAreNotFollowed) {
   std::vector<fs::path> names;
   for (int i = 0; i < 2; ++i) {

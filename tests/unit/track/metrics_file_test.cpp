@@ -11,6 +11,7 @@
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "tests/deny_system_call.h"
 
 namespace roboimi {
 namespace {
@@ -66,6 +67,23 @@ TEST_F(MetricsFileTest, AFileSizeLimitIsNamedAndKeepsWholeLines) {
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &former), 0);
   EXPECT_THAT(text, ::testing::HasSubstr("size limit of this process (ulimit -f)"));
   EXPECT_EQ(lines().size(), 1U);
+}
+
+TEST_F(MetricsFileTest, ReportsThatTheDiskDidNotKeepIt) {
+  EXPECT_EXIT(
+      {
+        MetricsFile file(path_);
+        file.scalars(50, {{"x", 1.0}});
+        testing::deny_system_call(SYS_fsync, EIO);
+        std::string text = "no error";
+        try {
+          file.flush();
+        } catch (const Error& error) {
+          text = error.what();
+        }
+        std::_Exit(text == path_.string() + ": cannot sync: Input/output error" ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
 }
 
 TEST_F(MetricsFileTest, IsCutBackToTheCheckpointAndLosesAnIncompleteLine) {
