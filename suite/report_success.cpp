@@ -68,13 +68,15 @@ std::string text_of(const std::map<std::string, std::string>& evaluations) {
 }
 
 // (seed of the training, seed of the episode) -> success
-std::map<std::pair<std::int64_t, std::int64_t>, bool> outcomes(const Runs& runs,
-                                                               const std::string& group) {
-  std::map<std::pair<std::int64_t, std::int64_t>, bool> all;
+using Outcomes = std::map<std::pair<std::int64_t, std::int64_t>, bool>;
+
+std::map<std::string, Outcomes> outcomes_by_group(const Runs& runs) {
+  std::map<std::string, Outcomes> all;
   for (const RunData& run : runs) {
-    if (run.group != group) continue;
-    for (const EpisodeResult& episode : run.episodes)
-      all[{run.seed, episode.seed}] = episode.success;
+    Outcomes& own = all[run.group];
+    for (const EpisodeResult& episode : run.episodes) {
+      own[{run.seed, episode.seed}] = episode.success;
+    }
   }
   return all;
 }
@@ -85,12 +87,11 @@ struct Comparison {
   double p = 1.0;
 };
 
-Comparison compare(const Runs& runs, const std::string& first, const std::string& second) {
-  const auto a = outcomes(runs, first), b = outcomes(runs, second);
+Comparison compare(const Outcomes& first, const Outcomes& second) {
   Comparison comparison;
-  for (const auto& [seeds, success] : a) {
-    const auto other = b.find(seeds);
-    if (other == b.end()) continue;
+  for (const auto& [seeds, success] : first) {
+    const auto other = second.find(seeds);
+    if (other == second.end()) continue;
     ++comparison.shared;
     comparison.first_only += success && !other->second ? 1 : 0;
     comparison.second_only += !success && other->second ? 1 : 0;
@@ -157,9 +158,10 @@ std::string success_table(const Runs& runs, const std::vector<std::string>& grou
 
 std::string comparison_table(const Runs& runs, const std::vector<std::string>& groups) {
   std::vector<Row> rows;
+  std::map<std::string, Outcomes> outcomes = outcomes_by_group(runs);
   for (std::size_t i = 0; i < groups.size(); ++i) {
     for (std::size_t j = i + 1; j < groups.size(); ++j) {
-      const Comparison c = compare(runs, groups[i], groups[j]);
+      const Comparison c = compare(outcomes[groups[i]], outcomes[groups[j]]);
       if (c.shared == 0) continue;
       rows.push_back({{groups[i]},
                       {groups[j]},
@@ -187,7 +189,8 @@ std::string conclusion(const Runs& runs, const std::vector<std::string>& groups)
                        100 * high);
   }
   const Ranked& second = ranked[1];
-  const Comparison c = compare(runs, best.group, second.group);
+  const std::map<std::string, Outcomes> outcomes = outcomes_by_group(runs);
+  const Comparison c = compare(outcomes.at(best.group), outcomes.at(second.group));
   if (c.shared == 0) {
     return fmt::format("{} and {} were evaluated on different episodes and cannot be compared.",
                        best.text(), second.text());
