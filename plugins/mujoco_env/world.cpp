@@ -17,7 +17,7 @@ namespace {
 class SceneFiles {
  public:
   explicit SceneFiles(const MjcfFile& scene) {
-    mj_defaultVFS(&files_);
+    simulator_call([&] { mj_defaultVFS(&files_); });
     add(scene);
     for (const MjcfFile& file : embedded_mjcf()) {
       if (std::strcmp(file.name, scene.name) != 0) add(file);
@@ -30,8 +30,9 @@ class SceneFiles {
 
  private:
   void add(const MjcfFile& file) {
+    const int size = static_cast<int>(std::strlen(file.text));
     const int status =
-        mj_addBufferVFS(&files_, file.name, file.text, static_cast<int>(std::strlen(file.text)));
+        simulator_call([&] { return mj_addBufferVFS(&files_, file.name, file.text, size); });
     ROBOIMI_CHECK(status == 0, fmt::format("cannot add {} to the virtual file system", file.name));
   }
 
@@ -50,13 +51,12 @@ ModelPointer compile(const MjcfFile& scene, const std::string& model_file) {
   static std::mutex mutex;
   const std::lock_guard<std::mutex> lock(mutex);
   char message[1000] = "";
-  ModelPointer model;
-  if (model_file.empty()) {
-    const SceneFiles files(scene);
-    model.reset(mj_loadXML(scene.name, files.get(), message, sizeof(message)));
-  } else {
-    model.reset(mj_loadXML(model_file.c_str(), nullptr, message, sizeof(message)));
-  }
+  const auto load = [&](const char* name, const mjVFS* files) {
+    return ModelPointer(
+        simulator_call([&] { return mj_loadXML(name, files, message, sizeof(message)); }));
+  };
+  ModelPointer model = model_file.empty() ? load(scene.name, SceneFiles(scene).get())
+                                          : load(model_file.c_str(), nullptr);
   if (model != nullptr) return model;
 
   // The compiler's message on one line.

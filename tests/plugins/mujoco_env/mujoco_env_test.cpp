@@ -187,6 +187,24 @@ TEST(MujocoEnv, NamesASceneFileThatIsMissingOrInvalid) {
               HasSubstr("lacks the joint 'left_joint1'"));
 }
 
+// An error that MuJoCo reports by mju_error() inside the compiler, here when an included file is
+// opened.
+TEST(MujocoEnv, ReportsAnErrorInsideTheCompiler) {
+  static const mjpResourceProvider provider{.prefix = "broken",
+                                            .open = [](mjResource*) -> int {
+                                              mju_error("the disk is gone");
+                                              return 0;
+                                            },
+                                            .read = [](mjResource*, const void**) { return -1; },
+                                            .close = [](mjResource*) {}};
+  ASSERT_GE(mjp_registerProvider(&provider), 0);
+  const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "broken.xml";
+  std::ofstream(path) << "<mujoco><include file=\"broken:part.xml\"/></mujoco>";
+  EXPECT_THAT(error_text([&] { MujocoEnv({.model_file = path.string()}); }),
+              HasSubstr("the disk is gone"));
+  EXPECT_NO_THROW(MujocoEnv({})) << "the compiler still works";
+}
+
 TEST(MujocoEnv, EmbedsTheSceneOfAssets) {
   MujocoEnv embedded({});
   MujocoEnv from_file({.model_file = ROBOIMI_SOURCE_DIR "/assets/sim_transfer/sim_transfer.xml"});
