@@ -30,13 +30,14 @@ int run(const std::string& how) {
 
 }  // namespace
 
+// Each message is written at once, so that those of several processes do not mix.
 int main(int, char** arguments) {
   try {
     const int status = run(arguments[1]);
-    std::cerr << "finished with status " << status << std::endl;
+    std::cerr << "finished with status " + std::to_string(status) + "\n";
     return status;
   } catch (const roboimi::Error& error) {
-    std::cerr << "failing_process: " << error.what() << std::endl;
+    std::cerr << std::string("failing_process: ") + error.what() + "\n";
     return 1;
   }
 }
