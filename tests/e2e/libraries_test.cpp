@@ -127,5 +127,16 @@ TEST(Filesystem, IsTheOneOfLibstdcxxInTheProgramTheLibraryAndThePlugins) {
   }
 }
 
+// It runs during the build, where a CUDA libtorch cannot be loaded without CUDA's libraries.
+TEST(ChecksumProgram, LoadsNothingOfLibtorchThatNeedsCuda) {
+  const Workplace place("checksum");
+  auto child = place.start_program(ROBOIMI_BINARY_DIR "/bin/roboimi_plugin_checksum", {},
+                                   {{"LD_TRACE_LOADED_OBJECTS", "1"}});
+  child.wait();
+  const std::string libraries = place.result_of(child).output;
+  EXPECT_THAT(libraries, HasSubstr("libc10.so => "));
+  EXPECT_THAT(libraries, AllOf(Not(HasSubstr("libtorch")), Not(HasSubstr("libroboimi"))));
+}
+
 }  // namespace
 }  // namespace roboimi::e2e
