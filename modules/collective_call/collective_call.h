@@ -28,7 +28,7 @@ struct CollectiveCall {
   at::ScalarType dtype = at::kByte;
   std::int64_t numel = 0;
   std::int64_t root = 0;
-  // Only for communicators that exchange tensors of different devices by different ways.
+  // Where the data is exchanged, for communicators that can do so between GPUs.
   c10::DeviceType device = c10::kCPU;
 
   CallSignature signature() const;

@@ -117,34 +117,34 @@ void NcclCommunicator::all_reduce(at::Tensor& tensor) {
   const at::NoGradGuard no_grad;
   const at::ScalarType dtype = tensor.scalar_type();
   const at::ScalarType summed = dtype_of_sum(dtype, name());
+  const c10::Device device = exchange_device(tensor);
   check_in_step({.kind = CollectiveKind::kAllReduce,
                  .dtype = dtype,
                  .numel = tensor.numel(),
-                 .device = tensor.device().type()});
+                 .device = device.type()});
   if (tensor.numel() == 0) return;
-  const c10::Device device = uses_nccl(tensor) ? tensor.device() : c10::Device(c10::kCPU);
   const at::Tensor exchanged = tensor.detach().to(device, summed).contiguous();
-  sum(backend_for(exchanged), exchanged, c10d::ReduceOp::SUM, "sum over the processes");
+  sum(backend_of(device), exchanged, c10d::ReduceOp::SUM, "sum over the processes");
   copy_back(exchanged, tensor);
 }
 
 void NcclCommunicator::broadcast(at::Tensor& tensor, std::int64_t root) {
   ROBOIMI_CHECK(root >= 0 && root < size(), c10::str("root ", root, " of ", size()));
   const at::NoGradGuard no_grad;
+  const c10::Device device = exchange_device(tensor);
   check_in_step({.kind = CollectiveKind::kBroadcast,
                  .dtype = tensor.scalar_type(),
                  .numel = tensor.numel(),
                  .root = root,
-                 .device = tensor.device().type()});
+                 .device = device.type()});
   if (tensor.numel() == 0) return;
-  const c10::Device device = uses_nccl(tensor) ? tensor.device() : c10::Device(c10::kCPU);
   const at::Tensor exchanged = tensor.detach().to(device).contiguous();
   // As bytes, because the backends do not support every dtype.
   std::vector<at::Tensor> bytes = {exchanged.view({-1}).view(at::kByte)};
   guarded("broadcast to the processes", name(), [&] {
     c10d::BroadcastOptions options;
     options.rootRank = root;
-    backend_for(exchanged).broadcast(bytes, options)->wait();
+    backend_of(device).broadcast(bytes, options)->wait();
   });
   if (root != rank()) copy_back(exchanged, tensor);
 }
@@ -171,12 +171,12 @@ void NcclCommunicator::check_in_step(const CollectiveCall& call) {
   require_same_call(call, signature, name());
 }
 
-bool NcclCommunicator::uses_nccl(const at::Tensor& tensor) const {
-  return has_nccl_ && tensor.is_cuda();
+c10::Device NcclCommunicator::exchange_device(const at::Tensor& tensor) const {
+  return has_nccl_ && tensor.is_cuda() ? tensor.device() : c10::Device(c10::kCPU);
 }
 
-c10d::Backend& NcclCommunicator::backend_for(const at::Tensor& tensor) {
-  if (!uses_nccl(tensor)) return *gloo_;
+c10d::Backend& NcclCommunicator::backend_of(c10::Device device) {
+  if (device.is_cpu()) return *gloo_;
   if (nccl_ == nullptr) nccl_ = make_nccl(store_, launch_, std::chrono::seconds(options_.timeout));
   return *nccl_;
 }

@@ -58,9 +58,9 @@ class NcclCommunicator final : public Communicator {
   void connect();
   // Error in all processes unless they make the same call.
   void check_in_step(const CollectiveCall& call);
-  bool uses_nccl(const at::Tensor& tensor) const;
-  // The backend that exchanges `tensor`.
-  c10d::Backend& backend_for(const at::Tensor& tensor);
+  // The tensor's GPU if NCCL exchanges it, otherwise the CPU.
+  c10::Device exchange_device(const at::Tensor& tensor) const;
+  c10d::Backend& backend_of(c10::Device exchange_device);
   void sum(c10d::Backend& backend, const at::Tensor& tensor, c10d::ReduceOp operation,
            const std::string& action);
   std::string name() const;
