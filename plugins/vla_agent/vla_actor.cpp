@@ -63,32 +63,52 @@ Observation VlaActor::used_streams(const Observation& observation) const {
   return used;
 }
 
-void VlaActor::encode(Step& step) {
-  if (step.is_encoded) return;
-  step.encoded = agent_.encode(step.raw, step.with_images);
-  step.raw = {};
-  step.is_encoded = true;
+void VlaActor::encode(VlaAgent& agent, const Steps& steps) {
+  Steps raw;
+  for (const auto& step : steps) {
+    // The first observation of an episode is queued several times.
+    const bool is_new = std::ranges::find(raw, step) == raw.end();
+    if (!step->is_encoded && is_new) raw.push_back(step);
+  }
+  for (const bool with_images : {false, true}) {
+    Steps alike;
+    std::vector<const Observation*> observations;
+    for (const auto& step : raw) {
+      if (step->with_images != with_images) continue;
+      alike.push_back(step);
+      observations.push_back(&step->raw);
+    }
+    std::vector<EncodedObservation> encoded = agent.encode(observations, with_images);
+    for (std::size_t i = 0; i < alike.size(); ++i) {
+      alike[i]->encoded = std::move(encoded[i]);
+      alike[i]->raw = {};
+      alike[i]->is_encoded = true;
+    }
+  }
 }
 
-// Encodes the observation here, or copies it if the worker will encode it.
+// Whoever encodes the observation does so later, so it is copied.
 void VlaActor::observe(const Observation& observation) {
+  const std::shared_ptr<Step> step = begin_step(observation);
+  for (auto& [stream, values] : step->raw) values = values.clone();
+  queue(step);
+}
+
+// The streams of the observation that plans use, neither copied nor encoded.
+std::shared_ptr<VlaActor::Step> VlaActor::begin_step(const Observation& observation) {
   agent_.require_statistics();
   agent_.check(observation);
   observed_ = Clock::now();
   reference_ = agent_.reference_of(observation);
   // No chunk came for the last plan_request(), so it is requested again.
   if (std::exchange(is_requested_, false)) plan_pending_ = true;
-
-  // Encodes or copies the streams that plans use.
   auto step = std::make_shared<Step>();
   step->raw = used_streams(observation);
   step->with_images = needs_images();
-  if (computes_in_background()) {
-    for (auto& [stream, values] : step->raw) values = values.clone();
-  } else {
-    encode(*step);
-  }
+  return step;
+}
 
+void VlaActor::queue(std::shared_ptr<Step> step) {
   // The first observation of an episode fills the queue.
   const auto horizon = static_cast<std::size_t>(agent_.horizons().obs);
   if (observations_.empty()) observations_.assign(horizon, step);
@@ -102,7 +122,7 @@ void VlaActor::observe(const Observation& observation) {
 void VlaActor::encode_ahead() {
   if (!computes_in_background() || plan_.valid() || is_running(encoding_)) return;
   if (const auto& step = observations_.back(); step->with_images) {
-    encoding_ = worker_.run([this, step] { encode(*step); });
+    encoding_ = worker_.run([this, step] { encode(agent_, {step}); });
   }
 }
 
@@ -136,12 +156,18 @@ at::Tensor VlaActor::committed_prefix() const {
 
 PlanRequest VlaActor::request_of(const Steps& steps, at::Generator noise,
                                  const at::Tensor& prefix) {
+  // One at a time: a batch would depend on which steps the worker thread has encoded already.
   std::vector<EncodedObservation> encoded;
   for (const auto& step : steps) {
-    encode(*step);
+    encode(agent_, {step});
     encoded.push_back(step->encoded);
   }
   return {.condition = agent_.condition_of(encoded), .noise = std::move(noise), .prefix = prefix};
+}
+
+VlaActor::Steps VlaActor::steps_of_plan() {
+  if (encoding_.valid()) encoding_.wait();
+  return {observations_.begin(), observations_.end()};
 }
 
 // Makes the current step the one that the plan in progress belongs to.
@@ -156,10 +182,9 @@ void VlaActor::begin_plan() {
 PlanRequest VlaActor::plan_request() {
   ROBOIMI_CHECK(wants_plan(), "plan_request() where no plan is wanted");
   const torch::NoGradGuard no_grad;
-  if (encoding_.valid()) encoding_.wait();
   PlanRequest request =
-      request_of({observations_.begin(), observations_.end()},
-                 make_generator(mix_seed(seed_, num_plans_), agent_.device()), committed_prefix());
+      request_of(steps_of_plan(), make_generator(mix_seed(seed_, num_plans_), agent_.device()),
+                 committed_prefix());
   begin_plan();
   is_requested_ = true;
   return request;
@@ -233,7 +258,13 @@ void VlaActor::reset(std::uint64_t seed) {
 
 at::Tensor VlaActor::act(const Observation& observation) {
   const torch::NoGradGuard no_grad;
-  observe(observation);
+  if (computes_in_background()) {
+    observe(observation);
+  } else {
+    const std::shared_ptr<Step> step = begin_step(observation);
+    encode(agent_, {step});
+    queue(step);
+  }
   // Takes a late chunk that has arrived, starts the next plan, then takes the chunk that is due
   // now.
   if (deadline_ && plan_is_due()) receive_plan(observed_);

@@ -3,10 +3,11 @@
 // It acts with a receding horizon: the last obs_horizon observations condition one chunk of
 // pred_horizon actions, of which num_action_steps are executed before the next chunk (see
 // action_schedule.h). The observation queue holds visual features, not frames, so each frame is
-// encoded once. With latency_steps or a deadline, features and chunks are computed on a worker
-// thread while the previous chunk is executed. Only one plan is in progress at a time. If another
-// one falls due meanwhile, it is pending, and starts from the newest observations when the current
-// one has finished.
+// encoded once. Between observe() and plan_request() the queue holds frames, so that an agent can
+// encode those of several actors as one batch. With latency_steps or a deadline, features and
+// chunks are computed on a worker thread while the previous chunk is executed. Only one plan is in
+// progress at a time. If another one falls due meanwhile, it is pending, and starts from the newest
+// observations when the current one has finished.
 #pragma once
 
 #include <chrono>
@@ -46,11 +47,6 @@ class VlaActor final : public Actor {
   void accept(const at::Tensor& chunk) override;
   at::Tensor command() override;
 
- private:
-  struct Plan {
-    at::Tensor actions;  // VlaAgent::unnormalize() of a chunk
-    double milliseconds = 0.0;
-  };
   // One observation: raw until it is encoded. If chunks are computed on the worker thread, only
   // that thread accesses a step once it is queued.
   struct Step {
@@ -60,10 +56,21 @@ class VlaActor final : public Actor {
     EncodedObservation encoded;
   };
   using Steps = std::vector<std::shared_ptr<Step>>;
+  // The observations of the next plan_request(). Waits until the worker thread does not access
+  // them.
+  Steps steps_of_plan();
+  // Encodes those that are raw, as one batch.
+  static void encode(VlaAgent& agent, const Steps& steps);
 
+ private:
+  struct Plan {
+    at::Tensor actions;  // VlaAgent::unnormalize() of a chunk
+    double milliseconds = 0.0;
+  };
   bool computes_in_background() const;
   Observation used_streams(const Observation& observation) const;
-  void encode(Step& step);
+  std::shared_ptr<Step> begin_step(const Observation& observation);
+  void queue(std::shared_ptr<Step> step);
   void encode_ahead();
   bool has_all_images() const;
   at::Tensor committed_prefix() const;

@@ -5,15 +5,12 @@
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <utility>
 
 #include "plugins/vla_agent/vla_actor.h"
 #include "roboimi/common/error.h"
-#include "roboimi/common/random.h"
 #include "roboimi/contract/backbone.h"
-#include "roboimi/contract/mode_guard.h"
 
 namespace roboimi::vla_agent {
 namespace {
@@ -54,29 +51,6 @@ const StreamSpec& text_stream(const ObservationSpec& spec, const std::string& na
                .expected = fmt::format("a text stream among {}", fmt::join(spec.names(), ", ")),
                .next = "set agent.language=none, or load the stream"});
 }
-
-// Stacks the parts along a new first dimension; undefined if there are none.
-at::Tensor stack(const std::vector<at::Tensor>& parts) {
-  return parts.empty() ? at::Tensor() : at::stack(parts);
-}
-
-bool is_any_part_training(const torch::nn::Module& module) {
-  return module.is_training() || std::ranges::any_of(module.children(), [](const auto& part) {
-           return is_any_part_training(*part);
-         });
-}
-
-// Evaluation mode for a computation of an actor, regardless of the mode in which the caller left
-// the model.
-class EvaluationMode {
- public:
-  explicit EvaluationMode(torch::nn::Module& model) {
-    if (is_any_part_training(model)) guard_.emplace(model, /*training=*/false);
-  }
-
- private:
-  std::optional<ModeGuard> guard_;
-};
 
 }  // namespace
 
@@ -255,105 +229,6 @@ void VlaAgent::check_rows(const std::string& stream, const at::Tensor& rows) con
 
 at::Tensor VlaAgent::normalized_state(const at::Tensor& state) const {
   return state_normalizer_->normalize(state_layout_.to_6d(state));
-}
-
-EncodedObservation VlaAgent::encode(const Observation& observation, bool with_images) {
-  const torch::NoGradGuard no_grad;
-  EncodedObservation encoded;
-
-  // Features, as a batch of one sample and one step.
-  if (with_images) {
-    Observation batch;
-    for (const std::string& stream : backbone_->stream_names()) {
-      const at::Tensor values = observation.get(stream);
-      // encode() reports missing streams.
-      if (values.defined()) batch[stream] = values.to(device()).unsqueeze(0).unsqueeze(0);
-    }
-    at::Generator unused = make_generator(0, device());
-    const std::lock_guard lock(models_);
-    const EvaluationMode evaluation(*backbone_);
-    encoded.features = feature_normalizer_->normalize(backbone_->encode(batch, unused)).flatten();
-  }
-
-  // States.
-  const auto values_of = [&](const char* name) {
-    return observation.at(name).to(device(), at::kFloat);
-  };
-  if (state_normalizer_) encoded.state = normalized_state(values_of(kState));
-  if (env_state_normalizer_) {
-    encoded.env_state = env_state_normalizer_->normalize(values_of(kEnvState));
-  }
-  if (text_) encoded.text = text_->embed_one(observation.at(options_.language.stream));
-  return encoded;
-}
-
-Condition VlaAgent::condition_of(const std::vector<EncodedObservation>& steps) const {
-  std::vector<at::Tensor> features, states, env_states, texts;
-  for (const EncodedObservation& step : steps) {
-    if (backbone_) features.push_back(step.features);
-    if (state_normalizer_) states.push_back(step.state);
-    if (env_state_normalizer_) env_states.push_back(step.env_state);
-    if (text_) texts.push_back(step.text);
-  }
-
-  // Stacked over the steps, as a batch of one.
-  const auto batch_of_one = [](const std::vector<at::Tensor>& parts) {
-    return parts.empty() ? at::Tensor() : stack(parts).unsqueeze(0);
-  };
-  const at::Tensor stacked = batch_of_one(features);
-  const at::Tensor cond = build_cond(condition_, stacked, batch_of_one(states),
-                                     batch_of_one(env_states), batch_of_one(texts));
-  const at::Tensor tokens = tokens_of(stacked);
-  return {cond.squeeze(0), tokens.defined() ? tokens.squeeze(0) : at::Tensor()};
-}
-
-// The features as one token per camera and step: [B, T, V] -> [B, T * cameras, D].
-at::Tensor VlaAgent::tokens_of(const at::Tensor& features) const {
-  if (!features.defined()) return {};
-  return features.reshape({features.size(0), -1, backbone_->output_dim()});
-}
-
-// Requests are batched by the length of their prefix.
-at::Tensor VlaAgent::sample_plans(const std::vector<PlanRequest>& requests) {
-  std::map<std::int64_t, std::vector<std::size_t>> by_prefix;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    const at::Tensor& prefix = requests[i].prefix;
-    by_prefix[prefix.defined() ? prefix.size(0) : 0].push_back(i);
-  }
-
-  // One call of the head per batch; chunks are returned in the order of the requests.
-  std::vector<at::Tensor> chunks(requests.size());
-  for (const auto& [length, rows] : by_prefix) {
-    std::vector<at::Tensor> steps, tokens, prefixes;
-    std::vector<at::Generator> noise;
-    for (const std::size_t row : rows) {
-      steps.push_back(requests[row].condition.steps);
-      if (backbone_) tokens.push_back(requests[row].condition.tokens);
-      noise.push_back(requests[row].noise);
-      if (length > 0) prefixes.push_back(requests[row].prefix);
-    }
-    const at::Tensor sampled =
-        sample({stack(steps), stack(tokens)}, BatchGenerator(std::move(noise)), stack(prefixes));
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      chunks[rows[i]] = sampled[static_cast<std::int64_t>(i)];
-    }
-  }
-  return at::stack(chunks);
-}
-
-// Calls the head and checks its output, float [N, H, A] with the head's A.
-at::Tensor VlaAgent::sample(const Condition& condition, const BatchGenerator& noise,
-                            const at::Tensor& prefix) {
-  const torch::NoGradGuard no_grad;
-  const at::Tensor chunks = [&] {
-    const std::lock_guard lock(models_);
-    const EvaluationMode evaluation(*head_);
-    return head_->sample(condition, noise, prefix);
-  }();
-  const std::int64_t count = condition.steps.size(0);
-  const bool is_batch = chunks.defined() && chunks.dim() == 3 && chunks.size(0) == count;
-  check_chunk(execution(), is_batch ? chunks[0] : chunks, head_->name());
-  return chunks.to(at::kFloat);
 }
 
 at::Tensor VlaAgent::reference_of(const Observation& observation) const {

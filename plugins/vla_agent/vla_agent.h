@@ -106,6 +106,8 @@ class VlaAgent : public Agent {
   bool decays(const std::string& name, const at::Tensor& parameter) const override;
 
   std::unique_ptr<Actor> make_actor(const ActorOptions& options) override;
+  // Encodes the observations of all actors as one batch.
+  std::vector<PlanRequest> request_plans(const std::vector<Actor*>& actors) override;
   at::Tensor sample_plans(const std::vector<PlanRequest>& requests) override;
 
   // For its actors, from any thread. Backbone and head compute for one actor at a time.
@@ -121,8 +123,9 @@ class VlaAgent : public Agent {
   // Error if the observation lacks a stream in input_names(), or the state has a quaternion of
   // length 0.
   void check(const Observation& observation) const;
-  // If `with_images` is false, the features stay undefined.
-  EncodedObservation encode(const Observation& observation, bool with_images);
+  // Encodes observations as one batch. If `with_images` is false, the features stay undefined.
+  std::vector<EncodedObservation> encode(const std::vector<const Observation*>& observations,
+                                         bool with_images);
   // The condition from one observation per condition step: steps [T, C].
   Condition condition_of(const std::vector<EncodedObservation>& steps) const;
   // The state of which relative actions are differences, on the agent's device; undefined if they
@@ -143,6 +146,7 @@ class VlaAgent : public Agent {
  private:
   at::Tensor normalized_state(const at::Tensor& state) const;
   at::Tensor features_of(const Batch& batch, at::Generator& generator);
+  at::Tensor encode_images(const std::vector<const Observation*>& observations);
   at::Tensor tokens_of(const at::Tensor& features) const;
   at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
                     const at::Tensor& prefix);

@@ -31,6 +31,12 @@ void Agent::share_batches(Communicator&) {}
 
 std::unique_ptr<Actor> Agent::make_actor(const ActorOptions&) { return nullptr; }
 
+std::vector<PlanRequest> Agent::request_plans(const std::vector<Actor*>& actors) {
+  std::vector<PlanRequest> requests;
+  for (Actor* actor : actors) requests.push_back(actor->plan_request());
+  return requests;
+}
+
 at::Tensor Agent::sample_plans(const std::vector<PlanRequest>&) {
   throw Error({.what = "this agent cannot sample the plans of several actors in one batch",
                .where = name(),

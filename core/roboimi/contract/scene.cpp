@@ -25,6 +25,8 @@ std::map<std::string, at::Tensor> Scene::labels() const {
   return labels;
 }
 
+std::string Scene::renderer_name() const { return ""; }
+
 std::unique_ptr<Expert> Scene::make_expert(double, std::uint64_t) { return nullptr; }
 
 }  // namespace roboimi

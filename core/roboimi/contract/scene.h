@@ -8,8 +8,8 @@
 // Callers get it from Environment::scene() and must handle nullptr. A simulator usually implements
 // both interfaces in one class, whose scene() returns `this`.
 //
-// stage_names(), max_reward() and end_effector_names() may be called at any time. All other
-// functions throw Error before the first reset().
+// stage_names(), max_reward(), end_effector_names() and renderer_name() may be called at any time.
+// All other functions throw Error before the first reset().
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -60,6 +60,9 @@ class ROBOIMI_EXPORT Scene {
   // An image of the current state, uint8 [height, width, 3], from any camera of the scene. Throws
   // Error if the scene has no such camera.
   virtual at::Tensor render(const std::string& camera, ImageSize size) = 0;
+  // What renders the images, in words, such as "EGL device 0: NVIDIA H200" or "OSMesa: llvmpipe
+  // (software)". Empty before the first image, and by default.
+  virtual std::string renderer_name() const;
   // Pixel (x, y) of a world point (meters) in such an image; empty if it is behind the camera.
   virtual std::optional<std::array<double, 2>> project(
       const std::string& camera, ImageSize size, const std::array<double, 3>& point) const = 0;

@@ -88,15 +88,18 @@ void actors_do_not_disturb_each_other(const AgentSubject& subject) {
 // The chunks of the actors that want one, sampled as one batch. Returns how many there are.
 std::size_t plan_together(Agent& agent, const std::vector<std::unique_ptr<Actor>>& actors) {
   // Collect the requests.
-  std::vector<PlanRequest> requests;
   std::vector<Actor*> planning;
   for (const auto& actor : actors) {
-    if (!actor->wants_plan()) continue;
-    requests.push_back(actor->plan_request());
-    planning.push_back(actor.get());
+    if (actor->wants_plan()) planning.push_back(actor.get());
+  }
+  if (planning.empty()) return 0;
+  const std::vector<PlanRequest> requests = agent.request_plans(planning);
+  require(requests.size() == planning.size(),
+          fmt::format("request_plans() returns {} requests for {} actors", requests.size(),
+                      planning.size()));
+  for (const Actor* actor : planning) {
     require(!actor->wants_plan(), "wants_plan() is true after plan_request()");
   }
-  if (requests.empty()) return 0;
   // Sample the chunks and hand them out.
   const at::Tensor chunks = agent.sample_plans(requests);
   // The size of the head's actions may differ from that of commands.

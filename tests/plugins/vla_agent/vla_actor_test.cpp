@@ -194,34 +194,6 @@ TEST(VlaActor, AnEpisodeThatEndsBeforeItsChunkDoesNotAffectTheNext) {
   }
 }
 
-TEST(VlaActor, SamplesThePlansOfSeveralActorsAtOnce) {
-  Fixture fixture;
-  std::vector<std::unique_ptr<Actor>> actors;
-  std::vector<PlanRequest> requests;
-  for (const std::uint64_t seed : {7, 8, 7}) {
-    actors.push_back(fixture.agent->make_actor({}));
-    actors.back()->reset(seed);
-    actors.back()->observe(observation(static_cast<int>(seed), true));
-    ASSERT_TRUE(actors.back()->wants_plan());
-    EXPECT_THAT(error_text([&] { actors.back()->command(); }),
-                HasSubstr("the actor has no command yet"));
-    requests.push_back(actors.back()->plan_request());
-    EXPECT_FALSE(actors.back()->wants_plan());
-  }
-  const at::Tensor chunks = fixture.agent->sample_plans(requests);
-  EXPECT_EQ(fixture.head->calls, 1);
-  EXPECT_TRUE(chunks[0].equal(chunks[2]));
-  EXPECT_FALSE(chunks[0].equal(chunks[1]));
-  for (std::size_t i = 0; i < actors.size(); ++i) {
-    actors[i]->accept(chunks[static_cast<std::int64_t>(i)]);
-    fixture.actor->reset(i == 1 ? 8 : 7);
-    const at::Tensor alone = fixture.actor->act(observation(i == 1 ? 8 : 7, true));
-    EXPECT_TRUE(actors[i]->command().equal(alone)) << i;
-    EXPECT_GT(actors[i]->last_timing().plan_ms, 0.0);
-  }
-  EXPECT_THROW(actors[0]->accept(chunks[0]), Error) << "no chunk was requested";
-}
-
 TEST(VlaActor, RequestsAPlanAgainIfItWasNotDelivered) {
   Fixture fixture;
   fixture.actor->reset(0);
