@@ -34,8 +34,11 @@ struct RolloutOptions {
   std::map<std::string, std::string> subject = {};
   // Called after every episode with the number of finished episodes.
   std::function<void(std::int64_t done)> progress = {};
-  // Called between steps; true ends the evaluation with Interrupted.
+  // Called between steps; true ends the evaluation with Interrupted. With several threads, any of them
+  // calls it, but only one at a time.
   std::function<bool()> should_stop = {};
+  // Threads of run_rollouts_together() that simulate and render; their number changes no result.
+  std::int64_t num_threads = 1;
 };
 
 // Runs the episodes one after another. Writes to output_folder: summary.json, episodes.csv, and for
@@ -46,10 +49,11 @@ struct RolloutOptions {
 ROBOIMI_EXPORT RolloutSummary run_rollouts(Agent& agent, Environment& environment,
                                            const RolloutOptions& options);
 
-// The same with one episode at a time in each of `environments`. Plans that are due in the same
-// control step are sampled as one batch, so chunks agree with those of run_rollouts() to 1e-5 in
-// fp32. Inference and simulation do not overlap. The time of a chunk is that of its whole batch
-// plus that of its own observation, so more chunks may count as late than on a single robot.
+// The same with one episode at a time in each of `environments`, which options.num_threads threads
+// simulate and render. Each episode advances to its next plan; then the plans of all are sampled as
+// one batch, so chunks agree with those of run_rollouts() to 1e-5 in fp32. Sampling and simulation
+// do not overlap. The time of a chunk is that of its whole batch plus that of its own observation,
+// so more chunks may count as late than on a single robot.
 ROBOIMI_EXPORT RolloutSummary
 run_rollouts_together(Agent& agent, const std::vector<std::shared_ptr<Environment>>& environments,
                       const RolloutOptions& options);

@@ -13,7 +13,8 @@
 namespace roboimi {
 
 // Milliseconds: the total of an episode, or the mean of a control step. For episodes that run
-// together, inference_ms counts a batch of chunks for each of them.
+// together, inference_ms counts a batch of chunks for each of them, with the encoding of its
+// images.
 struct RolloutTimings {
   double obs_read_ms = 0.0, preprocess_ms = 0.0, inference_ms = 0.0, env_step_ms = 0.0,
          loop_total_ms = 0.0;
