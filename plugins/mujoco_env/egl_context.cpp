@@ -5,9 +5,12 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <vector>
 
+#include "plugins/mujoco_env/egl_devices.h"
 #include "plugins/mujoco_env/gl_context.h"
 #include "roboimi/common/error.h"
 
@@ -59,6 +62,7 @@ struct Egl {
 struct Screen {
   EGLDisplay display = EGL_NO_DISPLAY;
   EGLConfig config = nullptr;
+  int device = -1;  // index of the EGL device; -1: none
 };
 
 // Empty when this display cannot hold an OpenGL context.
@@ -96,19 +100,45 @@ std::optional<Screen> try_screen(const Egl& egl, EGLDisplay display) {
   return screen;
 }
 
-Screen open_device(const Egl& egl) {
+std::vector<EglDevice> query_devices(const Egl& egl) {
   const auto query =
       egl.extension<EGLBoolean (*)(EGLint, EGLDeviceEXT*, EGLint*)>("eglQueryDevicesEXT");
+  std::array<EGLDeviceEXT, kMaxDevices> handles;
+  EGLint count = 0;
+  if (!query(kMaxDevices, handles.data(), &count)) egl.fail("eglQueryDevicesEXT");
+  // The functions that describe a device are optional.
+  const auto string_of = reinterpret_cast<const char* (*)(EGLDeviceEXT, EGLint)>(
+      egl.get_proc_address("eglQueryDeviceStringEXT"));
+  const auto attribute_of = reinterpret_cast<EGLBoolean (*)(EGLDeviceEXT, EGLint, EGLAttrib*)>(
+      egl.get_proc_address("eglQueryDeviceAttribEXT"));
+  std::vector<EglDevice> devices;
+  for (EGLint i = 0; i < count; ++i) {
+    EglDevice device{.handle = handles[static_cast<std::size_t>(i)]};
+    const char* text = string_of ? string_of(device.handle, EGL_EXTENSIONS) : nullptr;
+    const std::string extensions = text ? text : "";
+    device.is_software = extensions.find("EGL_MESA_device_software") != std::string::npos;
+    EGLAttrib ordinal = -1;
+    if (attribute_of && extensions.find("EGL_NV_device_cuda") != std::string::npos &&
+        attribute_of(device.handle, EGL_CUDA_DEVICE_NV, &ordinal)) {
+      device.cuda_ordinal = static_cast<int>(ordinal);
+    }
+    devices.push_back(device);
+  }
+  return devices;
+}
+
+Screen open_device(const Egl& egl) {
   const auto get_display =
       egl.extension<EGLDisplay (*)(EGLenum, void*, const EGLint*)>("eglGetPlatformDisplayEXT");
-  std::array<EGLDeviceEXT, kMaxDevices> devices;
-  EGLint count = 0;
-  if (!query(kMaxDevices, devices.data(), &count)) egl.fail("eglQueryDevicesEXT");
-  for (EGLint i = 0; i < count; ++i) {
-    const auto screen = try_screen(egl, get_display(EGL_PLATFORM_DEVICE_EXT, devices[i], nullptr));
-    if (screen) return *screen;
+  const std::vector<EglDevice> devices = query_devices(egl);
+  for (const int i : devices_to_try(devices, std::getenv("MUJOCO_EGL_DEVICE_ID"))) {
+    void* const handle = devices[static_cast<std::size_t>(i)].handle;
+    auto screen = try_screen(egl, get_display(EGL_PLATFORM_DEVICE_EXT, handle, nullptr));
+    if (!screen) continue;
+    screen->device = i;
+    return *screen;
   }
-  throw Error(fmt::format("none of {} EGL devices gives an OpenGL context", count));
+  throw Error(fmt::format("none of {} EGL devices gives an OpenGL context", devices.size()));
 }
 
 Screen open_surfaceless(const Egl& egl) {
@@ -134,7 +164,8 @@ struct EglConnection {
 const EglConnection& open_connection(bool on_device) {
   auto opened = std::make_unique<EglConnection>();
   opened->screen = on_device ? open_device(opened->egl) : open_surfaceless(opened->egl);
-  opened->name = on_device ? "EGL device" : "EGL surfaceless";
+  opened->name =
+      on_device ? fmt::format("EGL device {}", opened->screen.device) : "EGL surfaceless";
   opened->egl.library.keep();
   return *opened.release();
 }
@@ -149,6 +180,9 @@ class EglContext final : public GlContext {
   }
   ~EglContext() override { egl_.destroy_context(display_, context_); }
   const std::string& name() const override { return name_; }
+  void* function(const char* name) const override {
+    return reinterpret_cast<void*>(egl_.get_proc_address(name));
+  }
 
  private:
   void acquire() override {

@@ -3,15 +3,19 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <mutex>
 #include <vector>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 
 namespace roboimi::mujoco_env {
 namespace {
+
+constexpr const char* kEglDevice = "EGL device";
 
 // One method to create a context.
 struct ContextFactory {
@@ -22,7 +26,7 @@ struct ContextFactory {
 
 const std::vector<ContextFactory>& context_factories() {
   static const std::vector<ContextFactory> all = {
-      {"EGL device", GlBackend::kEgl, [] { return make_egl_context(true); }},
+      {kEglDevice, GlBackend::kEgl, [] { return make_egl_context(true); }},
       {"EGL surfaceless", GlBackend::kEgl, [] { return make_egl_context(false); }},
       {"OSMesa", GlBackend::kOsMesa, make_osmesa_context}};
   return all;
@@ -39,7 +43,11 @@ Chosen& chosen() {
   return instance;
 }
 
+// A device that MUJOCO_EGL_DEVICE_ID names is used or reported, not replaced by another method.
 bool allows(GlBackend backend, const ContextFactory& factory) {
+  const char* device = std::getenv("MUJOCO_EGL_DEVICE_ID");
+  const bool is_chosen = device != nullptr && *device != '\0' && backend != GlBackend::kOsMesa;
+  if (is_chosen && factory.name != kEglDevice) return false;
   return backend == GlBackend::kAuto || backend == factory.backend;
 }
 
@@ -90,6 +98,10 @@ std::unique_ptr<GlContext> make_gl_context(GlBackend backend) {
     try {
       std::unique_ptr<GlContext> context = factory.make();
       process.factory = &factory;
+      if (!failures.empty()) {
+        logger().info("mujoco_env: rendering with {}, because others do not work: {}",
+                      context->name(), failures);
+      }
       return context;
     } catch (const Error& error) {
       failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", factory.name, error.what());
@@ -100,6 +112,19 @@ std::unique_ptr<GlContext> make_gl_context(GlBackend backend) {
                .expected = "EGL or OSMesa",
                .found = failures,
                .next = "install libegl1 with libgl1-mesa-dri, or libosmesa6"});
+}
+
+std::string describe(const GlContext& context) {
+  constexpr unsigned kRenderer = 0x1F01;  // GL_RENDERER
+  using GetString = const unsigned char* (*)(unsigned);
+  const auto get_string = reinterpret_cast<GetString>(context.function("glGetString"));
+  const auto* bytes = get_string == nullptr ? nullptr : get_string(kRenderer);
+  if (bytes == nullptr) return context.name();
+  const std::string renderer = reinterpret_cast<const char*>(bytes);
+  const bool is_software = std::ranges::any_of(
+      std::initializer_list<const char*>{"llvmpipe", "softpipe", "swrast", "Software Rasterizer"},
+      [&](const char* name) { return renderer.find(name) != renderer.npos; });
+  return fmt::format("{}: {}{}", context.name(), renderer, is_software ? " (software)" : "");
 }
 
 GlLibrary::GlLibrary(std::initializer_list<const char*> names) {

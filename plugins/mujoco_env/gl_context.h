@@ -6,7 +6,8 @@
 //
 // libEGL and libOSMesa are opened when the first context is created, so a program that never
 // renders needs neither. All contexts of a process use the same backend, because MuJoCo resolves
-// OpenGL's functions only once.
+// OpenGL's functions only once. MUJOCO_EGL_DEVICE_ID selects an EGL device, as in MuJoCo's Python
+// package; otherwise GPUs come before software devices (egl_devices.h).
 #pragma once
 
 #include <initializer_list>
@@ -24,8 +25,10 @@ enum class GlBackend {
 class GlContext {
  public:
   virtual ~GlContext();
-  // "EGL device", "EGL surfaceless" or "OSMesa".
+  // "EGL device 0", "EGL surfaceless" or "OSMesa".
   virtual const std::string& name() const = 0;
+  // The address of an OpenGL function; null if there is none.
+  virtual void* function(const char* name) const = 0;
 
   // Makes the context current on this thread for its lifetime.
   class Current {
@@ -48,9 +51,14 @@ class GlContext {
 // MUJOCO_GL if the option is auto. Throws Error for an unknown value.
 GlBackend choose_gl_backend(const std::string& option);
 
-// Creates a context. An Error lists each method that was tried and why it failed. Error also if the
-// process already renders with a backend that `backend` excludes.
+// Creates a context. An Error lists each method that was tried and why it failed. If a later method
+// works, the log says once why the earlier ones do not. Error also if the process already renders
+// with a backend that `backend` excludes.
 std::unique_ptr<GlContext> make_gl_context(GlBackend backend);
+
+// The context's renderer, such as "EGL device 0: NVIDIA H200/PCIe/SSE2" or "OSMesa: llvmpipe (LLVM
+// 15.0.6, 256 bits) (software)". The context must be current on this thread.
+std::string describe(const GlContext& context);
 
 // The single methods. Throws Error with the reason if one does not work on this machine.
 std::unique_ptr<GlContext> make_egl_context(bool on_device);

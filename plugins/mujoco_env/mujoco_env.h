@@ -76,6 +76,7 @@ class MujocoEnv final : public Environment, public Scene {
   std::map<std::string, at::Tensor> labels() const override;
 
   at::Tensor render(const std::string& camera, ImageSize size) override;
+  std::string renderer_name() const override { return renderer_.renderer_name(); }
   std::optional<std::array<double, 2>> project(const std::string& camera, ImageSize size,
                                                const std::array<double, 3>& point) const override;
 
@@ -85,7 +86,6 @@ class MujocoEnv final : public Environment, public Scene {
   // For tests and tools that inspect the simulation.
   const World& world() const { return world_; }
   const mjData* data() const { return data_.get(); }
-  std::string gl_name() const { return renderer_.backend_name(); }
 
  private:
   void check_running() const;

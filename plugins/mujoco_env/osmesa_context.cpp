@@ -16,12 +16,14 @@ struct OsMesa {
   void* (*create_context)(unsigned format, int depth_bits, int stencil_bits, int accumulation_bits,
                           void* shared);
   void (*destroy_context)(void* context);
+  void* (*get_proc_address)(const char* name);
   unsigned char (*make_current)(void* context, void* buffer, unsigned type, int width, int height);
 
   OsMesa() {
     library.load("OSMesaCreateContextExt", &create_context);
     library.load("OSMesaDestroyContext", &destroy_context);
     library.load("OSMesaMakeCurrent", &make_current);
+    library.load("OSMesaGetProcAddress", &get_proc_address);
     library.keep();
   }
 };
@@ -35,6 +37,7 @@ class OsMesaContext final : public GlContext {
   }
   ~OsMesaContext() override { osmesa_.destroy_context(context_); }
   const std::string& name() const override { return name_; }
+  void* function(const char* name) const override { return osmesa_.get_proc_address(name); }
 
  private:
   void acquire() override {

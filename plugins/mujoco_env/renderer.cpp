@@ -6,24 +6,17 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <mutex>
 #include <numbers>
 #include <vector>
 
+#include "plugins/mujoco_env/canvas.h"
 #include "plugins/mujoco_env/simulator_call.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::mujoco_env {
 namespace {
 
-constexpr int kMaxGeoms = 500;
 constexpr std::int64_t kLargestSide = 4096;  // pixels
-
-// mjr_makeContext loads OpenGL's functions into global variables, so calls must not overlap.
-std::mutex& loading_mutex() {
-  static std::mutex mutex;
-  return mutex;
-}
 
 void check_size(ImageSize size) {
   const bool fits = size.height > 0 && size.width > 0 && size.height <= kLargestSide &&
@@ -37,64 +30,24 @@ void check_size(ImageSize size) {
 
 }  // namespace
 
-// The OpenGL objects of one renderer.
-struct Renderer::Canvas {
-  Canvas(const mjModel* model, const RendererOptions& options)
-      : gl(make_gl_context(choose_gl_backend(options.gl))) {
-    const GlContext::Current current(*gl);
-    const std::lock_guard<std::mutex> lock(loading_mutex());
-    mjv_defaultOption(&visual);
-    mjv_defaultScene(&geometry);
-    mjr_defaultContext(&context);
-    simulator_call([&] {
-      mjr_makeContext(model, &context, mjFONTSCALE_50);
-      mjr_setBuffer(mjFB_OFFSCREEN, &context);
-      mjv_makeScene(model, &geometry, kMaxGeoms);
-    });
-    geometry.flags[mjRND_SHADOW] = options.shadows;
-    geometry.flags[mjRND_REFLECTION] = 0;
-  }
-  ~Canvas() {
-    const GlContext::Current current(*gl);
-    mjr_freeContext(&context);
-    mjv_freeScene(&geometry);
-  }
-
-  std::unique_ptr<GlContext> gl;
-  mjvOption visual;
-  mjvScene geometry;
-  mjrContext context;
-};
-
 Renderer::Renderer(const mjModel* model, RendererOptions options)
     : model_(model), options_(std::move(options)) {}
-Renderer::~Renderer() = default;
-
-std::string Renderer::backend_name() const { return canvas_ == nullptr ? "" : canvas_->gl->name(); }
-
-Renderer::Canvas& Renderer::canvas(ImageSize size) {
-  if (canvas_ == nullptr) canvas_ = std::make_unique<Canvas>(model_, options_);
-  mjrContext& context = canvas_->context;
-  const int width = std::max(static_cast<int>(size.width), context.offWidth);
-  const int height = std::max(static_cast<int>(size.height), context.offHeight);
-  if (width > context.offWidth || height > context.offHeight) {
-    const GlContext::Current current(*canvas_->gl);
-    simulator_call([&] { mjr_resizeOffscreen(width, height, &context); });
-  }
-  return *canvas_;
-}
 
 // Renders into `rgb` and `depth`; either may be nullptr. Rows are in OpenGL's order, bottom row
 // first.
 void Renderer::draw_pixels(const mjData* data, const std::string& camera, ImageSize size,
                            unsigned char* rgb, float* depth) {
   const int camera_id = find_camera(model_, camera);
-  Canvas& on = canvas(size);
+  if (identity_.empty()) identity_ = identity_of(model_);
+  Canvas& on = thread_canvas(model_, identity_, choose_gl_backend(options_.gl));
+  renderer_name_ = on.renderer_name();
   mjvCamera view;
   mjv_defaultCamera(&view);
   view.type = mjCAMERA_FIXED;
   view.fixedcamid = camera_id;
-  const GlContext::Current current(*on.gl);
+  const GlContext::Current current(on.gl());
+  on.enlarge(static_cast<int>(size.width), static_cast<int>(size.height));
+  on.geometry.flags[mjRND_SHADOW] = options_.shadows;
   // MuJoCo takes mutable data, but writes only to its scratch stack.
   const mjrRect viewport = {0, 0, static_cast<int>(size.width), static_cast<int>(size.height)};
   simulator_call([&] {

@@ -3,15 +3,15 @@
 //   Renderer renderer(model, {.gl = "auto"});
 //   at::Tensor image = renderer.draw(data.get(), "front", {256, 256});   // uint8 [256, 256, 3]
 //
-// The OpenGL context is created with the first image. Different renderers may be used from
-// different threads at the same time.
+// A thread creates its OpenGL objects with its first image, and reuses them for all renderers of
+// equal models (canvas.h). Different renderers may be used from different threads at the same time,
+// and a renderer by one thread after another.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 #include <mujoco/mujoco.h>
 
 #include <array>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,7 +30,6 @@ class Renderer {
  public:
   // `model` must outlive the renderer.
   Renderer(const mjModel* model, RendererOptions options);
-  ~Renderer();
 
   // RGB, uint8 [height, width, 3]. `data` must be up to date (mj_forward, or positions alone).
   at::Tensor draw(const mjData* data, const std::string& camera, ImageSize size);
@@ -39,18 +38,17 @@ class Renderer {
   // the distance of the far clipping plane.
   at::Tensor draw_depth(const mjData* data, const std::string& camera, ImageSize size);
 
-  // The OpenGL backend in use, such as "EGL device"; empty before the first image.
-  std::string backend_name() const;
+  // What renders, see describe() in gl_context.h; empty before the first image.
+  const std::string& renderer_name() const { return renderer_name_; }
 
  private:
-  struct Canvas;
-  Canvas& canvas(ImageSize size);
   void draw_pixels(const mjData* data, const std::string& camera, ImageSize size,
                    unsigned char* rgb, float* depth);
 
   const mjModel* const model_;
   const RendererOptions options_;
-  std::unique_ptr<Canvas> canvas_;
+  std::string identity_;  // of the model; empty before the first image
+  std::string renderer_name_;
   std::vector<unsigned char> pixels_;  // in OpenGL's order, bottom row first
 };
 

@@ -1,15 +1,13 @@
-// Rendered images, and errors when rendering is not possible.
+// Rendered images.
 #include <ATen/ATen.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <iostream>
 #include <numbers>
 #include <string>
 #include <thread>
 
+#include "plugins/mujoco_env/canvas.h"
 #include "plugins/mujoco_env/mujoco_env.h"
 #include "plugins/mujoco_env/transfer_task.h"
 #include "roboimi/common/error.h"
@@ -154,12 +152,12 @@ TEST(Rendering, APointBehindTheCameraHasNoPixel) {
 TEST(Rendering, RendersOnlyConfiguredCamerasAndOnlyOnRequest) {
   MujocoEnv environment({.camera_names = {"top"}, .image_height = 96, .image_width = 128});
   EXPECT_TRUE(environment.reset(0, false).images().empty());
-  EXPECT_EQ(environment.gl_name(), "");
+  EXPECT_EQ(environment.renderer_name(), "");
   const Observation seen = environment.reset(0, true);
   ASSERT_EQ(seen.images().size(), 1u);
   EXPECT_EQ(seen.at("top").sizes(), (std::vector<std::int64_t>{96, 128, 3}));
   EXPECT_EQ(seen.at("top").scalar_type(), at::kByte);
-  EXPECT_NE(environment.gl_name(), "");
+  EXPECT_NE(environment.renderer_name(), "");
 }
 
 TEST(Rendering, AnEpisodeIsTheSameWithAndWithoutImages) {
@@ -215,66 +213,39 @@ TEST(Rendering, AnEnvironmentMayMoveToAnotherThread) {
   EXPECT_TRUE(at::equal(here, there));
 }
 
-// The OpenGL backend is chosen once per process, so each case runs in its own process and prints
-// the result.
-void print_backend_or_error(const char* gl) {
-  try {
-    MujocoEnv environment({.gl = gl});
-    const at::Tensor view = environment.reset(0, true).at("front");
-    std::cerr << "drew " << red_columns(view) << " columns by " << environment.gl_name() << "\n";
-  } catch (const Error& error) {
-    std::cerr << error.what() << "\n";
-  }
-  std::_Exit(0);
+TEST(Rendering, EnvironmentsOfAThreadShareItsOpenGlObjects) {
+  std::thread([] {
+    const int before = num_canvases_created();
+    std::vector<at::Tensor> alone;
+    std::vector<std::unique_ptr<MujocoEnv>> environments;
+    for (int i = 0; i < 3; ++i) {
+      environments.push_back(std::make_unique<MujocoEnv>(MujocoEnvOptions{}));
+      alone.push_back(environments.back()->reset(i, true).at("front"));
+    }
+    EXPECT_EQ(num_canvases_created(), before + 1);
+    // In turns, and after a larger image with shadows.
+    MujocoEnv shaded({.render_shadows = true});
+    shaded.reset(0, false);
+    EXPECT_FALSE(at::equal(shaded.render("front", kSize), alone[0]));
+    shaded.render("front", {600, 800});
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_TRUE(at::equal(environments[i]->observe(true).at("front"), alone[i])) << i;
+    }
+    EXPECT_EQ(num_canvases_created(), before + 1);
+    // On another thread.
+    at::Tensor there;
+    std::thread([&] { there = environments[1]->observe(true).at("front"); }).join();
+    EXPECT_TRUE(at::equal(there, alone[1]));
+    EXPECT_EQ(num_canvases_created(), before + 2);
+  }).join();
 }
 
-class OpenGlChoice : public testing::Test {
- protected:
-  void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
-};
-
-TEST_F(OpenGlChoice, FallsBackToOsMesaWithoutEgl) {
-  EXPECT_EXIT(
-      {
-        setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/nowhere", 1);
-        unsetenv("MUJOCO_GL");
-        print_backend_or_error("auto");
-      },
-      testing::ExitedWithCode(0), "drew [1-9][0-9]+ columns by OSMesa");
-}
-
-TEST_F(OpenGlChoice, ListsEveryMethodItTriedIfNoneWorks) {
-  EXPECT_EXIT(
-      {
-        setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/nowhere", 1);
-        print_backend_or_error("egl");
-      },
-      testing::ExitedWithCode(0),
-      "no OpenGL backend works for rendering.*EGL device: .*EGL surfaceless: .*install libegl1");
-}
-
-TEST_F(OpenGlChoice, RespectsMujocoGl) {
-  EXPECT_EXIT(
-      {
-        setenv("MUJOCO_GL", "osmesa", 1);
-        print_backend_or_error("auto");
-      },
-      testing::ExitedWithCode(0), "drew [1-9][0-9]+ columns by OSMesa");
-  EXPECT_EXIT(
-      {
-        setenv("MUJOCO_GL", "egl", 1);
-        print_backend_or_error("auto");
-      },
-      testing::ExitedWithCode(0), "drew [1-9][0-9]+ columns by EGL");
-}
-
-TEST_F(OpenGlChoice, RejectsOtherValuesOfMujocoGl) {
-  EXPECT_EXIT(
-      {
-        setenv("MUJOCO_GL", "glfw", 1);
-        print_backend_or_error("auto");
-      },
-      testing::ExitedWithCode(0), "MUJOCO_GL: .*expected egl or osmesa; found glfw");
+TEST(Rendering, AnotherSceneHasItsOwnOpenGlObjects) {
+  TransferScene usual, narrow;
+  narrow.world.model->cam_fovy[0] *= 0.5F;
+  narrow.world.model->geom_rgba[0] = 0.25F;
+  EXPECT_NE(identity_of(narrow.world.model.get()), identity_of(usual.world.model.get()));
+  EXPECT_EQ(identity_of(TransferScene().world.model.get()), identity_of(usual.world.model.get()));
 }
 
 }  // namespace
