@@ -20,6 +20,7 @@
 #include "roboimi/common/json_text.h"
 #include "roboimi/common/memory.h"
 #include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/io/video.h"
 #include "roboimi/plugin/registry.h"
 
@@ -128,8 +129,9 @@ std::string render_frames(Environment& environment) {
   const auto start = std::chrono::steady_clock::now();
   const Observation observation = environment.reset(0, true);
   const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - start;
-  return fmt::format("rendered {} camera(s) in {:.0f} ms", observation.images().size(),
-                     spent.count());
+  const std::string renderer = environment.scene()->renderer_name();
+  return fmt::format("rendered {} camera(s) in {:.0f} ms{}", observation.images().size(),
+                     spent.count(), renderer.empty() ? "" : " by " + renderer);
 }
 
 // Creates each environment with its default options and renders a frame.

@@ -19,9 +19,11 @@
 #include "roboimi/checkpoint/checkpoint_folder.h"
 #include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/common/paths.h"
 #include "roboimi/common/worker_processes.h"
 #include "roboimi/contract/environment.h"
+#include "roboimi/contract/scene.h"
 #include "roboimi/plugin/registry.h"
 #include "roboimi/rollout/controls.h"
 #include "roboimi/rollout/fit.h"
@@ -36,6 +38,9 @@ namespace {
 namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
+// In summary.json: Scene::renderer_name().
+constexpr const char* kRendererKey = "renderer";
+
 // RUN/evaluations/NAME for a checkpoint in a run folder, and CHECKPOINT/evaluations/NAME for any
 // other checkpoint.
 fs::path output_folder(const po::variables_map& values, const std::vector<std::string>& overrides,
@@ -47,12 +52,19 @@ fs::path output_folder(const po::variables_map& values, const std::vector<std::s
   return owner / "evaluations" / evaluation_name(values, overrides, step);
 }
 
+// The value of a key of summary.json's "subject"; empty if it is not there.
+std::string subject_of(const RolloutSummary& summary, const std::string& key) {
+  const auto found = summary.subject.find(key);
+  return found != summary.subject.end() ? found->second : "";
+}
+
 void print_rollouts(const RolloutSummary& summary, const fs::path& checkpoint,
                     const fs::path& output, std::int64_t together) {
   const auto trials = static_cast<std::int64_t>(summary.episodes.size());
   const auto [low, high] = wilson_interval(summary.num_successes(), trials);
   const RolloutTimings timings = summary.timings();
   const PlanTimings plans = summary.plans();
+  const std::string renderer = subject_of(summary, kRendererKey);
   std::cout << fmt::format(
       "checkpoint            {}\n"
       "success               {}/{} = {:.1f} %  (95 % interval {:.1f} .. {:.1f} %)\n"
@@ -61,6 +73,7 @@ void print_rollouts(const RolloutSummary& summary, const fs::path& checkpoint,
       "per control step      observe {:.2f} ms, preprocess {:.2f} ms, inference {:.2f} ms, "
       "simulate {:.2f} ms, total {:.2f} ms\n"
       "per action chunk      mean {:.2f} ms, maximum {:.2f} ms{}; {} of {} late\n"
+      "{}"
       "written to            {}\n",
       checkpoint.string(), summary.num_successes(), trials, 100 * summary.success_rate(), 100 * low,
       100 * high, summary.num_stable_successes(), trials, summary.mean_highest_reward(),
@@ -68,7 +81,8 @@ void print_rollouts(const RolloutSummary& summary, const fs::path& checkpoint,
       timings.loop_total_ms,
       plans.total_ms / static_cast<double>(std::max<std::int64_t>(1, plans.count)), plans.max_ms,
       together > 1 ? fmt::format(", each with its batch of up to {}", together) : "", plans.late,
-      plans.count, output.string());
+      plans.count, renderer.empty() ? "" : fmt::format("rendered by           {}\n", renderer),
+      output.string());
 }
 
 // The loaded policy and its environment, in the main process or in a worker.
@@ -76,6 +90,7 @@ struct Evaluation {
   LoadedRun run;
   Control control = Control::kNone;
   std::shared_ptr<Environment> environment;  // the first one
+  Parallelism parallel;
   RolloutOptions options;
 
   std::shared_ptr<Environment> make_environment() const {
@@ -105,34 +120,52 @@ Evaluation prepare_evaluation(const ParsedArguments& parsed) {
   // Create the environment, and describe the evaluation for summary.json.
   const LoadedRun& run = evaluation.run;
   evaluation.environment = evaluation.make_environment();
+  evaluation.parallel = parallelism(values, evaluation.environment->scene() != nullptr);
   evaluation.options.output_folder =
       output_folder(values, parsed.words, run.checkpoint, run.state.step);
   evaluation.options.subject = {{"checkpoint", run.checkpoint.string()},
                                 {"control", values["control"].as<std::string>()},
-                                {"together", std::to_string(values["together"].as<std::int64_t>())},
+                                {"together", std::to_string(evaluation.parallel.together)},
                                 {"overrides", fmt::format("{}", fmt::join(parsed.words, " "))},
                                 {"weights", uses_ema ? "averaged, where it has them" : "last"}};
   return evaluation;
 }
 
+// After the first image: records what renders.
+void note_renderer(Evaluation& evaluation) {
+  Scene* const scene = evaluation.environment->scene();
+  const std::string renderer = scene != nullptr ? scene->renderer_name() : "";
+  if (renderer.empty()) return;
+  evaluation.options.subject[kRendererKey] = renderer;
+  if (evaluation.parallel.together == 1 || renderer.find("(software)") == renderer.npos) return;
+  logger().info(
+      "images are rendered in software ({}), for which processes are faster than threads: "
+      "--together 1 --workers {}",
+      renderer, evaluation.parallel.workers);
+}
+
 // Finds problems with the environment and the output folder before the first episode.
-void check_evaluation(const Evaluation& evaluation) {
+void check_evaluation(Evaluation& evaluation) {
   Agent& agent = *evaluation.run.agent;
   require_fit(agent, evaluation.environment->spec());
   const bool sees = agent.backbone() != nullptr ||
                     require_actor(agent, {}, evaluation.run.checkpoint.string())->needs_images();
   try_environment(*evaluation.environment, evaluation.options.first_seed, sees, /*films=*/true);
+  note_renderer(evaluation);
   require_writable_folder(evaluation.options.output_folder, "the evaluation's folder");
 }
 
 // Runs the episodes in this process, one after another or several at a time.
-RolloutSummary roll_out(const Evaluation& evaluation, std::int64_t together) {
+RolloutSummary roll_out(const Evaluation& evaluation) {
   Agent& agent = *evaluation.run.agent;
-  together = std::min(together, evaluation.options.num_episodes);
+  const std::int64_t together =
+      std::min(evaluation.parallel.together, evaluation.options.num_episodes);
   if (together == 1) return run_rollouts(agent, *evaluation.environment, evaluation.options);
   std::vector<std::shared_ptr<Environment>> environments = {evaluation.environment};
   while (std::ssize(environments) < together) environments.push_back(evaluation.make_environment());
-  return run_rollouts_together(agent, environments, evaluation.options);
+  RolloutOptions options = evaluation.options;
+  options.num_threads = evaluation.parallel.workers;
+  return run_rollouts_together(agent, environments, options);
 }
 
 int evaluate_as_worker(const ParsedArguments& parsed) {
@@ -150,9 +183,7 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   const StopRequest stop;
   // Prepare it here even if workers run the episodes, so that a problem is reported once.
   Evaluation evaluation = prepare_evaluation(parsed);
-  const bool has_scene = evaluation.environment->scene() != nullptr;
-  const std::int64_t workers = num_workers(values, has_scene);
-  const auto together = values["together"].as<std::int64_t>();
+  const auto [together, workers] = evaluation.parallel;
   check_evaluation(evaluation);
   clear_unfinished_evaluation(evaluation.options.output_folder);
   RolloutOptions& options = evaluation.options;
@@ -164,15 +195,17 @@ int evaluate(const ParsedArguments& parsed, const Arguments& arguments) {
   std::vector<std::string> worker_command = {"/proc/self/exe", "eval",
                                              "--worker=" + evaluation.run.checkpoint.string()};
   worker_command.insert(worker_command.end(), arguments.begin(), arguments.end());
+  const bool uses_processes = together == 1 && workers > 1;
   return interruptible([&] {
-    const RolloutSummary summary = workers > 1
+    const RolloutSummary summary = uses_processes
                                        ? run_rollouts_in_workers(worker_command, workers, options)
-                                       : roll_out(evaluation, together);
+                                       : roll_out(evaluation);
     progress.clear();
     if (values["json"].as<bool>()) {
       std::cout << summary.to_json() << std::endl;
     } else {
-      print_rollouts(summary, evaluation.run.checkpoint, options.output_folder, together);
+      print_rollouts(summary, evaluation.run.checkpoint, options.output_folder,
+                     evaluation.parallel.together);
     }
   });
 }

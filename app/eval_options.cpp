@@ -23,7 +23,7 @@ const char* const kEvalUsage =
     "(its newest checkpoint), checkpoints/step_NNNNNNNN, checkpoints/latest or checkpoints/best.\n"
     "Overrides change how the policy acts (agent.latency_steps, agent.ensemble_decay,\n"
     "agent.head.num_inference_steps), not its weights. The results depend on the checkpoint, the\n"
-    "seeds and the overrides, not on --workers.\n\n"
+    "seeds and the overrides, and on --together up to rounding, not on --workers.\n\n"
     "--open-loop replays the recorded observations, and reports action error and roughness. This\n"
     "measures fit without compounding error. It uses the episodes that training held out\n"
     "(train.held_out_episodes), or all if there are none.\n\n"
@@ -37,6 +37,18 @@ const char* const kEvalUsage =
     "  roboimi eval --probe --config lewm_imf_attnres.yaml agent.backbone.checkpoint=lewm.ckpt\n\n";
 
 namespace {
+
+// Episodes that a process runs at a time by default if the policy is on a GPU: enough to fill its
+// batches, and a few per core.
+constexpr std::int64_t kTogetherOnGpu = 32;
+
+at::Device device_of(const po::variables_map& values) {
+  return device_from(values["device"].as<std::string>());
+}
+
+std::int64_t default_together(const po::variables_map& values) {
+  return device_of(values).is_cpu() ? 1 : kTogetherOnGpu;
+}
 
 // Several episodes at a time would give one robot several commands.
 void require_one_at_a_time(const po::variables_map& values, const char* option) {
@@ -59,12 +71,14 @@ po::options_description eval_options() {
       "video", po::value<std::int64_t>()->default_value(10),
       "number of episodes, from the first, to record as MP4")(
       "workers", po::value<std::int64_t>(),
-      "number of processes that share the episodes; default: one per core, or one on a GPU")(
-      "together", po::value<std::int64_t>()->default_value(1),
-      "number of episodes that one process runs at a time; their action chunks are sampled as one "
-      "batch")("control", po::value<std::string>()->default_value("none"),
-               "baseline to run instead of the policy's normal input: hold_pose (no policy), black "
-               "(black images), shuffled (images of another episode)")(
+      "number of processes that share the episodes, or with --together above 1 of threads that "
+      "simulate and render them; default: one per core; with a GPU and --together 1, one")(
+      "together", po::value<std::int64_t>(),
+      "number of episodes that one process runs at a time; their images are encoded and their "
+      "action chunks sampled as one batch; default: 1, with a GPU 32")(
+      "control", po::value<std::string>()->default_value("none"),
+      "baseline to run instead of the policy's normal input: hold_pose (no policy), black "
+      "(black images), shuffled (images of another episode)")(
       "output", po::value<std::string>()->value_name("DIR"),
       "folder of the summary, images and videos; default: RUN/evaluations/...; --open-loop: write "
       "an "
@@ -105,25 +119,24 @@ void check_rollout_options(const po::variables_map& values) {
   at_least(values, "video", 0);
   control_from(values["control"].as<std::string>());
   device_from(values["device"].as<std::string>());
-  const std::int64_t together = at_least(values, "together", 1);
-  const std::int64_t workers = values.count("workers") != 0 ? at_least(values, "workers", 1) : 1;
-  if (together == 1 || workers == 1) return;
-  throw Error({.what = "--together works with one process only",
-               .where = "command line",
-               .expected = "--workers 1, or --together 1",
-               .found = fmt::format("--workers {} --together {}", workers, together),
-               .next = "remove one of the two options"});
+  for (const char* option : {"together", "workers"}) {
+    if (values.count(option) != 0) at_least(values, option, 1);
+  }
 }
 
-std::int64_t num_workers(const po::variables_map& values, bool has_scene) {
+Parallelism parallelism(const po::variables_map& values, bool has_scene) {
   if (!has_scene) {
     require_one_at_a_time(values, "workers");
     require_one_at_a_time(values, "together");
-    return 1;
+    return {};
   }
-  if (values.count("workers") != 0) return at_least(values, "workers", 1);
-  if (at_least(values, "together", 1) > 1) return 1;
-  return device_from(values["device"].as<std::string>()).is_cpu() ? at::get_num_threads() : 1;
+  const auto given = [&](const char* option, std::int64_t otherwise) {
+    return values.count(option) != 0 ? at_least(values, option, 1) : otherwise;
+  };
+  const bool is_on_cpu = device_of(values).is_cpu();
+  const std::int64_t together = given("together", default_together(values));
+  const std::int64_t workers = is_on_cpu || together > 1 ? at::get_num_threads() : 1;
+  return {.together = together, .workers = given("workers", workers)};
 }
 
 std::string evaluation_name(const po::variables_map& values,
@@ -135,8 +148,9 @@ std::string evaluation_name(const po::variables_map& values,
   if (const auto& control = values["control"].as<std::string>(); control != "none") {
     name += "_" + control;
   }
-  if (const auto together = values["together"].as<std::int64_t>(); together != 1) {
-    name += fmt::format("_together_{}", together);
+  if (values.count("together") != 0) {
+    const auto together = values["together"].as<std::int64_t>();
+    if (together != default_together(values)) name += fmt::format("_together_{}", together);
   }
   for (const std::string& change : overrides) name += "_" + change;
   std::replace(name.begin(), name.end(), '/', '.');

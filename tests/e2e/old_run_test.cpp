@@ -95,9 +95,13 @@ TEST_F(OldRun, ActsTheSameWithSeveralEpisodesInOneProcess) {
       }
     }
   }
-  const Result both = evaluate("both", {"--together", "2", "--workers", "2"});
-  EXPECT_EQ(both.status, 1);
-  EXPECT_THAT(both.errors, HasSubstr("--together works with one process"));
+  // On several threads, and with what the summary says about them.
+  const Result threads = evaluate("threads", {"--together", "2", "--workers", "2"});
+  ASSERT_EQ(threads.status, 0) << threads.errors;
+  for (const char* file : {"episodes.csv", "trajectory_000.csv", "trajectory_001.csv"}) {
+    EXPECT_EQ(read_text(*place_ / "threads" / file), read_text(*place_ / "together" / file));
+  }
+  EXPECT_THAT(read_text(*place_ / "threads/summary.json"), HasSubstr("\"renderer\": \""));
 }
 
 TEST_F(OldRun, TrainsWithItsConfiguration) {

@@ -1,7 +1,9 @@
 // `roboimi eval` on a small trained policy, called within this process: which options are refused
 // and when, and how an evaluation is named and described.
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -68,8 +70,6 @@ TEST_F(EvalCommand, ReportsMistakesInOptionsBeforeItReadsTheCheckpoint) {
   EXPECT_THAT(error({"--video", "-1"}), HasSubstr("--video is too small"));
   EXPECT_THAT(error({"--control", "blind"}), HasSubstr("unknown control 'blind'"));
   EXPECT_THAT(error({"--device", "gpu"}), HasSubstr("unknown device 'gpu'"));
-  EXPECT_THAT(error({"--together", "2", "--workers", "2"}),
-              HasSubstr("--together works with one process only"));
   EXPECT_THAT(error({"--together", "2", "--workers", "1"}), HasSubstr("nowhere"));
 }
 
@@ -103,6 +103,56 @@ TEST_F(EvalCommand, RecordsHowManyEpisodesRanTogether) {
   output_of({"--episodes", "1", "--workers", "1", "--video", "0"});
   const fs::path alone = run_ / "evaluations/step_00000002_seed_1000_episodes_1";
   EXPECT_EQ(nlohmann::json::parse(read_text(alone / "summary.json"))["subject"]["together"], "1");
+}
+
+TEST_F(EvalCommand, GivesTheSameEpisodesWithAnyNumberOfThreads) {
+  const auto table = [](const std::string& name, const Arguments& more) {
+    const fs::path output = folder_ / name;
+    Arguments arguments = {"--episodes",      "5",        "--video",      "0", "--together", "3",
+                           "agent.noise=0.2", "--output", output.string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    output_of(arguments);
+    return read_text(output / "episodes.csv") + read_text(output / "trajectory_004.csv");
+  };
+  const std::string alone = table("one_thread", {"--workers", "1"});
+  EXPECT_EQ(table("three_threads", {"--workers", "3"}), alone);
+  EXPECT_EQ(table("default_threads", {}), alone);
+}
+
+// The values of `arguments`, without running them.
+boost::program_options::variables_map values_of(const Arguments& arguments) {
+  return parse_arguments(arguments, eval_options()).values;
+}
+
+TEST(EvalOptions, UseProcessesForOneEpisodeAtATimeAndThreadsForSeveral) {
+  const int cores = at::get_num_threads();
+  const auto found = [](Arguments arguments, bool has_scene = true) {
+    arguments.insert(arguments.end(), {"--device", "cpu"});
+    const Parallelism parallel = parallelism(values_of(arguments), has_scene);
+    return std::pair(parallel.together, parallel.workers);
+  };
+  EXPECT_EQ(found({}), (std::pair<std::int64_t, std::int64_t>(1, cores)));
+  EXPECT_EQ(found({"--workers", "7"}), (std::pair<std::int64_t, std::int64_t>(1, 7)));
+  EXPECT_EQ(found({"--together", "8"}), (std::pair<std::int64_t, std::int64_t>(8, cores)));
+  EXPECT_EQ(found({"--together", "8", "--workers", "3"}),
+            (std::pair<std::int64_t, std::int64_t>(8, 3)));
+  EXPECT_EQ(found({}, false), (std::pair<std::int64_t, std::int64_t>(1, 1)));
+}
+
+TEST(EvalOptions, RunSeveralEpisodesAtATimeOnAGpu) {
+  const auto found = [](Arguments arguments, bool has_scene = true) {
+    arguments.insert(arguments.end(), {"--device", "cuda:0"});
+    const Parallelism parallel = parallelism(values_of(arguments), has_scene);
+    return std::pair(parallel.together, parallel.workers);
+  };
+  if (!torch::cuda::is_available()) {
+    EXPECT_THAT(error_text([&] { found({}); }), HasSubstr("cuda"));
+    GTEST_SKIP() << "needs a GPU";
+  }
+  const int cores = at::get_num_threads();
+  EXPECT_EQ(found({}), (std::pair<std::int64_t, std::int64_t>(32, cores)));
+  EXPECT_EQ(found({"--together", "1"}), (std::pair<std::int64_t, std::int64_t>(1, 1)));
+  EXPECT_EQ(found({}, false), (std::pair<std::int64_t, std::int64_t>(1, 1)));
 }
 
 TEST_F(EvalCommand, KnowsTheRunsDataByAnyPath) {
