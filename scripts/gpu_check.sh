@@ -21,13 +21,13 @@ small="agent.head.n_emb=128 agent.head.n_layer=4 agent.head.n_head=4"
 reactvla="agent.head.n_emb=768 agent.head.n_layer=16 agent.head.n_head=12 agent.head.dropout=0.05"
 long="train.max_steps=400 train.log_every=100"
 short="train.max_steps=40 train.log_every=10"
-episodes=40 encode_episodes=14 evaluated=100
+episodes=40 encode_episodes=14 evaluated=100 rollout_bench_size=(16 3 128 "$cores")
 lewm="agent.head.n_emb=384"
 pretrain_size=""
 if $dry_run; then
   lewm="agent.head.n_emb=32 agent.head.n_layer=1 agent.head.n_head=2 train.batch_size=4"
   small=$lewm reactvla="$lewm agent.head.dropout=0.05" long="train.max_steps=6 train.log_every=2" short="train.max_steps=4 train.log_every=2"
-  episodes=2 encode_episodes=2 evaluated=2
+  episodes=2 encode_episodes=2 evaluated=2 rollout_bench_size=(2 1 32 2)
   pretrain_size="agent.image_height=28 agent.image_width=28 agent.num_layers=1 agent.predictor_depth=1 train.batch_size=2"
 fi
 
@@ -110,16 +110,28 @@ if [ -n "$package_folder" ]; then
   report calls "$work" calls_graph_40 calls_graph_80 40 | tee "$work/calls_graph.json" || true
 fi
 
-# Evaluate with the policies on the CPU cores, and on the GPU.
-run=$(run_of $evaluated_row)
-if [ -n "$run" ]; then
-  stage evaluate_cpu 15 90 "$roboimi" eval --checkpoint "$run" --episodes $evaluated --seed 1000 --video 0 --device cpu \
-    --workers "$cores" --output "$work/evaluate_cpu" && tail -n 8 "$work/evaluate_cpu.log"
-  if ! $dry_run; then
-    stage evaluate_gpu 20 90 "$roboimi" eval --checkpoint "$run" --episodes $evaluated --seed 1000 --video 0 \
-      --workers 8 --output "$work/evaluate_gpu" && tail -n 8 "$work/evaluate_gpu.log"
+# 100 episodes: in one process whose plans are batched on the GPU, in processes on the CPU cores, and in
+# processes that share the GPU. Before them, physics and rendering alone.
+evaluate() { # ID NEEDED_SECONDS OPTION...
+  stage "$1" "$2" 90 "$roboimi" eval --checkpoint "$evaluated_run" --episodes $evaluated --seed 1000 --video 0 \
+    --output "$work/$1" "${@:3}" && tail -n 9 "$work/$1.log"
+}
+evaluate_all() {
+  if has_program rollout_bench; then
+    program_command rollout_bench
+    stage rollout_bench 8 40 "${command[@]}" "${rollout_bench_size[@]}" && cat "$work/rollout_bench.log"
   fi
-fi || true
+  if $dry_run; then
+    evaluate evaluate_together 15 --device cpu --together 2 --workers "$cores"
+    evaluate evaluate_cpu 15 --device cpu --workers "$cores"
+  else
+    evaluate evaluate_together 15 --device "$device" --together 32 --workers "$cores"
+    evaluate evaluate_cpu 15 --device cpu --workers "$cores"
+    evaluate evaluate_gpu 20 --device "$device" --together 1 --workers 8
+  fi
+}
+evaluated_run=$(run_of $evaluated_row)
+if [ -n "$evaluated_run" ]; then evaluate_all || true; fi
 
 # Pretraining and encoding at full size, beside the same in PyTorch. Rows named "plain" do not use the faster forms
 # for GPUs: neither a graph for encoding, nor resizing by products, nor the encoder's form for mixed precision.

@@ -25,7 +25,7 @@ package=$stage/roboimi-gpu
 cmake --install "$build" --prefix "$package" --strip > "$stage/install.log" 2>&1 \
   || { cat "$stage/install.log" >&2; fail "cmake --install $build failed: build every target that is installed (roboimi, plugins)"; }
 rm -rf "$package/include" "$package/lib/cmake" "$package/share/doc" "$package/share/roboimi/assets"
-for program in cuda_test imf_bench; do
+for program in cuda_test imf_bench rollout_bench; do
   if [ -x "$build/bin/$program" ]; then
     cp "$build/bin/$program" "$package/bin/"
     strip --strip-unneeded "$package/bin/$program"

@@ -150,7 +150,11 @@ def machine_of(work):
 def evaluation_rows(work):
     rows = []
     seconds = {line.split("\t")[0]: line.split("\t")[2] for line in read_text(work / "stages.tsv").splitlines()}
-    for name, title in [("evaluate_cpu", "on the CPU cores"), ("evaluate_gpu", "on the GPU, 8 processes")]:
+    for name, title in [
+        ("evaluate_together", "in one process, plans batched on the GPU"),
+        ("evaluate_cpu", "on the CPU cores"),
+        ("evaluate_gpu", "on the GPU, 8 processes"),
+    ]:
         file = work / name / "summary.json"
         if file.exists():
             summary = json.loads(file.read_text())
@@ -161,6 +165,8 @@ def evaluation_rows(work):
                     "seconds": float(seconds.get(name, 0)),
                     "timings": summary.get("timings"),
                     "plans": summary.get("plans"),
+                    "together": summary.get("subject", {}).get("together", "1"),
+                    "renderer": summary.get("subject", {}).get("renderer", "unknown"),
                 }
             )
     return rows
@@ -229,9 +235,10 @@ def markdown(found):
             for row in found["encoding"]
         ]
     if found["evaluation"]:
-        lines += ["", "| episodes | seconds | ms per chunk |", "|---|---|---|"]
+        lines += ["", "| episodes | together | seconds | ms per chunk | rendered by |", "|---|---|---|---|---|"]
         lines += [
-            f"| {row['episodes']} {row['title']} | {row['seconds']:.0f} | {(row['plans'] or {}).get('mean_ms', 0):.2f} |"
+            f"| {row['episodes']} {row['title']} | {row['together']} | {row['seconds']:.0f} "
+            f"| {(row['plans'] or {}).get('mean_ms', 0):.2f} | {row['renderer']} |"
             for row in found["evaluation"]
         ]
     warnings = sorted({warning.partition(" ")[2] for row in found["training"] for warning in row["warnings"]})
