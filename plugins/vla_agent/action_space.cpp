@@ -13,12 +13,29 @@ namespace roboimi::vla_agent {
 namespace {
 
 constexpr const char* kActionRotations = "agent.action_rotations";
+constexpr const char* kStateRotations = "agent.state_rotations";
 
 std::vector<Normalization> of_each(const std::vector<Normalization>& kinds, std::int64_t dim) {
   if (kinds.size() == 1) {
     return std::vector<Normalization>(static_cast<std::size_t>(dim), kinds.front());
   }
   return kinds;
+}
+
+// The kind of each dimension plus 1, int64 [A + S]; 0: no rotation.
+at::Tensor kinds_of(const RotationLayout& actions, const RotationLayout& state) {
+  std::vector<std::int64_t> kinds;
+  for (const RotationLayout* layout : {&actions, &state}) {
+    for (const RotationLayout::Part& part : layout->parts()) {
+      kinds.insert(kinds.end(), static_cast<std::size_t>(part.size),
+                   part.kind ? static_cast<std::int64_t>(*part.kind) + 1 : 0);
+    }
+  }
+  return at::tensor(kinds, at::kLong);
+}
+
+std::string name_of_kind(std::int64_t kind) {
+  return kind == 0 ? "no rotation" : to_string(static_cast<RotationKind>(kind - 1));
 }
 
 // The statistics of the relative dimensions from `relative`, of the others from `absolute`.
@@ -111,7 +128,7 @@ void check_differences(const ActionOptions& options, const RotationLayout::Part&
     if (!state.is_rotation(dim) || is_absolute(options, dim)) continue;
     throw Error(
         {.what = fmt::format("dimension {} is a rotation in the state, not in the actions", dim),
-         .where = "agent.action_rotations",
+         .where = kActionRotations,
          .expected = "the rotations of the state",
          .next = fmt::format("add the rotation, or list {} in agent.absolute_actions", dim)});
   }
@@ -147,6 +164,10 @@ ActionSpace::ActionSpace(const ActionOptions& options, std::int64_t action_dim,
   if (layout_.has_rotations()) {
     near_ = owner.register_buffer("near_rotations", layout_.near_zero());
   }
+  if (layout_.has_rotations() || state.has_rotations()) {
+    kinds_ = kinds_of(layout_, state);
+    trained_kinds_ = owner.register_buffer("rotation_kinds", kinds_.clone());
+  }
   for (const RotationLayout::Part& part : layout_.parts()) {
     const bool is_reference = part.kind && num_absolute(options, part) == 0;
     reference_kinds_.push_back(is_reference ? state.kind_at(part.first) : std::nullopt);
@@ -157,6 +178,23 @@ ActionSpace::ActionSpace(const ActionOptions& options, std::int64_t action_dim,
     if (is_absolute(options, dim) || layout_.is_rotation(dim)) relative[dim].fill_(0.0);
   }
   relative_ = owner.register_buffer("relative_actions", relative);
+}
+
+void ActionSpace::check_rotation_kinds() const {
+  if (!kinds_.defined()) return;
+  const at::Tensor trained = trained_kinds_.to(at::kCPU);
+  const at::Tensor other = trained.ne(kinds_).nonzero();
+  if (other.size(0) == 0) return;
+  const auto dim = other[0].item<std::int64_t>();
+  const bool is_action = dim < layout_.dim();
+  throw Error(
+      {.what = fmt::format("the weights were trained with another kind of rotation at "
+                           "dimension {} of the {}",
+                           is_action ? dim : dim - layout_.dim(), is_action ? "actions" : "state"),
+       .where = is_action ? kActionRotations : kStateRotations,
+       .expected = name_of_kind(trained[dim].item<std::int64_t>()),
+       .found = name_of_kind(kinds_[dim].item<std::int64_t>()),
+       .next = "use the rotations of the training; convert those of the robot instead"});
 }
 
 void ActionSpace::fit(const DatasetStatistics& statistics) {

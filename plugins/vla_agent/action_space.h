@@ -44,6 +44,8 @@ class ActionSpace {
   std::int64_t head_dim() const { return layout_.dim_6d(); }
   const RotationLayout& layout() const { return layout_; }
   Normalizer& normalizer() const { return *normalizer_; }
+  // Error if the weights were trained with rotations of other kinds: those of equal size fit them.
+  void check_rotation_kinds() const;
   // Error if relative actions have no statistics.
   void fit(const DatasetStatistics& statistics);
 
@@ -65,6 +67,9 @@ class ActionSpace {
   // Float [A], 1: relative, 0: absolute, or a rotation; undefined: all are absolute.
   at::Tensor relative_;
   at::Tensor near_;  // float [A]; undefined without rotations
+  // Int64 [A + S], the kind of each dimension of action and state plus 1, 0: no rotation; undefined
+  // without rotations. The buffer holds those of the weights, the other those of the options.
+  at::Tensor trained_kinds_, kinds_;
   // For each part of layout_, the kind of the state's rotation of which it is relative; nullopt for
   // an absolute rotation and for parts without one.
   std::vector<std::optional<RotationKind>> reference_kinds_;

@@ -169,6 +169,7 @@ void VlaAgent::require_statistics() {
                  .expected = "statistics of states, actions and frozen features",
                  .next = "train it, or load a checkpoint that contains them"});
   }
+  actions_->check_rotation_kinds();
   statistics_known_ = true;
 }
 
@@ -206,6 +207,7 @@ LossReport VlaAgent::loss(const Batch& batch, at::Generator& generator) {
 }
 
 std::unique_ptr<Actor> VlaAgent::make_actor(const ActorOptions& options) {
+  actions_->check_rotation_kinds();
   return std::make_unique<VlaActor>(*this, options);
 }
 

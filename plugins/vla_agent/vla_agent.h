@@ -118,7 +118,7 @@ class VlaAgent : public Agent {
   std::vector<std::string> input_names() const;
   // How chunks of the head are executed.
   ExecutionOptions execution() const { return options_.execution(actions_->head_dim()); }
-  // Error unless the statistics have been set.
+  // Error unless the statistics have been set, with the rotations of the options.
   void require_statistics();
   // Error if the observation lacks a stream in input_names(), or the state has a quaternion of
   // length 0.

@@ -74,6 +74,30 @@ VlaAgentOptions unscaled(bool is_relative = false) {
   return {.action_normalization = Normalization::kIdentity, .relative_actions = is_relative};
 }
 
+// Kinds of equal size have weights of equal sizes.
+TEST(PoseActions, OfAnotherKindThanInTrainingAreRefused) {
+  const PosePolicy trained(kQuaternionXyzw), other(kQuaternionWxyz);
+  const auto load = [](torch::nn::Module& to, const torch::nn::Module& from) {
+    const torch::NoGradGuard no_grad;
+    const auto source = from.named_buffers();
+    for (auto& buffer : to.named_buffers()) buffer.value().copy_(source[buffer.key()]);
+  };
+  load(*other.agent, *trained.agent);
+  EXPECT_THAT(error_text([&] { other.agent->make_actor({}); }),
+              AllOf(HasSubstr("agent.action_rotations: the weights were trained with another kind"),
+                    HasSubstr("at dimension 1 of the actions"),
+                    HasSubstr("expected quaternion_xyzw; found quaternion_wxyz")));
+  VlaAgentOptions options;
+  options.state_rotations = {{1, kQuaternionWxyz}};
+  const PosePolicy other_state(kQuaternionXyzw, options);
+  load(*other_state.agent, *trained.agent);
+  EXPECT_THAT(error_text([&] { other_state.agent->make_actor({}); }),
+              AllOf(HasSubstr("agent.state_rotations"), HasSubstr("dimension 1 of the state")));
+  const PosePolicy same(kQuaternionXyzw);
+  load(*same.agent, *trained.agent);
+  EXPECT_NO_THROW(same.agent->make_actor({}));
+}
+
 TEST(PoseActions, AreConditionedOnAndPredictedAsSixNumbers) {
   for (const RotationKind kind : kAllKinds) {
     const PosePolicy policy(kind, unscaled());
