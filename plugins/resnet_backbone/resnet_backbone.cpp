@@ -5,6 +5,8 @@
 #include <fmt/ranges.h>
 #include <torch/nn/modules/batchnorm.h>
 
+#include <algorithm>
+
 #include "plugins/resnet_backbone/load_resnet.h"
 #include "roboimi/common/error.h"
 #include "roboimi/contract/imagenet.h"
@@ -38,6 +40,13 @@ at::Tensor offsets(std::int64_t slack, std::int64_t samples, at::Generator& gene
   return drawn.device() == device ? drawn : drawn.to(device);
 }
 
+// The end of the names of a camera's modules, which must not contain dots, as "rgb.head" does. No
+// format has cameras with a slash.
+std::string suffix_of(std::string camera) {
+  std::ranges::replace(camera, '.', '/');
+  return "_" + camera;
+}
+
 }  // namespace
 
 ResNetBackbone::ResNetBackbone(ResNetBackboneOptions options, const ObservationSpec& spec)
@@ -48,7 +57,7 @@ ResNetBackbone::ResNetBackbone(ResNetBackboneOptions options, const ObservationS
   // One encoder and pooling layer for all cameras, or one per camera.
   const std::int64_t copies = options_.shared ? 1 : std::ssize(options_.camera_names);
   for (std::int64_t i = 0; i < copies; ++i) {
-    const std::string suffix = options_.shared ? "" : "_" + options_.camera_names[i];
+    const std::string suffix = options_.shared ? "" : suffix_of(options_.camera_names[i]);
     encoders_.push_back(register_module(
         "encoder" + suffix, resnet::ResNet(resnet::ResNetOptions{options_.depth, options_.norm})));
     output_dim_ = encoders_.back()->channels();

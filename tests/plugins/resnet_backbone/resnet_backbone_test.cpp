@@ -32,6 +32,16 @@ Observation random_images(std::int64_t batch, std::int64_t steps) {
   return images;
 }
 
+// LeRobot's keys may have several parts after observation.images.
+TEST(ResNetBackbone, TakesCamerasWithDotsInTheirNames) {
+  const ObservationSpec spec{
+      .streams = {rgb_stream("rgb.head", {40, 48}), rgb_stream("rgb_head", {40, 48})}};
+  const ResNetBackbone backbone({}, spec);
+  EXPECT_THAT(backbone.camera_names(), ElementsAre("rgb.head", "rgb_head"));
+  EXPECT_TRUE(backbone.named_children().contains("encoder_rgb/head"));
+  EXPECT_TRUE(backbone.named_children().contains("encoder_rgb_head"));
+}
+
 TEST(ResNetBackbone, GivesSixtyFourFeaturesPerCameraInTheOrderOfTheData) {
   auto backbone = make({});
   at::Generator generator = make_generator(1);
