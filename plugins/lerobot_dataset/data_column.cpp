@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <variant>
 
 #include "roboimi/common/text.h"
@@ -19,6 +20,19 @@ To number_of(From number, bool is_unsigned) {
     if (is_unsigned) return static_cast<To>(static_cast<std::make_unsigned_t<From>>(number));
   }
   return static_cast<To>(number);
+}
+
+// Whether a number of a column is an integer of 64 bits.
+template <typename Number>
+bool is_integer(Number number, bool is_unsigned) {
+  if constexpr (std::is_floating_point_v<Number>) {
+    constexpr Number kBound = 0x1p63;
+    return std::trunc(number) == number && number >= -kBound && number < kBound;
+  } else if constexpr (std::is_same_v<Number, std::int64_t>) {
+    return !is_unsigned || number >= 0;
+  } else {
+    return true;
+  }
 }
 
 // Calls `use` with the numbers of a column of any type. False for strings.
@@ -112,13 +126,17 @@ void DataColumn::check(std::int64_t width) const {
 
 std::vector<std::int64_t> DataColumn::integers() const {
   check(1);
-  std::vector<std::int64_t> integers = converted<std::int64_t>(values_, is_unsigned_);
-  // Floats that are not whole numbers are not indices.
-  const std::vector<double> numbers = converted<double>(values_, is_unsigned_);
-  for (std::size_t row = 0; row < integers.size(); ++row) {
-    if (static_cast<double>(integers[row]) == numbers[row]) continue;
-    fail(first_ + static_cast<std::int64_t>(row), "an integer", fmt::format("{}", numbers[row]));
-  }
+  std::vector<std::int64_t> integers;
+  with_numbers(values_, [&](const auto& numbers) {
+    integers.reserve(numbers.size());
+    for (const auto number : numbers) {
+      if (!is_integer(number, is_unsigned_)) {
+        fail(first_ + std::ssize(integers), "an integer",
+             fmt::format("{}", number_of<double>(number, is_unsigned_)));
+      }
+      integers.push_back(number_of<std::int64_t>(number, is_unsigned_));
+    }
+  });
   return integers;
 }
 

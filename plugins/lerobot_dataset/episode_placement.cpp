@@ -56,7 +56,7 @@ std::string pandas_metadata() {
 }  // namespace
 
 EpisodePlacement::EpisodePlacement(const fs::path& written, fs::path folder, std::int64_t index,
-                                   const std::map<std::int64_t, PlacedEpisode>& placed)
+                                   const PlacedEpisodes& placed)
     : archive_(written),
       folder_(std::move(folder)),
       index_(index),
@@ -67,7 +67,7 @@ EpisodePlacement::EpisodePlacement(const fs::path& written, fs::path folder, std
   for (const auto& [name, feature] : added.items()) features_[name] = feature;
   choose_place();
   // If there are no episodes, the other files are leftovers of an unfinished placement.
-  if (!placed.empty()) check_features();
+  if (!placed.episodes().empty()) check_features();
   choose_tasks();
   episode_.stats = archive_.facts().stats;
   add_stats_of_counters();
@@ -76,12 +76,10 @@ EpisodePlacement::EpisodePlacement(const fs::path& written, fs::path folder, std
 // Rows are counted through the dataset, in the order of the episodes.
 void EpisodePlacement::choose_place() {
   episode_.length = archive_.facts().length;
-  for (const auto& [index, episode] : placed_) {
-    if (index < index_) episode_.from_index += episode.length;
-  }
-  const auto next = placed_.upper_bound(index_);
+  episode_.from_index = placed_.first_row_of(index_);
+  const auto next = placed_.episodes().upper_bound(index_);
   const std::int64_t end = episode_.from_index + episode_.length;
-  if (next == placed_.end() || next->second.from_index == end) return;
+  if (next == placed_.episodes().end() || next->second.from_index == end) return;
   throw Error(
       {.what = fmt::format("episode {} does not fit before episode {}", index_, next->first),
        .where = table_path(folder_, index_).string(),
@@ -123,7 +121,7 @@ void EpisodePlacement::check_features() const {
 
 // Tasks keep their indices; new ones follow.
 void EpisodePlacement::choose_tasks() {
-  if (!placed_.empty()) {
+  if (!placed_.episodes().empty()) {
     const parquet::Reader reader(tasks_path(folder_));
     const auto indices = reader.read_integers("task_index", 0, reader.num_rows());
     const auto texts = reader.read_strings("task", 0, reader.num_rows());
@@ -211,18 +209,11 @@ void EpisodePlacement::write_rows() const {
 
 void EpisodePlacement::write_totals() const {
   // Totals and statistics of all episodes, this one included.
-  std::map<std::int64_t, PlacedEpisode> all = placed_;
-  all[index_] = episode_;
-  std::int64_t rows = 0;
-  std::map<std::string, std::vector<FeatureStats>> parts;
-  for (const auto& [index, episode] : all) {
-    rows += episode.length;
-    for (const auto& [feature, stats] : episode.stats) parts[feature].push_back(stats);
-  }
+  const DatasetTotals totals = placed_.totals_with(index_, episode_);
   Json stats = Json::object();
   for (const auto& [name, feature] : features_.items()) {
-    if (!parts.contains(name)) continue;
-    stats[name] = to_json(joined(parts.at(name)), is_camera(feature));
+    const auto found = totals.stats.find(name);
+    if (found != totals.stats.end()) stats[name] = to_json(found->second, is_camera(feature));
   }
   write_text_atomically(folder_ / "meta/stats.json", json_text(stats, kIndent));
 
@@ -235,14 +226,14 @@ void EpisodePlacement::write_totals() const {
   const Json info = {
       {"codebase_version", "v3.0"},
       {"robot_type", facts.robot_type.empty() ? Json() : Json(facts.robot_type)},
-      {"total_episodes", all.size()},
-      {"total_frames", rows},
+      {"total_episodes", totals.episodes},
+      {"total_frames", totals.rows},
       {"total_tasks", tasks_.size()},
       {"chunks_size", 1000},
       {"data_files_size_in_mb", 100},
       {"video_files_size_in_mb", 200},
       {"fps", is_whole ? Json(static_cast<std::int64_t>(facts.fps)) : Json(facts.fps)},
-      {"splits", {{"train", fmt::format("0:{}", all.size())}}},
+      {"splits", {{"train", fmt::format("0:{}", totals.episodes)}}},
       {"data_path", "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"},
       {"video_path",
        has_videos ? Json("videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4")

@@ -1,6 +1,6 @@
 // The steps that add a written episode to a dataset. Each file appears complete or not at all.
 //
-//   EpisodePlacement placement(written, folder, 2, placed.episodes());
+//   EpisodePlacement placement(written, folder, 2, placed);
 //   placement.write_videos();
 //   placement.write_rows();      // with meta/tasks.parquet before
 //   placement.write_totals();    // meta/stats.json and meta/info.json
@@ -25,7 +25,7 @@ class EpisodePlacement {
   // `placed`: the episodes of the folder. Throws Error if the episode does not match them:
   // different features, a different rate, or a different length from the episode that it replaces.
   EpisodePlacement(const std::filesystem::path& written, std::filesystem::path folder,
-                   std::int64_t index, const std::map<std::int64_t, PlacedEpisode>& placed);
+                   std::int64_t index, const PlacedEpisodes& placed);
 
   void write_videos() const;
   void write_rows() const;
@@ -42,7 +42,7 @@ class EpisodePlacement {
   EpisodeArchive archive_;
   std::filesystem::path folder_;
   std::int64_t index_;
-  const std::map<std::int64_t, PlacedEpisode>& placed_;
+  const PlacedEpisodes& placed_;
   PlacedEpisode episode_;                   // this one
   Json features_;                           // of info.json
   std::vector<std::string> tasks_;          // of the dataset, by task_index

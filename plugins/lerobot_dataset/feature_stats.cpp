@@ -117,34 +117,33 @@ FeatureStats stats_of_frames(const at::Tensor& frames) {
   return stats;
 }
 
-FeatureStats joined(const std::vector<FeatureStats>& parts) {
-  FeatureStats total = parts.at(0);
-  for (std::size_t p = 1; p < parts.size(); ++p) {
-    const FeatureStats& part = parts[p];
-    if (part.mean.size() != total.mean.size()) {
-      throw Error({.what = "the statistics of the episodes have different sizes",
-                   .expected = std::to_string(total.mean.size()),
-                   .found = std::to_string(part.mean.size())});
-    }
-    const auto before = static_cast<double>(total.count), added = static_cast<double>(part.count);
-    const double share = added / (before + added);
-    for (std::size_t i = 0; i < total.mean.size(); ++i) {
-      // Chan et al., "Updating formulae and a pairwise algorithm for computing sample variances".
-      const double difference = part.mean[i] - total.mean[i];
-      const double variance = (1.0 - share) * total.std[i] * total.std[i] +
-                              share * part.std[i] * part.std[i] +
-                              share * (1.0 - share) * difference * difference;
-      total.std[i] = std::sqrt(variance);
-      total.mean[i] += share * difference;
-      total.min[i] = std::min(total.min[i], part.min[i]);
-      total.max[i] = std::max(total.max[i], part.max[i]);
-      for (std::size_t q = 0; q < kQuantiles.size(); ++q) {
-        total.quantiles[q][i] += share * (part.quantiles[q][i] - total.quantiles[q][i]);
-      }
-    }
-    total.count += part.count;
+void add_to(FeatureStats& total, const FeatureStats& part) {
+  if (total.count == 0) {
+    total = part;
+    return;
   }
-  return total;
+  if (part.mean.size() != total.mean.size()) {
+    throw Error({.what = "the statistics of the episodes have different sizes",
+                 .expected = std::to_string(total.mean.size()),
+                 .found = std::to_string(part.mean.size())});
+  }
+  const auto before = static_cast<double>(total.count), added = static_cast<double>(part.count);
+  const double share = added / (before + added);
+  for (std::size_t i = 0; i < total.mean.size(); ++i) {
+    // Chan et al., "Updating formulae and a pairwise algorithm for computing sample variances".
+    const double difference = part.mean[i] - total.mean[i];
+    const double variance = (1.0 - share) * total.std[i] * total.std[i] +
+                            share * part.std[i] * part.std[i] +
+                            share * (1.0 - share) * difference * difference;
+    total.std[i] = std::sqrt(variance);
+    total.mean[i] += share * difference;
+    total.min[i] = std::min(total.min[i], part.min[i]);
+    total.max[i] = std::max(total.max[i], part.max[i]);
+    for (std::size_t q = 0; q < kQuantiles.size(); ++q) {
+      total.quantiles[q][i] += share * (part.quantiles[q][i] - total.quantiles[q][i]);
+    }
+  }
+  total.count += part.count;
 }
 
 Json to_json(const FeatureStats& stats, bool is_camera) {

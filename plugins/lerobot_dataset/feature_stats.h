@@ -29,8 +29,9 @@ struct FeatureStats {
 FeatureStats stats_of_table(const at::Tensor& values);  // [L, n], L > 0
 // Of uint8 [L, H, W, 3]: of all frames up to 100, else of max(100, L^0.75) frames.
 FeatureStats stats_of_frames(const at::Tensor& frames);
-// Of several episodes, which must have the same elements.
-FeatureStats joined(const std::vector<FeatureStats>& parts);
+// Makes `total` the statistics of its rows and those of `part`, which must have the same elements.
+// A default-constructed `total` has no rows.
+void add_to(FeatureStats& total, const FeatureStats& part);
 
 // {"min": [...], ..., "count": [...]}; a camera's numbers are nested as [3, 1, 1].
 Json to_json(const FeatureStats& stats, bool is_camera);

@@ -144,10 +144,7 @@ std::vector<fs::path> LerobotFolder::files() const {
   if (modality_.file) files.insert(*modality_.file);
   if (!tasks_.file.empty()) files.insert(tasks_.file);
   files.insert(table_.files.begin(), table_.files.end());
-  for (const std::int64_t number : episodes_) {
-    for (const Run& run : rows_.episodes().at(number).runs)
-      files.insert(rows_.files()[run.file].path);
-  }
+  for (const std::size_t file : used_files()) files.insert(rows_.files()[file].path);
   for (const auto& [feature, videos] : videos_) {
     for (const auto& [number, file] : videos.file_of) files.insert(file);
   }

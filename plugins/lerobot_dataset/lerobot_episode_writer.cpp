@@ -127,7 +127,7 @@ void LerobotEpisodeWriter::place(const fs::path& written, const fs::path& folder
   }
   const std::lock_guard lock(mutex_);
   placed_.update(folder);
-  const EpisodePlacement placement(written, folder, index, placed_.episodes());
+  const EpisodePlacement placement(written, folder, index, placed_);
   placement.write_videos();
   placement.write_rows();
   placement.write_totals();

@@ -53,12 +53,18 @@ LerobotFolder::LerobotFolder(const fs::path& folder, const DatasetOptions& optio
   build_spec();
 }
 
-// Features that are used need a column in every file of the selected episodes.
-void LerobotFolder::require_columns(Findings& findings) {
+// The positions of the data files with rows of the selected episodes.
+std::set<std::size_t> LerobotFolder::used_files() const {
   std::set<std::size_t> used;
   for (const std::int64_t number : episodes_) {
     for (const Run& run : rows_.episodes().at(number).runs) used.insert(run.file);
   }
+  return used;
+}
+
+// Features that are used need a column in every file of the selected episodes.
+void LerobotFolder::require_columns(Findings& findings) {
+  const std::set<std::size_t> used = used_files();
   const std::set<std::string> needed = features_.used();
   for (const std::size_t index : used) {
     const DataFile& file = rows_.files()[index];
@@ -139,10 +145,8 @@ ImageSize LerobotFolder::camera_size(const CameraFeature& camera) const {
 std::int64_t LerobotFolder::text_bytes(const Feature& feature) const {
   std::size_t longest = 0;
   if (feature.dtype == "string") {
-    std::set<fs::path> used;
-    for (const EpisodeInfo& info : infos_) used.insert(info.file);
-    for (const fs::path& file : used) {
-      const auto reader = data_.open(file);
+    for (const std::size_t file : used_files()) {
+      const auto reader = data_.open(rows_.files()[file].path);
       // A null is an error of its episode, when that is read.
       const parquet::Values values = reader->read(feature.name, 0, reader->num_rows());
       const auto* texts = std::get_if<std::vector<std::string>>(&values.values);

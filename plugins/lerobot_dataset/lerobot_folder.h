@@ -52,6 +52,7 @@ class LerobotFolder {
   void select_episodes(const DatasetOptions& options, Findings& findings);
   bool is_whole(std::int64_t episode) const;
   std::vector<Error::Parts> file_errors() const;
+  std::set<std::size_t> used_files() const;
   void require_readable(const std::set<std::int64_t>& chosen, bool is_filtered,
                         Findings& findings) const;
   void leave_out_unreadable(std::set<std::int64_t>& chosen, Findings& findings) const;

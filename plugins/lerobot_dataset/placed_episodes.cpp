@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <string_view>
 
@@ -103,6 +105,38 @@ std::map<std::string, std::string> table_metadata(const EpisodeHeader& header) {
   return {{kMetadataKey, to_json(header).dump()}};
 }
 
+void DatasetTotals::add(const PlacedEpisode& episode) {
+  ++episodes;
+  rows += episode.length;
+  for (const auto& [feature, part] : episode.stats) add_to(stats[feature], part);
+}
+
+DatasetTotals PlacedEpisodes::totals_with(std::int64_t index, const PlacedEpisode& episode) const {
+  if (episodes_.empty() || episodes_.rbegin()->first < index) {
+    DatasetTotals totals = totals_;
+    totals.add(episode);
+    return totals;
+  }
+  DatasetTotals totals;
+  for (auto placed = episodes_.begin(); placed != episodes_.lower_bound(index); ++placed) {
+    totals.add(placed->second);
+  }
+  totals.add(episode);
+  for (auto placed = episodes_.upper_bound(index); placed != episodes_.end(); ++placed) {
+    totals.add(placed->second);
+  }
+  return totals;
+}
+
+std::int64_t PlacedEpisodes::first_row_of(std::int64_t index) const {
+  if (episodes_.empty() || episodes_.rbegin()->first < index) return totals_.rows;
+  std::int64_t rows = 0;
+  for (auto placed = episodes_.begin(); placed != episodes_.lower_bound(index); ++placed) {
+    rows += placed->second.length;
+  }
+  return rows;
+}
+
 void PlacedEpisodes::update(const fs::path& folder) {
   if (folder != folder_) {
     stamps_.clear();
@@ -135,6 +169,18 @@ void PlacedEpisodes::update(const fs::path& folder) {
   }
   std::erase_if(stamps_, [&](const auto& item) { return !found.contains(item.first); });
   std::erase_if(episodes_, [&](const auto& item) { return !found.contains(item.first); });
+  add_up();
+}
+
+// Computes the totals: if the new episodes follow those before, they are added.
+void PlacedEpisodes::add_up() {
+  const auto before = std::ssize(counted_);
+  const bool follow = std::ranges::equal(counted_, stamps_ | std::views::take(before));
+  if (!follow || before == 0) totals_ = {};
+  const auto first =
+      follow && before > 0 ? episodes_.upper_bound(counted_.rbegin()->first) : episodes_.begin();
+  for (auto placed = first; placed != episodes_.end(); ++placed) totals_.add(placed->second);
+  counted_ = stamps_;
 }
 
 }  // namespace roboimi::lerobot_dataset

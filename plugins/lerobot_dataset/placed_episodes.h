@@ -26,6 +26,14 @@ struct PlacedEpisode {
   std::map<std::string, FeatureStats> stats = {};  // by feature
 };
 
+// What meta/info.json and meta/stats.json say of all episodes together.
+struct DatasetTotals {
+  std::int64_t episodes = 0, rows = 0;
+  std::map<std::string, FeatureStats> stats = {};  // by feature
+
+  void add(const PlacedEpisode& episode);
+};
+
 // Whether the file begins like a Parquet file, and not like an EpisodeArchive.
 bool is_table(const std::filesystem::path& file);
 // The seed and success of a placed episode, where known. They are key-value metadata of its table:
@@ -41,6 +49,11 @@ class PlacedEpisodes {
   // be read counts as missing: its episode will be placed again.
   void update(const std::filesystem::path& folder);
   const std::map<std::int64_t, PlacedEpisode>& episodes() const { return episodes_; }
+  // The totals with an episode that is added, or that replaces the one with its index. Adding one
+  // after the last costs the same for any number of episodes.
+  DatasetTotals totals_with(std::int64_t index, const PlacedEpisode& episode) const;
+  // The first row of an episode with this index.
+  std::int64_t first_row_of(std::int64_t index) const;
 
  private:
   struct Stamp {
@@ -48,9 +61,13 @@ class PlacedEpisodes {
     std::uintmax_t size = 0;
     bool operator==(const Stamp&) const = default;
   };
+  void add_up();
+
   std::filesystem::path folder_;
   std::map<std::int64_t, Stamp> stamps_;
   std::map<std::int64_t, PlacedEpisode> episodes_;
+  DatasetTotals totals_;                   // of episodes_, in their order
+  std::map<std::int64_t, Stamp> counted_;  // stamps_ when totals_ was computed
 };
 
 }  // namespace roboimi::lerobot_dataset

@@ -86,6 +86,23 @@ class LerobotWriter : public SetTest {
   }
 };
 
+TEST_F(LerobotWriter, HasTheSameTotalsIfAnEpisodeIsPlacedAgain) {
+  const LerobotEpisodeWriter writer({});
+  for (std::int64_t number = 0; number < 4; ++number) collect(writer, number);
+  const Json stats = json("stats.json"), info = json("info.json");
+  for (const std::int64_t number : {1, 3}) {
+    fs::remove(table_path(folder(), number));
+    collect(writer, number);
+    EXPECT_EQ(json("stats.json"), stats) << number;
+    EXPECT_EQ(json("info.json"), info) << number;
+  }
+  // A writer that counts all of them anew.
+  fs::remove(table_path(folder(), 3));
+  collect(LerobotEpisodeWriter({}), 3);
+  EXPECT_EQ(json("stats.json"), stats);
+  expect_sound({0, 1, 2, 3});
+}
+
 TEST_F(LerobotWriter, ReadsBackWhatItWrote) {
   for (const FrameStorage frames :
        {FrameStorage::kH264, FrameStorage::kLossless, FrameStorage::kPng}) {
@@ -249,7 +266,7 @@ TEST_F(LerobotWriter, AnInterruptedPlacementIsCompletedByTheNext) {
       {
         PlacedEpisodes placed;
         placed.update(folder());
-        const EpisodePlacement placement(staged(2), folder(), 2, placed.episodes());
+        const EpisodePlacement placement(staged(2), folder(), 2, placed);
         for (int i = 0; i < steps; ++i) step(placement, i);
       }
       // The rows of images are whole; videos need the table.

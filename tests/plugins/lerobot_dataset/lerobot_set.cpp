@@ -223,8 +223,10 @@ void LerobotSet::write_data() const {
       add(column.first, [&](const SetRow&) { return column.second; });
     }
     for (const auto& [name, value] : string_columns) {
+      const auto ending = endings.find(chosen.front().file);
+      const std::string text = value + (ending == endings.end() ? "" : ending->second);
       data.add({.name = name, .type = Type::kByteArray, .is_text = true},
-               {.values = std::vector<std::string>(chosen.size(), value), .is_null = nulls(name)});
+               {.values = std::vector<std::string>(chosen.size(), text), .is_null = nulls(name)});
     }
     for (std::size_t c = 0; dtype_ == "image" && c < cameras.size(); ++c) {
       std::vector<std::string> bytes, paths;

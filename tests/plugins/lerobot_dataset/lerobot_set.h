@@ -96,6 +96,7 @@ class LerobotSet {
   std::string state_name = "observation.state", action_name = "action";
   std::vector<std::pair<std::string, std::int64_t>> integer_columns = {};  // name, value
   std::vector<std::pair<std::string, std::string>> string_columns = {};    // name, value
+  std::map<FileNumber, std::string> endings = {};  // of the strings in some data files
   bool has_table = true;
   bool has_image_files = false;  // images are files that the data name, instead of bytes in them
 

@@ -93,6 +93,20 @@ TEST_F(SoundSets, InstructionsMayBeStrings) {
   EXPECT_EQ(dataset.read_all(2, "task").size(0), 12);
 }
 
+TEST_F(SoundSets, TheLongestStringMayBeInTheSecondFileOfAnEpisode) {
+  LerobotSet set(folder());
+  for (SetRow& row : set.rows) {
+    if (row.episode == 2 && row.frame >= 6) row.file = {0, 1};
+  }
+  set.string_columns = {{"note", "short"}};
+  set.endings[{0, 1}] = std::string(200, 'x');
+  set.info["features"]["note"] = {{"dtype", "string"}, {"shape", {1}}};
+  set.write();
+  const LerobotDataset dataset = open_set(folder(), {.streams = {"note"}});
+  EXPECT_EQ(text_of(dataset.read(2, "note", 5, 1)[0]), "short");
+  EXPECT_EQ(text_of(dataset.read(2, "note", 6, 1)[0]), "short" + std::string(200, 'x'));
+}
+
 TEST_F(SoundSets, AnyRangeOfRowsIsThatOfTheWholeEpisode) {
   for (const char* dtype : {"image", "video"}) {
     fs::remove_all(folder());
