@@ -1,7 +1,9 @@
 #include "roboimi/io/video.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -53,6 +55,8 @@ std::string names(const std::vector<Encoder>& encoders) {
   return text;
 }
 
+constexpr std::int64_t kLeastAv1Side = 64;  // of libsvtav1
+
 int even(std::int64_t side) { return static_cast<int>(side + side % 2); }
 
 ffmpeg::Frame make_frame(AVPixelFormat format, int width, int height) {
@@ -95,16 +99,17 @@ struct VideoWriter::State {
   }
 
   void open_codec(double fps, const VideoEncoding& encoding);
-  bool try_encoder(const Encoder& choice, double fps, const VideoEncoding& encoding);
+  int try_encoder(const Encoder& choice, double fps, const VideoEncoding& encoding);
   void open_container();
   void drain(const AVFrame* frame);
 };
 
-// False if FFmpeg lacks the encoder, or the encoder refuses such frames.
-bool VideoWriter::State::try_encoder(const Encoder& choice, double fps,
-                                     const VideoEncoding& encoding) {
+// Returns FFmpeg's status: AVERROR_ENCODER_NOT_FOUND, or the reason why the encoder refuses such
+// frames or settings; not negative if it is open.
+int VideoWriter::State::try_encoder(const Encoder& choice, double fps,
+                                    const VideoEncoding& encoding) {
   const AVCodec* const encoder = avcodec_find_encoder_by_name(choice.name);
-  if (encoder == nullptr) return false;
+  if (encoder == nullptr) return AVERROR_ENCODER_NOT_FOUND;
   codec.reset(allocated(avcodec_alloc_context3(encoder)));
   const bool is_rgb = choice.format == AV_PIX_FMT_RGB24;
   codec->width = is_rgb ? static_cast<int>(size.width) : even(size.width);
@@ -121,31 +126,47 @@ bool VideoWriter::State::try_encoder(const Encoder& choice, double fps,
     codec->colorspace = AVCOL_SPC_SMPTE170M;  // the result of swscale
   }
   codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-  if (choice.preset != nullptr) av_opt_set(codec->priv_data, "preset", choice.preset, 0);
+  int status = 0;
+  if (choice.preset != nullptr) {
+    status = av_opt_set(codec->priv_data, "preset", choice.preset, 0);
+  }
+  if (status < 0) return status;
   if (is_rgb) {
-    av_opt_set_int(codec->priv_data, "qp", 0, 0);
+    status = av_opt_set_int(codec->priv_data, "qp", 0, 0);
   } else if (choice.has_rate_factor) {
-    av_opt_set_int(codec->priv_data, "crf", encoding.rate_factor, 0);
+    status = av_opt_set_int(codec->priv_data, "crf", encoding.rate_factor, 0);
   } else {
     codec->bit_rate = std::max<std::int64_t>(1'000'000, size.width * size.height * 8);
   }
-  return avcodec_open2(codec.get(), encoder, nullptr) >= 0;
+  return status < 0 ? status : avcodec_open2(codec.get(), encoder, nullptr);
 }
 
 void VideoWriter::State::open_codec(double fps, const VideoEncoding& encoding) {
   // Otherwise libsvtav1 prints its settings to stderr.
   if (encoding.codec == Codec::kAv1) ::setenv("SVT_LOG", "1", 0);
   const std::vector<Encoder> choices = encoders(encoding);
+  std::string refusals;
   for (const Encoder& choice : choices) {
-    if (try_encoder(choice, fps, encoding)) return;
+    const int status = try_encoder(choice, fps, encoding);
+    if (status >= 0) return;
+    if (status == AVERROR_ENCODER_NOT_FOUND) continue;
+    refusals +=
+        fmt::format("{}{}: {}", refusals.empty() ? "" : ", ", choice.name, ffmpeg::reason(status));
   }
-  throw Error({.what = "FFmpeg has no encoder for frames of this size",
+  if (refusals.empty()) {
+    throw Error({.what = "FFmpeg lacks the encoder of the video",
+                 .where = path.string(),
+                 .expected = names(choices),
+                 .next = "install libavcodec-extra"});
+  }
+  const bool is_small = std::min(size.height, size.width) < kLeastAv1Side;
+  throw Error({.what = "FFmpeg's encoder refuses the frames or their settings",
                .where = path.string(),
-               .expected = names(choices),
-               .found = std::to_string(size.width) + "x" + std::to_string(size.height),
-               .next = encoding.codec == Codec::kAv1
-                           ? "install libavcodec-extra; AV1 needs sides of at least 64 pixels"
-                           : "install libavcodec-extra"});
+               .found = fmt::format("{}x{} at {:g} frames per second, rate factor {} ({})",
+                                    size.width, size.height, fps, encoding.rate_factor, refusals),
+               .next = encoding.codec == Codec::kAv1 && is_small
+                           ? fmt::format("AV1 needs sides of at least {} pixels", kLeastAv1Side)
+                           : ""});
 }
 
 void VideoWriter::State::open_container() {

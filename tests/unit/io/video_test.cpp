@@ -145,6 +145,15 @@ TEST_F(Video, AFrameOfAnotherSizeIsRejected) {
               HasSubstr("cannot write a video"));
 }
 
+TEST_F(Video, ReportsWhyAnEncoderRefuses) {
+  const std::string text = error_of(
+      [] { VideoWriter::require_encoder({.height = 48, .width = 64}, 10.0, kRandomAccessAv1); });
+  EXPECT_THAT(text, HasSubstr("FFmpeg's encoder refuses the frames or their settings: found 64x48 "
+                              "at 10 frames per second, rate factor 30 (libsvtav1: "));
+  EXPECT_THAT(text, HasSubstr("; AV1 needs sides of at least 64 pixels"));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("libavcodec-extra")));
+}
+
 TEST_F(Video, AFullDiskIsAnErrorAndLeavesNoFile) {
   rlimit old{};
   getrlimit(RLIMIT_FSIZE, &old);
