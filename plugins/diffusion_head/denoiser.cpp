@@ -4,7 +4,6 @@
 
 #include <cmath>
 
-#include "modules/attnres/packed_weights.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::diffusion_head {
@@ -19,12 +18,9 @@ vit::PackedLinear packed(const at::Tensor& weight, const at::Tensor& bias, std::
 }  // namespace
 
 Denoiser::Denoiser(Transformer network, const std::vector<double>& times)
-    : network_(std::move(network)) {
+    : network_(std::move(network)),
+      weights_(network_->parameters(), WeightState::method_for(network_->pos_emb)) {
   at::NoGradGuard no_grad;
-  if (network_->pos_emb.is_cpu()) {
-    fingerprint_ = attnres::fingerprint_of(network_->parameters());
-  }
-
   // Copies of the small weights; the input bias is folded into the positions.
   input_weight_ = copy_of(network_->input_emb->weight);
   positions_ = copy_of(network_->pos_emb[0]) + network_->input_emb->bias;
@@ -40,9 +36,7 @@ Denoiser::Denoiser(Transformer network, const std::vector<double>& times)
   times_ = fold(network_->encoder(tokens));
 }
 
-bool Denoiser::stale() const {
-  return fingerprint_.empty() || attnres::fingerprint_of(network_->parameters()) != fingerprint_;
-}
+bool Denoiser::stale() const { return !weights_.is_of(network_->parameters()); }
 
 void Denoiser::pack(std::int64_t rows) {
   layers_.clear();

@@ -23,6 +23,7 @@
 
 #include "modules/vit/packed_linear.h"
 #include "plugins/diffusion_head/transformer.h"
+#include "plugins/diffusion_head/weight_state.h"
 
 namespace roboimi::diffusion_head {
 
@@ -35,8 +36,7 @@ class Denoiser {
   void observe(const at::Tensor& cond);
   // The network's output [B, H, A] for z [B, H, A] at times[step]. Call observe() first.
   at::Tensor evaluate(const at::Tensor& z, std::int64_t step);
-  // Whether the network's weights have changed since construction. Always true on a GPU, where the
-  // check would cost more than a new copy.
+  // Whether the network's weights have changed since construction.
   bool stale() const;
 
  private:
@@ -59,7 +59,7 @@ class Denoiser {
   at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
 
   Transformer network_;
-  std::vector<double> fingerprint_;
+  WeightState weights_;    // that the copies were made from
   std::int64_t rows_ = 0;  // B * H that the packed weights are laid out for
   std::vector<Layer> layers_;
   at::Tensor input_weight_, positions_, head_weight_, head_bias_, norm_weight_, norm_bias_;
