@@ -11,8 +11,8 @@
 
 #include "app/commands.h"
 #include "app/common_options.h"
-#include "app/option_table.h"
 #include "app/plugins_check.h"
+#include "app/plugins_listing.h"
 #include "app/plugins_reference.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
@@ -88,152 +88,9 @@ po::options_description plugins_options() {
   return options;
 }
 
-// Loads the plugins of the search path. Returns the error, if any: two files with the same plugin
-// name must not prevent the others from being listed.
-std::string load_plugins(const PluginsRequest& request) {
-  try {
-    Registry::instance().load_search_path(request.plugin_dirs);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-const LoadedPlugin& plugin_of(const std::vector<LoadedPlugin>& plugins, const ComponentInfo& info) {
-  for (const LoadedPlugin& plugin : plugins) {
-    if (plugin.name == info.plugin && plugin.file == info.file) return plugin;
-  }
-  throw Error("no plugin '" + info.plugin + "'");
-}
-
-json component_json(const ComponentInfo& info, const LoadedPlugin& plugin) {
-  return {{"kind", to_string(info.kind)},
-          {"name", info.name},
-          {"description", info.description},
-          {"plugin", plugin.name},
-          {"version", plugin.version},
-          {"file", plugin.file.string()},
-          {"changed_on_disk", plugin.changed_on_disk}};
-}
-
-int list_plugins(const PluginsRequest& request) {
-  const std::string problem = load_plugins(request);
-  const Registry& registry = Registry::instance();
-  const auto plugins = registry.plugins();
-  const auto rejected = registry.rejected();
-  // For programs.
-  if (request.json) {
-    json all = {
-        {"components", json::array()}, {"rejected", json::array()}, {"shadowed", json::array()}};
-    for (const ComponentInfo& info : registry.components()) {
-      all["components"].push_back(component_json(info, plugin_of(plugins, info)));
-    }
-    for (const RejectedPlugin& file : rejected) {
-      all["rejected"].push_back({{"file", file.file.string()}, {"reason", file.reason}});
-    }
-    for (const ShadowedPlugin& plugin : registry.shadowed()) {
-      all["shadowed"].push_back(
-          {{"name", plugin.name}, {"file", plugin.file.string()}, {"by", plugin.by.string()}});
-    }
-    for (const fs::path& folder : plugin_search_path(request.plugin_dirs)) {
-      all["searched"].push_back(folder.string());
-    }
-    fmt::print("{}\n", json_text(all));
-    return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
-  }
-  if (request.markdown) {
-    fmt::print("| kind | name | version | what it is |\n|---|---|---|---|\n");
-    for (const ComponentInfo& info : registry.components()) {
-      fmt::print("| {} | `{}` | {} | {} |\n", to_string(info.kind), info.name,
-                 plugin_of(plugins, info).version, info.description);
-    }
-    return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
-  }
-  // For readers.
-  for (const ComponentInfo& info : registry.components()) {
-    const LoadedPlugin& plugin = plugin_of(plugins, info);
-    fmt::print("{:<15} {:<22} {:<8} {}\n{:<15} {}{}\n", to_string(info.kind), info.name,
-               plugin.version, info.description, "", plugin.file.string(),
-               plugin.changed_on_disk ? " (changed since it was loaded: restart to use it)" : "");
-  }
-  if (plugins.empty()) {
-    fmt::print("no plugin found in:\n");
-    for (const fs::path& folder : plugin_search_path(request.plugin_dirs)) {
-      fmt::print("  {}\n", folder.string());
-    }
-  }
-  if (!rejected.empty()) fmt::print("\nrejected:\n");
-  for (const RejectedPlugin& file : rejected) {
-    fmt::print("  {}\n    {}\n", file.file.string(), file.reason);
-  }
-  const auto shadowed = registry.shadowed();
-  if (!shadowed.empty()) fmt::print("\nshadowed by an earlier folder:\n");
-  for (const ShadowedPlugin& plugin : shadowed) {
-    fmt::print("  {}\n    the plugin '{}' is loaded from {}\n", plugin.file.string(), plugin.name,
-               plugin.by.string());
-  }
-  return problem.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-// "did you mean 'resnet_backbone'?" for 'resnet': the names that contain `name`, or else the
-// nearest one.
-std::string similar_names(const std::string& name, const std::vector<std::string>& names) {
-  std::vector<std::string> longer;
-  for (const std::string& candidate : names) {
-    const bool is_new = std::ranges::find(longer, candidate) == longer.end();
-    if (is_new && name.size() > 1 && candidate.find(name) != std::string::npos) {
-      longer.push_back(candidate);
-    }
-  }
-  constexpr std::size_t kMostNames = 4;
-  if (!longer.empty() && longer.size() <= kMostNames) {
-    return fmt::format("did you mean '{}'?", fmt::join(longer, "' or '"));
-  }
-  return did_you_mean(name, names,
-                      "`roboimi plugins list` shows all components and the rejected files");
-}
-
-// The component of this name, or all components of the plugin of this name.
-std::vector<ComponentInfo> components_named(const std::string& name) {
-  std::vector<ComponentInfo> found;
-  std::vector<std::string> names;
-  for (const ComponentInfo& info : Registry::instance().components()) {
-    if (info.name == name || info.plugin == name) found.push_back(info);
-    names.push_back(info.name);
-    names.push_back(info.plugin);
-  }
-  if (!found.empty()) return found;
-  throw Error(
-      {.what = "no plugin or component '" + name + "'", .next = similar_names(name, names)});
-}
-
-// The components to inspect. A file may have the plugin name of another one in the search path, so
-// only the file is loaded.
-std::vector<ComponentInfo> inspected_components(const PluginsRequest& request) {
-  const bool is_file = request.name.ends_with(".so") || request.name.find('/') != std::string::npos;
-  if (is_file) return components_named(Registry::instance().load(expand_home(request.name)));
-  load_plugins(request);
-  return components_named(request.name);
-}
-
-int inspect_components(const PluginsRequest& request) {
-  const std::vector<ComponentInfo> components = inspected_components(request);
-  const auto plugins = Registry::instance().plugins();
-  json all = json::array();
-  for (const ComponentInfo& info : components) {
-    const LoadedPlugin& plugin = plugin_of(plugins, info);
-    json described = component_json(info, plugin);
-    described["options"] = option_json(info.schema);
-    all.push_back(described);
-    if (request.json) continue;
-    fmt::print("{} {}: {}\n", to_string(info.kind), info.name, info.description);
-    fmt::print("  plugin {} {} ({})\n  {}\n\n", plugin.name, plugin.version, plugin.description,
-               plugin.file.string());
-    fmt::print("{}\n",
-               info.schema.options().empty() ? "  no options\n" : option_table(info.schema));
-  }
-  if (request.json) fmt::print("{}\n", json_text(all));
-  return EXIT_SUCCESS;
+ListForm form_of(const PluginsRequest& request) {
+  if (request.json) return ListForm::kJson;
+  return request.markdown ? ListForm::kMarkdown : ListForm::kText;
 }
 
 // Updates the tables in a file. With `only_checks`, an outdated table is an Error instead.
@@ -252,7 +109,7 @@ void update_tables(const fs::path& file, const std::vector<ComponentInfo>& compo
 }
 
 int print_reference(const PluginsRequest& request) {
-  const std::string problem = load_plugins(request);
+  const std::string problem = load_plugins(request.plugin_dirs);
   if (!problem.empty()) throw Error(problem);
   const std::vector<ComponentInfo> components = Registry::instance().components();
   if (request.readmes.empty()) fmt::print("{}", reference_document(components));
@@ -355,8 +212,11 @@ int plugins_command(const Arguments& arguments) {
     return EXIT_SUCCESS;
   }
   const bool named = !request.name.empty();
-  if (request.action == "list" && !named) return list_plugins(request);
-  if (request.action == "inspect" && named) return inspect_components(request);
+  if (request.action == "list" && !named)
+    return list_plugins(request.plugin_dirs, form_of(request));
+  if (request.action == "inspect" && named) {
+    return inspect_components(request.name, request.plugin_dirs, request.json);
+  }
   if (request.action == "reference" && !named) return print_reference(request);
   if (request.action == "check" && named) return check_plugin_file(request);
   const std::vector<std::string> actions = {"list", "inspect", "reference", "check"};
