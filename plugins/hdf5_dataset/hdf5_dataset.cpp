@@ -89,7 +89,8 @@ void Hdf5Dataset::log_shift() const {
   const auto shifted = options_.shift_real_actions ? std::ranges::count(is_real_, true) : 0;
   if (shifted == 0) return;
   logger().info(
-      "hdf5_dataset: {} of {} episodes are of a real robot (sim is false): row t is paired with the "
+      "hdf5_dataset: {} of {} episodes are of a real robot (sim is false): row t is paired with "
+      "the "
       "action of row t - 1; if row t holds the command sent after it was observed, set "
       "data.shift_real_actions=false",
       shifted, num_episodes());

@@ -52,7 +52,8 @@ std::vector<ObservationKey> observation_keys(const Hdf5File& file, const Demo& d
 
 // The keys that form the state unless the config names them: `state` or `qpos`, otherwise the pose
 // and gripper of each of robosuite's robots (robotN_eef_pos, robotN_eef_quat, robotN_gripper_qpos),
-// otherwise LIBERO's ee_states and gripper_states, otherwise the only vector. Throws Error, listing all keys, if no rule applies.
+// otherwise LIBERO's ee_states and gripper_states, otherwise the only vector. Throws Error, listing
+// all keys, if no rule applies.
 std::vector<std::string> default_state_keys(const Hdf5File& file,
                                             const std::vector<ObservationKey>& keys);
 

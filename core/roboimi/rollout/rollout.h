@@ -34,8 +34,8 @@ struct RolloutOptions {
   std::map<std::string, std::string> subject = {};
   // Called after every episode with the number of finished episodes.
   std::function<void(std::int64_t done)> progress = {};
-  // Called between steps; true ends the evaluation with Interrupted. With several threads, any of them
-  // calls it, but only one at a time.
+  // Called between steps; true ends the evaluation with Interrupted. With several threads, any of
+  // them calls it, but only one at a time.
   std::function<bool()> should_stop = {};
   // Threads of run_rollouts_together() that simulate and render; their number changes no result.
   std::int64_t num_threads = 1;

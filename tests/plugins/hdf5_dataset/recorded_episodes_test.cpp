@@ -249,8 +249,9 @@ TEST_F(RecordedEpisodes, HaveTheirAttributesParsedOrIgnored) {
 }
 
 TEST_F(RecordedEpisodes, SayThatTheActionsOfARealRobotAreShifted) {
-  const std::string line = "2 of 4 episodes are of a real robot (sim is false): row t is paired with "
-                           "the action of row t - 1; ";
+  const std::string line =
+      "2 of 4 episodes are of a real robot (sim is false): row t is paired with "
+      "the action of row t - 1; ";
   {
     LoggedLines lines;
     const Hdf5Dataset shifted(options("attributes"));
