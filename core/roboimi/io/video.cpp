@@ -82,6 +82,7 @@ struct VideoWriter::State {
   std::int64_t num_frames = 0;
 
   ~State() {
+    end_codec();
     if (container != nullptr) {
       avio_closep(&container->pb);
       avformat_free_context(container);
@@ -101,6 +102,7 @@ struct VideoWriter::State {
   void open_codec(double fps, const VideoEncoding& encoding);
   int try_encoder(const Encoder& choice, double fps, const VideoEncoding& encoding);
   void open_container();
+  void end_codec();
   void drain(const AVFrame* frame);
 };
 
@@ -183,6 +185,19 @@ void VideoWriter::State::open_container() {
   const int status = avformat_write_header(container, &options);
   av_dict_free(&options);
   check(status, "write the video");
+}
+
+// libsvtav1 waits forever while it closes an encoder that never received a frame.
+void VideoWriter::State::end_codec() {
+  if (codec == nullptr || !avcodec_is_open(codec.get()) || num_frames > 0) return;
+  if (codec->codec_id != AV_CODEC_ID_AV1) return;
+  const ffmpeg::Frame blank(av_frame_alloc());
+  if (blank == nullptr) return;
+  blank->format = codec->pix_fmt;
+  blank->width = codec->width;
+  blank->height = codec->height;
+  blank->pts = 0;
+  if (av_frame_get_buffer(blank.get(), 0) >= 0) avcodec_send_frame(codec.get(), blank.get());
 }
 
 void VideoWriter::State::drain(const AVFrame* frame) {

@@ -124,6 +124,14 @@ TEST_F(Video, AnUnfinishedVideoLeavesNoFile) {
   EXPECT_EQ(num_entries(), 0);
 }
 
+// libsvtav1 does not return from its close without a frame.
+TEST_F(Video, AnAv1EncoderWithoutFramesCanBeClosed) {
+  const VideoEncoding encoding{.codec = VideoEncoding::Codec::kAv1};
+  VideoWriter::require_encoder({.height = 64, .width = 96}, 10.0, encoding);
+  { VideoWriter writer(folder_ / "a.mp4", {.height = 64, .width = 96}, 10.0, encoding); }
+  EXPECT_EQ(num_entries(), 0);
+}
+
 TEST_F(Video, WhatAKilledProcessLeftIsRemoved) {
   write_quickly(folder_ / ".a.mp4.tmp999999999", "of a process that does not exist");
   VideoWriter writer(folder_ / "a.mp4", {.height = 32, .width = 32}, 10.0);
