@@ -19,8 +19,6 @@ namespace roboimi::vit {
 namespace {
 
 constexpr std::int64_t kCheckedImages = 8;
-// Rounding that both forms may have beside that of bfloat16, relative to the norm.
-constexpr double kRounding = 1e-4;
 
 // The weight and bias of several linear layers with the same input.
 struct Matrix {
@@ -108,7 +106,7 @@ at::Tensor last_block(VitLayerImpl& layer, const at::Tensor& x, std::int64_t hea
 
 struct Results {
   at::Tensor output;
-  at::Tensor gradients;  // of all parameters, joined
+  at::Tensor gradients;  // of all trained parameters, joined
 };
 
 Results run(VitEncoderImpl& encoder, const std::function<at::Tensor()>& forward) {
@@ -116,9 +114,11 @@ Results run(VitEncoderImpl& encoder, const std::function<at::Tensor()>& forward)
   at::Generator generator = make_generator(1);
   const at::Tensor weights =
       at::randn(output.sizes(), generator, at::TensorOptions(at::kFloat)).to(output.device());
-  std::vector<at::Tensor> parts;
-  for (const at::Tensor& gradient :
-       torch::autograd::grad({(output * weights).sum()}, encoder.parameters())) {
+  std::vector<at::Tensor> trained, parts;
+  for (const at::Tensor& parameter : encoder.parameters()) {
+    if (parameter.requires_grad()) trained.push_back(parameter);
+  }
+  for (const at::Tensor& gradient : torch::autograd::grad({(output * weights).sum()}, trained)) {
     parts.push_back(gradient.flatten().to(at::kDouble));
   }
   return {.output = output.detach().to(at::kDouble), .gradients = at::cat(parts)};
@@ -128,7 +128,8 @@ void require_accuracy(const char* of, const at::Tensor& found, const at::Tensor&
                       const at::Tensor& exact) {
   const double norm = exact.norm().item<double>();
   const double error = (found - exact).norm().item<double>() / norm;
-  const double allowed = kMostErrorRatio * (plain - exact).norm().item<double>() / norm + kRounding;
+  const double allowed =
+      kMostErrorRatio * (plain - exact).norm().item<double>() / norm + kMostAddedError;
   // A comparison with NaN is false.
   if (error <= allowed) return;
   throw Error({.what = fmt::format("the {} of the encoder's bfloat16 form are less accurate than "
