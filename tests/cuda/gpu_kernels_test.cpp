@@ -66,7 +66,7 @@ TEST(GpuKernels, EqualTheComposedOperatorsAtFullSize) {
       return net->forward_dual_composed(d, masks);
     });
     for (const bool half : {false, true}) {
-      SCOPED_TRACE(testing::Message() << "dropout " << dropout << (half ? " in bfloat16" : ""));
+      SCOPED_TRACE(::testing::Message() << "dropout " << dropout << (half ? " in bfloat16" : ""));
       const Results found = run(*net, x, [&](const Dual& d, at::Generator* masks) {
         return net->forward_dual_on(d, *launcher, half, masks);
       });
