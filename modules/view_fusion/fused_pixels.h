@@ -4,9 +4,10 @@
 //   at::Tensor features = pixels.encode(images, generator);   // [B, T, 3 * 112 * 112]
 //   at::Tensor input = features.view({-1, 3, 112, 112});      // for VitEncoder
 //
-// It is frozen and has no weights. Because of the embedding cache, the frames of a dataset are
-// decoded, joined and resized only once, and stored in half precision (with an error of at most
-// 2^-11 of the value, a tenth of a gray level).
+// It is frozen and has no weights. For training on a CPU, the frames of a dataset are decoded,
+// joined and resized only once, into the embedding cache in half precision (with an error of at
+// most 2^-11 of the value, a tenth of a gray level). On a GPU they are joined and resized in every
+// step (gpu_fusion.h).
 #pragma once
 
 #include <optional>
