@@ -74,8 +74,8 @@ po::options_description eval_options() {
       "number of processes that share the episodes, or with --together above 1 of threads that "
       "simulate and render them; default: one per core; with a GPU and --together 1, one")(
       "together", po::value<std::int64_t>(),
-      "number of episodes that one process runs at a time; their images are encoded and their "
-      "action chunks sampled as one batch; default: 1, with a GPU 32")(
+      "number of episodes that one process runs at a time; their action chunks are sampled as one "
+      "batch; default: 1, with a GPU 32")(
       "control", po::value<std::string>()->default_value("none"),
       "baseline to run instead of the policy's normal input: hold_pose (no policy), black "
       "(black images), shuffled (images of another episode)")(

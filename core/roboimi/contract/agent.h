@@ -101,8 +101,8 @@ class ROBOIMI_EXPORT Agent : public torch::nn::Module {
   // `options` has a deadline and the agent does not support deadlines.
   virtual std::unique_ptr<Actor> make_actor(const ActorOptions& options);
   // Actor::plan_request() of each of `actors`, which are this agent's and all want a plan. An agent
-  // may encode their observations as one batch; the plans then equal those of single requests to
-  // within 1e-5 in fp32. The default calls plan_request() on one actor after another.
+  // may encode their observations in batches, which changes features by rounding. The default calls
+  // plan_request() on one actor after another.
   virtual std::vector<PlanRequest> request_plans(const std::vector<Actor*>& actors);
   // The chunks of several actors, sampled as one batch: normalized actions float [requests.size(),
   // H, A], with A of the head, which may differ from that of commands. Each chunk equals the one

@@ -51,9 +51,10 @@ ROBOIMI_EXPORT RolloutSummary run_rollouts(Agent& agent, Environment& environmen
 
 // The same with one episode at a time in each of `environments`, which options.num_threads threads
 // simulate and render. Each episode advances to its next plan; then the plans of all are sampled as
-// one batch, so chunks agree with those of run_rollouts() to 1e-5 in fp32. Sampling and simulation
-// do not overlap. The time of a chunk is that of its whole batch plus that of its own observation,
-// so more chunks may count as late than on a single robot.
+// one batch, so chunks agree with those of run_rollouts() to 1e-5 in fp32, apart from the rounding
+// of features that the agent encodes in batches. Sampling and simulation do not overlap. The time
+// of a chunk is that of its whole batch plus that of its own observation, so more chunks may count
+// as late than on a single robot.
 ROBOIMI_EXPORT RolloutSummary
 run_rollouts_together(Agent& agent, const std::vector<std::shared_ptr<Environment>>& environments,
                       const RolloutOptions& options);
