@@ -51,35 +51,36 @@ class EvaluationMode {
 
 }  // namespace
 
-// Normalized features [N, V]: each observation is a sample of one step.
-at::Tensor VlaAgent::encode_images(const std::vector<const Observation*>& observations) {
-  // Batches of limited size, so that long horizons of many actors fit into memory.
-  constexpr std::size_t kLargestBatch = 64;
-  std::vector<at::Tensor> features;
-  for (std::size_t first = 0; first < observations.size(); first += kLargestBatch) {
-    const std::span part =
-        std::span(observations)
-            .subspan(first, std::min(kLargestBatch, observations.size() - first));
-    Observation batch;
-    for (const std::string& stream : backbone_->stream_names()) {
-      const at::Tensor values = stacked(part, stream);
-      // The backbone reports missing streams.
-      if (values.defined()) batch[stream] = values.to(device()).unsqueeze(1);
-    }
-    at::Generator unused = make_generator(0, device());
-    const std::lock_guard lock(models_);
-    const EvaluationMode evaluation(*backbone_);
-    const at::Tensor encoded = feature_normalizer_->normalize(backbone_->encode(batch, unused));
-    features.push_back(encoded.reshape({std::ssize(part), -1}));
+// Normalized features [N, V] of one batch: each observation is a sample of one step.
+at::Tensor VlaAgent::encode_images(std::span<const Observation* const> observations) {
+  Observation batch;
+  for (const std::string& stream : backbone_->stream_names()) {
+    const at::Tensor values = stacked(observations, stream);
+    // The backbone reports missing streams.
+    if (values.defined()) batch[stream] = values.to(device()).unsqueeze(1);
   }
-  return features.size() == 1 ? features.front() : at::cat(features);
+  at::Generator unused = make_generator(0, device());
+  const std::lock_guard lock(models_);
+  const EvaluationMode evaluation(*backbone_);
+  const at::Tensor features = feature_normalizer_->normalize(backbone_->encode(batch, unused));
+  return features.reshape({std::ssize(observations), -1});
 }
 
 std::vector<EncodedObservation> VlaAgent::encode(
-    const std::vector<const Observation*>& observations, bool with_images) {
+    const std::vector<const Observation*>& observations, bool with_images,
+    std::int64_t largest_batch) {
   if (observations.empty()) return {};
   const torch::NoGradGuard no_grad;
-  const at::Tensor features = with_images ? encode_images(observations) : at::Tensor();
+  at::Tensor features;
+  if (with_images) {
+    const auto size = static_cast<std::size_t>(largest_batch);
+    std::vector<at::Tensor> batches;
+    for (std::size_t first = 0; first < observations.size(); first += size) {
+      const std::size_t count = std::min(size, observations.size() - first);
+      batches.push_back(encode_images(std::span(observations).subspan(first, count)));
+    }
+    features = at::cat(batches);
+  }
   const auto values_of = [&](const char* name) {
     return stacked(observations, name).to(device(), at::kFloat);
   };

@@ -78,7 +78,8 @@ void VlaActor::encode(VlaAgent& agent, const Steps& steps) {
       alike.push_back(step);
       observations.push_back(&step->raw);
     }
-    std::vector<EncodedObservation> encoded = agent.encode(observations, with_images);
+    std::vector<EncodedObservation> encoded =
+        agent.encode(observations, with_images, agent.largest_batch());
     for (std::size_t i = 0; i < alike.size(); ++i) {
       alike[i]->encoded = std::move(encoded[i]);
       alike[i]->raw = {};

@@ -59,7 +59,7 @@ class VlaActor final : public Actor {
   // The observations of the next plan_request(). Waits until the worker thread does not access
   // them.
   Steps steps_of_plan();
-  // Encodes those that are raw, as one batch.
+  // Encodes those that are raw, in batches of VlaAgent::largest_batch().
   static void encode(VlaAgent& agent, const Steps& steps);
 
  private:

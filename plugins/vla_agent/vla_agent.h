@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "plugins/vla_agent/action_schedule.h"
@@ -106,7 +107,7 @@ class VlaAgent : public Agent {
   bool decays(const std::string& name, const at::Tensor& parameter) const override;
 
   std::unique_ptr<Actor> make_actor(const ActorOptions& options) override;
-  // Encodes the observations of all actors as one batch.
+  // On a GPU, encodes the observations of all actors in batches.
   std::vector<PlanRequest> request_plans(const std::vector<Actor*>& actors) override;
   at::Tensor sample_plans(const std::vector<PlanRequest>& requests) override;
 
@@ -123,9 +124,14 @@ class VlaAgent : public Agent {
   // Error if the observation lacks a stream in input_names(), or the state has a quaternion of
   // length 0.
   void check(const Observation& observation) const;
-  // Encodes observations as one batch. If `with_images` is false, the features stay undefined.
+  // If `with_images` is false, the features stay undefined. Images are encoded in batches of at
+  // most `largest_batch`.
   std::vector<EncodedObservation> encode(const std::vector<const Observation*>& observations,
-                                         bool with_images);
+                                         bool with_images, std::int64_t largest_batch);
+  // The batch that encode() is called with: 64 on a GPU, which is fast only with batches, so that
+  // long horizons of many actors fit into memory. 1 on a CPU, where a feature then does not depend
+  // on the others of its batch: normalization may enlarge its rounding.
+  std::int64_t largest_batch() const { return device().is_cpu() ? 1 : 64; }
   // The condition from one observation per condition step: steps [T, C].
   Condition condition_of(const std::vector<EncodedObservation>& steps) const;
   // The state of which relative actions are differences, on the agent's device; undefined if they
@@ -146,7 +152,7 @@ class VlaAgent : public Agent {
  private:
   at::Tensor normalized_state(const at::Tensor& state) const;
   at::Tensor features_of(const Batch& batch, at::Generator& generator);
-  at::Tensor encode_images(const std::vector<const Observation*>& observations);
+  at::Tensor encode_images(std::span<const Observation* const> observations);
   at::Tensor tokens_of(const at::Tensor& features) const;
   at::Tensor sample(const Condition& condition, const BatchGenerator& noise,
                     const at::Tensor& prefix);

@@ -40,7 +40,7 @@ TEST(SeveralActors, SampleTheirPlansAtOnce) {
   EXPECT_THROW(actors[0]->accept(chunks[0]), Error) << "no chunk was requested";
 }
 
-TEST(SeveralActors, EncodeTheirObservationsAtOnce) {
+TEST(SeveralActors, EncodeTheirObservationsWhenThePlansAreRequested) {
   const std::vector<std::uint64_t> seeds = {7, 8, 9};
   Fixture fixture;
   const auto seen = [](std::uint64_t seed, int step) {
@@ -53,7 +53,7 @@ TEST(SeveralActors, EncodeTheirObservationsAtOnce) {
     actors.back()->reset(seed);
     all.push_back(actors.back().get());
   }
-  std::vector<int> encoded;  // batches of the backbone after each step
+  std::vector<int> encoded;  // batches until each step; of one image on a CPU
   for (int step = 0; step < 9; ++step) {
     for (std::size_t i = 0; i < all.size(); ++i) {
       Observation buffer = seen(seeds[i], step);
@@ -71,7 +71,7 @@ TEST(SeveralActors, EncodeTheirObservationsAtOnce) {
     for (Actor* actor : all) actor->command();
     encoded.push_back(fixture.backbone->calls);
   }
-  EXPECT_EQ(encoded, (std::vector<int>{1, 1, 1, 1, 1, 1, 1, 1, 2}));
+  EXPECT_EQ(encoded, (std::vector<int>{3, 3, 3, 3, 3, 3, 3, 3, 9}));
   // The conditions of the second plans are those of the actors alone.
   const at::Tensor conditions = fixture.head->last_cond;
   for (std::size_t i = 0; i < seeds.size(); ++i) {
@@ -79,6 +79,29 @@ TEST(SeveralActors, EncodeTheirObservationsAtOnce) {
     for (int step = 0; step < 9; ++step) fixture.actor->act(seen(seeds[i], step));
     EXPECT_TRUE(fixture.head->last_cond[0].equal(conditions[static_cast<std::int64_t>(i)])) << i;
   }
+}
+
+// As on a GPU.
+TEST(SeveralActors, HaveTheSameFeaturesInBatches) {
+  Fixture fixture;
+  std::vector<Observation> seen;
+  std::vector<const Observation*> observations;
+  for (int step = 0; step < 5; ++step) seen.push_back(observation(10 * step, true));
+  for (const Observation& one : seen) observations.push_back(&one);
+  const auto expected = fixture.agent->encode(observations, true, 1);
+  EXPECT_EQ(fixture.backbone->calls, 5);
+  const auto found = fixture.agent->encode(observations, true, 2);
+  EXPECT_EQ(fixture.backbone->calls, 8);
+  ASSERT_EQ(found.size(), 5u);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_TRUE(found[i].features.equal(expected[i].features)) << i;
+    EXPECT_TRUE(found[i].state.equal(expected[i].state)) << i;
+  }
+  EXPECT_FALSE(fixture.agent->encode(observations, false, 2)[4].features.defined());
+  EXPECT_EQ(fixture.backbone->calls, 8);
+  seen[3].erase("top");
+  EXPECT_THAT(error_text([&] { fixture.agent->encode(observations, true, 2); }),
+              HasSubstr("camera 'top' is missing"));
 }
 
 }  // namespace
