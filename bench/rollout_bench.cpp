@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -74,6 +75,7 @@ void roll_out(MujocoEnv& environment, std::uint64_t seed) {
 }
 
 int run(int count, int rounds, int side, int threads) {
+  threads = std::min(threads, count);
   at::set_num_threads(1);
   // First images.
   const auto first_images = [&](bool shared) {
@@ -107,10 +109,23 @@ int run(int count, int rounds, int side, int threads) {
                        }) /
                        20;
   // Control steps on one thread and on several.
-  const auto episodes = [&](int team) {
-    return milliseconds_of([&] {
-      in_parallel(environments.size(), team, [&](auto i) { roll_out(*environments[i], i); });
-    });
+  const auto episodes = [&](int team_size) {
+    std::atomic<std::size_t> next = 0;
+    std::barrier begin(team_size + 1), end(team_size + 1);
+    std::vector<std::jthread> team;
+    for (int t = 0; t < team_size; ++t) {
+      team.emplace_back([&, t] {
+        at::set_num_threads(1);
+        environments[static_cast<std::size_t>(t)]->observe(true);  // creates the OpenGL objects
+        begin.arrive_and_wait();
+        for (std::size_t i = next++; i < environments.size(); i = next++) {
+          roll_out(*environments[i], i);
+        }
+        end.arrive_and_wait();
+      });
+    }
+    begin.arrive_and_wait();
+    return milliseconds_of([&] { end.arrive_and_wait(); });
   };
   for (int round = 0; round < rounds; ++round) {
     single.push_back(episodes(1));
