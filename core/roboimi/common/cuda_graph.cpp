@@ -3,17 +3,36 @@
 #include <ATen/core/CachingHostAllocator.h>
 #include <ATen/cuda/CUDAGeneratorImpl.h>
 #include <ATen/cuda/CUDAGraph.h>
-#include <c10/core/DeviceGuard.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/cuda/CUDACachingAllocator.h>
-#include <c10/cuda/CUDAGraphsC10Utils.h>
 
+#include <array>
+#include <atomic>
 #include <exception>
 
 namespace roboimi {
 namespace {
 
 using at::cuda::CUDAGraph;
+
+// How many recordings of a device are in progress.
+std::atomic<int>& recordings_on(c10::DeviceIndex device) {
+  static std::array<std::atomic<int>, C10_COMPILE_TIME_MAX_GPUS> recordings{};
+  return recordings.at(static_cast<std::size_t>(device));
+}
+
+class CountedRecording {
+ public:
+  explicit CountedRecording(c10::DeviceIndex device) : recordings_(recordings_on(device)) {
+    ++recordings_;
+  }
+  ~CountedRecording() { --recordings_; }
+  CountedRecording(const CountedRecording&) = delete;
+  CountedRecording& operator=(const CountedRecording&) = delete;
+
+ private:
+  std::atomic<int>& recordings_;
+};
 
 bool succeeds(const std::function<void()>& work) {
   try {
@@ -53,9 +72,7 @@ struct CudaGraph::State {
 bool CudaGraph::available() { return true; }
 
 bool CudaGraph::is_recording_on(c10::Device device) {
-  if (!device.is_cuda()) return false;
-  const c10::DeviceGuard guard(device);
-  return c10::cuda::currentStreamCaptureStatusMayInitCtx() != c10::cuda::CaptureStatus::None;
+  return device.is_cuda() && recordings_on(device.index()) > 0;
 }
 
 CudaGraph::CudaGraph(c10::Device device)
@@ -84,6 +101,7 @@ void CudaGraph::record(const std::vector<at::Generator>& generators,
   const c10::MempoolId_t pool = at::cuda::graph_pool_handle();
   auto graph = std::make_unique<CUDAGraph>();
   bool is_ended = false;
+  const CountedRecording counted(device);
   try {
     for (const at::Generator& generator : generators) graph->register_generator_state(generator);
     graph->capture_begin(pool, cudaStreamCaptureModeThreadLocal);

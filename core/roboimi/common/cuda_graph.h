@@ -26,7 +26,8 @@ namespace roboimi {
 class ROBOIMI_EXPORT CudaGraph {
  public:
   static bool available();
-  // Whether work on the device's current stream is being recorded; false for a CPU.
+  // Whether any thread of this process is recording work of the device; false for a CPU. Counts the
+  // recordings of this class, because asking CUDA would need its runtime library in every build.
   static bool is_recording_on(c10::Device device);
 
   explicit CudaGraph(c10::Device device);
