@@ -17,6 +17,8 @@ class PrivateFolder {
     std::string pattern = std::filesystem::temp_directory_path() / "roboimi_test_XXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr) std::abort();
     path_ = pattern;
+    // munged, which a test starts, refuses a socket in a folder that other users cannot enter.
+    std::filesystem::permissions(path_, std::filesystem::perms{0755});
     ::setenv("TMPDIR", path_.c_str(), /*overwrite=*/1);
   }
   ~PrivateFolder() {
