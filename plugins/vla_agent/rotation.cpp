@@ -20,11 +20,7 @@ at::Tensor element(const at::Tensor& matrix, std::int64_t i, std::int64_t j) {
 
 // Nine tensors [...], row by row, as matrices [..., 3, 3].
 at::Tensor matrix_from(const std::array<at::Tensor, 9>& elements) {
-  const at::Tensor flat = at::stack(elements, -1);
-  std::vector<std::int64_t> shape = flat.sizes().vec();
-  shape.back() = 3;
-  shape.push_back(3);
-  return flat.view(shape);
+  return at::stack(elements, -1).unflatten(-1, {3, 3});
 }
 
 at::Tensor wxyz_of(RotationKind kind, const at::Tensor& quaternion) {
