@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs roboimi's dependencies on Debian 12 or Ubuntu 22.04+: system packages, and a Python environment in
+# Installs roboimi's dependencies on Debian 12, Debian 13 or Ubuntu 22.04+: system packages, and a Python environment in
 # .venv with libtorch and MuJoCo. Running it again does nothing.
 #
 #   scripts/setup.sh            dependencies to build and run
