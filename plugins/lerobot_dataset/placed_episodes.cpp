@@ -6,7 +6,6 @@
 #include <charconv>
 #include <fstream>
 #include <optional>
-#include <ranges>
 #include <set>
 #include <string_view>
 
@@ -175,7 +174,8 @@ void PlacedEpisodes::update(const fs::path& folder) {
 // Computes the totals: if the new episodes follow those before, they are added.
 void PlacedEpisodes::add_up() {
   const auto before = std::ssize(counted_);
-  const bool follow = std::ranges::equal(counted_, stamps_ | std::views::take(before));
+  const bool follow = before <= std::ssize(stamps_) &&
+                      std::equal(counted_.begin(), counted_.end(), stamps_.begin());
   if (!follow || before == 0) totals_ = {};
   const auto first =
       follow && before > 0 ? episodes_.upper_bound(counted_.rbegin()->first) : episodes_.begin();
