@@ -4,11 +4,9 @@
 
 #include <cmath>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
-#include "tests/e2e/program.h"
+#include "tests/e2e/several_processes.h"
 #include "tests/mpi.h"
-#include "tests/wait_for.h"
 
 namespace roboimi::e2e {
 namespace {
@@ -16,13 +14,9 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-const std::string kRoboimi = ROBOIMI_BINARY_DIR "/bin/roboimi";
-
-class MpiTraining : public WithDemonstrations {
+class MpiTraining : public SeveralProcesses {
  protected:
-  static void SetUpTestSuite() {
-    collect("mpi", /*episodes=*/2, {"env.image_height=48", "env.image_width=64"});
-  }
+  static void SetUpTestSuite() { collect_small("mpi"); }
 
   // The arguments of a minimal LEWM pretraining that writes into this test's folder.
   static std::vector<std::string> pretraining(const std::vector<std::string>& more = {}) {
@@ -54,34 +48,12 @@ class MpiTraining : public WithDemonstrations {
                  more);
   }
   static std::vector<std::string> policy(const std::vector<std::string>& more = {}) {
-    return words({"run", "--config", "lewm_imf_attnres.yaml", "size=small", "communicator=mpi",
-                  "agent=state_imf_attnres", "data.path=data", "env.image_height=48",
-                  "env.image_width=64", output_dir(), "agent.head.n_emb=16", "agent.head.n_layer=1",
-                  "agent.head.n_head=2", "train.batch_size=4", "train.threads=1",
-                  "train.log_every=5", "train.rollout_every=0", "train.rollout_num_episodes=0"},
-                 more);
-  }
-
-  static std::string name() {
-    return ::testing::UnitTest::GetInstance()->current_test_info()->name();
-  }
-  static std::string output_dir() { return "output_dir=runs_" + name(); }
-  static fs::path runs() { return *place_ / ("runs_" + name()); }
-  static json record_of(const fs::path& run) {
-    return json::parse(read_text(run / "run.json"), nullptr, /*allow_exceptions=*/false);
+    return policy_with("mpi", more);
   }
 
   static boost::process::child start(int processes, const std::vector<std::string>& arguments) {
     return place_->start_program(MPIRUN, mpirun_arguments(processes, kRoboimi, arguments),
                                  {{"OMP_NUM_THREADS", "1"}});
-  }
-  // Waits at most two minutes for the child to end.
-  static Result finish(boost::process::child& child) {
-    const bool ended = wait_for([&] { return !child.running(); }, std::chrono::minutes(2));
-    EXPECT_TRUE(ended) << "the processes hang";
-    if (!ended) child.terminate();
-    child.wait();
-    return place_->result_of(child);
   }
   static Result run(int processes, const std::vector<std::string>& arguments) {
     auto child = start(processes, arguments);
@@ -91,13 +63,7 @@ class MpiTraining : public WithDemonstrations {
   // Starts a long training and returns after its first steps.
   static boost::process::child start_long_training() {
     auto child = start(2, policy({"train.max_steps=10000000", "train.save_every=10000000"}));
-    EXPECT_TRUE(wait_for(
-        [] {
-          if (!fs::exists(runs())) return false;
-          const fs::path metrics = newest_run(runs()) / "metrics.jsonl";
-          return fs::exists(metrics) && fs::file_size(metrics) > 0;
-        },
-        std::chrono::minutes(1)));
+    EXPECT_TRUE(has_begun());
     return child;
   }
   static void expect_stopped(boost::process::child& child) {

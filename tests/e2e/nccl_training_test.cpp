@@ -2,41 +2,19 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
-#include <nlohmann/json.hpp>
-
-#include "tests/e2e/program.h"
-#include "tests/wait_for.h"
+#include "tests/e2e/several_processes.h"
 
 namespace roboimi::e2e {
 namespace {
 
-using nlohmann::json;
 using ::testing::HasSubstr;
 
-const std::string kRoboimi = ROBOIMI_BINARY_DIR "/bin/roboimi";
-
-class NcclTraining : public WithDemonstrations {
+class NcclTraining : public SeveralProcesses {
  protected:
-  static void SetUpTestSuite() {
-    collect("nccl", /*episodes=*/2, {"env.image_height=48", "env.image_width=64"});
-  }
+  static void SetUpTestSuite() { collect_small("nccl"); }
 
-  // A minimal training on the CPU that writes into this test's folder.
   static std::vector<std::string> policy(const std::vector<std::string>& more = {}) {
-    return words(
-        {"run", "--config", "lewm_imf_attnres.yaml", "size=small", "communicator=nccl",
-         "device=cpu", "agent=state_imf_attnres", "data.path=data", "env.image_height=48",
-         "env.image_width=64", "output_dir=runs_" + name(), "agent.head.n_emb=16",
-         "agent.head.n_layer=1", "agent.head.n_head=2", "train.batch_size=4", "train.threads=1",
-         "train.log_every=5", "train.rollout_every=0", "train.rollout_num_episodes=0"},
-        more);
-  }
-  static std::string name() {
-    return ::testing::UnitTest::GetInstance()->current_test_info()->name();
-  }
-  static fs::path runs() { return *place_ / ("runs_" + name()); }
-  static json record_of(const fs::path& run) {
-    return json::parse(read_text(run / "run.json"), nullptr, /*allow_exceptions=*/false);
+    return policy_with("nccl", words({"device=cpu"}, more));
   }
 
   static boost::process::child start_with_torchrun(const std::vector<std::string>& arguments) {
@@ -50,14 +28,6 @@ class NcclTraining : public WithDemonstrations {
   static boost::process::child start_alone(const std::vector<std::string>& arguments) {
     return place_->start_program(PROCESSES, words({"2", kRoboimi}, arguments),
                                  {{"OMP_NUM_THREADS", "1"}});
-  }
-  // Waits at most two minutes for the child to end.
-  static Result finish(boost::process::child& child) {
-    const bool ended = wait_for([&] { return !child.running(); }, std::chrono::minutes(2));
-    EXPECT_TRUE(ended) << "the processes hang";
-    if (!ended) child.terminate();
-    child.wait();
-    return place_->result_of(child);
   }
   static Result run(const std::vector<std::string>& arguments) {
     auto child = start_with_torchrun(arguments);
@@ -83,13 +53,7 @@ TEST_F(NcclTraining, LeavesOneRunFolderThatResumes) {
 // The other process ends with an error when one is killed.
 TEST_F(NcclTraining, EndsWhenAProcessIsKilled) {
   auto child = start_alone(policy({"train.max_steps=10000000", "train.save_every=10000000"}));
-  ASSERT_TRUE(wait_for(
-      [] {
-        if (!fs::exists(runs())) return false;
-        const fs::path metrics = newest_run(runs()) / "metrics.jsonl";
-        return fs::exists(metrics) && fs::file_size(metrics) > 0;
-      },
-      std::chrono::minutes(1)));
+  ASSERT_TRUE(has_begun());
   const fs::path run = newest_run(runs());
   ASSERT_EQ(::kill(record_of(run)["pid"].get<int>(), SIGKILL), 0);
   const Result result = finish(child);
