@@ -35,6 +35,14 @@ std::string CollectiveCall::describe() const {
 }
 
 // A value x is the same in all processes if and only if max(x) = -max(-x).
+void fail_to_sum(at::ScalarType dtype, const std::string& where) {
+  throw Error({.what = "cannot sum tensors of this type over the processes",
+               .where = where,
+               .expected = "float32, float64, float16, bfloat16, int64 or uint8",
+               .found = at::toString(dtype),
+               .next = "convert the tensor first"});
+}
+
 void require_same_call(const CollectiveCall& call, const CallSignature& largest,
                        const std::string& where) {
   for (std::size_t i = 0; i < kCallFields; ++i) {

@@ -35,6 +35,9 @@ struct CollectiveCall {
   std::string describe() const;
 };
 
+// Throws the Error, located at `where`, that tensors of this dtype cannot be summed.
+[[noreturn]] void fail_to_sum(at::ScalarType dtype, const std::string& where);
+
 // Throws Error, located at `where`, unless all processes make the same call. `largest` holds the
 // maximum over the processes of each number of their signatures.
 void require_same_call(const CollectiveCall& call, const CallSignature& largest,

@@ -36,11 +36,7 @@ MPI_Datatype summable(at::ScalarType dtype, const std::string& where) {
     case at::kByte:
       return MPI_UINT8_T;
     default:
-      throw Error({.what = "cannot sum tensors of this type over the processes",
-                   .where = where,
-                   .expected = "float32, float64, float16, bfloat16, int64 or uint8",
-                   .found = at::toString(dtype),
-                   .next = "convert the tensor first"});
+      fail_to_sum(dtype, where);
   }
 }
 
