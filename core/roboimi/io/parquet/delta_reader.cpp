@@ -89,6 +89,15 @@ void DeltaReader<T>::check_left(std::size_t count) const {
 }
 
 template <typename T>
+bool DeltaReader<T>::take_first(std::size_t& count) {
+  if (count == 0 || !is_at_first_) return false;
+  is_at_first_ = false;
+  --left_;
+  --count;
+  return true;
+}
+
+template <typename T>
 std::size_t DeltaReader<T>::take_differences(std::size_t count) {
   if (miniblock_left_ == 0) next_miniblock();
   const std::size_t now = std::min(count, miniblock_left_);
@@ -101,13 +110,7 @@ std::size_t DeltaReader<T>::take_differences(std::size_t count) {
 template <typename T>
 void DeltaReader<T>::read(T* out, std::size_t count) {
   check_left(count);
-  if (count == 0) return;
-  if (is_at_first_) {
-    is_at_first_ = false;
-    *out++ = static_cast<T>(value_);
-    --left_;
-    --count;
-  }
+  if (take_first(count)) *out++ = static_cast<T>(value_);
   while (count > 0) {
     const std::size_t now = take_differences(count);
     const auto width = static_cast<std::size_t>(width_);
@@ -124,12 +127,7 @@ void DeltaReader<T>::read(T* out, std::size_t count) {
 template <typename T>
 void DeltaReader<T>::skip(std::size_t count) {
   check_left(count);
-  if (count == 0) return;
-  if (is_at_first_) {
-    is_at_first_ = false;
-    --left_;
-    --count;
-  }
+  take_first(count);
   while (count > 0) {
     const std::size_t now = take_differences(count);
     value_ += smallest_ * now;

@@ -31,6 +31,9 @@ class DeltaReader {
  private:
   void check_left(std::size_t count) const;
   void next_miniblock();
+  // Removes the first value, which the header holds, if it is next and `count`, which then becomes
+  // one smaller, is not 0. Returns whether it did.
+  bool take_first(std::size_t& count);
   // Removes up to `count` differences from the current miniblock, or from the next one, and returns
   // their number.
   std::size_t take_differences(std::size_t count);
