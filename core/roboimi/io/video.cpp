@@ -191,13 +191,13 @@ void VideoWriter::State::open_container() {
 void VideoWriter::State::end_codec() {
   if (codec == nullptr || !avcodec_is_open(codec.get()) || num_frames > 0) return;
   if (codec->codec_id != AV_CODEC_ID_AV1) return;
-  const ffmpeg::Frame blank(av_frame_alloc());
-  if (blank == nullptr) return;
-  blank->format = codec->pix_fmt;
-  blank->width = codec->width;
-  blank->height = codec->height;
-  blank->pts = 0;
-  if (av_frame_get_buffer(blank.get(), 0) >= 0) avcodec_send_frame(codec.get(), blank.get());
+  try {
+    const ffmpeg::Frame blank = make_frame(codec->pix_fmt, codec->width, codec->height);
+    blank->pts = 0;
+    avcodec_send_frame(codec.get(), blank.get());
+  } catch (const Error&) {
+    // Without memory for a frame, nothing else can be done in a destructor.
+  }
 }
 
 void VideoWriter::State::drain(const AVFrame* frame) {
