@@ -24,7 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kRowsReadAtOnce = 32;
 constexpr double kRateTolerance = 0.02;  // relative
 constexpr const char* kConversionFile = "conversion.txt";
 constexpr const char* kStagedFolder = ".staged";
@@ -190,32 +189,8 @@ DataConversion::DataConversion(std::vector<std::shared_ptr<const Dataset>> datas
   episodes_ = std::move(selected);
 }
 
-at::Tensor DataConversion::read(const Source& source, const StreamSpec& stream,
-                                const std::function<bool()>& should_stop) const {
-  const std::int64_t length = source.dataset->episode(source.episode).length;
-  if (!stream.is_image()) {
-    const at::Tensor rows = read_stream(*source.dataset, source.episode, stream.name);
-    if (stream.kind != StreamKind::kText) return rows;
-    return at::constant_pad_nd(rows, {0, stream.shape[0] - rows.size(1)});
-  }
-  // In blocks, so that frames of the original size need little memory.
-  std::vector<std::int64_t> sizes = {length};
-  sizes.insert(sizes.end(), stream.shape.begin(), stream.shape.end());
-  at::Tensor frames = at::empty(sizes, stream.dtype);
-  for (std::int64_t first = 0; first < length; first += kRowsReadAtOnce) {
-    if (should_stop && should_stop()) throw Interrupted("interrupted");
-    const std::int64_t count = std::min(kRowsReadAtOnce, length - first);
-    frames.slice(0, first, first + count)
-        .copy_(
-            resized_frames(read_stream(*source.dataset, source.episode, stream.name, first, count),
-                           stream.kind, stream.size()));
-  }
-  return frames;
-}
-
-EpisodeRecord DataConversion::record(std::int64_t index,
-                                     const std::function<bool()>& should_stop) const {
-  const Source& source = episodes_.at(static_cast<std::size_t>(index));
+EpisodeRecord DataConversion::record(std::int64_t index, std::function<bool()> should_stop) const {
+  const Source source = episodes_.at(static_cast<std::size_t>(index));
   const EpisodeInfo& info = source.dataset->episode(source.episode);
   EpisodeRecord record{.streams = spec_.streams,
                        .labels = read_labels(*source.dataset, source.episode),
@@ -224,8 +199,19 @@ EpisodeRecord DataConversion::record(std::int64_t index,
                        .seed = info.seed,
                        .success = info.success};
   for (const StreamSpec& stream : spec_.streams) {
-    record.observations[stream.name] = read(source, stream, should_stop);
+    if (stream.is_image()) continue;
+    at::Tensor rows = read_stream(*source.dataset, source.episode, stream.name);
+    if (stream.kind == StreamKind::kText) {
+      rows = at::constant_pad_nd(rows, {0, stream.shape[0] - rows.size(1)});
+    }
+    record.observations[stream.name] = rows;
   }
+  record.read_images = [source, should_stop = std::move(should_stop)](
+                           const StreamSpec& stream, std::int64_t first, std::int64_t count) {
+    if (should_stop && should_stop()) throw Interrupted("interrupted");
+    return resized_frames(read_stream(*source.dataset, source.episode, stream.name, first, count),
+                          stream.kind, stream.size());
+  };
   return record;
 }
 

@@ -40,17 +40,15 @@ class DataConversion {
   std::int64_t num_episodes() const { return static_cast<std::int64_t>(episodes_.size()); }
   const ObservationSpec& spec() const { return spec_; }  // of the result
 
-  // Reads episode `index` of the result. Throws Interrupted soon after `should_stop`
-  // returns true.
-  EpisodeRecord record(std::int64_t index, const std::function<bool()>& should_stop = {}) const;
+  // Reads episode `index` of the result, except for its images, which are read when they are
+  // written. Reading images throws Interrupted if `should_stop` returns true.
+  EpisodeRecord record(std::int64_t index, std::function<bool()> should_stop = {}) const;
 
  private:
   struct Source {
     std::shared_ptr<const Dataset> dataset;
     std::int64_t episode = 0;
   };
-  at::Tensor read(const Source& source, const StreamSpec& stream,
-                  const std::function<bool()>& should_stop) const;
 
   ConversionChoice choice_;
   ObservationSpec spec_;

@@ -16,8 +16,6 @@ namespace {
 constexpr std::size_t kChannels = 3;
 constexpr std::int64_t kMinSampled = 100;  // frames
 
-using Histogram = std::array<std::int64_t, 256>;
-
 // The lists of numbers with their names in the format.
 template <typename Stats>
 auto lists_of(Stats& stats) {
@@ -38,26 +36,8 @@ std::vector<double> to_list(const at::Tensor& values) {
   return {first, first + doubles.numel()};
 }
 
-// The pixels of the sampled frames, counted by channel and value.
-std::array<Histogram, kChannels> histograms_of(const at::Tensor& frames, std::int64_t sampled) {
-  std::array<Histogram, kChannels> histograms{};
-  const std::int64_t length = frames.size(0);
-  for (std::int64_t i = 0; i < sampled; ++i) {
-    const double position =
-        sampled == 1 ? 0.0
-                     : static_cast<double>(i * (length - 1)) / static_cast<double>(sampled - 1);
-    const at::Tensor frame = frames[std::llround(position)].contiguous();
-    const auto* pixel = frame.const_data_ptr<std::uint8_t>();
-    const auto* const end = pixel + frame.numel();
-    for (; pixel != end; pixel += kChannels) {
-      for (std::size_t c = 0; c < kChannels; ++c) ++histograms[c][pixel[c]];
-    }
-  }
-  return histograms;
-}
-
 // The value at a position between 0 and count - 1 of the sorted pixels.
-double pixel_at(const Histogram& histogram, double position) {
+double pixel_at(const PixelHistogram& histogram, double position) {
   const auto value_of = [&](std::int64_t rank) {
     std::size_t value = 0;
     for (std::int64_t below = histogram[0]; below <= rank; below += histogram[++value]) {
@@ -70,7 +50,7 @@ double pixel_at(const Histogram& histogram, double position) {
   return first + (second - first) * (position - low);
 }
 
-void add_channel(FeatureStats& stats, const Histogram& histogram) {
+void add_channel(FeatureStats& stats, const PixelHistogram& histogram) {
   constexpr double kWhite = 255.0;
   std::int64_t count = 0;
   double sum = 0.0, squares = 0.0;
@@ -107,13 +87,32 @@ FeatureStats stats_of_table(const at::Tensor& values) {
   return stats;
 }
 
-FeatureStats stats_of_frames(const at::Tensor& frames) {
-  const std::int64_t length = frames.size(0);
-  const auto sampled = static_cast<std::int64_t>(std::pow(static_cast<double>(length), 0.75));
-  FeatureStats stats{.count = std::min(length, std::max(kMinSampled, sampled))};
-  for (const Histogram& histogram : histograms_of(frames, stats.count)) {
-    add_channel(stats, histogram);
+std::int64_t FrameStats::num_sampled() const {
+  const auto sampled = static_cast<std::int64_t>(std::pow(static_cast<double>(length_), 0.75));
+  return std::min(length_, std::max(kMinSampled, sampled));
+}
+
+void FrameStats::add(const at::Tensor& frames) {
+  const std::int64_t first = num_added_, sampled = num_sampled();
+  num_added_ += frames.size(0);
+  for (; num_counted_ < sampled; ++num_counted_) {
+    const double position = sampled == 1 ? 0.0
+                                         : static_cast<double>(num_counted_ * (length_ - 1)) /
+                                               static_cast<double>(sampled - 1);
+    const std::int64_t row = std::llround(position);
+    if (row >= num_added_) return;
+    const at::Tensor frame = frames[row - first].contiguous();
+    const auto* pixel = frame.const_data_ptr<std::uint8_t>();
+    const auto* const end = pixel + frame.numel();
+    for (; pixel != end; pixel += kChannels) {
+      for (std::size_t c = 0; c < kChannels; ++c) ++histograms_[c][pixel[c]];
+    }
   }
+}
+
+FeatureStats FrameStats::result() const {
+  FeatureStats stats{.count = num_counted_};
+  for (const PixelHistogram& histogram : histograms_) add_channel(stats, histogram);
   return stats;
 }
 

@@ -27,8 +27,27 @@ struct FeatureStats {
 };
 
 FeatureStats stats_of_table(const at::Tensor& values);  // [L, n], L > 0
-// Of uint8 [L, H, W, 3]: of all frames up to 100, else of max(100, L^0.75) frames.
-FeatureStats stats_of_frames(const at::Tensor& frames);
+
+using PixelHistogram = std::array<std::int64_t, 256>;  // number of pixels of each value
+
+// Statistics of a camera: of all frames up to 100, else of max(100, L^0.75) frames that are
+// distributed over the episode.
+class FrameStats {
+ public:
+  explicit FrameStats(std::int64_t length) : length_(length) {}  // L > 0
+  // Adds frames uint8 [n, H, W, 3], in order.
+  void add(const at::Tensor& frames);
+  FeatureStats result() const;
+
+ private:
+  std::int64_t num_sampled() const;
+
+  std::int64_t length_;
+  std::int64_t num_added_ = 0;                     // frames
+  std::int64_t num_counted_ = 0;                   // sampled frames that were added
+  std::array<PixelHistogram, 3> histograms_ = {};  // by channel
+};
+
 // Makes `total` the statistics of its rows and those of `part`, which must have the same elements.
 // A default-constructed `total` has no rows.
 void add_to(FeatureStats& total, const FeatureStats& part);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,8 @@ namespace fs = std::filesystem;
 
 using Kind = WrittenFeature::Kind;
 
+constexpr std::int64_t kRowsAtOnce = 32;  // frames in memory
+
 VideoEncoding encoding_of(const WriterOptions& options) {
   VideoEncoding encoding =
       options.frames == FrameStorage::kAv1 ? kRandomAccessAv1 : kRandomAccessH264;
@@ -31,29 +34,52 @@ VideoEncoding encoding_of(const WriterOptions& options) {
   return encoding;
 }
 
-void write_video(const fs::path& file, const at::Tensor& frames, double fps,
-                 const WriterOptions& options) {
-  VideoWriter video(file, {.height = frames.size(1), .width = frames.size(2)}, fps,
-                    encoding_of(options));
-  for (std::int64_t row = 0; row < frames.size(0); ++row) video.add(frames[row].contiguous());
+// Calls `use` with consecutive blocks of the camera's frames, uint8 [n, H, W, 3]. Returns the
+// statistics of all.
+FeatureStats read_frames(const EpisodeRecord& record, const StreamSpec& camera,
+                         const std::function<void(const at::Tensor& frames)>& use) {
+  const std::int64_t length = record.actions.size(0);
+  FrameStats stats(length);
+  for (std::int64_t first = 0; first < length; first += kRowsAtOnce) {
+    const at::Tensor frames =
+        record.images(camera, first, std::min(kRowsAtOnce, length - first)).contiguous();
+    use(frames);
+    stats.add(frames);
+  }
+  return stats.result();
+}
+
+FeatureStats write_video(const fs::path& file, const EpisodeRecord& record,
+                         const StreamSpec& camera, const WriterOptions& options) {
+  VideoWriter video(file, camera.size(), record.control_hz, encoding_of(options));
+  const FeatureStats stats = read_frames(record, camera, [&](const at::Tensor& frames) {
+    for (std::int64_t row = 0; row < frames.size(0); ++row) video.add(frames[row]);
+  });
   video.close();
+  return stats;
 }
 
 // A struct {bytes, path} per row, as the library `datasets` stores images.
-void add_images(ColumnTable& table, const std::string& name, const at::Tensor& frames) {
-  std::vector<std::string> images(static_cast<std::size_t>(frames.size(0))), paths;
-  at::parallel_for(0, frames.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const std::vector<std::uint8_t> png = encode_png(frames[row]);
-      images[static_cast<std::size_t>(row)].assign(png.begin(), png.end());
-    }
+FeatureStats add_images(ColumnTable& table, const std::string& name, const EpisodeRecord& record,
+                        const StreamSpec& camera) {
+  std::vector<std::string> images, paths;
+  const FeatureStats stats = read_frames(record, camera, [&](const at::Tensor& frames) {
+    const std::size_t first = images.size();
+    images.resize(first + static_cast<std::size_t>(frames.size(0)));
+    at::parallel_for(0, frames.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        const std::vector<std::uint8_t> png = encode_png(frames[row]);
+        images[first + static_cast<std::size_t>(row)].assign(png.begin(), png.end());
+      }
+    });
   });
-  for (std::int64_t row = 0; row < frames.size(0); ++row) {
+  for (std::size_t row = 0; row < images.size(); ++row) {
     paths.push_back(fmt::format("frame-{:06}.png", row));
   }
   table.add({.name = name + ".bytes", .type = parquet::Type::kByteArray},
             {.values = std::move(images)});
   table.add_texts(name + ".path", std::move(paths));
+  return stats;
 }
 
 void add_texts(ColumnTable& table, const std::string& name, const at::Tensor& values) {
@@ -95,13 +121,11 @@ void LerobotEpisodeWriter::write(const fs::path& file, const EpisodeRecord& reco
       case Kind::kVideo:
         // Members are numbered, because a camera's name may be too long for a file.
         members[name + ".mp4"] = parts.path() / fmt::format("{}.mp4", members.size());
-        write_video(members[name + ".mp4"], feature.values, record.control_hz, options_);
-        facts.stats[name] = stats_of_frames(feature.values);
+        facts.stats[name] = write_video(members[name + ".mp4"], record, feature.camera, options_);
         break;
       case Kind::kImage:
-        add_images(rows, name, feature.values);
+        facts.stats[name] = add_images(rows, name, record, feature.camera);
         table_options.structs.insert(name);
-        facts.stats[name] = stats_of_frames(feature.values);
         break;
     }
   }

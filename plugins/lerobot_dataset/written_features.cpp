@@ -93,24 +93,26 @@ class FeatureMaker {
             "more than 0, at most 1000 Hz", fmt::format("{} Hz", record_.control_hz));
   }
 
-  void add(const std::string& name, const std::string& what, Kind kind, at::Tensor values,
-           Json info) {
+  void add(const std::string& what, WrittenFeature feature) {
+    const std::string& name = feature.name;
     require(is_utf8(name) && name.find('/') == std::string::npos, what,
             "a name in UTF-8 without '/'", "'" + printable(name) + "'", "rename it");
     const bool is_new = !default_features().contains(name) && name != kTask &&
                         std::ranges::count(features_, name, &WrittenFeature::name) == 0;
     require(is_new, what, "a name that no other feature has", "'" + printable(name) + "'",
             "rename it");
-    features_.push_back(
-        {.name = name, .kind = kind, .values = std::move(values), .info = std::move(info)});
+    features_.push_back(std::move(feature));
   }
 
   void add_table(const std::string& name, const std::string& what, const at::Tensor& values,
                  const std::vector<std::string>& names) {
     require_table(what, values);
     const bool are_named = std::ssize(names) == values.size(1);
-    add(name, what, Kind::kVector, values.to(at::kFloat).contiguous(),
-        feature_info("float32", {values.size(1)}, are_named ? names : std::vector<std::string>{}));
+    add(what, {.name = name,
+               .kind = Kind::kVector,
+               .values = values.to(at::kFloat).contiguous(),
+               .info = feature_info("float32", {values.size(1)},
+                                    are_named ? names : std::vector<std::string>{})});
   }
 
   void add_vector(const StreamSpec& stream) {
@@ -133,7 +135,10 @@ class FeatureMaker {
               fmt::format("other bytes, row {}", row));
     }
     if (stream.name == kTask) return;  // becomes task_index
-    add(stream.name, what, Kind::kText, values, feature_info("string", {1}));
+    add(what, {.name = stream.name,
+               .kind = Kind::kText,
+               .values = values,
+               .info = feature_info("string", {1})});
   }
 
   void add_camera(const StreamSpec& stream) {
@@ -141,15 +146,19 @@ class FeatureMaker {
     const at::Tensor values = record_.observations.get(stream.name);
     std::vector<std::int64_t> shape = {length_};
     shape.insert(shape.end(), stream.shape.begin(), stream.shape.end());
-    const bool fits = values.defined() && values.scalar_type() == at::kByte &&
-                      values.sizes() == shape && values.dim() == 4 && values.size(3) == 3;
-    require(fits, what, fmt::format("Byte [{}]", fmt::join(shape, ", ")), shown(values));
+    const bool is_read_later = !values.defined() && record_.read_images;
+    const bool fits =
+        values.defined() && values.scalar_type() == at::kByte && values.sizes() == shape;
+    require(is_read_later || fits, what, fmt::format("Byte [{}]", fmt::join(shape, ", ")),
+            shown(values));
     const bool is_image = options_.frames == FrameStorage::kPng;
     Json info =
         feature_info(is_image ? "image" : "video", stream.shape, {"height", "width", "channels"});
     if (!is_image) info["info"] = video_info(stream.size(), what);
-    add("observation.images." + stream.name, what, is_image ? Kind::kImage : Kind::kVideo, values,
-        std::move(info));
+    add(what, {.name = "observation.images." + stream.name,
+               .kind = is_image ? Kind::kImage : Kind::kVideo,
+               .camera = stream,
+               .info = std::move(info)});
   }
 
   Json video_info(ImageSize size, const std::string& what) const {

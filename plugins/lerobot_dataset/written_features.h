@@ -18,8 +18,9 @@ struct WrittenFeature {
   enum class Kind { kVector, kText, kVideo, kImage };
   std::string name;  // "observation.state"
   Kind kind = Kind::kVector;
-  at::Tensor values;  // float [L, n], uint8 [L, bytes] or uint8 [L, H, W, 3]
-  Json info;          // its entry in info.json
+  at::Tensor values = {};  // of a vector or text: float [L, n] or uint8 [L, bytes]
+  StreamSpec camera = {};  // of a video or image
+  Json info = {};          // its entry in info.json
 };
 
 // In the order of info.json: state, other vectors, actions, cameras, texts, labels. Throws Error,

@@ -6,21 +6,13 @@
 #include <cmath>
 
 #include "roboimi/common/error.h"
-#include "roboimi/contract/episode_writer.h"
 #include "roboimi/contract/leaves_out.h"
 
 namespace roboimi {
 
 Dataset::~Dataset() = default;
 
-EpisodeWriter::~EpisodeWriter() = default;
-
 LeavesOut::~LeavesOut() = default;
-
-void EpisodeWriter::place(const std::filesystem::path& written, const std::filesystem::path& folder,
-                          std::int64_t index) const {
-  std::filesystem::rename(written, file_of(folder, index));
-}
 
 std::map<std::string, at::Tensor> Dataset::labels(std::int64_t) const { return {}; }
 

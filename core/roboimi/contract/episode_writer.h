@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,14 +17,29 @@
 namespace roboimi {
 
 // A complete episode of L rows. Row t holds an observation and the command sent after it.
+//
+// The images of a long episode may not fit in memory. They can be left out of `observations` if
+// `read_images` returns them. A writer therefore takes images from images(), a few rows at a time:
+//
+//   for (std::int64_t row = 0; row < record.actions.size(0); ++row) {
+//     video.add(record.images(camera, row, 1)[0]);
+//   }
 struct EpisodeRecord {
-  std::vector<StreamSpec> streams = {};      // of `observations`
-  Observation observations;                  // each [L, ...]
+  std::vector<StreamSpec> streams = {};  // of the episode
+  Observation observations;              // each [L, ...]
+  // Returns rows [first, first + count) of an image stream that is not in `observations`.
+  std::function<at::Tensor(const StreamSpec& stream, std::int64_t first, std::int64_t count)>
+      read_images = {};
   std::map<std::string, at::Tensor> labels;  // name -> float [L, k]; see Dataset::labels()
   at::Tensor actions;                        // float [L, A]
   double control_hz = 0.0;
   std::optional<std::uint64_t> seed = {};  // of the environment, if known
   std::optional<bool> success = {};        // if known
+
+  // Rows [first, first + count) of an image stream: [count, H, W, 3] or [count, H, W]. Throws Error
+  // if there are none, or if they do not have the stream's shape and dtype.
+  ROBOIMI_EXPORT at::Tensor images(const StreamSpec& stream, std::int64_t first,
+                                   std::int64_t count) const;
 };
 
 // The facts about an existing episode that are needed to resume a collection.

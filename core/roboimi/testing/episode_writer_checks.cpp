@@ -137,6 +137,28 @@ void the_same_record_gives_the_same_bytes(const EpisodeWriterSubject& subject) {
           "the same record gives different files; do not write times or the file's name");
 }
 
+void images_may_be_read_on_demand(const EpisodeWriterSubject& subject) {
+  const auto writer = make(subject);
+  const EpisodeRecord complete = subject.record();
+  EpisodeRecord record = complete;
+  for (const StreamSpec& stream : record.streams) {
+    if (stream.is_image()) record.observations.erase(stream.name);
+  }
+  record.read_images = [&](const StreamSpec& stream, std::int64_t first, std::int64_t count) {
+    return complete.observations.at(stream.name).slice(0, first, first + count);
+  };
+  const Folder folder;
+  const fs::path file = staged_file(*writer, folder.path(), 0);
+  const auto bytes_of = [&](const EpisodeRecord& written) {
+    writer->write(file, written);
+    return read_text(file);
+  };
+  require(
+      bytes_of(record) == bytes_of(complete),
+      "images that `read_images` returns are not stored as those in `observations`; take images "
+      "from EpisodeRecord::images()");
+}
+
 void a_record_that_does_not_fit_is_refused(const EpisodeWriterSubject& subject) {
   const auto writer = make(subject);
   const Folder folder;
@@ -292,6 +314,8 @@ const std::vector<Check<EpisodeWriterSubject>>& episode_writer_checks() {
       {"nothing_else_is_left", "the folder is a dataset", nothing_else_is_left},
       {"the_same_record_gives_the_same_bytes", "collections must be reproducible",
        the_same_record_gives_the_same_bytes},
+      {"images_may_be_read_on_demand", "a long episode does not fit in memory",
+       images_may_be_read_on_demand},
       {"a_record_that_does_not_fit_is_refused", "misaligned rows would be trained on silently",
        a_record_that_does_not_fit_is_refused},
       {"records_are_read_back", "a policy learns only what was stored", records_are_read_back},

@@ -132,6 +132,28 @@ TEST_F(LerobotWriter, ReadsBackWhatItWrote) {
   }
 }
 
+// A long episode whose images do not fit in memory.
+TEST_F(LerobotWriter, ReadsImagesOnDemandInBlocks) {
+  const EpisodeRecord complete = make_record(0, /*length=*/130);
+  EpisodeRecord on_demand = complete;
+  for (const char* camera : {"front", "top"}) on_demand.observations.erase(camera);
+  std::int64_t most = 0, num_read = 0;
+  on_demand.read_images = [&](const StreamSpec& stream, std::int64_t first, std::int64_t count) {
+    most = std::max(most, count);
+    num_read += count;
+    return complete.observations.at(stream.name).slice(0, first, first + count);
+  };
+  for (const FrameStorage frames : {FrameStorage::kH264, FrameStorage::kPng}) {
+    num_read = 0;
+    const LerobotEpisodeWriter writer({.frames = frames});
+    writer.write(folder() / "one", complete);
+    writer.write(folder() / "two", on_demand);
+    EXPECT_EQ(read_text(folder() / "one"), read_text(folder() / "two"));
+    EXPECT_EQ(num_read, 2 * 130) << "each image is read once";
+  }
+  EXPECT_LE(most, 32);
+}
+
 TEST_F(LerobotWriter, AnEpisodeNeedsNoState) {
   EpisodeRecord record = make_record(0);
   std::erase_if(record.streams, [](const StreamSpec& stream) { return stream.name == kState; });

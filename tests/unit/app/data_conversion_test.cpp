@@ -54,8 +54,8 @@ TEST(DataConversions, KeepEverythingOfChosenEpisodesOfAllDataSets) {
   EXPECT_EQ(record.seed, 101U);
   EXPECT_EQ(record.success, true);
   EXPECT_EQ(record.control_hz, 10.0);
-  EXPECT_THAT(record.observations.at("front").sizes(), ElementsAre(41, 4, 6, 3));
-  EXPECT_EQ(record.observations.at("front")[40][3][5][2].item<int>(), 11);
+  const at::Tensor front = record.images(record.streams.at(0), 0, 41);
+  EXPECT_EQ(front[40][3][5][2].item<int>(), 11);
   EXPECT_THAT(record.observations.at("task").sizes(), ElementsAre(41, 12));
   EXPECT_EQ(text_of(record.observations.at("task")[0]), "lift");
   EXPECT_EQ(record.labels.at("box")[0][0].item<double>(), 7.0);
@@ -81,11 +81,11 @@ TEST(DataConversions, SelectOrderAndResizeCameras) {
                                   {.cameras = {"top", "near"}, .resize = ImageSize{2, 3}});
   EXPECT_THAT(conversion.spec().names(), ElementsAre("top", "near", "state", "task"));
   const EpisodeRecord record = conversion.record(0);
-  EXPECT_EQ(record.observations.count("front"), 0U);
-  EXPECT_THAT(record.observations.at("top").sizes(), ElementsAre(40, 2, 3, 3));
-  EXPECT_TRUE(record.observations.at("top").eq(2).all().item<bool>());
+  const at::Tensor top = record.images(record.streams.at(0), 7, 3);
+  EXPECT_THAT(top.sizes(), ElementsAre(3, 2, 3, 3));
+  EXPECT_TRUE(top.eq(2).all().item<bool>());
   // The nearest pixel of each 2 x 2 block: rows 1 and 3, columns 1, 3 and 5.
-  const at::Tensor depth = record.observations.at("near");
+  const at::Tensor depth = record.images(record.streams.at(1), 0, 40);
   EXPECT_EQ(depth.scalar_type(), at::kUInt16);
   const at::Tensor values = depth[0].view(at::kShort);
   EXPECT_EQ(values[0][0].item<int>(), 7);
@@ -126,9 +126,10 @@ TEST(DataConversions, RefuseUnknownCamerasAndEpisodes) {
               HasSubstr("there is no episode 7"));
 }
 
-TEST(DataConversions, StopWhenAsked) {
+TEST(DataConversions, StopReadingImagesWhenAsked) {
   const DataConversion conversion({recorded(1, 8)}, {});
-  EXPECT_EQ(error_text([&] { conversion.record(0, [] { return true; }); }), "interrupted");
+  const EpisodeRecord record = conversion.record(0, [] { return true; });
+  EXPECT_EQ(error_text([&] { record.images(record.streams.at(0), 0, 1); }), "interrupted");
 }
 
 // Writes the seed as text.

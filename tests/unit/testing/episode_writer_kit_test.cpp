@@ -30,6 +30,7 @@ enum class WriterFault {
   kForgetsTheSeed,
   kLeavesAFile,
   kWritesATime,
+  kForgetsImages,
   kAcceptsAnything,
   kReadsAnything,
   kForgetsActions,
@@ -73,7 +74,7 @@ class FaultyWriter : public EpisodeWriter {
       if (is_forgotten(stream)) continue;
       facts["kind " + stream.name] = to_string(stream.kind);
       facts["unit " + stream.name] = stream.unit;
-      tensors["stream " + stream.name] = stored(stream, record.observations.get(stream.name));
+      tensors["stream " + stream.name] = stored(stream, values_of(record, stream));
     }
     for (const auto& [name, values] : record.labels) {
       if (!has(WriterFault::kForgetsLabels)) tensors["label " + name] = values;
@@ -96,6 +97,11 @@ class FaultyWriter : public EpisodeWriter {
     const at::Tensor state = record.observations.state();
     if (!state.defined()) throw Error("there is no state");
     if (record.actions.size(0) != state.size(0)) throw Error("an action for each state is needed");
+  }
+  at::Tensor values_of(const EpisodeRecord& record, const StreamSpec& stream) const {
+    return stream.is_image() && !has(WriterFault::kForgetsImages)
+               ? record.images(stream, 0, record.actions.size(0))
+               : record.observations.get(stream.name);
   }
   bool is_forgotten(const StreamSpec& stream) const {
     return (has(WriterFault::kForgetsACamera) && stream.name == "top") ||
@@ -194,6 +200,7 @@ const std::vector<std::pair<WriterFault, std::string>> kWriterFaults = {
     {WriterFault::kShiftsACamera, "records_are_read_back"},
     {WriterFault::kForgetsLabels, "records_are_read_back"},
     {WriterFault::kForgetsTheRate, "records_are_read_back"},
+    {WriterFault::kForgetsImages, "images_may_be_read_on_demand"},
     {WriterFault::kForgetsDepth, "every_stream_is_stored_or_refused"},
     {WriterFault::kCutsTexts, "every_stream_is_stored_or_refused"}};
 
