@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh clone to an evaluated policy in about 13 minutes on two cores without a GPU: setup, build, scripted
+# From a fresh clone to an evaluated policy in about 12 minutes on two cores without a GPU: setup, build, scripted
 # demonstrations in simulation, a short training of the small variant, and ten episodes that the policy has not seen.
 # Beside them, ten episodes of the same policy with black images show what it does without its cameras.
 #
