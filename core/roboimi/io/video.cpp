@@ -57,6 +57,9 @@ std::string names(const std::vector<Encoder>& encoders) {
 
 constexpr std::int64_t kLeastAv1Side = 64;  // of libsvtav1
 
+// Of libx264, whose output depends on it; by default, the number of processors.
+constexpr int kEncoderThreads = 4;
+
 int even(std::int64_t side) { return static_cast<int>(side + side % 2); }
 
 ffmpeg::Frame make_frame(AVPixelFormat format, int width, int height) {
@@ -128,6 +131,7 @@ int VideoWriter::State::try_encoder(const Encoder& choice, double fps,
     codec->colorspace = AVCOL_SPC_SMPTE170M;  // the result of swscale
   }
   codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+  codec->thread_count = kEncoderThreads;
   int status = 0;
   if (choice.preset != nullptr) {
     status = av_opt_set(codec->priv_data, "preset", choice.preset, 0);

@@ -2,6 +2,7 @@
 #include "roboimi/io/video.h"
 
 #include <gmock/gmock.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <csignal>
@@ -101,6 +102,26 @@ TEST_F(Video, TheIndexComesBeforeTheData) {
   writer.close();
   const std::string bytes = read_text(folder_ / "a.mp4");
   EXPECT_LT(bytes.find("moov"), bytes.find("mdat"));
+}
+
+// Collections and conversions must give the same files on every machine.
+TEST_F(Video, TheNumberOfProcessorsDoesNotChangeTheFile) {
+  using Codec = VideoEncoding::Codec;
+  cpu_set_t all, one;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof(all), &all), 0);
+  CPU_ZERO(&one);
+  CPU_SET(::sched_getcpu(), &one);
+  for (const Codec codec : {Codec::kH264, Codec::kLossless, Codec::kAv1}) {
+    const auto written_on = [&](const cpu_set_t& processors) {
+      EXPECT_EQ(::sched_setaffinity(0, sizeof(processors), &processors), 0);
+      VideoWriter writer(folder_ / "a.mp4", {.height = 96, .width = 128}, 20.0, {.codec = codec});
+      for (std::int64_t step = 0; step < 20; ++step) writer.add(scene(96, 128, step));
+      writer.close();
+      EXPECT_EQ(::sched_setaffinity(0, sizeof(all), &all), 0);
+      return read_text(folder_ / "a.mp4");
+    };
+    EXPECT_EQ(written_on(one), written_on(all));
+  }
 }
 
 TEST_F(Video, OddSidesArePaddedByRepeating) {
