@@ -29,6 +29,8 @@ namespace po = boost::program_options;
 using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::seconds kQuietTime{2};
+constexpr std::int64_t kListedUnreadable = 20;  // parts that cannot be read
+constexpr const char* kUnreadableKind = "unreadable";
 constexpr const char* kInfoForm = "roboimi data info PATH [data.KEY=VALUE ...]";
 constexpr const char* kInfoUsage = R"(usage: roboimi data info PATH [data.KEY=VALUE ...] [options]
 
@@ -161,7 +163,7 @@ DataSummary summarize_data(DataSource source) {
   });
   if (progress) progress->clear();
   for (const std::string& reason : source.unreadable) {
-    summary.findings.push_back({"unreadable", std::nullopt, reason});
+    summary.findings.push_back({kUnreadableKind, std::nullopt, reason});
   }
   summary.findings.insert(summary.findings.end(), found.begin(), found.end());
   summary.source = std::move(source);
@@ -264,7 +266,15 @@ void print_summary(const DataSummary& summary) {
                              task.text.empty() ? "(empty)" : printable(task.text));
   }
   std::cout << (summary.findings.empty() ? "nothing odd\n" : "odd\n");
-  for (const DataFinding& finding : summary.findings) std::cout << "  " << finding.text << "\n";
+  std::int64_t num_unreadable = 0;
+  for (const DataFinding& finding : summary.findings) {
+    if (finding.kind == kUnreadableKind && ++num_unreadable > kListedUnreadable) continue;
+    std::cout << "  " << finding.text << "\n";
+  }
+  if (num_unreadable > kListedUnreadable) {
+    std::cout << fmt::format("  and {} more that cannot be read (--json lists all)\n",
+                             num_unreadable - kListedUnreadable);
+  }
 }
 
 }  // namespace

@@ -31,6 +31,27 @@ ConfigNode value_of_override(const std::string& text) {
   return ConfigNode::scalar(text, {.file = kWhere});
 }
 
+// Opens the dataset without the parts that cannot be read, and notes the reasons.
+void open_readable_parts(Registry& registry, DataSource& source) {
+  ConfigNode lenient = source.config;
+  lenient.set(kUnreadable, plain_value("skip"));
+  try {
+    source.dataset = registry.create<Dataset>(lenient, "data");
+    if (const auto* partial = dynamic_cast<const LeavesOut*>(source.dataset.get())) {
+      source.unreadable = partial->left_out();
+      return;
+    }
+  } catch (const Error&) {
+    // Nothing is left, or the parts are not the cause: the error without the option says more.
+  }
+  try {
+    source.dataset = registry.create<Dataset>(source.config, "data");
+  } catch (const Error& error) {
+    if (source.dataset == nullptr) throw;
+    source.unreadable = {one_line_message(error)};
+  }
+}
+
 }  // namespace
 
 void add_data_options(po::options_description& options) {
@@ -113,21 +134,10 @@ DataSource open_data(const std::filesystem::path& path, const po::variables_map&
   const bool may_leave_out = parts == UnreadableParts::kLeaveOut &&
                              component.schema.find(kUnreadable) != nullptr &&
                              source.config.find(kUnreadable) == nullptr;
-  try {
+  if (may_leave_out) {
+    open_readable_parts(registry, source);
+  } else {
     source.dataset = registry.create<Dataset>(source.config, "data");
-  } catch (const Error& error) {
-    if (!may_leave_out) throw;
-    // Without the unreadable parts; if that fails too, they are not the cause.
-    ConfigNode lenient = source.config;
-    lenient.set(kUnreadable, plain_value("skip"));
-    try {
-      source.dataset = registry.create<Dataset>(lenient, "data");
-    } catch (const Error&) {
-      throw error;
-    }
-    const auto* partial = dynamic_cast<const LeavesOut*>(source.dataset.get());
-    source.unreadable = partial != nullptr ? partial->left_out()
-                                           : std::vector<std::string>{one_line_message(error)};
   }
   return source;
 }

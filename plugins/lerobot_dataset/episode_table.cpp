@@ -26,18 +26,32 @@ void add(EpisodeTable& table, std::int64_t number, TableEpisode episode, const f
                .next = "remove the second row, or the table file that was added by mistake"});
 }
 
-using OptionalIntegers = std::vector<std::optional<std::int64_t>>;
-
-// A column of integers, which the table or a row of it may lack.
-OptionalIntegers optional_integers(const Reader& reader, const std::string& column) {
-  OptionalIntegers found(static_cast<std::size_t>(reader.num_rows()));
+// A column of numbers, which the table or a row of it may lack.
+template <typename Number, typename Read>
+std::vector<std::optional<Number>> optional_column(const Reader& reader, const std::string& column,
+                                                   const Read& read) {
+  std::vector<std::optional<Number>> found(static_cast<std::size_t>(reader.num_rows()));
   if (reader.find(column) == nullptr) return found;
   std::vector<std::uint8_t> is_bad;
-  const auto stored = DataColumn(reader, column, 0, reader.num_rows()).integers(is_bad);
+  const std::vector<Number> stored = read(DataColumn(reader, column, 0, reader.num_rows()), is_bad);
   for (std::size_t row = 0; row < found.size(); ++row) {
     if (is_bad[row] == 0) found[row] = stored[row];
   }
   return found;
+}
+
+std::vector<std::optional<std::int64_t>> optional_integers(const Reader& reader,
+                                                           const std::string& column) {
+  return optional_column<std::int64_t>(reader, column, [](const DataColumn& values, auto& is_bad) {
+    return values.integers(is_bad);
+  });
+}
+
+std::vector<std::optional<double>> optional_numbers(const Reader& reader,
+                                                    const std::string& column) {
+  return optional_column<double>(reader, column, [](const DataColumn& values, auto& is_bad) {
+    return values.numbers(is_bad);
+  });
 }
 
 void require_column(const Reader& reader, const std::string& column, const std::string& next) {
@@ -56,20 +70,17 @@ void read_windows(const Reader& reader, const InfoFile& info, const std::string&
   for (const char* column : {"chunk_index", "file_index", "from_timestamp"}) {
     require_column(reader, prefix + column, next);
   }
-  const std::int64_t count = reader.num_rows();
-  const auto chunks = reader.read_integers(prefix + "chunk_index", 0, count);
-  const auto files = reader.read_integers(prefix + "file_index", 0, count);
-  const auto from = reader.read_numbers(prefix + "from_timestamp", 0, count);
-  std::vector<double> to;
-  if (reader.find(prefix + "to_timestamp") != nullptr) {
-    to = reader.read_numbers(prefix + "to_timestamp", 0, count);
-  }
+  // A null leaves its episode without a window.
+  const auto chunks = optional_integers(reader, prefix + "chunk_index");
+  const auto files = optional_integers(reader, prefix + "file_index");
+  const auto from = optional_numbers(reader, prefix + "from_timestamp");
+  const auto to = optional_numbers(reader, prefix + "to_timestamp");
   for (std::size_t row = 0; row < episodes.size(); ++row) {
-    const PathFields fields{.numbers = {{"chunk_index", chunks[row]}, {"file_index", files[row]}},
+    if (!chunks[row] || !files[row] || !from[row]) continue;
+    const PathFields fields{.numbers = {{"chunk_index", *chunks[row]}, {"file_index", *files[row]}},
                             .video_key = feature};
-    VideoWindow window{.file = info.video_path.format(fields), .from = from[row]};
-    if (!to.empty()) window.to = to[row];
-    episodes[row].windows[feature] = std::move(window);
+    episodes[row].windows[feature] = {
+        .file = info.video_path.format(fields), .from = *from[row], .to = to[row]};
   }
 }
 

@@ -28,8 +28,9 @@ struct TableEpisode {
   std::optional<std::int64_t> length = {};
   std::optional<std::int64_t> from_index = {}, to_index = {};   // rows in the whole dataset
   std::optional<std::int64_t> data_chunk = {}, data_file = {};  // of version 3
-  std::map<std::string, VideoWindow> windows = {};              // by feature; version 3
-  std::optional<EpisodeHeader> header = {};                     // of episodes that roboimi wrote
+  // By feature; version 3. Without those that have a null.
+  std::map<std::string, VideoWindow> windows = {};
+  std::optional<EpisodeHeader> header = {};  // of episodes that roboimi wrote
 };
 
 struct EpisodeTable {

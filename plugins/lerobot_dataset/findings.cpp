@@ -20,4 +20,9 @@ void Findings::note(const std::string& text) {
   logger().info("lerobot_dataset: {}", printable(text, kLongestLine));
 }
 
+void Findings::leave_out(const Error& reason) {
+  left_out_.push_back(one_line_message(reason));
+  warn("left out: " + left_out_.back());
+}
+
 }  // namespace roboimi::lerobot_dataset

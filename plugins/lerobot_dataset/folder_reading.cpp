@@ -146,7 +146,7 @@ std::vector<fs::path> LerobotFolder::files() const {
   files.insert(table_.files.begin(), table_.files.end());
   for (const std::size_t file : used_files()) files.insert(rows_.files()[file].path);
   for (const auto& [feature, videos] : videos_) {
-    for (const auto& [number, file] : videos.file_of) files.insert(file);
+    for (const std::int64_t number : episodes_) files.insert(videos.file_of.at(number));
   }
   return {files.begin(), files.end()};
 }

@@ -13,8 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kListedErrors = 10;
-
 // Leaves out episodes after the last one in the table: their recording was interrupted after their
 // rows were written and before their entry was, and only the table states where their videos are.
 void leave_out_unlisted(const InfoFile& info, const EpisodeTable& table,
@@ -48,8 +46,9 @@ std::vector<std::int64_t> known_numbers(const EpisodeTable& table, const RowInde
 
 }  // namespace
 
-// The chosen episodes, by number, all of which must be complete.
-void LerobotFolder::select_episodes(const DatasetOptions& options, Findings& findings) {
+// The numbers of the chosen episodes.
+std::set<std::int64_t> LerobotFolder::choose_episodes(const DatasetOptions& options,
+                                                      Findings& findings) {
   if (rows_.files().empty()) {
     throw Error({.what = "the dataset has no data files",
                  .where = info_.folder().string(),
@@ -74,38 +73,66 @@ void LerobotFolder::select_episodes(const DatasetOptions& options, Findings& fin
   if (!is_filtered && std::ranges::any_of(features_.cameras, &has_video)) {
     leave_out_unlisted(info_, table_, chosen, findings);
   }
-  const bool skips = options.unreadable == UnreadableEpisodes::kSkip;
-  if (skips) {
+  if (skips_) {
     leave_out_unreadable(chosen, findings);
   } else {
     require_readable(chosen, is_filtered, findings);
   }
   if (!is_filtered) compare_totals(info_, rows_, findings);
-
-  std::vector<Error> errors;
-  for (const std::int64_t number : chosen) {
-    if (options.max_episodes > 0 && num_episodes() == options.max_episodes) break;
-    try {
-      add_episode(number, skips);
-    } catch (const Error& error) {
-      if (!skips) throw;
-      errors.push_back(error);
-    }
-  }
-  if (episodes_.empty() && !errors.empty()) throw Error(errors.front());
-  for (std::size_t i = 0; i < errors.size() && i < kListedErrors; ++i) {
-    findings.warn(fmt::format("left out: {}", one_line_message(errors[i])));
-  }
-  if (errors.size() > kListedErrors) {
-    findings.warn(fmt::format("left out: {} more episodes that cannot be read",
-                              errors.size() - kListedErrors));
-  }
+  return chosen;
 }
 
-// Every frame once, at its time. With `is_read`, the vectors and strings can be read, too.
-void LerobotFolder::add_episode(std::int64_t number, bool is_read) {
-  require_rows(number);
-  rows_.check(number, info_.fps);
+// Opens the chosen episodes with their videos, up to `max_episodes` (0: all).
+void LerobotFolder::open_episodes(const std::set<std::int64_t>& chosen, std::int64_t max_episodes,
+                                  Findings& findings) {
+  IndexedVideos indexed;
+  std::vector<std::string> warnings;
+  auto next = chosen.begin();
+  do {
+    for (; next != chosen.end(); ++next) {
+      if (max_episodes > 0 && num_episodes() == max_episodes) break;
+      add_episode(*next);
+    }
+    warnings = place_videos(indexed);
+    if (skips_) check_images();
+    // An episode that is refused makes room for a later one.
+  } while (remove_refused() && next != chosen.end());
+  if (episodes_.empty()) throw Error(refused_.begin()->second);
+  for (const auto& [number, reason] : refused_) findings.leave_out(Error(reason));
+  for (const std::string& warning : warnings) findings.warn(warning);
+}
+
+// Leaves out an episode that cannot be read, if the options allow it; otherwise throws the reason.
+void LerobotFolder::refuse(std::int64_t number, const Error::Parts& reason) {
+  if (!skips_) throw Error(reason);
+  refused_.try_emplace(number, reason);
+}
+
+bool LerobotFolder::remove_refused() {
+  std::vector<std::int64_t> episodes;
+  std::vector<EpisodeInfo> infos;
+  for (std::size_t i = 0; i < episodes_.size(); ++i) {
+    if (refused_.contains(episodes_[i])) continue;
+    episodes.push_back(episodes_[i]);
+    infos.push_back(std::move(infos_[i]));
+  }
+  const bool has_removed = episodes.size() < episodes_.size();
+  episodes_ = std::move(episodes);
+  infos_ = std::move(infos);
+  return has_removed;
+}
+
+// Every frame once, at its time. If unreadable episodes are left out, its vectors and strings can
+// be read, too.
+void LerobotFolder::add_episode(std::int64_t number) {
+  try {
+    require_rows(number);
+    rows_.check(number, info_.fps);
+    require_tasks(number);
+  } catch (const Error& error) {
+    refuse(number, error.parts());
+    return;
+  }
   const EpisodeRows& rows = rows_.episodes().at(number);
   EpisodeInfo info{.file = rows_.file_of(rows), .length = rows.length};
   const auto entry = table_.episodes.find(number);
@@ -115,23 +142,27 @@ void LerobotFolder::add_episode(std::int64_t number, bool is_read) {
   }
   episodes_.push_back(number);
   infos_.push_back(std::move(info));
-  if (!is_read) return;
-  const std::int64_t added = num_episodes() - 1;
+  if (!skips_) return;
   try {
-    static_cast<void>(actions(added));
-    for (const VectorFeature& vector : features_.vectors) {
-      static_cast<void>(vectors(added, vector, 0, rows.length));
-    }
-    for (const Run& run : rows.runs) {
-      const auto reader = data_.open(rows_.files()[run.file].path);
-      for (const Feature& text : text_columns(features_)) {
-        static_cast<void>(reader->read_strings(text.name, run.row, run.count));
-      }
-    }
-  } catch (const Error&) {
+    require_values(num_episodes() - 1);
+  } catch (const Error& error) {
     episodes_.pop_back();
     infos_.pop_back();
-    throw;
+    refuse(number, error.parts());
+  }
+}
+
+// Throws Error unless all vectors and strings of an episode can be read.
+void LerobotFolder::require_values(std::int64_t i) const {
+  static_cast<void>(actions(i));
+  for (const VectorFeature& vector : features_.vectors) {
+    static_cast<void>(vectors(i, vector, 0, episode(i).length));
+  }
+  for (const Run& run : rows_of(i).runs) {
+    const auto reader = data_.open(rows_.files()[run.file].path);
+    for (const Feature& text : text_columns(features_)) {
+      static_cast<void>(reader->read_strings(text.name, run.row, run.count));
+    }
   }
 }
 
@@ -176,37 +207,59 @@ void LerobotFolder::require_readable(const std::set<std::int64_t>& chosen, bool 
   }
 }
 
+// The data file of an episode according to the table; empty if that does not say.
+fs::path LerobotFolder::data_file_of(std::int64_t number) const {
+  const auto entry = table_.episodes.find(number);
+  if (entry == table_.episodes.end()) return {};
+  PathFields fields{
+      .numbers = {{"episode_index", number}, {"episode_chunk", number / info_.chunks_size}}};
+  if (info_.is_v3 && (!entry->second.data_chunk || !entry->second.data_file)) return {};
+  if (entry->second.data_chunk) fields.numbers["chunk_index"] = *entry->second.data_chunk;
+  if (entry->second.data_file) fields.numbers["file_index"] = *entry->second.data_file;
+  return info_.folder() / info_.data_path.format(fields);
+}
+
 // Leaves out the chosen episodes of which a part is in a file that cannot be read.
-void LerobotFolder::leave_out_unreadable(std::set<std::int64_t>& chosen, Findings& findings) const {
+void LerobotFolder::leave_out_unreadable(std::set<std::int64_t>& chosen, Findings& findings) {
+  std::set<std::string> named;  // files
   const std::vector<Error::Parts> errors = file_errors();
   if (errors.empty()) return;
-  // A fault of rows is reported with its row, by add_episode().
   std::erase_if(chosen, [&](std::int64_t number) {
+    // A fault of rows is reported with its row, by add_episode().
     const auto rows = rows_.episodes().find(number);
-    const bool has_fault = rows != rows_.episodes().end() && rows->second.fault;
-    return !has_fault && !is_whole(number);
+    const bool has_rows = rows != rows_.episodes().end();
+    if ((has_rows && rows->second.fault) || is_whole(number)) return false;
+    const fs::path file = data_file_of(number);
+    auto error = std::ranges::find(errors, file.string(), &Error::Parts::where);
+    // Without rows, although its file can be read or is missing: add_episode() reports it.
+    if (error == errors.end() && !has_rows && !file.empty()) return false;
+    if (error == errors.end()) error = errors.begin();
+    named.insert(error->where);
+    Error::Parts reason = *error;
+    reason.what = fmt::format("episode {} cannot be read: {}", number, error->what);
+    refuse(number, reason);
+    return true;
   });
-  if (chosen.empty()) throw Error(errors.front());
+  // Nothing names the episodes of these files.
   for (const Error::Parts& error : errors) {
-    findings.warn(fmt::format("{}: {}; the episodes in it are left out", error.where, error.what));
+    if (named.contains(error.where)) continue;
+    Error::Parts reason = error;
+    reason.what = fmt::format("the episodes of the file cannot be read: {}", error.what);
+    findings.leave_out(Error(reason));
   }
+  if (chosen.empty() && refused_.empty()) throw Error(errors.front());
 }
 
 void LerobotFolder::require_rows(std::int64_t number) const {
   if (rows_.episodes().contains(number)) return;
-  const TableEpisode& entry = table_.episodes.at(number);
-  PathFields fields{
-      .numbers = {{"episode_index", number}, {"episode_chunk", number / info_.chunks_size}}};
-  if (entry.data_chunk) fields.numbers["chunk_index"] = *entry.data_chunk;
-  if (entry.data_file) fields.numbers["file_index"] = *entry.data_file;
-  const bool has_file = !info_.is_v3 || (entry.data_chunk && entry.data_file);
-  const fs::path file = has_file ? info_.folder() / info_.data_path.format(fields) : fs::path();
-  throw Error({.what = fmt::format("episode {} has no rows", number),
-               .where = table_.files.front().string(),
-               .expected = has_file ? "its rows in " + file.string() : "its rows in a data file",
-               .found = has_file && !fs::exists(file) ? "no such file" : "no row of that episode",
-               .next = "restore the data file, remove the episode from the table, or leave it out: "
-                       "data.episodes"});
+  const fs::path file = data_file_of(number);
+  throw Error(
+      {.what = fmt::format("episode {} has no rows", number),
+       .where = table_.files.front().string(),
+       .expected = "its rows in " + (file.empty() ? "a data file" : file.string()),
+       .found = !file.empty() && !fs::exists(file) ? "no such file" : "no row of that episode",
+       .next = "restore the data file, remove the episode from the table, or leave it out: "
+               "data.episodes, or data.unreadable=skip"});
 }
 
 }  // namespace roboimi::lerobot_dataset

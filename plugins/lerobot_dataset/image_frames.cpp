@@ -6,12 +6,16 @@
 
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
+#include "plugins/lerobot_dataset/data_column.h"
+#include "plugins/lerobot_dataset/folder_listing.h"
 #include "plugins/lerobot_dataset/jpeg_orientation.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/lfs_pointer.h"
 #include "roboimi/common/text.h"
 #include "roboimi/io/foreign_image.h"
 #include "roboimi/io/image.h"
@@ -20,6 +24,8 @@ namespace roboimi::lerobot_dataset {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr char kExpected[] = "a PNG or a JPEG";
 
 // The encoded images of a range of rows.
 class Images {
@@ -35,24 +41,49 @@ class Images {
     }
   }
 
+  bool is_stored(std::int64_t i) const { return !bytes_[static_cast<std::size_t>(i)].empty(); }
+
   // The image of the i-th row of the range.
   at::Tensor decoded(std::int64_t i) const {
+    return located(i, [&] {
+      if (is_stored(i)) return decode(bytes_[static_cast<std::size_t>(i)]);
+      const fs::path file = path_of(i);
+      refuse_lfs_pointer(file, "cannot decode the image", kExpected);
+      return decode(read_text(file));
+    });
+  }
+
+  // Throws Error if the i-th row of the range names a file that is missing.
+  void require_file(std::int64_t i) const {
+    if (is_stored(i)) return;
+    located(i, [&] {
+      const fs::path file = path_of(i);
+      if (!can_be_found(file)) {
+        throw Error({.what = "the file of the image is missing", .where = file.string()});
+      }
+      refuse_lfs_pointer(file, "cannot decode the image", kExpected);
+    });
+  }
+
+ private:
+  // Calls `use`, whose Error gets the row.
+  template <typename Use>
+  std::invoke_result_t<Use> located(std::int64_t i, const Use& use) const {
     try {
-      const std::string& stored = bytes_[static_cast<std::size_t>(i)];
-      if (!stored.empty()) return decode(stored);
-      return decode(read_text(path_of(i)));
+      return use();
     } catch (const Error& error) {
       Error::Parts parts = error.parts();
       parts.what = fmt::format("row {} of camera '{}': {}", first_ + i, feature_, parts.what);
       if (parts.where.empty()) parts.where = reader_.file().string();
       if (parts.next.empty()) {
-        parts.next = "copy or record the data file again, or leave the episode out: data.episodes";
+        parts.next =
+            "copy or record the data again, or leave the episode out: data.episodes, or "
+            "data.unreadable=skip";
       }
       throw Error(std::move(parts));
     }
   }
 
- private:
   std::vector<std::string> strings(const std::string& column, std::int64_t count) const {
     parquet::Values values = reader_.read(column, first_, count);
     auto* const texts = std::get_if<std::vector<std::string>>(&values.values);
@@ -92,7 +123,7 @@ class Images {
         break;
     }
     throw Error({.what = "cannot decode the image",
-                 .expected = "a PNG or a JPEG",
+                 .expected = kExpected,
                  .found = foreign_image_name(data),
                  .next = "store the images of the camera as PNG or JPEG, or leave it out of "
                          "data.camera_names"});
@@ -132,6 +163,21 @@ at::Tensor read_image_frames(const parquet::Reader& reader, const fs::path& fold
 ImageSize image_size_of_row(const parquet::Reader& reader, const fs::path& folder,
                             const std::string& feature, std::int64_t row) {
   const at::Tensor frame = Images(reader, folder, feature, row, 1).decoded(0);
+  return {.height = frame.size(0), .width = frame.size(1)};
+}
+
+ImageSize checked_image_size(const parquet::Reader& reader, const fs::path& folder,
+                             const std::string& feature, std::int64_t first, std::int64_t count) {
+  if (reader.find(feature) == nullptr && reader.find(feature + ".bytes") == nullptr) {
+    throw missing_column(reader, feature);
+  }
+  const Images start(reader, folder, feature, first, 1);
+  const at::Tensor frame = start.decoded(0);
+  // Reading the images of all rows would take as long as the training's first epoch.
+  if (!start.is_stored(0)) {
+    const Images all(reader, folder, feature, first, count);
+    for (std::int64_t i = 0; i < count; ++i) all.require_file(i);
+  }
   return {.height = frame.size(0), .width = frame.size(1)};
 }
 

@@ -23,4 +23,10 @@ at::Tensor read_image_frames(const parquet::Reader& reader, const std::filesyste
 ImageSize image_size_of_row(const parquet::Reader& reader, const std::filesystem::path& folder,
                             const std::string& feature, std::int64_t row);
 
+// The size of the first of these rows' images, if the rows have images as far as that is known
+// without decoding them. Throws Error if the first row has no image, or one that cannot be decoded,
+// or, if it names a file, if the file of any row is missing.
+ImageSize checked_image_size(const parquet::Reader& reader, const std::filesystem::path& folder,
+                             const std::string& feature, std::int64_t first, std::int64_t count);
+
 }  // namespace roboimi::lerobot_dataset

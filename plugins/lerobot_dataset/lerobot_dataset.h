@@ -16,12 +16,13 @@
 #include "plugins/lerobot_dataset/findings.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/contract/dataset.h"
+#include "roboimi/contract/leaves_out.h"
 
 namespace roboimi::lerobot_dataset {
 
 class LerobotFolder;
 
-// What to do about an episode whose rows cannot be read.
+// What to do about an episode whose rows, videos or images cannot be read.
 enum class UnreadableEpisodes { kError, kSkip };
 
 struct DatasetOptions {
@@ -38,11 +39,12 @@ struct DatasetOptions {
   UnreadableEpisodes unreadable = UnreadableEpisodes::kError;
 };
 
-class LerobotDataset : public Dataset {
+class LerobotDataset : public Dataset, public LeavesOut {
  public:
   // Reads all tables, the index columns of all rows and the packet lists of the videos, and checks
-  // that they fit together. An Error names the file and what does not fit. Harmless contradictions
-  // are logged (see findings()).
+  // that they fit together. An Error names the file and what does not fit; `unreadable: skip`
+  // leaves the episode out instead, unless no other is left. Harmless contradictions are logged
+  // (see findings()).
   explicit LerobotDataset(const DatasetOptions& options);
   ~LerobotDataset() override;
 
@@ -55,6 +57,7 @@ class LerobotDataset : public Dataset {
   // The features label.NAME.
   std::map<std::string, at::Tensor> labels(std::int64_t episode) const override;
   std::vector<std::filesystem::path> files() const override;
+  std::vector<std::string> left_out() const override { return findings_.left_out(); }
   // The folders, if they have weights.
   std::vector<DatasetPart> parts() const override;
 

@@ -42,13 +42,13 @@ LerobotFolder::LerobotFolder(const fs::path& folder, const DatasetOptions& optio
       modality_(read_modality(info_, findings)),
       features_(choose_features(info_, modality_, options, findings)),
       table_(read_episode_table(info_, video_features(features_))),
-      rows_(info_, task_column(features_)) {
-  select_episodes(options, findings);
+      rows_(info_, task_column(features_)),
+      skips_(options.unreadable == UnreadableEpisodes::kSkip) {
+  read_tasks();
+  open_episodes(choose_episodes(options, findings), options.max_episodes, findings);
   require_columns(findings);
   compare_table(info_, table_, rows_, findings);
   report_index_gaps(rows_, findings);
-  read_tasks();
-  place_videos(findings);
   rows_.drop_columns();
   build_spec();
 }
@@ -82,21 +82,20 @@ void LerobotFolder::require_columns(Findings& findings) {
                             others > 0 ? fmt::format("; so in {} more files", others) : ""));
 }
 
-// Every task of the selected episodes must have an instruction.
 void LerobotFolder::read_tasks() {
   if (task_column(features_).empty()) return;
   tasks_ = read_task_table(info_, task_column(features_));
-  if (tasks_.file.empty()) {
-    features_.task.reset();
-    return;
-  }
-  for (const std::int64_t number : episodes_) {
-    for (const Run& run : rows_.episodes().at(number).runs) {
-      const DataFile& file = rows_.files()[run.file];
-      const auto first = file.tasks.begin() + run.row;
-      for (const std::int64_t task : std::set<std::int64_t>(first, first + run.count)) {
-        tasks_.text(task, file.path.string());
-      }
+  if (tasks_.file.empty()) features_.task.reset();
+}
+
+// Every task of an episode must have an instruction.
+void LerobotFolder::require_tasks(std::int64_t number) const {
+  if (task_column(features_).empty()) return;
+  for (const Run& run : rows_.episodes().at(number).runs) {
+    const DataFile& file = rows_.files()[run.file];
+    const auto first = file.tasks.begin() + run.row;
+    for (const std::int64_t task : std::set<std::int64_t>(first, first + run.count)) {
+      tasks_.text(task, file.path.string());
     }
   }
 }
@@ -141,17 +140,36 @@ ImageSize LerobotFolder::camera_size(const CameraFeature& camera) const {
   return size;
 }
 
+// The length of the longest string in rows of a file. A null is an error of its episode, when that
+// is read.
+std::size_t LerobotFolder::longest_text(std::size_t file, const Feature& feature,
+                                        std::int64_t first, std::int64_t count) const {
+  const auto reader = data_.open(rows_.files()[file].path);
+  const parquet::Values values = reader->read(feature.name, first, count);
+  std::size_t longest = 0;
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&values.values)) {
+    for (const std::string& text : *texts) longest = std::max(longest, text.size());
+  }
+  return longest;
+}
+
 // The size of a text stream that holds the longest string.
 std::int64_t LerobotFolder::text_bytes(const Feature& feature) const {
   std::size_t longest = 0;
   if (feature.dtype == "string") {
     for (const std::size_t file : used_files()) {
-      const auto reader = data_.open(rows_.files()[file].path);
-      // A null is an error of its episode, when that is read.
-      const parquet::Values values = reader->read(feature.name, 0, reader->num_rows());
-      const auto* texts = std::get_if<std::vector<std::string>>(&values.values);
-      if (texts == nullptr) continue;
-      for (const std::string& text : *texts) longest = std::max(longest, text.size());
+      const std::int64_t num_rows = data_.open(rows_.files()[file].path)->num_rows();
+      try {
+        longest = std::max(longest, longest_text(file, feature, 0, num_rows));
+      } catch (const Error&) {
+        // The damage may lie in rows of episodes that are left out.
+        for (std::int64_t i = 0; i < num_episodes(); ++i) {
+          for (const Run& run : rows_of(i).runs) {
+            if (run.file != file) continue;
+            longest = std::max(longest, longest_text(file, feature, run.row, run.count));
+          }
+        }
+      }
     }
   } else {
     for (const auto& [index, text] : tasks_.texts) longest = std::max(longest, text.size());

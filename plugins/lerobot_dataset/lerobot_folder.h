@@ -15,6 +15,7 @@
 #include "plugins/lerobot_dataset/episode_table.h"
 #include "plugins/lerobot_dataset/feature_map.h"
 #include "plugins/lerobot_dataset/findings.h"
+#include "plugins/lerobot_dataset/indexed_video.h"
 #include "plugins/lerobot_dataset/info_file.h"
 #include "plugins/lerobot_dataset/lerobot_dataset.h"
 #include "plugins/lerobot_dataset/modality.h"
@@ -49,23 +50,35 @@ class LerobotFolder {
 
  private:
   // Opening.
-  void select_episodes(const DatasetOptions& options, Findings& findings);
+  void read_tasks();
+  std::set<std::int64_t> choose_episodes(const DatasetOptions& options, Findings& findings);
+  void open_episodes(const std::set<std::int64_t>& chosen, std::int64_t max_episodes,
+                     Findings& findings);
   bool is_whole(std::int64_t episode) const;
   std::vector<Error::Parts> file_errors() const;
   std::set<std::size_t> used_files() const;
   void require_readable(const std::set<std::int64_t>& chosen, bool is_filtered,
                         Findings& findings) const;
-  void leave_out_unreadable(std::set<std::int64_t>& chosen, Findings& findings) const;
+  void leave_out_unreadable(std::set<std::int64_t>& chosen, Findings& findings);
+  std::filesystem::path data_file_of(std::int64_t episode) const;
   void require_rows(std::int64_t episode) const;
-  void add_episode(std::int64_t episode, bool is_read);
-  void require_columns(Findings& findings);
-  void read_tasks();
-  void place_videos(Findings& findings);
+  void require_tasks(std::int64_t episode) const;
+  void require_values(std::int64_t i) const;
+  void add_episode(std::int64_t episode);
+  void refuse(std::int64_t episode, const Error::Parts& reason);
+  bool remove_refused();
+  std::filesystem::path video_of(std::int64_t episode, const std::string& feature) const;
   std::map<std::filesystem::path, std::vector<EpisodeWindow>> windows_of(
-      const std::string& feature) const;
+      const std::string& feature);
+  void refuse_video(const std::vector<EpisodeWindow>& windows, const Error::Parts& error);
+  std::vector<std::string> place_videos(IndexedVideos& indexed);  // returns warnings
+  void check_images();
+  void require_columns(Findings& findings);
   void build_spec();
   ImageSize camera_size(const CameraFeature& camera) const;
   std::int64_t text_bytes(const Feature& feature) const;
+  std::size_t longest_text(std::size_t file, const Feature& feature, std::int64_t first,
+                           std::int64_t count) const;
 
   // Reading.
   const EpisodeRows& rows_of(std::int64_t i) const { return rows_.episodes().at(number(i)); }
@@ -91,7 +104,9 @@ class LerobotFolder {
   TaskTable tasks_;
   std::vector<std::int64_t> episodes_;  // numbers of the selected ones
   std::vector<EpisodeInfo> infos_;
-  std::map<std::string, CameraVideos> videos_;  // by feature
+  bool skips_;                                    // unreadable: skip
+  std::map<std::int64_t, Error::Parts> refused_;  // chosen episodes that are left out
+  std::map<std::string, CameraVideos> videos_;    // by feature
   ObservationSpec spec_;
   mutable DataFiles data_;
   mutable VideoPool pool_;

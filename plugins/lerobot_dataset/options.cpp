@@ -58,8 +58,9 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
       .at_least(1);
   fields.choice("unreadable", o.unreadable,
                 {{UnreadableEpisodes::kError, "error"}, {UnreadableEpisodes::kSkip, "skip"}},
-                "what to do about an episode whose rows cannot be read, such as one with a null or "
-                "in a damaged file: skip leaves it out, with a warning");
+                "what to do about an episode whose rows, videos or images cannot be read, such as "
+                "one with a null or in a file that is damaged or missing: skip leaves it out, with "
+                "a warning");
   fields.when_read([&](const Options& options) {
     for (const std::string& path : more_paths) o.more_paths.push_back(absolute_path(path));
     o.max_episodes = max_episodes.value_or(0);

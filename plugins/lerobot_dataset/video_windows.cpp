@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "roboimi/common/error.h"
-
 namespace roboimi::lerobot_dataset {
 namespace {
 
@@ -16,7 +14,8 @@ constexpr std::int64_t kMostShifted = 2;  // common frames that a slightly wrong
 
 constexpr double kSameRate = 0.02;  // relative; containers round time stamps
 
-constexpr char kLeaveOut[] = "correct the episode table, or leave the episode out: data.episodes";
+constexpr char kLeaveOut[] =
+    "correct the episode table, or leave the episode out: data.episodes, or data.unreadable=skip";
 
 std::string shown(double seconds) { return fmt::format("{:.6g}", seconds); }
 
@@ -47,7 +46,8 @@ bool take_offset_off(std::vector<EpisodeWindow>& windows, double offset, double 
 // An episode with the frames that it claims.
 struct Placed {
   EpisodeWindow window;
-  std::vector<std::int64_t> frames;
+  std::vector<std::int64_t> frames = {};
+  bool overlaps = false;  // with another one
 
   std::int64_t first() const { return frames.front(); }
   std::int64_t last() const { return frames.back(); }
@@ -57,7 +57,7 @@ struct Placed {
 class Placer {
  public:
   Placer(const std::string& camera, double fps, const VideoTimes& video)
-      : camera_(camera), frame_time_(1.0 / fps), video_(video) {}
+      : camera_(camera), frame_time_(1.0 / fps), video_(video), other_rate_(other_rate()) {}
 
   Placement place(std::vector<EpisodeWindow> windows) const {
     Placement placement;
@@ -68,15 +68,16 @@ class Placer {
     std::vector<Placed> placed;
     for (EpisodeWindow& window : windows) {
       if (window.timestamps.empty() || video_.seconds.empty()) continue;
-      placed.push_back(frames_of(std::move(window)));
+      Placed added = frames_of(std::move(window), placement.faults);
+      if (!added.frames.empty()) placed.push_back(std::move(added));
     }
     std::ranges::stable_sort(placed, {}, &Placed::first);
     for (std::size_t i = 1, widest = 0; i < placed.size(); ++i) {
-      check_overlap(placed[widest], placed[i]);
+      check_overlap(placed[widest], placed[i], placement.faults);
       if (placed[i].last() > placed[widest].last()) widest = i;
     }
     for (std::size_t i = 0; i < placed.size(); ++i) {
-      if (!placed[i].window.is_selected) continue;
+      if (!placed[i].window.is_selected || placed[i].overlaps) continue;
       const Placed* const next = i + 1 < placed.size() ? &placed[i + 1] : nullptr;
       if (std::string odd = odd_window(placed[i], next); !odd.empty()) {
         placement.odd_windows.push_back(std::move(odd));
@@ -110,51 +111,57 @@ class Placer {
                        shown(window.from + window.timestamps.back() + frame_time_));
   }
 
-  Placed frames_of(EpisodeWindow window) const {
-    Placed placed{.window = std::move(window), .frames = {}};
+  bool is_near(std::int64_t frame, double time) const {
+    return std::abs(seconds(frame) - time) <= 0.5 * frame_time_ + kRounding;
+  }
+
+  // An episode with a fault only claims frames, as one that is not selected.
+  Placed frames_of(EpisodeWindow window, std::vector<PlacementFault>& faults) const {
+    Placed placed{.window = std::move(window)};
     const std::vector<double>& timestamps = placed.window.timestamps;
     for (std::size_t row = 0; row < timestamps.size(); ++row) {
       const double time = placed.window.from + timestamps[row];
       const std::int64_t frame = nearest(video_.seconds, time);
-      if (placed.window.is_selected) {
-        check_distance(placed.window, row, time, frame);
-        if (row > 0 && frame <= placed.frames.back()) fail_same_frame(placed.window, row, frame);
+      const bool has_frame = is_near(frame, time);
+      const bool is_taken = has_frame && !placed.frames.empty() && frame <= placed.frames.back();
+      if (placed.window.is_selected && (!has_frame || is_taken)) {
+        faults.push_back({.episode = placed.window.episode,
+                          .reason = has_frame ? same_frame(placed.window, row, frame)
+                                              : no_frame(placed.window, row, time, frame)});
+        placed.window.is_selected = false;
       }
-      placed.frames.push_back(frame);
+      if (has_frame) placed.frames.push_back(frame);
     }
     return placed;
   }
 
-  void check_distance(const EpisodeWindow& window, std::size_t row, double time,
-                      std::int64_t frame) const {
-    const double distance = std::abs(seconds(frame) - time);
-    if (distance <= 0.5 * frame_time_ + kRounding) return;
-    throw Error({.what = fmt::format("row {} of episode {} has no frame of camera '{}'", row,
-                                     window.episode, camera_),
-                 .where = video_.file.string(),
-                 .expected = fmt::format("a frame at {} s, within half a frame ({} s)", shown(time),
-                                         shown(0.5 * frame_time_)),
-                 .found = fmt::format(
-                     "the nearest is {} s away; the episode's window is {}, the file "
-                     "lasts {} s{}",
-                     shown(distance), window_text(window), shown(video_.duration), other_rate()),
-                 .next = other_rate().empty()
-                             ? kLeaveOut
-                             : "store the video at the rate of the data, or leave the episode out: "
-                               "data.episodes"});
+  Error::Parts no_frame(const EpisodeWindow& window, std::size_t row, double time,
+                        std::int64_t frame) const {
+    return {.what = fmt::format("row {} of episode {} has no frame of camera '{}'", row,
+                                window.episode, camera_),
+            .where = video_.file.string(),
+            .expected = fmt::format("a frame at {} s, within half a frame ({} s)", shown(time),
+                                    shown(0.5 * frame_time_)),
+            .found = fmt::format("the nearest is {} s away; the episode's window is {}, the file "
+                                 "lasts {} s{}",
+                                 shown(std::abs(seconds(frame) - time)), window_text(window),
+                                 shown(video_.duration), other_rate_),
+            .next = other_rate_.empty()
+                        ? kLeaveOut
+                        : "store the video at the rate of the data, or leave the episode out: "
+                          "data.episodes, or data.unreadable=skip"};
   }
 
-  [[noreturn]] void fail_same_frame(const EpisodeWindow& window, std::size_t row,
-                                    std::int64_t frame) const {
-    throw Error({.what = fmt::format("rows {} and {} of episode {} need the same frame of camera "
-                                     "'{}'",
-                                     row - 1, row, window.episode, camera_),
-                 .where = video_.file.string(),
-                 .expected = fmt::format("a frame every {} s", shown(frame_time_)),
-                 .found = fmt::format("frame {} is the nearest to both; the file lasts {} s{}",
-                                      frame, shown(video_.duration), other_rate()),
-                 .next = "correct 'fps' in meta/info.json, or leave the episode out: "
-                         "data.episodes"});
+  Error::Parts same_frame(const EpisodeWindow& window, std::size_t row, std::int64_t frame) const {
+    return {.what = fmt::format("rows {} and {} of episode {} need the same frame of camera '{}'",
+                                row - 1, row, window.episode, camera_),
+            .where = video_.file.string(),
+            .expected = fmt::format("a frame every {} s", shown(frame_time_)),
+            .found = fmt::format("frame {} is the nearest to both; the file lasts {} s{}", frame,
+                                 shown(video_.duration), other_rate_),
+            .next =
+                "correct 'fps' in meta/info.json, or leave the episode out: data.episodes, or "
+                "data.unreadable=skip"};
   }
 
   // The distance in seconds from the start of an episode to its first frame, moved by `shift`
@@ -165,9 +172,17 @@ class Placer {
     return std::abs(seconds(frame) - placed.begin());
   }
 
-  void check_overlap(const Placed& before, const Placed& after) const {
+  // The frames do not show which of two episodes that overlap is right.
+  void check_overlap(Placed& before, Placed& after, std::vector<PlacementFault>& faults) const {
     if (before.last() < after.first()) return;
-    if (!before.window.is_selected && !after.window.is_selected) return;
+    for (Placed* const placed : {&before, &after}) {
+      if (!placed->window.is_selected || placed->overlaps) continue;
+      faults.push_back({.episode = placed->window.episode, .reason = overlap(before, after)});
+      placed->overlaps = true;
+    }
+  }
+
+  Error::Parts overlap(const Placed& before, const Placed& after) const {
     const std::int64_t common = std::min(before.last(), after.last()) - after.first() + 1;
     std::string found = fmt::format("episode {}: {}, episode {}: {}, {} frames in common",
                                     before.window.episode, window_text(before.window),
@@ -179,14 +194,16 @@ class Placer {
       found += fmt::format("; the start of episode {} is {} s off", wrong.window.episode,
                            shown(distance_of(wrong, is_before ? -common : common)));
     }
-    throw Error({.what = fmt::format("episodes {} and {} use the same frames of camera '{}'",
-                                     before.window.episode, after.window.episode, camera_),
-                 .where = video_.file.string(),
-                 .expected = fmt::format("windows that do not overlap, off by at most half a frame "
-                                         "({} s)",
-                                         shown(0.5 * frame_time_)),
-                 .found = found,
-                 .next = "correct the episode table, or leave both episodes out: data.episodes"});
+    return {.what = fmt::format("episodes {} and {} use the same frames of camera '{}'",
+                                before.window.episode, after.window.episode, camera_),
+            .where = video_.file.string(),
+            .expected = fmt::format("windows that do not overlap, off by at most half a frame "
+                                    "({} s)",
+                                    shown(0.5 * frame_time_)),
+            .found = found,
+            .next =
+                "correct the episode table, or leave both episodes out: data.episodes, or "
+                "data.unreadable=skip"};
   }
 
   // Describes a window whose number of frames differs from the episode's number of rows. The times
@@ -223,6 +240,7 @@ class Placer {
   const std::string& camera_;
   double frame_time_;  // seconds
   const VideoTimes& video_;
+  std::string other_rate_;
 };
 
 }  // namespace

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "roboimi/common/error.h"
+
 namespace roboimi::lerobot_dataset {
 
 // The frames of a video file.
@@ -39,8 +41,17 @@ struct RowFrames {
   std::int64_t frame(std::int64_t row) const;
 };
 
+// A selected episode whose rows have no frames of their own.
+struct PlacementFault {
+  std::int64_t episode = 0;
+  Error::Parts reason;
+};
+
 struct Placement {
-  std::map<std::int64_t, RowFrames> episodes;  // the selected ones
+  std::map<std::int64_t, RowFrames> episodes;  // the selected ones without a fault
+  // If a row has no frame, if two rows need the same one, or if the windows of two episodes
+  // overlap: then of both.
+  std::vector<PlacementFault> faults;
   // A clause for each episode whose window does not hold as many frames as the episode has rows,
   // for example because the frames of a discarded take stayed in the video.
   std::vector<std::string> odd_windows;
@@ -48,8 +59,7 @@ struct Placement {
   std::optional<double> offset_taken_off;
 };
 
-// Places the episodes of one file. Throws Error if a row has no frame, if two rows need the same
-// one, or if the windows of two episodes overlap and one of them is selected.
+// Places the episodes of one file.
 Placement place_episodes(const std::string& camera, double fps, const VideoTimes& video,
                          std::vector<EpisodeWindow> windows);
 

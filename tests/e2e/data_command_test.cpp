@@ -20,6 +20,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Json = nlohmann::json;
 
 class DataCommand : public WithDemonstrations {
@@ -109,6 +110,41 @@ TEST_F(DataCommand, InfoListsEpisodesThatCannotBeOpenedAndExaminesTheOthers) {
   EXPECT_THAT(finding(1).at("text").get<std::string>(),
               HasSubstr("episode_2.hdf5: not an HDF5 file"));
   EXPECT_EQ(data({"stats", "partial"}).status, 1);
+}
+
+TEST_F(DataCommand, InfoShowsTwentyOfManyEpisodesThatCannotBeOpened) {
+  fs::create_directories(*place_ / "mostly_broken");
+  fs::copy_file(*place_ / "data/episode_0.hdf5", *place_ / "mostly_broken/episode_0.hdf5");
+  for (int i = 1; i <= 23; ++i) {
+    std::ofstream(*place_ / ("mostly_broken/episode_" + std::to_string(i) + ".hdf5"));
+  }
+  const std::string shown = data({"info", "mostly_broken"}).output;
+  EXPECT_THAT(shown, AllOf(HasSubstr("episode_20.hdf5: not an HDF5 file"),
+                           Not(HasSubstr("episode_21.hdf5")),
+                           HasSubstr("  and 3 more that cannot be read (--json lists all)\n")));
+  const Json findings = json_of({"info", "mostly_broken"}).at("findings");
+  EXPECT_THAT(findings.at(22).at("text").get<std::string>(), HasSubstr("episode_23.hdf5"));
+}
+
+TEST_F(DataCommand, InfoListsEveryLerobotEpisodeThatCannotBeRead) {
+  json_of({"convert", "data", "data", "four", "--to", "lerobot", "--cameras", "front,top"});
+  const auto video = [](const std::string& camera, int number) {
+    return *place_ / ("four/videos/observation.images." + camera + "/chunk-000/file-00" +
+                      std::to_string(number) + ".mp4");
+  };
+  ASSERT_TRUE(fs::remove(video("front", 0)));
+  fs::resize_file(video("top", 2), 1000);
+  const Json json = json_of({"info", "four"});
+  EXPECT_EQ(json.at("num_episodes"), 2);
+  std::vector<std::string> texts;
+  for (const Json& finding : json.at("findings")) {
+    if (finding.at("kind") == "unreadable") texts.push_back(finding.at("text"));
+  }
+  EXPECT_THAT(texts, ElementsAre(AllOf(HasSubstr("front/chunk-000/file-000.mp4: the video of "),
+                                       HasSubstr("episode 0"), HasSubstr("is missing")),
+                                 AllOf(HasSubstr("top/chunk-000/file-002.mp4: episode 2 cannot "),
+                                       HasSubstr("cut off"))));
+  EXPECT_THAT(data({"info", "four"}).output, AllOf(HasSubstr(texts[0]), HasSubstr(texts[1])));
 }
 
 TEST_F(DataCommand, StatsAreThoseOfAllRows) {

@@ -285,11 +285,15 @@ void LerobotSet::write_table() const {
       add(prefix + "file_index",
           [&](const SetEpisode& e) { return e.windows.at(camera).file.file; });
       std::vector<double> from, to;
+      std::vector<std::uint8_t> lacks_start;
       for (const SetEpisode& entry : chosen) {
-        from.push_back(entry.windows.at(camera).from);
-        to.push_back(entry.windows.at(camera).to);
+        const SetWindow& window = entry.windows.at(camera);
+        from.push_back(window.from);
+        to.push_back(window.to);
+        lacks_start.push_back(window.lacks_start);
       }
-      out.add({.name = prefix + "from_timestamp", .type = Type::kDouble}, {.values = from});
+      out.add({.name = prefix + "from_timestamp", .type = Type::kDouble},
+              {.values = from, .is_null = lacks_start});
       out.add({.name = prefix + "to_timestamp", .type = Type::kDouble}, {.values = to});
     }
     out.write(folder_ / fmt::format("meta/episodes/chunk-{:03}/file-{:03}.parquet", number.chunk,

@@ -40,6 +40,7 @@ struct SetRow {
 struct SetWindow {
   FileNumber file = {};
   double from = 0.0, to = 0.0;
+  bool lacks_start = false;  // null
 };
 
 struct SetEpisode {

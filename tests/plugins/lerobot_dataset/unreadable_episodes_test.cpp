@@ -13,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 using UnreadableEpisodesTest = SetTest;
@@ -84,8 +85,13 @@ TEST_F(UnreadableEpisodesTest, EpisodesThatCannotBeReadAreLeftOutOnRequest) {
               HasSubstr("footer"));
   const LerobotDataset one = open_set(folder(), skip);
   expect_complete(one, {1});
-  EXPECT_THAT(one.findings().warnings().front(),
-              AllOf(HasSubstr("footer"), HasSubstr("the episodes in it are left out")));
+  EXPECT_THAT(one.left_out(),
+              ElementsAre(HasSubstr("row 3 of the column 'action'"),
+                          AllOf(HasSubstr("file-001.parquet: episode 2 cannot be read: "),
+                                HasSubstr("footer"))));
+  EXPECT_THAT(one.findings().warnings(),
+              ElementsAre(HasSubstr("announces 3 episodes"), "left out: " + one.left_out()[0],
+                          "left out: " + one.left_out()[1]));
 
   for (SetRow& row : set.rows) row.null_column = "frame_index";
   set.write();
