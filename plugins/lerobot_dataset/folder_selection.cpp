@@ -250,14 +250,26 @@ void LerobotFolder::leave_out_unreadable(std::set<std::int64_t>& chosen, Finding
   if (chosen.empty() && refused_.empty()) throw Error(errors.front());
 }
 
+// An episode has rows, and all of them if some rows name no episode.
 void LerobotFolder::require_rows(std::int64_t number) const {
-  if (rows_.episodes().contains(number)) return;
+  const auto rows = rows_.episodes().find(number);
+  const auto entry = table_.episodes.find(number);
+  const std::int64_t found = rows == rows_.episodes().end() ? 0 : rows->second.length;
+  if (rows != rows_.episodes().end()) {
+    const std::int64_t length =
+        entry == table_.episodes.end() ? found : entry->second.length.value_or(found);
+    if (rows->second.fault || found >= length || !rows_.has_lost_rows()) return;
+  }
   const fs::path file = data_file_of(number);
+  const bool is_missing = !file.empty() && !fs::exists(file);
+  const std::string count =
+      found == 0 ? "no row of that episode" : fmt::format("{} rows of that episode", found);
   throw Error(
-      {.what = fmt::format("episode {} has no rows", number),
+      {.what = fmt::format("episode {} {}", number, found == 0 ? "has no rows" : "lacks rows"),
        .where = table_.files.front().string(),
        .expected = "its rows in " + (file.empty() ? "a data file" : file.string()),
-       .found = !file.empty() && !fs::exists(file) ? "no such file" : "no row of that episode",
+       .found = (is_missing ? "no such file" : count) +
+                (rows_.has_lost_rows() ? ", and rows without a number in episode_index" : ""),
        .next = "restore the data file, remove the episode from the table, or leave it out: "
                "data.episodes, or data.unreadable=skip"});
 }

@@ -46,25 +46,44 @@ Error::Parts fault_of(const Reader& reader, const std::string& name, std::size_t
   return parts;
 }
 
-// Replaces the numbers of episodes that are marked as bad by those of the rows beside them.
-void complete_episodes(const Reader& reader, const Flags& is_bad, const Flags& is_bad_frame,
-                       IndexColumns& columns) {
-  const std::size_t count = is_bad.size();
-  // The next sound row of each row.
-  std::vector<std::size_t> behind(count, count);
-  for (std::size_t row = count; row-- > 0;) {
-    behind[row] = is_bad[row] == 0 ? row : row + 1 < count ? behind[row + 1] : count;
-  }
-  if (count > 0 && behind[0] == count) {
+// Whether `row` may hold the frame before that of `next`.
+bool may_precede(const IndexColumns& columns, const Flags& is_bad_frame, std::size_t row,
+                 std::size_t next) {
+  if (is_bad_frame[row] != 0 || is_bad_frame[next] != 0) return true;
+  const std::int64_t frame = columns.frames[row], following = columns.frames[next];
+  return following > frame && following - 1 == frame;
+}
+
+// Reports rows [begin, end), which have no episode, as missing in the episodes beside them, or as
+// lost.
+void add_lost_rows(const Reader& reader, std::size_t begin, std::size_t end,
+                   const Flags& is_bad_frame, IndexColumns& columns) {
+  const auto add_fault = [&](std::size_t row, std::int64_t episode) {
+    if (!columns.faults.contains(episode)) {
+      columns.faults[episode] = fault_of(reader, kEpisodes, row, episode);
+    }
+  };
+  const bool ends_an_episode = begin > 0 && may_precede(columns, is_bad_frame, begin - 1, begin);
+  const bool begins_an_episode = end < columns.episodes.size() && columns.frames[end] != 0 &&
+                                 may_precede(columns, is_bad_frame, end - 1, end);
+  if (ends_an_episode) add_fault(begin, columns.episodes[begin - 1]);
+  if (begins_an_episode) add_fault(end - 1, columns.episodes[end]);
+  if (ends_an_episode || begins_an_episode) return;
+  if (columns.num_lost == 0) columns.first_lost = static_cast<std::int64_t>(begin);
+  columns.num_lost += static_cast<std::int64_t>(end - begin);
+}
+
+// Reports all rows that are marked as having no episode.
+void add_lost_rows(const Reader& reader, const Flags& is_bad, const Flags& is_bad_frame,
+                   IndexColumns& columns) {
+  if (!is_bad.empty() && std::ranges::count(is_bad, 0) == 0) {
     static_cast<void>(DataColumn(reader, kEpisodes, 0, 1).integers());
   }
-  for (std::size_t row = 0; row < count; ++row) {
+  for (std::size_t row = 0; row < is_bad.size(); ++row) {
     if (is_bad[row] == 0) continue;
-    const bool has_row_before = row > 0;
-    const bool follows = has_row_before && (is_bad_frame[row] != 0 ||
-                                            columns.frames[row] == columns.frames[row - 1] + 1);
-    const bool takes_before = has_row_before && (follows || behind[row] == count);
-    columns.episodes[row] = columns.episodes[takes_before ? row - 1 : behind[row]];
+    const std::size_t begin = row;
+    while (row + 1 < is_bad.size() && is_bad[row + 1] != 0) ++row;
+    add_lost_rows(reader, begin, row + 1, is_bad_frame, columns);
   }
 }
 
@@ -92,14 +111,15 @@ IndexColumns read_index_columns(const Reader& reader, const InfoFile& info,
   if (!task_column.empty()) {
     columns.tasks = integers(reader, task_column, is_bad[task_column]);
   }
-  complete_episodes(reader, is_bad[kEpisodes], is_bad[kFrames], columns);
+  add_lost_rows(reader, is_bad[kEpisodes], is_bad[kFrames], columns);
 
-  // The faults, by episode.
+  // The faults of rows that have an episode.
   columns.is_bad.assign(columns.episodes.size(), 0);
   for (const auto& [name, flags] : is_bad) {
     for (std::size_t row = 0; row < flags.size(); ++row) {
       if (flags[row] == 0) continue;
       columns.is_bad[row] = 1;
+      if (is_bad[kEpisodes][row] != 0) continue;
       const std::int64_t episode = columns.episodes[row];
       if (columns.faults.contains(episode)) continue;
       columns.faults[episode] = fault_of(reader, name, row, episode);

@@ -1,5 +1,5 @@
 // The columns of a data file that say which frame of which episode each row is. A row without a
-// number in one of them is a fault of its episode only.
+// number in one of them belongs to no episode. The episode that lacks it has a fault.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +20,14 @@ struct IndexColumns {
   std::vector<std::int64_t> tasks = {};    // empty without a task column
   std::vector<std::uint8_t> is_bad = {};   // rows that lack a number in one of the columns
   std::map<std::int64_t, Error::Parts> faults = {};  // the first one of each episode
+  // Rows without episode_index that are no fault of the episodes beside them, such as all rows of
+  // an episode, and the first of them.
+  std::int64_t num_lost = 0, first_lost = 0;
 };
 
-// A row without episode_index belongs to the episode of the row before it if its frame follows,
-// else to that of the row behind it. Throws Error if a column is missing, holds strings, or if no
-// row has an episode_index.
+// A row without episode_index is a fault of the episode before it if its frame follows, and of the
+// episode behind it if its frame precedes. Throws Error if a column is missing, holds strings, or
+// if no row has an episode_index.
 IndexColumns read_index_columns(const parquet::Reader& reader, const InfoFile& info,
                                 const std::string& task_column);
 

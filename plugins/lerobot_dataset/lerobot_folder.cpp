@@ -49,6 +49,7 @@ LerobotFolder::LerobotFolder(const fs::path& folder, const DatasetOptions& optio
   require_columns(findings);
   compare_table(info_, table_, rows_, findings);
   report_index_gaps(rows_, findings);
+  report_lost_rows(rows_, findings);
   rows_.drop_columns();
   build_spec();
 }

@@ -31,6 +31,8 @@ IndexColumns read_columns(const Reader& reader, const InfoFile& info,
   IndexColumns columns = read_index_columns(reader, info, task_column);
   file.timestamps = std::move(columns.timestamps);
   file.tasks = std::move(columns.tasks);
+  file.num_lost = columns.num_lost;
+  file.first_lost = columns.first_lost;
   return columns;
 }
 
@@ -111,6 +113,10 @@ void RowIndex::add_rows(std::size_t file, const IndexColumns& columns) {
     if (!faulty.fault) faulty.fault = fault;
   }
   num_rows_ += static_cast<std::int64_t>(episodes.size());
+}
+
+bool RowIndex::has_lost_rows() const {
+  return std::ranges::any_of(files_, [](const DataFile& file) { return file.num_lost > 0; });
 }
 
 const fs::path& RowIndex::file_of(const EpisodeRows& rows) const {

@@ -24,6 +24,8 @@ struct DataFile {
   std::vector<double> timestamps = {};     // of every row, in seconds
   std::vector<std::int64_t> tasks = {};    // of every row; empty without a task column
   std::set<std::string> missing = {};      // features that have no column
+  std::int64_t num_lost = 0;               // rows of unknown episodes, see IndexColumns
+  std::int64_t first_lost = 0;             // the first of them
 };
 
 // Rows of one file that are consecutive frames of an episode.
@@ -44,7 +46,8 @@ struct EpisodeRows {
   std::int64_t length = 0;                       // rows
   std::optional<std::int64_t> first_index = {};  // column `index` of the first frame
   std::optional<IndexGap> gap = {};              // the first one found
-  // The first of its rows without a number in an index column. Such rows are in no run.
+  // The first row that it lacks because of an index column without a number. Such rows are in no
+  // run.
   std::optional<Error::Parts> fault = {};
 };
 
@@ -57,6 +60,7 @@ class RowIndex {
   const std::vector<DataFile>& files() const { return files_; }
   const std::map<std::int64_t, EpisodeRows>& episodes() const { return episodes_; }
   std::int64_t num_rows() const { return num_rows_; }
+  bool has_lost_rows() const;
   // The file of the first frame.
   const std::filesystem::path& file_of(const EpisodeRows& rows) const;
 

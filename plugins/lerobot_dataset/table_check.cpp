@@ -84,6 +84,19 @@ void report_index_gaps(const RowIndex& rows, Findings& findings) {
                               : ""));
 }
 
+void report_lost_rows(const RowIndex& rows, Findings& findings) {
+  for (const DataFile& file : rows.files()) {
+    if (file.num_lost == 0) continue;
+    findings.leave_out(
+        Error({.what = fmt::format("{} rows belong to no episode, the first one is row {}",
+                                   file.num_lost, file.first_lost),
+               .where = file.path.string(),
+               .expected = "a number in the column 'episode_index'",
+               .found = "null",
+               .next = "repair the data file"}));
+  }
+}
+
 void compare_totals(const InfoFile& info, const RowIndex& rows, Findings& findings) {
   const auto num_episodes = static_cast<std::int64_t>(rows.episodes().size());
   const bool episodes_differ = info.total_episodes && *info.total_episodes != num_episodes;

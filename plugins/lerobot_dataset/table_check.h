@@ -20,4 +20,7 @@ void compare_totals(const InfoFile& info, const RowIndex& rows, Findings& findin
 // One warning if the column `index` is not consecutive within episodes.
 void report_index_gaps(const RowIndex& rows, Findings& findings);
 
+// Reports rows that belong to no episode because they have no episode_index.
+void report_lost_rows(const RowIndex& rows, Findings& findings);
+
 }  // namespace roboimi::lerobot_dataset

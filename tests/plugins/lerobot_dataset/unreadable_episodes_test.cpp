@@ -43,7 +43,7 @@ TEST_F(UnreadableEpisodesTest, ANullInAnIndexColumnIsAnErrorOfItsEpisode) {
   }
 }
 
-TEST_F(UnreadableEpisodesTest, ARowWithoutEpisodeBelongsToTheRowsBesideIt) {
+TEST_F(UnreadableEpisodesTest, ARowWithoutEpisodeIsAFaultOfTheEpisodeThatLacksIt) {
   // Episodes 0 to 2 have the rows 0 to 11, 12 to 20 and 21 to 32.
   for (const auto& [row, episode] :
        std::map<std::size_t, int>{{0, 0}, {5, 0}, {11, 0}, {12, 1}, {20, 1}, {21, 2}, {32, 2}}) {
@@ -55,15 +55,54 @@ TEST_F(UnreadableEpisodesTest, ARowWithoutEpisodeBelongsToTheRowsBesideIt) {
                                       "'episode_index'",
                                       episode, row)));
   }
+}
+
+TEST_F(UnreadableEpisodesTest, RowsWithoutEpisodeBelongToNoEpisode) {
+  const DatasetOptions skip{.unreadable = UnreadableEpisodes::kSkip};
   LerobotSet set(folder(), "v3.0", "image");
   for (std::size_t row = 12; row < 21; ++row) set.rows[row].null_column = "episode_index";
   set.write();
-  EXPECT_THAT(opening_error(), HasSubstr("episode 1 has no rows"));
+  EXPECT_THAT(opening_error(),
+              AllOf(HasSubstr("episode 1 has no rows"),
+                    HasSubstr("found no row of that episode, and rows without a number in "
+                              "episode_index")));
+  expect_complete(open_set(folder(), {.episodes = {"0", "2"}}), {0, 2});
+  const LerobotDataset rest = open_set(folder(), skip);
+  expect_complete(rest, {0, 2});
+  const auto lost = HasSubstr(
+      "file-000.parquet: 9 rows belong to no episode, the first one is row "
+      "12: expected a number in the column 'episode_index'");
+  EXPECT_THAT(rest.left_out(), ElementsAre(HasSubstr("episode 1 has no rows"), lost));
+
+  // Without a table, nothing else shows that there was an episode.
+  set.has_table = false;
+  fs::remove_all(folder() / "meta/episodes");
+  set.write();
+  const LerobotDataset unlisted = open_set(folder());
+  expect_complete(unlisted, {0, 2});
+  EXPECT_THAT(unlisted.left_out(), ElementsAre(lost));
+
+  // With the last rows of the episode before and the first ones of the episode behind.
+  for (std::size_t row = 10; row < 23; ++row) set.rows[row].null_column = "episode_index";
+  set.write();
+  EXPECT_THAT(opening_error(), HasSubstr("episode 0 cannot be read: row 10 of the column"));
   EXPECT_THAT(opening_error({.episodes = {"2"}}),
-              HasSubstr("row 12 of the column 'episode_index'"));
+              HasSubstr("episode 2 cannot be read: row 22 of the column"));
+
   for (SetRow& row : set.rows) row.null_column = "episode_index";
   set.write();
   EXPECT_THAT(opening_error(), HasSubstr("row 0 of the column 'episode_index' does not fit"));
+}
+
+// The rows of an episode need not be consecutive rows of a file.
+TEST_F(UnreadableEpisodesTest, AnEpisodeThatIsTooShortIsReportedIfRowsHaveNoEpisode) {
+  LerobotSet set(folder(), "v3.0", "image");
+  set.rows[11].null_column = "episode_index";
+  std::swap(set.rows[11], set.rows[14]);
+  set.write();
+  EXPECT_THAT(opening_error(), HasSubstr("episode 0 lacks rows"));
+  const LerobotDataset rest = open_set(folder(), {.unreadable = UnreadableEpisodes::kSkip});
+  expect_complete(rest, {1, 2});
 }
 
 TEST_F(UnreadableEpisodesTest, EpisodesThatCannotBeReadAreLeftOutOnRequest) {
