@@ -229,13 +229,12 @@ ImageSize Hdf5Dataset::image_size(const Hdf5File& file, const std::string& camer
 
   // Encoded frames of other episodes need no decoding here: read_frames() checks every frame. The
   // header of the first one tells episodes of another size before any cache is begun.
-  const StreamSpec* known = spec_.find(camera);
   const FrameStorage storage = frame_storage(file, name, camera, length);
-  if (known == nullptr || storage == FrameStorage::kPlain) {
-    return frame_size(file, name, camera, length);
+  if (spec_.find(camera) != nullptr && storage != FrameStorage::kPlain) {
+    const EncodedFrames first(file, name, storage, 0, 1);
+    if (const std::optional<ImageSize> size = encoded_size(first[0])) return *size;
   }
-  const EncodedFrames first(file, name, storage, 0, 1);
-  return encoded_size(first[0]).value_or(known->size());
+  return frame_size(file, name, camera, length);
 }
 
 std::int64_t Hdf5Dataset::num_episodes() const {

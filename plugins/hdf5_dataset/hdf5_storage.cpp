@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <optional>
 
 #include "plugins/hdf5_dataset/hdf5_file.h"
 #include "roboimi/common/error.h"
@@ -67,6 +68,14 @@ std::vector<fs::path> external_files(hid_t creation, const fs::path& folder) {
   return files;
 }
 
+// The number of chunks in the file. Nothing if their index is damaged.
+std::optional<hsize_t> num_stored_chunks(hid_t dataset) {
+  const Handle all(H5Dget_space(dataset));
+  hsize_t count = 0;
+  if (H5Dget_num_chunks(dataset, all.get(), &count) < 0) return std::nullopt;
+  return count;
+}
+
 // Row offsets of a dataset whose chunks hold whole rows; empty for other chunks.
 std::vector<std::uint64_t> chunked_offsets(hid_t dataset, hid_t creation,
                                            const std::vector<hsize_t>& sizes,
@@ -106,8 +115,9 @@ bool reads_first_row(hid_t dataset) {
          H5Dread(dataset, type.get(), memory.get(), space.get(), H5P_DEFAULT, row.data()) >= 0;
 }
 
-// "3 of 12 chunks" if some were never written; empty if all were.
-std::string written_part(hid_t dataset, hid_t creation) {
+// "3 of 12 chunks" if some were never written; empty if all were. `written`: the chunks in the
+// file.
+std::string written_part(hid_t dataset, hid_t creation, hsize_t written) {
   const std::vector<hsize_t> sizes = extents(dataset);
   H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
   if (H5Dget_space_status(dataset, &status) < 0) return "";
@@ -117,10 +127,9 @@ std::string written_part(hid_t dataset, hid_t creation) {
   // Compares the number of chunks in the file with the number that the shape needs.
   if (H5Pget_layout(creation) != H5D_CHUNKED || sizes.empty()) return "";
   const std::vector<hsize_t> chunk = chunk_of(creation, sizes.size());
-  hsize_t expected = 1, written = 0;
+  hsize_t expected = 1;
   for (std::size_t i = 0; i < sizes.size(); ++i) expected *= (sizes[i] + chunk[i] - 1) / chunk[i];
-  const Handle all(H5Dget_space(dataset));
-  if (H5Dget_num_chunks(dataset, all.get(), &written) < 0 || written >= expected) return "";
+  if (written >= expected) return "";
   return fmt::format("{} of {} chunks", written, expected);
 }
 
@@ -146,8 +155,15 @@ void Hdf5File::check_readable(const std::string& name) const {
                  .next = "copy that file as well"});
   }
 
-  // All chunks must have been written.
-  const std::string written = written_part(dataset.get(), creation.get());
+  // All chunks must have been written, and be found.
+  const bool has_chunks = H5Pget_layout(creation.get()) == H5D_CHUNKED;
+  const auto num_chunks = has_chunks ? num_stored_chunks(dataset.get()) : std::optional<hsize_t>(0);
+  if (!num_chunks) {
+    throw Error({.what = "cannot read the index of the chunks",
+                 .where = where,
+                 .next = "the file may be damaged: record or copy the episode again"});
+  }
+  const std::string written = written_part(dataset.get(), creation.get(), *num_chunks);
   if (H5Pget_layout(creation.get()) != H5D_VIRTUAL && !written.empty()) {
     throw Error({.what = "parts of the dataset were never written, and would be read as zeros",
                  .where = where,

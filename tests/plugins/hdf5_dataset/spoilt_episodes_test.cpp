@@ -6,6 +6,7 @@
 
 #include "plugins/hdf5_dataset/hdf5_dataset.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/files.h"
 #include "tests/error_text.h"
 #include "tests/reference/run_reference.h"
 #include "tests/unit/data/table_dataset.h"
@@ -15,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr std::int64_t kEpisodeLength = 6;  // rows of the episodes that act_episodes.py writes
@@ -67,6 +69,33 @@ TEST_F(DamagedEpisodes, NameTheFrameThatCannotBeDecoded) {
   }
   copy_damaged(folder("padded"), folder("no_jpeg"), clear_frame(0));
   EXPECT_THAT(reading_error(options("no_jpeg")), HasSubstr("row 0 of camera 'top'"));
+}
+
+// The damage is found when the dataset is opened, so that the episode can be left out.
+TEST_F(DamagedEpisodes, AreLeftOutIfTheirFramesCannotBeRead) {
+  const auto expect_left_out = [](DatasetOptions chosen, const std::string& reason) {
+    EXPECT_THAT(reading_error(chosen), HasSubstr(reason));
+    chosen.unreadable = Unreadable::kSkip;
+    const Hdf5Dataset rest(chosen);
+    EXPECT_EQ(rest.num_episodes(), 1);
+    EXPECT_THAT(rest.left_out(), ElementsAre(HasSubstr(reason)));
+  };
+  // The first frame is no image.
+  fs::create_directories(folder("no_image"));
+  copy_damaged(folder("padded"), folder("no_image"), "f['/observations/images/top'][0] = 0");
+  fs::rename(folder("no_image/episode_0.hdf5"), folder("no_image/episode_1.hdf5"));
+  fs::copy_file(folder("padded/episode_0.hdf5"), folder("no_image/episode_0.hdf5"));
+  expect_left_out(options("no_image"), "episode_1.hdf5: row 0 of camera 'top': cannot decode");
+
+  // The chunks cannot be found: a node of type 1 of their B-tree has lost its signature.
+  fs::create_directories(folder("no_index"));
+  std::string bytes = read_text(folder("plain/episode_0.hdf5"));
+  const std::size_t node = bytes.rfind(std::string("TREE\1", 5));
+  ASSERT_NE(node, std::string::npos);
+  bytes.replace(node, 4, "....");
+  fs::copy_file(folder("plain/episode_0.hdf5"), folder("no_index/episode_0.hdf5"));
+  write_text_atomically(folder("no_index/episode_1.hdf5"), bytes);
+  expect_left_out(options("no_index"), "cannot read the index of the chunks");
 }
 
 TEST_F(DamagedEpisodes, AreRejectedWithTheDtypeAndShapeOfTheirFrames) {
