@@ -31,9 +31,10 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
                 {{MissingChunks::kError, "error"}, {MissingChunks::kFill, "fill"}},
                 "what to do about a missing chunk; fill: use the array's fill_value");
   fields.choice("unreadable", o.unreadable,
-                {{UnreadableArrays::kError, "error"}, {UnreadableArrays::kSkip, "skip"}},
+                {{Unreadable::kError, "error"}, {Unreadable::kSkip, "skip"}},
                 "what to do about an array that cannot be read, such as one with an unknown codec, "
-                "if no option names it: skip leaves it out");
+                "if no option names it, and about an episode with a missing chunk: skip leaves it "
+                "out, with a warning");
 }
 
 Schema dataset_schema() { return schema_of<DatasetOptions>(); }

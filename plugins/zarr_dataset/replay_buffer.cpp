@@ -171,7 +171,7 @@ std::string FoundArray::describe() const {
          (fault ? " (not readable)" : "");
 }
 
-ReplayBuffer::ReplayBuffer(const Store& store, UnreadableArrays unreadable)
+ReplayBuffer::ReplayBuffer(const Store& store, Unreadable unreadable)
     : store_(store), unreadable_(unreadable) {
   if (!store.has(std::string(kEpisodeEnds) + "/.zarray")) refuse_layout(store);
   for (const std::string& name : store.children("data")) {
@@ -218,27 +218,32 @@ Columns ReplayBuffer::columns(const std::string& text, const std::string& option
 }
 
 bool ReplayBuffer::is_skipped(const FoundArray& array) const {
-  return array.fault && unreadable_ == UnreadableArrays::kSkip;
+  return array.fault && unreadable_ == Unreadable::kSkip;
+}
+
+std::vector<Error::Parts> ReplayBuffer::faults(bool with_cameras) const {
+  std::vector<Error::Parts> faults;
+  for (const auto& [name, array] : arrays_) {
+    const bool is_relevant = !array.info || (with_cameras && array.is_camera());
+    if (array.fault && is_relevant) faults.push_back(*array.fault);
+  }
+  return faults;
 }
 
 // A rule must not skip an array that it would choose if it could be read.
 void ReplayBuffer::require_readable(bool with_cameras, const std::string& option) const {
+  if (unreadable_ == Unreadable::kSkip) return;
+  const std::vector<Error::Parts> all = faults(with_cameras);
+  if (all.empty()) return;
   // Collect the faults of all such arrays in the first one.
-  std::optional<Error::Parts> fault;
-  for (const auto& [name, array] : arrays_) {
-    const bool is_relevant = !array.info || (with_cameras && array.is_camera());
-    if (!array.fault || !is_relevant || is_skipped(array)) continue;
-    if (fault) {
-      fault->found += fmt::format("; {}: {}", array.fault->what, array.fault->found);
-    } else {
-      fault = array.fault;
-    }
+  Error::Parts fault = all.front();
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    fault.found += fmt::format("; {}: {}", all[i].what, all[i].found);
   }
-  if (!fault) return;
-  fault->found += "; arrays: " + listed();
-  if (!fault->next.empty()) fault->next += "; ";
-  fault->next += fmt::format("to train without it, name the arrays to use in {}", option);
-  throw Error(std::move(*fault));
+  fault.found += "; arrays: " + listed();
+  if (!fault.next.empty()) fault.next += "; ";
+  fault.next += fmt::format("to train without it, name the arrays to use in {}", option);
+  throw Error(std::move(fault));
 }
 
 std::vector<std::string> ReplayBuffer::cameras() const {

@@ -14,8 +14,9 @@
 
 namespace roboimi::zarr_dataset {
 
-// What to do about an array that a default rule would choose but that cannot be read.
-enum class UnreadableArrays { kError, kSkip };
+// What to do about an array that a default rule would choose but that cannot be read, and about an
+// episode with a missing chunk.
+enum class Unreadable { kError, kSkip };
 
 // An array in data/. Unused arrays may have any form, so a description that cannot be read is only
 // an error when the array is requested, or when a default rule might select it.
@@ -41,7 +42,7 @@ struct Columns {
 class ReplayBuffer {
  public:
   // Throws Error, naming what the store contains instead, if it has another layout.
-  explicit ReplayBuffer(const Store& store, UnreadableArrays unreadable = UnreadableArrays::kError);
+  explicit ReplayBuffer(const Store& store, Unreadable unreadable = Unreadable::kError);
 
   const std::map<std::string, FoundArray>& arrays() const { return arrays_; }
   // The row after the last of each episode, ascending.
@@ -64,6 +65,10 @@ class ReplayBuffer {
   // cannot be read.
   std::vector<std::string> default_state(const std::vector<std::string>& actions) const;
 
+  // Why arrays cannot be read: cameras, and those whose description cannot be read, so that a
+  // default rule might choose them.
+  std::vector<Error::Parts> faults(bool with_cameras) const;
+
   // "action float32 [161, 2], img float32 [161, 96, 96, 3]"
   std::string listed() const;
 
@@ -73,7 +78,7 @@ class ReplayBuffer {
   void require_readable(bool with_cameras, const std::string& option) const;
 
   const Store& store_;
-  UnreadableArrays unreadable_;
+  Unreadable unreadable_;
   std::map<std::string, FoundArray> arrays_;
   std::vector<std::int64_t> episode_ends_;
 };

@@ -38,6 +38,13 @@ ZarrDataset::ZarrDataset(const DatasetOptions& options)
 
 // Determines the streams, and opens the arrays that they need.
 void ZarrDataset::choose_arrays(const ReplayBuffer& buffer) {
+  const bool has_rule = options_.camera_names.empty() || options_.state.empty();
+  if (has_rule && options_.unreadable == Unreadable::kSkip) {
+    for (Error::Parts& fault : buffer.faults(/*with_cameras=*/options_.camera_names.empty())) {
+      fault.found += "; arrays: " + buffer.listed();
+      leave_out(Error(fault));
+    }
+  }
   if (options_.camera_names.empty()) options_.camera_names = buffer.cameras();
   if (options_.actions.empty()) options_.actions = buffer.default_actions();
   if (options_.state.empty()) options_.state = buffer.default_state(options_.actions);
@@ -97,15 +104,31 @@ void ZarrDataset::choose_episodes(const ReplayBuffer& buffer) {
   const std::vector<std::int64_t>& ends = buffer.episode_ends();
   std::vector<std::int64_t> numbers(ends.size());
   for (std::size_t i = 0; i < ends.size(); ++i) numbers[i] = static_cast<std::int64_t>(i);
+  std::vector<Error::Parts> faults;
   for (const std::size_t i :
        EpisodeSelection(options_.episodes).positions_in(numbers, store_->path().string())) {
     if (options_.max_episodes > 0 && num_episodes() == options_.max_episodes) break;
     const std::int64_t start = i == 0 ? 0 : ends[i - 1];
-    for (const auto& [name, array] : arrays_) array->check_chunks(start, ends[i] - start);
+    try {
+      for (const auto& [name, array] : arrays_) array->check_chunks(start, ends[i] - start);
+    } catch (const Error& error) {
+      if (options_.unreadable == Unreadable::kError) throw;
+      Error::Parts reason = error.parts();
+      reason.what = fmt::format("episode {} cannot be read: {}", numbers[i], reason.what);
+      faults.push_back(std::move(reason));
+      continue;
+    }
     episodes_.push_back({.file = store_->path(), .length = ends[i] - start});
     first_rows_.push_back(start);
     numbers_.push_back(numbers[i]);
   }
+  if (episodes_.empty()) throw Error(faults.front());
+  for (const Error::Parts& fault : faults) leave_out(Error(fault));
+}
+
+void ZarrDataset::leave_out(const Error& reason) {
+  left_out_.push_back(one_line_message(reason));
+  logger().warn("zarr_dataset: left out: {}", left_out_.back());
 }
 
 // Reads a frame of each camera that is not stored as bytes, so that images from 0 to 1 are found

@@ -16,8 +16,10 @@
 
 #include "plugins/zarr_dataset/replay_buffer.h"
 #include "plugins/zarr_dataset/zarr_array.h"
+#include "roboimi/common/error.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/contract/dataset.h"
+#include "roboimi/contract/leaves_out.h"
 
 namespace roboimi::zarr_dataset {
 
@@ -30,14 +32,15 @@ struct DatasetOptions {
   std::vector<std::string> episodes = {};  // numbers and ranges; empty: all
   std::int64_t max_episodes = 0;           // use only the first N; 0: all
   MissingChunks missing_chunks = MissingChunks::kError;
-  UnreadableArrays unreadable = UnreadableArrays::kError;
+  Unreadable unreadable = Unreadable::kError;
 };
 
-class ZarrDataset : public Dataset {
+class ZarrDataset : public Dataset, public LeavesOut {
  public:
   // Checks the arrays that are used and that their chunks exist for every episode that is selected.
   // Throws Error for another layout, a missing array or chunk, an unknown codec and arrays whose
-  // rows do not fit the episodes.
+  // rows do not fit the episodes. `unreadable: skip` leaves out episodes with a missing chunk,
+  // unless no other is left, and arrays that cannot be read, if a default rule would choose them.
   explicit ZarrDataset(const DatasetOptions& options);
 
   const ObservationSpec& spec() const override { return spec_; }
@@ -48,6 +51,8 @@ class ZarrDataset : public Dataset {
   at::Tensor actions(std::int64_t episode) const override;
   std::vector<std::filesystem::path> files() const override;
 
+  std::vector<std::string> left_out() const override { return left_out_; }
+
   // The position of the episode in meta/episode_ends.
   std::int64_t number(std::int64_t episode) const;
 
@@ -55,6 +60,7 @@ class ZarrDataset : public Dataset {
   void choose_arrays(const ReplayBuffer& buffer);
   void choose_episodes(const ReplayBuffer& buffer);
   void check_images() const;
+  void leave_out(const Error& reason);
   void use(const ReplayBuffer& buffer, const std::string& name, const std::string& option);
   std::int64_t use_columns(const ReplayBuffer& buffer, const std::vector<std::string>& names,
                            const std::string& option, std::vector<Columns>& columns);
@@ -70,6 +76,7 @@ class ZarrDataset : public Dataset {
   std::vector<Columns> state_, actions_;
   std::vector<EpisodeInfo> episodes_;
   std::vector<std::int64_t> numbers_, first_rows_;  // per episode
+  std::vector<std::string> left_out_;               // reasons
 };
 
 Schema dataset_schema();

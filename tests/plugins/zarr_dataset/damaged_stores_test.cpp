@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 using ::testing::AllOf;
 using ::testing::AnyOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr char kPointer[] =
@@ -42,6 +43,14 @@ TEST(DamagedZarrStores, NameAMissingChunk) {
     DatasetOptions options = copy.options();
     options.episodes = {"0"};
     EXPECT_EQ(reading_error(options), "accepted");
+    // Those with it are left out on request.
+    options.episodes = {};
+    options.unreadable = Unreadable::kSkip;
+    const ZarrDataset rest(options);
+    EXPECT_EQ(rest.num_episodes(), 1);
+    const std::string reason = std::string("cannot be read: chunk ") + chunk + " of array";
+    EXPECT_THAT(rest.left_out(),
+                ElementsAre(HasSubstr("episode 1 " + reason), HasSubstr("episode 2 " + reason)));
     // Filling is a decision of the user.
     options = copy.options();
     options.missing_chunks = MissingChunks::kFill;

@@ -146,14 +146,14 @@ TEST(ZarrDataset, ListsAllArraysIfOneCannotBeRead) {
 
 TEST(ZarrDataset, LeavesOutArraysThatCannotBeReadIfAsked) {
   const ZarrDataset dataset(
-      {.path = golden("umi.zarr.zip"), .unreadable = UnreadableArrays::kSkip});
+      {.path = golden("umi.zarr.zip"), .unreadable = Unreadable::kSkip});
   EXPECT_THAT(dataset.spec().camera_names(), ElementsAre("camera1_rgb"));
   expect_images(dataset, "camera1_rgb");
   // An array that an option names must be readable.
   EXPECT_THAT(error_text([] {
                 ZarrDataset({.path = golden("umi.zarr.zip"),
                              .camera_names = {"camera0_rgb"},
-                             .unreadable = UnreadableArrays::kSkip});
+                             .unreadable = Unreadable::kSkip});
               }),
               HasSubstr("imagecodecs_jpegxl"));
 }
