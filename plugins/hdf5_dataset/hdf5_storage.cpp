@@ -76,6 +76,46 @@ std::optional<hsize_t> num_stored_chunks(hid_t dataset) {
   return count;
 }
 
+struct StoredChunk {
+  haddr_t address = HADDR_UNDEF;
+  hsize_t bytes = 0;
+};
+
+// The chunks of a dataset whose chunks hold whole rows, in the order of their rows; empty unless
+// all are stored.
+std::vector<StoredChunk> stored_chunks(hid_t dataset, const std::vector<hsize_t>& sizes,
+                                       hsize_t chunk_rows) {
+  const hsize_t expected = (sizes[0] + chunk_rows - 1) / chunk_rows;
+  if (num_stored_chunks(dataset) != expected) return {};
+  struct Chunks {
+    hsize_t rows;  // of each
+    std::vector<StoredChunk> found;
+  } chunks{.rows = chunk_rows, .found = std::vector<StoredChunk>(expected)};
+#if H5_VERSION_GE(1, 14, 0)
+  const auto add = [](const hsize_t* corner, unsigned, haddr_t address, hsize_t bytes,
+                      void* data) -> int {
+    auto& to = *static_cast<Chunks*>(data);
+    const hsize_t index = corner[0] / to.rows;
+    if (index < to.found.size()) to.found[index] = {.address = address, .bytes = bytes};
+    return H5_ITER_CONT;
+  };
+  if (H5Dchunk_iter(dataset, H5P_DEFAULT, add, &chunks) < 0) return {};
+#else
+  // No function of HDF5 1.10 gives the addresses of all chunks at once: each call walks to its
+  // chunk.
+  std::vector<hsize_t> corner(sizes.size(), 0);
+  for (StoredChunk& chunk : chunks.found) {
+    unsigned filters = 0;
+    if (H5Dget_chunk_info_by_coord(dataset, corner.data(), &filters, &chunk.address, &chunk.bytes) <
+        0) {
+      return {};
+    }
+    corner[0] += chunk_rows;
+  }
+#endif
+  return chunks.found;
+}
+
 // Row offsets of a dataset whose chunks hold whole rows; empty for other chunks.
 std::vector<std::uint64_t> chunked_offsets(hid_t dataset, hid_t creation,
                                            const std::vector<hsize_t>& sizes,
@@ -83,17 +123,10 @@ std::vector<std::uint64_t> chunked_offsets(hid_t dataset, hid_t creation,
   const std::vector<hsize_t> chunk = chunk_of(creation, sizes.size());
   if (!std::equal(chunk.begin() + 1, chunk.end(), sizes.begin() + 1)) return {};
   std::vector<std::uint64_t> offsets;
-  std::vector<hsize_t> corner(sizes.size(), 0);
-  for (corner[0] = 0; corner[0] < sizes[0]; corner[0] += chunk[0]) {
-    unsigned filters = 0;
-    haddr_t address = HADDR_UNDEF;
-    hsize_t bytes = 0;
-    if (H5Dget_chunk_info_by_coord(dataset, corner.data(), &filters, &address, &bytes) < 0 ||
-        address == HADDR_UNDEF || bytes != chunk[0] * row_bytes) {
-      return {};
-    }
-    for (hsize_t row = 0; row < chunk[0] && corner[0] + row < sizes[0]; ++row) {
-      offsets.push_back(address + row * row_bytes);
+  for (const StoredChunk& stored : stored_chunks(dataset, sizes, chunk[0])) {
+    if (stored.address == HADDR_UNDEF || stored.bytes != chunk[0] * row_bytes) return {};
+    for (hsize_t row = 0; row < chunk[0] && offsets.size() < sizes[0]; ++row) {
+      offsets.push_back(stored.address + row * row_bytes);
     }
   }
   return offsets;
