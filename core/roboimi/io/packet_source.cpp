@@ -55,9 +55,12 @@ PacketSource::PacketSource(fs::path file)
   open();
 }
 
-// Opens the file at its start, with its frames unless sparse_ is set.
+// Opens the file at its start, after list() with its frames.
 void PacketSource::open() {
   input_.reset();
+  if (has_list_ && sparse_) {
+    sparse_->is_fragmented() ? sparse_->include_frames() : sparse_.reset();
+  }
   // Packets as the container stores them: parsers would add and change time stamps.
   AVFormatContext* context = ffmpeg::allocated(avformat_alloc_context());
   context->flags |= AVFMT_FLAG_NOPARSE | AVFMT_FLAG_NOFILLIN;
@@ -161,7 +164,7 @@ std::vector<VideoPacket> PacketSource::list() {
     packets.push_back(described(*packet));
   }
   input_.reset();
-  sparse_.reset();
+  has_list_ = true;
   open();
   return packets;
 }

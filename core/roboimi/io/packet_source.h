@@ -38,7 +38,9 @@ class PacketSource {
   bool skip(const std::vector<VideoPacket>& packets, std::int64_t from, std::int64_t to);
 
   std::filesystem::path file_;
-  std::unique_ptr<SparseInput> sparse_;  // only while the packets are listed
+  // While the packets are listed; of a fragmented file, also later.
+  std::unique_ptr<SparseInput> sparse_;
+  bool has_list_ = false;
   ffmpeg::Input input_;
   AVStream* stream_ = nullptr;
   ffmpeg::Packet first_;  // after seek(): the packet that next() returns first

@@ -21,12 +21,24 @@ SparseInput::SparseInput(const std::filesystem::path& file) : in_(open_unbuffere
   const std::uintmax_t size = std::filesystem::file_size(file, unknown);
   if (!unknown) size_ = static_cast<std::int64_t>(size);
   payload_ = mp4_payload(in_, static_cast<std::uint64_t>(size_));
+  make_context();
+}
+
+void SparseInput::include_frames() {
+  has_frames_ = true;
+  offset_ = 0;
+  make_context();
+}
+
+void SparseInput::make_context() {
   auto* const buffer = static_cast<std::uint8_t*>(ffmpeg::allocated(av_malloc(kBufferSize)));
   context_.reset(avio_alloc_context(buffer, kBufferSize, 0, this, &read, nullptr, &seek));
   if (context_ == nullptr) {
     av_free(buffer);
     throw Error("out of memory");
   }
+  // Seeks over frames instead of reading them.
+  context_->direct = 1;
 }
 
 int SparseInput::read(void* self, std::uint8_t* buffer, int size) {
@@ -43,7 +55,7 @@ int SparseInput::read(void* self, std::uint8_t* buffer, int size) {
   const bool is_payload = next != input.payload_.end() && next->begin <= begin;
   if (next != input.payload_.end()) end = std::min(end, is_payload ? next->end : next->begin);
   auto count = static_cast<std::streamsize>(end - begin);
-  if (is_payload) {
+  if (is_payload && !input.has_frames_) {
     std::memset(buffer, 0, end - begin);
   } else {
     input.in_.clear();

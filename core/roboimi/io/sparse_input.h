@@ -1,9 +1,10 @@
-// An input of FFmpeg that reads an MP4 or MOV file without its frames: their bytes are zeros and
-// never leave the disk.
+// An input of FFmpeg that reads no more of an MP4 or MOV file than it is asked for, and leaves its
+// frames out if they are not needed: their bytes are zeros and never leave the disk.
 //
 // FFmpeg's demuxer reads the data of every packet that it lists. Which packets there are only
 // depends on the file's index, so that with this input listing costs a few bytes per frame instead
-// of the whole file.
+// of the whole file. A fragmented file has an index in front of every fragment. FFmpeg's own input
+// reads 32 kB there, of which this one reads the index only.
 #pragma once
 
 #include <cstdint>
@@ -25,13 +26,19 @@ class SparseInput {
   SparseInput(const SparseInput&) = delete;
   SparseInput& operator=(const SparseInput&) = delete;
 
-  // For AVFormatContext::pb, which must not outlive this object.
+  // For AVFormatContext::pb, which must not outlive this object. At the start of the file.
   AVIOContext* context() const { return context_.get(); }
+
+  bool is_fragmented() const { return payload_.size() > 1; }
+  // From now on, frames are read too. Makes another context.
+  void include_frames();
 
  private:
   struct FreeContext {
     void operator()(AVIOContext* context) const;
   };
+
+  void make_context();
 
   // FFmpeg's callbacks; `self` is this object.
   static int read(void* self, std::uint8_t* buffer, int size);
@@ -40,6 +47,7 @@ class SparseInput {
   std::ifstream in_;
   std::int64_t size_ = 0, offset_ = 0;
   std::vector<ByteRange> payload_;
+  bool has_frames_ = false;
   std::unique_ptr<AVIOContext, FreeContext> context_;
 };
 

@@ -100,6 +100,26 @@ TEST_F(VideoReaderTest, OpensAFileWithoutReadingItsFrames) {
   }
 }
 
+// Every fragment has an index in front of its frames.
+TEST_F(VideoReaderTest, OpensAFragmentedFileByTheIndexesOfItsFragments) {
+  constexpr int kFrames = 100;
+  const VideoRecipe recipe{.encoder = "rawvideo",
+                           .pixel_format = "rgb24",
+                           .options = {},
+                           .container = {{"movflags", "frag_every_frame+empty_moov"}},
+                           .num_frames = kFrames,
+                           .height = 60,
+                           .width = 80};
+  const auto file = made(recipe, "a.mov");
+  const std::uint64_t before = bytes_read();
+  VideoReader video(file);
+  EXPECT_LT(bytes_read() - before, kFrames * 1000);
+  ASSERT_EQ(video.num_frames(), kFrames);
+  EXPECT_THAT(numbers(video.read(0, kFrames)), ElementsAreArray(range(0, kFrames)));
+  EXPECT_THAT(numbers(video.read(70, 5)), ElementsAreArray(range(70, 5)));
+  EXPECT_EQ(shown_number(video.read(3, 1)[0]), 3);
+}
+
 TEST_F(VideoReaderTest, FindsTheNearestFrame) {
   const VideoReader video(made({.num_frames = 10}));
   EXPECT_EQ(video.frame_at(-1.0), 0);
