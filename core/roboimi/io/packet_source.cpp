@@ -59,7 +59,11 @@ PacketSource::PacketSource(fs::path file)
 void PacketSource::open() {
   input_.reset();
   if (has_list_ && sparse_) {
-    sparse_->is_fragmented() ? sparse_->include_frames() : sparse_.reset();
+    if (sparse_->is_fragmented()) {
+      sparse_->include_frames();
+    } else {
+      sparse_.reset();
+    }
   }
   // Packets as the container stores them: parsers would add and change time stamps.
   AVFormatContext* context = ffmpeg::allocated(avformat_alloc_context());
