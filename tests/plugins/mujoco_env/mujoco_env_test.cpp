@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 
 #include "plugins/mujoco_env/transfer_task.h"
@@ -200,9 +202,14 @@ TEST(MujocoEnv, ReportsAnErrorInsideTheCompiler) {
   ASSERT_GE(mjp_registerProvider(&provider), 0);
   const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "broken.xml";
   std::ofstream(path) << "<mujoco><include file=\"broken:part.xml\"/></mujoco>";
-  EXPECT_THAT(error_text([&] { MujocoEnv({.model_file = path.string()}); }),
-              HasSubstr("the disk is gone"));
-  EXPECT_NO_THROW(MujocoEnv({})) << "the compiler still works";
+  // The compiler leaks what it had allocated, so it runs in a process of its own.
+  EXPECT_EXIT(
+      {
+        std::fputs(error_text([&] { MujocoEnv({.model_file = path.string()}); }).c_str(), stderr);
+        const MujocoEnv still_works({});
+        std::_Exit(0);
+      },
+      testing::ExitedWithCode(0), "the disk is gone");
 }
 
 TEST(MujocoEnv, EmbedsTheSceneOfAssets) {
