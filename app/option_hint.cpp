@@ -110,6 +110,7 @@ std::string hint_for_option(const std::string& option, const Arguments& argument
 
   // The last part of a key.
   std::ranges::replace(name, '-', '_');
+  name = usual_name(name);
   std::vector<std::string> keys = keys_of_config(possible_configs(arguments));
   if (keys.empty()) keys = keys_of_sections();
   std::vector<std::string> same, parts;

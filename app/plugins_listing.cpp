@@ -37,24 +37,6 @@ json component_json(const ComponentInfo& info, const LoadedPlugin& plugin) {
           {"changed_on_disk", plugin.changed_on_disk}};
 }
 
-// "did you mean 'resnet_backbone'?" for 'resnet': the names that contain `name`, or else the
-// nearest one.
-std::string similar_names(const std::string& name, const std::vector<std::string>& names) {
-  std::vector<std::string> longer;
-  for (const std::string& candidate : names) {
-    const bool is_new = std::ranges::find(longer, candidate) == longer.end();
-    if (is_new && name.size() > 1 && candidate.find(name) != std::string::npos) {
-      longer.push_back(candidate);
-    }
-  }
-  constexpr std::size_t kMostNames = 4;
-  if (!longer.empty() && longer.size() <= kMostNames) {
-    return fmt::format("did you mean '{}'?", fmt::join(longer, "' or '"));
-  }
-  return did_you_mean(name, names,
-                      "`roboimi plugins list` shows all components and the rejected files");
-}
-
 // The component of this name, or all components of the plugin of this name.
 std::vector<ComponentInfo> components_named(const std::string& name) {
   std::vector<ComponentInfo> found;
@@ -66,7 +48,9 @@ std::vector<ComponentInfo> components_named(const std::string& name) {
   }
   if (!found.empty()) return found;
   throw Error(
-      {.what = "no plugin or component '" + name + "'", .next = similar_names(name, names)});
+      {.what = "no plugin or component '" + name + "'",
+       .next = did_you_mean_part(
+           name, names, "`roboimi plugins list` shows all components and the rejected files")});
 }
 
 // The components to inspect. A file may have the plugin name of another one in the search path, so

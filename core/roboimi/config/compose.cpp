@@ -60,33 +60,95 @@ bool lacks_parent_group(const ConfigNode& root, const Override& change,
 
 // Detects `agent.head=diffusion` instead of `agent/head=diffusion`, which would replace the table
 // by a string.
-void require_no_group(const ConfigNode& root, const Override& change,
-                      const std::map<std::string, std::string>& choices) {
+void require_table_kept(const ConfigNode& root, const Override& change,
+                        const std::map<std::string, std::string>& choices) {
+  const ConfigNode* existing = root.find_path(change.key);
+  const bool is_table = existing != nullptr && existing->is_map() && !existing->entries().empty();
+  if (!is_table || !change.value.is_scalar()) return;
   std::string group = change.key;
   std::replace(group.begin(), group.end(), '.', '/');
-  const ConfigNode* existing = root.find_path(change.key);
-  const bool is_table = existing != nullptr && existing->is_map();
-  if (!is_table || !change.value.is_scalar() || !choices.contains(group)) return;
-  throw Error({.what = "'" + printable(change.key) + "' is a table of keys",
+  const std::string key = printable(change.key);
+  throw Error({.what = "'" + key + "' is a table of keys",
                .where = "command line",
                .expected = "a table",
                .found = "'" + printable(change.value.text()) + "'",
-               .next = "to choose a config of the group, write a slash: " + group + "=" +
-                       printable(change.value.text())});
+               .next = choices.contains(group)
+                           ? "to choose a config of the group, write a slash: " + group + "=" +
+                                 printable(change.value.text())
+                           : (choices.empty() ? "this config has no groups to choose from; " : "") +
+                                 ("set its keys instead: " + key + ".KEY=VALUE")});
+}
+
+// Detects `env=sim_transfer` for a config whose defaults list has no entry for the group.
+void require_group_in_list(const ConfigNode& root, const Override& change,
+                           const std::map<std::string, std::string>& choices,
+                           const config::Folders& folders) {
+  const ConfigNode* existing = root.find_path(change.key);
+  const bool is_set = existing != nullptr && !existing->is_null();
+  const bool is_change = change.action == Override::Action::kChange;
+  if (is_set || !is_change || !change.may_choose_group() || change.value.is_null()) return;
+  if (choices.contains(change.key)) return;
+  if (!config::file_in_groups(change.value.text(), {change.key}, folders)) return;
+  throw Error({.what = "this config chooses nothing from the group '" + change.key + "'",
+               .where = "command line",
+               .next = "to add a choice: +" + printable(change.text)});
+}
+
+// Choices of components first, outer ones before inner ones: they decide which other keys exist.
+std::vector<Override> in_order_of_use(std::vector<Override> changes) {
+  std::ranges::stable_sort(changes, {}, &Override::depth_of_type);
+  return changes;
 }
 
 void apply_overrides(ConfigNode& root, const std::vector<Override>& changes,
-                     const config::DefaultsComposer& composer, const DeclaredKeys& declared) {
-  for (const Override& change : changes) {
+                     const config::DefaultsComposer& composer, const config::Folders& folders,
+                     const DeclaredKeys& declared) {
+  for (const Override& change : in_order_of_use(changes)) {
     const auto choice = composer.given().find(change.key);
     if (choice != composer.given().end() && choice->second.used) continue;
     if (change.key.find('/') != std::string::npos ||
         lacks_parent_group(root, change, composer.choices())) {
       fail_unknown_group(change, composer.choices());
     }
-    require_no_group(root, change, composer.choices());
+    require_table_kept(root, change, composer.choices());
+    require_group_in_list(root, change, composer.choices(), folders);
     config::apply_override(root, change, declared);
   }
+}
+
+// Detects `cameras=[a, b]` without quotes, which the shell splits at the space: the first part is
+// invalid, but with the words after it, it is not.
+void require_unsplit(const std::vector<std::string>& overrides, std::size_t first) {
+  std::string joined = overrides[first];
+  for (std::size_t i = first + 1; i < overrides.size(); ++i) {
+    joined += " " + overrides[i];
+    try {
+      config::parse_override(joined);
+    } catch (const Error&) {
+      continue;
+    }
+    throw Error({.what = "the shell split an override at the space",
+                 .where = "command line",
+                 .found = "'" + printable(overrides[first]) + "' and '" +
+                          printable(overrides[first + 1]) + "'",
+                 .next = "quote the whole override: " + shell_quote(printable(joined))});
+  }
+}
+
+std::vector<Override> parse_overrides(const std::vector<std::string>& overrides) {
+  std::vector<Override> changes;
+  for (std::size_t i = 0; i < overrides.size(); ++i) {
+    try {
+      changes.push_back(config::parse_override(overrides[i]));
+    } catch (const Error&) {
+      if (overrides[i].find("=[") != std::string::npos ||
+          overrides[i].find("={") != std::string::npos) {
+        require_unsplit(overrides, i);
+      }
+      throw;
+    }
+  }
+  return changes;
 }
 
 // `env=null` removes `env`, even if files of other groups (`size=small`) set keys in it.
@@ -131,12 +193,11 @@ ComposedConfig compose_config(const std::string& config, const std::vector<std::
   const config::Folders folders = folders_of(result.file, search_path);
 
   // Compose the defaults lists, and apply the overrides.
-  std::vector<Override> changes;
-  for (const std::string& text : overrides) changes.push_back(config::parse_override(text));
+  const std::vector<Override> changes = parse_overrides(overrides);
   config::DefaultsComposer composer(folders, possible_choices(changes, folders));
   ConfigNode root = composer.compose(result.file);
   remove_null_groups(root, composer.given());
-  apply_overrides(root, changes, composer, declared);
+  apply_overrides(root, changes, composer, folders, declared);
 
   // Resolve references and paths.
   result.root = config::interpolate(root, declared);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <vector>
 
 #include "roboimi/config/did_you_mean.h"
@@ -60,6 +61,35 @@ std::string did_you_mean(std::string_view name, const std::vector<std::string>& 
                          const std::string& otherwise) {
   const auto nearest = nearest_name(name, candidates);
   return nearest ? "did you mean '" + *nearest + "'?" : otherwise;
+}
+
+std::string did_you_mean_part(std::string_view name, const std::vector<std::string>& candidates,
+                              const std::string& otherwise) {
+  constexpr std::size_t kMostNames = 4;
+  std::vector<std::string> longer;
+  for (const std::string& candidate : candidates) {
+    const bool is_new = std::ranges::find(longer, candidate) == longer.end();
+    if (is_new && name.size() > 1 && candidate.find(name) != std::string::npos) {
+      longer.push_back(candidate);
+    }
+  }
+  if (longer.empty() || longer.size() > kMostNames) {
+    return did_you_mean(name, candidates, otherwise);
+  }
+  std::string text;
+  for (const std::string& candidate : longer) {
+    text += (text.empty() ? "did you mean '" : "' or '") + candidate;
+  }
+  return text + "'?";
+}
+
+std::string usual_name(const std::string& name) {
+  static const std::map<std::string, std::string> names = {
+      {"lr", "learning_rate"},     {"epochs", "max_steps"},    {"num_epochs", "max_steps"},
+      {"max_epochs", "max_steps"}, {"num_steps", "max_steps"}, {"steps", "max_steps"},
+      {"bs", "batch_size"},        {"batch", "batch_size"},    {"num_workers", "workers"}};
+  const auto found = names.find(name);
+  return found == names.end() ? name : found->second;
 }
 
 }  // namespace roboimi

@@ -1,13 +1,15 @@
 #include "roboimi/config/overrides.h"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
 #include "roboimi/config/describe.h"
-#include "roboimi/config/did_you_mean.h"
 #include "roboimi/config/scalar.h"
 #include "roboimi/config/search.h"
+#include "roboimi/config/unknown_key.h"
 
 namespace roboimi::config {
 namespace {
@@ -101,36 +103,29 @@ bool is_key(const std::string& key) {
   return true;
 }
 
-// `batch_size` probably means `train.batch_size`. Returns the keys that end like that, if there are
-// only a few.
-std::vector<std::string> keys_without_section(const std::string& name,
-                                              const std::vector<std::string>& keys) {
-  constexpr std::size_t kMostKeys = 3;
-  std::vector<std::string> found;
-  for (const std::string& key : keys) {
-    const bool is_new = std::ranges::find(found, key) == found.end();
-    if (is_new && key.ends_with("." + name)) found.push_back(key);
+// Whether `key` lies in the table of a component whose library is not loaded yet, so that its
+// options are unknown.
+bool is_below_plugin(const ConfigNode& root, const std::string& key) {
+  for (std::size_t dot = key.find('.'); dot != std::string::npos; dot = key.find('.', dot + 1)) {
+    const ConfigNode* table = root.find_path(key.substr(0, dot));
+    if (table != nullptr && table->find("plugin") != nullptr) return true;
   }
-  return found.size() <= kMostKeys ? found : std::vector<std::string>();
+  return false;
 }
 
 [[noreturn]] void fail_unknown(const ConfigNode& root, const Override& change,
-                               const std::vector<std::string>& declared = {}) {
+                               const DeclaredKeys& declared) {
   std::vector<std::string> known = all_paths(root);
-  known.insert(known.end(), declared.begin(), declared.end());
-  std::string next = did_you_mean(change.key, known);
-  std::string longer;
-  for (const std::string& key : keys_without_section(change.key, known)) {
-    longer += (longer.empty() ? "'" : " or '") + key + "'";
-  }
-  if (!longer.empty()) next = "did you mean " + longer + "?";
-  if (change.action == Override::Action::kChange) {
-    next += (next.empty() ? "'+" : " '+") + printable(change.text) + "' adds a new key";
-  }
-  throw Error({.what = "unknown key '" + printable(change.key) + "'",
-               .where = kCommandLine,
-               .expected = "a key that the config has",
-               .next = next});
+  const std::vector<std::string> keys = declared ? declared(root) : std::vector<std::string>();
+  known.insert(known.end(), keys.begin(), keys.end());
+  fail_unknown_key(change, known, !declared || is_below_plugin(root, change.key));
+}
+
+// The table whose component `key` chooses: "agent.backbone" for "agent.backbone.type".
+std::optional<std::string> component_of_type(const std::string& key) {
+  constexpr std::string_view kType = ".type";
+  if (!key.ends_with(kType)) return std::nullopt;
+  return key.substr(0, key.size() - kType.size());
 }
 
 // `a.b.plugin=FILE` replaces the component in `a.b`, a table with a `type`. Its keys are then those
@@ -152,7 +147,28 @@ void require_declared(const ConfigNode& root, const Override& change,
                       const DeclaredKeys& declared) {
   if (is_of_replaced_component(root, change.key)) return;
   const std::vector<std::string> keys = declared ? declared(root) : std::vector<std::string>();
-  if (std::ranges::find(keys, change.key) == keys.end()) fail_unknown(root, change, keys);
+  const auto is_declared = [&](const std::string& key) {
+    return std::ranges::find(keys, key) != keys.end();
+  };
+  if (is_declared(change.key)) return;
+  // `env.type=NAME` chooses a component where the config has none.
+  const auto component = component_of_type(change.key);
+  if (component && is_declared(*component)) return;
+  fail_unknown(root, change, declared);
+}
+
+// `a.type=NAME` chooses another component: the options of the former one are removed, except those
+// of the command line.
+void drop_former_options(ConfigNode& root, const Override& change) {
+  const auto component = component_of_type(change.key);
+  if (!component || change.action == Override::Action::kRemove) return;
+  auto* table = const_cast<ConfigNode*>(root.find_path(*component));
+  if (table == nullptr || !table->is_map()) return;
+  const ConfigNode* type = table->find("type");
+  if (type == nullptr || type->text() == change.value.text()) return;
+  std::erase_if(table->entries(), [](const auto& entry) {
+    return entry.first != "type" && entry.second.location().file != kCommandLine;
+  });
 }
 
 // `+a.b.c` must not replace a number at `a.b` by a map.
@@ -174,6 +190,11 @@ void require_room(const ConfigNode& root, const std::string& key) {
 bool Override::may_choose_group() const {
   const bool name = value.is_null() || (value.is_scalar() && !value.text().empty());
   return name && key.find('.') == std::string::npos && action != Action::kChangeOrAdd;
+}
+
+int Override::depth_of_type() const {
+  if (action == Action::kRemove || !component_of_type(key)) return std::numeric_limits<int>::max();
+  return static_cast<int>(std::ranges::count(key, '.'));
 }
 
 Override parse_override(const std::string& text) {
@@ -211,7 +232,7 @@ void apply_override(ConfigNode& root, const Override& change, const DeclaredKeys
   ConfigNode* existing = const_cast<ConfigNode*>(root.find_path(change.key));
   switch (change.action) {
     case Override::Action::kRemove:
-      if (!root.erase_path(change.key)) fail_unknown(root, change);
+      if (!root.erase_path(change.key)) fail_unknown(root, change, declared);
       return;
     case Override::Action::kChange:
       if (existing == nullptr) require_declared(root, change, declared);
@@ -227,6 +248,8 @@ void apply_override(ConfigNode& root, const Override& change, const DeclaredKeys
     case Override::Action::kChangeOrAdd:
       break;
   }
+  drop_former_options(root, change);
+  existing = const_cast<ConfigNode*>(root.find_path(change.key));
   if (existing != nullptr) {
     merge_into(*existing, change.value);
     return;

@@ -19,6 +19,9 @@ struct Override {
 
   // Returns whether it can be the choice of a group, such as `agent/backbone=NAME` or `train=NAME`.
   bool may_choose_group() const;
+  // The number of dots in `a.b.type=NAME`, which chooses a component; the largest integer for any
+  // other override.
+  int depth_of_type() const;
 };
 
 Override parse_override(const std::string& text);

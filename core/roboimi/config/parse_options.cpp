@@ -210,8 +210,7 @@ class ValueReader {
     if (!node.is_map()) {
       const std::string kind = to_string(spec_.component_kind);
       fail(node, "a table that names the " + kind + ": {type: NAME, ...}",
-           node.is_scalar() ? "to choose a file of a group, use slashes: agent/" + kind + "=NAME"
-                            : "");
+           node.is_scalar() ? "choose the component with " + name_ + ".type=NAME" : "");
     }
     return node;
   }

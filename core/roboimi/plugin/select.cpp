@@ -47,7 +47,7 @@ std::string search_hint(const Registry::State& state) {
 Error unknown_type(const Registry::State& state, ComponentKind kind, const ConfigNode& node,
                    const std::string& type, const std::string& path) {
   const auto names = state.components.names(kind);
-  std::string next = did_you_mean(type, names);
+  std::string next = did_you_mean_part(type, names);
   if (!next.empty()) next += " ";
   const ConfigNode* place = node.find("type");
   if (kind == ComponentKind::kEnvironment && path == "env") {

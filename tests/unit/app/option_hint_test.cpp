@@ -42,6 +42,7 @@ TEST_F(OptionHint, CompletesTheLastPartOfAKey) {
   EXPECT_EQ(hint({"--batch-size=8"}), "write train.batch_size=8, without dashes");
   EXPECT_EQ(hint({"--num_episodes", "20"}), "write collect.num_episodes=20, without dashes");
   EXPECT_EQ(hint({"--seed", "1"}), "write seed=1, without dashes");
+  EXPECT_EQ(hint({"--lr", "1e-4"}), "write train.learning_rate=1e-4, without dashes");
 }
 
 TEST_F(OptionHint, CompletesKeysOfTheComponentsOfTheConfig) {

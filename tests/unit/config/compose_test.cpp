@@ -147,6 +147,9 @@ TEST_F(Compose, AddsAGroupThatIsInNoList) {
   EXPECT_THAT(failure({"+train=default"}),
               HasSubstr("the group 'train' is already chosen: found default; remove the '+'"));
   EXPECT_THAT(failure({"+track=bord"}), HasSubstr("did you mean 'board'?"));
+  EXPECT_EQ(failure({"track=board"}),
+            "command line: this config chooses nothing from the group 'track'; to add a choice: "
+            "+track=board");
 }
 
 TEST_F(Compose, RemovesANullGroupEvenIfOtherFilesSetItsKeys) {

@@ -158,8 +158,8 @@ TEST(ParseOptions, NamesAMissingKey) {
   EXPECT_THAT(error_text([&] {
                 parse_options(parse_yaml("{path: x, head: imf}", "b.yaml"), schema, "agent");
               }),
-              HasSubstr("expected a table that names the head: {type: NAME, ...}; found 'imf'; to "
-                        "choose a file of a group, use slashes: agent/head=NAME"));
+              HasSubstr("expected a table that names the head: {type: NAME, ...}; found 'imf'; "
+                        "choose the component with agent.head.type=NAME"));
   EXPECT_THAT(error_text([&] {
                 parse_options(parse_yaml("{path: null, head: {}}", "b.yaml"), schema, "data");
               }),

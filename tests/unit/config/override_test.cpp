@@ -10,6 +10,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 using Overrides = std::vector<std::string>;
@@ -110,6 +111,76 @@ TEST_F(Override, SuggestsTheSectionThatWasOmitted) {
       HasSubstr("did you mean 'train.batch_size'?"));
 }
 
+TEST_F(Override, KnowsOtherProgramsNamesOfKeys) {
+  const DeclaredKeys declared = [](const ConfigNode&) {
+    return std::vector<std::string>{"train.batch_size", "train.ema", "train.learning_rate",
+                                    "train.max_steps", "head.learning_rate"};
+  };
+  const auto suggestion = [&](const std::string& text) {
+    const std::string error =
+        error_text([&] { compose_config(folder_.file("run.yaml"), {text}, {}, declared); });
+    return error.substr(error.rfind("; ") + 2);
+  };
+  EXPECT_EQ(suggestion("train.lr=1e-4"), "did you mean 'train.learning_rate'?");
+  EXPECT_EQ(suggestion("lr=0.1"), "did you mean 'train.learning_rate' or 'head.learning_rate'?");
+  EXPECT_EQ(suggestion("model.lr=0.1"),
+            "did you mean 'train.learning_rate' or 'head.learning_rate'?");
+  EXPECT_EQ(suggestion("epochs=10"), "did you mean 'train.max_steps'?");
+  EXPECT_EQ(suggestion("train.bs=8"), "did you mean 'train.batch_size'?");
+  EXPECT_EQ(suggestion("batch=8"), "did you mean 'train.batch_size'?");
+}
+
+TEST_F(Override, OffersToAddAKeyOnlyWhereTheSchemaIsUnknown) {
+  folder_.write("run.yaml", "agent: {backbone: {plugin: ./libmine.so, depth: 18}}\n");
+  const DeclaredKeys declared = [](const ConfigNode&) { return std::vector<std::string>{"agent"}; };
+  const auto failed = [&](const std::string& text) {
+    return error_text([&] { compose_config(folder_.file("run.yaml"), {text}, {}, declared); });
+  };
+  EXPECT_THAT(failed("agent.width=4"), Not(HasSubstr("+agent")));
+  EXPECT_THAT(failed("agent.backbone.width=4"),
+              HasSubstr("'+agent.backbone.width=4' adds a new key"));
+}
+
+TEST_F(Override, ShowsAnOverrideThatTheShellSplit) {
+  EXPECT_EQ(failure({"name=y", "cameras=[wrist,", "overhead]"}),
+            "command line: the shell split an override at the space: found 'cameras=[wrist,' and "
+            "'overhead]'; quote the whole override: 'cameras=[wrist, overhead]'");
+  EXPECT_THAT(failure({"agent.head={n_emb:", "8,", "n_layer:", "2}"}),
+              HasSubstr("'agent.head={n_emb: 8, n_layer: 2}'"));
+  EXPECT_THAT(failure({"cameras=[wrist,", "name=y"}), HasSubstr("not valid YAML"));
+}
+
+TEST_F(Override, DoesNotReplaceATableByAString) {
+  EXPECT_EQ(failure({"agent=lewm"}),
+            "command line: 'agent' is a table of keys: expected a table; found 'lewm'; this config "
+            "has no groups to choose from; set its keys instead: agent.KEY=VALUE");
+  EXPECT_EQ(value("agent", {"agent=null"}), "null\n");
+}
+
+TEST_F(Override, AnotherTypeDropsTheOptionsOfTheFormerComponent) {
+  folder_.write("run.yaml",
+                "agent: {backbone: {type: resnet, depth: 18, cameras: [a]}, gain: 1}\n");
+  const DeclaredKeys declared = [](const ConfigNode& root) {
+    const ConfigNode* type = root.find_path("agent.backbone.type");
+    const bool is_mean = type != nullptr && type->text() == "mean_color";
+    return std::vector<std::string>{"agent.backbone", "env",
+                                    is_mean ? "agent.backbone.width" : "agent.backbone.depth"};
+  };
+  const auto composed = [&](const Overrides& overrides) {
+    return compose_config(folder_.file("run.yaml"), overrides, {}, declared).root.to_yaml();
+  };
+  const std::string kept = "agent:\n  backbone:\n    type: mean_color\n    width: 4\n  gain: 1\n";
+  EXPECT_EQ(composed({"agent.backbone.type=mean_color", "agent.backbone.width=4"}), kept);
+  EXPECT_EQ(composed({"agent.backbone.width=4", "agent.backbone.type=mean_color"}), kept);
+  EXPECT_EQ(composed({"agent.backbone.type=resnet", "agent.backbone.depth=34"}),
+            "agent:\n  backbone:\n    type: resnet\n    depth: 34\n    cameras: [a]\n  gain: 1\n");
+  EXPECT_THAT(error_text([&] {
+                composed({"agent.backbone.type=mean_color", "agent.backbone.depth=3"});
+              }),
+              HasSubstr("unknown key 'agent.backbone.depth'"));
+  EXPECT_THAT(composed({"env.type=sim"}), HasSubstr("env:\n  type: sim\n"));
+}
+
 TEST_F(Override, SuggestsTheNearestKeyOrToAddOne) {
   EXPECT_EQ(failure({"agent.heda.n_emb=3"}),
             "command line: unknown key 'agent.heda.n_emb': expected a key that the config has; did "
@@ -148,7 +219,8 @@ TEST_F(Override, ChangesADeclaredKeyThatIsInNoFile) {
       << "called after earlier overrides, and only for keys that are in no file";
   EXPECT_EQ(error_text([&] { composed({"train.max_step=5"}); }),
             "command line: unknown key 'train.max_step': expected a key that the config has; did "
-            "you mean 'train.max_steps'? '+train.max_step=5' adds a new key");
+            "you mean 'train.max_steps'?")
+      << "'+' is no way: the sections refuse unknown keys";
   EXPECT_THAT(error_text([&] { composed({"~train.max_steps"}); }),
               HasSubstr("unknown key 'train.max_steps'"));
 }
