@@ -5,6 +5,7 @@
 #include "app/commands.h"
 #include "app/common_options.h"
 #include "app/config_argument.h"
+#include "app/missing_data.h"
 #include "app/multirun.h"
 #include "roboimi/checkpoint/recorded_plugins.h"
 #include "roboimi/common/error.h"
@@ -112,7 +113,15 @@ int run_one(const po::variables_map& values, const SweepJob& job, const Argument
     }
     options.resume = resume;
   }
-  return run_experiment(config.root, options);
+  try {
+    return run_experiment(config.root, options);
+  } catch (const Error& error) {
+    const bool has_both = values.count("config") != 0 && resumes && !resume.empty();
+    Error::Parts parts = error.parts();
+    parts.next = next_for_missing_data(error, config.root, has_both);
+    if (parts.next.empty()) throw;
+    throw Error(std::move(parts));
+  }
 }
 
 }  // namespace
