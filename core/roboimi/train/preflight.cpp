@@ -16,6 +16,7 @@
 #include "roboimi/rollout/film_frame.h"
 #include "roboimi/rollout/fit.h"
 #include "roboimi/train/agent_to_train.h"
+#include "roboimi/train/cpu_speed.h"
 #include "roboimi/train/graphed_step.h"
 
 namespace roboimi {
@@ -164,6 +165,11 @@ Preflight check(const PreflightOptions& options) {
   return found;
 }
 
+// "1 episode", "2 episodes".
+std::string counted(std::int64_t count, const std::string& unit) {
+  return fmt::format("{} {}{}", count, unit, count == 1 ? "" : "s");
+}
+
 std::string row(const char* name, const std::string& text) {
   return fmt::format("{:<14}{}\n", name, text);
 }
@@ -204,9 +210,9 @@ std::string describe_plan(const Preflight& preflight, const PreflightOptions& op
   // Describe the rollouts and the run folder.
   std::string rollouts = "none";
   if (preflight.environment != nullptr) {
-    rollouts = train.rollout_every > 0 ? fmt::format("every {} steps", train.rollout_every)
+    rollouts = train.rollout_every > 0 ? "every " + counted(train.rollout_every, "step")
                                        : std::string("at the end");
-    rollouts = fmt::format("{} episodes {}", train.rollout_num_episodes, rollouts);
+    rollouts = counted(train.rollout_num_episodes, "episode") + " " + rollouts;
   }
   const std::string folder = options.resume ? options.resume->string() + ", continued"
                                             : (fs::path(options.experiment.text("output_dir")) /
@@ -214,17 +220,23 @@ std::string describe_plan(const Preflight& preflight, const PreflightOptions& op
                                                   .string();
   std::string draws;
   for (const std::string& line : preflight.data.describe_shares()) draws += row("draws", line);
+  const bool is_slow = options.data.device.is_cpu() && preflight.num_trained > kManyForCpu;
+  const std::string advice =
+      is_slow ? row("advice",
+                    fmt::format("a CPU takes days to train so many parameters: {}", kCpuAdvice))
+              : "";
   // The table, one row per topic.
   return row("parameters", fmt::format("{}, of which {} are trained", preflight.num_parameters,
                                        preflight.num_trained)) +
-         row("data", fmt::format("{} training episodes, {} held out, {} windows",
-                                 preflight.data.training_episodes.size(),
-                                 preflight.data.held_out_episodes.size(), windows)) +
+         row("data",
+             fmt::format("{}, {} held out, {}",
+                         counted(std::ssize(preflight.data.training_episodes), "training episode"),
+                         preflight.data.held_out_episodes.size(), counted(windows, "window"))) +
          draws +
          row("training",
-             fmt::format("{} steps, {:.1f} epochs, on {}", train.max_steps,
+             fmt::format("{}, {:.1f} epochs, on {}", counted(train.max_steps, "step"),
                          drawn / static_cast<double>(windows), options.data.device.str())) +
-         row("rollouts", rollouts) +
+         advice + row("rollouts", rollouts) +
          row("disk", fmt::format("{} of cache to write, {} per checkpoint, at most {} checkpoints",
                                  megabytes(preflight.cache_bytes),
                                  megabytes(preflight.checkpoint_bytes), kept)) +
@@ -259,7 +271,8 @@ void require_space(const fs::path& folder, std::uintmax_t bytes, const std::stri
   if (bytes == 0) return;
   std::error_code error;
   const fs::space_info space = fs::space(nearest_existing(folder), error);
-  if (error || space.available >= bytes) return;
+  // A file system that does not know its size reports 0.
+  if (error || space.capacity == 0 || space.available >= bytes) return;
   throw Error({.what = "not enough disk space for " + what,
                .where = folder.string(),
                .expected = megabytes(bytes),

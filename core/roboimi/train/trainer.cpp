@@ -10,11 +10,20 @@
 #include "roboimi/common/memory.h"
 #include "roboimi/common/random.h"
 #include "roboimi/contract/autocast.h"
+#include "roboimi/train/cpu_speed.h"
 #include "roboimi/train/graphed_step.h"
 #include "roboimi/train/metrics_window.h"
 #include "roboimi/train/replicas.h"
 
 namespace roboimi {
+namespace {
+
+std::string loss_note(const Scalars& metrics) {
+  const auto loss = metrics.find("train/loss");
+  return loss == metrics.end() ? "" : fmt::format("loss {:.4g}", loss->second);
+}
+
+}  // namespace
 
 // ---- The loop -----------------------------------------------------------------------------------
 
@@ -70,11 +79,21 @@ TrainEnd Trainer::run() {
   // run them now.
   if (is_resumed) repeat_validation();
   if (is_resumed && rollouts_due()) roll_out();
-  // Train.
+  // Train. Steps on a CPU may take seconds, so the progress is shown between the log's lines too.
+  const bool shows_steps = parts_.device.is_cpu() && leads();
+  CpuEstimate estimate(first, options_.max_steps);
   while (step_ < options_.max_steps && !any_process(stop_requested(), *parts_.communicator)) {
     train_step();
     if (step_ == first + 1) check_views();
-    if (step_ % options_.log_every == 0 || step_ == options_.max_steps) log();
+    if (step_ % options_.log_every == 0 || step_ == options_.max_steps) {
+      log();
+    } else if (shows_steps) {
+      progress_->update(step_, loss_note(metrics_));
+    }
+    if (const std::string slow = shows_steps ? estimate.after_step(step_) : ""; !slow.empty()) {
+      progress_->clear();
+      logger().warn("{}", slow);
+    }
     if (validation_due()) validate();
     const bool rolls_out = rollouts_due();
     if (step_ % options_.save_every == 0 || step_ == options_.max_steps || rolls_out) save();
@@ -171,7 +190,7 @@ void Trainer::log() {
   Scalars values = window_->means(*parts_.communicator);
   values["train/learning_rate"] = options_.schedule.learning_rate(step_ - 1);
   if (parts_.tracker != nullptr) parts_.tracker->scalars(step_, values);
-  if (leads()) progress_->update(step_, fmt::format("loss {:.4g}", values.at("train/loss")));
+  if (leads()) progress_->update(step_, loss_note(values));
   metrics_ = values;
   if (graphed_) {
     window_->clear_in_place();
