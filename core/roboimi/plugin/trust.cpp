@@ -64,7 +64,13 @@ const Registry::State::Loaded* Registry::State::substitute_for(const fs::path& f
   if (exists && std::ranges::find(recorded, sum, &RecordedPlugin::sha256) != recorded.end()) {
     return nullptr;
   }
-  const std::string found = exists ? "a file that the run did not record" : "no such file";
+  const bool was_recorded = std::ranges::any_of(recorded, [&](const RecordedPlugin& plugin) {
+    return plugin.file.filename() == file.filename();
+  });
+  const std::string found =
+      !exists        ? "no such file"
+      : was_recorded ? "another SHA-256: the file was changed or rebuilt since the run was started"
+                     : "a file that the run did not record";
   // Use the plugin of the same name in the search path.
   const std::string name = name_of(file, recorded);
   for (const Loaded& known : loaded) {
@@ -89,8 +95,9 @@ const Registry::State::Loaded* Registry::State::substitute_for(const fs::path& f
        .where = config,
        .expected = "a library in a plugin folder, or one whose SHA-256 is in run.json",
        .found = found,
-       .next = fmt::format("put the plugin '{}' into a plugin folder (--plugin-path), or "
-                           "pass --trust-plugins if you trust the file",
+       .next = fmt::format("if it is your own build, add --trust-plugins (in C++, "
+                           "PolicyOptions::trust_plugins); otherwise put the plugin '{}' into a "
+                           "plugin folder (--plugin-path)",
                            name)});
 }
 

@@ -126,10 +126,14 @@ TEST(RunsPlugin, ThatTheRunDidNotRecordIsReplacedByTheOneInTheSearchPath) {
   const std::string refused = error_text([&] { taken(other); });
   EXPECT_THAT(refused, AllOf(HasSubstr("the library " + theirs.string() + " is not opened"),
                              HasSubstr("one whose SHA-256 is in run.json"),
-                             HasSubstr("found a file that the run did not record"),
-                             HasSubstr("--trust-plugins")));
+                             HasSubstr("found another SHA-256: the file was changed or rebuilt "
+                                       "since the run was started"),
+                             HasSubstr("if it is your own build, add --trust-plugins (in C++, "
+                                       "PolicyOptions::trust_plugins)")));
   const ConfigNode unrecorded = run_naming(empty_folder("run_b"), theirs, "");
-  EXPECT_THAT(error_text([&] { taken(unrecorded); }), HasSubstr("is not opened"));
+  EXPECT_THAT(error_text([&] { taken(unrecorded); }),
+              AllOf(HasSubstr("is not opened"), HasSubstr("found a file that the run did not "
+                                                          "record")));
 
   const fs::path ours = copied("checked", empty_folder("our_plugins"));
   registry.load_search_path({ours.parent_path()});
