@@ -33,9 +33,11 @@ void Experiment::resume(Trainer& trainer) {
     Error::Parts parts = error.parts();
     const std::string step = step_name(resumed_->state.step);
     parts.where = parts.where.empty() ? step : step + ": " + parts.where;
-    parts.next = changes_.empty() ? "" : "changed since the run was started: " + changes_ + "; ";
-    parts.next += "resume with the configuration of the run: roboimi run --resume " +
-                  shell_word(folder_.string());
+    if (!changes_.empty()) {
+      parts.what = "changed since the run was started: " + changes_ + "; " + parts.what;
+    }
+    parts.next = "resume with the configuration of the run: roboimi run --resume " +
+                 shell_word(folder_.string());
     throw Error(std::move(parts));
   }
   if (leads_) write_text_atomically(folder_ / "config.yaml", config_.to_yaml());
@@ -83,6 +85,10 @@ int Experiment::train() {
        .action_range = data_.action_range,
        .state_range = state_range(data_.statistics.state)},
       train_);
+  if (leads_ && resumed_ && resumed_->state.step == train_.max_steps) {
+    logger().info("the run already has all of its {} steps; train.max_steps=N continues it",
+                  train_.max_steps);
+  }
   if (resumed_) resume(trainer);
   const TrainEnd end = trainer.run();
   // Report the result.

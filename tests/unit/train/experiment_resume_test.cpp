@@ -115,10 +115,9 @@ TEST_F(ExperimentTest, KeepsItsConfigurationIfANewOneDoesNotFit) {
     run_experiment(other, {.resume = run});
     FAIL() << "resumed";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("step_00000010: the checkpoint was trained with"));
     EXPECT_THAT(error.what(),
-                HasSubstr("changed since the run was started: train.ema: power -> none, "
-                          "train.max_steps: 10 -> 20; "));
+                HasSubstr("step_00000010: changed since the run was started: train.ema: power -> "
+                          "none, train.max_steps: 10 -> 20; the checkpoint was trained with"));
     EXPECT_THAT(error.what(), HasSubstr("resume with the configuration of the run: roboimi run "
                                         "--resume " +
                                         run.string()));
@@ -149,6 +148,15 @@ TEST_F(ExperimentTest, LogsTheChangedKeysOnResumeAndThatTheScheduleChanges) {
   ASSERT_EQ(run_experiment(with_schedule("constant", 30), {.resume = constant}), 0);
   EXPECT_THAT(read_text(constant / "log.txt"), HasSubstr("train.max_steps: 20 -> 30"));
   EXPECT_THAT(read_text(constant / "log.txt"), ::testing::Not(HasSubstr("schedule:")));
+}
+
+TEST_F(ExperimentTest, SaysThatAFinishedRunIsFinished) {
+  ASSERT_EQ(run_experiment(config("done", 10), {}), 0);
+  const fs::path run = run_of("done");
+  EXPECT_THAT(read_text(run / "log.txt"), ::testing::Not(HasSubstr("already")));
+  ASSERT_EQ(run_experiment(config("done", 10), {.resume = run}), 0);
+  EXPECT_THAT(read_text(run / "log.txt"),
+              HasSubstr("the run already has all of its 10 steps; train.max_steps=N continues it"));
 }
 
 TEST_F(ExperimentTest, WarnsOnResumeIfTheDataChanged) {
