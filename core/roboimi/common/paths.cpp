@@ -116,6 +116,17 @@ void require_writable_folder(const fs::path& folder, const std::string& named_by
     fail(std::string("cannot be written: ") + std::strerror(errno),
          "write permission in " + printable(existing.string()), "");
   }
+  // A file system without a size, such as /proc, may refuse files in spite of its permissions.
+  std::error_code error;
+  const fs::space_info space = fs::space(existing, error);
+  if (error || space.capacity != 0) return;
+  const fs::path probe = existing / (".roboimi." + std::to_string(::getpid()));
+  if (fs::create_directory(probe, error)) {
+    fs::remove(probe, error);
+  } else {
+    fail("cannot create files in " + printable(existing.string()) + ": " + error.message(),
+         "a folder on a disk", "");
+  }
 }
 
 void require_writable_file(const fs::path& file, const std::string& named_by) {
