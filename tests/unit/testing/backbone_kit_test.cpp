@@ -27,6 +27,7 @@ enum class BackboneFault {
   kUnknownCamera,
   kJointSizeDiffers,
   kTooManyNumbers,
+  kTooFewNumbers,
   kDoubleFeatures,
   kNotFinite,
   kOrderOfTheData,
@@ -101,6 +102,7 @@ class FaultyBackbone : public Backbone {
     if (fault_ == BackboneFault::kOrderOfTheData) return at::stack(features).sum(0);
     at::Tensor all = at::cat(features, -1).to(at::kFloat);
     if (fault_ == BackboneFault::kTooManyNumbers) all = at::cat({all, all}, -1);
+    if (fault_ == BackboneFault::kTooFewNumbers) all = all.narrow(-1, 0, 1);
     if (fault_ == BackboneFault::kDoubleFeatures) all = all.to(at::kDouble);
     if (fault_ == BackboneFault::kBfloat16Features)
       all = features.front().repeat({1, 1, std::ssize(features)});
@@ -177,6 +179,7 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair(BackboneFault::kUnknownCamera, "declares_its_cameras"),
         std::pair(BackboneFault::kJointSizeDiffers, "declares_its_size"),
         std::pair(BackboneFault::kTooManyNumbers, "output_fits_the_declaration"),
+        std::pair(BackboneFault::kTooFewNumbers, "output_fits_the_declaration"),
         std::pair(BackboneFault::kDoubleFeatures, "output_fits_the_declaration"),
         std::pair(BackboneFault::kNotFinite, "features_are_finite"),
         std::pair(BackboneFault::kOrderOfTheData, "camera_order_does_not_matter"),
@@ -196,6 +199,12 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair(BackboneFault::kForeignException, "wrong_images_are_refused"),
         std::pair(BackboneFault::kGrows, "memory_does_not_grow"),
         std::pair(BackboneFault::kCountsItsMoves, "moves_between_types_and_devices")));
+
+TEST(BackboneKit, ReportsAWrongSizeOnlyOnce) {
+  EXPECT_THAT(
+      failing_checks(backbone_checks(), FaultyBackboneSubject(BackboneFault::kTooFewNumbers)),
+      ElementsAre("output_fits_the_declaration"));
+}
 
 enum class StreamFault {
   kNone,
