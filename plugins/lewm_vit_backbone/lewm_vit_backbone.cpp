@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "modules/view_fusion/fusion_settings.h"
 #include "roboimi/common/bfloat16.h"
 #include "roboimi/common/error.h"
@@ -47,7 +49,7 @@ void check_metadata(const CheckpointFile& file, const std::string& source,
                    .expected = fmt::format("'{}' (the checkpoint's metadata)", found->second),
                    .found = fmt::format("'{}' (the configuration)", value),
                    .next = are_cameras ? "this encoder only accepts the views that it was trained "
-                                         "with; agent/backbone=resnet18 accepts any cameras"
+                                         "with; agent/backbone=resnet18_224 accepts any cameras"
                                        : "change the backbone's options to match, or use another "
                                          "checkpoint"});
     }
@@ -74,6 +76,25 @@ void check_architecture(const LewmVitOptions& options, const LewmArchitecture& f
                  .found = fmt::format("{} (the configuration)", *wanted),
                  .next = fmt::format("leave {} out: it is read from the checkpoint", key)});
   }
+}
+
+// check_fusable(), with advice for data that lacks the views of a trained encoder.
+void check_views(const LewmVitOptions& options, const ObservationSpec& spec) {
+  const auto& names = options.camera_names;
+  const bool has_all = std::ranges::all_of(names, [&](const std::string& camera) {
+    const StreamSpec* stream = spec.find(camera);
+    return stream != nullptr && stream->is_image();
+  });
+  if (has_all || options.random_init || spec.camera_names().empty()) {
+    view_fusion::check_fusable(names, spec, kName);
+    return;
+  }
+  throw Error({.what = "the data lacks views that this encoder was trained with",
+               .where = kName,
+               .expected = fmt::format("the cameras {}", fmt::join(names, ", ")),
+               .found = fmt::format("{}", fmt::join(spec.camera_names(), ", ")),
+               .next = "agent/backbone=resnet18_224 accepts any cameras; or pretrain an encoder on "
+                       "your views (docs/training.md, \"An encoder of your own\")"});
 }
 
 LewmArchitecture architecture_of(const LewmVitOptions& options) {
@@ -115,7 +136,7 @@ void check_fused_size(const LewmVitOptions& options, const ObservationSpec& spec
 
 LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec)
     : Backbone(), options_(std::move(options)) {
-  view_fusion::check_fusable(options_.camera_names, spec, kName);
+  check_views(options_, spec);
   // A run's own checkpoint provides weights and sizes; the original file may be gone or changed.
   if (options_.checkpoint && !options_.random_init && !WeightsFollow::active()) {
     const CheckpointFile file = read_checkpoint_file(*options_.checkpoint, options_.state_dict);
@@ -129,7 +150,7 @@ LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& 
 LEWMViTBackbone::LEWMViTBackbone(LewmVitOptions options, const ObservationSpec& spec,
                                  const CheckpointFile* file, const std::string& source)
     : options_(std::move(options)) {
-  view_fusion::check_fusable(options_.camera_names, spec, kName);
+  check_views(options_, spec);
   if (file != nullptr) options_.checkpoint = source;
   build(file, source);
   check_fused_size(options_, spec, architecture_.vit.patch_size);

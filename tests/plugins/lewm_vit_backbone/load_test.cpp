@@ -127,7 +127,7 @@ TEST(LewmLoad, RejectsMetadataOfAnotherFusionWithBothValues) {
   file.metadata = {{"roboimi.fusion.camera_names", "r_vis,top,front"}};
   EXPECT_THAT(error_of(file), HasSubstr("'front,top,r_vis' (the configuration)"));
   EXPECT_THAT(error_of(file), HasSubstr("a different camera_names: "));
-  EXPECT_THAT(error_of(file), HasSubstr("agent/backbone=resnet18 accepts any cameras"));
+  EXPECT_THAT(error_of(file), HasSubstr("agent/backbone=resnet18_224 accepts any cameras"));
   file.metadata = {{"roboimi.fusion.height", "224"}};
   EXPECT_THAT(error_of(file), HasSubstr("'32' (the configuration)"));
   file.metadata = {{"roboimi.preprocessing", "none"}};
@@ -243,6 +243,17 @@ TEST(LewmOptions, RejectMissingCamerasAndUnequalSizes) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("camera 'front' is missing"));
     EXPECT_THAT(error.what(), HasSubstr("r_vis, top"));
+  }
+  // Other cameras do not help a trained encoder.
+  LewmVitOptions trained = options();
+  trained.checkpoint = "lewm.safetensors";
+  try {
+    LEWMViTBackbone backbone(trained, other);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the data lacks views that this encoder was trained with"));
+    EXPECT_THAT(error.what(), HasSubstr("agent/backbone=resnet18_224 accepts any cameras"));
+    EXPECT_THAT(error.what(), HasSubstr("docs/training.md"));
   }
 }
 
