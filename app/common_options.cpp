@@ -7,6 +7,7 @@
 #include "roboimi/checkpoint/recorded_plugins.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/paths.h"
+#include "roboimi/common/text.h"
 
 namespace roboimi::app {
 
@@ -65,6 +66,19 @@ bool join_resume(Arguments& arguments) {
   return bare;
 }
 
+// The error for a value that is not of the option's type. All options but integers take any string.
+// `name`: with or without dashes.
+Error invalid_value(const po::parsed_options& parsed, const std::string& name) {
+  const std::string key = name.substr(std::min(name.size(), name.find_first_not_of('-')));
+  std::string found;
+  for (const auto& given : parsed.options) {
+    if (given.string_key != key || given.value.empty()) continue;
+    found = "'" + printable(given.value.back()) + "'";
+  }
+  return Error(
+      {.what = "invalid value", .where = "--" + key, .expected = "an integer", .found = found});
+}
+
 // Expands `~` in paths. Throws Error for an empty path, which usually comes from an unset variable
 // in a script.
 void expand_paths(po::parsed_options& parsed) {
@@ -103,7 +117,11 @@ ParsedArguments parse_arguments(const Arguments& arguments,
       if (!option.string_key.empty()) named.options.push_back(option);
     }
     expand_paths(named);
-    po::store(named, parsed.values);
+    try {
+      po::store(named, parsed.values);
+    } catch (const po::invalid_option_value& error) {
+      throw invalid_value(named, error.get_option_name());
+    }
     po::notify(parsed.values);
   } catch (const po::unknown_option& error) {
     throw Error({.what = "unknown option '" + error.get_option_name() + "'",

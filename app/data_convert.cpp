@@ -94,19 +94,19 @@ ConversionChoice choice_from(const po::variables_map& values) {
 
 // The component that `--to` names: its whole name, or the part before "_episode_writer".
 std::string writer_named(const std::string& format) {
-  std::vector<std::string> names;
+  constexpr std::string_view kEnd = "_episode_writer";
+  std::vector<std::string> formats;
   for (const ComponentInfo& component : Registry::instance().components()) {
     if (component.kind != ComponentKind::kEpisodeWriter) continue;
-    if (component.name == format || component.name == format + "_episode_writer") {
-      return component.name;
-    }
-    names.push_back(component.name);
+    const std::string& name = component.name;
+    const std::string own = name.ends_with(kEnd) ? name.substr(0, name.size() - kEnd.size()) : name;
+    if (name == format || own == format) return name;
+    formats.push_back(own);
   }
   throw Error({.what = "no plugin writes the format '" + format + "'",
                .where = "--to",
-               .expected = fmt::format("one of {}", fmt::join(names, ", ")),
-               .next = did_you_mean(format + "_episode_writer", names,
-                                    "see roboimi plugins list for plugins that failed to load")});
+               .expected = fmt::format("{}", fmt::join(formats, " or ")),
+               .next = did_you_mean(format, formats)});
 }
 
 struct ConvertJob {

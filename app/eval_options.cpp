@@ -67,9 +67,10 @@ po::options_description eval_options() {
   options.add_options()("checkpoint", po::value<std::string>()->value_name("DIR"),
                         "run or checkpoint to evaluate")(
       "episodes", po::value<std::int64_t>()->default_value(100), "number of episodes")(
-      "seed", po::value<std::int64_t>()->default_value(1000), "seed of the first episode")(
-      "video", po::value<std::int64_t>()->default_value(10),
-      "number of episodes, from the first, to record as MP4")(
+      "seed", po::value<std::int64_t>()->default_value(1000),
+      "seed of the first episode; --open-loop: seed of the policy's noise, by default that of the "
+      "run's validations")("video", po::value<std::int64_t>()->default_value(10),
+                           "number of episodes, from the first, to record as MP4")(
       "workers", po::value<std::int64_t>(),
       "number of processes that share the episodes, or with --together above 1 of threads that "
       "simulate and render them; default: one per core; with a GPU and --together 1, one")(
@@ -80,10 +81,9 @@ po::options_description eval_options() {
       "baseline to run instead of the policy's normal input: hold_pose (no policy), black "
       "(black images), shuffled (images of another episode)")(
       "output", po::value<std::string>()->value_name("DIR"),
-      "folder of the summary, images and videos; default: RUN/evaluations/...; --open-loop: write "
-      "an "
-      "image of commanded and recorded actions per episode into this folder")(
-      "json", po::bool_switch(), "print the summary as JSON")(
+      "folder of the summary, images and videos; default: RUN/evaluations/...; --open-loop: of an "
+      "image of commanded and recorded actions per episode; --probe: of an image of the "
+      "representation")("json", po::bool_switch(), "print the summary as JSON")(
       "probe", po::bool_switch(), "fit linear probes instead of running rollouts")(
       "open-loop", po::bool_switch(), "compare with demonstrations instead of running rollouts")(
       "config,c", po::value<std::string>()->value_name("CONFIG"),
@@ -91,7 +91,9 @@ po::options_description eval_options() {
       "config-dir", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
       "another folder of configs; may be repeated")(
       "data", po::value<std::string>()->value_name("PATH"),
-      "--probe, --open-loop: use this data instead of the experiment's")(
+      "--probe, --open-loop: use this data instead of the experiment's; with --open-loop its "
+      "format "
+      "may differ")(
       "held-out", po::value<std::int64_t>(),
       "--probe, --open-loop: number of episodes at the end of the data to test on; default: those "
       "that training held out, or else a fifth for --probe and all for --open-loop")(

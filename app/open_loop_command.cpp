@@ -14,6 +14,8 @@
 #include "roboimi/checkpoint/loaded_run.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/json_text.h"
+#include "roboimi/common/paths.h"
+#include "roboimi/common/text.h"
 #include "roboimi/rollout/open_loop.h"
 #include "roboimi/rollout/open_loop_image.h"
 #include "roboimi/track/progress.h"
@@ -69,6 +71,24 @@ Demonstrations select_demonstrations(const po::variables_map& values, const Conf
   return chosen;
 }
 
+// By default the seed of the run's validations, so that both report the same error.
+std::uint64_t noise_seed(const po::variables_map& values, const LoadedRun& run) {
+  if (values["seed"].defaulted()) return run.state.seed;
+  return static_cast<std::uint64_t>(values["seed"].as<std::int64_t>());
+}
+
+// `data=hdf5` chooses a file of a group, and the configuration of a run has no groups.
+void refuse_group_of_data(const std::vector<std::string>& overrides) {
+  for (const std::string& word : overrides) {
+    if (!word.starts_with("data=")) continue;
+    throw Error({.what = "'" + printable(word) +
+                         "' chooses a config of a group, which works only "
+                         "for a training",
+                 .where = "command line",
+                 .next = "name the data with --data PATH; its format is detected"});
+  }
+}
+
 ActionRange range_of(const LoadedRun& run) {
   if (run.state.action_range) return *run.state.action_range;
   throw Error({.what = "the checkpoint does not record the range of its actions",
@@ -77,11 +97,13 @@ ActionRange range_of(const LoadedRun& run) {
 }
 
 nlohmann::ordered_json open_loop_json(const OpenLoopError& error, const ActionRange& range,
-                                      const fs::path& checkpoint, const Demonstrations& compared) {
+                                      const fs::path& checkpoint, const Demonstrations& compared,
+                                      std::uint64_t seed) {
   const at::Tensor rms = error.rms();
   nlohmann::ordered_json json{
       {"checkpoint", checkpoint.string()},
       {"demonstrations", compared.origin},
+      {"seed", seed},
       {"normalized_rms", error.normalized_rms(range)},
       {"roughness_ratio", error.roughness_ratio(range)},
       {"rms", std::vector<double>(rms.const_data_ptr<double>(),
@@ -95,7 +117,8 @@ nlohmann::ordered_json open_loop_json(const OpenLoopError& error, const ActionRa
 }
 
 void print_open_loop(const OpenLoopError& error, const ActionRange& range,
-                     const fs::path& checkpoint, const Demonstrations& compared) {
+                     const fs::path& checkpoint, const Demonstrations& compared,
+                     std::uint64_t seed) {
   std::vector<double> each;
   for (const auto& episode : error.episodes) {
     each.push_back(OpenLoopError::normalized_rms(episode, range));
@@ -106,31 +129,38 @@ void print_open_loop(const OpenLoopError& error, const ActionRange& range,
   std::cout << fmt::format(
       "checkpoint            {}\n"
       "demonstrations        {}, {}\n"
+      "seed of the noise     {}\n"
       "action error (RMS)    {:.1f} % of half-range; per episode {:.1f} to {:.1f} %\n"
       "                      (half-range: half of an action's range in the training data)\n"
       "largest error (RMS)   {:.4g} in the unit of the data, in action dimension {}\n"
       "roughness             {:.2f} times that of the demonstrations (RMS of second differences)\n",
-      checkpoint.string(), each.size(), compared.origin, 100 * error.normalized_rms(range),
+      checkpoint.string(), each.size(), compared.origin, seed, 100 * error.normalized_rms(range),
       100 * *least, 100 * *most, rms[worst].item<double>(), worst, error.roughness_ratio(range));
 }
 
 }  // namespace
 
 int open_loop(const po::variables_map& values, const std::vector<std::string>& overrides) {
+  // Check the arguments.
+  refuse_group_of_data(overrides);
+  if (values.count("output") != 0) {
+    require_writable_folder(values["output"].as<std::string>(), "--output");
+  }
   const StopRequest stop;
   const LoadedRun run = open_run(values["checkpoint"].as<std::string>(),
                                  {.use_ema = !values["no-ema"].as<bool>(),
                                   .overrides = overrides,
                                   .device = device_from(values["device"].as<std::string>()),
                                   .trust_plugins = values["trust-plugins"].as<bool>()});
-  const auto dataset = run.open_data(other_data(values));
+  const auto dataset = open_demonstrations(run, other_data(values));
   const Demonstrations compared = select_demonstrations(values, run.config, *dataset);
   const ActionRange range = range_of(run);
+  const std::uint64_t seed = noise_seed(values, run);
   Progress progress("episodes", static_cast<std::int64_t>(compared.episodes.size()));
   return interruptible([&] {
     const OpenLoopError error = open_loop_error(
         *run.agent, *dataset, compared.episodes,
-        {.seed = static_cast<std::uint64_t>(values["seed"].as<std::int64_t>()),
+        {.seed = seed,
          .should_stop = [&stop] { return stop.requested(); },
          .progress = [&progress](std::int64_t done) { progress.update(done, ""); }});
     progress.clear();
@@ -138,9 +168,10 @@ int open_loop(const po::variables_map& values, const std::vector<std::string>& o
       write_open_loop_images(values["output"].as<std::string>(), error, range, dataset->spec());
     }
     if (values["json"].as<bool>()) {
-      std::cout << json_text(open_loop_json(error, range, run.checkpoint, compared)) << std::endl;
+      std::cout << json_text(open_loop_json(error, range, run.checkpoint, compared, seed))
+                << std::endl;
     } else {
-      print_open_loop(error, range, run.checkpoint, compared);
+      print_open_loop(error, range, run.checkpoint, compared, seed);
     }
   });
 }

@@ -39,14 +39,14 @@ struct ProbeSubject {
   std::shared_ptr<Agent> agent;
 };
 
-c10::Device device_of(const po::variables_map& values) {
+c10::Device probe_device(const po::variables_map& values) {
   return device_from(values["device"].as<std::string>());
 }
 
 ProbeSubject trained_subject(const po::variables_map& values) {
   const LoadedRun run = open_run(values["checkpoint"].as<std::string>(),
                                  {.use_ema = !values["no-ema"].as<bool>(),
-                                  .device = device_of(values),
+                                  .device = probe_device(values),
                                   .trust_plugins = values["trust-plugins"].as<bool>()});
   return {.name = run.checkpoint.string(),
           .config = run.config,
@@ -67,7 +67,7 @@ ProbeSubject untrained_subject(const po::variables_map& values,
   subject.agent = Registry::instance().create_agent(
       options.component("agent"), "agent", subject.dataset->spec(),
       static_cast<std::uint64_t>(options.integer("seed")));
-  subject.agent->to(device_of(values));
+  subject.agent->to(probe_device(values));
   return subject;
 }
 
@@ -86,7 +86,7 @@ TrainingData probe_training_data(const ProbeSubject& subject, const po::variable
       subject.dataset, *subject.agent,
       options_from<CacheOptions>(parse_options(cache != nullptr ? *cache : ConfigNode(),
                                                schema_of<CacheOptions>(), "cache")),
-      {.device = device_of(values),
+      {.device = probe_device(values),
        .backbone_identity = feature_identity(Registry::instance(), *agent),
        .data_identity = component_identity(Registry::instance(), ComponentKind::kDataset,
                                            *subject.config.find("data"), "data"),
@@ -143,7 +143,7 @@ int probe(const po::variables_map& values, const std::vector<std::string>& overr
   const ProbeSubject subject = values.count("checkpoint") != 0
                                    ? trained_subject(values)
                                    : untrained_subject(values, overrides);
-  const c10::Device device = device_of(values);
+  const c10::Device device = probe_device(values);
   return interruptible([&] {
     // Fit the probes on the training episodes, and test them on the held-out ones.
     const TrainingData data = probe_training_data(subject, values, stop);

@@ -5,6 +5,7 @@
 
 #include "roboimi/checkpoint/recorded_plugins.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/paths.h"
 #include "roboimi/config/compose.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/contract/run_files.h"
@@ -88,7 +89,10 @@ std::shared_ptr<Environment> LoadedRun::make_environment() const {
   if (node == nullptr || node->is_null()) {
     throw Error({.what = "the run has no environment for rollouts",
                  .where = (checkpoint / "config.yaml").string(),
-                 .expected = "a section `env`"});
+                 .expected = "a section `env`",
+                 .next = "compare it with demonstrations instead: roboimi eval --open-loop "
+                         "--checkpoint " +
+                         shell_word(checkpoint.string())});
   }
   return Registry::instance().create<Environment>(*node, "env");
 }
