@@ -1,6 +1,8 @@
 #include "roboimi/common/paths.h"
 
+#include <linux/magic.h>
 #include <pwd.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -116,16 +118,11 @@ void require_writable_folder(const fs::path& folder, const std::string& named_by
     fail(std::string("cannot be written: ") + std::strerror(errno),
          "write permission in " + printable(existing.string()), "");
   }
-  // A file system without a size, such as /proc, may refuse files in spite of its permissions.
-  std::error_code error;
-  const fs::space_info space = fs::space(existing, error);
-  if (error || space.capacity != 0) return;
-  const fs::path probe = existing / (".roboimi." + std::to_string(::getpid()));
-  if (fs::create_directory(probe, error)) {
-    fs::remove(probe, error);
-  } else {
-    fail("cannot create files in " + printable(existing.string()) + ": " + error.message(),
-         "a folder on a disk", "");
+  // The permissions of /proc and /sys do not say that nothing can be created there.
+  struct statfs file_system {};
+  if (::statfs(existing.c_str(), &file_system) != 0) return;
+  if (file_system.f_type == PROC_SUPER_MAGIC || file_system.f_type == SYSFS_MAGIC) {
+    fail("cannot create files in " + printable(existing.string()), "a folder on a disk", "");
   }
 }
 
