@@ -15,6 +15,20 @@ namespace fs = std::filesystem;
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
+// For an error about a missing file that an option names: the next step names the option.
+Error with_option_of_file(const Error& error, const Schema& schema, const Options& options,
+                          const std::string& path) {
+  Error::Parts parts = error.parts();
+  std::error_code ignored;
+  if (!parts.next.empty() || fs::exists(parts.where, ignored)) return error;
+  for (const OptionSpec& option : schema.options()) {
+    if (option.type != OptionType::kPath || !options.has(option.key)) continue;
+    if (options.text(option.key) != parts.where) continue;
+    parts.next = fmt::format("set {}.{} to a file that exists", path, option.key);
+  }
+  return Error(std::move(parts));
+}
+
 }  // namespace
 
 std::shared_ptr<void> Registry::create_component(ComponentKind kind, const ConfigNode& node,
@@ -39,7 +53,8 @@ std::shared_ptr<void> Registry::create_component(ComponentKind kind, const Confi
     if (component == nullptr) throw failed("a factory that returned nullptr");
     return component;
   } catch (const Error& error) {
-    throw factory_error(error, path);
+    throw factory_error(with_option_of_file(error, selection.component.schema, options, path),
+                        path);
   } catch (const std::exception& error) {
     throw failed(one_line_message(error));
   } catch (...) {

@@ -81,6 +81,18 @@ Component<Head> failing_head() {
           }};
 }
 
+// A head that reads a file which its option names.
+Component<Head> reading_head() {
+  Schema schema;
+  schema.optional_path("checkpoint", "file of weights");
+  return {.name = "reading",
+          .description = "throws",
+          .schema = schema,
+          .create = [](const Options& options, const HeadSpec&) -> std::shared_ptr<Head> {
+            throw Error({.what = "cannot open", .where = options.text("checkpoint")});
+          }};
+}
+
 // A head whose Error names the option that it rejects.
 Component<Head> refusing_head() {
   return {.name = "refusing",
@@ -109,6 +121,7 @@ Registry& registry() {
     registrar.add<Head>(linear_head("linear"));
     registrar.add<Head>(refusing_head());
     registrar.add<Head>(failing_head());
+    registrar.add<Head>(reading_head());
     registrar.add<Agent>(head_only_agent());
     Registry::instance().add("linked", std::move(registrar));
     return Registry::instance();
@@ -124,10 +137,23 @@ TEST(Registry, ListsLinkedComponents) {
     EXPECT_EQ(info.plugin, "linked");
     names.push_back(std::string(to_string(info.kind)) + " " + info.name);
   }
-  EXPECT_THAT(names,
-              ElementsAre("head linear", "head refusing", "head failing", "agent head_only"));
+  EXPECT_THAT(names, ElementsAre("head linear", "head refusing", "head failing", "head reading",
+                                 "agent head_only"));
   ASSERT_EQ(registry().plugins().size(), 1u);
   EXPECT_FALSE(registry().plugins()[0].changed_on_disk);
+}
+
+TEST(Registry, NamesTheOptionOfAFileThatDoesNotExist) {
+  const auto created = [](const std::string& checkpoint) {
+    return error_text([&] {
+      registry().create<Head>(yaml("{type: reading, checkpoint: " + checkpoint + "}"), "agent.head",
+                              kHeadSpec);
+    });
+  };
+  EXPECT_EQ(created("/nowhere/w.pt"),
+            "/nowhere/w.pt: agent.head: cannot open; set agent.head.checkpoint to a file that "
+            "exists");
+  EXPECT_EQ(created("/etc/hostname"), "/etc/hostname: agent.head: cannot open");
 }
 
 TEST(Registry, AddsNoComponentOfAPluginWithADuplicateName) {
@@ -137,7 +163,7 @@ TEST(Registry, AddsNoComponentOfAPluginWithADuplicateName) {
   const std::string text = error_text([&] { registry().add("second", std::move(registrar)); });
   EXPECT_THAT(text, HasSubstr("the head 'linear' is already registered"));
   EXPECT_THAT(text, HasSubstr("one from the plugin 'linked'"));
-  EXPECT_EQ(registry().components().size(), 4u);
+  EXPECT_EQ(registry().components().size(), 5u);
   EXPECT_EQ(registry().plugins().size(), 1u);
 }
 
