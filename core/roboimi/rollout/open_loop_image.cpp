@@ -115,13 +115,19 @@ at::Tensor open_loop_image(const OpenLoopCurves& curves) {
     draw_panel(image, (dim / rows) * kPanelWidth, kHeader + (dim % rows) * kPanelHeight, name,
                commanded.select(1, dim), recorded.select(1, dim));
   }
-  // The time axis.
+  // The ends of the time axis, below the last panel of each column.
   const auto steps = static_cast<double>(commanded.size(0));
-  const std::string length = curves.control_hz > 0.0
-                                 ? fmt::format("0 .. {:.1f} s", steps / curves.control_hz)
-                                 : fmt::format("0 .. {:.0f} steps", steps);
-  draw_text(image, {static_cast<double>(kLeft), static_cast<double>(image.size(0) - 10)}, length,
-            kTick);
+  const std::string end = curves.control_hz > 0.0
+                              ? fmt::format("{:.1f} s", steps / curves.control_hz)
+                              : fmt::format("{:.0f} steps", steps);
+  for (std::int64_t column = 0; column < columns; ++column) {
+    const std::int64_t panels = std::min(rows, dims - column * rows);
+    const auto y = static_cast<double>(kHeader + panels * kPanelHeight - kBottom + 12);
+    const auto left = static_cast<double>(column * kPanelWidth + kLeft);
+    const auto right = static_cast<double>((column + 1) * kPanelWidth - kRight);
+    draw_text(image, {left, y}, "0", kTick);
+    draw_text(image, {right - text_width(end, kTick), y}, end, kTick);
+  }
   return image;
 }
 

@@ -39,6 +39,23 @@ TEST(OpenLoopImage, ShowsBothCurvesOfEveryDimension) {
   EXPECT_GT(larger.numel(), apart.numel());
 }
 
+TEST(OpenLoopImage, LabelsTheEndsOfTheTimeAxisBelowEachColumn) {
+  // 9 dimensions: a column of 5 panels and one of 4.
+  const at::Tensor rows = at::zeros({40, 9});
+  const at::Tensor image =
+      open_loop_image({.title = "", .commanded = rows, .recorded = rows, .control_hz = 20.0});
+  const auto inked = [&](std::int64_t x, std::int64_t y) {
+    const at::Tensor label = image.slice(0, y - 10, y + 3).slice(1, x, x + 30);
+    return label.lt(200).any().item<bool>();
+  };
+  for (const auto& [column, panels] : {std::pair(0, 5), std::pair(1, 4)}) {
+    const std::int64_t below = 58 + panels * 110 + 2;
+    EXPECT_TRUE(inked(column * 460 + 58, below)) << column;
+    EXPECT_TRUE(inked(column * 460 + 418, below)) << column;
+    EXPECT_FALSE(inked(column * 460 + 230, below)) << column;
+  }
+}
+
 TEST(OpenLoopImage, NeedsCurvesOfOneSize) {
   EXPECT_THAT(error_text([] {
                 open_loop_image({.commanded = at::zeros({3, 2}), .recorded = at::zeros({4, 2})});
