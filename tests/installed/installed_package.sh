@@ -103,11 +103,22 @@ grep -h 'binding file .*_ZNSt10filesystem' bindings.* | grep -v 'binding file [^
 grep -q 'to [^ ]*/libstdc++' bound.txt
 if grep 'to [^ ]*/libtorch' bound.txt; then exit 1; fi
 
+# code_of PAGE FOLDER: a code fence with a file name, such as ```cpp my_encoder.cpp, becomes that file.
+code_of() {
+  mkdir "$2"
+  awk -v folder="$2" '/^```[a-z]+ [^ ]+$/ {file = folder "/" $2; next} /^```/ {file = ""} file {print > file}' "$1"
+}
+
+say "build the program of the page on deployment and run it"
+code_of "$source/docs/deploy.md" robot
+cmake -S robot -B robot/build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
+cmake --build robot/build
+robot/build/my_robot runs/*_lewm_imf_attnres > commands.txt
+test "$(wc -l < commands.txt)" = 100
+expect 'my_robot: nowhere' sh -c '! robot/build/my_robot nowhere'
+
 say "build the plugin guide's code"
-mkdir guide
-# A code fence with a file name, such as ```cpp my_encoder.cpp, becomes that file.
-awk '/^```[a-z]+ [^ ]+$/ {file = "guide/" $2; next} /^```/ {file = ""} file {print > file}' \
-  "$source/docs/plugins.md"
+code_of "$source/docs/plugins.md" guide
 cmake -S guide -B guide/build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release
 cmake --build guide/build -j 2
 ctest --test-dir guide/build --output-on-failure
