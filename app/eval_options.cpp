@@ -91,9 +91,8 @@ po::options_description eval_options() {
       "config-dir", po::value<std::vector<std::string>>()->value_name("DIR")->composing(),
       "another folder of configs; may be repeated")(
       "data", po::value<std::string>()->value_name("PATH"),
-      "--probe, --open-loop: use this data instead of the experiment's; with --open-loop its "
-      "format "
-      "may differ")(
+      "--probe, --open-loop: use this data instead of the experiment's; with --open-loop, of any "
+      "format")(
       "held-out", po::value<std::int64_t>(),
       "--probe, --open-loop: number of episodes at the end of the data to test on; default: those "
       "that training held out, or else a fifth for --probe and all for --open-loop")(
