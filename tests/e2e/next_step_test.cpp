@@ -98,7 +98,7 @@ TEST_F(NextStep, ATrainingThatIsTooLargeForACpuSaysSo) {
   const std::vector<std::string> plan = {
       "run", "own_data.yaml", "data=hdf5", "data.path=data", "device=cpu", "--dry-run"};
   EXPECT_THAT(place_->run(plan).output,
-              HasSubstr("advice        a CPU takes days to train so many parameters: use a GPU"));
+              HasSubstr("advice        training so many parameters is slow on a CPU: use a GPU"));
   EXPECT_THAT(place_->run(words(plan, {"size=small", "agent.backbone.frozen=true"})).output,
               Not(HasSubstr("advice")));
 }

@@ -11,7 +11,7 @@
 
 namespace roboimi {
 
-// Trained parameters above which a CPU usually takes days.
+// Trained parameters above which training is slow on a CPU.
 inline constexpr std::int64_t kManyForCpu = 10'000'000;
 
 // What to do about a training that is slow on a CPU.

@@ -223,7 +223,7 @@ std::string describe_plan(const Preflight& preflight, const PreflightOptions& op
   const bool is_slow = options.data.device.is_cpu() && preflight.num_trained > kManyForCpu;
   const std::string advice =
       is_slow ? row("advice",
-                    fmt::format("a CPU takes days to train so many parameters: {}", kCpuAdvice))
+                    fmt::format("training so many parameters is slow on a CPU: {}", kCpuAdvice))
               : "";
   // The table, one row per topic.
   return row("parameters", fmt::format("{}, of which {} are trained", preflight.num_parameters,
