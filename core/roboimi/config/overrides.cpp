@@ -157,17 +157,20 @@ void require_declared(const ConfigNode& root, const Override& change,
   fail_unknown(root, change, declared);
 }
 
-// `a.type=NAME` chooses another component: the options of the former one are removed, except those
-// of the command line.
-void drop_former_options(ConfigNode& root, const Override& change) {
-  const auto component = component_of_type(change.key);
-  if (!component || change.action == Override::Action::kRemove) return;
-  auto* table = const_cast<ConfigNode*>(root.find_path(*component));
-  if (table == nullptr || !table->is_map()) return;
-  const ConfigNode* type = table->find("type");
-  if (type == nullptr || type->text() == change.value.text()) return;
-  std::erase_if(table->entries(), [](const auto& entry) {
-    return entry.first != "type" && entry.second.location().file != kCommandLine;
+// After `a.type=NAME`: removes the options of the former component from `a` that the new one does
+// not have, except those of the command line.
+void drop_former_options(ConfigNode& root, const std::string& component,
+                         const DeclaredKeys& declared) {
+  if (!declared) return;
+  const std::vector<std::string> keys = declared(root);
+  const auto is_declared = [&](const std::string& path) {
+    return std::ranges::any_of(
+        keys, [&](const std::string& key) { return key == path || key.starts_with(path + "."); });
+  };
+  auto* table = const_cast<ConfigNode*>(root.find_path(component));
+  std::erase_if(table->entries(), [&](const auto& entry) {
+    return entry.first != "type" && entry.second.location().file != kCommandLine &&
+           !is_declared(component + "." + entry.first);
   });
 }
 
@@ -248,10 +251,11 @@ void apply_override(ConfigNode& root, const Override& change, const DeclaredKeys
     case Override::Action::kChangeOrAdd:
       break;
   }
-  drop_former_options(root, change);
-  existing = const_cast<ConfigNode*>(root.find_path(change.key));
   if (existing != nullptr) {
+    const auto component = component_of_type(change.key);
+    const bool is_other = component && existing->text() != change.value.text();
     merge_into(*existing, change.value);
+    if (is_other) drop_former_options(root, *component, declared);
     return;
   }
   require_room(root, change.key);

@@ -159,21 +159,24 @@ TEST_F(Override, DoesNotReplaceATableByAString) {
 
 TEST_F(Override, AnotherTypeDropsTheOptionsOfTheFormerComponent) {
   folder_.write("run.yaml",
-                "agent: {backbone: {type: resnet, depth: 18, cameras: [a]}, gain: 1}\n");
+                "agent: {backbone: {type: resnet, depth: 18, cameras: [a], scale: 2}, gain: 1}\n");
   const DeclaredKeys declared = [](const ConfigNode& root) {
     const ConfigNode* type = root.find_path("agent.backbone.type");
     const bool is_mean = type != nullptr && type->text() == "mean_color";
-    return std::vector<std::string>{"agent.backbone", "env",
+    return std::vector<std::string>{"agent.backbone", "agent.backbone.scale", "env",
                                     is_mean ? "agent.backbone.width" : "agent.backbone.depth"};
   };
   const auto composed = [&](const Overrides& overrides) {
     return compose_config(folder_.file("run.yaml"), overrides, {}, declared).root.to_yaml();
   };
-  const std::string kept = "agent:\n  backbone:\n    type: mean_color\n    width: 4\n  gain: 1\n";
+  const std::string kept =
+      "agent:\n  backbone:\n    type: mean_color\n    scale: 2\n    width: 4\n  gain: 1\n";
   EXPECT_EQ(composed({"agent.backbone.type=mean_color", "agent.backbone.width=4"}), kept);
   EXPECT_EQ(composed({"agent.backbone.width=4", "agent.backbone.type=mean_color"}), kept);
-  EXPECT_EQ(composed({"agent.backbone.type=resnet", "agent.backbone.depth=34"}),
-            "agent:\n  backbone:\n    type: resnet\n    depth: 34\n    cameras: [a]\n  gain: 1\n");
+  EXPECT_EQ(
+      composed({"agent.backbone.type=resnet", "agent.backbone.depth=34"}),
+      "agent:\n  backbone:\n    type: resnet\n    depth: 34\n    cameras: [a]\n    scale: 2\n  "
+      "gain: 1\n");
   EXPECT_THAT(error_text([&] {
                 composed({"agent.backbone.type=mean_color", "agent.backbone.depth=3"});
               }),
