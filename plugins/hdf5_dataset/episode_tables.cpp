@@ -88,6 +88,13 @@ StreamSpec stored_stream(const Hdf5File& file, const std::string& name, std::int
        .next = "remove it from data.stream_names, or record it in that form"});
 }
 
+bool is_text(const Hdf5File& file, const std::string& name, std::int64_t num_rows) {
+  const std::string table = stream_table(name);
+  if (!file.is_dataset(table) || file.type(table).kind != ElementKind::kUint8) return false;
+  const std::vector<std::int64_t> shape = file.shape(table);
+  return shape.size() == 2 && shape[0] == num_rows && shape[1] > 0;
+}
+
 std::string env_state_name(const Hdf5File& file) {
   for (const char* name : {"/observations/env_state", "/env_state"}) {
     if (file.has(name)) return name;

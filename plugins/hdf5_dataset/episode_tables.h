@@ -16,6 +16,7 @@ inline constexpr char kQpos[] = "/observations/qpos";
 inline constexpr char kQvel[] = "/observations/qvel";
 inline constexpr char kAction[] = "/action";
 inline constexpr char kImages[] = "/observations/images";
+inline constexpr char kTask[] = "task";  // the stream of the instruction
 inline constexpr char kLabels[] = "/observations/labels";
 
 // The shape [L, D] of a numeric table; a dataset [L] has one column. Throws Error for anything
@@ -35,6 +36,9 @@ std::string stream_table(const std::string& name);
 // The stream that is stored there, inferred from its dtype and rank. Throws Error for an
 // unsupported dtype or shape, or a different number of rows.
 StreamSpec stored_stream(const Hdf5File& file, const std::string& name, std::int64_t num_rows);
+
+// Whether the dataset of an additional stream holds one string per state.
+bool is_text(const Hdf5File& file, const std::string& name, std::int64_t num_rows);
 
 // The name of the privileged state's dataset; empty if the episode has none.
 std::string env_state_name(const Hdf5File& file);

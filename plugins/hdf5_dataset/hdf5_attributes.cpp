@@ -15,6 +15,7 @@ namespace roboimi::hdf5_dataset {
 namespace {
 
 constexpr double kTwoTo64 = 18446744073709551616.0;
+constexpr std::size_t kMostTextBytes = 1 << 20;  // of a list of strings
 
 std::string read_string(hid_t attribute, hid_t type, std::size_t size) {
   if (H5Tis_variable_str(type) > 0) {
@@ -163,6 +164,50 @@ Attribute<std::string> Hdf5File::text_attribute(const std::string& name,
   std::optional<std::string> text;
   if (const auto* found = std::get_if<std::string>(&value)) text = *found;
   return parsed_attribute(value, std::move(text));
+}
+
+Attribute<std::vector<std::string>> Hdf5File::texts_attribute(const std::string& name,
+                                                              const std::string& object) const {
+  const Hdf5Lock lock;
+  if (!has(object) ||
+      H5Aexists_by_name(file_.get(), object.c_str(), name.c_str(), H5P_DEFAULT) <= 0) {
+    return {};
+  }
+  const Handle attribute(
+      H5Aopen_by_name(file_.get(), object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT));
+  if (!attribute) return {.value = {}, .unparsed = "an attribute that cannot be opened"};
+  const Handle space(H5Aget_space(attribute.get()));
+  const Handle type(H5Aget_type(attribute.get()));
+  const ElementType element = element_type(type.get());
+  const hssize_t stored = H5Sget_simple_extent_npoints(space.get());
+  const std::string found = fmt::format("{} values of type {}", stored, element.name);
+  const auto count = static_cast<std::size_t>(std::max<hssize_t>(stored, 0));
+  if (H5Tget_class(type.get()) != H5T_STRING || count == 0 ||
+      element.size > kMostTextBytes / std::max<std::size_t>(count, 1)) {
+    return {.value = {}, .unparsed = found};
+  }
+
+  // Strings of variable length: HDF5 allocates each; they are copied, then freed.
+  std::vector<std::string> texts;
+  if (H5Tis_variable_str(type.get()) > 0) {
+    std::vector<char*> rows(count, nullptr);
+    if (H5Aread(attribute.get(), type.get(), rows.data()) < 0) {
+      return {.value = {}, .unparsed = found};
+    }
+    for (const char* row : rows) texts.emplace_back(row == nullptr ? "" : row);
+    H5Dvlen_reclaim(type.get(), space.get(), H5P_DEFAULT, rows.data());
+    return {.value = std::move(texts), .unparsed = ""};
+  }
+
+  // Strings of fixed length, up to their padding with zeros.
+  std::string bytes(count * element.size, '\0');
+  if (H5Aread(attribute.get(), type.get(), bytes.data()) < 0) {
+    return {.value = {}, .unparsed = found};
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    texts.emplace_back(bytes.substr(i * element.size, element.size).c_str());
+  }
+  return {.value = std::move(texts), .unparsed = ""};
 }
 
 }  // namespace roboimi::hdf5_dataset

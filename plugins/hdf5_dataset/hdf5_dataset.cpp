@@ -26,13 +26,21 @@ namespace fs = std::filesystem;
 
 std::string image_name(const std::string& camera) { return std::string(kImages) + "/" + camera; }
 
+// The table of a stream other than a camera. `env_state`: that of the privileged state.
+std::string table_of(const StreamSpec& stream, const std::string& env_state) {
+  if (stream.name == roboimi::kState) return kQpos;
+  if (stream.name == roboimi::kEnvState) return env_state;
+  return stream_table(stream.name);
+}
+
 [[noreturn]] void fail_size(const Hdf5File& file, const std::string& what,
                             const std::string& expected, const std::string& found) {
   throw Error({.what = what,
                .where = file.path().string(),
                .expected = expected,
                .found = found,
-               .next = "store episodes of different robots or settings in different folders"});
+               .next = "store episodes of different robots or settings in different folders, or "
+                       "leave such episodes out with data.unreadable=skip"});
 }
 
 // A file of the other layout gets an error that names the component for it.
@@ -72,16 +80,19 @@ Hdf5Dataset::Hdf5Dataset(const DatasetOptions& options) : options_(options) {
   }
   spec_.control_hz = control_rate(rates, options.control_hz);
 
-  // The privileged state is used only if every episode has it.
-  const auto missing = std::count(env_state_names_.begin(), env_state_names_.end(), "");
-  if (missing > 0 && spec_.env_state_dim() > 0) {
-    logger().info("hdf5_dataset: env_state is not used: {} of {} episodes do not have it", missing,
-                  num_episodes());
-    std::erase_if(spec_.streams,
-                  [](const StreamSpec& stream) { return stream.name == roboimi::kEnvState; });
-  }
+  // The privileged state and, by default, the instruction are used only if every episode has them.
+  drop_incomplete(roboimi::kEnvState, std::ranges::count(env_state_names_, ""));
+  drop_incomplete(kTask, num_episodes() - num_tasks_);
+  labels_.apply(spec_);
   log_shift();
   notes.log();
+}
+
+void Hdf5Dataset::drop_incomplete(const std::string& name, std::int64_t num_missing) {
+  if (num_missing == 0 || spec_.find(name) == nullptr) return;
+  logger().info("hdf5_dataset: {} is not used: {} of {} episodes do not have it", name, num_missing,
+                num_episodes());
+  std::erase_if(spec_.streams, [&](const StreamSpec& stream) { return stream.name == name; });
 }
 
 // A config of an earlier version, which shifted only with `alignment: act`, reads other pairs now.
@@ -142,6 +153,11 @@ void Hdf5Dataset::add_episode(const Hdf5File& file, ReadingNotes& notes) {
   add_streams(file, length, read);
 
   // Linked files, unused datasets and attributes.
+  for (const StreamSpec& stream : spec_.streams) {
+    const std::string table = table_of(stream, env_state);
+    if (std::ranges::count(read, table) > 0) labels_.add(file, table, stream, notes);
+  }
+  num_tasks_ += std::ranges::count(read, stream_table(kTask));
   for (const std::string& name : read) {
     for (const fs::path& other : file.other_files(name)) other_files_.insert(other);
   }
@@ -184,6 +200,11 @@ void Hdf5Dataset::add_stream(const Hdf5File& file, const StreamSpec& found) {
     return;
   }
   if (*known == found) return;
+  if (known->kind == StreamKind::kText && found.kind == StreamKind::kText) {
+    // Shorter strings are padded when they are read.
+    if (found.shape[0] > known->shape[0]) spec_.set(found);
+    return;
+  }
   const auto describe = [](const StreamSpec& stream) {
     return stream.kind == StreamKind::kRgb
                ? fmt::format("{}x{}", stream.shape[0], stream.shape[1])
@@ -207,7 +228,9 @@ void Hdf5Dataset::add_cameras(const Hdf5File& file, std::int64_t length,
 
 void Hdf5Dataset::add_streams(const Hdf5File& file, std::int64_t length,
                               std::vector<std::string>& read) {
-  for (const std::string& name : options_.stream_names) {
+  std::vector<std::string> names = options_.stream_names;
+  if (names.empty() && is_text(file, kTask, length)) names.emplace_back(kTask);
+  for (const std::string& name : names) {
     read.push_back(stream_table(name));
     add_stream(file, stored_stream(file, name, length));
   }
@@ -255,10 +278,11 @@ at::Tensor Hdf5Dataset::read(std::int64_t index, const std::string& name, std::i
   if (found.kind == StreamKind::kRgb) {
     return read_frames(file, image_name(name), name, found.size(), info.length, first, count);
   }
-  std::string table = stream_table(name);
-  if (name == roboimi::kState) table = kQpos;
-  if (name == roboimi::kEnvState) table = env_state_names_[static_cast<std::size_t>(index)];
+  const std::string table = table_of(found, env_state_names_[static_cast<std::size_t>(index)]);
   const at::Tensor rows = file.read_rows(table, first, count, found.dtype);
+  if (found.kind == StreamKind::kText) {
+    return at::constant_pad_nd(rows, {0, found.shape[0] - rows.size(1)});
+  }
   return found.kind == StreamKind::kVector ? as_table(rows) : rows;
 }
 

@@ -14,6 +14,7 @@
 
 #include "plugins/hdf5_dataset/camera_frames.h"
 #include "plugins/hdf5_dataset/control_rate.h"
+#include "plugins/hdf5_dataset/stream_labels.h"
 #include "plugins/hdf5_dataset/unreadable.h"
 #include "roboimi/config/schema.h"
 #include "roboimi/contract/dataset.h"
@@ -21,15 +22,14 @@
 
 namespace roboimi::hdf5_dataset {
 
-class ReadingNotes;
-
 struct DatasetOptions {
   std::filesystem::path path;                  // a folder of episode_N.hdf5, or one file
   std::vector<std::string> camera_names = {};  // cameras to load, in this order; empty: all
-  std::vector<std::string> stream_names = {};  // additional streams to load from /observations
-  std::optional<double> control_hz = {};       // replaces the recorded rates
-  std::vector<std::string> episodes = {};      // numbers N and ranges; empty: all
-  std::int64_t max_episodes = 0;               // use only the first N; 0: all
+  // Additional streams to load from /observations; empty: `task`, if every episode has it as text.
+  std::vector<std::string> stream_names = {};
+  std::optional<double> control_hz = {};   // replaces the recorded rates
+  std::vector<std::string> episodes = {};  // numbers N and ranges; empty: all
+  std::int64_t max_episodes = 0;           // use only the first N; 0: all
   // In episodes whose attribute `sim` is false, row t gets the action recorded at row t - 1, as in
   // ACT's training.
   bool shift_real_actions = true;
@@ -61,6 +61,7 @@ class Hdf5Dataset : public Dataset, public LeavesOut {
   void add_file(const std::filesystem::path& path, ReadingNotes& notes,
                 std::vector<RecordedRate>& rates);
   void add_episode(const Hdf5File& file, ReadingNotes& notes);
+  void drop_incomplete(const std::string& stream, std::int64_t num_missing);
   void log_shift() const;
   void add_sizes(const Hdf5File& file, std::int64_t state_dim, std::int64_t action_dim,
                  std::int64_t env_state_dim);
@@ -74,8 +75,10 @@ class Hdf5Dataset : public Dataset, public LeavesOut {
   DatasetOptions options_;
   ObservationSpec spec_;
   std::vector<EpisodeInfo> episodes_;
-  std::vector<bool> is_real_;                    // per episode: its attribute `sim` is false
-  std::vector<std::string> env_state_names_;     // per episode; empty: not recorded
+  std::vector<bool> is_real_;                 // per episode: its attribute `sim` is false
+  std::vector<std::string> env_state_names_;  // per episode; empty: not recorded
+  std::int64_t num_tasks_ = 0;                // episodes whose stream `task` was loaded
+  StreamLabels labels_;
   std::set<std::filesystem::path> other_files_;  // files that the episodes link to
   std::vector<std::string> left_out_;            // reasons
   mutable FrameOffsets offsets_;

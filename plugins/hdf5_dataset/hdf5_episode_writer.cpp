@@ -12,6 +12,7 @@
 #include "plugins/hdf5_dataset/episode_tables.h"
 #include "plugins/hdf5_dataset/hdf5_file.h"
 #include "plugins/hdf5_dataset/new_hdf5_file.h"
+#include "plugins/hdf5_dataset/stream_labels.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/io/image.h"
@@ -22,6 +23,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kRowsAtOnce = 32;  // images in memory
+// An attribute has at most 64 KiB, of which each string takes 16 bytes.
+constexpr std::int64_t kMostNames = 4000;
 
 using Jpegs = std::vector<std::vector<std::uint8_t>>;
 
@@ -115,6 +118,19 @@ void check(const fs::path& file, const EpisodeRecord& record) {
   }
 }
 
+std::string table_of(const StreamSpec& stream) {
+  if (stream.name == roboimi::kState) return kQpos;
+  if (stream.name == roboimi::kVelocity) return kQvel;
+  return stream_table(stream.name);
+}
+
+// Attributes with the unit and the names of the columns.
+void write_labels(NewHdf5File& file, const std::string& table, const StreamSpec& stream) {
+  if (!stream.unit.empty()) file.text(table, kUnit, stream.unit);
+  const auto count = std::ssize(stream.element_names);
+  if (count > 0 && count <= kMostNames) file.texts(table, kNames, stream.element_names);
+}
+
 // Writes everything but the images.
 void write_tables(NewHdf5File& file, const EpisodeRecord& record, bool has_jpegs) {
   file.flag("sim", true);
@@ -129,11 +145,15 @@ void write_tables(NewHdf5File& file, const EpisodeRecord& record, bool has_jpegs
   file.table(kQpos, state);
   file.table(kQvel, velocity.defined() ? velocity.to(at::kFloat) : at::zeros_like(state));
   for (const StreamSpec& stream : record.streams) {
+    if (stream.is_image()) continue;
+    const std::string table = table_of(stream);
     const bool has_place = stream.name == roboimi::kState || stream.name == roboimi::kVelocity;
-    if (has_place || stream.is_image()) continue;
-    // Vectors are stored as float32, the only dtype of vectors that datasets return.
-    const at::ScalarType dtype = stream.kind == StreamKind::kVector ? at::kFloat : stream.dtype;
-    file.table(stream_table(stream.name), record.observations.at(stream.name).to(dtype));
+    if (!has_place) {
+      // Vectors are stored as float32, the only dtype of vectors that datasets return.
+      const at::ScalarType dtype = stream.kind == StreamKind::kVector ? at::kFloat : stream.dtype;
+      file.table(table, record.observations.at(stream.name).to(dtype));
+    }
+    if (stream.kind == StreamKind::kVector) write_labels(file, table, stream);
   }
   if (!record.labels.empty()) file.group("/observations/labels");
   for (const auto& [name, values] : record.labels) {

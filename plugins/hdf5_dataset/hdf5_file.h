@@ -89,6 +89,9 @@ class Hdf5File {
   Attribute<bool> boolean_attribute(const std::string& name, const std::string& object = "/") const;
   Attribute<std::string> text_attribute(const std::string& name,
                                         const std::string& object = "/") const;
+  // A list of strings of fixed or variable length.
+  Attribute<std::vector<std::string>> texts_attribute(const std::string& name,
+                                                      const std::string& object = "/") const;
 
  private:
   Handle open(const std::string& name) const;

@@ -142,6 +142,31 @@ void NewHdf5File::flag(const char* name, bool value) {
   attribute(name, type.get(), &number);
 }
 
+void NewHdf5File::text_attribute(const std::string& table, const char* name, const Handle& space,
+                                 const std::vector<std::string>& values) {
+  const Handle type(checked(H5Tcopy(H5T_C_S1)));
+  checked(H5Tset_size(type.get(), H5T_VARIABLE));
+  checked(H5Tset_cset(type.get(), H5T_CSET_UTF8));
+  std::vector<const char*> texts;
+  for (const std::string& value : values) texts.push_back(value.c_str());
+  const Handle attribute(
+      checked(H5Acreate_by_name(file_.get(), table.c_str(), name, type.get(), space.get(),
+                                H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)));
+  checked(H5Awrite(attribute.get(), type.get(), texts.data()));
+}
+
+void NewHdf5File::text(const std::string& table, const char* name, const std::string& value) {
+  const Hdf5Lock lock;
+  text_attribute(table, name, Handle(checked(H5Screate(H5S_SCALAR))), {value});
+}
+
+void NewHdf5File::texts(const std::string& table, const char* name,
+                        const std::vector<std::string>& values) {
+  const Hdf5Lock lock;
+  const hsize_t count = values.size();
+  text_attribute(table, name, Handle(checked(H5Screate_simple(1, &count, nullptr))), values);
+}
+
 void NewHdf5File::finish() {
   const Hdf5Lock lock;
   checked(H5Fflush(file_.get(), H5F_SCOPE_GLOBAL));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "plugins/hdf5_dataset/hdf5_library.h"
 #include "plugins/hdf5_dataset/mapped_output.h"
@@ -35,6 +36,10 @@ class NewHdf5File {
   void number(const char* name, double value);
   void flag(const char* name, bool value);  // as h5py writes a bool: an enumeration of int8
 
+  // Attributes of a table: a string, or a list of at least one string, of variable length in UTF-8.
+  void text(const std::string& table, const char* name, const std::string& value);
+  void texts(const std::string& table, const char* name, const std::vector<std::string>& values);
+
   // Completes the file on disk.
   void finish();
 
@@ -43,6 +48,8 @@ class NewHdf5File {
                 bool has_chunks);
   void write(const Handle& table, hid_t memory_space, hid_t file_space, const at::Tensor& data);
   void attribute(const char* name, hid_t type, const void* value);
+  void text_attribute(const std::string& table, const char* name, const Handle& space,
+                      const std::vector<std::string>& values);
 
   MappedOutput output_;
   Handle file_;

@@ -14,10 +14,11 @@ static void declare(OptionFields& fields, DatasetOptions& o) {
   fields.texts("camera_names", o.camera_names,
                "cameras to load, by their names in /observations/images; default: all of the first "
                "episode, except depth");
-  fields.texts(
-      "stream_names", o.stream_names,
-      "additional streams to load, by their names in /observations: depth [L, H, W] as "
-      "float32 (meters) or uint16 (millimeters), vectors [L, n], text as uint8 [L, bytes]");
+  fields.texts("stream_names", o.stream_names,
+               "additional streams to load, by their names in /observations: depth [L, H, W] as "
+               "float32 (meters) or uint16 (millimeters), vectors [L, n], text as uint8 [L, "
+               "bytes]; default: "
+               "task, if every episode has it as text");
   fields
       .number("control_hz", o.control_hz,
               "control rate; default: the one in the attributes control_hz, if any")

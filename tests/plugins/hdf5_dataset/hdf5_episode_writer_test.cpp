@@ -5,10 +5,12 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/log_route.h"
 #include "roboimi/data/frame_store.h"
 #include "tests/error_text.h"
 #include "tests/plugins/hdf5_dataset/act_episodes.h"
@@ -49,6 +51,107 @@ TEST_F(Hdf5Writer, StoresDepthForcesAndText) {
   const at::Tensor depth =
       depth_in_meters(dataset.read(0, "wrist_depth", 0, kLength), dataset.spec().at("wrist_depth"));
   EXPECT_TRUE(at::allclose(depth, meters, 0, 1e-3));
+}
+
+// `record()` with an instruction, of which the spec has room for `bytes`.
+EpisodeRecord instructed_record(const std::string& task, std::int64_t bytes) {
+  EpisodeRecord episode = record(false);
+  episode.streams.push_back(text_stream("task", bytes));
+  episode.observations["task"] = text_tensor(task, bytes).repeat({kLength, 1});
+  return episode;
+}
+
+TEST_F(Hdf5Writer, TheInstructionIsReadIfEveryEpisodeHasOne) {
+  const Hdf5EpisodeWriter writer({});
+  writer.write(folder("tasks/episode_0.hdf5"), instructed_record("hand over", 9));
+  writer.write(folder("tasks/episode_1.hdf5"), instructed_record("lift the box", 20));
+  DatasetOptions chosen = options("tasks");
+  const Hdf5Dataset all(chosen);
+  EXPECT_EQ(all.spec().at("task"), text_stream("task", 20));
+  EXPECT_EQ(text_of(all.read(0, "task", 5, 1)[0]), "hand over");
+  EXPECT_EQ(text_of(all.read(1, "task", 0, 1)[0]), "lift the box");
+  EXPECT_EQ(all.read_all(0, "task").sizes(), (std::vector<std::int64_t>{kLength, 20}));
+  chosen.stream_names = {"env_state"};
+  EXPECT_EQ(Hdf5Dataset(chosen).spec().find("task"), nullptr) << "other streams are chosen";
+
+  // Episodes without an instruction, or with numbers under its name.
+  chosen = options("tasks");
+  writer.write(folder("tasks/episode_2.hdf5"), record(false));
+  EXPECT_EQ(Hdf5Dataset(chosen).spec().find("task"), nullptr);
+  EpisodeRecord numbered = record(false);
+  numbered.streams.push_back(vector_stream("task", 2));
+  numbered.observations["task"] = table(0, 2);
+  writer.write(folder("tasks/episode_2.hdf5"), numbered);
+  EXPECT_EQ(Hdf5Dataset(chosen).spec().find("task"), nullptr);
+  chosen.stream_names = {"task"};
+  EXPECT_THAT(error_text([&] { const Hdf5Dataset refused(chosen); }),
+              HasSubstr("the stream 'task' does not match the other episodes"));
+}
+
+// `record()` with units and names of the elements.
+EpisodeRecord labeled_record(const std::string& first_name) {
+  EpisodeRecord episode = record(false);
+  std::vector<std::string> names = {first_name};
+  while (std::ssize(names) < kStateDim) names.push_back("gelenk_\xc3\xa4" + c10::str(names.size()));
+  for (StreamSpec& stream : episode.streams) {
+    if (stream.name != roboimi::kState) continue;
+    stream.unit = "rad";
+    stream.element_names = names;
+  }
+  episode.streams.push_back(vector_stream("force", 2, "N", {"left", "right"}));
+  episode.observations["force"] = table(3, 2);
+  return episode;
+}
+
+TEST_F(Hdf5Writer, StoresUnitsAndNamesOfElements) {
+  const Hdf5EpisodeWriter writer({});
+  const EpisodeRecord episode = labeled_record("waist");
+  const fs::path file = folder("labels/episode_0.hdf5");
+  writer.write(file, episode);
+  DatasetOptions chosen = options("labels");
+  chosen.stream_names = {"force"};
+  const Hdf5Dataset dataset(chosen);
+  for (const StreamSpec& stream : episode.streams) {
+    if (stream.name == roboimi::kState || stream.name == "force") {
+      EXPECT_EQ(dataset.spec().at(stream.name), stream);
+    }
+  }
+  const std::string statement =
+      "f = h5py.File('" + file.string() +
+      "'); a = f['observations/force'].attrs; assert list(a['names']) == ['left', 'right']; "
+      "assert a['unit'] == 'N'; n = f['observations/qpos'].attrs['names']; "
+      "assert n[0] == 'waist' and n[13] == 'gelenk_\u00e413', n";
+  EXPECT_EQ(
+      std::system(
+          (ROBOIMI_SOURCE_DIR "/.venv/bin/python -c \"import h5py; " + statement + "\"").c_str()),
+      0);
+}
+
+TEST_F(Hdf5Writer, NamesThatDoNotFitAreIgnoredWithANote) {
+  const Hdf5EpisodeWriter writer({});
+  writer.write(folder("misfits/episode_0.hdf5"), labeled_record("waist"));
+  writer.write(folder("misfits/episode_1.hdf5"), labeled_record("elbow"));
+  EXPECT_EQ(std::system((ROBOIMI_SOURCE_DIR "/.venv/bin/python -c \"import h5py; f = h5py.File('" +
+                         folder("misfits/episode_0.hdf5").string() +
+                         "', 'r+'); f['observations/force'].attrs['names'] = ['left']; "
+                         "f['observations/force'].attrs['unit'] = 7\"")
+                            .c_str()),
+            0);
+  std::string log;
+  set_log_handler([&](LogLevel, std::string_view line) { (log += line) += '\n'; });
+  DatasetOptions chosen = options("misfits");
+  chosen.stream_names = {"force"};
+  const Hdf5Dataset dataset(chosen);
+  set_log_handler({});
+  EXPECT_EQ(dataset.spec().at(roboimi::kState), vector_stream(roboimi::kState, kStateDim, "rad"));
+  // The other episode's names are used.
+  EXPECT_EQ(dataset.spec().at("force"), vector_stream("force", 2, "N", {"left", "right"}));
+  EXPECT_THAT(log, HasSubstr("ignoring the attribute 'names of /observations/qpos' with the value "
+                             "[elbow, "));
+  EXPECT_THAT(log, HasSubstr("unlike other episodes, in episode_1.hdf5"));
+  EXPECT_THAT(log, HasSubstr("'names of /observations/force' with the value [left], expected 2 "
+                             "strings in UTF-8, in episode_0.hdf5"));
+  EXPECT_THAT(log, HasSubstr("'unit of /observations/force' with the value 7 in episode_0.hdf5"));
 }
 
 TEST_F(Hdf5Writer, StoresVectorsOfAnyDtypeAsFloats) {
@@ -123,10 +226,10 @@ TEST_F(Hdf5Writer, ReadsItsOwnFilesWithFramesInPlace) {
 
 TEST_F(Hdf5Writer, WritesTheSameBytesForTheSameRecord) {
   const Hdf5EpisodeWriter writer({});
-  writer.write(folder("same/one.hdf5"), record(false));
+  writer.write(folder("same/one.hdf5"), labeled_record("waist"));
   std::this_thread::sleep_for(
       std::chrono::milliseconds(1100));  // HDF5's time stamps are in seconds
-  writer.write(folder("same/two.hdf5"), record(false));
+  writer.write(folder("same/two.hdf5"), labeled_record("waist"));
   EXPECT_EQ(read_text(folder("same/one.hdf5")), read_text(folder("same/two.hdf5")));
 }
 
