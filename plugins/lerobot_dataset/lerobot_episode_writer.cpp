@@ -14,6 +14,7 @@
 #include "plugins/lerobot_dataset/episode_placement.h"
 #include "plugins/lerobot_dataset/written_features.h"
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 #include "roboimi/io/image.h"
 #include "roboimi/io/video.h"
 
@@ -94,7 +95,19 @@ fs::path LerobotEpisodeWriter::file_of(const fs::path& folder, std::int64_t inde
   return table_path(folder, index);
 }
 
+// A policy with a language input would learn from an instruction that nobody gave.
+void LerobotEpisodeWriter::note_default_task(const EpisodeRecord& record) const {
+  const bool is_default = options_.task == WriterOptions{}.task &&
+                          std::ranges::count(record.streams, kTask, &StreamSpec::name) == 0;
+  if (!is_default || has_noted_task_.exchange(true)) return;
+  logger().warn(
+      "lerobot_episode_writer: the episodes have no instruction and get the task '{}'; name it "
+      "with writer.task=TEXT",
+      options_.task);
+}
+
 void LerobotEpisodeWriter::write(const fs::path& file, const EpisodeRecord& record) const {
+  note_default_task(record);
   const std::vector<WrittenFeature> features = features_of(file, record, options_);
   EpisodeFacts facts{.header = {.seed = record.seed, .success = record.success},
                      .length = record.actions.size(0),

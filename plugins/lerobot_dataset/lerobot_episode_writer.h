@@ -9,6 +9,7 @@
 // episodes, and placing the episode again completes it. See README.md for the features.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -45,7 +46,10 @@ class LerobotEpisodeWriter : public EpisodeWriter {
   EpisodeHeader read_header(const std::filesystem::path& file) const override;
 
  private:
+  void note_default_task(const EpisodeRecord& record) const;
+
   WriterOptions options_;
+  mutable std::atomic<bool> has_noted_task_ = false;
   // The state of the folder of the last call of place().
   mutable std::mutex mutex_;
   mutable PlacedEpisodes placed_;

@@ -16,6 +16,7 @@
 #include "plugins/lerobot_dataset/task_table.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
+#include "roboimi/common/log_route.h"
 #include "roboimi/common/random.h"
 #include "roboimi/testing/conformance.h"
 #include "tests/plugins/lerobot_dataset/set_test.h"
@@ -101,6 +102,25 @@ TEST_F(LerobotWriter, HasTheSameTotalsIfAnEpisodeIsPlacedAgain) {
   collect(LerobotEpisodeWriter({}), 3);
   EXPECT_EQ(json("stats.json"), stats);
   expect_sound({0, 1, 2, 3});
+}
+
+TEST_F(LerobotWriter, WarnsOnceIfNoInstructionIsGiven) {
+  std::string log;
+  set_log_handler([&](LogLevel, std::string_view line) { (log += line) += '\n'; });
+  const LerobotEpisodeWriter unnamed({});
+  collect(unnamed, 0);
+  collect(unnamed, 1);
+  EXPECT_EQ(log,
+            "lerobot_episode_writer: the episodes have no instruction and get the task 'do the "
+            "task'; name it with writer.task=TEXT\n");
+  log.clear();
+  collect(LerobotEpisodeWriter({.task = "open the drawer"}), 2);
+  EpisodeRecord instructed = make_record(3);
+  instructed.streams.push_back(text_stream("task", 11));
+  instructed.observations["task"] = text_tensor("do the task", 11).repeat({kLength, 1});
+  collect(LerobotEpisodeWriter({}), 3, instructed);
+  set_log_handler({});
+  EXPECT_EQ(log, "");
 }
 
 TEST_F(LerobotWriter, ReadsBackWhatItWrote) {
