@@ -40,7 +40,8 @@ at::Tensor read_frames(const Hdf5File& file, const std::string& name, const std:
              .where = file.path().string(),
              .expected = fmt::format("{}x{}", size.height, size.width),
              .found = fmt::format("{}x{}", frame.size(0), frame.size(1)),
-             .next = "store episodes of different robots or settings in different folders"});
+             .next = "store the episode again with frames of one size, or leave it out with "
+                     "data.episodes"});
       }
       decoded[i].copy_(frame);
     }

@@ -54,6 +54,16 @@ std::vector<fs::path> visible_entries(const fs::path& folder) {
   return entries;
 }
 
+// The files episode_N.hdf5, ordered by N.
+std::vector<std::pair<std::int64_t, fs::path>> numbered_episodes(const fs::path& folder) {
+  std::vector<std::pair<std::int64_t, fs::path>> found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (const auto number = episode_number(entry.path())) found.emplace_back(*number, entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
 bool holds_episodes(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) return false;
@@ -135,6 +145,14 @@ FolderFormat known_format(const fs::path& folder) {
   return {};
 }
 
+std::vector<std::string> episode_names(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& [number, file] : numbered_episodes(folder)) {
+    names.push_back(file.filename().string());
+  }
+  return names;
+}
+
 std::vector<fs::path> episode_files(const fs::path& path, const EpisodeSelection& selection) {
   if (!fs::exists(path)) {
     throw Error({.what = "no such folder or file",
@@ -149,14 +167,9 @@ std::vector<fs::path> episode_files(const fs::path& path, const EpisodeSelection
   if (!fs::is_directory(path)) {
     found.emplace_back(episode_number(path).value_or(0), path);
   } else {
-    for (const auto& entry : fs::directory_iterator(path)) {
-      if (const auto number = episode_number(entry.path())) {
-        found.emplace_back(*number, entry.path());
-      }
-    }
+    found = numbered_episodes(path);
   }
   if (found.empty()) throw no_episodes(path);
-  std::sort(found.begin(), found.end());
   require_different_numbers(found);
   // The selected ones.
   std::vector<std::int64_t> numbers;

@@ -16,6 +16,9 @@ struct FolderFormat {
 };
 FolderFormat known_format(const std::filesystem::path& folder);
 
+// The names of the files episode_N.hdf5 in a folder, ordered by N.
+std::vector<std::string> episode_names(const std::filesystem::path& folder);
+
 // The files episode_N.hdf5 of a folder whose N is selected, ordered by N, or `path` itself if it is
 // a file (N is 0 if its name has another form). Hidden files are ignored. If there is none, an
 // Error describes the folder's contents.

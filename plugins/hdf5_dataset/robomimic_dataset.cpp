@@ -67,6 +67,14 @@ void check_is_file(const fs::path& path) {
     if (extension == ".hdf5" || extension == ".h5") names.push_back(entry.path().filename());
   }
   std::sort(names.begin(), names.end());
+  if (const std::vector<std::string> episodes = episode_names(path); !episodes.empty()) {
+    throw Error({.what = "the path is a folder of another format",
+                 .where = path.string(),
+                 .expected = "one HDF5 file with all demonstrations",
+                 .found = fmt::format("{} files of ACT's layout ({}{})", episodes.size(),
+                                      episodes.front(), episodes.size() > 1 ? ", ..." : ""),
+                 .next = "read it with data=hdf5 data.path=" + path.string()});
+  }
   if (const FolderFormat format = known_format(path); !format.name.empty()) {
     throw Error({.what = "the path is a folder of another format",
                  .where = path.string(),
@@ -77,8 +85,7 @@ void check_is_file(const fs::path& path) {
   throw Error({.what = "the path is a folder",
                .where = path.string(),
                .expected = "one HDF5 file with all demonstrations",
-               .found = names.empty() ? "no HDF5 files"
-                                      : fmt::format("a folder with {}", fmt::join(names, ", ")),
+               .found = names.empty() ? "no HDF5 files" : "a folder with " + shortened(names),
                .next = names.empty() ? "set data.path to the file"
                                      : "data.path=" + (path / names.front()).string()});
 }

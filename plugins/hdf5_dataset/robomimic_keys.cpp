@@ -40,6 +40,9 @@ void require_datasets(const Hdf5File& file, const Demo& demo,
         parts.next = did_you_mean(dataset.substr(dataset.rfind('/') + 1),
                                   file.children(dataset.substr(0, dataset.rfind('/'))),
                                   "name the tables of the action in data.actions");
+        if (dataset.ends_with("/actions") && file.is_dataset(demo.group() + "/action")) {
+          parts.next = "read the table 'action': data.actions=[action]";
+        }
       } else if (parts.next.empty()) {
         parts.next = fmt::format("write {} again, or leave it out with data.episodes", demo.name);
       }

@@ -29,15 +29,6 @@ std::optional<std::int64_t> trailing_number(const std::string& name) {
   return number;
 }
 
-std::string shortened(std::vector<std::string> names) {
-  const std::size_t count = names.size();
-  if (count > kMostListed) {
-    names.resize(kMostListed);
-    names.push_back(fmt::format("and {} more", count - kMostListed));
-  }
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
 // The masks that must have no demonstration in common with `mask`: "valid" or "val" for "train",
 // and "20_percent_valid" for "20_percent_train", as robomimic names them.
 std::vector<std::string> counterparts(const Hdf5File& file, const std::string& mask) {
@@ -109,6 +100,15 @@ bool has_vector(const std::vector<ObservationKey>& keys, const std::string& name
 }
 
 }  // namespace
+
+std::string shortened(std::vector<std::string> names) {
+  const std::size_t count = names.size();
+  if (count > kMostListed) {
+    names.resize(kMostListed);
+    names.push_back(fmt::format("and {} more", count - kMostListed));
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
 
 bool has_robomimic_layout(const Hdf5File& file) {
   const std::vector<std::string> names = file.children(kData);

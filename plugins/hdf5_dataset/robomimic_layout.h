@@ -21,6 +21,9 @@ struct Demo {
   std::string group() const { return "/data/" + name; }
 };
 
+// The first names of a list, and how many follow.
+std::string shortened(std::vector<std::string> names);
+
 // Whether the file has demonstrations, without reading them.
 bool has_robomimic_layout(const Hdf5File& file);
 // The same for a path; false for anything that cannot be opened.

@@ -66,7 +66,9 @@ Error missing_column(const parquet::Reader& reader, const std::string& name) {
                 .where = reader.file().string(),
                 .expected = "a column for every feature of meta/info.json that is no video",
                 .found = printable(fmt::format("{}", fmt::join(columns, ", "))),
-                .next = "restore the file, or leave the feature out"});
+                .next = name.starts_with("action")
+                            ? "restore the file, or name the columns of the action in data.actions"
+                            : "restore the file, or leave the feature out"});
 }
 
 DataColumn::DataColumn(const parquet::Reader& reader, const std::string& name, std::int64_t first,

@@ -10,6 +10,7 @@
 
 #include "plugins/lerobot_dataset/folder_listing.h"
 #include "plugins/lerobot_dataset/json_file.h"
+#include "plugins/lerobot_dataset/other_formats.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
 
@@ -49,10 +50,17 @@ Error no_data_set(const fs::path& folder) {
     return Error({.what = "no such folder",
                   .where = folder.string(),
                   .expected = "the folder of a LeRobot dataset, with meta/info.json",
-                  .next = "set data.path to it; a dataset of the Hugging Face hub must be "
-                          "downloaded first: hf download --repo-type dataset NAME"});
+                  .next =
+                      "set data.path to it; a dataset of the Hugging Face hub must be "
+                      "downloaded first: hf download --repo-type dataset NAME --local-dir FOLDER"});
   }
+  const OtherFormat other = other_format(folder);
+  std::string found = fs::is_directory(folder, ignored) ? "no such file in it" : "a file";
   std::string next = "set data.path to the folder that contains meta/, data/ and videos/";
+  if (!other.found.empty()) {
+    found = other.found;
+    next = other.next;
+  }
   for (const auto& [depth, folders] : {std::pair(1, "one folder"), {2, "two folders"}}) {
     const fs::path below = data_set_below(folder, depth);
     if (below.empty()) continue;
@@ -62,7 +70,7 @@ Error no_data_set(const fs::path& folder) {
   return Error({.what = "the folder is not a LeRobot dataset",
                 .where = folder.string(),
                 .expected = kInfo,
-                .found = fs::is_directory(folder, ignored) ? "no such file in it" : "a file",
+                .found = found,
                 .next = next});
 }
 
@@ -172,6 +180,14 @@ PathTemplate read_template(const Json& json, const char* key, const fs::path& fi
   }
 }
 
+// LeRobot's scripts bring older versions up to date. Nothing here reads a newer one.
+std::string next_for_version(const std::string& version) {
+  if (version.starts_with("v1.") || version.starts_with("v0.")) {
+    return "convert it to v2.1 or v3.0 with the scripts of LeRobot (lerobot.datasets)";
+  }
+  return "update roboimi, or export the data again in version v3.0";
+}
+
 }  // namespace
 
 bool Feature::is_number() const {
@@ -209,8 +225,7 @@ InfoFile read_info(const fs::path& folder) {
   info.is_v3 = info.version.starts_with("v3.");
   if (!info.is_v3 && info.version != "v2.0" && info.version != "v2.1") {
     fail(info.file, "the version of the dataset is not supported", "v2.0, v2.1 or v3.0",
-         printable(info.version),
-         "convert it with the scripts of LeRobot (lerobot.datasets.v30) or update roboimi");
+         printable(info.version), next_for_version(info.version));
   }
   info.fps = read_fps(json, info.file);
   info.chunks_size =

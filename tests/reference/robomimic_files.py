@@ -114,6 +114,9 @@ def write_defects(write):
     with write("broken_link") as file:
         demos(file)
         file["data/demo_0/obs/state"] = h5py.ExternalLink("missing.hdf5", "/state")
+    with write("action") as file:
+        demos(file, [0])
+        file.move("data/demo_0/actions", "data/demo_0/action")
     with write("empty_demo") as file:
         demos(file, [0])
         file["data/demo_1/actions"] = np.zeros((0, 7))

@@ -3,6 +3,7 @@
 #include "plugins/hdf5_dataset/robomimic_dataset.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cstdlib>
@@ -275,6 +276,10 @@ TEST_F(RobomimicFiles, WithDefectsAreRejectedByDemonstration) {
     EXPECT_THAT(error, HasSubstr(std::string(name) + ".hdf5"));
     for (const char* text : texts) EXPECT_THAT(error, HasSubstr(text));
   }
+  EXPECT_THAT(error_of("action"), HasSubstr("data.actions=[action]"));
+  RobomimicOptions renamed = options("action");
+  renamed.actions = {"action"};
+  EXPECT_EQ(RobomimicDataset(renamed).num_episodes(), 1);
   // The other demonstrations can be used.
   RobomimicOptions sound = options("other_size");
   sound.episodes = {"0-2"};
@@ -297,6 +302,21 @@ TEST_F(RobomimicFiles, AreNotMixedUpWithTheOtherLayout) {
                     Not(HasSubstr("rename"))));
   EXPECT_THAT(error_of(RobomimicOptions{.path = place / "lift"}),
               AllOf(HasSubstr("the path is a folder"), HasSubstr("lift/image.hdf5")));
+  // A folder of many files.
+  fs::create_directories(place / "many");
+  for (const int i : {0, 2, 10}) {
+    fs::copy_file(folder() / "act.hdf5", place / "many" / fmt::format("episode_{}.hdf5", i));
+  }
+  EXPECT_THAT(error_of(RobomimicOptions{.path = place / "many"}),
+              HasSubstr("found 3 files of ACT's layout (episode_0.hdf5, ...); read it with "
+                        "data=hdf5 data.path=" +
+                        (place / "many").string()));
+  fs::create_directories(place / "tasks");
+  for (int i = 0; i < 20; ++i) {
+    std::ofstream(place / "tasks" / fmt::format("task_{:02}.hdf5", i)) << "";
+  }
+  EXPECT_THAT(error_of(RobomimicOptions{.path = place / "tasks"}),
+              AllOf(HasSubstr("task_04.hdf5, and 15 more"), Not(HasSubstr("task_05"))));
   fs::create_directories(place / "pusht.zarr");
   std::ofstream(place / "pusht.zarr/.zgroup") << "{}";
   for (const std::string& error : {error_of(RobomimicOptions{.path = place / "pusht.zarr"}),

@@ -150,11 +150,13 @@ TEST_F(DamagedSets, ARateThatIsNoneIsShownAsItIsWritten) {
 
 TEST_F(DamagedSets, AVersionThatIsNotSupportedIsNamed) {
   LerobotSet set(folder());
-  for (const char* version : {"v1.6", "v4.0"}) {
+  for (const auto& [version, next] :
+       {std::pair("v1.6", "convert it to v2.1 or v3.0 with the scripts of LeRobot"),
+        std::pair("v4.0", "update roboimi, or export the data again in version v3.0")}) {
     set.info["codebase_version"] = version;
     set.write();
     EXPECT_THAT(opening_error(),
-                HasSubstr("expected v2.0, v2.1 or v3.0; found " + std::string(version)));
+                HasSubstr(fmt::format("expected v2.0, v2.1 or v3.0; found {}; {}", version, next)));
   }
 }
 
@@ -181,6 +183,31 @@ TEST_F(DamagedSets, AFolderWithoutADataSetSaysWhereItMayBe) {
   fs::rename(folder() / "pusht", folder() / "snapshots" / "1a2b");
   EXPECT_THAT(opening_error(), HasSubstr("two folders below: data.path=" +
                                          (folder() / "snapshots" / "1a2b").string()));
+}
+
+TEST_F(DamagedSets, AFolderOfAnotherFormatSaysWhatReadsIt) {
+  const auto error_with = [&](const std::string& file) {
+    fs::remove_all(folder());
+    fs::create_directories((folder() / file).parent_path());
+    std::ofstream(folder() / file) << "";
+    std::ofstream(folder() / ".DS_Store") << "";
+    return opening_error();
+  };
+  const std::string here = folder().string();
+  EXPECT_EQ(error_with("episode_0.hdf5"),
+            here +
+                ": the folder is not a LeRobot dataset: expected meta/info.json; found "
+                "episode_0.hdf5 (ACT's layout); read it with data=hdf5 data.path=" +
+                here);
+  EXPECT_THAT(error_with("image.hdf5"),
+              HasSubstr("found image.hdf5 (robomimic's layout, or another HDF5 file); read it with "
+                        "data=robomimic data.path=" +
+                        here + "/image.hdf5"));
+  EXPECT_THAT(error_with(".zgroup"),
+              HasSubstr("found .zgroup (a zarr store); read it with data=zarr data.path=" + here));
+  EXPECT_THAT(error_with("pusht.zarr/.zgroup"),
+              HasSubstr("data=zarr data.path=" + here + "/pusht.zarr"));
+  EXPECT_THAT(error_with("notes.txt"), HasSubstr("found no such file in it; set data.path to"));
 }
 
 // As without permission, which the tests may have for everything.

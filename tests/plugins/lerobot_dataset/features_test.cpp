@@ -266,6 +266,16 @@ TEST_F(Features, AFeatureNeedsAColumnIfItIsUsed) {
                         "found observation.state, action, timestamp, "));
 }
 
+TEST_F(Features, TheActionsCannotBeLeftOut) {
+  LerobotSet set(folder());
+  set.info["features"]["action_extra"] = {{"dtype", "float32"}, {"shape", {1}}};
+  set.write();
+  EXPECT_THAT(opening_error({.actions = {"action_extra"}}),
+              AllOf(HasSubstr("the data file has no column 'action_extra'"),
+                    HasSubstr("restore the file, or name the columns of the action in "
+                              "data.actions")));
+}
+
 TEST_F(Features, NamesOfElementsMayBeATableOfPositions) {
   LerobotSet set(folder());
   feature(set, "observation.state")["names"] = {{"grip", 2}, {"waist", 0}, {"elbow", 1}};
