@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "roboimi/common/error.h"
+#include "roboimi/common/log.h"
 
 namespace roboimi {
 namespace {
@@ -28,6 +29,12 @@ std::optional<std::int64_t> episode_number(std::string_view text) {
     return std::nullopt;
   }
   return number;
+}
+
+std::uint64_t count_in(std::int64_t first, std::int64_t last,
+                       const std::vector<std::int64_t>& numbers) {
+  return static_cast<std::uint64_t>(std::ranges::count_if(
+      numbers, [&](std::int64_t number) { return number >= first && number <= last; }));
 }
 
 [[noreturn]] void refuse(const std::string& text) {
@@ -67,15 +74,18 @@ bool EpisodeSelection::contains(std::int64_t number) const {
 std::vector<std::size_t> EpisodeSelection::positions_in(const std::vector<std::int64_t>& numbers,
                                                         const std::string& where) const {
   for (const Range& range : ranges_) {
-    const bool is_found = std::any_of(numbers.begin(), numbers.end(), [&](std::int64_t number) {
-      return number >= range.first && number <= range.last;
-    });
-    if (is_found) continue;
+    if (count_in(range.first, range.last, numbers) > 0) continue;
     throw Error({.what = "there is no episode " + range.text,
                  .where = where,
                  .expected = numbers.empty() ? "an episode" : "one of " + listed_numbers(numbers),
-                 .found = "episodes " + range.text + " in the option 'episodes'",
                  .next = "select episodes that exist"});
+  }
+  // A range may be longer than the dataset, or have gaps.
+  for (const Range& range : ranges_) {
+    const std::uint64_t count = count_in(range.first, range.last, numbers);
+    const auto selected = static_cast<std::uint64_t>(range.last - range.first) + 1;
+    if (count >= selected) continue;
+    logger().info("{}: of the episodes {}, {} of {} exist", where, range.text, count, selected);
   }
   std::vector<std::size_t> positions;
   for (std::size_t i = 0; i < numbers.size(); ++i) {

@@ -47,7 +47,8 @@ void check_finite(const at::Tensor& rows, const std::string& what, std::int64_t 
                .expected = "finite values",
                .found = fmt::format("{} in episode {}, row {}, column {} ({} such values in total)",
                                     rows[row][column].item<double>(), episode, row, column, count),
-               .next = "fix the episode, or leave it out"});
+               .next = "fix the episode, or leave it out: list the others, by their numbers in the "
+                       "dataset, in data.episodes, such as [0-6, 8-49]"});
 }
 
 std::vector<std::int64_t> all_if_empty(const Dataset& dataset, std::vector<std::int64_t> episodes) {

@@ -201,7 +201,7 @@ TEST_F(Contradictions, AnEpisodeRemovedByHandLeavesTheOthersTheirNumbers) {
   expect_complete(open_set(folder()), {0, 2});
   expect_complete(open_set(folder(), {.episodes = {"2"}}), {2});
   EXPECT_THAT(opening_error({.episodes = {"1"}}),
-              HasSubstr("there is no episode 1: expected one of 0, 2; found episodes 1"));
+              HasSubstr("there is no episode 1: expected one of 0, 2; select episodes that exist"));
   set.info["total_episodes"] = 3;
   set.write();
   EXPECT_THAT(only_warning(open_set(folder())),

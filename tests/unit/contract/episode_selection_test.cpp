@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "roboimi/common/log_route.h"
 #include "tests/error_text.h"
 
 namespace roboimi {
@@ -32,9 +33,20 @@ TEST(EpisodeSelection, NamesAnEpisodeThatDoesNotExist) {
   const auto error_of = [](const std::string& item) {
     return error_text([&] { EpisodeSelection({item}).positions_in({0, 2, 3, 4, 9}, "my_data"); });
   };
-  EXPECT_THAT(error_of("1"), AllOf(HasSubstr("there is no episode 1"), HasSubstr("my_data"),
-                                   HasSubstr("expected one of 0, 2-4, 9")));
+  EXPECT_EQ(
+      error_of("1"),
+      "my_data: there is no episode 1: expected one of 0, 2-4, 9; select episodes that exist");
   EXPECT_THAT(error_of("5-8"), HasSubstr("there is no episode 5-8"));
+}
+
+TEST(EpisodeSelection, LogsHowManyEpisodesOfARangeExist) {
+  std::string log;
+  set_log_handler([&](LogLevel, std::string_view line) { (log += line) += '\n'; });
+  EpisodeSelection({"0-1", "2-99", "2-9223372036854775807"}).positions_in({0, 1, 2, 3}, "my_data");
+  set_log_handler({});
+  EXPECT_EQ(log,
+            "my_data: of the episodes 2-99, 2 of 98 exist\n"
+            "my_data: of the episodes 2-9223372036854775807, 2 of 9223372036854775806 exist\n");
 }
 
 TEST(EpisodeSelection, RefusesWhatIsNoNumberOrRange) {

@@ -148,7 +148,9 @@ TEST(CheckFinite, NamesTheFileAndTheRow) {
     EXPECT_THAT(error.what(),
                 ::testing::HasSubstr("bad/episode_1.raw: a state is not finite: expected finite "
                                      "values; found nan in episode 1, row 2, column 0 (1 such "
-                                     "values"));
+                                     "values in total); fix the episode, or leave it out: list "
+                                     "the others, by their numbers in the dataset, in "
+                                     "data.episodes, such as [0-6, 8-49]"));
   }
 }
 
