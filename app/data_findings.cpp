@@ -6,29 +6,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <map>
+#include <optional>
 
+#include "app/data_scale.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/text.h"
+#include "roboimi/contract/episode_selection.h"
 #include "roboimi/data/checked_reads.h"
 
 namespace roboimi::app {
 namespace {
 
-// A vector stream, or the actions, of all episodes.
-struct DataTable {
-  std::string name;
-  std::vector<std::string> element_names;
-  std::vector<at::Tensor> episodes;  // double [L, D]; undefined if the episode cannot be read
-};
-
-// The values of one dimension over all episodes.
-struct DimensionScale {
-  double min = 0.0, max = 0.0;
-  double median_step = 0.0;  // of the steps other than 0
-  bool has_values = false;
-};
-
+constexpr std::size_t kMostEpisodeLines = 2;  // for one dimension that jumps
 void report(std::vector<DataFinding>& findings, const char* kind,
             std::optional<std::int64_t> episode, std::string text) {
   findings.push_back({.kind = kind, .episode = episode, .text = std::move(text)});
@@ -65,43 +55,6 @@ std::vector<DataTable> read_tables(const Dataset& dataset,
     if (progress) progress(episode + 1);
   }
   return tables;
-}
-
-double value_at(const at::Tensor& values, std::int64_t row, std::int64_t column) {
-  return values.const_data_ptr<double>()[row * values.size(1) + column];
-}
-
-// The change from the row before, without its sign.
-double step_at(const at::Tensor& values, std::int64_t row, std::int64_t column) {
-  return std::abs(value_at(values, row, column) - value_at(values, row - 1, column));
-}
-
-std::int64_t width_of(const DataTable& table) {
-  for (const at::Tensor& values : table.episodes) {
-    if (values.defined()) return values.size(1);
-  }
-  return 0;
-}
-
-DimensionScale scale_of(const DataTable& table, std::int64_t column) {
-  DimensionScale scale{.min = std::numeric_limits<double>::infinity(),
-                       .max = -std::numeric_limits<double>::infinity()};
-  std::vector<double> steps;
-  for (const at::Tensor& values : table.episodes) {
-    if (!values.defined()) continue;
-    for (std::int64_t row = 0; row < values.size(0); ++row) {
-      const double value = value_at(values, row, column);
-      if (!std::isfinite(value)) continue;
-      scale.has_values = true;
-      scale.min = std::min(scale.min, value);
-      scale.max = std::max(scale.max, value);
-      if (row == 0) continue;
-      const double step = step_at(values, row, column);
-      if (std::isfinite(step) && step > 0.0) steps.push_back(step);
-    }
-  }
-  scale.median_step = median_of(std::move(steps));
-  return scale;
 }
 
 void find_not_finite(const DataTable& table, std::vector<DataFinding>& findings) {
@@ -146,38 +99,82 @@ double speed_around(const at::Tensor& values, std::int64_t row, std::int64_t col
   return *quartile;
 }
 
-// One line for each episode: its largest jump, and the number of the others.
+// The largest jump of a dimension in an episode, and the number of its jumps.
+struct Jump {
+  std::size_t episode = 0;
+  std::int64_t column = 0, row = 0, count = 0;
+  double size = 0.0;
+};
+
+std::optional<Jump> largest_jump(const at::Tensor& values, std::int64_t column,
+                                 const DimensionScale& scale) {
+  const double least =
+      std::max(kJumpFactor * scale.median_step, kJumpShare * (scale.max - scale.min));
+  Jump jump{.column = column};
+  for (std::int64_t row = 1; row < values.size(0); ++row) {
+    const double step = step_at(values, row, column);
+    if (!std::isfinite(step) || step <= least) continue;
+    if (step <= kJumpFactor * speed_around(values, row, column)) continue;
+    ++jump.count;
+    if (step <= jump.size) continue;
+    jump.size = step;
+    jump.row = row;
+  }
+  return jump.count > 0 ? std::optional(jump) : std::nullopt;
+}
+
+// One line for a dimension that jumps in many episodes.
+void report_dimension(const DataTable& table, const std::vector<Jump>& jumps,
+                      std::vector<DataFinding>& findings) {
+  const Jump& largest = *std::ranges::max_element(jumps, {}, &Jump::size);
+  std::vector<std::int64_t> episodes;
+  for (const Jump& jump : jumps) episodes.push_back(static_cast<std::int64_t>(jump.episode));
+  report(findings, "jump", std::nullopt,
+         fmt::format("{}: {} episodes jump, by up to {:.4g} (episode {}, row {} to {}): {}",
+                     element_label(table.name, largest.column, table.element_names), jumps.size(),
+                     largest.size, largest.episode, largest.row - 1, largest.row,
+                     listed_numbers(episodes)));
+}
+
+// One line for an episode: its largest jump, and the number of the others.
+void report_episode(const DataTable& table, const std::vector<DimensionScale>& scales,
+                    const std::vector<Jump>& jumps, std::vector<DataFinding>& findings) {
+  const auto times_median = [&](const Jump& jump) {
+    return jump.size / scales[static_cast<std::size_t>(jump.column)].median_step;
+  };
+  const Jump& largest = *std::ranges::max_element(jumps, {}, times_median);
+  std::int64_t count = 0;
+  for (const Jump& jump : jumps) count += jump.count;
+  report(
+      findings, "jump", static_cast<std::int64_t>(largest.episode),
+      fmt::format("episode {}: {} jumps by {:.4g} from row {} to {}, {:.0f} times its median "
+                  "step{}",
+                  largest.episode, element_label(table.name, largest.column, table.element_names),
+                  largest.size, largest.row - 1, largest.row, times_median(largest),
+                  count > 1 ? fmt::format(" ({} jumps in total)", count) : ""));
+}
+
 void find_jumps(const DataTable& table, const std::vector<DimensionScale>& scales,
                 std::vector<DataFinding>& findings) {
-  for (std::size_t episode = 0; episode < table.episodes.size(); ++episode) {
-    const at::Tensor& values = table.episodes[episode];
-    if (!values.defined()) continue;
-    double largest = 0.0, size = 0.0;
-    std::int64_t at_row = 0, at_column = 0, count = 0;
-    for (std::int64_t column = 0; column < values.size(1); ++column) {
-      const DimensionScale& scale = scales[static_cast<std::size_t>(column)];
-      const double least =
-          std::max(kJumpFactor * scale.median_step, kJumpShare * (scale.max - scale.min));
-      for (std::int64_t row = 1; row < values.size(0); ++row) {
-        const double step = step_at(values, row, column);
-        if (!std::isfinite(step) || step <= least) continue;
-        if (step <= kJumpFactor * speed_around(values, row, column)) continue;
-        ++count;
-        if (step / scale.median_step <= largest) continue;
-        largest = step / scale.median_step;
-        size = step;
-        at_row = row;
-        at_column = column;
-      }
+  std::map<std::size_t, std::vector<Jump>> by_episode;
+  for (std::size_t column = 0; column < scales.size(); ++column) {
+    if (scales[column].has_two_levels) continue;
+    std::vector<Jump> jumps;
+    for (std::size_t episode = 0; episode < table.episodes.size(); ++episode) {
+      const at::Tensor& values = table.episodes[episode];
+      if (!values.defined()) continue;
+      auto jump = largest_jump(values, static_cast<std::int64_t>(column), scales[column]);
+      if (!jump) continue;
+      jump->episode = episode;
+      jumps.push_back(*jump);
     }
-    if (count == 0) continue;
-    report(findings, "jump", static_cast<std::int64_t>(episode),
-           fmt::format("episode {}: {} jumps by {:.4g} from row {} to {}, {:.0f} times its median "
-                       "step{}",
-                       episode, element_label(table.name, at_column, table.element_names), size,
-                       at_row - 1, at_row, largest,
-                       count > 1 ? fmt::format(" ({} jumps in total)", count) : ""));
+    if (jumps.size() > kMostEpisodeLines) {
+      report_dimension(table, jumps, findings);
+    } else {
+      for (const Jump& jump : jumps) by_episode[jump.episode].push_back(jump);
+    }
   }
+  for (const auto& [episode, jumps] : by_episode) report_episode(table, scales, jumps, findings);
 }
 
 void find_still_actions(const DataTable& actions, std::vector<DataFinding>& findings) {

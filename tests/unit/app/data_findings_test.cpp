@@ -93,6 +93,35 @@ TEST(DataFindings, AGripperThatOpensIsNoJump) {
   EXPECT_THAT(findings_in(std::move(episodes)), IsEmpty());
 }
 
+TEST(DataFindings, ADimensionThatJumpsInManyEpisodesIsOneLine) {
+  auto episodes = smooth_episodes();
+  for (const int i : {0, 1, 2, 4}) {
+    episodes[static_cast<std::size_t>(i)].rows[kState].select(1, 1).slice(0, 30).add_(5.0 + i);
+  }
+  EXPECT_THAT(
+      findings_in(std::move(episodes)),
+      ElementsAre(::testing::AllOf(StartsWith("jump; state[1] (wrist): 4 episodes jump, by up to "),
+                                   ::testing::EndsWith(" (episode 4, row 29 to 30): 0-2, 4"))));
+}
+
+// A gripper that closes at once and vibrates: most of its steps are tiny.
+at::Tensor gripper_of(std::int64_t closed_from) {
+  const at::Tensor gripper = at::arange(kRows, at::kFloat).remainder(2) * 1e-5;
+  gripper.slice(0, closed_from).add_(0.8);
+  return gripper;
+}
+
+TEST(DataFindings, AGripperThatDwellsOpenOrClosedIsNoJump) {
+  auto episodes = smooth_episodes();
+  for (auto& episode : episodes) episode.rows[kState].select(1, 1).copy_(gripper_of(20));
+  EXPECT_THAT(findings_in(episodes), IsEmpty());
+  // A value far away in a few rows is no second level.
+  for (auto& episode : episodes) episode.rows[kState].select(1, 1).copy_(gripper_of(kRows));
+  episodes[2].rows[kState][30][1] = 0.8;
+  EXPECT_THAT(findings_in(episodes),
+              ElementsAre(StartsWith("jump; episode 2: state[1] (wrist) jumps by 0.8 ")));
+}
+
 TEST(DataFindings, AFastMotionOfAFewRowsIsNoJump) {
   auto episodes = smooth_episodes();
   // A gripper at rest, up to vibrations, that closes within four rows.
