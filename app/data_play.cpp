@@ -159,6 +159,8 @@ PlayedFiles write_episode_files(const DataSource& source, std::int64_t episode,
   const std::string name = fmt::format("episode_{:03}", episode);
   PlayedFiles files{.video = output / (name + ".mp4"), .page = output / (name + ".html")};
   fs::create_directories(output);
+  std::error_code error;
+  const bool is_replaced = fs::exists(files.page, error);
   // The video, which appears when it is complete.
   VideoWriter video(files.video, film.size(), fps);
   film_episode(views, film, length, stop, video);
@@ -175,6 +177,10 @@ PlayedFiles write_episode_files(const DataSource& source, std::int64_t episode,
                                                   .fps = fps,
                                                   .num_rows = length,
                                                   .panels = panels}));
+  if (is_replaced) {
+    logger().info("replaced {}.mp4 and .html; --output names another folder",
+                  (output / name).string());
+  }
   return files;
 }
 

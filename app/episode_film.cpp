@@ -14,7 +14,7 @@
 namespace roboimi::app {
 namespace {
 
-constexpr std::int64_t kViewHeight = 240, kLeastWidth = 640;  // pixels
+constexpr std::int64_t kViewHeight = 240, kMostViewHeight = 480, kUsualWidth = 640;  // pixels
 constexpr std::int64_t kPanelWidth = 230, kPanelHeight = 74, kKeyHeight = 24;
 constexpr std::int64_t kPlotLeft = 52, kPlotRight = 10, kPlotTop = 18, kPlotBottom = 6;
 constexpr Rgb kFilmPaper{255, 255, 255}, kFilmPlot{244, 246, 249}, kFilmInk{40, 44, 52},
@@ -43,6 +43,8 @@ double x_of_row(std::int64_t row, std::int64_t count, std::int64_t width) {
 
 double as_pixels(std::int64_t value) { return static_cast<double>(value); }
 
+double aspect_of(ImageSize size) { return as_pixels(size.width) / as_pixels(size.height); }
+
 }  // namespace
 
 std::pair<double, double> CurvePanel::range() const {
@@ -54,9 +56,25 @@ std::pair<double, double> CurvePanel::range() const {
       high = std::max(high, value);
     }
   }
-  if (low > high) return {0.0, 1.0};
+  return low > high ? std::pair(0.0, 0.0) : std::pair(low, high);
+}
+
+std::pair<double, double> CurvePanel::drawn_range() const {
+  const auto [low, high] = range();
   if (high - low > 1e-9 * std::max(1.0, std::abs(high))) return {low, high};
   return {low - 0.5, high + 0.5};
+}
+
+bool CurvePanel::has_values() const {
+  const auto is_finite = [](double value) { return std::isfinite(value); };
+  return std::ranges::any_of(state, is_finite) || std::ranges::any_of(action, is_finite);
+}
+
+std::string CurvePanel::range_text() const {
+  if (!has_values()) return "no finite values";
+  const auto [low, high] = range();
+  return low == high ? fmt::format("{:.4g}, constant", low)
+                     : fmt::format("{:.4g} .. {:.4g}", low, high);
 }
 
 std::vector<CurvePanel> curve_panels(const Dataset& dataset, std::int64_t episode) {
@@ -91,18 +109,27 @@ EpisodeFilm::EpisodeFilm(std::vector<View> views, const std::vector<CurvePanel>&
     throw Error({.what = "there is nothing to show",
                  .expected = "an episode with cameras, a state or actions"});
   }
-  // The cameras: one height, side by side.
-  std::int64_t width = 0;
-  for (const View& view : views_) {
-    view_height_ = kViewHeight;
-    const double aspect =
-        static_cast<double>(view.size.width) / static_cast<double>(view.size.height);
-    view_widths_.push_back(
-        std::max<std::int64_t>(1, std::lround(aspect * static_cast<double>(kViewHeight))));
-    width += view_widths_.back();
+  // The cameras: one height, side by side, and larger if few or narrow ones leave room.
+  double aspects = 0.0;
+  for (const View& view : views_) aspects += aspect_of(view.size);
+  if (!views_.empty()) {
+    view_height_ =
+        std::clamp(std::lround(kUsualWidth / aspects / 2) * 2, kViewHeight, kMostViewHeight);
   }
-  width = std::max(width, kLeastWidth);
-  width += width % 2;
+  std::int64_t views_width = 0;
+  for (const View& view : views_) {
+    view_widths_.push_back(
+        std::max(1L, std::lround(aspect_of(view.size) * as_pixels(view_height_))));
+    views_width += view_widths_.back();
+  }
+  // Video has even sides.
+  if (!views_.empty() && views_width % 2 == 1) {
+    ++view_widths_.back();
+    ++views_width;
+  }
+  const std::int64_t width =
+      views_.empty() ? kUsualWidth : std::max<std::int64_t>(views_width, 2 * kPanelWidth);
+  views_left_ = (width - views_width) / 2;
   // The curves: as many columns as fit.
   columns_ = std::max<std::int64_t>(1, width / kPanelWidth);
   panel_width_ = width / columns_;
@@ -112,7 +139,6 @@ EpisodeFilm::EpisodeFilm(std::vector<View> views, const std::vector<CurvePanel>&
   height += height % 2;
   background_ = at::empty({height, width, 3}, at::kByte);
   fill_rectangle(background_, {0, 0}, {width, height}, kFilmPaper);
-  fill_rectangle(background_, {0, 0}, {width, view_height_}, {0, 0, 0});
   if (num_panels_ == 0) return;
   // The key.
   const double baseline = as_pixels(view_height_ + 16);
@@ -144,8 +170,12 @@ void EpisodeFilm::draw_panel(std::size_t index, const CurvePanel& panel) {
   fill_rectangle(background_, {left, top}, {width, height}, kFilmPlot);
   draw_text(background_, {as_pixels(left), as_pixels(top - 5)}, panel.title, kFilmLabel);
   // The ends of the value axis.
-  const auto [low, high] = panel.range();
-  for (const auto& [value, y] : {std::pair{high, top + 7}, std::pair{low, top + height}}) {
+  const auto [low, high] = panel.drawn_range();
+  std::vector<std::pair<double, std::int64_t>> ticks = {{high, top + 7}, {low, top + height}};
+  const auto [least, most] = panel.range();
+  if (least == most) ticks = {{least, top + height / 2 + 3}};
+  if (!panel.has_values()) ticks.clear();
+  for (const auto& [value, y] : ticks) {
     const std::string text = fmt::format("{:.3g}", value);
     draw_text(background_, {as_pixels(left - 5) - text_width(text, kFilmTick), as_pixels(y)}, text,
               kFilmTick);
@@ -168,7 +198,7 @@ void EpisodeFilm::draw_panel(std::size_t index, const CurvePanel& panel) {
 at::Tensor EpisodeFilm::frame(const std::vector<at::Tensor>& images, std::int64_t row) const {
   ROBOIMI_CHECK(images.size() == views_.size(), c10::str(images.size(), " images"));
   at::Tensor frame = background_.clone();
-  std::int64_t left = 0;
+  std::int64_t left = views_left_;
   for (std::size_t i = 0; i < images.size(); ++i) {
     const at::Tensor view = resize_image(images[i].contiguous(), view_height_, view_widths_[i]);
     frame.slice(0, 0, view_height_).slice(1, left, left + view_widths_[i]).copy_(view);

@@ -23,8 +23,13 @@ struct CurvePanel {
   std::string title;
   std::vector<double> state, action;  // [L] each; one of them may be empty
 
-  // The range of the finite values of both, widened if they are constant.
+  bool has_values() const;  // finite ones
+  // The range of the finite values of both; (0, 0) without any.
   std::pair<double, double> range() const;
+  // The range of the drawing, which is widened if they are constant.
+  std::pair<double, double> drawn_range() const;
+  // "-1.5 .. 2", "0.25, constant", or "no finite values".
+  std::string range_text() const;
 };
 
 // The panels of an episode: state and action of the same dimension in one panel if there are
@@ -58,7 +63,7 @@ class EpisodeFilm {
 
   std::vector<View> views_;
   std::vector<std::int64_t> view_widths_;
-  std::int64_t view_height_ = 0;
+  std::int64_t view_height_ = 0, views_left_ = 0;
   std::int64_t columns_ = 1, panel_width_ = 0;
   std::size_t num_panels_ = 0;
   std::int64_t num_rows_ = 0;

@@ -91,13 +91,13 @@ std::string curve_lines(const std::vector<double>& values, std::pair<double, dou
 }
 
 std::string panel_figure(const CurvePanel& panel, std::int64_t num_rows) {
-  const auto range = panel.range();
+  const auto range = panel.drawn_range();
   return fmt::format(
-      R"(<figure><figcaption>{}<span>{:.4g} .. {:.4g}</span></figcaption>)"
+      R"(<figure><figcaption>{}<span>{}</span></figcaption>)"
       R"(<svg viewBox="0 0 {} 100" preserveAspectRatio="none" role="img" aria-label="{}">)"
       R"({}{}<line class="cursor" x1="0" x2="0" y1="0" y2="100"/></svg></figure>)"
       "\n",
-      shown_text(panel.title), range.first, range.second, std::max<std::int64_t>(1, num_rows - 1),
+      shown_text(panel.title), panel.range_text(), std::max<std::int64_t>(1, num_rows - 1),
       shown_text(panel.title), curve_lines(panel.state, range, "state"),
       curve_lines(panel.action, range, "action"));
 }
@@ -111,19 +111,21 @@ std::string episode_page(const EpisodePage& page) {
         fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", shown_text(name), shown_text(value));
   }
   for (const CurvePanel& panel : page.panels) panels += panel_figure(panel, page.num_rows);
+  const std::string aspect = fmt::format("{} / {}", page.shown.width, page.shown.height);
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
       "<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<h1>{}</h1>\n"
-      "<video controls muted playsinline style=\"aspect-ratio: {} / {}\" "
+      "<video controls muted playsinline style=\"aspect-ratio: {}; "
+      "max-width: calc(70vh * {})\" "
       "src=\"data:video/mp4;base64,{}\"></video>\n"
       "<dl>\n<div><dt>row</dt><dd id=\"row\">0</dd></div>\n"
       "<div><dt>curves</dt><dd><span class=\"state\">state</span> "
       "<span class=\"action\">action</span></dd></div>\n{}</dl>\n"
       "<div class=\"panels\">\n{}</div>\n"
       "<script>const fps = {}, rows = {};{}</script>\n</body>\n</html>\n",
-      shown_text(page.title), kPageStyle, shown_text(page.title), page.shown.width,
-      page.shown.height, base64(page.video), facts, panels, page.fps, page.num_rows, kPageScript);
+      shown_text(page.title), kPageStyle, shown_text(page.title), aspect, aspect,
+      base64(page.video), facts, panels, page.fps, page.num_rows, kPageScript);
 }
 
 }  // namespace roboimi::app

@@ -43,35 +43,66 @@ TEST(CurvePanels, ShowThemApartIfTheirSizesDiffer) {
   ASSERT_EQ(panels.size(), 5U);
   EXPECT_EQ(panels[4].title, "action 2");
   EXPECT_TRUE(panels[4].state.empty());
-  EXPECT_EQ(panels[4].range(), std::pair(0.5, 1.5));  // constant
+  EXPECT_EQ(panels[4].range(), std::pair(1.0, 1.0));
+  EXPECT_EQ(panels[4].drawn_range(), std::pair(0.5, 1.5));
+  EXPECT_EQ(panels[4].range_text(), "1, constant");
 }
 
 TEST(CurvePanels, IgnoreValuesThatAreNotFinite) {
   EXPECT_EQ((CurvePanel{.title = "", .state = {kNaN, 2, 5}, .action = {kNaN}}).range(),
             std::pair(2.0, 5.0));
-  EXPECT_EQ((CurvePanel{.title = "", .state = {kNaN}, .action = {}}).range(), std::pair(0.0, 1.0));
+  EXPECT_EQ((CurvePanel{.title = "", .state = {kNaN, 2, 5}, .action = {}}).range_text(), "2 .. 5");
+  const CurvePanel empty{.title = "", .state = {kNaN}, .action = {}};
+  EXPECT_EQ(empty.drawn_range(), std::pair(-0.5, 0.5));
+  EXPECT_EQ(empty.range_text(), "no finite values");
 }
 
 TEST(EpisodeFilms, ShowCamerasAboveCurvesWithAMovingCursor) {
   const std::vector<CurvePanel> panels = {{.title = "elbow", .state = {0, 1, 2}, .action = {}}};
   const EpisodeFilm film({{"front", {12, 16}}, {"top", {12, 12}}}, panels);
-  EXPECT_EQ(film.view_height(), 240);
   EXPECT_EQ(film.size().width, 640);
   const std::vector<at::Tensor> images = {at::full({12, 16, 3}, 100, at::kByte),
                                           at::full({12, 12, 3}, 200, at::kByte)};
   const at::Tensor first = film.frame(images, 0), last = film.frame(images, 2);
-  EXPECT_EQ(first[200][300][0].item<int>(), 100);  // front: 320 pixels wide
-  EXPECT_EQ(first[200][330][0].item<int>(), 200);
-  EXPECT_TRUE(first.slice(0, 0, 240).equal(last.slice(0, 0, 240)));
+  EXPECT_EQ(film.view_height(), 274);
+  EXPECT_EQ(first[200][360][0].item<int>(), 100);  // front: 365 pixels wide
+  EXPECT_EQ(first[200][370][0].item<int>(), 200);
+  EXPECT_TRUE(first.slice(0, 0, 274).equal(last.slice(0, 0, 274)));
   // The cursor is in the first and then in the last column of the plot.
   const auto column_of_cursor = [](const at::Tensor& frame) {
-    const at::Tensor row = frame[300];
+    const at::Tensor row = frame[330];
     return row.select(1, 0).eq(200).logical_and(row.select(1, 1).eq(30)).nonzero();
   };
   ASSERT_EQ(column_of_cursor(first).numel(), 1);
   ASSERT_EQ(column_of_cursor(last).numel(), 1);
   EXPECT_EQ(column_of_cursor(first).item<int>(), 52);
   EXPECT_EQ(column_of_cursor(last).item<int>(), 320 - 10 - 1);
+}
+
+TEST(EpisodeFilms, FitTheNumberAndTheAspectOfTheCameras) {
+  const std::vector<CurvePanel> panels = {{.title = "elbow", .state = {0, 1, 2}, .action = {}}};
+  const auto frame_of = [&](const std::vector<EpisodeFilm::View>& views) {
+    const EpisodeFilm film(views, panels);
+    std::vector<at::Tensor> images;
+    for (const EpisodeFilm::View& view : views) {
+      images.push_back(at::full({view.size.height, view.size.width, 3}, 100, at::kByte));
+    }
+    return film.frame(images, 0).slice(0, 20, film.view_height());  // below the names
+  };
+  // The images fill the frame.
+  const at::Tensor two = frame_of({{"front", {84, 84}}, {"wrist", {84, 84}}});
+  EXPECT_THAT(two.sizes(), ElementsAre(300, 640, 3));
+  const at::Tensor one = frame_of({{"front", {84, 84}}});
+  EXPECT_THAT(one.sizes(), ElementsAre(460, 480, 3));
+  const at::Tensor wide = frame_of({{"left", {90, 160}}, {"right", {90, 160}}});
+  EXPECT_THAT(wide.sizes(), ElementsAre(220, 854, 3));
+  for (const at::Tensor& frame : {two, one, wide}) EXPECT_TRUE(frame.eq(100).all().item<bool>());
+  // A tall one is in the middle.
+  const at::Tensor tall = frame_of({{"head", {160, 90}}});
+  EXPECT_THAT(tall.sizes(), ElementsAre(460, 460, 3));
+  EXPECT_EQ(tall[0][94][0].item<int>(), 255);
+  EXPECT_EQ(tall[0][95][0].item<int>(), 100);
+  EXPECT_EQ(tall[0][364][0].item<int>(), 100);
 }
 
 TEST(EpisodeFilms, ShowDepthAsShades) {
@@ -98,8 +129,9 @@ TEST(EpisodePages, AreSelfContained) {
   EXPECT_THAT(page,
               AllOf(HasSubstr("<h1>a &lt;b&gt;</h1>"), HasSubstr("put &quot;x&quot; &amp; y"),
                     HasSubstr("src=\"data:video/mp4;base64,Zm9vYmFy\""),
-                    HasSubstr("aspect-ratio: 640 / 240"), HasSubstr("const fps = 12.5, rows = 4;"),
-                    HasSubstr("viewBox=\"0 0 3 100\""), HasSubstr("prefers-color-scheme: dark")));
+                    HasSubstr("aspect-ratio: 640 / 240; max-width: calc(70vh * 640 / 240)"),
+                    HasSubstr("const fps = 12.5, rows = 4;"), HasSubstr("viewBox=\"0 0 3 100\""),
+                    HasSubstr("prefers-color-scheme: dark")));
   // NaN splits the curve of the state.
   EXPECT_THAT(page, AllOf(HasSubstr("class=\"state\" points=\"0,97.00\""),
                           HasSubstr("class=\"state\" points=\"2,50.00 3,3.00\""),
