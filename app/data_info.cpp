@@ -36,7 +36,9 @@ constexpr const char* kInfoUsage = R"(usage: roboimi data info PATH [data.KEY=VA
 
 Shows the format, episodes, streams, tasks and sizes of a dataset, and what is odd about it, one
 line each: values that are not finite, constant dimensions, jumps (a step over 20 times the median
-step of its dimension, over 20 times the motion in the rows around it, and over 10 % of its range),
+step of its dimension, over 20 times the motion in the rows around it, and over 10 % of its range;
+not in a dimension that dwells at two levels, such as a gripper; one line if it jumps in over two
+episodes),
 episodes shorter than a quarter of the median, actions that never change, and episodes or arrays
 that cannot be read. Numbers of episodes are positions from 0 in the dataset.
 
@@ -227,18 +229,29 @@ Json summary_json(const DataSummary& summary) {
   return json;
 }
 
+// The width of the first column, which fits the name of every stream.
+std::size_t name_width(const ObservationSpec& spec) {
+  std::size_t width = 16;
+  for (const StreamSpec& stream : spec.streams) {
+    width = std::max(width, printable(stream.name, 60).size());
+  }
+  return width;
+}
+
 void print_streams(const ObservationSpec& spec) {
   std::cout << "streams\n";
+  const std::size_t width = name_width(spec);
   for (const StreamSpec& stream : spec.streams) {
     std::vector<std::string> names;
     for (const std::string& name : stream.element_names) names.push_back(printable(name, 60));
-    std::cout << fmt::format("  {:<16} {:<7} [{}] {}{}{}\n", printable(stream.name, 60),
+    std::cout << fmt::format("  {:<{}} {:<7} [{}] {}{}{}\n", printable(stream.name, 60), width,
                              to_string(stream.kind), fmt::join(stream.shape, ", "),
                              dtype_label(stream.dtype),
                              stream.unit.empty() ? "" : ", " + printable(stream.unit, 40),
                              names.empty() ? "" : fmt::format(": {}", fmt::join(names, ", ")));
   }
-  std::cout << fmt::format("  {:<16} {:<7} [{}] float32\n", "action", "vector", spec.action_dim);
+  std::cout << fmt::format("  {:<{}} {:<7} [{}] float32\n", "action", width, "vector",
+                           spec.action_dim);
 }
 
 void print_summary(const DataSummary& summary) {
@@ -261,8 +274,9 @@ void print_summary(const DataSummary& summary) {
   print_streams(spec);
   if (!summary.tasks.empty()) std::cout << "texts\n";
   for (const TaskCount& task : summary.tasks) {
-    std::cout << fmt::format("  {:<16} {} of {} episodes: {}\n", printable(task.stream, 60),
-                             task.num_episodes, summary.source.dataset->num_episodes(),
+    std::cout << fmt::format("  {:<{}} {} of {} episodes: {}\n", printable(task.stream, 60),
+                             name_width(spec), task.num_episodes,
+                             summary.source.dataset->num_episodes(),
                              task.text.empty() ? "(empty)" : printable(task.text));
   }
   std::cout << (summary.findings.empty() ? "nothing odd\n" : "odd\n");
