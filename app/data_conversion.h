@@ -7,19 +7,17 @@
 //     if (!folder.has(i)) folder.add(conversion.record(i), i);
 //   }
 //
-// The streams that the datasets read are kept; so are labels, seeds and success where they are
-// known. An unknown seed becomes 0 and an unknown success false.
+// The streams that the datasets read are kept, except for texts that one of them does not have; so
+// are labels, seeds and success where they are known.
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "roboimi/common/process_lock.h"
 #include "roboimi/contract/dataset.h"
 #include "roboimi/contract/episode_writer.h"
 
@@ -53,32 +51,6 @@ class DataConversion {
   ConversionChoice choice_;
   ObservationSpec spec_;
   std::vector<Source> episodes_;
-};
-
-// The folder of a conversion. Its file conversion.txt holds the settings. An episode is written to
-// `.staged` and moved to its place when it is complete; `.staged` belongs to the conversion. While
-// the object exists, no other process can convert into the folder.
-class ConvertedFolder {
- public:
-  // Throws Error if the folder holds anything else, was made with other settings, or another
-  // process uses it.
-  ConvertedFolder(std::filesystem::path output, std::shared_ptr<const EpisodeWriter> writer,
-                  const std::string& settings);
-
-  // Whether the episode is complete.
-  bool has(std::int64_t index) const;
-  // Writes the episode and moves it to its place.
-  void add(const EpisodeRecord& record, std::int64_t index) const;
-  // Removes `.staged`.
-  void finish() const;
-
- private:
-  std::filesystem::path staged(std::int64_t index) const;
-  void check_settings(const std::string& settings) const;
-
-  std::filesystem::path output_;
-  std::shared_ptr<const EpisodeWriter> writer_;
-  std::optional<ProcessLock> lock_;
 };
 
 // Frames [N, H, W, 3] or depths [N, H, W] resized to [N, height, width, ...]: colors bilinear with

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "app/converted_folder.h"
 #include "app/data_command.h"
 #include "app/data_conversion.h"
 #include "app/data_source.h"
@@ -34,7 +35,7 @@ constexpr const char* kConvertUsage =
     R"(usage: roboimi data convert IN ... OUT [data.KEY=VALUE ...] [writer.KEY=VALUE ...] [options]
 
 Writes the episodes of one or several datasets into the new folder OUT. All streams that are read are
-kept; to read text and depth streams in HDF5, list them: data.stream_names=[NAME,...]. data.KEY=VALUE
+kept; to read depth and vectors in HDF5, list them: data.stream_names=[NAME,...,task]. data.KEY=VALUE
 applies to every IN. If interrupted, the same command resumes: complete episodes are kept.
 
 )";

@@ -31,6 +31,15 @@ ConfigNode value_of_override(const std::string& text) {
   return ConfigNode::scalar(text, {.file = kWhere});
 }
 
+// The path of a file or folder without "." and "..", for errors and recorded settings. A link may
+// lead elsewhere than the text says: then, and for anything but a file, the path as it is.
+std::filesystem::path plain_path(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::path plain = std::filesystem::absolute(path, error).lexically_normal();
+  if (!plain.has_filename()) plain = plain.parent_path();
+  return std::filesystem::equivalent(plain, path, error) ? plain : path;
+}
+
 // Opens the dataset without the parts that cannot be read, and notes the reasons.
 void open_readable_parts(Registry& registry, DataSource& source) {
   ConfigNode lenient = source.config;
@@ -124,7 +133,7 @@ DataSource open_data(const std::filesystem::path& path, const po::variables_map&
   }
   if (!source.type.empty()) source.config.set("type", plain_value(source.type));
   // Its options.
-  source.config.set("path", plain_value(source.path.string()));
+  source.config.set("path", plain_value(plain_path(source.path).string()));
   for (const auto& [key, value] : given.entries()) {
     if (key != "type") source.config.set(key, value);
   }

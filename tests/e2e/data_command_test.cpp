@@ -202,9 +202,12 @@ TEST_F(DataCommand, ConvertToLerobotAndBackGivesTheSameData) {
   EXPECT_EQ(info.at("format"), "lerobot_dataset");
   EXPECT_EQ(info.at("tasks").at(0).at("num_episodes"), 2);
   EXPECT_EQ(json_of({"convert", "lerobot", "back"}).at("num_episodes"), 2);
-  // Texts in HDF5 are read if they are named.
-  const Json texts = json_of({"info", "back", "data.stream_names=[task]"}).at("tasks");
-  EXPECT_EQ(texts.at(0).at("text"), info.at("tasks").at(0).at("text"));
+  // The same path in other words.
+  EXPECT_EQ(json_of({"convert", "./data/../lerobot/", "back"}).at("num_kept"), 2);
+  // Instructions, names of elements and units are kept in both formats.
+  const Json back_info = json_of({"info", "back"});
+  EXPECT_EQ(back_info.at("tasks"), info.at("tasks"));
+  EXPECT_EQ(back_info.at("streams"), info.at("streams"));
   const auto original = open("data"), back = open("back");
   expect_equal_numbers(*back, *original);
   for (const std::string& camera : original->spec().camera_names()) {
@@ -251,6 +254,8 @@ TEST_F(DataCommand, PlayWritesAVideoAndAPage) {
   EXPECT_THAT(page, AllOf(HasSubstr("<svg"), HasSubstr("class=\"action\" points=\"0,"),
                           HasSubstr("src=\"data:video/mp4;base64,")));
   EXPECT_EQ(page.find("http"), std::string::npos);
+  EXPECT_THAT(data({"play", "data", "--episode", "1", "--output", "shown"}).errors,
+              HasSubstr("replaced shown/episode_001.mp4 and .html"));
 }
 
 TEST_F(DataCommand, ErrorsNameTheNextStep) {

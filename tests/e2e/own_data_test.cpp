@@ -127,6 +127,15 @@ TEST_F(OwnData, TrainsTheSameOnALosslessConversion) {
   const std::vector<double> original = losses({"data=hdf5", "data.path=data"});
   ASSERT_EQ(original.size(), 2U);
   EXPECT_EQ(losses({"data=lerobot", "data.path=same"}), original);
+  // Back in HDF5, also with the instructions as an input.
+  const Result back = place_->run({"data", "convert", "same", "back", "--to", "hdf5"});
+  ASSERT_EQ(back.status, 0) << back.errors;
+  EXPECT_EQ(losses({"data=hdf5", "data.path=back"}), original);
+  const std::string language = "agent.language=task_embedding";
+  const std::vector<double> instructed = losses({"data=hdf5", "data.path=data", language});
+  EXPECT_NE(instructed, original);
+  EXPECT_EQ(losses({"data=lerobot", "data.path=same", language}), instructed);
+  EXPECT_EQ(losses({"data=hdf5", "data.path=back", language}), instructed);
   // A frozen backbone reads its features from a cache.
   const std::string frozen = "agent.backbone.frozen=true";
   EXPECT_EQ(losses({"data=lerobot", "data.path=same", frozen}),
@@ -240,7 +249,7 @@ TEST_F(OwnPoses, WithAQuaternionOfLengthZeroAreRefused) {
 }
 
 TEST_F(OwnData, AnInstructionThatChangesWithinAnEpisodeIsCounted) {
-  const Result result = place_->run({"data", "info", "data", "data.stream_names=[task]", "--json"});
+  const Result result = place_->run({"data", "info", "data", "--json"});
   ASSERT_EQ(result.status, 0) << result.errors;
   const auto json = nlohmann::json::parse(result.output);
   std::map<std::string, int> counts;

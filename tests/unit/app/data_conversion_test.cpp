@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+#include "app/converted_folder.h"
 #include "roboimi/common/files.h"
 #include "tests/error_text.h"
 #include "tests/unit/app/rows_dataset.h"
@@ -114,6 +115,18 @@ TEST(DataConversions, RefuseDataSetsThatDiffer) {
             2);
 }
 
+TEST(DataConversions, LeaveOutTextsThatOneDataSetDoesNotHave) {
+  ObservationSpec untold = recorded(1, 8)->spec();
+  untold.streams.pop_back();
+  const auto other = std::make_shared<RowsDataset>(
+      untold, std::vector<RowsDataset::Episode>{{.rows = {{kState, at::zeros({1, 2})}}}});
+  for (const auto& datasets : {std::vector<std::shared_ptr<const Dataset>>{recorded(1, 8), other},
+                               {other, recorded(1, 8)}}) {
+    EXPECT_THAT(DataConversion(datasets, {}).spec().names(),
+                ElementsAre("front", "top", "near", "state"));
+  }
+}
+
 TEST(DataConversions, RefuseUnknownCamerasAndEpisodes) {
   EXPECT_THAT(error_text([] { DataConversion({recorded(1, 8)}, {.cameras = {"wrist"}}); }),
               AllOf(HasSubstr("there is no such camera"), HasSubstr("front, top, near"),
@@ -177,6 +190,7 @@ TEST(ConvertedFolders, RefuseOtherSettingsOtherFilesAndASecondProcess) {
   };
   EXPECT_EQ(open("resize: 2x2\ncameras: a\n"), "accepted");
   std::ofstream(output / "episode_0.txt") << "5";
+  EXPECT_EQ(open("resize: 2x2\ncameras: a\n"), "accepted");
   EXPECT_THAT(open("resize: 2x2\ncameras: b\n"),
               AllOf(HasSubstr("converted with other settings"), HasSubstr("'cameras: a'"),
                     HasSubstr("found 'cameras: b'")));
@@ -190,6 +204,21 @@ TEST(ConvertedFolders, RefuseOtherSettingsOtherFilesAndASecondProcess) {
   EXPECT_THAT(error_text([&] { const ConvertedFolder folder(scratch / "used", writer, ""); }),
               HasSubstr("the folder is in use"));
   EXPECT_FALSE(fs::exists(scratch / "used" / "conversion.txt"));
+}
+
+TEST(ConvertedFolders, TakeTheSamePathWrittenInAnotherWay) {
+  const ScratchFolder scratch;
+  const fs::path output = scratch / "out";
+  const auto writer = std::make_shared<SeedWriter>();
+  const auto open = [&](const std::string& path) {
+    return error_or_accepted(
+        [&] { const ConvertedFolder folder(output, writer, "path: " + path + "\n"); });
+  };
+  EXPECT_EQ(open("/tmp/m/../lab/"), "accepted");
+  std::ofstream(output / "episode_0.txt") << "5";
+  EXPECT_EQ(open("/tmp/lab"), "accepted");
+  EXPECT_EQ(open("/tmp/./lab"), "accepted");
+  EXPECT_THAT(open("/tmp/other"), HasSubstr("'path: /tmp/lab'"));
 }
 
 TEST(ConvertedFolders, TakeOtherSettingsIfTheyHaveNoEpisode) {
