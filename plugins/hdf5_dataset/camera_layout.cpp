@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "plugins/hdf5_dataset/stream_labels.h"
 #include "roboimi/common/error.h"
 
 namespace roboimi::hdf5_dataset {
@@ -140,6 +141,12 @@ std::vector<std::string> color_cameras(const Hdf5File& file, const std::string& 
     if (!file.is_dataset(dataset) || file.type(dataset).kind != ElementKind::kNumber) return false;
     const Shape shape = file.shape(dataset);
     return shape.size() == 3 || (shape.size() == 4 && shape[3] == 1);
+  });
+  // HDF5 lists them in alphabetical order. A camera that is not recorded in the order comes last.
+  const std::vector<std::string> order =
+      file.texts_attribute(kNames, group).value.value_or(std::vector<std::string>{});
+  std::ranges::stable_sort(names, {}, [&](const std::string& name) {
+    return std::ranges::find(order, name) - order.begin();
   });
   return names;
 }

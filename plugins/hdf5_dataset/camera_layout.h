@@ -29,7 +29,7 @@ FrameStorage frame_storage(const Hdf5File& file, const std::string& name, const 
 bool seems_color(const ElementType& type, const std::vector<std::int64_t>& shape);
 
 // The names of the datasets and groups below `group`, except depth images: numbers of more than a
-// byte, [L, H, W] or [L, H, W, 1].
+// byte, [L, H, W] or [L, H, W, 1]. In the order of the group's attribute `names`, if it has one.
 std::vector<std::string> color_cameras(const Hdf5File& file, const std::string& group);
 
 // The bytes of a range of encoded frames.

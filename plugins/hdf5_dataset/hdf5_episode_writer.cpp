@@ -131,6 +131,16 @@ void write_labels(NewHdf5File& file, const std::string& table, const StreamSpec&
   if (count > 0 && count <= kMostNames) file.texts(table, kNames, stream.element_names);
 }
 
+// HDF5 lists the cameras in alphabetical order, which may not be that of the record.
+void write_camera_order(NewHdf5File& file, const EpisodeRecord& record) {
+  std::vector<std::string> cameras;
+  for (const StreamSpec& stream : record.streams) {
+    if (stream.kind == StreamKind::kRgb) cameras.push_back(stream.name);
+  }
+  const auto count = std::ssize(cameras);
+  if (count > 0 && count <= kMostNames) file.texts(kImages, kNames, cameras);
+}
+
 // Writes everything but the images.
 void write_tables(NewHdf5File& file, const EpisodeRecord& record, bool has_jpegs) {
   file.flag("sim", true);
@@ -139,7 +149,8 @@ void write_tables(NewHdf5File& file, const EpisodeRecord& record, bool has_jpegs
   if (record.success) file.flag("success", *record.success);
   file.number("control_hz", record.control_hz);
   file.group("/observations");
-  file.group("/observations/images");
+  file.group(kImages);
+  write_camera_order(file, record);
   const at::Tensor state = record.observations.state().to(at::kFloat);
   const at::Tensor velocity = record.observations.velocity();
   file.table(kQpos, state);

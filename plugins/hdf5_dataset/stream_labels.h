@@ -12,7 +12,7 @@
 
 namespace roboimi::hdf5_dataset {
 
-inline constexpr char kNames[] = "names";  // one string for each column
+inline constexpr char kNames[] = "names";  // one string for each column, or camera of a group
 inline constexpr char kUnit[] = "unit";
 
 class StreamLabels {

@@ -131,6 +131,16 @@ TEST_F(OwnData, TrainsTheSameOnALosslessConversion) {
   const Result back = place_->run({"data", "convert", "same", "back", "--to", "hdf5"});
   ASSERT_EQ(back.status, 0) << back.errors;
   EXPECT_EQ(losses({"data=hdf5", "data.path=back"}), original);
+  // Also with cameras in an order other than the alphabetical one, in which HDF5 lists them.
+  for (const auto& arguments :
+       {std::vector<std::string>{"data", "convert", "data", "turned", "writer.codec=lossless",
+                                 "--cameras", "wrist,ext"},
+        std::vector<std::string>{"data", "convert", "turned", "turned_back", "--to", "hdf5"}}) {
+    const Result turned = place_->run(arguments);
+    ASSERT_EQ(turned.status, 0) << turned.errors;
+  }
+  EXPECT_EQ(losses({"data=hdf5", "data.path=turned_back"}),
+            losses({"data=lerobot", "data.path=turned"}));
   const std::string language = "agent.language=task_embedding";
   const std::vector<double> instructed = losses({"data=hdf5", "data.path=data", language});
   EXPECT_NE(instructed, original);

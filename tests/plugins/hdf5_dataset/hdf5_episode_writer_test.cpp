@@ -127,6 +127,22 @@ TEST_F(Hdf5Writer, StoresUnitsAndNamesOfElements) {
       0);
 }
 
+TEST_F(Hdf5Writer, KeepsTheOrderOfTheCameras) {
+  EpisodeRecord episode = record(false);
+  std::swap(episode.streams[0], episode.streams[1]);
+  Hdf5EpisodeWriter({}).write(folder("order/episode_0.hdf5"), episode);
+  EXPECT_THAT(Hdf5Dataset({.path = folder("order")}).spec().camera_names(),
+              ::testing::ElementsAre("top", "front"));
+  // One that the attribute does not list comes last.
+  EXPECT_EQ(std::system((ROBOIMI_SOURCE_DIR "/.venv/bin/python -c \"import h5py; f = h5py.File('" +
+                         folder("order/episode_0.hdf5").string() +
+                         "', 'r+')['observations/images']; f.copy('front', 'a')\"")
+                            .c_str()),
+            0);
+  EXPECT_THAT(Hdf5Dataset({.path = folder("order")}).spec().camera_names(),
+              ::testing::ElementsAre("top", "front", "a"));
+}
+
 TEST_F(Hdf5Writer, NamesThatDoNotFitAreIgnoredWithANote) {
   const Hdf5EpisodeWriter writer({});
   writer.write(folder("misfits/episode_0.hdf5"), labeled_record("waist"));
