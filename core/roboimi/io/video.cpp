@@ -29,11 +29,13 @@ struct Encoder {
   AVPixelFormat format = AV_PIX_FMT_YUV420P;
   const char* preset = nullptr;
   bool has_rate_factor = false;
+  bool has_lookahead = false;  // libx264's
 };
 
 // In order of preference.
 std::vector<Encoder> encoders(const VideoEncoding& encoding) {
-  const Encoder x264{.name = "libx264", .preset = "veryfast", .has_rate_factor = true};
+  const Encoder x264{
+      .name = "libx264", .preset = "veryfast", .has_rate_factor = true, .has_lookahead = true};
   const Encoder openh264{.name = "libopenh264"};
   switch (encoding.codec) {
     case Codec::kPlayable:
@@ -125,7 +127,9 @@ int VideoWriter::State::try_encoder(const Encoder& choice, double fps,
   codec->gop_size = encoding.keyframe_interval > 0 ? encoding.keyframe_interval
                                                    : std::max(1, static_cast<int>(fps));
   // With keyframes so close together, B-frames save nothing and delay every frame in the decoder.
-  if (encoding.keyframe_interval == 1 || encoding.keyframe_interval == 2) codec->max_b_frames = 0;
+  const bool has_near_keyframes =
+      encoding.keyframe_interval == 1 || encoding.keyframe_interval == 2;
+  if (has_near_keyframes) codec->max_b_frames = 0;
   if (!is_rgb) {
     codec->color_range = AVCOL_RANGE_MPEG;
     codec->colorspace = AVCOL_SPC_SMPTE170M;  // the result of swscale
@@ -137,6 +141,12 @@ int VideoWriter::State::try_encoder(const Encoder& choice, double fps,
     status = av_opt_set(codec->priv_data, "preset", choice.preset, 0);
   }
   if (status < 0) return status;
+  // libx264 looks ahead for frames that refer to this one, of which there is at most one then. Its
+  // estimate for small frames differs from run to run.
+  if (has_near_keyframes && choice.has_lookahead) {
+    av_opt_set_int(codec->priv_data, "mbtree", 0, 0);
+    av_opt_set_int(codec->priv_data, "rc-lookahead", 0, 0);
+  }
   if (is_rgb) {
     status = av_opt_set_int(codec->priv_data, "qp", 0, 0);
   } else if (choice.has_rate_factor) {
