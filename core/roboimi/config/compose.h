@@ -29,7 +29,7 @@
 // new key, `++a.b=c` does either, `~a.b` removes a key; values are YAML. In a table with a `type`,
 // `a.plugin=FILE` needs no plus, and neither do later overrides of the keys of `a`, which then
 // belong to that plugin's component. `a.type=NAME` with another name removes the keys of `a` that
-// files set and the new component does not have. `+train=NAME` adds a choice of a group.
+// files set, unless the new component has all of them. `+train=NAME` adds a choice of a group.
 //
 // References. `${a.b}` is the value of another key (from the root); it may be part of a string. If
 // it is the whole value of a key, and a component declares the option a.b but the config does not

@@ -157,20 +157,25 @@ void require_declared(const ConfigNode& root, const Override& change,
   fail_unknown(root, change, declared);
 }
 
-// After `a.type=NAME`: removes the options of the former component from `a` that the new one does
-// not have, except those of the command line.
+// After `a.type=NAME`: removes the options of the former component from `a`, except those of the
+// command line and components that the new one has too. If the new one has all of the options, they
+// are kept.
 void drop_former_options(ConfigNode& root, const std::string& component,
                          const DeclaredKeys& declared) {
   if (!declared) return;
   const std::vector<std::string> keys = declared(root);
-  const auto is_declared = [&](const std::string& path) {
-    return std::ranges::any_of(
-        keys, [&](const std::string& key) { return key == path || key.starts_with(path + "."); });
+  const auto is_declared = [&](const auto& entry) {
+    const std::string path = component + "." + entry.first;
+    return entry.first == "type" || std::ranges::any_of(keys, [&](const std::string& key) {
+             return key == path || key.starts_with(path + ".");
+           });
   };
-  auto* table = const_cast<ConfigNode*>(root.find_path(component));
-  std::erase_if(table->entries(), [&](const auto& entry) {
-    return entry.first != "type" && entry.second.location().file != kCommandLine &&
-           !is_declared(component + "." + entry.first);
+  auto& entries = const_cast<ConfigNode*>(root.find_path(component))->entries();
+  if (std::ranges::all_of(entries, is_declared)) return;
+  std::erase_if(entries, [&](const auto& entry) {
+    if (entry.first == "type" || entry.second.location().file == kCommandLine) return false;
+    const bool is_component = entry.second.is_map() && entry.second.find("type") != nullptr;
+    return !is_component || !is_declared(entry);
   });
 }
 

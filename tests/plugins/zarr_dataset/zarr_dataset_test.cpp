@@ -145,8 +145,7 @@ TEST(ZarrDataset, ListsAllArraysIfOneCannotBeRead) {
 }
 
 TEST(ZarrDataset, LeavesOutArraysThatCannotBeReadIfAsked) {
-  const ZarrDataset dataset(
-      {.path = golden("umi.zarr.zip"), .unreadable = Unreadable::kSkip});
+  const ZarrDataset dataset({.path = golden("umi.zarr.zip"), .unreadable = Unreadable::kSkip});
   EXPECT_THAT(dataset.spec().camera_names(), ElementsAre("camera1_rgb"));
   expect_images(dataset, "camera1_rgb");
   // An array that an option names must be readable.

@@ -159,24 +159,31 @@ TEST_F(Override, DoesNotReplaceATableByAString) {
 
 TEST_F(Override, AnotherTypeDropsTheOptionsOfTheFormerComponent) {
   folder_.write("run.yaml",
-                "agent: {backbone: {type: resnet, depth: 18, cameras: [a], scale: 2}, gain: 1}\n");
+                "agent: {backbone: {type: resnet, depth: 18, scale: 2}, type: one, gain: 1}\n");
   const DeclaredKeys declared = [](const ConfigNode& root) {
-    const ConfigNode* type = root.find_path("agent.backbone.type");
-    const bool is_mean = type != nullptr && type->text() == "mean_color";
-    return std::vector<std::string>{"agent.backbone", "agent.backbone.scale", "env",
-                                    is_mean ? "agent.backbone.width" : "agent.backbone.depth"};
+    std::vector<std::string> keys = {"agent.backbone", "agent.backbone.scale", "env"};
+    const std::string& backbone = root.find_path("agent.backbone.type")->text();
+    keys.push_back(backbone == "mean_color" ? "agent.backbone.width" : "agent.backbone.depth");
+    if (root.find_path("agent.type")->text() == "one") keys.push_back("agent.gain");
+    return keys;
   };
   const auto composed = [&](const Overrides& overrides) {
     return compose_config(folder_.file("run.yaml"), overrides, {}, declared).root.to_yaml();
   };
-  const std::string kept =
-      "agent:\n  backbone:\n    type: mean_color\n    scale: 2\n    width: 4\n  gain: 1\n";
+  const auto agent_with = [](const std::string& backbone) {
+    return "agent:\n  backbone:\n    " + backbone + "\n  type: one\n  gain: 1\n";
+  };
+  const std::string kept = agent_with("type: mean_color\n    width: 4");
   EXPECT_EQ(composed({"agent.backbone.type=mean_color", "agent.backbone.width=4"}), kept);
   EXPECT_EQ(composed({"agent.backbone.width=4", "agent.backbone.type=mean_color"}), kept);
-  EXPECT_EQ(
-      composed({"agent.backbone.type=resnet", "agent.backbone.depth=34"}),
-      "agent:\n  backbone:\n    type: resnet\n    depth: 34\n    cameras: [a]\n    scale: 2\n  "
-      "gain: 1\n");
+  // The same component, and one with the same options.
+  EXPECT_EQ(composed({"agent.backbone.type=resnet", "agent.backbone.depth=34"}),
+            agent_with("type: resnet\n    depth: 34\n    scale: 2"));
+  EXPECT_EQ(composed({"agent.backbone.type=resnet_b"}),
+            agent_with("type: resnet_b\n    depth: 18\n    scale: 2"));
+  // Components of the former component.
+  EXPECT_EQ(composed({"agent.type=two"}),
+            "agent:\n  backbone:\n    type: resnet\n    depth: 18\n    scale: 2\n  type: two\n");
   EXPECT_THAT(error_text([&] {
                 composed({"agent.backbone.type=mean_color", "agent.backbone.depth=3"});
               }),
