@@ -19,6 +19,7 @@ namespace roboimi::app {
 namespace {
 
 constexpr std::size_t kMostEpisodeLines = 2;  // for one dimension that jumps
+
 void report(std::vector<DataFinding>& findings, const char* kind,
             std::optional<std::int64_t> episode, std::string text) {
   findings.push_back({.kind = kind, .episode = episode, .text = std::move(text)});
