@@ -31,17 +31,20 @@ new Promise((done, failed) => {
 })
 """
 
-# JavaScript that returns the frame at a time in seconds as a PNG in a data URI.
+# JavaScript that returns the frame at a time in seconds as a PNG in a data URI. The event `seeked` may come before the
+# frame is shown. If the new time shows the same frame, no frame is announced.
 FRAME = """
 new Promise((done) => {
   const video = document.querySelector('video');
-  video.onseeked = () => {
+  const draw = () => {
     const canvas = document.createElement('canvas');
     canvas.width = video.videoWidth;
     canvas.height = video.videoHeight;
     canvas.getContext('2d').drawImage(video, 0, 0);
     done(canvas.toDataURL('image/png'));
   };
+  video.requestVideoFrameCallback(draw);
+  video.onseeked = () => setTimeout(draw, 1000);
   video.currentTime = %f;
 })
 """
