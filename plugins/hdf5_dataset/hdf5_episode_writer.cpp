@@ -166,15 +166,15 @@ void write_tables(NewHdf5File& file, const EpisodeRecord& record, bool has_jpegs
     }
     if (stream.kind == StreamKind::kVector) write_labels(file, table, stream);
   }
-  if (!record.labels.empty()) file.group("/observations/labels");
+  if (!record.labels.empty()) file.group(kLabels);
   for (const auto& [name, values] : record.labels) {
-    file.table("/observations/labels/" + name, values.to(at::kFloat));
+    file.table(kLabels + ("/" + name), values.to(at::kFloat));
   }
-  file.table("/action", record.actions.to(at::kFloat));
+  file.table(kAction, record.actions.to(at::kFloat));
 }
 
 std::string image_table_of(const StreamSpec& stream) {
-  return stream.kind == StreamKind::kRgb ? "/observations/images/" + stream.name
+  return stream.kind == StreamKind::kRgb ? kImages + ("/" + stream.name)
                                          : stream_table(stream.name);
 }
 
