@@ -1,25 +1,17 @@
-// The episode writer: what it writes is read back by LerobotDataset, also after a killed process.
+// The episode writer: what it writes is read back by LerobotDataset.
 #include "plugins/lerobot_dataset/lerobot_episode_writer.h"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <functional>
 #include <set>
 #include <vector>
 
-#include "plugins/lerobot_dataset/episode_placement.h"
-#include "plugins/lerobot_dataset/json_file.h"
 #include "plugins/lerobot_dataset/task_table.h"
 #include "roboimi/common/error.h"
 #include "roboimi/common/files.h"
 #include "roboimi/common/log_route.h"
-#include "roboimi/common/random.h"
 #include "roboimi/testing/conformance.h"
-#include "tests/plugins/lerobot_dataset/set_test.h"
+#include "tests/plugins/lerobot_dataset/writer_test.h"
 
 namespace roboimi::lerobot_dataset {
 namespace {
@@ -29,80 +21,8 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
-constexpr std::int64_t kLength = 12, kHeight = 32, kWidth = 96;
 constexpr double kH264Error = 4.0;  // of 255, mean over the pixels of smooth frames at crf 30
-
-// Episode `number`, with frames of LerobotSet.
-EpisodeRecord make_record(std::int64_t number, std::int64_t length = kLength) {
-  at::Generator generator = make_generator(static_cast<std::uint64_t>(number));
-  EpisodeRecord record;
-  record.streams = {rgb_stream("front", {kHeight, kWidth}), rgb_stream("top", {kHeight, kWidth}),
-                    vector_stream(kState, 3, "rad", {"waist", "elbow", "grip"}),
-                    vector_stream(kEnvState, 2), vector_stream("force", 1)};
-  for (const std::int64_t camera : {0, 1}) {
-    std::vector<at::Tensor> frames;
-    for (const std::int64_t label : LerobotSet::labels(camera, number, length)) {
-      frames.push_back(LerobotSet::picture(label));
-    }
-    record.observations[camera == 0 ? "front" : "top"] = at::stack(frames);
-  }
-  record.observations[kState] = LerobotSet::states(number, length);
-  record.observations[kEnvState] = at::rand({length, 2}, generator);
-  record.observations["force"] = at::rand({length, 1}, generator);
-  record.actions = LerobotSet::actions(number, length);
-  record.labels = {{"box", at::rand({length, 3}, generator)}};
-  record.control_hz = 50.0;
-  record.seed = 100 + static_cast<std::uint64_t>(number);
-  record.success = true;
-  return record;
-}
-
-class LerobotWriter : public SetTest {
- protected:
-  fs::path staged(std::int64_t number) const {
-    return folder() / ".staged" / table_path("", number).filename();
-  }
-  void collect(const LerobotEpisodeWriter& writer, std::int64_t number,
-               const EpisodeRecord& record) const {
-    writer.write(staged(number), record);
-    writer.place(staged(number), folder(), number);
-  }
-  void collect(const LerobotEpisodeWriter& writer, std::int64_t number) const {
-    collect(writer, number, make_record(number));
-  }
-  Json json(const char* name) const { return read_json(folder() / "meta" / name); }
-
-  // Everything that a reader of the folder checks, without a warning.
-  void expect_sound(const std::vector<std::int64_t>& numbers) const {
-    const LerobotDataset dataset = open_set(folder());
-    EXPECT_THAT(dataset.findings().warnings(), IsEmpty());
-    expect_complete(dataset, numbers);
-    const auto count = std::ssize(numbers);
-    EXPECT_EQ(json("info.json")["total_episodes"], count);
-    EXPECT_EQ(json("info.json")["total_frames"], count * kLength);
-    EXPECT_EQ(json("info.json")["splits"]["train"], fmt::format("0:{}", count));
-    EXPECT_EQ(json("stats.json")["action"]["count"][0], count * kLength);
-  }
-};
-
-TEST_F(LerobotWriter, HasTheSameTotalsIfAnEpisodeIsPlacedAgain) {
-  const LerobotEpisodeWriter writer({});
-  for (std::int64_t number = 0; number < 4; ++number) collect(writer, number);
-  const Json stats = json("stats.json"), info = json("info.json");
-  for (const std::int64_t number : {1, 3}) {
-    fs::remove(table_path(folder(), number));
-    collect(writer, number);
-    EXPECT_EQ(json("stats.json"), stats) << number;
-    EXPECT_EQ(json("info.json"), info) << number;
-  }
-  // A writer that counts all of them anew.
-  fs::remove(table_path(folder(), 3));
-  collect(LerobotEpisodeWriter({}), 3);
-  EXPECT_EQ(json("stats.json"), stats);
-  expect_sound({0, 1, 2, 3});
-}
 
 TEST_F(LerobotWriter, WarnsOnceIfNoInstructionIsGiven) {
   std::string log;
@@ -288,78 +208,6 @@ TEST_F(LerobotWriter, TextsOfTheStreamTaskBecomeTasks) {
   EXPECT_EQ(tasks.texts.at(0), "箱を持ち上げる");
 }
 
-// The steps of place(), in their order.
-void step(const EpisodePlacement& placement, int number) {
-  const std::vector<std::function<void()>> steps = {
-      [&] { placement.write_videos(); }, [&] { placement.write_rows(); },
-      [&] { placement.write_totals(); }, [&] { placement.write_table(); }};
-  steps[static_cast<std::size_t>(number)]();
-}
-
-// cases-data 6: the folder loads with the episodes before, and the same collection completes it.
-TEST_F(LerobotWriter, AnInterruptedPlacementIsCompletedByTheNext) {
-  for (const FrameStorage frames : {FrameStorage::kH264, FrameStorage::kPng}) {
-    for (int steps = 0; steps <= 4; ++steps) {
-      fs::remove_all(folder());
-      collect(LerobotEpisodeWriter({.frames = frames}), 0);
-      collect(LerobotEpisodeWriter({.frames = frames}), 1);
-      const LerobotEpisodeWriter writer({.frames = frames});
-      writer.write(staged(2), make_record(2));
-      {
-        PlacedEpisodes placed;
-        placed.update(folder());
-        const EpisodePlacement placement(staged(2), folder(), 2, placed);
-        for (int i = 0; i < steps; ++i) step(placement, i);
-      }
-      // The rows of images are whole; videos need the table.
-      const bool is_there = steps == 4 || (frames == FrameStorage::kPng && steps >= 2);
-      expect_complete(open_set(folder()), is_there ? std::vector<std::int64_t>{0, 1, 2}
-                                                   : std::vector<std::int64_t>{0, 1});
-      EXPECT_EQ(fs::exists(writer.file_of(folder(), 2)), steps == 4);
-      if (steps < 4) {
-        EXPECT_EQ(LerobotEpisodeWriter({}).read_header(staged(2)).seed, 102U);
-        LerobotEpisodeWriter({.frames = frames}).place(staged(2), folder(), 2);
-      }
-      expect_sound({0, 1, 2});
-    }
-  }
-}
-
-TEST_F(LerobotWriter, AProcessMayBeKilledAtAnyMoment) {
-  for (const int milliseconds : {5, 20, 40, 60, 80, 110, 150}) {
-    fs::remove_all(folder());
-    const pid_t child = ::fork();
-    if (child == 0) {
-      const LerobotEpisodeWriter writer({});
-      for (std::int64_t number = 0; number < 3; ++number) collect(writer, number);
-      ::_exit(0);
-    }
-    ::usleep(static_cast<useconds_t>(1000 * milliseconds));
-    ::kill(child, SIGKILL);
-    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
-
-    // The first episodes are there, and a second run adds the others.
-    const LerobotEpisodeWriter writer({});
-    std::vector<std::int64_t> numbers;
-    while (std::ssize(numbers) < 3 && fs::exists(writer.file_of(folder(), std::ssize(numbers)))) {
-      numbers.push_back(std::ssize(numbers));
-    }
-    if (!numbers.empty()) expect_complete(open_set(folder()), numbers);
-    for (std::int64_t number = std::ssize(numbers); number < 3; ++number) collect(writer, number);
-    expect_sound({0, 1, 2});
-  }
-}
-
-TEST_F(LerobotWriter, ADamagedTableIsPlacedAgain) {
-  const LerobotEpisodeWriter writer({});
-  for (std::int64_t number = 0; number < 3; ++number) collect(writer, number);
-  write_text_atomically(writer.file_of(folder(), 1), "PAR1 and nothing else");
-  EXPECT_THAT(error_text([&] { writer.read_header(writer.file_of(folder(), 1)); }),
-              HasSubstr("file-001.parquet"));
-  collect(writer, 1);
-  expect_sound({0, 1, 2});
-}
-
 TEST(LerobotWriterOptions, LimitTheRateFactorToThatOfTheCodec) {
   const auto create = [](const std::string& yaml) {
     return create_writer(parse_options(parse_yaml(yaml, "test"), writer_schema(), "writer"));
@@ -378,26 +226,6 @@ TEST_F(LerobotWriter, KeepsSeedsOf64Bits) {
   const EpisodeHeader header = writer.read_header(writer.file_of(folder(), 0));
   EXPECT_EQ(header.seed, record.seed);
   EXPECT_EQ(header.success, false);
-}
-
-TEST_F(LerobotWriter, AnEpisodeOfAnotherKindIsRefused) {
-  const LerobotEpisodeWriter writer({});
-  collect(writer, 0);
-  const auto error = [&](EpisodeRecord record) {
-    return error_text([&] { collect(writer, 1, record); });
-  };
-  EpisodeRecord slow = make_record(1);
-  slow.control_hz = 20.0;
-  EXPECT_THAT(error(slow), HasSubstr("the rate differs from the dataset: expected 50, as in"));
-  EpisodeRecord narrow = make_record(1);
-  narrow.actions = narrow.actions.slice(1, 0, 1);
-  EXPECT_THAT(error(narrow), HasSubstr("the feature 'action' differs from the dataset"));
-  EXPECT_THAT(error_text([&] { writer.place(writer.file_of(folder(), 0), folder(), 1); }),
-              HasSubstr("the episode is already placed and cannot get a different number"));
-  fs::remove(writer.file_of(folder(), 0));
-  collect(writer, 1);
-  EXPECT_THAT(error_text([&] { collect(writer, 0, make_record(0, 5)); }),
-              HasSubstr("episode 0 does not fit before episode 1"));
 }
 
 TEST_F(LerobotWriter, StreamsThatCannotBeStoredAreNamed) {
